@@ -1,0 +1,47 @@
+"""morphogen: generative models of every family under one contract.
+
+    import morphogen as mg
+    data = mg.load_data("digits")
+    model = mg.systems.ddpm(data.representation, len(data.classes))
+    mg.train(model, data.train, time=60)
+    model.sample(16, condition=3, sampler=mg.Guided(mg.DDIM(steps=25), scale=3.0)).save("threes")
+
+Names are imported when first used: `import morphogen` loads neither torch nor a family.
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any
+
+__version__ = version("morphogen")
+
+_HOME = {
+    "Ancestral": "families.autoregressive.decoding",
+    "DDIM": "families.diffusion.samplers",
+    "DDPM": "families.diffusion.samplers",
+    "Guided": "conditioning.guidance",
+    "Model": "model",
+    "Run": "run",
+    "Staged": "compose",
+    "check_model": "testing",
+    "compare": "compare",
+    "load": "model",
+    "save": "model",
+    "train": "training.stages",
+}
+
+__all__ = ["__version__", "load_data", "systems", *_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"morphogen.{_HOME[name]}"), name)
+    if name == "load_data":
+        return import_module("morphogen.data").load
+    if name == "systems":
+        return import_module("morphogen.catalogue").Pages()
+    raise AttributeError(f"morphogen has no {name!r}; it has {', '.join(__all__)}")
+
+
+def __dir__() -> list[str]:
+    return __all__

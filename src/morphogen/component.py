@@ -1,0 +1,134 @@
+"""The constructor signature is the config: every part writes itself down, and is built again from what it wrote.
+
+A `Component` keeps each constructor argument as an attribute of the same name (scikit-learn's rule), so that `describe`
+needs no second config class. Every subclass enters one table by its name when it is defined; `build` looks up there and
+nowhere else: no dotted path, no code ever comes from a file. A part met twice is written once and referred to after.
+"""
+
+__all__ = ["Component", "ConfigError", "build", "describe", "set_path"]
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+
+class ConfigError(ValueError):
+    """A config that cannot be written or read; the message names the part and the remedy."""
+
+
+class Component:
+    """A part of a model that can be written down and built again. Arguments: numbers, strings, tuples, dicts, other parts."""
+
+    table: ClassVar[dict[str, type["Component"]]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        known = Component.table.get(cls.__name__)
+        if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
+            raise ConfigError(f"two parts are named {cls.__name__}: {known.__module__} and {cls.__module__}; rename one")
+        Component.table[cls.__name__] = cls
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The constructor's arguments, by name, as they stand on the object."""
+        found: dict[str, Any] = {}
+        for name, parameter in list(inspect.signature(type(self).__init__).parameters.items())[1:]:
+            if not hasattr(self, name):
+                raise ConfigError(f"{type(self).__name__}.__init__ takes {name!r} but keeps no attribute of that name")
+            value = getattr(self, name)
+            found.update(value.items()) if parameter.kind is parameter.VAR_KEYWORD else found.__setitem__(name, value)
+        return found
+
+    def __repr__(self) -> str:
+        return _expression(self, 0)
+
+
+def describe(part: Component) -> dict[str, Any]:
+    """Write a part as plain JSON: `{"part": name, argument: value, ...}`; a part met again is `{"ref": path}`."""
+    seen: dict[int, str] = {}
+
+    def write(value: Any, path: str) -> Any:
+        if isinstance(value, Component):
+            if id(value) in seen:
+                return {"ref": seen[id(value)]}
+            seen[id(value)] = path
+            return {"part": type(value).__name__} | {k: write(v, f"{path}.{k}" if path else k) for k, v in value.arguments.items()}
+        if isinstance(value, tuple | list):
+            return [write(v, f"{path}.{i}") for i, v in enumerate(value)]
+        if isinstance(value, Mapping):
+            return {k: write(v, f"{path}.{k}") for k, v in value.items()}
+        if value is None or isinstance(value, bool | int | float | str):
+            return value
+        raise ConfigError(f"{path}: a {type(value).__name__} cannot be written down; pass numbers, strings or parts")
+
+    return write(part, "")
+
+
+def build(config: Mapping[str, Any]) -> Any:
+    """Build what `describe` wrote. Lists come back as tuples. Unknown parts and arguments are refused by name."""
+    built: dict[str, Any] = {}
+
+    def read(value: Any, path: str) -> Any:
+        if isinstance(value, Mapping) and "ref" in value:
+            if value["ref"] not in built:
+                raise ConfigError(f"{path}: refers to {value['ref']!r}, which does not stand before it")
+            return built[value["ref"]]
+        if isinstance(value, Mapping) and "part" in value:
+            cls = Component.table.get(value["part"])
+            if cls is None:
+                raise ConfigError(f"{path or 'the config'}: no part is named {value['part']!r}; import the module that defines it")
+            arguments = {k: read(v, f"{path}.{k}" if path else k) for k, v in value.items() if k != "part"}
+            try:
+                built[path] = cls(**arguments)
+            except TypeError as error:
+                raise ConfigError(f"{path or cls.__name__}: {error}") from None
+            return built[path]
+        if isinstance(value, list):
+            return tuple(read(v, f"{path}.{i}") for i, v in enumerate(value))
+        if isinstance(value, Mapping):
+            return {k: read(v, f"{path}.{k}") for k, v in value.items()}
+        return value
+
+    return read(config, "")
+
+
+def set_path(config: dict[str, Any], path: str, value: Any) -> None:
+    """Change one number of a config in place: `network.channels` means the one place whose path ends so."""
+    wanted = path.split(".")
+    places: list[tuple[str, dict]] = []
+
+    def walk(node: Any, here: list[str]) -> None:
+        if isinstance(node, dict):
+            for key, child in node.items():
+                if key != "part" and [*here, key][-len(wanted):] == wanted:
+                    places.append((".".join([*here, key]), node))
+                walk(child, [*here, key])
+
+    walk(config, [])
+    exact = [p for p in places if p[0] == path] or places
+    if len(exact) != 1:
+        found = f"is ambiguous: {', '.join(p for p, _ in exact)}" if exact else f"names nothing; known: {', '.join(sorted(_paths(config)))}"
+        raise ConfigError(f"--set {path} {found}")
+    exact[0][1][wanted[-1]] = value
+
+
+def _paths(config: Any, here: str = "") -> list[str]:
+    if not isinstance(config, dict):
+        return [here]
+    return [p for k, v in config.items() if k != "part" for p in _paths(v, f"{here}.{k}" if here else k)]
+
+
+def _expression(value: Any, depth: int) -> str:
+    """The part as the expression that makes it, one argument a line where it does not fit on one."""
+    if isinstance(value, Component):
+        items = [f"{k}={_expression(v, depth + 1)}" for k, v in value.arguments.items() if v is not None]
+        line = f"{type(value).__name__}({', '.join(items)})"
+        if len(line) + 2 * depth <= 120 and "\n" not in line:
+            return line
+        pad = "  " * (depth + 1)
+        return f"{type(value).__name__}(\n" + "".join(f"{pad}{item},\n" for item in items) + "  " * depth + ")"
+    if isinstance(value, tuple | list):
+        return "(" + ", ".join(_expression(v, depth) for v in value) + ("," if len(value) == 1 else "") + ")"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{k!r}: {_expression(v, depth)}" for k, v in value.items()) + "}"
+    return f"{value:g}" if isinstance(value, float) else repr(value)

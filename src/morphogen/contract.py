@@ -1,0 +1,256 @@
+"""The contract: a generative model is a conditional law p(x | c) made of four orthogonal parts,
+
+    family (objective + its samplers)  x  network  x  representation  x  conditioner
+
+and these are their roles, with the values that pass between them. Nothing here knows a family, a medium or a loop.
+Shapes: B rows of a batch, T positions, D features, C channels, H x W pixels. Nats throughout.
+"""
+
+__all__ = [
+    "Autoencoder", "Batch", "Boundary", "Causal", "Conditioner", "Context", "Encoded", "Likelihood", "Losses",
+    "Objective", "Representation", "Sampler", "Unsupported", "owned",
+]  # fmt: skip
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, Protocol, Self, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from morphogen.component import Component
+from morphogen.numerics.randomness import Rng
+
+
+class Unsupported(NotImplementedError):
+    """What was asked does not exist for this model; the message says what to ask instead."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of a data set: the medium as tensors, and what it may be conditioned on (labels int64 [B]; None: nothing)."""
+
+    medium: Tensor
+    condition: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.medium)
+
+    def __getitem__(self, rows: slice | Tensor) -> "Batch":
+        return Batch(self.medium[rows], None if self.condition is None else self.condition[rows])
+
+    def to(self, device: torch.device | str) -> "Batch":
+        return Batch(self.medium.to(device), None if self.condition is None else self.condition.to(device))
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a network may look at besides x. `null`, the same without the condition, is there only if it was trained for."""
+
+    vector: Tensor | None = None  # [B, D]
+    tokens: Tensor | None = None  # [B, T, D]
+    mask: Tensor | None = None  # [B, T] valid positions of tokens
+    spatial: Tensor | None = None  # [B, C, H, W]
+    prefix: Tensor | None = None  # [B, P] the known first part of x, as ids
+    condition: Tensor | None = None  # [B] the raw rows, for guidance by a classifier or a reward
+    null: "Context | None" = None
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> "Context":
+        """Apply `change` to every tensor, null's included."""
+        return Context(**{f.name: _apply(getattr(self, f.name), change) for f in fields(self)})
+
+    def __getitem__(self, rows: slice | Tensor) -> "Context":
+        return self.map(lambda t: t[rows])
+
+    def detach(self) -> "Context":
+        return self.map(Tensor.detach)
+
+    @staticmethod
+    def cat(first: "Context", second: "Context") -> "Context":
+        """The rows of `first`, then those of `second`; the joint context has no null."""
+        names = [f.name for f in fields(Context) if f.name not in ("null", "condition")]
+        pairs = {n: (getattr(first, n), getattr(second, n)) for n in names}
+        joined: dict[str, Any] = {n: torch.cat([a, b]) for n, (a, b) in pairs.items() if a is not None and b is not None}
+        return Context(**joined)
+
+
+def _apply(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    return value.map(change) if isinstance(value, Context) else None if value is None else change(value)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What a representation makes of the medium: log p(medium) = log p(x) + log_weight (>= if not exact).
+
+    One term for a log-determinant, for dequantisation and for log p(medium|z) - log q(z|medium) (SurVAE flows, Nielsen et al. 2020).
+    """
+
+    x: Tensor  # [B, ...]
+    log_weight: Tensor  # [B]
+    dims: Tensor  # [B] units of the MEDIUM (subpixels, bytes), so that different representations stay comparable
+    exact: bool = True
+    mask: Tensor | None = None  # [B, T] valid positions
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What a player descends: the sum of `terms`, each [B], averaged with `weight` over micro-batches and ranks."""
+
+    terms: dict[str, Tensor]
+    weight: Tensor | None = None  # [B] units a row stands for (tokens); None: ones
+    metrics: dict[str, Tensor] = field(default_factory=dict)  # [B], logged, no gradient
+    statistics: dict[str, Tensor] = field(default_factory=dict)  # SUMS over the batch (EM, codebooks), for `absorb`
+
+    @property
+    def total(self) -> Tensor:
+        return torch.stack(list(self.terms.values())).sum(0)
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """log p(x) with its type: a bound is not a likelihood, a density is not a mass."""
+
+    nats: Tensor  # [B]
+    dims: Tensor  # [B]
+    kind: Literal["exact", "lower_bound", "estimate"]
+    measure: Literal["mass", "density"]
+    stderr: Tensor | None = None  # [B] Monte Carlo error of each row, where its value is an average
+
+    @property
+    def bits_per_dim(self) -> Tensor:
+        return -self.nats / self.dims / torch.log(torch.tensor(2.0))
+
+
+class Boundary(nn.Module):
+    """What owns its parameters: an outer training never touches a Boundary inside it (a first stage, a teacher)."""
+
+
+def owned(module: nn.Module) -> Iterator[nn.Parameter]:
+    """The parameters of `module`, without those behind a nested Boundary; each once."""
+    seen: set[int] = set()
+
+    def walk(node: nn.Module) -> Iterator[nn.Parameter]:
+        for parameter in node._parameters.values():
+            if parameter is not None and id(parameter) not in seen:
+                seen.add(id(parameter))
+                yield parameter
+        for child in node.children():
+            if not isinstance(child, Boundary):
+                yield from walk(child)
+
+    return walk(module)
+
+
+class Objective(Component, nn.Module, ABC):
+    """A family's law of x: what to descend, how likely x is, how to draw it.
+
+    The network that samples is called `network` (so that guidance can replace it); all constants belong to the objective.
+    """
+
+    turns: tuple[str, ...] = ("model",)  # the player of step s is turns[s % len(turns)]; one step = one turn = one batch
+
+    def players(self) -> dict[str, list[nn.Parameter]]:
+        """Whose parameters each turn moves; the first player also gets the conditioner's. Empty list: nothing to descend."""
+        return {self.turns[-1]: list(owned(self))}
+
+    @abstractmethod
+    def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
+        """The player's loss, one number a row."""
+
+    def log_prob(self, x: Encoded, context: Context | None, rng: Rng) -> Likelihood:
+        """log p(x | context), differentiable, of x alone (`Model.log_prob` adds the representation's part)."""
+        raise Unsupported(f"{type(self).__name__} has no likelihood; compare its samples instead (frechet, precision, recall)")
+
+    @abstractmethod
+    def sampler(self) -> "Sampler":
+        """The paper's sampler, used when the person names none."""
+
+    def prepare(self, x: Encoded, context: Context | None, rng: Rng) -> None:
+        """Once, before the first step, on the first batch: data-dependent starts. Writes buffers and parameters."""
+
+    def absorb(self, statistics: dict[str, Tensor], step: int) -> None:
+        """After a finite step: the M-step, codebook averages. Writes buffers."""
+
+    def with_network(self, network: nn.Module) -> Self:
+        """This objective with another `network` over the same everything else: how guidance and wrappers enter."""
+        twin = object.__new__(type(self))
+        twin.__dict__ = self.__dict__ | {"_modules": self._modules | {"network": network}}
+        return twin
+
+
+class Representation(Component, nn.Module, ABC):
+    """medium <-> x, with the change of measure. Wrap to add a step (dequantisation, logit, latents)."""
+
+    shape: tuple[int, ...]  # of one x
+    discrete: bool  # x lies on a grid or is categorical: a density of it is meaningless
+    medium_discrete: bool  # the medium does
+
+    def prepare(self, medium: Tensor, rng: Rng) -> None:
+        """Once, before the first step, on the first batch."""
+
+    @abstractmethod
+    def encode(self, medium: Tensor, rng: Rng) -> Encoded: ...
+
+    @abstractmethod
+    def decode(self, x: Tensor) -> Tensor: ...
+
+    @abstractmethod
+    def present(self, medium: Tensor) -> list[Any]:
+        """The medium as a person's objects: PIL images, strings, ..."""
+
+
+class Conditioner(Component, nn.Module, ABC):
+    """condition rows -> Context. rng None: nothing random, nothing dropped."""
+
+    width: int  # of context.vector, for those that fill it
+
+    @abstractmethod
+    def forward(self, condition: Tensor, rng: Rng | None = None) -> Context: ...
+
+    def draw(self, rng: Rng) -> Tensor | None:
+        """Conditions for samples nobody gave one; None: sample without."""
+        return None
+
+
+class Sampler(Component, ABC):
+    """Draws x from an objective: an object chosen at sampling time. A family's base sampler owns the loop."""
+
+    @abstractmethod
+    def __call__(self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng) -> Tensor:
+        """`len(rng)` draws of the given shape, without gradient: [B, *shape]."""
+
+
+@runtime_checkable
+class Autoencoder(Protocol):
+    """An objective whose law has a latent: what `Latent` needs of a first stage."""
+
+    latent_shape: tuple[int, ...]
+    discrete_latent: bool
+
+    def encode(self, x: Tensor, rng: Rng) -> tuple[Tensor, Tensor]:
+        """A latent z and log q(z | x) [B]."""
+
+    def log_conditional(self, x: Tensor, z: Tensor) -> Tensor:
+        """log p(x | z) [B]."""
+
+    def decode(self, z: Tensor) -> Tensor:
+        """The most likely x, or the mean."""
+
+
+@runtime_checkable
+class Causal(Protocol):
+    """A network whose logits at position i depend on x_<i only (raster order), and that can remember: `forward(x, context)`."""
+
+    def cache(self, rows: int, context: Context | None) -> "Memory":
+        """An empty memory for `rows` sequences."""
+
+
+class Memory(Protocol):
+    """One position at a time, at the price of one position."""
+
+    def step(self, previous: Tensor | None) -> Tensor:
+        """The symbols [B] of the position just drawn (None: there is none yet) to the logits [B, V] of the next."""

@@ -1,0 +1,221 @@
+"""A model: objective x representation x conditioner, with the plan that trains it.
+
+    log p(medium | c) = log p(x | context(c)) + log_weight,   x = representation.encode(medium)
+"""
+
+__all__ = ["Model", "Samples", "evaluating", "load", "load_tensors", "parameters", "save", "tensors"]
+
+import json
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from morphogen.component import Component, ConfigError, build, describe
+from morphogen.contract import Batch, Boundary, Conditioner, Context, Encoded, Likelihood, Losses, Objective, Representation, Sampler
+from morphogen.numerics.randomness import Rng
+from morphogen.plan import Adam, Plan
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What a model drew: the medium as a tensor [N, ...], what each row was asked to be, and what made them."""
+
+    tensor: Tensor
+    condition: Tensor | None
+    representation: Representation
+    made_by: dict[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.tensor)
+
+    def decode(self) -> list[Any]:
+        """The samples as a person's objects: PIL images, strings, ..."""
+        return self.representation.present(self.tensor)
+
+    def save(self, directory: str | Path) -> list[Path]:
+        """Each sample in its natural format, and samples.json with what made them."""
+        folder = Path(directory)
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = []
+        for i, sample in enumerate(self.decode()):
+            path = folder / (f"{i:04d}.txt" if isinstance(sample, str) else f"{i:04d}.png")
+            path.write_text(sample, encoding="utf8") if isinstance(sample, str) else sample.save(path)
+            paths.append(path)
+        asked = None if self.condition is None else self.condition.tolist()
+        (folder / "samples.json").write_text(json.dumps(self.made_by | {"condition": asked}, indent=2) + "\n")
+        return paths
+
+
+class Model(Component, Boundary):
+    """p(medium | condition).
+
+    Arguments:
+        objective: the family, holding its networks.
+        representation: what x is of the medium.
+        conditioner: what the network sees of the condition; None: an unconditional law.
+        plan: how it is trained.
+    """
+
+    def __init__(
+        self, objective: Objective, representation: Representation, conditioner: Conditioner | None = None, plan: Plan | None = None
+    ):
+        super().__init__()
+        self.objective, self.representation, self.conditioner = objective, representation, conditioner
+        self.plan = plan if plan is not None else Plan(Adam(1e-3))
+
+    @property
+    def device(self) -> torch.device:
+        return next((t.device for t in [*self.parameters(), *self.buffers()]), torch.device("cpu"))
+
+    def players(self) -> dict[str, list[nn.Parameter]]:
+        """Whose parameters each turn moves: the objective's, the conditioner's with the first player."""
+        players = self.objective.players()
+        if self.conditioner is not None:
+            next(iter(players.values())).extend(p for p in self.conditioner.parameters())
+        return players
+
+    def forward(self, batch: Batch, rng: Rng, player: str) -> Losses:
+        """The only entry of training: the player's losses on a batch."""
+        x, context = self.observe(batch, rng)
+        return self.objective.losses(x, context, rng.fork("objective"), player)
+
+    def observe(self, batch: Batch, rng: Rng) -> tuple[Encoded, Context | None]:
+        """A training batch as the objective sees it: encoded, its condition dropped where the conditioner drops."""
+        return self.representation.encode(batch.medium, rng.fork("encode")), self._context(batch.condition, rng.fork("condition"))
+
+    def prepare(self, batch: Batch, rng: Rng) -> None:
+        """Data-dependent starts, once, on the first batch."""
+        self.representation.prepare(batch.medium, rng.fork("prepare"))
+        self.objective.prepare(*self.observe(batch, rng), rng.fork("objective"))
+
+    def sample(
+        self, n: int, condition: Tensor | int | None = None, sampler: Sampler | None = None, seed: int = 0,
+        indices: Tensor | None = None, batch: int = 64,
+    ) -> Samples:  # fmt: skip
+        """Draw n samples, `batch` at a time. Sample i is a function of (seed, indices[i]) alone, whatever n and batch are.
+
+        Arguments:
+            condition: one for all, or [n]; None: drawn by the conditioner, if there is one.
+            sampler: how to draw; None: the paper's.
+            indices: which samples, int64 [n]; None: the first n.
+        """
+        indices = torch.arange(n) if indices is None else torch.as_tensor(indices)
+        sampler = sampler if sampler is not None else self.objective.sampler()
+        rng = Rng(seed, indices, ("sample",)).to(self.device)
+        if condition is None and self.conditioner is not None:
+            condition = self.conditioner.draw(rng.fork("draw"))
+        if condition is not None:
+            condition = torch.as_tensor(condition, device=self.device)
+            condition = condition.expand(n) if condition.ndim == 0 else condition
+        rows = [slice(i, i + batch) for i in range(0, n, batch)]
+        drawn = [self.draw(rng.fork("x")[r], None if condition is None else condition[r], sampler) for r in rows]
+        made_by = {"seed": seed, "indices": indices.tolist(), "sampler": repr(sampler)}
+        with evaluating(self), torch.no_grad():
+            medium = torch.cat([self.representation.decode(x) for x in drawn])
+        return Samples(medium, condition, self.representation, made_by)
+
+    @torch.no_grad()
+    def draw(self, rng: Rng, condition: Tensor | None = None, sampler: Sampler | None = None) -> Tensor:
+        """One batch of x, before the representation decodes it: row i is that of `rng.rows[i]`."""
+        sampler = sampler if sampler is not None else self.objective.sampler()
+        with evaluating(self):
+            return sampler(self.objective, self.representation.shape, self._context(condition), rng)
+
+    def log_prob(
+        self, medium: Tensor, condition: Tensor | None = None, seed: int = 0, indices: Tensor | None = None, batch: int = 64
+    ) -> Likelihood:
+        """log p(medium | condition) with its type; a density on a grid is refused."""
+        indices = torch.arange(len(medium)) if indices is None else indices
+        rows = [slice(i, i + batch) for i in range(0, len(medium), batch)]
+        with evaluating(self), torch.no_grad():
+            parts = []
+            for r in rows:
+                rng = Rng(seed, indices[r], ("log_prob",)).to(self.device)
+                given = None if condition is None else condition[r].to(self.device)
+                parts.append(self.measure(Batch(medium[r].to(self.device), given), rng))
+        stderr = None if parts[0].stderr is None else torch.cat([p.stderr for p in parts if p.stderr is not None])
+        nats, dims = torch.cat([p.nats for p in parts]), torch.cat([p.dims for p in parts])
+        return Likelihood(nats, dims, parts[0].kind, parts[0].measure, stderr)
+
+    def measure(self, batch: Batch, rng: Rng) -> Likelihood:
+        """log p of one batch, differentiable."""
+        x = self.representation.encode(batch.medium, rng.fork("encode"))
+        of_x = self.objective.log_prob(x, self._context(batch.condition), rng.fork("objective"))
+        if of_x.measure == "density" and self.representation.discrete:
+            raise ConfigError(
+                f"{type(self.objective).__name__} is a density, {type(self.representation).__name__} puts x on a grid: "
+                "its likelihood would grow without bound; wrap the representation, as in Dequantised(...)"
+            )
+        kind = of_x.kind if x.exact or of_x.kind == "estimate" else "lower_bound"
+        return Likelihood(of_x.nats + x.log_weight, x.dims, kind, "mass" if self.representation.medium_discrete else "density", of_x.stderr)
+
+    def _context(self, condition: Tensor | None, rng: Rng | None = None) -> Context | None:
+        return None if self.conditioner is None or condition is None else self.conditioner(condition, rng)
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Evaluation mode inside, the former mode of every part after."""
+    before = {m: m.training for m in module.modules()}
+    module.eval()
+    try:
+        yield
+    finally:
+        for m, mode in before.items():
+            m.training = mode
+
+
+def parameters(module: nn.Module) -> int:
+    """How many numbers were learned."""
+    return sum(math.prod(p.shape) for p in module.parameters())
+
+
+def tensors(module: nn.Module) -> dict[str, Tensor]:
+    """The state to keep: parameters and buffers by name, each tensor once (shared parts keep their first name)."""
+    kept: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for name, tensor in module.state_dict(keep_vars=True).items():
+        if id(tensor) not in seen:
+            seen.add(id(tensor))
+            kept[name] = tensor.detach()
+    return kept
+
+
+def load_tensors(module: nn.Module, values: dict[str, Tensor]) -> None:
+    """Copy `values` into the module's own tensors; names and shapes must agree one for one."""
+    own = tensors(module)
+    if own.keys() != values.keys():
+        missing, unknown = sorted(own.keys() - values.keys())[:3], sorted(values.keys() - own.keys())[:3]
+        raise ConfigError(f"weights do not fit: missing {missing}, unknown {unknown}")
+    for name, tensor in own.items():
+        if tensor.shape != values[name].shape:
+            raise ConfigError(f"weights do not fit: {name} is {tuple(values[name].shape)}, the config says {tuple(tensor.shape)}")
+        tensor.copy_(values[name])
+
+
+def save(model: Component, directory: str | Path) -> None:
+    """Write config.json and weights.safetensors into a directory."""
+    assert isinstance(model, nn.Module)
+    folder = Path(directory)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(describe(model), indent=2) + "\n")
+    save_file({k: v.contiguous() for k, v in tensors(model).items()}, folder / "weights.safetensors")
+
+
+def load(directory: str | Path, device: str = "cpu") -> Any:
+    """Read what `save` wrote."""
+    folder = Path(directory)
+    try:
+        model = build(json.loads((folder / "config.json").read_text()))
+    except FileNotFoundError:
+        raise ConfigError(f"{folder} holds no config.json: it is not a saved model") from None
+    model.to(device)
+    load_tensors(model, load_file(folder / "weights.safetensors", device=device))
+    return model

@@ -1,0 +1,1 @@
+"""The ground: tensors, keyed randomness, densities. Nothing here knows what a model is."""

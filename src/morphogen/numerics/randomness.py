@@ -1,0 +1,105 @@
+"""Randomness as a pure function: draw = Philox(key(seed, path), counter(block, draw, row)).
+
+The noise of row 3 of 64 is that of row 3 of 1, on any device, at any batch size and precision, because nothing is consumed:
+a counter-based generator (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3") turns *where* a number is
+needed into the number. `rows` names the rows of a batch (a sample's index, a training row's place in the global batch);
+`fork` names what the numbers are for, so that two parts of a model never share a stream.
+"""
+
+__all__ = ["Rng", "philox"]
+
+import hashlib
+import math
+
+import torch
+from torch import Tensor
+
+_MASK = 0xFFFFFFFF
+_MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
+_WEYL = (0x9E3779B9, 0xBB67AE85)
+
+
+def philox(counter: tuple[Tensor, Tensor, Tensor, Tensor], key: tuple[int, int], rounds: int = 10) -> tuple[Tensor, ...]:
+    """Philox4x32: four 32-bit words of `counter` and two of `key` to four random 32-bit words (all held in int64).
+
+    Equal to Random123's published known answers. A 32 x 32 bit product may wrap int64; its bits stay right.
+    """
+    a, b, c, d = counter
+    k0, k1 = key
+    for _ in range(rounds):
+        p, q = a * _MULTIPLIERS[0], c * _MULTIPLIERS[1]
+        a, b, c, d = ((q >> 32) & _MASK) ^ b ^ k0, q & _MASK, ((p >> 32) & _MASK) ^ d ^ k1, p & _MASK
+        k0, k1 = (k0 + _WEYL[0]) & _MASK, (k1 + _WEYL[1]) & _MASK
+    return a, b, c, d
+
+
+class Rng:
+    """A stream of keyed draws for the rows of one batch.
+
+    Arguments:
+        seed: any integer.
+        rows: how many rows (0 .. rows-1), or their indices, int64 `[B]`; the draws live on its device.
+        path: what the numbers are for; extended by `fork`.
+    """
+
+    def __init__(self, seed: int, rows: int | Tensor, path: tuple = ()):
+        self.seed, self.path, self.draws = seed, path, 0
+        self.rows = torch.arange(rows) if isinstance(rows, int) else rows
+        digest = hashlib.blake2b(repr((seed, path)).encode(), digest_size=8).digest()
+        self._key = int.from_bytes(digest[:4], "little"), int.from_bytes(digest[4:], "little")
+
+    def fork(self, *name: str | int) -> "Rng":
+        """An independent stream for the same rows."""
+        return Rng(self.seed, self.rows, self.path + name)
+
+    def __getitem__(self, rows: slice | Tensor) -> "Rng":
+        """The same stream, seen by some of the rows."""
+        part = Rng(self.seed, self.rows[rows], self.path)
+        part.draws = self.draws
+        return part
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def to(self, device: torch.device | str) -> "Rng":
+        """The same stream, drawn on `device`."""
+        moved = Rng(self.seed, self.rows.to(device), self.path)
+        moved.draws = self.draws
+        return moved
+
+    def bits(self, count: int) -> Tensor:
+        """`count` random 32-bit words a row, int64 `[B, count]`; every call is a new draw."""
+        blocks = torch.arange(-(-count // 4), device=self.rows.device)[None, :]
+        rows, draw = self.rows[:, None], torch.full_like(blocks, self.draws)
+        self.draws += 1
+        words = philox((blocks, draw, rows & _MASK, (rows >> 32) & _MASK), self._key)
+        return torch.stack(words, -1).flatten(1)[:, :count]
+
+    def uniform(self, *shape: int) -> Tensor:
+        """U(0, 1), never 0 nor 1 before rounding to fp32: `[B, *shape]`."""
+        u = (self.bits(math.prod(shape)).double() + 0.5) * 2.0**-32
+        return u.reshape(len(self), *shape).float().clamp_max_(1 - 2**-24)
+
+    def normal(self, *shape: int) -> Tensor:
+        """N(0, 1) by Box and Muller (1958), worked in fp64: `[B, *shape]` fp32."""
+        count = math.prod(shape)
+        half = -(-count // 2)
+        u = (self.bits(2 * half).double() + 0.5) * 2.0**-32
+        radius, angle = (-2 * u[:, :half].log()).sqrt(), 2 * math.pi * u[:, half:]
+        z = torch.cat([radius * angle.cos(), radius * angle.sin()], 1)[:, :count]
+        return z.reshape(len(self), *shape).float()
+
+    def integers(self, high: int, *shape: int) -> Tensor:
+        """Uniform on 0 .. high-1 (bias below high / 2^32): int64 `[B, *shape]`."""
+        return ((self.bits(math.prod(shape)) * high) >> 32).reshape(len(self), *shape)
+
+    def categorical(self, logits: Tensor) -> Tensor:
+        """One symbol a row by the inverse of the cumulative distribution: `[B, V] -> [B]`."""
+        return invert_cdf(logits, self.uniform())
+
+
+def invert_cdf(logits: Tensor, u: Tensor) -> Tensor:
+    """The symbol whose share of the unit interval holds `u`: logits `[B, V]`, u `[B]` in (0, 1) -> int64 `[B]`."""
+    cdf = logits.double().softmax(-1).cumsum(-1)
+    cdf = cdf / cdf[:, -1:]
+    return (cdf < u.double()[:, None]).sum(-1).clamp_max(logits.shape[-1] - 1)

@@ -1,0 +1,117 @@
+"""How a system is trained, in numbers: optimiser, schedule, batch, averages. `training/` carries the plan out.
+
+A system's page holds these beside its widths, so that the config of a run says how it came about, and
+`--set plan.optimizer.lr=1e-3` reaches them like any other number.
+"""
+
+__all__ = ["SGD", "Adam", "AdamW", "Augmentation", "Constant", "Cosine", "Flip", "Plan", "Schedule", "Shift"]
+
+import math
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor
+
+from morphogen.component import Component
+from morphogen.numerics.randomness import Rng
+
+
+class SGD(Component):
+    """Stochastic gradient descent with momentum."""
+
+    def __init__(self, lr: float, momentum: float = 0.0, weight_decay: float = 0.0):
+        self.lr, self.momentum, self.weight_decay = lr, momentum, weight_decay
+
+
+class Adam(Component):
+    """Adam (Kingma & Ba 2015)."""
+
+    def __init__(self, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8):
+        self.lr, self.betas, self.eps = lr, betas, eps
+
+
+class AdamW(Component):
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019); vectors (biases, gains) are not decayed."""
+
+    def __init__(self, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 0.01):
+        self.lr, self.betas, self.eps, self.weight_decay = lr, betas, eps, weight_decay
+
+
+class Schedule(Component, ABC):
+    """A factor on the learning rate. `turn` counts the player's own turns, `progress` in [0, 1] the budget spent."""
+
+    @abstractmethod
+    def __call__(self, turn: int, progress: float) -> float: ...
+
+
+class Constant(Schedule):
+    """1, after a linear warm-up of `warmup` turns."""
+
+    def __init__(self, warmup: int = 0):
+        self.warmup = warmup
+
+    def __call__(self, turn: int, progress: float) -> float:
+        return min(1.0, (turn + 1) / (self.warmup + 1))
+
+
+class Cosine(Schedule):
+    """Half a cosine from 1 to `floor` over the budget (Loshchilov & Hutter 2017), after a linear warm-up of `warmup` turns."""
+
+    def __init__(self, warmup: int = 0, floor: float = 0.0):
+        self.warmup, self.floor = warmup, floor
+
+    def __call__(self, turn: int, progress: float) -> float:
+        decay = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+        return min(1.0, (turn + 1) / (self.warmup + 1)) * (self.floor + (1 - self.floor) * decay)
+
+
+class Augmentation(Component, ABC):
+    """A random change of the medium that keeps its meaning."""
+
+    @abstractmethod
+    def __call__(self, medium: Tensor, rng: Rng) -> Tensor: ...
+
+
+class Flip(Augmentation):
+    """Mirror pictures left to right with probability 1/2."""
+
+    def __call__(self, medium: Tensor, rng: Rng) -> Tensor:
+        return torch.where(rng.uniform(1, 1, 1) < 0.5, medium.flip(-1), medium)
+
+
+class Shift(Augmentation):
+    """Move pictures by up to `pixels` each way, the border value -1 (ground) moving in."""
+
+    def __init__(self, pixels: int):
+        self.pixels = pixels
+
+    def __call__(self, medium: Tensor, rng: Rng) -> Tensor:
+        b, _, h, w = medium.shape
+        padded = torch.nn.functional.pad(medium, (self.pixels,) * 4, value=-1.0)
+        dy, dx = rng.integers(2 * self.pixels + 1, 2).unbind(1)
+        rows = dy[:, None] + torch.arange(h, device=medium.device)
+        columns = dx[:, None] + torch.arange(w, device=medium.device)
+        at = torch.arange(b, device=medium.device)[:, None, None]
+        return padded[at, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+class Plan(Component):
+    """The numbers of a training.
+
+    Arguments:
+        optimizer: one for all players, or `{player: optimizer}`.
+        batch: rows of one step, over all ranks and micro-batches; 0: the whole data set (EM).
+        schedule: of the learning rate.
+        ema: decay of the averaged weights that sample (0: none), warmed up as min(ema, (1 + s) / (10 + s)).
+        clip: largest norm of the gradient (None: any).
+        accumulate: micro-batches of one step; the gradient is that of the whole batch.
+        augment: a random change of each example.
+    """
+
+    def __init__(
+        self, optimizer: Component | dict[str, Component], batch: int = 64, schedule: Schedule | None = None, ema: float = 0.0,
+        clip: float | None = None, accumulate: int = 1, augment: Augmentation | None = None,
+    ):  # fmt: skip
+        self.optimizer, self.batch, self.ema, self.clip = optimizer, batch, ema, clip
+        self.schedule = schedule if schedule is not None else Constant()
+        self.accumulate, self.augment = accumulate, augment

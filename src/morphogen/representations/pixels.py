@@ -1,0 +1,137 @@
+"""Pictures: float in [-1, 1], channels first, on a grid of `levels` values, and what a law may need of them instead.
+
+    Pixels(256, (3, 32, 32))                         the grid itself, as numbers: discretised-logistic decoders, diffusion
+    Quantised(Pixels(...))                           the same as categories 0 .. levels-1: autoregressive models
+    Dequantised(Pixels(...))                         plus uniform noise: what a density may be fitted to (Uria et al. 2013)
+    Logit(Dequantised(...), alpha=0.05)              on the whole line (Dinh et al. 2017, section 4.1)
+"""
+
+__all__ = ["Dequantised", "Logit", "Pixels", "Quantised"]
+
+import math
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from morphogen.contract import Encoded, Representation
+from morphogen.numerics.randomness import Rng
+from morphogen.numerics.tensors import sum_rows
+
+
+class Pixels(Representation):
+    """Pictures as numbers on a grid.
+
+    Arguments:
+        levels: values a subpixel can take (256; 17 for scikit-learn's digits).
+        shape: (channels, height, width).
+    """
+
+    discrete = True
+    medium_discrete = True
+
+    def __init__(self, levels: int, shape: tuple[int, int, int]):
+        super().__init__()
+        self.levels, self.shape = levels, tuple(shape)
+
+    def encode(self, medium: Tensor, rng: Rng) -> Encoded:
+        dims = medium.new_full((len(medium),), math.prod(self.shape))
+        return Encoded(medium, torch.zeros_like(dims), dims)
+
+    def decode(self, x: Tensor) -> Tensor:
+        return self.to_grid(x)
+
+    def to_index(self, x: Tensor) -> Tensor:
+        """[-1, 1] to the nearest of 0 .. levels-1."""
+        return ((x.clamp(-1, 1) + 1) * (0.5 * (self.levels - 1))).round().long()
+
+    def to_grid(self, x: Tensor) -> Tensor:
+        """The nearest picture."""
+        return self.to_index(x).float() * (2 / (self.levels - 1)) - 1
+
+    def present(self, medium: Tensor) -> list[Any]:
+        """PIL images, grey or RGB."""
+        bytes_ = ((medium.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+        return [Image.fromarray(b[:, :, 0] if b.shape[2] == 1 else b) for b in bytes_]
+
+
+class _Wrapped(Representation):
+    """A step on top of another representation of pictures."""
+
+    def __init__(self, inner: Representation):
+        super().__init__()
+        self.inner: Any = inner
+        self.shape = inner.shape
+        self.medium_discrete, self.discrete = inner.medium_discrete, inner.discrete
+
+    def prepare(self, medium: Tensor, rng: Rng) -> None:
+        self.inner.prepare(medium, rng)
+
+    def present(self, medium: Tensor) -> list[Any]:
+        return self.inner.present(medium)
+
+
+class Quantised(_Wrapped):
+    """Pictures as categories: int64 in 0 .. vocabulary-1, shape unchanged; the mass is that of the pixels.
+
+    Arguments:
+        inner: the `Pixels`.
+    """
+
+    def __init__(self, inner: Pixels):
+        super().__init__(inner)
+        self.vocabulary = inner.levels
+
+    def encode(self, medium: Tensor, rng: Rng) -> Encoded:
+        grid = self.inner.encode(medium, rng)
+        return Encoded(self.inner.to_index(grid.x), grid.log_weight, grid.dims, grid.exact)
+
+    def decode(self, x: Tensor) -> Tensor:
+        return x.float() * (2 / (self.vocabulary - 1)) - 1
+
+
+class Dequantised(_Wrapped):
+    r"""y = (k + u) / levels scaled to [-1, 1], u ~ U(0, 1): log P(k) >= E_u log p(y) + dims log(2 / levels) (Theis et al. 2016).
+
+    Arguments:
+        inner: the `Pixels`.
+    """
+
+    def __init__(self, inner: Pixels):
+        super().__init__(inner)
+        self.discrete = False
+
+    def encode(self, medium: Tensor, rng: Rng) -> Encoded:
+        grid, levels = self.inner.encode(medium, rng), self.inner.levels
+        u = rng.fork("dequantise").uniform(*self.shape)
+        y = (self.inner.to_index(grid.x).float() + u) * (2 / levels) - 1
+        return Encoded(y, grid.log_weight + grid.dims * math.log(2 / levels), grid.dims, exact=False)
+
+    def decode(self, x: Tensor) -> Tensor:
+        levels = self.inner.levels
+        k = ((x + 1) * (levels / 2)).floor().clamp(0, levels - 1)
+        return k * (2 / (levels - 1)) - 1
+
+
+class Logit(_Wrapped):
+    r"""x = logit(s), s = alpha + (1 - 2 alpha) (y + 1) / 2: from [-1, 1] to the line, with its log-determinant (Dinh et al. 2017).
+
+    Arguments:
+        inner: a representation whose x is continuous in [-1, 1].
+        alpha: how far from 0 and 1 to stay (0.05 in the paper).
+    """
+
+    def __init__(self, inner: Representation, alpha: float = 0.05):
+        super().__init__(inner)
+        self.alpha = alpha
+
+    def encode(self, medium: Tensor, rng: Rng) -> Encoded:
+        of = self.inner.encode(medium, rng)
+        s = self.alpha + (1 - 2 * self.alpha) * (of.x + 1) / 2
+        log_det = sum_rows(math.log((1 - 2 * self.alpha) / 2) - s.log() - (1 - s).log())
+        return Encoded(s.log() - (1 - s).log(), of.log_weight + log_det, of.dims, of.exact)
+
+    def decode(self, x: Tensor) -> Tensor:
+        s = (x.sigmoid() - self.alpha) / (1 - 2 * self.alpha)
+        return self.inner.decode((2 * s - 1).clamp(-1, 1))
