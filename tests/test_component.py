@@ -18,6 +18,10 @@ class Box(Component, nn.Module):
         self.first, self.second, self.names, self.others = first, second, names, nn.ModuleDict(others)
 
 
+class Plain(Component, nn.Module):
+    pass
+
+
 class Forgetful(Component):
     def __init__(self, kept: int, lost: int):
         self.kept = kept
@@ -26,7 +30,7 @@ class Forgetful(Component):
 def test_what_is_described_is_built_again():
     box = Box(Gear(8), Gear(9, 0.25), ("x", "y"), third=Gear(3))
     again = build(describe(box))
-    assert repr(again) == repr(box) and again.others["third"].teeth == 3
+    assert describe(again) == describe(box) and again.others["third"].teeth == 3
 
 
 def test_a_shared_part_stays_one_part():
@@ -49,6 +53,10 @@ def test_an_unknown_part_or_argument_is_refused(config):
 def test_no_code_comes_from_a_file():
     with pytest.raises(ConfigError, match=r"os\.system"):
         build({"part": "os.system", "command": "true"})
+
+
+def test_a_part_without_a_constructor_takes_nothing():
+    assert build(describe(Plain())).arguments == {}
 
 
 def test_set_path_finds_the_one_place_and_refuses_two():

@@ -27,7 +27,7 @@ _HOME = {
     "compare": "compare",
     "load": "model",
     "save": "model",
-    "train": "training.stages",
+    "train": "training.loop",
 }
 
 __all__ = ["__version__", "load_data", "systems", *_HOME]

@@ -32,7 +32,7 @@ class Component:
     def arguments(self) -> dict[str, Any]:
         """The constructor's arguments, by name, as they stand on the object."""
         found: dict[str, Any] = {}
-        for name, parameter in list(inspect.signature(type(self).__init__).parameters.items())[1:]:
+        for name, parameter in _parameters(type(self)).items():
             if not hasattr(self, name):
                 raise ConfigError(f"{type(self).__name__}.__init__ takes {name!r} but keeps no attribute of that name")
             value = getattr(self, name)
@@ -118,17 +118,38 @@ def _paths(config: Any, here: str = "") -> list[str]:
     return [p for k, v in config.items() if k != "part" for p in _paths(v, f"{here}.{k}" if here else k)]
 
 
-def _expression(value: Any, depth: int) -> str:
-    """The part as the expression that makes it, one argument a line where it does not fit on one."""
+def _expression(value: Any, depth: int, path: str = "", seen: dict[int, str] | None = None) -> str:
+    """The part as the expression that makes it, defaults left out; a part met again is its name."""
+    seen = {} if seen is None else seen
     if isinstance(value, Component):
-        items = [f"{k}={_expression(v, depth + 1)}" for k, v in value.arguments.items() if v is not None]
+        if id(value) in seen:
+            return seen[id(value)]
+        seen[id(value)] = path
+        items = []
+        for name, argument in value.arguments.items():
+            if not _is_default(value, name, argument):
+                here = f"{path}.{name}" if path else name
+                items.append(f"{name}={_expression(argument, depth + 1, here, seen)}")
         line = f"{type(value).__name__}({', '.join(items)})"
         if len(line) + 2 * depth <= 120 and "\n" not in line:
             return line
         pad = "  " * (depth + 1)
         return f"{type(value).__name__}(\n" + "".join(f"{pad}{item},\n" for item in items) + "  " * depth + ")"
     if isinstance(value, tuple | list):
-        return "(" + ", ".join(_expression(v, depth) for v in value) + ("," if len(value) == 1 else "") + ")"
+        inside = ", ".join(_expression(v, depth, f"{path}.{i}", seen) for i, v in enumerate(value))
+        return f"({inside},)" if len(value) == 1 else f"({inside})"
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{k!r}: {_expression(v, depth)}" for k, v in value.items()) + "}"
+        return "{" + ", ".join(f"{k!r}: {_expression(v, depth, f'{path}.{k}', seen)}" for k, v in value.items()) + "}"
     return f"{value:g}" if isinstance(value, float) else repr(value)
+
+
+def _is_default(part: Component, name: str, value: Any) -> bool:
+    """The argument says what its absence would: a number, a string or None."""
+    parameter = _parameters(type(part)).get(name)
+    return parameter is not None and not isinstance(value, Component) and parameter.default is not parameter.empty and value == parameter.default
+
+
+def _parameters(cls: type) -> dict[str, inspect.Parameter]:
+    """What the constructor takes; nothing where no part defines one (nn.Module's own takes anything)."""
+    owner = next(c for c in cls.__mro__ if "__init__" in vars(c))
+    return dict(list(inspect.signature(owner.__init__).parameters.items())[1:]) if issubclass(owner, Component) else {}

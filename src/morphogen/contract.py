@@ -243,7 +243,10 @@ class Autoencoder(Protocol):
 
 @runtime_checkable
 class Causal(Protocol):
-    """A network whose logits at position i depend on x_<i only (raster order), and that can remember: `forward(x, context)`."""
+    """A network whose logits at position i depend on x_<i only, and that can remember: `forward(x, context)`.
+
+    Positions are in raster order (`numerics.tensors.raster`: pixel after pixel, colours innermost). A memory is for evaluation.
+    """
 
     def cache(self, rows: int, context: Context | None) -> "Memory":
         """An empty memory for `rows` sequences."""

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from morphogen.component import Component, ConfigError, build, describe
-from morphogen.contract import Batch, Boundary, Conditioner, Context, Encoded, Likelihood, Losses, Objective, Representation, Sampler
+from morphogen.contract import Batch, Boundary, Conditioner, Context, Encoded, Likelihood, Losses, Objective, Representation, Sampler, owned
 from morphogen.numerics.randomness import Rng
 from morphogen.plan import Adam, Plan
 
@@ -78,7 +78,7 @@ class Model(Component, Boundary):
         """Whose parameters each turn moves: the objective's, the conditioner's with the first player."""
         players = self.objective.players()
         if self.conditioner is not None:
-            next(iter(players.values())).extend(p for p in self.conditioner.parameters())
+            next(iter(players.values())).extend(owned(self.conditioner))
         return players
 
     def forward(self, batch: Batch, rng: Rng, player: str) -> Losses:

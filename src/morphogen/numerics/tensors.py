@@ -1,6 +1,6 @@
 """Shape idioms that every family needs: one name each."""
 
-__all__ = ["expand_like", "sum_rows"]
+__all__ = ["expand_like", "raster", "sum_rows", "unraster"]
 
 from jaxtyping import Float
 from torch import Tensor
@@ -14,3 +14,16 @@ def expand_like(t: Tensor, x: Tensor) -> Tensor:
 def sum_rows(x: Tensor) -> Float[Tensor, " b"]:
     """Sum everything but the batch: `[B, ...] -> [B]`."""
     return x.flatten(1).sum(1) if x.ndim > 1 else x
+
+
+def raster(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """`[B, *shape, ...]` to the sequence `[B, N, ...]` in the order of generation; three axes are a picture (C, H, W)."""
+    return (x.movedim(1, 3) if len(shape) == 3 else x).flatten(1, len(shape))
+
+
+def unraster(s: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """The inverse of `raster`: `[B, N, ...]` to `[B, *shape, ...]`."""
+    if len(shape) != 3:
+        return s.unflatten(1, shape)
+    c, h, w = shape
+    return s.unflatten(1, (h, w, c)).movedim(3, 1)

@@ -1,0 +1,100 @@
+"""A data set: examples in three parts that share nothing, what a model must know of them, and how the parts were made.
+
+Examples lie in memory as bytes and become `Batch`es of the medium when they are asked for by index, so that the order of
+training (a keyed permutation) and the subset of a measurement are index tensors and nothing else.
+"""
+
+__all__ = ["DataError", "Dataset", "Examples", "Pictures", "Windows"]
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from morphogen.contract import Batch, Representation
+
+
+class DataError(ValueError):
+    """Data that cannot be used; one line with the file or argument, its value and the remedy."""
+
+
+class Examples(ABC):
+    """Rows that can be asked for by index."""
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def __getitem__(self, indices: Tensor) -> Batch:
+        """The rows `indices` (int64 [B], each in 0 .. len-1), in that order."""
+
+    def first(self, n: int | None = None) -> Batch:
+        """The first n rows (all: None). `load` orders pictures by hash and windows by golden steps, so these are a fair subset."""
+        return self[torch.arange(len(self) if n is None else min(n, len(self)))]
+
+
+class Pictures(Examples):
+    """Pictures as bytes: medium = 2 values / (levels - 1) - 1.
+
+    Arguments:
+        values: uint8 [N, C, H, W] in 0 .. levels-1.
+        levels: values a subpixel can take.
+        labels: int64 [N], or None.
+    """
+
+    def __init__(self, values: Tensor, levels: int = 256, labels: Tensor | None = None):
+        self.values, self.levels, self.labels = values, levels, labels
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, indices: Tensor) -> Batch:
+        medium = self.values[indices].float() * (2 / (self.levels - 1)) - 1
+        return Batch(medium, None if self.labels is None else self.labels[indices])
+
+
+class Windows(Examples):
+    """Windows of a text: example i is the `length` bytes from starts[i].
+
+    Arguments:
+        text: uint8 [L].
+        starts: int64 [N], each at most L - length.
+        length: bytes of one window.
+    """
+
+    def __init__(self, text: Tensor, starts: Tensor, length: int):
+        self.text, self.starts, self.length = text, starts, length
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __getitem__(self, indices: Tensor) -> Batch:
+        at = self.starts[indices][:, None] + torch.arange(self.length)
+        return Batch(self.text[at].long())
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What `load` returns. Train learns, valid chooses, test is looked at once.
+
+    Arguments:
+        name: what a person calls it.
+        medium: "pictures" (float [B, C, H, W] in [-1, 1]) or "text" (int64 [B, T] bytes).
+        train, valid, test: about 75, 10 and 15 % of the data.
+        classes: the labels' names, () if there are none.
+        representation: `Pixels(levels, shape)` or `Bytes(length)`: what a system is called with.
+        split: how the parts were made, with the sha256 of who stands where.
+        notes: what a person should know (files skipped, sizes changed).
+    """
+
+    name: str
+    medium: Literal["pictures", "text"]
+    train: Examples
+    valid: Examples
+    test: Examples
+    classes: tuple[str, ...]
+    representation: Representation
+    split: str
+    notes: tuple[str, ...] = ()

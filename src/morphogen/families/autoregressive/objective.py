@@ -1,0 +1,65 @@
+r"""The chain rule as a model: any law of a sequence is the product of the laws of each symbol given those before it.
+
+    log p(x | c) = sum_i log p(x_i | x_<i, c)
+
+One pass of a causal network gives every factor, so the likelihood is exact; drawing takes one step a symbol.
+
+References: A neural probabilistic language model, Bengio et al., 2003; The neural autoregressive distribution estimator,
+Larochelle & Murray, 2011.
+"""
+
+__all__ = ["Autoregressive"]
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from morphogen.contract import Context, Encoded, Likelihood, Losses, Objective, Sampler
+from morphogen.families.autoregressive.decoding import Ancestral
+from morphogen.numerics.randomness import Rng
+from morphogen.numerics.tensors import raster, sum_rows, unraster
+
+
+class Autoregressive(Objective):
+    r"""p(x) = prod_i p(x_i | x_<i), each factor a softmax of the network's logits; the loss is nats per symbol.
+
+    A row's loss is its mean over the symbols scored, its weight their number: the loop's sum(w l) / sum(w) is then the mean over
+    all symbols, whatever the lengths, and the learning rate does not depend on the length. A prefix is given, not scored.
+
+    Arguments:
+        network: `Causal`: x int64 [B, *shape], context -> logits [B, *shape, V], those of symbol i of x_<i only.
+    """
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+
+    def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
+        log_p, scored = self.token_log_probs(x.x, context), _scored(x, context)
+        count = sum_rows(scored.to(log_p.dtype))
+        return Losses({"nll": -sum_rows(log_p * scored) / count.clamp_min(1)}, weight=count)
+
+    def log_prob(self, x: Encoded, context: Context | None, rng: Rng) -> Likelihood:
+        """Exact; -inf for an x that does not begin with the prefix."""
+        nats = sum_rows(self.token_log_probs(x.x, context) * _scored(x, context))
+        if context is not None and context.prefix is not None:
+            begins = raster(x.x, x.x.shape[1:])[:, : context.prefix.shape[1]]
+            nats = nats.masked_fill((begins != context.prefix).any(1), -torch.inf)
+        return Likelihood(nats, x.dims, "exact", "mass")
+
+    def token_log_probs(self, x: Int[Tensor, "b ..."], context: Context | None) -> Float[Tensor, "b ..."]:
+        """log p(x_i | x_<i) of every symbol, in its place."""
+        logits = self.network(x, context)
+        return -F.cross_entropy(logits.flatten(0, -2), x.flatten(), reduction="none").view(x.shape)
+
+    def sampler(self) -> Sampler:
+        return Ancestral()
+
+
+def _scored(x: Encoded, context: Context | None) -> Tensor:
+    """True for the symbols whose probability counts: valid ones, after the prefix; of x's shape."""
+    shape = x.x.shape[1:]
+    given = 0 if context is None or context.prefix is None else context.prefix.shape[1]
+    after = unraster((torch.arange(shape.numel(), device=x.x.device) >= given)[None], shape).expand_as(x.x)
+    return after if x.mask is None else after & x.mask.bool().view(x.x.shape)

@@ -1,0 +1,95 @@
+r"""Affine coupling: half of x is shifted and scaled by what a network reads in the other half.
+
+    z_b = x_b,   z_a = x_a exp(s(x_b)) + t(x_b),   log|det| = sum_a s(x_b)       (Dinh et al. 2017, eqs. 4-8)
+
+The Jacobian is triangular, so s and t may be any network and are never inverted. Between couplings the paper normalises by
+the batch; a sample would then depend on its neighbours, so here it is actnorm (Kingma & Dhariwal 2018): the same affine
+map a channel, its numbers learned, its start taken from the first batch.
+"""
+
+__all__ = ["ActNorm", "Coupling"]
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from morphogen.contract import Context
+from morphogen.families.flow.bijection import Bijection
+from morphogen.numerics.tensors import expand_like, sum_rows
+
+
+class Coupling(Bijection):
+    r"""The affine coupling layer of RealNVP (Dinh, Sohl-Dickstein & Bengio 2017, eqs. 7-9), with its two masks.
+
+        z = b x + (1 - b) (x exp(s) + t),   s = scale tanh(s'),   (s', t) = network(b x, context)
+
+    tanh times a learned scale keeps exp(s) bounded (section 4.1).
+
+    Arguments:
+        network: `(x [B, C, ...], context) -> [B, 2 C, ...]`, the channels of s' before those of t.
+        mask: which half b is seen: "checkerboard" every other place, "channel" half the channels. On vectors [B, D]: every
+            other number, half of the numbers.
+        parity: 0 or 1, which of the two halves is seen; neighbours in a flow alternate.
+    """
+
+    def __init__(self, network: nn.Module, mask: Literal["checkerboard", "channel"], parity: int):
+        super().__init__()
+        self.network, self.mask, self.parity = network, mask, parity
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, x: Tensor, context: Context | None) -> tuple[Tensor, Tensor]:
+        b = self.seen(x)
+        s, t = self._read(b * x, context)
+        s = (1 - b) * s
+        return x * s.exp() + (1 - b) * t, sum_rows(s)
+
+    def inverse(self, z: Tensor, context: Context | None) -> Tensor:
+        b = self.seen(z)
+        s, t = self._read(b * z, context)
+        return b * z + (1 - b) * (z - t) * (-s).exp()
+
+    def seen(self, x: Tensor) -> Tensor:
+        """b, 1 where x is seen and kept, broadcastable against x [B, C, ...]."""
+        _, channels, *places = x.shape
+        if self.mask == "channel":
+            b = (torch.arange(channels, device=x.device) < channels // 2) == (self.parity == 0)
+            return b.to(x.dtype).reshape(1, channels, *(1 for _ in places))
+        index = torch.zeros((), dtype=torch.long, device=x.device)
+        for size in places or (channels,):
+            index = index[..., None] + torch.arange(size, device=x.device)
+        return ((index + self.parity) % 2 == 0).to(x.dtype)
+
+    def _read(self, seen: Tensor, context: Context | None) -> tuple[Tensor, Tensor]:
+        raw, t = self.network(seen, context).chunk(2, 1)
+        return self.scale * raw.tanh(), t
+
+
+class ActNorm(Bijection):
+    r"""z = (x + shift) exp(log_scale), a number a channel, so that the first batch has mean 0 and variance 1.
+
+    Glow's actnorm (Kingma & Dhariwal 2018, section 3.1), in the place of RealNVP's batch normalisation. Until `prepare`
+    it is the identity.
+
+    Arguments:
+        channels: C of x [B, C, ...].
+    """
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.channels = channels
+        self.shift, self.log_scale = nn.Parameter(torch.zeros(channels)), nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor, context: Context | None) -> tuple[Tensor, Tensor]:
+        shift, log_scale = expand_like(self.shift[None], x), expand_like(self.log_scale[None], x)
+        return (x + shift) * log_scale.exp(), sum_rows(log_scale.expand_as(x))
+
+    def inverse(self, z: Tensor, context: Context | None) -> Tensor:
+        shift, log_scale = expand_like(self.shift[None], z), expand_like(self.log_scale[None], z)
+        return z * (-log_scale).exp() - shift
+
+    @torch.no_grad()
+    def prepare(self, x: Tensor, context: Context | None) -> None:
+        values = x.transpose(0, 1).flatten(1)
+        self.shift.copy_(-values.mean(1))
+        self.log_scale.copy_(-values.std(1, correction=0).clamp_min(1e-3).log())

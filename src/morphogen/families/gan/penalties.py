@@ -1,0 +1,46 @@
+"""What keeps a critic smooth: the Wasserstein distance is a supremum over 1-Lipschitz critics, and a network is not one.
+
+    W(p, q) = sup over |D(x) - D(y)| <= |x - y| of  E_p D - E_q D                  (Kantorovich & Rubinstein 1958)
+"""
+
+__all__ = ["GradientPenalty", "Penalty"]
+
+from abc import ABC, abstractmethod
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from morphogen.component import Component
+from morphogen.contract import Context
+from morphogen.numerics.randomness import Rng
+from morphogen.numerics.tensors import expand_like, sum_rows
+
+
+class Penalty(Component, ABC):
+    """One more term of the critic's loss, a number a row."""
+
+    @abstractmethod
+    def __call__(self, critic: nn.Module, real: Tensor, fake: Tensor, context: Context | None, rng: Rng) -> Float[Tensor, " b"]:
+        """The term, with a graph to the critic's parameters."""
+
+
+class GradientPenalty(Penalty):
+    r"""lambda (||grad D(x_hat)|| - 1)^2,  x_hat = x + alpha (G(z) - x),  alpha ~ U(0, 1).
+
+    "Improved training of Wasserstein GANs" (Gulrajani et al. 2017, Algorithm 1): the best critic's gradient has norm 1 on
+    the lines between the two laws. Needs a critic whose rows do not mix.
+
+    Arguments:
+        weight: lambda, 10 in the paper.
+    """
+
+    def __init__(self, weight: float = 10.0):
+        self.weight = weight
+
+    def __call__(self, critic: nn.Module, real: Tensor, fake: Tensor, context: Context | None, rng: Rng) -> Tensor:
+        alpha = expand_like(rng.uniform(), real)
+        x_hat = (real + alpha * (fake - real)).detach().requires_grad_(True)
+        (gradient,) = torch.autograd.grad(critic(x_hat, context).sum(), x_hat, create_graph=True)
+        norm = (sum_rows(gradient.square()) + 1e-12).sqrt()  # the root's own slope is infinite at 0
+        return self.weight * (norm - 1).square()

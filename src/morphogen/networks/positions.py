@@ -1,0 +1,35 @@
+r"""A number as waves: what a network needs to tell close times apart and far ones too (Vaswani et al. 2017, section 3.5)."""
+
+__all__ = ["TimeEmbedding", "sinusoidal"]
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def sinusoidal(t: Float[Tensor, " b"], width: int, period: float = 10_000.0) -> Float[Tensor, "b d"]:
+    """[sin(t w_i), cos(t w_i)], w_i from 1 down to 1 / period in `width` / 2 equal ratios; `width` is even."""
+    half = width // 2
+    w = torch.exp(-math.log(period) / half * torch.arange(half, device=t.device))
+    return torch.cat([(t[:, None] * w).sin(), (t[:, None] * w).cos()], 1)
+
+
+class TimeEmbedding(nn.Module):
+    """t in [0, 1] (0 data, 1 noise) to a vector, by waves and two layers (Ho et al. 2020, appendix B).
+
+    Arguments:
+        waves: how many, even.
+        width: of the vector.
+    """
+
+    def __init__(self, waves: int, width: int):
+        super().__init__()
+        self.waves = waves
+        self.inner, self.outer = nn.Linear(waves, width), nn.Linear(width, width)
+
+    def forward(self, t: Float[Tensor, " b"]) -> Float[Tensor, "b d"]:
+        # 1000: the waves were made for whole positions, and the paper's times are 1 .. 1000.
+        return self.outer(F.silu(self.inner(sinusoidal(1000 * t, self.waves))))

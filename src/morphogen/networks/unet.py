@@ -1,0 +1,117 @@
+r"""The U-Net: down to a small picture and up again, each level handing its detail across.
+
+    x -- blocks -- down -- ... -- middle -- ... -- up -- blocks(with what the way down kept) -- out
+
+(Ronneberger, Fischer & Brox 2015; with residual blocks, attention and time as in Ho, Jain & Abbeel 2020, appendix B.)
+"""
+
+__all__ = ["UNet"]
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from morphogen.component import Component
+from morphogen.contract import Context
+from morphogen.networks.attention import GridAttention
+from morphogen.networks.positions import TimeEmbedding
+from morphogen.networks.residual import ResidualBlock, groups
+
+
+class UNet(Component, nn.Module):
+    """(x [B, C, H, W], t [B] in [0, 1], context) -> [B, C, H, W]; 0 at the start.
+
+    A picture whose sides are no multiple of 2^(levels - 1) is padded with zeros on its way in and cropped on its way out.
+
+    Arguments:
+        shape: (C, H, W) of x.
+        channels: of the finest level, even.
+        multipliers: of `channels` at each level, finest first; each level halves the picture.
+        blocks: residual blocks a level on the way down; one more on the way up.
+        attention: heights H / 2^level at which attention follows each block; the middle always has it, unless heads is 0.
+        heads: of the attention, dividing the channels it sees.
+        vector: width of `context.vector` (0: the network is unconditional).
+        dropout: in every block.
+    """
+
+    def __init__(
+        self, shape: tuple[int, ...], channels: int, multipliers: tuple[int, ...], blocks: int = 2,
+        attention: tuple[int, ...] = (), heads: int = 1, vector: int = 0, dropout: float = 0.0,
+    ):  # fmt: skip
+        super().__init__()
+        self.shape, self.channels, self.multipliers, self.blocks = tuple(shape), channels, tuple(multipliers), blocks
+        self.attention, self.heads, self.vector, self.dropout = tuple(attention), heads, vector, dropout
+        width = 4 * channels
+        self.time = TimeEmbedding(channels, width)
+        self.condition = nn.Linear(vector, width) if vector else None
+        self.stem = nn.Conv2d(shape[0], channels, 3, padding=1)
+        self.descent, self.ascent = nn.ModuleList(), nn.ModuleList()
+        kept = self._build_descent(channels, width)
+        coarsest = channels * multipliers[-1]
+        self.middle = nn.ModuleList([_Stage(coarsest, coarsest, width, heads, dropout), _Stage(coarsest, coarsest, width, 0, dropout)])
+        self._build_ascent(kept, width)
+        self.norm, self.out = groups(channels * multipliers[0]), nn.Conv2d(channels * multipliers[0], shape[0], 3, padding=1)
+        for parameter in self.out.parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(self, x: Float[Tensor, "b c h w"], t: Float[Tensor, " b"], context: Context | None = None) -> Float[Tensor, "b c h w"]:
+        vector = F.silu(self._heard(t, context))
+        unit, (height, width) = 2 ** (len(self.multipliers) - 1), x.shape[2:]
+        h = self.stem(F.pad(x, (0, -width % unit, 0, -height % unit)))
+        kept = [h]
+        for stage in self.descent:
+            h = stage(h, vector)
+            kept.append(h)
+        for stage in self.middle:
+            h = stage(h, vector)
+        for stage in self.ascent:
+            h = stage(h if stage.resample else torch.cat([h, kept.pop()], 1), vector)
+        return self.out(F.silu(self.norm(h)))[:, :, :height, :width]
+
+    def _heard(self, t: Tensor, context: Context | None) -> Tensor:
+        """What the blocks hear: the time, and the condition if there is one."""
+        told = None if context is None else context.vector
+        return self.time(t) if self.condition is None or told is None else self.time(t) + self.condition(told)
+
+    def _build_descent(self, channels: int, width: int) -> list[int]:
+        """Blocks, then a halving, level by level; the channels of all that is kept on the way."""
+        kept = [channels]
+        for level, multiplier in enumerate(self.multipliers):
+            for _ in range(self.blocks):
+                self.descent.append(_Stage(kept[-1], self.channels * multiplier, width, self._heads(level), self.dropout))
+                kept.append(self.channels * multiplier)
+            if level < len(self.multipliers) - 1:
+                self.descent.append(_Stage(kept[-1], kept[-1], width, 0, self.dropout, "down"))
+                kept.append(kept[-1])
+        return kept
+
+    def _build_ascent(self, kept: list[int], width: int) -> None:
+        """As the descent, backwards: one more block a level, since the halving's result was kept too."""
+        here = kept[-1]
+        for level, multiplier in reversed(list(enumerate(self.multipliers))):
+            for _ in range(self.blocks + 1):
+                self.ascent.append(_Stage(here + kept.pop(), self.channels * multiplier, width, self._heads(level), self.dropout))
+                here = self.channels * multiplier
+            if level:
+                self.ascent.append(_Stage(here, here, width, 0, self.dropout, "up"))
+
+    def _heads(self, level: int) -> int:
+        return self.heads if self.shape[1] // 2**level in self.attention else 0
+
+
+class _Stage(nn.Module):
+    """A residual block, and attention if it has heads."""
+
+    def __init__(
+        self, channels_in: int, channels_out: int, vector: int, heads: int, dropout: float, resample: Literal["down", "up"] | None = None
+    ):
+        super().__init__()
+        self.resample = resample
+        self.block = ResidualBlock(channels_in, channels_out, vector, resample, dropout)
+        self.attention = GridAttention(channels_out, heads) if heads else nn.Identity()
+
+    def forward(self, x: Tensor, vector: Tensor) -> Tensor:
+        return self.attention(self.block(x, vector))

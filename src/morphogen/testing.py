@@ -1,0 +1,295 @@
+"""The laws that every model keeps, public: `check_model(model, batch)` runs them on yours.
+
+Each law is a function of (model, batch) that raises AssertionError with the law's name and what was seen. They are checked on
+copies whose weights are first moved off their starting point, since a zero-initialised layer keeps many laws for no merit.
+"""
+
+__all__ = ["LAWS", "check_model"]
+
+import copy
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from morphogen.component import describe
+from morphogen.compose import Staged
+from morphogen.contract import Batch, Causal, Losses, Unsupported
+from morphogen.model import Model, load, save, tensors
+from morphogen.numerics.randomness import Rng
+from morphogen.numerics.tensors import raster, unraster
+from morphogen.training.checkpoint import Every
+from morphogen.training.loop import train
+
+
+def check_model(model: Model | Staged, batch: Batch, laws: Iterable[str] | None = None) -> list[str]:
+    """Check the laws on a model and a batch of its medium (>= 8 rows); the names of those checked.
+
+    Raises:
+        AssertionError: naming the law and what was seen.
+    """
+    checked = []
+    for name in laws if laws is not None else LAWS:
+        subject = _awake(copy.deepcopy(model), batch)
+        try:
+            LAWS[name](subject, batch)
+        except AssertionError as broken:
+            raise AssertionError(f"law broken: {name}: {broken}") from broken
+        checked.append(name)
+    return checked
+
+
+def saved_and_loaded_is_equal(model: Any, batch: Batch) -> None:
+    """What is loaded has the same config, the same tensors bit for bit, and draws the same."""
+    with tempfile.TemporaryDirectory() as folder:
+        save(model, folder)
+        again = load(folder)
+    assert describe(again) == describe(model), "the config changed"
+    for name, tensor in tensors(model).items():
+        assert torch.equal(tensors(again)[name], tensor), f"{name} changed"
+    assert torch.equal(again.sample(2, seed=3).tensor, model.sample(2, seed=3).tensor), "the samples changed"
+
+
+def gradient_reaches_every_owned_parameter(model: Any, batch: Batch) -> None:
+    """Over the turns of a cycle every parameter of a stage gets a gradient, and nothing behind a Boundary does."""
+    for stage in _stages(model):
+        for turn in range(4):  # several draws: a row in ten drops its condition
+            for player, parameters in stage.players().items():
+                losses = stage(batch, Rng(turn, len(batch)), player)
+                if parameters:
+                    grads = torch.autograd.grad(losses.total.sum(), parameters, allow_unused=True)
+                    for p, g in zip(parameters, grads, strict=True):
+                        p.grad = _sum(p.grad, g)
+        players = [p for group in stage.players().values() for p in group]
+        names = {id(p): n for n, p in stage.named_parameters()}
+        silent = [names[id(p)] for p in players if p.grad is None or not p.grad.any()]
+        assert not silent, f"no gradient reaches {silent[:5]}"
+        others = [n for n, p in stage.named_parameters() if id(p) not in {id(q) for q in players} and p.grad is not None]
+        assert not others, f"a gradient reaches {others[:5]}, which another model owns"
+        stage.zero_grad()
+
+
+def sample_is_a_function_of_its_index(model: Any, batch: Batch) -> None:
+    """Sample 5 of 8 is sample 5 alone (<= 1e-5; tokens exactly), and the same seed draws the same."""
+    condition = _eight(batch.condition) if _last(model).conditioner is not None else None
+    together = _draw(model, torch.arange(8), condition)
+    alone = _draw(model, torch.tensor([5]), None if condition is None else condition[5:6])
+    assert torch.equal(together, _draw(model, torch.arange(8), condition)), "the same seed drew another sample"
+    assert not torch.equal(together[0], together[1]) or together[0].numel() == 1, "two indices drew the same sample"
+    distance = (together[5] - alone[0]).abs().max().item()
+    assert distance <= (0 if not together.is_floating_point() else 1e-5), f"sample 5 alone differs by {distance:.2g}"
+
+
+def losses_are_per_row(model: Any, batch: Batch) -> None:
+    """The losses of three rows are those of the same rows in the batch: accumulation is the large batch (<= 1e-4 relative)."""
+    for stage in _stages(model):
+        for player in stage.players():
+            rng = Rng(0, len(batch), ("law",))
+            whole, part = stage(batch, rng, player), stage(batch[2:5], rng[2:5], player)
+            _close(part.total, whole.total[2:5], 1e-4, f"{player}'s losses of a part of the batch")
+            _statistics_add(stage, batch, player, whole)
+
+
+def likelihood_is_typed(model: Any, batch: Batch) -> None:
+    """log p is finite, typed, a function of its own row; or refused with Unsupported."""
+    condition = batch.condition if _last(model).conditioner is not None else None
+    try:
+        whole = model.log_prob(batch.medium, condition, seed=1)
+    except Unsupported:
+        return
+    assert whole.nats.isfinite().all(), "log p is not finite"
+    assert whole.kind in ("exact", "lower_bound", "estimate") and whole.measure in ("mass", "density")
+    assert whole.measure == "density" or (whole.nats <= 1e-4).all(), "a mass above 1"
+    row = model.log_prob(batch.medium[3:4], None if condition is None else condition[3:4], seed=1, indices=torch.tensor([3]))
+    _close(row.nats[0], whole.nats[3], 1e-4, "log p of a row alone")
+
+
+def condition_is_heard_and_null_does_not_leak(model: Any, batch: Batch) -> None:
+    """Another condition, other losses; the null context is the same whatever the condition was."""
+    last = _last(model)
+    if last.conditioner is None or batch.condition is None:
+        return
+    other = Batch(batch.medium, batch.condition.roll(1))
+    player, rng = next(iter(last.players())), Rng(0, len(batch), ("law",))
+    heard = [last.eval()(b, rng, player).total for b in (batch, other)]
+    assert not torch.equal(*heard), "the losses do not change with the condition"
+    nulls = [last.conditioner(b.condition).null for b in (batch, other)]
+    if nulls[0] is not None:
+        assert nulls[0].condition is None and torch.equal(nulls[0].vector, nulls[1].vector), "the condition leaks into null"
+
+
+def steps_asked_are_steps_taken(model: Any, batch: Batch) -> None:
+    """A sampler that can be asked for so many steps calls the network so often."""
+    last = _last(model)
+    default = last.objective.sampler()
+    if "steps" not in default.arguments:
+        return
+    sampler = type(default)(**default.arguments | {"steps": 5})
+    counted = _Counted(last.objective.network)
+    sampler(last.objective.with_network(counted), last.representation.shape, _context(last, batch), Rng(0, 2))
+    assert counted.calls == sampler.steps, f"{sampler} called the network {counted.calls} times"
+
+
+def cache_equals_recomputation(model: Any, batch: Batch) -> None:
+    """A network's memory draws the very symbols that the whole forward pass draws."""
+    last = _last(model)
+    network = getattr(last.objective, "network", None)
+    if not isinstance(network, Causal):
+        return
+    slow, rng = last.objective.with_network(_Forgetful(network)), Rng(0, 2, ("law",))
+    sampler, shape, context = last.objective.sampler(), last.representation.shape, _context(last, batch)
+    with torch.no_grad():
+        assert torch.equal(sampler(last.objective.eval(), shape, context, rng), sampler(slow, shape, context, rng)), "other symbols"
+
+
+def factorisation_is_causal(model: Any, batch: Batch) -> None:
+    """Changing symbol i moves no logits at or before i."""
+    last = _last(model).eval()
+    if not isinstance(getattr(last.objective, "network", None), Causal):
+        return
+    x = last.representation.encode(batch.medium[:2], Rng(0, 2)).x
+    shape, network = x.shape[1:], last.objective.network
+    logits = raster(network(x, _context(last, batch)), shape)
+    for i in (0, x[0].numel() // 2, x[0].numel() - 1):
+        changed = raster(x, shape).clone()
+        changed[:, i] = (changed[:, i] + 1) % logits.shape[-1]
+        moved = raster(network(unraster(changed, shape), _context(last, batch)), shape)
+        _close(moved[:, : i + 1], logits[:, : i + 1], 1e-5, f"logits up to position {i}")
+
+
+def bijection_inverts(model: Any, batch: Batch) -> None:
+    """A flow's inverse undoes it (<= 1e-4 after the whole chain, in fp32)."""
+    last = _last(model).eval()
+    if not hasattr(last.objective, "bijection"):
+        return
+    x = last.representation.encode(batch.medium[:2], Rng(0, 2)).x
+    z, _ = last.objective.bijection(x, _context(last, batch))
+    _close(last.objective.bijection.inverse(z, _context(last, batch)), x, 1e-4, "inverse(forward(x))")
+
+
+def resume_is_bitwise(model: Any, batch: Batch) -> None:
+    """Killed in the middle of a cycle of turns and resumed, training ends in the same weights, bit for bit."""
+    steps = len(list(_stages(model))) * (max(len(stage.objective.turns) for stage in _stages(model)) + 2)
+    straight, resumed = copy.deepcopy(model), copy.deepcopy(model)
+    often = Every(steps=1)
+    with tempfile.TemporaryDirectory() as folder:
+        train(straight, _Rows(batch), steps=steps)
+        try:
+            train(copy.deepcopy(model), _Rows(batch, reads=steps // 2 + 1), steps=steps, directory=Path(folder), checkpoint_every=often)
+        except _Killed:
+            pass
+        torch.manual_seed(1234)  # a polluted generator must not matter
+        train(resumed, _Rows(batch), steps=steps, directory=Path(folder), checkpoint_every=often)
+    for name, tensor in tensors(straight).items():
+        assert torch.equal(tensors(resumed)[name], tensor), f"{name} differs after resuming"
+
+
+LAWS: dict[str, Callable[[Any, Batch], None]] = {
+    law.__name__: law
+    for law in (
+        saved_and_loaded_is_equal,
+        gradient_reaches_every_owned_parameter,
+        sample_is_a_function_of_its_index,
+        losses_are_per_row,
+        likelihood_is_typed,
+        condition_is_heard_and_null_does_not_leak,
+        steps_asked_are_steps_taken,
+        cache_equals_recomputation,
+        factorisation_is_causal,
+        bijection_inverts,
+        resume_is_bitwise,
+    )
+}
+
+
+class _Killed(Exception):
+    pass
+
+
+class _Rows:
+    """The batch as a data set, that may end the training after so many reads."""
+
+    def __init__(self, batch: Batch, reads: int | None = None):
+        self.batch, self.reads = batch, reads
+
+    def __len__(self) -> int:
+        return len(self.batch)
+
+    def __getitem__(self, indices: Tensor) -> Batch:
+        if self.reads is not None:
+            self.reads -= 1
+            if self.reads < 0:
+                raise _Killed
+        return self.batch[indices]
+
+
+class _Counted(nn.Module):
+    """A network that counts its calls."""
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network, self.calls = network, 0
+
+    def forward(self, *arguments: Any) -> Tensor:
+        self.calls += 1
+        return self.network(*arguments)
+
+
+class _Forgetful(nn.Module):
+    """A causal network without its memory."""
+
+    def __init__(self, network: Any):
+        super().__init__()
+        self.network = network
+
+    def forward(self, *arguments: Any) -> Tensor:
+        return self.network(*arguments)
+
+
+def _stages(model: Any) -> Iterator[Any]:
+    yield from model.models.values() if isinstance(model, Staged) else [model]
+
+
+def _last(model: Any) -> Any:
+    return list(_stages(model))[-1]
+
+
+def _awake(model: Any, batch: Batch) -> Any:
+    """Started on the batch, then every parameter moved a little: no layer is left at zero, no law holds by accident."""
+    for stage in _stages(model):
+        stage.prepare(batch, Rng(0, len(batch), ("prepare",)))
+        for i, parameter in enumerate(p for group in stage.players().values() for p in group):
+            noise = Rng(i, 1, ("awake",)).normal(parameter.numel()).view_as(parameter)
+            parameter.data.add_(0.03 * noise)
+    return model
+
+
+def _context(model: Model, batch: Batch) -> Any:
+    return None if model.conditioner is None or batch.condition is None else model.conditioner(batch.condition[:2])
+
+
+def _draw(model: Any, indices: Tensor, condition: Tensor | None) -> Tensor:
+    return _last(model).draw(Rng(0, indices, ("law",)), condition)
+
+
+def _eight(condition: Tensor | None) -> Tensor | None:
+    return None if condition is None else condition.repeat(8)[:8]
+
+
+def _sum(total: Tensor | None, more: Tensor | None) -> Tensor | None:
+    return more if total is None else total if more is None else total + more
+
+
+def _statistics_add(stage: Model, batch: Batch, player: str, whole: Losses) -> None:
+    rng, half = Rng(0, len(batch), ("law",)), len(batch) // 2
+    first, second = stage(batch[:half], rng[:half], player), stage(batch[half:], rng[half:], player)
+    for name, total in whole.statistics.items():
+        _close(first.statistics[name] + second.statistics[name], total, 1e-4, f"the sum of {name} over two halves")
+
+
+def _close(a: Tensor, b: Tensor, tolerance: float, what: str) -> None:
+    distance = ((a - b).abs() / (1 + b.abs())).max().item()
+    assert distance <= tolerance, f"{what} differs by {distance:.2g} (> {tolerance:g})"

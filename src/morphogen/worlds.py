@@ -1,0 +1,250 @@
+r"""Worlds: laws so simple that everything is known, to hold every family against.
+
+    GaussianMixture      p(x) = sum_k pi_k N(x; mu_k, Sigma_k), closed under diffusion: alpha x + sigma eps is one again
+    DiscretizedMixture   the same on the grid of tiny pictures: a table of masses, an exact entropy
+    LinearGaussian       x = W z + mu + sigma eps: the one latent-variable model whose evidence and posterior are known
+
+A model whose mean -log p on a world's samples falls below the entropy is wrong; what it lies above is left to learn. A denoiser,
+a score or a bound has its true value here. Worked in fp64; samples are fp32, as data are, and keyed by row.
+References: Bishop 2006 ("Pattern recognition and machine learning", sections 2.3 and 12.2); Metz et al. 2017 and Srivastava et
+al. 2017 for the ring and the grid whose modes GANs lose.
+"""
+
+__all__ = ["DiscretizedMixture", "Entropy", "GaussianMixture", "LinearGaussian", "World", "grid", "ring"]
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from morphogen.numerics.randomness import Rng
+
+
+class Entropy(NamedTuple):
+    """-E log p(x) in nats; `stderr` is 0 where it is known in closed form."""
+
+    nats: float
+    stderr: float
+
+
+class World(ABC):
+    """A law with its density (or mass), its entropy and its draws."""
+
+    @abstractmethod
+    def log_prob(self, x: Tensor) -> Float[Tensor, " b"]:
+        """log p(x) of each row, in fp64."""
+
+    @abstractmethod
+    def sample(self, rng: Rng) -> Tensor:
+        """`len(rng)` draws, fp32."""
+
+    def entropy(self, draws: int = 100_000, seed: int = 0) -> Entropy:
+        """By keyed Monte Carlo, `draws` of it; worlds that know better say so."""
+        surprise = -self.log_prob(self.sample(Rng(seed, draws, ("entropy",))))
+        return Entropy(surprise.mean().item(), surprise.std().item() / math.sqrt(draws))
+
+
+@dataclass(frozen=True)
+class GaussianMixture(World):
+    r"""p(x) = sum_k pi_k N(x; mu_k, Sigma_k)   (Bishop 2006, section 9.2).
+
+    Arguments:
+        weights: pi [K], summing to 1.
+        means: mu [K, d].
+        covariances: Sigma [K, d, d], positive definite.
+
+    Raises ValueError if weights are no law or shapes disagree; torch's LinAlgError if a covariance is not positive definite.
+    """
+
+    weights: Float[Tensor, " k"]
+    means: Float[Tensor, "k d"]
+    covariances: Float[Tensor, "k d d"]
+
+    def __post_init__(self) -> None:
+        for name in ("weights", "means", "covariances"):
+            object.__setattr__(self, name, torch.as_tensor(getattr(self, name), dtype=torch.float64))
+        k, d = self.means.shape
+        if self.weights.shape != (k,) or self.covariances.shape != (k, d, d):
+            shapes = [tuple(t.shape) for t in (self.weights, self.means, self.covariances)]
+            raise ValueError(f"a mixture takes weights [K], means [K, d], covariances [K, d, d]; got {shapes}")
+        if (self.weights < 0).any() or abs(self.weights.sum().item() - 1) > 1e-9:
+            raise ValueError(f"mixture weights must be a law; they sum to {self.weights.sum().item():g}")
+
+    @cached_property
+    def cholesky(self) -> Float[Tensor, "k d d"]:
+        """L of Sigma = L L^T."""
+        return torch.linalg.cholesky(self.covariances)
+
+    @property
+    def mean(self) -> Float[Tensor, " d"]:
+        return self.weights @ self.means
+
+    @property
+    def covariance(self) -> Float[Tensor, "d d"]:
+        """Within the components plus between them."""
+        apart = self.means - self.mean
+        return torch.einsum("k,kde->de", self.weights, self.covariances) + torch.einsum("k,kd,ke->de", self.weights, apart, apart)
+
+    def log_prob(self, x: Tensor) -> Float[Tensor, " b"]:
+        return self._log_joint(x).logsumexp(1)
+
+    def responsibilities(self, x: Tensor) -> Float[Tensor, "b k"]:
+        """p(k | x): which mode a sample belongs to."""
+        return self._log_joint(x).softmax(1)
+
+    def score(self, x: Tensor) -> Float[Tensor, "b d"]:
+        r"""grad_x log p(x) = sum_k p(k | x) Sigma_k^-1 (mu_k - x)."""
+        pull = torch.cholesky_solve((self.means - x.double()[:, None]).permute(1, 2, 0), self.cholesky)
+        return torch.einsum("bk,kdb->bd", self.responsibilities(x), pull)
+
+    def sample(self, rng: Rng) -> Float[Tensor, "b d"]:
+        k = rng.fork("component").categorical(self.weights.log().expand(len(rng), -1))
+        eps = rng.fork("noise").normal(self.means.shape[1]).double()
+        return (self.means[k] + torch.einsum("bde,be->bd", self.cholesky[k], eps)).float()
+
+    def entropy(self, draws: int = 100_000, seed: int = 0) -> Entropy:
+        if len(self.weights) > 1:
+            return super().entropy(draws, seed)
+        half_log_det = _log_diagonal(self.cholesky)[0].item()
+        return Entropy(0.5 * self.means.shape[1] * math.log(2 * math.pi * math.e) + half_log_det, 0.0)
+
+    def diffused(self, alpha: float, sigma: float) -> "GaussianMixture":
+        """The law of x_t = alpha x + sigma eps: the true score and denoiser at every noise level."""
+        noise = sigma**2 * torch.eye(self.means.shape[1], dtype=torch.float64)
+        return GaussianMixture(self.weights, alpha * self.means, alpha**2 * self.covariances + noise)
+
+    def denoised(self, x_t: Tensor, alpha: float, sigma: float) -> Float[Tensor, "b d"]:
+        r"""E[x | x_t] = (x_t + sigma^2 grad log p_t(x_t)) / alpha   (Tweedie's formula, Robbins 1956)."""
+        return (x_t.double() + sigma**2 * self.diffused(alpha, sigma).score(x_t)) / alpha
+
+    def _log_joint(self, x: Tensor) -> Float[Tensor, "b k"]:
+        """log pi_k + log N(x; mu_k, Sigma_k)."""
+        z = torch.linalg.solve_triangular(self.cholesky, (x.double()[:, None] - self.means).permute(1, 2, 0), upper=False)
+        log_z = _log_diagonal(self.cholesky) + 0.5 * x.shape[1] * math.log(2 * math.pi)
+        return self.weights.log() - log_z - 0.5 * z.square().sum(1).T
+
+
+def ring(components: int = 8, radius: float = 1.0, sigma: float = 0.05) -> GaussianMixture:
+    """Equal round Gaussians on a circle (8 in Metz et al. 2017)."""
+    angle = torch.arange(components, dtype=torch.float64) * (2 * math.pi / components)
+    return _round(radius * torch.stack([angle.cos(), angle.sin()], 1), sigma)
+
+
+def grid(side: int = 5, spacing: float = 0.5, sigma: float = 0.05) -> GaussianMixture:
+    """Equal round Gaussians on a square lattice about 0 (5 x 5 in Srivastava et al. 2017)."""
+    axis = (torch.arange(side, dtype=torch.float64) - (side - 1) / 2) * spacing
+    return _round(torch.cartesian_prod(axis, axis), sigma)
+
+
+class DiscretizedMixture(World):
+    r"""A mixture put on the grid of tiny pictures: P(x) = p(x) / sum_x' p(x'), x in {-1, ..., 1}^d with `levels` values each.
+
+    The medium of `Pixels(levels, shape)`: float [B, C, H, W]. Every one of the levels^d pictures has its mass in `table`, so that
+    entropy, marginals and conditionals are sums.
+
+    Arguments:
+        mixture: over d = C H W numbers.
+        levels: values of a subpixel, at least 2.
+        shape: (C, H, W).
+
+    Raises ValueError if the mixture's d is not C H W, or if there are more than 2^20 pictures.
+    """
+
+    def __init__(self, mixture: GaussianMixture, levels: int, shape: tuple[int, int, int]):
+        self.mixture, self.levels, self.shape = mixture, levels, shape
+        self.dims = math.prod(shape)
+        if mixture.means.shape[1] != self.dims:
+            raise ValueError(f"pictures of shape {shape} have {self.dims} numbers, the mixture is over {mixture.means.shape[1]}")
+        if levels**self.dims > 2**20:
+            raise ValueError(f"{levels}^{self.dims} pictures do not fit a table; take fewer pixels or levels")
+        self._log_table = torch.cat([mixture.log_prob(x.flatten(1)) for x in self.pictures().split(2**14)]).log_softmax(0)
+        self.table = self._log_table.exp().reshape((levels,) * self.dims)  # [levels] * d, in raster order
+
+    def pictures(self) -> Float[Tensor, "n c h w"]:
+        """All of them, in the order of `table.flatten()`."""
+        axes = [torch.arange(self.levels)] * self.dims
+        return (torch.cartesian_prod(*axes).reshape(-1, *self.shape).double() * (2 / (self.levels - 1)) - 1).float()
+
+    def log_prob(self, x: Tensor) -> Float[Tensor, " b"]:
+        return self._log_table[self.index(x)]
+
+    def index(self, x: Float[Tensor, "b c h w"]) -> Tensor:
+        """The place of each picture in `table.flatten()`, int64 [B]."""
+        k = ((x.flatten(1).double() + 1) * (0.5 * (self.levels - 1))).round().long()
+        return k @ self.levels ** torch.arange(self.dims - 1, -1, -1)
+
+    def sample(self, rng: Rng) -> Float[Tensor, "b c h w"]:
+        cdf = self.table.flatten().cumsum(0)
+        place = torch.searchsorted(cdf / cdf[-1], rng.uniform().double())
+        digits = place[:, None] // self.levels ** torch.arange(self.dims - 1, -1, -1) % self.levels
+        return (digits.double() * (2 / (self.levels - 1)) - 1).float().reshape(-1, *self.shape)
+
+    def entropy(self, draws: int = 0, seed: int = 0) -> Entropy:
+        """Exact: a sum over the table."""
+        return Entropy(-(self.table.flatten() * self._log_table).sum().item(), 0.0)
+
+
+@dataclass(frozen=True)
+class LinearGaussian(World):
+    r"""x = W z + mu + sigma eps, z ~ N(0, I), eps ~ N(0, I): probabilistic PCA (Tipping & Bishop 1999).
+
+        p(x) = N(mu, W W^T + sigma^2 I),   p(z | x) = N(M^-1 W^T (x - mu), sigma^2 M^-1),   M = W^T W + sigma^2 I
+
+    Arguments:
+        weight: W [d, q].
+        mean: mu [d].
+        sigma: of the noise, above 0.
+    """
+
+    weight: Float[Tensor, "d q"]
+    mean: Float[Tensor, " d"]
+    sigma: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weight", torch.as_tensor(self.weight, dtype=torch.float64))
+        object.__setattr__(self, "mean", torch.as_tensor(self.mean, dtype=torch.float64))
+
+    @property
+    def marginal(self) -> GaussianMixture:
+        """p(x), a mixture of one."""
+        covariance = self.weight @ self.weight.T + self.sigma**2 * torch.eye(len(self.mean), dtype=torch.float64)
+        return GaussianMixture(torch.ones(1), self.mean[None], covariance[None])
+
+    def log_prob(self, x: Tensor) -> Float[Tensor, " b"]:
+        return self.marginal.log_prob(x)
+
+    def score(self, x: Tensor) -> Float[Tensor, "b d"]:
+        return self.marginal.score(x)
+
+    def entropy(self, draws: int = 0, seed: int = 0) -> Entropy:
+        return self.marginal.entropy()
+
+    def posterior(self, x: Tensor) -> tuple[Float[Tensor, "b q"], Float[Tensor, "q q"]]:
+        """The mean and the covariance (the same for every x) of z given x."""
+        noise = self.sigma**2 * torch.eye(self.weight.shape[1], dtype=torch.float64)
+        inverse = torch.linalg.inv(self.weight.T @ self.weight + noise)
+        return (x.double() - self.mean) @ self.weight @ inverse, self.sigma**2 * inverse
+
+    def sample(self, rng: Rng) -> Float[Tensor, "b d"]:
+        return self.sample_joint(rng)[0]
+
+    def sample_joint(self, rng: Rng) -> tuple[Float[Tensor, "b d"], Float[Tensor, "b q"]]:
+        """x with the z it came from."""
+        z, eps = rng.fork("latent").normal(self.weight.shape[1]), rng.fork("noise").normal(len(self.mean))
+        return (z.double() @ self.weight.T + self.mean + self.sigma * eps.double()).float(), z
+
+
+def _round(means: Tensor, sigma: float) -> GaussianMixture:
+    k, d = means.shape
+    covariances = sigma**2 * torch.eye(d, dtype=torch.float64).expand(k, d, d)
+    return GaussianMixture(torch.full((k,), 1 / k, dtype=torch.float64), means, covariances)
+
+
+def _log_diagonal(cholesky: Tensor) -> Tensor:
+    """log det L = log det Sigma / 2 of each lower triangle [K, d, d]."""
+    return cholesky.diagonal(dim1=1, dim2=2).log().sum(1)

@@ -1,0 +1,98 @@
+"""The verbs as a person uses them, on the smallest runs; what they can mend ends in one line and exit code 2."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from morphogen.cli import main
+
+
+@pytest.fixture(autouse=True)
+def somewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    """The exit code of `morphogen WORDS`."""
+    monkeypatch.setattr(sys, "argv", ["morphogen", *words])
+    try:
+        main()
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+def test_bare_morphogen_prints_three_commands_that_parse(monkeypatch, capsys):
+    assert run(monkeypatch) == 0
+    lines = [line.split("    ")[0].split()[1:] for line in capsys.readouterr().out.splitlines() if line.strip().startswith("morphogen")]
+    assert [line[0] for line in lines] == ["compare", "train", "sample"]
+
+
+def test_help_lists_only_verbs_that_work(monkeypatch, capsys):
+    assert run(monkeypatch, "--help") == 0
+    out = capsys.readouterr().out
+    verbs = [line.split()[0] for line in out[out.index("Commands") :].splitlines()[1:] if line.strip()]
+    assert [v for v in verbs if v.isalpha()] == ["compare", "train", "sample", "systems"]
+
+
+def test_help_needs_no_torch():
+    import subprocess
+
+    code = "import sys; sys.argv = ['morphogen', '--help']\ntry:\n  from morphogen.cli import main; main()\nexcept SystemExit: pass\n"
+    done = subprocess.run([sys.executable, "-c", code + "assert 'torch' not in sys.modules"], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+
+
+def test_systems_lists_every_page(monkeypatch, capsys):
+    from morphogen.catalogue import pages
+
+    assert run(monkeypatch, "systems") == 0
+    listed = {line.split()[0] for line in capsys.readouterr().out.splitlines()}
+    assert listed == set(pages())
+
+
+def test_train_then_sample_a_class_with_guidance(monkeypatch, capsys):
+    words = ["train", "ddpm", "--data", "digits", "--size", "tiny", "--steps", "3", "--set", "network.channels=16"]
+    assert run(monkeypatch, *words) == 0
+    record = json.loads(Path("runs/ddpm-digits-001/run.json").read_text())
+    assert record["status"] == "finished" and "channels=16" in capsys.readouterr().out
+    assert run(monkeypatch, "sample", "--n", "3", "--condition", "7", "--sampler", "ddim", "--steps", "4", "--guidance", "3") == 0
+    folder = Path("runs/ddpm-digits-001/samples")
+    assert Image.open(folder / "0002.png").size == (8, 8)
+    made = json.loads((folder / "samples.json").read_text())
+    assert made["condition"] == [7, 7, 7] and "Guided" in made["sampler"]
+
+
+def test_text_is_trained_and_goes_on_from_a_prompt(monkeypatch, capsys):
+    Path("book.txt").write_text(" ".join(f"the cat sat on mat {i * i} and a dog ran {i} miles." for i in range(400)))
+    assert run(monkeypatch, "train", "gpt", "--data", "book.txt", "--size", "tiny", "--steps", "3", "--length", "32") == 0
+    assert run(monkeypatch, "sample", "--n", "2", "--prompt", "the cat") == 0
+    assert capsys.readouterr().out.count("the cat") >= 2
+
+
+MISTAKES = {
+    "missing data": (["train", "ddpm", "--data", "nowhere"], "nowhere"),
+    "unknown system": (["train", "dppm", "--data", "digits"], "ddpm"),
+    "zero steps": (["train", "ddpm", "--data", "digits", "--steps", "0"], "--steps"),
+    "no duration": (["train", "ddpm", "--data", "digits", "--time", "soon"], "soon"),
+    "both budgets": (["train", "ddpm", "--data", "digits", "--time", "1s", "--steps", "2"], "--steps"),
+    "unknown number": (["train", "ddpm", "--data", "digits", "--size", "tiny", "--set", "network.depth=3"], "network.depth"),
+    "unknown size": (["train", "ddpm", "--data", "digits", "--size", "huge"], "huge"),
+    "no device": (["train", "ddpm", "--data", "digits", "--device", "toaster"], "toaster"),
+    "pictures to gpt": (["train", "gpt", "--data", "digits"], "gpt"),
+    "no run": (["sample"], "runs"),
+    "no such run": (["sample", "runs/x"], "runs/x"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_line_with_its_name_and_exit_code_2(mistake, monkeypatch, capsys):
+    words, named = MISTAKES[mistake]
+    assert run(monkeypatch, *words) == 2
+    error = capsys.readouterr().err.strip()
+    assert named in error and "Traceback" not in error and len(error.splitlines()) == 1
+    assert not list(Path().glob("runs/*/model")), "nothing may be left behind that looks finished"

@@ -1,0 +1,1 @@
+"""Tests of training/, and the toy models they share with test_run.py."""

@@ -1,0 +1,117 @@
+"""A checkpoint is complete or not there; what was changed since is found out and passed over."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from morphogen.component import ConfigError
+from morphogen.model import tensors
+from morphogen.training import Every, checkpoint, train
+from morphogen.training.checkpoint import Checkpoints, copy_into, fresh_directory, own_tensors, write_json
+from training.toys import Rows, denoiser, two_stages
+
+
+def written(directory: Path, *steps: int, keep: int = 5) -> Checkpoints:
+    checkpoints = Checkpoints(directory, keep)
+    for step in steps:
+        checkpoints.write(step, {"weights": {"w": torch.full((3,), float(step))}, "ema": {}}, {"seconds": step / 7})
+    return checkpoints
+
+
+def test_newest_is_read_as_it_was_written(tmp_path: Path) -> None:
+    found = written(tmp_path, 3, 12, 5).newest()
+    assert found is not None
+    assert found.step == 5  # 12 was cut off: training had gone on from before it
+    assert torch.equal(found.tensors["weights"]["w"], torch.full((3,), 5.0))
+    assert found.tensors["ema"] == {}
+    assert found.state == {"seconds": 5 / 7}
+    assert Checkpoints(tmp_path / "none").newest() is None
+
+
+def test_the_last_few_are_kept(tmp_path: Path) -> None:
+    written(tmp_path, 1, 2, 3, 4, keep=2)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["00000003", "00000004"]
+
+
+@pytest.mark.parametrize("file", ["weights.safetensors", "state.json", "manifest.json"])
+def test_a_flipped_byte_is_found_out(file: str, tmp_path: Path) -> None:
+    checkpoints = written(tmp_path, 1, 2)
+    path = tmp_path / "00000002" / file
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.warns(UserWarning, match=r"00000002 is damaged .*before"):
+        found = checkpoints.newest()
+    assert found is not None
+    assert found.step == 1
+
+
+def test_a_missing_file_is_found_out(tmp_path: Path) -> None:
+    checkpoints = written(tmp_path, 1, 2)
+    (tmp_path / "00000002/ema.safetensors").unlink()
+    with pytest.warns(UserWarning, match=r"ema.safetensors is missing"):
+        assert getattr(checkpoints.newest(), "step", None) == 1
+
+
+@pytest.mark.parametrize("crash_at", range(6))  # at each file's writing and syncing in turn
+def test_a_crash_between_writes_leaves_the_one_before(crash_at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoints = written(tmp_path, 1)
+    calls = iter(range(100))
+
+    def crashing(original):  # type: ignore[no-untyped-def]
+        def call(*arguments, **options):  # type: ignore[no-untyped-def]
+            if next(calls) == crash_at:
+                raise OSError("power cut")
+            return original(*arguments, **options)
+
+        return call
+
+    for name in ("_sync", "_sha256", "save_file"):
+        monkeypatch.setattr(checkpoint, name, crashing(getattr(checkpoint, name)))
+    with pytest.raises(OSError, match="power cut"):
+        written(tmp_path, 2)
+    monkeypatch.undo()
+    assert getattr(checkpoints.newest(), "step", None) == 1
+    assert getattr(written(tmp_path, 2).newest(), "step", None) == 2
+
+
+def test_training_goes_on_from_before_the_damage(tmp_path: Path) -> None:
+    straight, resumed = denoiser(), denoiser()
+    train(straight, Rows(), steps=6, directory=tmp_path, checkpoint_every=Every(steps=2), keep=3)
+    (tmp_path / "checkpoints/00000006/weights.safetensors").write_bytes(b"nothing")
+    with pytest.warns(UserWarning, match="00000006"):
+        train(resumed, Rows(), steps=6, directory=tmp_path)
+    assert all(torch.equal(t, tensors(straight)[name]) for name, t in tensors(resumed).items())
+
+
+def test_a_stage_keeps_its_own_tensors_only() -> None:
+    staged = two_stages()
+    first, second = staged.models["first"], staged.models["second"]
+    assert own_tensors(first).keys() == tensors(first).keys()
+    assert tensors(second).keys() > own_tensors(second).keys() == own_tensors(first).keys()
+    assert not {t.data_ptr() for t in own_tensors(second).values()} & {t.data_ptr() for t in tensors(first).values()}
+
+
+def test_a_checkpoint_of_another_model_is_refused() -> None:
+    own = {"w": torch.zeros(3)}
+    for values in ({"v": torch.ones(3)}, {"w": torch.ones(4)}, {}):
+        with pytest.raises(ConfigError, match=r"does not fit .*resume=False"):
+            copy_into(own, values)
+    assert torch.equal(own["w"], torch.zeros(3))
+
+
+def test_json_and_directories_are_the_old_or_the_new(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    write_json(path, {"a": 1})
+    with pytest.raises(TypeError):
+        write_json(path, {"a": object()})
+    assert json.loads(path.read_text()) == {"a": 1}
+    for value in ("old", "new"):
+        with fresh_directory(tmp_path / "d") as folder:
+            (folder / "file").write_text(value)
+    with pytest.raises(RuntimeError), fresh_directory(tmp_path / "d") as folder:
+        (folder / "file").write_text("half")
+        raise RuntimeError
+    assert (tmp_path / "d/file").read_text() == "new"

@@ -1,0 +1,263 @@
+"""Training is a pure function of (seed, step): resumed, accumulated, interrupted or poisoned, it comes to the same weights."""
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from morphogen.component import ConfigError
+from morphogen.contract import Batch, Losses
+from morphogen.model import Model, load, tensors
+from morphogen.plan import SGD, Constant, Shift
+from morphogen.training import Every, train
+from training.toys import Rows, ToyDuel, contents, denoiser, duel, mean, two_stages
+
+
+class Killed(Exception):
+    pass
+
+
+class Fragile(Rows):
+    """Rows that cannot be read any more after so many readings."""
+
+    def __init__(self, reads: int):
+        super().__init__()
+        self.reads = reads
+
+    def __getitem__(self, rows: Tensor) -> Batch:
+        self.reads -= 1
+        if self.reads < 0:
+            raise Killed
+        return super().__getitem__(rows)
+
+
+def equal(a: Model, b: Model) -> bool:
+    return all(torch.equal(t, tensors(b)[name]) for name, t in tensors(a).items())
+
+
+@pytest.mark.parametrize("stop", [1, 5, 7, 10])  # 10 steps of 6 are three epochs of 20; 5 and 7 lie inside a cycle and a window
+def test_resumed_is_bitwise_the_uninterrupted(maker: Callable[[], Model], stop: int, tmp_path: Path) -> None:
+    straight, resumed = maker(), maker()
+    train(straight, Rows(), steps=13, directory=tmp_path / "a", log_every=3, keep=1)
+    with pytest.raises(Killed):
+        often = Every(steps=stop)
+        train(maker(), Fragile(stop + 2), steps=13, directory=tmp_path / "b", log_every=3, keep=1, checkpoint_every=often)
+    torch.manual_seed(99)
+    torch.randn(1000)
+    train(resumed, Rows(), steps=13, directory=tmp_path / "b", log_every=3, keep=1)
+    assert equal(straight, resumed)
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+    assert len(contents(tmp_path / "a")) == 6
+
+
+def test_seed_and_step_decide(maker: Callable[[], Model]) -> None:
+    a, b, other = maker(), maker(), maker()
+    train(a, Rows(), steps=6)
+    torch.rand(7)
+    train(b, Rows(), steps=6)
+    train(other, Rows(), steps=6, seed=1)
+    assert equal(a, b)
+    assert not equal(a, other)
+
+
+def test_torch_generator_is_left_as_it_was() -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    model = denoiser()
+    torch.manual_seed(5)
+    train(model, Rows(), steps=2)
+    assert torch.equal(torch.rand(3), expected)
+
+
+@pytest.mark.parametrize("parts", [2, 4, 7])  # 7: micro-batches of unequal size
+def test_accumulated_is_the_whole_batch(parts: int) -> None:
+    """Weighted rows, fp64: the difference is rounding alone (the mean of means would differ by 1e-2)."""
+    models = [denoiser(dropout=0.0, batch=12, accumulate=k).double() for k in (1, parts)]
+    for model in models:
+        train(model, Rows(dtype=torch.float64), steps=8)
+    for name, tensor in tensors(models[0]).items():
+        assert (tensor - tensors(models[1])[name]).abs().max() <= 1e-10, name
+
+
+def test_statistics_add_up_over_micro_batches() -> None:
+    """At batch = all, half the way to the data's mean a step: (1 - 2^-k) of it after k."""
+    model, rows = mean(), Rows()
+    model.plan.accumulate = 3
+    train(model, rows, steps=5)
+    assert torch.allclose(model.objective.mean, rows.medium.mean(0) * (1 - 2.0**-5), atol=1e-6)
+
+
+@pytest.mark.parametrize("make", [denoiser, lambda: mean(6)])
+def test_a_step_that_is_not_finite_changes_nothing(make: Callable[[], Model], tmp_path: Path) -> None:
+    """One row is poisoned: 10 steps of 2 rows pass it once. Bit for bit, every checkpoint after that step is the one before."""
+    model = make()
+    model.plan.batch = 2
+    train(model, Rows(poisoned=7), steps=10, directory=tmp_path, checkpoint_every=Every(steps=1), keep=20, log_every=1)
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    skipped = [line["step"] for line in lines if line.get("skipped")]
+    assert len(skipped) == 1
+    assert len(lines) == 10
+    before, after = (tmp_path / f"checkpoints/{step:08d}" for step in (skipped[0] - 1, skipped[0]))
+    for file in ("weights", "optimizer", "ema"):
+        same = (before / f"{file}.safetensors").read_bytes() == (after / f"{file}.safetensors").read_bytes()
+        assert same, file
+    assert all(tensor.isfinite().all() for tensor in tensors(model).values())
+
+
+@pytest.mark.parametrize("infinite", ["loss", "gradient"])
+def test_poisoned_run_equals_the_control_that_rests_at_that_step(infinite: str) -> None:
+    """Control: at step 2 a loss with zero gradient (SGD without momentum or average: that is no step). Equal bit for bit."""
+    models = []
+    for poisoned in (True, False):
+        model = denoiser(dropout=0.0, optimizer=SGD(1e-2), ema=0.0, schedule=Constant())
+        losses, calls = model.objective.losses, iter(range(100))
+
+        def spoiled(*arguments, losses=losses, calls=calls, poisoned=poisoned):  # type: ignore[no-untyped-def]
+            terms = losses(*arguments).terms
+            if next(calls) == 2:
+                # sqrt at 0: a finite loss whose gradient is not
+                bad = terms["error"] * torch.inf if infinite == "loss" else (terms["error"] * 0).sqrt()
+                terms = {"error": bad if poisoned else terms["error"] * 0}
+            return Losses(terms)
+
+        model.objective.losses = spoiled
+        train(model, Rows(), steps=6)
+        models.append(model)
+    assert equal(*models)
+
+
+def test_gradient_is_clipped() -> None:
+    free, clipped = (denoiser(optimizer=SGD(1.0), clip=c, schedule=Constant(), ema=0.0, dropout=0.0) for c in (None, 1e-3))
+    start = torch.cat([p.detach().flatten().clone() for p in clipped.parameters()])
+    train(free, Rows(), steps=1)
+    train(clipped, Rows(), steps=1)
+    moved = [(torch.cat([p.detach().flatten() for p in m.parameters()]) - start).norm().item() for m in (free, clipped)]
+    assert moved[0] > 0.1
+    assert moved[1] == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_players_move_in_their_turns_alone() -> None:
+    model = duel()
+    model.plan.ema = 0.0
+    start = {name: t.clone() for name, t in tensors(model).items()}
+    train(model, Rows(), steps=3)
+    moved = {name.split(".")[1] for name, t in tensors(model).items() if not torch.equal(t, start[name])}
+    assert moved == {"critic"}
+    train(model, Rows(), steps=ToyDuel.turns.index("generator") + 1)
+    assert not torch.equal(tensors(model)["objective.generator.weight"], start["objective.generator.weight"])
+
+
+def test_schedule_counts_own_turns_and_reaches_its_end(tmp_path: Path) -> None:
+    train(denoiser(), Rows(), steps=8, directory=tmp_path, log_every=1)
+    rates = [json.loads(line)["lr"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    plan = denoiser().plan
+    assert rates == pytest.approx([1e-2 * plan.schedule(s, s / 8) for s in range(8)])
+
+
+def test_nested_model_is_never_touched(tmp_path: Path) -> None:
+    first = denoiser()
+    second = denoiser(first=first)
+    before = {name: t.clone() for name, t in tensors(first).items()}
+    second.players = lambda: {"model": list(second.parameters())}  # even if a family claims them
+    train(second, Rows(), steps=4, directory=tmp_path)
+    assert all(torch.equal(t, before[name]) for name, t in tensors(first).items())
+    assert all(p.requires_grad for p in second.parameters())  # and no flag stays behind
+    assert first.training
+
+
+def test_stages_are_ordinary_trainings_and_resume(tmp_path: Path) -> None:
+    straight, resumed = two_stages(), two_stages()
+    shares = {"first": 1.0, "second": 2.0}
+    assert train(straight, Rows(), steps=9, shares=shares, directory=tmp_path / "a").steps == 9
+    with pytest.raises(Killed):  # 1 + 3 readings in stage one, then inside stage two
+        train(two_stages(), Fragile(7), steps=9, shares=shares, directory=tmp_path / "b", checkpoint_every=Every(steps=1))
+    train(resumed, Rows(), steps=9, shares=shares, directory=tmp_path / "b")
+    assert equal(straight, resumed)
+    for stage in ("first", "second"):
+        assert contents(tmp_path / "a" / stage)["metrics.jsonl"] == contents(tmp_path / "b" / stage)["metrics.jsonl"]
+    assert equal(load(tmp_path / "b/model"), straight)
+
+
+def test_finished_model_holds_the_average(tmp_path: Path) -> None:
+    model = denoiser()
+    train(model, Rows(), steps=6, directory=tmp_path)
+    assert equal(load(tmp_path / "model"), model)
+    raw = denoiser(ema=0.0)
+    train(raw, Rows(), steps=6)
+    assert not equal(raw, model)
+    again = denoiser()
+    assert train(again, Rows(), steps=6, directory=tmp_path).finished  # only loads
+    assert equal(again, model)
+
+
+def test_terminated_training_goes_on(tmp_path: Path) -> None:
+    class Terminated(Rows):
+        def __getitem__(self, rows: Tensor) -> Batch:
+            if len(rows) == 6 and not (tmp_path / "asked").exists() and (tmp_path / "metrics.jsonl").exists():
+                (tmp_path / "asked").touch()
+                os.kill(os.getpid(), signal.SIGTERM)
+            return super().__getitem__(rows)
+
+    before = signal.getsignal(signal.SIGTERM)
+    model, straight = denoiser(), denoiser()
+    trained = train(model, Terminated(), steps=9, directory=tmp_path)
+    assert not trained.finished
+    assert 1 <= trained.steps < 9
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert not (tmp_path / "model").exists()
+    assert train(model, Terminated(), steps=9, directory=tmp_path).finished
+    train(straight, Rows(), steps=9)
+    assert equal(model, straight)
+
+
+def test_ctrl_c_is_raised_again_after_the_checkpoint(tmp_path: Path) -> None:
+    class Interrupted(Rows):
+        asked = False
+
+        def __getitem__(self, rows: Tensor) -> Batch:
+            if (tmp_path / "metrics.jsonl").exists():
+                os.kill(os.getpid(), signal.SIGINT * (not self.asked))  # signal 0 asks nothing
+                self.asked = True
+            return super().__getitem__(rows)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(denoiser(), Interrupted(), steps=9, directory=tmp_path)
+    assert len(list(tmp_path.glob("checkpoints/*/manifest.json"))) == 1
+
+
+def test_time_is_a_budget() -> None:
+    trained = train(denoiser(), Rows(), time=0.2)
+    assert 0.2 <= trained.seconds < 1.0
+    assert trained.steps > 5
+
+
+def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
+    for budget in ({}, {"steps": 1, "time": 1.0}, {"steps": 0}, {"time": -1.0}):
+        with pytest.raises(ConfigError, match=r"budget|one of the two"):
+            train(denoiser(), Rows(), **budget)  # type: ignore[arg-type]
+    train(denoiser(), Rows(), steps=2, directory=tmp_path)
+    with pytest.raises(ConfigError, match="seed was 0, is 1"):
+        train(denoiser(), Rows(), steps=4, seed=1, directory=tmp_path)
+    assert train(denoiser(), Rows(), steps=3, seed=1, directory=tmp_path, resume=False).steps == 3
+
+
+def test_examples_are_augmented_by_their_place() -> None:
+    class Pictures(Rows):
+        def __getitem__(self, rows: Tensor) -> Batch:
+            return Batch(self.medium[rows].reshape(-1, 1, 2, 2))
+
+    seen: list[Tensor] = []
+    for parts in (1, 3):
+        model = mean()
+        model.representation.encode = lambda medium, rng, f=model.representation.encode: (  # type: ignore[method-assign]
+            seen.append(medium), f(medium.flatten(1), rng))[1]  # fmt: skip
+        model.plan.augment, model.plan.accumulate = Shift(1), parts
+        train(model, Pictures(), steps=1)
+    first, second = seen[1], torch.cat(seen[3:])  # seen[0], seen[2]: prepare
+    assert torch.equal(first, second)
+    assert not torch.equal(first, seen[0])
