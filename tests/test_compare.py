@@ -19,7 +19,8 @@ def test_one_page_stands_for_each_family():
 
 
 def test_rows_grow_and_both_files_stay_whole(tmp_path):
-    comparison = Comparison(load("digits"), 0.5, directory=tmp_path / "out", systems=["mixture", "gated_pixelcnn", "wgan_gp"], size="tiny", n=40)
+    three = ["mixture", "gated_pixelcnn", "wgan_gp"]
+    comparison = Comparison(load("digits"), 0.5, directory=tmp_path / "out", systems=three, size="tiny", n=40)
     heights = []
     for done, row in enumerate(comparison.run(), start=1):
         report = json.loads((tmp_path / "out" / "report.json").read_text())

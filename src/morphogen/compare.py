@@ -8,7 +8,7 @@ __all__ = ["Comparison", "compare"]
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from morphogen.model import parameters
 from morphogen.run import Run, next_directory, train_run, write_json
 from morphogen.training.progress import Progress
 
+HEADINGS = {"precision": "prec.", "density": "dens.", "coverage": "cover.", "memorised": "copies", "recognised": "sure"}
 FAMILIES = ("classical", "autoregressive", "vae", "flow", "gan", "diffusion")  # the order of the article
 
 
@@ -68,7 +69,8 @@ class Comparison:
     def announcement(self) -> str:
         """What is about to happen and how long it takes."""
         minutes = len(self.systems) * (self.budget + 8) / 60
-        return f"{self.dataset.name}: {self.dataset.split}\n{', '.join(self.systems)}: {self.budget:g} s each, about {minutes:.0f} min in all"
+        what = f"{self.budget:g} s of training each, about {minutes:.0f} min in all"
+        return f"{self.dataset.name}: {self.dataset.split}\n{', '.join(self.systems)}: {what}"
 
     @property
     def report(self) -> dict[str, Any]:
@@ -88,7 +90,7 @@ class Comparison:
         """Train one system, then its likelihood on held-out data, its samples and their quality."""
         torch.manual_seed(self.seed)  # weights start from torch's generator
         model = compose(name, self.dataset.representation, len(self.dataset.classes), self.size)
-        settings = {"size": self.size, "seed": self.seed, "time": self.budget, "steps": None, "set": {}, "classes": list(self.dataset.classes)}
+        settings = {"size": self.size, "seed": self.seed, "time": self.budget, "steps": None, "classes": list(self.dataset.classes)}
         run = Run.create(self.directory, name, self.dataset.name, settings)
         trained = train_run(run, model, self.dataset.train, device=self.device, progress=progress)
         condition = condition if model.conditioner is not None and condition is not None else None
@@ -127,19 +129,14 @@ class Comparison:
         return torch.cat([(labels == c).nonzero()[:repeats, 0] for c in range(min(classes, width))])
 
     def table(self) -> Table:
-        """The rows as a person reads them: value, and half the width of its interval."""
-        table = Table(title=f"{self.dataset.name}: {self.budget:g} s of training each, {self.n} samples")
-        for heading in ("system", "family", "bits/dim", *MEASURES, "samples/s", "parameters"):
-            table.add_column(heading, justify="left" if heading in ("system", "family") else "right")
+        """The rows as a person reads them; the intervals are in the report."""
+        table = Table(title=f"{self.dataset.name}: {self.budget:g} s of training each, {self.n} samples", box=None, padding=(0, 1))
+        table.add_column("", no_wrap=True)
+        for heading in ("bits/dim", *MEASURES, "samples/s"):
+            table.add_column(HEADINGS.get(heading, heading), justify="right", no_wrap=True)
         for row in self.rows:
-            likelihood = row["likelihood"]
-            sign = {"exact": "=", "lower_bound": "≤", "estimate": "≈"}
-            bits = "-" if likelihood is None else f"{sign[likelihood['kind']]} {likelihood['bits_per_dim']:.3f}"
-            speed, count = row["samples_per_second"], row["parameters"]
-            table.add_row(
-                row["system"], row["family"] or "", bits, *(_interval(row[m]) for m in MEASURES),
-                "-" if speed is None else f"{speed:.0f}", "-" if count is None else f"{count:,}",
-            )  # fmt: skip
+            measured = [_number(row[m] and row[m]["value"]) for m in MEASURES]
+            table.add_row(row["system"], _bits(row["likelihood"]), *measured, _number(row["samples_per_second"], "{:.0f}"))
         return table
 
 
@@ -152,7 +149,13 @@ def representatives(dataset: Dataset, size: str) -> list[str]:
     return [chosen[kind] for kind in sorted(chosen, key=lambda kind: (len(kind.split(" + ")), FAMILIES.index(kind.split(" + ")[0])))]
 
 
-def _interval(measured: dict[str, Any] | None) -> str:
-    if measured is None:
+def _number(value: float | None, form: str = "{:.2f}") -> str:
+    return "-" if value is None else form.format(value)
+
+
+def _bits(likelihood: Mapping[str, Any] | None) -> str:
+    """Bits per dim with what kind of number it is: exact (=), an upper bound of them (≤), an estimate (≈)."""
+    if likelihood is None:
         return "-"
-    return f"{measured['value']:.2f} ±{(measured['high'] - measured['low']) / 2:.2f}"
+    sign = {"exact": "=", "lower_bound": "≤", "estimate": "≈"}[likelihood["kind"]]
+    return f"{sign} {likelihood['bits_per_dim']:.3f}"

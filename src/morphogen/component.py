@@ -100,7 +100,7 @@ def set_path(config: dict[str, Any], path: str, value: Any) -> None:
     def walk(node: Any, here: list[str]) -> None:
         if isinstance(node, dict):
             for key, child in node.items():
-                if key != "part" and [*here, key][-len(wanted):] == wanted:
+                if key != "part" and [*here, key][-len(wanted) :] == wanted:
                     places.append((".".join([*here, key]), node))
                 walk(child, [*here, key])
 
@@ -145,8 +145,10 @@ def _expression(value: Any, depth: int, path: str = "", seen: dict[int, str] | N
 
 def _is_default(part: Component, name: str, value: Any) -> bool:
     """The argument says what its absence would: a number, a string or None."""
-    parameter = _parameters(type(part)).get(name)
-    return parameter is not None and not isinstance(value, Component) and parameter.default is not parameter.empty and value == parameter.default
+    if isinstance(value, Component) or name not in _parameters(type(part)):
+        return False
+    default = _parameters(type(part))[name].default
+    return default is not inspect.Parameter.empty and value == default
 
 
 def _parameters(cls: type) -> dict[str, inspect.Parameter]:

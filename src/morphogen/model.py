@@ -1,6 +1,6 @@
 """A model: objective x representation x conditioner, with the plan that trains it.
 
-    log p(medium | c) = log p(x | context(c)) + log_weight,   x = representation.encode(medium)
+log p(medium | c) = log p(x | context(c)) + log_weight,   x = representation.encode(medium)
 """
 
 __all__ = ["Model", "Samples", "evaluating", "load", "load_tensors", "parameters", "save", "tensors"]

@@ -9,6 +9,7 @@ __all__ = ["LAWS", "check_model"]
 import copy
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -177,10 +178,8 @@ def resume_is_bitwise(model: Any, batch: Batch) -> None:
     often = Every(steps=1)
     with tempfile.TemporaryDirectory() as folder:
         train(straight, _Rows(batch), steps=steps)
-        try:
+        with suppress(_Killed):
             train(copy.deepcopy(model), _Rows(batch, reads=steps // 2 + 1), steps=steps, directory=Path(folder), checkpoint_every=often)
-        except _Killed:
-            pass
         torch.manual_seed(1234)  # a polluted generator must not matter
         train(resumed, _Rows(batch), steps=steps, directory=Path(folder), checkpoint_every=often)
     for name, tensor in tensors(straight).items():

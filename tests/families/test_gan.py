@@ -60,10 +60,9 @@ def test_the_penalty_of_a_linear_critic_is_known(norm: float) -> None:
 
 
 def test_the_penalty_is_taken_on_the_line_between_the_two_laws() -> None:
-    """With gradient x at x: real 0 and fake of norm 5 give norms 5 alpha; n = 4000, seed 2, their mean 2.5 within 4 standard errors."""
-    n = 4000
-    term = GradientPenalty(1.0)(SquareCritic(), torch.zeros(n, 2), torch.tensor([[3.0, 4.0]]).expand(n, 2), None, Rng(2, n)).detach()
-    # E (5 a - 1)^2 = 25/3 - 5 + 1, a ~ U(0, 1)
+    """Gradient x at x, real 0, fake of norm 5: E (5 a - 1)^2 = 25/3 - 4; n = 4000, seed 2, within 4 standard errors."""
+    n, fake = 4000, torch.tensor([[3.0, 4.0]])
+    term = GradientPenalty(1.0)(SquareCritic(), torch.zeros(n, 2), fake.expand(n, 2), None, Rng(2, n)).detach()
     assert abs(term.mean() - (25 / 3 - 4)) <= 4 * term.std() / n**0.5 and 15 < term.max() <= 16
 
 
@@ -71,7 +70,8 @@ def test_a_critic_without_slope_has_a_finite_gradient() -> None:
     critic = LinearCritic(4, 1.0)
     with torch.no_grad():
         critic.w.zero_()
-    (gradient,) = torch.autograd.grad(GradientPenalty()(critic, torch.ones(3, 4), torch.zeros(3, 4), None, Rng(0, 3)).sum(), critic.w)
+    term = GradientPenalty()(critic, torch.ones(3, 4), torch.zeros(3, 4), None, Rng(0, 3))
+    (gradient,) = torch.autograd.grad(term.sum(), critic.w)
     assert gradient.isfinite().all()
 
 
@@ -91,10 +91,11 @@ def test_gradient_reaches_every_parameter_in_its_own_turn_and_no_other(shape: tu
 
 def test_the_critic_never_trains_the_generators_embedding() -> None:
     pixels = Pixels(17, (1, 8, 8))
-    objective = Wasserstein(ResNetGenerator(4, pixels.shape, (8, 8), 5), ResNetCritic(pixels.shape, (8, 8), 0, 5), 4, GradientPenalty(), 2)
+    generator, critic = ResNetGenerator(4, pixels.shape, (8, 8), 5), ResNetCritic(pixels.shape, (8, 8), 0, 5)
+    objective = Wasserstein(generator, critic, 4, GradientPenalty(), 2)
     model = awake(Model(objective, pixels, Label(10, 5)))
     embedding = model.conditioner.embedding.weight
-    assert any(p is embedding for p in model.players()["generator"]) and not any(p is embedding for p in model.players()["critic"])
+    assert [any(p is embedding for p in own) for own in model.players().values()] == [True, False]
     model(batch_of(pixels.shape), Rng(0, 6), "critic").total.mean().backward()
     assert embedding.grad is None and all(p.grad is None for p in objective.network.parameters())
     model(batch_of(pixels.shape), Rng(0, 6), "generator").total.mean().backward()

@@ -58,9 +58,7 @@ def test_log_determinant_is_autograds_and_the_inverse_inverts(name: str) -> None
     assert (back - x).abs().max() <= 1e-10
     for i in range(len(x)):
         one = context[slice(i, i + 1)]
-        jacobian = torch.autograd.functional.jacobian(
-            lambda v, c=one: bijection(v.reshape(1, *shape), c)[0].flatten(), x[i].flatten()
-        )
+        jacobian = torch.autograd.functional.jacobian(lambda v, c=one: bijection(v.reshape(1, *shape), c)[0].flatten(), x[i].flatten())
         assert abs(torch.linalg.slogdet(jacobian).logabsdet - log_det[i]) <= 1e-10
 
 

@@ -138,8 +138,6 @@ def two_stages() -> Staged:
 MAKERS = {"denoiser": denoiser, "duel": duel, "mean": lambda: mean(6)}
 
 
-
-
 def contents(directory: Path) -> dict[str, bytes]:
     """What a training left that no clock has touched."""
     files = [*directory.glob("checkpoints/*/*.safetensors"), *directory.glob("model/*"), directory / "metrics.jsonl"]

@@ -1,8 +1,8 @@
 """How sure a figure is: every measurement is a value with a 95 % interval and the number of rows behind it.
 
-    mean        value +- 1.96 s / sqrt(n)                                                 averages of many rows (bits/dim)
-    share       (p + z^2/2n +- z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n)                 proportions (Wilson 1927)
-    bootstrap   value + quantiles of (resampled value - their mean)                       anything else (Efron 1979)
+mean        value +- 1.96 s / sqrt(n)                                                 averages of many rows (bits/dim)
+share       (p + z^2/2n +- z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n)                 proportions (Wilson 1927)
+bootstrap   value + quantiles of (resampled value - their mean)                       anything else (Efron 1979)
 """
 
 __all__ = ["Interval", "bootstrap", "mean", "share"]

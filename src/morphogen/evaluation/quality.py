@@ -1,10 +1,10 @@
 """Everything that is measured of a set of samples, in one place and one order: the columns of every table.
 
-    frechet                              distance of laws in feature space
-    precision, density                   do the samples look real?
-    recall, coverage                     is everything real among them?
-    memorised                            how many are copies of training examples?
-    recognised                           of how many is the classifier that gives the features at least 0.9 sure?
+frechet                              distance of laws in feature space
+precision, density                   do the samples look real?
+recall, coverage                     is everything real among them?
+memorised                            how many are copies of training examples?
+recognised                           of how many is the classifier that gives the features at least 0.9 sure?
 """
 
 __all__ = ["MEASURES", "SURE", "quality"]

@@ -1,6 +1,6 @@
 """A small convolutional classifier: its probabilities say what a picture shows, its last hidden layer how alike two are.
 
-    h_0 = conv(x),  h_i = pool(relu(norm(conv(h_{i-1})))),  f = relu(linear(h)),  p(y | x) = softmax(linear(f))
+h_0 = conv(x),  h_i = pool(relu(norm(conv(h_{i-1})))),  f = relu(linear(h)),  p(y | x) = softmax(linear(f))
 """
 
 __all__ = ["Classifier"]

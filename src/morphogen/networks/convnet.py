@@ -33,8 +33,9 @@ class ConvEncoder(Component, nn.Module):
     """
 
     def __init__(
-        self, shape: tuple[int, ...], latent: tuple[int, ...], widths: tuple[int, ...] = (32, 64), blocks: int = 1, vector: int = 0
-    ):
+        self, shape: tuple[int, ...], latent: tuple[int, ...], widths: tuple[int, ...] = (32, 64),
+        blocks: int = 1, vector: int = 0,
+    ):  # fmt: skip
         super().__init__()
         self.shape, self.latent, self.widths = tuple(shape), tuple(latent), tuple(widths)
         self.blocks, self.vector = blocks, vector
@@ -68,8 +69,9 @@ class ConvDecoder(Component, nn.Module):
     """
 
     def __init__(
-        self, latent: tuple[int, ...], shape: tuple[int, ...], widths: tuple[int, ...] = (32, 64), blocks: int = 1, vector: int = 0
-    ):
+        self, latent: tuple[int, ...], shape: tuple[int, ...], widths: tuple[int, ...] = (32, 64),
+        blocks: int = 1, vector: int = 0,
+    ):  # fmt: skip
         super().__init__()
         self.latent, self.shape, self.widths = tuple(latent), tuple(shape), tuple(widths)
         self.blocks, self.vector = blocks, vector
@@ -90,7 +92,7 @@ class ConvDecoder(Component, nn.Module):
 
 
 def halvings(shape: tuple[int, ...], largest: int = 7) -> int:
-    """How often to halve a picture (channels, height, width) until no side is above `largest`, or one is odd: 8 -> 4, 28 -> 7, 32 -> 4."""
+    """How often to halve (channels, height, width) until no side is above `largest`, or one is odd: 8 -> 4, 28 -> 7, 32 -> 4."""
     sides, times = shape[1:], 0
     while max(sides) > largest and not any(side % 2 for side in sides):
         sides, times = tuple(side // 2 for side in sides), times + 1

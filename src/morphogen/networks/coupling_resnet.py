@@ -28,9 +28,7 @@ class CouplingResNet(Component, nn.Module):
         dropout: inside the blocks.
     """
 
-    def __init__(
-        self, shape: tuple[int, int, int], width: int, blocks: int, vector: int = 0, patch: int = 1, dropout: float = 0.0
-    ):
+    def __init__(self, shape: tuple[int, int, int], width: int, blocks: int, vector: int = 0, patch: int = 1, dropout: float = 0.0):
         super().__init__()
         c, h, w = shape
         self.shape, self.width, self.blocks, self.vector = (c, h, w), width, blocks, vector

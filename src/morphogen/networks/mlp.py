@@ -1,6 +1,6 @@
 """A multilayer perceptron with residual layers, for vectors.
 
-    h = h + linear(silu(film(linear(norm(h)), vector)))        (He et al. 2016; Perez et al. 2018)
+h = h + linear(silu(film(linear(norm(h)), vector)))        (He et al. 2016; Perez et al. 2018)
 """
 
 __all__ = ["MLP"]

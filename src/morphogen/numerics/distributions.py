@@ -11,14 +11,14 @@ from torch import Tensor
 
 def gaussian_log_prob(x: Tensor, mean: Tensor | float = 0.0, log_sigma: Tensor | float = 0.0) -> Tensor:
     r"""log N(x; mean, sigma^2), elementwise."""
-    scale = log_sigma if isinstance(log_sigma, Tensor) else torch.as_tensor(log_sigma, dtype=x.dtype, device=x.device)
+    scale = _tensor(log_sigma, x)
     return -0.5 * ((x - mean) * (-scale).exp()).square() - scale - 0.5 * math.log(2 * math.pi)
 
 
 def gaussian_kl(mean: Tensor, log_sigma: Tensor, other_mean: Tensor | float = 0.0, other_log_sigma: Tensor | float = 0.0) -> Tensor:
     r"""KL(N(mean, sigma^2) || N(other_mean, other_sigma^2)) in nats, elementwise."""
-    ratio = 2 * (log_sigma - other_log_sigma)
-    scale = other_log_sigma if isinstance(other_log_sigma, Tensor) else torch.as_tensor(other_log_sigma, dtype=mean.dtype, device=mean.device)
+    scale = _tensor(other_log_sigma, mean)
+    ratio = 2 * (log_sigma - scale)
     return 0.5 * (ratio.exp() + (mean - other_mean).square() * (-2 * scale).exp() - 1 - ratio)
 
 
@@ -48,3 +48,7 @@ def discretized(x: Tensor, mean: Tensor, log_scale: Tensor, levels: int, cdf: Ca
     open_lower = torch.where(flip > 0, low_end, high_end)
     mass = torch.where(open_upper, 1.0, cdf(upper)) - torch.where(open_lower, 0.0, cdf(lower))
     return mass.clamp_min(1e-12).log()
+
+
+def _tensor(value: Tensor | float, like: Tensor) -> Tensor:
+    return value if isinstance(value, Tensor) else like.new_tensor(value)

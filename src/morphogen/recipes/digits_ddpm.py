@@ -11,8 +11,8 @@ from typing import Any
 import torch
 
 from morphogen.conditioning.guidance import Guided
-from morphogen.data import load
 from morphogen.contract import Batch
+from morphogen.data import load
 from morphogen.evaluation.features import DigitFeatures
 from morphogen.families.diffusion.samplers import DDIM
 from morphogen.recipes import record
@@ -32,7 +32,8 @@ def digits_ddpm(seconds: float = 240.0, seed: int = 0, n: int = 500) -> dict[str
         drawn = Batch(model.sample(n, asked, Guided(DDIM(steps=50), scale), seed=seed, batch=250).tensor, asked)
         figures[f"read_as_asked_at_guidance_{scale:g}"] = accuracy(drawn)
         figures[f"within_class_variance_over_real_at_guidance_{scale:g}"] = spread(drawn) / spread(real)
-    return record("digits-ddpm", model, figures, data=data.name, split=data.split, seed=seed, steps=trained.steps, seconds=trained.seconds, n=n)
+    budget = {"steps": trained.steps, "seconds": round(trained.seconds)}
+    return record("digits-ddpm", model, figures, data=data.name, split=data.split, seed=seed, n=n, **budget)
 
 
 def accuracy(batch: Batch) -> float:

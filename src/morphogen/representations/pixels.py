@@ -1,9 +1,9 @@
 """Pictures: float in [-1, 1], channels first, on a grid of `levels` values, and what a law may need of them instead.
 
-    Pixels(256, (3, 32, 32))                         the grid itself, as numbers: discretised-logistic decoders, diffusion
-    Quantised(Pixels(...))                           the same as categories 0 .. levels-1: autoregressive models
-    Dequantised(Pixels(...))                         plus uniform noise: what a density may be fitted to (Uria et al. 2013)
-    Logit(Dequantised(...), alpha=0.05)              on the whole line (Dinh et al. 2017, section 4.1)
+Pixels(256, (3, 32, 32))                         the grid itself, as numbers: discretised-logistic decoders, diffusion
+Quantised(Pixels(...))                           the same as categories 0 .. levels-1: autoregressive models
+Dequantised(Pixels(...))                         plus uniform noise: what a density may be fitted to (Uria et al. 2013)
+Logit(Dequantised(...), alpha=0.05)              on the whole line (Dinh et al. 2017, section 4.1)
 """
 
 __all__ = ["Dequantised", "Logit", "Pixels", "Quantised"]

@@ -27,12 +27,12 @@ _PLANS: dict[Size, dict[str, Any]] = {
 
 
 def wgan_gp(pixels: Pixels, classes: int = 0, size: Size = "small") -> Model:
-    r"""WGAN-GP (Gulrajani et al. 2017, Algorithm 1), a projected label (Miyato & Koyama 2018) if there are classes. Score: not measured.
+    r"""WGAN-GP (Gulrajani et al. 2017), a projected label (Miyato & Koyama 2018) if there are classes. Frechet: not measured.
 
         critic: D(G(z)) - D(x) + lambda (||grad D(x_hat)|| - 1)^2;   generator: -D(G(z))
 
-    One step is one turn: at the paper's size 6 steps are one of its iterations. Minutes of training ask for less: lambda = 1 and
-    one critic's step a generator's let the critic tell digits apart some hundred steps sooner.
+    One step is one turn: at the paper's size 6 steps are one iteration of its Algorithm 1. A training of seconds cannot wait for
+    lambda = 10 and five critic's steps: the small sizes take lambda = 1 and one or two.
     """
     n, scales = _NUMBERS[size], halvings(pixels.shape)
     widths = (n["fine"],) + (n["coarse"],) * scales

@@ -1,6 +1,6 @@
 """Averaged weights, which sample better than the last ones (Polyak & Juditsky 1992); at first the average forgets quickly.
 
-    w_avg <- d w_avg + (1 - d) w,    d = min(decay, (1 + s) / (10 + s))
+w_avg <- d w_avg + (1 - d) w,    d = min(decay, (1 + s) / (10 + s))
 """
 
 __all__ = ["Ema"]

@@ -70,10 +70,13 @@ def strata(first: int, last: int, count: int) -> list[tuple[int, int]]:
 
 
 def variance_of_sum(terms: Float[Tensor, "k b"]) -> Float[Tensor, " b"]:
-    """Of the sum of k independent terms, one draw of each, whose means run smoothly: by second differences.
+    """Of the sum of k independent terms, one draw of each: by neighbours, E (u - v)^2 = Var u + Var v + (difference of means)^2.
 
-    E (u - 2 v + w)^2 = 6 Var for equal variances, whatever straight line the means follow; curvature only adds to it.
+    Every term is counted, so that on average it is never too small; it is too large by as much as neighbours' means differ
+    (collapsed strata: Cochran 1977, section 5A.12).
     """
-    if len(terms) < 3:
+    if len(terms) < 2:
         return terms.sum(0) * float("nan")
-    return len(terms) * (terms[:-2] - 2 * terms[1:-1] + terms[2:]).square().mean(0) / 6
+    paired = len(terms) // 2 * 2
+    odd = (terms[-1] - terms[-2]).square() if paired < len(terms) else 0.0
+    return (terms[:paired:2] - terms[1:paired:2]).square().sum(0) + odd

@@ -40,7 +40,7 @@ class Diffusion(Objective):
         target: what the network says of x_t.
         variance: of the reverse step: "beta", that of the forward step, fits data ~ N(0, I); "posterior", that of x_{t-1}
             given x_0, fits data of little freedom, as pictures (section 3.2).
-        bound_steps: calls of the network a row's bound may take, at least 5: two for the decoder, one for each of the other
+        bound_steps: calls of the network a row's bound may take, at least 4: two for the decoder, one for each of the other
             T - 1 steps, or for that many strata of them if there are fewer calls than steps (`likelihood.strata`).
     """
 
@@ -49,8 +49,8 @@ class Diffusion(Objective):
         variance: Literal["beta", "posterior"] = "beta", bound_steps: int = 1001,
     ):  # fmt: skip
         super().__init__()
-        if bound_steps < 5:
-            raise ValueError(f"Diffusion: bound_steps is {bound_steps}; its error cannot be told from fewer than 5 calls")
+        if bound_steps < 4:
+            raise ValueError(f"Diffusion: bound_steps is {bound_steps}; its error cannot be told from fewer than 4 calls")
         self.network, self.schedule, self.decoder = network, schedule, decoder
         self.target, self.variance, self.bound_steps = target, variance, bound_steps
 

@@ -66,9 +66,7 @@ class MultiScale(Composite):
         rest = self._scale((2 * c, h // 2, w // 2), 2 * width, left - 1)
         return [*fine, Squeezed(Chain((*coarse, Factored(Chain(tuple(rest))))))]
 
-    def _couplings(
-        self, shape: tuple[int, int, int], width: int, count: int, mask: Literal["checkerboard", "channel"]
-    ) -> list[Bijection]:
+    def _couplings(self, shape: tuple[int, int, int], width: int, count: int, mask: Literal["checkerboard", "channel"]) -> list[Bijection]:
         """`count` couplings of one kind, alternating in what they see."""
         patch = self.patch if mask == "checkerboard" else 1
         steps: list[Bijection] = []

@@ -1,6 +1,6 @@
 """What keeps a critic smooth: the Wasserstein distance is a supremum over 1-Lipschitz critics, and a network is not one.
 
-    W(p, q) = sup over |D(x) - D(y)| <= |x - y| of  E_p D - E_q D                  (Kantorovich & Rubinstein 1958)
+W(p, q) = sup over |D(x) - D(y)| <= |x - y| of  E_p D - E_q D                  (Kantorovich & Rubinstein 1958)
 """
 
 __all__ = ["GradientPenalty", "Penalty"]

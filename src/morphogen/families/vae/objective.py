@@ -54,7 +54,8 @@ class VAE(Objective):
         z = mean + log_sigma.exp() * rng.fork("posterior").normal(*self.latent_shape)
         reconstruction = -self.likelihood.log_prob(x.x, self.network(z, context))
         kl = sum_rows(gaussian_kl(mean, log_sigma))
-        return Losses({"reconstruction": reconstruction, "kl": self.beta * kl}, metrics={"bound": (-reconstruction - kl).detach()})
+        terms = {"reconstruction": reconstruction, "kl": self.beta * kl}
+        return Losses(terms, metrics={"bound": (-reconstruction - kl).detach()})
 
     def log_prob(self, x: Encoded, context: Context | None, rng: Rng) -> Likelihood:
         """The importance weighted bound; `stderr` by the delta method where k > 1."""
@@ -104,7 +105,8 @@ class Prior(Sampler):
 
     def __call__(self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng) -> Tensor:
         h = objective.network(self.temperature * rng.fork("prior").normal(*objective.latent_shape), context)
-        return objective.likelihood.centre(h) if self.draw == "centre" else objective.likelihood.sample(h, rng.fork("observation"))
+        likelihood = objective.likelihood
+        return likelihood.centre(h) if self.draw == "centre" else likelihood.sample(h, rng.fork("observation"))
 
 
 def _draw(mean: Tensor, log_sigma: Tensor, rng: Rng) -> tuple[Tensor, Tensor]:
