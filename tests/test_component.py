@@ -6,45 +6,45 @@ from torch import nn
 from morphogen.component import Component, ConfigError, build, describe, set_path
 
 
-class Gear(Component, nn.Module):
+class ToyGear(Component, nn.Module):
     def __init__(self, teeth: int, ratio: float = 0.5):
         super().__init__()
         self.teeth, self.ratio = teeth, ratio
 
 
-class Box(Component, nn.Module):
-    def __init__(self, first: Gear, second: Gear, names: tuple[str, ...] = ("a",), **others: Gear):
+class ToyBox(Component, nn.Module):
+    def __init__(self, first: ToyGear, second: ToyGear, names: tuple[str, ...] = ("a",), **others: ToyGear):
         super().__init__()
         self.first, self.second, self.names, self.others = first, second, names, nn.ModuleDict(others)
 
 
-class Plain(Component, nn.Module):
+class ToyPlain(Component, nn.Module):
     pass
 
 
-class Forgetful(Component):
+class ToyForgetful(Component):
     def __init__(self, kept: int, lost: int):
         self.kept = kept
 
 
 def test_what_is_described_is_built_again():
-    box = Box(Gear(8), Gear(9, 0.25), ("x", "y"), third=Gear(3))
+    box = ToyBox(ToyGear(8), ToyGear(9, 0.25), ("x", "y"), third=ToyGear(3))
     again = build(describe(box))
     assert describe(again) == describe(box) and again.others["third"].teeth == 3
 
 
 def test_a_shared_part_stays_one_part():
-    gear = Gear(8)
-    again = build(describe(Box(gear, gear)))
+    gear = ToyGear(8)
+    again = build(describe(ToyBox(gear, gear)))
     assert again.first is again.second
 
 
 def test_an_argument_that_is_not_kept_is_refused_by_name():
     with pytest.raises(ConfigError, match="lost"):
-        describe(Forgetful(1, 2))
+        describe(ToyForgetful(1, 2))
 
 
-@pytest.mark.parametrize("config", [{"part": "Nothing"}, {"part": "Gear", "cogs": 3}, {"part": "Gear", "teeth": {"ref": "away"}}])
+@pytest.mark.parametrize("config", [{"part": "Nothing"}, {"part": "ToyGear", "cogs": 3}, {"part": "ToyGear", "teeth": {"ref": "away"}}])
 def test_an_unknown_part_or_argument_is_refused(config):
     with pytest.raises(ConfigError):
         build(config)
@@ -56,11 +56,11 @@ def test_no_code_comes_from_a_file():
 
 
 def test_a_part_without_a_constructor_takes_nothing():
-    assert build(describe(Plain())).arguments == {}
+    assert build(describe(ToyPlain())).arguments == {}
 
 
 def test_set_path_finds_the_one_place_and_refuses_two():
-    config = describe(Box(Gear(8), Gear(9)))
+    config = describe(ToyBox(ToyGear(8), ToyGear(9)))
     set_path(config, "second.teeth", 10)
     assert build(config).second.teeth == 10
     with pytest.raises(ConfigError, match=r"first\.teeth.*second\.teeth"):
@@ -70,5 +70,5 @@ def test_set_path_finds_the_one_place_and_refuses_two():
 
 
 def test_two_parts_of_one_name_are_refused():
-    with pytest.raises(ConfigError, match="two parts are named Gear"):
-        type("Gear", (Component,), {"__module__": "elsewhere"})
+    with pytest.raises(ConfigError, match="two parts are named ToyGear"):
+        type("ToyGear", (Component,), {"__module__": "elsewhere"})

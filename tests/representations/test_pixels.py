@@ -16,7 +16,7 @@ from morphogen.representations.pixels import Dequantised, Logit, Pixels, Quantis
 SHAPE = (1, 2, 3)
 
 
-class Gaussian(Objective):
+class ToyDensity(Objective):
     """N(0, 0.5^2), the same for every coordinate: a density to hold against its mass on the grid."""
 
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
@@ -58,7 +58,7 @@ def test_logit_weight_is_the_log_determinant():
 def test_a_dequantised_density_bounds_the_mass_of_its_bin():
     """E_u log p(k + u) <= log P(k), and the mean over u of the *density* is P(k): n = 20,000 draws, 5 standard errors."""
     levels, n = 5, 20_000
-    model = Model(Gaussian(), Dequantised(Pixels(levels, (1, 1, 1))))
+    model = Model(ToyDensity(), Dequantised(Pixels(levels, (1, 1, 1))))
     edges = torch.linspace(-1, 1, levels + 1).double()
     mass = gaussian_cdf(edges[1:] / 0.5) - gaussian_cdf(edges[:-1] / 0.5)
     for k in range(levels):
@@ -72,7 +72,7 @@ def test_a_dequantised_density_bounds_the_mass_of_its_bin():
 
 def test_a_density_on_the_grid_itself_is_refused_with_the_remedy():
     with pytest.raises(ConfigError, match="Dequantised"):
-        Model(Gaussian(), Pixels(17, SHAPE)).log_prob(pictures(17))
+        Model(ToyDensity(), Pixels(17, SHAPE)).log_prob(pictures(17))
 
 
 @pytest.mark.parametrize("cdf", [gaussian_cdf, logistic_cdf])

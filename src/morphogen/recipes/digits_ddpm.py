@@ -1,6 +1,6 @@
 """DDPM on the 8 x 8 digits, steered by its label: does it draw what it is asked, and does it still draw many of each?
 
-    python -m morphogen.recipes.digits_ddpm
+python -m morphogen.recipes.digits_ddpm
 """
 
 __all__ = ["digits_ddpm"]
