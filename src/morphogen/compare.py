@@ -26,7 +26,7 @@ from morphogen.model import parameters
 from morphogen.run import Run, next_directory, train_run, write_json
 from morphogen.training.progress import Progress
 
-HEADINGS = {"precision": "prec.", "coverage": "cover.", "memorised": "copies", "recognised": "sure"}
+HEADINGS = {"precision": "prec.", "recall": "rec.", "coverage": "cov.", "memorised": "copies", "recognised": "sure"}
 SHOWN = [measure for measure in MEASURES if measure != "density"]  # what 80 columns hold
 FAMILIES = ("classical", "autoregressive", "vae", "flow", "gan", "diffusion")  # the order of the article
 
@@ -133,7 +133,7 @@ class Comparison:
         """The rows as a person reads them; the intervals are in the report."""
         table = Table(title=f"{self.dataset.name}: {self.budget:g} s of training each, {self.n} samples", box=None, padding=(0, 1))
         table.add_column("", no_wrap=True, min_width=14)
-        for heading in ("bits/dim", *SHOWN, "samples/s"):
+        for heading in ("bits/dim", *SHOWN, "per s"):
             table.add_column(HEADINGS.get(heading, heading), justify="right", no_wrap=True)
         for row in self.rows:
             measured = [_number(row[m] and row[m]["value"]) for m in SHOWN]
