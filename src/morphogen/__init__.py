@@ -2,7 +2,7 @@
 
     import morphogen as mg
     data = mg.load_data("digits")
-    model = mg.systems.ddpm(data.representation, len(data.classes))
+    model = mg.compose("ddpm", data.representation, len(data.classes))
     mg.train(model, data.train, time=60)
     model.sample(16, condition=3, sampler=mg.Guided(mg.DDIM(steps=25), scale=3.0)).save("threes")
 
@@ -24,13 +24,13 @@ _HOME = {
     "Run": "run",
     "Staged": "compose",
     "check_model": "testing",
-    "compare": "compare",
+    "compose": "catalogue",
     "load": "model",
     "save": "model",
     "train": "training.loop",
 }
 
-__all__ = ["__version__", "load_data", "systems", *_HOME]
+__all__ = ["__version__", "load_data", *_HOME]
 
 
 def __getattr__(name: str) -> Any:
@@ -38,8 +38,6 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module(f"morphogen.{_HOME[name]}"), name)
     if name == "load_data":
         return import_module("morphogen.data").load
-    if name == "systems":
-        return import_module("morphogen.catalogue").Pages()
     raise AttributeError(f"morphogen has no {name!r}; it has {', '.join(__all__)}")
 
 

@@ -1,6 +1,6 @@
 """The named systems, read off the pages in `systems/`: nothing is registered by hand."""
 
-__all__ = ["Page", "Pages", "UnknownSystem", "compose", "family", "pages"]
+__all__ = ["Page", "UnknownSystem", "compose", "family", "pages"]
 
 import difflib
 import inspect
@@ -44,16 +44,6 @@ def pages() -> Mapping[str, Page]:
         summary = (inspect.getdoc(function) or "").split("\n")[0]
         found[module.name] = Page(module.name, medium, summary, function)
     return found
-
-
-class Pages:
-    """`mg.systems.ddpm(...)`: the pages as attributes."""
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        return page(name).compose
-
-    def __dir__(self) -> list[str]:
-        return list(pages())
 
 
 def page(name: str) -> Page:
