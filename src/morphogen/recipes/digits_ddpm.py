@@ -20,7 +20,7 @@ from morphogen.systems.ddpm import ddpm
 from morphogen.training.loop import train
 
 
-def digits_ddpm(seconds: float = 240.0, seed: int = 0, n: int = 500) -> dict[str, Any]:
+def digits_ddpm(seconds: float = 280.0, seed: int = 0, n: int = 500) -> dict[str, Any]:
     """Train `small` for at most 5 minutes, then read 500 guided samples (scale 3) and 500 plain ones with a classifier."""
     torch.manual_seed(seed)
     data = load("digits")
