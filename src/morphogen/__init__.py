@@ -2,7 +2,7 @@
 
     import morphogen as mg
     data = mg.load_data("digits")
-    model = mg.compose("ddpm", data.representation, len(data.classes))
+    model = mg.system("ddpm", data.representation, len(data.classes))
     mg.train(model, data.train, time=60)
     model.sample(16, condition=3, sampler=mg.Guided(mg.DDIM(steps=25), scale=3.0)).save("threes")
 
@@ -24,20 +24,22 @@ _HOME = {
     "Run": "run",
     "Staged": "compose",
     "check_model": "testing",
-    "compose": "catalogue",
     "load": "model",
     "save": "model",
     "train": "training.loop",
 }
 
-__all__ = ["__version__", "load_data", *_HOME]
+_RENAMED = {"load_data": ("data", "load"), "system": ("catalogue", "compose")}
+
+__all__ = ["__version__", *_HOME, *_RENAMED]
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(import_module(f"morphogen.{_HOME[name]}"), name)
-    if name == "load_data":
-        return import_module("morphogen.data").load
+    if name in _RENAMED:  # a name must not be a submodule's: importing that would take its place
+        home, original = _RENAMED[name]
+        return getattr(import_module(f"morphogen.{home}"), original)
     raise AttributeError(f"morphogen has no {name!r}; it has {', '.join(__all__)}")
 
 
