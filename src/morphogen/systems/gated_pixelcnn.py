@@ -3,7 +3,7 @@ r"""Gated PixelCNN: a picture's law as a product over its subpixels, read by mas
     p(x | c) = prod_i p(x_i | x_<i, c),     gate(a, b) = tanh(W_a * x + V_a c) sigmoid(W_b * x + V_b c)
 
 Paper: Conditional image generation with PixelCNN decoders, van den Oord, Kalchbrenner, Vinyals, Espeholt, Graves & Kavukcuoglu,
-2016; 3.03 bits/dim on CIFAR-10 there ("paper": its 20 layers of 3 x 128 features). Digits, 30 s: 1.77 bits/dim. The paper
+2016; 3.03 bits/dim on CIFAR-10 there ("paper": its 20 layers of 3 x 128 features). Digits, 30 s: 1.76 bits/dim. The paper
 drops no condition; guidance needs it.
 """
 

@@ -29,7 +29,7 @@ _PLANS: dict[Size, dict[str, Any]] = {
 def wgan_gp(pixels: Pixels, classes: int = 0, size: Size = "small") -> Model:
     r"""WGAN-GP (Gulrajani et al. 2017), a projected label (Miyato & Koyama 2018) if there are classes.
 
-    Small, on digits, 30 s on two cores: Frechet 3.0.
+    Small, on digits, 30 s on two cores: Frechet 3.8.
 
         critic: D(G(z)) - D(x) + lambda (||grad D(x_hat)|| - 1)^2;   generator: -D(G(z))
 
