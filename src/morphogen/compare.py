@@ -71,12 +71,19 @@ class Comparison:
         """What is about to happen and how long it takes."""
         minutes = len(self.systems) * (self.budget + 8) / 60
         what = f"{self.budget:g} s of training each, about {minutes:.0f} min in all"
-        return f"{self.dataset.name}: {self.dataset.split}\n{', '.join(self.systems)}: {what}"
+        return "\n".join((f"{self.dataset.name}: {self.dataset.split}", *self.dataset.notes, f"{', '.join(self.systems)}: {what}"))
 
     @property
     def report(self) -> dict[str, Any]:
         named = {"name": self.features.name, "sha256": self.features.sha256}
-        return {"data": self.dataset.name, "split": self.dataset.split, "features": named, "seed": self.seed, "rows": self.rows}
+        return {
+            "data": self.dataset.name,
+            "split": self.dataset.split,
+            "notes": self.dataset.notes,
+            "features": named,
+            "seed": self.seed,
+            "rows": self.rows,
+        }
 
     def run(self, progress: Progress | None = None) -> Iterator[dict[str, Any]]:
         """Train and measure one system after the other; each row is yielded when it is on disk."""

@@ -3,11 +3,11 @@
 log p(medium | c) = log p(x | context(c)) + log_weight,   x = representation.encode(medium)
 """
 
-__all__ = ["Model", "Samples", "evaluating", "load", "load_tensors", "parameters", "save", "tensors"]
+__all__ = ["Model", "Samples", "copy_tensors", "evaluating", "load", "parameters", "save", "tensors"]
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -177,10 +177,10 @@ def parameters(module: nn.Module) -> int:
     return sum(math.prod(p.shape) for p in module.parameters())
 
 
-def tensors(module: nn.Module) -> dict[str, Tensor]:
-    """The state to keep: parameters and buffers by name, each tensor once (shared parts keep their first name)."""
+def tensors(module: nn.Module, without: Iterable[nn.Module] = ()) -> dict[str, Tensor]:
+    """The state to keep: parameters and buffers by name, each once (shared parts keep their first name), without those of `without`."""
     kept: dict[str, Tensor] = {}
-    seen: set[int] = set()
+    seen = {id(tensor) for part in without for tensor in part.state_dict(keep_vars=True).values()}
     for name, tensor in module.state_dict(keep_vars=True).items():
         if id(tensor) not in seen:
             seen.add(id(tensor))
@@ -188,15 +188,16 @@ def tensors(module: nn.Module) -> dict[str, Tensor]:
     return kept
 
 
-def load_tensors(module: nn.Module, values: dict[str, Tensor]) -> None:
-    """Copy `values` into the module's own tensors; names and shapes must agree one for one."""
-    own = tensors(module)
+def copy_tensors(own: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
+    """Copy `values` into the tensors of the same names; names and shapes must agree one for one, or nothing is copied."""
     if own.keys() != values.keys():
         missing, unknown = sorted(own.keys() - values.keys())[:3], sorted(values.keys() - own.keys())[:3]
         raise ConfigError(f"weights do not fit: missing {missing}, unknown {unknown}")
+    if wrong := [name for name, tensor in own.items() if tensor.shape != values[name].shape]:
+        raise ConfigError(
+            f"weights do not fit: {wrong[0]} is {tuple(values[wrong[0]].shape)}, the config says {tuple(own[wrong[0]].shape)}"
+        )
     for name, tensor in own.items():
-        if tensor.shape != values[name].shape:
-            raise ConfigError(f"weights do not fit: {name} is {tuple(values[name].shape)}, the config says {tuple(tensor.shape)}")
         tensor.copy_(values[name])
 
 
@@ -217,5 +218,5 @@ def load(directory: str | Path, device: str = "cpu") -> Any:
     except FileNotFoundError:
         raise ConfigError(f"{folder} holds no config.json: it is not a saved model") from None
     model.to(device)
-    load_tensors(model, load_file(folder / "weights.safetensors", device=device))
+    copy_tensors(tensors(model), load_file(folder / "weights.safetensors", device=device))
     return model

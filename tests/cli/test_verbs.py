@@ -74,6 +74,26 @@ def test_text_is_trained_and_goes_on_from_a_prompt(monkeypatch, capsys):
     assert capsys.readouterr().out.count("the cat") >= 2
 
 
+def test_a_run_goes_on_where_it_stopped(monkeypatch, capsys):
+    assert run(monkeypatch, "train", "vae", "--data", "digits", "--size", "tiny", "--steps", "3") == 0
+    file = Path("runs/vae-digits-001/run.json")
+    record = json.loads(file.read_text())
+    record["settings"]["steps"] = 5
+    file.write_text(json.dumps(record))
+    assert run(monkeypatch, "train", "--resume", "runs/vae-digits-001") == 0
+    assert json.loads(file.read_text())["steps"] == 5 and "5 steps" in capsys.readouterr().out
+    assert [p.name for p in Path("runs").iterdir()] == ["vae-digits-001"]
+
+
+def test_skipped_files_are_named(monkeypatch, capsys):
+    Path("pictures").mkdir()
+    for i in range(30):
+        Image.new("RGB", (8, 8), (i * 8, 255 - i * 8, 0)).save(f"pictures/{i}.png")
+    Path("pictures/broken.png").write_bytes(b"no picture")
+    assert run(monkeypatch, "train", "vae", "--data", "pictures", "--size", "tiny", "--steps", "1") == 0
+    assert "broken.png" in capsys.readouterr().out
+
+
 MISTAKES = {
     "missing data": (["train", "ddpm", "--data", "nowhere"], "nowhere"),
     "unknown system": (["train", "dppm", "--data", "digits"], "ddpm"),

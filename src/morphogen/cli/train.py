@@ -51,6 +51,7 @@ def train(
     model = compose(str(system), dataset.representation, len(dataset.classes), settings["size"], settings["set"])
     if resume is None:
         run = Run.create(runs, str(system), dataset.name, settings)
-    typer.echo(f"{run.directory}\n{model!r}")
+    for line in (str(run.directory), *dataset.notes, repr(model)):
+        typer.echo(line)
     trained = train_run(run, model, dataset.train, device=where, precision=precision, progress=Progress(), tensorboard=tensorboard)
     typer.echo(f"{trained.steps} steps in {trained.seconds:.0f} s; now: morphogen sample {run.directory}")

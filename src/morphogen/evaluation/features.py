@@ -24,7 +24,7 @@ from torch.nn import functional as F
 
 from morphogen.component import ConfigError, build
 from morphogen.data.dataset import Dataset
-from morphogen.model import load_tensors
+from morphogen.model import copy_tensors, tensors
 from morphogen.networks.classifier import Classifier
 from morphogen.numerics.randomness import Rng
 
@@ -74,8 +74,7 @@ class DigitFeatures(Features):
         if self.sha256 != record["sha256"]:
             raise ConfigError(f"{WEIGHTS}/digits.safetensors is not the recorded file ({self.sha256[:12]}); install morphogen again")
         self.network: Classifier = build(record["config"]).eval()
-        with torch.no_grad():
-            load_tensors(self.network, load_bytes(content))
+        copy_tensors(tensors(self.network), load_bytes(content))
 
     def embed(self, medium: Tensor) -> Float[Tensor, "b d"]:
         return self.network.features(medium)

@@ -1,6 +1,6 @@
 """Densities and masses, elementwise: whoever needs a row's log-probability sums with `sum_rows`."""
 
-__all__ = ["discretized", "gaussian_cdf", "gaussian_kl", "gaussian_log_prob", "logistic_cdf"]
+__all__ = ["discretized", "gaussian_cdf", "gaussian_kl", "gaussian_log_prob"]
 
 import math
 from collections.abc import Callable
@@ -25,11 +25,6 @@ def gaussian_kl(mean: Tensor, log_sigma: Tensor, other_mean: Tensor | float = 0.
 def gaussian_cdf(z: Tensor) -> Tensor:
     """The standard normal's cumulative distribution."""
     return 0.5 * torch.erfc(-z / math.sqrt(2))
-
-
-def logistic_cdf(z: Tensor) -> Tensor:
-    """The standard logistic's cumulative distribution."""
-    return z.sigmoid()
 
 
 def discretized(x: Tensor, mean: Tensor, log_scale: Tensor, levels: int, cdf: Callable[[Tensor], Tensor]) -> Tensor:

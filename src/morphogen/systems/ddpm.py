@@ -37,7 +37,7 @@ def ddpm(pixels: Pixels, classes: int = 0, size: Size = "small") -> Model:
         loss = |eps - eps_theta(alpha_t x_0 + sigma_t eps, t)|^2,   t ~ U{1 .. T}                               (eq. 14)
 
     The paper's first step, sigma_1 = 0.01, is 1.3 bins of 256 levels; here it is 1.3 bins of however many there are: noise below
-    the bins is the hardest to predict and says nothing of the picture (digits, 30 s: 2.3 instead of 3.1 bits/dim on the valid
+    the bins is the hardest to predict and says nothing of the picture (digits, 30 s: 2.3 to 2.4 instead of 3.1 bits/dim on the valid
     part). A shorter chain takes larger betas, so that it ends in the same noise. On digits: recipes/results/digits-ddpm.json.
     The label is dropped for one row in five (Ho & Salimans tried 0.1, 0.2, 0.5): on digits guidance at 3 keeps more of a class so.
     """

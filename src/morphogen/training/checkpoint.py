@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from morphogen.component import ConfigError
 from morphogen.contract import Boundary
+from morphogen.model import copy_tensors, tensors
 
 
 @dataclass(frozen=True)
@@ -121,33 +121,17 @@ def nested(module: nn.Module) -> Iterator[Boundary]:
             yield from nested(child)
 
 
-def own_tensors(module: nn.Module, prefix: str = "") -> dict[str, Tensor]:
-    """Parameters and persistent buffers by name, each once, without those behind a nested Boundary (as `contract.owned`)."""
-    kept: dict[str, Tensor] = {}
-    seen: set[int] = set()
-
-    def walk(node: nn.Module, prefix: str) -> None:
-        buffers = {k: b for k, b in node._buffers.items() if k not in node._non_persistent_buffers_set}
-        for name, tensor in {**node._parameters, **buffers}.items():
-            if tensor is not None and id(tensor) not in seen:
-                seen.add(id(tensor))
-                kept[prefix + name] = tensor.detach()
-        for name, child in node.named_children():
-            if not isinstance(child, Boundary):
-                walk(child, f"{prefix}{name}.")
-
-    walk(module, prefix)
-    return kept
+def own_tensors(module: nn.Module) -> dict[str, Tensor]:
+    """What a training of the module keeps: its tensors without those behind a nested Boundary (as `contract.owned`)."""
+    return tensors(module, without=nested(module))
 
 
 def copy_into(own: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
-    """Copy values into the tensors of the same names; names and shapes must agree one for one."""
-    wrong = sorted(own.keys() ^ values.keys()) or sorted(k for k in own if own[k].shape != values[k].shape)
-    if wrong:
-        raise ConfigError(f"the checkpoint does not fit the model: {', '.join(wrong[:3])}; train anew with resume=False")
-    with torch.no_grad():
-        for name, tensor in own.items():
-            tensor.copy_(values[name])
+    """Copy a checkpoint's tensors into those of the same names. Errors: ConfigError where it is another model's."""
+    try:
+        copy_tensors(own, values)
+    except ConfigError as error:
+        raise ConfigError(f"the checkpoint does not fit the model ({error}); train anew with resume=False") from None
 
 
 def _fault(folder: Path) -> str | None:
