@@ -6,8 +6,11 @@ from pathlib import Path
 
 from morphogen.data.dataset import DataError, Dataset, Examples, Pictures, Windows
 from morphogen.data.digits import load_digits
+from morphogen.data.mnist import load_fashion_mnist, load_mnist_5k
 from morphogen.data.pictures import load_folder
 from morphogen.data.text import load_text
+
+NAMED = {"digits": load_digits, "mnist-5k": load_mnist_5k, "fashion-mnist": load_fashion_mnist}
 
 
 def load(name_or_path: str, resolution: int | None = None, length: int = 64) -> Dataset:
@@ -21,8 +24,8 @@ def load(name_or_path: str, resolution: int | None = None, length: int = 64) -> 
     Errors: `DataError`, one line with the value and the remedy.
     """
     path = Path(name_or_path).expanduser()
-    if name_or_path == "digits":
-        return load_digits()
+    if name_or_path in NAMED:
+        return NAMED[name_or_path]()
     if name_or_path and path.is_dir():  # Path("") would be the working directory
         return load_folder(path, resolution)
     if path.is_file():
