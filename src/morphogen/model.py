@@ -5,6 +5,7 @@ log p(medium | c) = log p(x | context(c)) + log_weight,   x = representation.enc
 
 __all__ = ["Model", "Samples", "copy_tensors", "evaluating", "load", "parameters", "save", "tensors"]
 
+import csv
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,13 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from morphogen.component import Component, ConfigError, build, describe
 from morphogen.contract import Batch, Boundary, Conditioner, Context, Encoded, Likelihood, Losses, Objective, Representation, Sampler, owned
+from morphogen.files import find_fault, naming, replacing, write_json, write_tensors
 from morphogen.numerics.randomness import Rng
 from morphogen.plan import Adam, Plan
+from morphogen.representations.stamp import stamp
 
 
 @dataclass(frozen=True)
@@ -39,18 +43,45 @@ class Samples:
         """The samples as a person's objects: PIL images, strings, ..."""
         return self.representation.present(self.tensor)
 
+    def shown(self) -> list[Any]:
+        """As `decode`, but rows of a table in words: what a picture of them can hold."""
+        rows = self.decode()
+        return [", ".join(f"{name} {value}" for name, value in row.items()) if isinstance(row, Mapping) else row for row in rows]
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What made them, with what each was asked to be."""
+        return self.made_by | {"condition": None if self.condition is None else self.condition.tolist()}
+
     def save(self, directory: str | Path) -> list[Path]:
-        """Each sample in its natural format, and samples.json with what made them."""
+        """Each sample in its natural format, named by its index (rows of a table: samples.csv); samples.json with what made them.
+
+        A picture carries what made it under "morphogen" (`representations.stamp`).
+        """
         folder = Path(directory)
         folder.mkdir(parents=True, exist_ok=True)
-        paths = []
-        for i, sample in enumerate(self.decode()):
-            path = folder / (f"{i:04d}.txt" if isinstance(sample, str) else f"{i:04d}.png")
-            path.write_text(sample, encoding="utf8") if isinstance(sample, str) else sample.save(path)
-            paths.append(path)
-        asked = None if self.condition is None else self.condition.tolist()
-        (folder / "samples.json").write_text(json.dumps(self.made_by | {"condition": asked}, indent=2) + "\n")
+        write_json(folder / "samples.json", self.record)
+        samples, indices = self.decode(), self.made_by.get("indices", range(len(self)))
+        if isinstance(samples[0], Mapping):
+            with naming(folder / "samples.csv"), (folder / "samples.csv").open("w", encoding="utf8", newline="") as file:
+                table = csv.DictWriter(file, list(samples[0]))
+                table.writeheader()
+                table.writerows(samples)
+            return [folder / "samples.csv"]
+        paths = [folder / f"{i:04d}.{'txt' if isinstance(sample, str) else 'png'}" for i, sample in zip(indices, samples, strict=True)]
+        for row, (path, sample) in enumerate(zip(paths, samples, strict=True)):
+            with naming(path):  # a full disk has no path of its own
+                if isinstance(sample, str):
+                    path.write_text(sample, encoding="utf8")
+                else:
+                    sample.save(path, pnginfo=stamp(self._made(row)))
         return paths
+
+    def _made(self, row: int) -> dict[str, Any]:
+        """What made one of them."""
+        made = {key: value for key, value in self.made_by.items() if key != "indices"}
+        asked = None if self.condition is None else self.condition[row].tolist()
+        return made | {"index": self.made_by.get("indices", range(len(self)))[row], "condition": asked}
 
 
 class Model(Component, Boundary):
@@ -202,21 +233,36 @@ def copy_tensors(own: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> Non
 
 
 def save(model: Component, directory: str | Path) -> None:
-    """Write config.json and weights.safetensors into a directory."""
+    """Write config.json, weights.safetensors and the manifest of both into a directory: all of them, or nothing changes."""
     assert isinstance(model, nn.Module)
-    folder = Path(directory)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(json.dumps(describe(model), indent=2) + "\n")
-    save_file({k: v.contiguous() for k, v in tensors(model).items()}, folder / "weights.safetensors")
+    with replacing(Path(directory)) as folder:
+        write_json(folder / "config.json", describe(model))
+        write_tensors(folder / "weights.safetensors", tensors(model))
 
 
 def load(directory: str | Path, device: str = "cpu") -> Any:
-    """Read what `save` wrote."""
+    """Read what `save` wrote. Errors: ConfigError that begins with the file which is missing, damaged or of another model."""
     folder = Path(directory)
+    config, weights = folder / "config.json", folder / "weights.safetensors"
+    if not folder.is_dir():
+        raise ConfigError(f"{folder} is not there: give the directory of a saved model")
+    if (fault := find_fault(folder, sealed=False)) is not None:
+        raise ConfigError(f"{folder}/{fault}")
+    if missing := [file for file in (config, weights) if not file.exists()]:
+        raise ConfigError(f"{missing[0]} is missing")
     try:
-        model = build(json.loads((folder / "config.json").read_text()))
-    except FileNotFoundError:
-        raise ConfigError(f"{folder} holds no config.json: it is not a saved model") from None
+        model = build(json.loads(config.read_text(encoding="utf8")))
+    except Exception as error:  # whatever a file says may go wrong in any constructor: the file is at fault
+        raise ConfigError(f"{config} does not describe a model ({_reason(error)})") from error
+    if not isinstance(model, nn.Module):
+        raise ConfigError(f"{config} does not describe a model")
     model.to(device)
-    copy_tensors(tensors(model), load_file(folder / "weights.safetensors", device=device))
+    try:
+        copy_tensors(tensors(model), load_file(weights, device=device))
+    except (ConfigError, SafetensorError, OSError, ValueError) as error:
+        raise ConfigError(f"{weights} cannot be used ({_reason(error)})") from error
     return model
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-from morphogen.component import Component
+from morphogen.component import Component, ConfigError
 from morphogen.numerics.randomness import Rng
 
 
@@ -106,12 +106,19 @@ class Plan(Component):
         clip: largest norm of the gradient (None: any).
         accumulate: micro-batches of one step; the gradient is that of the whole batch.
         augment: a random change of each example.
+        rounds: cycles of turns after which nothing is left to learn (every n-gram is counted, EM has converged), whatever budget
+            is left; None: as many as the budget allows.
+
+    Raises ConfigError for numbers out of range.
     """
 
     def __init__(
         self, optimizer: Component | dict[str, Component], batch: int = 64, schedule: Schedule | None = None, ema: float = 0.0,
-        clip: float | None = None, accumulate: int = 1, augment: Augmentation | None = None,
+        clip: float | None = None, accumulate: int = 1, augment: Augmentation | None = None, rounds: int | None = None,
     ):  # fmt: skip
+        if batch < 0 or accumulate < 1 or not 0 <= ema < 1 or not (clip is None or clip > 0) or not (rounds is None or rounds > 0):
+            got = f"batch={batch}, ema={ema:g}, clip={clip}, accumulate={accumulate}, rounds={rounds}"
+            raise ConfigError(f"Plan needs batch >= 0, 0 <= ema < 1, clip > 0, accumulate >= 1, rounds >= 1; got {got}")
         self.optimizer, self.batch, self.ema, self.clip = optimizer, batch, ema, clip
         self.schedule = schedule if schedule is not None else Constant()
-        self.accumulate, self.augment = accumulate, augment
+        self.accumulate, self.augment, self.rounds = accumulate, augment, rounds

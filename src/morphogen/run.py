@@ -11,25 +11,30 @@ import json
 import platform
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal, Self
+from types import NoneType
+from typing import Any, Literal, Self, get_args
 
 import torch
-from safetensors import SafetensorError
 
 from morphogen.component import ConfigError
 from morphogen.compose import Staged
+from morphogen.files import write_json
 from morphogen.model import Model, load
-from morphogen.training.checkpoint import write_json
 from morphogen.training.loop import Trained, train
 from morphogen.training.step import Examples
 
-_AGAIN = "resume its training, or train again"
 Status = Literal["training", "finished", "interrupted"]
+_RECORD: dict[str, tuple[type, ...]] = {"system": (str,), "data": (str,), "settings": (dict,), "status": (str,)}
+_SETTINGS: dict[str, tuple[type, ...]] = {  # where they are there
+    "data": (str,), "size": (str,), "seed": (int,), "steps": (int, NoneType), "time": (int, float, NoneType),
+    "set": (dict,), "resolution": (int, NoneType), "length": (int, NoneType), "classes": (list,),
+}  # fmt: skip
 
 
 class RunError(ValueError):
@@ -55,7 +60,11 @@ class Run:
             "status": "training", "created": datetime.now(UTC).isoformat(), "versions": _versions(),
         }  # fmt: skip
         run = cls(next_directory(Path(root), f"{_word(system)}-{_word(data)}"), record)
-        write_json(run.directory / "run.json", record)
+        try:
+            write_json(run.directory / "run.json", record)
+        except OSError:
+            run.directory.rmdir()
+            raise
         return run
 
     @classmethod
@@ -66,10 +75,10 @@ class Run:
             record = json.loads(file.read_text(encoding="utf8"))
         except FileNotFoundError:
             raise RunError(f"{path} is not a run: it holds no run.json; give a directory that `morphogen train` made") from None
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, RecursionError) as error:
             raise RunError(f"{file} cannot be read ({_line(error)}); restore it or train again") from None
-        if not isinstance(record, dict) or not {"system", "data", "settings", "status"} <= record.keys():
-            raise RunError(f"{file} lacks system, data, settings or status; restore it or train again")
+        if (wrong := _wrong(record)) is not None:
+            raise RunError(f"{file}: {wrong}; restore it or train again")
         return cls(Path(path), record)
 
     @classmethod
@@ -111,17 +120,21 @@ class Run:
     def model(self, device: str = "cpu") -> Any:
         """The finished model (of a `Staged`, the whole tree), with its averaged weights."""
         folder = self.directory / "model"
+        if not folder.exists():
+            raise RunError(f"{folder} is not there: the run is {self.status}; {self._again()}")
         _define_parts(self.record["system"])
         try:
             return load(folder, device)
-        except FileNotFoundError as error:
-            raise RunError(f"{error.filename or folder / 'weights.safetensors'} is missing; {_AGAIN}") from None
         except ConfigError as error:
-            if not folder.exists():
-                raise RunError(f"{folder} is not there: the run is {self.status}; {_AGAIN}") from None
-            raise RunError(f"{folder}: {error}; {_AGAIN}") from None
-        except (SafetensorError, ValueError) as error:
-            raise RunError(f"{folder} is damaged ({_line(error)}); {_AGAIN}") from None
+            raise RunError(f"{_line(error)}; {self._again()}") from error
+
+    def _again(self) -> str:
+        """How the model comes about."""
+        if not self.record["settings"].get("data"):
+            return "resume its training, or train again"
+        if any(self.directory.glob("**/checkpoints/*/state.json")):
+            return f"go on from its checkpoint: morphogen train --resume {self.directory}"
+        return f"train it: morphogen train --resume {self.directory}"
 
 
 def train_run(run: Run, model: Model | Staged, examples: Examples, **options: Any) -> Trained:
@@ -139,7 +152,8 @@ def train_run(run: Run, model: Model | Staged, examples: Examples, **options: An
             directory=run.directory, **options,
         )  # fmt: skip
     except BaseException:  # Ctrl-C too: the run must not claim to be training
-        run.mark("interrupted")
+        with suppress(OSError):  # on a full disk; what filled it is the news
+            run.mark("interrupted")
         raise
     run.mark("finished" if trained.finished else "interrupted", steps=trained.steps, seconds=round(trained.seconds, 3))
     return trained
@@ -157,6 +171,23 @@ def next_directory(root: Path, stem: str) -> Path:
             return directory
         except FileExistsError:
             number += 1
+
+
+def _wrong(record: Any) -> str | None:
+    """What is wrong with what run.json says; None: nothing."""
+    if not isinstance(record, dict):
+        return "holds no record of a run"
+    if missing := _RECORD.keys() - record.keys():
+        return f"lacks {', '.join(sorted(missing))}"
+    said = [(record, name, kinds) for name, kinds in _RECORD.items()]
+    if isinstance(record["settings"], dict):
+        said += [(record["settings"], name, kinds) for name, kinds in _SETTINGS.items() if name in record["settings"]]
+    for part, name, kinds in said:
+        if not isinstance(part[name], kinds) or isinstance(part[name], bool):
+            return f"{name!r} cannot be {json.dumps(part[name])[:40]}"
+    if record["status"] not in get_args(Status):
+        return f"'status' cannot be {record['status']!r}"
+    return None
 
 
 def _line(error: Exception) -> str:

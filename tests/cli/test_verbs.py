@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from morphogen.cli import main
+from morphogen.representations.stamp import read_stamp
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +37,7 @@ def test_help_lists_only_verbs_that_work(monkeypatch, capsys):
     assert run(monkeypatch, "--help") == 0
     out = capsys.readouterr().out
     verbs = [line.split()[0] for line in out[out.index("Commands") :].splitlines()[1:] if line.strip()]
-    assert [v for v in verbs if v.isalpha()] == ["compare", "train", "sample", "systems"]
+    assert [v for v in verbs if v.isalpha()] == VERBS
 
 
 def test_help_needs_no_torch():
@@ -94,7 +95,57 @@ def test_skipped_files_are_named(monkeypatch, capsys):
     assert "broken.png" in capsys.readouterr().out
 
 
+VERBS = ["compare", "train", "sample", "evaluate", "advise", "systems", "data"]
+
+
+def test_a_sample_of_the_stream_is_itself_and_says_what_made_it(monkeypatch, capsys):
+    assert run(monkeypatch, "train", "ddpm", "--data", "digits", "--size", "tiny", "--steps", "2") == 0
+    words = ["sample", "--condition", "index:7", "--sampler", "ddim", "--steps", "3"]
+    assert run(monkeypatch, *words, "--n", "5", "--out", "all") == 0
+    assert run(monkeypatch, *words, "--indices", "3", "--out", "one") == 0
+    assert [p.name for p in sorted(Path("one").iterdir())] == ["0003.png", "samples.json", "sheet.png"]
+    assert Path("one/0003.png").read_bytes() == Path("all/0003.png").read_bytes() != Path("all/0002.png").read_bytes()
+    made = read_stamp("one/0003.png")
+    assert {"run": "ddpm-digits-001", "system": "ddpm", "seed": 0, "index": 3, "condition": 7}.items() <= made.items()
+    assert "DDIM" in made["sampler"] and "torch" in made["versions"]
+    assert read_stamp("one/sheet.png")["indices"] == [3]
+    assert run(monkeypatch, *words, "--indices", "0-1, 9", "--out", "three") == 0
+    assert len(list(Path("three").glob("0*.png"))) == 3
+
+
+def test_the_sheet_opens_in_the_viewer_or_says_where_it_is(monkeypatch, capsys):
+    assert run(monkeypatch, "train", "vae", "--data", "digits", "--size", "tiny", "--steps", "1") == 0
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("PATH", "")
+    assert run(monkeypatch, "sample", "--n", "1", "--open") == 2
+    assert "sheet.png" in capsys.readouterr().err and Path("runs/vae-digits-001/samples/sheet.png").exists()
+    for script, code in (("echo $1 > seen", 0), ("echo no display >&2; exit 3", 2)):
+        Path("xdg-open").write_text(f"#!/bin/sh\n{script}\n")
+        Path("xdg-open").chmod(0o755)
+        monkeypatch.setenv("PATH", ".")
+        assert run(monkeypatch, "sample", "--n", "1", "--open") == code
+    assert Path("seen").read_text().strip().endswith("sheet.png") and "no display" in capsys.readouterr().err
+
+
+def test_a_run_is_evaluated(monkeypatch, capsys):
+    assert run(monkeypatch, "train", "mixture", "--data", "digits", "--size", "tiny", "--steps", "1") == 0
+    assert run(monkeypatch, "evaluate", "--n", "20") == 0
+    out = capsys.readouterr().out
+    assert "real data" in out and "mixture" in out and Path("runs/mixture-digits-001/evaluation.json").exists()
+
+
 MISTAKES = {
+    "no sample": (["sample", "--n", "0"], "--n"),
+    "no index": (["sample", "--indices", "3-1"], "--indices"),
+    "n and indices": (["sample", "--indices", "3", "--n", "2"], "--n"),
+    "nothing to compare": (["compare"], "compare"),
+    "n too large": (["compare", "digits", "--n", "99999"], "99999"),
+    "unknown family": (["compare", "digits", "--families", "gans"], "gan"),
+    "no run to compare": (["compare", "runs/x", "runs/y"], "runs/x"),
+    "no comparison": (["compare", "--resume", "runs/x"], "runs/x"),
+    "resume and data": (["compare", "digits", "--resume", "runs/x"], "--resume"),
+    "large pictures on a CPU": (["compare", "digits", "--resolution", "512", "--device", "cpu"], "--resolution 64"),
+    "nothing to evaluate": (["evaluate", "runs/x"], "runs/x"),
     "missing data": (["train", "ddpm", "--data", "nowhere"], "nowhere"),
     "unknown system": (["train", "dppm", "--data", "digits"], "ddpm"),
     "zero steps": (["train", "ddpm", "--data", "digits", "--steps", "0"], "--steps"),

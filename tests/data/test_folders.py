@@ -1,5 +1,11 @@
 """Folders of pictures as people have them: mixed sizes and modes, broken files, classes or none."""
 
+import builtins
+import errno
+import io
+import os
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from morphogen.data import DataError, load
-from morphogen.data.pictures import _read
+from morphogen.data.pictures import check_resolution, read
 
 
 def noise(n, *shape, seed=0):
@@ -93,13 +99,13 @@ def test_a_camera_held_upright(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # turn by 90 degrees: left becomes top
     lying.save(tmp_path / "photo.jpg", exif=exif, quality=100)
-    upright = _read(tmp_path / "photo.jpg", 8)
+    upright = read(tmp_path / "photo.jpg", 8)
     assert upright[0, :3].min() > 200 and upright[0, 5:].max() < 55
 
 
 def test_sixteen_bits_keep_their_range(tmp_path):
     Image.fromarray((np.arange(64, dtype=np.uint16) * 1024).reshape(8, 8)).save(tmp_path / "deep.png")
-    values = _read(tmp_path / "deep.png", 8)
+    values = read(tmp_path / "deep.png", 8)
     assert values.max() > 240 and len(np.unique(values)) > 60
 
 
@@ -119,8 +125,8 @@ def test_a_tenth_of_broken_files_is_skipped_and_listed_more_is_refused(tmp_path)
 
 def test_a_huge_picture_is_refused_before_it_is_decoded(tmp_path):
     fill(tmp_path, 20)
-    Image.new("1", (5000, 4000)).save(tmp_path / "huge.png")
-    assert any("huge.png" in note and "16 million" in note for note in load(str(tmp_path)).notes)
+    Image.new("1", (9000, 8000)).save(tmp_path / "huge.png")
+    assert any("huge.png" in note and "64 million" in note for note in load(str(tmp_path)).notes)
 
 
 @pytest.mark.parametrize("n", [0, 1, 2])
@@ -157,5 +163,92 @@ def test_a_senseless_resolution_is_refused(tmp_path, resolution):
 def test_wild_bytes_are_a_picture_or_a_reason_never_a_crash(tmp_path, head, rest):
     path = tmp_path / "wild.png"
     path.write_bytes(head + rest)
-    read = _read(path, 8)
-    assert isinstance(read, str) or read.shape[1:] == (8, 8)
+    made = read(path, 8)
+    assert isinstance(made, str) or made.shape[1:] == (8, 8)
+
+
+@pytest.mark.parametrize(
+    ("resolution", "device", "refused"), [(512, "cpu", True), (512, "cuda", False), (128, "cpu", False), (None, "cpu", False)]
+)
+def test_a_cpu_refuses_large_pictures_and_names_what_it_can_do(resolution, device, refused):
+    if not refused:
+        return check_resolution(resolution, device)
+    with pytest.raises(DataError, match=r"resolution 512.*--resolution 64"):
+        check_resolution(resolution, device)
+
+
+def test_photographs_of_512_pixels_become_small_ones_by_themselves(tmp_path):
+    for i in range(12):
+        Image.new("RGB", (512, 512), (i, 0, 200)).save(tmp_path / f"{i}.png")
+    data = load(str(tmp_path))
+    assert data.representation.shape == (3, 32, 32) and "resized to 32 x 32" in data.notes[0]
+
+
+def test_a_photograph_read_at_a_fraction_of_its_size_looks_the_same(tmp_path):
+    """JPEG decodes at 1/2, 1/4 or 1/8; against the whole picture decoded, a pixel of the small one differs by a few of 256 levels."""
+    x, y = np.meshgrid(np.linspace(0, 6, 400), np.linspace(0, 4, 300))
+    scene = np.stack([np.sin(x) + np.cos(y), np.sin(x * y), np.cos(x - y)], axis=2)
+    photograph = Image.fromarray(np.uint8(255 * (scene - scene.min()) / np.ptp(scene)))
+    photograph.save(tmp_path / "scene.jpg", quality=95)
+    photograph.save(tmp_path / "scene.png")
+    jpeg, png = (read(tmp_path / f"scene.{kind}", 32).astype(int) for kind in ("jpg", "png"))
+    assert abs(jpeg - png).max() <= 6
+
+
+def test_one_picture_is_no_data_set(tmp_path):
+    fill(tmp_path, 1)
+    with pytest.raises(DataError, match=r"000\.png: is one picture; give the folder"):
+        load(str(tmp_path / "000.png"))
+
+
+def forbid(monkeypatch, path):
+    """The path may not be read: by its mode, and where the tests run as root, who may all, by what the system would say."""
+    path.chmod(0)
+    if os.access(path, os.R_OK):
+        refuse = PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        for module, name in ((os, "scandir"), (io, "open"), (builtins, "open"), (os, "listdir")):
+            real = getattr(module, name)
+
+            def checked(given, *rest, real=real, **named):
+                if str(given) == str(path):
+                    raise refuse
+                return real(given, *rest, **named)
+
+            monkeypatch.setattr(module, name, checked)
+
+
+def test_a_class_that_may_not_be_entered_does_not_vanish(tmp_path, monkeypatch):
+    fill(tmp_path / "a")
+    fill(tmp_path / "b", seed=1)
+    forbid(monkeypatch, tmp_path / "b")
+    with pytest.raises(DataError, match=r"/b: Permission denied; check the path and its permissions"):
+        load(str(tmp_path))
+
+
+def test_a_file_that_may_not_be_read_is_skipped_with_its_reason(tmp_path, monkeypatch):
+    fill(tmp_path, 20)
+    forbid(monkeypatch, tmp_path / "003.png")
+    assert load(str(tmp_path)).notes[1:] == ("skipped 003.png: it may not be read; change its permissions",)
+
+
+def test_a_text_that_may_not_be_read(tmp_path, monkeypatch):
+    (tmp_path / "poem.txt").write_text("line\n" * 400)
+    forbid(monkeypatch, tmp_path / "poem.txt")
+    with pytest.raises(DataError, match=r"poem\.txt: Permission denied; check"):
+        load(str(tmp_path / "poem.txt"))
+
+
+def test_photographs_of_mixed_sizes_in_two_classes_load_in_seconds(tmp_path):
+    """300 files, as a camera and a telephone write them; the bound is on seconds of the processor, whoever else runs on it."""
+    rng = np.random.default_rng(0)
+    for name in ("cats", "dogs"):
+        (tmp_path / name).mkdir()
+    for k, size in enumerate([(1600, 1200), (900, 1200), (640, 480)]):
+        picture = Image.fromarray(rng.integers(0, 256, (size[1] // 20, size[0] // 20, 3), dtype=np.uint8)).resize(size)
+        for i in range(100):
+            picture.putpixel((size[0] // 2, size[1] // 2), (i, k, 0))
+            picture.save(tmp_path / ("cats", "dogs")[i % 2] / f"{k}-{i}.jpg", quality=60)
+    start = time.process_time()
+    data = load(str(tmp_path))
+    assert time.process_time() - start < 10
+    assert data.classes == ("cats", "dogs") and data.representation.shape == (3, 32, 32)

@@ -73,8 +73,22 @@ def test_the_first_rows_show_every_class():
     assert len(load("digits").test.first(80).condition.unique()) == 10
 
 
-@pytest.mark.parametrize("name", ["digit", "/no/such/place", ""])
+@pytest.mark.parametrize("name", ["digit", "/no/such/place", "", "a" * 5000, "hf:", "hf:/no/such/place"])
 def test_unknown_data_name_the_value_and_the_remedy(name):
-    with pytest.raises(DataError, match="'digits', a folder") as refused:
+    with pytest.raises(DataError, match=r"name 'digits', 'mnist-5k'.*, a folder|check the path|write hf:owner/name") as refused:
         load(name)
-    assert repr(name) in str(refused.value) and "\n" not in str(refused.value)
+    assert name in str(refused.value) and "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("digit", "digits"), ("mnist5k", "mnist-5k"), ("fashionmnist", "fashion-mnist"), ("emojis", "emoji")]
+)
+def test_the_nearest_name_is_offered(name, meant):
+    with pytest.raises(DataError, match=f"did you mean '{meant}'"):
+        load(name)
+
+
+def test_the_nearest_neighbour_of_a_path_is_offered(tmp_path):
+    (tmp_path / "photographs").mkdir()
+    with pytest.raises(DataError, match=r"did you mean '.*photographs'"):
+        load(str(tmp_path / "photograps"))

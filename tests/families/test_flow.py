@@ -198,7 +198,7 @@ def test_guidance_is_refused() -> None:
 @pytest.mark.parametrize(
     "model",
     [
-        Model(Flow(MultiScale((1, 8, 8), 8, 1, 2, 2, 4, patch=2)), Logit(Dequantised(PIXELS)), Label(10, 4)),
+        Model(Flow(MultiScale((1, 8, 8), 8, 1, 2, 2, 4, grid=4)), Logit(Dequantised(PIXELS)), Label(10, 4)),
         Model(Flow(Chain((ActNorm(1), Coupling(MLP(1, 2, 4, 1), "checkerboard", 1)))), Dequantised(Pixels(4, (1, 1, 1)))),
     ],
     ids=["from numbers", "from parts"],

@@ -7,8 +7,12 @@ from morphogen.catalogue import compose, pages
 from morphogen.contract import Batch
 from morphogen.numerics.randomness import Rng
 from morphogen.representations.pixels import Pixels
+from morphogen.representations.tabular import CategoryColumn, GridColumn, RealColumn, Tabular
 from morphogen.representations.text import Bytes
 from morphogen.testing import LAWS, check_model
+
+COLUMNS = RealColumn("a"), GridColumn("b", 0.4, 0.3, 0.0, 0.8, decimals=1), CategoryColumn("c", 1.0, 0.8, ("x", "y", "z"))
+OF = {"pictures": (Pixels(17, (1, 8, 8)), 10), "text": (Bytes(16), 0), "table": (Tabular(COLUMNS), 10)}  # and how many classes
 
 
 def batch_for(medium: str) -> Batch:
@@ -16,6 +20,8 @@ def batch_for(medium: str) -> Batch:
     rng = Rng(7, 12)
     if medium == "text":
         return Batch(rng.integers(256, 16))
+    if medium == "table":
+        return Batch(torch.stack([rng.normal(), rng.integers(9) / 10, rng.integers(3)], 1).double(), rng.integers(10))
     return Batch(rng.integers(17, 1, 8, 8).float() / 8 - 1, rng.integers(10))
 
 
@@ -24,5 +30,5 @@ def batch_for(medium: str) -> Batch:
 def test_law(system: str, law: str) -> None:
     torch.manual_seed(0)
     medium = pages()[system].medium
-    representation, classes = (Bytes(16), 0) if medium == "text" else (Pixels(17, (1, 8, 8)), 10)
+    representation, classes = OF[medium]
     check_model(compose(system, representation, classes, "tiny"), batch_for(medium), [law])

@@ -7,14 +7,15 @@ from morphogen.component import ConfigError, build, describe
 from morphogen.contract import Causal, Context
 from morphogen.families.autoregressive import Recompute
 from morphogen.networks.gated_pixelcnn import GatedPixelCNN
+from morphogen.networks.positions import Places
 from morphogen.numerics.tensors import raster, unraster
 
 SHAPES = [(1, 6, 5), (3, 4, 5), (5, 4)]
 
 
 def network(shape: tuple[int, ...], vector: int = 0, layers: int = 4) -> GatedPixelCNN:
-    torch.manual_seed(0)
-    made = GatedPixelCNN(shape, 7, width=36, layers=layers, first=5, embedding=4, vector=vector).eval()
+    torch.manual_seed(1)  # at 0 a dead ReLU hides one path of 1770
+    made = GatedPixelCNN(shape, 7, width=36, layers=layers, first=5, embedding=4, vector=vector, places=Places(shape[-2:], 4)).eval()
     for p in made.parameters():
         p.data += 0.1 * torch.randn_like(p)
     return made

@@ -31,7 +31,7 @@ CASES: dict[str, tuple[Callable[[], Bijection], tuple[int, ...]]] = {
     "chain": (lambda: Chain((ActNorm(4), Coupling(resnet(4, 2), "channel", 1), ActNorm(4))), (4, 2, 2)),
     "multi-scale": (lambda: MultiScale((1, 4, 4), 8, 1, 2, 2, VECTOR), (1, 4, 4)),
     "multi-scale, three scales, colour": (lambda: MultiScale((3, 4, 4), 8, 1, 1, 3, VECTOR), (3, 4, 4)),
-    "multi-scale, patches": (lambda: MultiScale((1, 4, 4), 8, 1, 2, 2, VECTOR, patch=2), (1, 4, 4)),
+    "multi-scale, patches": (lambda: MultiScale((1, 4, 4), 8, 1, 2, 2, VECTOR, grid=2), (1, 4, 4)),
     "single-scale": (lambda: SingleScale(6, 8, 1, 4, VECTOR), (6,)),
 }
 

@@ -52,7 +52,7 @@ def test_resumed_is_bitwise_the_uninterrupted(maker: Callable[[], Model], stop: 
     train(resumed, Rows(), steps=13, directory=tmp_path / "b", log_every=3, keep=1)
     assert equal(straight, resumed)
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
-    assert len(contents(tmp_path / "a")) == 6
+    assert len(contents(tmp_path / "a")) == 7
 
 
 def test_seed_and_step_decide(maker: Callable[[], Model]) -> None:
@@ -236,8 +236,35 @@ def test_time_is_a_budget() -> None:
     assert trained.steps > 5
 
 
+def test_rounds_end_a_training_that_has_learned_all(tmp_path: Path) -> None:
+    """Two cycles of four turns, of a budget a hundred times as large; the schedules see the end coming; resumed, it is over at once."""
+    progress: list[float] = []
+
+    class Seen(Constant):
+        def __call__(self, turn: int, progress_now: float) -> float:
+            progress.append(progress_now)
+            return 1.0
+
+    for budget in ({"steps": 800}, {"time": 600.0}):
+        model = duel()
+        model.plan.rounds, model.plan.schedule = 2, Seen()
+        trained = train(model, Rows(), directory=tmp_path / next(iter(budget)), **budget)  # type: ignore[arg-type]
+        assert (trained.steps, trained.finished) == (8, True)
+        assert progress == pytest.approx([i / 8 for i in range(8)], abs=0.01)
+        progress.clear()
+    again = duel()
+    again.plan.rounds = 2
+    again.plan.schedule = Seen()
+    assert train(again, Rows(), steps=800, directory=tmp_path / "steps").steps == 8
+    assert not progress
+    short = duel()
+    short.plan.rounds = 2
+    assert train(short, Rows(), steps=3).steps == 3
+
+
 def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
-    for budget in ({}, {"steps": 1, "time": 1.0}, {"steps": 0}, {"time": -1.0}):
+    nan, inf = float("nan"), float("inf")
+    for budget in ({}, {"steps": 1, "time": 1.0}, {"steps": 0}, {"time": -1.0}, {"time": nan}, {"time": inf}):
         with pytest.raises(ConfigError, match=r"budget|one of the two"):
             train(denoiser(), Rows(), **budget)  # type: ignore[arg-type]
     train(denoiser(), Rows(), steps=2, directory=tmp_path)

@@ -6,14 +6,17 @@ import sys
 
 import typer
 
+from morphogen.cli.advise import advise
 from morphogen.cli.compare import compare
+from morphogen.cli.data import data
+from morphogen.cli.evaluate import evaluate
 from morphogen.cli.sample import sample
 from morphogen.cli.systems import systems
 from morphogen.cli.train import train
 
 START = """Which generative model fits your data? Three commands to try:
 
-  morphogen compare digits --budget 30s     one model per family, equal time, side by side: a table and a picture
+  morphogen compare digits --time 30s       one model per family, equal time, side by side: a table and a picture
   morphogen train ddpm --data digits        train one; it lands in runs/
   morphogen sample --n 16 --condition 3     sixteen threes from the newest run
 """
@@ -24,7 +27,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (compare, train, sample, systems):
+for verb in (compare, train, sample, evaluate, advise, systems, data):
     app.command()(verb)
 
 
@@ -37,7 +40,7 @@ def start(context: typer.Context) -> None:
 def main() -> None:
     """Run a verb; what a person can mend ends in one line and exit code 2, without a traceback."""
     try:
-        app()
+        code = app(standalone_mode=False)  # typer raises its own errors then, and returns the code of an Exit
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
@@ -47,3 +50,4 @@ def main() -> None:
             raise
         typer.echo(f"morphogen: {line}", err=True)
         sys.exit(2)
+    sys.exit(code or 0)

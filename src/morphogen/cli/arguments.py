@@ -1,11 +1,18 @@
 """How words of the command line become values."""
 
-__all__ = ["BadArgument", "changes", "choose_device", "choose_sampler", "seconds"]
+__all__ = ["BadArgument", "changes", "choose_class", "choose_device", "choose_indices", "choose_sampler", "open_file", "seconds"]
 
 import difflib
 import inspect
 import json
-from typing import Any
+import math
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from morphogen.run import Run
 
 
 class BadArgument(ValueError):
@@ -58,6 +65,10 @@ def choose_sampler(default: Any, name: str | None, guidance: float, **options: A
     from morphogen.contract import Sampler
 
     given = {k: v for k, v in options.items() if v is not None}
+    for option, value in (given | {"guidance": guidance}).items():
+        if not math.isfinite(value) or (option == "steps" and value < 1) or (option == "temperature" and value < 0):
+            least = {"steps": "a whole number above 0", "temperature": "a number of 0 or more"}.get(option, "a number; 1 is off")
+            raise BadArgument(f"--{option} {value}: give {least}")
     classes = {n.lower(): c for n, c in Component.table.items() if issubclass(c, Sampler) and not inspect.isabstract(c)}
     cls = type(default) if name is None else classes.get(name.lower())
     if cls is None:
@@ -68,3 +79,52 @@ def choose_sampler(default: Any, name: str | None, guidance: float, **options: A
         raise BadArgument(f"{cls.__name__} takes no {', '.join(unknown)}; it takes {', '.join(sorted(known)) or 'nothing'}")
     sampler = default if name is None and not given else cls(**(default.arguments if cls is type(default) else {}) | given)
     return sampler if guidance == 1 else Guided(sampler, guidance)
+
+
+def choose_class(run: "Run", text: str) -> int:
+    """A class by its name, else by its number; `index:7` is class number 7 even where another is called 7."""
+    classes = [str(known) for known in run.record["settings"].get("classes") or ()]
+    word, colon, number = text.partition(":")
+    if not colon or word != "index" or text in classes:
+        return run.label(text)
+    if not number.isdecimal() or int(number) >= len(classes):
+        raise BadArgument(
+            f"--condition {text}: {run.directory} has {len(classes)} classes; write index:0 to index:{max(0, len(classes) - 1)}"
+        )
+    return int(number)
+
+
+def choose_indices(n: int | None, text: str | None) -> list[int]:
+    """Which samples of the stream: the first n, or those of `3`, `3,7,12`, `0-15`, each once."""
+    if text is None:
+        if n is not None and n <= 0:
+            raise BadArgument(f"--n {n}: must be positive")
+        return list(range(16 if n is None else n))
+    found: dict[int, None] = {}
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,9})(?:-(\d{1,9}))?\s*", part)
+        if match is None or int(match[2] or match[1]) < int(match[1]):
+            raise BadArgument(f"--indices {text}: {part.strip()!r} is no number or range; write 3, or 3,7,12, or 0-15")
+        found |= dict.fromkeys(range(int(match[1]), int(match[2] or match[1]) + 1))
+    if n is not None and n != len(found):
+        raise BadArgument(f"--indices {text} are {len(found)} samples, --n {n}: give one of the two")
+    return list(found)
+
+
+def open_file(path: Path) -> None:
+    """Show a file in the desktop's viewer."""
+    import os
+    import shutil
+    import subprocess
+
+    if sys.platform == "win32":
+        os.startfile(path)
+        return
+    name = "open" if sys.platform == "darwin" else "xdg-open"
+    program = shutil.which(name)
+    if program is None:
+        raise BadArgument(f"--open: {name} is not installed; the picture is {path}")
+    done = subprocess.run([program, str(path)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        why = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[0]
+        raise BadArgument(f"--open: {name} failed ({why}); the picture is {path}")

@@ -1,36 +1,86 @@
-"""morphogen compare DATA: one model per family at an equal budget, on one split."""
+"""morphogen compare DATA: one model per family at an equal budget, on one split. compare RUN RUN ...: measured again, not trained."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
+if TYPE_CHECKING:
+    from morphogen.compare import Comparison
+
 
 def compare(
-    data: Annotated[str, Argument(help="digits, a folder of pictures or a text file")],
-    budget: Annotated[str, Option(help="training time of each family: 30s, 10m, 1h")] = "30s",
+    what: Annotated[
+        list[str] | None, Argument(metavar="DATA | RUN ...", help="data to train on (a name, a folder, a file), or runs")
+    ] = None,
+    time: Annotated[str | None, Option(help="training time of each system: 30s, 10m, 1h (default: 30s)")] = None,
+    families: Annotated[str | None, Option(help="comma-separated: only systems of these families")] = None,
     systems: Annotated[str | None, Option(help="comma-separated; default: one per family that fits the data")] = None,
+    n: Annotated[int | None, Option(help="samples of each system; default: as many as are held out, at most 1000")] = None,
     size: Annotated[str, Option(help="tiny, small or paper")] = "small",
     resolution: Annotated[int | None, Option(help="side of the pictures in pixels")] = None,
+    length: Annotated[int, Option(help="bytes of one block of text")] = 64,
+    condition: Annotated[str | None, Option(help="the column of a table whose values are the classes")] = None,
     out: Annotated[Path | None, Option(help="where to write; default: runs/compare-DATA-001")] = None,
-    seed: int = 0,
+    resume: Annotated[Path | None, Option(help="go on with this comparison; with a larger --time, train all of it further")] = None,
+    seed: Annotated[int | None, Option(help="of training and sampling (default: 0)")] = None,
     device: Annotated[str, Option(help="cpu, cuda or auto")] = "auto",
+    budget: Annotated[str | None, Option(hidden=True)] = None,  # the first name of --time
 ) -> None:
-    """One model per family, equal training time, the same held-out data: a table, report.json and samples.png."""
+    """One model per family, equal training time, the same held-out data: a table, report.html, report.json and samples.png."""
+    from morphogen.cli.arguments import BadArgument, choose_device, seconds
+    from morphogen.compare import Comparison, find_runs, is_run, rescore
+    from morphogen.compare import resume as go_on
+    from morphogen.compare.choice import choose
+    from morphogen.data import check_resolution, load
+
+    given, where = budget if time is None else time, choose_device(device)
+    if resume is not None:
+        if what or families or systems or n is not None or out is not None or seed is not None:
+            raise BadArgument(f"--resume {resume}: the comparison says the rest itself; only --time and --device may be given with it")
+        comparison = go_on(resume, None if given is None else seconds(given), where)
+    elif not what:
+        raise BadArgument(
+            "compare needs data or runs: morphogen compare digits, morphogen compare runs/ddpm-digits-001 runs/vae-digits-001"
+        )
+    elif len(what) > 1 or is_run(what[0]):
+        if given or families or systems:
+            raise BadArgument("compare RUN ...: runs are measured as they are; leave --time, --families and --systems out")
+        comparison = rescore(find_runs(what), out, n, seed, where)
+    else:
+        check_resolution(resolution, where)
+        settings = {"data": what[0], "resolution": resolution, "length": length, "condition": condition}
+        dataset, duration = load(what[0], resolution, length, condition), seconds("30s" if given is None else given)
+        chosen = choose(dataset, _words(systems), _words(families))
+        comparison = Comparison(dataset, duration, out, chosen, size, n, seed or 0, where, settings)
+    _go(comparison)
+
+
+def _go(comparison: "Comparison") -> None:
+    """Run it and tell how it goes; Ctrl-C leaves what is done."""
+    import typer
     from rich.console import Console
 
-    from morphogen.cli.arguments import choose_device, seconds
-    from morphogen.compare import Comparison
-    from morphogen.data import load
+    from morphogen.compare import table
     from morphogen.training.progress import Progress
 
     console = Console()
-    comparison = Comparison(
-        load(data, resolution), seconds(budget), directory=out, systems=systems.split(",") if systems else None, size=size,
-        seed=seed, device=choose_device(device),
-    )  # fmt: skip
-    console.print(comparison.announcement())
-    for row in comparison.run(Progress(console)):
-        console.print(f"  {row['system']}: done, {row['train_seconds']:.0f} s of training", highlight=False)
-    console.print(comparison.table())
-    console.print(f"{comparison.directory / 'report.json'}\n{comparison.directory / 'samples.png'}", soft_wrap=True)
+    files = [comparison.directory / name for name in ("report.html", "report.json", "samples.png")]
+    try:
+        console.print(comparison.announcement(), soft_wrap=True, highlight=False)
+        for row in comparison.run(Progress(console)):
+            done = f"done, {row['train_seconds'] or 0:.0f} s of training" if comparison.budget else "measured"
+            did = done if row["error"] is None else f"failed: {row['error']}"
+            console.print(f"  {row['system']}: {did}", soft_wrap=True, highlight=False, markup=False)
+    except KeyboardInterrupt:
+        if files[0].exists():
+            console.print(f"stopped; so far: {files[0]}\ngo on: morphogen compare --resume {comparison.directory}", soft_wrap=True)
+        raise typer.Exit(130) from None
+    console.print(table(comparison.report))
+    console.print("\n".join(map(str, files)), soft_wrap=True, highlight=False)
+    if not any(row["run"] and row["error"] is None for row in comparison.rows):
+        raise typer.Exit(2)  # each has said why
+
+
+def _words(text: str | None) -> list[str] | None:
+    return [word.strip() for word in text.split(",") if word.strip()] if text else None

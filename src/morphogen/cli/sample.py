@@ -8,8 +8,9 @@ from typer import Argument, Option
 
 def sample(
     run: Annotated[Path | None, Argument(help="a run directory; default: the newest in runs/")] = None,
-    n: Annotated[int, Option(help="how many")] = 16,
-    condition: Annotated[str | None, Option(help="a class, by name or number; default: each sample draws one")] = None,
+    n: Annotated[int | None, Option(help="how many (default: 16)")] = None,
+    indices: Annotated[str | None, Option(help="which samples of the stream instead of the first n: 3, or 3,7,12, or 0-15")] = None,
+    condition: Annotated[str | None, Option(help="a class by name or number, or index:7; default: each sample draws one")] = None,
     prompt: Annotated[str | None, Option(help="how the text begins")] = None,
     sampler: Annotated[str | None, Option(help="ddpm, ddim, ancestral, ...; default: the paper's")] = None,
     steps: Annotated[int | None, Option(help="evaluations of the denoiser")] = None,
@@ -17,31 +18,43 @@ def sample(
     guidance: Annotated[float, Option(help="push towards the condition; 1 = off")] = 1.0,
     seed: int = 0,
     out: Annotated[Path | None, Option(help="where to write; default: RUN/samples")] = None,
+    show: Annotated[bool, Option("--open", help="open the sheet in the desktop's viewer")] = False,
     runs: Annotated[Path, Option(help="where to look for the newest run")] = Path("runs"),
     device: Annotated[str, Option(help="cpu, cuda or auto")] = "auto",
 ) -> None:
-    """Draw samples from a trained model."""
+    """Draw samples from a trained model: one file each, sheet.png with all of them, and what made them inside."""
+    from dataclasses import replace
+
     import torch
     import typer
 
-    from morphogen.cli.arguments import BadArgument, choose_device, choose_sampler
+    from morphogen.cli.arguments import BadArgument, choose_class, choose_device, choose_indices, choose_sampler, open_file
+    from morphogen.conditioning.prefix import Prefix
     from morphogen.evaluation.sheet import sheet
+    from morphogen.representations.stamp import stamp
     from morphogen.run import Run
 
-    if n <= 0:
-        raise BadArgument(f"--n {n}: must be positive")
+    which = choose_indices(n, indices)
     chosen = Run.open(run) if run else Run.latest(runs)
     model = chosen.model(choose_device(device))
     how = choose_sampler(model.objective.sampler(), sampler, guidance, steps=steps, temperature=temperature)
     asked: torch.Tensor | None = None
     if prompt is not None:
-        asked = torch.tensor(list(prompt.encode())).expand(n, -1)
+        if condition is not None or not isinstance(model.conditioner, Prefix):
+            raise BadArgument(f"--prompt {prompt!r}: {chosen.directory} is not begun by words; leave it out, or give --condition alone")
+        asked = torch.tensor(list(prompt.encode())).expand(len(which), -1)
     elif condition is not None:
-        asked = torch.tensor(chosen.label(condition)).expand(n)
-    samples = model.sample(n, asked, how, seed)
+        asked = torch.tensor(choose_class(chosen, condition)).expand(len(which))
+    samples = model.sample(len(which), asked, how, seed, torch.tensor(which))
+    record = chosen.record
+    facts = {"run": chosen.name, "system": record["system"], "data": record["data"], "versions": record.get("versions")}
+    samples = replace(samples, made_by=facts | samples.made_by)
     folder = out or chosen.directory / "samples"
     samples.save(folder)
-    sheet({"": samples.decode()}).save(folder / "sheet.png")
-    if isinstance(samples.decode()[0], str):
-        typer.echo("\n---\n".join(samples.decode()[:4]))
-    typer.echo(f"{n} samples of {chosen.directory.name} by {how!r} in {folder}")
+    drawn = samples.shown()
+    sheet({"": drawn}).save(folder / "sheet.png", pnginfo=stamp(samples.record))
+    if isinstance(drawn[0], str):
+        typer.echo("\n---\n".join(drawn[:4]))
+    typer.echo(f"{len(which)} samples of {chosen.directory.name} by {how!r} in {folder}")
+    if show:
+        open_file(folder / "sheet.png")

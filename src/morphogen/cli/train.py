@@ -1,14 +1,19 @@
 """morphogen train SYSTEM --data DATA: one model into a run directory."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
+
+if TYPE_CHECKING:
+    from morphogen.data import Dataset
+    from morphogen.run import Run
 
 
 def train(
     system: Annotated[str | None, Argument(help="a name from `morphogen systems`")] = None,
-    data: Annotated[str | None, Option(help="digits, a folder of pictures or a text file")] = None,
+    data: Annotated[str | None, Option(help="a name, a folder of pictures, a text file or a table")] = None,
+    condition: Annotated[str | None, Option(help="the column of a table whose values are the classes")] = None,
     time: Annotated[str | None, Option(help="how long to train: 30s, 10m, 1h (default: 5m)")] = None,
     steps: Annotated[int | None, Option(help="how many steps to train, instead of --time")] = None,
     size: Annotated[str, Option(help="tiny, small or paper")] = "small",
@@ -24,34 +29,98 @@ def train(
 ) -> None:
     """Train one system on your data; the run directory holds the model, its metrics and its checkpoints."""
     import torch
-    import typer
 
-    from morphogen.catalogue import compose
-    from morphogen.cli.arguments import BadArgument, changes, choose_device, seconds
-    from morphogen.data import load
-    from morphogen.run import Run, train_run
-    from morphogen.training.progress import Progress
+    from morphogen.catalogue import compose, page
+    from morphogen.cli.arguments import BadArgument, changes, choose_device
+    from morphogen.data import check_resolution, load
+    from morphogen.run import Run
 
+    run, where = None, choose_device(device)
     if resume is not None:
+        if any(given is not None for given in (system, data, condition, time, steps, set, resolution)):
+            raise BadArgument(f"--resume {resume}: the run says the rest itself; only --device and --precision may be given with it")
         run = Run.open(resume)
-        system, settings = run.record["system"], run.record["settings"]
+        system, settings = _begun(run)
+    elif system is None or data is None:
+        raise BadArgument("train needs a system and data: morphogen train ddpm --data digits")
     else:
-        if system is None or data is None:
-            raise BadArgument("train needs a system and data: morphogen train ddpm --data digits")
-        if time is not None and steps is not None:
-            raise BadArgument("--time and --steps: give one of them")
-        if steps is not None and steps <= 0:
-            raise BadArgument(f"--steps {steps}: must be positive")
-        settings = {"data": data, "size": size, "seed": seed, "steps": steps, "time": None if steps else seconds(time or "5m")}
-        settings |= {"set": changes(set or []), "resolution": resolution, "length": length}
-    where = choose_device(device)
-    dataset = load(settings["data"], settings["resolution"], settings["length"])
+        settings = {"data": data, "size": size, "seed": seed} | _budget(time, steps)
+        settings |= {"set": changes(set or []), "resolution": resolution, "length": length, "condition": condition}
+    if precision not in ("auto", "fp32", "bf16"):
+        raise BadArgument(f"--precision {precision}: unknown; use fp32, bf16 or auto")
+    if not 0 <= settings["seed"] < 2**63:
+        raise BadArgument(f"--seed {settings['seed']}: must be a whole number from 0 to 2^63 - 1")
+    page(system)  # an unknown name must not wait for the data
+    check_resolution(settings["resolution"], where)
+    dataset = load(settings["data"], settings["resolution"], settings["length"], settings.get("condition"))
     settings["classes"] = list(dataset.classes)
     torch.manual_seed(settings["seed"])  # weights start from torch's generator
-    model = compose(str(system), dataset.representation, len(dataset.classes), settings["size"], settings["set"])
-    if resume is None:
-        run = Run.create(runs, str(system), dataset.name, settings)
+    model = compose(system, dataset.representation, len(dataset.classes), settings["size"], settings["set"])
+    if settings["set"]:
+        _rehearse(model, dataset, settings["set"])
+    run = run or Run.create(runs, system, dataset.name, settings)
+    _go(run, model, dataset, device=where, precision=precision, tensorboard=tensorboard)
+
+
+def _budget(time: str | None, steps: int | None) -> dict[str, Any]:
+    from morphogen.cli.arguments import BadArgument, seconds
+
+    if time is not None and steps is not None:
+        raise BadArgument("--time and --steps: give one of them")
+    if steps is not None and steps <= 0:
+        raise BadArgument(f"--steps {steps}: must be positive")
+    return {"steps": steps, "time": None if steps else seconds("5m" if time is None else time)}
+
+
+def _begun(run: "Run") -> tuple[str, dict[str, Any]]:
+    """What a run that goes on was asked to be."""
+    from morphogen.run import RunError
+
+    settings = {"size": "small", "seed": 0, "steps": None, "time": None, "set": {}, "resolution": None, "length": 64}
+    settings |= run.record["settings"]
+    if not settings.get("data"):
+        raise RunError(f"{run.directory}: its settings name no data (it was trained from Python); go on from there: train_run(run, ...)")
+    return run.record["system"], settings
+
+
+def _rehearse(model: Any, dataset: "Dataset", changes: dict[str, Any]) -> None:
+    """Numbers that a person changed may make a model that does not fit its data: two rows tell, before there is a run."""
+    from morphogen.cli.arguments import BadArgument
+    from morphogen.numerics.randomness import Rng
+    from morphogen.training.optimizers import players_of
+
+    rows = dataset.train.first(2)
+    try:
+        for stage in list(model.models.values()) if hasattr(model, "models") else [model]:
+            for player in players_of(stage):
+                stage(rows, Rng(0, len(rows)), player)
+    except Exception as error:  # without the changes it trains: they are at fault, whatever was raised
+        asked = ", ".join(f"{path}={value}" for path, value in changes.items())
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise BadArgument(f"--set {asked}: that does not train ({why}); give other numbers") from error
+
+
+def _go(run: "Run", model: Any, dataset: "Dataset", **options: Any) -> None:
+    """Train and tell how it goes; whatever ends it, the last line says how to go on."""
+    import typer
+
+    from morphogen.cli.errors import remedy
+    from morphogen.run import RunError, train_run
+    from morphogen.training.progress import Progress
+
     for line in (str(run.directory), *dataset.notes, repr(model)):
         typer.echo(line)
-    trained = train_run(run, model, dataset.train, device=where, precision=precision, progress=Progress(), tensorboard=tensorboard)
+    go_on = f"go on: morphogen train --resume {run.directory}"
+    try:
+        trained = train_run(run, model, dataset.train, progress=Progress(), **options)
+    except KeyboardInterrupt:
+        typer.echo(f"morphogen: stopped; {go_on}", err=True)
+        raise typer.Exit(130) from None
+    except OSError as error:
+        if (why := remedy(error)) is None:
+            raise
+        raise RunError(f"{why}; then {go_on}") from error
+    if not trained.finished:
+        typer.echo(f"morphogen: stopped by SIGTERM after {trained.steps} steps; {go_on}", err=True)
+        raise typer.Exit(143)
     typer.echo(f"{trained.steps} steps in {trained.seconds:.0f} s; now: morphogen sample {run.directory}")

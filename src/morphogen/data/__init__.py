@@ -1,33 +1,53 @@
-"""Where examples come from: `load("digits")`, `load("photos/")`, `load("book.txt")` -> `Dataset`."""
+"""Where examples come from: `load("digits")`, or "photos/", "book.txt", "sales.csv", "hf:owner/name" -> `Dataset`."""
 
-__all__ = ["DataError", "Dataset", "Examples", "Pictures", "Windows", "load"]
+__all__ = ["DataError", "Dataset", "Examples", "NAMED", "Pictures", "Rows", "Windows", "check_resolution", "load"]
 
 from pathlib import Path
 
 from morphogen.data.dataset import DataError, Dataset, Examples, Pictures, Windows
-from morphogen.data.digits import load_digits
-from morphogen.data.mnist import load_fashion_mnist, load_mnist_5k
-from morphogen.data.pictures import load_folder
+from morphogen.data.hub import load_hub
+from morphogen.data.named import NAMED, nearest
+from morphogen.data.pictures import check_resolution, load_folder, size_of
+from morphogen.data.table import SUFFIXES, Rows, load_table
 from morphogen.data.text import load_text
 
-NAMED = {"digits": load_digits, "mnist-5k": load_mnist_5k, "fashion-mnist": load_fashion_mnist}
 
-
-def load(name_or_path: str, resolution: int | None = None, length: int = 64) -> Dataset:
-    """The data set of that name, or the folder of pictures or text file at that path.
+def load(name_or_path: str, resolution: int | None = None, length: int = 64, condition: str | None = None) -> Dataset:
+    """The data set of that name, or what lies at that path.
 
     Arguments:
-        name_or_path: "digits", a folder (one sub-folder a class, or flat) or a text file.
-        resolution: side of the square pictures of a folder, in pixels; None: theirs if all agree and are small, else 32.
+        name_or_path: a name that `morphogen data` lists (`NAMED`), a folder of pictures (one sub-folder a class, or flat), a text
+            file, a table (.csv, .tsv, .parquet), or "hf:owner/name[:config]", "hf:FOLDER" for what the package `datasets` reads.
+        resolution: side of the square pictures of a folder or of the hub, in pixels; None: theirs if all agree and are small, else 32.
         length: bytes of one window of text.
+        condition: the column of a table whose values are the classes; None: no classes.
 
     Errors: `DataError`, one line with the value and the remedy.
     """
-    path = Path(name_or_path).expanduser()
+    if condition is not None and Path(name_or_path).suffix.lower() not in SUFFIXES:
+        raise DataError(f"condition {condition!r}: {name_or_path!r} is no table (.csv, .tsv, .parquet); sub-folders are classes without it")
     if name_or_path in NAMED:
-        return NAMED[name_or_path]()
-    if name_or_path and path.is_dir():  # Path("") would be the working directory
-        return load_folder(path, resolution)
-    if path.is_file():
-        return load_text(path, length)
-    raise DataError(f"data {name_or_path!r}: no such data set, folder or file; name 'digits', a folder of pictures or a text file")
+        return NAMED[name_or_path].load()
+    if name_or_path.startswith("hf:"):
+        return load_hub(name_or_path.removeprefix("hf:"), resolution, length)
+    path = Path(name_or_path).expanduser()
+    try:
+        if name_or_path and path.is_dir():  # Path("") would be the working directory
+            return load_folder(path, resolution)
+        if path.is_file():
+            if size_of(path):
+                raise DataError(f"{path}: is one picture; give the folder that holds many like it")
+            if path.suffix.lower() in SUFFIXES:
+                return load_table(path, condition)
+            return load_text(path, length)
+    except OSError as error:
+        raise DataError(f"{error.filename or path}: {error.strerror or error}; check the path and its permissions") from None
+    raise DataError(f"data {name_or_path!r}: no such data set, folder or file; {_suggest(name_or_path, path)}")
+
+
+def _suggest(given: str, path: Path) -> str:
+    """What the person may have meant: a known name, or a neighbour of the path that is not there."""
+    beside = [str(path.with_name(found.name)) for found in path.parent.iterdir()] if given and path.parent.is_dir() else []
+    near = nearest(given, beside)
+    meant = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
+    return f"{meant}name {', '.join(map(repr, NAMED))}, a folder of pictures, a text file or a table (.csv)"

@@ -7,6 +7,7 @@ training (a keyed permutation) and the subset of a measurement are index tensors
 __all__ = ["DataError", "Dataset", "Examples", "Pictures", "Windows"]
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -42,10 +43,11 @@ class Pictures(Examples):
         values: uint8 [N, C, H, W] in 0 .. levels-1.
         levels: values a subpixel can take.
         labels: int64 [N], or None.
+        captions: what each picture shows in words, () if nothing says.
     """
 
-    def __init__(self, values: Tensor, levels: int = 256, labels: Tensor | None = None):
-        self.values, self.levels, self.labels = values, levels, labels
+    def __init__(self, values: Tensor, levels: int = 256, labels: Tensor | None = None, captions: Sequence[str] = ()):
+        self.values, self.levels, self.labels, self.captions = values, levels, labels, captions
 
     def __len__(self) -> int:
         return len(self.values)
@@ -81,16 +83,16 @@ class Dataset:
 
     Arguments:
         name: what a person calls it.
-        medium: "pictures" (float [B, C, H, W] in [-1, 1]) or "text" (int64 [B, T] bytes).
+        medium: "pictures" (float [B, C, H, W] in [-1, 1]), "text" (int64 [B, T] bytes) or "table" (float64 [B, D]).
         train, valid, test: about 75, 10 and 15 % of the data.
         classes: the labels' names, () if there are none.
-        representation: `Pixels(levels, shape)` or `Bytes(length)`: what a system is called with.
+        representation: `Pixels(levels, shape)`, `Bytes(length)` or `Tabular(columns)`: what a system is called with.
         split: how the parts were made, with the sha256 of who stands where.
         notes: what a person should know (files skipped, sizes changed).
     """
 
     name: str
-    medium: Literal["pictures", "text"]
+    medium: Literal["pictures", "text", "table"]
     train: Examples
     valid: Examples
     test: Examples

@@ -4,18 +4,15 @@ __all__ = ["load_digits"]
 
 import numpy as np
 import torch
-from sklearn import datasets
 
-from morphogen.data.dataset import Dataset, Pictures
-from morphogen.data.splits import split
-from morphogen.representations.pixels import Pixels
+from morphogen.data.assemble import Labelled, by_content
+from morphogen.data.dataset import Dataset
 
 
 def load_digits() -> Dataset:
     """The digits, on this machine wherever scikit-learn is."""
+    from sklearn import datasets  # a second of start-up that no other data set needs
+
     source = datasets.load_digits()
-    values = source.images.astype(np.uint8)[:, None]
-    parts = split([value.tobytes() for value in values])
-    pixels, labels = torch.from_numpy(values), torch.from_numpy(source.target).long()
-    train, valid, test = (Pictures(pixels[part], 17, labels[part]) for part in (parts.train, parts.valid, parts.test))
-    return Dataset("digits", "pictures", train, valid, test, tuple("0123456789"), Pixels(17, (1, 8, 8)), parts.line)
+    values = torch.from_numpy(source.images.astype(np.uint8)[:, None])
+    return by_content("digits", Labelled(values, torch.from_numpy(source.target).long()), tuple("0123456789"), levels=17)

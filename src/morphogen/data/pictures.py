@@ -4,75 +4,55 @@ What the pictures are is read from them: grey if all are grey, their own size if
 `resolution` cut from the middle. Files that are no pictures are skipped and listed, up to a tenth of the folder.
 """
 
-__all__ = ["load_folder"]
+__all__ = ["check_resolution", "check_skipped", "choose_side", "load_folder", "read", "size_of", "stack"]
 
+import io
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps
+from torch import Tensor
 
-from morphogen.data.dataset import DataError, Dataset, Pictures
-from morphogen.data.splits import split
-from morphogen.representations.pixels import Pixels
+from morphogen.data.assemble import Labelled, by_content
+from morphogen.data.dataset import DataError, Dataset
 
-LARGEST = 16_000_000  # pixels of one file: refused before it is decoded, so that a small file cannot fill the memory
+LARGEST = 64_000_000  # pixels of one file: refused before it is decoded, so that a small file cannot fill the memory
 SKIPPED = 0.1  # largest share of files that may be skipped
 SIDE = 32  # resolution of folders whose pictures differ in size, or are large
 COMMON = 64  # largest common side that is kept as it is
+ON_CPU = 128  # largest side that a CPU trains on in hours rather than days
 
 
 def load_folder(path: Path, resolution: int | None = None) -> Dataset:
     """The pictures under `path`, square, with the names of its sub-folders as classes."""
-    if resolution is not None and not 4 <= resolution <= 1024:
-        raise DataError(f"resolution {resolution}: give a side of 4 to 1024 pixels")
     files, classes = _files(path)
-    side, note = _side({size for file, _ in files if (size := _size(file))}, resolution)
-    read = [(file, label, _read(file, side)) for file, label in files]
-    good = [(label, values) for _, label, values in read if not isinstance(values, str)]
-    bad = [f"skipped {file.relative_to(path)}: {why}" for file, _, why in read if isinstance(why, str)]
-    _check(path, len(good), bad)
-    channels = max(len(values) for _, values in good)
-    values = np.stack([np.broadcast_to(values, (channels, side, side)) for _, values in good])
+    side, note = choose_side({size for file, _ in files if (size := size_of(file))}, resolution)
+    made = [(file, label, read(file, side)) for file, label in files]
+    good = [(label, values) for _, label, values in made if not isinstance(values, str)]
+    bad = [f"skipped {file.relative_to(path)}: {why}" for file, _, why in made if isinstance(why, str)]
+    check_skipped(str(path), len(good), bad)
+    labels = torch.tensor([label for label, _ in good]) if classes else None
+    data = Labelled(stack([values for _, values in good]), labels)
     try:
-        parts = split([value.tobytes() for value in values])
+        return by_content(path.resolve().name, data, classes, notes=(note, *bad))
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
-    pixels, labels = torch.from_numpy(values), torch.tensor([label for label, _ in good]) if classes else None
-    train, valid, test = (
-        Pictures(pixels[part], 256, None if labels is None else labels[part]) for part in (parts.train, parts.valid, parts.test)
-    )
-    representation = Pixels(256, (channels, side, side))
-    return Dataset(path.resolve().name, "pictures", train, valid, test, classes, representation, parts.line, (note, *bad))
 
 
-def _files(path: Path) -> tuple[list[tuple[Path, int]], tuple[str, ...]]:
-    """Every file with its class's number, and the classes; hidden files and empty sub-folders do not count."""
-
-    def below(folder: Path) -> list[Path]:
-        found = sorted(folder.rglob("*"))
-        return [f for f in found if f.is_file() and not any(part.startswith(".") for part in f.relative_to(path).parts)]
-
-    folders = [f for f in sorted(path.iterdir()) if f.is_dir() and below(f)]
-    loose = [f for f in sorted(path.iterdir()) if f.is_file() and not f.name.startswith(".")]
-    if not folders:
-        return [(file, 0) for file in loose], ()
-    if any(_size(file) for file in loose):
-        raise DataError(f"{path}: pictures beside the folders {folders[0].name!r}, ...; put each picture in the folder of its class")
-    return [(file, label) for label, folder in enumerate(folders) for file in below(folder)], tuple(f.name for f in folders)
+def check_resolution(resolution: int | None, device: str) -> None:
+    """Refuse a side that makes no sense, or that this device cannot train on: before anything is read."""
+    if resolution is not None and not 4 <= resolution <= 1024:
+        raise DataError(f"resolution {resolution}: give a side of 4 to 1024 pixels")
+    if resolution is not None and resolution > ON_CPU and device == "cpu":
+        raise DataError(f"resolution {resolution}: training would take days on a CPU; give --resolution 64, or a GPU with --device cuda")
 
 
-def _size(file: Path) -> tuple[int, int] | None:
-    """Width and height from the file's head, nothing decoded; None: no picture."""
-    try:
-        with Image.open(file) as image:
-            return image.size
-    except Exception:
-        return None
-
-
-def _side(sizes: set[tuple[int, int]], resolution: int | None) -> tuple[int, str]:
+def choose_side(sizes: set[tuple[int, int]], resolution: int | None) -> tuple[int, str]:
     """The side of the squares, and a note on what is done to the pictures."""
+    check_resolution(resolution, device="any")
     width, height = next(iter(sizes)) if len(sizes) == 1 else (0, 1)
     common = width if width == height and 4 <= width <= COMMON else None
     side = resolution if resolution is not None else common or SIDE
@@ -80,20 +60,77 @@ def _side(sizes: set[tuple[int, int]], resolution: int | None) -> tuple[int, str
     return side, f"{side} x {side} as they are" if kept else f"cut to a square from the middle and resized to {side} x {side}"
 
 
-def _read(file: Path, side: int) -> np.ndarray | str:
+def size_of(source: Path | bytes) -> tuple[int, int] | None:
+    """Width and height from the head of a file (or of its content), nothing decoded; None: no picture."""
+    try:
+        with _open(source) as image:
+            return image.size
+    except Exception:
+        return None
+
+
+def read(source: Path | bytes, side: int) -> np.ndarray | str:
     """The picture upright and square, uint8 [1 or 3, side, side]; or why there is none."""
     try:
-        with Image.open(file) as image:
+        with _open(source) as image:
             if image.width * image.height > LARGEST:
-                return f"{image.width} x {image.height} pixels, over 16 million; make it smaller"
+                return f"{image.width} x {image.height} pixels, over {LARGEST // 1_000_000} million; make it smaller"
+            image.draft(None, (2 * side, 2 * side))  # a JPEG of a camera is decoded at an eighth of its size, ten times as fast
             flat = _flat(ImageOps.exif_transpose(image))
     except Image.DecompressionBombError:
-        return "over 16 million pixels; make it smaller"
+        return f"over {LARGEST // 1_000_000} million pixels; make it smaller"
+    except PermissionError:
+        return "it may not be read; change its permissions"
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, ... on broken files
         return "no picture that Pillow can read" if isinstance(error, OSError) else f"broken ({type(error).__name__})"
     square = flat if flat.size == (side, side) else ImageOps.fit(flat, (side, side), Image.Resampling.LANCZOS)
     values = np.asarray(square)
     return values[None] if values.ndim == 2 else np.ascontiguousarray(values.transpose(2, 0, 1))
+
+
+def stack(pictures: Sequence[np.ndarray], channels: int = 1) -> Tensor:
+    """uint8 [N, C, H, W]: colour if one of them is, or if `channels` says so."""
+    channels = max(channels, *(len(values) for values in pictures))
+    return torch.from_numpy(np.stack([np.broadcast_to(values, (channels, *values.shape[1:])) for values in pictures]))
+
+
+def check_skipped(where: str, good: int, bad: Sequence[str]) -> None:
+    """Enough pictures, and few enough skipped."""
+    if good + len(bad) == 0:
+        raise DataError(f"{where}: the folder is empty; put pictures in it, flat or one sub-folder a class")
+    if len(bad) > SKIPPED * (good + len(bad)):
+        raise DataError(f"{where}: {len(bad)} of {good + len(bad)} files cannot be used ({bad[0]}); remove them or give another folder")
+    if good < 3:
+        raise DataError(f"{where}: {good} picture is too few to learn, choose and test on; give at least 3, better hundreds")
+
+
+def _files(path: Path) -> tuple[list[tuple[Path, int]], tuple[str, ...]]:
+    """Every file with its class's number, and the classes; hidden files and empty sub-folders do not count."""
+    below = {folder: _below(folder) for folder in sorted(path.iterdir()) if folder.is_dir() and not folder.name.startswith(".")}
+    folders = [folder for folder, files in below.items() if files]
+    loose = [file for file in sorted(path.iterdir()) if file.is_file() and not file.name.startswith(".")]
+    if not folders:
+        return [(file, 0) for file in loose], ()
+    if any(size_of(file) for file in loose):
+        raise DataError(f"{path}: pictures beside the folders {folders[0].name!r}, ...; put each picture in the folder of its class")
+    return [(file, label) for label, folder in enumerate(folders) for file in below[folder]], tuple(f.name for f in folders)
+
+
+def _below(folder: Path) -> list[Path]:
+    """The files in a folder and its sub-folders. Errors: OSError where one may not be entered: no class vanishes silently."""
+
+    def stop(error: OSError) -> None:
+        raise error
+
+    found = []
+    for root, folders, files in os.walk(folder, onerror=stop):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(root) / name for name in files if not name.startswith(".")]
+    return sorted(file for file in found if file.is_file())
+
+
+def _open(source: Path | bytes) -> Image.Image:
+    return Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
 
 
 def _flat(image: Image.Image) -> Image.Image:
@@ -110,13 +147,3 @@ def _flat(image: Image.Image) -> Image.Image:
     rgb = np.asarray(image.convert("RGB"))
     grey = (rgb == rgb[:, :, :1]).all()
     return Image.fromarray(rgb[:, :, 0] if grey else rgb)
-
-
-def _check(path: Path, good: int, bad: list[str]) -> None:
-    """Enough pictures, and few enough skipped."""
-    if good + len(bad) == 0:
-        raise DataError(f"{path}: the folder is empty; put pictures in it, flat or one sub-folder a class")
-    if len(bad) > SKIPPED * (good + len(bad)):
-        raise DataError(f"{path}: {len(bad)} of {good + len(bad)} files cannot be used ({bad[0]}); remove them or give another folder")
-    if good < 3:
-        raise DataError(f"{path}: {good} picture is too few to learn, choose and test on; give at least 3, better hundreds")

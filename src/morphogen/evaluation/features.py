@@ -1,13 +1,16 @@
-"""Features: where pictures and texts are compared. Distances in them mean what the features mean, so they carry a name and a hash.
+"""Features: where data are compared. Distances in them mean what the features mean, so they carry a name and a hash.
 
-    digits          the last hidden layer of a classifier of digits, 64-d (made by digits_classifier.py)
+    digits          the last hidden layer of a committed classifier (`CLASSIFIERS` says of which data), 64-d; made by classifiers.py
+    mnist           the same
+    fashion-mnist   the same
     random          a fixed random convolutional network, 64-d: as Naeem et al. (2020) advise where no classifier knows the data
     random-bytes    a fixed random map of byte trigrams, 64-d, averaged over the text
+    columns         the columns of a table, each by the mean and the standard deviation of the train part
 
 Random weights are uniform and keyed: exact multiples of 2^-32 before rounding, hence the same bits on every machine.
 """
 
-__all__ = ["WEIGHTS", "ByteFeatures", "DigitFeatures", "Features", "RandomFeatures", "features_for"]
+__all__ = ["CLASSIFIERS", "WEIGHTS", "ByteFeatures", "ClassifierFeatures", "ColumnFeatures", "Features", "RandomFeatures", "features_for"]
 
 import hashlib
 import json
@@ -29,6 +32,9 @@ from morphogen.networks.classifier import Classifier
 from morphogen.numerics.randomness import Rng
 
 WEIGHTS = Path(__file__).parent / "weights"
+CLASSIFIERS = {  # name of a data set -> the classifier in whose features it is measured
+    "digits": "digits", "mnist-5k": "mnist", "mnist-10k": "mnist", "mnist": "mnist", "fashion-mnist": "fashion-mnist",
+}  # fmt: skip
 
 
 class Features(ABC):
@@ -54,25 +60,37 @@ class Features(ABC):
 
 def features_for(data: Dataset) -> Features:
     """The features a data set is measured in."""
-    if data.name == "digits":
-        return DigitFeatures()
-    return ByteFeatures() if data.medium == "text" else RandomFeatures(data.representation.shape[0])
+    if data.medium == "text":
+        return ByteFeatures()
+    if data.medium == "table":
+        return ColumnFeatures(data.train.first().medium)
+    if data.name in CLASSIFIERS:
+        known = ClassifierFeatures(CLASSIFIERS[data.name])
+        if data.representation.shape == known.network.shape:  # a person's own folder may bear the name of a known data set
+            return known
+    return RandomFeatures(data.representation.shape[0])
 
 
-class DigitFeatures(Features):
-    """The committed classifier of scikit-learn's digits; its test accuracy stands in weights/digits.json.
+class ClassifierFeatures(Features):
+    """A committed classifier's; who made it, on what, and how well it reads the test part stands in weights/NAME.json.
 
-    Errors: ConfigError if the weights are not those of the record.
+    Arguments:
+        name: of the classifier, one of `CLASSIFIERS`' values.
+        folder: where NAME.safetensors and NAME.json lie.
+
+    Errors: ConfigError if the weights are not those of the record, or are not there.
     """
 
-    name = "digits"
-
-    def __init__(self) -> None:
-        content = (WEIGHTS / "digits.safetensors").read_bytes()
-        record = json.loads((WEIGHTS / "digits.json").read_text())
+    def __init__(self, name: str, folder: Path = WEIGHTS) -> None:
+        self.name, file = name, folder / f"{name}.safetensors"
+        try:
+            content, record = file.read_bytes(), json.loads((folder / f"{name}.json").read_text())
+        except FileNotFoundError as error:
+            known = ", ".join(dict.fromkeys(CLASSIFIERS.values()))
+            raise ConfigError(f"{error.filename}: no classifier {name!r} lies there; name one of {known}") from None
         self.sha256 = hashlib.sha256(content).hexdigest()
         if self.sha256 != record["sha256"]:
-            raise ConfigError(f"{WEIGHTS}/digits.safetensors is not the recorded file ({self.sha256[:12]}); install morphogen again")
+            raise ConfigError(f"{file} is not the recorded file ({self.sha256[:12]}); install morphogen again")
         self.network: Classifier = build(record["config"]).eval()
         copy_tensors(tensors(self.network), load_bytes(content))
 
@@ -82,7 +100,7 @@ class DigitFeatures(Features):
     @torch.no_grad()
     def classify(self, medium: Tensor) -> Float[Tensor, "n k"]:
         """p(class | picture)."""
-        return self.network(medium.cpu()).softmax(1)
+        return torch.cat([self.network(rows).softmax(1) for rows in medium.cpu().split(256)])
 
 
 class RandomFeatures(Features):
@@ -126,6 +144,30 @@ class ByteFeatures(Features):
     def embed(self, medium: Tensor) -> Float[Tensor, "b d"]:
         a, b, c = self.tables
         return F.relu(a[medium[:, :-2]] + b[medium[:, 1:-1]] + c[medium[:, 2:]]).mean(1)
+
+
+class ColumnFeatures(Features):
+    """(x - mean) / sd, a column each: so that no unit outweighs another.
+
+    Arguments:
+        train: the table that gives the moments [N, D]; a column that does not vary there keeps its unit.
+
+    Errors: ValueError where the table is no matrix of finite numbers.
+    """
+
+    name = "columns"
+
+    def __init__(self, train: Float[Tensor, "n d"]):
+        if train.ndim != 2 or not train.isfinite().all():
+            raise ValueError(f"a table of shape {tuple(train.shape)} has no moments; give finite numbers, [rows, columns]")
+        table = train.double()
+        varies = table.amax(0) > table.amin(0)
+        # summed in fp64, kept in fp32: another machine's order of summation leaves the same bits, and the same hash
+        self.mean, self.deviation = table.mean(0).float(), table.std(0, correction=0).where(varies, torch.ones(())).float()
+        self.sha256 = _digest([self.mean, self.deviation])
+
+    def embed(self, medium: Tensor) -> Float[Tensor, "b d"]:
+        return ((medium - self.mean) / self.deviation).float()
 
 
 def _weights(seed: int, name: str, shape: tuple[int, ...]) -> Tensor:

@@ -24,6 +24,7 @@ from torch.nn import functional as F
 from morphogen.component import Component, ConfigError
 from morphogen.contract import Context
 from morphogen.networks.masked_conv import AboveConv, Kind, LeftConv
+from morphogen.networks.positions import Places
 
 
 class GatedPixelCNN(Component, nn.Module):
@@ -39,6 +40,7 @@ class GatedPixelCNN(Component, nn.Module):
         embedding: features of one input symbol; they start as cosines of its value and are learned.
         dropout: on the gates of the horizontal stack.
         vector: width D of `context.vector` (0: unconditional).
+        places: what is added to the embedding at each place, so that a small kernel knows how far it is from the edges (None: nothing).
 
     Raises:
         ConfigError: if width is no multiple of the channels.
@@ -46,11 +48,12 @@ class GatedPixelCNN(Component, nn.Module):
 
     def __init__(
         self, shape: tuple[int, ...], vocabulary: int, width: int = 64, layers: int = 7, first: int = 7, kernel: int = 3,
-        embedding: int = 8, dropout: float = 0.0, vector: int = 0,
+        embedding: int = 8, dropout: float = 0.0, vector: int = 0, places: Places | None = None,
     ):  # fmt: skip
         super().__init__()
         self.shape, self.vocabulary, self.width, self.layers = tuple(shape), vocabulary, width, layers
         self.first, self.kernel, self.embedding, self.dropout, self.vector = first, kernel, embedding, dropout, vector
+        self.places = places
         self.picture = (1, *self.shape) if len(self.shape) == 2 else self.shape
         colours = self.picture[0]
         if width % colours:
@@ -64,6 +67,7 @@ class GatedPixelCNN(Component, nn.Module):
     def forward(self, x: Int[Tensor, "b ..."], context: Context | None) -> Float[Tensor, "b ... v"]:
         vector = None if context is None else context.vector
         e = self.symbols(x.reshape(-1, *self.picture))
+        e = e if self.places is None else self.places(e)
         v = h = e.permute(0, 1, 4, 2, 3).flatten(1, 2)  # [B, C E, H, W], the features of one colour together
         for layer in self.stack:
             v, h = layer(v, h, vector)
@@ -120,6 +124,7 @@ class PixelMemory:
 
     def __init__(self, network: GatedPixelCNN, rows: int, vector: Tensor | None):
         self.position, self.symbols = 0, network.symbols.weight.detach()
+        self.places = None if network.places is None else network.places.at.detach()
         self.colours, height, self.width = network.picture
         zeros, reach = self.symbols.new_zeros, network.kernel // 2
         self.planes = [_Plane(zeros, rows, self.colours * network.embedding, network.first // 2, height, self.width)]
@@ -138,7 +143,7 @@ class PixelMemory:
         y, place = divmod(self.position, self.width * self.colours)
         x, colour = divmod(place, self.colours)
         if previous is not None:
-            self.inputs[place - 1].copy_(self.symbols[previous])
+            self.inputs[place - 1].copy_(self._embedded(previous))
         if place == 0:
             self._begin_row(y)
         for layer in self.layers:
@@ -147,6 +152,11 @@ class PixelMemory:
         self.waists[colour].copy_(torch.addmm(hidden_bias, self.outputs[x].relu(), hidden).relu_())
         self.position += 1
         return torch.addmm(head_bias, self.waist, head)
+
+    def _embedded(self, previous: Tensor) -> Tensor:
+        """The symbols [B] of the position just drawn, at their place."""
+        y, x = divmod((self.position - 1) // self.colours, self.width)
+        return self.symbols[previous] if self.places is None else self.symbols[previous] + self.places[y, x]
 
     def _begin_row(self, y: int) -> None:
         """The row above is complete: the vertical stack computes what it sees of it."""

@@ -1,6 +1,10 @@
-r"""A number as waves: what a network needs to tell close times apart and far ones too (Vaswani et al. 2017, section 3.5)."""
+r"""Where and when: what a network is told of the place it stands at, and of the time.
 
-__all__ = ["TimeEmbedding", "sinusoidal"]
+TimeEmbedding   a number as waves, which tell close times apart and far ones too (Vaswani et al. 2017, section 3.5)
+Places          a learned vector for each place of a grid, as convolutions see only how things lie to one another
+"""
+
+__all__ = ["Places", "TimeEmbedding", "sinusoidal"]
 
 import math
 
@@ -8,6 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from morphogen.component import Component
 
 
 def sinusoidal(t: Float[Tensor, " b"], width: int, period: float = 10_000.0) -> Float[Tensor, "b d"]:
@@ -33,3 +39,20 @@ class TimeEmbedding(nn.Module):
     def forward(self, t: Float[Tensor, " b"]) -> Float[Tensor, "b d"]:
         # 1000: the waves were made for whole positions, and the paper's times are 1 .. 1000.
         return self.outer(F.silu(self.inner(sinusoidal(1000 * t, self.waves))))
+
+
+class Places(Component, nn.Module):
+    """A learned vector for each place, zero at the start, added to what stands there (as the coordinates of Chen et al. 2018, PixelSNAIL).
+
+    Arguments:
+        grid: (height, width).
+        features: of the vector.
+    """
+
+    def __init__(self, grid: tuple[int, int], features: int):
+        super().__init__()
+        self.grid, self.features = tuple(grid), features
+        self.at = nn.Parameter(torch.zeros(*self.grid, features))
+
+    def forward(self, x: Float[Tensor, "b c h w e"]) -> Float[Tensor, "b c h w e"]:
+        return x + self.at

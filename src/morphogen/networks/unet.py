@@ -35,32 +35,34 @@ class UNet(Component, nn.Module):
         heads: of the attention, dividing the channels it sees.
         vector: width of `context.vector` (0: the network is unconditional).
         dropout: in every block.
+        patch: patch x patch pixels are read as one place of patch^2 C channels, and written back (Hoogeboom, Heek & Salimans 2023).
     """
 
     def __init__(
         self, shape: tuple[int, ...], channels: int, multipliers: tuple[int, ...], blocks: int = 2,
-        attention: tuple[int, ...] = (), heads: int = 1, vector: int = 0, dropout: float = 0.0,
+        attention: tuple[int, ...] = (), heads: int = 1, vector: int = 0, dropout: float = 0.0, patch: int = 1,
     ):  # fmt: skip
         super().__init__()
         self.shape, self.channels, self.multipliers, self.blocks = tuple(shape), channels, tuple(multipliers), blocks
         self.attention, self.heads, self.vector, self.dropout = tuple(attention), heads, vector, dropout
+        self.patch, pixels = patch, shape[0] * patch**2
         width = 4 * channels
         self.time = TimeEmbedding(channels, width)
         self.condition = nn.Linear(vector, width) if vector else None
-        self.stem = nn.Conv2d(shape[0], channels, 3, padding=1)
+        self.stem = nn.Conv2d(pixels, channels, 3, padding=1)
         self.descent, self.ascent = nn.ModuleList(), nn.ModuleList()
         kept = self._build_descent(channels, width)
         coarsest = channels * multipliers[-1]
         self.middle = nn.ModuleList([_Stage(coarsest, coarsest, width, heads, dropout), _Stage(coarsest, coarsest, width, 0, dropout)])
         self._build_ascent(kept, width)
-        self.norm, self.out = groups(channels * multipliers[0]), nn.Conv2d(channels * multipliers[0], shape[0], 3, padding=1)
+        self.norm, self.out = groups(channels * multipliers[0]), nn.Conv2d(channels * multipliers[0], pixels, 3, padding=1)
         for parameter in self.out.parameters():
             nn.init.zeros_(parameter)
 
     def forward(self, x: Float[Tensor, "b c h w"], t: Float[Tensor, " b"], context: Context | None = None) -> Float[Tensor, "b c h w"]:
         vector = F.silu(self._heard(t, context))
-        unit, (height, width) = 2 ** (len(self.multipliers) - 1), x.shape[2:]
-        h = self.stem(F.pad(x, (0, -width % unit, 0, -height % unit)))
+        unit, (height, width) = self.patch * 2 ** (len(self.multipliers) - 1), x.shape[2:]
+        h = self.stem(F.pixel_unshuffle(F.pad(x, (0, -width % unit, 0, -height % unit)), self.patch))
         kept = [h]
         for stage in self.descent:
             h = stage(h, vector)
@@ -69,7 +71,7 @@ class UNet(Component, nn.Module):
             h = stage(h, vector)
         for stage in self.ascent:
             h = stage(h if stage.resample else torch.cat([h, kept.pop()], 1), vector)
-        return self.out(F.silu(self.norm(h)))[:, :, :height, :width]
+        return F.pixel_shuffle(self.out(F.silu(self.norm(h))), self.patch)[:, :, :height, :width]
 
     def _heard(self, t: Tensor, context: Context | None) -> Tensor:
         """What the blocks hear: the time, and the condition if there is one."""
@@ -99,7 +101,7 @@ class UNet(Component, nn.Module):
                 self.ascent.append(_Stage(here, here, width, 0, self.dropout, "up"))
 
     def _heads(self, level: int) -> int:
-        return self.heads if self.shape[1] // 2**level in self.attention else 0
+        return self.heads if self.shape[1] // self.patch // 2**level in self.attention else 0
 
 
 class _Stage(nn.Module):

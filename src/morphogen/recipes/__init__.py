@@ -1,6 +1,6 @@
 """Measured results: a recipe is a function, system + data + budget; `results/NAME.json` is the only home of its figures."""
 
-__all__ = ["record"]
+__all__ = ["RESULTS", "record", "store"]
 
 import hashlib
 import json
@@ -23,5 +23,10 @@ def record(name: str, model: Component, figures: dict[str, Any], **circumstances
     hardware = f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}"
     result = {"recipe": name, "figures": figures} | circumstances
     result |= {"config_sha256": config, "hardware": hardware, "torch": torch.__version__, "date": date.today().isoformat()}
+    return store(name, result)
+
+
+def store(name: str, result: dict[str, Any]) -> dict[str, Any]:
+    """Write results/NAME.json."""
     write_json(RESULTS / f"{name}.json", result)
     return result

@@ -34,5 +34,5 @@ def mixture(pixels: Pixels, classes: int = 0, size: Size = "small") -> Model:
         components=each * (classes or 10), shape=pixels.shape, classes=classes, covariance="full" if d <= 1024 else "diagonal",
         floor=1e-3, prior=d / 4,
     )  # fmt: skip
-    no_descent = Plan(SGD(0.0), batch=0)  # nothing has a gradient: a step is one round of EM
+    no_descent = Plan(SGD(0.0), batch=0, rounds=12)  # nothing has a gradient: a step is one round of EM
     return Model(objective, Dequantised(pixels), OneHot(classes) if classes else None, no_descent)

@@ -10,8 +10,11 @@ __all__ = ["Journal"]
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
+
+from morphogen.files import naming, write_text
 
 Window = dict[str, dict[str, Any]]  # player -> {"steps": how many, "sums": {name: sum}}
 
@@ -61,36 +64,40 @@ class Journal:
             self._line("timings", {"step": step, "seconds": round(seconds, 3), "samples_per_second": round(rate, 1)})
         self.window = {}
         for file in self._files.values():
-            file.flush()
+            with naming(Path(file.name)):
+                file.flush()
 
     def sync(self) -> None:
         """Everything on the disk, before a checkpoint counts on it."""
         for file in self._files.values():
-            file.flush()
-            os.fsync(file.fileno())
+            with naming(Path(file.name)):
+                file.flush()
+                os.fsync(file.fileno())
 
     def close(self) -> None:
+        """Let the files go."""
         for file in self._files.values():
-            file.close()
+            with suppress(OSError):  # what cannot be written now could not be flushed before, and that was raised
+                file.close()
         if self._writer is not None:
             self._writer.close()
 
     def _line(self, name: str, value: dict[str, Any]) -> None:
         if name in self._files:
-            self._files[name].write(json.dumps(value) + "\n")
+            with naming(Path(self._files[name].name)):
+                self._files[name].write(json.dumps(value) + "\n")
 
 
 def _open_at(path: Path, step: int) -> TextIO:
     """Open to append, without what was written after `step` and without a line torn by a crash."""
-    kept = [line for line in path.read_text().splitlines() if _step(line) <= step] if step and path.exists() else []
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.write_text("".join(f"{line}\n" for line in kept))
-    os.replace(fresh, path)
-    return path.open("a")
+    lines = path.read_text(encoding="utf8", errors="replace").splitlines() if step and path.exists() else []
+    write_text(path, "".join(f"{line}\n" for line in lines if _step(line) <= step))
+    return path.open("a", encoding="utf8")
 
 
 def _step(line: str) -> float:
+    """The step of a line; one that cannot be read belongs to none."""
     try:
-        return json.loads(line)["step"]
-    except ValueError:
+        return float(json.loads(line)["step"])
+    except (ValueError, TypeError, KeyError, RecursionError):
         return float("inf")

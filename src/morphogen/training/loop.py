@@ -24,8 +24,9 @@ from torch import nn
 
 from morphogen.component import ConfigError, describe
 from morphogen.compose import Staged
+from morphogen.files import fresh_directory
 from morphogen.model import Model, save
-from morphogen.training.checkpoint import Checkpoint, Checkpoints, Every, copy_into, fresh_directory, nested, own_tensors
+from morphogen.training.checkpoint import Checkpoint, Checkpoints, Every, copy_into, nested, own_tensors
 from morphogen.training.interrupt import Interrupt
 from morphogen.training.journal import Journal
 from morphogen.training.precision import Precision
@@ -166,7 +167,7 @@ class _Training:
             self.stepper.start_average()
         else:
             self._restore(found)
-        self.spent = self.budget.spent(self.steps, self.clock.seconds)
+        self.spent = self._spent(self.clock.seconds)
         self.saved = (self.steps, self.clock.seconds)
         window = None if found is None else found.state["window"]
         self.journal = Journal(self.directory, self.steps, window, self.options.tensorboard)
@@ -178,7 +179,7 @@ class _Training:
     def _after(self, outcome: Outcome) -> None:
         """Count the step, record it, and write a checkpoint where it is time."""
         self.steps += 1
-        self.spent = self.budget.spent(self.steps, outcome.seconds)
+        self.spent = self._spent(outcome.seconds)
         self.journal.record(self.steps, outcome.player, outcome.means)
         if self.steps % self.options.log_every == 0 or self.spent >= 1:
             self.journal.close_window(self.steps, self.clock.seconds, self._rate)
@@ -186,6 +187,11 @@ class _Training:
             self._save()
         if self.progress is not None and outcome.means is not None:
             self.progress.update(self.spent, self.clock.seconds, outcome.means["loss"], self._rate)
+
+    def _spent(self, seconds: float) -> float:
+        """The share that is gone, of the budget or of the rounds that are enough."""
+        share, rounds = self.budget.spent(self.steps, seconds), self.model.plan.rounds
+        return share if rounds is None else max(share, self.steps / (rounds * len(self.model.objective.turns)))
 
     def _save(self) -> None:
         """Write a checkpoint of this step, unless it is there."""
@@ -210,7 +216,7 @@ class _Training:
         if changed:
             raise ConfigError(
                 f"{self.directory}: another training began here ({'; '.join(changed)}); "
-                "choose another directory, or resume=False to begin anew"
+                "train into another directory, or begin anew with resume=False"
             )
         copy_into(own_tensors(self.model), found.tensors["weights"])
         for player in self.stepper.players.values():

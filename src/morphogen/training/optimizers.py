@@ -30,7 +30,10 @@ class Player:
 
     def __init__(self, name: str, parameters: Sequence[nn.Parameter], spec: Component, turns: tuple[str, ...]):
         self.name, self.parameters, self.turns = name, list(parameters), turns
-        self.optimizer = _optimizer(spec, self.parameters) if self.parameters else None
+        try:
+            self.optimizer = _optimizer(spec, self.parameters) if self.parameters else None
+        except (ValueError, TypeError) as error:
+            raise ConfigError(f"plan.optimizer, {spec}: {error}; give other numbers") from None
         self._rates = [] if self.optimizer is None else [group["lr"] for group in self.optimizer.param_groups]
 
     def turns_before(self, step: int) -> int:

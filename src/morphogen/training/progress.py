@@ -22,8 +22,9 @@ class Budget:
     def __post_init__(self) -> None:
         if (self.steps is None) == (self.time is None):
             raise ConfigError("give the budget as steps or as time (seconds), one of the two")
-        if (self.steps or self.time or 0) <= 0:
-            raise ConfigError(f"the budget must be positive, not {self.steps if self.time is None else self.time}")
+        amount = self.steps if self.time is None else self.time
+        if not (amount is not None and 0 < amount < float("inf")):
+            raise ConfigError(f"the budget must be positive and finite, not {amount}")
 
     def spent(self, steps: int, seconds: float) -> float:
         """The share that is used up; 1 or more: all of it."""

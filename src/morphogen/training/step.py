@@ -28,6 +28,8 @@ from morphogen.training.precision import Precision, autocast
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
+MOST_TO_START_ON = 65_536  # rows of one step may be all there are, in micro-batches: they would not fit in memory at once
+
 
 class Examples(Protocol):
     """A data set: rows that can be asked for by number."""
@@ -84,11 +86,12 @@ class Stepper:
         self._turn: Player | None = None
 
     def prepare(self) -> None:
-        """The model's data-dependent start on the rows of step 0: whole on every rank, so that all begin alike."""
+        """The model's data-dependent start on rows of step 0, the same on every rank, so that all begin alike."""
         seed_torch(self.device, self.seed, "prepare", 0)
-        rng = Rng(self.seed, torch.arange(self.order.batch, device=self.device), ("prepare",))
+        rows = self.order[0][:MOST_TO_START_ON]
+        rng = Rng(self.seed, torch.arange(len(rows), device=self.device), ("prepare",))
         with torch.no_grad():
-            self.model.prepare(self.examples[self.order[0]].to(self.device), rng)
+            self.model.prepare(self.examples[rows].to(self.device), rng)
 
     def start_average(self) -> None:
         """Begin averaging from the weights as they stand."""

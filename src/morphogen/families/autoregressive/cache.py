@@ -27,7 +27,7 @@ class Recompute:
 
     def __init__(self, network: nn.Module, rows: int, shape: tuple[int, ...], context: Context | None):
         self.network, self.shape, self.context, self.position = network, shape, context, 0
-        device = next(network.parameters()).device
+        device = next(t.device for t in [*network.parameters(), *network.buffers()])
         self.symbols = torch.zeros(rows, torch.Size(shape).numel(), dtype=torch.int64, device=device)
 
     def step(self, previous: Tensor | None) -> Tensor:

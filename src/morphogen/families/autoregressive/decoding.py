@@ -6,6 +6,15 @@ r"""Drawing a sequence symbol by symbol from p(x_i | x_<i), or from a sharpened 
 
 Each is a pure function of the logits `[B, V]`; symbols struck out get -inf. A symbol is the inverse of the cumulative
 distribution at a uniform number keyed by (seed, row, position), so that a row's sequence does not depend on its batch.
+
+    >>> logits = torch.tensor([[2.0, 1.0, 0.0, -1.0]])
+    >>> def shares(logits): return [f"{p:.2f}" for p in logits.softmax(-1)[0].tolist()]
+    >>> shares(logits), shares(temper(logits, 0.5)), shares(top(logits, 2))
+    (['0.64', '0.24', '0.09', '0.03'], ['0.86', '0.12', '0.02', '0.00'], ['0.73', '0.27', '0.00', '0.00'])
+    >>> shares(nucleus(logits, 0.9))  # 0.64 + 0.24 do not reach 0.9 yet, with 0.09 they do
+    ['0.67', '0.24', '0.09', '0.00']
+    >>> Ancestral(top_k=2).pick(logits, torch.tensor([0.7])), Ancestral(top_k=2).pick(logits, torch.tensor([0.8]))
+    (tensor([0]), tensor([1]))
 """
 
 __all__ = ["Ancestral", "nucleus", "temper", "top"]

@@ -1,1 +1,7 @@
 """Laws fitted in closed form or by expectation-maximisation: no network, no gradient."""
+
+__all__ = ["KneserNey", "Mixture", "NGram"]
+
+from morphogen.families.classical.kneser_ney import KneserNey
+from morphogen.families.classical.mixture import Mixture
+from morphogen.families.classical.ngram import NGram

@@ -5,6 +5,22 @@ r"""Diffusion: data drown in noise by T known steps, and a network learns to tak
 
 (Sohl-Dickstein, Weiss, Maheswaranathan & Ganguli 2015; Ho, Jain & Abbeel 2020.) Training is regression on the noise; sampling
 walks the reverse chain; the chain's evidence bound makes it a likelihood.
+
+The loss, on pictures of a single pixel: a network that answers 0 errs by all of the noise (E eps^2 = 1), one that knows the
+data, here always 0.5, reads eps off x_t and errs by nothing.
+
+    >>> class Ignorant(nn.Module):
+    ...     def forward(self, x_t, t, context): return torch.zeros_like(x_t)
+    >>> class Knowing(nn.Module):
+    ...     def forward(self, x_t, t, context):
+    ...         t = (t * 100).round().long()
+    ...         return (x_t - 0.5 * expand_like(schedule.alpha(t), x_t)) / expand_like(schedule.sigma(t), x_t)
+    >>> from morphogen.families.diffusion import GaussianReadout, LinearBetas
+    >>> schedule = LinearBetas(0.001, 0.2, steps=100)
+    >>> x, rng = Encoded(torch.full((20_000, 1), 0.5), torch.zeros(20_000), torch.ones(20_000)), Rng(seed=0, rows=20_000)
+    >>> def loss(network): return Diffusion(network, schedule, GaussianReadout()).losses(x, None, rng, "model").total.mean().item()
+    >>> f"{loss(Ignorant()):.1f} {loss(Knowing()):.1f}"
+    '1.0 0.0'
 """
 
 __all__ = ["Diffusion"]

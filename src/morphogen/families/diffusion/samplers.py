@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from morphogen.component import ConfigError
 from morphogen.contract import Context, Sampler
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import expand_like
@@ -60,7 +61,7 @@ class DiffusionSampler(Sampler):
         else:
             times = list(steps)
         if not times or times[0] > last or any(t <= s for t, s in pairwise([*times, 0])):
-            raise ValueError(f"{type(self).__name__}: steps must be 1 .. {last}, or times that descend from at most {last} to at least 1")
+            raise ConfigError(f"{type(self).__name__}: steps must be 1 .. {last}, or times that descend from at most {last} to at least 1")
         return [*times, 0]
 
 

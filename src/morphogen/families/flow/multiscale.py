@@ -31,13 +31,14 @@ class MultiScale(Composite):
     scale is `couplings` + 1 with checkerboard masks. Networks are twice as wide at each coarser scale.
 
     Arguments:
-        shape: of x, (C, H, W); H and W must be multiples of patch 2^(scales - 1).
+        shape: of x, (C, H, W); H and W must be multiples of 2^(scales - 1).
         width: channels of the first scale's networks (64 in the paper).
         blocks: residual blocks of each network (8 in the paper for CIFAR-10).
         couplings: of each kind at each scale (3 in the paper).
         scales: 1, 2, ...
         vector: width of `context.vector` (0: unconditional).
-        patch: the networks of checkerboard couplings read patch x patch places as one (1 in the paper; 2 is four times cheaper).
+        grid: the networks read 2 x 2, 4 x 4, ... places as one until they stand on at most grid x grid of them, so that the few layers
+            of each see the whole picture (0: each place by itself, as in the paper).
         dropout: inside the residual blocks.
 
     Errors: ConfigError if H or W are not such multiples.
@@ -45,15 +46,15 @@ class MultiScale(Composite):
 
     def __init__(
         self, shape: tuple[int, ...], width: int = 64, blocks: int = 8, couplings: int = 3, scales: int = 2, vector: int = 0,
-        patch: int = 1, dropout: float = 0.0,
+        grid: int = 0, dropout: float = 0.0,
     ):  # fmt: skip
         super().__init__(())
         c, h, w = shape
         self.shape, self.width, self.blocks, self.couplings, self.scales = (c, h, w), width, blocks, couplings, scales
-        self.vector, self.patch, self.dropout = vector, patch, dropout
-        multiple = patch << (scales - 1)
+        self.vector, self.grid, self.dropout = vector, grid, dropout
+        multiple = 1 << (scales - 1)
         if h % multiple or w % multiple:
-            raise ConfigError(f"MultiScale: {h} x {w} is no multiple of {multiple}; use fewer scales or a smaller patch")
+            raise ConfigError(f"MultiScale: {h} x {w} is no multiple of {multiple}; use fewer scales")
         self.steps.extend(self._scale(self.shape, width, scales))
 
     def _scale(self, shape: tuple[int, int, int], width: int, left: int) -> list[Bijection]:
@@ -68,7 +69,7 @@ class MultiScale(Composite):
 
     def _couplings(self, shape: tuple[int, int, int], width: int, count: int, mask: Literal["checkerboard", "channel"]) -> list[Bijection]:
         """`count` couplings of one kind, alternating in what they see."""
-        patch = self.patch if mask == "checkerboard" else 1
+        patch = _patch(shape, self.grid)
         steps: list[Bijection] = []
         for i in range(count):
             network = CouplingResNet(shape, width, self.blocks, self.vector, patch, self.dropout)
@@ -141,6 +142,14 @@ class Factored(Bijection):
 
     def prepare(self, x: Tensor, context: Context | None) -> None:
         self.inner.prepare(x.chunk(2, 1)[0], context)
+
+
+def _patch(shape: tuple[int, int, int], grid: int) -> int:
+    """The side of the squares that networks on `shape` read as one place: the least that leaves grid x grid, if halving goes on so far."""
+    side, patch = max(shape[1:]), 1
+    while grid and side // patch > grid and not any(s % (2 * patch) for s in shape[1:]):
+        patch *= 2
+    return patch
 
 
 def _squeeze(x: Tensor) -> Tensor:

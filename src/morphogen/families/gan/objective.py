@@ -4,6 +4,22 @@ r"""Generative adversarial networks: draws x = G(z), z ~ N(0, I), made indisting
 
 Two players with opposed losses ("Generative adversarial nets", Goodfellow et al. 2014; "Wasserstein GAN", Arjovsky et al.
 2017): the training loop knows nothing of it but `turns`. The law has no density anyone can evaluate, and says so.
+
+The two steps, with G(z) = z, D(x) = 2 x and data at 3: the penalty is (|dD/dx| - 1)^2 = 1 everywhere, and what the critic gains
+by a smaller D(G(z)) the generator loses.
+
+    >>> class Double(nn.Module):
+    ...     def forward(self, x, context): return 2 * x[:, 0]
+    >>> class Identity(nn.Module):
+    ...     def forward(self, z, context): return z
+    >>> from morphogen.families.gan import GradientPenalty
+    >>> gan = Wasserstein(Identity(), Double(), latent=1, penalty=GradientPenalty(weight=1.0), critic_steps=2)
+    >>> x, rng = Encoded(torch.full((4, 1), 3.0), torch.zeros(4), torch.ones(4)), Rng(seed=0, rows=4)
+    >>> critic, generator = gan.losses(x, None, rng, "critic"), gan.losses(x, None, rng, "generator")
+    >>> gan.turns, list(critic.terms), list(generator.terms)
+    (('critic', 'critic', 'generator'), ['wasserstein', 'penalty'], ['adversarial'])
+    >>> torch.allclose(critic.terms["wasserstein"], -6 - generator.total), critic.terms["penalty"].tolist()
+    (True, [1.0, 1.0, 1.0, 1.0])
 """
 
 __all__ = ["Push", "Wasserstein"]

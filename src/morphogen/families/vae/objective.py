@@ -6,6 +6,17 @@ r"""The variational autoencoder: p(x) = int p(x | z) N(z; 0, I) dz, bounded thro
 The first line is descended, z = mu(x) + sigma(x) eps carrying the gradient through the draw ("Auto-encoding variational
 Bayes", Kingma & Welling 2013; Rezende, Mohamed & Wierstra 2014). The second is measured ("Importance weighted autoencoders",
 Burda, Grosse & Salakhutdinov 2016): with k = 1 it is the ELBO, and where q is the true posterior its every term is log p(x).
+
+The draw is a function of mu and sigma, the chance is in eps alone, so that dz/dmu = 1 and dz/dlog sigma = sigma eps = z - mu:
+
+    >>> mean, log_sigma = torch.full((1, 1), 0.5, requires_grad=True), torch.full((1, 1), -1.0, requires_grad=True)
+    >>> z, log_q = _draw(mean, log_sigma, Rng(seed=0, rows=1))
+    >>> to_mean, to_log_sigma = torch.autograd.grad(z.sum(), [mean, log_sigma])
+    >>> to_mean.item(), torch.equal(to_log_sigma, z - mean)
+    (1.0, True)
+    >>> many, _ = _draw(mean.expand(100_000, 1), log_sigma.expand(100_000, 1), Rng(seed=0, rows=100_000))
+    >>> f"{many.mean():.2f} {many.std():.2f}", f"{math.exp(-1):.2f}"
+    ('0.50 0.37', '0.37')
 """
 
 __all__ = ["VAE", "Prior"]

@@ -1,0 +1,27 @@
+"""morphogen evaluate RUN: how good one trained model is, beside real data and lossless codecs."""
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Argument, Option
+
+
+def evaluate(
+    run: Annotated[Path | None, Argument(help="a run directory; default: the newest in runs/")] = None,
+    n: Annotated[int | None, Option(help="samples; default: as many as are held out, at most 1000")] = None,
+    runs: Annotated[Path, Option(help="where to look for the newest run")] = Path("runs"),
+    device: Annotated[str, Option(help="cpu, cuda or auto")] = "auto",
+) -> None:
+    """Measure a run on the held-out part of its data; the figures and their intervals go into RUN/evaluation.json."""
+    from rich.console import Console
+
+    from morphogen.cli.arguments import choose_device
+    from morphogen.compare import evaluate as measure
+    from morphogen.compare import table
+    from morphogen.run import Run
+
+    chosen = Run.open(run) if run else Run.latest(runs)
+    report = measure(chosen, n, choose_device(device))
+    console = Console()
+    console.print(table(report))
+    console.print(str(chosen.directory / "evaluation.json"), soft_wrap=True, highlight=False)

@@ -1,0 +1,58 @@
+"""A recorded comparison as a table in a page: `python -m morphogen.recipes.table README.md` writes them where a page has
+
+    <!-- table: NAME -->
+    <!-- end -->
+
+bits/dim: = exact, ≤ an upper bound, with half of the 95 % interval; the other measures without theirs, which the record has.
+"""
+
+__all__ = ["fill", "markdown"]
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from morphogen.recipes import RESULTS
+
+COLUMNS = {
+    "frechet": "Fréchet", "precision": "prec.", "recall": "recall", "density": "dens.", "coverage": "cover.", "memorised": "copies",
+    "recognised": "sure",
+}  # fmt: skip
+SIGNS = {"exact": "=", "lower_bound": "≤", "estimate": "≈"}
+
+
+def markdown(name: str) -> str:
+    """The table of results/NAME.json."""
+    rows = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf8"))["figures"].values()
+    heads = ["", "family", "bits/dim", *COLUMNS.values(), "samples/s"]
+    lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}", *(_line(row) for row in rows)]
+    return "\n".join(lines)
+
+
+def fill(page: str) -> str:
+    """The page with every table as the records have it."""
+    place = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+    return place.sub(lambda found: f"{found[1]}\n{markdown(found[2])}\n\n{found[3]}", page)
+
+
+def _line(row: dict[str, Any]) -> str:
+    system = row["system"]
+    title = f"`{system}`" if row.get("config_sha256") else f"**{system}**" if system == "real data" else system
+    measured = [f"{row[measure]['value']:.2f}" if row.get(measure) else "" for measure in COLUMNS]
+    rate = f"{row['samples_per_second']:,.0f}" if row.get("samples_per_second") else ""
+    cells = [title, row["family"] or "", _bits(row["likelihood"], title), *measured, rate]
+    return f"| {' | '.join(cells)} |"
+
+
+def _bits(likelihood: dict[str, Any] | None, title: str) -> str:
+    if likelihood is None:
+        return "none" if title.startswith("`") else ""
+    half = (likelihood["high"] - likelihood["low"]) / 2
+    return f"{SIGNS.get(likelihood['kind'], '')} {likelihood['bits_per_dim']:.2f}{f' ± {half:.2f}' if half else ''}".strip()
+
+
+if __name__ == "__main__":
+    for path in map(Path, sys.argv[1:]):
+        path.write_text(fill(path.read_text(encoding="utf8")), encoding="utf8")

@@ -1,0 +1,54 @@
+"""`morphogen advise` as a person uses it."""
+
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from morphogen.advise.trial import tried
+from morphogen.cli.advise import advise
+from morphogen.cli.arguments import BadArgument
+
+
+@pytest.fixture(autouse=True)
+def somewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")
+    Path("t.csv").write_text("size,the kind\n" + "".join(f"{i % 17 * 0.1:.1f},{'ab'[i % 2]}\n" for i in range(80)))
+
+
+def run(*words: str):
+    app = typer.Typer()
+    app.command()(advise)
+    return CliRunner().invoke(app, words)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("morphogen.advise.tried", lambda page, data, device, seconds: tried(page, data, device, 0.02))
+
+
+def test_advice_is_printed_and_the_recipe_written(quick):
+    done = run("t.csv", "--condition", "the kind")
+    assert done.exit_code == 0, done.output
+    for word in ("2 classes: a, b", "table_mixture", "table_flow", "bound", "few", "python recipe.py"):
+        assert word in done.output
+    assert "morphogen train table_mixture --data t.csv --condition 'the kind' --time 10s" in done.output
+    compile(Path("recipe.py").read_text(), "recipe.py", "exec")
+
+
+@pytest.mark.parametrize(
+    ("words", "named"), [(["--goal", "beauty"], "beauty"), (["--out", "mine.py"], "mine.py"), (["--out", "no/r.py"], "no folder")]
+)
+def test_what_cannot_be_done_is_said_before_anything_is_tried(words, named):
+    Path("mine.py").write_text("my own work")
+    done = run("t.csv", *words)
+    assert isinstance(done.exception, BadArgument) and named in str(done.exception)
+    assert Path("mine.py").read_text() == "my own work" and not Path("recipe.py").exists()
+
+
+def test_force_writes_over(quick):
+    Path("mine.py").write_text("my own work")
+    assert run("t.csv", "--out", "mine.py", "--force").exit_code == 0
+    assert "import morphogen as mg" in Path("mine.py").read_text()

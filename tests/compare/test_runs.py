@@ -1,0 +1,126 @@
+"""Runs that exist: measured again to the same figures, one alone; comparisons that go on, and with more time train on."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from morphogen.compare import Comparison, evaluate, find_runs, rescore, resume
+from morphogen.compare.bench import KEYS
+from morphogen.data import load
+from morphogen.run import Run, RunError
+
+SYSTEMS = ["mixture", "latent_flow"]
+TIMED = ("samples_per_second", "tokens_per_second")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A comparison of two systems, one of them a chain."""
+    directory = tmp_path_factory.mktemp("runs") / "compare-digits-001"
+    settings = {"data": "digits", "resolution": None, "length": 64}
+    list(Comparison(load("digits"), 0.4, directory, SYSTEMS, "tiny", n=30, seed=3, settings=settings).run())
+    return directory
+
+
+@pytest.fixture
+def copy(finished: Path, tmp_path: Path) -> Path:
+    shutil.copytree(finished, tmp_path / finished.name)
+    return tmp_path / finished.name
+
+
+def rows_of(directory: Path) -> dict[str, dict]:
+    return {row["system"]: row for row in json.loads((directory / "report.json").read_text())["rows"]}
+
+
+def steps_of(directory: Path) -> dict[str, int]:
+    return {run.record["system"]: run.record["steps"] for run in find_runs([directory])}
+
+
+def test_rescoring_gives_the_same_figures_and_trains_nothing(finished, tmp_path):
+    before = steps_of(finished)
+    again = rescore(find_runs([finished]), tmp_path / "again", n=30)
+    list(again.run())
+    old, new = rows_of(finished), rows_of(tmp_path / "again")
+    assert list(old) == list(new) and steps_of(finished) == before
+    for name in SYSTEMS:
+        assert [key for key in KEYS if key not in TIMED and old[name][key] != new[name][key]] == []
+    assert steps_of(tmp_path / "again") == before, "the runs of a comparison of runs are found from it"
+
+
+def test_two_runs_of_one_system_have_names_of_their_own(finished, tmp_path):
+    run = find_runs([finished])[0]
+    twin = tmp_path / "mixture-digits-002"
+    shutil.copytree(run.directory, twin)
+    assert rescore([run, Run.open(twin)], tmp_path / "out", n=30).systems == ["mixture 001", "mixture 002"]
+
+
+def test_runs_on_other_data_are_refused(copy, tmp_path):
+    one, other = find_runs([copy])
+    for change in ({"data": "mnist-5k"}, {"resolution": 16}, {"split": "another"}):
+        strange = Run(other.directory, other.record | {"settings": other.record["settings"] | change})
+        with pytest.raises(RunError, match="cannot be compared"):
+            rescore([one, strange], tmp_path / "out")
+    with pytest.raises(RunError, match="name no data"):
+        rescore([Run(one.directory, one.record | {"settings": {}})], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_going_on_measures_what_is_missing_and_keeps_the_rest(copy):
+    report = json.loads((copy / "report.json").read_text())
+    kept, _ = report["rows"][-2:]
+    report["rows"] = report["rows"][:-1]
+    (copy / "report.json").write_text(json.dumps(report | {"finished": False}))
+    comparison = resume(copy)
+    assert comparison.waiting == ["latent_flow"] and comparison.begun("latent_flow") is not None
+    list(comparison.run())
+    rows = rows_of(copy)
+    assert rows["mixture"] == kept and rows["latent_flow"]["error"] is None
+    assert len(list(copy.glob("latent_flow-*"))) == 1, "the run that was begun is used"
+    assert json.loads((copy / "report.json").read_text())["finished"]
+    assert set(comparison.record.samples) == {"real data", *SYSTEMS}, "shown samples of kept rows are read back"
+
+
+def test_more_time_trains_every_run_on(copy):
+    before, figures = steps_of(copy), rows_of(copy)
+    comparison = resume(copy, budget=1.0)
+    assert comparison.waiting == SYSTEMS
+    list(comparison.run())
+    after = steps_of(copy)
+    assert after["latent_flow"] > before["latent_flow"]
+    assert len(list(copy.glob("*/run.json"))) == 2 and rows_of(copy)["latent_flow"]["train_seconds"] >= 1
+    assert rows_of(copy / "after-0.4s") == figures and (copy / "after-0.4s" / "report.html").exists()
+    assert rows_of(copy)["real data"] == figures["real data"]
+
+
+def test_going_on_is_refused_with_a_reason(copy, tmp_path):
+    with pytest.raises(RunError, match="no comparison"):
+        resume(tmp_path)
+    with pytest.raises(RunError, match=r"0\.1 s cannot be reached"):
+        resume(copy, budget=0.1)
+    file = copy / "report.json"
+    report = json.loads(file.read_text())
+    file.write_text(json.dumps(report | {"split": "other"}))
+    with pytest.raises(RunError, match="have changed"):
+        resume(copy)
+    file.write_text(json.dumps(report | {"settings": {}}))
+    with pytest.raises(RunError, match="where its data are"):
+        resume(copy)
+    file.write_text("{")
+    with pytest.raises(RunError, match="cannot be read"):
+        resume(copy)
+
+
+def test_one_run_is_evaluated_as_in_its_comparison(copy):
+    run = find_runs([copy])[0]
+    report = evaluate(run, n=30)
+    assert json.loads((run.directory / "evaluation.json").read_text()) == json.loads(json.dumps(report))
+    assert report["rows"][0]["system"] == "real data" and report["rows"][-1]["frechet"] == rows_of(copy)["mixture"]["frechet"]
+
+
+def test_an_unfinished_run_is_not_evaluated(copy):
+    run = find_runs([copy])[0]
+    shutil.rmtree(run.directory / "model")
+    with pytest.raises(RunError, match="model is not there"):
+        evaluate(run)

@@ -1,0 +1,154 @@
+"""Data sets that the package `datasets` reads, out of folders of this test: pictures or text, the authors' parts or ours."""
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from morphogen.data import DataError, load
+
+datasets = pytest.importorskip("datasets", reason="the extra `hub`: pip install 'morphogen[hub]'")
+
+
+@pytest.fixture(autouse=True)
+def quiet(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "hf-cache")
+    datasets.disable_progress_bars()
+
+
+def pictures(n, label=None, seed=0, side=8):
+    """n pictures whose top left pixel is their number, with a column of labels if one is given."""
+    values = np.random.default_rng(seed).integers(0, 256, (n, side, side), dtype=np.uint8)
+    values[:, 0, 0] = np.arange(n)
+    columns, features = {"img": [Image.fromarray(v) for v in values]}, {"img": datasets.Image()}
+    if label is not None:
+        columns["label"], features["label"] = [label(i) for i in range(n)], datasets.ClassLabel(names=["even", "odd"])
+    return datasets.Dataset.from_dict(columns, features=datasets.Features(features))
+
+
+def stored(tmp_path, **parts):
+    datasets.DatasetDict(**parts).save_to_disk(str(tmp_path / "stored"))
+    return f"hf:{tmp_path / 'stored'}"
+
+
+def test_the_authors_parts_are_kept_and_labels_go_with_their_pictures(tmp_path):
+    given = stored(
+        tmp_path, train=pictures(40, lambda i: i % 2), validation=pictures(9, lambda i: i % 2, 1), test=pictures(12, lambda i: i % 2, 2)
+    )
+    data = load(given)
+    assert (len(data.train), len(data.valid), len(data.test)) == (40, 9, 12) and "authors' own parts" in data.split
+    assert data.classes == ("even", "odd") and data.representation.shape == (1, 8, 8) and data.name == "stored"
+    for part in (data.train, data.valid, data.test):
+        assert torch.equal(part.values[:, 0, 0, 0] % 2, part.labels)
+
+
+def test_two_parts_are_train_and_test(tmp_path):
+    data = load(stored(tmp_path, train=pictures(60, lambda i: i % 2), validation=pictures(9, lambda i: i % 2, 1)))
+    assert len(data.test) == 9 and len(data.train) + len(data.valid) == 60 and len(data.valid) > 0
+
+
+def test_a_test_part_whose_labels_are_withheld_is_no_test(tmp_path):
+    data = load(stored(tmp_path, train=pictures(60, lambda i: i % 2), test=pictures(9, lambda i: -1, 1)))
+    assert len(data.train) + len(data.valid) + len(data.test) == 60 and "75/10/15" in data.split
+
+
+def test_a_folder_of_parquet_is_split_by_content(tmp_path):
+    (tmp_path / "table").mkdir()
+    pictures(50, lambda i: i % 2).to_parquet(tmp_path / "table" / "train.parquet")
+    data = load(f"hf:{tmp_path / 'table'}", resolution=16)
+    assert len(data.train) + len(data.valid) + len(data.test) == 50 and data.representation.shape == (1, 16, 16)
+    assert "75/10/15" in data.split and "resized to 16 x 16" in data.notes[0]
+
+
+def test_words_are_classes_and_a_row_without_one_is_skipped(tmp_path):
+    table = pictures(30).add_column("label", ["cat" if i % 2 else "dog" for i in range(29)] + [None])
+    data = load(stored(tmp_path, train=table))
+    assert data.classes == ("cat", "dog") and data.notes[1:] == ("skipped row 29: no label",)
+    assert torch.equal(1 - data.train.values[:, 0, 0, 0] % 2, data.train.labels)
+
+
+def test_pictures_without_labels(tmp_path):
+    data = load(stored(tmp_path, train=pictures(30)))
+    assert data.classes == () and data.train.labels is None
+
+
+def test_one_colour_picture_in_any_part_makes_all_colour(tmp_path):
+    colour = datasets.Dataset.from_dict(
+        {"img": [Image.new("RGB", (8, 8), (i, 0, 200)) for i in range(4)]}, features=datasets.Features(img=datasets.Image())
+    )
+    data = load(stored(tmp_path, train=pictures(30), test=colour))
+    assert data.representation.shape == (3, 8, 8) and data.train.values.shape[1] == 3
+
+
+def lines(n, seed):
+    rng = np.random.default_rng(seed)
+    return [" ".join(rng.choice(["sun", "moon", "Größe", "river"], 9)) + f" {seed} {i}" for i in range(n)]
+
+
+def test_text_by_content(tmp_path):
+    rows = lines(400, 0)
+    (tmp_path / "text").mkdir()
+    datasets.Dataset.from_dict({"source": ["x"] * 400, "text": rows}).to_parquet(tmp_path / "text" / "train.parquet")
+    data = load(f"hf:{tmp_path / 'text'}", length=32)
+    assert data.medium == "text" and data.representation.length == 32 and "block of lines" in data.split
+    assert bytes(data.train.text.tolist()).decode() == "\n".join(rows)
+
+
+@pytest.mark.parametrize("with_valid", [True, False])
+def test_text_by_the_authors_parts(tmp_path, with_valid):
+    parts = {"train": lines(300, 0), "test": lines(40, 1)} | ({"validation": lines(30, 2)} if with_valid else {})
+    data = load(stored(tmp_path, **{part: datasets.Dataset.from_dict({"text": rows}) for part, rows in parts.items()}))
+
+    def covered(part):
+        return {at for start in part.starts.tolist() for at in range(start, start + part.length)}
+
+    train, valid, test = (covered(part) for part in (data.train, data.valid, data.test))
+    assert not (train & valid or train & test or valid & test) and valid
+    text = bytes(data.train.text.tolist())
+    assert text[min(test) : min(test) + 64].decode().startswith(parts["test"][0])
+    assert len(test) > 0.9 * len("\n".join(parts["test"]).encode())
+    if with_valid:
+        assert text[min(valid) : min(valid) + 64].decode().startswith(parts["validation"][0])
+
+
+def test_neither_pictures_nor_text_ends_in_one_line(tmp_path):
+    given = stored(tmp_path, train=datasets.Dataset.from_dict({"id": [1, 2, 3], "price": [1.0, 2.0, 3.0]}))
+    with pytest.raises(DataError, match="no column of images or text among id, price"):
+        load(given)
+
+
+def test_broken_pictures_are_skipped_and_too_many_refused(tmp_path):
+    rows = [{"bytes": row["bytes"], "path": None} for row in pictures(30).cast_column("img", datasets.Image(decode=False))["img"]]
+    features = datasets.Features(img=datasets.Image())
+    for broken in (2, 9):
+        bad = [{"bytes": b"no picture", "path": None}] * (broken - 1) + [None]
+        table = datasets.Dataset.from_dict({"img": rows + bad}, features=features)
+        (tmp_path / str(broken)).mkdir()
+        given = stored(tmp_path / str(broken), train=table)
+        if broken == 2:
+            assert len(load(given).notes) == 1 + broken
+            continue
+        with pytest.raises(DataError, match="9 of 39 files cannot be used"):
+            load(given)
+
+
+@pytest.mark.parametrize("given", ["hf:owner/name", "hf:owner/name:config"])
+def test_what_the_hub_says_is_one_line_with_the_remedy(monkeypatch, given):
+    asked = []
+
+    def refuse(*arguments):
+        asked.append(arguments)
+        raise ConnectionError("Couldn't reach the Hub\nat all")
+
+    monkeypatch.setattr(datasets, "load_dataset", refuse)
+    with pytest.raises(DataError, match=rf"{given}': Couldn't reach the Hub at all; check its name and the network") as refused:
+        load(given)
+    assert "\n" not in str(refused.value) and asked == [("owner/name", "config" if given.endswith("config") else None)]
+
+
+def test_without_the_extra_the_line_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(DataError, match=r"needs the package datasets; install it: pip install 'morphogen\[hub\]'"):
+        load("hf:owner/name")

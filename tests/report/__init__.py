@@ -1,0 +1,1 @@
+"""Tests of report/, and the rows they share."""

@@ -1,0 +1,169 @@
+"""The page as a browser reads it: well formed, whole in itself, every inner link with a target, every stranger's name as text."""
+
+import copy
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from morphogen.report import write_report
+from report.rows_of import REPORT, row
+
+VOID = {"meta", "link", "img", "br", "hr", "input", "wbr"}
+
+
+class Reader(HTMLParser):
+    """Ids, links, sources, tags and text; an end tag that closes nothing open is an error."""
+
+    def __init__(self, page: str):
+        super().__init__()
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.sources: list[str] = []
+        self.tags: list[str] = []
+        self.names: list[str] = []  # of attributes
+        self.values: list[str] = []
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.feed(page)
+        self.close()
+        assert not self.open, f"never closed: {self.open}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        found = dict(attrs)
+        self.values += [value or "" for value in found.values()]
+        self.names += found
+        self.ids += [found["id"] or ""] if "id" in found else []
+        self.links += [found["href"] or ""] if "href" in found else []
+        self.sources += [found[name] or "" for name in ("src", "srcset", "data", "action", "poster") if name in found]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open and self.open[-1] == tag, f"</{tag}> closes {self.open[-1:]}"
+        self.open.pop()
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def read(report: dict[str, Any], samples: dict[str, list[Any]], directory: Path) -> Reader:
+    """Write the page and check what holds of every page."""
+    path = write_report(report, samples, directory)
+    assert path == directory / "report.html" and [p.name for p in directory.glob("*report*")] == ["report.html"]
+    page = Reader(path.read_text(encoding="utf8"))
+    assert len(page.ids) == len(set(page.ids)), "an id stands twice"
+    assert "script" not in page.tags
+    assert all(link.startswith("#") or link == "data:," for link in page.links), page.links
+    assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids), "a link leads nowhere"
+    assert all(source.startswith("data:image/png;base64,") for source in page.sources)
+    return page
+
+
+def pictures(n: int = 3, size: int = 8) -> list[Image.Image]:
+    return [Image.new("L", (size, size), 40 * i) for i in range(n)]
+
+
+def test_the_page_is_whole_and_its_parts_stand_in_order(tmp_path):
+    page = read(REPORT, {"real data": pictures(), "cnn": pictures()}, tmp_path)
+    parts = [name for name in page.ids if name in ("verdict", "samples", "table", "plot", "claims", "method", "glossary")]
+    assert parts == ["verdict", "samples", "table", "plot", "claims", "method", "glossary"]
+    assert len(page.sources) == 6
+    for words in (
+        "sha256 abc",
+        "random, sha256 f00d",
+        "2 files skipped",
+        "WebP lossless: pillow, method 6",
+        "200 samples each",
+        "30 s of training",
+    ):
+        assert words in page.text
+    for word in ("bits/dim", "Fréchet", "precision", "recall", "density", "coverage", "copies", "sure"):
+        assert word in page.text.split("Words")[-1], "the glossary explains every column"
+    assert "partial" not in page.text
+
+
+@pytest.mark.parametrize("done", range(1, 7))
+def test_every_prefix_of_the_rows_is_a_page(tmp_path, done):
+    report = copy.deepcopy(REPORT) | {"finished": False}
+    report["rows"] = report["rows"][:done]
+    page = read(report, {"real data": pictures()}, tmp_path)
+    assert f"partial: {min(done - 1, 4)} of 4 systems" in page.text
+    assert ("No model is measured yet" in page.text) == (done == 1)
+
+
+def test_what_is_missing_is_a_dash_and_what_json_cannot_say_is_none(tmp_path):
+    bare = {"system": "odd", "family": "energy", "likelihood": None, "frechet": None}
+    infinite = row("one", "vae", {"kind": "exact", "bits_per_dim": 2.0, "low": -float("inf"), "high": float("inf")}, float("nan"), 0.5, 0.0)
+    report = {"data": "d", "rows": [REPORT["rows"][0], bare, infinite]}
+    page = read(json.loads(json.dumps(report)), {}, tmp_path)
+    assert "–" in page.text and "nan" not in page.text.lower() and "nan" not in "".join(page.values)
+
+
+def test_texts_are_shown_as_texts_in_bits_per_byte(tmp_path):
+    page = read(REPORT, {"real data": ["a <b>bold</b>\x00 word"], "cnn": ["x" * 5000]}, tmp_path)
+    assert "a <b>bold</b>· word" in page.text and "b" not in page.tags[page.tags.index("figure") : page.tags.index("table")]
+    assert "bits/byte" in page.text and "bits/dim" not in page.text
+    assert max(map(len, page.words)) < 700, "a long text is cut"
+
+
+def test_names_from_outside_are_text(tmp_path):
+    evil = '<script>alert(1)</script>" onload="x'
+    report = copy.deepcopy(REPORT) | {"data": evil, "classes": [evil, "seven"], "labels": [evil], "notes": [evil], "split": evil}
+    for i, known in enumerate(report["rows"]):
+        known["system"] = f"{evil} {i}"
+        known["family"] = known["family"] and (evil if i == 2 else known["family"])
+    page = read(report, {f"{evil} {i}": pictures() for i in range(5)}, tmp_path)
+    assert page.text.count(evil) > 10
+    assert not [name for name in page.names if name.startswith("on")]
+
+
+def test_a_failed_system_says_why_and_counts_as_nothing(tmp_path):
+    report = copy.deepcopy(REPORT)
+    report["rows"][3] = {"system": "gan", "family": "gan", "likelihood": None, "error": "out of memory <b>"}
+    page = read(report, {}, tmp_path)
+    assert "gan: out of memory <b>" in page.text and "failed" in page.text and "3 models" in page.text
+    assert "#row-gan-likelihood" not in page.links, "no likelihood by failure supports no claim"
+
+
+def test_two_rows_of_one_name_have_cells_of_their_own(tmp_path):
+    report = copy.deepcopy(REPORT)
+    report["rows"].append(copy.deepcopy(report["rows"][2]))
+    assert {"row-cnn-likelihood", "row-cnn-2-likelihood"} <= set(read(report, {}, tmp_path).ids)
+
+
+def test_large_pictures_are_kept_small(tmp_path):
+    noise = Image.effect_noise((900, 600), 90).convert("RGB")
+    read(REPORT, {"real data": [noise] * 3}, tmp_path)
+    assert (tmp_path / "report.html").stat().st_size < 300_000
+
+
+def test_curves_come_from_the_runs_and_a_torn_line_is_passed_over(tmp_path):
+    report = copy.deepcopy(REPORT)
+    report["rows"][3]["run"] = "elsewhere/gan-toys-001"  # moved with the report
+    stage = tmp_path / "gan-toys-001" / "first"
+    stage.mkdir(parents=True)
+    lines = [{"step": s, "player": p, "loss": 1 / s} for s in (1, 2, 3) for p in ("critic", "generator")]
+    lines.append({"step": 3, "player": "critic", "skipped": True})
+    (stage / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"step": 4, "pla')
+    (stage / "timings.jsonl").write_text("".join(json.dumps({"step": s, "seconds": 0.5 * s}) + "\n" for s in (1, 2, 3)))
+    page = read(report, {}, tmp_path)
+    assert "first critic" in page.text and "first generator" in page.text and "1 steps not finite" in page.text
+    assert "polyline" in page.tags
+
+
+def test_a_failure_leaves_the_page_that_was_there(tmp_path):
+    path = write_report(REPORT, {}, tmp_path)
+    before = path.read_bytes()
+    with pytest.raises(KeyError):
+        write_report({"rows": REPORT["rows"]}, {}, tmp_path)
+    assert path.read_bytes() == before
