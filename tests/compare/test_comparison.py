@@ -128,6 +128,8 @@ def test_runs_that_lie_there_are_not_taken_for_its_own(tmp_path):
 
 def test_the_announcement_counts_training_and_measuring(tmp_path):
     comparison = Comparison(load("digits"), 600, tmp_path, ["vae", "mixture"], "tiny", n=20)
+    comparison.prepare()
+    comparison.forecast, comparison._of_a_row = {}, 5.0  # what this machine took is not what the test is about
     told = comparison.announcement()
     assert "vae, mixture: 600 s of training each, 20 samples; about 20 min in all, until " in told
     comparison.forecast = {"vae": 60.0}
@@ -153,8 +155,8 @@ def test_the_forecast_knows_a_long_chain(slow, monkeypatch):
     monkeypatch.setattr(UNet, "forward", counted)
     monkeypatch.setattr(forecast.time, "perf_counter", lambda: clock[0])
     monkeypatch.setattr(forecast, "SLOW", slow)
-    long, short = (compose("ddpm", data.representation, 10, "tiny", {"schedule.steps": steps}) for steps in (2000, 200))
-    assert seconds_a_row(long, data.test) - seconds_a_row(short, data.test) == pytest.approx(1800)
+    long, short = (compose("ddpm", data.representation, 10, "tiny", {"schedule.steps": steps}) for steps in (400, 100))
+    assert seconds_a_row(long, data.test) - seconds_a_row(short, data.test) == pytest.approx(300)
 
 
 def test_the_bench_measures_real_data_as_its_best_row():
