@@ -20,7 +20,7 @@ from morphogen.data import load
 from morphogen.recipes import store
 
 SYSTEMS = ("mixture", "gated_pixelcnn", "vae", "realnvp", "wgan_gp", "ddpm")
-BUDGETS = {"digits": (30.0, None), "mnist-5k": (360.0, 500), "fashion-mnist": (150.0, 500)}  # seconds of each system; samples
+BUDGETS = {"digits": (30.0, None), "mnist-5k": (360.0, 500), "fashion-mnist": (120.0, 300)}  # seconds of each system; samples
 
 
 def record_comparison(name: str, directory: Path | None = None) -> dict[str, Any]:
