@@ -5,7 +5,7 @@
 run.json is written whole or not at all, and names the system, the data, every setting and the versions that made it.
 """
 
-__all__ = ["Run", "RunError", "next_directory", "train_run", "write_json"]
+__all__ = ["Run", "RunError", "next_directory", "train_run", "versions", "write_json"]
 
 import json
 import platform
@@ -57,7 +57,7 @@ class Run:
         """A new directory `root/SYSTEM-DATA-NNN`. Of the settings, `train_run` reads seed, and steps or time."""
         record = {
             "system": system, "data": data, "settings": dict(settings or {}),
-            "status": "training", "created": datetime.now(UTC).isoformat(), "versions": _versions(),
+            "status": "training", "created": datetime.now(UTC).isoformat(), "versions": versions(),
         }  # fmt: skip
         run = cls(next_directory(Path(root), f"{_word(system)}-{_word(data)}"), record)
         try:
@@ -85,7 +85,7 @@ class Run:
     def latest(cls, root: str | Path = "runs") -> Self:
         """The newest run under `root`; damaged ones are passed over."""
         runs = []
-        for file in Path(root).glob("*/run.json"):
+        for file in [*Path(root).glob("*/run.json"), *Path(root).glob("*/*/run.json")]:
             try:
                 runs.append(cls.open(file.parent))
             except RunError:
@@ -200,7 +200,8 @@ def _word(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._]+", "-", last).strip("-.") or "unnamed"
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """What made a run or a figure."""
     try:
         own = version("morphogen")
     except PackageNotFoundError:  # run from a source tree that was not installed

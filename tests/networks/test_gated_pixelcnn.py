@@ -15,7 +15,16 @@ SHAPES = [(1, 6, 5), (3, 4, 5), (5, 4)]
 
 def network(shape: tuple[int, ...], vector: int = 0, layers: int = 4) -> GatedPixelCNN:
     torch.manual_seed(1)  # at 0 a dead ReLU hides one path of 1770
-    made = GatedPixelCNN(shape, 7, width=36, layers=layers, first=5, embedding=4, vector=vector, places=Places(shape[-2:], 4)).eval()
+    made = GatedPixelCNN(
+        shape,
+        7,
+        width=36,
+        layers=layers,
+        first=5,
+        embedding=4,
+        vector=vector,
+        places=Places(shape[-2:], 4 * (shape[0] if len(shape) == 3 else 1), vector),
+    ).eval()
     for p in made.parameters():
         p.data += 0.1 * torch.randn_like(p)
     return made

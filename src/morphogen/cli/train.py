@@ -53,7 +53,7 @@ def train(
     page(system)  # an unknown name must not wait for the data
     check_resolution(settings["resolution"], where)
     dataset = load(settings["data"], settings["resolution"], settings["length"], settings.get("condition"))
-    settings["classes"] = list(dataset.classes)
+    settings |= {"classes": list(dataset.classes), "split": dataset.split}
     torch.manual_seed(settings["seed"])  # weights start from torch's generator
     model = compose(system, dataset.representation, len(dataset.classes), settings["size"], settings["set"])
     if settings["set"]:

@@ -19,7 +19,7 @@ from morphogen.evaluation.features import features_for
 from morphogen.evaluation.likelihood import bits_per_dim
 from morphogen.evaluation.quality import MEASURES, quality
 from morphogen.model import parameters
-from morphogen.run import _versions as versions
+from morphogen.run import versions
 
 Row = dict[str, Any]
 KEYS = (

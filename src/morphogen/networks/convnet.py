@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from morphogen.component import Component, ConfigError
 from morphogen.contract import Context
+from morphogen.networks.positions import Places
 from morphogen.networks.residual import ResidualBlock, groups
 
 
@@ -77,6 +78,7 @@ class ConvDecoder(Component, nn.Module):
         self.blocks, self.vector = blocks, vector
         small = _fitting(self.latent, coarsest(self.shape, self.widths))
         self.enter = _from_latent(self.latent, self.widths[-1], small)
+        self.places = Places(small, self.widths[-1], vector) if vector else None
         self.body = nn.ModuleList()
         for i, width in reversed(list(enumerate(self.widths))):
             self.body.extend(ResidualBlock(width, width, vector) for _ in range(blocks))
@@ -86,6 +88,7 @@ class ConvDecoder(Component, nn.Module):
 
     def forward(self, z: Float[Tensor, "b ..."], context: Context | None = None) -> Float[Tensor, "b c h w"]:
         h, vector = self.enter(z), _vector(context, self.vector)
+        h = h if self.places is None else self.places(h, vector)
         for block in self.body:
             h = block(h, vector)
         return self.leave(F.silu(self.norm(h)))

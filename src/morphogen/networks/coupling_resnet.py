@@ -2,7 +2,6 @@
 
 __all__ = ["CouplingResNet"]
 
-import torch
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -10,14 +9,15 @@ from torch.nn import functional as F
 
 from morphogen.component import Component
 from morphogen.contract import Context
+from morphogen.networks.positions import Places
 from morphogen.networks.residual import ResidualBlock, groups
 
 
 class CouplingResNet(Component, nn.Module):
     """Residual blocks at one resolution, zero at the start, so that a coupling starts as the identity.
 
-    It differs from the paper's in group for batch normalisation and in knowing where it is: a learned picture is added to its
-    first layer, for pictures that are centred (digits, faces).
+    It differs from the paper's in group for batch normalisation and in knowing where it is, and what is asked there (`Places`
+    after its first layer), for pictures that are centred (digits, faces).
 
     Arguments:
         shape: of x, (C, H, W).
@@ -34,7 +34,7 @@ class CouplingResNet(Component, nn.Module):
         self.shape, self.width, self.blocks, self.vector = (c, h, w), width, blocks, vector
         self.patch, self.dropout = patch, dropout
         self.enter = nn.Conv2d(c * patch**2, width, 3, padding=1)
-        self.position = nn.Parameter(torch.zeros(width, h // patch, w // patch))
+        self.places = Places((h // patch, w // patch), width, vector)
         self.body = nn.ModuleList(ResidualBlock(width, width, vector, dropout=dropout) for _ in range(blocks))
         self.norm = groups(width)
         self.leave = nn.Conv2d(width, 2 * c * patch**2, 1)
@@ -43,7 +43,7 @@ class CouplingResNet(Component, nn.Module):
 
     def forward(self, x: Float[Tensor, "b c h w"], context: Context | None) -> Float[Tensor, "b two_c h w"]:
         vector = None if context is None else context.vector
-        h = self.enter(rearrange(x, "b c (h p) (w q) -> b (c p q) h w", p=self.patch, q=self.patch)) + self.position
+        h = self.places(self.enter(rearrange(x, "b c (h p) (w q) -> b (c p q) h w", p=self.patch, q=self.patch)), vector)
         for block in self.body:
             h = block(h, vector)
         out = self.leave(F.silu(self.norm(h)))

@@ -40,7 +40,7 @@ class GatedPixelCNN(Component, nn.Module):
         embedding: features of one input symbol; they start as cosines of its value and are learned.
         dropout: on the gates of the horizontal stack.
         vector: width D of `context.vector` (0: unconditional).
-        places: what is added to the embedding at each place, so that a small kernel knows how far it is from the edges (None: nothing).
+        places: added to the embedded picture, so that small kernels know where they are and what is asked there (None: nothing).
 
     Raises:
         ConfigError: if width is no multiple of the channels.
@@ -66,9 +66,8 @@ class GatedPixelCNN(Component, nn.Module):
 
     def forward(self, x: Int[Tensor, "b ..."], context: Context | None) -> Float[Tensor, "b ... v"]:
         vector = None if context is None else context.vector
-        e = self.symbols(x.reshape(-1, *self.picture))
-        e = e if self.places is None else self.places(e)
-        v = h = e.permute(0, 1, 4, 2, 3).flatten(1, 2)  # [B, C E, H, W], the features of one colour together
+        e = self.symbols(x.reshape(-1, *self.picture)).permute(0, 1, 4, 2, 3).flatten(1, 2)  # [B, C E, H, W], one colour's together
+        v = h = e if self.places is None else self.places(e, vector)
         for layer in self.stack:
             v, h = layer(v, h, vector)
         logits = self.head(F.relu(self.hidden(F.relu(h))))
@@ -124,12 +123,14 @@ class PixelMemory:
 
     def __init__(self, network: GatedPixelCNN, rows: int, vector: Tensor | None):
         self.position, self.symbols = 0, network.symbols.weight.detach()
-        self.places = None if network.places is None else network.places.at.detach()
         self.colours, height, self.width = network.picture
+        self.places: Tensor | None = None
         zeros, reach = self.symbols.new_zeros, network.kernel // 2
         self.planes = [_Plane(zeros, rows, self.colours * network.embedding, network.first // 2, height, self.width)]
         self.planes += [_Plane(zeros, rows, network.width, reach, height, self.width) for _ in network.stack]
         with torch.no_grad():
+            if network.places is not None:
+                self.places = network.places.picture(vector).unflatten(1, (self.colours, -1))
             between = zip(network.stack, self.planes[:-1], self.planes[1:], strict=True)
             self.layers = [_LayerMemory(*parts, vector) for parts in between]  # type: ignore[arg-type]
             self.hidden, self.head = _matrices(network.hidden, self.colours), _matrices(network.head, self.colours)
@@ -155,8 +156,9 @@ class PixelMemory:
 
     def _embedded(self, previous: Tensor) -> Tensor:
         """The symbols [B] of the position just drawn, at their place."""
-        y, x = divmod((self.position - 1) // self.colours, self.width)
-        return self.symbols[previous] if self.places is None else self.symbols[previous] + self.places[y, x]
+        pixel, colour = divmod(self.position - 1, self.colours)
+        y, x = divmod(pixel, self.width)
+        return self.symbols[previous] if self.places is None else self.symbols[previous] + self.places[:, colour, :, y, x]
 
     def _begin_row(self, y: int) -> None:
         """The row above is complete: the vertical stack computes what it sees of it."""

@@ -1,7 +1,7 @@
 r"""Where and when: what a network is told of the place it stands at, and of the time.
 
 TimeEmbedding   a number as waves, which tell close times apart and far ones too (Vaswani et al. 2017, section 3.5)
-Places          a learned vector for each place of a grid, as convolutions see only how things lie to one another
+Places          a learned vector for each place of a grid, and the condition's word there
 """
 
 __all__ = ["Places", "TimeEmbedding", "sinusoidal"]
@@ -42,17 +42,28 @@ class TimeEmbedding(nn.Module):
 
 
 class Places(Component, nn.Module):
-    """A learned vector for each place, zero at the start, added to what stands there (as the coordinates of Chen et al. 2018, PixelSNAIL).
+    r"""What a network is told of each place, and of the condition there: x + a + V c, zero at the start.
+
+    Convolutions see how things lie to one another, not where; and a vector that is the same everywhere says little of a picture. The
+    location-dependent condition is that of van den Oord et al. (2016b, section 2.3), a learned coordinate PixelSNAIL's (Chen et al. 2018).
 
     Arguments:
-        grid: (height, width).
-        features: of the vector.
+        grid: (height, width) of x.
+        features: channels of x.
+        vector: width of the condition c (0: there is none).
     """
 
-    def __init__(self, grid: tuple[int, int], features: int):
+    def __init__(self, grid: tuple[int, int], features: int, vector: int = 0):
         super().__init__()
-        self.grid, self.features = tuple(grid), features
-        self.at = nn.Parameter(torch.zeros(*self.grid, features))
+        self.grid, self.features, self.vector = tuple(grid), features, vector
+        self.at = nn.Parameter(torch.zeros(features, *self.grid))
+        self.told = nn.Linear(vector, self.at.numel(), bias=False) if vector else None
+        if self.told is not None:
+            nn.init.zeros_(self.told.weight)
 
-    def forward(self, x: Float[Tensor, "b c h w e"]) -> Float[Tensor, "b c h w e"]:
-        return x + self.at
+    def forward(self, x: Float[Tensor, "b d h w"], vector: Float[Tensor, "b c"] | None = None) -> Float[Tensor, "b d h w"]:
+        return x + self.picture(vector)
+
+    def picture(self, vector: Float[Tensor, "b c"] | None = None) -> Float[Tensor, "#b d h w"]:
+        """a + V c."""
+        return self.at[None] if self.told is None or vector is None else self.at + self.told(vector).view(-1, *self.at.shape)

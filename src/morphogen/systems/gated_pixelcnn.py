@@ -35,7 +35,7 @@ def gated_pixelcnn(pixels: Pixels, classes: int = 0, size: Size = "small") -> Mo
     colours, vector = pixels.shape[0], label if classes else 0
     network = GatedPixelCNN(
         pixels.shape, pixels.levels, width * colours, layers, first, kernel, embedding=8, dropout=dropout, vector=vector,
-        places=Places((pixels.shape[1], pixels.shape[2]), 8) if large else None,
+        places=Places((pixels.shape[1], pixels.shape[2]), 8 * colours, vector) if large else None,
     )  # fmt: skip
     conditioner = ConditionDropout(Label(classes, vector), p=0.1) if classes else None
     plan = Plan(AdamW(lr, betas=(0.9, 0.99), weight_decay=0.01), batch=batch, schedule=Cosine(warmup=20), ema=ema, clip=1.0)

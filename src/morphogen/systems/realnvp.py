@@ -14,14 +14,14 @@ from morphogen.systems import Size
 _NUMBERS: dict[str, dict[str, Any]] = {
     "tiny": {"width": 8, "blocks": 1, "couplings": 2, "scales": 2, "grid": 4},
     "small": {"width": 32, "blocks": 1, "couplings": 4, "scales": 2, "grid": 4, "dropout": 0.2},
-    "small, above 16 a side": {"width": 64, "blocks": 1, "couplings": 4, "scales": 2, "grid": 8, "dropout": 0.1},
+    "small, above 16 a side": {"width": 48, "blocks": 1, "couplings": 4, "scales": 2, "grid": 8, "dropout": 0.1},
     "paper": {"width": 64, "blocks": 8, "couplings": 3, "scales": 2},
 }
 _TRAINING: dict[str, tuple[float, int, float]] = {
     # learning rate, batch, average
     "tiny": (3e-3, 32, 0.9),
     "small": (3e-3, 32, 0.99),
-    "small, above 16 a side": (2e-3, 32, 0.99),
+    "small, above 16 a side": (4e-3, 32, 0.99),
     "paper": (1e-3, 64, 0.999),
 }
 
