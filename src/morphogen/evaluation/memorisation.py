@@ -1,5 +1,6 @@
-"""Does a model copy what it was trained on? A sample is called a copy where it lies nearer to a training example than all but
-one in a hundred fresh examples do:
+"""Does a model copy what it was trained on?
+
+A sample is called a copy where it lies nearer to a training example than all but one in a hundred fresh examples do:
 
     d(x) = min_i |x - train_i|,    copied = share of samples with d(x) < q,    q = 1 % quantile of d over held-out examples
 
@@ -12,11 +13,12 @@ __all__ = ["memorisation", "nearest"]
 from typing import TypedDict
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from morphogen.data.dataset import Examples, Windows
 from morphogen.evaluation.intervals import share
+from morphogen.evaluation.substrings import longest_pieces
 
 QUANTILE = 0.01
 
@@ -32,18 +34,20 @@ class Memorisation(TypedDict):
     threshold: float
 
 
-def memorisation(samples: Tensor, train: Examples, heldout: Tensor) -> Memorisation:
-    """Arguments:
-    samples: medium, as the model drew it.
-    train: what it was trained on, all of it.
-    heldout: medium of the same law that it never saw; some hundreds of rows make the quantile steady.
+def memorisation(samples: Shaped[Tensor, " n *x"], train: Examples, heldout: Shaped[Tensor, " m *x"]) -> Memorisation:
+    """The share of samples that are copies.
+
+    Arguments:
+        samples: medium, as the model drew it.
+        train: what it was trained on, all of it.
+        heldout: medium of the same law that it never saw; some hundreds of rows make the quantile steady.
     """
     threshold = nearest(heldout, train).quantile(QUANTILE)
     near = share(nearest(samples, train) < threshold)
     return {**near, "chance": QUANTILE, "threshold": threshold.item()}  # type: ignore[typeddict-unknown-key]
 
 
-def nearest(medium: Tensor, train: Examples) -> Float[Tensor, " n"]:
+def nearest(medium: Shaped[Tensor, "n ..."], train: Examples) -> Float[Tensor, " n"]:
     """Distance of each row to its nearest training example, fp64."""
     medium = medium.cpu()
     return _unmatched(medium, train) if isinstance(train, Windows) else _pixels(medium, train)
@@ -59,26 +63,9 @@ def _pixels(medium: Tensor, train: Examples) -> Tensor:
 
 
 def _unmatched(medium: Tensor, train: Windows) -> Tensor:
-    """1 - longest common piece / length, by growing a piece from each start that could still beat the best."""
-    runs = _runs(train)
-    return torch.tensor([1 - _longest(bytes(row), runs) / len(row) for row in medium.tolist()], dtype=torch.float64)
-
-
-def _longest(row: bytes, runs: list[bytes]) -> int:
-    best = 0
-    for start in range(len(row)):
-        while start + best < len(row) and any(row[start : start + best + 1] in run for run in runs):
-            best += 1
-    return best
-
-
-def _runs(train: Windows) -> list[bytes]:
-    """The stretches of text that training windows cover: what lies between them was not seen."""
-    change = torch.zeros(len(train.text) + 1, dtype=torch.long)
-    change.index_add_(0, train.starts, torch.ones_like(train.starts))
-    change.index_add_(0, train.starts + train.length, -torch.ones_like(train.starts))
-    seen = torch.nn.functional.pad((change.cumsum(0) > 0).long(), (1, 0))
-    edges = seen.diff()
-    content = bytes(train.text.tolist())
-    starts, ends = (edges == 1).nonzero().flatten().tolist(), (edges == -1).nonzero().flatten().tolist()
-    return [content[a:b] for a, b in zip(starts, ends, strict=True)]
+    """1 - longest common piece / length."""
+    seen = torch.zeros(len(train.text) + 1, dtype=torch.long)
+    seen.index_add_(0, train.starts, torch.ones_like(train.starts))
+    seen.index_add_(0, train.starts + train.length, -torch.ones_like(train.starts))
+    text = torch.where(seen.cumsum(0)[:-1] > 0, train.text.long(), -1)  # what no training window covers was not seen
+    return 1 - longest_pieces(medium, text).double() / medium.shape[1]
