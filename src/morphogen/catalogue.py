@@ -1,6 +1,6 @@
 """The named systems, read off the pages in `systems/`: nothing is registered by hand."""
 
-__all__ = ["Page", "UnknownSystem", "compose", "family", "pages"]
+__all__ = ["Page", "UnknownName", "compose", "family", "look_up", "pages"]
 
 import difflib
 import inspect
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import morphogen.systems
 from morphogen.component import ConfigError, build, describe, set_path
@@ -18,11 +18,12 @@ from morphogen.contract import Representation
 from morphogen.systems import Size
 from morphogen.typed import check_types
 
+T = TypeVar("T")
 MEDIA = {"Pixels": "pictures", "Bytes": "text", "Tabular": "table"}  # what the first argument of a page says of its medium
 
 
-class UnknownSystem(ValueError):
-    """No page has that name; the message has the nearest ones."""
+class UnknownName(ValueError):
+    """Nothing has that name; the message has the nearest ones."""
 
 
 @dataclass(frozen=True)
@@ -50,16 +51,21 @@ def pages() -> Mapping[str, Page]:
 
 def page(name: str) -> Page:
     """The page of a system; unknown names are answered with the nearest known ones."""
-    if name not in pages():
-        near = difflib.get_close_matches(name, pages(), n=3, cutoff=0.4) or list(pages())
-        raise UnknownSystem(f"no system is named {name!r}; did you mean {', '.join(near)}? (`morphogen systems` lists all)")
-    return pages()[name]
+    return look_up(pages(), name, "system", "morphogen systems")
+
+
+def look_up(known: Mapping[str, T], name: str, what: str, lister: str) -> T:
+    """`known[name]`, or UnknownName with the nearest names and the command that lists them all."""
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or list(known)
+        raise UnknownName(f"no {what} is named {name!r}; did you mean {', '.join(near)}? (`{lister}` lists all)")
+    return known[name]
 
 
 def compose(name: str, representation: Representation, classes: int, size: str = "small", changes: Mapping[str, Any] | None = None) -> Any:
     """A system for data of this representation; `changes` are numbers of its config, `{"network.channels": 64}`.
 
-    Errors: UnknownSystem, or ConfigError where the size is none or the data are of another medium.
+    Errors: UnknownName, or ConfigError where the size is none or the data are of another medium.
     """
     if size not in get_args(Size):
         raise ConfigError(f"size {size!r}: there are {', '.join(get_args(Size))}")

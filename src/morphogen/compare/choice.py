@@ -20,10 +20,11 @@ def choose(dataset: Dataset, systems: Sequence[str] | None = None, families: Seq
     """The systems to compare on these data.
 
     Arguments:
+        dataset: whose medium the systems must be written for.
         systems: names; None: the representatives of the medium.
         families: keep those all of whose stages are of these families (a VAE under a flow is both); None: keep all.
 
-    Errors: UnknownSystem; ConfigError for a system of another medium, an unknown family, or where nothing is left.
+    Errors: UnknownName; ConfigError for a system of another medium, an unknown family, or where nothing is left.
     """
     every = [page.name for page in pages().values() if page.medium == dataset.medium]
     named = list(systems) if systems else list(REPRESENTATIVES.get(dataset.medium, every))

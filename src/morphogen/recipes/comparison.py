@@ -1,53 +1,44 @@
-"""The recorded comparisons: one model per family on data people know, each trained for the same time.
+"""One model of each family on data that people know, each trained for the same time: the rows of `morphogen compare`."""
 
-    python -m morphogen.recipes.comparison mnist-5k                 trains and records (35 minutes on two cores)
-    python -m morphogen.recipes.comparison mnist-5k DIRECTORY       records what `morphogen compare` left there
+__all__ = ["comparison"]
 
-The record is every row of the report, with the sha256 of each run's config.
-"""
-
-__all__ = ["BUDGETS", "record_comparison"]
-
-import argparse
-import hashlib
-import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from morphogen.compare import compare
 from morphogen.compare.record import read_report
 from morphogen.data import load
-from morphogen.recipes import store
+from morphogen.recipes.records import circumstances, specimen
+from morphogen.run import Run
 
-SYSTEMS = ("mixture", "gated_pixelcnn", "vae", "realnvp", "wgan_gp", "ddpm")
-BUDGETS = {"digits": (30.0, None), "mnist-5k": (360.0, 500), "fashion-mnist": (120.0, 300)}  # seconds of each system; samples
+FACTS = ("data", "split", "features", "n", "seed", "budget", "size", "seconds", "machine", "versions")
 
 
-def record_comparison(name: str, directory: Path | None = None) -> dict[str, Any]:
-    """Compare on the data of that name, unless `directory` holds the comparison already; store it as results/NAME.json."""
+def comparison(
+    name: str, budget: float, systems: Sequence[str] | None = None, n: int | None = None, directory: Path | None = None
+) -> dict[str, Any]:
+    """The record of a comparison on the data of that name.
+
+    Arguments:
+        name: of the data.
+        budget: seconds of training of each system.
+        systems: names; None: those that `morphogen compare` would take.
+        n: samples of each; None: as many as `morphogen compare` would take.
+        directory: what `morphogen compare` has left, which is measured already; None: train.
+    """
+    data = load(name)
     if directory is None:
-        budget, n = BUDGETS[name]
-        report = compare(load(name), budget, systems=SYSTEMS, n=n, settings={"data": name, "resolution": None, "length": 64})
+        report = compare(data, budget, systems=systems, n=n, settings={"data": name, "resolution": None, "length": 64})
     else:
         report = read_report(directory)
-    rows = [_row(row, directory) for row in report["rows"]]
-    facts = {key: report[key] for key in ("data", "split", "features", "n", "seed", "budget", "size", "machine", "versions", "seconds")}
-    return store(name, facts | {"figures": {row["system"]: row for row in rows}})
+    models = {
+        row["system"]: specimen(row["system"], row["size"], data, _model(row["run"], directory)) for row in report["rows"] if row.get("run")
+    }
+    figures = {row["system"]: {key: value for key, value in row.items() if key != "run"} for row in report["rows"]}
+    return {"figures": figures, "models": models} | circumstances() | {key: report[key] for key in FACTS}
 
 
-def _row(row: dict[str, Any], directory: Path | None) -> dict[str, Any]:
-    """A row without its place on this machine, and with the hash of what was trained."""
-    place = row.pop("run", None)
-    if place is None:
-        return row
-    run = directory / Path(place).name if directory is not None else Path(place)
-    config = json.loads((run / "model" / "config.json").read_text(encoding="utf8"))
-    return row | {"config_sha256": hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()}
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name", choices=BUDGETS)
-    parser.add_argument("directory", nargs="?", type=Path)
-    given = parser.parse_args()
-    record_comparison(given.name, given.directory)
+def _model(place: str, directory: Path | None) -> Any:
+    """The trained model of a row, wherever its comparison was moved to."""
+    return Run.open(Path(place) if directory is None else directory / Path(place).name).model()

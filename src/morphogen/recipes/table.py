@@ -8,13 +8,12 @@ bits/dim: = exact, ≤ an upper bound, with half of the 95 % interval; the other
 
 __all__ = ["fill", "markdown"]
 
-import json
 import re
 import sys
 from pathlib import Path
 from typing import Any
 
-from morphogen.recipes import RESULTS
+from morphogen.recipes.records import read
 
 COLUMNS = {
     "frechet": "Fréchet", "precision": "prec.", "recall": "recall", "density": "dens.", "coverage": "cover.", "memorised": "copies",
@@ -25,9 +24,15 @@ SIGNS = {"exact": "=", "lower_bound": "≤", "estimate": "≈"}
 
 def markdown(name: str) -> str:
     """The table of results/NAME.json."""
-    rows = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf8"))["figures"].values()
+    record = read(name)
+    if record is None:
+        raise ValueError(f"table {name}: there is no such record; run: morphogen reproduce {name} --store")
     heads = ["", "family", "bits/dim", *COLUMNS.values(), "samples/s"]
-    lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}", *(_line(row) for row in rows)]
+    lines = [
+        f"| {' | '.join(heads)} |",
+        f"|{'---|' * len(heads)}",
+        *(_line(row, row["system"] in record["models"]) for row in record["figures"].values()),
+    ]
     return "\n".join(lines)
 
 
@@ -37,18 +42,17 @@ def fill(page: str) -> str:
     return place.sub(lambda found: f"{found[1]}\n{markdown(found[2])}\n\n{found[3]}", page)
 
 
-def _line(row: dict[str, Any]) -> str:
+def _line(row: dict[str, Any], model: bool) -> str:
     system = row["system"]
-    title = f"`{system}`" if row.get("config_sha256") else f"**{system}**" if system == "real data" else system
+    title = f"`{system}`" if model else f"**{system}**" if system == "real data" else system
     measured = [f"{row[measure]['value']:.2f}" if row.get(measure) else "" for measure in COLUMNS]
     rate = f"{row['samples_per_second']:,.0f}" if row.get("samples_per_second") else ""
-    cells = [title, row["family"] or "", _bits(row["likelihood"], title), *measured, rate]
+    bits = ("none" if model else "") if row["likelihood"] is None else _bits(row["likelihood"])
+    cells = [title, row["family"] or "", bits, *measured, rate]
     return f"| {' | '.join(cells)} |"
 
 
-def _bits(likelihood: dict[str, Any] | None, title: str) -> str:
-    if likelihood is None:
-        return "none" if title.startswith("`") else ""
+def _bits(likelihood: dict[str, Any]) -> str:
     half = (likelihood["high"] - likelihood["low"]) / 2
     return f"{SIGNS.get(likelihood['kind'], '')} {likelihood['bits_per_dim']:.2f}{f' ± {half:.2f}' if half else ''}".strip()
 

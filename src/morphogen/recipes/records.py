@@ -1,0 +1,63 @@
+"""The records: `results/NAME.json` is the only home of a measured figure, with all that anyone needs to get it again.
+
+    figures     what was measured: {name: {"value", "low", "high", ...}}, or a comparison's rows by system
+    models      what it was measured on: {name: {"system", "size", "classes", "representation", "config", "sha256"}}
+
+`sha256` is of the config. The model that its config builds today is the one that its page composes today, or the figure is of
+another model than the page describes, and a test says so.
+"""
+
+__all__ = ["RESULTS", "circumstances", "config_sha256", "moved", "read", "specimen", "store"]
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from morphogen.catalogue import compose
+from morphogen.component import Component, build, describe
+from morphogen.data import Dataset
+from morphogen.report import machine
+from morphogen.run import versions, write_json
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def read(name: str) -> dict[str, Any] | None:
+    """The record of a recipe; None: it was never run."""
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf8")) if path.exists() else None
+
+
+def store(name: str, record: Mapping[str, Any]) -> None:
+    """Write results/NAME.json."""
+    write_json(RESULTS / f"{name}.json", record)
+
+
+def circumstances(device: str = "cpu") -> dict[str, Any]:
+    """What a figure depends on besides the recipe: the machine, the versions, the day."""
+    return {"machine": machine(device), "versions": versions(), "date": date.today().isoformat()}
+
+
+def specimen(system: str, size: str, dataset: Dataset, model: Component) -> dict[str, Any]:
+    """What a model was, that was trained as a system of some size on some data."""
+    config = describe(model)
+    known = {"system": system, "size": size, "classes": len(dataset.classes), "representation": describe(dataset.representation)}
+    return known | {"config": config, "sha256": config_sha256(config)}
+
+
+def moved(record: Mapping[str, Any]) -> list[str]:
+    """The models of a record that their pages no longer describe, and those whose config is not what its hash says."""
+    return [name for name, known in record["models"].items() if _moved(known)]
+
+
+def config_sha256(config: Mapping[str, Any]) -> str:
+    """The hash of a config, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
+
+
+def _moved(known: Mapping[str, Any]) -> bool:
+    page = compose(known["system"], build(known["representation"]), known["classes"], known["size"])
+    return config_sha256(known["config"]) != known["sha256"] or describe(build(known["config"])) != describe(page)

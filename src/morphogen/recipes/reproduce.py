@@ -1,0 +1,89 @@
+"""A recipe made again: what is measured now beside what is stored.
+
+Time budgets buy other numbers of steps on other machines, so that figures differ in their digits. What is asked is whether their
+95 % intervals meet.
+"""
+
+__all__ = ["RECIPES", "Finding", "Interval", "Recipe", "findings", "recipe", "run"]
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from morphogen.catalogue import look_up
+from morphogen.recipes.comparison import comparison
+from morphogen.recipes.guided_ddpm import guided_ddpm
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is measured, in how many minutes on two cores, and by what function.
+
+    `measure(directory=PATH)` measures what an earlier training has left there; without, it trains.
+    """
+
+    what: str
+    minutes: int
+    measure: Callable[..., dict[str, Any]]
+
+
+SIX = "mixture", "gated_pixelcnn", "vae", "realnvp", "wgan_gp", "ddpm"
+RECIPES: Mapping[str, Recipe] = {
+    "digits": Recipe("one model per family on digits of 8 x 8, 30 s each", 7, partial(comparison, "digits", 30.0)),
+    "digits-ddpm": Recipe("DDPM on digits of 8 x 8, steered by its label", 6, partial(guided_ddpm, "digits", 280.0)),
+    "mnist-5k": Recipe("one model per family on 5,000 digits of MNIST, 6 min each", 35, partial(comparison, "mnist-5k", 360.0, SIX, 500)),
+    "mnist-5k-ddpm": Recipe("DDPM on 5,000 digits of MNIST, steered by its label", 9, partial(guided_ddpm, "mnist-5k", 360.0)),
+    "fashion-mnist": Recipe("one model per family on clothes, 2 min each", 20, partial(comparison, "fashion-mnist", 120.0, SIX, 300)),
+}
+
+
+class Interval(NamedTuple):
+    """A figure and where it lies with 95 % confidence."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One figure: as measured now, and as stored (None: it was not)."""
+
+    name: str
+    measured: Interval
+    stored: Interval | None
+
+    @property
+    def agrees(self) -> bool | None:
+        """Whether the two intervals meet; None: there is nothing to compare with."""
+        return None if self.stored is None else self.measured.low <= self.stored.high and self.stored.low <= self.measured.high
+
+
+def recipe(name: str) -> Recipe:
+    """A recipe by its name. Errors: UnknownName with the nearest names."""
+    return look_up(RECIPES, name, "recipe", "morphogen reproduce")
+
+
+def run(name: str, directory: Path | None = None) -> dict[str, Any]:
+    """What a recipe finds, from the start or from what a training has left in `directory`."""
+    return {"recipe": name} | recipe(name).measure(directory=directory)
+
+
+def findings(measured: Mapping[str, Any], stored: Mapping[str, Any] | None) -> list[Finding]:
+    """Every figure of a record that has an interval, beside the stored record's."""
+    known = {} if stored is None else dict(_intervals(stored["figures"]))
+    return [Finding(" ".join(path), interval, known.get(path)) for path, interval in _intervals(measured["figures"])]
+
+
+def _intervals(figures: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Interval]]:
+    """Every value with its interval, however deep it stands."""
+    for name, node in figures.items():
+        if not isinstance(node, Mapping):
+            continue
+        value = node.get("value", node.get("bits_per_dim"))
+        if value is not None:
+            yield (*path, name), Interval(value, node["low"], node["high"])
+        else:
+            yield from _intervals(node, (*path, name))
