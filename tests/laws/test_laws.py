@@ -15,9 +15,9 @@ COLUMNS = RealColumn("a"), GridColumn("b", 0.4, 0.3, 0.0, 0.8, decimals=1), Cate
 OF = {"pictures": (Pixels(17, (1, 8, 8)), 10), "text": (Bytes(16), 0), "table": (Tabular(COLUMNS), 10)}  # and how many classes
 
 
-def batch_for(medium: str) -> Batch:
-    """Twelve rows of noise on the medium's grid: a law holds on any data."""
-    rng = Rng(7, 12)
+def batch_for(medium: str, rows: int = 12) -> Batch:
+    """Rows of noise on the medium's grid: a law holds on any data."""
+    rng = Rng(7, rows)
     if medium == "text":
         return Batch(rng.integers(256, 16))
     if medium == "table":

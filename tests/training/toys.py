@@ -139,6 +139,6 @@ MAKERS = {"denoiser": denoiser, "duel": duel, "mean": lambda: mean(6)}
 
 
 def contents(directory: Path) -> dict[str, bytes]:
-    """What a training left that no clock has touched."""
-    files = [*directory.glob("checkpoints/*/*.safetensors"), *directory.glob("model/*"), directory / "metrics.jsonl"]
-    return {str(path.relative_to(directory)): path.read_bytes() for path in files}
+    """What a training, of every stage, left that no clock has touched."""
+    kept = ("**/checkpoints/*/*.safetensors", "**/model/*", "**/metrics.jsonl")
+    return {str(path.relative_to(directory)): path.read_bytes() for pattern in kept for path in directory.glob(pattern)}
