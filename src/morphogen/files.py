@@ -73,6 +73,7 @@ def find_fault(folder: Path, sealed: bool = True) -> str | None:
     """What is wrong with a sealed directory, the file's name first; None: nothing.
 
     Arguments:
+        folder: the directory.
         sealed: whether it must have a manifest; False: one without was written before there were any, and passes.
     """
     if not sealed and not (folder / MANIFEST).exists():

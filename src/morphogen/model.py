@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Int, Shaped
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -24,6 +25,7 @@ from morphogen.contract import Batch, Boundary, Conditioner, Context, Encoded, L
 from morphogen.files import find_fault, naming, replacing, write_json, write_tensors
 from morphogen.numerics.randomness import Rng
 from morphogen.plan import Adam, Plan
+from morphogen.rank import ALONE, Rank
 from morphogen.representations.stamp import stamp
 
 
@@ -31,8 +33,8 @@ from morphogen.representations.stamp import stamp
 class Samples:
     """What a model drew: the medium as a tensor [N, ...], what each row was asked to be, and what made them."""
 
-    tensor: Tensor
-    condition: Tensor | None
+    tensor: Shaped[Tensor, "n ..."]
+    condition: Shaped[Tensor, "n ..."] | None
     representation: Representation
     made_by: dict[str, Any] = field(default_factory=dict)
 
@@ -53,29 +55,32 @@ class Samples:
         """What made them, with what each was asked to be."""
         return self.made_by | {"condition": None if self.condition is None else self.condition.tolist()}
 
-    def save(self, directory: str | Path) -> list[Path]:
+    def save(self, directory: str | Path, rank: Rank = ALONE) -> list[Path]:
         """Each sample in its natural format, named by its index (rows of a table: samples.csv); samples.json with what made them.
 
-        A picture carries what made it under "morphogen" (`representations.stamp`).
+        A picture carries what made it under "morphogen" (`representations.stamp`). Several processes that hold the same samples share
+        the files; samples.json is there when all the others are.
         """
         folder = Path(directory)
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "samples.json", self.record)
         samples, indices = self.decode(), self.made_by.get("indices", range(len(self)))
         if isinstance(samples[0], Mapping):
-            with naming(folder / "samples.csv"), (folder / "samples.csv").open("w", encoding="utf8", newline="") as file:
-                table = csv.DictWriter(file, list(samples[0]))
-                table.writeheader()
-                table.writerows(samples)
-            return [folder / "samples.csv"]
-        paths = [folder / f"{i:04d}.{'txt' if isinstance(sample, str) else 'png'}" for i, sample in zip(indices, samples, strict=True)]
-        for row, (path, sample) in enumerate(zip(paths, samples, strict=True)):
-            with naming(path):  # a full disk has no path of its own
-                if isinstance(sample, str):
-                    path.write_text(sample, encoding="utf8")
-                else:
-                    sample.save(path, pnginfo=stamp(self._made(row)))
+            paths = [folder / "samples.csv"]
+            rank.once(lambda: _write_table(paths[0], samples))
+        else:
+            paths = [folder / f"{i:04d}.{'txt' if isinstance(sample, str) else 'png'}" for i, sample in zip(indices, samples, strict=True)]
+            for row in rank.share(torch.arange(len(self))).tolist():
+                self._write(paths[row], samples[row], row)
+        rank.once(lambda: write_json(folder / "samples.json", self.record))
         return paths
+
+    def _write(self, path: Path, sample: Any, row: int) -> None:
+        """A picture or a text, as the sample of that row."""
+        with naming(path):  # a full disk has no path of its own
+            if isinstance(sample, str):
+                path.write_text(sample, encoding="utf8")
+            else:
+                sample.save(path, pnginfo=stamp(self._made(row)))
 
     def _made(self, row: int) -> dict[str, Any]:
         """What made one of them."""
@@ -103,6 +108,7 @@ class Model(Component, Boundary):
 
     @property
     def device(self) -> torch.device:
+        """Where its numbers lie."""
         return next((t.device for t in [*self.parameters(), *self.buffers()]), torch.device("cpu"))
 
     def players(self) -> dict[str, list[nn.Parameter]]:
@@ -127,15 +133,19 @@ class Model(Component, Boundary):
         self.objective.prepare(*self.observe(batch, rng), rng.fork("objective"))
 
     def sample(
-        self, n: int, condition: Tensor | int | None = None, sampler: Sampler | None = None, seed: int = 0,
-        indices: Tensor | None = None, batch: int = 64,
+        self, n: int, condition: Shaped[Tensor, "..."] | int | None = None, sampler: Sampler | None = None, seed: int = 0,
+        indices: Int[Tensor, " n"] | None = None, batch: int = 64, rank: Rank = ALONE,
     ) -> Samples:  # fmt: skip
         """Draw n samples, `batch` at a time. Sample i is a function of (seed, indices[i]) alone, whatever n and batch are.
 
         Arguments:
+            n: how many.
             condition: one for all, or [n]; None: drawn by the conditioner, if there is one.
             sampler: how to draw; None: the paper's.
-            indices: which samples, int64 [n]; None: the first n.
+            seed: of all randomness.
+            indices: which samples, [n]; None: the first n.
+            batch: rows drawn at a time.
+            rank: of several processes, all of which call this: each draws its share, and all get the whole.
         """
         indices = torch.arange(n) if indices is None else torch.as_tensor(indices)
         sampler = sampler if sampler is not None else self.objective.sampler()
@@ -145,34 +155,36 @@ class Model(Component, Boundary):
         if condition is not None:
             condition = torch.as_tensor(condition, device=self.device)
             condition = condition.expand(n) if condition.ndim == 0 else condition
-        rows = [slice(i, i + batch) for i in range(0, n, batch)]
+        rows = rank.share(torch.arange(n)).split(batch)
         drawn = [self.draw(rng.fork("x")[r], None if condition is None else condition[r], sampler) for r in rows]
         made_by = {"seed": seed, "indices": indices.tolist(), "sampler": repr(sampler)}
         with evaluating(self), torch.no_grad():
             medium = torch.cat([self.representation.decode(x) for x in drawn])
-        return Samples(medium, condition, self.representation, made_by)
+        return Samples(rank.gather(medium, n), condition, self.representation, made_by)
 
     @torch.no_grad()
-    def draw(self, rng: Rng, condition: Tensor | None = None, sampler: Sampler | None = None) -> Tensor:
+    def draw(self, rng: Rng, condition: Shaped[Tensor, "b ..."] | None = None, sampler: Sampler | None = None) -> Shaped[Tensor, "b ..."]:
         """One batch of x, before the representation decodes it: row i is that of `rng.rows[i]`."""
         sampler = sampler if sampler is not None else self.objective.sampler()
         with evaluating(self):
             return sampler(self.objective, self.representation.shape, self._context(condition), rng)
 
     def log_prob(
-        self, medium: Tensor, condition: Tensor | None = None, seed: int = 0, indices: Tensor | None = None, batch: int = 64
-    ) -> Likelihood:
-        """log p(medium | condition) with its type; a density on a grid is refused."""
+        self, medium: Shaped[Tensor, "n ..."], condition: Shaped[Tensor, "n ..."] | None = None, seed: int = 0,
+        indices: Int[Tensor, " n"] | None = None, batch: int = 64, rank: Rank = ALONE,
+    ) -> Likelihood:  # fmt: skip
+        """log p(medium | condition) with its type; a density on a grid is refused. `rank`: as of `sample`."""
         indices = torch.arange(len(medium)) if indices is None else indices
-        rows = [slice(i, i + batch) for i in range(0, len(medium), batch)]
+        rows = rank.share(torch.arange(len(medium))).split(batch)
         with evaluating(self), torch.no_grad():
             parts = []
             for r in rows:
                 rng = Rng(seed, indices[r], ("log_prob",)).to(self.device)
                 given = None if condition is None else condition[r].to(self.device)
                 parts.append(self.measure(Batch(medium[r].to(self.device), given), rng))
-        stderr = None if parts[0].stderr is None else torch.cat([p.stderr for p in parts if p.stderr is not None])
-        nats, dims = torch.cat([p.nats for p in parts]), torch.cat([p.dims for p in parts])
+        nats, dims = (rank.gather(torch.cat(numbers), len(medium)) for numbers in ([p.nats for p in parts], [p.dims for p in parts]))
+        errors = [p.stderr for p in parts if p.stderr is not None]
+        stderr = rank.gather(torch.cat(errors), len(medium)) if errors else None
         return Likelihood(nats, dims, parts[0].kind, parts[0].measure, stderr)
 
     def measure(self, batch: Batch, rng: Rng) -> Likelihood:
@@ -258,10 +270,18 @@ def load(directory: str | Path, device: str = "cpu") -> Any:
         raise ConfigError(f"{config} does not describe a model")
     model.to(device)
     try:
-        copy_tensors(tensors(model), load_file(weights, device=device))
+        copy_tensors(tensors(model), load_file(weights))
     except (ConfigError, SafetensorError, OSError, ValueError) as error:
         raise ConfigError(f"{weights} cannot be used ({_reason(error)})") from error
     return model
+
+
+def _write_table(path: Path, rows: list[Mapping[str, Any]]) -> None:
+    """Rows of a table as CSV, their names above."""
+    with naming(path), path.open("w", encoding="utf8", newline="") as file:
+        table = csv.DictWriter(file, list(rows[0]))
+        table.writeheader()
+        table.writerows(rows)
 
 
 def _reason(error: Exception) -> str:

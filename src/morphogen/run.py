@@ -26,6 +26,7 @@ from morphogen.component import ConfigError
 from morphogen.compose import Staged
 from morphogen.files import write_json
 from morphogen.model import Model, load
+from morphogen.rank import Rank
 from morphogen.training.loop import Trained, train
 from morphogen.training.step import Examples
 
@@ -96,16 +97,19 @@ class Run:
 
     @property
     def name(self) -> str:
+        """SYSTEM-DATA-NNN, the directory's."""
         return self.directory.name
 
     @property
     def status(self) -> Status:
+        """How far it is."""
         return self.record["status"]
 
     def mark(self, status: Status, **facts: Any) -> None:
-        """Write down how far the run is, and whatever else is now known of it."""
+        """Write down how far the run is, and whatever else is now known of it; of several processes the first one writes."""
         self.record = self.record | {"status": status} | facts
-        write_json(self.directory / "run.json", self.record)
+        if Rank.launched().first:
+            write_json(self.directory / "run.json", self.record)
 
     def label(self, name: str) -> int:
         """The class of a name, or of a number in its place. Errors: RunError with the names there are."""
@@ -141,7 +145,9 @@ def train_run(run: Run, model: Model | Staged, examples: Examples, **options: An
     """Train a model into its run, by the run's own seed and budget; the run says at every moment how far it is.
 
     Arguments:
+        run: where the training lands.
         model: as the run's system composes it.
+        examples: the training rows.
         options: of `training.train`: device, precision, progress, tensorboard, ...
     """
     settings = run.record["settings"]
@@ -173,6 +179,15 @@ def next_directory(root: Path, stem: str) -> Path:
             number += 1
 
 
+def versions() -> dict[str, str]:
+    """What made a run or a figure."""
+    try:
+        own = version("morphogen")
+    except PackageNotFoundError:  # run from a source tree that was not installed
+        own = "unknown"
+    return {"morphogen": own, "torch": str(torch.__version__), "python": platform.python_version()}
+
+
 def _wrong(record: Any) -> str | None:
     """What is wrong with what run.json says; None: nothing."""
     if not isinstance(record, dict):
@@ -198,15 +213,6 @@ def _word(name: str) -> str:
     """A name as part of a file's name: `hf:owner/flowers` and `/data/flowers/` are both flowers."""
     last = re.split(r"[/:\\]", name.rstrip("/\\"))[-1]
     return re.sub(r"[^A-Za-z0-9._]+", "-", last).strip("-.") or "unnamed"
-
-
-def versions() -> dict[str, str]:
-    """What made a run or a figure."""
-    try:
-        own = version("morphogen")
-    except PackageNotFoundError:  # run from a source tree that was not installed
-        own = "unknown"
-    return {"morphogen": own, "torch": str(torch.__version__), "python": platform.python_version()}
 
 
 def _define_parts(system: str) -> None:

@@ -1,5 +1,7 @@
 """morphogen advise DATA: what the data are, which systems fit, how long they take here, and a recipe to begin with."""
 
+__all__ = ["advise"]
+
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any

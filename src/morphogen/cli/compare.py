@@ -1,18 +1,20 @@
 """morphogen compare DATA: one model per family at an equal budget, on one split. compare RUN RUN ...: measured again, not trained."""
 
+__all__ = ["compare"]
+
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
 if TYPE_CHECKING:
     from morphogen.compare import Comparison
+    from morphogen.data import Dataset
 
 
 def compare(
-    what: Annotated[
-        list[str] | None, Argument(metavar="DATA | RUN ...", help="data to train on (a name, a folder, a file), or runs")
-    ] = None,
+    what: Annotated[list[str] | None, Argument(metavar="DATA | RUN ...", help="data (a name, a folder, a file), or runs")] = None,
     time: Annotated[str | None, Option(help="training time of each system: 30s, 10m, 1h (default: 30s)")] = None,
     families: Annotated[str | None, Option(help="comma-separated: only systems of these families")] = None,
     systems: Annotated[str | None, Option(help="comma-separated; default: one per family that fits the data")] = None,
@@ -31,8 +33,6 @@ def compare(
     from morphogen.cli.arguments import BadArgument, choose_device, seconds
     from morphogen.compare import Comparison, find_runs, is_run, rescore
     from morphogen.compare import resume as go_on
-    from morphogen.compare.choice import choose
-    from morphogen.data import check_resolution, load
 
     given, where = budget if time is None else time, choose_device(device)
     if resume is not None:
@@ -40,20 +40,26 @@ def compare(
             raise BadArgument(f"--resume {resume}: the comparison says the rest itself; only --time and --device may be given with it")
         comparison = go_on(resume, None if given is None else seconds(given), where)
     elif not what:
-        raise BadArgument(
-            "compare needs data or runs: morphogen compare digits, morphogen compare runs/ddpm-digits-001 runs/vae-digits-001"
-        )
+        raise BadArgument("compare needs data or runs: morphogen compare digits, morphogen compare runs/one runs/other")
     elif len(what) > 1 or is_run(what[0]):
         if given or families or systems:
             raise BadArgument("compare RUN ...: runs are measured as they are; leave --time, --families and --systems out")
         comparison = rescore(find_runs(what), out, n, seed, where)
     else:
-        check_resolution(resolution, where)
         settings = {"data": what[0], "resolution": resolution, "length": length, "condition": condition}
-        dataset, duration = load(what[0], resolution, length, condition), seconds("30s" if given is None else given)
-        chosen = choose(dataset, _words(systems), _words(families))
-        comparison = Comparison(dataset, duration, out, chosen, size, n, seed or 0, where, settings)
+        dataset, chosen = _chosen(settings, systems, families, where)
+        comparison = Comparison(dataset, seconds("30s" if given is None else given), out, chosen, size, n, seed or 0, where, settings)
     _go(comparison)
+
+
+def _chosen(settings: Mapping[str, Any], systems: str | None, families: str | None, device: str) -> tuple["Dataset", list[str]]:
+    """The data, and who takes part."""
+    from morphogen.compare.choice import choose
+    from morphogen.data import check_resolution, load
+
+    check_resolution(settings["resolution"], device)
+    dataset = load(*settings.values())
+    return dataset, choose(dataset, _words(systems), _words(families))
 
 
 def _go(comparison: "Comparison") -> None:

@@ -1,5 +1,7 @@
 """morphogen data: the data sets known by name; morphogen data get NAME: fetch one from its home."""
 
+__all__ = ["data"]
+
 from typing import Annotated
 
 from typer import Argument

@@ -1,6 +1,6 @@
 """Which errors are a person's to mend, and the one line that tells how."""
 
-__all__ = ["remedy"]
+__all__ = ["remedy", "same_everywhere"]
 
 import errno
 import os
@@ -9,14 +9,15 @@ import re
 import torch
 from safetensors import SafetensorError
 
-from morphogen.catalogue import UnknownSystem
+from morphogen.catalogue import UnknownName
 from morphogen.cli.arguments import BadArgument
 from morphogen.component import ConfigError
 from morphogen.contract import Unsupported
 from morphogen.data import DataError
+from morphogen.rank import FirstFailed
 from morphogen.run import RunError
 
-OURS = (BadArgument, ConfigError, DataError, RunError, Unsupported, UnknownSystem)
+OURS = (BadArgument, ConfigError, DataError, RunError, Unsupported, UnknownName)
 FULL = "free some space there, or write elsewhere"
 CLOSED = "change its permissions, or choose another place"
 NOT_THERE = "check the path"
@@ -38,9 +39,16 @@ def remedy(error: BaseException) -> str | None:
         return _of_the_system(error)
     if isinstance(error, SafetensorError) and (found := re.search(r"os error (\d+)", str(error))):
         return _of_the_system(OSError(int(found[1]), os.strerror(int(found[1]))))
+    if _is_parted(error):
+        return "another of the processes has ended, and this one cannot go on alone; that one says why"
     if _is_out_of_memory(error):
         return "the memory is full; take a smaller --size or --resolution, or fewer rows a step: --set plan.batch=16"
     return None
+
+
+def same_everywhere(error: BaseException) -> bool:
+    """Whether all processes of a launch meet it: they read the same words and data; a disk, a memory, a connection is their own."""
+    return isinstance(error, (*OURS, FirstFailed)) or hasattr(error, "format_message")
 
 
 def _of_the_system(error: OSError) -> str | None:
@@ -49,6 +57,10 @@ def _of_the_system(error: OSError) -> str | None:
         return None
     where = "" if error.filename is None else f"{os.fsdecode(error.filename) if isinstance(error.filename, bytes) else error.filename}: "
     return f"{where}{error.strerror}; {REMEDIES.get(error.errno or 0, 'check the path, its permissions and the free space')}"
+
+
+def _is_parted(error: BaseException) -> bool:
+    return isinstance(error, FirstFailed) or (isinstance(error, RuntimeError) and "onnection closed by peer" in str(error))
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -1,5 +1,7 @@
 """morphogen evaluate RUN: how good one trained model is, beside real data and lossless codecs."""
 
+__all__ = ["evaluate"]
+
 from pathlib import Path
 from typing import Annotated
 
@@ -18,10 +20,12 @@ def evaluate(
     from morphogen.cli.arguments import choose_device
     from morphogen.compare import evaluate as measure
     from morphogen.compare import table
+    from morphogen.rank import Rank
     from morphogen.run import Run
 
     chosen = Run.open(run) if run else Run.latest(runs)
-    report = measure(chosen, n, choose_device(device))
+    rank = Rank.here(device)
+    report = measure(chosen, n, choose_device(device), rank)
     console = Console()
     console.print(table(report))
     console.print(str(chosen.directory / "evaluation.json"), soft_wrap=True, highlight=False)

@@ -1,9 +1,18 @@
 """morphogen sample [RUN]: draws from a trained model, in the medium's own format."""
 
+__all__ = ["sample"]
+
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from morphogen.model import Samples
+    from morphogen.rank import Rank
+    from morphogen.run import Run
 
 
 def sample(
@@ -23,38 +32,52 @@ def sample(
     device: Annotated[str, Option(help="cpu, cuda or auto")] = "auto",
 ) -> None:
     """Draw samples from a trained model: one file each, sheet.png with all of them, and what made them inside."""
-    from dataclasses import replace
-
     import torch
     import typer
 
-    from morphogen.cli.arguments import BadArgument, choose_class, choose_device, choose_indices, choose_sampler, open_file
-    from morphogen.conditioning.prefix import Prefix
-    from morphogen.evaluation.sheet import sheet
-    from morphogen.representations.stamp import stamp
+    from morphogen.cli.arguments import choose_device, choose_indices, choose_sampler, open_file
+    from morphogen.rank import Rank
     from morphogen.run import Run
 
-    which = choose_indices(n, indices)
+    which, rank = choose_indices(n, indices), Rank.here(device)
     chosen = Run.open(run) if run else Run.latest(runs)
     model = chosen.model(choose_device(device))
     how = choose_sampler(model.objective.sampler(), sampler, guidance, steps=steps, temperature=temperature)
-    asked: torch.Tensor | None = None
-    if prompt is not None:
-        if condition is not None or not isinstance(model.conditioner, Prefix):
-            raise BadArgument(f"--prompt {prompt!r}: {chosen.directory} is not begun by words; leave it out, or give --condition alone")
-        asked = torch.tensor(list(prompt.encode())).expand(len(which), -1)
-    elif condition is not None:
-        asked = torch.tensor(choose_class(chosen, condition)).expand(len(which))
-    samples = model.sample(len(which), asked, how, seed, torch.tensor(which))
-    record = chosen.record
-    facts = {"run": chosen.name, "system": record["system"], "data": record["data"], "versions": record.get("versions")}
-    samples = replace(samples, made_by=facts | samples.made_by)
+    asked = _asked(chosen, model, condition, prompt, len(which))
     folder = out or chosen.directory / "samples"
-    samples.save(folder)
-    drawn = samples.shown()
-    sheet({"": drawn}).save(folder / "sheet.png", pnginfo=stamp(samples.record))
+    drawn = _keep(chosen, model.sample(len(which), asked, how, seed, torch.tensor(which), rank=rank), folder, rank)
     if isinstance(drawn[0], str):
         typer.echo("\n---\n".join(drawn[:4]))
     typer.echo(f"{len(which)} samples of {chosen.directory.name} by {how!r} in {folder}")
     if show:
-        open_file(folder / "sheet.png")
+        rank.once(lambda: open_file(folder / "sheet.png"))
+
+
+def _asked(run: "Run", model: Any, condition: str | None, prompt: str | None, rows: int) -> "Tensor | None":
+    """What every sample is asked to be; None: nothing."""
+    import torch
+
+    from morphogen.cli.arguments import BadArgument, choose_class
+    from morphogen.conditioning.prefix import Prefix
+
+    if prompt is not None:
+        if condition is not None or not isinstance(model.conditioner, Prefix):
+            raise BadArgument(f"--prompt {prompt!r}: {run.directory} is not begun by words; leave it out, or give --condition alone")
+        return torch.tensor(list(prompt.encode())).expand(rows, -1)
+    return None if condition is None else torch.tensor(choose_class(run, condition)).expand(rows)
+
+
+def _keep(run: "Run", samples: "Samples", folder: Path, rank: "Rank") -> list[Any]:
+    """Write the samples and the sheet of them, with the run they come of; what a picture of them can hold."""
+    from dataclasses import replace
+
+    from morphogen.evaluation.sheet import sheet
+    from morphogen.representations.stamp import stamp
+
+    record = run.record
+    facts = {"run": run.name, "system": record["system"], "data": record["data"], "versions": record.get("versions")}
+    samples = replace(samples, made_by=facts | samples.made_by)
+    samples.save(folder, rank)
+    drawn = samples.shown()
+    rank.once(lambda: sheet({"": drawn}).save(folder / "sheet.png", pnginfo=stamp(samples.record)))
+    return drawn

@@ -1,5 +1,7 @@
 """morphogen systems: the catalogue."""
 
+__all__ = ["systems"]
+
 
 def systems() -> None:
     """List the named systems, what each is, and the medium it is written for."""

@@ -1,5 +1,8 @@
 """morphogen train SYSTEM --data DATA: one model into a run directory."""
 
+__all__ = ["train"]
+
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,13 +31,11 @@ def train(
     tensorboard: Annotated[bool, Option(help="also write curves for TensorBoard")] = False,
 ) -> None:
     """Train one system on your data; the run directory holds the model, its metrics and its checkpoints."""
-    import torch
-
-    from morphogen.catalogue import compose, page
     from morphogen.cli.arguments import BadArgument, changes, choose_device
-    from morphogen.data import check_resolution, load
+    from morphogen.rank import Rank
     from morphogen.run import Run
 
+    rank = Rank.here(device)
     run, where = None, choose_device(device)
     if resume is not None:
         if any(given is not None for given in (system, data, condition, time, steps, set, resolution)):
@@ -48,17 +49,9 @@ def train(
         settings |= {"set": changes(set or []), "resolution": resolution, "length": length, "condition": condition}
     if precision not in ("auto", "fp32", "bf16"):
         raise BadArgument(f"--precision {precision}: unknown; use fp32, bf16 or auto")
-    if not 0 <= settings["seed"] < 2**63:
-        raise BadArgument(f"--seed {settings['seed']}: must be a whole number from 0 to 2^63 - 1")
-    page(system)  # an unknown name must not wait for the data
-    check_resolution(settings["resolution"], where)
-    dataset = load(settings["data"], settings["resolution"], settings["length"], settings.get("condition"))
+    model, dataset = _composed(system, settings, where)
     settings |= {"classes": list(dataset.classes), "split": dataset.split}
-    torch.manual_seed(settings["seed"])  # weights start from torch's generator
-    model = compose(system, dataset.representation, len(dataset.classes), settings["size"], settings["set"])
-    if settings["set"]:
-        _rehearse(model, dataset, settings["set"])
-    run = run or Run.create(runs, system, dataset.name, settings)
+    run = run or Run.open(rank.once(lambda: str(Run.create(runs, system, dataset.name, settings).directory)))
     _go(run, model, dataset, device=where, precision=precision, tensorboard=tensorboard)
 
 
@@ -81,6 +74,26 @@ def _begun(run: "Run") -> tuple[str, dict[str, Any]]:
     if not settings.get("data"):
         raise RunError(f"{run.directory}: its settings name no data (it was trained from Python); go on from there: train_run(run, ...)")
     return run.record["system"], settings
+
+
+def _composed(system: str, settings: Mapping[str, Any], device: str) -> tuple[Any, "Dataset"]:
+    """The model at its start, and the data it is made for."""
+    import torch
+
+    from morphogen.catalogue import compose, page
+    from morphogen.cli.arguments import BadArgument
+    from morphogen.data import check_resolution, load
+
+    if not 0 <= settings["seed"] < 2**63:
+        raise BadArgument(f"--seed {settings['seed']}: must be a whole number from 0 to 2^63 - 1")
+    page(system)  # an unknown name must not wait for the data
+    check_resolution(settings["resolution"], device)
+    dataset = load(settings["data"], settings["resolution"], settings["length"], settings.get("condition"))
+    torch.manual_seed(settings["seed"])  # weights start from torch's generator
+    model = compose(system, dataset.representation, len(dataset.classes), settings["size"], settings["set"])
+    if settings["set"]:
+        _rehearse(model, dataset, settings["set"])
+    return model, dataset
 
 
 def _rehearse(model: Any, dataset: "Dataset", changes: dict[str, Any]) -> None:

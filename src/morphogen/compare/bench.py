@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 import torch
+from jaxtyping import Int, Shaped
 from torch import Tensor
 
 from morphogen.catalogue import family
@@ -19,6 +20,7 @@ from morphogen.evaluation.features import features_for
 from morphogen.evaluation.likelihood import bits_per_dim
 from morphogen.evaluation.quality import MEASURES, quality
 from morphogen.model import parameters
+from morphogen.rank import ALONE, Rank
 from morphogen.run import versions
 
 Row = dict[str, Any]
@@ -43,11 +45,12 @@ class Bench:
         dataset: whose held-out part is measured on.
         n: samples of each model, and held-out rows; None: as many as there are, at most 1000.
         seed: of sampling and of the measures.
+        rank: of several processes, all of which measure: they share the samples and the held-out rows.
 
     Errors: DataError for an n that the held-out part cannot match.
     """
 
-    def __init__(self, dataset: Dataset, n: int | None = None, seed: int = 0):
+    def __init__(self, dataset: Dataset, n: int | None = None, seed: int = 0, rank: Rank = ALONE):
         held_out = len(dataset.test)
         if held_out < LEAST:
             raise DataError(
@@ -57,7 +60,7 @@ class Bench:
             raise DataError(
                 f"n {n}: {dataset.name} holds out {held_out} examples, and samples are measured beside as many; give {LEAST} to {held_out}"
             )
-        self.dataset, self.seed = dataset, seed
+        self.dataset, self.seed, self.rank = dataset, seed, rank
         self.n = n if n is not None else min(held_out, MOST)
         self.features = features_for(dataset)
 
@@ -70,7 +73,7 @@ class Bench:
             "features": {"name": features.name, "sha256": features.sha256}, "versions": versions(),
         }  # fmt: skip
 
-    def real(self) -> tuple[Row, Tensor]:
+    def real(self) -> tuple[Row, Shaped[Tensor, "n ..."]]:
         """Held-out data measured as if they were samples, and they themselves."""
         held_out = self.dataset.test.first(self.n).medium
         return new_row(system="real data") | quality(held_out, self.dataset, self.features, self.seed), held_out
@@ -79,20 +82,21 @@ class Bench:
         """What lossless codecs make of the same held-out rows."""
         return [new_row(**found) for found in codecs(self.dataset, self.n)]
 
-    def model(self, model: Any, **facts: Any) -> tuple[Row, Tensor]:
+    def model(self, model: Any, **facts: Any) -> tuple[Row, Shaped[Tensor, "n ..."]]:
         """A model's likelihood, samples and their quality; `facts` are what else is known of it (system, run, train_seconds, ...)."""
         condition = self.dataset.test.first(self.n).condition if model.conditioner is not None else None
         begun = time.perf_counter()
-        samples = model.sample(self.n, condition, seed=self.seed, batch=BATCH).tensor.cpu()
+        samples = model.sample(self.n, condition, seed=self.seed, batch=BATCH, rank=self.rank).tensor.cpu()
         rate = self.n / (time.perf_counter() - begun)
         row = new_row(
-            family=family(model), likelihood=bits_per_dim(model, self.dataset.test, self.n, self.seed), samples_per_second=rate,
+            family=family(model), samples_per_second=rate,
+            likelihood=bits_per_dim(model, self.dataset.test, self.n, self.seed, self.rank),
             tokens_per_second=rate * samples[0].numel() if self.dataset.medium == "text" else None,
             sampler=repr(model.objective.sampler()), parameters=parameters(model), **facts,
         )  # fmt: skip
         return row | quality(samples, self.dataset, self.features, self.seed), samples
 
-    def columns(self) -> Tensor:
+    def columns(self) -> Int[Tensor, " k"]:
         """Which samples are shown: every class in turn, as the held-out labels (which asked for them) stand."""
         labels = self.dataset.test.first(self.n).condition
         if labels is None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Shaped
 from torch import Tensor
 
 from morphogen.catalogue import compose, family
@@ -127,7 +128,7 @@ class Comparison:
             self.record.write(self.report)
             yield row
 
-    def measure(self, name: str, progress: Progress | None = None) -> tuple[Row, Tensor]:
+    def measure(self, name: str, progress: Progress | None = None) -> tuple[Row, Shaped[Tensor, "n ..."]]:
         """Train one system, or open its run, and measure it."""
         if self.runs:
             run = self.runs[name]
@@ -156,15 +157,7 @@ class Comparison:
 
     def begun(self, name: str) -> Run | None:
         """The run of a system that an earlier sitting left here."""
-        found = []
-        for file in sorted(self.directory.glob("*/run.json")):
-            try:
-                run = Run.open(file.parent)
-            except RunError:
-                continue  # damaged: a new one is made beside it
-            if run.record["system"] == name:
-                found.append(run)
-        return found[-1] if found else None
+        return next(reversed(list(_runs_of(self.directory, name))), None)
 
     def failed(self, name: str, error: BaseException) -> Row:
         """The row of a system that could not be trained or measured."""
@@ -181,6 +174,17 @@ class Comparison:
             return seconds_a_row(of.to(self.device), self.dataset.test)
         except FAILURES:
             return 0.0  # its row will say what is wrong
+
+
+def _runs_of(directory: Path, system: str) -> Iterator[Run]:
+    """The runs of a system in a directory, the newest last."""
+    for file in sorted(directory.glob("*/run.json")):
+        try:
+            run = Run.open(file.parent)
+        except RunError:
+            continue  # damaged: a new one is made beside it
+        if run.record["system"] == system:
+            yield run
 
 
 def _forget_later_stages(run: Run, model: Any) -> None:

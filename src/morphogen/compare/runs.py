@@ -14,6 +14,7 @@ from morphogen.compare.comparison import Comparison
 from morphogen.compare.record import read_report
 from morphogen.data import Dataset, load
 from morphogen.files import write_json
+from morphogen.rank import ALONE, Rank
 from morphogen.run import Run, RunError
 
 
@@ -98,18 +99,20 @@ def resume(directory: Path, budget: float | None = None, device: str = "cpu") ->
     return comparison
 
 
-def evaluate(run: Run, n: int | None = None, device: str = "cpu") -> dict[str, Any]:
+def evaluate(run: Run, n: int | None = None, device: str = "cpu", rank: Rank = ALONE) -> dict[str, Any]:
     """Measure one run beside the held-out data and the codecs; RUN/evaluation.json holds what is returned.
+
+    Of several processes, all of which call this, each takes its share of the samples and of the held-out rows.
 
     Errors: RunError where the run is damaged, unfinished, or does not say what its data were.
     """
     settings = run.record["settings"]
     model, dataset = run.model(device), _data(run)
-    bench = Bench(dataset, n, settings.get("seed", 0))
+    bench = Bench(dataset, n, settings.get("seed", 0), rank)
     facts = {"size": settings.get("size"), "train_seconds": run.record.get("seconds"), "steps": run.record.get("steps")}
     row, _ = bench.model(model, system=run.record["system"], run=str(run.directory), **facts)
     report = bench.facts() | {"rows": [bench.real()[0], *bench.codecs(), row]}
-    write_json(run.directory / "evaluation.json", report)
+    rank.once(lambda: write_json(run.directory / "evaluation.json", report))
     return report
 
 

@@ -2,7 +2,8 @@
 
     bits/dim = - sum log p(x) / (dims log 2)
 
-`kind` travels with the figure: a lower bound on the likelihood is an upper bound on bits/dim, and an estimate is neither.
+`kind` travels with the figure: a lower bound on the likelihood is an upper bound on bits/dim, and an estimate is neither. (Why
+likelihood and samples may disagree: Theis, van den Oord & Bethge 2016, "A note on the evaluation of generative models".)
 """
 
 __all__ = ["bits_per_dim", "spread"]
@@ -10,6 +11,7 @@ __all__ = ["bits_per_dim", "spread"]
 from typing import TypedDict
 
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
 from morphogen.compose import Staged
@@ -17,6 +19,7 @@ from morphogen.contract import Unsupported
 from morphogen.data.dataset import Examples
 from morphogen.evaluation.intervals import mean
 from morphogen.model import Model
+from morphogen.rank import ALONE, Rank
 
 
 class BitsPerDim(TypedDict):
@@ -30,15 +33,16 @@ class BitsPerDim(TypedDict):
     n: int
 
 
-def bits_per_dim(model: Model | Staged, examples: Examples, n: int | None = None, seed: int = 0) -> BitsPerDim | None:
+def bits_per_dim(model: Model | Staged, examples: Examples, n: int | None = None, seed: int = 0, rank: Rank = ALONE) -> BitsPerDim | None:
     """The mean over n examples spread evenly over the part (all: None); None: the model has no likelihood.
 
-    The interval is of the mean over examples; where a row is a Monte Carlo average its error is part of the rows' spread.
+    The interval is of the mean over examples; where a row is a Monte Carlo average its error is part of the rows' spread. Of several
+    processes, all of which call this, each takes its share of the rows (`rank`), and all get the figure.
     """
     rows = spread(len(examples), n)
     batch = examples[rows]
     try:
-        found = model.log_prob(batch.medium, batch.condition, seed=seed, indices=rows)
+        found = model.log_prob(batch.medium, batch.condition, seed=seed, indices=rows, rank=rank)
     except Unsupported:
         return None
     figure = mean(found.bits_per_dim)
@@ -48,6 +52,6 @@ def bits_per_dim(model: Model | Staged, examples: Examples, n: int | None = None
     }  # fmt: skip
 
 
-def spread(total: int, n: int | None = None) -> Tensor:
+def spread(total: int, n: int | None = None) -> Int[Tensor, " n"]:
     """n indices spread evenly over 0 .. total-1; all of them if n is None or too many."""
     return torch.arange(total) if n is None or n >= total else torch.arange(n) * total // n

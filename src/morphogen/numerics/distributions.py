@@ -6,28 +6,36 @@ import math
 from collections.abc import Callable
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 
-def gaussian_log_prob(x: Tensor, mean: Tensor | float = 0.0, log_sigma: Tensor | float = 0.0) -> Tensor:
+def gaussian_log_prob(
+    x: Float[Tensor, "*#x"], mean: Float[Tensor, "*#x"] | float = 0.0, log_sigma: Float[Tensor, "*#x"] | float = 0.0
+) -> Float[Tensor, "*#x"]:
     r"""log N(x; mean, sigma^2), elementwise."""
     scale = _tensor(log_sigma, x)
     return -0.5 * ((x - mean) * (-scale).exp()).square() - scale - 0.5 * math.log(2 * math.pi)
 
 
-def gaussian_kl(mean: Tensor, log_sigma: Tensor, other_mean: Tensor | float = 0.0, other_log_sigma: Tensor | float = 0.0) -> Tensor:
+def gaussian_kl(
+    mean: Float[Tensor, "*#x"], log_sigma: Float[Tensor, "*#x"], other_mean: Float[Tensor, "*#x"] | float = 0.0,
+    other_log_sigma: Float[Tensor, "*#x"] | float = 0.0,
+) -> Float[Tensor, "*#x"]:  # fmt: skip
     r"""KL(N(mean, sigma^2) || N(other_mean, other_sigma^2)) in nats, elementwise."""
     scale = _tensor(other_log_sigma, mean)
     ratio = 2 * (log_sigma - scale)
     return 0.5 * (ratio.exp() + (mean - other_mean).square() * (-2 * scale).exp() - 1 - ratio)
 
 
-def gaussian_cdf(z: Tensor) -> Tensor:
+def gaussian_cdf(z: Float[Tensor, "*x"]) -> Float[Tensor, "*x"]:
     """The standard normal's cumulative distribution."""
     return 0.5 * torch.erfc(-z / math.sqrt(2))
 
 
-def discretized(x: Tensor, mean: Tensor, log_scale: Tensor, levels: int, cdf: Callable[[Tensor], Tensor]) -> Tensor:
+def discretized(
+    x: Float[Tensor, "*#x"], mean: Float[Tensor, "*#x"], log_scale: Float[Tensor, "*#x"], levels: int, cdf: Callable[[Tensor], Tensor]
+) -> Float[Tensor, "*#x"]:
     r"""log P(x) for x on a grid of `levels` values in [-1, 1]: the law's mass in x's bin, the end bins open (Salimans et al. 2017, eq. 2).
 
         P(x) = F((x + d - mean) / s) - F((x - d - mean) / s),  d = 1 / (levels - 1)

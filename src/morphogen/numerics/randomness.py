@@ -3,7 +3,7 @@
 The noise of row 3 of 64 is that of row 3 of 1, on any device, at any batch size and precision, because nothing is consumed:
 a counter-based generator (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3") turns *where* a number is
 needed into the number. `rows` names the rows of a batch (a sample's index, a training row's place in the global batch);
-`fork` names what the numbers are for, so that two parts of a model never share a stream.
+`fork` names what the numbers are for, so that two parts of a model never share a stream. Numbers come in torch's default dtype.
 """
 
 __all__ = ["Rng", "philox"]
@@ -12,14 +12,16 @@ import hashlib
 import math
 
 import torch
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
+Word = Int[Tensor, "*#x"]
 _MASK = 0xFFFFFFFF
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 _WEYL = (0x9E3779B9, 0xBB67AE85)
 
 
-def philox(counter: tuple[Tensor, Tensor, Tensor, Tensor], key: tuple[int, int], rounds: int = 10) -> tuple[Tensor, ...]:
+def philox(counter: tuple[Word, Word, Word, Word], key: tuple[int, int], rounds: int = 10) -> tuple[Word, Word, Word, Word]:
     """Philox4x32: four 32-bit words of `counter` and two of `key` to four random 32-bit words (all held in int64).
 
     Equal to Random123's published known answers. A 32 x 32 bit product may wrap int64; its bits stay right.
@@ -42,7 +44,7 @@ class Rng:
         path: what the numbers are for; extended by `fork`.
     """
 
-    def __init__(self, seed: int, rows: int | Tensor, path: tuple = ()):
+    def __init__(self, seed: int, rows: int | Int[Tensor, " b"], path: tuple = ()):
         self.seed, self.path, self.draws = seed, path, 0
         self.rows = torch.arange(rows) if isinstance(rows, int) else rows
         digest = hashlib.blake2b(repr((seed, path)).encode(), digest_size=8).digest()
@@ -52,7 +54,7 @@ class Rng:
         """An independent stream for the same rows."""
         return Rng(self.seed, self.rows, self.path + name)
 
-    def __getitem__(self, rows: slice | Tensor) -> "Rng":
+    def __getitem__(self, rows: slice | Shaped[Tensor, " n"]) -> "Rng":
         """The same stream, seen by some of the rows."""
         part = Rng(self.seed, self.rows[rows], self.path)
         part.draws = self.draws
@@ -67,7 +69,7 @@ class Rng:
         moved.draws = self.draws
         return moved
 
-    def bits(self, count: int) -> Tensor:
+    def bits(self, count: int) -> Int[Tensor, "b n"]:
         """`count` random 32-bit words a row, int64 `[B, count]`; every call is a new draw."""
         blocks = torch.arange(-(-count // 4), device=self.rows.device)[None, :]
         rows, draw = self.rows[:, None], torch.full_like(blocks, self.draws)
@@ -75,30 +77,30 @@ class Rng:
         words = philox((blocks, draw, rows & _MASK, (rows >> 32) & _MASK), self._key)
         return torch.stack(words, -1).flatten(1)[:, :count]
 
-    def uniform(self, *shape: int) -> Tensor:
-        """U(0, 1), never 0 nor 1 before rounding to fp32: `[B, *shape]`."""
-        u = (self.bits(math.prod(shape)).double() + 0.5) * 2.0**-32
-        return u.reshape(len(self), *shape).float().clamp_max_(1 - 2**-24)
+    def uniform(self, *shape: int) -> Float[Tensor, "b ..."]:
+        """U(0, 1), never 0 nor 1: `[B, *shape]`."""
+        u = ((self.bits(math.prod(shape)).double() + 0.5) * 2.0**-32).to(torch.get_default_dtype())
+        return u.reshape(len(self), *shape).clamp_max_(1 - torch.finfo(u.dtype).eps / 2)
 
-    def normal(self, *shape: int) -> Tensor:
-        """N(0, 1) by Box and Muller (1958), worked in fp64: `[B, *shape]` fp32."""
+    def normal(self, *shape: int) -> Float[Tensor, "b ..."]:
+        """N(0, 1) by Box and Muller (1958), worked in fp64: `[B, *shape]`."""
         count = math.prod(shape)
         half = -(-count // 2)
         u = (self.bits(2 * half).double() + 0.5) * 2.0**-32
         radius, angle = (-2 * u[:, :half].log()).sqrt(), 2 * math.pi * u[:, half:]
         z = torch.cat([radius * angle.cos(), radius * angle.sin()], 1)[:, :count]
-        return z.reshape(len(self), *shape).float()
+        return z.reshape(len(self), *shape).to(torch.get_default_dtype())
 
-    def integers(self, high: int, *shape: int) -> Tensor:
+    def integers(self, high: int, *shape: int) -> Int[Tensor, "b ..."]:
         """Uniform on 0 .. high-1 (bias below high / 2^32): int64 `[B, *shape]`."""
         return ((self.bits(math.prod(shape)) * high) >> 32).reshape(len(self), *shape)
 
-    def categorical(self, logits: Tensor) -> Tensor:
+    def categorical(self, logits: Float[Tensor, "b v"]) -> Int[Tensor, " b"]:
         """One symbol a row by the inverse of the cumulative distribution: `[B, V] -> [B]`."""
         return invert_cdf(logits, self.uniform())
 
 
-def invert_cdf(logits: Tensor, u: Tensor) -> Tensor:
+def invert_cdf(logits: Float[Tensor, "b v"], u: Float[Tensor, " b"]) -> Int[Tensor, " b"]:
     """The symbol whose share of the unit interval holds `u`: logits `[B, V]`, u `[B]` in (0, 1) -> int64 `[B]`."""
     cdf = logits.double().softmax(-1).cumsum(-1)
     cdf = cdf / cdf[:, -1:]

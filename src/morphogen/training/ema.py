@@ -48,8 +48,10 @@ class Ema:
                 torch._foreach_copy_(self.parameters, held)
 
     def state(self) -> dict[str, Tensor]:
+        """The averages, for a checkpoint."""
         return {str(i): average for i, average in enumerate(self.average)}
 
     def restore(self, state: dict[str, Tensor]) -> None:
+        """Go on from averages that `state` gave."""
         for i, average in enumerate(self.average):
             average.copy_(state[str(i)])

@@ -4,7 +4,8 @@ Training is a pure function of (seed, step): which rows (`Order`), which noise (
 batch), which dropout (torch's generator, keyed anew each step). A checkpoint therefore holds no generator, and resuming is
 bitwise when the budget is steps. A budget of seconds makes the schedule, and so the weights, depend on the clock.
 
-Several processes (`accelerate launch`) each take their slice of every batch. Only this file imports accelerate.
+Several processes (`accelerate launch`) each take their share of every batch, and decide alike: all from the same checkpoint, by the
+clock that they agree on, until one of them is asked to stop. The first one writes. Only this file imports accelerate.
 """
 
 __all__ = ["Trained", "train"]
@@ -26,6 +27,7 @@ from morphogen.component import ConfigError, describe
 from morphogen.compose import Staged
 from morphogen.files import fresh_directory
 from morphogen.model import Model, save
+from morphogen.rank import Rank
 from morphogen.training.checkpoint import Checkpoint, Checkpoints, Every, copy_into, nested, own_tensors
 from morphogen.training.interrupt import Interrupt
 from morphogen.training.journal import Journal
@@ -74,14 +76,14 @@ def train(
     """Train a model by its plan, in place; where the plan averages, the averages are its weights after.
 
     Arguments:
-        examples: the training rows.
+        model, examples: what learns, from which rows.
         steps, time: the budget, one of the two; time in seconds, checkpoints included.
         shares: of the budget, `{stage: share}`; None: the same for every stage.
         directory: keeps checkpoints, metrics.jsonl, timings.jsonl and the finished model in `model/`; None: nothing is kept.
         seed: of data order, noise and dropout (not of the weights' start: that is the caller's torch.manual_seed).
         resume: go on from the newest checkpoint in `directory`; False: begin anew, removing what is there.
-        checkpoint_every, keep: when checkpoints are written besides at the end, and how many stay.
-        log_every: steps of a line of metrics.
+        checkpoint_every, keep, log_every: when checkpoints are written besides at the end; how many stay; steps of a line of metrics.
+        device, precision, progress, tensorboard: where, and with how many digits; whether it is shown, in a terminal, as curves.
     Errors: ConfigError for a budget, plan or checkpoint that does not fit. Ctrl-C is raised again once the checkpoint is written.
     """
     budget = Budget(steps, time)
@@ -103,6 +105,7 @@ def train(
     if directory is not None and trained.finished and accelerator.is_main_process:
         with fresh_directory(directory / "model") as folder:
             save(model, folder)
+    accelerator.wait_for_everyone()  # nobody looks for what is not written yet
     return trained
 
 
@@ -146,6 +149,7 @@ class _Training:
                 stop = outcome.stop
                 self._after(outcome)
             self._save()
+            self.accelerator.wait_for_everyone()  # a process that ends may take the others with it
             if self.stepper.ema is not None:
                 self.stepper.ema.adopt()
         if interrupt.received == signal.SIGINT:
@@ -167,7 +171,8 @@ class _Training:
             self.stepper.start_average()
         else:
             self._restore(found)
-        self.spent = self._spent(self.clock.seconds)
+        self._agree()
+        self.spent = self._spent(0.0 if found is None else found.state["seconds"])  # not by the clock, which each process has its own
         self.saved = (self.steps, self.clock.seconds)
         window = None if found is None else found.state["window"]
         self.journal = Journal(self.directory, self.steps, window, self.options.tensorboard)
@@ -175,6 +180,14 @@ class _Training:
             for player in self.stepper.players.values():  # DDP looks at what asks for gradients when it is made
                 nn.ParameterList(player.parameters).requires_grad_(True)
             self.stepper.forward = self.accelerator.prepare_model(self.model)
+
+    def _agree(self) -> None:
+        """All processes go on from the same step."""
+        rank = self.stepper.rank
+        steps = set(rank.gather(torch.tensor([self.steps]), rank.count).tolist())
+        if len(steps) > 1:
+            where = None if self.checkpoints is None else self.checkpoints.directory
+            raise ConfigError(f"{where}: the processes find different steps there ({sorted(steps)}); use a disk that all machines see")
 
     def _after(self, outcome: Outcome) -> None:
         """Count the step, record it, and write a checkpoint where it is time."""
@@ -252,8 +265,12 @@ def _at_work(model: nn.Module) -> Iterator[None]:
 def _accelerator(device: Device) -> "Accelerator":
     from accelerate import Accelerator, DistributedDataParallelKwargs
 
+    Rank.here(device)  # the processes meet as they do elsewhere
     # a turn moves one player only: the others' parameters have no gradient
-    return Accelerator(cpu=device == "cpu", kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)])
+    how = DistributedDataParallelKwargs(find_unused_parameters=True)
+    # without a GPU accelerate must be told so, or each process would train alone; in which precision, `precision.py` says
+    cpu = device == "cpu" or not torch.cuda.is_available()
+    return Accelerator(cpu=cpu, mixed_precision="no", kwargs_handlers=[how])
 
 
 def _device(device: Device, accelerator: "Accelerator") -> torch.device:

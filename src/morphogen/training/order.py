@@ -8,6 +8,7 @@ exactly B rows, and a batch may end one epoch and begin the next. B = n (or 0, o
 __all__ = ["Order"]
 
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
 from morphogen.numerics.randomness import Rng
@@ -27,7 +28,7 @@ class Order:
         self.batch = batch if 0 < batch < examples else examples
         self._known: dict[int, Tensor] = {}  # the epochs of the last step: at most two for B < n
 
-    def __getitem__(self, step: int) -> Tensor:
+    def __getitem__(self, step: int) -> Int[Tensor, " b"]:
         if self.batch == self.examples:
             return torch.arange(self.examples)
         first = step * self.batch

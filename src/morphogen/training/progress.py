@@ -39,6 +39,7 @@ class Clock:
 
     @property
     def seconds(self) -> float:
+        """Until now."""
         return time.monotonic() - self._start
 
 

@@ -12,14 +12,16 @@ import hashlib
 import math
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
+from morphogen.component import ConfigError
 from morphogen.contract import Batch, Losses
 from morphogen.model import Model
 from morphogen.numerics.randomness import Rng
+from morphogen.rank import Rank
 from morphogen.training.ema import Ema
 from morphogen.training.optimizers import Player, players_of
 from morphogen.training.order import Order
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 MOST_TO_START_ON = 65_536  # rows of one step may be all there are, in micro-batches: they would not fit in memory at once
 
 
+@runtime_checkable
 class Examples(Protocol):
     """A data set: rows that can be asked for by number."""
 
@@ -75,11 +78,13 @@ class Stepper:
 
     def __init__(self, model: Model, examples: Examples, accelerator: "Accelerator", precision: Precision, seed: int):
         self.model, self.examples, self.accelerator, self.precision, self.seed = model, examples, accelerator, precision, seed
-        self.rank, self.world, self.device = accelerator.process_index, accelerator.num_processes, model.device
+        self.rank, self.device = Rank(accelerator.process_index, accelerator.num_processes), model.device
         self.players = players_of(model)
         self.first = next(iter(self.players.values()))
         self.order = Order(len(examples), model.plan.batch, seed)
-        mine = torch.arange(self.order.batch).tensor_split(self.world)[self.rank]
+        if self.order.batch < self.rank.count:
+            raise ConfigError(f"{self.rank.count} processes cannot share a batch of {self.order.batch}; launch fewer, or raise plan.batch")
+        mine = self.rank.share(torch.arange(self.order.batch))
         self.parts = [part for part in mine.tensor_split(model.plan.accumulate) if len(part)]
         self.ema: Ema | None = None
         self.forward: nn.Module = model  # or what the ranks see of it
@@ -103,7 +108,7 @@ class Stepper:
         turns, plan = self.model.objective.turns, self.model.plan
         player = self.players[turns[step % len(turns)]]
         self._hand_turn_to(player)
-        seed_torch(self.device, self.seed, step, self.rank)
+        seed_torch(self.device, self.seed, step, self.rank.index)
         sums = self._descent(player, step)
         gradients = [p.grad for p in player.parameters if p.grad is not None]
         if gradients:
@@ -114,7 +119,7 @@ class Stepper:
             if gradients:
                 clip = 1.0 if plan.clip is None else min(1.0, plan.clip / max(means["norm"], 1e-12))
                 # DDP left the mean over the ranks, of each rank's weighted sum
-                means["lr"] = player.descend(clip * self.world / weight, plan.schedule(turn, spent))
+                means["lr"] = player.descend(clip * self.rank.count / weight, plan.schedule(turn, spent))
             if sums.statistics:
                 with torch.no_grad():
                     self.model.objective.absorb(sums.statistics, step)
@@ -133,7 +138,7 @@ class Stepper:
             batch = self.examples[rows[part]].to(self.device)
             if augment is not None:
                 batch = Batch(augment(batch.medium, rng.fork("augment")), batch.condition)
-            apart = self.world > 1 and i + 1 < len(self.parts)  # the ranks need meet only once a step
+            apart = self.rank.count > 1 and i + 1 < len(self.parts)  # the ranks need meet only once a step
             with self.accelerator.no_sync(network) if apart else nullcontext(), torch.set_grad_enabled(learns):
                 with autocast(self.precision, self.device):
                     losses = network(batch, rng, player.name)
@@ -141,7 +146,7 @@ class Stepper:
                 if learns:
                     self.accelerator.backward(weighted["loss"])
             sums.add(weighted, losses.statistics)
-        if self.world > 1:
+        if self.rank.count > 1:
             sums.statistics = {name: self.accelerator.reduce(value, "sum") for name, value in sums.statistics.items()}
         return sums
 
@@ -150,8 +155,8 @@ class Stepper:
         like = sums.weighted["loss"]
         checks = [value.sum().to(like) for value in sums.statistics.values()]
         vector = torch.stack([*sums.weighted.values(), *checks])
-        if self.world > 1:
-            told = torch.tensor([seconds / self.world, float(stop)], device=vector.device, dtype=vector.dtype)
+        if self.rank.count > 1:
+            told = torch.tensor([seconds / self.rank.count, float(stop)], device=vector.device, dtype=vector.dtype)
             *values, seconds, stopped = self.accelerator.reduce(torch.cat([vector, told]), "sum").tolist()
             stop = stopped > 0
         else:
