@@ -84,6 +84,7 @@ def test_dropout_is_for_training_only() -> None:
     assert not torch.equal(net(x, None), net(x, None))
 
 
+@pytest.mark.usefixtures("untyped")
 def test_an_unknown_cell_is_refused() -> None:
     with pytest.raises(ConfigError, match="cell 'rnn': there are lstm, gru"):
         network("rnn")

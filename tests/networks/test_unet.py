@@ -60,10 +60,9 @@ def test_config_round_trip() -> None:
 @pytest.mark.parametrize("pieces", [(1,) * 9, (4, 1, 4), (9,)])
 def test_causal_attention_in_pieces_is_causal_attention(pieces: tuple[int, ...]) -> None:
     attention, x = Attention(16, 4), noise(2, 9, 16)
-    memory, found = attention.memory(2, 9), []
+    memory = attention.memory(2, 9)
     with torch.no_grad():
-        for piece in x.split(list(pieces), 1):
-            found.append(attention(piece, memory, causal=True))
+        found = [attention(piece, memory, causal=True) for piece in x.split(list(pieces), 1)]
         assert torch.allclose(torch.cat(found, 1), attention(x, causal=True), atol=1e-6)
 
 

@@ -43,7 +43,7 @@ def times(scheduler: Any) -> tuple[int, ...]:
 
 
 @pytest.mark.parametrize("spacing", ["leading", "trailing", "linspace"])
-@pytest.mark.parametrize("variance, name", [("beta", "fixed_large"), ("posterior", "fixed_small")])
+@pytest.mark.parametrize(("variance", "name"), [("beta", "fixed_large"), ("posterior", "fixed_small")])
 @pytest.mark.parametrize("clip", [True, False])
 def test_ddpm(variance: Any, name: str, spacing: str, clip: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     scheduler = scheduling_ddpm.DDPMScheduler(**BETAS, variance_type=name, clip_sample=clip, timestep_spacing=spacing)

@@ -1,0 +1,1 @@
+"""Networks: architectures alone, without a probability."""

@@ -22,15 +22,17 @@ class KeyValues:
 
     Arguments:
         rows, positions, heads, width: of the sequences; `width` is that of all heads together.
-        like: a tensor whose device and precision they take.
+        like: a tensor [...] whose device and precision they take.
     """
 
-    def __init__(self, rows: int, positions: int, heads: int, width: int, like: Tensor):
+    def __init__(self, rows: int, positions: int, heads: int, width: int, like: Float[Tensor, "..."]):
         self.keys, self.values = like.new_zeros(2, rows, heads, positions, width // heads).unbind(0)
         self.length = 0
 
-    def append(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Write `[B, heads, T, D / heads]` behind what is there; views of all of it."""
+    def append(
+        self, keys: Float[Tensor, "b n t d"], values: Float[Tensor, "b n t d"]
+    ) -> tuple[Float[Tensor, "b n s d"], Float[Tensor, "b n s d"]]:
+        """Write those of n heads behind what is there; views of all of it."""
         end = self.length + keys.shape[2]
         self.keys[:, :, self.length : end], self.values[:, :, self.length : end] = keys, values
         self.length = end
@@ -75,12 +77,13 @@ class GridAttention(Component, nn.Module):
     Arguments:
         channels: C; a multiple of `heads`.
         heads: attentions side by side.
+        group: channels of one group of the normalisation.
     """
 
-    def __init__(self, channels: int, heads: int = 1):
+    def __init__(self, channels: int, heads: int = 1, group: int = 8):
         super().__init__()
-        self.channels, self.heads = channels, heads
-        self.norm, self.attention = groups(channels), Attention(channels, heads)
+        self.channels, self.heads, self.group = channels, heads, group
+        self.norm, self.attention = groups(channels, group), Attention(channels, heads)
         nn.init.zeros_(self.attention.out.weight)
         nn.init.zeros_(self.attention.out.bias)
 

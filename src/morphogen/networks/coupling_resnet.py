@@ -41,7 +41,7 @@ class CouplingResNet(Component, nn.Module):
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
 
-    def forward(self, x: Float[Tensor, "b c h w"], context: Context | None) -> Float[Tensor, "b two_c h w"]:
+    def forward(self, x: Float[Tensor, "b c h w"], context: Context | None) -> Float[Tensor, "b 2*c h w"]:
         vector = None if context is None else context.vector
         h = self.places(self.enter(rearrange(x, "b c (h p) (w q) -> b (c p q) h w", p=self.patch, q=self.patch)), vector)
         for block in self.body:

@@ -107,8 +107,8 @@ class _Layer(nn.Module):
         return to_above, to_left
 
 
-def gate(features: Tensor, colours: int = 1) -> Tensor:
-    """tanh(a) sigmoid(b) of the two halves (a, b) of each colour's features: `[B, 2 D, ...] -> [B, D, ...]`."""
+def gate(features: Float[Tensor, "b d ..."], colours: int = 1) -> Float[Tensor, "b d//2 ..."]:
+    """tanh(a) sigmoid(b) of the two halves (a, b) of each colour's features."""
     a, b = features.unflatten(1, (colours, 2, -1)).unbind(2)
     return (a.tanh() * b.sigmoid()).flatten(1, 2)
 
@@ -119,9 +119,14 @@ class PixelMemory:
     A symbol costs five small operations a layer: the horizontal weights are laid out once as matrices, one a colour; the window
     they meet is a view of a buffer; what the vertical stack has to say of a row is computed when the row begins. What lies ahead
     in a buffer still holds the row above: only zeros of the mask meet it.
+
+    Arguments:
+        network: what it remembers for.
+        rows: pictures drawn side by side.
+        vector: `context.vector` [B, D] of these rows (None: there is none).
     """
 
-    def __init__(self, network: GatedPixelCNN, rows: int, vector: Tensor | None):
+    def __init__(self, network: GatedPixelCNN, rows: int, vector: Float[Tensor, "b d"] | None):
         self.position, self.symbols = 0, network.symbols.weight.detach()
         self.colours, height, self.width = network.picture
         self.places: Tensor | None = None
@@ -139,8 +144,8 @@ class PixelMemory:
         self.waists = self.waist.chunk(self.colours, 1)
 
     @torch.no_grad()
-    def step(self, previous: Tensor | None) -> Tensor:
-        """The symbols `[B]` of the position just drawn (None: there is none yet) to the logits `[B, V]` of the next."""
+    def step(self, previous: Int[Tensor, " b"] | None) -> Float[Tensor, "b v"]:
+        """The symbols of the position just drawn (None: there is none yet) to the logits of the next."""
         y, place = divmod(self.position, self.width * self.colours)
         x, colour = divmod(place, self.colours)
         if previous is not None:

@@ -18,6 +18,7 @@ __all__ = ["AboveConv", "Kind", "LeftConv"]
 from typing import Literal
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -37,7 +38,7 @@ class AboveConv(nn.Conv2d):
         super().__init__(channels_in, channels_out, (kernel // 2 + (kind == "B"), kernel))
         self.reach = kernel // 2
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h w"]:
         padded = F.pad(x, (self.reach, self.reach, self.reach, 0))
         return super().forward(padded)[:, :, : x.shape[2]]  # kind A has one row more: that below the picture
 
@@ -56,7 +57,7 @@ class LeftConv(nn.Conv2d):
         bias: whether there is one.
     """
 
-    order: Tensor
+    order: Float[Tensor, "d c 1 k"]
 
     def __init__(self, channels_in: int, channels_out: int, kernel: int, kind: Kind, colours: int = 1, bias: bool = True):
         super().__init__(channels_in, channels_out, (1, kernel // 2 + 1), bias=bias)
@@ -64,11 +65,11 @@ class LeftConv(nn.Conv2d):
         self.register_buffer("order", _order(channels_in, channels_out, self.reach + 1, kind, colours), persistent=False)
 
     @property
-    def kernel(self) -> Tensor:
+    def kernel(self) -> Float[Tensor, "d c 1 k"]:
         """The masked weights `[out, in, 1, taps]`."""
         return self.weight * self.order
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h w"]:
         return F.conv2d(F.pad(x, (self.reach, 0)) if self.reach else x, self.kernel, self.bias)
 
 

@@ -87,7 +87,13 @@ class Recurrent(Component, nn.Module):
 
 
 class RecurrentMemory:
-    """The states of all layers after `rows` sequences so far, and from them the next symbol's logits."""
+    """The states of all layers after `rows` sequences so far, and from them the next symbol's logits.
+
+    Arguments:
+        network: what they are the states of.
+        rows: sequences drawn side by side.
+        context: what the network may look at besides, of as many rows.
+    """
 
     def __init__(self, network: Recurrent, rows: int, context: Context | None):
         self.network, self.context = network, context
@@ -95,8 +101,8 @@ class RecurrentMemory:
         self.start = torch.full((rows,), network.vocabulary, device=network.symbols.weight.device)
 
     @torch.no_grad()
-    def step(self, previous: Tensor | None) -> Tensor:
-        """The symbols `[B]` of the position just drawn (None: there is none yet) to the logits `[B, V]` of the next."""
+    def step(self, previous: Int[Tensor, " b"] | None) -> Float[Tensor, "b v"]:
+        """The symbols of the position just drawn (None: there is none yet) to the logits of the next."""
         read = self.start if previous is None else previous
         logits, self.states = self.network.read(read[:, None], self.context, self.states)
         return logits[:, 0]

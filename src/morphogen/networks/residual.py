@@ -10,6 +10,7 @@ __all__ = ["FiLM", "ResidualBlock", "groups"]
 from typing import Literal
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -37,7 +38,7 @@ class FiLM(nn.Module):
         nn.init.zeros_(self.project.weight)
         nn.init.zeros_(self.project.bias)
 
-    def forward(self, x: Tensor, v: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "b c ..."], v: Float[Tensor, "b d"]) -> Float[Tensor, "b c ..."]:
         scale, shift = self.project(v).chunk(2, 1)
         return x * (1 + expand_like(scale, x)) + expand_like(shift, x)
 
@@ -64,7 +65,7 @@ class ResidualBlock(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.skip = nn.Identity() if channels_in == channels_out else nn.Conv2d(channels_in, channels_out, 1)
 
-    def forward(self, x: Tensor, vector: Tensor | None = None) -> Tensor:
+    def forward(self, x: Float[Tensor, "b c h w"], vector: Float[Tensor, "b d"] | None = None) -> Float[Tensor, "b e ..."]:
         h = self.conv1(self._sized(F.silu(self.norm1(x))))
         h = self.norm2(h)
         if self.film is not None and vector is not None:

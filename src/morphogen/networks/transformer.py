@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from morphogen.component import Component
 from morphogen.contract import Context
 from morphogen.networks.attention import Attention, KeyValues
+from morphogen.networks.gelu import GELU
 from morphogen.numerics.tensors import raster, unraster
 
 
@@ -80,16 +81,22 @@ class Transformer(Component, nn.Module):
 
 
 class Block(nn.Module):
-    """Attention, then an MLP of four times the width with GELU (tanh form, as GPT-2), each adding to the stream [B, T, D]."""
+    """Attention, then an MLP of four times the width with GELU (tanh form, as GPT-2), each adding to the stream.
+
+    Arguments:
+        width: D of the stream [B, T, D].
+        heads: of the attention.
+        dropout: on what each branch adds.
+    """
 
     def __init__(self, width: int, heads: int, dropout: float):
         super().__init__()
         self.norm1, self.attention = nn.LayerNorm(width), Attention(width, heads)
         self.norm2 = nn.LayerNorm(width)
-        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(approximate="tanh"), nn.Linear(4 * width, width))
+        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), GELU(), nn.Linear(4 * width, width))
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, h: Tensor, memory: KeyValues | None = None) -> Tensor:
+    def forward(self, h: Float[Tensor, "b t d"], memory: KeyValues | None = None) -> Float[Tensor, "b t d"]:
         h = h + self.dropout(self.attention(self.norm1(h), memory, causal=True))
         return h + self.dropout(self.mlp(self.norm2(h)))
 
@@ -99,7 +106,13 @@ class Block(nn.Module):
 
 
 class TransformerMemory:
-    """The keys and values of `rows` sequences so far, and from them the next symbol's logits."""
+    """The keys and values of `rows` sequences so far, and from them the next symbol's logits.
+
+    Arguments:
+        network: whose keys and values they are.
+        rows: sequences drawn side by side.
+        context: what the network may look at besides, of as many rows.
+    """
 
     def __init__(self, network: Transformer, rows: int, context: Context | None):
         self.network, self.context, self.position = network, context, 0
@@ -107,8 +120,8 @@ class TransformerMemory:
         self.start = torch.full((rows,), network.vocabulary, device=network.symbols.weight.device)
 
     @torch.no_grad()
-    def step(self, previous: Tensor | None) -> Tensor:
-        """The symbols `[B]` of the position just drawn (None: there is none yet) to the logits `[B, V]` of the next."""
+    def step(self, previous: Int[Tensor, " b"] | None) -> Float[Tensor, "b v"]:
+        """The symbols of the position just drawn (None: there is none yet) to the logits of the next."""
         read = self.start if previous is None else previous
         h = self.network.embed(read[:, None], self.position, self.context)
         for block, memory in zip(self.network.blocks, self.memories, strict=True):

@@ -23,7 +23,7 @@ _NETWORKS: dict[str, dict[str, Any]] = {
     "tiny": {"channels": 8, "multipliers": (1, 2), "blocks": 1, "heads": 0},
     "small": {"channels": 24, "multipliers": (1, 2), "blocks": 1, "heads": 2},
     "small, above 16 a side": {"channels": 48, "multipliers": (1, 2), "blocks": 1, "heads": 4, "patch": 2},
-    "paper": {"channels": 128, "multipliers": (1, 2, 2, 2), "blocks": 2, "attention": (16,), "dropout": 0.1},
+    "paper": {"channels": 128, "multipliers": (1, 2, 2, 2), "blocks": 2, "attention": (16,), "dropout": 0.1, "design": "ddpm"},
 }
 _PLANS: dict[str, dict[str, Any]] = {
     "tiny": {"optimizer": Adam(2e-3), "batch": 32, "ema": 0.99},

@@ -1,0 +1,18 @@
+"""Which bench has which name. A bench is imported when it runs: each brings a peer's seconds of import with it."""
+
+__all__ = ["open_bench"]
+
+from importlib import import_module
+
+from benchmarks.figure import Duel
+from benchmarks.names import Name
+
+_HOME = {
+    "vae-train": "vae", "ddpm-train": "ddpm", "ddpm-sample": "ddpm", "gpt-train": "gpt",
+    "pixelcnn-sample": "pixelcnn", "startup": "startup",
+}  # fmt: skip
+
+
+def open_bench(name: Name) -> list[Duel]:
+    """Ours and the peer made ready, a duel for each figure."""
+    return getattr(import_module(f"benchmarks.{_HOME[name.bench]}"), name.bench.replace("-", "_"))(name)

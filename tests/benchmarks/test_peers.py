@@ -1,0 +1,39 @@
+"""The peers' loops do what they are said to do."""
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.peers import naive_pixelcnn, nanogpt
+from morphogen.networks.gated_pixelcnn import GatedPixelCNN
+
+
+def test_nanogpt_learns_a_text_of_one_letter_and_does_not_look_ahead() -> None:
+    torch.manual_seed(0)
+    net = nanogpt.NanoGPT(5, 8, 16, 2, 2)
+    x, text = torch.full((1, 8), 3), np.full(100, 3, dtype=np.uint16)
+    before = net(x, x).item()
+    nanogpt.training(net, text, 4, 8, 20, torch.float32, best=False)()
+    assert net(x, x).item() < 0.9 * before
+    at = net.tokens(x).detach().requires_grad_()
+    h = at
+    for block in net.blocks:
+        h = block(h)
+    h[0, 3].sum().backward()
+    assert (at.grad[0].abs().sum(1) > 0).tolist() == [True] * 4 + [False] * 4  # type: ignore[index]
+
+
+def test_a_naive_pass_is_made_for_every_pixel() -> None:
+    calls: list[int] = []
+    network = GatedPixelCNN((1, 4, 4), 3, width=8, layers=2)
+    network.register_forward_hook(lambda *_: calls.append(1))
+    naive_pixelcnn.passes(network, 2, 10)()
+    assert len(calls) == 10
+
+
+def test_transformers_and_nanogpt_are_of_the_same_size_but_for_biases() -> None:
+    peer = pytest.importorskip("benchmarks.peers.transformers_gpt2")
+    pytest.importorskip("transformers")
+    theirs = {name: p.numel() for name, p in peer.gpt2(11, 8, 16, 2, 2).named_parameters()}
+    ours = sum(p.numel() for p in nanogpt.NanoGPT(11, 8, 16, 2, 2).parameters())
+    assert sum(n for name, n in theirs.items() if not name.endswith("bias")) == ours
