@@ -8,7 +8,7 @@ The path steps through the JSON; a system's name is written as one word, `webp-l
 `bits`: bits/dim with the kind of the likelihood. A record that is not there reads "not yet".
 """
 
-__all__ = ["bad_commands", "dead_links", "fill", "pages"]
+__all__ = ["bad_commands", "dead_links", "fill", "loose_figures", "pages"]
 
 import json
 import os
@@ -23,6 +23,7 @@ RESULTS = ROOT / "src" / "morphogen" / "recipes" / "results"
 SYSTEMS = ROOT / "src" / "morphogen" / "systems"
 LINK = re.compile(r"\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
 MARK = re.compile(r"<!-- figure: (\S+) (\S+) (\S+) -->(\[[^\]]*\]\([^)]*\)|not yet)")
+MEASURED = re.compile(r"\d+\.\d+|\d[\d,]* ?(?:%|bits|nats|seconds?|minutes?|samples|pictures a second|parameters)")
 SIGN = {"exact": "=", "lower_bound": "≤", "estimate": "≈"}
 
 
@@ -60,6 +61,13 @@ def fill(text: str, page: Path, results: Path = RESULTS) -> str:
     if text.count("<!-- figure:") != len(MARK.findall(text)):
         raise ValueError(f"{page}: a figure's marker is not <!-- figure: RECORD PATH FORM -->not yet, or -->[...](...)")
     return MARK.sub(lambda mark: _figure(mark, page, results), text)
+
+
+def loose_figures(text: str) -> list[str]:
+    """Numbers that look measured and stand in the prose by themselves: neither in code, nor in a formula, nor behind a marker."""
+    prose = LINK.sub("", MARK.sub("", _without_code(text)))
+    prose = re.sub(r"`[^`\n]*`|\$\$[^$]+\$\$|\$[^$\n]+\$|^ {4}.*$|^Code: .*$", "", prose, flags=re.M)
+    return MEASURED.findall(prose)
 
 
 def _missing(name: str, file: Path) -> str | None:
@@ -114,6 +122,7 @@ def _commands(text: str) -> list[str]:
     indented = re.findall(r"^(?: {4}|\t)(.*)$", rest, re.M)
     lines = [line for block in shell for line in block.splitlines()] + indented + re.findall(r"`([^`\n]+)`", rest)
     bare = [re.split(r"\s#|\s{3,}|\s[|>]\s", line.strip().removeprefix("$ ").removeprefix(".venv/bin/"))[0].strip() for line in lines]
+    bare = [re.sub(r"^accelerate launch .*? -m (?=morphogen )", "", line) for line in bare]
     return [line for line in bare if re.match(r"(morphogen|make|python) \S", line) and "=" not in line.split()[1]]
 
 

@@ -71,6 +71,7 @@ BAD = {
     "a verb": "    morphogen paint digits\n",
     "an option": "```sh\nmorphogen train ddpm --data digits --colour red\n```\n",
     "an option in the line": "Run `morphogen sample --colour red`.",
+    "an option of a launched verb": "    accelerate launch --num_processes 2 -m morphogen train ddpm --colour red\n",
     "a value": "    morphogen sample --n many\n",
     "a system": "    morphogen train picasso --data digits\n",
     "a target": "    make coffee\n",

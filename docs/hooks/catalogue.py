@@ -1,0 +1,133 @@
+"""The catalogue of systems, read off their pages and off the records: `python docs/hooks/catalogue.py` writes docs/catalogue.md anew.
+
+Numbers of parameters are counted on models that are composed without memory (torch's meta device), on the data of `SPECIMENS`.
+The figures stand behind the markers of tests/docs/prose.py, which copies them from the records.
+"""
+
+__all__ = ["SPECIMENS", "catalogue", "counts"]
+
+import json
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import torch
+
+from morphogen.catalogue import Page, family, pages
+from morphogen.model import parameters
+from morphogen.representations.pixels import Pixels
+from morphogen.representations.tabular import RealColumn, Tabular
+from morphogen.representations.text import Bytes
+from morphogen.systems import Size
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "src" / "morphogen" / "recipes" / "results"
+RECORDS = ("digits", "mnist-5k", "fashion-mnist")  # comparisons, one model a family
+SIZES = get_args(Size)
+_TABLE = Tabular(tuple(RealColumn(f"column {i}") for i in range(8)))
+# What a system of each medium is counted on: at the paper's size, and at the others; with how many classes.
+SPECIMENS: dict[str, tuple[Any, Any, int]] = {
+    "pictures": (Pixels(256, (3, 32, 32)), Pixels(256, (1, 28, 28)), 10),
+    "text": (Bytes(1024), Bytes(256), 0),
+    "table": (_TABLE, _TABLE, 0),
+}
+TITLES = {"pictures": "Pictures", "text": "Text", "table": "Tables"}
+NOTES = {
+    "pictures": "Counted on ten classes and 28 x 28 grey pixels (*tiny*, *small*) or 32 x 32 coloured ones (*paper*), of 256 levels.",
+    "text": "Counted on blocks of 256 bytes (*tiny*, *small*) or 1,024 (*paper*); 256 symbols.",
+    "table": "Counted on eight columns of real numbers.",
+}
+HEAD = """# The catalogue
+
+A system is a *page*: a function of some thirty lines with numbers in it, that composes a family, a network, a representation and a
+conditioner. `morphogen systems` lists these pages too, and nothing is registered by hand: a page that is added to
+[`systems`](../src/morphogen/systems) is here when `python docs/hooks/catalogue.py` has run again, and a test says so until then.
+
+Each comes in three sizes: *tiny* for tests, *small* for minutes on two cores, *paper* for the shape that was published. The numbers
+beside them are parameters, all of them learned; where none are, because nothing is descended, what is fitted is counted instead (†).
+Figures are those of the records: bits/dim is exact (=) or an upper bound (≤); "none" is a model without a likelihood; a dash is a
+system that was not part of that comparison.
+
+    morphogen train NAME --data DATA --size small --time 4m
+"""
+
+
+def catalogue() -> str:
+    """The page, its figures not yet filled in."""
+    parts = [HEAD]
+    for medium, title in TITLES.items():
+        of = [page for page in pages().values() if page.medium == medium]
+        parts += [f"## {title}\n", NOTES[medium] + "\n", _systems(of), *_figures(of)]
+    return "\n".join(parts)
+
+
+def counts(page: Page) -> dict[str, str]:
+    """How many numbers a system has, by size."""
+    large, small, classes = SPECIMENS[page.medium]
+    return {size: _count(page.compose(large if size == "paper" else small, 0 if page.name == "ngram" else classes, size)) for size in SIZES}
+
+
+def _systems(of: list[Page]) -> str:
+    lines = ["| system | family | in one line | " + " | ".join(SIZES) + " |", "|---|---|---|" + "---:|" * len(SIZES)]
+    for page in of:
+        with torch.device("meta"):
+            numbers, kind = counts(page), _family(page)
+        lines.append(f"| {_link(page)} | {kind} | {_sentence(page)} | " + " | ".join(numbers.values()) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _figures(of: list[Page]) -> list[str]:
+    """A table of what was measured; nothing for a medium of which nothing was."""
+    records = {name: json.loads(path.read_text(encoding="utf8")) for name in RECORDS if (path := RESULTS / f"{name}.json").exists()}
+    known = {name: record["figures"] for name, record in records.items() if any(page.name in record["figures"] for page in of)}
+    if not known:
+        return ["*Not measured yet*: no record has a figure of these.\n"]
+    heads = [f"{name}: {what}" for name in known for what in ("bits/dim", "Fréchet")]
+    lines = ["| system | " + " | ".join(heads) + " |", "|---|" + "---:|" * len(heads)]
+    for page in of:
+        cells = [cell for name, figures in known.items() for cell in _cells(name, page.name, figures.get(page.name))]
+        lines.append(f"| {_link(page)} | " + " | ".join(cells) + " |")
+    return ["\n".join(lines) + "\n"]
+
+
+def _cells(record: str, system: str, row: Mapping[str, Any] | None) -> list[str]:
+    if row is None:
+        return ["-", "-"]
+    forms = (("likelihood", "bits"), ("frechet", ".2f"))
+    return [f"<!-- figure: {record} figures.{system}.{key} {form} -->not yet" if row[key] else "none" for key, form in forms]
+
+
+def _count(model: Any) -> str:
+    learned = parameters(model)
+    return _short(learned) if learned else f"{_short(sum(buffer.numel() for buffer in model.buffers()))} †"
+
+
+def _short(number: int) -> str:
+    return f"{number / 1e6:.1f} M" if number >= 1e6 else f"{number / 1e3:.0f} k" if number >= 1e3 else str(number)
+
+
+def _family(page: Page) -> str:
+    """Its family, each name a link to the family's page."""
+    _, small, classes = SPECIMENS[page.medium]
+    names = family(page.compose(small, 0 if page.name == "ngram" else classes, "tiny")).split(" + ")
+    return ", ".join(f"[{name}](families/{name}.md)" for name in names)
+
+
+def _link(page: Page) -> str:
+    return f"[`{page.name}`](../src/morphogen/systems/{page.name}.py)"
+
+
+def _sentence(page: Page) -> str:
+    """What its file begins with, as a cell of a table."""
+    said = str(sys.modules[page.compose.__module__].__doc__).split("\n")[0].rstrip(".")
+    return re.sub(r"([|*_<])", r"\\\1", said)
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
+    from tests.docs.prose import fill
+
+    place = ROOT / "docs" / "catalogue.md"
+    place.write_text(fill(catalogue(), place), encoding="utf8")
