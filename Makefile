@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: help demo demo-mnist data test test-slow lint clean
+.PHONY: help demo demo-mnist data test test-slow bench lint docs clean
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
@@ -36,12 +36,19 @@ test-slow: $(VENV)/dev  ## the tests that take minutes each, or a browser
 	command -v chromium >/dev/null || (apt-get update && apt-get install -y chromium)
 	$(BIN)/python -m pytest -m slow
 
+bench: $(VENV)/dev  ## every benchmark beside its peers, stored in benchmarks/results (under 20 minutes of a quiet machine)
+	$(PIP) --no-deps -r requirements/benchmarks.txt
+	$(BIN)/python -m benchmarks all
+
 lint: $(VENV)/dev  ## style, types, import layers, spelling
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell
+
+docs: $(VENV)/dev  ## the documentation site, into build/site: open build/site/index.html
+	$(BIN)/mkdocs build --strict
 
 clean:
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache

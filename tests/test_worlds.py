@@ -131,6 +131,7 @@ def test_a_draw_is_keyed_by_its_row() -> None:
         torch.testing.assert_close(among_64, alone, rtol=0, atol=1e-6)
 
 
+@pytest.mark.usefixtures("untyped")
 def test_what_is_no_law_is_refused() -> None:
     with pytest.raises(ValueError, match="must be a law"):
         GaussianMixture(torch.tensor([0.5, 0.6]), torch.zeros(2, 1), torch.ones(2, 1, 1))

@@ -10,10 +10,7 @@ Names are imported when first used: `import morphogen` loads neither torch nor a
 """
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import Any
-
-__version__ = version("morphogen")
 
 _HOME = {
     "Ancestral": "families.autoregressive.decoding",
@@ -40,6 +37,10 @@ def __getattr__(name: str) -> Any:
     if name in _RENAMED:  # a name must not be a submodule's: importing that would take its place
         home, original = _RENAMED[name]
         return getattr(import_module(f"morphogen.{home}"), original)
+    if name == "__version__":  # what reads it takes as long to import as all the rest
+        from importlib.metadata import version
+
+        return version("morphogen")
     raise AttributeError(f"morphogen has no {name!r}; it has {', '.join(__all__)}")
 
 

@@ -4,6 +4,7 @@ __all__ = ["Staged"]
 
 from typing import Any
 
+from jaxtyping import Shaped
 from torch import Tensor, nn
 
 from morphogen.component import Component
@@ -27,6 +28,7 @@ class Staged(Component, Boundary):
 
     @property
     def last(self) -> Model:
+        """The stage that samples and is measured."""
         last: Any = list(self.models.values())[-1]
         return last
 
@@ -40,6 +42,6 @@ class Staged(Component, Boundary):
         """As `Model.sample`, of the last stage; its representation decodes through the earlier ones."""
         return self.last.sample(n, *arguments, **options)
 
-    def log_prob(self, medium: Tensor, *arguments: Any, **options: Any) -> Likelihood:
+    def log_prob(self, medium: Shaped[Tensor, "b ..."], *arguments: Any, **options: Any) -> Likelihood:
         """As `Model.log_prob`, of the last stage: its latents' log_weight makes it a bound on the medium."""
         return self.last.log_prob(medium, *arguments, **options)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 import torch
+from jaxtyping import Bool, Float, Int, Real, Shaped
 from torch import Tensor, nn
 
 from morphogen.component import Component
@@ -31,16 +32,17 @@ class Unsupported(NotImplementedError):
 class Batch:
     """Rows of a data set: the medium as tensors, and what it may be conditioned on (labels int64 [B]; None: nothing)."""
 
-    medium: Tensor
-    condition: Tensor | None = None
+    medium: Shaped[Tensor, "b ..."]
+    condition: Shaped[Tensor, "b ..."] | None = None
 
     def __len__(self) -> int:
         return len(self.medium)
 
-    def __getitem__(self, rows: slice | Tensor) -> "Batch":
+    def __getitem__(self, rows: slice | Shaped[Tensor, " n"]) -> "Batch":
         return Batch(self.medium[rows], None if self.condition is None else self.condition[rows])
 
     def to(self, device: torch.device | str) -> "Batch":
+        """The same rows on `device`."""
         return Batch(self.medium.to(device), None if self.condition is None else self.condition.to(device))
 
 
@@ -48,22 +50,23 @@ class Batch:
 class Context:
     """What a network may look at besides x. `null`, the same without the condition, is there only if it was trained for."""
 
-    vector: Tensor | None = None  # [B, D]
-    tokens: Tensor | None = None  # [B, T, D]
-    mask: Tensor | None = None  # [B, T] valid positions of tokens
-    spatial: Tensor | None = None  # [B, C, H, W]
-    prefix: Tensor | None = None  # [B, P] the known first part of x, as ids
-    condition: Tensor | None = None  # [B] the raw rows, for guidance by a classifier or a reward
+    vector: Float[Tensor, "b d"] | None = None
+    tokens: Float[Tensor, "b t e"] | None = None
+    mask: Bool[Tensor, "b t"] | None = None  # valid positions of tokens
+    spatial: Float[Tensor, "b c h w"] | None = None
+    prefix: Int[Tensor, "b p"] | None = None  # the known first part of x, as ids
+    condition: Shaped[Tensor, "b ..."] | None = None  # the raw rows, for guidance by a classifier or a reward
     null: "Context | None" = None
 
     def map(self, change: Callable[[Tensor], Tensor]) -> "Context":
         """Apply `change` to every tensor, null's included."""
         return Context(**{f.name: _apply(getattr(self, f.name), change) for f in fields(self)})
 
-    def __getitem__(self, rows: slice | Tensor) -> "Context":
+    def __getitem__(self, rows: slice | Shaped[Tensor, " n"]) -> "Context":
         return self.map(lambda t: t[rows])
 
     def detach(self) -> "Context":
+        """The same, without a gradient to whatever made it."""
         return self.map(Tensor.detach)
 
     @staticmethod
@@ -75,10 +78,6 @@ class Context:
         return Context(**joined)
 
 
-def _apply(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    return value.map(change) if isinstance(value, Context) else None if value is None else change(value)
-
-
 @dataclass(frozen=True)
 class Encoded:
     """What a representation makes of the medium: log p(medium) = log p(x) + log_weight (>= if not exact).
@@ -86,11 +85,11 @@ class Encoded:
     One term for a log-determinant, for dequantisation and for log p(medium|z) - log q(z|medium) (SurVAE flows, Nielsen et al. 2020).
     """
 
-    x: Tensor  # [B, ...]
-    log_weight: Tensor  # [B]
-    dims: Tensor  # [B] units of the MEDIUM (subpixels, bytes), so that different representations stay comparable
+    x: Shaped[Tensor, "b ..."]
+    log_weight: Float[Tensor, " b"]
+    dims: Real[Tensor, " b"]  # units of the MEDIUM (subpixels, bytes), so that different representations stay comparable
     exact: bool = True
-    mask: Tensor | None = None  # [B, T] valid positions
+    mask: Bool[Tensor, "b t"] | None = None  # valid positions
 
     def __len__(self) -> int:
         return len(self.x)
@@ -100,13 +99,14 @@ class Encoded:
 class Losses:
     """What a player descends: the sum of `terms`, each [B], averaged with `weight` over micro-batches and ranks."""
 
-    terms: dict[str, Tensor]
-    weight: Tensor | None = None  # [B] units a row stands for (tokens); None: ones
-    metrics: dict[str, Tensor] = field(default_factory=dict)  # [B], logged, no gradient
+    terms: dict[str, Float[Tensor, " b"]]
+    weight: Float[Tensor, " b"] | None = None  # units a row stands for (tokens); None: ones
+    metrics: dict[str, Real[Tensor, " b"]] = field(default_factory=dict)  # logged, no gradient
     statistics: dict[str, Tensor] = field(default_factory=dict)  # SUMS over the batch (EM, codebooks), for `absorb`
 
     @property
-    def total(self) -> Tensor:
+    def total(self) -> Float[Tensor, " b"]:
+        """The terms' sum, which is descended."""
         return torch.stack(list(self.terms.values())).sum(0)
 
 
@@ -114,14 +114,15 @@ class Losses:
 class Likelihood:
     """log p(x) with its type: a bound is not a likelihood, a density is not a mass."""
 
-    nats: Tensor  # [B]
-    dims: Tensor  # [B]
+    nats: Float[Tensor, " b"]
+    dims: Real[Tensor, " b"]
     kind: Literal["exact", "lower_bound", "estimate"]
     measure: Literal["mass", "density"]
-    stderr: Tensor | None = None  # [B] Monte Carlo error of each row, where its value is an average
+    stderr: Float[Tensor, " b"] | None = None  # Monte Carlo error of each row, where its value is an average
 
     @property
-    def bits_per_dim(self) -> Tensor:
+    def bits_per_dim(self) -> Float[Tensor, " b"]:
+        """-log2 p(x) / dims."""
         return -self.nats / self.dims / torch.log(torch.tensor(2.0))
 
 
@@ -189,17 +190,19 @@ class Representation(Component, nn.Module, ABC):
     discrete: bool  # x lies on a grid or is categorical: a density of it is meaningless
     medium_discrete: bool  # the medium does
 
-    def prepare(self, medium: Tensor, rng: Rng) -> None:
+    def prepare(self, medium: Shaped[Tensor, "b ..."], rng: Rng) -> None:
         """Once, before the first step, on the first batch."""
 
     @abstractmethod
-    def encode(self, medium: Tensor, rng: Rng) -> Encoded: ...
+    def encode(self, medium: Shaped[Tensor, "b ..."], rng: Rng) -> Encoded:
+        """x of each row, and its change of measure."""
 
     @abstractmethod
-    def decode(self, x: Tensor) -> Tensor: ...
+    def decode(self, x: Shaped[Tensor, "b ..."]) -> Shaped[Tensor, "b ..."]:
+        """The medium that x stands for."""
 
     @abstractmethod
-    def present(self, medium: Tensor) -> list[Any]:
+    def present(self, medium: Shaped[Tensor, "b ..."]) -> list[Any]:
         """The medium as a person's objects: PIL images, strings, ..."""
 
 
@@ -209,9 +212,9 @@ class Conditioner(Component, nn.Module, ABC):
     width: int  # of context.vector, for those that fill it
 
     @abstractmethod
-    def forward(self, condition: Tensor, rng: Rng | None = None) -> Context: ...
+    def forward(self, condition: Shaped[Tensor, "b ..."], rng: Rng | None = None) -> Context: ...
 
-    def draw(self, rng: Rng) -> Tensor | None:
+    def draw(self, rng: Rng) -> Shaped[Tensor, "b ..."] | None:
         """Conditions for samples nobody gave one; None: sample without."""
         return None
 
@@ -220,7 +223,7 @@ class Sampler(Component, ABC):
     """Draws x from an objective: an object chosen at sampling time. A family's base sampler owns the loop."""
 
     @abstractmethod
-    def __call__(self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng) -> Tensor:
+    def __call__(self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng) -> Shaped[Tensor, "b ..."]:
         """`len(rng)` draws of the given shape, without gradient: [B, *shape]."""
 
 
@@ -231,13 +234,13 @@ class Autoencoder(Protocol):
     latent_shape: tuple[int, ...]
     discrete_latent: bool
 
-    def encode(self, x: Tensor, rng: Rng) -> tuple[Tensor, Tensor]:
-        """A latent z and log q(z | x) [B]."""
+    def encode(self, x: Shaped[Tensor, "b ..."], rng: Rng) -> tuple[Shaped[Tensor, "b ..."], Float[Tensor, " b"]]:
+        """A latent z and log q(z | x)."""
 
-    def log_conditional(self, x: Tensor, z: Tensor) -> Tensor:
-        """log p(x | z) [B]."""
+    def log_conditional(self, x: Shaped[Tensor, "b ..."], z: Shaped[Tensor, "b ..."]) -> Float[Tensor, " b"]:
+        """log p(x | z)."""
 
-    def decode(self, z: Tensor) -> Tensor:
+    def decode(self, z: Shaped[Tensor, "b ..."]) -> Shaped[Tensor, "b ..."]:
         """The most likely x, or the mean."""
 
 
@@ -252,8 +255,13 @@ class Causal(Protocol):
         """An empty memory for `rows` sequences."""
 
 
+@runtime_checkable
 class Memory(Protocol):
     """One position at a time, at the price of one position."""
 
-    def step(self, previous: Tensor | None) -> Tensor:
-        """The symbols [B] of the position just drawn (None: there is none yet) to the logits [B, V] of the next."""
+    def step(self, previous: Int[Tensor, " b"] | None) -> Float[Tensor, "b v"]:
+        """The symbols of the position just drawn (None: there is none yet) to the logits of the next."""
+
+
+def _apply(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    return value.map(change) if isinstance(value, Context) else None if value is None else change(value)

@@ -10,6 +10,7 @@ import math
 from abc import ABC, abstractmethod
 
 import torch
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from morphogen.component import Component, ConfigError
@@ -17,21 +18,38 @@ from morphogen.numerics.randomness import Rng
 
 
 class SGD(Component):
-    """Stochastic gradient descent with momentum."""
+    """Stochastic gradient descent with momentum (Polyak 1964).
+
+    Arguments:
+        lr: learning rate.
+        momentum: share of the last step that the next one keeps, in [0, 1).
+        weight_decay: added to the gradient, times the weights.
+    """
 
     def __init__(self, lr: float, momentum: float = 0.0, weight_decay: float = 0.0):
         self.lr, self.momentum, self.weight_decay = lr, momentum, weight_decay
 
 
 class Adam(Component):
-    """Adam (Kingma & Ba 2015)."""
+    """Adam (Kingma & Ba 2015).
+
+    Arguments:
+        lr: learning rate.
+        betas: decay of the averages of the gradient and of its square, each in [0, 1).
+        eps: added to the root of the latter.
+    """
 
     def __init__(self, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8):
         self.lr, self.betas, self.eps = lr, betas, eps
 
 
 class AdamW(Component):
-    """Adam with decoupled weight decay (Loshchilov & Hutter 2019); vectors (biases, gains) are not decayed."""
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019); vectors (biases, gains) are not decayed.
+
+    Arguments:
+        lr, betas, eps: as of `Adam`.
+        weight_decay: share of a weight that goes each step, times lr.
+    """
 
     def __init__(self, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 0.01):
         self.lr, self.betas, self.eps, self.weight_decay = lr, betas, eps, weight_decay
@@ -45,7 +63,11 @@ class Schedule(Component, ABC):
 
 
 class Constant(Schedule):
-    """1, after a linear warm-up of `warmup` turns."""
+    """1, after a linear warm-up.
+
+    Arguments:
+        warmup: turns that it takes.
+    """
 
     def __init__(self, warmup: int = 0):
         self.warmup = warmup
@@ -55,7 +77,12 @@ class Constant(Schedule):
 
 
 class Cosine(Schedule):
-    """Half a cosine from 1 to `floor` over the budget (Loshchilov & Hutter 2017), after a linear warm-up of `warmup` turns."""
+    """Half a cosine over the budget (Loshchilov & Hutter 2017), after a linear warm-up.
+
+    Arguments:
+        warmup: turns that it takes.
+        floor: where the cosine ends; it begins at 1.
+    """
 
     def __init__(self, warmup: int = 0, floor: float = 0.0):
         self.warmup, self.floor = warmup, floor
@@ -69,23 +96,27 @@ class Augmentation(Component, ABC):
     """A random change of the medium that keeps its meaning."""
 
     @abstractmethod
-    def __call__(self, medium: Tensor, rng: Rng) -> Tensor: ...
+    def __call__(self, medium: Shaped[Tensor, " b *x"], rng: Rng) -> Shaped[Tensor, " b *x"]: ...
 
 
 class Flip(Augmentation):
     """Mirror pictures left to right with probability 1/2."""
 
-    def __call__(self, medium: Tensor, rng: Rng) -> Tensor:
+    def __call__(self, medium: Float[Tensor, "b c h w"], rng: Rng) -> Float[Tensor, "b c h w"]:
         return torch.where(rng.uniform(1, 1, 1) < 0.5, medium.flip(-1), medium)
 
 
 class Shift(Augmentation):
-    """Move pictures by up to `pixels` each way, the border value -1 (ground) moving in."""
+    """Move pictures, the border value -1 (ground) moving in.
+
+    Arguments:
+        pixels: how far at the most, each way.
+    """
 
     def __init__(self, pixels: int):
         self.pixels = pixels
 
-    def __call__(self, medium: Tensor, rng: Rng) -> Tensor:
+    def __call__(self, medium: Float[Tensor, "b c h w"], rng: Rng) -> Float[Tensor, "b c h w"]:
         b, _, h, w = medium.shape
         padded = torch.nn.functional.pad(medium, (self.pixels,) * 4, value=-1.0)
         dy, dx = rng.integers(2 * self.pixels + 1, 2).unbind(1)

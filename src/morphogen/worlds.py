@@ -19,7 +19,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from morphogen.numerics.randomness import Rng
@@ -36,11 +36,11 @@ class World(ABC):
     """A law with its density (or mass), its entropy and its draws."""
 
     @abstractmethod
-    def log_prob(self, x: Tensor) -> Float[Tensor, " b"]:
+    def log_prob(self, x: Float[Tensor, "b ..."]) -> Float[Tensor, " b"]:
         """log p(x) of each row, in fp64."""
 
     @abstractmethod
-    def sample(self, rng: Rng) -> Tensor:
+    def sample(self, rng: Rng) -> Float[Tensor, "b ..."]:
         """`len(rng)` draws, fp32."""
 
     def entropy(self, draws: int = 100_000, seed: int = 0) -> Entropy:
@@ -82,6 +82,7 @@ class GaussianMixture(World):
 
     @property
     def mean(self) -> Float[Tensor, " d"]:
+        """sum_k pi_k mu_k."""
         return self.weights @ self.means
 
     @property
@@ -90,14 +91,14 @@ class GaussianMixture(World):
         apart = self.means - self.mean
         return torch.einsum("k,kde->de", self.weights, self.covariances) + torch.einsum("k,kd,ke->de", self.weights, apart, apart)
 
-    def log_prob(self, x: Tensor) -> Float[Tensor, " b"]:
+    def log_prob(self, x: Float[Tensor, "b d"]) -> Float[Tensor, " b"]:
         return self._log_joint(x).logsumexp(1)
 
-    def responsibilities(self, x: Tensor) -> Float[Tensor, "b k"]:
+    def responsibilities(self, x: Float[Tensor, "b d"]) -> Float[Tensor, "b k"]:
         """p(k | x): which mode a sample belongs to."""
         return self._log_joint(x).softmax(1)
 
-    def score(self, x: Tensor) -> Float[Tensor, "b d"]:
+    def score(self, x: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
         r"""grad_x log p(x) = sum_k p(k | x) Sigma_k^-1 (mu_k - x)."""
         pull = torch.cholesky_solve((self.means - x.double()[:, None]).permute(1, 2, 0), self.cholesky)
         return torch.einsum("bk,kdb->bd", self.responsibilities(x), pull)
@@ -118,11 +119,11 @@ class GaussianMixture(World):
         noise = sigma**2 * torch.eye(self.means.shape[1], dtype=torch.float64)
         return GaussianMixture(self.weights, alpha * self.means, alpha**2 * self.covariances + noise)
 
-    def denoised(self, x_t: Tensor, alpha: float, sigma: float) -> Float[Tensor, "b d"]:
+    def denoised(self, x_t: Float[Tensor, "b d"], alpha: float, sigma: float) -> Float[Tensor, "b d"]:
         r"""E[x | x_t] = (x_t + sigma^2 grad log p_t(x_t)) / alpha   (Tweedie's formula, Robbins 1956)."""
         return (x_t.double() + sigma**2 * self.diffused(alpha, sigma).score(x_t)) / alpha
 
-    def _log_joint(self, x: Tensor) -> Float[Tensor, "b k"]:
+    def _log_joint(self, x: Float[Tensor, "b d"]) -> Float[Tensor, "b k"]:
         """log pi_k + log N(x; mu_k, Sigma_k)."""
         z = torch.linalg.solve_triangular(self.cholesky, (x.double()[:, None] - self.means).permute(1, 2, 0), upper=False)
         log_z = _log_diagonal(self.cholesky) + 0.5 * x.shape[1] * math.log(2 * math.pi)
@@ -170,11 +171,11 @@ class DiscretizedMixture(World):
         axes = [torch.arange(self.levels)] * self.dims
         return (torch.cartesian_prod(*axes).reshape(-1, *self.shape).double() * (2 / (self.levels - 1)) - 1).float()
 
-    def log_prob(self, x: Tensor) -> Float[Tensor, " b"]:
+    def log_prob(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, " b"]:
         return self._log_table[self.index(x)]
 
-    def index(self, x: Float[Tensor, "b c h w"]) -> Tensor:
-        """The place of each picture in `table.flatten()`, int64 [B]."""
+    def index(self, x: Float[Tensor, "b c h w"]) -> Int[Tensor, " b"]:
+        """The place of each picture in `table.flatten()`."""
         k = ((x.flatten(1).double() + 1) * (0.5 * (self.levels - 1))).round().long()
         return k @ self.levels ** torch.arange(self.dims - 1, -1, -1)
 
@@ -215,16 +216,17 @@ class LinearGaussian(World):
         covariance = self.weight @ self.weight.T + self.sigma**2 * torch.eye(len(self.mean), dtype=torch.float64)
         return GaussianMixture(torch.ones(1), self.mean[None], covariance[None])
 
-    def log_prob(self, x: Tensor) -> Float[Tensor, " b"]:
+    def log_prob(self, x: Float[Tensor, "b d"]) -> Float[Tensor, " b"]:
         return self.marginal.log_prob(x)
 
-    def score(self, x: Tensor) -> Float[Tensor, "b d"]:
+    def score(self, x: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
+        """grad_x log p(x)."""
         return self.marginal.score(x)
 
     def entropy(self, draws: int = 0, seed: int = 0) -> Entropy:
         return self.marginal.entropy()
 
-    def posterior(self, x: Tensor) -> tuple[Float[Tensor, "b q"], Float[Tensor, "q q"]]:
+    def posterior(self, x: Float[Tensor, "b d"]) -> tuple[Float[Tensor, "b q"], Float[Tensor, "q q"]]:
         """The mean and the covariance (the same for every x) of z given x."""
         noise = self.sigma**2 * torch.eye(self.weight.shape[1], dtype=torch.float64)
         inverse = torch.linalg.inv(self.weight.T @ self.weight + noise)

@@ -119,6 +119,7 @@ def test_columns_are_measured_in_their_own_deviations():
     assert features(table.float()).shape == (500, 4)
 
 
+@pytest.mark.usefixtures("untyped")
 @pytest.mark.parametrize("bad", [torch.zeros(5), torch.tensor([[1.0, math.nan]]), torch.tensor([[math.inf, 1.0]])])
 def test_a_table_without_moments_is_refused(bad):
     with pytest.raises(ValueError, match="has no moments"):

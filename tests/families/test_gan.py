@@ -75,7 +75,7 @@ def test_a_critic_without_slope_has_a_finite_gradient() -> None:
     assert gradient.isfinite().all()
 
 
-@pytest.mark.parametrize("shape, levels", SHAPES)
+@pytest.mark.parametrize(("shape", "levels"), SHAPES)
 def test_gradient_reaches_every_parameter_in_its_own_turn_and_no_other(shape: tuple[int, int, int], levels: int) -> None:
     model = awake(wgan_gp(Pixels(levels, shape), classes=10, size="tiny"))
     players = model.players()
@@ -113,7 +113,7 @@ def test_the_losses_are_opposed_and_turns_count_the_critics_steps() -> None:
     assert set(critic.terms) == {"wasserstein", "penalty"} and all(t.shape == (6,) for t in critic.terms.values())
 
 
-@pytest.mark.parametrize("shape, levels", SHAPES)
+@pytest.mark.parametrize(("shape", "levels"), SHAPES)
 def test_rows_and_samples_stand_alone(shape: tuple[int, int, int], levels: int) -> None:
     model, three = awake(wgan_gp(Pixels(levels, shape), classes=10, size="tiny")), torch.tensor([3])
     batch = batch_of(shape)

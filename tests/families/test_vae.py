@@ -90,7 +90,7 @@ def test_the_true_posterior_makes_the_bound_exact_in_every_row_and_draw() -> Non
         assert (bound(linear(samples=samples), x).nats - WORLD.log_prob(x)).abs().max() <= 1e-4
 
 
-@pytest.mark.parametrize("shift, log_scale", [(0.2, 0.0), (0.0, 0.4), (-0.1, -0.4)])
+@pytest.mark.parametrize(("shift", "log_scale"), [(0.2, 0.0), (0.0, 0.4), (-0.1, -0.4)])
 def test_any_other_posterior_loses_its_divergence_from_the_true_one(shift: float, log_scale: float) -> None:
     """n = 20000 rows, seed 2: the mean gap is KL(q || p(z | x)) within 4 standard errors, and the losses' ELBO agrees."""
     x, objective = WORLD.sample(Rng(2, 20000)), linear(shift, log_scale)
@@ -179,7 +179,7 @@ def test_a_density_on_a_grid_is_refused() -> None:
         model.log_prob(digits().medium)
 
 
-@pytest.mark.parametrize("shape, levels", [((1, 8, 8), 17), ((1, 28, 28), 256), ((3, 32, 32), 256)])
+@pytest.mark.parametrize(("shape", "levels"), [((1, 8, 8), 17), ((1, 28, 28), 256), ((3, 32, 32), 256)])
 def test_the_page_fits_its_pictures_whole_and_alone(shape: tuple[int, int, int], levels: int) -> None:
     """Gradient reaches every parameter; a sample and a row's losses do not depend on the batch; load equals save."""
     torch.manual_seed(0)

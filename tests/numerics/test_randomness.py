@@ -17,7 +17,7 @@ KNOWN = [
 ]
 
 
-@pytest.mark.parametrize("counter, key, answer", KNOWN)
+@pytest.mark.parametrize(("counter", "key", "answer"), KNOWN)
 def test_philox_gives_the_published_answers(counter, key, answer):
     words = philox(tuple(torch.tensor(word) for word in counter), key)
     assert tuple(int(word) for word in words) == answer

@@ -64,6 +64,7 @@ def advise(
     """Advice on the data of that name or path.
 
     Arguments:
+        data: a name that `data.load` knows, or a path.
         condition: the column of a table whose values are the classes, or "folders"; None: whatever the data have by themselves.
         resolution, length: as of `data.load`.
         goal: quality of samples, likelihood, or speed of sampling.

@@ -20,6 +20,7 @@ class Given:
 
     @property
     def call(self) -> str:
+        """The arguments of `load_data`, as they are written in a program."""
         return ", ".join([_quoted(self.data), *(f"{name}={_quoted(value)}" for name, value in self.options.items())])
 
 

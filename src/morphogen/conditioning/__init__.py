@@ -1,0 +1,1 @@
+"""Conditions into Context: what a network hears besides x."""

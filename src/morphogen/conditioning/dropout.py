@@ -3,6 +3,7 @@
 __all__ = ["ConditionDropout"]
 
 import torch
+from jaxtyping import Shaped
 from torch import Tensor, nn
 
 from morphogen.contract import Conditioner, Context
@@ -25,7 +26,7 @@ class ConditionDropout(Conditioner):
         self.conditioner, self.p, self.width = conditioner, p, conditioner.width
         self.null = nn.Parameter(torch.zeros(self.width))
 
-    def forward(self, condition: Tensor, rng: Rng | None = None) -> Context:
+    def forward(self, condition: Shaped[Tensor, "b ..."], rng: Rng | None = None) -> Context:
         vector = self.conditioner(condition, rng).vector
         null = Context(vector=self.null.expand_as(vector))
         if rng is None:
@@ -33,5 +34,5 @@ class ConditionDropout(Conditioner):
         dropped = rng.fork("dropout").uniform(1) < self.p
         return Context(vector=torch.where(dropped, self.null, vector), condition=condition)
 
-    def draw(self, rng: Rng) -> Tensor | None:
+    def draw(self, rng: Rng) -> Shaped[Tensor, "b ..."] | None:
         return self.conditioner.draw(rng)

@@ -10,6 +10,7 @@ __all__ = ["Guided"]
 from typing import Any
 
 import torch
+from jaxtyping import Shaped
 from torch import Tensor, nn
 
 from morphogen.component import ConfigError
@@ -28,7 +29,7 @@ class Guided(Sampler):
     def __init__(self, sampler: Sampler, scale: float):
         self.sampler, self.scale = sampler, scale
 
-    def __call__(self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng) -> Tensor:
+    def __call__(self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng) -> Shaped[Tensor, "b ..."]:
         if not hasattr(objective, "network"):
             raise Unsupported(f"{type(objective).__name__} has no network to guide; sample without guidance")
         if context is None or context.null is None:

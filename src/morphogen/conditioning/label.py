@@ -1,8 +1,9 @@
-"""Class labels as context."""
+"""Class labels as context: a learned vector for each (Mirza & Osindero 2014, "Conditional generative adversarial nets"), or one-hot."""
 
 __all__ = ["Label", "OneHot"]
 
 import torch
+from jaxtyping import Int
 from torch import Tensor, nn
 
 from morphogen.contract import Conditioner, Context
@@ -22,10 +23,10 @@ class Label(Conditioner):
         self.classes, self.width = classes, width
         self.embedding = nn.Embedding(classes, width)
 
-    def forward(self, condition: Tensor, rng: Rng | None = None) -> Context:
+    def forward(self, condition: Int[Tensor, " b"], rng: Rng | None = None) -> Context:
         return Context(vector=self.embedding(condition), condition=condition)
 
-    def draw(self, rng: Rng) -> Tensor:
+    def draw(self, rng: Rng) -> Int[Tensor, " b"]:
         return rng.integers(self.classes)
 
 
@@ -40,8 +41,8 @@ class OneHot(Conditioner):
         super().__init__()
         self.classes = self.width = classes
 
-    def forward(self, condition: Tensor, rng: Rng | None = None) -> Context:
+    def forward(self, condition: Int[Tensor, " b"], rng: Rng | None = None) -> Context:
         return Context(vector=nn.functional.one_hot(condition, self.classes).to(torch.get_default_dtype()), condition=condition)
 
-    def draw(self, rng: Rng) -> Tensor:
+    def draw(self, rng: Rng) -> Int[Tensor, " b"]:
         return rng.integers(self.classes)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
+from jaxtyping import Int, UInt8
 from torch import Tensor
 
 from morphogen.data.dataset import Dataset, Pictures
@@ -18,13 +19,14 @@ from morphogen.representations.pixels import Pixels
 
 
 class Labelled(NamedTuple):
-    """Pictures of one part: uint8 [N, C, H, W], int64 [N] or None, and what each shows in words, () if nothing says."""
+    """Pictures of one part, their labels if they have some, and what each shows in words, () if nothing says."""
 
-    values: Tensor
-    labels: Tensor | None
+    values: UInt8[Tensor, "n c h w"]
+    labels: Int[Tensor, " n"] | None
     captions: Sequence[str] = ()
 
     def rows(self, indices: Sequence[int], levels: int) -> Pictures:
+        """Some of them, in the order of `indices`."""
         at = torch.tensor(indices, dtype=torch.long)
         labels = None if self.labels is None else self.labels[at]
         return Pictures(self.values[at], levels, labels, [self.captions[i] for i in indices] if self.captions else ())

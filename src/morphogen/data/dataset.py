@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from jaxtyping import Int, UInt8
 from torch import Tensor
 
 from morphogen.contract import Batch, Representation
@@ -28,8 +29,8 @@ class Examples(ABC):
     def __len__(self) -> int: ...
 
     @abstractmethod
-    def __getitem__(self, indices: Tensor) -> Batch:
-        """The rows `indices` (int64 [B], each in 0 .. len-1), in that order."""
+    def __getitem__(self, indices: Int[Tensor, " b"]) -> Batch:
+        """The rows `indices`, each in 0 .. len-1, in that order."""
 
     def first(self, n: int | None = None) -> Batch:
         """The first n rows (all: None). `load` orders pictures by hash and windows by golden steps, so these are a fair subset."""
@@ -40,20 +41,22 @@ class Pictures(Examples):
     """Pictures as bytes: medium = 2 values / (levels - 1) - 1.
 
     Arguments:
-        values: uint8 [N, C, H, W] in 0 .. levels-1.
+        values: [N, C, H, W] in 0 .. levels-1.
         levels: values a subpixel can take.
-        labels: int64 [N], or None.
+        labels: [N], or None.
         captions: what each picture shows in words, () if nothing says.
     """
 
-    def __init__(self, values: Tensor, levels: int = 256, labels: Tensor | None = None, captions: Sequence[str] = ()):
+    def __init__(
+        self, values: UInt8[Tensor, "n c h w"], levels: int = 256, labels: Int[Tensor, " n"] | None = None, captions: Sequence[str] = ()
+    ):
         self.values, self.levels, self.labels, self.captions = values, levels, labels, captions
 
     def __len__(self) -> int:
         return len(self.values)
 
-    def __getitem__(self, indices: Tensor) -> Batch:
-        medium = self.values[indices].float() * (2 / (self.levels - 1)) - 1
+    def __getitem__(self, indices: Int[Tensor, " b"]) -> Batch:
+        medium = self.values[indices] * (2 / (self.levels - 1)) - 1
         return Batch(medium, None if self.labels is None else self.labels[indices])
 
 
@@ -61,18 +64,18 @@ class Windows(Examples):
     """Windows of a text: example i is the `length` bytes from starts[i].
 
     Arguments:
-        text: uint8 [L].
-        starts: int64 [N], each at most L - length.
+        text: [L].
+        starts: [N], each at most L - length.
         length: bytes of one window.
     """
 
-    def __init__(self, text: Tensor, starts: Tensor, length: int):
+    def __init__(self, text: UInt8[Tensor, " l"], starts: Int[Tensor, " n"], length: int):
         self.text, self.starts, self.length = text, starts, length
 
     def __len__(self) -> int:
         return len(self.starts)
 
-    def __getitem__(self, indices: Tensor) -> Batch:
+    def __getitem__(self, indices: Int[Tensor, " b"]) -> Batch:
         at = self.starts[indices][:, None] + torch.arange(self.length)
         return Batch(self.text[at].long())
 

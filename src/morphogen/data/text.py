@@ -88,8 +88,10 @@ def _windows(name: str, content: bytes, parts: tuple[list[Block], list[Block], l
 
 
 def _starts(blocks: list[Block], length: int, stride: int) -> Tensor:
-    """Where the windows of a part begin; neighbouring blocks of the part are one run. In golden order, so that the first n
-    windows are spread evenly over the text, whatever n is."""
+    """Where the windows of a part begin; neighbouring blocks of the part are one run.
+
+    In golden order, so that the first n windows are spread evenly over the text, whatever n is.
+    """
     runs: list[list[int]] = []
     for start, end in sorted(blocks):
         if runs and runs[-1][1] == start:

@@ -7,7 +7,7 @@
 
 Each is chosen by its valid loss alone; its test figures stand in `weights/NAME.json`, read once, of the weights as they lie on
 disk. From one seed the result is the same on one machine; another machine's arithmetic may round otherwise, hence the committed
-files, of at most 200 kB each.
+files, of at most 200 kB each. No paper: the network is LeNet's descendant (`networks.classifier`), the measures cite whose they are.
 """
 
 __all__ = ["RECIPES", "Recipe", "Tilt", "evaluate", "train", "write"]
@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from morphogen.component import ConfigError, describe
@@ -38,12 +39,17 @@ from morphogen.plan import Augmentation, Flip, Shift
 
 
 class Tilt(Augmentation):
-    """Turn pictures by up to `degrees` and change their size by up to `scale`, about the middle; the ground (-1) moves in."""
+    """Turn pictures and change their size, about the middle; the ground (-1) moves in.
+
+    Arguments:
+        degrees: the largest angle, either way.
+        scale: the largest change in size, a share of it.
+    """
 
     def __init__(self, degrees: float, scale: float):
         self.degrees, self.scale = degrees, scale
 
-    def __call__(self, medium: Tensor, rng: Rng) -> Tensor:
+    def __call__(self, medium: Float[Tensor, "b c h w"], rng: Rng) -> Float[Tensor, "b c h w"]:
         angle, size = (2 * rng.uniform(2) - 1).unbind(1)
         angle, zoom = angle * math.radians(self.degrees), 1 / (1 + self.scale * size)
         cos, sin, zero = zoom * angle.cos(), zoom * angle.sin(), torch.zeros_like(angle)
@@ -106,7 +112,7 @@ def train(recipe: Recipe, data: Dataset, seed: int = 0) -> Classifier:
     return network.eval()
 
 
-def evaluate(network: Classifier, batch: Batch) -> dict[str, float]:
+def evaluate(network: nn.Module, batch: Batch) -> dict[str, float]:
     """Accuracy, cross-entropy in nats, and the share of pictures of which the classifier is at least 0.9 sure, with its accuracy there."""
     with torch.no_grad():
         logits = torch.cat([network.eval()(rows) for rows in batch.medium.split(1024)])

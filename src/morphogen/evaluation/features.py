@@ -20,7 +20,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int, Shaped
 from safetensors.torch import load as load_bytes
 from torch import Tensor
 from torch.nn import functional as F
@@ -49,12 +49,12 @@ class Features(ABC):
     sha256: str
 
     @torch.no_grad()
-    def __call__(self, medium: Tensor) -> Float[Tensor, "n d"]:
+    def __call__(self, medium: Shaped[Tensor, "n ..."]) -> Float[Tensor, "n d"]:
         """Features of each row, on the CPU, 256 rows at a time."""
         return torch.cat([self.embed(rows) for rows in medium.cpu().split(256)])
 
     @abstractmethod
-    def embed(self, medium: Tensor) -> Float[Tensor, "b d"]:
+    def embed(self, medium: Shaped[Tensor, "b ..."]) -> Float[Tensor, "b d"]:
         """Features of one batch."""
 
 
@@ -94,11 +94,11 @@ class ClassifierFeatures(Features):
         self.network: Classifier = build(record["config"]).eval()
         copy_tensors(tensors(self.network), load_bytes(content))
 
-    def embed(self, medium: Tensor) -> Float[Tensor, "b d"]:
+    def embed(self, medium: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
         return self.network.features(medium)
 
     @torch.no_grad()
-    def classify(self, medium: Tensor) -> Float[Tensor, "n k"]:
+    def classify(self, medium: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k"]:
         """p(class | picture)."""
         return torch.cat([self.network(rows).softmax(1) for rows in medium.cpu().split(256)])
 
@@ -120,7 +120,7 @@ class RandomFeatures(Features):
         self.project = _weights(seed, "project", (64, 4 * widths[-1]))
         self.sha256 = _digest([*self.convs, self.project])
 
-    def embed(self, medium: Tensor) -> Float[Tensor, "b d"]:
+    def embed(self, medium: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
         h = medium
         for i, weight in enumerate(self.convs):
             h = F.leaky_relu(F.conv2d(F.pad(h, (1, 1, 1, 1), mode="replicate"), weight), 0.2)
@@ -141,7 +141,7 @@ class ByteFeatures(Features):
         self.tables = _weights(seed, "trigrams", (64, 3, 256)).permute(1, 2, 0) * 16
         self.sha256 = _digest([self.tables])
 
-    def embed(self, medium: Tensor) -> Float[Tensor, "b d"]:
+    def embed(self, medium: Int[Tensor, "b t"]) -> Float[Tensor, "b d"]:
         a, b, c = self.tables
         return F.relu(a[medium[:, :-2]] + b[medium[:, 1:-1]] + c[medium[:, 2:]]).mean(1)
 
@@ -166,7 +166,7 @@ class ColumnFeatures(Features):
         self.mean, self.deviation = table.mean(0).float(), table.std(0, correction=0).where(varies, torch.ones(())).float()
         self.sha256 = _digest([self.mean, self.deviation])
 
-    def embed(self, medium: Tensor) -> Float[Tensor, "b d"]:
+    def embed(self, medium: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
         return ((medium - self.mean) / self.deviation).float()
 
 

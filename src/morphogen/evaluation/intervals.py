@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import NotRequired, TypedDict
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Real, Shaped
 from torch import Tensor
 
 from morphogen.numerics.randomness import Rng
@@ -31,7 +31,7 @@ class Interval(TypedDict):
     bias: NotRequired[float]
 
 
-def mean(rows: Float[Tensor, " n"]) -> Interval:
+def mean(rows: Real[Tensor, " n"]) -> Interval:
     """The mean of independent rows; a single one has an infinite interval."""
     rows = rows.double().cpu()
     value = rows.mean().item()
@@ -39,8 +39,8 @@ def mean(rows: Float[Tensor, " n"]) -> Interval:
     return {"value": value, "low": value - half, "high": value + half, "n": len(rows)}
 
 
-def share(rows: Tensor) -> Interval:
-    """The share of rows (bool [n]) that hold; its interval is never empty, not even at 0 and 1."""
+def share(rows: Bool[Tensor, " n"]) -> Interval:
+    """The share of rows that hold; its interval is never empty, not even at 0 and 1."""
     n, p = len(rows), rows.double().mean().item()
     centre, half = p + Z**2 / (2 * n), Z * math.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2))
     scale = 1 + Z**2 / n
@@ -48,8 +48,9 @@ def share(rows: Tensor) -> Interval:
 
 
 def bootstrap(
-    statistic: Callable[..., float], samples: tuple[Tensor, ...], resamples: int = 100, seed: int = 0, least: float = -math.inf
-) -> Interval:
+    statistic: Callable[..., float], samples: tuple[Shaped[Tensor, "_ ..."], ...], resamples: int = 100, seed: int = 0,
+    least: float = -math.inf,
+) -> Interval:  # fmt: skip
     """A statistic of one or more sets of rows, each resampled with replacement.
 
     Arguments:

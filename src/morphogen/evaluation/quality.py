@@ -5,12 +5,15 @@ precision, density                   do the samples look real?
 recall, coverage                     is everything real among them?
 memorised                            how many are copies of training examples?
 recognised                           of how many is the classifier that gives the features at least 0.9 sure?
+
+No paper: each measure's own page says whose it is.
 """
 
 __all__ = ["MEASURES", "SURE", "quality"]
 
 from typing import Any
 
+from jaxtyping import Shaped
 from torch import Tensor
 
 from morphogen.data.dataset import Dataset
@@ -25,7 +28,7 @@ SURE = 0.9
 REFERENCE = 10_000  # training examples that samples are held against
 
 
-def quality(samples: Tensor, data: Dataset, features: Features, seed: int = 0) -> dict[str, Any]:
+def quality(samples: Shaped[Tensor, "n ..."], data: Dataset, features: Features, seed: int = 0) -> dict[str, Any]:
     """The measures of `samples` (the medium, as drawn) against the training data; each a value with its interval and n.
 
     Distances of different tables compare only at equal n, in the same features. Precision to coverage hold n samples against n

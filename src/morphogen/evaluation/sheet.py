@@ -1,9 +1,10 @@
-"""The picture people look at: a labelled row of samples for each model, under a row of real data."""
+"""The picture people look at: a labelled row of samples for each model, under a row of real data. No paper: a picture, not a measure."""
 
 __all__ = ["sheet"]
 
 from collections.abc import Mapping, Sequence
 
+from jaxtyping import Shaped
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
@@ -16,7 +17,7 @@ SIZE = 18  # of the labels' letters
 PITCH, LINE, WIDTH = 6, 12, 80  # of text samples: width of a letter, height of a line, letters a line
 
 
-def sheet(rows: Mapping[str, Tensor | Sequence[Image.Image | str]], columns: int = 20) -> Image.Image:
+def sheet(rows: Mapping[str, Shaped[Tensor, "_ ..."] | Sequence[Image.Image | str]], columns: int = 20) -> Image.Image:
     """One row a label, in the order given; a line sets the first (real data) apart from the rest.
 
     Arguments:

@@ -12,7 +12,7 @@ __all__ = ["read_as_asked", "steering", "within_class_variance"]
 from typing import TypedDict
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from morphogen.data.dataset import Dataset
@@ -29,7 +29,7 @@ class Steering(TypedDict):
     variance_over_real: Interval
 
 
-def steering(samples: Tensor, asked: Int[Tensor, " n"], data: Dataset, features: Features, seed: int = 0) -> Steering:
+def steering(samples: Shaped[Tensor, "n ..."], asked: Int[Tensor, " n"], data: Dataset, features: Features, seed: int = 0) -> Steering:
     """Both measures, with their intervals.
 
     Arguments:
@@ -56,7 +56,7 @@ def steering(samples: Tensor, asked: Int[Tensor, " n"], data: Dataset, features:
     }
 
 
-def read_as_asked(samples: Tensor, asked: Int[Tensor, " n"], features: Features) -> Interval | None:
+def read_as_asked(samples: Shaped[Tensor, "n ..."], asked: Int[Tensor, " n"], features: Features) -> Interval | None:
     """Share of samples that the classifier reads as what was asked; None: these features know no classes."""
     classify = getattr(features, "classify", None)
     return None if classify is None else share(classify(samples).argmax(1) == asked.cpu())
@@ -76,4 +76,4 @@ def _labelled(features: Tensor, labels: Tensor) -> Tensor:
 
 
 def _ratio(drawn: Tensor, real: Tensor) -> float:
-    return within_class_variance(drawn[:, 1:], drawn[:, 0]) / within_class_variance(real[:, 1:], real[:, 0])
+    return within_class_variance(drawn[:, 1:], drawn[:, 0].long()) / within_class_variance(real[:, 1:], real[:, 0].long())

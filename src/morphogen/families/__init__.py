@@ -1,0 +1,1 @@
+"""The families: each an objective with its samplers, none importing another."""

@@ -45,14 +45,17 @@ class Measure:
 
 
 def two(value: float) -> str:
+    """Two decimals."""
     return f"{value:.2f}"
 
 
 def distance(value: float) -> str:
+    """Two decimals, none above a hundred."""
     return f"{value:.2f}" if abs(value) < 100 else f"{value:,.0f}"
 
 
 def rate(value: float) -> str:
+    """Whole numbers from ten on, two digits below."""
     return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
@@ -106,10 +109,12 @@ class Row:
 
     @property
     def name(self) -> str:
+        """The system's, the codec's, or "real data"."""
         return str(self.source["system"])
 
     @property
     def family(self) -> str:
+        """Of a model, joined by " + " where its stages differ; "codec"; "" for real data."""
         return str(self.source.get("family") or "")
 
     @property
@@ -123,6 +128,7 @@ class Row:
         return self.family not in ("", "codec") and not self.error
 
     def cell(self, key: str) -> str:
+        """The id of one of its cells."""
         return f"{self.anchor}-{key}"
 
 

@@ -19,6 +19,7 @@ class Drawing:
     Arguments:
         width, height: in units, of which text of size 12 is 12 high.
         title: what a screen reader says.
+        kind: class of the whole, for the style sheet.
     """
 
     def __init__(self, width: float, height: float, title: str, kind: str = ""):
@@ -34,9 +35,11 @@ class Drawing:
         return element
 
     def line(self, x1: float, y1: float, x2: float, y2: float, kind: str) -> None:
+        """From one point to another."""
         self.add("line", kind, x1=x1, y1=y1, x2=x2, y2=y2)
 
     def text(self, x: float, y: float, text: str, kind: str = "", anchor: str = "start") -> None:
+        """Words at a point, which is their start, middle or end."""
         self.add("text", kind, text, x=x, y=y, text_anchor=anchor)
 
     def link(self, anchor: str, title: str) -> "Drawing":

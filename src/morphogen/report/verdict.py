@@ -33,6 +33,7 @@ class Sentence:
 
     @property
     def text(self) -> str:
+        """The words alone."""
         return "".join(word if isinstance(word, str) else word.text for word in self.words)
 
 

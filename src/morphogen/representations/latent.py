@@ -4,6 +4,7 @@ __all__ = ["Latent"]
 
 from typing import Any
 
+from jaxtyping import Shaped
 from torch import Tensor
 
 from morphogen.component import ConfigError
@@ -29,14 +30,14 @@ class Latent(Representation):
         self.shape, self.discrete = tuple(objective.latent_shape), objective.discrete_latent
         self.medium_discrete = bool(first.representation.medium_discrete)
 
-    def encode(self, medium: Tensor, rng: Rng) -> Encoded:
+    def encode(self, medium: Shaped[Tensor, "b ..."], rng: Rng) -> Encoded:
         of = self.first.representation.encode(medium, rng)
         z, log_q = self.first.objective.encode(of.x, rng.fork("posterior"))
         log_weight = of.log_weight + self.first.objective.log_conditional(of.x, z) - log_q
         return Encoded(z.detach(), log_weight.detach(), of.dims, exact=False)
 
-    def decode(self, x: Tensor) -> Tensor:
+    def decode(self, x: Shaped[Tensor, "b ..."]) -> Shaped[Tensor, "b ..."]:
         return self.first.representation.decode(self.first.objective.decode(x))
 
-    def present(self, medium: Tensor) -> list[Any]:
+    def present(self, medium: Shaped[Tensor, "b ..."]) -> list[Any]:
         return self.first.representation.present(medium)

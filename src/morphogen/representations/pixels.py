@@ -12,6 +12,7 @@ import math
 from typing import Any
 
 import torch
+from jaxtyping import Float, Int
 from PIL import Image
 from torch import Tensor
 
@@ -35,22 +36,22 @@ class Pixels(Representation):
         super().__init__()
         self.levels, self.shape = levels, tuple(shape)
 
-    def encode(self, medium: Tensor, rng: Rng) -> Encoded:
+    def encode(self, medium: Float[Tensor, "b c h w"], rng: Rng) -> Encoded:
         dims = medium.new_full((len(medium),), math.prod(self.shape))
         return Encoded(medium, torch.zeros_like(dims), dims)
 
-    def decode(self, x: Tensor) -> Tensor:
+    def decode(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         return self.to_grid(x)
 
-    def to_index(self, x: Tensor) -> Tensor:
+    def to_index(self, x: Float[Tensor, "b c h w"]) -> Int[Tensor, "b c h w"]:
         """[-1, 1] to the nearest of 0 .. levels-1."""
         return ((x.clamp(-1, 1) + 1) * (0.5 * (self.levels - 1))).round().long()
 
-    def to_grid(self, x: Tensor) -> Tensor:
+    def to_grid(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """The nearest picture."""
-        return self.to_index(x).float() * (2 / (self.levels - 1)) - 1
+        return self.to_index(x) * (2 / (self.levels - 1)) - 1
 
-    def present(self, medium: Tensor) -> list[Any]:
+    def present(self, medium: Float[Tensor, "b c h w"]) -> list[Any]:
         """PIL images, grey or RGB."""
         bytes_ = ((medium.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
         return [Image.fromarray(b[:, :, 0] if b.shape[2] == 1 else b) for b in bytes_]
@@ -65,10 +66,10 @@ class _Wrapped(Representation):
         self.shape = inner.shape
         self.medium_discrete, self.discrete = inner.medium_discrete, inner.discrete
 
-    def prepare(self, medium: Tensor, rng: Rng) -> None:
+    def prepare(self, medium: Float[Tensor, "b c h w"], rng: Rng) -> None:
         self.inner.prepare(medium, rng)
 
-    def present(self, medium: Tensor) -> list[Any]:
+    def present(self, medium: Float[Tensor, "b c h w"]) -> list[Any]:
         return self.inner.present(medium)
 
 
@@ -83,12 +84,12 @@ class Quantised(_Wrapped):
         super().__init__(inner)
         self.vocabulary = inner.levels
 
-    def encode(self, medium: Tensor, rng: Rng) -> Encoded:
+    def encode(self, medium: Float[Tensor, "b c h w"], rng: Rng) -> Encoded:
         grid = self.inner.encode(medium, rng)
         return Encoded(self.inner.to_index(grid.x), grid.log_weight, grid.dims, grid.exact)
 
-    def decode(self, x: Tensor) -> Tensor:
-        return x.float() * (2 / (self.vocabulary - 1)) - 1
+    def decode(self, x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        return x * (2 / (self.vocabulary - 1)) - 1
 
 
 class Dequantised(_Wrapped):
@@ -102,13 +103,13 @@ class Dequantised(_Wrapped):
         super().__init__(inner)
         self.discrete = False
 
-    def encode(self, medium: Tensor, rng: Rng) -> Encoded:
+    def encode(self, medium: Float[Tensor, "b c h w"], rng: Rng) -> Encoded:
         grid, levels = self.inner.encode(medium, rng), self.inner.levels
         u = rng.fork("dequantise").uniform(*self.shape)
-        y = (self.inner.to_index(grid.x).float() + u) * (2 / levels) - 1
+        y = (self.inner.to_index(grid.x) + u) * (2 / levels) - 1
         return Encoded(y, grid.log_weight + grid.dims * math.log(2 / levels), grid.dims, exact=False)
 
-    def decode(self, x: Tensor) -> Tensor:
+    def decode(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         levels = self.inner.levels
         k = ((x + 1) * (levels / 2)).floor().clamp(0, levels - 1)
         return k * (2 / (levels - 1)) - 1
@@ -126,12 +127,12 @@ class Logit(_Wrapped):
         super().__init__(inner)
         self.alpha = alpha
 
-    def encode(self, medium: Tensor, rng: Rng) -> Encoded:
+    def encode(self, medium: Float[Tensor, "b c h w"], rng: Rng) -> Encoded:
         of = self.inner.encode(medium, rng)
         s = self.alpha + (1 - 2 * self.alpha) * (of.x + 1) / 2
         log_det = sum_rows(math.log((1 - 2 * self.alpha) / 2) - s.log() - (1 - s).log())
         return Encoded(s.log() - (1 - s).log(), of.log_weight + log_det, of.dims, of.exact)
 
-    def decode(self, x: Tensor) -> Tensor:
+    def decode(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         s = (x.sigmoid() - self.alpha) / (1 - 2 * self.alpha)
         return self.inner.decode((2 * s - 1).clamp(-1, 1))

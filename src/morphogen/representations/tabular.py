@@ -19,6 +19,7 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from morphogen.component import Component, ConfigError
@@ -117,7 +118,7 @@ class Tabular(Representation):
         self.discrete = False  # what lies on a grid is dequantised
         self.medium_discrete = all(column.step > 0 for column in self.columns)
 
-    def encode(self, medium: Tensor, rng: Rng) -> Encoded:
+    def encode(self, medium: Float[Tensor, "b d"], rng: Rng) -> Encoded:
         values = medium.double()
         mean, std, step = (self._of(values, name) for name in ("mean", "std", "step"))
         exact = not step.any()
@@ -126,7 +127,7 @@ class Tabular(Representation):
         dims = torch.full_like(values[:, 0], len(self.columns), dtype=torch.float32)
         return Encoded(((cells - mean) / std).float(), log_weight.float().expand_as(dims), dims, exact)
 
-    def decode(self, x: Tensor) -> Tensor:
+    def decode(self, x: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
         mean, std, step, low, high = (self._of(x.double(), name) for name in ("mean", "std", "step", "low", "high"))
         values = mean + std * x.double()
         start = torch.where(step > 0, low, 0.0)
@@ -134,7 +135,7 @@ class Tabular(Representation):
         on_grid = start + ((values - start) / cells).round() * cells
         return torch.where(step > 0, on_grid, values).clamp(low, high)
 
-    def present(self, medium: Tensor) -> list[Any]:
+    def present(self, medium: Float[Tensor, "b d"]) -> list[Any]:
         """A dict a row, column name to value, as `csv.DictWriter` takes them."""
         rows = medium.double().tolist()
         return [{column.name: column.show(value) for column, value in zip(self.columns, row, strict=True)} for row in rows]
@@ -158,6 +159,6 @@ class Jitter(Augmentation):
     def __init__(self, tabular: Tabular, share: float):
         self.tabular, self.share = tabular, share
 
-    def __call__(self, medium: Tensor, rng: Rng) -> Tensor:
+    def __call__(self, medium: Float[Tensor, "b d"], rng: Rng) -> Float[Tensor, "b d"]:
         std = medium.new_tensor([column.std for column in self.tabular.columns])
         return medium + self.share * std * rng.normal(*self.tabular.shape).to(medium)

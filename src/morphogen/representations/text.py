@@ -4,6 +4,7 @@ __all__ = ["Bytes"]
 
 from typing import Any
 
+from jaxtyping import Int
 from torch import Tensor
 
 from morphogen.contract import Encoded, Representation
@@ -25,13 +26,13 @@ class Bytes(Representation):
         super().__init__()
         self.length, self.shape = length, (length,)
 
-    def encode(self, medium: Tensor, rng: Rng) -> Encoded:
+    def encode(self, medium: Int[Tensor, "b t"], rng: Rng) -> Encoded:
         dims = medium.new_full((len(medium),), medium.shape[1]).float()
         return Encoded(medium, dims * 0, dims)
 
-    def decode(self, x: Tensor) -> Tensor:
+    def decode(self, x: Int[Tensor, "b t"]) -> Int[Tensor, "b t"]:
         return x
 
-    def present(self, medium: Tensor) -> list[Any]:
+    def present(self, medium: Int[Tensor, "b t"]) -> list[Any]:
         """Strings; bytes that are no UTF-8 show as the replacement character."""
         return [bytes(row).decode("utf8", errors="replace") for row in medium.tolist()]

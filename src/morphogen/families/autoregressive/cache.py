@@ -1,7 +1,8 @@
 """Memory by recomputation: what a causal network without a cache costs, and the twin that every cache must equal.
 
 A network's own `cache` remembers its features and pays for one position a step; `Recompute` remembers the symbols only and
-pays for a whole pass. Both answer `step` (`contract.Memory`), so a sampler does not know which it has.
+pays for a whole pass. Both answer `step` (`contract.Memory`), so a sampler does not know which it has. No paper: this is
+what the chain rule costs as it stands.
 """
 
 __all__ = ["Recompute", "remember"]
@@ -9,6 +10,7 @@ __all__ = ["Recompute", "remember"]
 from typing import Any
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from morphogen.contract import Context, Memory
@@ -30,8 +32,8 @@ class Recompute:
         device = next(t.device for t in [*network.parameters(), *network.buffers()])
         self.symbols = torch.zeros(rows, torch.Size(shape).numel(), dtype=torch.int64, device=device)
 
-    def step(self, previous: Tensor | None) -> Tensor:
-        """The symbols `[B]` of the position just drawn (None: there is none yet) to the logits `[B, V]` of the next."""
+    def step(self, previous: Int[Tensor, " b"] | None) -> Float[Tensor, "b v"]:
+        """The symbols of the position just drawn (None: there is none yet) to the logits of the next."""
         if previous is not None:
             self.symbols[:, self.position - 1] = previous
         logits = raster(self.network(unraster(self.symbols, self.shape), self.context), self.shape)[:, self.position]

@@ -22,7 +22,7 @@ __all__ = ["Ancestral", "nucleus", "temper", "top"]
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from morphogen.component import ConfigError
@@ -50,7 +50,7 @@ class Ancestral(Sampler):
         self.temperature, self.top_k, self.top_p = temperature, top_k, top_p
 
     @torch.no_grad()
-    def __call__(self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng) -> Tensor:
+    def __call__(self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng) -> Int[Tensor, "b ..."]:
         length = torch.Size(shape).numel()
         given = _prefix(context, len(rng), length)
         memory = remember(objective.network, len(rng), shape, context)
@@ -61,8 +61,8 @@ class Ancestral(Sampler):
             symbols.append(given[i] if i < len(given) else self.pick(logits, u))
         return unraster(torch.stack(symbols, 1), shape)
 
-    def pick(self, logits: Float[Tensor, "b v"], u: Float[Tensor, " b"]) -> Tensor:
-        """The symbols `[B]` at the uniform numbers u."""
+    def pick(self, logits: Float[Tensor, "b v"], u: Float[Tensor, " b"]) -> Int[Tensor, " b"]:
+        """The symbols at the uniform numbers u."""
         if self.temperature == 0:
             return logits.argmax(-1)
         if self.temperature != 1:
@@ -74,18 +74,18 @@ class Ancestral(Sampler):
         return invert_cdf(logits, u)
 
 
-def temper(logits: Float[Tensor, "b v"], temperature: float) -> Tensor:
+def temper(logits: Float[Tensor, "b v"], temperature: float) -> Float[Tensor, "b v"]:
     """Logits of p^(1/T), T > 0."""
     return logits / temperature
 
 
-def top(logits: Float[Tensor, "b v"], k: int) -> Tensor:
+def top(logits: Float[Tensor, "b v"], k: int) -> Float[Tensor, "b v"]:
     """Strike out all but the k most likely."""
     least = logits.topk(min(k, logits.shape[-1]), -1).values[:, -1:]
     return logits.masked_fill(logits < least, -torch.inf)
 
 
-def nucleus(logits: Float[Tensor, "b v"], p: float) -> Tensor:
+def nucleus(logits: Float[Tensor, "b v"], p: float) -> Float[Tensor, "b v"]:
     """Strike out all but the fewest most likely symbols whose mass reaches p; the most likely always stays."""
     ordered, index = logits.sort(dim=-1, descending=True, stable=True)
     mass = ordered.double().softmax(-1)

@@ -52,8 +52,8 @@ class KneserNey(Component, nn.Module):
         self.register_buffer("counts", torch.zeros(capacity, dtype=torch.int64))
         self._laws: Laws | None = None
 
-    grams: Tensor
-    counts: Tensor
+    grams: Int[Tensor, " n"]
+    counts: Int[Tensor, " n"]
 
     def forward(self, x: Int[Tensor, "b t"], context: Context | None) -> Float[Tensor, "b t v"]:
         laws, length, reach = self.laws(), x.shape[1], self.order - 1
@@ -67,14 +67,14 @@ class KneserNey(Component, nn.Module):
         """An empty memory for `rows` sequences."""
         return _Recent(self, rows)
 
-    def count(self, x: Int[Tensor, "b n"]) -> Tensor:
+    def count(self, x: Int[Tensor, "b n"]) -> Int[Tensor, " g"]:
         """How often each n-gram is among the rows: sparse int64 [V^n], so that counts of several batches add up."""
         once = torch.ones(len(x), dtype=torch.int64, device=x.device)
         size = (self.vocabulary**self.order,)
         return torch.sparse_coo_tensor(encode(x, self.vocabulary)[None], once, size, check_invariants=True).coalesce()
 
     @torch.no_grad()
-    def learn(self, counted: Tensor) -> None:
+    def learn(self, counted: Int[Tensor, " g"]) -> None:
         """Make the table that of these counts, sparse int64 [V^n]; where too many, the most frequent (of equals, the lowest)."""
         grams, counts = counted.coalesce().indices()[0], counted.coalesce().values()
         if len(grams) > self.capacity:
@@ -101,7 +101,7 @@ class Laws:
         vocabulary, order: V and n.
     """
 
-    def __init__(self, grams: Tensor, counts: Tensor, vocabulary: int, order: int):
+    def __init__(self, grams: Int[Tensor, " n"], counts: Int[Tensor, " n"], vocabulary: int, order: int):
         self.grams, self.counts, self.vocabulary = grams, counts, vocabulary
         self.longest = [_Level.of(grams, counts, vocabulary)]  # by the length of the context: how often
         self.shorter: list[_Level] = []  # and in how many places
@@ -111,7 +111,7 @@ class Laws:
             self.longest.insert(0, _Level.of(grams, counts, vocabulary))
             self.shorter.insert(0, _Level.of(grams, places, vocabulary))
 
-    def are_of(self, grams: Tensor, counts: Tensor) -> bool:
+    def are_of(self, grams: Int[Tensor, " n"], counts: Int[Tensor, " n"]) -> bool:
         """Whether these laws come of this table."""
         return self.grams.device == grams.device and torch.equal(self.grams, grams) and torch.equal(self.counts, counts)
 
@@ -166,8 +166,8 @@ class _Recent:
         self.laws, self.reach = network.laws(), network.order - 1
         self.recent = torch.zeros(rows, 0, dtype=torch.int64, device=network.grams.device)
 
-    def step(self, previous: Tensor | None) -> Tensor:
-        """The symbols `[B]` of the position just drawn (None: there is none yet) to the logits `[B, V]` of the next."""
+    def step(self, previous: Int[Tensor, " b"] | None) -> Float[Tensor, "b v"]:
+        """The symbols of the position just drawn (None: there is none yet) to the logits of the next."""
         if previous is not None:
             self.recent = torch.cat([self.recent, previous[:, None]], 1)[:, -self.reach :]
         return self.laws(self.recent)

@@ -62,13 +62,13 @@ class Mixture(Objective):
         self.register_buffer("scatter", spread.repeat(k, *[1] * spread.ndim))  # S [K, d, d] or its diagonals [K, d]
         self.register_buffer("rows", torch.ones((), dtype=torch.float64))  # n, which `prior` is weighed against
 
-    weights: Tensor
-    means: Tensor
-    scatter: Tensor
-    rows: Tensor
+    weights: Float[Tensor, "c k"]
+    means: Float[Tensor, "k d"]
+    scatter: Float[Tensor, "k d ..."]
+    rows: Float[Tensor, ""]
 
     @property
-    def covariances(self) -> Tensor:
+    def covariances(self) -> Float[Tensor, "k d ..."]:
         """Sigma [K, d, d], or its diagonals [K, d]."""
         share = self.weights.sum(0).reshape(-1, *[1] * (self.scatter.ndim - 1))
         common, prior = (share * self.scatter).sum(0) / share.sum(), self.prior / self.rows
@@ -117,7 +117,7 @@ class Mixture(Objective):
         law, joint = self._law_of_class(context), self.weights.clamp_min(TINY)
         return joint.sum(0).log().expand(rows, -1) if law is None else (law @ (joint / joint.sum(1, keepdim=True))).log()
 
-    def scales(self) -> Tensor:
+    def scales(self) -> Float[Tensor, "k d ..."]:
         """Cholesky factors L [K, d, d] of the covariances, or standard deviations [K, d]."""
         return torch.linalg.cholesky(self.covariances) if self.covariance == "full" else self.covariances.sqrt()
 
@@ -174,7 +174,7 @@ class MixtureSampler(Sampler):
     def __init__(self, temperature: float = 1.0):
         self.temperature = temperature
 
-    def __call__(self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng) -> Tensor:
+    def __call__(self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng) -> Float[Tensor, "b ..."]:
         chosen = rng.fork("component").categorical(objective.log_weights(context, len(rng)))
         eps, scales = self.temperature * rng.fork("noise").normal(math.prod(shape)).double(), objective.scales()
         x = objective.means[chosen]
@@ -190,8 +190,11 @@ def _square(means: Tensor, covariance: str) -> Tensor:
 
 
 def _clusters(x: Float[Tensor, "n d"], k: int, rng: Rng, rounds: int = 10) -> Tensor:
-    """The cluster of each row, int64 [n], by k-means from k-means++: each centre is drawn in proportion to the squared
-    distance from those before. The draw is a race of exponentials, one keyed to each row, so that their order does not matter."""
+    """The cluster of each row, int64 [n], by k-means from k-means++.
+
+    Each centre is drawn in proportion to the squared distance from those before. The draw is a race of exponentials, one keyed to
+    each row, so that their order does not matter.
+    """
     centres: list[Tensor] = []
     for i in range(k):
         far = torch.cdist(x, torch.stack(centres)).amin(1).square().clamp_min(TINY) if centres else torch.ones_like(x[:, 0])

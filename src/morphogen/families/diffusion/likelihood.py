@@ -48,7 +48,7 @@ class DiscretizedGaussian(Readout):
     def __init__(self, levels: int):
         self.levels = levels
 
-    def log_prob(self, x_0: Tensor, mean: Tensor, log_sigma: Tensor) -> Tensor:
+    def log_prob(self, x_0: Float[Tensor, "b ..."], mean: Float[Tensor, "b ..."], log_sigma: Float[Tensor, " b"]) -> Float[Tensor, " b"]:
         return sum_rows(discretized(x_0, mean, expand_like(log_sigma, x_0), self.levels, gaussian_cdf))
 
 
@@ -57,7 +57,7 @@ class GaussianReadout(Readout):
 
     measure = "density"
 
-    def log_prob(self, x_0: Tensor, mean: Tensor, log_sigma: Tensor) -> Tensor:
+    def log_prob(self, x_0: Float[Tensor, "b ..."], mean: Float[Tensor, "b ..."], log_sigma: Float[Tensor, " b"]) -> Float[Tensor, " b"]:
         return sum_rows(gaussian_log_prob(x_0, mean, expand_like(log_sigma, x_0)))
 
 

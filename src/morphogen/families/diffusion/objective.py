@@ -81,7 +81,9 @@ class Diffusion(Objective):
         """x_t = alpha_t x_0 + sigma_t eps."""
         return expand_like(self.schedule.alpha(t), x_0) * x_0 + expand_like(self.schedule.sigma(t), x_0) * eps
 
-    def denoise(self, x_t: Float[Tensor, "b ..."], t: Int[Tensor, " b"], context: Context | None) -> tuple[Tensor, Tensor]:
+    def denoise(
+        self, x_t: Float[Tensor, "b ..."], t: Int[Tensor, " b"], context: Context | None
+    ) -> tuple[Float[Tensor, "b ..."], Float[Tensor, "b ..."]]:
         """What the network makes of x_t: (x_0, eps), with x_t = alpha_t x_0 + sigma_t eps. One call."""
         u = self.network(x_t, t / self.schedule.steps, context)
         return solve(self.target, u, x_t, self.schedule.alpha(t), self.schedule.sigma(t))

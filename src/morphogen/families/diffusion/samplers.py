@@ -4,7 +4,7 @@ r"""From noise to data along a descending grid of times T = t_1 > ... > t_n > 0:
     DDIM   x_s = alpha_s x_0 + sqrt(sigma_s^2 - c^2) eps + c z,  c = eta sd(q(x_s | x_t, x_0))   deterministic at eta = 0
 
 with x_0 and eps what the network makes of x_t. The base owns the loop and the grid, a sampler one step of maths. The last step
-goes to t = 0, where both say: x_0 itself.
+goes to t = 0, where both say: x_0 itself. (Ho, Jain & Abbeel 2020; Song, Meng & Ermon 2021.)
 """
 
 __all__ = ["DDIM", "DDPM", "DiffusionSampler"]
@@ -35,7 +35,7 @@ class DiffusionSampler(Sampler):
     def __init__(self, steps: int | tuple[int, ...] | None = None, clip: float | None = 1.0):
         self.steps, self.clip = steps, clip
 
-    def __call__(self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng) -> Tensor:
+    def __call__(self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng) -> Float[Tensor, "b ..."]:
         x = rng.fork("start").normal(*shape)
         for i, (time, following) in enumerate(pairwise(self.grid(objective.schedule.steps))):
             t, s = (torch.full((len(x),), at, device=x.device) for at in (time, following))
@@ -71,7 +71,10 @@ class DDPM(DiffusionSampler):
     The variance of a step is the objective's ("beta" or "posterior").
     """
 
-    def step(self, objective: Any, x_t: Tensor, x_0: Tensor, eps: Tensor, t: Tensor, s: Tensor, rng: Rng) -> Tensor:
+    def step(
+        self, objective: Any, x_t: Float[Tensor, "b ..."], x_0: Float[Tensor, "b ..."], eps: Float[Tensor, "b ..."],
+        t: Int[Tensor, " b"], s: Int[Tensor, " b"], rng: Rng,
+    ) -> Float[Tensor, "b ..."]:  # fmt: skip
         q = objective.schedule.posterior(s, t)
         variance = q.beta if objective.variance == "beta" else q.posterior
         mean = expand_like(q.on_x_t, x_t) * x_t + expand_like(q.on_x_0, x_t) * x_0
@@ -82,7 +85,7 @@ class DDIM(DiffusionSampler):
     """Far fewer steps of a chain with the same marginals (Denoising diffusion implicit models, Song, Meng & Ermon 2021, eq. 12).
 
     Arguments:
-        steps, clip: as of every sampler.
+        steps, clip: as of every `DiffusionSampler`.
         eta: 0 is deterministic given the starting noise, 1 is DDPM with the posterior variance.
     """
 
@@ -90,7 +93,10 @@ class DDIM(DiffusionSampler):
         super().__init__(steps, clip)
         self.eta = eta
 
-    def step(self, objective: Any, x_t: Tensor, x_0: Tensor, eps: Tensor, t: Tensor, s: Tensor, rng: Rng) -> Tensor:
+    def step(
+        self, objective: Any, x_t: Float[Tensor, "b ..."], x_0: Float[Tensor, "b ..."], eps: Float[Tensor, "b ..."],
+        t: Int[Tensor, " b"], s: Int[Tensor, " b"], rng: Rng,
+    ) -> Float[Tensor, "b ..."]:  # fmt: skip
         alpha, sigma = objective.schedule.alpha(s), objective.schedule.sigma(s)
         c = self.eta * objective.schedule.posterior(s, t).posterior.sqrt()
         x = expand_like(alpha, x_t) * x_0 + expand_like((sigma.square() - c.square()).clamp_min(0).sqrt(), x_t) * eps

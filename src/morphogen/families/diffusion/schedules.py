@@ -4,7 +4,7 @@ r"""How fast data turn into noise: a table of T + 1 levels, t = 0 data, t = T (a
 
 All a family needs follows from that one table (Sohl-Dickstein et al. 2015; Ho, Jain & Abbeel 2020, eqs. 4-7), for neighbours
 t-1, t and for any s < t alike: the strided chains of fast samplers are the same formula. The table is kept and worked in fp64,
-since 1 - alpha_t^2 cancels near the data; what leaves it is fp32.
+since 1 - alpha_t^2 cancels near the data; what leaves it has torch's default dtype.
 """
 
 __all__ = ["CosineAlphas", "LinearBetas", "NoiseSchedule", "Posterior"]
@@ -21,12 +21,12 @@ from morphogen.component import Component
 
 
 class Posterior(NamedTuple):
-    """q(x_s | x_t, x_0) = N(on_x_t x_t + on_x_0 x_0, posterior), and q(x_t | x_s) = N(.., beta): each [B]."""
+    """q(x_s | x_t, x_0) = N(on_x_t x_t + on_x_0 x_0, posterior), and q(x_t | x_s) = N(.., beta)."""
 
-    on_x_t: Tensor
-    on_x_0: Tensor
-    posterior: Tensor  # variance of x_s once x_0 is known: right for a single point of data
-    beta: Tensor  # variance of the forward step: right for data ~ N(0, I)
+    on_x_t: Float[Tensor, " b"]
+    on_x_0: Float[Tensor, " b"]
+    posterior: Float[Tensor, " b"]  # variance of x_s once x_0 is known: right for a single point of data
+    beta: Float[Tensor, " b"]  # variance of the forward step: right for data ~ N(0, I)
 
 
 class NoiseSchedule(Component, nn.Module, ABC):
@@ -37,7 +37,7 @@ class NoiseSchedule(Component, nn.Module, ABC):
     """
 
     steps: int
-    signal: Tensor
+    signal: Float[Tensor, " t"]
 
     def __init__(self, betas: Float[Tensor, " t"]):
         super().__init__()
@@ -45,11 +45,11 @@ class NoiseSchedule(Component, nn.Module, ABC):
 
     def alpha(self, t: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
         """alpha_t, 1 at t = 0."""
-        return self.signal[t].sqrt().float()
+        return self.signal[t].sqrt().to(torch.get_default_dtype())
 
     def sigma(self, t: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
         """sigma_t, 0 at t = 0."""
-        return (1 - self.signal[t]).sqrt().float()
+        return (1 - self.signal[t]).sqrt().to(torch.get_default_dtype())
 
     def posterior(self, s: Int[Tensor, " b"], t: Int[Tensor, " b"]) -> Posterior:
         """One step back, from t to s < t (Ho et al. 2020, eq. 7, with any stride)."""
@@ -57,7 +57,7 @@ class NoiseSchedule(Component, nn.Module, ABC):
         ratio = self.signal[t] / self.signal[s]
         beta = 1 - ratio
         found = (ratio.sqrt() * noise_s / noise_t, self.signal[s].sqrt() * beta / noise_t, beta * noise_s / noise_t, beta)
-        return Posterior(*(coefficient.float() for coefficient in found))
+        return Posterior(*(coefficient.to(torch.get_default_dtype()) for coefficient in found))
 
 
 class LinearBetas(NoiseSchedule):

@@ -42,7 +42,7 @@ def solve(
     return (b * x_t - sigma * u) / determinant, (alpha * u - a * x_t) / determinant
 
 
-def coefficients(target: Target, alpha: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
-    """(a, b), each [B]."""
+def coefficients(target: Target, alpha: Float[Tensor, " b"], sigma: Float[Tensor, " b"]) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
+    """(a, b) of the target."""
     zero, one = torch.zeros_like(alpha), torch.ones_like(alpha)
     return {"x0": (one, zero), "eps": (zero, one), "v": (-sigma, alpha)}[target]

@@ -4,6 +4,7 @@ r"""What a flow is built of: maps that know their inverse and their volume.
     (g o f): z = g(f(x)),  log|det| = log|det df/dx| + log|det dg/df|
 
 Every bijection keeps the shape of x, so that any may follow any and noise has the shape of the data.
+Flows of composed maps: Tabak & Vanden-Eijnden 2010; Rezende & Mohamed 2015.
 """
 
 __all__ = ["Bijection", "Chain", "Composite"]
@@ -12,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import cast
 
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from morphogen.component import Component
@@ -22,14 +24,14 @@ class Bijection(Component, nn.Module, ABC):
     """An invertible map of x [B, ...] to z of the same shape, in the light of a context."""
 
     @abstractmethod
-    def forward(self, x: Tensor, context: Context | None) -> tuple[Tensor, Tensor]:
-        """z and log|det dz/dx| [B]."""
+    def forward(self, x: Float[Tensor, " b *x"], context: Context | None) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b"]]:
+        """z and log|det dz/dx|."""
 
     @abstractmethod
-    def inverse(self, z: Tensor, context: Context | None) -> Tensor:
+    def inverse(self, z: Float[Tensor, " b *x"], context: Context | None) -> Float[Tensor, " b *x"]:
         """The x that `forward` takes to z."""
 
-    def prepare(self, x: Tensor, context: Context | None) -> None:
+    def prepare(self, x: Float[Tensor, "b ..."], context: Context | None) -> None:
         """A data-dependent start, from the first batch as it arrives at this bijection."""
 
 
@@ -42,21 +44,22 @@ class Composite(Bijection):
 
     @property
     def bijections(self) -> tuple[Bijection, ...]:
+        """The steps, first one first."""
         return tuple(cast(Bijection, step) for step in self.steps)
 
-    def forward(self, x: Tensor, context: Context | None) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Float[Tensor, " b *x"], context: Context | None) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b"]]:
         total = x.new_zeros(len(x))
         for step in self.bijections:
             x, log_det = step(x, context)
             total = total + log_det
         return x, total
 
-    def inverse(self, z: Tensor, context: Context | None) -> Tensor:
+    def inverse(self, z: Float[Tensor, " b *x"], context: Context | None) -> Float[Tensor, " b *x"]:
         for step in reversed(self.bijections):
             z = step.inverse(z, context)
         return z
 
-    def prepare(self, x: Tensor, context: Context | None) -> None:
+    def prepare(self, x: Float[Tensor, "b ..."], context: Context | None) -> None:
         for step in self.bijections:
             step.prepare(x, context)
             x, _ = step(x, context)

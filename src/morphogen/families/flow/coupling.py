@@ -12,6 +12,7 @@ __all__ = ["ActNorm", "Coupling"]
 from typing import Literal
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from morphogen.contract import Context
@@ -38,19 +39,19 @@ class Coupling(Bijection):
         self.network, self.mask, self.parity = network, mask, parity
         self.scale = nn.Parameter(torch.ones(()))
 
-    def forward(self, x: Tensor, context: Context | None) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Float[Tensor, " b *x"], context: Context | None) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b"]]:
         b = self.seen(x)
         s, t = self._read(b * x, context)
         s = (1 - b) * s
         return x * s.exp() + (1 - b) * t, sum_rows(s)
 
-    def inverse(self, z: Tensor, context: Context | None) -> Tensor:
+    def inverse(self, z: Float[Tensor, " b *x"], context: Context | None) -> Float[Tensor, " b *x"]:
         b = self.seen(z)
         s, t = self._read(b * z, context)
         return b * z + (1 - b) * (z - t) * (-s).exp()
 
-    def seen(self, x: Tensor) -> Tensor:
-        """b, 1 where x is seen and kept, broadcastable against x [B, C, ...]."""
+    def seen(self, x: Float[Tensor, "b c ..."]) -> Float[Tensor, "..."]:
+        """b, 1 where x is seen and kept, broadcastable against x."""
         _, channels, *places = x.shape
         if self.mask == "channel":
             b = (torch.arange(channels, device=x.device) < channels // 2) == (self.parity == 0)
@@ -80,16 +81,16 @@ class ActNorm(Bijection):
         self.channels = channels
         self.shift, self.log_scale = nn.Parameter(torch.zeros(channels)), nn.Parameter(torch.zeros(channels))
 
-    def forward(self, x: Tensor, context: Context | None) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Float[Tensor, " b *x"], context: Context | None) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b"]]:
         shift, log_scale = expand_like(self.shift[None], x), expand_like(self.log_scale[None], x)
         return (x + shift) * log_scale.exp(), sum_rows(log_scale.expand_as(x))
 
-    def inverse(self, z: Tensor, context: Context | None) -> Tensor:
+    def inverse(self, z: Float[Tensor, " b *x"], context: Context | None) -> Float[Tensor, " b *x"]:
         shift, log_scale = expand_like(self.shift[None], z), expand_like(self.log_scale[None], z)
         return z * (-log_scale).exp() - shift
 
     @torch.no_grad()
-    def prepare(self, x: Tensor, context: Context | None) -> None:
+    def prepare(self, x: Float[Tensor, "b ..."], context: Context | None) -> None:
         values = x.transpose(0, 1).flatten(1)
         self.shift.copy_(-values.mean(1))
         self.log_scale.copy_(-values.std(1, correction=0).clamp_min(1e-3).log())

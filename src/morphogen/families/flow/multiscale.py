@@ -14,6 +14,7 @@ from typing import Literal
 
 import torch
 from einops import rearrange
+from jaxtyping import Float
 from torch import Tensor
 
 from morphogen.component import ConfigError
@@ -109,14 +110,14 @@ class Squeezed(Bijection):
         super().__init__()
         self.inner = inner
 
-    def forward(self, x: Tensor, context: Context | None) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Float[Tensor, " b *x"], context: Context | None) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b"]]:
         z, log_det = self.inner(_squeeze(x), context)
         return _unsqueeze(z), log_det
 
-    def inverse(self, z: Tensor, context: Context | None) -> Tensor:
+    def inverse(self, z: Float[Tensor, " b *x"], context: Context | None) -> Float[Tensor, " b *x"]:
         return _unsqueeze(self.inner.inverse(_squeeze(z), context))
 
-    def prepare(self, x: Tensor, context: Context | None) -> None:
+    def prepare(self, x: Float[Tensor, "b ..."], context: Context | None) -> None:
         self.inner.prepare(_squeeze(x), context)
 
 
@@ -131,16 +132,16 @@ class Factored(Bijection):
         super().__init__()
         self.inner = inner
 
-    def forward(self, x: Tensor, context: Context | None) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Float[Tensor, " b *x"], context: Context | None) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b"]]:
         x, done = x.chunk(2, 1)
         z, log_det = self.inner(x, context)
         return torch.cat([z, done], 1), log_det
 
-    def inverse(self, z: Tensor, context: Context | None) -> Tensor:
+    def inverse(self, z: Float[Tensor, " b *x"], context: Context | None) -> Float[Tensor, " b *x"]:
         z, done = z.chunk(2, 1)
         return torch.cat([self.inner.inverse(z, context), done], 1)
 
-    def prepare(self, x: Tensor, context: Context | None) -> None:
+    def prepare(self, x: Float[Tensor, "b ..."], context: Context | None) -> None:
         self.inner.prepare(x.chunk(2, 1)[0], context)
 
 

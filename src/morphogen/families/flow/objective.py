@@ -12,6 +12,7 @@ __all__ = ["Flow", "Inverse"]
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from morphogen.contract import Context, Encoded, Likelihood, Losses, Objective, Sampler
@@ -64,5 +65,5 @@ class Inverse(Sampler):
     def __init__(self, temperature: float = 1.0):
         self.temperature = temperature
 
-    def __call__(self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng) -> Tensor:
+    def __call__(self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng) -> Float[Tensor, "b ..."]:
         return objective.bijection.inverse(self.temperature * rng.normal(*shape), context)

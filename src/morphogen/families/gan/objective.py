@@ -66,7 +66,7 @@ class Wasserstein(Objective):
         wasserstein = self.critic(fake, seen) - self.critic(x.x, seen)
         return Losses({"wasserstein": wasserstein, "penalty": self.penalty(self.critic, x.x, fake, seen, rng.fork("penalty"))})
 
-    def fake(self, x: Tensor, context: Context | None, rng: Rng) -> Float[Tensor, "b ..."]:
+    def fake(self, x: Float[Tensor, "b ..."], context: Context | None, rng: Rng) -> Float[Tensor, "b ..."]:
         """One draw for each row of `rng`, with gradient; x itself is not looked at."""
         return self.network(rng.fork("latent").normal(self.latent), context)
 
@@ -84,5 +84,5 @@ class Push(Sampler):
     def __init__(self, temperature: float = 1.0):
         self.temperature = temperature
 
-    def __call__(self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng) -> Tensor:
+    def __call__(self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng) -> Float[Tensor, "b ..."]:
         return objective.network(self.temperature * rng.fork("latent").normal(objective.latent), context)

@@ -21,7 +21,9 @@ class Penalty(Component, ABC):
     """One more term of the critic's loss, a number a row."""
 
     @abstractmethod
-    def __call__(self, critic: nn.Module, real: Tensor, fake: Tensor, context: Context | None, rng: Rng) -> Float[Tensor, " b"]:
+    def __call__(
+        self, critic: nn.Module, real: Float[Tensor, " b *x"], fake: Float[Tensor, " b *x"], context: Context | None, rng: Rng
+    ) -> Float[Tensor, " b"]:
         """The term, with a graph to the critic's parameters."""
 
 
@@ -38,7 +40,9 @@ class GradientPenalty(Penalty):
     def __init__(self, weight: float = 10.0):
         self.weight = weight
 
-    def __call__(self, critic: nn.Module, real: Tensor, fake: Tensor, context: Context | None, rng: Rng) -> Tensor:
+    def __call__(
+        self, critic: nn.Module, real: Float[Tensor, " b *x"], fake: Float[Tensor, " b *x"], context: Context | None, rng: Rng
+    ) -> Float[Tensor, " b"]:
         alpha = expand_like(rng.uniform(), real)
         x_hat = (real + alpha * (fake - real)).detach().requires_grad_(True)
         (gradient,) = torch.autograd.grad(critic(x_hat, context).sum(), x_hat, create_graph=True)

@@ -4,7 +4,8 @@
     Gaussian(sigma)                points of space, a DENSITY: h = mean
 
 The choice decides what the autoencoder keeps: a density on a grid grows without bound, squared error alone is a Gaussian of
-a sigma nobody chose. A law says how many channels of h it needs (`outputs`), so that a page can size its decoder.
+a sigma nobody chose. A law says how many channels of h it needs (`outputs`), so that a page can size its decoder. (The role of
+p(x | z): Kingma & Welling 2013, appendix C.)
 """
 
 __all__ = ["DiscretizedLogistic", "Gaussian", "Observation"]
@@ -66,7 +67,7 @@ class DiscretizedLogistic(Observation):
     def outputs(self, channels: int) -> int:
         return 2 * channels
 
-    def log_prob(self, x: Tensor, h: Tensor) -> Tensor:
+    def log_prob(self, x: Float[Tensor, "b ..."], h: Float[Tensor, "b ..."]) -> Float[Tensor, " b"]:
         """In logarithms throughout, F(a) - F(b) = F(a) F(-b) (1 - exp(b - a)), so that a mass of e^-100 still has a gradient."""
         mean, log_s = self._split(h)
         d = 1 / (self.levels - 1)
@@ -79,10 +80,10 @@ class DiscretizedLogistic(Observation):
         )
         return sum_rows(mass)
 
-    def centre(self, h: Tensor) -> Tensor:
+    def centre(self, h: Float[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
         return self._split(h)[0].clamp(-1, 1)
 
-    def sample(self, h: Tensor, rng: Rng) -> Tensor:
+    def sample(self, h: Float[Tensor, "b ..."], rng: Rng) -> Float[Tensor, "b ..."]:
         """A logistic draw, rounded to the grid: what rounds beyond an end belongs to its open bin."""
         mean, log_s = self._split(h)
         u = rng.uniform(*mean.shape[1:])
@@ -109,11 +110,11 @@ class Gaussian(Observation):
     def outputs(self, channels: int) -> int:
         return channels
 
-    def log_prob(self, x: Tensor, h: Tensor) -> Tensor:
+    def log_prob(self, x: Float[Tensor, "b ..."], h: Float[Tensor, "b ..."]) -> Float[Tensor, " b"]:
         return sum_rows(gaussian_log_prob(x, h, math.log(self.sigma)))
 
-    def centre(self, h: Tensor) -> Tensor:
+    def centre(self, h: Float[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
         return h
 
-    def sample(self, h: Tensor, rng: Rng) -> Tensor:
+    def sample(self, h: Float[Tensor, "b ..."], rng: Rng) -> Float[Tensor, "b ..."]:
         return h + self.sigma * rng.normal(*h.shape[1:])

@@ -79,19 +79,21 @@ class VAE(Objective):
     def sampler(self) -> "Prior":
         return Prior()
 
-    def posterior(self, x: Tensor, context: Context | None) -> tuple[Float[Tensor, "b ..."], Float[Tensor, "b ..."]]:
-        """mu and log sigma of q(z | x), each [B, *latent_shape]."""
+    def posterior(self, x: Float[Tensor, "b ..."], context: Context | None) -> tuple[Float[Tensor, " b *z"], Float[Tensor, " b *z"]]:
+        """mu and log sigma of q(z | x), each of `latent_shape`."""
         mean, log_sigma = self.encoder(x, context).chunk(2, 1)
         return mean, log_sigma
 
-    def encode(self, x: Tensor, rng: Rng) -> tuple[Float[Tensor, "b ..."], Float[Tensor, " b"]]:
+    def encode(self, x: Float[Tensor, "b ..."], rng: Rng) -> tuple[Float[Tensor, "b ..."], Float[Tensor, " b"]]:
         """z ~ q(z | x) and log q(z | x)."""
         return _draw(*self.posterior(x, None), rng)
 
-    def log_conditional(self, x: Tensor, z: Tensor) -> Float[Tensor, " b"]:
+    def log_conditional(self, x: Float[Tensor, "b ..."], z: Float[Tensor, "b ..."]) -> Float[Tensor, " b"]:
+        """log p(x | z)."""
         return self.likelihood.log_prob(x, self.network(z, None))
 
-    def decode(self, z: Tensor) -> Tensor:
+    def decode(self, z: Float[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
+        """The centre of p(x | z)."""
         return self.likelihood.centre(self.network(z, None))
 
     def _log_weight(self, x: Tensor, posterior: tuple[Tensor, Tensor], context: Context | None, rng: Rng) -> Tensor:
@@ -114,7 +116,7 @@ class Prior(Sampler):
     def __init__(self, draw: Literal["centre", "sample"] = "centre", temperature: float = 1.0):
         self.draw, self.temperature = draw, temperature
 
-    def __call__(self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng) -> Tensor:
+    def __call__(self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng) -> Float[Tensor, "b ..."]:
         h = objective.network(self.temperature * rng.fork("prior").normal(*objective.latent_shape), context)
         likelihood = objective.likelihood
         return likelihood.centre(h) if self.draw == "centre" else likelihood.sample(h, rng.fork("observation"))
