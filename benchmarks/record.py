@@ -1,6 +1,6 @@
 """What was measured, when and on what: results/DATE-MACHINE.json, a figure measured again that day in place of the older one."""
 
-__all__ = ["RESULTS", "hardware", "store"]
+__all__ = ["RESULTS", "hardware", "slug", "store", "versions"]
 
 import json
 import re
@@ -22,7 +22,7 @@ SIMD = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx
 def store(lines: Iterable[str], folder: Path = RESULTS) -> Path:
     """Add figures, a JSON line each, to today's record of this machine; each with its goal and whether it is met."""
     known = hardware()
-    path = folder / f"{date.today().isoformat()}-{_slug(known['machine'])}.json"
+    path = folder / f"{date.today().isoformat()}-{slug(known['machine'])}.json"
     record = json.loads(path.read_text(encoding="utf8")) if path.exists() else {"figures": []}
     new = {figure["name"]: figure | _judged(figure) for figure in map(json.loads, lines)}
     kept = [figure for figure in record["figures"] if figure["name"] not in new]
@@ -61,5 +61,6 @@ def _judged(figure: Mapping[str, Any]) -> dict[str, Any]:
     return {"goal": {"ratio": goal.ratio, "seconds": goal.seconds}, "met": met}
 
 
-def _slug(machine: str) -> str:
+def slug(machine: str) -> str:
+    """The machine as part of a file's name."""
     return re.sub(r"[^a-z0-9]+", "-", machine.lower()).strip("-")

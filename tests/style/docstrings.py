@@ -18,8 +18,8 @@ def public_things_are_documented(page: Page) -> Iterator[str]:
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_") and not ast.get_docstring(node):
             yield f"class {node.name} has no docstring"
     for function, cls in functions(page.tree):
-        inherited = cls is not None and (function.name.startswith("__") or function.name in _inherited(cls))
-        if not inherited and not ast.get_docstring(function):
+        inherited = cls is not None and function.name in _inherited(cls)
+        if not inherited and not function.name.startswith("__") and not ast.get_docstring(function):
             yield f"{cls.name + '.' if cls else ''}{function.name} has no docstring"
 
 

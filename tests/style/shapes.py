@@ -13,17 +13,9 @@ from collections.abc import Iterator
 from .source import Checks, Page, annotations, described, functions, mutant, package
 
 FLOORS = (
-    "numerics",
-    "networks",
-    "conditioning",
-    "representations",
-    "families",
-    "evaluation",
-    "data",
-    "contract.py",
-    "plan.py",
-    "worlds.py",
-)
+    "numerics", "networks", "conditioning", "representations", "families", "evaluation", "data", "contract.py", "plan.py", "model.py",
+    "compose.py", "worlds.py",
+)  # fmt: skip
 KINDS = {"Bool", "Float", "Float64", "Int", "Real", "Shaped", "UInt8"}
 MANY = {"Callable", "Mapping", "dict"}
 AXES = re.compile(r"(?:#?[a-z]|_|\*#?[a-z]|\.\.\.|\d+|\d\*[a-z]|[a-z]//\d)")  # the paper's letters

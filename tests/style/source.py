@@ -66,9 +66,9 @@ def mutant(text: str, path: str = "families/gan/mutant.py") -> Page:
 
 
 def functions(tree: ast.AST) -> Iterator[tuple[Function, ast.ClassDef | None]]:
-    """The public functions of a page and of its public classes, constructors among them, with the class they are of."""
+    """The public functions of a page and of its public classes, those that Python calls among them, with the class they are of."""
     for node in ast.iter_child_nodes(tree):
-        if isinstance(node, Function) and (not node.name.startswith("_") or node.name in ("__init__", "__call__")):
+        if isinstance(node, Function) and (not node.name.startswith("_") or node.name.startswith("__")):
             yield node, tree if isinstance(tree, ast.ClassDef) else None
         elif isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
             yield from functions(node)
