@@ -24,7 +24,7 @@ from morphogen.training.precision import autocast
 
 SHAPE, CHANNELS, MULTIPLIERS, ATTENTION = (1, 32, 32), 64, (1, 2, 2), (16,)
 HEADS = 16  # of 8 channels, diffusers' default
-TRAIN_STEPS, SAMPLE_STEPS, PICTURES = 3, 8, 16
+TRAIN_STEPS, SAMPLE_STEPS, PICTURES = 2, 6, 16
 
 
 def ddpm_train(name: Name) -> list[Duel]:

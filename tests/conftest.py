@@ -28,6 +28,7 @@ install_import_hook([f"morphogen.{floor}" for floor in FLOORS], f"{__name__}.che
 @pytest.fixture
 def untyped() -> Iterator[None]:
     """For a test that calls what the annotations forbid, to see it refused."""
+    before = config.jaxtyping_disable
     config.update("jaxtyping_disable", True)
     yield
-    config.update("jaxtyping_disable", False)
+    config.update("jaxtyping_disable", before)

@@ -1,33 +1,16 @@
-"""Nothing is pickled and no file names code: a checkpoint, a run or a cache from a stranger can be read without running it.
+"""Nothing of ours pickles, and nothing makes code of data: read off the source, with a mutant for each way to do it.
 
-Two nets. The gate reads our source for every call that unpickles, or makes code of data; each of its patterns has a mutant. The hook
-listens while our own loads run: Python tells of every class that an unpickling asks for ("pickle.find_class"), and the functions that
-unpickle without asking for a class are replaced by ones that tell.
-
-Outside: what libraries do among themselves, away from our files. `datasets` hashes functions by pickling them (it reads the rows, out
-of Arrow files), `multiprocessing` speaks pickle to its own children. Neither reads a file of ours; both are named in the gate's reach
-only where we would call them.
+A checkpoint, a run or a cache from a stranger can then be read without running it. That they are, in fact, is listened to in
+`test_reads_without_pickle.py`.
 """
 
 import ast
-import fractions
-import pickle
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
 
 import morphogen
-from morphogen.compare import Comparison, find_runs, resume
-from morphogen.data import load as load_data
-from morphogen.evaluation.features import CLASSIFIERS, ClassifierFeatures
-from morphogen.run import Run
-from morphogen.training import train
-from training.toys import MAKERS, Rows
 
 SOURCE = Path(morphogen.__file__).parent
 MODULES = {"pickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "copyreg", "runpy", "code"}
@@ -122,105 +105,3 @@ def test_the_gate_kills(text):
 @pytest.mark.parametrize("text", ALLOWED)
 def test_the_gate_lets_pass(text):
     assert list(gate(text)) == []
-
-
-heard: list[str] | None = None  # None: nobody listens; a hook of Python's can never be taken out again
-
-
-def _hear(event: str, arguments: tuple) -> None:
-    if event == "pickle.find_class" and heard is not None:
-        heard.append(f"{event} {arguments[0]}.{arguments[1]}")
-
-
-sys.addaudithook(_hear)
-
-
-@contextmanager
-def listening() -> Iterator[list[str]]:
-    """What is unpickled inside."""
-    global heard
-    heard = found = []
-    with pytest.MonkeyPatch.context() as patch:
-        for module, name in ((torch, "load"), (torch.jit, "load"), (pickle, "load"), (pickle, "loads")):
-            patch.setattr(module, name, _telling(getattr(module, name), f"{module.__name__}.{name}", found))
-        try:
-            yield found
-        finally:
-            heard = None
-
-
-def _telling(function: Callable, name: str, told: list[str]) -> Callable:
-    def tell(*arguments, **options):
-        told.append(name)
-        return function(*arguments, **options)
-
-    return tell
-
-
-@pytest.fixture(scope="module")
-def compared(tmp_path_factory) -> Path:
-    """A comparison of one system, to be gone on with."""
-    directory = tmp_path_factory.mktemp("compared") / "compare-digits-001"
-    list(Comparison(load_data("digits"), 0.2, directory, ["mixture"], "tiny", n=20, settings={"data": "digits"}).run())
-    return directory
-
-
-@pytest.fixture
-def trained(tmp_path) -> Path:
-    """A training of four steps, with its checkpoint."""
-    train(MAKERS["denoiser"](), Rows(), steps=4, directory=tmp_path / "run", device="cpu")
-    return tmp_path / "run"
-
-
-def test_a_model_a_run_and_a_comparison_are_read_without_pickle(compared):
-    with listening() as told:
-        (run,) = find_runs([compared])
-        run.model().sample(2)
-        morphogen.load(run.directory / "model")
-        Run.latest(compared)
-        resume(compared).announcement()
-        list(resume(compared, budget=0.3).run())
-    assert told == []
-
-
-def test_a_checkpoint_is_restored_without_pickle(trained):
-    with listening() as told:
-        assert train(MAKERS["denoiser"](), Rows(), steps=8, directory=trained, device="cpu").steps == 8
-    assert told == [] and list(trained.glob("checkpoints/*/optimizer.safetensors"))
-
-
-@pytest.mark.parametrize("name", sorted(set(CLASSIFIERS.values())))
-def test_a_classifier_is_read_without_pickle(name):
-    with listening() as told:
-        ClassifierFeatures(name)
-    assert told == []
-
-
-def test_data_are_read_without_pickle(tmp_path):
-    rows = "".join(f"{i % 7}.5,{i},{'ab'[i % 2]}\n" for i in range(40))
-    lines = "".join(f"{i} times {i + 1} is {i * (i + 1)}, and half of it is the sum up to {i}.\n" for i in range(900))
-    (tmp_path / "table.csv").write_text("height,width,kind\n" + rows)
-    (tmp_path / "text.txt").write_text(lines)
-    with listening() as told:
-        for name in ("digits", "mnist-5k", str(tmp_path / "table.csv"), str(tmp_path / "text.txt")):
-            assert len(load_data(name).train)
-    assert told == []
-
-
-def test_the_hook_hears_a_real_unpickling(tmp_path):
-    torch.save({"half": fractions.Fraction(1, 2)}, tmp_path / "half.pt")
-    torch.save({"numbers": torch.ones(2)}, tmp_path / "numbers.pt")
-    np.save(tmp_path / "half.npy", np.array([fractions.Fraction(1, 2)], dtype=object))
-    plain, half = pickle.dumps({"a": 1}), pickle.dumps(fractions.Fraction(1, 2))
-    read = pickle._loads  # the pure Python twin, which nobody replaced: the hook alone hears it
-    acts = {
-        "a class": lambda: read(half), "plain data": lambda: pickle.loads(plain),
-        "torch": lambda: torch.load(tmp_path / "half.pt", weights_only=False), "weights": lambda: torch.load(tmp_path / "numbers.pt"),
-        "an array": lambda: np.load(tmp_path / "half.npy", allow_pickle=True),
-    }  # fmt: skip
-    for name, act in acts.items():
-        with listening() as told:
-            act()
-        assert told, f"{name}: unheard"
-    read(half)
-    assert heard is None, "outside nobody listens"

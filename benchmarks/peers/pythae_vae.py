@@ -21,15 +21,15 @@ def epochs(x: Tensor, latent: int, batch: int, count: int, best: bool) -> tuple[
     from pythae.models import VAE, VAEConfig
     from pythae.trainers import BaseTrainer, BaseTrainerConfig
 
-    logging.getLogger("pythae").setLevel(logging.ERROR)
-    config = BaseTrainerConfig(
-        output_dir=tempfile.mkdtemp(), num_epochs=count, per_device_train_batch_size=batch, no_cuda=True,
-        optimizer_params={"fused": True} if best else None,
-    )  # fmt: skip
+    logging.disable(logging.INFO)  # each of its modules sets a level of its own
     model = VAE(VAEConfig(input_dim=tuple(x.shape[1:]), latent_dim=latent))
-    trainer = BaseTrainer(model, train_dataset=BaseDataset(x, torch.zeros(len(x))), training_config=config)
-    trainer.prepare_training()
-    trainer.callback_handler.callbacks = [c for c in trainer.callback_handler.callbacks if type(c).__name__ == "TrainingCallback"]
+    fused = {"fused": True} if best else None
+    with tempfile.TemporaryDirectory() as folder:  # it makes one to write into; an epoch writes nothing
+        config = BaseTrainerConfig(folder, per_device_train_batch_size=batch, no_cuda=True, optimizer_params=fused)
+        trainer = BaseTrainer(model, train_dataset=BaseDataset(x, torch.zeros(len(x))), training_config=config)
+        trainer.prepare_training()
+    quiet = [callback for callback in trainer.callback_handler.callbacks if type(callback).__name__ == "TrainingCallback"]
+    trainer.callback_handler.callbacks = quiet  # no progress bar
 
     def run() -> None:
         for epoch in range(count):

@@ -18,6 +18,7 @@ what they are given:
 __all__ = ["ALONE", "FirstFailed", "Rank"]
 
 import atexit
+import gc
 import json
 import os
 from collections.abc import Callable
@@ -112,10 +113,11 @@ def _join(device: str) -> None:
 
 
 def _part() -> None:
-    """The processes part before Python ends: a group that is still open then can abort it."""
+    """The processes part before Python ends: a group that is still open then, or held by what is no longer used, can abort it."""
     from torch import distributed
 
     if distributed.is_initialized():
+        gc.collect()
         distributed.destroy_process_group()
 
 

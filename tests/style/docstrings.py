@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from .source import SOURCE, Checks, Function, Page, arguments, constructor, described, documented, functions, mutant, package
+from .source import PACKAGE, ROOT, Checks, Function, Page, arguments, constructor, described, functions, mutant, package
 
 
 def public_things_are_documented(page: Page) -> Iterator[str]:
@@ -24,7 +24,9 @@ def public_things_are_documented(page: Page) -> Iterator[str]:
 
 
 def arguments_are_those_of_the_signature(page: Page) -> Iterator[str]:
-    for node in documented(page.tree):
+    for node in page.nodes:
+        if not isinstance(node, ast.ClassDef | Function):
+            continue
         said, taken = described(ast.get_docstring(node) or ""), arguments(node)
         if said is None or taken is None:
             continue
@@ -44,15 +46,15 @@ def constructors_say_what_they_take(page: Page) -> Iterator[str]:
 
 def what_is_referred_to_exists(page: Page) -> Iterator[str]:
     """Each word of `Name`, `module.name` and `name(...)` is one that our package binds or uses; `file.py` is there."""
-    for node in ast.walk(page.tree):
+    for node in page.nodes:
         if not isinstance(node, ast.Module | ast.ClassDef | Function):
             continue
         for said in re.findall(r"`([^`\n]+)`", ast.get_docstring(node) or ""):
             if said.endswith(".py"):
-                known = list(SOURCE.rglob(said)) or "*" in said
+                known = list((ROOT / PACKAGE).rglob(said)) or "*" in said
             else:
                 name = re.fullmatch(r"([A-Za-z_][\w.]*)(\(.*\))?", said)
-                known = name is None or set(name[1].split(".")) <= _words() | _used(page.tree)
+                known = name is None or set(name[1].split(".")) <= _words() | _used(page)
             if not known:
                 yield f"line {getattr(node, 'lineno', 1)}: there is no `{said}`"
 
@@ -100,7 +102,7 @@ def _inherited(cls: ast.ClassDef) -> set[str]:
 def _classes() -> dict[str, list[ast.ClassDef]]:
     found: dict[str, list[ast.ClassDef]] = {}
     for page in package():
-        for node in ast.walk(page.tree):
+        for node in page.nodes:
             if isinstance(node, ast.ClassDef):
                 found.setdefault(node.name, []).append(node)
     return found
@@ -109,18 +111,18 @@ def _classes() -> dict[str, list[ast.ClassDef]]:
 @cache
 def _words() -> set[str]:
     """What our package calls things: its files, what its pages bind and use, what its front door renames, Python's own."""
-    door = next(page for page in package() if str(page.path) == "__init__.py")
-    renamed = {node.value for node in ast.walk(door.tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    door = next(page for page in package() if page.path == PACKAGE / "__init__.py")
+    renamed = {node.value for node in door.nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     files = {part for page in package() for part in page.path.with_suffix("").parts}
-    used = {word for page in package() for word in _used(page.tree)}
+    used = {word for page in package() for word in _used(page)}
     return files | used | renamed | {*dir(builtins), *keyword.kwlist, "morphogen"}
 
 
 @cache
-def _used(tree: ast.Module) -> set[str]:
+def _used(page: Page) -> set[str]:
     """Names that a page defines, takes, assigns, imports, hands by keyword, or asks an object for; words of its `Literal`s."""
     found: set[str] = set()
-    for node in ast.walk(tree):
+    for node in page.nodes:
         match node:
             case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.arg(arg=name) | ast.keyword(arg=str(name)):
                 found.add(name)

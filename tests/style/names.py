@@ -24,7 +24,7 @@ def files_have_names(page: Page) -> Iterator[str]:
 
 
 def classes_have_names(page: Page) -> Iterator[str]:
-    for node in ast.walk(page.tree):
+    for node in page.nodes:
         if isinstance(node, ast.ClassDef) and EMPTY_CLASSES.search(node.name):
             yield f"class {node.name}: name what it is"
 

@@ -11,7 +11,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from .source import SOURCE, Checks, Page, functions, mutant, package
+from .source import PACKAGE, ROOT, Checks, Page, functions, mutant, package
 
 CITED = re.compile(r"\b[A-Z]\w[\w\-]*(?:[\s,&]+(?:et\s+al\.|and|de|den|van|[A-Z][\w\-]+))*,?\s+\(?(?:1[789]|20)\d\d[a-z]?\b|No paper: \w")
 MEASURED = re.compile(r"\d\s?(?:\+- [\d.]+ )?(?:bits/dim|bits/byte|bits a cell|nats)|Frechet \d|\bnot measured\b")
@@ -37,7 +37,7 @@ def systems_are_measured(page: Page) -> Iterator[str]:
     if page.floor != "systems" or page.path.stem == "__init__":
         return
     records = RECORD.findall(_words(page))
-    if lost := [record for record in records if not (SOURCE / record).exists()]:
+    if lost := [record for record in records if not (ROOT / PACKAGE / record).exists()]:
         yield f"speaks of {', '.join(lost)}, which is not there"
     if not records and not MEASURED.search(_words(page)):
         yield 'states no figure and no record; where there is none, say "not measured"'

@@ -70,7 +70,7 @@ CHECKS: Checks = {
 
 def _constructors(page: Page) -> Iterator[tuple[str, Function]]:
     """Of the classes of a page that derive from Component, over however many others, by the class's name."""
-    here = {node.name: node for node in ast.walk(page.tree) if isinstance(node, ast.ClassDef)}
+    here = {node.name: node for node in page.nodes if isinstance(node, ast.ClassDef)}
     for name, node in here.items():
         if (init := constructor(node)) is not None and _derives(name, _classes() | here):
             yield name, init
@@ -83,4 +83,4 @@ def _derives(name: str, known: dict[str, ast.ClassDef]) -> bool:
 
 @cache
 def _classes() -> dict[str, ast.ClassDef]:
-    return {node.name: node for page in package() for node in ast.walk(page.tree) if isinstance(node, ast.ClassDef)}
+    return {node.name: node for page in package() for node in page.nodes if isinstance(node, ast.ClassDef)}

@@ -28,7 +28,7 @@ def tensors_have_shapes(page: Page) -> Iterator[str]:
         for name, annotation in {**annotations(function), "what it returns": function.returns}.items():
             if annotation is not None and _bare(annotation):
                 yield f"{cls.name + '.' if cls else ''}{function.name}: {name} is a Tensor of no shape"
-    for node in ast.walk(page.tree):
+    for node in page.nodes:
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
             for field in node.body:
                 if isinstance(field, ast.AnnAssign) and _bare(field.annotation):
@@ -36,7 +36,7 @@ def tensors_have_shapes(page: Page) -> Iterator[str]:
 
 
 def axes_are_letters(page: Page) -> Iterator[str]:
-    for node in ast.walk(page.tree):
+    for node in page.nodes:
         if isinstance(node, ast.Subscript) and ast.unparse(node.value) in KINDS and isinstance(node.slice, ast.Tuple):
             axes = ast.literal_eval(node.slice.elts[1])
             if strange := [axis for axis in axes.split() if not AXES.fullmatch(axis)]:
@@ -45,7 +45,7 @@ def axes_are_letters(page: Page) -> Iterator[str]:
 
 def described_tensors_have_shapes(page: Page) -> Iterator[str]:
     """What is said of an argument that is a tensor names its axes, for those who read `help`."""
-    for node in ast.walk(page.tree):
+    for node in page.nodes:
         if isinstance(node, ast.ClassDef) and (said := described(ast.get_docstring(node) or "")):
             inits = [part for part in node.body if isinstance(part, ast.FunctionDef) and part.name == "__init__"]
             for name, annotation in annotations(inits[0]).items() if inits else ():

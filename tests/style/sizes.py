@@ -25,11 +25,11 @@ def systems_are_pages(page: Page) -> Iterator[str]:
 
 
 def functions_are_short(page: Page) -> Iterator[str]:
-    yield from _longer_than(FUNCTION, (node for node in ast.walk(page.tree) if isinstance(node, Function)))
+    yield from _longer_than(FUNCTION, (node for node in page.nodes if isinstance(node, Function)))
 
 
 def classes_are_short(page: Page) -> Iterator[str]:
-    yield from _longer_than(CLASS, (node for node in ast.walk(page.tree) if isinstance(node, ast.ClassDef)))
+    yield from _longer_than(CLASS, (node for node in page.nodes if isinstance(node, ast.ClassDef)))
 
 
 CHECKS: Checks = {

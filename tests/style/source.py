@@ -1,8 +1,8 @@
 """Our Python as a text with a structure: pages, what they define, what their docstrings say of arguments."""
 
 __all__ = [
-    "Check", "Checks", "Function", "Page", "annotations", "arguments", "constructor", "described", "documented", "faults", "functions",
-    "mutant", "ours", "package",
+    "Check", "Checks", "Function", "Page", "annotations", "arguments", "constructor", "described", "faults", "functions", "mutant", "ours",
+    "package",
 ]  # fmt: skip
 
 import ast
@@ -14,7 +14,7 @@ from pathlib import Path, PurePath
 from textwrap import dedent
 
 ROOT = Path(__file__).parents[2]
-SOURCE = ROOT / "src" / "morphogen"
+PACKAGE = PurePath("src", "morphogen")
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Check = Callable[["Page"], Iterator[str]]
 Checks = dict[Check, tuple[Callable[[], Sequence["Page"]], Sequence["Page"]]]  # of which pages it must hold, and mutants it kills
@@ -22,7 +22,7 @@ Checks = dict[Check, tuple[Callable[[], Sequence["Page"]], Sequence["Page"]]]  #
 
 @dataclass(frozen=True)
 class Page:
-    """One file: where it stands (in the package, for its own files) and what it says."""
+    """One file: where it stands, below the root of the repository, and what it says."""
 
     path: PurePath
     text: str
@@ -31,10 +31,15 @@ class Page:
     def tree(self) -> ast.Module:
         return ast.parse(self.text)
 
+    @cached_property
+    def nodes(self) -> Sequence[ast.AST]:
+        """All of the tree."""
+        return list(ast.walk(self.tree))
+
     @property
     def floor(self) -> str:
-        """The floor of the house that the page is on."""
-        return self.path.parts[0]
+        """Of the house: the package, or the page itself, that stands directly in morphogen."""
+        return (self.path.relative_to(PACKAGE) if self.path.is_relative_to(PACKAGE) else self.path).parts[0]
 
     @property
     def docstring(self) -> str:
@@ -42,17 +47,16 @@ class Page:
 
 
 @cache
-def package() -> Sequence[Page]:
-    """The pages of morphogen, their paths beginning below it."""
-    return [Page(file.relative_to(SOURCE), file.read_text(encoding="utf8")) for file in sorted(SOURCE.rglob("*.py"))]
+def ours() -> Sequence[Page]:
+    """Every page that we wrote: the package, its tests, benchmarks and examples."""
+    files = [file for folder in ("src", "tests", "benchmarks", "examples") for file in sorted((ROOT / folder).rglob("*.py"))]
+    return [Page(file.relative_to(ROOT), file.read_text(encoding="utf8")) for file in files]
 
 
 @cache
-def ours() -> Sequence[Page]:
-    """Every page that we wrote: the package, its tests, benchmarks and examples."""
-    folders = ("src", "tests", "benchmarks", "examples")
-    files = [file for folder in folders for file in sorted((ROOT / folder).rglob("*.py"))]
-    return [Page(file.relative_to(ROOT), file.read_text(encoding="utf8")) for file in files]
+def package() -> Sequence[Page]:
+    """The pages of morphogen."""
+    return [page for page in ours() if page.path.is_relative_to(PACKAGE)]
 
 
 def faults(check: Check, pages: Sequence[Page]) -> list[str]:
@@ -62,7 +66,7 @@ def faults(check: Check, pages: Sequence[Page]) -> list[str]:
 
 def mutant(text: str, path: str = "families/gan/mutant.py") -> Page:
     """A page that breaks a rule."""
-    return Page(PurePath(path), dedent(text).lstrip("\n"))
+    return Page(PACKAGE / path, dedent(text).lstrip("\n"))
 
 
 def functions(tree: ast.AST) -> Iterator[tuple[Function, ast.ClassDef | None]]:
@@ -95,11 +99,6 @@ def arguments(node: ast.ClassDef | Function) -> list[str] | None:
     if any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list):
         return [field.target.id for field in node.body if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)]
     return None
-
-
-def documented(tree: ast.AST) -> Iterator[ast.ClassDef | Function]:
-    """Everything that has a docstring, but the page itself."""
-    return (node for node in ast.walk(tree) if isinstance(node, ast.ClassDef | Function) and ast.get_docstring(node))
 
 
 def described(docstring: str) -> dict[str, str] | None:

@@ -42,15 +42,17 @@ class _Logistic(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor], output: tuple[Tensor, Tensor]) -> None:
         ctx.mark_non_differentiable(output[1])
+        ctx.set_materialize_grads(False)  # zeros for s would cost as much as the rest
         ctx.save_for_backward(inputs[0], output[1])
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor, _: Tensor) -> Tensor:
+    def backward(ctx: Any, g: Tensor, _: None) -> Tensor:
         x, s = ctx.saved_tensors
+        slope = torch.addcmul(x.new_tensor(_SCALE), x, x, value=3 * _SCALE * _CUBIC).mul_(x)
         if torch.is_grad_enabled():  # a gradient of the gradient is wanted: s must be seen to depend on x
             s = _sigmoid(x)
-        slope = torch.addcmul(x.new_tensor(_SCALE), x, x, value=3 * _SCALE * _CUBIC).mul_(x)
-        return (1 - s).mul_(slope).add_(1).mul_(s).mul_(g)  # in place: to a CPU new memory is dearer than the arithmetic
+            return g * s * (1 + slope * (1 - s))
+        return slope.addcmul_(slope, s, value=-1).add_(1).mul_(s).mul_(g)  # in place: new memory is dearer than arithmetic
 
 
 def _sigmoid(x: Tensor) -> Tensor:
