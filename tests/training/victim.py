@@ -27,7 +27,7 @@ class Victim:
         Returns whether it came to its end, and in how many seconds. What SIGTERM stops must have ended by itself, in order.
         """
         ours, theirs = SERVER.Pipe()
-        process = SERVER.Process(target=_train, args=(self.system, self.directory, kill_at, theirs))
+        process = SERVER.Process(target=_train, args=(self.system, self.directory, kill_at, by, theirs))
         process.start()
         theirs.close()
         assert ours.poll(120) and ours.recv() == "begun", f"{self.system} did not begin"
@@ -41,7 +41,7 @@ class Victim:
         return process.exitcode == 0 and ours.recv(), time.monotonic() - begun
 
 
-def _train(system: str, directory: Path, kill_at: int | None, parent: Connection) -> None:
+def _train(system: str, directory: Path, kill_at: int | None, by: signal.Signals, parent: Connection) -> None:
     import torch
 
     from laws.test_laws import OF, batch_for
@@ -54,13 +54,13 @@ def _train(system: str, directory: Path, kill_at: int | None, parent: Connection
     model: Any = compose(system, *OF[medium], "tiny")
     for stage in model.models.values() if hasattr(model, "models") else [model]:
         stage.plan.batch, stage.plan.rounds = min(stage.plan.batch, BATCH), None
-    _die_at(kill_at)
+    _die_at(kill_at, by)
     parent.send("begun")
     every, rows = Every(steps=2), batch_for(medium, ROWS)
     parent.send(train(model, rows, steps=STEPS, directory=directory, checkpoint_every=every, log_every=3).finished)
 
 
-def _die_at(number: int | None) -> None:
+def _die_at(number: int | None, by: signal.Signals) -> None:
     """From now on, the step of that number is this process's last."""
     from morphogen.training.step import Stepper
 
@@ -68,7 +68,7 @@ def _die_at(number: int | None) -> None:
 
     def step(self: Stepper, step: int, *rest: Any) -> Any:
         if step == number:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), by)
         return as_ever(self, step, *rest)
 
     Stepper.step = step  # type: ignore[method-assign]
