@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "src" / "morphogen" / "recipes" / "results"
 RECORDS = ("digits", "mnist-5k", "fashion-mnist")  # comparisons, one model a family
 SIZES = get_args(Size)
+GLUE = "\N{NO-BREAK SPACE}"
 _TABLE = Tabular(tuple(RealColumn(f"column {i}") for i in range(8)))
 # What a system of each medium is counted on: at the paper's size, and at the others; with how many classes.
 SPECIMENS: dict[str, tuple[Any, Any, int]] = {
@@ -101,11 +102,11 @@ def _cells(record: str, system: str, row: Mapping[str, Any] | None) -> list[str]
 
 def _count(model: Any) -> str:
     learned = parameters(model)
-    return _short(learned) if learned else f"{_short(sum(buffer.numel() for buffer in model.buffers()))} †"
+    return _short(learned) if learned else f"{_short(sum(buffer.numel() for buffer in model.buffers()))}{GLUE}†"
 
 
 def _short(number: int) -> str:
-    return f"{number / 1e6:.1f} M" if number >= 1e6 else f"{number / 1e3:.0f} k" if number >= 1e3 else str(number)
+    return f"{number / 1e6:.1f}{GLUE}M" if number >= 1e6 else f"{number / 1e3:.0f}{GLUE}k" if number >= 1e3 else str(number)
 
 
 def _family(page: Page) -> str:

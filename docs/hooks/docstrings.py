@@ -20,6 +20,11 @@ SPECIAL = re.compile(r"[\\*_<\[\]#$]")
 class Docstrings(Extension):
     """Rewrites every docstring once its package is loaded."""
 
+    def on_module(self, *, mod: Any, **_: Any) -> None:
+        """griffe: a package shows what it defines; what it hands on stands at its module."""
+        if mod.is_package or mod.is_subpackage:
+            mod.exports = None
+
     def on_object(self, *, obj: Any, **_: Any) -> None:
         """griffe: one module, class, function or attribute."""
         if obj.docstring is not None:

@@ -47,7 +47,7 @@ def excerpt(file: Path, name: str, first: str | None = None, last: str | None = 
         raise LookupError(f"{file.name} has no {name}")
     text = file.read_text(encoding="utf8").splitlines()
     start = min([node.lineno, *(mark.lineno for mark in getattr(node, "decorator_list", []))])
-    hidden = _docstring(node)
+    hidden = _docstring(node, text)
     lines = [(i, text[i - 1]) for i in range(start, (node.end_lineno or start) + 1) if i not in hidden]
     if first is not None:
         begin = _at(lines, first, f"{name} has no line with {first!r}")
@@ -103,11 +103,15 @@ def _at(lines: list[tuple[int, str]], word: str, error: str) -> int:
     return found
 
 
-def _docstring(node: Any) -> range:
-    """The lines of its docstring."""
+def _docstring(node: Any, text: list[str]) -> range:
+    """The lines of its docstring, and the blank ones after."""
     first = node.body[0] if isinstance(node, ast.ClassDef | ast.FunctionDef) else None
-    said = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
-    return range(first.lineno, (first.end_lineno or 0) + 1) if first is not None and said else range(0)
+    if not (isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)):
+        return range(0)
+    end = first.end_lineno or first.lineno
+    while end < len(text) and not text[end].strip():
+        end += 1
+    return range(first.lineno, end + 1)
 
 
 def _names(node: Any) -> list[str]:

@@ -3,6 +3,8 @@
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -50,6 +52,12 @@ def test_nothing_is_left_unset(site: Path) -> None:
         assert "arithmatex" not in text and "<p>Code: " not in text, page
 
 
+def test_our_font_has_every_sign_of_the_formulas(site: Path) -> None:
+    signs = {sign for page in site.glob("**/*.html") for sign in _signs(page.read_text(encoding="utf8"))}
+    assert len(signs) > 80 and missing(signs) == []
+    assert missing([*signs, "\N{SNOWMAN}", "\N{HEBREW LETTER ALEF}"]) == ["\N{HEBREW LETTER ALEF}", "\N{SNOWMAN}"]
+
+
 def test_every_file_that_is_linked_is_there_line_by_line(site: Path) -> None:
     linked = sources.linked(DOCS.glob("**/*.md"))
     assert len(linked) > 60
@@ -83,6 +91,18 @@ def test_a_page_that_asks_is_found(kind: str) -> None:
     quiet = '<a href="https://example.org">a link</a><img src="a.png"><script src="../a.js"></script><p>see https://example.org</p>'
     assert asked(quiet) == []
     assert len(asked(quiet + ASKING[kind])) == 1
+
+
+def missing(signs: Iterable[str]) -> list[str]:
+    """The signs that our font, by its own account in the style sheet, does not have."""
+    (ranges,) = re.findall(r"unicode-range: ([^;]+);", (DOCS / "assets" / "site.css").read_text(encoding="utf8"))
+    known = [tuple(int(end, 16) for end in part.strip().removeprefix("U+").split("-")) for part in ranges.split(",")]
+    return sorted(sign for sign in signs if not any(part[0] <= ord(sign) <= part[-1] for part in known))
+
+
+def _signs(html: str) -> set[str]:
+    """What stands in the formulas of a page."""
+    return {sign for formula in re.findall(r"<math.*?</math>", html, re.S) for sign in unescape(re.sub(r"<[^>]+>", "", formula))}
 
 
 def asked(html: str) -> list[str]:
