@@ -58,7 +58,7 @@ def _chosen(settings: Mapping[str, Any], systems: str | None, families: str | No
     from morphogen.data import check_resolution, load
 
     check_resolution(settings["resolution"], device)
-    dataset = load(*settings.values())
+    dataset = load(settings["data"], settings["resolution"], settings["length"], settings["condition"])
     return dataset, choose(dataset, _words(systems), _words(families))
 
 

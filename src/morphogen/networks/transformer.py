@@ -22,7 +22,6 @@ from torch.nn import functional as F
 from morphogen.component import Component
 from morphogen.contract import Context
 from morphogen.networks.attention import Attention, KeyValues
-from morphogen.networks.gelu import GELU
 from morphogen.numerics.tensors import raster, unraster
 
 
@@ -93,7 +92,7 @@ class Block(nn.Module):
         super().__init__()
         self.norm1, self.attention = nn.LayerNorm(width), Attention(width, heads)
         self.norm2 = nn.LayerNorm(width)
-        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), GELU(), nn.Linear(4 * width, width))
+        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(approximate="tanh"), nn.Linear(4 * width, width))
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, h: Float[Tensor, "b t d"], memory: KeyValues | None = None) -> Float[Tensor, "b t d"]:
