@@ -21,6 +21,7 @@ SIMD = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx
 
 def store(lines: Iterable[str], folder: Path = RESULTS) -> Path:
     """Add figures, a JSON line each, to today's record of this machine; each with its goal and whether it is met."""
+    folder.mkdir(exist_ok=True)
     known = hardware()
     path = folder / f"{date.today().isoformat()}-{slug(known['machine'])}.json"
     record = json.loads(path.read_text(encoding="utf8")) if path.exists() else {"figures": []}
