@@ -72,3 +72,11 @@ def test_invert_cdf_never_leaves_the_support():
 def test_integers_stay_below_their_bound():
     drawn = Rng(0, 1000).integers(10, 3)
     assert drawn.min() == 0 and drawn.max() == 9
+
+
+def test_numpy_and_torch_give_the_same_words():
+    rows, blocks = torch.tensor([[0], [5], [2**31], [0xFFFFFFFF]]), torch.arange(3)[None, :]
+    counter, key = (blocks, torch.full_like(blocks, 9), rows, rows >> 3), (0xFFFFFFFF, 12345)
+    by_numpy = philox(tuple(word.numpy() for word in counter), key)
+    for word, other in zip(philox(counter, key), by_numpy, strict=True):
+        assert np.array_equal(word.numpy(), other)
