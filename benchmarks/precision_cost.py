@@ -13,15 +13,13 @@ import json
 import math
 import time
 from dataclasses import asdict, dataclass
-from datetime import date
 
 import torch
 from torch import Tensor
 
-from benchmarks.record import RESULTS, hardware, slug, versions
+from benchmarks.record import place, write
 from morphogen.catalogue import compose
 from morphogen.data import load
-from morphogen.files import write_json
 from morphogen.training import train
 from morphogen.training.precision import Precision
 
@@ -71,9 +69,7 @@ def main() -> None:
     for system, steps in SYSTEMS.items():
         costs.append(asdict(cost(system, steps)))
         print(json.dumps(costs[-1]), flush=True)
-    known = hardware()
-    path = RESULTS / f"precision-{date.today().isoformat()}-{slug(known['machine'])}.json"
-    write_json(path, {"date": date.today().isoformat(), "hardware": known, "versions": versions(), "costs": costs})
+    write(place(kind="precision-"), costs=costs)
 
 
 if __name__ == "__main__":

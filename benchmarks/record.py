@@ -1,6 +1,6 @@
 """What was measured, when and on what: results/DATE-MACHINE.json, a figure measured again that day in place of the older one."""
 
-__all__ = ["RESULTS", "hardware", "slug", "store", "versions"]
+__all__ = ["RESULTS", "place", "store", "write"]
 
 import json
 import re
@@ -21,17 +21,26 @@ SIMD = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx
 
 def store(lines: Iterable[str], folder: Path = RESULTS) -> Path:
     """Add figures, a JSON line each, to today's record of this machine; each with its goal and whether it is met."""
-    folder.mkdir(exist_ok=True)
-    known = hardware()
-    path = folder / f"{date.today().isoformat()}-{slug(known['machine'])}.json"
+    path = place(folder)
     record = json.loads(path.read_text(encoding="utf8")) if path.exists() else {"figures": []}
     new = {figure["name"]: figure | _judged(figure) for figure in map(json.loads, lines)}
     kept = [figure for figure in record["figures"] if figure["name"] not in new]
-    write_json(path, {"date": date.today().isoformat(), "hardware": known, "versions": versions(), "figures": [*kept, *new.values()]})
+    write(path, figures=[*kept, *new.values()])
     return path
 
 
-def hardware() -> dict[str, Any]:
+def place(folder: Path = RESULTS, kind: str = "") -> Path:
+    """Where today's record of this machine lies; `kind` begins the name of one that holds other things than figures."""
+    return folder / f"{kind}{date.today().isoformat()}-{_slug(machine())}.json"
+
+
+def write(path: Path, **found: Any) -> None:
+    """What was found, with the day, the hardware and the versions it was found with."""
+    path.parent.mkdir(exist_ok=True)
+    write_json(path, {"date": date.today().isoformat(), "hardware": _hardware(), "versions": _versions()} | found)
+
+
+def _hardware() -> dict[str, Any]:
     """The machine in one line, its cores' ways to multiply many numbers at once, and torch's choice among them."""
     import torch
 
@@ -45,7 +54,7 @@ def hardware() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def versions() -> dict[str, str]:
+def _versions() -> dict[str, str]:
     """Of what took part."""
     found = {}
     for package in PACKAGES:
@@ -62,6 +71,6 @@ def _judged(figure: Mapping[str, Any]) -> dict[str, Any]:
     return {"goal": {"ratio": goal.ratio, "seconds": goal.seconds}, "met": met}
 
 
-def slug(machine: str) -> str:
+def _slug(machine: str) -> str:
     """The machine as part of a file's name."""
     return re.sub(r"[^a-z0-9]+", "-", machine.lower()).strip("-")

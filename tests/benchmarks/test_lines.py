@@ -85,8 +85,8 @@ def test_a_goal_is_met_or_not(goal: Goal, ours: float, ratio: float, met: bool) 
 def test_a_figure_measured_again_takes_the_place_of_the_older(tmp_path: Path) -> None:
     slow = figure("vae-train vs-default", IDLE, [Pair(1.0, 1.0)])
     other = figure("startup vs-default help", IDLE, [])
-    record.store([slow.line(), other.line()], tmp_path)
-    path = record.store([figure("vae-train vs-default", IDLE, [Pair(1.0, 9.0)]).line()], tmp_path)
+    record.store([slow.line(), other.line()], tmp_path / "results")
+    path = record.store([figure("vae-train vs-default", IDLE, [Pair(1.0, 9.0)]).line()], tmp_path / "results")
     kept = json.loads(path.read_text())
     assert {f["name"]: f["met"] for f in kept["figures"]} == {"startup vs-default help": False, "vae-train vs-default": True}
     assert kept["hardware"]["machine"] and kept["versions"]["torch"] and not math.isnan(kept["figures"][1]["ratio"])
