@@ -12,8 +12,8 @@ from morphogen.component import ConfigError
 from morphogen.conditioning.guidance import Guided
 from morphogen.contract import Context, Encoded, Losses
 from morphogen.families.autoregressive import Ancestral, Autoregressive, Temperature, TopP
+from morphogen.networks.decoders import gpt2
 from morphogen.networks.gated_pixelcnn import GatedPixelCNN
-from morphogen.networks.transformer import Transformer
 from morphogen.numerics.randomness import Rng, invert_cdf
 from morphogen.representations.pixels import Pixels
 from morphogen.representations.text import Bytes
@@ -27,7 +27,7 @@ def law(shape: tuple[int, ...], vocabulary: int, vector: int = 0, spread: float 
     """A random, far from uniform law of tiny pictures or strings."""
     torch.manual_seed(0)
     length = torch.Size(shape).numel()
-    network: nn.Module = GatedPixelCNN(shape, vocabulary, 8, 3, 3, vector=vector) if len(shape) > 1 else Transformer(
+    network: nn.Module = GatedPixelCNN(shape, vocabulary, 8, 3, 3, vector=vector) if len(shape) > 1 else gpt2(
         vocabulary, length, 8, 2, 2, vector=vector
     )  # fmt: skip
     for p in network.parameters():

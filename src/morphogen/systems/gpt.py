@@ -13,7 +13,7 @@ from morphogen.conditioning.label import Label
 from morphogen.conditioning.prefix import Prefix
 from morphogen.families.autoregressive import Autoregressive
 from morphogen.model import Model
-from morphogen.networks.transformer import Transformer
+from morphogen.networks.decoders import gpt2
 from morphogen.plan import AdamW, Cosine, Plan
 from morphogen.representations.text import Bytes
 from morphogen.systems import Size
@@ -29,7 +29,7 @@ SIZES = {
 def gpt(text: Bytes, classes: int = 0, size: Size = "small") -> Model:
     """Exact bits per byte of blocks of text; the condition is a prompt (ids [B, P]), or a label if there are `classes`."""
     width, layers, heads, dropout, batch, lr, warmup = SIZES[size]
-    network = Transformer(text.vocabulary, text.length, width, layers, heads, dropout, vector=width if classes else 0)
+    network = gpt2(text.vocabulary, text.length, width, layers, heads, dropout=dropout, vector=width if classes else 0)
     conditioner = ConditionDropout(Label(classes, width), p=0.1) if classes else Prefix()
     plan = Plan(AdamW(lr, betas=(0.9, 0.95), weight_decay=0.1), batch=batch, schedule=Cosine(warmup, floor=0.1), clip=1.0)
     return Model(Autoregressive(network), text, conditioner, plan)
