@@ -19,7 +19,7 @@ from morphogen.systems import Size
 from morphogen.typed import check_types
 
 T = TypeVar("T")
-MEDIA = {"Pixels": "pictures", "Bytes": "text", "Tabular": "table"}  # what the first argument of a page says of its medium
+MEDIA = {"Pixels": "pictures", "Text": "text", "Tabular": "table"}  # what the first argument of a page says of its medium
 
 
 class UnknownName(ValueError):
@@ -43,7 +43,7 @@ def pages() -> Mapping[str, Page]:
     for module in pkgutil.iter_modules(morphogen.systems.__path__):
         function = getattr(import_module(f"morphogen.systems.{module.name}"), module.name)
         first = next(iter(inspect.signature(function, eval_str=True).parameters.values()))
-        medium = MEDIA[first.annotation.__name__]
+        medium = medium_of(first.annotation)
         summary = (inspect.getdoc(function) or "").split("\n")[0]
         found[module.name] = Page(module.name, medium, summary, function)
     return found
@@ -69,7 +69,7 @@ def compose(name: str, representation: Representation, classes: int, size: str =
     """
     if size not in get_args(Size):
         raise ConfigError(f"size {size!r}: there are {', '.join(get_args(Size))}")
-    medium = MEDIA[type(representation).__name__]
+    medium = medium_of(type(representation))
     if page(name).medium != medium:
         fitting = ", ".join(other.name for other in pages().values() if other.medium == medium)
         raise ConfigError(f"{name} is written for {page(name).medium}, the data are {medium}; take one of {fitting}")
@@ -87,6 +87,11 @@ def compose(name: str, representation: Representation, classes: int, size: str =
     except Exception as error:  # without the changes it was built a moment ago: they are at fault, whatever was raised
         why = (str(error).splitlines() or [type(error).__name__])[0]
         raise ConfigError(f"--set {asked}: {name} cannot be built so ({why}); give other numbers") from error
+
+
+def medium_of(representation: type[Representation]) -> str:
+    """What a representation is of."""
+    return next(MEDIA[kind.__name__] for kind in representation.__mro__ if kind.__name__ in MEDIA)
 
 
 def family(model: Any) -> str:

@@ -3,17 +3,57 @@
 A `Component` keeps each constructor argument as an attribute of the same name (scikit-learn's rule), so that `describe`
 needs no second config class. Every subclass enters one table by its name when it is defined; `build` looks up there and
 nowhere else: no dotted path, no code ever comes from a file. A part met twice is written once and referred to after.
+
+What is too large for a config (a tokenizer) is an `Asset`: a file beside it, which the config names with its sha256.
 """
 
-__all__ = ["Component", "ConfigError", "build", "describe", "set_path"]
+__all__ = ["Asset", "Component", "ConfigError", "assets", "build", "describe", "set_path"]
 
+import hashlib
 import inspect
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, Self
+from weakref import WeakValueDictionary
 
 
 class ConfigError(ValueError):
     """A config that cannot be written or read; the message names the part and the remedy."""
+
+
+class Asset:
+    """A file that is an argument of a part: known by its content, and written beside the config.
+
+    Arguments:
+        name: of the file, as people call it ("tokenizer.json"); on disk it carries the beginning of the hash ("tokenizer-1a2b3c4d.json").
+        content: its bytes.
+    """
+
+    alive: ClassVar[WeakValueDictionary[str, "Asset"]] = WeakValueDictionary()  # by sha256: a config is built again where it was described
+
+    def __init__(self, name: str, content: bytes):
+        self.sha256 = hashlib.sha256(content).hexdigest()
+        stem, dot, suffix = name.partition(".")
+        self.name, self.content = f"{stem.removesuffix(f'-{self.sha256[:8]}')}-{self.sha256[:8]}{dot}{suffix}", content
+        Asset.alive.setdefault(self.sha256, self)
+
+    @classmethod
+    def find(cls, written: Mapping[str, Any], folder: Path | None) -> Self:
+        """The asset that a config names. Errors: ConfigError where it is neither in the folder nor alive, or is another file."""
+        name, sha256 = str(written["asset"]), str(written.get("sha256"))
+        if Path(name).name != name:
+            raise ConfigError(f"{name!r} is no name of a file beside the config")
+        if folder is None or not (folder / name).is_file():
+            if sha256 in cls.alive:
+                return cls.alive[sha256]  # type: ignore[return-value]
+            raise ConfigError(f"{name} is missing; restore it beside the config")
+        found = cls(name, (folder / name).read_bytes())
+        if found.sha256 != sha256:
+            raise ConfigError(f"{name} is not the file that the config names (its sha256 is {found.sha256[:8]}..., not {sha256[:8]}...)")
+        return found
+
+    def __repr__(self) -> str:
+        return repr(self.name)
 
 
 class Component:
@@ -53,6 +93,8 @@ def describe(part: Component) -> dict[str, Any]:
                 return {"ref": seen[id(value)]}
             seen[id(value)] = path
             return {"part": type(value).__name__} | {k: write(v, f"{path}.{k}" if path else k) for k, v in value.arguments.items()}
+        if isinstance(value, Asset):
+            return {"asset": value.name, "sha256": value.sha256}
         if isinstance(value, tuple | list):
             return [write(v, f"{path}.{i}") for i, v in enumerate(value)]
         if isinstance(value, Mapping):
@@ -64,8 +106,22 @@ def describe(part: Component) -> dict[str, Any]:
     return write(part, "")
 
 
-def build(config: Mapping[str, Any]) -> Any:
-    """Build what `describe` wrote. Lists come back as tuples. Unknown parts and arguments are refused by name."""
+def assets(part: Any) -> dict[str, Asset]:
+    """The files that `describe` names, by their names."""
+    if isinstance(part, Asset):
+        return {part.name: part}
+    inside = part.arguments if isinstance(part, Component) else part
+    values = inside.values() if isinstance(inside, Mapping) else inside if isinstance(inside, tuple | list) else ()
+    return {name: asset for value in values for name, asset in assets(value).items()}
+
+
+def build(config: Mapping[str, Any], folder: Path | None = None) -> Any:
+    """Build what `describe` wrote. Lists come back as tuples. Unknown parts and arguments are refused by name.
+
+    Arguments:
+        config: as `describe` gives it.
+        folder: where its assets lie; None: those that are alive.
+    """
     built: dict[str, Any] = {}
 
     def read(value: Any, path: str) -> Any:
@@ -73,6 +129,8 @@ def build(config: Mapping[str, Any]) -> Any:
             if value["ref"] not in built:
                 raise ConfigError(f"{path}: refers to {value['ref']!r}, which does not stand before it")
             return built[value["ref"]]
+        if isinstance(value, Mapping) and "asset" in value:
+            return Asset.find(value, folder)
         if isinstance(value, Mapping) and "part" in value:
             cls = Component.table.get(value["part"])
             if cls is None:

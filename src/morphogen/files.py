@@ -6,7 +6,7 @@
 Errors of writing name their file: a full disk is met where Python and safetensors know no path any more.
 """
 
-__all__ = ["find_fault", "fresh_directory", "naming", "replacing", "seal", "write_json", "write_tensors", "write_text"]
+__all__ = ["find_fault", "fresh_directory", "naming", "replacing", "seal", "write_bytes", "write_json", "write_tensors", "write_text"]
 
 import hashlib
 import json
@@ -102,10 +102,15 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole or not at all."""
+    write_bytes(path, text.encode("utf8"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
     fresh = path.with_name(f".{path.name}.new")
     try:
         with naming(path):
-            fresh.write_text(text, encoding="utf8")
+            fresh.write_bytes(content)
             sync(fresh)
             os.replace(fresh, path)
     except BaseException:

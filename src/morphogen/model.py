@@ -20,9 +20,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from morphogen.component import Component, ConfigError, build, describe
+from morphogen.component import Component, ConfigError, assets, build, describe
 from morphogen.contract import Batch, Boundary, Conditioner, Context, Encoded, Likelihood, Losses, Objective, Representation, Sampler, owned
-from morphogen.files import find_fault, naming, replacing, write_json, write_tensors
+from morphogen.files import find_fault, naming, replacing, write_bytes, write_json, write_tensors
 from morphogen.numerics.randomness import Rng
 from morphogen.plan import Adam, Plan
 from morphogen.rank import ALONE, Rank
@@ -245,9 +245,11 @@ def copy_tensors(own: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> Non
 
 
 def save(model: Component, directory: str | Path) -> None:
-    """Write config.json, weights.safetensors and the manifest of both into a directory: all of them, or nothing changes."""
+    """Write config.json, its assets, weights.safetensors and the manifest of all into a directory: all of them, or nothing changes."""
     assert isinstance(model, nn.Module)
     with replacing(Path(directory)) as folder:
+        for name, asset in assets(model).items():
+            write_bytes(folder / name, asset.content)
         write_json(folder / "config.json", describe(model))
         write_tensors(folder / "weights.safetensors", tensors(model))
 
@@ -263,7 +265,7 @@ def load(directory: str | Path, device: str = "cpu") -> Any:
     if missing := [file for file in (config, weights) if not file.exists()]:
         raise ConfigError(f"{missing[0]} is missing")
     try:
-        model = build(json.loads(config.read_text(encoding="utf8")))
+        model = build(json.loads(config.read_text(encoding="utf8")), folder)
     except Exception as error:  # whatever a file says may go wrong in any constructor: the file is at fault
         raise ConfigError(f"{config} does not describe a model ({_reason(error)})") from error
     if not isinstance(model, nn.Module):

@@ -15,7 +15,7 @@ from morphogen.families.autoregressive import Autoregressive
 from morphogen.model import Model
 from morphogen.networks.decoders import gpt2
 from morphogen.plan import AdamW, Cosine, Plan
-from morphogen.representations.text import Bytes
+from morphogen.representations.text import Text
 from morphogen.systems import Size
 
 SIZES = {
@@ -26,7 +26,7 @@ SIZES = {
 }
 
 
-def gpt(text: Bytes, classes: int = 0, size: Size = "small") -> Model:
+def gpt(text: Text, classes: int = 0, size: Size = "small") -> Model:
     """Exact bits per byte of blocks of text; the condition is a prompt (ids [B, P]), or a label if there are `classes`."""
     width, layers, heads, dropout, batch, lr, warmup = SIZES[size]
     network = gpt2(text.vocabulary, text.length, width, layers, heads, dropout=dropout, vector=width if classes else 0)

@@ -16,7 +16,7 @@ from morphogen.families.autoregressive import Ancestral
 from morphogen.families.classical import KneserNey, NGram
 from morphogen.model import Model
 from morphogen.plan import SGD, Plan
-from morphogen.representations.text import Bytes
+from morphogen.representations.text import Text
 from morphogen.systems import Size
 
 SIZES = {
@@ -27,7 +27,7 @@ SIZES = {
 }
 
 
-def ngram(text: Bytes, classes: int = 0, size: Size = "small") -> Model:
+def ngram(text: Text, classes: int = 0, size: Size = "small") -> Model:
     """Exact bits per byte of blocks of text, by interpolated modified Kneser-Ney; the condition is a prompt (ids [B, P])."""
     if classes:
         raise ConfigError(f"ngram counts text without labels, the data have {classes} classes; take gpt or rnn_lm")

@@ -16,7 +16,7 @@ from morphogen.families.autoregressive import Autoregressive
 from morphogen.model import Model
 from morphogen.networks.recurrent import Recurrent
 from morphogen.plan import Adam, Cosine, Plan
-from morphogen.representations.text import Bytes
+from morphogen.representations.text import Text
 from morphogen.systems import Size
 
 SIZES = {
@@ -27,7 +27,7 @@ SIZES = {
 }
 
 
-def rnn_lm(text: Bytes, classes: int = 0, size: Size = "small") -> Model:
+def rnn_lm(text: Text, classes: int = 0, size: Size = "small") -> Model:
     """Exact bits per byte of blocks of text, by an LSTM; the condition is a prompt (ids [B, P]), or a label if there are `classes`."""
     width, layers, batch, lr, warmup = SIZES[size]
     network = Recurrent(text.vocabulary, width, layers, "lstm", vector=width if classes else 0)
