@@ -12,7 +12,7 @@ from morphogen.conditioning.guidance import Guided
 from morphogen.conditioning.prefix import ragged
 from morphogen.contract import Context
 from morphogen.families.autoregressive import Autoregressive, Beam, Greedy, MaxNew, NoRepeatNgram, TopK
-from morphogen.networks.transformer import Transformer
+from morphogen.networks.decoders import gpt2
 from morphogen.numerics.randomness import Rng
 
 V, N, END = 3, 5, 2
@@ -21,7 +21,7 @@ Text = tuple[int, ...]
 
 def law(seed: int = 0, end: int | None = END, length: int = N, vector: int = 0) -> Autoregressive:
     torch.manual_seed(seed)
-    network = Transformer(V, length, 8, 1, 2, vector=vector)
+    network = gpt2(V, length, 8, 1, 2, vector=vector)
     for p in network.parameters():
         p.data += 0.5 * torch.randn_like(p)
     return Autoregressive(network, end).eval()
