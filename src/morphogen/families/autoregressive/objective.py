@@ -17,12 +17,13 @@ from torch.nn import functional as F
 
 from morphogen.contract import Context, Encoded, Likelihood, Losses, Objective, Sampler
 from morphogen.families.autoregressive.decoding import Ancestral
+from morphogen.families.autoregressive.laws import Scores
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import raster, sum_rows, unraster
 
 
 class Autoregressive(Objective):
-    r"""p(x) = prod_i p(x_i | x_<i), each factor a softmax of the network's logits; the loss is nats per symbol.
+    r"""p(x) = prod_i p(x_i | x_<i), each factor a softmax of the network's logits (or as it `Scores`); the loss is nats per symbol.
 
     A row's loss is its mean over the symbols scored, its weight their number: the loop's sum(w l) / sum(w) is then the mean over
     all symbols, whatever the lengths, and the learning rate does not depend on the length. A prefix is given, not scored.
@@ -50,6 +51,8 @@ class Autoregressive(Objective):
 
     def token_log_probs(self, x: Int[Tensor, "b ..."], context: Context | None) -> Float[Tensor, "b ..."]:
         """log p(x_i | x_<i) of every symbol, in its place."""
+        if isinstance(self.network, Scores):
+            return self.network.log_probs(x, context)
         logits = self.network(x, context)
         return -F.cross_entropy(logits.flatten(0, -2), x.flatten(), reduction="none").view(x.shape)
 
