@@ -1,7 +1,7 @@
 """Pairs of texts: what is given, and what it shall become. Both are read in one set of symbols, whose end symbol ends them.
 
-    medium       int64 [B, T]     the target's ids, the end symbol, then -1
-    condition    int64 [B, S]     the source's ids, then -1
+medium       int64 [B, T]     the target's ids, the end symbol, then -1
+condition    int64 [B, S]     the source's ids, then -1
 """
 
 __all__ = ["Pair", "PairCorpus", "Pairs"]
