@@ -19,7 +19,7 @@ from morphogen.systems import Size
 from morphogen.typed import check_types
 
 T = TypeVar("T")
-MEDIA = {"Pixels": "pictures", "Text": "text", "Tabular": "table"}  # what the first argument of a page says of its medium
+MEDIA = {"Pixels": "pictures", "Text": "text", "Tabular": "table", "MuLaw": "sound"}  # what a page's first argument says of its medium
 
 
 class UnknownName(ValueError):

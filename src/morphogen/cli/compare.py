@@ -21,7 +21,7 @@ def compare(
     n: Annotated[int | None, Option(help="samples of each system; default: as many as are held out, at most 1000")] = None,
     size: Annotated[str, Option(help="tiny, small or paper")] = "small",
     resolution: Annotated[int | None, Option(help="side of the pictures in pixels")] = None,
-    length: Annotated[int, Option(help="bytes of one block of text")] = 64,
+    length: Annotated[int | None, Option(help="bytes of a block of text (64), samples of one of sound (8192)")] = None,
     condition: Annotated[str | None, Option(help="the column of a table whose values are the classes")] = None,
     out: Annotated[Path | None, Option(help="where to write; default: runs/compare-DATA-001")] = None,
     resume: Annotated[Path | None, Option(help="go on with this comparison; with a larger --time, train all of it further")] = None,

@@ -116,6 +116,9 @@ def evaluate(run: Run, n: int | None = None, device: str = "cpu", rank: Rank = A
     return report
 
 
+_UNSAID = {"length": 64}  # what runs of old wrote down where nothing was said
+
+
 def _data(run: Run) -> Dataset:
     """The data that a run was trained on."""
     settings = run.record["settings"]
@@ -130,13 +133,13 @@ def _loaded_with(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _load(settings: Mapping[str, Any]) -> Dataset:
-    return load(settings["data"], settings.get("resolution"), settings.get("length") or 64, settings.get("condition"))
+    return load(settings["data"], settings.get("resolution"), settings.get("length"), settings.get("condition"))
 
 
 def _difference(one: Run, other: Run) -> str | None:
     """How the data of two runs differ; None: they do not. A split is compared where both wrote theirs down."""
     for key in ("data", "resolution", "length", "condition", "split"):
-        mine, theirs = (run.record["settings"].get(key) for run in (one, other))
+        mine, theirs = (run.record["settings"].get(key) or _UNSAID.get(key) for run in (one, other))
         if mine != theirs and (key != "split" or (mine and theirs)):
             return f"{key} {mine!r} and {theirs!r}"
     return None

@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from typing import Literal
 from urllib.parse import urlsplit
 
+from morphogen.data.asterisk import ASTERISK_FILES, load_asterisk
 from morphogen.data.cache import here
 from morphogen.data.dataset import Dataset
 from morphogen.data.digits import load_digits
@@ -32,8 +33,8 @@ class Package:
 
     Arguments:
         client: whose client brings it.
-        name: as that client is asked for it, with the version where it takes one.
-        path: of a file inside it, {file} being its name in the cache; ".gz" at the end: compressed.
+        name: as that client is asked for it, with the version where it takes one; of several packages, their names apart.
+        path: of a file inside it, {file} being its name in the cache; ".gz" at the end: compressed; a folder is kept as one zip.
         elsewhere: the paths of files that lie elsewhere.
     """
 
@@ -56,7 +57,7 @@ class Source:
         load: reads it into memory.
         module: the Python package that carries it; None: `files` in the cache do.
         files: name in the cache to sha256 of the content, decompressed.
-        homes: addresses of the files, {file} being the name; tried in turn.
+        homes: addresses of the files, {file} being the name; tried in turn; (): only a package carries them.
         package: an npm or Debian package with the same files.
     """
 
@@ -76,7 +77,8 @@ class Source:
         if self.module is not None:
             return f"in the Python package {MODULES[self.module]}"
         homes = ", ".join(urlsplit(home).netloc for home in self.homes)
-        return f"{homes}; or the {CLIENT[self.package.client]} package {self.package.name}" if self.package else homes
+        package = f"the {CLIENT[self.package.client]} package {' and '.join(self.package.name.split())}" if self.package else ""
+        return "; or ".join(filter(None, (homes, package)))
 
     @property
     def here(self) -> bool:
@@ -110,6 +112,14 @@ _SOURCES = (
         files=EMOJI_FILES, homes=("https://raw.githubusercontent.com/iamcal/emoji-data/v16.0.0/{file}",),
         package=Package(
             "npm", "emoji-datasource-twitter@16.0.0", "{file}", {"sheet_twitter_32.png": "img/twitter/sheets/32.png"}
+        ),
+    ),
+    Source(
+        "asterisk", "568 spoken prompts, one voice, 25 minutes at 8 kHz, with their texts", "CC BY-SA 3.0", "18 MB (unpacked 25)",
+        load_asterisk, files=ASTERISK_FILES,
+        package=Package(
+            "apt", "asterisk-core-sounds-en-wav asterisk-core-sounds-en", "usr/share/asterisk/sounds/en_US_f_Allison",
+            {"core-sounds-en.txt": "usr/share/doc/asterisk-core-sounds-en/core-sounds-en.txt.gz"},
         ),
     ),
 )  # fmt: skip
