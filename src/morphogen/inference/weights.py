@@ -68,6 +68,7 @@ class HeldLinear(nn.Module):
     def __init__(self, linear: nn.Linear, weights: Weights):
         super().__init__()
         self.matrix = weights.hold(linear.weight.detach())
+        self.register_buffer("weight", _like(linear), persistent=False)
         self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().clone(), requires_grad=False)
 
     def forward(self, x: Float[Tensor, "... i"]) -> Float[Tensor, "... o"]:
@@ -86,13 +87,20 @@ class HeldEmbedding(nn.Module):
     def __init__(self, embedding: nn.Embedding, weights: Weights):
         super().__init__()
         self.matrix = weights.hold(embedding.weight.detach())
+        self.register_buffer("weight", _like(embedding), persistent=False)
+        self.vocabulary: int = embedding.vocabulary  # type: ignore[assignment]
 
     def forward(self, ids: Int[Tensor, "..."]) -> Float[Tensor, "... d"]:
         return self.matrix.rows(ids)
 
     def scores(self, h: Float[Tensor, "... d"]) -> Float[Tensor, "... v"]:
-        """h . w_v of every row."""
-        return self.matrix(h)
+        """h . w_v of every symbol that can be predicted."""
+        return self.matrix(h)[..., : self.vocabulary]
+
+
+def _like(part: nn.Linear | nn.Embedding) -> Tensor:
+    """No weights, but the place and the precision of what comes out: what others ask of `weight`."""
+    return part.weight.detach().new_empty(0)
 
 
 class _Rounded(Held):
