@@ -4,11 +4,12 @@ r"""PixelRNN's layers: an LSTM whose sequence is a picture's rows, or its diagon
 
     RowLSTM          neighbours above: (y-1, x-1), (y-1, x), (y-1, x+1)       c of (y-1, x)     H steps, sees a triangle above
     DiagonalBiLSTM   neighbours left and above: (y, x-1), (y-1, x)            c of (y, x-1)     H + W - 1 steps, sees all above left
-                     and mirrored, its map moved down by a row                                  and right, hence all that lies back
+                     and mirrored, its map moved down by a row                                  and right: all that lies back but one
 
 K_is, masked as B, is applied to the whole picture at once (1 x k in the row layer, 1 x 1 in the diagonal one), so that only the products
 with W_ss wait for one another. The diagonal layer skews the picture: row y is moved y places to the right, and diagonals are columns.
-States begin as zeros (the paper learns them).
+States begin as zeros (the paper learns them). The one is the last pixel of the row above: no feature of its own row has read it, so that
+only the first kernel of the network hands it on, as far as it reaches.
 
 Reference: Pixel recurrent neural networks, van den Oord, Kalchbrenner & Kavukcuoglu, 2016a (sections 3.1, 3.2, equation 3, figure 5);
 Long short-term memory, Hochreiter & Schmidhuber, 1997.
@@ -48,35 +49,29 @@ class RowLSTM(Component, nn.Module):
         self.width, self.kernel, self.colours = width, kernel, colours
         self.state = halved(width, colours)
         self.read = LeftConv(width, 4 * self.state, kernel, "B", colours)
-        self.recur = nn.Parameter(_uniform(kernel * self.state, 4 * self.state))
+        self.recur = nn.Conv1d(self.state, 4 * self.state, kernel, padding=kernel // 2, bias=False)
         self.leave = LeftConv(self.state, width, 1, "B", colours)
 
     def forward(self, h: Float[Tensor, "b d h w"], at: Cursor | None = None) -> Float[Tensor, "b d h w"]:
         if at is not None:
             return h + self.leave(self._pixel(h, at))
-        gates = self.read(h).permute(2, 0, 3, 1)  # [H, B, W, 4 state]
-        state = cell = gates.new_zeros(*gates.shape[1:3], self.state)
+        gates = self.read(h).permute(2, 0, 1, 3).contiguous()  # [H, B, 4 state, W]
+        state = cell = gates.new_zeros(len(h), self.state, h.shape[-1])
         states = []
         for row in gates:
-            state, cell = _lstm(row + self._above(state), cell, self.colours)
+            state, cell = _lstm(row + self.recur(state), cell, self.colours)
             states.append(state)
-        return h + self.leave(torch.stack(states).permute(1, 3, 0, 2))
-
-    def _above(self, state: Tensor) -> Tensor:
-        """[B, W, state] of the row above to what it adds to the gates, [B, W, 4 state]."""
-        reach, width = self.kernel // 2, state.shape[1]
-        padded = F.pad(state, (0, 0, reach, reach))
-        return torch.cat([padded[:, k : k + width] for k in range(self.kernel)], -1) @ self.recur
+        return h + self.leave(torch.stack(states, 2))
 
     def _pixel(self, patch: Tensor, at: Cursor) -> Tensor:
         """The state [B, state, 1, 1] of the pixel at the cursor."""
         assert at.x is not None
-        reach = self.kernel // 2
-        gates = _at(self.read, patch, at)
-        states = at.plane(self, patch, 2 * self.state, (1, reach, reach))  # h, then c
+        reach, read = self.kernel // 2, at.window(self.read, patch, (0, self.read.reach, 0))
+        gates = F.conv2d(read, self.read.kernel, self.read.bias)[..., 0, 0]
+        states = at.plane(self, patch, 2 * self.state, (1, reach, reach))  # h, then c; row y stands at y + 1
         above = states[:, :, at.y, at.x : at.x + self.kernel]
-        before = above[:, : self.state].transpose(1, 2).flatten(1)
-        state, cell = _lstm(gates + before @ self.recur, above[:, self.state :, reach], self.colours)
+        told = above[:, : self.state].flatten(1) @ self.recur.weight.flatten(1).T
+        state, cell = _lstm(gates + told, above[:, self.state :, reach], self.colours)
         states[:, :, at.y + 1, at.x + reach] = torch.cat([state, cell], 1)
         return state[..., None, None]
 
@@ -97,23 +92,23 @@ class DiagonalBiLSTM(Component, nn.Module):
         self.width, self.colours = width, colours
         self.state = halved(width, colours)
         self.read = nn.ModuleList(LeftConv(width, 4 * self.state, 1, "B", colours) for _ in range(2))  # from the left, from the right
-        self.recur = nn.Parameter(torch.stack([_uniform(2 * self.state, 4 * self.state) for _ in range(2)]))
+        bound = 1 / math.sqrt(2 * self.state)
+        self.recur = nn.Parameter(torch.empty(2, 4 * self.state, 2 * self.state).uniform_(-bound, bound))
         self.leave = LeftConv(self.state, width, 1, "B", colours)
 
     def forward(self, h: Float[Tensor, "b d h w"], at: Cursor | None = None) -> Float[Tensor, "b d h w"]:
         if at is not None:
             return h + self.leave(self._pixel(h, at))
-        width = h.shape[-1]
         gates = torch.stack([self.read[0](h), self.read[1](h).flip(-1)])  # [2, B, 4 state, H, W]
-        diagonals = _skew(gates).permute(4, 0, 1, 3, 2)  # [H + W - 1, 2, B, H, 4 state]
-        state = cell = diagonals.new_zeros(*diagonals.shape[1:4], self.state)
+        diagonals = _skew(gates).permute(4, 0, 2, 1, 3).contiguous()  # [H + W - 1, 2, 4 state, B, H]
+        state = cell = diagonals.new_zeros(2, self.state, *diagonals.shape[3:])
         states = []
         for diagonal in diagonals:
-            before = torch.cat([state, F.pad(state, (0, 0, 1, 0))[:, :, :-1]], -1)  # of the pixel to the left, of that above
-            told = torch.bmm(before.flatten(1, 2), self.recur.to(before.dtype)).view_as(diagonal)
+            before = torch.cat([state, F.pad(state, (1, 0))[..., :-1]], 1)  # of the pixel to the left, of that above
+            told = torch.bmm(self.recur, before.flatten(2)).view_as(diagonal)
             state, cell = _lstm(diagonal + told, cell, self.colours)
             states.append(state)
-        left, right = _unskew(torch.stack(states).permute(1, 2, 4, 3, 0), width)
+        left, right = _unskew(torch.stack(states, -1).transpose(1, 2), h.shape[-1])
         return h + self.leave(left + _down(right.flip(-1)))
 
     def _pixel(self, patch: Tensor, at: Cursor) -> Tensor:
@@ -125,7 +120,7 @@ class DiagonalBiLSTM(Component, nn.Module):
         from_right[:, :, at.y, at.x] = self.read[1](patch)[..., 0, 0]
         states = at.plane((self, "left"), patch, 2 * self.state, (1, 1, 0))  # h, then c; row y is y + 1, column x is x + 1
         before, above = states[:, :, at.y + 1, at.x], states[:, : self.state, at.y, at.x + 1]
-        told = torch.cat([before[:, : self.state], above], 1) @ self.recur[0]
+        told = torch.cat([before[:, : self.state], above], 1) @ self.recur[0].T
         state, cell = _lstm(self.read[0](patch)[..., 0, 0] + told, before[:, self.state :], self.colours)
         states[:, :, at.y + 1, at.x + 1] = torch.cat([state, cell], 1)
         right = at.plane((self, "right"), patch, self.state, (1, 0, 0))[:, :, at.y, at.x]
@@ -137,21 +132,16 @@ class DiagonalBiLSTM(Component, nn.Module):
         states = at.plane((self, "right"), patch, self.state, (1, 0, 0))
         state = cell = states.new_zeros(len(states), self.state)
         for x in reversed(range(at.size[1])):
-            told = torch.cat([state, states[:, :, y, x]], 1) @ self.recur[1]
+            told = torch.cat([state, states[:, :, y, x]], 1) @ self.recur[1].T
             state, cell = _lstm(gates[:, :, y, x] + told, cell, self.colours)
             states[:, :, y + 1, x] = state
 
 
 def _lstm(gates: Tensor, cell: Tensor, colours: int) -> tuple[Tensor, Tensor]:
-    """Equation 3; gates [..., 4 state] stand colour by colour, (o, f, i, g) in each."""
-    o, f, i, g = gates.unflatten(-1, (colours, 4, -1)).unbind(-2)
-    cell = f.sigmoid() * cell.unflatten(-1, (colours, -1)) + i.sigmoid() * g.tanh()
-    return (o.sigmoid() * cell.tanh()).flatten(-2), cell.flatten(-2)
-
-
-def _at(conv: LeftConv, patch: Tensor, at: Cursor) -> Tensor:
-    """The convolution at the cursor, [B, out]."""
-    return F.conv2d(at.window(conv, patch, (0, conv.reach, 0)), conv.kernel, conv.bias)[..., 0, 0]
+    """Equation 3; gates [B, 4 state, ...] stand colour by colour, (o, f, i, g) in each."""
+    o, f, i, g = gates.unflatten(1, (colours, 4, -1)).unbind(2)
+    cell = f.sigmoid() * cell.unflatten(1, (colours, -1)) + i.sigmoid() * g.tanh()
+    return (o.sigmoid() * cell.tanh()).flatten(1, 2), cell.flatten(1, 2)
 
 
 def _skew(x: Tensor) -> Tensor:
@@ -170,8 +160,3 @@ def _unskew(x: Tensor, width: int) -> Tensor:
 def _down(x: Tensor) -> Tensor:
     """Moved down by a row: a pixel must not see what lies to its right."""
     return F.pad(x, (0, 0, 1, 0))[..., :-1, :]
-
-
-def _uniform(rows: int, columns: int) -> Tensor:
-    """Weights between states, uniform within 1 / sqrt(rows), as torch's own LSTM begins."""
-    return (2 * torch.rand(rows, columns) - 1) / math.sqrt(rows)

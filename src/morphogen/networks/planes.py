@@ -28,7 +28,7 @@ class Cursor:
         size: (height, width) of the pictures.
         y: the row.
         x: the column; None: the row as a whole.
-        planes: of all layers, shared by the cursors of one memory; each is made when it is first asked for.
+        planes: what each layer has read, [B, C, above + H, left + W + right], shared by the cursors of one memory; made when asked for.
     """
 
     def __init__(self, size: tuple[int, int], y: int, x: int | None, planes: dict[Any, Tensor]):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from morphogen.catalogue import look_up
+from morphogen.recipes.binarised import binarised
 from morphogen.recipes.comparison import comparison
 from morphogen.recipes.guided_ddpm import guided_ddpm
 
@@ -30,12 +31,17 @@ class Recipe:
 
 
 SIX = "mixture", "gated_pixelcnn", "vae", "realnvp", "wgan_gp", "ddpm"
+THREE = "pixelcnn", "gated_pixelcnn", "pixelcnn_pp"
 RECIPES: Mapping[str, Recipe] = {
     "digits": Recipe("one model per family on digits of 8 x 8, 30 s each", 7, partial(comparison, "digits", 30.0)),
     "digits-ddpm": Recipe("DDPM on digits of 8 x 8, steered by its label", 6, partial(guided_ddpm, "digits", 280.0)),
     "mnist-5k": Recipe("one model per family on 5,000 digits of MNIST, 6 min each", 35, partial(comparison, "mnist-5k", 360.0, SIX, 500)),
     "mnist-5k-ddpm": Recipe("DDPM on 5,000 digits of MNIST, steered by its label", 9, partial(guided_ddpm, "mnist-5k", 360.0)),
     "fashion-mnist": Recipe("one model per family on clothes, 2 min each", 20, partial(comparison, "fashion-mnist", 120.0, SIX, 300)),
+    "fashion-pixels": Recipe("three PixelCNNs on clothes, 4 min each", 20, partial(comparison, "fashion-mnist", 240.0, THREE, 500)),
+    "mnist-10k-binarised": Recipe(
+        "PixelCNN and PixelRNN on black and white digits, 5 epochs each", 12, partial(binarised, "mnist-10k", 5, ("pixelcnn", "pixelrnn"))
+    ),
 }
 
 
