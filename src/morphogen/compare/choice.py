@@ -13,8 +13,8 @@ from morphogen.data import Dataset, Pairs
 REPRESENTATIVES = {
     "pictures": ("mixture", "gated_pixelcnn", "vae", "realnvp", "wgan_gp", "ddpm", "latent_flow"),
     "text": ("ngram", "rnn_lm", "gpt"),
-    "pairs": ("transformer",),
 }
+TRANSLATORS = ("transformer",)  # where the data are pairs of texts
 
 
 def choose(dataset: Dataset, systems: Sequence[str] | None = None, families: Sequence[str] | None = None) -> list[str]:
@@ -28,7 +28,7 @@ def choose(dataset: Dataset, systems: Sequence[str] | None = None, families: Seq
     Errors: UnknownName; ConfigError for a system of another medium, an unknown family, or where nothing is left.
     """
     every = [page.name for page in pages().values() if page.medium == dataset.medium]
-    stands = REPRESENTATIVES.get("pairs" if isinstance(dataset.train, Pairs) else dataset.medium, every)
+    stands = TRANSLATORS if isinstance(dataset.train, Pairs) else REPRESENTATIVES.get(dataset.medium, every)
     named = list(systems) if systems else list(stands)
     of = {name: _family(name, dataset) for name in dict.fromkeys(named)}  # an unknown name ends here, not after ten minutes
     if families is None:
