@@ -21,7 +21,7 @@ from benchmarks.precisions import best_dtype, ours_precision, told
 from morphogen.data import Windows
 from morphogen.families.autoregressive import Autoregressive
 from morphogen.model import Model, parameters
-from morphogen.networks.transformer import Transformer
+from morphogen.networks.decoders import gpt2
 from morphogen.plan import AdamW, Cosine, Plan
 from morphogen.representations.text import Bytes
 from morphogen.training import train
@@ -36,7 +36,8 @@ def gpt_train(name: Name) -> list[Duel]:
     torch.manual_seed(0)
     text = torch.randint(VOCABULARY, (LETTERS,), dtype=torch.uint8)
     plan = Plan(AdamW(nanogpt.LR, nanogpt.BETAS, weight_decay=nanogpt.DECAY), batch, Cosine(warmup=100, floor=0.1), clip=nanogpt.CLIP)
-    model = Model(Autoregressive(Transformer(VOCABULARY, length, width, layers, heads)), Bytes(length), plan=plan)
+    network = gpt2(VOCABULARY, length, width, layers, heads, bias=False, exact=True, start=0)
+    model = Model(Autoregressive(network), Bytes(length), plan=plan)
     examples = Windows(text, torch.arange(0, LETTERS - length, length), length)
 
     def ours() -> None:

@@ -14,8 +14,8 @@ import torch
 import morphogen as mg
 from morphogen.conditioning.prefix import Prefix
 from morphogen.contract import Batch
-from morphogen.families.autoregressive import Ancestral, Autoregressive
-from morphogen.networks.transformer import Transformer
+from morphogen.families.autoregressive import Ancestral, Autoregressive, rules_of
+from morphogen.networks.decoders import gpt2
 from morphogen.numerics.randomness import Rng
 from morphogen.representations.text import Bytes
 
@@ -65,7 +65,7 @@ def main(seconds: float = 30.0, seed: int = 0) -> float:
     *known, last = verses()
     train, held_out = "\n".join(known).encode(), last.encode()
     torch.manual_seed(seed)  # where the weights start
-    network = Transformer(vocabulary=256, length=LENGTH, width=WIDTH, layers=LAYERS, heads=HEADS)
+    network = gpt2(vocabulary=256, length=LENGTH, width=WIDTH, layers=LAYERS, heads=HEADS)
     model = mg.Model(Autoregressive(network), Bytes(LENGTH), Prefix())
     print(f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(train)} bytes to learn from")
     print(f"before: {bits_per_byte(model, held_out):.2f} bits a byte of the last verse")
@@ -84,7 +84,7 @@ def main(seconds: float = 30.0, seed: int = 0) -> float:
     found = bits_per_byte(model, held_out)
     print(f"after {step} steps: {found:.2f} bits a byte of the last verse, {bits_per_byte(model, train):.2f} of the others")
     prompt = torch.tensor(list(PROMPT.encode())).expand(2, -1)
-    for text in model.sample(2, prompt, Ancestral(temperature=TEMPERATURE), seed=seed).decode():
+    for text in model.sample(2, prompt, Ancestral(rules_of(temperature=TEMPERATURE)), seed=seed).decode():
         print("---", text, sep="\n")
     return found
 

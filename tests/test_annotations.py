@@ -46,7 +46,8 @@ def test_a_test_may_ask_for_the_code_as_it_is():
 
 def test_constructors_still_say_what_they_take():
     """`component.describe` reads the signatures that the hook has wrapped."""
-    assert describe(Attention(4, 2)) == {"part": "Attention", "width": 4, "heads": 2}
+    written = describe(Attention(4, 2))
+    assert written.items() >= {"part": "Attention", "width": 4, "heads": 2, "bias": True, "window": None}.items()
 
 
 def test_outside_of_tests_beartype_is_not_loaded():

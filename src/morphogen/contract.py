@@ -7,8 +7,8 @@ Shapes: B rows of a batch, T positions, D features, C channels, H x W pixels. Na
 """
 
 __all__ = [
-    "Autoencoder", "Batch", "Boundary", "Causal", "Conditioner", "Context", "Encoded", "Likelihood", "Losses",
-    "Objective", "Representation", "Sampler", "Unsupported", "owned",
+    "Autoencoder", "Batch", "Boundary", "Causal", "Conditioner", "Context", "Encoded", "Likelihood", "Losses", "Memory",
+    "Objective", "Reads", "Representation", "Rewinds", "Sampler", "Selects", "Unsupported", "owned",
 ]  # fmt: skip
 
 from abc import ABC, abstractmethod
@@ -54,7 +54,7 @@ class Context:
     tokens: Float[Tensor, "b t e"] | None = None
     mask: Bool[Tensor, "b t"] | None = None  # valid positions of tokens
     spatial: Float[Tensor, "b c h w"] | None = None
-    prefix: Int[Tensor, "b p"] | None = None  # the known first part of x, as ids
+    prefix: Int[Tensor, "b p"] | None = None  # the known first part of x, as ids; -1 behind a row's last
     condition: Shaped[Tensor, "b ..."] | None = None  # the raw rows, for guidance by a classifier or a reward
     null: "Context | None" = None
 
@@ -261,6 +261,32 @@ class Memory(Protocol):
 
     def step(self, previous: Int[Tensor, " b"] | None) -> Float[Tensor, "b v"]:
         """The symbols of the position just drawn (None: there is none yet) to the logits of the next."""
+
+
+@runtime_checkable
+class Reads(Memory, Protocol):
+    """A memory that takes in many positions at the price of one pass: prompts, drafts."""
+
+    def read(self, symbols: Int[Tensor, "b t"]) -> Float[Tensor, "b t v"]:
+        """T symbols that stand next: the logits after each. A start symbol is read before the first of all."""
+
+
+@runtime_checkable
+class Selects(Memory, Protocol):
+    """A memory whose rows can be kept, reordered and repeated: what beam search needs."""
+
+    def select(self, rows: Int[Tensor, " m"]) -> None:
+        """Row i becomes what row rows[i] was, in place; there are M rows then."""
+
+
+@runtime_checkable
+class Rewinds(Memory, Protocol):
+    """A memory that can forget its last symbols: what speculation needs."""
+
+    length: int  # symbols read so far, a start symbol not among them
+
+    def rewind(self, length: int) -> None:
+        """Forget all symbols from `length` on."""
 
 
 def _apply(value: Any, change: Callable[[Tensor], Tensor]) -> Any:

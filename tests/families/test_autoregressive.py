@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from morphogen.component import ConfigError
 from morphogen.conditioning.guidance import Guided
 from morphogen.contract import Context, Encoded, Losses
-from morphogen.families.autoregressive import Ancestral, Autoregressive, nucleus, temper, top
+from morphogen.families.autoregressive import Ancestral, Autoregressive, Temperature, TopP
+from morphogen.networks.decoders import gpt2
 from morphogen.networks.gated_pixelcnn import GatedPixelCNN
-from morphogen.networks.transformer import Transformer
 from morphogen.numerics.randomness import Rng, invert_cdf
 from morphogen.representations.pixels import Pixels
 from morphogen.representations.text import Bytes
@@ -27,7 +27,7 @@ def law(shape: tuple[int, ...], vocabulary: int, vector: int = 0, spread: float 
     """A random, far from uniform law of tiny pictures or strings."""
     torch.manual_seed(0)
     length = torch.Size(shape).numel()
-    network: nn.Module = GatedPixelCNN(shape, vocabulary, 8, 3, 3, vector=vector) if len(shape) > 1 else Transformer(
+    network: nn.Module = GatedPixelCNN(shape, vocabulary, 8, 3, 3, vector=vector) if len(shape) > 1 else gpt2(
         vocabulary, length, 8, 2, 2, vector=vector
     )  # fmt: skip
     for p in network.parameters():
@@ -99,9 +99,9 @@ def test_memory_draws_what_recomputing_draws(shape: tuple[int, ...], scale: floa
 @pytest.mark.parametrize("shape", [(2, 3, 4), (9,)])
 def test_a_sample_does_not_know_its_batch(shape: tuple[int, ...]) -> None:
     objective = law(shape, 5)
-    together = Ancestral(top_p=0.9)(objective, shape, None, Rng(2, 8))
+    together = Ancestral((TopP(0.9),))(objective, shape, None, Rng(2, 8))
     for i in (0, 5):
-        assert torch.equal(Ancestral(top_p=0.9)(objective, shape, None, Rng(2, torch.tensor([i]))), together[i : i + 1])
+        assert torch.equal(Ancestral((TopP(0.9),))(objective, shape, None, Rng(2, torch.tensor([i]))), together[i : i + 1])
 
 
 def test_a_prefix_is_kept_and_read() -> None:
@@ -117,38 +117,9 @@ def test_a_prefix_is_kept_and_read() -> None:
 
 def test_temperature_zero_takes_the_most_likely_symbol_at_every_place() -> None:
     objective = law((9,), 5)
-    x = Ancestral(temperature=0)(objective, (9,), None, Rng(0, 2))
+    x = Ancestral((Temperature(0),))(objective, (9,), None, Rng(0, 2))
     with torch.no_grad():
         assert torch.equal(objective.network(x, None).argmax(-1), x)
-
-
-def test_processors_equal_a_written_out_reference() -> None:
-    logits = torch.randn(20, 9, generator=torch.Generator().manual_seed(0)) * 2
-    for row, kept_k, kept_p in zip(logits, top(logits, 3), nucleus(logits, 0.7), strict=True):
-        order, p = sorted(range(9), key=lambda k: -row[k].item()), row.softmax(0).tolist()
-        assert {k for k in range(9) if kept_k[k] > -math.inf} == set(order[:3])
-        mass, nucleus_of = 0.0, set()
-        for k in order:
-            nucleus_of.add(k)
-            mass += p[k]
-            if mass >= 0.7:
-                break
-        assert {k for k in range(9) if kept_p[k] > -math.inf} == nucleus_of
-    sharpened = logits.softmax(-1) ** 2
-    torch.testing.assert_close(temper(logits, 0.5).softmax(-1), sharpened / sharpened.sum(-1, keepdim=True))
-
-
-def test_a_struck_symbol_is_never_drawn() -> None:
-    logits = torch.tensor([[0.0, 3.0, 1.0, 2.0]]).expand(500, 4)
-    u = Rng(0, 500).uniform()
-    assert set(Ancestral(top_k=2).pick(logits, u).tolist()) == {1, 3}
-    assert set(Ancestral(top_p=0.6).pick(logits, u).tolist()) == {1}
-
-
-@pytest.mark.parametrize("numbers", [{"temperature": -1.0}, {"top_k": -1}, {"top_p": 0.0}, {"top_p": 1.5}])
-def test_numbers_out_of_range_are_refused(numbers: dict) -> None:
-    with pytest.raises(ConfigError):
-        Ancestral(**numbers)
 
 
 def test_masked_symbols_do_not_count_and_weights_undo_the_mean() -> None:

@@ -7,6 +7,7 @@ import torch
 
 from morphogen.contract import Causal, Context
 from morphogen.families.autoregressive import Recompute
+from morphogen.networks.decoders import gpt2
 from morphogen.networks.transformer import Transformer
 from morphogen.numerics.tensors import raster, unraster
 
@@ -15,7 +16,7 @@ SHAPES = [(12,), (3, 2, 2)]
 
 def network(vector: int = 0) -> Transformer:
     torch.manual_seed(0)
-    made = Transformer(7, 12, 16, 2, 4, vector=vector).eval()
+    made = gpt2(7, 12, 16, 2, 4, vector=vector).eval()
     for p in made.parameters():
         p.data += 0.1 * torch.randn_like(p)
     return made
@@ -52,12 +53,12 @@ def test_the_condition_is_heard_by_every_symbol() -> None:
 def test_it_starts_as_gpt2_does() -> None:
     """Standard deviations of 0.02 and 0.02 / sqrt(2 layers): with 16 384 draws each, 3 % is five standard errors."""
     torch.manual_seed(0)
-    net = Transformer(127, 128, 128, 3, 4)
+    net = gpt2(127, 128, 128, 3, 4)
     block = net.blocks[1]
     writer = block.attention.out.weight
-    for weight, std in ((net.symbols.weight, 0.02), (block.mlp[0].weight, 0.02), (writer, 0.02 / math.sqrt(6))):
+    for weight, std in ((net.symbols.weight, 0.02), (block.feed_forward.inner.weight, 0.02), (writer, 0.02 / math.sqrt(6))):
         assert weight.std().item() == pytest.approx(std, rel=0.03)
-    assert not any(p.any() for n, p in net.named_parameters() if n.endswith("bias"))
+    assert not any(p.any() for n, p in net.named_parameters() if n.endswith(("bias", "shift")))
 
 
 def test_every_parameter_learns() -> None:

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from morphogen.networks.decoders import gpt2
 from morphogen.networks.transformer import Transformer
 
 transformers = pytest.importorskip("transformers")
@@ -12,13 +13,13 @@ transformers = pytest.importorskip("transformers")
 def as_gpt2(net: Transformer) -> dict[str, Tensor]:
     """The names of GPT2LMHeadModel; its Conv1D keeps weights [in, out]."""
     weights = {"wte.weight": net.symbols.weight, "wpe.weight": net.positions.weight}
-    weights |= {"ln_f.weight": net.norm.weight, "ln_f.bias": net.norm.bias}
+    weights |= {"ln_f.weight": net.norm.weight, "ln_f.bias": net.norm.shift}
     for i, block in enumerate(net.blocks):
-        for name, norm in (("ln_1", block.norm1), ("ln_2", block.norm2)):
-            weights |= {f"h.{i}.{name}.weight": norm.weight, f"h.{i}.{name}.bias": norm.bias}
+        for name, norm in (("ln_1", block.norms[0]), ("ln_2", block.norms[1])):
+            weights |= {f"h.{i}.{name}.weight": norm.weight, f"h.{i}.{name}.bias": norm.shift}
         parts = {
             "attn.c_attn": block.attention.queries_keys_values, "attn.c_proj": block.attention.out,
-            "mlp.c_fc": block.mlp[0], "mlp.c_proj": block.mlp[2],
+            "mlp.c_fc": block.feed_forward.inner, "mlp.c_proj": block.feed_forward.out,
         }  # fmt: skip
         for name, linear in parts.items():
             weights |= {f"h.{i}.{name}.weight": linear.weight.T, f"h.{i}.{name}.bias": linear.bias}
@@ -28,7 +29,7 @@ def as_gpt2(net: Transformer) -> dict[str, Tensor]:
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
 def test_logits_equal_those_of_gpt2(attention: str) -> None:
     torch.manual_seed(0)
-    net = Transformer(50, 24, 32, 3, 4).eval()
+    net = gpt2(50, 24, 32, 3, 4).eval()
     for p in net.parameters():
         p.data += 0.1 * torch.randn_like(p)
     config = transformers.GPT2Config(

@@ -2,11 +2,16 @@ r"""Where and when: what a network is told of the place it stands at, and of the
 
 TimeEmbedding   a number as waves, which tell close times apart and far ones too (Vaswani et al. 2017, section 3.5)
 Places          a learned vector for each place of a grid, and the condition's word there
+Learned         a learned vector for each place of a sequence
+Sinusoidal      waves for each place of a sequence
+
+What attention is told of the distance of two places stands in `relative_positions.py`.
 """
 
-__all__ = ["Places", "TimeEmbedding", "sinusoidal"]
+__all__ = ["Learned", "Places", "Positions", "Sinusoidal", "TimeEmbedding", "sinusoidal"]
 
 import math
+from abc import ABC, abstractmethod
 
 import torch
 from jaxtyping import Float
@@ -67,3 +72,47 @@ class Places(Component, nn.Module):
     def picture(self, vector: Float[Tensor, "b c"] | None = None) -> Float[Tensor, "#b d h w"]:
         """a + V c."""
         return self.at[None] if self.told is None or vector is None else self.at + self.told(vector).view(-1, *self.at.shape)
+
+
+class Positions(Component, nn.Module, ABC):
+    """What is added to the embedding of a symbol for the place it stands at."""
+
+    @abstractmethod
+    def forward(self, place: int, count: int) -> Float[Tensor, "t d"]:
+        """The vectors of positions place .. place + count - 1."""
+
+
+class Learned(Positions):
+    """A vector for each place, learned as the embedding is (Gehring et al. 2017; Radford et al. 2019).
+
+    Arguments:
+        length: places there are.
+        width: D of the vectors.
+    """
+
+    def __init__(self, length: int, width: int):
+        super().__init__()
+        self.length, self.width = length, width
+        self.weight = nn.Parameter(0.02 * torch.randn(length, width))
+
+    def forward(self, place: int, count: int) -> Float[Tensor, "t d"]:
+        return self.weight[place : place + count]
+
+
+class Sinusoidal(Positions):
+    """Waves of each place, sines before cosines (Vaswani et al. 2017, section 3.5, where they alternate); nothing is learned.
+
+    Arguments:
+        length: places there are.
+        width: D of the vectors, even.
+    """
+
+    waves: Float[Tensor, "t d"]
+
+    def __init__(self, length: int, width: int):
+        super().__init__()
+        self.length, self.width = length, width
+        self.register_buffer("waves", sinusoidal(torch.arange(length).float(), width), persistent=False)
+
+    def forward(self, place: int, count: int) -> Float[Tensor, "t d"]:
+        return self.waves[place : place + count]

@@ -1,111 +1,154 @@
-r"""A decoder-only transformer: logits of every symbol from the symbols before it.
+r"""A causal transformer, put together of parts: logits of every symbol from the symbols before it.
 
-    h_0 = W_e[start, x_1 .. x_(n-1)] + W_p + W_c c
-    h   = h + attention(norm(h));   h = h + mlp(norm(h))        layer by layer (pre-norm), attention to positions up to one's own
-    logits = norm(h) W_e^T                                       the embedding again, tied
+    h_0    = r W_e[start, x_1 .. x_(n-1)] + W_p + W_c c          embedding, places, condition
+    h_l    = block_l(h_(l-1))                                    attention to positions up to one's own; blocks.py
+    logits = w W_o norm(h_L)                                     W_o = W_e again where the head is tied
 
 The sequence is shifted inside: position i reads symbol i - 1, the first reads a start symbol. `TransformerMemory` keeps keys and
-values, so that a step costs one position instead of all before it.
+values, so that a step costs one position instead of all before it. Which parts make GPT-2, LLaMA or PaLM stands in `decoders.py`.
 
-Reference: Language models are unsupervised multitask learners (GPT-2), Radford, Wu, Child, Luan, Amodei & Sutskever, 2019.
+References: Attention is all you need, Vaswani et al., 2017; Language models are unsupervised multitask learners (GPT-2), Radford, Wu,
+Child, Luan, Amodei & Sutskever, 2019.
 """
 
-__all__ = ["Block", "Transformer", "TransformerMemory"]
+__all__ = ["Head", "Tied", "Transformer", "TransformerMemory", "Untied"]
 
-import math
+from abc import ABC, abstractmethod
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from morphogen.component import Component
+from morphogen.component import Component, ConfigError
 from morphogen.contract import Context
-from morphogen.networks.attention import Attention, KeyValues
+from morphogen.networks.blocks import Layer
+from morphogen.networks.initial import Initial, Normal
+from morphogen.networks.positions import Positions
 from morphogen.numerics.tensors import raster, unraster
 
 
-class Transformer(Component, nn.Module):
-    """Causal logits of sequences, of GPT-2's shapes (Radford et al. 2019); any shape of x is read in raster order.
-
-    Weights start as N(0, 0.02), those that write to the residual stream as N(0, 0.02 / sqrt(2 layers)), as in the paper.
+class Head(Component, nn.Module, ABC):
+    """How symbols enter the stream and how it becomes logits.
 
     Arguments:
-        vocabulary: V, values of one symbol; the embedding has one row more, the start symbol.
-        length: positions at most.
-        width: D of the residual stream, a multiple of `heads`; the MLP's is 4 D.
-        layers: blocks.
-        heads: of each attention.
-        dropout: on the embedding and on what each branch adds.
-        vector: width of `context.vector`, projected and added at every position (0: unconditional).
+        read: factor on the embedding.
+        write: factor on the logits.
     """
 
-    def __init__(self, vocabulary: int, length: int, width: int, layers: int, heads: int, dropout: float = 0.0, vector: int = 0):
+    def __init__(self, read: float = 1.0, write: float = 1.0):
         super().__init__()
-        self.vocabulary, self.length, self.width, self.layers = vocabulary, length, width, layers
-        self.heads, self.dropout, self.vector = heads, dropout, vector
-        self.symbols, self.positions = nn.Embedding(vocabulary + 1, width), nn.Embedding(length, width)
-        self.condition = nn.Linear(vector, width, bias=False) if vector else None
+        self.read, self.write = read, write
+
+    @abstractmethod
+    def forward(self, h: Float[Tensor, "b t d"], symbols: Float[Tensor, "v d"]) -> Float[Tensor, "b t v"]:
+        """Logits of the normalised stream; `symbols` is the embedding."""
+
+
+class Tied(Head):
+    """The embedding again (Press & Wolf 2017, "Using the output embedding to improve language models")."""
+
+    def forward(self, h: Float[Tensor, "b t d"], symbols: Float[Tensor, "v d"]) -> Float[Tensor, "b t v"]:
+        return F.linear(h, symbols) if self.write == 1 else self.write * F.linear(h, symbols)
+
+
+class Untied(Head):
+    """A matrix of its own (Touvron et al. 2023).
+
+    Arguments:
+        vocabulary: V.
+        width: D of the stream.
+        read, write: as of `Head`.
+    """
+
+    def __init__(self, vocabulary: int, width: int, read: float = 1.0, write: float = 1.0):
+        super().__init__(read, write)
+        self.vocabulary, self.width = vocabulary, width
+        self.matrix = nn.Linear(width, vocabulary, bias=False)
+
+    def forward(self, h: Float[Tensor, "b t d"], symbols: Float[Tensor, "v d"]) -> Float[Tensor, "b t v"]:
+        return self.matrix(h) if self.write == 1 else self.write * self.matrix(h)
+
+
+class Transformer(Component, nn.Module):
+    """Causal logits of sequences (Vaswani et al. 2017); any shape of x is read in raster order, an id below 0 as if it were 0.
+
+    Arguments:
+        vocabulary: V, values of one symbol.
+        length: positions at most.
+        block: one layer (`Block`, `PostBlock`, `ParallelBlock`); the network has copies of it.
+        layers: how many.
+        positions: what is added to the embedding (`Learned`, `Sinusoidal`); None: attention knows of distance, or nothing does.
+        head: `Tied` or `Untied`.
+        start: the id that is read before the first symbol; V: one of its own, which is never predicted; None: there is none, the first
+            symbol is uniform and a memory has nothing to read before it.
+        dropout: on what enters the first block.
+        vector: width of `context.vector`, projected and added at every position (0: unconditional).
+        initial: where the weights begin; None: `Normal`, GPT-2's.
+
+    Raises ConfigError for a start that is no id.
+    """
+
+    def __init__(
+        self, vocabulary: int, length: int, block: Layer, layers: int, positions: Positions | None, head: Head, start: int | None,
+        dropout: float = 0.0, vector: int = 0, initial: Initial | None = None,
+    ):  # fmt: skip
+        super().__init__()
+        if start is not None and not 0 <= start <= vocabulary:
+            raise ConfigError(f"Transformer: start {start} is no id of {vocabulary}; take one, {vocabulary} for one more, or None")
+        self.vocabulary, self.length, self.layers, self.start = vocabulary, length, layers, start
+        self.dropout, self.vector, self.initial = dropout, vector, initial if initial is not None else Normal()
+        self.symbols, self.positions = nn.Embedding(vocabulary + (start == vocabulary), block.width), positions
+        self.condition = nn.Linear(vector, block.width, bias=False) if vector else None
         self.drop = nn.Dropout(dropout)
-        self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(layers))
-        self.norm = nn.LayerNorm(width)
-        self.apply(_start)
-        for name, weight in self.named_parameters():
-            if name.endswith(("attention.out.weight", "mlp.2.weight")):
-                nn.init.normal_(weight, std=0.02 / math.sqrt(2 * layers))
+        self.blocks = nn.ModuleList(block.copy() for _ in range(layers))
+        self.norm, self.head = block.closing(), head
+        self.initial(self, layers)
+
+    @property
+    def block(self) -> nn.Module:
+        """One layer, the first."""
+        return self.blocks[0]
 
     def forward(self, x: Int[Tensor, "b ..."], context: Context | None) -> Float[Tensor, "b ... v"]:
         shape = tuple(x.shape[1:])
         s = raster(x, shape)
-        start = s.new_full((len(s), 1), self.vocabulary)
-        h = self.embed(torch.cat([start, s[:, :-1]], 1), 0, context)
+        h = self.embed(self.shifted(s), 0, context)
         for block in self.blocks:
-            h = block(h)
-        return unraster(self.logits(h), shape)
+            h = block(h, context)
+        logits = self.logits(h)
+        if self.start is None:
+            logits = torch.cat([logits.new_zeros(len(s), 1, self.vocabulary), logits], 1)
+        return unraster(logits, shape)
+
+    def shifted(self, s: Int[Tensor, "b t"]) -> Int[Tensor, "b s"]:
+        """What each position reads: the symbol before it, the first the start."""
+        return s[:, :-1] if self.start is None else torch.cat([s.new_full((len(s), 1), self.start), s[:, :-1]], 1)
 
     def embed(self, s: Int[Tensor, "b t"], place: int, context: Context | None) -> Float[Tensor, "b t d"]:
         """What enters the first block for the ids s read at positions place, place + 1, ..."""
-        h = self.symbols(s) + self.positions.weight[place : place + s.shape[1]]
+        h = self.symbols(s.clamp_min(0))
+        if self.head.read != 1:
+            h = self.head.read * h
+        if self.positions is not None:
+            h = h + self.positions(place, s.shape[1])
         if self.condition is not None and context is not None and context.vector is not None:
             h = h + self.condition(context.vector)[:, None]
         return self.drop(h)
 
     def logits(self, h: Float[Tensor, "b t d"]) -> Float[Tensor, "b t v"]:
-        """What the last block left, to logits: the start symbol is never predicted."""
-        return F.linear(self.norm(h), self.symbols.weight[:-1])
+        """What the last block left, to logits: a start symbol of its own is never predicted."""
+        return self.head(self.norm(h), self.symbols.weight[: self.vocabulary])
 
     def cache(self, rows: int, context: Context | None) -> "TransformerMemory":
         """An empty memory for `rows` sequences."""
         return TransformerMemory(self, rows, context)
 
 
-class Block(nn.Module):
-    """Attention, then an MLP of four times the width with GELU (tanh form, as GPT-2), each adding to the stream.
-
-    Arguments:
-        width: D of the stream [B, T, D].
-        heads: of the attention.
-        dropout: on what each branch adds.
-    """
-
-    def __init__(self, width: int, heads: int, dropout: float):
-        super().__init__()
-        self.norm1, self.attention = nn.LayerNorm(width), Attention(width, heads)
-        self.norm2 = nn.LayerNorm(width)
-        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(approximate="tanh"), nn.Linear(4 * width, width))
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, h: Float[Tensor, "b t d"], memory: KeyValues | None = None) -> Float[Tensor, "b t d"]:
-        h = h + self.dropout(self.attention(self.norm1(h), memory, causal=True))
-        return h + self.dropout(self.mlp(self.norm2(h)))
-
-    def memory(self, rows: int, positions: int) -> KeyValues:
-        """Room for what attention keeps of `rows` sequences."""
-        return self.attention.memory(rows, positions)
-
-
 class TransformerMemory:
-    """The keys and values of `rows` sequences so far, and from them the next symbol's logits.
+    """The keys and values of sequences so far, and from them the next symbol's logits.
+
+    `length` counts the positions answered, the first of which needs no symbol: 1 after the start, T + 1 after T symbols.
 
     Arguments:
         network: whose keys and values they are.
@@ -113,25 +156,48 @@ class TransformerMemory:
         context: what the network may look at besides, of as many rows.
     """
 
+    @torch.no_grad()
     def __init__(self, network: Transformer, rows: int, context: Context | None):
-        self.network, self.context, self.position = network, context, 0
-        self.memories = [block.memory(rows, network.length) for block in network.blocks]  # type: ignore[operator]
-        self.start = torch.full((rows,), network.vocabulary, device=network.symbols.weight.device)
+        self.network, self.rows, self.context = network, rows, context
+        self.memories = [block.memory(rows, network.length, context) for block in network.blocks]  # type: ignore[operator]
+        self.length = 0
 
     @torch.no_grad()
     def step(self, previous: Int[Tensor, " b"] | None) -> Float[Tensor, "b v"]:
         """The symbols of the position just drawn (None: there is none yet) to the logits of the next."""
-        read = self.start if previous is None else previous
-        h = self.network.embed(read[:, None], self.position, self.context)
+        if previous is not None:
+            return self.read(previous[:, None])[:, 0]
+        self.length = 1
+        if self.network.start is None:
+            return self.network.symbols.weight.new_zeros(self.rows, self.network.vocabulary)
+        return self._advance(self._start())[:, 0]
+
+    @torch.no_grad()
+    def read(self, symbols: Int[Tensor, "b t"]) -> Float[Tensor, "b t v"]:
+        """Take in t symbols at once, the start before them if it was not read yet: the logits after each."""
+        late = not self.length and self.network.start is not None
+        logits = self._advance(torch.cat([self._start(), symbols], 1) if late else symbols)
+        self.length = max(self.length, 1) + symbols.shape[1]
+        return logits[:, 1:] if late else logits
+
+    def select(self, rows: Int[Tensor, " m"]) -> None:
+        """Keep, reorder or repeat rows, in place."""
+        self.rows, self.context = len(rows), None if self.context is None else self.context[rows]
+        for memory in self.memories:
+            memory.select(rows)
+
+    def rewind(self, length: int) -> None:
+        """Forget all positions from `length` on."""
+        for memory in self.memories:
+            memory.own.rewind(length if self.network.start is not None else max(length - 1, 0))
+        self.length = length
+
+    def _start(self) -> Tensor:
+        return torch.full((self.rows, 1), self.network.start or 0, device=self.network.symbols.weight.device)
+
+    def _advance(self, ids: Tensor) -> Tensor:
+        """The ids read at the next positions, to the logits after each."""
+        h = self.network.embed(ids, self.memories[0].own.length, self.context)
         for block, memory in zip(self.network.blocks, self.memories, strict=True):
-            h = block(h, memory)
-        self.position += 1
-        return self.network.logits(h)[:, 0]
-
-
-def _start(part: nn.Module) -> None:
-    """GPT-2's initialisation."""
-    if isinstance(part, nn.Linear | nn.Embedding):
-        nn.init.normal_(part.weight, std=0.02)
-    if isinstance(part, nn.Linear) and part.bias is not None:
-        nn.init.zeros_(part.bias)
+            h = block(h, None, memory)
+        return self.network.logits(h)

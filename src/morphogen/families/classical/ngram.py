@@ -12,6 +12,7 @@ __all__ = ["NGram"]
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from morphogen.component import ConfigError
 from morphogen.contract import Context, Encoded, Likelihood, Losses, Objective, Sampler
@@ -60,9 +61,10 @@ class NGram(Objective):
         log_p = self.network(x.x, context).gather(-1, x.x[..., None])[..., 0]
         if context is None or context.prefix is None:
             return Likelihood(log_p.sum(1), x.dims, "exact", "mass")
-        given = context.prefix.shape[1]
-        other = (x.x[:, :given] != context.prefix).any(1)
-        return Likelihood(log_p[:, given:].sum(1).masked_fill(other, -torch.inf), x.dims, "exact", "mass")
+        told = context.prefix >= 0
+        other = ((x.x[:, : told.shape[1]] != context.prefix) & told).any(1)
+        log_p = log_p.masked_fill(F.pad(told, (0, log_p.shape[1] - told.shape[1])), 0.0)
+        return Likelihood(log_p.sum(1).masked_fill(other, -torch.inf), x.dims, "exact", "mass")
 
     def sampler(self) -> Sampler:
         return self.decoding
