@@ -19,7 +19,12 @@ from morphogen.systems import Size
 from morphogen.typed import check_types
 
 T = TypeVar("T")
-MEDIA = {"Pixels": "pictures", "Bytes": "text", "Tabular": "table", "MuLaw": "sound"}  # what the first argument of a page says of its medium
+MEDIA = {
+    "Pixels": "pictures",
+    "Bytes": "text",
+    "Tabular": "table",
+    "MuLaw": "sound",
+}  # what the first argument of a page says of its medium
 
 
 class UnknownName(ValueError):
@@ -62,8 +67,12 @@ def look_up(known: Mapping[str, T], name: str, what: str, lister: str) -> T:
     return known[name]
 
 
-def compose(name: str, representation: Representation, classes: int, size: str = "small", changes: Mapping[str, Any] | None = None) -> Any:
-    """A system for data of this representation; `changes` are numbers of its config, `{"network.channels": 64}`.
+def compose(
+    name: str, representation: Representation, classes: int, size: str = "small", changes: Mapping[str, Any] | None = None, **parts: Any
+) -> Any:  # fmt: skip
+    """A system for data of this representation.
+
+    `changes` are numbers of its config, `{"network.channels": 64}`; `parts` what else its page takes: the `mel` that a WaveNet hears.
 
     Errors: UnknownName, or ConfigError where the size is none or the data are of another medium.
     """
@@ -73,7 +82,7 @@ def compose(name: str, representation: Representation, classes: int, size: str =
     if page(name).medium != medium:
         fitting = ", ".join(other.name for other in pages().values() if other.medium == medium)
         raise ConfigError(f"{name} is written for {page(name).medium}, the data are {medium}; take one of {fitting}")
-    model = page(name).compose(representation, classes, size)
+    model = page(name).compose(representation, classes, size, **parts)
     if not changes:
         return model
     config = describe(model)

@@ -12,7 +12,12 @@ import torch
 from morphogen.data import Dataset, Pictures, Rows, Sounds, Windows
 from morphogen.representations.tabular import CategoryColumn, GridColumn, RealColumn
 
-FEW = {"pictures": 300, "text": 100_000, "table": 200, "sound": 6_000}  # training examples; of text, bytes, of sound, windows 10 ms apart: below, expect copies or blur
+FEW = {
+    "pictures": 300,
+    "text": 100_000,
+    "table": 200,
+    "sound": 5_000,
+}  # training examples; of text, bytes: below, expect copies or blur
 COPIED = 1000  # training examples below which a network trained for long can learn them by heart
 READ = 20_000  # examples looked at for doubles
 UNEVEN = 10  # times more of one class than of another

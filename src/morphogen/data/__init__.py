@@ -20,7 +20,7 @@ def load(name_or_path: str, resolution: int | None = None, length: int | None = 
 
     Arguments:
         name_or_path: a name that `morphogen data` lists (`NAMED`), a folder of pictures or of sounds (one sub-folder a class, or
-            flat), a text file, a table (.csv, .tsv, .parquet), or "hf:owner/name[:config]", "hf:FOLDER" for what the package `datasets` reads.
+            flat), a text file, a table (.csv, .tsv, .parquet), or "hf:owner/name[:config]", "hf:FOLDER" for what `datasets` reads.
         resolution: side of the square pictures of a folder or of the hub, in pixels; None: theirs if all agree and are small, else 32.
         length: bytes of one window of text (None: 64), samples of one of sound (None: 8192).
         condition: the column of a table whose values are the classes; None: no classes.

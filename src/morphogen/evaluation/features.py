@@ -11,7 +11,10 @@
 Random weights are uniform and keyed: exact multiples of 2^-32 before rounding, hence the same bits on every machine.
 """
 
-__all__ = ["CLASSIFIERS", "WEIGHTS", "ByteFeatures", "ClassifierFeatures", "ColumnFeatures", "Features", "RandomFeatures", "SpectrumFeatures", "features_for"]
+__all__ = [
+    "CLASSIFIERS", "WEIGHTS", "ByteFeatures", "ClassifierFeatures", "ColumnFeatures", "Features", "RandomFeatures", "SpectrumFeatures",
+    "features_for",
+]  # fmt: skip
 
 import hashlib
 import json

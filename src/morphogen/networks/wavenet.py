@@ -121,9 +121,7 @@ class WaveMemory:
         self.residuals = [part.weight.detach().t().contiguous() for part in network.residuals]
         self.ends = [(part.weight.detach().t().contiguous(), part.bias.detach()) for part in (network.skips, network.waist, network.head)]
         last = self.gates.new_empty(0)
-        self.layers = list(
-            zip(self.taps, self.biases.chunk(layers, 1), self.gates.chunk(layers, 1), [*self.residuals, last], strict=True)
-        )
+        self.layers = list(zip(self.taps, self.biases.chunk(layers, 1), self.gates.chunk(layers, 1), [*self.residuals, last], strict=True))
 
     @torch.no_grad()
     def step(self, previous: Int[Tensor, " b"] | None) -> Float[Tensor, "b v"]:
