@@ -79,7 +79,8 @@ def _trained(data: Dataset, mel: MelSpectrogram, budget: float, seed: int) -> Ru
 
 def _drawn(model: Model, sounds: Sounds, mel: MelSpectrogram, chosen: list[int], seed: int) -> Voice:
     """Each prompt from its mels, those of like length side by side, silence behind the shorter ones; a row is drawn as if alone."""
-    found, ordered = {}, sorted(chosen, key=lambda i: _length(sounds, i))
+    found: Voice = {}
+    ordered = sorted(chosen, key=lambda i: _length(sounds, i))
     for rows in (ordered[k : k + BATCH] for k in range(0, len(ordered), BATCH)):
         frames = pad_sequence([mel(sounds.recording(i))[0] for i in rows], batch_first=True, padding_value=mel.silence)
         longest = MuLaw(_length(sounds, rows[-1]), mel.rate, model.representation.levels)  # type: ignore[arg-type]
