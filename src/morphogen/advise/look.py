@@ -9,10 +9,15 @@ from typing import Any
 
 import torch
 
-from morphogen.data import Dataset, Pairs, Pictures, Rows, Windows
+from morphogen.data import Dataset, Pairs, Pictures, Rows, Sounds, Windows
 from morphogen.representations.tabular import CategoryColumn, GridColumn, RealColumn
 
-FEW = {"pictures": 300, "text": 100_000, "table": 200}  # training examples; of text, bytes: below, expect copies or blur
+FEW = {
+    "pictures": 300,
+    "text": 100_000,
+    "table": 200,
+    "sound": 5_000,
+}  # training examples; of text, bytes: below, expect copies or blur
 COPIED = 1000  # training examples below which a network trained for long can learn them by heart
 READ = 20_000  # examples looked at for doubles
 UNEVEN = 10  # times more of one class than of another
@@ -52,6 +57,9 @@ def measure(dataset: Dataset) -> Size:
     elif isinstance(dataset.train, Pairs):
         shape, levels = f"pairs of texts, at most {representation.length} symbols each", f"{representation.vocabulary} symbols"
         size = sum(int(representation.count(part.first().medium).sum()) for part in parts)
+    elif isinstance(dataset.train, Sounds):
+        shape, levels = f"windows of {dataset.train.length} samples, {representation.rate} Hz", f"{representation.levels} levels (mu-law)"
+        size = sum(part.values.nbytes for part in parts)
     else:
         grids = sum(column.step > 0 for column in representation.columns)
         shape = f"{len(representation.columns)} columns"

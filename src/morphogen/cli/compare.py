@@ -21,7 +21,7 @@ def compare(
     n: Annotated[int | None, Option(help="samples of each system; default: as many as are held out, at most 1000")] = None,
     size: Annotated[str, Option(help="tiny, small or paper")] = "small",
     resolution: Annotated[int | None, Option(help="side of the pictures in pixels")] = None,
-    length: Annotated[int | None, Option(help="symbols of one block of text (default: 64)")] = None,
+    length: Annotated[int | None, Option(help="symbols of a block of text (64), samples of one of sound (8192)")] = None,
     tokens: Annotated[str | None, Option(help="the symbols of a text: bytes, characters, bpe:1000, unigram:1000")] = None,
     condition: Annotated[str | None, Option(help="the column of a table whose values are the classes")] = None,
     out: Annotated[Path | None, Option(help="where to write; default: runs/compare-DATA-001")] = None,

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 def train(
     system: Annotated[str | None, Argument(help="a name from `morphogen systems`")] = None,
-    data: Annotated[str | None, Option(help="a name, a folder of pictures or of texts, a text file or a table")] = None,
+    data: Annotated[str | None, Option(help="a name, a folder of pictures, texts or sounds, a text file or a table")] = None,
     condition: Annotated[str | None, Option(help="the column of a table whose values are the classes")] = None,
     time: Annotated[str | None, Option(help="how long to train: 30s, 10m, 1h (default: 5m)")] = None,
     steps: Annotated[int | None, Option(help="how many steps to train, instead of --time")] = None,
     size: Annotated[str, Option(help="tiny, small or paper")] = "small",
     set: Annotated[list[str] | None, Option(help="a number of the config: --set network.channels=64")] = None,
     resolution: Annotated[int | None, Option(help="side of the pictures in pixels")] = None,
-    length: Annotated[int | None, Option(help="symbols of one block of text (default: 64)")] = None,
+    length: Annotated[int | None, Option(help="symbols of a block of text (64), samples of one of sound (8192)")] = None,
     tokens: Annotated[str | None, Option(help="the symbols of a text: bytes, characters, bpe:1000, unigram:1000")] = None,
     resume: Annotated[Path | None, Option(help="go on with this run directory")] = None,
     runs: Annotated[Path, Option(help="where run directories are made")] = Path("runs"),

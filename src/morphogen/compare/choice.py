@@ -12,7 +12,7 @@ from morphogen.data import Dataset, Pairs
 # Of a medium that is not here, every page takes part.
 REPRESENTATIVES = {
     "pictures": ("mixture", "gated_pixelcnn", "vae", "realnvp", "wgan_gp", "ddpm", "latent_flow"),
-    "text": ("ngram", "rnn_lm", "gpt"),
+    "text": ("ngram", "rnn_lm", "gpt", "llama"),
 }
 TRANSLATORS = ("transformer",)  # where the data are pairs of texts
 

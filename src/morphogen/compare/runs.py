@@ -13,12 +13,12 @@ from morphogen.compare.bench import Bench
 from morphogen.compare.comparison import Comparison
 from morphogen.compare.record import read_report
 from morphogen.data import Dataset, load
-from morphogen.data.text import WINDOW
 from morphogen.files import write_json
 from morphogen.rank import ALONE, Rank
 from morphogen.run import Run, RunError
 
 LOADED_WITH = ("data", "resolution", "length", "condition", "tokens")
+_UNSAID = {"length": 64}  # what runs of old wrote down where nothing was said
 
 
 def is_run(path: str | Path) -> bool:
@@ -139,9 +139,7 @@ def _load(settings: Mapping[str, Any]) -> Dataset:
 def _difference(one: Run, other: Run) -> str | None:
     """How the data of two runs differ; None: they do not. A split is compared where both wrote theirs down."""
     for key in (*LOADED_WITH, "split"):
-        mine, theirs = (run.record["settings"].get(key) for run in (one, other))
-        if key == "length":
-            mine, theirs = mine or WINDOW, theirs or WINDOW  # None: the one default
+        mine, theirs = (run.record["settings"].get(key) or _UNSAID.get(key) for run in (one, other))
         if mine != theirs and (key != "split" or (mine and theirs)):
             return f"{key} {mine!r} and {theirs!r}"
     return None

@@ -20,7 +20,8 @@ import torch
 
 from morphogen.data.assemble import Labelled, by_authors, by_content
 from morphogen.data.dataset import DataError, Dataset
-from morphogen.data.pictures import check_skipped, choose_side, read, size_of, stack
+from morphogen.data.folders import check_skipped
+from morphogen.data.pictures import choose_side, read, size_of, stack
 from morphogen.data.text import Corpus, text_by_authors, text_by_content
 
 MOST = 200_000  # rows of one part that are read: pictures lie in memory

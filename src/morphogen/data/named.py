@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from typing import Literal
 from urllib.parse import urlsplit
 
+from morphogen.data.asterisk import ASTERISK_FILES, load_asterisk
 from morphogen.data.cache import here
 from morphogen.data.corpora import load_kjv, load_shakespeare, load_stdlib
 from morphogen.data.dataset import Dataset
@@ -36,8 +37,8 @@ class Package:
 
     Arguments:
         client: whose client brings it.
-        name: as that client is asked for it, with the version where it takes one.
-        path: of a file inside it, {file} being its name in the cache; ".gz" at the end: compressed.
+        name: as that client is asked for it, with the version where it takes one; of several packages, their names apart.
+        path: of a file inside it, {file} being its name in the cache; ".gz" at the end: compressed; a folder is kept as one zip.
         elsewhere: the paths of files that lie elsewhere.
     """
 
@@ -60,7 +61,7 @@ class Source:
         load: reads it into memory; texts before they are symbols.
         module: the Python package that carries it, or a part of it; None: `files` in the cache do.
         files: name in the cache to sha256 of the content, decompressed.
-        homes: addresses of the files, {file} being the name; tried in turn.
+        homes: addresses of the files, {file} being the name; tried in turn; (): only a package carries them.
         package: an npm or Debian package with the same files.
     """
 
@@ -80,7 +81,7 @@ class Source:
         if self.module is not None and not self.files:
             return f"in the Python package {MODULES[self.module]}" if self.module in MODULES else "comes with Python"
         homes = ", ".join(urlsplit(home).netloc for home in self.homes)
-        package = f"the {CLIENT[self.package.client]} package {self.package.name}" if self.package else ""
+        package = f"the {CLIENT[self.package.client]} package {' and '.join(self.package.name.split())}" if self.package else ""
         beside = f"the Python package {MODULES[self.module]} and " if self.module is not None else ""
         return beside + "; or ".join(filter(None, (homes, package)))
 
@@ -136,6 +137,14 @@ _SOURCES = (
         "bible-en-es", "31,084 verses in English (1611) and Spanish (1909), parted by chapter", "public domain", "5 MB", load_verses,
         module="bible", files=SPANISH_FILES,
         package=Package("apt", "sword-text-sparv", "usr/share/sword/modules/texts/ztext/spaRV1909eb/{file}"),
+    ),
+    Source(
+        "asterisk", "568 spoken prompts, one voice, 25 minutes at 8 kHz, with their texts", "CC BY-SA 3.0", "18 MB (unpacked 25)",
+        load_asterisk, files=ASTERISK_FILES,
+        package=Package(
+            "apt", "asterisk-core-sounds-en-wav asterisk-core-sounds-en", "usr/share/asterisk/sounds/en_US_f_Allison",
+            {"core-sounds-en.txt": "usr/share/doc/asterisk-core-sounds-en/core-sounds-en.txt.gz"},
+        ),
     ),
 )  # fmt: skip
 NAMED: dict[str, Source] = {source.name: source for source in _SOURCES}

@@ -9,7 +9,7 @@ drawn from the whole text and not from its end. A folder of texts is parted file
 """
 
 __all__ = [
-    "PARTS", "SYMBOLS", "WINDOW", "Corpus", "Document", "cut", "decoded", "holds_texts", "load_text", "load_texts", "symbols",
+    "PARTS", "SYMBOLS", "WINDOW", "Corpus", "Document", "cut", "decoded", "holds_texts", "joined", "load_text", "load_texts", "symbols",
     "text_by_authors", "text_by_content", "texts_by_content",
 ]  # fmt: skip
 
@@ -18,7 +18,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -117,6 +117,15 @@ def symbols(where: str, tokens: str | Text, train: Sequence[str], every: Sequenc
         return Tokens((bpe if kind == "bpe" else unigram)(train, int(number)), length)
     except ConfigError as error:
         raise DataError(f"tokens {tokens!r} of {where}: {error}") from None
+
+
+def joined(name: str, corpora: Sequence[Any]) -> Corpus:
+    """Several corpora as one, each parted as it is by itself. Errors: DataError for data that are no running texts."""
+    if strange := [found.name for found in corpora if not isinstance(found, Corpus)]:
+        raise DataError(f"data {name!r}: {strange[0]!r} is no running text, and cannot be joined with one; load it alone")
+    documents = [document for corpus in corpora for document in corpus.documents]
+    how = "; ".join(f"{corpus.name}: {corpus.split}" for corpus in corpora)
+    return Corpus(name, f"data {name!r}", documents, how, tuple(note for corpus in corpora for note in corpus.notes))
 
 
 def load_text(path: Path, length: int | None = None) -> Corpus:

@@ -5,12 +5,16 @@
     fashion-mnist   the same
     random          a fixed random convolutional network, 64-d: as Naeem et al. (2020) advise where no classifier knows the data
     random-bytes    a fixed random map of byte trigrams, 64-d, averaged over the text
+    mel             the mel spectrogram of a sound, 32 bands by their mean, their spread and their change over time
     columns         the columns of a table, each by the mean and the standard deviation of the train part
 
 Random weights are uniform and keyed: exact multiples of 2^-32 before rounding, hence the same bits on every machine.
 """
 
-__all__ = ["CLASSIFIERS", "WEIGHTS", "ByteFeatures", "ClassifierFeatures", "ColumnFeatures", "Features", "RandomFeatures", "features_for"]
+__all__ = [
+    "CLASSIFIERS", "WEIGHTS", "ByteFeatures", "ClassifierFeatures", "ColumnFeatures", "Features", "RandomFeatures", "SpectrumFeatures",
+    "features_for",
+]  # fmt: skip
 
 import hashlib
 import json
@@ -26,10 +30,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from morphogen.component import ConfigError, build
+from morphogen.conditioning.mel import MelSpectrogram
 from morphogen.data.dataset import Dataset
 from morphogen.model import copy_tensors, tensors
 from morphogen.networks.classifier import Classifier
 from morphogen.numerics.randomness import Rng
+from morphogen.representations.audio import MuLaw
 from morphogen.representations.text import Text
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -65,6 +71,8 @@ def features_for(data: Dataset) -> Features:
         return ByteFeatures(data.representation)
     if data.medium == "table":
         return ColumnFeatures(data.train.first().medium)
+    if isinstance(data.representation, MuLaw):
+        return SpectrumFeatures(data.representation.rate)
     if data.name in CLASSIFIERS:
         known = ClassifierFeatures(CLASSIFIERS[data.name])
         if data.representation.shape == known.network.shape:  # a person's own folder may bear the name of a known data set
@@ -173,6 +181,24 @@ class ColumnFeatures(Features):
 
     def embed(self, medium: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
         return ((medium - self.mean) / self.deviation).float()
+
+
+class SpectrumFeatures(Features):
+    """What a sound is like on the whole: of each of 32 log-mel bands the mean, the deviation and the mean change from frame to frame.
+
+    Arguments:
+        rate: samples a second; frames are of 32 ms, every 16.
+    """
+
+    name = "mel"
+
+    def __init__(self, rate: int):
+        self.mel = MelSpectrogram(rate, window=rate // 125 * 4, hop=rate // 125 * 2, bands=32)
+        self.sha256 = _digest([self.mel.filters])
+
+    def embed(self, medium: Float[Tensor, "b 1 t"]) -> Float[Tensor, "b d"]:
+        frames = self.mel(medium)
+        return torch.cat([frames.mean(1), frames.std(1, correction=0), frames.diff(dim=1).abs().mean(1)], 1)
 
 
 def _weights(seed: int, name: str, shape: tuple[int, ...]) -> Tensor:
