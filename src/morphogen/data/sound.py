@@ -7,7 +7,9 @@ Several channels become their mean. The rate is that of the files, if they agree
 another is resampled (polyphase filter, Kaiser window). Loudness is left as it was recorded. The split is by the samples that result.
 """
 
-__all__ = ["LENGTH", "Recording", "Sounds", "WithMels", "holds_sounds", "load_sounds", "read_sound", "read_sound_content", "sounds_by_content"]
+__all__ = [
+    "LENGTH", "Recording", "Sounds", "WithMels", "holds_sounds", "load_sounds", "read_sound", "read_sound_content", "sounds_by_content",
+]  # fmt: skip
 
 import io
 import math
@@ -76,8 +78,13 @@ class Sounds(Examples):
         return len(self.starts)
 
     def __getitem__(self, indices: Int[Tensor, " b"]) -> Batch:
-        at = self.starts[indices][:, None] + torch.arange(self.length)
-        return Batch(self.values[at].float()[:, None] / FULL, None if self.labels is None else self.labels[indices])
+        return Batch(self.around(indices, 0), None if self.labels is None else self.labels[indices])
+
+    def around(self, indices: Int[Tensor, " b"], margin: int) -> Float[Tensor, "b 1 t"]:
+        """Windows with so many samples more on either side; before the first recording and behind the last there is silence."""
+        at = self.starts[indices][:, None] + torch.arange(-margin, self.length + margin)
+        inside = (at >= 0) & (at < len(self.values))
+        return (self.values[at.clamp(0, len(self.values) - 1)] * inside)[:, None].float() / FULL
 
     def recording(self, i: int) -> Float[Tensor, "1 1 t"]:
         """One whole recording."""
@@ -88,30 +95,24 @@ class Sounds(Examples):
 class WithMels(Examples):
     """The same windows, each with its own log-mel frames as the condition: what a vocoder learns from.
 
-    Frames are taken from the recordings as they stand, not from the window, so that its ends are like its middle.
+    Frames hear what stands before and behind the window too, so that its ends are like its middle.
 
     Arguments:
-        sounds: whose windows begin at multiples of the hop.
+        sounds: the windows.
         mel: makes the frames [F, M] of a window.
-
-    Errors: DataError where a window begins between two frames.
     """
 
     def __init__(self, sounds: Sounds, mel: MelSpectrogram):
-        if (odd := sounds.starts % mel.hop).any():
-            raise DataError(f"windows begin {int(odd.max())} samples after a frame; give a hop that divides their stride, not {mel.hop}")
         self.sounds, self.mel = sounds, mel
-        with torch.no_grad():
-            self.frames = mel(sounds.values[None, None].float() / FULL)[0]
 
     def __len__(self) -> int:
         return len(self.sounds)
 
     def __getitem__(self, indices: Int[Tensor, " b"]) -> Batch:
-        first = self.sounds.starts[indices] // self.mel.hop
-        count = -(-self.sounds.length // self.mel.hop) + 1
-        at = first[:, None] + torch.arange(count)
-        return Batch(self.sounds[indices].medium, self.frames[at.clamp_max(len(self.frames) - 1)])
+        beside = -(-self.mel.window // (2 * self.mel.hop))  # frames that the window's first and last one reach over
+        margin = beside * self.mel.hop
+        around = self.sounds.around(indices, margin)
+        return Batch(around[:, :, margin:-margin], self.mel(around)[:, beside:-beside])
 
 
 def holds_sounds(path: Path) -> bool:
@@ -136,7 +137,7 @@ def load_sounds(path: Path, length: int = LENGTH) -> Dataset:
 def sounds_by_content(
     name: str, recordings: Sequence[Recording], classes: tuple[str, ...] = (), length: int = LENGTH, notes: tuple[str, ...] = ()
 ) -> Dataset:
-    """Split by the samples of each recording; training windows begin every 10 ms, the others do not overlap.
+    """Split by the samples of each recording; training windows begin every 12.5 ms, the others do not overlap.
 
     Arguments:
         name: of the data set.
@@ -157,7 +158,7 @@ def sounds_by_content(
     parts = split([recording.samples.tobytes() for recording in heard])
     train, valid, test = (
         _windows([heard[i] for i in part], length, stride, bool(classes))
-        for part, stride in ((parts.train, max(1, rate // 100)), (parts.valid, length), (parts.test, length))
+        for part, stride in ((parts.train, max(1, rate // 80)), (parts.valid, length), (parts.test, length))
     )
     if min(map(len, (train, valid, test))) == 0:
         least = min(len(part.values) for part in (train, valid, test))
@@ -200,8 +201,8 @@ def _from_wav(content: bytes) -> tuple[int, np.ndarray]:
     from scipy.io import wavfile
 
     with warnings.catch_warnings():
-        warnings.filterwarnings("error", "Reached EOF")
         warnings.filterwarnings("ignore", category=wavfile.WavFileWarning)
+        warnings.filterwarnings("error", "Reached EOF")  # the later filter is asked first
         rate, samples = wavfile.read(io.BytesIO(content))
     if samples.dtype == np.uint8:
         return rate, (samples.astype(np.float32) - 128) / 128
@@ -238,7 +239,7 @@ def _windows(recordings: Sequence[Recording], length: int, stride: int, labelled
     runs: dict[int, tuple[int, int]] = {}
     for recording, (start, end) in zip(ordered, spans, strict=True):
         runs[recording.label] = (runs.get(recording.label, (start, end))[0], end)
-    each = [torch.arange(-(-start // stride) * stride, end - length + 1, stride) for start, end in runs.values()]
+    each = [torch.arange(start, max(start, end - length + 1), stride) for start, end in runs.values()]
     starts = torch.cat(each)
     labels = torch.cat([torch.full((len(part),), label) for label, part in zip(runs, each, strict=True)])
     order = _golden(len(starts))

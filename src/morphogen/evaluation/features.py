@@ -11,7 +11,10 @@
 Random weights are uniform and keyed: exact multiples of 2^-32 before rounding, hence the same bits on every machine.
 """
 
-__all__ = ["CLASSIFIERS", "WEIGHTS", "ByteFeatures", "ClassifierFeatures", "ColumnFeatures", "Features", "RandomFeatures", "SpectrumFeatures", "features_for"]
+__all__ = [
+    "CLASSIFIERS", "WEIGHTS", "ByteFeatures", "ClassifierFeatures", "ColumnFeatures", "Features", "RandomFeatures", "SpectrumFeatures",
+    "features_for",
+]  # fmt: skip
 
 import hashlib
 import json
@@ -33,6 +36,7 @@ from morphogen.model import copy_tensors, tensors
 from morphogen.networks.classifier import Classifier
 from morphogen.numerics.randomness import Rng
 from morphogen.representations.audio import MuLaw
+from morphogen.representations.text import Text
 
 WEIGHTS = Path(__file__).parent / "weights"
 CLASSIFIERS = {  # name of a data set -> the classifier in whose features it is measured
@@ -63,8 +67,8 @@ class Features(ABC):
 
 def features_for(data: Dataset) -> Features:
     """The features a data set is measured in."""
-    if data.medium == "text":
-        return ByteFeatures()
+    if isinstance(data.representation, Text):
+        return ByteFeatures(data.representation)
     if data.medium == "table":
         return ColumnFeatures(data.train.first().medium)
     if isinstance(data.representation, MuLaw):
@@ -134,21 +138,25 @@ class RandomFeatures(Features):
 
 
 class ByteFeatures(Features):
-    """mean over t of relu(a[x_t] + b[x_{t+1}] + c[x_{t+2}]) with random a, b, c: which trigrams a text is made of.
+    """mean over t of relu(a[x_t] + b[x_{t+1}] + c[x_{t+2}]) with random a, b, c: which trigrams of bytes a text is made of.
 
     Arguments:
+        text: what spells the bytes, so that tokens are compared as bytes are.
         seed: of the tables.
     """
 
     name = "random-bytes"
 
-    def __init__(self, seed: int = 0):
+    def __init__(self, text: Text, seed: int = 0):
+        self.text = text
         self.tables = _weights(seed, "trigrams", (64, 3, 256)).permute(1, 2, 0) * 16
         self.sha256 = _digest([self.tables])
 
     def embed(self, medium: Int[Tensor, "b t"]) -> Float[Tensor, "b d"]:
-        a, b, c = self.tables
-        return F.relu(a[medium[:, :-2]] + b[medium[:, 1:-1]] + c[medium[:, 2:]]).mean(1)
+        octets = F.pad(self.text.octets(medium), (0, 2), value=-1)
+        there = (octets[:, 2:] >= 0)[..., None]
+        x, (a, b, c) = octets.clamp_min(0), self.tables
+        return (F.relu(a[x[:, :-2]] + b[x[:, 1:-1]] + c[x[:, 2:]]) * there).sum(1) / there.sum(1).clamp_min(1)
 
 
 class ColumnFeatures(Features):

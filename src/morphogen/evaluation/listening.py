@@ -23,9 +23,7 @@ from morphogen.numerics.spectrum import mel_filters, spectrum
 from morphogen.representations.audio import Waveform
 
 RATE, SECONDS, WINDOW, HOP, BANDS = 16_000, 30, 400, 160, 80  # of what Whisper hears
-NUMBERS = dict(
-    enumerate("zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen".split())
-)
+NUMBERS = "zero one two three four five six seven eight nine ten eleven twelve"
 REMEDY = "install it: pip install --no-deps -r requirements/speech.txt"
 
 
@@ -76,6 +74,7 @@ def word_errors(said: str, heard: str) -> tuple[int, int]:
 
 
 def words(text: str) -> list[str]:
-    """The words of a text, so that only what is spoken counts: small letters, no punctuation, numbers up to 17 in words."""
-    found = re.findall(r"[a-z]+(?:'[a-z]+)?|\d+", text.lower())
-    return [NUMBERS.get(int(word), word) if word.isdecimal() else word for word in found]
+    """The words of a text, as they are spoken: small letters, no punctuation, numbers up to twelve and two keys in words."""
+    numbers = dict(enumerate(NUMBERS.split()))
+    found = re.findall(r"[a-z]+(?:'[a-z]+)?|\d+", text.lower().replace("*", " star ").replace("#", " pound "))
+    return [numbers.get(int(word), word) if word.isdecimal() else word for word in found]

@@ -109,21 +109,20 @@ class WaveMemory:
 
     def __init__(self, network: WaveNet, rows: int, context: Context | None):
         self.position, self.hold, self.symbols = 0, network.hold, network.symbols.weight.detach()
-        layers, width, zeros = len(network.gates), network.width, self.symbols.new_zeros
-        self.taps = [Taps(conv, rows) for conv in network.gates]  # type: ignore[arg-type]
+        convs: list[CausalConv] = list(network.gates)  # type: ignore[arg-type]
+        layers, width, zeros = len(convs), network.width, self.symbols.new_zeros
+        self.taps = [Taps(conv, rows) for conv in convs]
         self.gates, self.features = zeros(rows, layers * width), zeros(rows, 2 * width)
         self.a, self.b = self.features.chunk(2, 1)
         with torch.no_grad():
             vector, self.tokens = network.conditions(context)
-            bias = torch.cat([conv.taps.bias for conv in network.gates])  # type: ignore[union-attr]
+            bias = torch.cat([conv.taps.bias for conv in convs])
             self.constant = (bias.expand(rows, -1) if vector is None else bias + vector).contiguous()
         self.biases = self.constant.clone()
-        self.residuals = [part.weight.detach().t().contiguous() for part in network.residuals]
+        residuals = [part.weight.detach().t().contiguous() for part in network.residuals]  # type: ignore[operator]
         self.ends = [(part.weight.detach().t().contiguous(), part.bias.detach()) for part in (network.skips, network.waist, network.head)]
         last = self.gates.new_empty(0)
-        self.layers = list(
-            zip(self.taps, self.biases.chunk(layers, 1), self.gates.chunk(layers, 1), [*self.residuals, last], strict=True)
-        )
+        self.layers = list(zip(self.taps, self.biases.chunk(layers, 1), self.gates.chunk(layers, 1), [*residuals, last], strict=True))
 
     @torch.no_grad()
     def step(self, previous: Int[Tensor, " b"] | None) -> Float[Tensor, "b v"]:

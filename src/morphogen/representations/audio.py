@@ -33,7 +33,7 @@ class MuLaw(Representation):
     """Sounds of `length` samples as symbols 0 .. levels-1.
 
     The likelihood is the mass of the symbols, exact, and dims are the samples: bits/dim are bits a sample *of the sound as mu-law stores
-    it*. Of the 16 bits that were recorded it says nothing: a symbol stands for 6 of their values near silence, and for 1,400 of the loudest.
+    it*. Of the 16 bits that were recorded it says nothing: a symbol stands for 6 of their values near silence, for 1,400 where it is loud.
 
     Arguments:
         length: T, samples of one sound.

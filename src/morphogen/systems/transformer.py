@@ -47,4 +47,4 @@ def transformer(text: Text, classes: int = 0, size: Size = "small") -> Model:
     head, writes = Tied(read=width**0.5), block(CrossAttention(width, heads))
     writer = Transformer(text.vocabulary, text.length, writes, layers, places, head, text.vocabulary, dropout, initial=initial)
     plan = Plan(Adam(lr, betas=(0.9, 0.98), eps=1e-9), batch=batch, schedule=InverseRoot(warmup))
-    return Model(Autoregressive(writer, smoothing=0.1), text, SourceText(reader), plan)
+    return Model(Autoregressive(writer, text.end, smoothing=0.1), text, SourceText(reader), plan)

@@ -59,7 +59,7 @@ class Autoregressive(Objective):
         return Likelihood(nats, x.dims, "exact", "mass")
 
     def token_log_probs(self, x: Int[Tensor, "b ..."], context: Context | None, smoothing: float = 0.0) -> Float[Tensor, "b ..."]:
-        """log p(x_i | x_<i) of every symbol, in its place; 0 behind the end. With `smoothing`, a share of it is the mean over all symbols."""
+        """log p(x_i | x_<i) of every symbol, in its place; 0 behind the end. `smoothing`: the share that is the mean over all symbols."""
         if isinstance(self.network, Scores) and not smoothing:
             return self.network.log_probs(x, context)
         logits = self.network(x.clamp_min(0), context).flatten(0, -2)
