@@ -58,7 +58,7 @@ def read_model(file: GGUF, length: int = 2048) -> Model:
     begin = special(file, "bos", text.vocabulary) if file.get("tokenizer.ggml.add_bos_token", bool, False) else None
     network = shape.network(text.length, begin)
     _fill(network, file, shape)
-    return Model(Autoregressive(network), text, Prefix())
+    return Model(Autoregressive(network, text.end), text, Prefix())
 
 
 @dataclass(frozen=True)
@@ -98,10 +98,10 @@ class _Shape:
         for i in range(self.layers):
             for name in ("attn_norm", "ffn_norm"):
                 yield f"blk.{i}.{name}.weight", (self.width,)
-            for name, outputs in (("attn_q", queries), ("attn_k", keys), ("attn_v", keys), ("ffn_gate", self.hidden), ("ffn_up", self.hidden)):
-                yield f"blk.{i}.{name}.weight", (outputs, self.width)
-            for name, inputs in (("attn_output", queries), ("ffn_down", self.hidden)):
-                yield f"blk.{i}.{name}.weight", (self.width, inputs)
+            reads = {"attn_q": queries, "attn_k": keys, "attn_v": keys, "ffn_gate": self.hidden, "ffn_up": self.hidden}
+            writes = {"attn_output": queries, "ffn_down": self.hidden}
+            yield from ((f"blk.{i}.{name}.weight", (outputs, self.width)) for name, outputs in reads.items())
+            yield from ((f"blk.{i}.{name}.weight", (self.width, inputs)) for name, inputs in writes.items())
         yield "output_norm.weight", (self.width,)
         if not self.tied:
             yield "output.weight", (self.vocabulary, self.width)
