@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from morphogen.catalogue import look_up
 from morphogen.recipes.comparison import comparison
 from morphogen.recipes.guided_ddpm import guided_ddpm
+from morphogen.recipes.smollm2 import smollm2
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ RECIPES: Mapping[str, Recipe] = {
     "mnist-5k": Recipe("one model per family on 5,000 digits of MNIST, 6 min each", 35, partial(comparison, "mnist-5k", 360.0, SIX, 500)),
     "mnist-5k-ddpm": Recipe("DDPM on 5,000 digits of MNIST, steered by its label", 9, partial(guided_ddpm, "mnist-5k", 360.0)),
     "fashion-mnist": Recipe("one model per family on clothes, 2 min each", 20, partial(comparison, "fashion-mnist", 120.0, SIX, 300)),
+    "smollm2": Recipe("SmolLM2 from its GGUF file beside transformers, lighter, constrained, k-shot", 20, smollm2),
 }
 
 
