@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from morphogen.component import describe
 from morphogen.compose import Staged
-from morphogen.contract import Batch, Causal, Losses, Unsupported
+from morphogen.contract import Batch, Causal, Losses, Reads, Rewinds, Selects, Unsupported
 from morphogen.model import Model, load, save, tensors
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import raster, unraster
@@ -135,7 +135,7 @@ def steps_asked_are_steps_taken(model: Any, batch: Batch) -> None:
 
 
 def cache_equals_recomputation(model: Any, batch: Batch) -> None:
-    """A network's memory draws the very symbols that the whole forward pass draws."""
+    """A network's memory draws the very symbols that the whole forward pass draws; what it reads ahead, selects or forgets, it knows."""
     last = _last(model)
     network = getattr(last.objective, "network", None)
     if not isinstance(network, Causal):
@@ -143,7 +143,9 @@ def cache_equals_recomputation(model: Any, batch: Batch) -> None:
     slow, rng = last.objective.with_network(_Forgetful(network)), Rng(0, 2, ("law",))
     sampler, shape, context = last.objective.sampler(), last.representation.shape, _context(last, batch)
     with torch.no_grad():
-        assert torch.equal(sampler(last.objective.eval(), shape, context, rng), sampler(slow, shape, context, rng)), "other symbols"
+        drawn = sampler(last.objective.eval(), shape, context, rng)
+        assert torch.equal(drawn, sampler(slow, shape, context, rng)), "other symbols"
+        _able(network, raster(drawn, shape).clamp_min(0), shape, context)
 
 
 def factorisation_is_causal(model: Any, batch: Batch) -> None:
@@ -246,6 +248,27 @@ class _Forgetful(nn.Module):
 
     def forward(self, *arguments: Any) -> Tensor:
         return self.network(*arguments)
+
+
+def _able(network: Any, s: Tensor, shape: tuple[int, ...], context: Any) -> None:
+    """A memory that reads, rewinds or selects gives the logits of the whole pass over s [2, N] (<= 1e-4)."""
+    logits, memory = raster(network(unraster(s, shape), context), shape), network.cache(2, context)
+    half, n = s.shape[1] // 2, s.shape[1]
+    if isinstance(memory, Reads):
+        _close(memory.read(s[:, :half]), logits[:, 1 : half + 1], 1e-4, "logits of symbols read at once")
+    else:
+        memory.step(None)
+        for i in range(half):
+            memory.step(s[:, i])
+    if isinstance(memory, Rewinds):
+        length = memory.length
+        memory.step((s[:, half] + 1) % logits.shape[-1])
+        memory.rewind(length)
+    order = torch.tensor([1, 0, 1] if isinstance(memory, Selects) else [0, 1], device=s.device)
+    if isinstance(memory, Selects):
+        memory.select(order)
+    for i in range(half, min(half + 2, n - 1)):
+        _close(memory.step(s[order, i]), logits[order, i + 1], 1e-4, "logits of a memory that read ahead, was rewound or selected")
 
 
 def _stages(model: Any) -> Iterator[Any]:

@@ -12,7 +12,7 @@ from morphogen.component import ConfigError, build, describe
 from morphogen.conditioning.prefix import ragged
 from morphogen.contract import Context, Unsupported
 from morphogen.families.autoregressive import Ancestral, Autoregressive, Beam, Greedy, JsonSchema, PromptLookup, Regex, rules_of
-from morphogen.networks.transformer import Transformer
+from morphogen.networks.decoders import gpt2
 from morphogen.numerics.randomness import Rng
 from morphogen.representations.text import Bytes
 
@@ -38,7 +38,7 @@ class Alphabet(Bytes):
 
 def law(vocabulary: int = 256, end: int | None = None) -> Autoregressive:
     torch.manual_seed(0)
-    return Autoregressive(Transformer(vocabulary, LENGTH, 16, 1, 2), end).eval()
+    return Autoregressive(gpt2(vocabulary, LENGTH, 16, 1, 2), end).eval()
 
 
 def written(x: torch.Tensor, skip: int = 0) -> list[str]:

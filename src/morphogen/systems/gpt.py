@@ -32,4 +32,4 @@ def gpt(text: Text, classes: int = 0, size: Size = "small") -> Model:
     network = gpt2(text.vocabulary, text.length, width, layers, heads, dropout=dropout, vector=width if classes else 0)
     conditioner = ConditionDropout(Label(classes, width), p=0.1) if classes else Prefix()
     plan = Plan(AdamW(lr, betas=(0.9, 0.95), weight_decay=0.1), batch=batch, schedule=Cosine(warmup, floor=0.1), clip=1.0)
-    return Model(Autoregressive(network), text, conditioner, plan)
+    return Model(Autoregressive(network, text.end), text, conditioner, plan)

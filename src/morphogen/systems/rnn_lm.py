@@ -33,4 +33,4 @@ def rnn_lm(text: Text, classes: int = 0, size: Size = "small") -> Model:
     network = Recurrent(text.vocabulary, width, layers, "lstm", vector=width if classes else 0)
     conditioner = ConditionDropout(Label(classes, width), p=0.1) if classes else Prefix()
     plan = Plan(Adam(lr), batch=batch, schedule=Cosine(warmup, floor=0.01), clip=1.0)
-    return Model(Autoregressive(network), text, conditioner, plan)
+    return Model(Autoregressive(network, text.end), text, conditioner, plan)

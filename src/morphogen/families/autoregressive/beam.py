@@ -57,7 +57,7 @@ class Beam(Sampler):
     ) -> tuple[Int[Tensor, "b k n"], Float[Tensor, "b k"]]:
         """All `width` texts of each row, the best first, -1 behind their ends; and their scores, -inf where there are fewer."""
         rows, length = len(rng), torch.Size(shape).numel()
-        told = prompts(context, rows, length, getattr(objective, "vocabulary", None)).to(rng.rows.device)
+        told = prompts(objective, context, rows, length).to(rng.rows.device)
         beams = _Beams(self, told, length)
         first = int(beams.given.amin()) if rows else length
         if first < length:

@@ -41,7 +41,7 @@ class PromptGuided(Sampler):
 
     def __call__(self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng) -> Int[Tensor, "b ..."]:
         length = torch.Size(shape).numel()
-        told = prompts(context, len(rng), length, getattr(objective, "vocabulary", None))
+        told = prompts(objective, context, len(rng), length)
         counts = (told >= 0).sum(1)
         if context is None or not bool((counts > 0).all()):
             raise ConfigError("guidance by a prompt needs a prompt of one symbol or more in every row")

@@ -126,7 +126,7 @@ class Writing:
 
     def __init__(self, decoding: Decoding, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng):
         rows, length = len(rng), torch.Size(shape).numel()
-        told = prompts(context, rows, length, getattr(objective, "vocabulary", None)).to(rng.rows.device)
+        told = prompts(objective, context, rows, length).to(rng.rows.device)
         self.decoding, self.objective, self.shape, self.context = decoding, objective, shape, context
         self.given = (told >= 0).sum(1)
         self.symbols = torch.full((rows, length), -1, device=told.device)

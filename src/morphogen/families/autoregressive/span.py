@@ -107,23 +107,26 @@ class Stop(Ending):
         return torch.tensor([any(string in tail for string in self.stop_strings) for tail in tails], device=so_far.device)
 
 
-def prompts(context: Context | None, rows: int, length: int, vocabulary: int | None) -> Int[Tensor, "b p"]:
+def prompts(objective: Any, context: Context | None, rows: int, length: int) -> Int[Tensor, "b p"]:
     """The given beginnings of `rows` sequences of `length` places, [B, P]; P is that of the longest, and 0 where nothing is given.
 
     Raises:
-        ConfigError: for another number of rows, a prompt longer than the sequence, an id that there is not, one behind the padding.
+        ConfigError: for another number of rows, a prompt longer than the sequence, an id that there is not, one behind the padding; for
+            an empty one where the network has no start symbol to begin from.
     """
     if context is None or context.prefix is None:
         return torch.zeros(rows, 0, dtype=torch.int64)
-    prefix = context.prefix
+    prefix, vocabulary = context.prefix, getattr(objective, "vocabulary", None)
     if len(prefix) != rows:
         raise ConfigError(f"prompts of {len(prefix)} rows for {rows} samples: give one a sample")
     counts = (prefix >= 0).sum(1)
     longest = int(counts.amax()) if rows else 0
     if longest > length:
         raise ConfigError(f"the prompt of row {int(counts.argmax())} has {longest} symbols: must be at most {length}, the whole sequence")
-    if vocabulary is not None and (prefix >= vocabulary).any():
+    if vocabulary is not None and bool((prefix >= vocabulary).any()):
         raise ConfigError(f"the prompt has id {int(prefix.amax())}: the symbols are 0 to {vocabulary - 1}")
-    if not torch.equal(prefix >= 0, torch.arange(prefix.shape[1], device=prefix.device) < counts[:, None]) or (prefix < -1).any():
+    if not torch.equal(prefix >= 0, torch.arange(prefix.shape[1], device=prefix.device) < counts[:, None]) or bool((prefix < -1).any()):
         raise ConfigError("a prompt has a negative id before its end: ids are 0 and more, and -1 stands behind a row's last alone")
+    if rows and not int(counts.amin()) and getattr(objective.network, "start", 0) is None:
+        raise ConfigError(f"the prompt of row {int(counts.argmin())} is empty, and this network has no start symbol: give one id or more")
     return prefix[:, :longest]
