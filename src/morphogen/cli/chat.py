@@ -2,7 +2,7 @@
 
 __all__ = ["chat"]
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
@@ -53,9 +53,9 @@ def _open(model: str, system: str | None, temperature: float, weights: str, cont
     held, decoding, file = choose_weights(weights), Ancestral(rules_of(temperature=temperature)), GGUF(locate(model))
     template, control = read_template(file), control_words(file)
     found = read_model(file, context)
-    spell = found.representation.ids
+    text: Any = found.representation
     light = (found if held is None else Quantized(found, held)).to(choose_device(device))
-    return Conversation(light, lambda turns: template.ids(turns, spell, control), decoding, system, seed)
+    return Conversation(light, lambda turns: template.ids(turns, text.ids, control), decoding, system, seed)
 
 
 def _turns(conversation: "Conversation", max_new: int, at_a_terminal: bool) -> None:

@@ -41,7 +41,7 @@ class Conversation:
         system: str | None = None, seed: int = 0,
     ):  # fmt: skip
         self.model, self.write, self.decoding, self.system, self.seed = model, write, decoding, system, seed
-        self.objective: Any = model.objective.with_network(_Kept(model.objective.network))  # type: ignore[arg-type]
+        self.objective: Any = model.objective.with_network(_Kept(model.objective.network))
         self.turns: list[dict[str, str]] = []
         self.begin()
 

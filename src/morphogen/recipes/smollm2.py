@@ -1,9 +1,9 @@
 """SmolLM2-135M-Instruct out of its GGUF file: is it the model that transformers reads there, and what can it do?
 
-    the same          logits, perplexity, and 20 texts of 200 tokens, beside transformers on the same file
-    lighter           what bfloat16 and int8 cost, on the same text
-    constrained       200 objects of a JSON schema, each read by Python's own parser
-    k-shot            capitals of countries after k questions with their answers (Brown et al. 2020)
+the same          logits, perplexity, and 20 texts of 200 tokens, beside transformers on the same file
+lighter           what bfloat16 and int8 cost, on the same text
+constrained       200 objects of a JSON schema, each read by Python's own parser
+k-shot            capitals of countries after k questions with their answers (Brown et al. 2020)
 """
 
 __all__ = ["smollm2"]
@@ -40,24 +40,24 @@ from morphogen.recipes.records import circumstances, config_sha256
 NAME = "smollm2"
 LENGTH = 512
 PROMPTS = (
-    "The capital of France is", "Once upon a time, there was a", "def fibonacci(n):\n", "The three states of matter are", "Dear Sir or Madam,",
-    "In 1969, the first", "My favourite recipe begins with", "Water boils at", "import numpy as np\n\n", "The opposite of hot is",
+    "The capital of France is", "Once upon a time, there was a", "def fibonacci(n):\n", "The three states of matter are",
+    "Dear Sir or Madam,", "In 1969, the first", "My favourite recipe begins with", "Water boils at", "import numpy as np\n\n", "The opposite of hot is",
     "She opened the door and", "Photosynthesis is", "A list of prime numbers: 2, 3, 5,", "The most important thing in life",
     "It was the best of times,", "To make bread you need", "The moon", "Les enfants", "Question: Who wrote Hamlet?\nAnswer:", "Roses are red,",
 )  # fmt: skip
-CAPITALS = (  # the first eight are shown, the others are asked
-    ("Sweden", "Stockholm"), ("Egypt", "Cairo"), ("Chile", "Santiago"), ("Ireland", "Dublin"), ("Thailand", "Bangkok"), ("Kenya", "Nairobi"),
-    ("Cuba", "Havana"), ("Poland", "Warsaw"), ("France", "Paris"), ("Germany", "Berlin"), ("Italy", "Rome"), ("Spain", "Madrid"),
-    ("Portugal", "Lisbon"), ("Austria", "Vienna"), ("Hungary", "Budapest"), ("Greece", "Athens"), ("Norway", "Oslo"), ("Finland", "Helsinki"),
-    ("Denmark", "Copenhagen"), ("Belgium", "Brussels"), ("Netherlands", "Amsterdam"), ("Romania", "Bucharest"), ("Bulgaria", "Sofia"),
-    ("Serbia", "Belgrade"), ("Croatia", "Zagreb"), ("Ukraine", "Kyiv"), ("Russia", "Moscow"), ("Turkey", "Ankara"), ("Iran", "Tehran"),
-    ("Iraq", "Baghdad"), ("India", "New Delhi"), ("Pakistan", "Islamabad"), ("Nepal", "Kathmandu"), ("China", "Beijing"), ("Japan", "Tokyo"),
-    ("South Korea", "Seoul"), ("Vietnam", "Hanoi"), ("Indonesia", "Jakarta"), ("Philippines", "Manila"), ("Australia", "Canberra"),
-    ("New Zealand", "Wellington"), ("Canada", "Ottawa"), ("Mexico", "Mexico City"), ("Brazil", "Bras"), ("Argentina", "Buenos Aires"),
-    ("Peru", "Lima"), ("Colombia", "Bogot"), ("Venezuela", "Caracas"), ("Uruguay", "Montevideo"), ("Ecuador", "Quito"), ("Morocco", "Rabat"),
-    ("Algeria", "Algiers"), ("Tunisia", "Tunis"), ("Ethiopia", "Addis Ababa"), ("Ghana", "Accra"), ("Senegal", "Dakar"), ("Lebanon", "Beirut"),
-    ("Syria", "Damascus"),
-)  # fmt: skip
+CAPITALS = tuple(  # the first eight are shown, the others are asked
+    tuple(pair.split(maxsplit=1))
+    for pair in """
+    Sweden Stockholm, Egypt Cairo, Chile Santiago, Ireland Dublin, Thailand Bangkok, Kenya Nairobi, Cuba Havana, Poland Warsaw,
+    France Paris, Germany Berlin, Italy Rome, Spain Madrid, Portugal Lisbon, Austria Vienna, Hungary Budapest, Greece Athens,
+    Norway Oslo, Finland Helsinki, Denmark Copenhagen, Belgium Brussels, Netherlands Amsterdam, Romania Bucharest, Bulgaria Sofia,
+    Serbia Belgrade, Croatia Zagreb, Russia Moscow, Turkey Ankara, Iran Tehran, Iraq Baghdad, Pakistan Islamabad, Nepal Kathmandu,
+    China Beijing, Japan Tokyo, Taiwan Taipei, Vietnam Hanoi, Indonesia Jakarta, Philippines Manila, Malaysia Kuala Lumpur,
+    Australia Canberra, Canada Ottawa, Argentina Buenos Aires, Peru Lima, Bolivia La Paz, Venezuela Caracas, Uruguay Montevideo,
+    Ecuador Quito, Jamaica Kingston, Morocco Rabat, Algeria Algiers, Tunisia Tunis, Ethiopia Addis Ababa, Ghana Accra, Senegal
+    Dakar, Lebanon Beirut, Syria Damascus, Jordan Amman, Qatar Doha, Libya Tripoli
+    """.strip().split(",")
+)
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
@@ -86,7 +86,7 @@ def smollm2(directory: Path | None = None, seed: int = 0, texts: int = 20, objec
     """
     path = locate(f"gguf:{NAME}")
     model = read_model(GGUF(path), LENGTH).eval()
-    text: Any = model.representation
+    text = _text(model)
     windows = _windows(text, 16, 256)
     figures = _beside_transformers(model, path, windows, PROMPTS[:texts], new)
     for name, weights in (("bfloat16", BFloat16()), ("int8", Int8())):
@@ -107,7 +107,7 @@ def _beside_transformers(model: Model, path: Path, windows: Int[Tensor, "b t"], 
         theirs = transformers.AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=torch.float32).eval()
     except ImportError:
         raise ConfigError("the recipe smollm2 compares with transformers: pip install 'morphogen[dev]'") from None
-    text: Any = model.representation
+    text = _text(model)
     ours: list[Tensor] = []
     others: list[Tensor] = []
     error = 0.0
@@ -131,6 +131,11 @@ def _beside_transformers(model: Model, path: Path, windows: Int[Tensor, "b t"], 
     }  # fmt: skip
 
 
+def _text(model: Model) -> Any:
+    """The representation, which is of text."""
+    return model.representation
+
+
 def _logits(model: Model, row: Int[Tensor, "1 t"]) -> Float[Tensor, "1 t v"]:
     """Those after each symbol."""
     network: Any = model.objective.network
@@ -150,13 +155,12 @@ def _windows(text: Any, rows: int, length: int) -> Int[Tensor, "b t"]:
 
 def _objects(model: Model, path: Path, count: int, seed: int) -> list[str]:
     """Drawn from the model's own law (temperature 1), within the schema."""
-    file, text = GGUF(path), model.representation
-    spell: Any = text.ids  # type: ignore[union-attr]
+    file, text = GGUF(path), _text(model)
     asked = [{"role": "user", "content": "Invent a person and describe them in JSON with name, age, colour and pets."}]
-    ids = read_template(file).ids(asked, spell, control_words(file))
+    ids = read_template(file).ids(asked, text.ids, control_words(file))
     sampler = Ancestral((JsonSchema(json.dumps(SCHEMA), text), MaxNew(LENGTH - len(ids))))
     drawn = model.sample(count, ragged([ids] * count), sampler, seed=seed, batch=50).tensor
-    return [text.words(row[len(ids) :]) for row in drawn.tolist()]  # type: ignore[union-attr]
+    return [text.words(row[len(ids) :]) for row in drawn.tolist()]
 
 
 def _valid(found: str) -> bool:
@@ -177,7 +181,7 @@ def _valid(found: str) -> bool:
 
 def _capitals(model: Model, k: int) -> Any:
     """Which answers begin with the capital, [50]."""
-    text: Any = model.representation
+    text = _text(model)
     shown, asked = ([{"country": c, "city": city} for c, city in part] for part in (CAPITALS[:8], CAPITALS[8:]))
     prompts = KShot(Template("Q: What is the capital of {country}?\nA: {city}"), tuple(shown), k)
     ids = [text.ids(prompts(country=row["country"])) for row in asked]
