@@ -41,9 +41,10 @@ NAME = "smollm2"
 LENGTH = 512
 PROMPTS = (
     "The capital of France is", "Once upon a time, there was a", "def fibonacci(n):\n", "The three states of matter are",
-    "Dear Sir or Madam,", "In 1969, the first", "My favourite recipe begins with", "Water boils at", "import numpy as np\n\n", "The opposite of hot is",
-    "She opened the door and", "Photosynthesis is", "A list of prime numbers: 2, 3, 5,", "The most important thing in life",
-    "It was the best of times,", "To make bread you need", "The moon", "Les enfants", "Question: Who wrote Hamlet?\nAnswer:", "Roses are red,",
+    "Dear Sir or Madam,", "In 1969, the first", "My favourite recipe begins with", "Water boils at", "import numpy as np\n\n",
+    "The opposite of hot is", "She opened the door and", "Photosynthesis is", "A list of prime numbers: 2, 3, 5,",
+    "The most important thing in life", "It was the best of times,", "To make bread you need", "The moon", "Les enfants",
+    "Question: Who wrote Hamlet?\nAnswer:", "Roses are red,",
 )  # fmt: skip
 CAPITALS = tuple(  # the first eight are shown, the others are asked
     tuple(pair.split(maxsplit=1))
@@ -180,11 +181,11 @@ def _valid(found: str) -> bool:
 
 
 def _capitals(model: Model, k: int) -> Any:
-    """Which answers begin with the capital, [50]."""
+    """Which answers name the capital in their first line, [50]: without an example a model says it in a sentence."""
     text = _text(model)
     shown, asked = ([{"country": c, "city": city} for c, city in part] for part in (CAPITALS[:8], CAPITALS[8:]))
     prompts = KShot(Template("Q: What is the capital of {country}?\nA: {city}"), tuple(shown), k)
     ids = [text.ids(prompts(country=row["country"])) for row in asked]
-    drawn = model.sample(len(ids), ragged(ids), Greedy((MaxNew(8),)), batch=25).tensor.tolist()
-    answers = [text.words(row[len(known) :]).strip() for row, known in zip(drawn, ids, strict=True)]
-    return torch.tensor([answer.startswith(row["city"]) for answer, row in zip(answers, asked, strict=True)])
+    drawn = model.sample(len(ids), ragged(ids), Greedy((MaxNew(16),)), batch=25).tensor.tolist()
+    answers = [text.words(row[len(known) :]).strip().partition("\n")[0] for row, known in zip(drawn, ids, strict=True)]
+    return torch.tensor([row["city"] in answer for answer, row in zip(answers, asked, strict=True)])
