@@ -30,6 +30,7 @@ def attend(
     """The values' averages, weighted by how well their keys answer the queries.
 
     Arguments:
+        queries, keys, values: of n heads, [B, n, T or S, D].
         causal: query i sees the keys 0 .. i only; the two are equally many.
         bias: added to the scores, broadcast against [B, n, T, S]; -inf strikes a key out.
     """
