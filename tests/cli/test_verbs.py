@@ -139,7 +139,7 @@ def test_text_is_decoded_by_rules_beams_and_constraints(monkeypatch, capsys):
 
     Path("book.txt").write_text(" ".join(f"the cat sat on mat {i * i} and a dog ran {i} miles." for i in range(200)))
     assert run(monkeypatch, "train", "gpt", "--data", "book.txt", "--size", "tiny", "--steps", "2") == 0
-    samples = Path("runs/gpt-book-001/samples")
+    samples = Path("runs/gpt-book.txt-001/samples")
     words = ["sample", "--n", "2", "--prompt", "the cat "]
     drawn = ["--temperature", "0.8", "--top-k", "40", "--top-p", "0.9", "--min-p", "0.01", "--repetition-penalty", "1.1"]
     assert run(monkeypatch, *words, *drawn, "--no-repeat-ngram", "4", "--max-new", "9", "--stop", "zz", "--stop", "qq") == 0
@@ -169,7 +169,8 @@ BAD_DECODING = [
     (["--sampler", "greedy", "--temperature", "0.5"], "Greedy draws nothing"), (["--max-new", "0"], "max_new_tokens=0"),
     (["--stop", ""], "stop_strings"), (["--steps", "3"], "takes no steps"), (["--regex", "[a"], "unclosed"),
     (["--json-schema", "nowhere.json"], "nowhere.json"), (["--json-schema", "broken.json"], "no JSON"),
-    (["--json-schema", "bytes.json"], "bytes.json"), (["--sampler", "promptlookup"], "did you mean"), (["--prompt", "x" * 65], "at most 64"),
+    (["--json-schema", "bytes.json"], "bytes.json"), (["--sampler", "promptlookup"], "did you mean"),
+    (["--prompt", "x" * 65], "at most 64"),
 ]  # fmt: skip
 
 MISTAKES = {
