@@ -7,6 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
+from morphogen.cli.decoding import (
+    BeamWidth,
+    Expression,
+    MaxNewTokens,
+    MinP,
+    NoRepeat,
+    Penalty,
+    Schema,
+    StopStrings,
+    TopK,
+    TopP,
+)  # fmt: skip
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -24,13 +37,15 @@ def sample(
     sampler: Annotated[str | None, Option(help="ddpm, ddim, ancestral, ...; default: the paper's")] = None,
     steps: Annotated[int | None, Option(help="evaluations of the denoiser")] = None,
     temperature: Annotated[float | None, Option(help="below 1: safer, above 1: wilder")] = None,
+    top_k: TopK = None, top_p: TopP = None, min_p: MinP = None, repetition_penalty: Penalty = None, no_repeat_ngram_size: NoRepeat = None,
+    beam: BeamWidth = None, stop: StopStrings = None, max_new: MaxNewTokens = None, json_schema: Schema = None, regex: Expression = None,
     guidance: Annotated[float, Option(help="push towards the condition; 1 = off")] = 1.0,
     seed: int = 0,
     out: Annotated[Path | None, Option(help="where to write; default: RUN/samples")] = None,
     show: Annotated[bool, Option("--open", help="open the sheet in the desktop's viewer")] = False,
     runs: Annotated[Path, Option(help="where to look for the newest run")] = Path("runs"),
     device: Annotated[str, Option(help="cpu, cuda or auto")] = "auto",
-) -> None:
+) -> None:  # fmt: skip
     """Draw samples from a trained model: one file each, sheet.png with all of them, and what made them inside."""
     import torch
     import typer
@@ -42,7 +57,10 @@ def sample(
     which, rank = choose_indices(n, indices), Rank.here(device)
     chosen = Run.open(run) if run else Run.latest(runs)
     model = chosen.model(choose_device(device))
-    how = choose_sampler(model.objective.sampler(), sampler, guidance, steps=steps, temperature=temperature)
+    numbers = {"steps": steps, "temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p, "beam": beam}
+    numbers |= {"repetition_penalty": repetition_penalty, "no_repeat_ngram_size": no_repeat_ngram_size, "max_new": max_new}
+    words = {"stop": stop or None, "json_schema": json_schema, "regex": regex}
+    how = choose_sampler(model, sampler, guidance, numbers, words)
     asked = _asked(chosen, model, condition, prompt, len(which))
     folder = out or chosen.directory / "samples"
     drawn = _keep(chosen, model.sample(len(which), asked, how, seed, torch.tensor(which), rank=rank), folder, rank)
