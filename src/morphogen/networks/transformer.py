@@ -14,6 +14,7 @@ Child, Luan, Amodei & Sutskever, 2019.
 __all__ = ["Head", "Tied", "Transformer", "TransformerMemory", "Untied"]
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float, Int
@@ -22,7 +23,7 @@ from torch.nn import functional as F
 
 from morphogen.component import Component, ConfigError
 from morphogen.contract import Context
-from morphogen.networks.blocks import Layer
+from morphogen.networks.blocks import BlockMemory, Layer
 from morphogen.networks.initial import Initial, Normal
 from morphogen.networks.positions import Positions
 from morphogen.numerics.tensors import raster, unraster
@@ -140,6 +141,13 @@ class Transformer(Component, nn.Module):
         """What the last block left, to logits: a start symbol of its own is never predicted."""
         return self.head(self.norm(h), self.symbols.weight[: self.vocabulary])
 
+    def advance(self, ids: Int[Tensor, "b t"], memories: Sequence[BlockMemory], context: Context | None) -> Float[Tensor, "b t v"]:
+        """The ids read behind what the memories hold, to the logits after each: the whole of a step, to be compiled or written natively."""
+        h = self.embed(ids, memories[0].own.length, context)
+        for block, memory in zip(self.blocks, memories, strict=True):
+            h = block(h, None, memory)
+        return self.logits(h)
+
     def cache(self, rows: int, context: Context | None) -> "TransformerMemory":
         """An empty memory for `rows` sequences."""
         return TransformerMemory(self, rows, context)
@@ -170,13 +178,14 @@ class TransformerMemory:
         self.length = 1
         if self.network.start is None:
             return self.network.symbols.weight.new_zeros(self.rows, self.network.vocabulary)
-        return self._advance(self._start())[:, 0]
+        return self.network.advance(self._start(), self.memories, self.context)[:, 0]
 
     @torch.no_grad()
     def read(self, symbols: Int[Tensor, "b t"]) -> Float[Tensor, "b t v"]:
         """Take in t symbols at once, the start before them if it was not read yet: the logits after each."""
         late = not self.length and self.network.start is not None
-        logits = self._advance(torch.cat([self._start(), symbols], 1) if late else symbols)
+        ids = torch.cat([self._start(), symbols], 1) if late else symbols
+        logits = self.network.advance(ids, self.memories, self.context)
         self.length = max(self.length, 1) + symbols.shape[1]
         return logits[:, 1:] if late else logits
 
@@ -194,10 +203,3 @@ class TransformerMemory:
 
     def _start(self) -> Tensor:
         return torch.full((self.rows, 1), self.network.start or 0, device=self.network.symbols.weight.device)
-
-    def _advance(self, ids: Tensor) -> Tensor:
-        """The ids read at the next positions, to the logits after each."""
-        h = self.network.embed(ids, self.memories[0].own.length, self.context)
-        for block, memory in zip(self.network.blocks, self.memories, strict=True):
-            h = block(h, None, memory)
-        return self.network.logits(h)
