@@ -86,7 +86,8 @@ def choose_sampler(model: Any, name: str | None, guidance: float, numbers: Mappi
         takes = sorted((known - {"rules", "width"}) | ({"temperature", "top_k", "top_p", "..."} if "rules" in known else set()))
         raise BadArgument(f"{cls.__name__} takes no {', '.join(unknown)}; it takes {', '.join(takes) or 'nothing'}")
     options |= given
-    sampler = default if name is None and cls is type(default) and not options else cls(**_own(default, cls) | options)
+    unasked = name is None and cls is type(default) and not options
+    sampler: Any = default if unasked else cls(**_own(default, cls) | options)
     return sampler if guidance == 1 else Guided(sampler, guidance)
 
 
@@ -179,4 +180,5 @@ def _complete(cls: type) -> bool:
 
 def _own(default: Any, cls: type) -> dict[str, Any]:
     """The numbers of the objective's own sampler, if it is of that class."""
-    return default.arguments if cls is type(default) else {}
+    own: dict[str, Any] = default.arguments
+    return own if cls is type(default) else {}

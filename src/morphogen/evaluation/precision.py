@@ -2,7 +2,8 @@ r"""What fewer bytes cost: the same held-out rows, measured with the weights as 
 
     extra = bits/dim(held) - bits/dim(trained),     perplexity(held) / perplexity(trained) = 2^extra
 
-The rows are the same, so the interval is of their differences: a cost far smaller than the spread of the rows is still seen.
+The rows are the same, so the interval is of their differences: a cost far smaller than the spread of the rows is still seen. No paper: a
+difference of two likelihoods.
 """
 
 __all__ = ["PrecisionCost", "precision_cost"]

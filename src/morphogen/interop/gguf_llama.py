@@ -6,7 +6,7 @@ r"""LLaMA, and what is built like it (SmolLM2, Mistral, ...), from a GGUF file: 
 ggml turns neighbouring features (2l, 2l + 1) of a head as a pair, we turn (l, l + d/2): the rows of queries and keys, which the
 file holds in ggml's order, are put back.
 
-Reference: LLaMA: open and efficient foundation language models, Touvron et al., 2023; the names are those of ggml's `gguf.md`.
+Reference: LLaMA: open and efficient foundation language models, Touvron et al., 2023; the names are those of ggml's specification of GGUF.
 """
 
 __all__ = ["read_model"]
