@@ -8,7 +8,7 @@ turn by writing so.
     >>> template.render([{"role": "user", "content": "a < b {{ 7 * 7 }}"}])
     '<|user|>a < b {{ 7 * 7 }}'
 
-Reference: Jinja's sandbox (Pallets); the names that a template may use are those of Hugging Face's `apply_chat_template`.
+Reference: Jinja's sandbox (Pallets); the names that a template may use are those of Hugging Face's templates.
 """
 
 __all__ = ["ChatTemplate", "Message"]

@@ -9,7 +9,7 @@ Little-endian; a string is its length u64 and its UTF-8. Versions 2 and 3 (which
 not read: a tensor costs its own bytes when it is asked for. Nothing in the file is believed: every count and length is held against the
 bytes that are left before room is made for it, so that a damaged file ends in one line and not in a full memory.
 
-Reference: the specification `docs/gguf.md` of ggml (Gerganov and others, 2023).
+Reference: the specification of GGUF in ggml's documentation (Gerganov and others, 2023).
 """
 
 __all__ = ["GGUF", "Info"]

@@ -6,7 +6,7 @@ r"""LLaMA, and what is built like it (SmolLM2, Mistral, ...), from a GGUF file: 
 ggml turns neighbouring features (2l, 2l + 1) of a head as a pair, we turn (l, l + d/2): the rows of queries and keys, which the
 file holds in ggml's order, are put back.
 
-Reference: LLaMA: open and efficient foundation language models, Touvron et al., 2023; the names are those of ggml's `gguf.md`.
+Reference: LLaMA: open and efficient foundation language models, Touvron et al., 2023; the names are those of ggml's specification of GGUF.
 """
 
 __all__ = ["read_model"]
@@ -58,7 +58,7 @@ def read_model(file: GGUF, length: int = 2048) -> Model:
     begin = special(file, "bos", text.vocabulary) if file.get("tokenizer.ggml.add_bos_token", bool, False) else None
     network = shape.network(text.length, begin)
     _fill(network, file, shape)
-    return Model(Autoregressive(network), text, Prefix())
+    return Model(Autoregressive(network, text.end), text, Prefix())
 
 
 @dataclass(frozen=True)
@@ -98,10 +98,10 @@ class _Shape:
         for i in range(self.layers):
             for name in ("attn_norm", "ffn_norm"):
                 yield f"blk.{i}.{name}.weight", (self.width,)
-            for name, outputs in (("attn_q", queries), ("attn_k", keys), ("attn_v", keys), ("ffn_gate", self.hidden), ("ffn_up", self.hidden)):
-                yield f"blk.{i}.{name}.weight", (outputs, self.width)
-            for name, inputs in (("attn_output", queries), ("ffn_down", self.hidden)):
-                yield f"blk.{i}.{name}.weight", (self.width, inputs)
+            reads = {"attn_q": queries, "attn_k": keys, "attn_v": keys, "ffn_gate": self.hidden, "ffn_up": self.hidden}
+            writes = {"attn_output": queries, "ffn_down": self.hidden}
+            yield from ((f"blk.{i}.{name}.weight", (outputs, self.width)) for name, outputs in reads.items())
+            yield from ((f"blk.{i}.{name}.weight", (self.width, inputs)) for name, inputs in writes.items())
         yield "output_norm.weight", (self.width,)
         if not self.tied:
             yield "output.weight", (self.vocabulary, self.width)

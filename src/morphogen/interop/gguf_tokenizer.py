@@ -1,7 +1,7 @@
 r"""The text of a language model as its GGUF file has it: the tokenizer, the symbols that steer, the chat template.
 
-Of tokenizers the byte-level BPE is read (`tokenizer.ggml.model` "gpt2", Radford et al. 2019): tokens, merges, and the name of a cut. How
-text is cut before any merge is no part of the file, only the name is (`tokenizer.ggml.pre`): `CUTS` writes out what llama.cpp does under
+Of tokenizers the byte-level BPE is read ("gpt2" in the file, Radford et al. 2019): tokens, merges, and the name of a cut. How
+text is cut before any merge is no part of the file, only the name is: `CUTS` writes out what llama.cpp does under
 it, each expression cutting what the one before has left. An unknown name is refused, for a wrong cut gives other ids and no error.
 """
 

@@ -16,6 +16,7 @@ from morphogen.catalogue import look_up
 from morphogen.recipes.binarised import binarised
 from morphogen.recipes.comparison import comparison
 from morphogen.recipes.guided_ddpm import guided_ddpm
+from morphogen.recipes.smollm2 import smollm2
 from morphogen.recipes.wavenet_voice import wavenet_voice
 
 
@@ -44,6 +45,7 @@ RECIPES: Mapping[str, Recipe] = {
     "mnist-10k-binarised": Recipe(
         "PixelCNN and PixelRNN on black and white digits, 5 epochs each", 12, partial(binarised, "mnist-10k", 5, ("pixelcnn", "pixelrnn"))
     ),
+    "smollm2": Recipe("SmolLM2 from its GGUF file beside transformers, lighter, constrained, k-shot", 20, smollm2),
 }
 
 
