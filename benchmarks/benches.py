@@ -9,7 +9,7 @@ from benchmarks.names import Name
 
 _HOME = {
     "vae-train": "vae", "ddpm-train": "ddpm", "ddpm-sample": "ddpm", "gpt-train": "gpt",
-    "pixelcnn-sample": "pixelcnn", "startup": "startup",
+    "pixelcnn-sample": "pixelcnn", "wavenet-sample": "wavenet", "startup": "startup",
 }  # fmt: skip
 
 

@@ -36,7 +36,7 @@ def gpt_train(name: Name) -> list[Duel]:
     torch.manual_seed(0)
     text = torch.randint(VOCABULARY, (LETTERS,), dtype=torch.uint8)
     plan = Plan(AdamW(nanogpt.LR, nanogpt.BETAS, weight_decay=nanogpt.DECAY), batch, Cosine(warmup=100, floor=0.1), clip=nanogpt.CLIP)
-    network = gpt2(VOCABULARY, length, width, layers, heads, bias=False, start=0)
+    network = gpt2(VOCABULARY, length, width, layers, heads, bias=False, exact=True, start=0)
     model = Model(Autoregressive(network), Bytes(length), plan=plan)
     examples = Windows(text, torch.arange(0, LETTERS - length, length), length)
 

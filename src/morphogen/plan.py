@@ -4,7 +4,7 @@ A system's page holds these beside its widths, so that the config of a run says 
 `--set plan.optimizer.lr=1e-3` reaches them like any other number.
 """
 
-__all__ = ["SGD", "Adam", "AdamW", "Augmentation", "Constant", "Cosine", "Flip", "Plan", "Schedule", "Shift"]
+__all__ = ["SGD", "Adam", "AdamW", "Augmentation", "Constant", "Cosine", "Flip", "InverseRoot", "Plan", "Schedule", "Shift"]
 
 import math
 from abc import ABC, abstractmethod
@@ -90,6 +90,22 @@ class Cosine(Schedule):
     def __call__(self, turn: int, progress: float) -> float:
         decay = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
         return min(1.0, (turn + 1) / (self.warmup + 1)) * (self.floor + (1 - self.floor) * decay)
+
+
+class InverseRoot(Schedule):
+    """sqrt(warmup / turn), after a linear warm-up to 1 (Vaswani et al. 2017, section 5.3; their peak is (width warmup)^-1/2).
+
+    Arguments:
+        warmup: turns that it takes, at least 1.
+    """
+
+    def __init__(self, warmup: int):
+        if warmup < 1:
+            raise ConfigError(f"InverseRoot: warmup {warmup} is below 1")
+        self.warmup = warmup
+
+    def __call__(self, turn: int, progress: float) -> float:
+        return min((turn + 1) / self.warmup, math.sqrt(self.warmup / (turn + 1)))
 
 
 class Augmentation(Component, ABC):

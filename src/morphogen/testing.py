@@ -298,7 +298,7 @@ def _draw(model: Any, indices: Tensor, condition: Tensor | None) -> Tensor:
 
 
 def _eight(condition: Tensor | None) -> Tensor | None:
-    return None if condition is None else condition.repeat(8)[:8]
+    return None if condition is None else torch.cat([condition] * 8)[:8]
 
 
 def _sum(total: Tensor | None, more: Tensor | None) -> Tensor | None:

@@ -33,7 +33,7 @@ def sample(
     n: Annotated[int | None, Option(help="how many (default: 16)")] = None,
     indices: Annotated[str | None, Option(help="which samples of the stream instead of the first n: 3, or 3,7,12, or 0-15")] = None,
     condition: Annotated[str | None, Option(help="a class by name or number, or index:7; default: each sample draws one")] = None,
-    prompt: Annotated[str | None, Option(help="how the text begins")] = None,
+    prompt: Annotated[str | None, Option(help="how the text begins; what is to become of a text")] = None,
     sampler: Annotated[str | None, Option(help="ddpm, ddim, ancestral, ...; default: the paper's")] = None,
     steps: Annotated[int | None, Option(help="evaluations of the denoiser")] = None,
     temperature: Annotated[float | None, Option(help="below 1: safer, above 1: wilder")] = None,
@@ -75,12 +75,14 @@ def _asked(run: "Run", model: Any, condition: str | None, prompt: str | None, ro
     import torch
 
     from morphogen.cli.arguments import BadArgument, choose_class
-    from morphogen.conditioning.prefix import Prefix
+    from morphogen.conditioning.label import Label
+    from morphogen.representations.text import Text
 
     if prompt is not None:
-        if condition is not None or not isinstance(model.conditioner, Prefix):
+        asked = getattr(model.conditioner, "conditioner", model.conditioner)
+        if condition is not None or not isinstance(model.representation, Text) or isinstance(asked, Label):
             raise BadArgument(f"--prompt {prompt!r}: {run.directory} is not begun by words; leave it out, or give --condition alone")
-        return torch.tensor(list(prompt.encode())).expand(rows, -1)
+        return model.representation.read(prompt).expand(rows, -1)
     return None if condition is None else torch.tensor(choose_class(run, condition)).expand(rows)
 
 

@@ -9,14 +9,14 @@ multi-query; Ainslie et al. 2023, grouped): what a memory holds, and reads anew 
 A causal model that draws one position at a time keeps the keys and values it has met in `KeyValues`, allocated once.
 """
 
-__all__ = ["Attention", "CrossAttention", "GridAttention", "KeyValues", "Source"]
+__all__ = ["Attention", "CrossAttention", "GridAttention", "KeyValues", "SourceKeyValues"]
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from morphogen.component import Component, ConfigError
+from morphogen.networks.dot_product import attend
 from morphogen.networks.relative_positions import RelativePositions
 from morphogen.networks.residual import groups
 
@@ -93,10 +93,10 @@ class Attention(Component, nn.Module):
             k, v = memory.append(k, v)
         if causal and new == 1 and self.window is not None:  # the last of all sees its window, as a view
             k, v = k[:, :, -self.window :], v[:, :, -self.window :]
-        bias = None if self.positions is None else self.positions.bias(new, k.shape[2], q)
-        plain = causal and not before and self.window is None and mask is None and bias is None
+        plain = causal and not before and self.window is None and mask is None  # the kernel's own mask
         seen = None if plain or not causal or new == 1 else self.visible(new, before, x)
-        return self.out(_attend(q, k, v, _joined(seen, mask, bias), plain))
+        distance = None if self.positions is None else self.positions.bias(new, k.shape[2], q)
+        return self.out(_attend(q, k, v, plain and new > 1, _bias(seen, mask, distance, q)))
 
     def project(
         self, x: Float[Tensor, "b t d"], place: int
@@ -120,7 +120,7 @@ class Attention(Component, nn.Module):
         return KeyValues(rows, positions, self.shared, self.each, self.out.weight.detach())
 
 
-class Source:
+class SourceKeyValues:
     """The keys and values of what a decoder reads beside its own text: made once, whole.
 
     Arguments:
@@ -155,14 +155,14 @@ class CrossAttention(Component, nn.Module):
         self.queries, self.out = nn.Linear(width, width, bias), nn.Linear(width, width, bias)
         self.keys_values = nn.Linear(width if source is None else source, 2 * width, bias)
 
-    def forward(self, x: Float[Tensor, "b t d"], source: Source) -> Float[Tensor, "b t d"]:
+    def forward(self, x: Float[Tensor, "b t d"], source: SourceKeyValues) -> Float[Tensor, "b t d"]:
         q = self.queries(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-        return self.out(_attend(q, source.keys, source.values, _joined(None, source.mask, None), False))
+        return self.out(_attend(q, source.keys, source.values, False, _bias(None, source.mask, None, q)))
 
-    def read(self, tokens: Float[Tensor, "b s e"], mask: Bool[Tensor, "b s"] | None) -> Source:
+    def read(self, tokens: Float[Tensor, "b s e"], mask: Bool[Tensor, "b s"] | None) -> SourceKeyValues:
         """Keys and values of a source."""
         k, v = self.keys_values(tokens).unflatten(-1, (2, self.heads, -1)).transpose(1, 3).unbind(2)
-        return Source(k, v, mask)
+        return SourceKeyValues(k, v, mask)
 
 
 class GridAttention(Component, nn.Module):
@@ -185,22 +185,23 @@ class GridAttention(Component, nn.Module):
         return x + self.attention(self.norm(x).flatten(2).transpose(1, 2)).transpose(1, 2).unflatten(2, x.shape[2:])
 
 
-def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, causal: bool) -> Tensor:
+def _attend(q: Tensor, k: Tensor, v: Tensor, causal: bool, bias: Tensor | None) -> Tensor:
     """Of h heads that share n keys and values, [B, T, h d]: at a single position those that share stand as positions of one head."""
     b, h, t, d = q.shape
-    if t == 1 and h > k.shape[1] and (mask is None or mask.shape[1] == 1):
-        return F.scaled_dot_product_attention(q.reshape(b, k.shape[1], -1, d), k, v, mask).reshape(b, 1, -1)
+    if t == 1 and h > k.shape[1] and bias is None:
+        return attend(q.reshape(b, k.shape[1], -1, d), k, v).reshape(b, 1, -1)
     k, v = (kv if kv.shape[1] == h else kv.repeat_interleave(h // kv.shape[1], 1) for kv in (k, v))
-    return F.scaled_dot_product_attention(q, k, v, mask, is_causal=causal).transpose(1, 2).flatten(2)
+    return attend(q, k, v, causal, bias).transpose(1, 2).flatten(2)
 
 
-def _joined(seen: Tensor | None, valid: Tensor | None, bias: Tensor | None) -> Tensor | None:
-    """One mask for three reasons, [B or 1, h or 1, T or 1, S]: -inf where nothing is seen, else what is added."""
+def _bias(seen: Tensor | None, valid: Tensor | None, distance: Tensor | None, like: Tensor) -> Tensor | None:
+    """What three reasons add to the scores, [B or 1, h or 1, T or 1, S]: -inf where nothing is seen or valid."""
     if valid is not None:
         seen = valid[:, None, None] if seen is None else valid[:, None, None] & seen
-    if bias is None:
-        return seen if seen is None or seen.ndim == 4 else seen[None, None]
-    return bias[None] if seen is None else bias.masked_fill(~seen, -torch.inf).reshape(-1, *bias.shape)
+    if seen is None:
+        return distance
+    nothing = like.new_zeros(()) if distance is None else distance
+    return torch.where(seen, nothing, -torch.inf)
 
 
 def _selected(held: Tensor, rows: Tensor, length: int) -> Tensor:

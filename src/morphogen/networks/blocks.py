@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from morphogen.component import Component
 from morphogen.contract import Context
-from morphogen.networks.attention import Attention, CrossAttention, KeyValues, Source
+from morphogen.networks.attention import Attention, CrossAttention, KeyValues, SourceKeyValues
 
 
 class BlockMemory:
@@ -31,7 +31,7 @@ class BlockMemory:
         source: of what is read besides; None: nothing.
     """
 
-    def __init__(self, own: KeyValues, source: Source | None):
+    def __init__(self, own: KeyValues, source: SourceKeyValues | None):
         self.own, self.source = own, source
 
     def select(self, rows: Int[Tensor, " m"]) -> None:
@@ -84,7 +84,7 @@ class Layer(Component, nn.Module, ABC):
         return self.add(h, lambda x: self.attention(x, own, causal, mask), source)
 
     @abstractmethod
-    def add(self, h: Float[Tensor, "b t d"], attend: Callable[[Tensor], Tensor], source: Source | None) -> Float[Tensor, "b t d"]:
+    def add(self, h: Float[Tensor, "b t d"], attend: Callable[[Tensor], Tensor], source: SourceKeyValues | None) -> Float[Tensor, "b t d"]:
         """The stream with the branches added; `attend` is the attention with all that it is told."""
 
     def copy(self) -> Self:
@@ -100,7 +100,7 @@ class Layer(Component, nn.Module, ABC):
         """Room for what attention keeps of `rows` sequences, and their source read."""
         return BlockMemory(self.attention.memory(rows, positions), self._source(context))
 
-    def _source(self, context: Context | None) -> Source | None:
+    def _source(self, context: Context | None) -> SourceKeyValues | None:
         if self.cross is None or context is None or context.tokens is None:
             return None
         return self.cross.read(context.tokens, context.mask)
@@ -109,7 +109,7 @@ class Layer(Component, nn.Module, ABC):
 class Block(Layer):
     """Each branch reads the normalised stream and adds to the stream itself (Radford et al. 2019)."""
 
-    def add(self, h: Float[Tensor, "b t d"], attend: Callable[[Tensor], Tensor], source: Source | None) -> Float[Tensor, "b t d"]:
+    def add(self, h: Float[Tensor, "b t d"], attend: Callable[[Tensor], Tensor], source: SourceKeyValues | None) -> Float[Tensor, "b t d"]:
         h = h + self.drop(attend(self.norms[0](h)))
         if self.cross is not None and source is not None:
             h = h + self.drop(self.cross(self.norms[2](h), source))
@@ -119,7 +119,7 @@ class Block(Layer):
 class PostBlock(Layer):
     """Each branch reads the stream, and their sum is normalised (Vaswani et al. 2017, section 3.1)."""
 
-    def add(self, h: Float[Tensor, "b t d"], attend: Callable[[Tensor], Tensor], source: Source | None) -> Float[Tensor, "b t d"]:
+    def add(self, h: Float[Tensor, "b t d"], attend: Callable[[Tensor], Tensor], source: SourceKeyValues | None) -> Float[Tensor, "b t d"]:
         h = self.norms[0](h + self.drop(attend(h)))
         if self.cross is not None and source is not None:
             h = self.norms[2](h + self.drop(self.cross(h, source)))
@@ -135,7 +135,7 @@ class ParallelBlock(Layer):
     def branches(self) -> int:
         return 1
 
-    def add(self, h: Float[Tensor, "b t d"], attend: Callable[[Tensor], Tensor], source: Source | None) -> Float[Tensor, "b t d"]:
+    def add(self, h: Float[Tensor, "b t d"], attend: Callable[[Tensor], Tensor], source: SourceKeyValues | None) -> Float[Tensor, "b t d"]:
         x = self.norm(h)
         added = attend(x) + self.feed_forward(x)
         if self.cross is not None and source is not None:

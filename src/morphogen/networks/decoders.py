@@ -23,7 +23,7 @@ from morphogen.networks.transformer import Tied, Transformer, Untied
 
 def gpt2(
     vocabulary: int, length: int, width: int, layers: int, heads: int, *, dropout: float = 0.0, vector: int = 0, bias: bool = True,
-    start: int | None = -1,
+    exact: bool = False, start: int | None = -1,
 ) -> Transformer:  # fmt: skip
     """GPT-2's shape (Radford et al. 2019); GPT-3's is the same but for its sparse layers (Brown et al. 2020).
 
@@ -31,11 +31,11 @@ def gpt2(
         vocabulary, length, layers, dropout, vector: as of `Transformer`.
         width, heads: of the attention; the feed-forward is four times the stream's.
         bias: whether projections and normalisations have one; nanoGPT's default has none.
+        exact: GELU itself (nanoGPT's) instead of GPT-2's approximation of it.
         start: as of `Transformer`; -1: a symbol of its own.
     """
-    block = Block(
-        Attention(width, heads, bias=bias), FeedForward(width, 4 * width, "gelu-tanh", bias), LayerNorm(width, bias), dropout=dropout
-    )  # fmt: skip
+    feed_forward = FeedForward(width, 4 * width, "gelu" if exact else "gelu-tanh", bias)
+    block = Block(Attention(width, heads, bias=bias), feed_forward, LayerNorm(width, bias), dropout=dropout)
     places = Learned(length, width)
     return Transformer(vocabulary, length, block, layers, places, Tied(), _start(start, vocabulary), dropout, vector)
 

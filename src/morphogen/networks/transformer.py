@@ -14,6 +14,7 @@ Child, Luan, Amodei & Sutskever, 2019.
 __all__ = ["Head", "Tied", "Transformer", "TransformerMemory", "Untied"]
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float, Int
@@ -22,7 +23,7 @@ from torch.nn import functional as F
 
 from morphogen.component import Component, ConfigError
 from morphogen.contract import Context
-from morphogen.networks.blocks import Layer
+from morphogen.networks.blocks import BlockMemory, Layer
 from morphogen.networks.initial import Initial, Normal
 from morphogen.networks.positions import Positions
 from morphogen.numerics.tensors import raster, unraster
@@ -140,6 +141,13 @@ class Transformer(Component, nn.Module):
         """What the last block left, to logits: a start symbol of its own is never predicted."""
         return self.head(self.norm(h), self.symbols.weight[: self.vocabulary])
 
+    def advance(self, ids: Int[Tensor, "b t"], memories: Sequence[BlockMemory], context: Context | None) -> Float[Tensor, "b t v"]:
+        """The ids read behind what the memories hold, to the logits after each: the whole of a step, to be compiled or written natively."""
+        h = self.embed(ids, memories[0].own.length, context)
+        for block, memory in zip(self.blocks, memories, strict=True):
+            h = block(h, None, memory)
+        return self.logits(h)
+
     def cache(self, rows: int, context: Context | None) -> "TransformerMemory":
         """An empty memory for `rows` sequences."""
         return TransformerMemory(self, rows, context)
@@ -148,7 +156,7 @@ class Transformer(Component, nn.Module):
 class TransformerMemory:
     """The keys and values of sequences so far, and from them the next symbol's logits.
 
-    `length` counts the symbols read, the start not among them.
+    `length` counts the positions answered, the first of which needs no symbol: 1 after the start, T + 1 after T symbols.
 
     Arguments:
         network: whose keys and values they are.
@@ -161,23 +169,24 @@ class TransformerMemory:
         self.network, self.rows, self.context = network, rows, context
         self.memories = [block.memory(rows, network.length, context) for block in network.blocks]  # type: ignore[operator]
         self.length = 0
-        self.begun = network.start is None  # whether the start was read
 
     @torch.no_grad()
     def step(self, previous: Int[Tensor, " b"] | None) -> Float[Tensor, "b v"]:
         """The symbols of the position just drawn (None: there is none yet) to the logits of the next."""
         if previous is not None:
             return self.read(previous[:, None])[:, 0]
-        if self.begun:
+        self.length = 1
+        if self.network.start is None:
             return self.network.symbols.weight.new_zeros(self.rows, self.network.vocabulary)
-        return self._advance(self._start())[:, 0]
+        return self.network.advance(self._start(), self.memories, self.context)[:, 0]
 
     @torch.no_grad()
     def read(self, symbols: Int[Tensor, "b t"]) -> Float[Tensor, "b t v"]:
         """Take in t symbols at once, the start before them if it was not read yet: the logits after each."""
-        late = not self.begun
-        logits = self._advance(torch.cat([self._start(), symbols], 1) if late else symbols)
-        self.length += symbols.shape[1]
+        late = not self.length and self.network.start is not None
+        ids = torch.cat([self._start(), symbols], 1) if late else symbols
+        logits = self.network.advance(ids, self.memories, self.context)
+        self.length = max(self.length, 1) + symbols.shape[1]
         return logits[:, 1:] if late else logits
 
     def select(self, rows: Int[Tensor, " m"]) -> None:
@@ -187,18 +196,10 @@ class TransformerMemory:
             memory.select(rows)
 
     def rewind(self, length: int) -> None:
-        """Forget all symbols from `length` on."""
+        """Forget all positions from `length` on."""
         for memory in self.memories:
-            memory.own.rewind(memory.own.length - self.length + length)
+            memory.own.rewind(length if self.network.start is not None else max(length - 1, 0))
         self.length = length
 
     def _start(self) -> Tensor:
-        self.begun = True
         return torch.full((self.rows, 1), self.network.start or 0, device=self.network.symbols.weight.device)
-
-    def _advance(self, ids: Tensor) -> Tensor:
-        """The ids read at the next positions, to the logits after each."""
-        h = self.network.embed(ids, self.memories[0].own.length, self.context)
-        for block, memory in zip(self.network.blocks, self.memories, strict=True):
-            h = block(h, None, memory)
-        return self.network.logits(h)

@@ -41,10 +41,11 @@ def circumstances(device: str = "cpu") -> dict[str, Any]:
     return {"machine": machine(device), "versions": versions(), "date": date.today().isoformat()}
 
 
-def specimen(system: str, size: str, dataset: Dataset, model: Component) -> dict[str, Any]:
-    """What a model was, that was trained as a system of some size on some data."""
+def specimen(system: str, size: str, dataset: Dataset, model: Component, **parts: Component) -> dict[str, Any]:
+    """What a model was, that was trained as a system of some size on some data; `parts` are what else its page was given."""
     config = describe(model)
     known = {"system": system, "size": size, "classes": len(dataset.classes), "representation": describe(dataset.representation)}
+    known |= {"parts": {name: describe(part) for name, part in parts.items()}} if parts else {}
     return known | {"config": config, "sha256": config_sha256(config)}
 
 
@@ -59,5 +60,6 @@ def config_sha256(config: Mapping[str, Any]) -> str:
 
 
 def _moved(known: Mapping[str, Any]) -> bool:
-    page = compose(known["system"], build(known["representation"]), known["classes"], known["size"])
+    parts = {name: build(part) for name, part in known.get("parts", {}).items()}
+    page = compose(known["system"], build(known["representation"]), known["classes"], known["size"], **parts)
     return config_sha256(known["config"]) != known["sha256"] or describe(build(known["config"])) != describe(page)

@@ -3,7 +3,16 @@ r"""GPT: a transformer that continues text, one byte after another.
     p(x) = prod_i softmax(W_e norm(h_i))_{x_i},     h_i = transformer(start, x_1 .. x_(i-1))
 
 Paper: Language models are unsupervised multitask learners (GPT-2), Radford, Wu, Child, Luan, Amodei & Sutskever, 2019 ("paper":
-its smallest model, 12 layers of 768; "small": the shape nanoGPT trains on a laptop). Figure of this page: not measured.
+its smallest model, 12 layers of 768; "small": the shape nanoGPT trains on a laptop). GPT-3 (Brown et al. 2020, table 2.1; its layers
+attend densely and sparsely in turn) is the same in larger numbers, trained on blocks of 2048:
+
+    parameters    125M    350M    760M    1.3B    2.7B    6.7B    13B     175B
+    layers        12      24      24      24      32      32      40      96
+    width         768     1024    1536    2048    2560    4096    5140    12288
+    heads         12      16      16      24      32      32      40      96          (1.3B and 13B: of 128, which is no divisor)
+    rate / 1e-4   6.0     3.0     2.5     2.0     1.6     1.2     1.0     0.6
+
+Figure of this page: not measured.
 """
 
 __all__ = ["gpt"]

@@ -17,7 +17,7 @@ from morphogen.families.autoregressive import Autoregressive
 from morphogen.model import Model
 from morphogen.networks import decoders
 from morphogen.plan import AdamW, Cosine, Plan
-from morphogen.representations.text import Bytes
+from morphogen.representations.text import Text
 from morphogen.systems import Size
 
 SIZES = {
@@ -28,7 +28,7 @@ SIZES = {
 }
 
 
-def llama(text: Bytes, classes: int = 0, size: Size = "small") -> Model:
+def llama(text: Text, classes: int = 0, size: Size = "small") -> Model:
     """Exact bits per byte of blocks of text, by rotary, gated, grouped attention; conditions are those of gpt."""
     width, layers, heads, keys, hidden, batch, lr, warmup = SIZES[size]
     network = decoders.llama(text.vocabulary, text.length, width, layers, heads, keys, hidden, vector=width if classes else 0)

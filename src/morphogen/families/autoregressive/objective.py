@@ -15,6 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from morphogen.component import ConfigError
 from morphogen.contract import Context, Encoded, Likelihood, Losses, Objective, Sampler
 from morphogen.families.autoregressive.decoding import Ancestral
 from morphogen.numerics.randomness import Rng
@@ -31,15 +32,18 @@ class Autoregressive(Objective):
     Arguments:
         network: `Causal`: x int64 [B, *shape], context -> logits [B, *shape, V], those of symbol i of x_<i only.
         end: the symbol after which a sequence is over (None: every one is as long as its shape).
+        smoothing: share of the target that the loss spreads over all symbols (Szegedy et al. 2016); the likelihood has none of it.
     """
 
-    def __init__(self, network: nn.Module, end: int | None = None):
+    def __init__(self, network: nn.Module, end: int | None = None, smoothing: float = 0.0):
         super().__init__()
-        self.network, self.end = network, end
+        if not 0 <= smoothing < 1:
+            raise ConfigError(f"Autoregressive: smoothing {smoothing:g}; a share lies in [0, 1)")
+        self.network, self.end, self.smoothing = network, end, smoothing
         self.vocabulary: int | None = getattr(network, "vocabulary", None)  # kept here, since guidance replaces the network
 
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
-        log_p, scored = self.token_log_probs(x.x, context), _scored(x, context)
+        log_p, scored = self.token_log_probs(x.x, context, self.smoothing), _scored(x, context)
         count = sum_rows(scored.to(log_p.dtype))
         return Losses({"nll": -sum_rows(log_p * scored) / count.clamp_min(1)}, weight=count)
 
@@ -51,10 +55,10 @@ class Autoregressive(Objective):
             nats = nats.masked_fill(((begins != context.prefix) & (context.prefix >= 0)).any(1), -torch.inf)
         return Likelihood(nats, x.dims, "exact", "mass")
 
-    def token_log_probs(self, x: Int[Tensor, "b ..."], context: Context | None) -> Float[Tensor, "b ..."]:
-        """log p(x_i | x_<i) of every symbol, in its place; 0 behind the end."""
-        logits = self.network(x.clamp_min(0), context)
-        return -F.cross_entropy(logits.flatten(0, -2), x.flatten(), ignore_index=-1, reduction="none").view(x.shape)
+    def token_log_probs(self, x: Int[Tensor, "b ..."], context: Context | None, smoothing: float = 0.0) -> Float[Tensor, "b ..."]:
+        """log p(x_i | x_<i) of every symbol, in its place; 0 behind the end. `smoothing`: the share that is the mean over all symbols."""
+        logits = self.network(x.clamp_min(0), context).flatten(0, -2)
+        return -F.cross_entropy(logits, x.flatten(), ignore_index=-1, reduction="none", label_smoothing=smoothing).view(x.shape)
 
     def sampler(self) -> Sampler:
         return Ancestral()

@@ -1,0 +1,1 @@
+"""Formats that others write: one adapter each, and nothing of them anywhere else."""
