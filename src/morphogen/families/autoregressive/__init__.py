@@ -1,8 +1,8 @@
 """Autoregressive models: the chain rule, exact likelihood, one symbol after another, and every way to decode."""
 
 __all__ = [
-    "Ancestral", "Autoregressive", "Beam", "Decoding", "End", "FrequencyPenalty", "Greedy", "JsonSchema", "LogisticMixture", "LogitBias", "MaxNew", "MinNew",
-    "MinP", "NoRepeatNgram", "PresencePenalty", "PromptGuided", "PromptLookup", "Recompute", "Regex", "RepetitionPenalty", "Rule", "Stop",
+    "Ancestral", "Autoregressive", "Beam", "Decoding", "End", "FrequencyPenalty", "Greedy", "JsonSchema", "LogisticMixture", "LogitBias",
+    "MaxNew", "MinNew", "MinP", "NoRepeatNgram", "PresencePenalty", "PromptGuided", "PromptLookup", "Recompute", "Regex", "RepetitionPenalty", "Rule", "Stop",
     "Suppress", "Temperature", "TopK", "TopP", "remember", "rules_of",
 ]  # fmt: skip
 
