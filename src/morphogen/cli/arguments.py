@@ -86,12 +86,8 @@ def choose_sampler(model: Any, name: str | None, guidance: float, numbers: Mappi
         takes = sorted((known - {"rules", "width"}) | ({"temperature", "top_k", "top_p", "..."} if "rules" in known else set()))
         raise BadArgument(f"{cls.__name__} takes no {', '.join(unknown)}; it takes {', '.join(takes) or 'nothing'}")
     options |= given
-<<<<<<< HEAD
     unasked = name is None and cls is type(default) and not options
     sampler: Any = default if unasked else cls(**_own(default, cls) | options)
-=======
-    sampler: Any = default if name is None and cls is type(default) and not options else cls(**_own(default, cls) | options)
->>>>>>> decoding
     return sampler if guidance == 1 else Guided(sampler, guidance)
 
 

@@ -2,8 +2,8 @@
 
 __all__ = [
     "Ancestral", "Autoregressive", "Beam", "Decoding", "End", "FrequencyPenalty", "Greedy", "JsonSchema", "LogisticMixture", "LogitBias",
-    "MaxNew", "MinNew", "MinP", "NoRepeatNgram", "PresencePenalty", "PromptGuided", "PromptLookup", "Recompute", "Regex", "RepetitionPenalty", "Rule", "Stop",
-    "Suppress", "Temperature", "TopK", "TopP", "remember", "rules_of",
+    "MaxNew", "MinNew", "MinP", "NoRepeatNgram", "PresencePenalty", "PromptGuided", "PromptLookup", "Recompute", "Regex",
+    "RepetitionPenalty", "Rule", "Stop", "Suppress", "Temperature", "TopK", "TopP", "remember", "rules_of",
 ]  # fmt: skip
 
 from morphogen.families.autoregressive.beam import Beam
