@@ -11,9 +11,9 @@ __all__ = ["Attention", "GridAttention", "KeyValues"]
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from morphogen.component import Component
+from morphogen.networks.dot_product import attend
 from morphogen.networks.residual import groups
 
 
@@ -57,13 +57,13 @@ class Attention(Component, nn.Module):
 
     def forward(self, x: Float[Tensor, "b t d"], memory: KeyValues | None = None, causal: bool = False) -> Float[Tensor, "b t d"]:
         """Attend within x; with a `memory`, also to the positions it holds, to which those of x are appended."""
-        q, k, v = self.queries_keys_values(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in self.queries_keys_values(x).chunk(3, -1))
         before = 0 if memory is None else memory.length
         if memory is not None:
             k, v = memory.append(k, v)
         # A single position may see everything before it: no mask, the fast path of one-at-a-time drawing.
-        mask = _visible(q.shape[2], before, x) if causal and before and q.shape[2] > 1 else None
-        h = F.scaled_dot_product_attention(q, k, v, mask, is_causal=causal and not before)
+        bias = _unseen(q.shape[2], before, q) if causal and before and q.shape[2] > 1 else None
+        h = attend(q, k, v, causal and not before, bias)
         return self.out(h.transpose(1, 2).flatten(2))
 
     def memory(self, rows: int, positions: int) -> KeyValues:
@@ -91,6 +91,6 @@ class GridAttention(Component, nn.Module):
         return x + self.attention(self.norm(x).flatten(2).transpose(1, 2)).transpose(1, 2).unflatten(2, x.shape[2:])
 
 
-def _visible(new: int, before: int, like: Tensor) -> Tensor:
-    """Which of the `before + new` positions each of the last `new` sees."""
-    return torch.ones(new, before + new, dtype=torch.bool, device=like.device).tril(before)
+def _unseen(new: int, before: int, like: Tensor) -> Tensor:
+    """-inf where one of the last `new` of `before + new` positions does not see one."""
+    return like.new_full((new, before + new), -torch.inf).triu(before + 1)
