@@ -85,9 +85,8 @@ def check_parity() -> None:
         net = Given(channels, levels)
         with torch.no_grad():
             found = LogisticMixture(net, levels, K).log_probs(x, None).flatten(1).sum(1)
-        wanted = torch.tensor(
-            [reference(net.described.detach().double().numpy().ravel(), tuple(row.flatten().tolist()), levels) for row in x]
-        )
+        described = net.described.detach().double().numpy().ravel()
+        wanted = torch.tensor([reference(described, tuple(row.flatten().tolist()), levels) for row in x], dtype=torch.float64)
         likely = wanted > math.log(1e-9)
         assert likely.sum() > 100
         torch.testing.assert_close(found[likely].double(), wanted[likely], atol=1e-3, rtol=0)

@@ -3,7 +3,8 @@ r"""PixelCNN: a picture's law as a product over its subpixels, read by one stack
     p(x | c) = prod_i p(x_i | x_<i, c),     h' = h + B_1x1 relu(B_3x3 relu(B_1x1 relu(h)))
 
 Paper: Pixel recurrent neural networks, van den Oord, Kalchbrenner & Kavukcuoglu, 2016; its PixelCNN came to 3.14 bits/dim on CIFAR-10.
-"paper": 15 layers, h = 128 of each colour. The paper's RMSProp is AdamW here, and the condition is ours: it has none. Figure of this page: not measured.
+"paper": 15 layers, h = 128 of each colour. The paper's RMSProp is AdamW here, and the condition is ours: it has none. Figure of this
+page: not measured.
 """
 
 __all__ = ["pixelcnn"]

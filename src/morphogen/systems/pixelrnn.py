@@ -3,8 +3,8 @@ r"""PixelRNN: a picture's law as a product over its subpixels, read by LSTMs tha
     p(x | c) = prod_i p(x_i | x_<i, c),     h' = h + B_1x1 lstm(h)
 
 Paper: Pixel recurrent neural networks, van den Oord, Kalchbrenner & Kavukcuoglu, 2016; on CIFAR-10 it came to 3.00 bits/dim with
-`DiagonalBiLSTM` and 3.07 with `RowLSTM`, on binary MNIST to 79.20 nats (diagonal, 7 layers, h = 16). "paper": 12 layers, h = 128 of each colour. The
-paper's RMSProp is AdamW here, and the condition is ours: it has none. Figure of this page: not measured.
+`DiagonalBiLSTM` and 3.07 with `RowLSTM`, on binary MNIST to 79.20 nats (diagonal, 7 layers, h = 16). "paper": 12 layers, h = 128 of
+each colour. The paper's RMSProp is AdamW here, and the condition is ours: it has none. Figure of this page: not measured.
 """
 
 __all__ = ["pixelrnn"]
