@@ -44,6 +44,7 @@ GOALS: Mapping[str, Mapping[str, Goal]] = {
     "lm-decode bf16 b16 vs-best": {"": Goal(0.95)},
     "pixelcnn-sample b1 vs-default": {"": Goal(17)},
     "pixelcnn-sample b16 vs-default": {"": Goal(100)},
+    "wavenet-sample vs-default": {"": Goal(45)},
     "startup vs-default": {"help": Goal(seconds=0.2), "import": Goal(seconds=0.1)},
 }
 

@@ -17,6 +17,7 @@ import torch
 
 from morphogen.catalogue import Page, family, pages
 from morphogen.model import parameters
+from morphogen.representations.audio import MuLaw
 from morphogen.representations.pixels import Pixels
 from morphogen.representations.tabular import RealColumn, Tabular
 from morphogen.representations.text import Bytes
@@ -33,11 +34,13 @@ SPECIMENS: dict[str, tuple[Any, Any, int]] = {
     "pictures": (Pixels(256, (3, 32, 32)), Pixels(256, (1, 28, 28)), 10),
     "text": (Bytes(1024), Bytes(256), 0),
     "table": (_TABLE, _TABLE, 0),
+    "sound": (MuLaw(8192, 16_000), MuLaw(8192, 8000), 0),
 }
-TITLES = {"pictures": "Pictures", "text": "Text", "table": "Tables"}
+TITLES = {"pictures": "Pictures", "text": "Text", "table": "Tables", "sound": "Sound"}
 NOTES = {
     "pictures": "Counted on ten classes and 28 x 28 grey pixels (*tiny*, *small*) or 32 x 32 coloured ones (*paper*), of 256 levels.",
     "text": "Counted on blocks of 256 bytes (*tiny*, *small*) or 1,024 (*paper*); 256 symbols.",
+    "sound": "Counted on windows of mu-law sound, of 256 symbols, without a condition.",
     "table": "Counted on eight columns of real numbers.",
 }
 HEAD = """# The catalogue

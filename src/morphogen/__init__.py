@@ -14,14 +14,17 @@ from typing import Any
 
 _HOME = {
     "Ancestral": "families.autoregressive.decoding",
+    "Beam": "families.autoregressive.beam",
     "DDIM": "families.diffusion.samplers",
     "DDPM": "families.diffusion.samplers",
+    "Greedy": "families.autoregressive.decoding",
     "Guided": "conditioning.guidance",
     "Model": "model",
     "Run": "run",
     "Staged": "compose",
     "check_model": "testing",
     "load": "model",
+    "rules_of": "families.autoregressive.decoding",
     "save": "model",
     "train": "training.loop",
 }

@@ -1,6 +1,6 @@
 """The named systems, read off the pages in `systems/`: nothing is registered by hand."""
 
-__all__ = ["Page", "UnknownName", "compose", "family", "look_up", "pages"]
+__all__ = ["Page", "UnknownName", "check_reader", "compose", "family", "look_up", "pages"]
 
 import difflib
 import inspect
@@ -14,12 +14,14 @@ from typing import Any, TypeVar, get_args
 
 import morphogen.systems
 from morphogen.component import ConfigError, build, describe, set_path
+from morphogen.conditioning.source import SourceText
 from morphogen.contract import Representation
+from morphogen.data import Dataset, Pairs
 from morphogen.systems import Size
 from morphogen.typed import check_types
 
 T = TypeVar("T")
-MEDIA = {"Pixels": "pictures", "Text": "text", "Tabular": "table"}  # what the first argument of a page says of its medium
+MEDIA = {"Pixels": "pictures", "Text": "text", "Tabular": "table", "MuLaw": "sound"}  # what the first argument of a page says
 
 
 class UnknownName(ValueError):
@@ -62,8 +64,12 @@ def look_up(known: Mapping[str, T], name: str, what: str, lister: str) -> T:
     return known[name]
 
 
-def compose(name: str, representation: Representation, classes: int, size: str = "small", changes: Mapping[str, Any] | None = None) -> Any:
-    """A system for data of this representation; `changes` are numbers of its config, `{"network.channels": 64}`.
+def compose(
+    name: str, representation: Representation, classes: int, size: str = "small", changes: Mapping[str, Any] | None = None, **parts: Any
+) -> Any:  # fmt: skip
+    """A system for data of this representation.
+
+    `changes` are numbers of its config, `{"network.channels": 64}`; `parts` what else its page takes: the `mel` that a WaveNet hears.
 
     Errors: UnknownName, or ConfigError where the size is none or the data are of another medium.
     """
@@ -73,7 +79,7 @@ def compose(name: str, representation: Representation, classes: int, size: str =
     if page(name).medium != medium:
         fitting = ", ".join(other.name for other in pages().values() if other.medium == medium)
         raise ConfigError(f"{name} is written for {page(name).medium}, the data are {medium}; take one of {fitting}")
-    model = page(name).compose(representation, classes, size)
+    model = page(name).compose(representation, classes, size, **parts)
     if not changes:
         return model
     config = describe(model)
@@ -87,6 +93,17 @@ def compose(name: str, representation: Representation, classes: int, size: str =
     except Exception as error:  # without the changes it was built a moment ago: they are at fault, whatever was raised
         why = (str(error).splitlines() or [type(error).__name__])[0]
         raise ConfigError(f"--set {asked}: {name} cannot be built so ({why}); give other numbers") from error
+
+
+def check_reader(name: str, model: Any, dataset: Dataset) -> None:
+    """Refuse a system that goes on with a text where the data are pairs of texts, and the other way round. Errors: ConfigError."""
+    conditioner = getattr(model, "conditioner", None)
+    reads = isinstance(getattr(conditioner, "conditioner", conditioner), SourceText)
+    if isinstance(dataset.train, Pairs) and not reads:
+        what = f"{dataset.name} is pairs of a text and what becomes of it"
+        raise ConfigError(f"{name} goes on with a text, {what}; take transformer, which turns one into the other")
+    if reads and not isinstance(dataset.train, Pairs):
+        raise ConfigError(f"{name} turns one text into another, {dataset.name} is text to go on with; take gpt, llama or rnn_lm")
 
 
 def medium_of(representation: type[Representation]) -> str:

@@ -26,6 +26,7 @@ from morphogen.files import find_fault, naming, replacing, write_bytes, write_js
 from morphogen.numerics.randomness import Rng
 from morphogen.plan import Adam, Plan
 from morphogen.rank import ALONE, Rank
+from morphogen.representations.audio import Waveform
 from morphogen.representations.stamp import stamp
 
 
@@ -46,9 +47,8 @@ class Samples:
         return self.representation.present(self.tensor)
 
     def shown(self) -> list[Any]:
-        """As `decode`, but rows of a table in words: what a picture of them can hold."""
-        rows = self.decode()
-        return [", ".join(f"{name} {value}" for name, value in row.items()) if isinstance(row, Mapping) else row for row in rows]
+        """As `decode`, but rows of a table in words and sounds as their spectrograms: what a picture of them can hold."""
+        return [_shown(row) for row in self.decode()]
 
     @property
     def record(self) -> dict[str, Any]:
@@ -68,17 +68,19 @@ class Samples:
             paths = [folder / "samples.csv"]
             rank.once(lambda: _write_table(paths[0], samples))
         else:
-            paths = [folder / f"{i:04d}.{'txt' if isinstance(sample, str) else 'png'}" for i, sample in zip(indices, samples, strict=True)]
+            paths = [folder / f"{i:04d}.{_suffix(sample)}" for i, sample in zip(indices, samples, strict=True)]
             for row in rank.share(torch.arange(len(self))).tolist():
                 self._write(paths[row], samples[row], row)
         rank.once(lambda: write_json(folder / "samples.json", self.record))
         return paths
 
     def _write(self, path: Path, sample: Any, row: int) -> None:
-        """A picture or a text, as the sample of that row."""
+        """A picture, a text or a sound, as the sample of that row."""
         with naming(path):  # a full disk has no path of its own
             if isinstance(sample, str):
                 path.write_text(sample, encoding="utf8")
+            elif isinstance(sample, Waveform):
+                sample.save(path)
             else:
                 sample.save(path, pnginfo=stamp(self._made(row)))
 
@@ -276,6 +278,18 @@ def load(directory: str | Path, device: str = "cpu") -> Any:
     except (ConfigError, SafetensorError, OSError, ValueError) as error:
         raise ConfigError(f"{weights} cannot be used ({_reason(error)})") from error
     return model
+
+
+def _suffix(sample: Any) -> str:
+    """Of the file that a sample becomes."""
+    return "txt" if isinstance(sample, str) else "wav" if isinstance(sample, Waveform) else "png"
+
+
+def _shown(sample: Any) -> Any:
+    """What of a sample can be drawn."""
+    if isinstance(sample, Waveform):
+        return sample.picture()
+    return ", ".join(f"{name} {value}" for name, value in sample.items()) if isinstance(sample, Mapping) else sample
 
 
 def _write_table(path: Path, rows: list[Mapping[str, Any]]) -> None:

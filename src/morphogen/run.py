@@ -34,7 +34,7 @@ Status = Literal["training", "finished", "interrupted"]
 _RECORD: dict[str, tuple[type, ...]] = {"system": (str,), "data": (str,), "settings": (dict,), "status": (str,)}
 _SETTINGS: dict[str, tuple[type, ...]] = {  # where they are there
     "data": (str,), "size": (str,), "seed": (int,), "steps": (int, NoneType), "time": (int, float, NoneType),
-    "set": (dict,), "resolution": (int, NoneType), "length": (int, NoneType), "classes": (list,),
+    "set": (dict,), "resolution": (int, NoneType), "length": (int, NoneType), "tokens": (str, NoneType), "classes": (list,),
 }  # fmt: skip
 
 

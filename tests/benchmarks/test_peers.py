@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.peers import naive_pixelcnn, nanogpt
+from benchmarks import wavenet
+from benchmarks.peers import naive_pixelcnn, naive_wavenet, nanogpt
 from morphogen.networks.gated_pixelcnn import GatedPixelCNN
+from morphogen.networks.wavenet import WaveNet
 
 
 def test_nanogpt_learns_a_text_of_one_letter_and_does_not_look_ahead() -> None:
@@ -37,3 +39,16 @@ def test_transformers_and_nanogpt_are_of_the_same_size_but_for_biases() -> None:
     theirs = {name: p.numel() for name, p in peer.gpt2(11, 8, 16, 2, 2).named_parameters()}
     ours = sum(p.numel() for p in nanogpt.NanoGPT(11, 8, 16, 2, 2).parameters())
     assert sum(n for name, n in theirs.items() if not name.endswith("bias")) == ours
+
+
+def test_a_naive_wavenet_gives_the_logits_of_the_memory_and_looks_back_no_further_than_it_must() -> None:
+    torch.manual_seed(0)
+    network, begun = WaveNet(5, 4, 4, 2, 3).eval(), torch.randint(5, (1, 30))
+    wavenet._prove(network, begun)
+    lengths: list[int] = []
+    network.register_forward_pre_hook(lambda _, given: lengths.append(given[0].shape[1]))
+    naive_wavenet.passes(network, begun, 3)()
+    assert lengths == [network.reach + 1] * 3
+    network.reach -= 9
+    with pytest.raises(AssertionError, match="the memory and the pass differ"):
+        wavenet._prove(network, begun)

@@ -116,6 +116,8 @@ MATRIX: dict[str, tuple[list[str], list[str]]] = {
     **{f"time {t!r}": (["train", "vae", "--data", "digits", "--time", t], [repr(t), "10m"]) for t in ("0", "-5s", "nan", "inf", "")},
     "zero samples": (["sample", RUN, "--n", "0"], ["--n 0", "positive"]),
     "negative samples": (["sample", RUN, "--n", "-2"], ["--n -2", "positive"]),
+    "a beam of pictures": (["sample", RUN, "--beam", "3"], ["VAE writes no symbols", "its own sampler"]),
+    "top-k of pictures": (["sample", RUN, "--top-k", "3"], ["takes no top_k"]),
     "negative seed": ([*DIGITS, "--seed", "-1"], ["--seed -1", "0 to 2^63"]),
     "seed too large": ([*DIGITS, "--seed", "9" * 30], ["--seed 999", "0 to 2^63"]),
     "unknown verb": (["trainx"], ["trainx", "train", "--help"]),

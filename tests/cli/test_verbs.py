@@ -134,6 +134,45 @@ def test_a_run_is_evaluated(monkeypatch, capsys):
     assert "real data" in out and "mixture" in out and Path("runs/mixture-digits-001/evaluation.json").exists()
 
 
+def test_text_is_decoded_by_rules_beams_and_constraints(monkeypatch, capsys):
+    import re
+
+    Path("book.txt").write_text(" ".join(f"the cat sat on mat {i * i} and a dog ran {i} miles." for i in range(200)))
+    assert run(monkeypatch, "train", "gpt", "--data", "book.txt", "--size", "tiny", "--steps", "2") == 0
+    samples = Path("runs/gpt-book.txt-001/samples")
+    words = ["sample", "--n", "2", "--prompt", "the cat "]
+    drawn = ["--temperature", "0.8", "--top-k", "40", "--top-p", "0.9", "--min-p", "0.01", "--repetition-penalty", "1.1"]
+    assert run(monkeypatch, *words, *drawn, "--no-repeat-ngram", "4", "--max-new", "9", "--stop", "zz", "--stop", "qq") == 0
+    made = json.loads((samples / "samples.json").read_text())["sampler"]
+    assert all(name in made for name in ("TopK", "TopP", "MinP", "RepetitionPenalty", "NoRepeatNgram", "MaxNew", "Stop", "Temperature"))
+    assert len((samples / "0000.txt").read_bytes()) >= 9  # bytes that are no UTF-8 take three
+    assert run(monkeypatch, *words, "--beam", "3", "--regex", "(on|at) [0-9]{2}") == 0
+    assert re.fullmatch("the cat (on|at) [0-9]{2}", (samples / "0000.txt").read_text())
+    Path("schema.json").write_text(
+        '{"type": "object", "properties": {"n": {"enum": [1, 2]}}, "required": ["n"], "additionalProperties": false}'
+    )
+    assert run(monkeypatch, "sample", "--n", "3", "--json-schema", "schema.json", "--sampler", "greedy") == 0
+    assert json.loads((samples / "0002.txt").read_text())["n"] in (1, 2)
+    Path("broken.json").write_text("{")
+    Path("bytes.json").write_bytes(b"\xff\xfe")
+    for options, said in BAD_DECODING:
+        assert run(monkeypatch, *words, *options) == 2, options
+        error = capsys.readouterr().err.strip()
+        assert said in error and len(error.splitlines()) == 1 and "Traceback" not in error, error
+
+
+BAD_DECODING = [
+    (["--top-p", "1.5"], "top_p=1.5"), (["--top-p", "nan"], "--top-p nan"), (["--top-k", "-1"], "top_k=-1"),
+    (["--min-p", "2"], "min_p=2"), (["--repetition-penalty", "0"], "repetition_penalty=0"), (["--no-repeat-ngram", "-1"], "ngram_size=-1"),
+    (["--temperature", "-1"], "--temperature -1"), (["--temperature", "0", "--top-k", "3"], "temperature 0"), (["--beam", "0"], "--beam 0"),
+    (["--beam", "3", "--top-p", "0.9"], "Beam draws nothing"), (["--beam", "3", "--sampler", "greedy"], "Greedy takes no beam"),
+    (["--sampler", "greedy", "--temperature", "0.5"], "Greedy draws nothing"), (["--max-new", "0"], "max_new_tokens=0"),
+    (["--stop", ""], "stop_strings"), (["--steps", "3"], "takes no steps"), (["--regex", "[a"], "unclosed"),
+    (["--json-schema", "nowhere.json"], "nowhere.json"), (["--json-schema", "broken.json"], "no JSON"),
+    (["--json-schema", "bytes.json"], "bytes.json"), (["--sampler", "promptlookup"], "did you mean"),
+    (["--prompt", "x" * 65], "at most 64"),
+]  # fmt: skip
+
 MISTAKES = {
     "no sample": (["sample", "--n", "0"], "--n"),
     "no index": (["sample", "--indices", "3-1"], "--indices"),

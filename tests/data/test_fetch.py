@@ -7,6 +7,7 @@ import os
 import tarfile
 import tempfile
 import threading
+import zipfile
 from dataclasses import replace
 
 import pytest
@@ -146,6 +147,24 @@ def test_out_of_a_debian_package_where_one_file_lies_elsewhere(clients, kept):
         (clients / "tree" / path).write_bytes(gzip.compress(FILES[file]) if path.endswith(".gz") else FILES[file])
     unpack(source(package=Package("apt", "small", "usr/share/small/{file}.gz", {"b.bin": "usr/lib/b"})), silent)
     assert {file.name: file.read_bytes() for file in kept.iterdir()} == FILES
+
+
+def test_a_folder_of_several_packages_is_kept_as_one_file_and_no_server_is_asked(clients, kept, monkeypatch):
+    for path in ("b/2.wav", "1.wav"):
+        (clients / "tree" / "share" / path).parent.mkdir(parents=True, exist_ok=True)
+        (clients / "tree" / "share" / path).write_bytes(path.encode())
+    zipped = fetch._zipped(clients / "tree" / "share")
+    monkeypatch.setitem(PINS, "a.bin", hashlib.sha256(zipped).hexdigest())
+    (clients / "tree" / "b").write_bytes(FILES["b.bin"])
+    small = source(package=Package("apt", "small other", "share", {"b.bin": "b"}))
+    with pytest.raises(DataError, match=r"no server has it file by file; .* python -m morphogen.data.fetch small"):
+        get(small, silent)
+    unpack(small, silent)
+    with zipfile.ZipFile(kept / "a.bin") as archive:
+        assert archive.namelist() == ["1.wav", "b/2.wav"] and archive.read("b/2.wav") == b"b/2.wav"
+    os.utime(clients / "tree" / "share" / "1.wav", (0, 0))
+    assert fetch._zipped(clients / "tree" / "share") == zipped, "dates do not enter"
+    get(small, silent)
 
 
 def test_a_package_that_writes_outside_its_folder_is_refused(clients, kept, tmp_path, monkeypatch):

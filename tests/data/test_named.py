@@ -121,7 +121,7 @@ def test_what_was_measured_of_the_emoji():
 @pytest.mark.parametrize("source", NAMED.values(), ids=NAMED)
 def test_every_source_is_complete(source):
     assert source.what and source.licence and source.size and source.origin
-    assert source.module or (source.files and source.homes and all("{file}" in home for home in source.homes))
+    assert source.module or (source.files and (source.homes or source.package) and all("{file}" in home for home in source.homes))
     assert all(re.fullmatch(r"[0-9a-f]{64}", pin) for pin in source.files.values())
     assert not any(host in source.origin for host in ("npmjs", "pypi", "deb.debian.org"))  # the clients know their registry
     assert NAMED[source.name] is source

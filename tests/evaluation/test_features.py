@@ -23,6 +23,7 @@ from morphogen.evaluation.features import (
 from morphogen.evaluation.frechet import frechet
 from morphogen.evaluation.precision_recall import precision_recall
 from morphogen.representations.pixels import Pixels
+from morphogen.representations.text import Bytes
 
 DIGITS = load("digits")
 PINNED = {"digits": "c8f8a678093d52a6", "mnist": "e17506299345b54a", "fashion-mnist": "52cc2c668755d84f"}
@@ -69,7 +70,7 @@ def test_features_are_the_same_for_a_row_alone_and_again():
 def test_random_weights_are_these_bits_on_every_machine():
     assert RandomFeatures(1).sha256 == RandomFeatures(1).sha256 != RandomFeatures(1, seed=1).sha256
     assert RandomFeatures(3).sha256[:16] == "e234cfa959c81da7"
-    assert ByteFeatures().sha256[:16] == "2379f80a8508847d"
+    assert ByteFeatures(Bytes(8)).sha256[:16] == "2379f80a8508847d"
 
 
 @pytest.mark.parametrize("features", [ClassifierFeatures("digits"), RandomFeatures(1)], ids=lambda f: f.name)
@@ -86,7 +87,7 @@ def test_byte_features_tell_texts_apart():
     generator = torch.Generator().manual_seed(0)
     english = torch.tensor([list(b"the river and the moon over green stone"[i % 8 : 30 + i % 8]) for i in range(64)])
     wild = torch.randint(32, 127, (64, 30), generator=generator)
-    features = ByteFeatures()
+    features = ByteFeatures(Bytes(8))
     assert frechet(features(english[:32]), features(wild)) > 3 * frechet(features(english[:32]), features(english[32:]))
 
 

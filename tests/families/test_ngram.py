@@ -169,7 +169,7 @@ def corpus(folder: Path) -> Path:
 
 def test_the_page_learns_text_resumes_and_loads(tmp_path: Path) -> None:
     """One step, far below 8 bits; kept in checkpoints, taken up from them, saved and loaded, bit for bit."""
-    data = load_text(corpus(tmp_path), length=32)
+    data = load_text(corpus(tmp_path), length=32).windows(length=32)
     model = ngram(data.representation, size="tiny")
     train(model, data.train, steps=1, directory=tmp_path / "run")
     x = data.test.first(50).medium
@@ -189,7 +189,7 @@ def test_the_page_learns_text_resumes_and_loads(tmp_path: Path) -> None:
 
 def test_a_fitted_model_keeps_every_law(tmp_path: Path) -> None:
     """tests/laws has the law of no counts at all."""
-    data = load_text(corpus(tmp_path), length=16)
+    data = load_text(corpus(tmp_path), length=16).windows(length=16)
     model = ngram(data.representation, size="tiny")
     train(model, data.train, steps=1)
     check_model(model, data.test.first(12))

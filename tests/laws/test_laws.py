@@ -6,13 +6,19 @@ import torch
 from morphogen.catalogue import compose, pages
 from morphogen.contract import Batch
 from morphogen.numerics.randomness import Rng
+from morphogen.representations.audio import MuLaw
 from morphogen.representations.pixels import Pixels
 from morphogen.representations.tabular import CategoryColumn, GridColumn, RealColumn, Tabular
 from morphogen.representations.text import Bytes
 from morphogen.testing import LAWS, check_model
 
 COLUMNS = RealColumn("a"), GridColumn("b", 0.4, 0.3, 0.0, 0.8, decimals=1), CategoryColumn("c", 1.0, 0.8, ("x", "y", "z"))
-OF = {"pictures": (Pixels(17, (1, 8, 8)), 10), "text": (Bytes(16), 0), "table": (Tabular(COLUMNS), 10)}  # and how many classes
+OF = {
+    "pictures": (Pixels(17, (1, 8, 8)), 10),
+    "text": (Bytes(16), 0),
+    "table": (Tabular(COLUMNS), 10),
+    "sound": (MuLaw(24, 8000, 16), 10),
+}  # and how many classes
 
 
 def batch_for(medium: str, rows: int = 12) -> Batch:
@@ -20,6 +26,8 @@ def batch_for(medium: str, rows: int = 12) -> Batch:
     rng = Rng(7, rows)
     if medium == "text":
         return Batch(rng.integers(256, 16))
+    if medium == "sound":
+        return Batch(2 * rng.uniform(1, 24) - 1, rng.integers(10))
     if medium == "table":
         return Batch(torch.stack([rng.normal(), rng.integers(9) / 10, rng.integers(3)], 1).double(), rng.integers(10))
     return Batch(rng.integers(17, 1, 8, 8).float() / 8 - 1, rng.integers(10))

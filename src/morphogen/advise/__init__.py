@@ -14,7 +14,7 @@ from morphogen.advise.look import Size, conditions, measure, warnings
 from morphogen.advise.recipe import Given, write
 from morphogen.advise.rule import Goal, recommend
 from morphogen.advise.trial import Trial, tried
-from morphogen.catalogue import pages
+from morphogen.catalogue import check_reader, compose, pages
 from morphogen.component import ConfigError
 from morphogen.data import DataError, Dataset, check_resolution, load
 from morphogen.report.machine import machine
@@ -98,6 +98,7 @@ def _try_all(dataset: Dataset, device: str, seconds: float, tell: Callable[[str]
         if page.medium == dataset.medium:
             tell(page.name)
             try:
+                check_reader(page.name, compose(page.name, dataset.representation, len(dataset.classes), "tiny"), dataset)
                 trials.append(tried(page, dataset, device, seconds))
             except ConfigError as error:  # a shape that the page cannot take
                 misfits[page.name] = str(error)

@@ -9,10 +9,15 @@ from typing import Any
 
 import torch
 
-from morphogen.data import Dataset, Pictures, Rows, Windows
+from morphogen.data import Dataset, Pairs, Pictures, Rows, Sounds, Windows
 from morphogen.representations.tabular import CategoryColumn, GridColumn, RealColumn
 
-FEW = {"pictures": 300, "text": 100_000, "table": 200}  # training examples; of text, bytes: below, expect copies or blur
+FEW = {
+    "pictures": 300,
+    "text": 100_000,
+    "table": 200,
+    "sound": 5_000,
+}  # training examples; of text, bytes: below, expect copies or blur
 COPIED = 1000  # training examples below which a network trained for long can learn them by heart
 READ = 20_000  # examples looked at for doubles
 UNEVEN = 10  # times more of one class than of another
@@ -46,11 +51,15 @@ def measure(dataset: Dataset) -> Size:
         shape, levels = f"{width} x {height} pixels, {'grey' if channels == 1 else 'colour'}", f"{representation.levels} levels"
         size = sum(part.values.nbytes for part in parts)
     elif isinstance(dataset.train, Windows):
-        shape, levels, size = (
-            f"windows of {dataset.train.length} bytes",
-            f"{len(dataset.train.text.unique())} different bytes",
-            _text(parts),
-        )
+        unit = f"{representation.unit}s"
+        shape, levels = f"windows of {dataset.train.length} {unit}", f"{int((dataset.train.text.unique() >= 0).sum())} different {unit}"
+        size = _text(parts)
+    elif isinstance(dataset.train, Pairs):
+        shape, levels = f"pairs of texts, at most {representation.length} symbols each", f"{representation.vocabulary} symbols"
+        size = sum(int(representation.count(part.first().medium).sum()) for part in parts)
+    elif isinstance(dataset.train, Sounds):
+        shape, levels = f"windows of {dataset.train.length} samples, {representation.rate} Hz", f"{representation.levels} levels (mu-law)"
+        size = sum(part.values.nbytes for part in parts)
     else:
         grids = sum(column.step > 0 for column in representation.columns)
         shape = f"{len(representation.columns)} columns"
@@ -64,6 +73,8 @@ def conditions(dataset: Dataset) -> tuple[str, ...]:
     if dataset.classes:
         shown = ", ".join(dataset.classes[:8]) + (", ..." if len(dataset.classes) > 8 else "")
         return (f"{len(dataset.classes)} classes: {shown}",)
+    if isinstance(dataset.train, Pairs):
+        return ("a text: what is to become of it",)
     if dataset.medium == "text":
         return ("a prompt: how the text begins",)
     if dataset.medium == "table":
@@ -89,7 +100,7 @@ def _columns(dataset: Dataset) -> Iterator[str]:
 
 def _scarce(dataset: Dataset) -> Iterator[str]:
     found = _text((dataset.train,)) if isinstance(dataset.train, Windows) else len(dataset.train)
-    unit = "bytes of text" if dataset.medium == "text" else "training examples"
+    unit = "bytes of text" if isinstance(dataset.train, Windows) else "training examples"
     if found < FEW[dataset.medium]:
         yield f"{found:,} {unit} are few (under {FEW[dataset.medium]:,}): held-out figures will be uncertain; more data help more than time"
     if dataset.medium == "pictures" and found < COPIED:
@@ -132,5 +143,5 @@ def _shape(dataset: Dataset, device: str) -> Iterator[str]:
 
 
 def _text(parts: Any) -> int:
-    """Bytes of text that the windows of these parts cover."""
-    return sum(len(part) * part.length if i else len(part) for i, part in enumerate(parts))  # training windows begin at every byte
+    """Symbols of text that the windows of these parts cover."""
+    return sum(len(part) * part.length if i else len(part) for i, part in enumerate(parts))  # training windows begin at every symbol

@@ -64,7 +64,7 @@ samples = model.sample(16)
 TAIL = """samples.save(OUT + "/samples")
 print(f"{len(samples)} samples in {OUT}/samples")
 """
-UNITS = {"pictures": "subpixel", "text": "byte", "table": "cell"}
+UNITS = {"pictures": "subpixel", "text": "byte", "table": "cell", "sound": "sample"}
 
 
 def write(given: Given, dataset: Dataset, trial: Trial) -> str:

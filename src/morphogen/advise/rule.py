@@ -23,6 +23,7 @@ GOALS: dict[str, dict[str, tuple[str, ...]]] = {
         "quality": ("table_flow", "table_mixture"), "likelihood": ("table_flow", "table_mixture"),
         "speed": ("table_mixture",), "few": ("table_mixture",),
     },
+    "sound": {"quality": ("wavenet",), "likelihood": ("wavenet",), "speed": ("wavenet",), "few": ("wavenet",)},
 }  # fmt: skip
 FEW = SCARCE | {"table": 1000}  # a mixture of a table's rows wins for longer than its figures are uncertain
 REASONS = {

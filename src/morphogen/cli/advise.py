@@ -17,7 +17,7 @@ def advise(
     condition: Annotated[str | None, Option(help="the column whose values are the classes, or: folders")] = None,
     goal: Annotated[str, Option(help="quality, likelihood or speed")] = "quality",
     resolution: Annotated[int | None, Option(help="side of the pictures in pixels")] = None,
-    length: Annotated[int | None, Option(help="bytes of one block of text")] = None,
+    length: Annotated[int | None, Option(help="bytes of a block of text (64), samples of one of sound (8192)")] = None,
     out: Annotated[Path, Option(help="where the recipe is written")] = Path("recipe.py"),
     force: Annotated[bool, Option("--force", help="write over a recipe that is there")] = False,
     device: Annotated[str, Option(help="cpu, cuda or auto")] = "auto",

@@ -1,6 +1,9 @@
 """How words of the command line become values."""
 
-__all__ = ["BadArgument", "changes", "choose_class", "choose_device", "choose_indices", "choose_sampler", "open_file", "seconds"]
+__all__ = [
+    "BadArgument", "changes", "choose_class", "choose_device", "choose_indices", "choose_sampler", "choose_weights",
+    "open_file", "seconds",
+]  # fmt: skip
 
 import difflib
 import inspect
@@ -8,6 +11,7 @@ import json
 import math
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,26 +62,32 @@ def choose_device(name: str) -> str:
     return name
 
 
-def choose_sampler(default: Any, name: str | None, guidance: float, **options: Any) -> Any:
-    """A sampler by its name (any case), with those of `options` that were given; None: the objective's own."""
-    from morphogen.component import Component
-    from morphogen.conditioning.guidance import Guided
-    from morphogen.contract import Sampler
+def choose_sampler(model: Any, name: str | None, guidance: float, numbers: Mapping[str, Any], words: Mapping[str, Any]) -> Any:
+    """A sampler by its name (any case), with those of the options that were given; None: the objective's own, or a beam if one is asked.
 
-    given = {k: v for k, v in options.items() if v is not None}
-    for option, value in (given | {"guidance": guidance}).items():
-        if not math.isfinite(value) or (option == "steps" and value < 1) or (option == "temperature" and value < 0):
-            least = {"steps": "a whole number above 0", "temperature": "a number of 0 or more"}.get(option, "a number; 1 is off")
-            raise BadArgument(f"--{option} {value}: give {least}")
-    classes = {n.lower(): c for n, c in Component.table.items() if issubclass(c, Sampler) and not inspect.isabstract(c)}
-    cls = type(default) if name is None else classes.get(name.lower())
-    if cls is None:
-        near = difflib.get_close_matches(str(name).lower(), classes, cutoff=0.4) or sorted(classes)
-        raise BadArgument(f"--sampler {name}: unknown; did you mean {', '.join(near)}?")
+    Arguments:
+        model: whose samples are drawn.
+        name, guidance: as the person gave them.
+        numbers, words: the other options by name, None where the person gave none; those that are numbers, and those that are not.
+    """
+    from morphogen.cli.decoding import choose_rules
+    from morphogen.conditioning.guidance import Guided
+
+    given = {k: v for k, v in {**numbers, **words}.items() if v is not None}
+    _check_numbers({k: given[k] for k in numbers if k in given} | {"guidance": guidance})
+    default = model.objective.sampler()
+    cls = _sampler(default, name or ("beam" if "beam" in given else None))
     known = set(inspect.signature(cls).parameters)
+    options = {"width": given.pop("beam")} if "beam" in given and "width" in known else {}
+    if "rules" in known:  # a decoder: what is no number of its own is a rule
+        rules = choose_rules({k: given.pop(k) for k in [*given] if k not in ("steps", "beam")}, model.representation)
+        options |= {"rules": rules} if rules else {}
     if unknown := sorted(given.keys() - known):
-        raise BadArgument(f"{cls.__name__} takes no {', '.join(unknown)}; it takes {', '.join(sorted(known)) or 'nothing'}")
-    sampler = default if name is None and not given else cls(**(default.arguments if cls is type(default) else {}) | given)
+        takes = sorted((known - {"rules", "width"}) | ({"temperature", "top_k", "top_p", "..."} if "rules" in known else set()))
+        raise BadArgument(f"{cls.__name__} takes no {', '.join(unknown)}; it takes {', '.join(takes) or 'nothing'}")
+    options |= given
+    unasked = name is None and cls is type(default) and not options
+    sampler: Any = default if unasked else cls(**_own(default, cls) | options)
     return sampler if guidance == 1 else Guided(sampler, guidance)
 
 
@@ -92,6 +102,16 @@ def choose_class(run: "Run", text: str) -> int:
             f"--condition {text}: {run.directory} has {len(classes)} classes; write index:0 to index:{max(0, len(classes) - 1)}"
         )
     return int(number)
+
+
+def choose_weights(name: str) -> Any:
+    """How matrices are held: fp32 (None), bf16 or int8."""
+    from morphogen.inference import BFloat16, Int8
+
+    kinds = {"fp32": None, "bf16": BFloat16(), "int8": Int8()}
+    if name not in kinds:
+        raise BadArgument(f"--weights {name}: there are {', '.join(kinds)}")
+    return kinds[name]
 
 
 def choose_indices(n: int | None, text: str | None) -> list[int]:
@@ -128,3 +148,37 @@ def open_file(path: Path) -> None:
     if done.returncode:
         why = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[0]
         raise BadArgument(f"--open: {name} failed ({why}); the picture is {path}")
+
+
+def _check_numbers(given: Mapping[str, Any]) -> None:
+    """Errors: BadArgument for what is no number, or too small a one."""
+    least = {"steps": (1, "a whole number above 0"), "temperature": (0, "a number of 0 or more"), "beam": (1, "a whole number above 0")}
+    for option, value in given.items():
+        low, what = least.get(option, (-math.inf, "a number; 1 is off" if option == "guidance" else "a number"))
+        if not math.isfinite(value) or value < low:
+            raise BadArgument(f"--{option.replace('_', '-')} {value}: give {what}")
+
+
+def _sampler(default: Any, name: str | None) -> type:
+    """The class of that name. Errors: BadArgument with those that are like it."""
+    from morphogen.component import Component
+    from morphogen.contract import Sampler
+
+    if name is None:
+        return type(default)
+    classes = {n.lower(): c for n, c in Component.table.items() if issubclass(c, Sampler) and not inspect.isabstract(c) and _complete(c)}
+    if (found := classes.get(name.lower())) is None:
+        near = difflib.get_close_matches(name.lower(), classes, cutoff=0.4) or sorted(classes)
+        raise BadArgument(f"--sampler {name}: unknown; did you mean {', '.join(near)}?")
+    return found
+
+
+def _complete(cls: type) -> bool:
+    """Whether it can be made without a word: a sampler around another cannot."""
+    return all(parameter.default is not parameter.empty for parameter in inspect.signature(cls).parameters.values())
+
+
+def _own(default: Any, cls: type) -> dict[str, Any]:
+    """The numbers of the objective's own sampler, if it is of that class."""
+    own: dict[str, Any] = default.arguments
+    return own if cls is type(default) else {}

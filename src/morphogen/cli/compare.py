@@ -21,7 +21,8 @@ def compare(
     n: Annotated[int | None, Option(help="samples of each system; default: as many as are held out, at most 1000")] = None,
     size: Annotated[str, Option(help="tiny, small or paper")] = "small",
     resolution: Annotated[int | None, Option(help="side of the pictures in pixels")] = None,
-    length: Annotated[int, Option(help="bytes of one block of text")] = 64,
+    length: Annotated[int | None, Option(help="symbols of a block of text (64), samples of one of sound (8192)")] = None,
+    tokens: Annotated[str | None, Option(help="the symbols of a text: bytes, characters, bpe:1000, unigram:1000")] = None,
     condition: Annotated[str | None, Option(help="the column of a table whose values are the classes")] = None,
     out: Annotated[Path | None, Option(help="where to write; default: runs/compare-DATA-001")] = None,
     resume: Annotated[Path | None, Option(help="go on with this comparison; with a larger --time, train all of it further")] = None,
@@ -46,7 +47,7 @@ def compare(
             raise BadArgument("compare RUN ...: runs are measured as they are; leave --time, --families and --systems out")
         comparison = rescore(find_runs(what), out, n, seed, where)
     else:
-        settings = {"data": what[0], "resolution": resolution, "length": length, "condition": condition}
+        settings = {"data": what[0], "resolution": resolution, "length": length, "condition": condition, "tokens": tokens}
         dataset, chosen = _chosen(settings, systems, families, where)
         comparison = Comparison(dataset, seconds("30s" if given is None else given), out, chosen, size, n, seed or 0, where, settings)
     _go(comparison)
@@ -58,7 +59,7 @@ def _chosen(settings: Mapping[str, Any], systems: str | None, families: str | No
     from morphogen.data import check_resolution, load
 
     check_resolution(settings["resolution"], device)
-    dataset = load(settings["data"], settings["resolution"], settings["length"], settings["condition"])
+    dataset = load(settings["data"], settings["resolution"], settings["length"], settings["condition"], settings["tokens"])
     return dataset, choose(dataset, _words(systems), _words(families))
 
 

@@ -7,6 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
+from morphogen.cli.decoding import (
+    BeamWidth,
+    Expression,
+    MaxNewTokens,
+    MinP,
+    NoRepeat,
+    Penalty,
+    Schema,
+    StopStrings,
+    TopK,
+    TopP,
+)  # fmt: skip
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -20,17 +33,19 @@ def sample(
     n: Annotated[int | None, Option(help="how many (default: 16)")] = None,
     indices: Annotated[str | None, Option(help="which samples of the stream instead of the first n: 3, or 3,7,12, or 0-15")] = None,
     condition: Annotated[str | None, Option(help="a class by name or number, or index:7; default: each sample draws one")] = None,
-    prompt: Annotated[str | None, Option(help="how the text begins")] = None,
+    prompt: Annotated[str | None, Option(help="how the text begins; what is to become of a text")] = None,
     sampler: Annotated[str | None, Option(help="ddpm, ddim, ancestral, ...; default: the paper's")] = None,
     steps: Annotated[int | None, Option(help="evaluations of the denoiser")] = None,
     temperature: Annotated[float | None, Option(help="below 1: safer, above 1: wilder")] = None,
+    top_k: TopK = None, top_p: TopP = None, min_p: MinP = None, repetition_penalty: Penalty = None, no_repeat_ngram_size: NoRepeat = None,
+    beam: BeamWidth = None, stop: StopStrings = None, max_new: MaxNewTokens = None, json_schema: Schema = None, regex: Expression = None,
     guidance: Annotated[float, Option(help="push towards the condition; 1 = off")] = 1.0,
     seed: int = 0,
     out: Annotated[Path | None, Option(help="where to write; default: RUN/samples")] = None,
     show: Annotated[bool, Option("--open", help="open the sheet in the desktop's viewer")] = False,
     runs: Annotated[Path, Option(help="where to look for the newest run")] = Path("runs"),
     device: Annotated[str, Option(help="cpu, cuda or auto")] = "auto",
-) -> None:
+) -> None:  # fmt: skip
     """Draw samples from a trained model: one file each, sheet.png with all of them, and what made them inside."""
     import torch
     import typer
@@ -42,7 +57,10 @@ def sample(
     which, rank = choose_indices(n, indices), Rank.here(device)
     chosen = Run.open(run) if run else Run.latest(runs)
     model = chosen.model(choose_device(device))
-    how = choose_sampler(model.objective.sampler(), sampler, guidance, steps=steps, temperature=temperature)
+    numbers = {"steps": steps, "temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p, "beam": beam}
+    numbers |= {"repetition_penalty": repetition_penalty, "no_repeat_ngram_size": no_repeat_ngram_size, "max_new": max_new}
+    words = {"stop": stop or None, "json_schema": json_schema, "regex": regex}
+    how = choose_sampler(model, sampler, guidance, numbers, words)
     asked = _asked(chosen, model, condition, prompt, len(which))
     folder = out or chosen.directory / "samples"
     drawn = _keep(chosen, model.sample(len(which), asked, how, seed, torch.tensor(which), rank=rank), folder, rank)
@@ -58,12 +76,14 @@ def _asked(run: "Run", model: Any, condition: str | None, prompt: str | None, ro
     import torch
 
     from morphogen.cli.arguments import BadArgument, choose_class
-    from morphogen.conditioning.prefix import Prefix
+    from morphogen.conditioning.label import Label
+    from morphogen.representations.text import Text
 
     if prompt is not None:
-        if condition is not None or not isinstance(model.conditioner, Prefix):
+        asked = getattr(model.conditioner, "conditioner", model.conditioner)
+        if condition is not None or not isinstance(model.representation, Text) or isinstance(asked, Label):
             raise BadArgument(f"--prompt {prompt!r}: {run.directory} is not begun by words; leave it out, or give --condition alone")
-        return torch.tensor(list(prompt.encode())).expand(rows, -1)
+        return model.representation.read(prompt).expand(rows, -1)
     return None if condition is None else torch.tensor(choose_class(run, condition)).expand(rows)
 
 

@@ -15,14 +15,15 @@ if TYPE_CHECKING:
 
 def train(
     system: Annotated[str | None, Argument(help="a name from `morphogen systems`")] = None,
-    data: Annotated[str | None, Option(help="a name, a folder of pictures, a text file or a table")] = None,
+    data: Annotated[str | None, Option(help="a name, a folder of pictures, texts or sounds, a text file or a table")] = None,
     condition: Annotated[str | None, Option(help="the column of a table whose values are the classes")] = None,
     time: Annotated[str | None, Option(help="how long to train: 30s, 10m, 1h (default: 5m)")] = None,
     steps: Annotated[int | None, Option(help="how many steps to train, instead of --time")] = None,
     size: Annotated[str, Option(help="tiny, small or paper")] = "small",
     set: Annotated[list[str] | None, Option(help="a number of the config: --set network.channels=64")] = None,
     resolution: Annotated[int | None, Option(help="side of the pictures in pixels")] = None,
-    length: Annotated[int, Option(help="bytes of one block of text")] = 64,
+    length: Annotated[int | None, Option(help="symbols of a block of text (64), samples of one of sound (8192)")] = None,
+    tokens: Annotated[str | None, Option(help="the symbols of a text: bytes, characters, bpe:1000, unigram:1000")] = None,
     resume: Annotated[Path | None, Option(help="go on with this run directory")] = None,
     runs: Annotated[Path, Option(help="where run directories are made")] = Path("runs"),
     seed: int = 0,
@@ -35,10 +36,9 @@ def train(
     from morphogen.rank import Rank
     from morphogen.run import Run
 
-    rank = Rank.here(device)
-    run, where = None, choose_device(device)
+    rank, run, where = Rank.here(device), None, choose_device(device)
     if resume is not None:
-        if any(given is not None for given in (system, data, condition, time, steps, set, resolution)):
+        if any(given is not None for given in (system, data, condition, time, steps, set, resolution, length, tokens)):
             raise BadArgument(f"--resume {resume}: the run says the rest itself; only --device and --precision may be given with it")
         run = Run.open(resume)
         system, settings = _begun(run)
@@ -46,7 +46,7 @@ def train(
         raise BadArgument("train needs a system and data: morphogen train ddpm --data digits")
     else:
         settings = {"data": data, "size": size, "seed": seed} | _budget(time, steps)
-        settings |= {"set": changes(set or []), "resolution": resolution, "length": length, "condition": condition}
+        settings |= {"set": changes(set or []), "resolution": resolution, "length": length, "condition": condition, "tokens": tokens}
     if precision not in ("auto", "fp32", "bf16"):
         raise BadArgument(f"--precision {precision}: unknown; use fp32, bf16 or auto")
     model, dataset = _composed(system, settings, where)
@@ -69,7 +69,7 @@ def _begun(run: "Run") -> tuple[str, dict[str, Any]]:
     """What a run that goes on was asked to be."""
     from morphogen.run import RunError
 
-    settings = {"size": "small", "seed": 0, "steps": None, "time": None, "set": {}, "resolution": None, "length": 64}
+    settings = {"size": "small", "seed": 0, "steps": None, "time": None, "set": {}, "resolution": None, "length": None}
     settings |= run.record["settings"]
     if not settings.get("data"):
         raise RunError(f"{run.directory}: its settings name no data (it was trained from Python); go on from there: train_run(run, ...)")
@@ -80,7 +80,7 @@ def _composed(system: str, settings: Mapping[str, Any], device: str) -> tuple[An
     """The model at its start, and the data it is made for."""
     import torch
 
-    from morphogen.catalogue import compose, page
+    from morphogen.catalogue import check_reader, compose, page
     from morphogen.cli.arguments import BadArgument
     from morphogen.data import check_resolution, load
 
@@ -88,9 +88,10 @@ def _composed(system: str, settings: Mapping[str, Any], device: str) -> tuple[An
         raise BadArgument(f"--seed {settings['seed']}: must be a whole number from 0 to 2^63 - 1")
     page(system)  # an unknown name must not wait for the data
     check_resolution(settings["resolution"], device)
-    dataset = load(settings["data"], settings["resolution"], settings["length"], settings.get("condition"))
+    dataset = load(settings["data"], settings["resolution"], settings["length"], settings.get("condition"), settings.get("tokens"))
     torch.manual_seed(settings["seed"])  # weights start from torch's generator
     model = compose(system, dataset.representation, len(dataset.classes), settings["size"], settings["set"])
+    check_reader(system, model, dataset)
     if settings["set"]:
         _rehearse(model, dataset, settings["set"])
     return model, dataset

@@ -14,6 +14,7 @@ from jaxtyping import Int, Shaped
 from torch import Tensor
 
 from morphogen.catalogue import family
+from morphogen.component import ConfigError, describe
 from morphogen.data import DataError, Dataset
 from morphogen.evaluation.codecs import codecs
 from morphogen.evaluation.features import features_for
@@ -21,6 +22,7 @@ from morphogen.evaluation.likelihood import bits_per_dim
 from morphogen.evaluation.quality import MEASURES, quality
 from morphogen.model import parameters
 from morphogen.rank import ALONE, Rank
+from morphogen.representations.text import Text
 from morphogen.run import versions
 
 Row = dict[str, Any]
@@ -68,7 +70,7 @@ class Bench:
         """What every figure depends on."""
         data, features = self.dataset, self.features
         return {
-            "data": data.name, "medium": data.medium, "unit": "bits/byte" if data.medium == "text" else "bits/dim",
+            "data": data.name, "medium": data.medium, "unit": f"bits/{getattr(data.representation, 'unit', 'dim')}",
             "classes": list(data.classes), "split": data.split, "notes": list(data.notes), "n": self.n, "seed": self.seed,
             "features": {"name": features.name, "sha256": features.sha256}, "versions": versions(),
         }  # fmt: skip
@@ -83,7 +85,13 @@ class Bench:
         return [new_row(**found) for found in codecs(self.dataset, self.n)]
 
     def model(self, model: Any, **facts: Any) -> tuple[Row, Shaped[Tensor, "n ..."]]:
-        """A model's likelihood, samples and their quality; `facts` are what else is known of it (system, run, train_seconds, ...)."""
+        """A model's likelihood, samples and their quality; `facts` are what else is known of it (system, run, train_seconds, ...).
+
+        Errors: ConfigError for a model that reads a text in other symbols than the data are in.
+        """
+        text = self.dataset.representation
+        if isinstance(text, Text) and describe(model.representation) != describe(text):
+            raise ConfigError(f"the model reads {model.representation!r}, the data are {text!r}; load them with the model's own symbols")
         condition = self.dataset.test.first(self.n).condition if model.conditioner is not None else None
         begun = time.perf_counter()
         samples = model.sample(self.n, condition, seed=self.seed, batch=BATCH, rank=self.rank).tensor.cpu()
@@ -91,15 +99,20 @@ class Bench:
         row = new_row(
             family=family(model), samples_per_second=rate,
             likelihood=bits_per_dim(model, self.dataset.test, self.n, self.seed, self.rank),
-            tokens_per_second=rate * samples[0].numel() if self.dataset.medium == "text" else None,
+            tokens_per_second=self._units(samples) * rate or None,
             sampler=repr(model.objective.sampler()), parameters=parameters(model), **facts,
         )  # fmt: skip
         return row | quality(samples, self.dataset, self.features, self.seed), samples
 
+    def _units(self, samples: Shaped[Tensor, "n ..."]) -> float:
+        """Bytes, or characters, of text in a sample."""
+        text = self.dataset.representation
+        return text.count(samples).double().mean().item() if isinstance(text, Text) else 0.0
+
     def columns(self) -> Int[Tensor, " k"]:
         """Which samples are shown: every class in turn, as the held-out labels (which asked for them) stand."""
         labels = self.dataset.test.first(self.n).condition
-        if labels is None:
+        if labels is None or not self.dataset.classes:
             return torch.arange(min(TEXTS if self.dataset.medium == "text" else SHOWN, self.n))
         classes = len(self.dataset.classes)
         repeats = max(1, SHOWN // classes)
@@ -108,4 +121,4 @@ class Bench:
     def labels(self) -> list[str]:
         """What each shown sample was asked to be."""
         asked = self.dataset.test.first(self.n).condition
-        return [] if asked is None else [self.dataset.classes[c] for c in asked[self.columns()].tolist()]
+        return [] if asked is None or not self.dataset.classes else [self.dataset.classes[c] for c in asked[self.columns()].tolist()]

@@ -5,15 +5,16 @@ __all__ = ["REPRESENTATIVES", "choose"]
 import difflib
 from collections.abc import Sequence
 
-from morphogen.catalogue import compose, family, pages
+from morphogen.catalogue import check_reader, compose, family, pages
 from morphogen.component import ConfigError
-from morphogen.data import Dataset
+from morphogen.data import Dataset, Pairs
 
 # Of a medium that is not here, every page takes part.
 REPRESENTATIVES = {
     "pictures": ("mixture", "gated_pixelcnn", "vae", "realnvp", "wgan_gp", "ddpm", "latent_flow"),
-    "text": ("ngram", "rnn_lm", "gpt"),
+    "text": ("ngram", "rnn_lm", "gpt", "llama"),
 }
+TRANSLATORS = ("transformer",)  # where the data are pairs of texts
 
 
 def choose(dataset: Dataset, systems: Sequence[str] | None = None, families: Sequence[str] | None = None) -> list[str]:
@@ -27,7 +28,8 @@ def choose(dataset: Dataset, systems: Sequence[str] | None = None, families: Seq
     Errors: UnknownName; ConfigError for a system of another medium, an unknown family, or where nothing is left.
     """
     every = [page.name for page in pages().values() if page.medium == dataset.medium]
-    named = list(systems) if systems else list(REPRESENTATIVES.get(dataset.medium, every))
+    stands = TRANSLATORS if isinstance(dataset.train, Pairs) else REPRESENTATIVES.get(dataset.medium, every)
+    named = list(systems) if systems else list(stands)
     of = {name: _family(name, dataset) for name in dict.fromkeys(named)}  # an unknown name ends here, not after ten minutes
     if families is None:
         return list(of)
@@ -42,4 +44,6 @@ def choose(dataset: Dataset, systems: Sequence[str] | None = None, families: Seq
 
 
 def _family(name: str, dataset: Dataset) -> str:
-    return family(compose(name, dataset.representation, len(dataset.classes), "tiny"))
+    model = compose(name, dataset.representation, len(dataset.classes), "tiny")
+    check_reader(name, model, dataset)
+    return family(model)

@@ -43,7 +43,7 @@ class Comparison:
         n: samples of each model; None: as many as there are held-out examples, at most 1000, and at most what the slowest draws in time.
         seed: of initialisation, training and sampling.
         device: "cpu" or "cuda".
-        settings: what `morphogen.load_data` was called with (data, resolution, length, condition): what makes runs that can be resumed.
+        settings: what `morphogen.load_data` was called with (data, resolution, length, condition, tokens): runs can then be resumed.
         runs: name -> a trained run, instead of systems to train.
     """
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Int, UInt8
+from jaxtyping import Int, Shaped, UInt8
 from torch import Tensor
 
 from morphogen.contract import Batch, Representation
@@ -61,15 +61,15 @@ class Pictures(Examples):
 
 
 class Windows(Examples):
-    """Windows of a text: example i is the `length` bytes from starts[i].
+    """Windows of a text: example i is the `length` symbols from starts[i].
 
     Arguments:
-        text: [L].
+        text: ids [L]; -1 between two documents, which no window holds.
         starts: [N], each at most L - length.
-        length: bytes of one window.
+        length: symbols of one window.
     """
 
-    def __init__(self, text: UInt8[Tensor, " l"], starts: Int[Tensor, " n"], length: int):
+    def __init__(self, text: Shaped[Tensor, " l"], starts: Int[Tensor, " n"], length: int):
         self.text, self.starts, self.length = text, starts, length
 
     def __len__(self) -> int:
@@ -79,6 +79,14 @@ class Windows(Examples):
         at = self.starts[indices][:, None] + torch.arange(self.length)
         return Batch(self.text[at].long())
 
+    @property
+    def seen(self) -> Int[Tensor, " l"]:
+        """The symbols that some window holds, in their places; -1 at the others."""
+        covered = torch.zeros(len(self.text) + 1, dtype=torch.long)
+        covered.index_add_(0, self.starts, torch.ones_like(self.starts))
+        covered.index_add_(0, self.starts + self.length, -torch.ones_like(self.starts))
+        return torch.where(covered.cumsum(0)[:-1] > 0, self.text.long(), -1)
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -86,16 +94,17 @@ class Dataset:
 
     Arguments:
         name: what a person calls it.
-        medium: "pictures" (float [B, C, H, W] in [-1, 1]), "text" (int64 [B, T] bytes) or "table" (float64 [B, D]).
+        medium: "pictures" (float [B, C, H, W] in [-1, 1]), "text" (int64 [B, T] ids of its symbols), "table" (float64 [B, D])
+            or "sound" (float [B, 1, T] in [-1, 1]).
         train, valid, test: about 75, 10 and 15 % of the data.
         classes: the labels' names, () if there are none.
-        representation: `Pixels(levels, shape)`, `Bytes(length)` or `Tabular(columns)`: what a system is called with.
+        representation: `Pixels(levels, shape)`, a `Text`, `Tabular(columns)` or `MuLaw(length, rate)`: what a system is called with.
         split: how the parts were made, with the sha256 of who stands where.
         notes: what a person should know (files skipped, sizes changed).
     """
 
     name: str
-    medium: Literal["pictures", "text", "table"]
+    medium: Literal["pictures", "text", "table", "sound"]
     train: Examples
     valid: Examples
     test: Examples

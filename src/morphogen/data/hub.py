@@ -20,8 +20,9 @@ import torch
 
 from morphogen.data.assemble import Labelled, by_authors, by_content
 from morphogen.data.dataset import DataError, Dataset
-from morphogen.data.pictures import check_skipped, choose_side, read, size_of, stack
-from morphogen.data.text import text_by_authors, text_by_content
+from morphogen.data.folders import check_skipped
+from morphogen.data.pictures import choose_side, read, size_of, stack
+from morphogen.data.text import Corpus, text_by_authors, text_by_content
 
 MOST = 200_000  # rows of one part that are read: pictures lie in memory
 CLASSES = 1000  # most distinct values of a column that are taken for classes
@@ -31,7 +32,7 @@ _WRITE = "write hf:owner/name, hf:owner/name:config or hf:FOLDER"
 TEXTS = ("text", "content", "sentence", "document")
 
 
-def load_hub(given: str, resolution: int | None = None, length: int = 64) -> Dataset:
+def load_hub(given: str, resolution: int | None = None, length: int | None = None) -> Dataset | Corpus:
     """The data set `owner/name[:config]` of the hub, or the one in a local folder. Errors: DataError with the remedy."""
     tables = _tables(given)
     local = Path(given).expanduser()
@@ -149,7 +150,7 @@ def _classes(roles: _Roles, label: str | None) -> tuple[tuple[str, ...], dict[An
     return tuple(map(str, values)), {value: number for number, value in enumerate(values)}
 
 
-def _text(name: str, tables: Mapping[str, Any], column: str, length: int) -> Dataset:
+def _text(name: str, tables: Mapping[str, Any], column: str, length: int | None) -> Corpus:
     learn, valid, test = (
         None if table is None else "\n".join(row.rstrip("\n") for row in table[column] if row).encode() for table in _roles(tables, None)
     )

@@ -4,10 +4,9 @@ What the pictures are is read from them: grey if all are grey, their own size if
 `resolution` cut from the middle. Files that are no pictures are skipped and listed, up to a tenth of the folder.
 """
 
-__all__ = ["check_resolution", "check_skipped", "choose_side", "load_folder", "read", "size_of", "stack"]
+__all__ = ["check_resolution", "choose_side", "load_folder", "read", "size_of", "stack"]
 
 import io
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,9 +18,9 @@ from torch import Tensor
 
 from morphogen.data.assemble import Labelled, by_content
 from morphogen.data.dataset import DataError, Dataset
+from morphogen.data.folders import check_skipped, files_by_class
 
 LARGEST = 64_000_000  # pixels of one file: refused before it is decoded, so that a small file cannot fill the memory
-SKIPPED = 0.1  # largest share of files that may be skipped
 SIDE = 32  # resolution of folders whose pictures differ in size, or are large
 COMMON = 64  # largest common side that is kept as it is
 ON_CPU = 128  # largest side that a CPU trains on in hours rather than days
@@ -29,7 +28,7 @@ ON_CPU = 128  # largest side that a CPU trains on in hours rather than days
 
 def load_folder(path: Path, resolution: int | None = None) -> Dataset:
     """The pictures under `path`, square, with the names of its sub-folders as classes."""
-    files, classes = _files(path)
+    files, classes = files_by_class(path, size_of)
     side, note = choose_side({size for file, _ in files if (size := size_of(file))}, resolution)
     made = [(file, label, read(file, side)) for file, label in files]
     good = [(label, values) for _, label, values in made if not isinstance(values, str)]
@@ -93,41 +92,6 @@ def stack(pictures: Sequence[np.ndarray], channels: int = 1) -> UInt8[Tensor, "n
     """Side by side: colour if one of them is, or if `channels` says so."""
     channels = max(channels, *(len(values) for values in pictures))
     return torch.from_numpy(np.stack([np.broadcast_to(values, (channels, *values.shape[1:])) for values in pictures]))
-
-
-def check_skipped(where: str, good: int, bad: Sequence[str]) -> None:
-    """Enough pictures, and few enough skipped."""
-    if good + len(bad) == 0:
-        raise DataError(f"{where}: the folder is empty; put pictures in it, flat or one sub-folder a class")
-    if len(bad) > SKIPPED * (good + len(bad)):
-        raise DataError(f"{where}: {len(bad)} of {good + len(bad)} files cannot be used ({bad[0]}); remove them or give another folder")
-    if good < 3:
-        raise DataError(f"{where}: {good} picture is too few to learn, choose and test on; give at least 3, better hundreds")
-
-
-def _files(path: Path) -> tuple[list[tuple[Path, int]], tuple[str, ...]]:
-    """Every file with its class's number, and the classes; hidden files and empty sub-folders do not count."""
-    below = {folder: _below(folder) for folder in sorted(path.iterdir()) if folder.is_dir() and not folder.name.startswith(".")}
-    folders = [folder for folder, files in below.items() if files]
-    loose = [file for file in sorted(path.iterdir()) if file.is_file() and not file.name.startswith(".")]
-    if not folders:
-        return [(file, 0) for file in loose], ()
-    if any(size_of(file) for file in loose):
-        raise DataError(f"{path}: pictures beside the folders {folders[0].name!r}, ...; put each picture in the folder of its class")
-    return [(file, label) for label, folder in enumerate(folders) for file in below[folder]], tuple(f.name for f in folders)
-
-
-def _below(folder: Path) -> list[Path]:
-    """The files in a folder and its sub-folders. Errors: OSError where one may not be entered: no class vanishes silently."""
-
-    def stop(error: OSError) -> None:
-        raise error
-
-    found = []
-    for root, folders, files in os.walk(folder, onerror=stop):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(root) / name for name in files if not name.startswith(".")]
-    return sorted(file for file in found if file.is_file())
 
 
 def _open(source: Path | bytes) -> Image.Image:

@@ -29,6 +29,7 @@ from morphogen.data.dataset import Dataset, Windows
 from morphogen.evaluation.intervals import Interval, mean
 from morphogen.evaluation.likelihood import spread
 from morphogen.representations.pixels import Pixels
+from morphogen.representations.text import Text
 
 COLUMNS = (1, 10, 32)  # of the sheets that are tried; one row of all would be the first of them, turned
 SIDE = 16_383  # pixels, the longest side of a WebP; a longer sheet goes on in another file
@@ -81,10 +82,13 @@ def codecs(data: Dataset, n: int | None = None) -> list[dict[str, Any]]:
     sample: low = high = value, which is exact for these rows. Tables, and pictures of 2 or 4 channels, have no codec: no rows.
     """
     rows = spread(len(data.test), n)
-    if isinstance(data.test, Windows):
-        starts = data.test.starts[rows].sort().values
-        text = b"".join(bytes(data.test.text[start : start + data.test.length].tolist()) for start in starts)
-        return [_row(codec, _exactly(8 * _size(codec, text) / len(text), len(rows)), "all windows in one file") for codec in TEXT_CODECS]
+    if isinstance(data.representation, Text):
+        if isinstance(data.test, Windows):
+            rows = rows[data.test.starts[rows].argsort()]
+        medium = data.test[rows].medium
+        text = b"".join(data.representation.content(row) for row in medium.tolist())
+        dims = int(data.representation.count(medium).sum())
+        return [_row(codec, _exactly(8 * _size(codec, text) / dims, len(rows)), "all windows in one file") for codec in TEXT_CODECS]
     if data.medium != "pictures" or not isinstance(data.representation, Pixels) or data.representation.shape[0] not in (1, 3):
         return []
     pictures = data.representation.to_index(data.test[rows].medium).byte().permute(0, 2, 3, 1).contiguous().numpy()

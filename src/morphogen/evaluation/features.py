@@ -5,12 +5,16 @@
     fashion-mnist   the same
     random          a fixed random convolutional network, 64-d: as Naeem et al. (2020) advise where no classifier knows the data
     random-bytes    a fixed random map of byte trigrams, 64-d, averaged over the text
+    mel             the mel spectrogram of a sound, 32 bands by their mean, their spread and their change over time
     columns         the columns of a table, each by the mean and the standard deviation of the train part
 
 Random weights are uniform and keyed: exact multiples of 2^-32 before rounding, hence the same bits on every machine.
 """
 
-__all__ = ["CLASSIFIERS", "WEIGHTS", "ByteFeatures", "ClassifierFeatures", "ColumnFeatures", "Features", "RandomFeatures", "features_for"]
+__all__ = [
+    "CLASSIFIERS", "WEIGHTS", "ByteFeatures", "ClassifierFeatures", "ColumnFeatures", "Features", "RandomFeatures", "SpectrumFeatures",
+    "features_for",
+]  # fmt: skip
 
 import hashlib
 import json
@@ -26,10 +30,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from morphogen.component import ConfigError, build
+from morphogen.conditioning.mel import MelSpectrogram
 from morphogen.data.dataset import Dataset
 from morphogen.model import copy_tensors, tensors
 from morphogen.networks.classifier import Classifier
 from morphogen.numerics.randomness import Rng
+from morphogen.representations.audio import MuLaw
+from morphogen.representations.text import Text
 
 WEIGHTS = Path(__file__).parent / "weights"
 CLASSIFIERS = {  # name of a data set -> the classifier in whose features it is measured
@@ -60,10 +67,12 @@ class Features(ABC):
 
 def features_for(data: Dataset) -> Features:
     """The features a data set is measured in."""
-    if data.medium == "text":
-        return ByteFeatures()
+    if isinstance(data.representation, Text):
+        return ByteFeatures(data.representation)
     if data.medium == "table":
         return ColumnFeatures(data.train.first().medium)
+    if isinstance(data.representation, MuLaw):
+        return SpectrumFeatures(data.representation.rate)
     if data.name in CLASSIFIERS:
         known = ClassifierFeatures(CLASSIFIERS[data.name])
         if data.representation.shape == known.network.shape:  # a person's own folder may bear the name of a known data set
@@ -129,21 +138,25 @@ class RandomFeatures(Features):
 
 
 class ByteFeatures(Features):
-    """mean over t of relu(a[x_t] + b[x_{t+1}] + c[x_{t+2}]) with random a, b, c: which trigrams a text is made of.
+    """mean over t of relu(a[x_t] + b[x_{t+1}] + c[x_{t+2}]) with random a, b, c: which trigrams of bytes a text is made of.
 
     Arguments:
+        text: what spells the bytes, so that tokens are compared as bytes are.
         seed: of the tables.
     """
 
     name = "random-bytes"
 
-    def __init__(self, seed: int = 0):
+    def __init__(self, text: Text, seed: int = 0):
+        self.text = text
         self.tables = _weights(seed, "trigrams", (64, 3, 256)).permute(1, 2, 0) * 16
         self.sha256 = _digest([self.tables])
 
     def embed(self, medium: Int[Tensor, "b t"]) -> Float[Tensor, "b d"]:
-        a, b, c = self.tables
-        return F.relu(a[medium[:, :-2]] + b[medium[:, 1:-1]] + c[medium[:, 2:]]).mean(1)
+        octets = F.pad(self.text.octets(medium), (0, 2), value=-1)
+        there = (octets[:, 2:] >= 0)[..., None]
+        x, (a, b, c) = octets.clamp_min(0), self.tables
+        return (F.relu(a[x[:, :-2]] + b[x[:, 1:-1]] + c[x[:, 2:]]) * there).sum(1) / there.sum(1).clamp_min(1)
 
 
 class ColumnFeatures(Features):
@@ -168,6 +181,24 @@ class ColumnFeatures(Features):
 
     def embed(self, medium: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
         return ((medium - self.mean) / self.deviation).float()
+
+
+class SpectrumFeatures(Features):
+    """What a sound is like on the whole: of each of 32 log-mel bands the mean, the deviation and the mean change from frame to frame.
+
+    Arguments:
+        rate: samples a second; frames are of 32 ms, every 16.
+    """
+
+    name = "mel"
+
+    def __init__(self, rate: int):
+        self.mel = MelSpectrogram(rate, window=rate // 125 * 4, hop=rate // 125 * 2, bands=32)
+        self.sha256 = _digest([self.mel.filters])
+
+    def embed(self, medium: Float[Tensor, "b 1 t"]) -> Float[Tensor, "b d"]:
+        frames = self.mel(medium)
+        return torch.cat([frames.mean(1), frames.std(1, correction=0), frames.diff(dim=1).abs().mean(1)], 1)
 
 
 def _weights(seed: int, name: str, shape: tuple[int, ...]) -> Tensor:

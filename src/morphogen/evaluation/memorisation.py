@@ -5,7 +5,8 @@ A sample is called a copy where it lies nearer to a training example than all bu
     d(x) = min_i |x - train_i|,    copied = share of samples with d(x) < q,    q = 1 % quantile of d over held-out examples
 
 A model that draws from the true law has copied = 0.01; the held-out examples tell how near is near by chance (after Meehan
-et al. 2020). Pictures: Euclidean distance of pixels. Text: the share of the window outside its longest piece found in training.
+et al. 2020). Pictures: Euclidean distance of pixels. Text: the share of the window, in
+its symbols, outside its longest piece found in training.
 """
 
 __all__ = ["memorisation", "nearest"]
@@ -16,7 +17,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from morphogen.data.dataset import Examples, Windows
+from morphogen.data.dataset import Examples
 from morphogen.evaluation.intervals import share
 from morphogen.evaluation.substrings import longest_pieces
 
@@ -50,7 +51,8 @@ def memorisation(samples: Shaped[Tensor, " n *x"], train: Examples, heldout: Sha
 def nearest(medium: Shaped[Tensor, "n ..."], train: Examples) -> Float[Tensor, " n"]:
     """Distance of each row to its nearest training example, fp64."""
     medium = medium.cpu()
-    return _unmatched(medium, train) if isinstance(train, Windows) else _pixels(medium, train)
+    seen = getattr(train, "seen", None)
+    return _pixels(medium, train) if seen is None else _unmatched(medium, seen)
 
 
 def _pixels(medium: Tensor, train: Examples) -> Tensor:
@@ -62,10 +64,8 @@ def _pixels(medium: Tensor, train: Examples) -> Tensor:
     return best
 
 
-def _unmatched(medium: Tensor, train: Windows) -> Tensor:
-    """1 - longest common piece / length."""
-    seen = torch.zeros(len(train.text) + 1, dtype=torch.long)
-    seen.index_add_(0, train.starts, torch.ones_like(train.starts))
-    seen.index_add_(0, train.starts + train.length, -torch.ones_like(train.starts))
-    text = torch.where(seen.cumsum(0)[:-1] > 0, train.text.long(), -1)  # what no training window covers was not seen
-    return 1 - longest_pieces(medium, text).double() / medium.shape[1]
+def _unmatched(medium: Tensor, seen: Tensor) -> Tensor:
+    """1 - longest common piece / length; a row that ends early has the length that it has."""
+    written = medium >= 0
+    nowhere = int(seen.max()) + 1  # behind the end of a row stands what no text has
+    return 1 - longest_pieces(torch.where(written, medium, nowhere), seen).double() / written.sum(1).clamp_min(1)

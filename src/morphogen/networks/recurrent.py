@@ -87,7 +87,7 @@ class Recurrent(Component, nn.Module):
 
 
 class RecurrentMemory:
-    """The states of all layers after `rows` sequences so far, and from them the next symbol's logits.
+    """The states of all layers after `rows` sequences so far, and from them the next symbol's logits; what was read cannot be forgotten.
 
     Arguments:
         network: what they are the states of.
@@ -96,16 +96,31 @@ class RecurrentMemory:
     """
 
     def __init__(self, network: Recurrent, rows: int, context: Context | None):
-        self.network, self.context = network, context
+        self.network, self.context, self.begun = network, context, False
         self.states: list[Any] = [None] * network.layers
-        self.start = torch.full((rows,), network.vocabulary, device=network.symbols.weight.device)
+        self.start = torch.full((rows, 1), network.vocabulary, device=network.symbols.weight.device)
 
     @torch.no_grad()
     def step(self, previous: Int[Tensor, " b"] | None) -> Float[Tensor, "b v"]:
         """The symbols of the position just drawn (None: there is none yet) to the logits of the next."""
-        read = self.start if previous is None else previous
-        logits, self.states = self.network.read(read[:, None], self.context, self.states)
-        return logits[:, 0]
+        return self._advance(self.start)[:, 0] if previous is None else self.read(previous[:, None])[:, 0]
+
+    @torch.no_grad()
+    def read(self, symbols: Int[Tensor, "b t"]) -> Float[Tensor, "b t v"]:
+        """The logits after each of the symbols that stand next; the start is read before the first of all."""
+        late = not self.begun
+        logits = self._advance(torch.cat([self.start, symbols], 1) if late else symbols)
+        return logits[:, 1:] if late else logits
+
+    def select(self, rows: Int[Tensor, " m"]) -> None:
+        """Row i becomes what row rows[i] was."""
+        self.start, self.context = self.start[rows], None if self.context is None else self.context[rows]
+        self.states = [_rows(state, rows) for state in self.states]
+
+    def _advance(self, symbols: Tensor) -> Tensor:
+        self.begun = True
+        logits, self.states = self.network.read(symbols, self.context, self.states)
+        return logits
 
 
 @torch.no_grad()
@@ -114,3 +129,8 @@ def _open_forget_gate(layer: nn.Module) -> None:
     for name, value in (("bias_ih_l0", 1.0), ("bias_hh_l0", 0.0)):
         bias = getattr(layer, name)
         bias[len(bias) // 4 : len(bias) // 2].fill_(value)
+
+
+def _rows(state: Any, rows: Tensor) -> Any:
+    """Some rows of a layer's state: a tensor of GRU, two of LSTM, none before anything was read."""
+    return state if state is None else state[:, rows] if isinstance(state, Tensor) else tuple(part[:, rows] for part in state)

@@ -29,7 +29,7 @@ def comparison(
     """
     data = load(name)
     if directory is None:
-        report = compare(data, budget, systems=systems, n=n, settings={"data": name, "resolution": None, "length": 64})
+        report = compare(data, budget, systems=systems, n=n, settings={"data": name, "resolution": None, "length": None})
     else:
         report = read_report(directory)
     models = {

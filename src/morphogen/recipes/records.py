@@ -1,7 +1,8 @@
 """The records: `results/NAME.json` is the only home of a measured figure, with all that anyone needs to get it again.
 
     figures     what was measured: {name: {"value", "low", "high", ...}}, or a comparison's rows by system
-    models      what it was measured on: {name: {"system", "size", "classes", "representation", "config", "sha256"}}
+    models      what it was measured on: {name: {"system", "size", "classes", "representation", "config", "sha256"}},
+                or of a pretrained one {name: {"gguf", "file", "config", "sha256"}}, `file` being the sha256 of its file
 
 `sha256` is of the config. The model that its config builds today is the one that its page composes today, or the figure is of
 another model than the page describes, and a test says so.
@@ -19,6 +20,7 @@ from typing import Any
 from morphogen.catalogue import compose
 from morphogen.component import Component, build, describe
 from morphogen.data import Dataset
+from morphogen.interop.gguf_named import KNOWN
 from morphogen.report import machine
 from morphogen.run import versions, write_json
 
@@ -41,10 +43,11 @@ def circumstances(device: str = "cpu") -> dict[str, Any]:
     return {"machine": machine(device), "versions": versions(), "date": date.today().isoformat()}
 
 
-def specimen(system: str, size: str, dataset: Dataset, model: Component) -> dict[str, Any]:
-    """What a model was, that was trained as a system of some size on some data."""
+def specimen(system: str, size: str, dataset: Dataset, model: Component, **parts: Component) -> dict[str, Any]:
+    """What a model was, that was trained as a system of some size on some data; `parts` are what else its page was given."""
     config = describe(model)
     known = {"system": system, "size": size, "classes": len(dataset.classes), "representation": describe(dataset.representation)}
+    known |= {"parts": {name: describe(part) for name, part in parts.items()}} if parts else {}
     return known | {"config": config, "sha256": config_sha256(config)}
 
 
@@ -59,5 +62,8 @@ def config_sha256(config: Mapping[str, Any]) -> str:
 
 
 def _moved(known: Mapping[str, Any]) -> bool:
-    page = compose(known["system"], build(known["representation"]), known["classes"], known["size"])
+    if "gguf" in known:
+        return config_sha256(known["config"]) != known["sha256"] or KNOWN[known["gguf"]].sha256 != known["file"]
+    parts = {name: build(part) for name, part in known.get("parts", {}).items()}
+    page = compose(known["system"], build(known["representation"]), known["classes"], known["size"], **parts)
     return config_sha256(known["config"]) != known["sha256"] or describe(build(known["config"])) != describe(page)

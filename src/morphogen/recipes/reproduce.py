@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 from morphogen.catalogue import look_up
 from morphogen.recipes.comparison import comparison
 from morphogen.recipes.guided_ddpm import guided_ddpm
+from morphogen.recipes.smollm2 import smollm2
+from morphogen.recipes.wavenet_voice import wavenet_voice
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,9 @@ RECIPES: Mapping[str, Recipe] = {
     "digits-ddpm": Recipe("DDPM on digits of 8 x 8, steered by its label", 6, partial(guided_ddpm, "digits", 280.0)),
     "mnist-5k": Recipe("one model per family on 5,000 digits of MNIST, 6 min each", 35, partial(comparison, "mnist-5k", 360.0, SIX, 500)),
     "mnist-5k-ddpm": Recipe("DDPM on 5,000 digits of MNIST, steered by its label", 9, partial(guided_ddpm, "mnist-5k", 360.0)),
+    "asterisk-wavenet": Recipe("WaveNet as a vocoder of one voice, beside Griffin-Lim from the same mels", 20, wavenet_voice),
     "fashion-mnist": Recipe("one model per family on clothes, 2 min each", 20, partial(comparison, "fashion-mnist", 120.0, SIX, 300)),
+    "smollm2": Recipe("SmolLM2 from its GGUF file beside transformers, lighter, constrained, k-shot", 20, smollm2),
 }
 
 

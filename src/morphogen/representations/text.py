@@ -93,10 +93,13 @@ class Text(Representation):
             row[: len(content)] = torch.frombuffer(bytearray(content), dtype=torch.uint8) if content else row[:0]
         return found
 
+    def count(self, medium: Int[Tensor, "b t"]) -> Int[Tensor, " b"]:
+        """How many units of text each row stands for."""
+        return (self.sizes[medium.clamp_min(0)] * (medium >= 0)).sum(1)
+
     def encode(self, medium: Int[Tensor, "b t"], rng: Rng) -> Encoded:
-        valid = medium >= 0
-        dims = (self.sizes[medium.clamp_min(0)] * valid).sum(1).float()
-        return Encoded(medium, dims * 0, dims, self.exact, valid)
+        dims = self.count(medium).float()
+        return Encoded(medium, dims * 0, dims, self.exact, medium >= 0)
 
     def decode(self, x: Int[Tensor, "b t"]) -> Int[Tensor, "b t"]:
         return x

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from morphogen.component import ConfigError
-from morphogen.contract import Context
+from morphogen.contract import Context, Unsupported
 from morphogen.families.autoregressive.rules import Rule, known
 
 
@@ -111,9 +111,12 @@ def prompts(objective: Any, context: Context | None, rows: int, length: int) -> 
     """The given beginnings of `rows` sequences of `length` places, [B, P]; P is that of the longest, and 0 where nothing is given.
 
     Raises:
+        Unsupported: for an objective that writes no symbols one after another.
         ConfigError: for another number of rows, a prompt longer than the sequence, an id that there is not, one behind the padding; for
             an empty one where the network has no start symbol to begin from.
     """
+    if not hasattr(objective, "token_log_probs"):
+        raise Unsupported(f"{type(objective).__name__} writes no symbols one after another; sample it by its own sampler")
     if context is None or context.prefix is None:
         return torch.zeros(rows, 0, dtype=torch.int64)
     prefix, vocabulary = context.prefix, getattr(objective, "vocabulary", None)

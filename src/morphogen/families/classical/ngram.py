@@ -11,6 +11,7 @@ References: A mathematical theory of communication, Shannon, 1948 (section 3); a
 __all__ = ["NGram"]
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -58,13 +59,17 @@ class NGram(Objective):
 
     def log_prob(self, x: Encoded, context: Context | None, rng: Rng) -> Likelihood:
         """Exact; a prefix is given, not scored, and an x that does not begin with it has -inf."""
-        log_p = self.network(x.x, context).gather(-1, x.x[..., None])[..., 0]
+        log_p = self.token_log_probs(x.x, context)
         if context is None or context.prefix is None:
             return Likelihood(log_p.sum(1), x.dims, "exact", "mass")
         told = context.prefix >= 0
         other = ((x.x[:, : told.shape[1]] != context.prefix) & told).any(1)
         log_p = log_p.masked_fill(F.pad(told, (0, log_p.shape[1] - told.shape[1])), 0.0)
         return Likelihood(log_p.sum(1).masked_fill(other, -torch.inf), x.dims, "exact", "mass")
+
+    def token_log_probs(self, x: Int[Tensor, "b t"], context: Context | None) -> Float[Tensor, "b t"]:
+        """log p(x_i | x_<i) of every symbol, in its place."""
+        return self.network(x, context).gather(-1, x[..., None])[..., 0]
 
     def sampler(self) -> Sampler:
         return self.decoding
