@@ -86,8 +86,7 @@ def choose_sampler(model: Any, name: str | None, guidance: float, numbers: Mappi
         takes = sorted((known - {"rules", "width"}) | ({"temperature", "top_k", "top_p", "..."} if "rules" in known else set()))
         raise BadArgument(f"{cls.__name__} takes no {', '.join(unknown)}; it takes {', '.join(takes) or 'nothing'}")
     options |= given
-    unasked = name is None and cls is type(default) and not options
-    sampler: Any = default if unasked else cls(**_own(default, cls) | options)
+    sampler: Any = default if name is None and cls is type(default) and not options else cls(**_own(default, cls) | options)
     return sampler if guidance == 1 else Guided(sampler, guidance)
 
 
@@ -159,7 +158,7 @@ def _check_numbers(given: Mapping[str, Any]) -> None:
             raise BadArgument(f"--{option.replace('_', '-')} {value}: give {what}")
 
 
-def _sampler(default: Any, name: str | None) -> type:
+def _sampler(default: Any, name: str | None) -> Any:
     """The class of that name. Errors: BadArgument with those that are like it."""
     from morphogen.component import Component
     from morphogen.contract import Sampler
@@ -178,7 +177,6 @@ def _complete(cls: type) -> bool:
     return all(parameter.default is not parameter.empty for parameter in inspect.signature(cls).parameters.values())
 
 
-def _own(default: Any, cls: type) -> dict[str, Any]:
+def _own(default: Any, cls: Any) -> dict[str, Any]:
     """The numbers of the objective's own sampler, if it is of that class."""
-    own: dict[str, Any] = default.arguments
-    return own if cls is type(default) else {}
+    return default.arguments if cls is type(default) else {}

@@ -175,7 +175,7 @@ class Transformer(Component, nn.Module):
 class TransformerMemory:
     """The keys and values of sequences so far, and from them the next symbol's logits.
 
-    `length` counts the positions answered, the first of which needs no symbol: 1 after the start, T + 1 after T symbols.
+    `length` counts the symbols read, a start symbol not among them.
 
     Arguments:
         network: whose keys and values they are.
@@ -185,16 +185,14 @@ class TransformerMemory:
 
     @torch.no_grad()
     def __init__(self, network: Transformer, rows: int, context: Context | None):
-        self.network, self.rows, self.context = network, rows, context
+        self.network, self.rows, self.context, self.length = network, rows, context, 0
         self.memories = [block.memory(rows, network.length, context) for block in network.blocks]  # type: ignore[operator]
-        self.length = 0
 
     @torch.no_grad()
     def step(self, previous: Int[Tensor, " b"] | None) -> Float[Tensor, "b v"]:
         """The symbols of the position just drawn (None: there is none yet) to the logits of the next."""
         if previous is not None:
             return self.read(previous[:, None])[:, 0]
-        self.length = 1
         if self.network.start is None:
             return self.network.symbols.weight.new_zeros(self.rows, self.network.vocabulary)
         return self.network.advance(self._start(), self.memories, self.context)[:, 0]
@@ -202,10 +200,10 @@ class TransformerMemory:
     @torch.no_grad()
     def read(self, symbols: Int[Tensor, "b t"]) -> Float[Tensor, "b t v"]:
         """Take in t symbols at once, the start before them if it was not read yet: the logits after each."""
-        late = not self.length and self.network.start is not None
+        late = self.network.start is not None and not self.memories[0].own.length
         ids = torch.cat([self._start(), symbols], 1) if late else symbols
+        self.length += symbols.shape[1]
         logits = self.network.advance(ids, self.memories, self.context)
-        self.length = max(self.length, 1) + symbols.shape[1]
         return logits[:, 1:] if late else logits
 
     def select(self, rows: Int[Tensor, " m"]) -> None:
@@ -215,10 +213,10 @@ class TransformerMemory:
             memory.select(rows)
 
     def rewind(self, length: int) -> None:
-        """Forget all positions from `length` on."""
-        for memory in self.memories:
-            memory.own.rewind(length if self.network.start is not None else max(length - 1, 0))
+        """Forget all symbols from `length` on."""
         self.length = length
+        for memory in self.memories:
+            memory.own.rewind(length + (self.network.start is not None))
 
     def _start(self) -> Tensor:
         return torch.full((self.rows, 1), self.network.start or 0, device=self.network.symbols.weight.device)
