@@ -1,6 +1,6 @@
 """`lm-decode`: 110 million parameters in LLaMA's shape, 128 symbols read and 128 written, beside transformers' `generate`.
 
-    fp32        the same weights and, symbol for symbol, the same text on both sides
+    fp32        the same weights, ours laid out for steps (`inference.lay_out`), and symbol for symbol the same text on both sides
     bf16, int8  our numbers, or our matrices (`inference.Quantized`), held in fewer bytes: a step reads them all once
     compiled    our steps of one position compiled; the peer is as its documentation has it
 
@@ -20,8 +20,7 @@ from benchmarks.peers import transformers_llama
 from benchmarks.precisions import best_dtype
 from morphogen.conditioning.prefix import Prefix
 from morphogen.families.autoregressive import Autoregressive, Greedy
-from morphogen.inference import Int8, Quantized
-from morphogen.inference.compiled import compile_steps
+from morphogen.inference import Int8, Quantized, compile_steps, lay_out
 from morphogen.interop.llama import places
 from morphogen.model import Model, parameters
 from morphogen.networks import decoders
@@ -71,7 +70,7 @@ def _held(model: Model, name: Name) -> Any:
     """The model in the precision that the name asks for."""
     if name.precision == "bf16":  # all of it, as the peer at its best
         model.objective.network.to(torch.bfloat16)
-    held: Any = Quantized(model, Int8()) if name.precision == "int8" else model
+    held: Any = Quantized(model, Int8()) if name.precision == "int8" else lay_out(model)
     if name.compiled:
         compile_steps(held.objective.network)
     return held
