@@ -7,18 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
-from morphogen.cli.decoding import (
-    BeamWidth,
-    Expression,
-    MaxNewTokens,
-    MinP,
-    NoRepeat,
-    Penalty,
-    Schema,
-    StopStrings,
-    TopK,
-    TopP,
-)  # fmt: skip
+from morphogen.cli.decoding import BeamWidth, Expression, MaxNewTokens, MinP, NoRepeat, Penalty, Schema, StopStrings, TopK, TopP
 
 if TYPE_CHECKING:
     from torch import Tensor
