@@ -77,10 +77,11 @@ def reference(described: np.ndarray, pixel: tuple[int, ...], levels: int) -> flo
 
 
 def check_parity() -> None:
-    """Every grey level, ends included, and 200 colours of 16 levels, ends among them: log P to 1e-3 where P > 1e-9."""
+    """Every grey level, ends included, and 300 colours of 16 levels (seed 0), a third of them white: log P to 1e-3 where P > 1e-9."""
+    torch.manual_seed(0)
     for channels, levels, x in (
         (1, 256, every((1, 1, 1), 256)),
-        (3, 16, torch.randint(16, (200, 3, 1, 1)).where(torch.rand(200, 3, 1, 1) < 0.7, 15)),
+        (3, 16, torch.randint(16, (300, 3, 1, 1)).where(torch.rand(300, 3, 1, 1) < 0.7, 15)),
     ):
         net = Given(channels, levels)
         with torch.no_grad():
@@ -119,7 +120,7 @@ def odds_that_learn_nothing(patch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("mutate", [closed_ends, colours_apart, odds_that_learn_nothing])
 def test_a_mutant_is_found_out(mutate: Mutate, monkeypatch: pytest.MonkeyPatch) -> None:
     mutate(monkeypatch)
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError, match="not close"):
         check_parity()
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from morphogen.catalogue import compose
+from morphogen.component import build, describe
 from morphogen.data import Dataset, load
 from morphogen.data.dataset import Examples, Pictures
 from morphogen.evaluation.intervals import mean
@@ -63,7 +64,8 @@ def binarise(data: Dataset) -> Dataset:
     """Black and white pictures without labels, each value drawn once for all."""
     parts: dict[str, Any] = {part: _drawn(getattr(data, part), part) for part in ("train", "valid", "test")}
     assert isinstance(data.representation, Pixels)
-    return replace(data, name=f"{data.name}, binarised", classes=(), representation=Pixels(2, data.representation.shape), **parts)
+    pixels = build(describe(data.representation) | {"levels": 2})
+    return replace(data, name=f"{data.name}, binarised", classes=(), representation=pixels, **parts)
 
 
 def _drawn(examples: Examples, part: str) -> Pictures:
