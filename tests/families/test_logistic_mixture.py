@@ -131,7 +131,7 @@ def test_logits_memory_and_scores_are_one_law(shape: tuple[int, ...]) -> None:
         logits, scores = subject(x, None), subject.log_probs(x, None)
         memory, naive, previous = subject.cache(2, None), Recompute(subject, 2, shape, None), None
         for _ in range(torch.Size(shape).numel()):
-            torch.testing.assert_close(memory.step(previous), naive.step(previous), atol=1e-5, rtol=0)
+            torch.testing.assert_close(memory.step(previous), naive.step(previous), atol=1e-5, rtol=1e-5)
             previous = torch.randint(7, (2,))
     torch.testing.assert_close(
         -F.cross_entropy(logits.flatten(0, -2), x.flatten(), reduction="none").view(x.shape), scores, atol=1e-5, rtol=1e-5
