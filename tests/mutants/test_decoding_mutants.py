@@ -1,6 +1,6 @@
 """What decoding promises is held by tests that notice when it is broken: each mutant here fails the check beside it."""
 
-import importlib.util
+import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,14 +19,12 @@ from morphogen.testing import check_model
 
 
 def checks_of(name: str) -> ModuleType:
-    """A file of tests/families, of which no other module may have the name."""
-    path = Path(__file__).parents[1] / "families" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"mutated_{name}", path)
-    assert spec is not None and spec.loader is not None
-    module = sys.modules.setdefault(spec.name, importlib.util.module_from_spec(spec))
-    if not hasattr(module, "N") and not hasattr(module, "LENGTH"):
-        spec.loader.exec_module(module)
-    return module
+    """A file of tests/families, by the name that pytest gives it: a part may be defined once."""
+    sys.path.insert(0, str(Path(__file__).parents[1] / "families"))
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.pop(0)
 
 
 RULES, DECODING, BEAM, LANGUAGE = (checks_of(f"test_{name}") for name in ("rules", "decoding", "beam", "constraints"))
