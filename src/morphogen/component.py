@@ -14,7 +14,6 @@ import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
-from weakref import WeakValueDictionary
 
 
 class ConfigError(ValueError):
@@ -29,23 +28,23 @@ class Asset:
         content: its bytes.
     """
 
-    alive: ClassVar[WeakValueDictionary[str, "Asset"]] = WeakValueDictionary()  # by sha256: a config is built again where it was described
+    known: ClassVar[dict[str, "Asset"]] = {}  # by sha256: a config is built again, without a folder, where it was described
 
     def __init__(self, name: str, content: bytes):
         self.sha256 = hashlib.sha256(content).hexdigest()
         stem, dot, suffix = name.partition(".")
         self.name, self.content = f"{stem.removesuffix(f'-{self.sha256[:8]}')}-{self.sha256[:8]}{dot}{suffix}", content
-        Asset.alive.setdefault(self.sha256, self)
+        Asset.known.setdefault(self.sha256, self)
 
     @classmethod
     def find(cls, written: Mapping[str, Any], folder: Path | None) -> Self:
-        """The asset that a config names. Errors: ConfigError where it is neither in the folder nor alive, or is another file."""
+        """The asset that a config names. Errors: ConfigError where it is neither in the folder nor known, or is another file."""
         name, sha256 = str(written["asset"]), str(written.get("sha256"))
         if Path(name).name != name:
             raise ConfigError(f"{name!r} is no name of a file beside the config")
         if folder is None or not (folder / name).is_file():
-            if sha256 in cls.alive:
-                return cls.alive[sha256]  # type: ignore[return-value]
+            if sha256 in cls.known:
+                return cls.known[sha256]  # type: ignore[return-value]
             raise ConfigError(f"{name} is missing; restore it beside the config")
         found = cls(name, (folder / name).read_bytes())
         if found.sha256 != sha256:
@@ -120,7 +119,7 @@ def build(config: Mapping[str, Any], folder: Path | None = None) -> Any:
 
     Arguments:
         config: as `describe` gives it.
-        folder: where its assets lie; None: those that are alive.
+        folder: where its assets lie; None: those that this process has met.
     """
     built: dict[str, Any] = {}
 

@@ -11,7 +11,7 @@ References: Attention is all you need, Vaswani et al., 2017; Language models are
 Child, Luan, Amodei & Sutskever, 2019.
 """
 
-__all__ = ["Head", "Tied", "Transformer", "TransformerMemory", "Untied"]
+__all__ = ["Head", "Symbols", "Tied", "Transformer", "TransformerMemory", "Untied"]
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -29,6 +29,24 @@ from morphogen.networks.positions import Positions
 from morphogen.numerics.tensors import raster, unraster
 
 
+class Symbols(nn.Embedding):
+    """A vector for each symbol: what is read of it, and what the stream is compared with to score it.
+
+    Arguments:
+        vocabulary: V.
+        width: D of the stream.
+        start: whether there is one row more, read and never scored.
+    """
+
+    def __init__(self, vocabulary: int, width: int, start: bool):
+        super().__init__(vocabulary + start, width)
+        self.vocabulary = vocabulary
+
+    def scores(self, h: Float[Tensor, "b t d"]) -> Float[Tensor, "b t v"]:
+        """h . w_v of every symbol that can be predicted."""
+        return F.linear(h, self.weight[: self.vocabulary])
+
+
 class Head(Component, nn.Module, ABC):
     """How symbols enter the stream and how it becomes logits.
 
@@ -42,15 +60,16 @@ class Head(Component, nn.Module, ABC):
         self.read, self.write = read, write
 
     @abstractmethod
-    def forward(self, h: Float[Tensor, "b t d"], symbols: Float[Tensor, "v d"]) -> Float[Tensor, "b t v"]:
-        """Logits of the normalised stream; `symbols` is the embedding."""
+    def forward(self, h: Float[Tensor, "b t d"], symbols: nn.Module) -> Float[Tensor, "b t v"]:
+        """Logits of the normalised stream; `symbols` is the embedding, which can score too."""
 
 
 class Tied(Head):
     """The embedding again (Press & Wolf 2017, "Using the output embedding to improve language models")."""
 
-    def forward(self, h: Float[Tensor, "b t d"], symbols: Float[Tensor, "v d"]) -> Float[Tensor, "b t v"]:
-        return F.linear(h, symbols) if self.write == 1 else self.write * F.linear(h, symbols)
+    def forward(self, h: Float[Tensor, "b t d"], symbols: nn.Module) -> Float[Tensor, "b t v"]:
+        scores = symbols.scores(h)  # type: ignore[operator]
+        return scores if self.write == 1 else self.write * scores
 
 
 class Untied(Head):
@@ -67,7 +86,7 @@ class Untied(Head):
         self.vocabulary, self.width = vocabulary, width
         self.matrix = nn.Linear(width, vocabulary, bias=False)
 
-    def forward(self, h: Float[Tensor, "b t d"], symbols: Float[Tensor, "v d"]) -> Float[Tensor, "b t v"]:
+    def forward(self, h: Float[Tensor, "b t d"], symbols: nn.Module) -> Float[Tensor, "b t v"]:
         return self.matrix(h) if self.write == 1 else self.write * self.matrix(h)
 
 
@@ -99,7 +118,7 @@ class Transformer(Component, nn.Module):
             raise ConfigError(f"Transformer: start {start} is no id of {vocabulary}; take one, {vocabulary} for one more, or None")
         self.vocabulary, self.length, self.layers, self.start = vocabulary, length, layers, start
         self.dropout, self.vector, self.initial = dropout, vector, initial if initial is not None else Normal()
-        self.symbols, self.positions = nn.Embedding(vocabulary + (start == vocabulary), block.width), positions
+        self.symbols, self.positions = Symbols(vocabulary, block.width, start == vocabulary), positions
         self.condition = nn.Linear(vector, block.width, bias=False) if vector else None
         self.drop = nn.Dropout(dropout)
         self.blocks = nn.ModuleList(block.copy() for _ in range(layers))
@@ -139,7 +158,7 @@ class Transformer(Component, nn.Module):
 
     def logits(self, h: Float[Tensor, "b t d"]) -> Float[Tensor, "b t v"]:
         """What the last block left, to logits: a start symbol of its own is never predicted."""
-        return self.head(self.norm(h), self.symbols.weight[: self.vocabulary])
+        return self.head(self.norm(h), self.symbols)
 
     def advance(self, ids: Int[Tensor, "b t"], memories: Sequence[BlockMemory], context: Context | None) -> Float[Tensor, "b t v"]:
         """The ids read behind what the memories hold, to the logits after each: the whole of a step, to be compiled or written natively."""

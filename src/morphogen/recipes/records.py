@@ -1,24 +1,27 @@
 """The records: `results/NAME.json` is the only home of a measured figure, with all that anyone needs to get it again.
 
     figures     what was measured: {name: {"value", "low", "high", ...}}, or a comparison's rows by system
-    models      what it was measured on: {name: {"system", "size", "classes", "representation", "config", "sha256"}}
+    models      what it was measured on: {name: {"system", "size", "classes", "representation", "config", "sha256"}},
+                or of a pretrained one {name: {"gguf", "file", "config", "sha256"}}, `file` being the sha256 of its file
 
 `sha256` is of the config. The model that its config builds today is the one that its page composes today, or the figure is of
-another model than the page describes, and a test says so.
+another model than the page describes, and a test says so. The files that a config names (tokenizers) lie in `results/assets`.
 """
 
 __all__ = ["RESULTS", "circumstances", "config_sha256", "moved", "read", "specimen", "store"]
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from morphogen.catalogue import compose
-from morphogen.component import Component, build, describe
+from morphogen.component import Asset, Component, build, describe
 from morphogen.data import Dataset
+from morphogen.files import write_bytes
+from morphogen.interop.gguf_named import KNOWN
 from morphogen.report import machine
 from morphogen.run import versions, write_json
 
@@ -32,7 +35,10 @@ def read(name: str) -> dict[str, Any] | None:
 
 
 def store(name: str, record: Mapping[str, Any]) -> None:
-    """Write results/NAME.json."""
+    """Write results/NAME.json, and the assets of its models beside."""
+    for asset in _assets(record):
+        (RESULTS / "assets").mkdir(exist_ok=True)
+        write_bytes(RESULTS / "assets" / asset.name, asset.content)
     write_json(RESULTS / f"{name}.json", record)
 
 
@@ -60,6 +66,18 @@ def config_sha256(config: Mapping[str, Any]) -> str:
 
 
 def _moved(known: Mapping[str, Any]) -> bool:
-    parts = {name: build(part) for name, part in known.get("parts", {}).items()}
-    page = compose(known["system"], build(known["representation"]), known["classes"], known["size"], **parts)
-    return config_sha256(known["config"]) != known["sha256"] or describe(build(known["config"])) != describe(page)
+    if "gguf" in known:
+        return config_sha256(known["config"]) != known["sha256"] or KNOWN[known["gguf"]].sha256 != known["file"]
+    folder = RESULTS / "assets"
+    parts = {name: build(part, folder) for name, part in known.get("parts", {}).items()}
+    page = compose(known["system"], build(known["representation"], folder), known["classes"], known["size"], **parts)
+    return config_sha256(known["config"]) != known["sha256"] or describe(build(known["config"], folder)) != describe(page)
+
+
+def _assets(node: Any) -> Iterator[Asset]:
+    """The files that the configs of a record name; known, since a moment ago their models were measured."""
+    if isinstance(node, Mapping) and "asset" in node:
+        yield Asset.find(node, RESULTS / "assets")
+    elif isinstance(node, Mapping | list | tuple):
+        for child in node.values() if isinstance(node, Mapping) else node:
+            yield from _assets(child)

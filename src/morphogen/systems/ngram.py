@@ -10,6 +10,8 @@ Measured, small, 1 MB of Python's own library in windows of 64 bytes (the first 
 
 __all__ = ["ngram"]
 
+import math
+
 from morphogen.component import ConfigError
 from morphogen.conditioning.prefix import Prefix
 from morphogen.families.autoregressive import Ancestral
@@ -32,6 +34,7 @@ def ngram(text: Text, classes: int = 0, size: Size = "small") -> Model:
     if classes:
         raise ConfigError(f"ngram counts text without labels, the data have {classes} classes; take gpt or rnn_lm")
     order, capacity = SIZES[size]
-    network = KneserNey(text.vocabulary, min(order, text.length), capacity)
+    order = min(order, text.length, int(62 / math.log2(max(2, text.vocabulary))))  # an n-gram is a number of 62 bits: of 5,404 symbols, 5
+    network = KneserNey(text.vocabulary, order, capacity)
     counting = Plan(SGD(0.0), batch=0, accumulate=256, rounds=1)  # one step is a pass over all rows, and enough
     return Model(NGram(network, Ancestral()), text, Prefix(), counting)

@@ -1,0 +1,72 @@
+"""The verbs on a text in tokens: trained, gone on with, sampled from words, measured; bad words end in one line."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from morphogen.cli import main
+from morphogen.run import Run
+
+
+def run(monkeypatch, capsys, *words: str) -> tuple[int, str, str]:
+    monkeypatch.setattr(sys, "argv", ["morphogen", *words])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    out = capsys.readouterr()
+    return int(stop.value.code or 0), out.out, out.err
+
+
+@pytest.fixture
+def text(tmp_path: Path, monkeypatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rhyme.txt").write_text("".join(f"the cat of {i} sat on mat {i * i % 31}.\n" for i in range(900)))
+    return "rhyme.txt"
+
+
+@pytest.mark.parametrize("tokens", ["bpe:280", "characters"])
+def test_a_run_on_symbols_goes_through_all_verbs(text, tokens, monkeypatch, capsys):
+    words = ("--data", text, "--tokens", tokens, "--length", "16", "--steps", "3", "--size", "tiny")
+    assert run(monkeypatch, capsys, "train", "gpt", *words)[0] == 0
+    made = Run.latest("runs")
+    assert made.record["settings"]["tokens"] == tokens
+    assert len(list((made.directory / "model").glob("tokenizer-*.json"))) == (tokens == "bpe:280")
+    code, out, _ = run(monkeypatch, capsys, "sample", "--n", "2", "--prompt", "the cat")
+    assert code == 0 and out.count("the cat") >= 2
+    assert run(monkeypatch, capsys, "evaluate", "--n", "12")[0] == 0
+    report = json.loads((made.directory / "evaluation.json").read_text())
+    assert report["unit"] == ("bits/byte" if tokens == "bpe:280" else "bits/character")
+    if tokens == "characters":
+        code, _, error = run(monkeypatch, capsys, "sample", "--prompt", "Zebra")
+        assert code == 2 and error.startswith("morphogen: 'Z' (U+005A)") and error.count("\n") == 1
+
+
+def test_training_goes_on_with_the_same_pieces(text, monkeypatch, capsys):
+    words = ("--data", text, "--tokens", "unigram:270", "--length", "16", "--steps", "3", "--size", "tiny")
+    run(monkeypatch, capsys, "train", "gpt", *words)
+    directory = str(Run.latest("runs").directory)
+    code, _, error = run(monkeypatch, capsys, "train", "--resume", directory)
+    assert code == 0, error
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("--tokens", "words"), "tokens 'words': write bytes, characters, bpe:1000"),
+        (("--tokens", "bpe:10"), "a vocabulary of 10 cannot hold the 256 bytes"),
+        (("--tokens", "bpe:280", "--length", "9000"), "length"),
+    ],
+)
+def test_bad_words_end_in_one_line(text, words, why, monkeypatch, capsys):
+    code, _, error = run(monkeypatch, capsys, "train", "gpt", "--data", text, "--steps", "1", "--size", "tiny", *words)
+    assert code == 2 and why in error and error.count("\n") == 1
+    assert not Path("runs").exists()
+
+
+def test_a_text_that_is_none_ends_in_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for content in (b"", b"caf\xe9 " * 200):
+        Path("bad.txt").write_bytes(content)
+        code, _, error = run(monkeypatch, capsys, "train", "gpt", "--data", "bad.txt", "--tokens", "bpe:300", "--steps", "1")
+        assert code == 2 and error.startswith("morphogen: bad.txt: ") and error.count("\n") == 1
