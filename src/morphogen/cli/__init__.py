@@ -10,6 +10,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 import typer
 
 from morphogen.cli.advise import advise
+from morphogen.cli.chat import chat
 from morphogen.cli.compare import compare
 from morphogen.cli.data import data
 from morphogen.cli.evaluate import evaluate
@@ -33,7 +34,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (compare, train, sample, evaluate, advise, reproduce, systems, data):
+for verb in (compare, train, sample, evaluate, advise, reproduce, systems, data, chat):
     app.command()(verb)
 
 

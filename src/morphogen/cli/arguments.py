@@ -1,6 +1,9 @@
 """How words of the command line become values."""
 
-__all__ = ["BadArgument", "changes", "choose_class", "choose_device", "choose_indices", "choose_sampler", "open_file", "seconds"]
+__all__ = [
+    "BadArgument", "changes", "choose_class", "choose_device", "choose_indices", "choose_sampler", "choose_weights",
+    "open_file", "seconds",
+]  # fmt: skip
 
 import difflib
 import inspect
@@ -83,7 +86,8 @@ def choose_sampler(model: Any, name: str | None, guidance: float, numbers: Mappi
         takes = sorted((known - {"rules", "width"}) | ({"temperature", "top_k", "top_p", "..."} if "rules" in known else set()))
         raise BadArgument(f"{cls.__name__} takes no {', '.join(unknown)}; it takes {', '.join(takes) or 'nothing'}")
     options |= given
-    sampler = default if name is None and cls is type(default) and not options else cls(**_own(default, cls) | options)
+    unasked = name is None and cls is type(default) and not options
+    sampler: Any = default if unasked else cls(**_own(default, cls) | options)
     return sampler if guidance == 1 else Guided(sampler, guidance)
 
 
@@ -98,6 +102,16 @@ def choose_class(run: "Run", text: str) -> int:
             f"--condition {text}: {run.directory} has {len(classes)} classes; write index:0 to index:{max(0, len(classes) - 1)}"
         )
     return int(number)
+
+
+def choose_weights(name: str) -> Any:
+    """How matrices are held: fp32 (None), bf16 or int8."""
+    from morphogen.inference import BFloat16, Int8
+
+    kinds = {"fp32": None, "bf16": BFloat16(), "int8": Int8()}
+    if name not in kinds:
+        raise BadArgument(f"--weights {name}: there are {', '.join(kinds)}")
+    return kinds[name]
 
 
 def choose_indices(n: int | None, text: str | None) -> list[int]:
@@ -166,4 +180,5 @@ def _complete(cls: type) -> bool:
 
 def _own(default: Any, cls: type) -> dict[str, Any]:
     """The numbers of the objective's own sampler, if it is of that class."""
-    return default.arguments if cls is type(default) else {}
+    own: dict[str, Any] = default.arguments
+    return own if cls is type(default) else {}

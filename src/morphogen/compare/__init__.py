@@ -6,12 +6,12 @@ forecast.py     how long it will take             runs.py         runs measured 
 table.py        the rows in a terminal
 """
 
-__all__ = ["Comparison", "compare", "evaluate", "find_runs", "is_run", "rescore", "resume", "table"]
+__all__ = ["Comparison", "compare", "evaluate", "find_runs", "is_run", "rescore", "resume", "table", "weigh"]
 
 from typing import Any
 
 from morphogen.compare.comparison import Comparison
-from morphogen.compare.runs import evaluate, find_runs, is_run, rescore, resume
+from morphogen.compare.runs import evaluate, find_runs, is_run, rescore, resume, weigh
 from morphogen.compare.table import table
 from morphogen.data import Dataset
 

@@ -3,7 +3,7 @@
 A run's settings hold what its data were loaded with, so that a directory is all a person has to name.
 """
 
-__all__ = ["evaluate", "find_runs", "is_run", "rescore", "resume"]
+__all__ = ["evaluate", "find_runs", "is_run", "rescore", "resume", "weigh"]
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +13,10 @@ from morphogen.compare.bench import Bench
 from morphogen.compare.comparison import Comparison
 from morphogen.compare.record import read_report
 from morphogen.data import Dataset, load
+from morphogen.evaluation.likelihood import spread
+from morphogen.evaluation.precision import PrecisionCost, precision_cost
 from morphogen.files import write_json
+from morphogen.inference.weights import Weights
 from morphogen.rank import ALONE, Rank
 from morphogen.run import Run, RunError
 
@@ -117,6 +120,16 @@ def evaluate(run: Run, n: int | None = None, device: str = "cpu", rank: Rank = A
     report = bench.facts() | {"rows": [bench.real()[0], *bench.codecs(), row]}
     rank.once(lambda: write_json(run.directory / "evaluation.json", report))
     return report
+
+
+def weigh(run: Run, weights: Weights, n: int | None = None, device: str = "cpu") -> PrecisionCost:
+    """What it costs a run to hold its matrices in fewer bytes, on n held-out rows (at most 1000).
+
+    Errors: RunError as of `evaluate`; Unsupported for a model without a likelihood.
+    """
+    model, part = run.model(device), _data(run).test
+    rows = part[spread(len(part), min(n or 1000, 1000))]
+    return precision_cost(getattr(model, "last", model), weights, rows, run.record["settings"].get("seed", 0))
 
 
 def _data(run: Run) -> Dataset:

@@ -1,6 +1,9 @@
-"""Models that only answer: the same contract, with what training needed left out."""
+"""Models that only answer: matrices in fewer bytes or in a quicker order, compiled steps, conversations."""
 
-__all__ = ["BFloat16", "Int8", "Quantized"]
+__all__ = ["BFloat16", "Conversation", "Int8", "Quantized", "compile_steps", "lay_out"]
 
+from morphogen.inference.compiled import compile_steps
+from morphogen.inference.conversation import Conversation
+from morphogen.inference.layout import lay_out
 from morphogen.inference.quantized import Quantized
 from morphogen.inference.weights import BFloat16, Int8

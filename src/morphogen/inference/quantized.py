@@ -11,6 +11,7 @@ __all__ = ["Quantized"]
 import copy
 from typing import Any
 
+import torch
 from torch import nn
 
 from morphogen.component import Component
@@ -48,6 +49,11 @@ class Quantized(Component, Boundary):
     def conditioner(self) -> Conditioner | None:
         """The model's."""
         return self.model.conditioner
+
+    @property
+    def device(self) -> torch.device:
+        """Where its numbers lie."""
+        return self.model.device
 
     @property
     def bytes(self) -> int:

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from morphogen.component import Component
 
+TILE = 32  # of torch's int8 product, which reads past the end of what is no multiple of it
 FEW = 4  # positions at once up to which int8 is multiplied as it lies; beyond, one conversion serves them all (measured on two cores)
 
 
@@ -68,6 +69,7 @@ class HeldLinear(nn.Module):
     def __init__(self, linear: nn.Linear, weights: Weights):
         super().__init__()
         self.matrix = weights.hold(linear.weight.detach())
+        self.register_buffer("weight", _like(linear), persistent=False)
         self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().clone(), requires_grad=False)
 
     def forward(self, x: Float[Tensor, "... i"]) -> Float[Tensor, "... o"]:
@@ -86,13 +88,20 @@ class HeldEmbedding(nn.Module):
     def __init__(self, embedding: nn.Embedding, weights: Weights):
         super().__init__()
         self.matrix = weights.hold(embedding.weight.detach())
+        self.register_buffer("weight", _like(embedding), persistent=False)
+        self.vocabulary: int = embedding.vocabulary  # type: ignore[assignment]
 
     def forward(self, ids: Int[Tensor, "..."]) -> Float[Tensor, "... d"]:
         return self.matrix.rows(ids)
 
     def scores(self, h: Float[Tensor, "... d"]) -> Float[Tensor, "... v"]:
-        """h . w_v of every row."""
-        return self.matrix(h)
+        """h . w_v of every symbol that can be predicted."""
+        return self.matrix(h)[..., : self.vocabulary]
+
+
+def _like(part: nn.Linear | nn.Embedding) -> Tensor:
+    """No weights, but the place and the precision of what comes out: what others ask of `weight`."""
+    return part.weight.detach().new_empty(0)
 
 
 class _Rounded(Held):
@@ -113,19 +122,22 @@ class _Scaled(Held):
     def __init__(self, matrix: Tensor):
         super().__init__()
         scale = matrix.abs().amax(1).clamp_min(torch.finfo(torch.float32).tiny) / 127
+        levels = (matrix / scale[:, None]).round().to(torch.int8)
         self.register_buffer("scale", scale)
-        self.register_buffer("levels", (matrix / scale[:, None]).round().to(torch.int8))
+        self.register_buffer("levels", F.pad(levels, (0, 0, 0, -len(levels) % TILE)))
+        self.register_buffer("ones", torch.ones(len(self.levels), dtype=torch.bfloat16, device=matrix.device), persistent=False)
 
     scale: Tensor
-    levels: Tensor
+    levels: Tensor  # with rows of zeros up to a multiple of TILE
+    ones: Tensor
 
     def forward(self, x: Float[Tensor, "... i"]) -> Float[Tensor, "... o"]:
         flat = x.flatten(0, -2).bfloat16()
-        if len(flat) <= FEW and flat.device.type == "cpu":
-            y = torch._weight_int8pack_mm(flat, self.levels, torch.ones_like(self.scale, dtype=torch.bfloat16))
+        if len(flat) <= FEW and flat.shape[1] % TILE == 0 and flat.device.type == "cpu":
+            y = torch._weight_int8pack_mm(flat, self.levels, self.ones)  # the scales themselves are not rounded to bfloat16
         else:
             y = F.linear(flat, self.levels.bfloat16())  # -127 .. 127 are whole in bfloat16
-        return (y.float() * self.scale).to(x.dtype).unflatten(0, x.shape[:-1])
+        return (y[:, : len(self.scale)].float() * self.scale).to(x.dtype).unflatten(0, x.shape[:-1])
 
     def rows(self, ids: Int[Tensor, "..."]) -> Float[Tensor, "... i"]:
         return self.levels[ids].float() * self.scale[ids][..., None]

@@ -8,12 +8,13 @@ turn by writing so.
     >>> template.render([{"role": "user", "content": "a < b {{ 7 * 7 }}"}])
     '<|user|>a < b {{ 7 * 7 }}'
 
-Reference: Jinja's sandbox (Pallets); the names that a template may use are those of Hugging Face's `apply_chat_template`.
+Reference: Jinja's sandbox (Pallets); the names that a template may use are those of Hugging Face's templates.
 """
 
 __all__ = ["ChatTemplate", "Message"]
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import count
@@ -64,11 +65,25 @@ class ChatTemplate:
             raise ConfigError(f"the chat template does not take this conversation ({_reason(error)})") from error
         return "".join(made)
 
-    def ids(self, messages: Sequence[Message], encode: Callable[[str], list[int]], control: Iterable[str], reply: bool = True) -> list[int]:
-        """The conversation as ids; `control`: the words that only the template may say."""
+    def ids(
+        self, messages: Sequence[Message], spell: Callable[[str], list[int]], control: Mapping[str, int], reply: bool = True
+    ) -> list[int]:
+        """The conversation as ids.
+
+        Arguments:
+            messages: of the conversation.
+            spell: a text to its ids, none of which steers (`Text.ids`).
+            control: the words that only the template may say, and their ids.
+            reply: up to where the model's turn begins.
+        """
         mark = next(chr(c) for c in count(PRIVATE) if not any(chr(c) in message["content"] for message in messages))
-        spelled = [dict(message) | {"content": _spell(message["content"], control, mark)} for message in messages]
-        return [symbol for piece in self.render(spelled, reply).split(mark) if piece for symbol in encode(piece)]
+        spelled = [dict(message) | {"content": _mark(message["content"], control, mark)} for message in messages]
+        words = sorted(control, key=len, reverse=True)
+        found: list[int] = []
+        for piece in re.split("|".join(f"({re.escape(word)})" for word in words), self.render(spelled, reply)):
+            if piece:
+                found += [control[piece]] if piece in control else spell(piece.replace(mark, ""))
+        return found
 
 
 class _Sandbox(ImmutableSandboxedEnvironment):
@@ -104,8 +119,8 @@ def _bounded_range() -> Callable[..., range]:
     return bounded
 
 
-def _spell(text: str, control: Iterable[str], mark: str) -> str:
-    """The text with a mark inside every control word, where it is cut before it is encoded."""
+def _mark(text: str, control: Iterable[str], mark: str) -> str:
+    """The text with a mark inside every control word, so that it is none."""
     for word in control:
         text = text.replace(word, word[:1] + mark + word[1:])
     return text

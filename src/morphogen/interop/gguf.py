@@ -9,7 +9,7 @@ Little-endian; a string is its length u64 and its UTF-8. Versions 2 and 3 (which
 not read: a tensor costs its own bytes when it is asked for. Nothing in the file is believed: every count and length is held against the
 bytes that are left before room is made for it, so that a damaged file ends in one line and not in a full memory.
 
-Reference: the specification `docs/gguf.md` of ggml (Gerganov and others, 2023).
+Reference: the specification of GGUF in ggml's documentation (Gerganov and others, 2023).
 """
 
 __all__ = ["GGUF", "Info"]
@@ -88,13 +88,18 @@ class GGUF:
             raise ConfigError(f"{self.path}: {key} is {str(value)[:40]!r}, which is no {kind.__name__}; the file is damaged")
         return value
 
-    def tensor(self, name: str, shape: tuple[int, ...]) -> Float[Tensor, "..."]:
-        """The numbers of a tensor of that shape, float32. Errors: ConfigError where there is none, or it holds NaN or infinities."""
+    def check(self, name: str, shape: tuple[int, ...]) -> Info:
+        """Where the tensor lies. Errors: ConfigError where there is none of that name and shape."""
         info = self.tensors.get(name)
         if info is None:
             raise ConfigError(f"{self.path}: holds no tensor {name}; it is damaged, or of another architecture")
         if info.shape != shape:
             raise ConfigError(f"{self.path}: {name} is {info.shape}, its metadata say {shape}; the file is damaged")
+        return info
+
+    def tensor(self, name: str, shape: tuple[int, ...]) -> Float[Tensor, "..."]:
+        """The numbers of a tensor, float32. Errors: as of `check`; ConfigError where it holds NaN or infinities."""
+        info = self.check(name, shape)
         raw = np.frombuffer(self._bytes, np.uint8, info.size, info.start).reshape(-1, info.format.size)
         with np.errstate(invalid="ignore", over="ignore"):
             numbers = torch.from_numpy(info.format.read(raw)).view(shape)
@@ -198,6 +203,8 @@ def _infos(cursor: _Cursor, number: int, alignment: int) -> dict[str, Info]:
         if offset % alignment or info.start + info.size > cursor.end:
             raise cursor.fail(f"has {name[:60]!r} end at byte {info.start + info.size} of {cursor.end}, told of")
         found[name] = info
+    if sum(info.size for info in found.values()) > cursor.end - data:
+        raise cursor.fail("has tensors that lie on one another, told of")
     return found
 
 

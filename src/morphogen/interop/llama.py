@@ -9,7 +9,7 @@ in `gpt2.py`.
 Reference: LLaMA: open and efficient foundation language models, Touvron et al., 2023; names as in Wolf et al., 2020, "Transformers".
 """
 
-__all__ = ["read_llama", "write_llama"]
+__all__ = ["places", "read_llama", "write_llama"]
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -55,9 +55,9 @@ def read_llama(folder: str | Path, begin: bool = True, length: int = 2048) -> Tr
     if tied and "lm_head.weight" in weights:
         weights.files.pop("lm_head.weight")  # the embedding again
     with torch.device("meta"):
-        weights.check(list(_places(_network(config, begin, length, tied))))
+        weights.check(list(places(_network(config, begin, length, tied))))
     network = _network(config, begin, length, tied)
-    weights.fill(list(_places(network)))
+    weights.fill(list(places(network)))
     return network.eval()
 
 
@@ -86,7 +86,24 @@ def write_llama(network: Transformer, folder: str | Path, end: int | None = None
         "tie_word_embeddings": isinstance(network.head, Tied), "bos_token_id": network.start, "eos_token_id": end,
         OWN_START: network.start == network.vocabulary, "dtype": "float32",
     }  # fmt: skip
-    write_folder(Path(folder), config, _places(network), PREFIX)
+    write_folder(Path(folder), config, places(network), PREFIX)
+
+
+def places(network: Any) -> Iterator[Place]:
+    """Every tensor of a network of LLaMA's parts, and where it stands in a folder."""
+    yield from (Place.of(network.symbols.weight, "embed_tokens.weight"), Place.of(network.norm.weight, "norm.weight"))
+    if isinstance(network.head, Untied):
+        yield Place.of(network.head.matrix.weight, "lm_head.weight")
+    for i, block in enumerate(network.blocks):
+        attention, feed = block.attention, block.feed_forward
+        of = f"layers.{i}."
+        rows = attention.heads * attention.each, attention.shared * attention.each, attention.shared * attention.each
+        yield Place(attention.queries_keys_values.weight, [f"{of}self_attn.{name}_proj.weight" for name in "qkv"], rows)
+        yield Place.of(attention.out.weight, f"{of}self_attn.o_proj.weight")
+        yield Place(feed.gates_features.weight, [f"{of}mlp.{name}_proj.weight" for name in ("gate", "up")], (feed.hidden, feed.hidden))
+        yield Place.of(feed.out.weight, f"{of}mlp.down_proj.weight")
+        yield Place.of(block.norms[0].weight, f"{of}input_layernorm.weight")
+        yield Place.of(block.norms[1].weight, f"{of}post_attention_layernorm.weight")
 
 
 def _network(config: Config, begin: bool, length: int, tied: bool) -> Transformer:
@@ -130,23 +147,6 @@ def _scaling_written(scaling: Scaling | None) -> dict[str, Any]:
         of = {"factor": scaling.factor, "low_freq_factor": scaling.slow, "high_freq_factor": scaling.fast}
         return {"rope_type": "llama3"} | of | {"original_max_position_embeddings": scaling.length}
     return {}
-
-
-def _places(network: Any) -> Iterator[Place]:
-    """Every tensor of ours."""
-    yield from (Place.of(network.symbols.weight, "embed_tokens.weight"), Place.of(network.norm.weight, "norm.weight"))
-    if isinstance(network.head, Untied):
-        yield Place.of(network.head.matrix.weight, "lm_head.weight")
-    for i, block in enumerate(network.blocks):
-        attention, feed = block.attention, block.feed_forward
-        of = f"layers.{i}."
-        rows = attention.heads * attention.each, attention.shared * attention.each, attention.shared * attention.each
-        yield Place(attention.queries_keys_values.weight, [f"{of}self_attn.{name}_proj.weight" for name in "qkv"], rows)
-        yield Place.of(attention.out.weight, f"{of}self_attn.o_proj.weight")
-        yield Place(feed.gates_features.weight, [f"{of}mlp.{name}_proj.weight" for name in ("gate", "up")], (feed.hidden, feed.hidden))
-        yield Place.of(feed.out.weight, f"{of}mlp.down_proj.weight")
-        yield Place.of(block.norms[0].weight, f"{of}input_layernorm.weight")
-        yield Place.of(block.norms[1].weight, f"{of}post_attention_layernorm.weight")
 
 
 def _strange(network: Any) -> Iterator[str]:

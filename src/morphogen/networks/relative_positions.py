@@ -96,9 +96,8 @@ class Rotary(RelativePositions):
         self.register_buffer("sin", torch.cat([-sin, sin], 1)[:, None], persistent=False)
 
     def turn(self, x: Float[Tensor, "b t n d"], place: int) -> Float[Tensor, "b t n d"]:
-        end = place + x.shape[1]
-        halves_changed = x.roll(self.width // 2, -1)
-        return torch.addcmul(x * self.cos[place:end], halves_changed, self.sin[place:end])
+        cos, sin = (table[place : place + x.shape[1]].to(x.dtype) for table in (self.cos, self.sin))
+        return torch.addcmul(x * cos, x.roll(self.width // 2, -1), sin)
 
 
 class ALiBi(RelativePositions):

@@ -11,7 +11,7 @@ References: Attention is all you need, Vaswani et al., 2017; Language models are
 Child, Luan, Amodei & Sutskever, 2019.
 """
 
-__all__ = ["Head", "Tied", "Transformer", "TransformerMemory", "Untied"]
+__all__ = ["Head", "Symbols", "Tied", "Transformer", "TransformerMemory", "Untied"]
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -29,6 +29,24 @@ from morphogen.networks.positions import Positions
 from morphogen.numerics.tensors import raster, unraster
 
 
+class Symbols(nn.Embedding):
+    """A vector for each symbol: what is read of it, and what the stream is compared with to score it.
+
+    Arguments:
+        vocabulary: V.
+        width: D of the stream.
+        start: whether there is one row more, read and never scored.
+    """
+
+    def __init__(self, vocabulary: int, width: int, start: bool):
+        super().__init__(vocabulary + start, width)
+        self.vocabulary = vocabulary
+
+    def scores(self, h: Float[Tensor, "b t d"]) -> Float[Tensor, "b t v"]:
+        """h . w_v of every symbol that can be predicted."""
+        return F.linear(h, self.weight[: self.vocabulary])
+
+
 class Head(Component, nn.Module, ABC):
     """How symbols enter the stream and how it becomes logits.
 
@@ -42,15 +60,16 @@ class Head(Component, nn.Module, ABC):
         self.read, self.write = read, write
 
     @abstractmethod
-    def forward(self, h: Float[Tensor, "b t d"], symbols: Float[Tensor, "v d"]) -> Float[Tensor, "b t v"]:
-        """Logits of the normalised stream; `symbols` is the embedding."""
+    def forward(self, h: Float[Tensor, "b t d"], symbols: nn.Module) -> Float[Tensor, "b t v"]:
+        """Logits of the normalised stream; `symbols` is the embedding, which can score too."""
 
 
 class Tied(Head):
     """The embedding again (Press & Wolf 2017, "Using the output embedding to improve language models")."""
 
-    def forward(self, h: Float[Tensor, "b t d"], symbols: Float[Tensor, "v d"]) -> Float[Tensor, "b t v"]:
-        return F.linear(h, symbols) if self.write == 1 else self.write * F.linear(h, symbols)
+    def forward(self, h: Float[Tensor, "b t d"], symbols: nn.Module) -> Float[Tensor, "b t v"]:
+        scores = symbols.scores(h)  # type: ignore[operator]
+        return scores if self.write == 1 else self.write * scores
 
 
 class Untied(Head):
@@ -67,7 +86,7 @@ class Untied(Head):
         self.vocabulary, self.width = vocabulary, width
         self.matrix = nn.Linear(width, vocabulary, bias=False)
 
-    def forward(self, h: Float[Tensor, "b t d"], symbols: Float[Tensor, "v d"]) -> Float[Tensor, "b t v"]:
+    def forward(self, h: Float[Tensor, "b t d"], symbols: nn.Module) -> Float[Tensor, "b t v"]:
         return self.matrix(h) if self.write == 1 else self.write * self.matrix(h)
 
 
@@ -99,7 +118,7 @@ class Transformer(Component, nn.Module):
             raise ConfigError(f"Transformer: start {start} is no id of {vocabulary}; take one, {vocabulary} for one more, or None")
         self.vocabulary, self.length, self.layers, self.start = vocabulary, length, layers, start
         self.dropout, self.vector, self.initial = dropout, vector, initial if initial is not None else Normal()
-        self.symbols, self.positions = nn.Embedding(vocabulary + (start == vocabulary), block.width), positions
+        self.symbols, self.positions = Symbols(vocabulary, block.width, start == vocabulary), positions
         self.condition = nn.Linear(vector, block.width, bias=False) if vector else None
         self.drop = nn.Dropout(dropout)
         self.blocks = nn.ModuleList(block.copy() for _ in range(layers))
@@ -139,7 +158,7 @@ class Transformer(Component, nn.Module):
 
     def logits(self, h: Float[Tensor, "b t d"]) -> Float[Tensor, "b t v"]:
         """What the last block left, to logits: a start symbol of its own is never predicted."""
-        return self.head(self.norm(h), self.symbols.weight[: self.vocabulary])
+        return self.head(self.norm(h), self.symbols)
 
     def advance(self, ids: Int[Tensor, "b t"], memories: Sequence[BlockMemory], context: Context | None) -> Float[Tensor, "b t v"]:
         """The ids read behind what the memories hold, to the logits after each: the whole of a step, to be compiled or written natively."""
@@ -156,7 +175,7 @@ class Transformer(Component, nn.Module):
 class TransformerMemory:
     """The keys and values of sequences so far, and from them the next symbol's logits.
 
-    `length` counts the positions answered, the first of which needs no symbol: 1 after the start, T + 1 after T symbols.
+    `length` counts the symbols read, a start symbol not among them.
 
     Arguments:
         network: whose keys and values they are.
@@ -166,16 +185,14 @@ class TransformerMemory:
 
     @torch.no_grad()
     def __init__(self, network: Transformer, rows: int, context: Context | None):
-        self.network, self.rows, self.context = network, rows, context
+        self.network, self.rows, self.context, self.length = network, rows, context, 0
         self.memories = [block.memory(rows, network.length, context) for block in network.blocks]  # type: ignore[operator]
-        self.length = 0
 
     @torch.no_grad()
     def step(self, previous: Int[Tensor, " b"] | None) -> Float[Tensor, "b v"]:
         """The symbols of the position just drawn (None: there is none yet) to the logits of the next."""
         if previous is not None:
             return self.read(previous[:, None])[:, 0]
-        self.length = 1
         if self.network.start is None:
             return self.network.symbols.weight.new_zeros(self.rows, self.network.vocabulary)
         return self.network.advance(self._start(), self.memories, self.context)[:, 0]
@@ -183,10 +200,10 @@ class TransformerMemory:
     @torch.no_grad()
     def read(self, symbols: Int[Tensor, "b t"]) -> Float[Tensor, "b t v"]:
         """Take in t symbols at once, the start before them if it was not read yet: the logits after each."""
-        late = not self.length and self.network.start is not None
+        late = self.network.start is not None and not self.memories[0].own.length
         ids = torch.cat([self._start(), symbols], 1) if late else symbols
+        self.length += symbols.shape[1]
         logits = self.network.advance(ids, self.memories, self.context)
-        self.length = max(self.length, 1) + symbols.shape[1]
         return logits[:, 1:] if late else logits
 
     def select(self, rows: Int[Tensor, " m"]) -> None:
@@ -196,10 +213,10 @@ class TransformerMemory:
             memory.select(rows)
 
     def rewind(self, length: int) -> None:
-        """Forget all positions from `length` on."""
-        for memory in self.memories:
-            memory.own.rewind(length if self.network.start is not None else max(length - 1, 0))
+        """Forget all symbols from `length` on."""
         self.length = length
+        for memory in self.memories:
+            memory.own.rewind(length + (self.network.start is not None))
 
     def _start(self) -> Tensor:
         return torch.full((self.rows, 1), self.network.start or 0, device=self.network.symbols.weight.device)

@@ -1,7 +1,8 @@
 """The records: `results/NAME.json` is the only home of a measured figure, with all that anyone needs to get it again.
 
     figures     what was measured: {name: {"value", "low", "high", ...}}, or a comparison's rows by system
-    models      what it was measured on: {name: {"system", "size", "classes", "representation", "config", "sha256"}}
+    models      what it was measured on: {name: {"system", "size", "classes", "representation", "config", "sha256"}},
+                or of a pretrained one {name: {"gguf", "file", "config", "sha256"}}, `file` being the sha256 of its file
 
 `sha256` is of the config. The model that its config builds today is the one that its page composes today, or the figure is of
 another model than the page describes, and a test says so. The files that a config names (tokenizers) lie in `results/assets`.
@@ -20,6 +21,7 @@ from morphogen.catalogue import compose
 from morphogen.component import Asset, Component, build, describe
 from morphogen.data import Dataset
 from morphogen.files import write_bytes
+from morphogen.interop.gguf_named import KNOWN
 from morphogen.report import machine
 from morphogen.run import versions, write_json
 
@@ -64,6 +66,8 @@ def config_sha256(config: Mapping[str, Any]) -> str:
 
 
 def _moved(known: Mapping[str, Any]) -> bool:
+    if "gguf" in known:
+        return config_sha256(known["config"]) != known["sha256"] or KNOWN[known["gguf"]].sha256 != known["file"]
     folder = RESULTS / "assets"
     parts = {name: build(part, folder) for name, part in known.get("parts", {}).items()}
     page = compose(known["system"], build(known["representation"], folder), known["classes"], known["size"], **parts)

@@ -16,6 +16,7 @@ from morphogen.catalogue import look_up
 from morphogen.recipes.comparison import comparison
 from morphogen.recipes.guided_ddpm import guided_ddpm
 from morphogen.recipes.language import language
+from morphogen.recipes.smollm2 import smollm2
 from morphogen.recipes.translation import translation
 from morphogen.recipes.wavenet_voice import wavenet_voice
 
@@ -48,6 +49,7 @@ RECIPES: Mapping[str, Recipe] = {
     "bible-tokens": Recipe("GPT in bytes and in pieces, 4 min each", 16, partial(language, "kjv+shakespeare", 240.0, ("gpt",), SYMBOLS)),
     "code": Recipe("GPT on Python's own library", 9, partial(language, "stdlib", 360.0, ("ngram", "gpt"), ("bpe:1000",))),
     "translation": Recipe("English verses into Spanish ones, beside a dictionary", 12, translation),
+    "smollm2": Recipe("SmolLM2 from its GGUF file beside transformers, lighter, constrained, k-shot", 20, smollm2),
 }
 
 

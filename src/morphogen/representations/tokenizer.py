@@ -26,6 +26,7 @@ import tokenizers
 from morphogen.component import Asset, Component, ConfigError
 
 END = "<|endoftext|>"
+PLAIN = {bytes([byte]) for byte in (*b"\t\n", *range(32, 127))}
 LEAST = 258  # all bytes, the end, and something to learn
 
 
@@ -36,7 +37,7 @@ class Tokenizer(Component):
         file: its JSON.
         end: the piece that ends a text, one of the file's special ones; None: there is none.
 
-    Raises ConfigError for a file that is damaged, lacks the end, or cannot spell every byte.
+    Raises ConfigError for a file that is damaged, lacks the end, or cannot spell plain text.
     """
 
     FILE: ClassVar[str] = "tokenizer.json"
@@ -51,11 +52,17 @@ class Tokenizer(Component):
             raise ConfigError(f"{file.name} has no special piece {end!r} to end a text with; name one that it has, or None")
         self.last: int | None = None if end is None else self._model.token_to_id(end)
         self.pieces: tuple[bytes, ...] = tuple(pieces.get(number, b"") for number in range(max(pieces, default=-1) + 1))
-        if lost := {bytes([byte]) for byte in range(256)} - set(self.pieces):
-            raise ConfigError(f"{file.name} has no piece for {len(lost)} of the 256 bytes, so not every text can be spelled; give another")
+        self._lost = {bytes([byte]) for byte in range(256)} - set(self.pieces)
+        if self._lost & PLAIN:
+            raise ConfigError(f"{file.name} has no piece for {len(self._lost)} of the 256 bytes, plain letters among them; give another")
 
     def ids(self, text: str) -> list[int]:
-        """The ids of a text, which never hold a special one: what a person writes ends nothing."""
+        """The ids of a text, which never hold a special one: what a person writes ends nothing.
+
+        Errors: ConfigError for a byte that no piece spells, where a file of others lacks some (controls, planes that are not assigned).
+        """
+        if self._lost and (gone := next((c for c in text if not self._lost.isdisjoint(map(_byte, c.encode("utf8")))), None)):
+            raise ConfigError(f"{gone!r} (U+{ord(gone):04X}): {self.file.name} has no piece for it; leave it out of the text")
         return self._model.encode(text, add_special_tokens=False).ids
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Tokenizer":
@@ -105,6 +112,10 @@ def _trained(model: Any, trainer: Any, texts: Iterable[str], vocabulary: int) ->
 
 def _kept(content: str) -> Tokenizer:
     return Tokenizer(Asset(Tokenizer.FILE, content.encode("utf8")))
+
+
+def _byte(number: int) -> bytes:
+    return bytes([number])
 
 
 def _read(file: Asset) -> tokenizers.Tokenizer:

@@ -48,7 +48,7 @@ class Constraint(Rule):
         fault = self._library.LLMatcher.validate_grammar(self.grammar, self._vocabulary)
         if not fault:
             first = self._begin()
-            fault = "" if _allowed(first, self._end + 1).any() and not first.is_error() else "the symbols of this text cannot write it"
+            fault = "" if _allowed(first, self._symbols).any() and not first.is_error() else "the symbols of this text cannot write it"
         if fault:
             raise ConfigError(f"{type(self).__name__} cannot be met: {' '.join(fault.split())}")
 
@@ -59,7 +59,7 @@ class Constraint(Rule):
 
     def __call__(self, logits: Float[Tensor, "b v"], so_far: Int[Tensor, "b t"], given: Int[Tensor, " b"]) -> Float[Tensor, "b v"]:
         matchers = self._matchers(so_far, given)
-        allowed = np.stack([_allowed(matcher, self._end + 1) for matcher in matchers])[:, : logits.shape[1]]
+        allowed = np.stack([_allowed(matcher, self._symbols) for matcher in matchers])[:, : logits.shape[1]]
         return logits.masked_fill(~torch.from_numpy(allowed).to(logits.device), -torch.inf)
 
     def over(self, so_far: Int[Tensor, "b t"], given: Int[Tensor, " b"]) -> Bool[Tensor, " b"]:
@@ -78,6 +78,11 @@ class Constraint(Rule):
         """The id that ends a text; one past the last where there is none."""
         end = getattr(self.text, "end", None)
         return self.text.vocabulary if end is None else end
+
+    @property
+    def _symbols(self) -> int:
+        """How many ids there are, the end among them wherever it stands."""
+        return max(self.text.vocabulary, self._end + 1)
 
     @cached_property
     def _vocabulary(self) -> Any:

@@ -1,0 +1,1 @@
+"""Ours: an installed package may bring a folder `tests` of its own, which this one comes before."""
