@@ -212,7 +212,7 @@ def test_no_permission_is_one_line(cli: Cli, monkeypatch: pytest.MonkeyPatch) ->
     def closed(self: Path, *arguments: object, **options: object) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
 
-    for method in ("mkdir", "write_text"):
+    for method in ("mkdir", "write_bytes"):
         with monkeypatch.context() as patch:
             patch.setattr(Path, method, closed)
             line = cli.refused(*DIGITS)
