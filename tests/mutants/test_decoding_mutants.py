@@ -1,6 +1,6 @@
 """What decoding promises is held by tests that notice when it is broken: each mutant here fails the check beside it."""
 
-import importlib.util
+import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,18 +10,21 @@ from typing import Any
 import pytest
 import torch
 
+from morphogen.contract import Batch
 from morphogen.families.autoregressive import beam, constraints, contrast, decoding, objective, penalties, rules, span, speculation
+from morphogen.numerics.randomness import Rng
+from morphogen.representations.text import Bytes
+from morphogen.systems.gpt import gpt
+from morphogen.testing import check_model
 
 
 def checks_of(name: str) -> ModuleType:
-    """A file of tests/families, of which no other module may have the name."""
-    path = Path(__file__).parents[1] / "families" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"mutated_{name}", path)
-    assert spec is not None and spec.loader is not None
-    module = sys.modules.setdefault(spec.name, importlib.util.module_from_spec(spec))
-    if not hasattr(module, "N") and not hasattr(module, "LENGTH"):
-        spec.loader.exec_module(module)
-    return module
+    """A file of tests/families, by the name that pytest gives it: a part may be defined once."""
+    sys.path.insert(0, str(Path(__file__).parents[1] / "families"))
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.pop(0)
 
 
 RULES, DECODING, BEAM, LANGUAGE = (checks_of(f"test_{name}") for name in ("rules", "decoding", "beam", "constraints"))
@@ -131,6 +134,13 @@ def beams_keep_their_places(patch: Patch) -> None:
     patch.setattr(TransformerMemory, "select", lambda self, rows: select(self, rows) if len(rows) != self.rows else None)
 
 
+def rows_are_not_selected(patch: Patch) -> None:
+    from morphogen.networks.transformer import TransformerMemory
+
+    select = TransformerMemory.select
+    patch.setattr(TransformerMemory, "select", lambda self, rows: select(self, rows.sort().values))
+
+
 def beams_stop_too_soon(patch: Patch) -> None:
     patch.setattr(beam._Beams, "settled", lambda self, position: bool((self.waiting.value[:, 0] > -torch.inf).any()))
 
@@ -149,6 +159,12 @@ def one_symbol_more_is_allowed(patch: Patch) -> None:
 
 def the_other_side_reads_the_prompt_too(patch: Patch) -> None:
     patch.setattr(contrast._ContrastedMemory, "step", lambda self, previous: self.told.step(previous))
+
+
+def the_memory_of_a_text_keeps_its_law() -> None:
+    """It reads, rewinds and selects: `cache_equals_recomputation` holds it to that."""
+    torch.manual_seed(0)
+    check_model(gpt(Bytes(16), size="tiny"), Batch(Rng(7, 12).integers(256, 16)), ["cache_equals_recomputation"])
 
 
 def no_refusal(patch: Patch) -> None:
@@ -187,6 +203,8 @@ MUTANTS: dict[str, tuple[Callable[[Patch], None], Callable[[], None]]] = {
     "stop strings in the prompt": (stop_hears_the_prompt, DECODING.stop_strings_stop),
     "guesses are believed": (guesses_are_believed, DECODING.speculation_is_exact),
     "nothing is forgotten": (nothing_is_forgotten, DECODING.speculation_is_exact),
+    "nothing is forgotten, by the law": (nothing_is_forgotten, the_memory_of_a_text_keeps_its_law),
+    "rows keep their places, by the law": (rows_are_not_selected, the_memory_of_a_text_keeps_its_law),
     "beams keep their places": (beams_keep_their_places, BEAM.a_narrow_beam_is_the_written_out_search),
     "beams stop too soon": (beams_stop_too_soon, lambda: BEAM.a_full_beam_is_brute_force(1.0, BEAM.END)),
     "one symbol more is allowed": (one_symbol_more_is_allowed, LANGUAGE.two_hundred_of_two_hundred_are_valid),

@@ -159,7 +159,7 @@ def _check_numbers(given: Mapping[str, Any]) -> None:
             raise BadArgument(f"--{option.replace('_', '-')} {value}: give {what}")
 
 
-def _sampler(default: Any, name: str | None) -> type:
+def _sampler(default: Any, name: str | None) -> Any:
     """The class of that name. Errors: BadArgument with those that are like it."""
     from morphogen.component import Component
     from morphogen.contract import Sampler
@@ -178,7 +178,7 @@ def _complete(cls: type) -> bool:
     return all(parameter.default is not parameter.empty for parameter in inspect.signature(cls).parameters.values())
 
 
-def _own(default: Any, cls: type) -> dict[str, Any]:
+def _own(default: Any, cls: Any) -> dict[str, Any]:
     """The numbers of the objective's own sampler, if it is of that class."""
     own: dict[str, Any] = default.arguments
     return own if cls is type(default) else {}

@@ -1,4 +1,4 @@
-"""How a person says how symbols are to be decoded: by the names of transformers' `GenerationConfig`, where it has one."""
+"""How a person says how symbols are to be decoded: by the names of transformers' GenerationConfig, where it has one."""
 
 __all__ = [
     "BeamWidth", "Expression", "MaxNewTokens", "MinP", "NoRepeat", "Penalty", "Schema", "StopStrings", "TopK", "TopP", "choose_rules",

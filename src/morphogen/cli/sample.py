@@ -7,18 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
 
-from morphogen.cli.decoding import (
-    BeamWidth,
-    Expression,
-    MaxNewTokens,
-    MinP,
-    NoRepeat,
-    Penalty,
-    Schema,
-    StopStrings,
-    TopK,
-    TopP,
-)  # fmt: skip
+from morphogen.cli.decoding import BeamWidth, Expression, MaxNewTokens, MinP, NoRepeat, Penalty, Schema, StopStrings, TopK, TopP
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -59,8 +48,7 @@ def sample(
     model = chosen.model(choose_device(device))
     numbers = {"steps": steps, "temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p, "beam": beam}
     numbers |= {"repetition_penalty": repetition_penalty, "no_repeat_ngram_size": no_repeat_ngram_size, "max_new": max_new}
-    words = {"stop": stop or None, "json_schema": json_schema, "regex": regex}
-    how = choose_sampler(model, sampler, guidance, numbers, words)
+    how = choose_sampler(model, sampler, guidance, numbers, {"stop": stop or None, "json_schema": json_schema, "regex": regex})
     asked = _asked(chosen, model, condition, prompt, len(which))
     folder = out or chosen.directory / "samples"
     drawn = _keep(chosen, model.sample(len(which), asked, how, seed, torch.tensor(which), rank=rank), folder, rank)

@@ -10,7 +10,6 @@ Reference: Efficient guided generation for large language models, Willard & Louf
 
 __all__ = ["Constraint", "JsonSchema", "Regex"]
 
-import importlib
 import json
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -69,9 +68,10 @@ class Constraint(Rule):
     @cached_property
     def _library(self) -> Any:
         try:
-            return importlib.import_module("llguidance")
+            import llguidance
         except ImportError:
             raise Unsupported("constraints need llguidance: pip install 'morphogen[constraints]'") from None
+        return llguidance
 
     @property
     def _end(self) -> int:

@@ -4,7 +4,7 @@ r"""Drawing a sequence symbol by symbol from p(x_i | x_<i), or from a law that r
 
 A symbol is the inverse of the cumulative distribution at a uniform number keyed by (seed, row, position), so that a row's sequence does
 not depend on its batch, nor on how it is cut into passes. `Decoding` owns the loop, `Writing` what stands so far; `Ancestral` and `Greedy`
-are how one symbol is picked, `rules_of` makes rules under the names of transformers' `GenerationConfig`.
+are how one symbol is picked, `rules_of` makes rules under the names of transformers' GenerationConfig.
 
     >>> Ancestral(rules_of(temperature=0.8, top_p=0.9))
     Ancestral(rules=(Temperature(temperature=0.8), TopP(top_p=0.9)))
@@ -114,7 +114,7 @@ class Greedy(Decoding):
 
 
 class Writing:
-    """The rows under way: `symbols` [B, N], -1 where nothing stands, of which the first `position` columns are decided.
+    """The rows under way (No paper: a page): `symbols` [B, N], -1 where nothing stands, of which the first `position` columns are decided.
 
     Arguments:
         decoding: who picks, by which rules.
@@ -149,7 +149,8 @@ class Writing:
     @property
     def last(self) -> Int[Tensor, " b"]:
         """The newest symbols, to be read."""
-        return self.symbols[:, self.position - 1].clamp_min(0)
+        newest = self.symbols[:, self.position - 1]
+        return newest.clamp_min(0) if self.some_finished else newest
 
     def memory(self, able: type = Memory) -> Any:
         """An empty memory for the rows, `able` to do what `remember` knows."""
@@ -164,10 +165,10 @@ class Writing:
             rows = ((self.symbols[:, i] < 0) & ~self.finished).nonzero()[:, 0]
             if not len(rows):
                 return self.symbols[:, i]
-        so_far, given = self.symbols[rows], self.given[rows]
-        so_far[:, i] = self.decoding.pick(bend(rules, logits[rows], so_far[:, :i], given), self.draws[rows, i])
-        self.symbols[rows, i] = so_far[:, i]
-        if (ended := over(rules, self.objective, so_far[:, : i + 1], given)) is not None:
+        so_far, given = self.symbols[rows, : i + 1], self.given[rows]
+        picked = self.decoding.pick(bend(rules, logits[rows], so_far[:, :i], given), self.draws[rows, i])
+        self.symbols[rows, i] = so_far[:, i] = picked
+        if (ended := over(rules, self.objective, so_far, given)) is not None:
             self.finished[rows] = ended
             self.some_finished = bool(self.finished.any())
         return self.symbols[:, i]
@@ -178,7 +179,7 @@ def rules_of(
     presence_penalty: float = 0.0, frequency_penalty: float = 0.0, no_repeat_ngram_size: int = 0,
     sequence_bias: tuple[tuple[int, float], ...] = (), suppress_tokens: tuple[int, ...] = (),
 ) -> tuple[Rule, ...]:  # fmt: skip
-    """The rules that these numbers ask for, in the order of transformers' `GenerationConfig` and by its names; the defaults ask for none.
+    """The rules that these numbers ask for, in the order of transformers' GenerationConfig and by its names; the defaults ask for none.
 
     Arguments:
         temperature, top_k, top_p, min_p: of `Temperature`, `TopK` (0: all stay), `TopP`, `MinP`.
