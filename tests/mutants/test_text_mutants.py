@@ -18,7 +18,8 @@ from morphogen.representations.tokenizer import Tokenizer, bpe
 
 RHYME = "the cat sat on the mat; the rat that sat by the cat had that hat.\n" * 8
 TOKENIZER = bpe([RHYME], 280)
-CORPUS = Corpus("toy", "toy", [Document(part, f"{part} {RHYME}") for part in ("train", "train", "valid", "test")], "by hand")
+TEXTS = {"train": f"train {RHYME}", "again": f"{RHYME} train", "valid": f"valid {RHYME}", "test": f"test {RHYME}"}
+CORPUS = Corpus("toy", "toy", [Document("train" if name == "again" else name, text) for name, text in TEXTS.items()], "by hand")
 
 
 class _ShortAndLong(Objective):

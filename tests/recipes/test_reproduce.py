@@ -6,10 +6,14 @@ from functools import partial
 
 import pytest
 
+from morphogen.catalogue import compose
 from morphogen.cli import main
+from morphogen.model import parameters
 from morphogen.recipes import RECIPES, Interval, findings, records, reproduce
+from morphogen.recipes.binarised import binarised
 from morphogen.recipes.comparison import comparison
 from morphogen.recipes.guided_ddpm import guided_ddpm
+from morphogen.representations.pixels import Pixels
 
 TINY = {
     "both": reproduce.Recipe("two families", 1, partial(comparison, "digits", 0.2, ["mixture", "ddpm"], 20)),
@@ -32,6 +36,20 @@ def test_intervals_that_meet_agree():
 def test_every_recipe_says_what_it_does_and_every_record_has_one():
     assert all(recipe.what and 0 < recipe.minutes <= 40 for recipe in RECIPES.values())
     assert {path.stem for path in records.RESULTS.glob("*.json")} <= set(RECIPES)
+
+
+def test_black_and_white_digits_are_the_same_for_both_and_training_goes_on(tmp_path):
+    found = binarised("digits", 1, ("pixelcnn", "pixelrnn"), size="tiny", directory=tmp_path)
+    again = binarised("digits", 1, ("pixelcnn",), size="tiny", directory=tmp_path)  # finished: only measured
+    assert again["figures"]["pixelcnn"]["nats_a_picture"] == found["figures"]["pixelcnn"]["nats_a_picture"]
+    assert records.moved(found) == [] and found["models"]["pixelrnn"]["representation"]["levels"] == 2
+    assert [row["steps"] for row in found["figures"].values()] == [43, 43]
+    assert all(20 < line.measured.value < 64 * 0.6931 for line in findings(found, None))
+
+
+def test_the_two_that_are_compared_have_about_as_many_numbers():
+    cnn, rnn = (parameters(compose(name, Pixels(2, (1, 28, 28)), 0, "small")) for name in ("pixelcnn", "pixelrnn"))
+    assert 0.9 < cnn / rnn < 1.1
 
 
 @pytest.mark.parametrize("name", TINY)

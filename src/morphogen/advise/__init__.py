@@ -29,7 +29,7 @@ class Advice:
     Arguments:
         data: as the person gave it.
         options: of `load_data`, as the person gave them.
-        medium: "pictures", "text" or "table".
+        medium: "pictures", "text", "table" or "sound".
         size: how much there is of it.
         conditions: what samples can be asked for, a line each.
         notes: what was done to the data, and what to beware of.
@@ -78,8 +78,8 @@ def advise(
     asked: dict[str, Any] = {"resolution": resolution, "length": length, "condition": None if condition == FOLDERS else condition}
     asked = {name: value for name, value in asked.items() if value is not None}
     dataset = load(data, **asked)
-    if condition == FOLDERS and not (dataset.medium == "pictures" and dataset.classes):
-        raise DataError(f"condition {FOLDERS!r}: {data} has no sub-folders of pictures, one a class; leave it out")
+    if condition == FOLDERS and not (dataset.medium in ("pictures", "sound") and dataset.classes):
+        raise DataError(f"condition {FOLDERS!r}: {data} has no sub-folders of pictures or sounds, one a class; leave it out")
     trials, misfits = _try_all(dataset, device, seconds, tell)
     if not trials:
         raise ConfigError(f"{data}: no system fits ({'; '.join(f'{name}: {why}' for name, why in misfits.items())})")

@@ -180,5 +180,4 @@ def _complete(cls: type) -> bool:
 
 def _own(default: Any, cls: Any) -> dict[str, Any]:
     """The numbers of the objective's own sampler, if it is of that class."""
-    own: dict[str, Any] = default.arguments
-    return own if cls is type(default) else {}
+    return default.arguments if cls is type(default) else {}

@@ -83,6 +83,8 @@ class Mel(Conditioner):
             raise ConfigError(f"rise {rise}: must divide the hop of {spectrogram.hop} samples")
         self.look = nn.Conv1d(spectrogram.bands, width, 3, padding=1)
         self.raised = nn.ConvTranspose1d(width, width, 2 * rise, rise, padding=rise)
+        nn.init.kaiming_normal_(self.look.weight, nonlinearity="relu")
+        nn.init.normal_(self.raised.weight, std=(2 * width) ** -0.5)  # two frames speak in each token
 
     @property
     def hold(self) -> int:

@@ -1,4 +1,4 @@
-"""Models that only answer: matrices in fewer bytes or in a quicker order, compiled steps, conversations."""
+"""Models that only answer: matrices in fewer bytes and in the order that a step reads them, compiled steps, conversations."""
 
 __all__ = ["BFloat16", "Conversation", "Int8", "Quantized", "compile_steps", "lay_out"]
 

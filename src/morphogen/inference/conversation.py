@@ -118,7 +118,7 @@ class _Kept(nn.Module):
         asked = symbols[0].tolist()
         common = min(sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(self.ids, asked, strict=False))), len(asked) - 1)
         if common:
-            self.memory.rewind(common + 1)  # positions answered: the first needs no symbol
+            self.memory.rewind(self.memory.length - len(self.ids) + common)
         elif self.ids:
             self.memory = self.network.cache(1, None)
         logits = self.memory.read(symbols[:, common:])

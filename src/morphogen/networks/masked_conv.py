@@ -6,6 +6,7 @@ masked k x k kernel has a blind spot to the right, so the past is split in two (
 
     AboveConv   the rows above                               an n x k kernel, unmasked: the whole row above is known
     LeftConv    the same row, up to and with this pixel       a 1 x n kernel whose last tap is masked between colours
+    MaskedConv  both in one, with the blind spot              the upper half of a k x k kernel (van den Oord et al. 2016a)
 
 Kind "A" leaves the symbol itself out (the first layer, which reads x), kind "B" lets its own feature in (all others).
 
@@ -13,7 +14,7 @@ References: Pixel recurrent neural networks, van den Oord, Kalchbrenner & Kavukc
 Conditional image generation with PixelCNN decoders, van den Oord et al., 2016b (the two stacks).
 """
 
-__all__ = ["AboveConv", "Kind", "LeftConv"]
+__all__ = ["AboveConv", "Kind", "LeftConv", "MaskedConv"]
 
 from typing import Literal
 
@@ -21,6 +22,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from morphogen.networks.planes import Cursor
 
 Kind = Literal["A", "B"]
 
@@ -71,6 +74,39 @@ class LeftConv(nn.Conv2d):
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h w"]:
         return F.conv2d(F.pad(x, (self.reach, 0)) if self.reach else x, self.kernel, self.bias)
+
+
+class MaskedConv(nn.Conv2d):
+    """A k x k kernel that sees rows above and this row up to this symbol: `[B, in, H, W] -> [B, out, H, W]`.
+
+    Only the upper half of the kernel exists; its last row is masked behind the pixel, and at the pixel between colours as in `LeftConv`.
+
+    Arguments:
+        channels_in, channels_out: of the feature maps, multiples of `colours`.
+        kernel: odd width k.
+        kind: A or B.
+        colours: symbols of one pixel.
+    """
+
+    order: Float[Tensor, "d c r k"]
+
+    def __init__(self, channels_in: int, channels_out: int, kernel: int, kind: Kind, colours: int = 1):
+        super().__init__(channels_in, channels_out, (kernel // 2 + 1, kernel))
+        self.pads = (kernel // 2, kernel // 2, kernel // 2)  # above, left, right
+        order = torch.ones_like(self.weight)
+        order[:, :, -1:, : kernel // 2 + 1] = _order(channels_in, channels_out, kernel // 2 + 1, kind, colours)
+        order[:, :, -1, kernel // 2 + 1 :] = 0
+        self.register_buffer("order", order, persistent=False)
+
+    @property
+    def kernel(self) -> Float[Tensor, "d c r k"]:
+        """The masked weights."""
+        return self.weight * self.order
+
+    def forward(self, x: Float[Tensor, "b c h w"], at: Cursor | None = None) -> Float[Tensor, "b d h w"]:
+        above, left, right = self.pads
+        framed = F.pad(x, (left, right, above, 0)) if at is None else at.window(self, x, self.pads)
+        return F.conv2d(framed, self.kernel, self.bias)
 
 
 def _order(channels_in: int, channels_out: int, taps: int, kind: Kind, colours: int) -> Tensor:

@@ -22,13 +22,14 @@ from torch.nn import functional as F
 from morphogen.component import Component, ConfigError
 from morphogen.contract import Context
 from morphogen.networks.causal_conv import CausalConv, Taps, past
+from morphogen.networks.levels import Levels
 
 
 class WaveNet(Component, nn.Module):
     """Causal logits of sequences of symbols, of any length (van den Oord et al. 2016).
 
     Arguments:
-        vocabulary: V, values of one symbol.
+        vocabulary: V, levels of one sample, in their order.
         width: C, features of a layer.
         skip: S, features of the sum over the layers.
         cycles: how often the dilations begin again at 1.
@@ -52,7 +53,7 @@ class WaveNet(Component, nn.Module):
             raise ConfigError(f"WaveNet({cycles=}, {layers=}, {hold=}): each must be at least 1")
         dilations = [2**i for _ in range(cycles) for i in range(layers)]
         self.reach = sum(dilations) + 1  # samples before x_t that its logits depend on
-        self.symbols = nn.Embedding(vocabulary, width)
+        self.symbols = Levels(vocabulary, width)
         self.gates = nn.ModuleList(CausalConv(width, 2 * width, d) for d in dilations)
         self.residuals = nn.ModuleList(nn.Linear(width, width, bias=False) for _ in dilations[1:])  # nothing reads the last layer's
         self.told = nn.Linear(vector, 2 * width * len(dilations), bias=False) if vector else None
@@ -60,6 +61,7 @@ class WaveNet(Component, nn.Module):
         self.skips = nn.Linear(width * len(dilations), skip)
         self.waist = nn.Linear(skip, skip)
         self.head = nn.Linear(skip, vocabulary)
+        _begin(self)
 
     def forward(self, x: Int[Tensor, "b t"], context: Context | None) -> Float[Tensor, "b t v"]:
         vector, frames = self.conditions(context)
@@ -143,6 +145,22 @@ class WaveMemory:
         said = torch.addmm(waist_bias, torch.addmm(skip_bias, self.gates, skips).relu_(), waist).relu_()
         self.position += 1
         return torch.addmm(head_bias, said, head)
+
+
+@torch.no_grad()
+def _begin(network: WaveNet) -> None:
+    """What is added up begins alike in size (He et al. 2015); by torch's own start the condition is unheard for hundreds of steps."""
+    for part in network.modules():
+        if isinstance(part, nn.Linear):
+            nn.init.normal_(part.weight, std=part.in_features**-0.5)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
+    for part, gain in (
+        (network.skips, 2.8),
+        (network.waist, 1.4),
+        (network.head, 0.5),
+    ):  # small gates, a ReLU, an even law
+        part.weight.mul_(gain)
 
 
 def _gate(features: Float[Tensor, "b t d"]) -> Float[Tensor, "b t d//2"]:

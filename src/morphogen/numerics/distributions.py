@@ -1,6 +1,6 @@
 """Densities and masses, elementwise: whoever needs a row's log-probability sums with `sum_rows`."""
 
-__all__ = ["discretized", "gaussian_cdf", "gaussian_kl", "gaussian_log_prob"]
+__all__ = ["discretized", "gaussian_cdf", "gaussian_kl", "gaussian_log_prob", "logistic_log_mass"]
 
 import math
 from collections.abc import Callable
@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional as F
 
 
 def gaussian_log_prob(
@@ -51,6 +52,24 @@ def discretized(
     open_lower = torch.where(flip > 0, low_end, high_end)
     mass = torch.where(open_upper, 1.0, cdf(upper)) - torch.where(open_lower, 0.0, cdf(lower))
     return mass.clamp_min(1e-12).log()
+
+
+def logistic_log_mass(
+    x: Float[Tensor, "*#x"], mean: Float[Tensor, "*#x"], log_scale: Float[Tensor, "*#x"], levels: int
+) -> Float[Tensor, "*#x"]:
+    r"""`discretized` for the logistic law, F(z) = sigmoid(z), in logarithms throughout: a mass of e^-100 still has a gradient.
+
+    F(a) - F(b) = F(a) F(-b) (1 - exp(b - a))
+    """
+    d = 1 / (levels - 1)
+    inverse = (-log_scale).exp()
+    a, b = (x + d - mean) * inverse, (x - d - mean) * inverse
+    below, above = x < -1 + d, x > 1 - d
+    return (
+        torch.where(above, 0.0, F.logsigmoid(a))
+        + torch.where(below, 0.0, F.logsigmoid(-b))
+        + torch.where(below | above, 0.0, torch.log(-torch.expm1(-2 * d * inverse)))
+    )
 
 
 def _tensor(value: Tensor | float, like: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from morphogen.catalogue import look_up
+from morphogen.recipes.binarised import binarised
 from morphogen.recipes.comparison import comparison
 from morphogen.recipes.guided_ddpm import guided_ddpm
 from morphogen.recipes.language import language
@@ -34,6 +35,7 @@ class Recipe:
 
 
 SIX = "mixture", "gated_pixelcnn", "vae", "realnvp", "wgan_gp", "ddpm"
+THREE = "pixelcnn", "gated_pixelcnn", "pixelcnn_pp"
 FOUR = "ngram", "rnn_lm", "gpt", "llama"
 SYMBOLS = "bytes", "bpe:1000", "unigram:1000"
 RECIPES: Mapping[str, Recipe] = {
@@ -43,13 +45,17 @@ RECIPES: Mapping[str, Recipe] = {
     "mnist-5k-ddpm": Recipe("DDPM on 5,000 digits of MNIST, steered by its label", 9, partial(guided_ddpm, "mnist-5k", 360.0)),
     "asterisk-wavenet": Recipe("WaveNet as a vocoder of one voice, beside Griffin-Lim from the same mels", 20, wavenet_voice),
     "fashion-mnist": Recipe("one model per family on clothes, 2 min each", 20, partial(comparison, "fashion-mnist", 120.0, SIX, 300)),
+    "fashion-pixels": Recipe("three PixelCNNs on clothes, 4 min each", 20, partial(comparison, "fashion-mnist", 240.0, THREE, 500)),
+    "mnist-10k-binarised": Recipe(
+        "PixelCNN and PixelRNN on black and white digits, 5 epochs each", 12, partial(binarised, "mnist-10k", 5, ("pixelcnn", "pixelrnn"))
+    ),
+    "smollm2": Recipe("SmolLM2 from its GGUF file beside transformers, lighter, constrained, k-shot", 20, smollm2),
     "shakespeare": Recipe(
         "four language models on Shakespeare, 4 min each", 16, partial(language, "shakespeare", 240.0, FOUR, ("characters",))
     ),
     "bible-tokens": Recipe("GPT in bytes and in pieces, 4 min each", 16, partial(language, "kjv+shakespeare", 240.0, ("gpt",), SYMBOLS)),
     "code": Recipe("GPT on Python's own library", 9, partial(language, "stdlib", 360.0, ("ngram", "gpt"), ("bpe:1000",))),
     "translation": Recipe("English verses into Spanish ones, beside a dictionary", 12, translation),
-    "smollm2": Recipe("SmolLM2 from its GGUF file beside transformers, lighter, constrained, k-shot", 20, smollm2),
 }
 
 

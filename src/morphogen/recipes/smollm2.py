@@ -11,7 +11,6 @@ __all__ = ["smollm2"]
 import json
 import math
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -104,8 +103,9 @@ def smollm2(directory: Path | None = None, seed: int = 0, texts: int = 20, objec
 def _beside_transformers(model: Model, path: Path, windows: Int[Tensor, "b t"], prompts: Sequence[str], new: int) -> dict[str, Any]:
     """Logits, perplexity and greedy texts of ours and theirs."""
     try:
-        transformers = import_module("transformers")
-        theirs = transformers.AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=torch.float32).eval()
+        from transformers import AutoModelForCausalLM
+
+        theirs: Any = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=torch.float32).eval()
     except ImportError:
         raise ConfigError("the recipe smollm2 compares with transformers: pip install 'morphogen[dev]'") from None
     text = _text(model)

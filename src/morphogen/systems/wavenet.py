@@ -23,7 +23,7 @@ from morphogen.systems import Size
 SIZES = {
     # features, skip, cycles, layers of a cycle, of the condition, batch, learning rate, warm-up, average
     "tiny": (8, 8, 2, 2, 8, 8, 3e-3, 10, 0.99),
-    "small": (64, 128, 2, 9, 32, 4, 4e-3, 100, 0.998),
+    "small": (64, 128, 1, 10, 64, 1, 8e-3, 100, 0.998),
     "paper": (64, 256, 3, 10, 64, 8, 1e-3, 1000, 0.9999),
 }
 RISE = 5  # tokens a frame of the mel spectrogram, where its hop allows

@@ -18,12 +18,13 @@ from torch.nn import functional as F
 from morphogen.component import ConfigError
 from morphogen.contract import Context, Encoded, Likelihood, Losses, Objective, Sampler
 from morphogen.families.autoregressive.decoding import Ancestral
+from morphogen.families.autoregressive.laws import Scores
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import raster, sum_rows, unraster
 
 
 class Autoregressive(Objective):
-    r"""p(x) = prod_i p(x_i | x_<i), each factor a softmax of the network's logits; the loss is nats per symbol.
+    r"""p(x) = prod_i p(x_i | x_<i), each factor a softmax of the network's logits (or as it `Scores`); the loss is nats per symbol.
 
     A row's loss is its mean over the symbols scored, its weight their number: the loop's sum(w l) / sum(w) is then the mean over
     all symbols, whatever the lengths, and the learning rate does not depend on the length. A prefix is given, not scored; nor is what
@@ -33,6 +34,8 @@ class Autoregressive(Objective):
         network: `Causal`: x int64 [B, *shape], context -> logits [B, *shape, V], those of symbol i of x_<i only.
         end: the symbol after which a sequence is over (None: every one is as long as its shape).
         smoothing: share of the target that the loss spreads over all symbols (Szegedy et al. 2016); the likelihood has none of it.
+
+    Raises ConfigError for a share outside [0, 1).
     """
 
     def __init__(self, network: nn.Module, end: int | None = None, smoothing: float = 0.0):
@@ -57,6 +60,8 @@ class Autoregressive(Objective):
 
     def token_log_probs(self, x: Int[Tensor, "b ..."], context: Context | None, smoothing: float = 0.0) -> Float[Tensor, "b ..."]:
         """log p(x_i | x_<i) of every symbol, in its place; 0 behind the end. `smoothing`: the share that is the mean over all symbols."""
+        if isinstance(self.network, Scores) and not smoothing:
+            return self.network.log_probs(x, context)
         logits = self.network(x.clamp_min(0), context).flatten(0, -2)
         return -F.cross_entropy(logits, x.flatten(), ignore_index=-1, reduction="none", label_smoothing=smoothing).view(x.shape)
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from morphogen.component import Component
-from morphogen.numerics.distributions import gaussian_log_prob
+from morphogen.numerics.distributions import gaussian_log_prob, logistic_log_mass
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import sum_rows
 
@@ -68,17 +68,7 @@ class DiscretizedLogistic(Observation):
         return 2 * channels
 
     def log_prob(self, x: Float[Tensor, "b ..."], h: Float[Tensor, "b ..."]) -> Float[Tensor, " b"]:
-        """In logarithms throughout, F(a) - F(b) = F(a) F(-b) (1 - exp(b - a)), so that a mass of e^-100 still has a gradient."""
-        mean, log_s = self._split(h)
-        d = 1 / (self.levels - 1)
-        a, b = (x + d - mean) * (-log_s).exp(), (x - d - mean) * (-log_s).exp()
-        below, above = x < -1 + d, x > 1 - d
-        mass = (
-            torch.where(above, 0.0, F.logsigmoid(a))
-            + torch.where(below, 0.0, F.logsigmoid(-b))
-            + torch.where(below | above, 0.0, torch.log(-torch.expm1(-2 * d * (-log_s).exp())))
-        )
-        return sum_rows(mass)
+        return sum_rows(logistic_log_mass(x, *self._split(h), self.levels))
 
     def centre(self, h: Float[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
         return self._split(h)[0].clamp(-1, 1)
