@@ -8,7 +8,7 @@ from torch import Tensor
 
 from morphogen.contract import Likelihood, Objective, Sampler
 from morphogen.data import text as data_text
-from morphogen.data.dataset import Dataset
+from morphogen.data.dataset import Windows
 from morphogen.data.text import Corpus, Document
 from morphogen.evaluation import likelihood
 from morphogen.model import Model
@@ -33,12 +33,12 @@ class _ShortAndLong(Objective):
         return Likelihood(torch.tensor([-10.0, -90.0]), x.dims, "exact", "mass")
 
 
-def _two_rows() -> tuple[Dataset, Tensor]:
-    """Data of which two rows are measured, and how many bytes these spell."""
+def _two_rows() -> tuple[Text, Windows, Tensor]:
+    """The rows of fewest and of most bytes, and how many these are."""
     data = CORPUS.windows("bpe:280", 5)
-    units = data.representation.count(data.train[likelihood.spread(len(data.train), 2)].medium)
-    assert units[0] != units[1]
-    return data, units
+    units = data.representation.count(data.train.first().medium)
+    chosen = torch.stack([units.argmin(), units.argmax()])
+    return data.representation, Windows(data.train.text, data.train.starts[chosen], 5), units[chosen]
 
 
 def bytes_are_counted() -> None:
@@ -69,8 +69,8 @@ def windows_stay_inside() -> None:
 
 
 def long_rows_weigh_more() -> None:
-    rows, units = _two_rows()
-    found = likelihood.bits_per_dim(Model(_ShortAndLong(), rows.representation), rows.train, 2)
+    text, rows, units = _two_rows()
+    found = likelihood.bits_per_dim(Model(_ShortAndLong(), text), rows)
     assert found is not None and found["bits_per_dim"] == pytest.approx(100 / units.sum().item() / math.log(2))
 
 
@@ -104,7 +104,7 @@ def leak_across_documents(monkeypatch):
 
 
 def average_the_rows(monkeypatch):
-    mean, (_, units) = likelihood.mean, _two_rows()
+    mean, (*_, units) = likelihood.mean, _two_rows()
     monkeypatch.setattr(likelihood, "mean", lambda rows: mean(torch.tensor([10.0, 90.0]) / units / math.log(2)))
 
 

@@ -6,7 +6,7 @@ r"""Tokenizers: which strings of bytes are one symbol, learned of a text by the 
 Both work on bytes: all 256 are pieces, so that every text can be spelled and comes back as it was, and no text is unknown. A piece
 never reaches over the border of a word (GPT-2's pattern: an optional space and then letters, digits or signs).
 
-The file of a trained one is the same wherever it is trained, to the byte: BPE is so by itself; of a unigram the scores are
+Trained again on the same texts, the file is the same to the byte: BPE's is so by itself; of a unigram the scores are
 rounded, the pieces sorted, and those bytes that the text does not hold share the least score, where the library leaves all of
 this to the order in which its threads and its hash table come to it.
 

@@ -149,7 +149,8 @@ class Writing:
     @property
     def last(self) -> Int[Tensor, " b"]:
         """The newest symbols, to be read."""
-        return self.symbols[:, self.position - 1].clamp_min(0)
+        newest = self.symbols[:, self.position - 1]
+        return newest.clamp_min(0) if self.some_finished else newest
 
     def memory(self, able: type = Memory) -> Any:
         """An empty memory for the rows, `able` to do what `remember` knows."""
@@ -164,10 +165,10 @@ class Writing:
             rows = ((self.symbols[:, i] < 0) & ~self.finished).nonzero()[:, 0]
             if not len(rows):
                 return self.symbols[:, i]
-        so_far, given = self.symbols[rows], self.given[rows]
-        so_far[:, i] = self.decoding.pick(bend(rules, logits[rows], so_far[:, :i], given), self.draws[rows, i])
-        self.symbols[rows, i] = so_far[:, i]
-        if (ended := over(rules, self.objective, so_far[:, : i + 1], given)) is not None:
+        so_far, given = self.symbols[rows, : i + 1], self.given[rows]
+        picked = self.decoding.pick(bend(rules, logits[rows], so_far[:, :i], given), self.draws[rows, i])
+        self.symbols[rows, i] = so_far[:, i] = picked
+        if (ended := over(rules, self.objective, so_far, given)) is not None:
             self.finished[rows] = ended
             self.some_finished = bool(self.finished.any())
         return self.symbols[:, i]

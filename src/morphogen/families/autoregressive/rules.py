@@ -19,6 +19,7 @@ too; the nucleus keeps the lower id first; T = 0 takes the lowest. Names and mea
 
 __all__ = ["LogitBias", "MinP", "Rule", "Suppress", "Temperature", "TopK", "TopP", "bend", "known"]
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
@@ -191,7 +192,7 @@ def _within(name: str, value: float, right: bool, what: str) -> None:
 def _refuse(logits: Tensor, who: str, remedy: str) -> None:
     """One reduction sees all three: the largest of a row is NaN, inf, or -inf where nothing is left."""
     largest = logits.amax(-1)
-    if not largest.isfinite().all():
+    if not math.isfinite(largest.sum().item()):
         row = int((~largest.isfinite()).nonzero()[0, 0])
         what = "no symbol at all" if largest[row] == -torch.inf else f"logits that are {largest[row].item()}"
         raise ConfigError(f"{who} {what} for the next symbol of row {row}; {remedy}")
