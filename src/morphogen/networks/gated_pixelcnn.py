@@ -13,7 +13,6 @@ Kavukcuoglu, 2016b (equation 4, figure 2).
 
 __all__ = ["GatedPixelCNN", "PixelMemory"]
 
-import math
 from collections.abc import Callable
 
 import torch
@@ -23,6 +22,7 @@ from torch.nn import functional as F
 
 from morphogen.component import Component, ConfigError
 from morphogen.contract import Context
+from morphogen.networks.levels import Levels
 from morphogen.networks.masked_conv import AboveConv, Kind, LeftConv
 from morphogen.networks.positions import Places
 
@@ -58,7 +58,7 @@ class GatedPixelCNN(Component, nn.Module):
         colours = self.picture[0]
         if width % colours:
             raise ConfigError(f"width {width} is no multiple of the {colours} channels; take {-(-width // colours) * colours}")
-        self.symbols = nn.Embedding(vocabulary, embedding, _weight=_cosines(vocabulary, embedding))
+        self.symbols = Levels(vocabulary, embedding)
         self.stack = nn.ModuleList([_Layer(colours * embedding, width, first, "A", colours, dropout, vector)])
         self.stack.extend(_Layer(width, width, kernel, "B", colours, dropout, vector) for _ in range(layers - 1))
         self.hidden = LeftConv(width, width, 1, "B", colours)
@@ -237,9 +237,3 @@ def _matrices(conv: LeftConv, colours: int) -> list[tuple[Tensor, Tensor]]:
     matrix = conv.kernel[:, :, 0].permute(2, 1, 0).flatten(0, 1)
     bias = conv.bias if conv.bias is not None else matrix.new_zeros(matrix.shape[1])
     return [(m.contiguous(), b) for m, b in zip(matrix.chunk(colours, 1), bias.chunk(colours), strict=True)]
-
-
-def _cosines(vocabulary: int, features: int) -> Tensor:
-    """A table [V, E] in which near values look alike: sqrt(2) cos(pi e v / (V - 1)), e = 1 .. E; the first tells the order."""
-    v = torch.arange(vocabulary) / max(1, vocabulary - 1)
-    return math.sqrt(2) * torch.cos(math.pi * v[:, None] * torch.arange(1, features + 1))
