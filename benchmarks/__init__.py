@@ -1,4 +1,4 @@
-"""Side by side with the peers, in one process, in turns: what a person gets for the same second of the same machine.
+"""Side by side with the peers, each in its own process, in turns: what a person gets for the same second of the same machine.
 
     python -m benchmarks                                    the names
     python -m benchmarks vae-train vs-default               one JSON line a figure

@@ -6,9 +6,10 @@ import time
 import warnings
 from collections.abc import Sequence
 
+from benchmarks.apart import Apart
 from benchmarks.goals import GOALS
 from benchmarks.names import UnknownName, parse
-from benchmarks.pairs import ENOUGH, pairs
+from benchmarks.pairs import ENOUGH, foreign_seconds, pairs
 
 SECONDS = 115.0  # of one bench, imports and figures and all; no repetition begins that would not end by then
 
@@ -33,16 +34,20 @@ def main(words: Sequence[str]) -> int:
 def _run(words: Sequence[str], deadline: float) -> int:
     """One bench, its figures sharing the time."""
     warnings.filterwarnings("ignore")
-    from benchmarks.benches import open_bench
-    from benchmarks.figure import figure
+    with Apart(words) as peers:
+        from benchmarks.benches import open_bench
+        from benchmarks.figure import figure
 
-    name, fewest = parse(words), ENOUGH
-    duels = open_bench(name)
-    for left, duel in zip(range(len(duels), 0, -1), duels, strict=True):
-        now = time.monotonic()
-        clean = pairs(duel.ours, duel.peer, now + (deadline - now) / left)
-        print(figure(" ".join([*words, *duel.label]), duel, clean).line(), flush=True)
-        fewest = min(fewest, len(clean))
+        duels, fewest = open_bench(parse(words)), ENOUGH
+        for duel in duels:
+            duel.first()
+        peers.ready()
+        for i, duel in enumerate(duels):
+            now = time.monotonic()
+            until = now + (deadline - now) / (len(duels) - i)
+            clean = pairs(duel.ours, peers.peer(i), until, lambda: foreign_seconds() - peers.seconds())
+            print(figure(" ".join([*words, *duel.label]), duel, clean).line(), flush=True)
+            fewest = min(fewest, len(clean))
     if fewest < ENOUGH:
         print(f"benchmarks: {fewest} clean pairs, {ENOUGH} are needed: other processes used the cores, or time ran out", file=sys.stderr)
     return 0 if fewest >= ENOUGH else 1

@@ -1,6 +1,6 @@
 """Interleaved pairs: ours, the peer, the peer, ours, ... each repetition watched for what other processes did to the cores meanwhile.
 
-    foreign = (busy seconds of all cores - CPU seconds of this process and its children) / wall seconds
+    foreign = (busy seconds of all cores - CPU seconds of this process, its children and the peer) / wall seconds
 
 A repetition with more than 0.08 of a core foreign says little of the code and much of the neighbours: its pair is dropped. Time that
 the hypervisor gave to others (steal) counts as theirs. The kernel counts busy time in ticks, so that half a second is the least
@@ -41,7 +41,7 @@ def pairs(
     """`ENOUGH` clean pairs, or as many as come by `deadline` (of `time.monotonic`); each side runs once before, unmeasured.
 
     Arguments:
-        foreign: CPU seconds of all other processes so far; None: read from the kernel.
+        foreign: CPU seconds of all processes but the two so far; None: but this one.
     """
     foreign = foreign if foreign is not None else foreign_seconds
     longest = _warm(ours) + _warm(peer)
@@ -62,7 +62,7 @@ def pairs(
 
 
 def foreign_seconds() -> float:
-    """CPU seconds that all other processes have used since the machine started."""
+    """CPU seconds that all processes but this one and its children have used since the machine started."""
     user, nice, system, _, _, irq, soft, steal = (int(n) for n in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9])
     mine = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return (user + nice + system + irq + soft + steal) * TICK - sum(used.ru_utime + used.ru_stime for used in mine)
@@ -75,8 +75,8 @@ def _warm(work: Callable[[], object]) -> float:
 
 
 def _measured(work: Callable[[], object], foreign: Callable[[], float]) -> tuple[float, float]:
-    """Wall seconds, and the cores that others used meanwhile (a tick and a half may be rounding)."""
+    """Wall seconds, and the cores that others used meanwhile (three ticks may be rounding: the two processes are counted apart)."""
     before, begun = foreign(), time.perf_counter()
     work()
     seconds = time.perf_counter() - begun
-    return seconds, max(0.0, foreign() - before - 1.5 * TICK) / seconds
+    return seconds, max(0.0, foreign() - before - 3 * TICK) / seconds

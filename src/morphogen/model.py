@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from morphogen.component import Component, ConfigError, assets, build, describe
 from morphogen.contract import Batch, Boundary, Conditioner, Context, Encoded, Likelihood, Losses, Objective, Representation, Sampler, owned
 from morphogen.files import find_fault, naming, replacing, write_bytes, write_json, write_tensors
+from morphogen.numerics.memory import keep_freed_memory
 from morphogen.numerics.randomness import Rng
 from morphogen.plan import Adam, Plan
 from morphogen.rank import ALONE, Rank
@@ -149,6 +150,7 @@ class Model(Component, Boundary):
             batch: rows drawn at a time.
             rank: of several processes, all of which call this: each draws its share, and all get the whole.
         """
+        keep_freed_memory()
         indices = torch.arange(n) if indices is None else torch.as_tensor(indices)
         sampler = sampler if sampler is not None else self.objective.sampler()
         rng = Rng(seed, indices, ("sample",)).to(self.device)

@@ -2,13 +2,15 @@
 
 import json
 import math
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import benches, pairs, record
+from benchmarks import benches, record
 from benchmarks.figure import Duel, figure
 from benchmarks.goals import FIGURES, GOALS, Goal
 from benchmarks.names import UnknownName, parse
@@ -17,6 +19,22 @@ from benchmarks.pairs import Pair
 KEYS = ["name", "ours", "peer", "ratio", "unit", "config", "pairs"]
 IDLE = Duel(lambda: None, lambda: None, (3, 6), "things/s", {"of": "nothing"})
 CLEAN = [Pair(0.5, 1.0)] * 6 + [Pair(0.5, 100.0)]
+
+
+class Beside(nullcontext["Beside"]):
+    """Idle peers in this process."""
+
+    def __enter__(self) -> "Beside":
+        return self
+
+    def ready(self) -> None:
+        pass
+
+    def peer(self, duel: int) -> Callable[[], object]:
+        return IDLE.peer
+
+    def seconds(self) -> float:
+        return 0.0
 
 
 def test_a_line_has_its_keys_and_above_one_is_faster() -> None:
@@ -61,7 +79,8 @@ def test_too_few_clean_pairs_are_said_and_are_a_failure(
     foreign: float, code: int, count: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     used = iter(foreign * reading for reading in range(10_000))
-    monkeypatch.setattr(pairs, "foreign_seconds", lambda: next(used))
+    monkeypatch.setattr(command, "foreign_seconds", lambda: next(used))
+    monkeypatch.setattr(command, "Apart", lambda words: Beside())
     monkeypatch.setattr(benches, "open_bench", lambda name: [IDLE])
     monkeypatch.setattr(command, "SECONDS", 0.2)
     assert command.main(["vae-train", "vs-default"]) == code

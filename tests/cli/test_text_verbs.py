@@ -1,6 +1,7 @@
 """The verbs on a text in tokens: trained, gone on with, sampled from words, measured; bad words end in one line."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -40,6 +41,16 @@ def test_a_run_on_symbols_goes_through_all_verbs(text, tokens, monkeypatch, caps
     if tokens == "characters":
         code, _, error = run(monkeypatch, capsys, "sample", "--prompt", "Zebra")
         assert code == 2 and error.startswith("morphogen: 'Z' (U+005A)") and error.count("\n") == 1
+
+
+def test_what_lighter_weights_cost_is_printed_in_the_unit_of_the_run(text, monkeypatch, capsys):
+    run(monkeypatch, capsys, "train", "gpt", "--data", text, "--tokens", "characters", "--length", "16", "--steps", "3", "--size", "tiny")
+    code, out, error = run(monkeypatch, capsys, "evaluate", "--n", "12", "--weights", "int8")
+    found = re.search(r"int8: [+-]([0-9.]+) bits/character \(.*\), perplexity x ([0-9.]+), (\d+)% of the bytes", out)
+    assert code == 0 and found is not None, error
+    assert 0 < float(found[1]) < 0.05 and abs(float(found[2]) - 1) < 0.05 and 20 < int(found[3]) < 60
+    code, _, error = run(monkeypatch, capsys, "evaluate", "--weights", "int4")
+    assert code == 2 and error == "morphogen: --weights int4: there are fp32, bf16, int8\n"
 
 
 def test_training_goes_on_with_the_same_pieces(text, monkeypatch, capsys):

@@ -44,7 +44,7 @@ def _open(model: str, system: str | None, temperature: float, weights: str, cont
     """The model, its template and how it is to speak."""
     from morphogen.cli.arguments import choose_device, choose_weights
     from morphogen.families.autoregressive.decoding import Ancestral, rules_of
-    from morphogen.inference import Conversation, Quantized
+    from morphogen.inference import Conversation, Quantized, lay_out
     from morphogen.interop.gguf import GGUF
     from morphogen.interop.gguf_llama import read_model
     from morphogen.interop.gguf_named import locate
@@ -54,7 +54,7 @@ def _open(model: str, system: str | None, temperature: float, weights: str, cont
     template, control = read_template(file), control_words(file)
     found = read_model(file, context)
     text: Any = found.representation
-    light = (found if held is None else Quantized(found, held)).to(choose_device(device))
+    light = (lay_out(found) if held is None else Quantized(found, held)).to(choose_device(device))
     return Conversation(light, lambda turns: template.ids(turns, text.ids, control), decoding, system, seed)
 
 

@@ -35,6 +35,6 @@ def evaluate(
         cost = weigh(chosen, held, n, choose_device(device))
         extra, less = cost["extra"], cost["bytes_held"] / cost["bytes_trained"]
         console.print(
-            f"{weights}: {extra['value']:+.5f} bits/dim ({extra['low']:+.5f} to {extra['high']:+.5f}), "
+            f"{weights}: {extra['value']:+.5f} {report['unit']} ({extra['low']:+.5f} to {extra['high']:+.5f}), "
             f"perplexity x {2 ** extra['value']:.5f}, {less:.0%} of the bytes", soft_wrap=True, highlight=False,
         )  # fmt: skip

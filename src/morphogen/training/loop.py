@@ -27,6 +27,7 @@ from morphogen.component import ConfigError, describe
 from morphogen.compose import Staged
 from morphogen.files import fresh_directory
 from morphogen.model import Model, save
+from morphogen.numerics.memory import keep_freed_memory
 from morphogen.rank import Rank
 from morphogen.training.checkpoint import Checkpoint, Checkpoints, Every, copy_into, nested, own_tensors
 from morphogen.training.interrupt import Interrupt
@@ -86,6 +87,7 @@ def train(
         device, precision, progress, tensorboard: where, and with how many digits; whether it is shown, in a terminal, as curves.
     Errors: ConfigError for a budget, plan or checkpoint that does not fit. Ctrl-C is raised again once the checkpoint is written.
     """
+    keep_freed_memory()
     budget = Budget(steps, time)
     options = _Options(seed, device, precision, checkpoint_every, keep, log_every, progress, tensorboard)
     accelerator = _accelerator(device)
