@@ -4,7 +4,7 @@ r"""A character LSTM: text from a state of fixed size that has read all before i
 
 Paper: Generating sequences with recurrent neural networks, Graves, 2013, section 3.2 ("paper": its network for Wikipedia, 7 layers of
 700, trained on sequences of 100 bytes; the optimiser and the batch are ours, as are "tiny" and "small").
-Figure of this page: not measured.
+Figure of this page: recipes/results/shakespeare.json.
 """
 
 __all__ = ["rnn_lm"]

@@ -87,7 +87,6 @@ def train(
         device, precision, progress, tensorboard: where, and with how many digits; whether it is shown, in a terminal, as curves.
     Errors: ConfigError for a budget, plan or checkpoint that does not fit. Ctrl-C is raised again once the checkpoint is written.
     """
-    keep_freed_memory()
     budget = Budget(steps, time)
     options = _Options(seed, device, precision, checkpoint_every, keep, log_every, progress, tensorboard)
     accelerator = _accelerator(device)
@@ -135,6 +134,7 @@ class _Training:
 
     def run(self, title: str) -> Trained:
         """Train; the model holds the averaged weights after."""
+        keep_freed_memory()
         cuda = [self.stepper.device] if self.stepper.device.type == "cuda" else []
         with ExitStack() as stack:
             interrupt = stack.enter_context(Interrupt())
