@@ -35,8 +35,8 @@ def read(name: str) -> dict[str, Any] | None:
 
 
 def store(name: str, record: Mapping[str, Any]) -> None:
-    """Write results/NAME.json, and the assets of its models beside."""
-    for asset in _assets(record):
+    """Write results/NAME.json, and beside it the assets of its models, unless a file that is named has them."""
+    for asset in _assets([known for known in record["models"].values() if "gguf" not in known]):
         (RESULTS / "assets").mkdir(exist_ok=True)
         write_bytes(RESULTS / "assets" / asset.name, asset.content)
     write_json(RESULTS / f"{name}.json", record)

@@ -4,7 +4,8 @@ r"""PixelRNN: a picture's law as a product over its subpixels, read by LSTMs tha
 
 Paper: Pixel recurrent neural networks, van den Oord, Kalchbrenner & Kavukcuoglu, 2016; on CIFAR-10 it came to 3.00 bits/dim with
 `DiagonalBiLSTM` and 3.07 with `RowLSTM`, on binary MNIST to 79.20 nats (diagonal, 7 layers, h = 16). "paper": 12 layers, h = 128 of
-each colour. The paper's RMSProp is AdamW here, and the condition is ours: it has none. Figure of this page: not measured.
+each colour. The paper's RMSProp is AdamW here, and the condition is ours: it has none.
+Figure of this page: recipes/results/mnist-10k-binarised.json.
 """
 
 __all__ = ["pixelrnn"]
