@@ -30,7 +30,7 @@ from morphogen.systems import Size
 SIZES = {
     # width, layers, heads, dropout, batch, learning rate, warm-up
     "tiny": (32, 2, 2, 0.0, 16, 3e-3, 10),
-    "small": (128, 4, 4, 0.0, 16, 1e-3, 100),
+    "small": (128, 4, 4, 0.0, 16, 6e-3, 100),
     "paper": (768, 12, 12, 0.1, 512, 6e-4, 2000),
 }
 
