@@ -53,6 +53,12 @@ def test_the_pages_still_describe_what_was_measured(name):
     assert records.moved(record) == []
 
 
+def test_what_a_gguf_file_holds_is_not_kept_beside_the_record(results):
+    config = {"asset": "tokenizer.json", "sha256": "0"}
+    records.store("x", {"figures": {}, "models": {"m": {"gguf": "smollm2", "config": config}}})
+    assert [path.name for path in results.iterdir()] == ["x.json"]
+
+
 def test_what_moved_is_found_out(monkeypatch):
     """The mutants: one number of a page, one number of a record."""
     record = records.read("mnist-5k")
