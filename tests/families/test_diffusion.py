@@ -147,7 +147,7 @@ def test_steps_asked_are_calls_made(sampler: Any, calls: int) -> None:
 @pytest.mark.parametrize("steps", [0, 41, (3, 3), (41, 2), (5, 0), ()])
 def test_grids_that_are_none_are_refused(steps: Any) -> None:
     with pytest.raises(ValueError, match="steps must be"):
-        DDIM(steps).grid(40)
+        DDIM(steps).grid(LinearBetas(1e-3, 0.2, 40))
 
 
 def test_ddim_draws_nothing_after_the_start() -> None:
@@ -233,6 +233,20 @@ def test_guidance_1_is_off_and_3_is_not() -> None:
     plain, one, three = (model.sample(4, labels, s).tensor for s in (DDIM(5), Guided(DDIM(5), 1.0), Guided(DDIM(5), 3.0)))
     assert (plain - one).abs().max() <= 0.126  # one level of 17, should rounding to the grid tip over
     assert (plain != one).float().mean() < 0.02 and (plain != three).float().mean() > 0.02
+
+
+def test_guidance_within_an_interval_is_on_inside_and_off_outside() -> None:
+    model, labels = digits(), torch.arange(4)
+    samplers = (
+        DDIM(5),
+        Guided(DDIM(5), 3.0),
+        Guided(DDIM(5), 3.0, (0.0, 1.0)),
+        Guided(DDIM(5), 3.0, (2.0, 3.0)),
+        Guided(DDIM(5), 3.0, (0.3, 0.7)),
+    )
+    plain, three, always, never, between = (model.sample(4, labels, s).tensor for s in samplers)
+    assert torch.equal(always, three) and (plain - never).abs().max() <= 0.126 and (plain != never).float().mean() < 0.02
+    assert (between != three).float().mean() > 0.02 and (between != plain).float().mean() > 0.02
 
 
 @pytest.mark.parametrize("sampler", [DDPM(), DDIM(10), DDIM(10, eta=1.0)])

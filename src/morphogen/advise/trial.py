@@ -148,6 +148,6 @@ def _sampling(model: Any) -> str:
     network, sampler = getattr(model.objective, "network", None), model.objective.sampler()
     if isinstance(network, Causal):
         return f"{torch.Size(model.representation.shape).numel()} passes"
-    if "steps" in sampler.arguments:
-        return f"{len(sampler.grid(model.objective.schedule.steps)) - 1} passes"
+    if hasattr(sampler, "calls"):
+        return f"{sampler.calls(model.objective)} passes"
     return "1 pass"

@@ -66,5 +66,4 @@ def _measure(model: Any, examples: Examples, rows: int) -> float:
 
 def _steps(sampler: Any, objective: Any) -> int:
     """Of a sampler that goes through time; 1 of any other."""
-    steps = getattr(sampler, "steps", 1)
-    return steps if isinstance(steps, int) else len(sampler.grid(objective.schedule.steps)) - 1
+    return sampler.calls(objective) if hasattr(sampler, "calls") else 1

@@ -1,6 +1,6 @@
 """DDPM: pictures out of noise, one small step at a time (Ho, Jain & Abbeel 2020)."""
 
-__all__ = ["ddpm"]
+__all__ = ["NETWORKS", "PLANS", "ddpm", "numbers"]
 
 from typing import Any
 
@@ -19,13 +19,13 @@ _CHAINS: dict[Size, dict[str, int]] = {
     "small": {"steps": 100, "bound_steps": 40},
     "paper": {"steps": 1000, "bound_steps": 1001},
 }
-_NETWORKS: dict[str, dict[str, Any]] = {
+NETWORKS: dict[str, dict[str, Any]] = {
     "tiny": {"channels": 8, "multipliers": (1, 2), "blocks": 1, "heads": 0},
     "small": {"channels": 24, "multipliers": (1, 2), "blocks": 1, "heads": 2},
     "small, above 16 a side": {"channels": 48, "multipliers": (1, 2), "blocks": 1, "heads": 4, "patch": 2},
     "paper": {"channels": 128, "multipliers": (1, 2, 2, 2), "blocks": 2, "attention": (16,), "dropout": 0.1, "design": "ddpm"},
 }
-_PLANS: dict[str, dict[str, Any]] = {
+PLANS: dict[str, dict[str, Any]] = {
     "tiny": {"optimizer": Adam(2e-3), "batch": 32, "ema": 0.99},
     "small": {"optimizer": Adam(3e-3), "batch": 64, "schedule": Cosine(warmup=20), "ema": 0.995, "clip": 1.0},
     "small, above 16 a side": {"optimizer": Adam(2e-3), "batch": 64, "schedule": Cosine(warmup=20), "ema": 0.995, "clip": 1.0},
@@ -44,14 +44,19 @@ def ddpm(pixels: Pixels, classes: int = 0, size: Size = "small") -> Model:
     The label is dropped for one row in five (Ho & Salimans tried 0.1, 0.2, 0.5): on digits guidance at 3 keeps more of a class so.
     """
     chain, vector = _CHAINS[size], 64 if classes else 0
-    numbers = "small, above 16 a side" if size == "small" and max(pixels.shape) > 16 else size
     first = min(0.05, 1e-4 * (255 / (pixels.levels - 1)) ** 2)  # of very wide bins, 1.3 would drown the picture at once
     objective = Diffusion(
-        UNet(pixels.shape, vector=vector, **_NETWORKS[numbers]),
+        UNet(pixels.shape, vector=vector, **NETWORKS[numbers(pixels, size)]),
         LinearBetas(first, max(first, 20 / chain["steps"]), chain["steps"]),
         DiscretizedGaussian(pixels.levels),
         target="eps",
         variance="beta" if size == "paper" else "posterior",
         bound_steps=chain["bound_steps"],
     )
-    return Model(objective, pixels, ConditionDropout(Label(classes, vector), p=0.2) if classes else None, plan=Plan(**_PLANS[numbers]))
+    conditioner = ConditionDropout(Label(classes, vector), p=0.2) if classes else None
+    return Model(objective, pixels, conditioner, plan=Plan(**PLANS[numbers(pixels, size)]))
+
+
+def numbers(pixels: Pixels, size: Size) -> str:
+    """Which of the networks and plans, for this page and those that take its U-Net."""
+    return "small, above 16 a side" if size == "small" and max(pixels.shape) > 16 else size

@@ -1,11 +1,24 @@
 """Diffusion: noise taken away step by step."""
 
 __all__ = [
-    "DDIM", "DDPM", "CosineAlphas", "Diffusion", "DiffusionSampler", "DiscretizedGaussian", "GaussianReadout", "LinearBetas",
-    "NoiseSchedule", "Readout",
+    "D3PM", "DDIM", "DDPM", "EDM", "VE", "VP", "Absorbing", "Corruption", "CosineAlphas", "DPMSolver", "DPMSolverSDE", "Denoising",
+    "Diffusion", "DiffusionSampler", "DiscretizedGaussian", "DynamicThreshold", "EDMWeight", "Euler", "EulerMaruyama", "Even",
+    "EvenSNR", "ForwardProcess", "GaussianReadout", "Heun", "InverseBetas", "Karras", "LinearBetas", "MinSNR", "NoiseSchedule",
+    "Preconditioned", "PredictorCorrector", "ProbabilityFlow", "Readout", "RectifiedFlow", "SubVP", "TimeGrid", "Uniform",
+    "Weighting", "ZeroTerminal", "inpaint", "invert", "redraw",
 ]  # fmt: skip
 
+from morphogen.families.diffusion.corruptions import Absorbing, Corruption, Uniform
+from morphogen.families.diffusion.discrete import D3PM, Denoising
+from morphogen.families.diffusion.editing import inpaint, invert, redraw
+from morphogen.families.diffusion.grids import Even, EvenSNR, Karras, TimeGrid
 from morphogen.families.diffusion.likelihood import DiscretizedGaussian, GaussianReadout, Readout
 from morphogen.families.diffusion.objective import Diffusion
-from morphogen.families.diffusion.samplers import DDIM, DDPM, DiffusionSampler
-from morphogen.families.diffusion.schedules import CosineAlphas, LinearBetas, NoiseSchedule
+from morphogen.families.diffusion.probability_flow import ProbabilityFlow
+from morphogen.families.diffusion.processes import EDM, VE, VP, ForwardProcess, RectifiedFlow, SubVP
+from morphogen.families.diffusion.samplers import DDIM, DDPM, DiffusionSampler, Euler
+from morphogen.families.diffusion.schedules import CosineAlphas, InverseBetas, LinearBetas, NoiseSchedule, ZeroTerminal
+from morphogen.families.diffusion.solvers import DPMSolver, DPMSolverSDE, EulerMaruyama, Heun, PredictorCorrector
+from morphogen.families.diffusion.targets import Preconditioned
+from morphogen.families.diffusion.thresholds import DynamicThreshold
+from morphogen.families.diffusion.weightings import EDMWeight, MinSNR, Weighting

@@ -28,14 +28,17 @@ __all__ = ["Diffusion"]
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Real
 from torch import Tensor, nn
 
-from morphogen.contract import Context, Encoded, Likelihood, Losses, Objective, Sampler
+from morphogen.contract import Context, Encoded, Likelihood, Losses, Objective, Sampler, Unsupported
 from morphogen.families.diffusion.likelihood import Readout, strata, variance_of_sum
+from morphogen.families.diffusion.probability_flow import ProbabilityFlow
+from morphogen.families.diffusion.processes import ForwardProcess
 from morphogen.families.diffusion.samplers import DDPM
 from morphogen.families.diffusion.schedules import NoiseSchedule
-from morphogen.families.diffusion.targets import Target, combine, solve
+from morphogen.families.diffusion.targets import Preconditioned, Target, combine, determinant, solve
+from morphogen.families.diffusion.weightings import Weighting
 from morphogen.numerics.distributions import gaussian_kl
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import expand_like, sum_rows
@@ -50,55 +53,75 @@ class Diffusion(Objective):
     mass or a density as the decoder is; x_0 is clipped to where data lie, as in sampling.
 
     Arguments:
-        network: (x_t [B, ...], t / T [B] in (0, 1], context) -> [B, ...].
-        schedule: of the noise, t = 1 .. T.
+        network: (x_t [B, ...], what it is told of t [B], context) -> [B, ...]; of a chain it is told t / T in (0, 1].
+        schedule: of the noise: a chain, t = 1 .. T, or a process of continuous time.
         decoder: p(x_0 | x_1), of variance sigma_1^2.
         target: what the network says of x_t.
         variance: of the reverse step: "beta", that of the forward step, fits data ~ N(0, I); "posterior", that of x_{t-1}
             given x_0, fits data of little freedom, as pictures (section 3.2).
         bound_steps: calls of the network a row's bound may take, at least 4: two for the decoder, one for each of the other
             T - 1 steps, or for that many strata of them if there are fewer calls than steps (`likelihood.strata`).
+        measured_by: how log p is found; None: by the bound of the chain.
+        weighting: how much errors count at each level; None: errors of the target count alike.
+        drawn_by: the paper's sampler; None: the whole chain, as it was trained.
     """
 
     def __init__(
-        self, network: nn.Module, schedule: NoiseSchedule, decoder: Readout, target: Target = "eps",
-        variance: Literal["beta", "posterior"] = "beta", bound_steps: int = 1001,
+        self, network: nn.Module, schedule: ForwardProcess, decoder: Readout, target: Target = "eps",
+        variance: Literal["beta", "posterior"] = "beta", bound_steps: int = 1001, weighting: Weighting | None = None,
+        drawn_by: Sampler | None = None, measured_by: ProbabilityFlow | None = None,
     ):  # fmt: skip
         super().__init__()
         if bound_steps < 4:
             raise ValueError(f"Diffusion: bound_steps is {bound_steps}; its error cannot be told from fewer than 4 calls")
         self.network, self.schedule, self.decoder = network, schedule, decoder
         self.target, self.variance, self.bound_steps = target, variance, bound_steps
+        self.weighting, self.drawn_by, self.measured_by = weighting, drawn_by, measured_by
 
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
-        t = 1 + rng.fork("t").integers(self.schedule.steps)
+        t = self.schedule.draw(rng.fork("t"))
         eps = rng.fork("noise").normal(*x.x.shape[1:])
-        u = combine(self.target, x.x, eps, self.schedule.alpha(t), self.schedule.sigma(t))
-        error = u - self.network(self.diffuse(x.x, eps, t), t / self.schedule.steps, context)
-        return Losses({"simple": error.square().flatten(1).mean(1)})
+        alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
+        error = combine(self.target, x.x, eps, alpha, sigma) - self._asked(self.diffuse(x.x, eps, t), t, context)
+        loss = error.square().flatten(1).mean(1)
+        if self.weighting is None:
+            return Losses({"simple": loss})
+        of_x_0 = (sigma / determinant(self.target, alpha, sigma)).square()
+        return Losses({"weighted": self.weighting(alpha, sigma) * of_x_0 * loss}, metrics={"simple": loss.detach()})
 
-    def diffuse(self, x_0: Float[Tensor, "b ..."], eps: Float[Tensor, "b ..."], t: Int[Tensor, " b"]) -> Float[Tensor, "b ..."]:
+    def diffuse(self, x_0: Float[Tensor, "b ..."], eps: Float[Tensor, "b ..."], t: Real[Tensor, " b"]) -> Float[Tensor, "b ..."]:
         """x_t = alpha_t x_0 + sigma_t eps."""
         return expand_like(self.schedule.alpha(t), x_0) * x_0 + expand_like(self.schedule.sigma(t), x_0) * eps
 
     def denoise(
-        self, x_t: Float[Tensor, "b ..."], t: Int[Tensor, " b"], context: Context | None
+        self, x_t: Float[Tensor, "b ..."], t: Real[Tensor, " b"], context: Context | None
     ) -> tuple[Float[Tensor, "b ..."], Float[Tensor, "b ..."]]:
         """What the network makes of x_t: (x_0, eps), with x_t = alpha_t x_0 + sigma_t eps. One call."""
-        u = self.network(x_t, t / self.schedule.steps, context)
-        return solve(self.target, u, x_t, self.schedule.alpha(t), self.schedule.sigma(t))
+        return solve(self.target, self._asked(x_t, t, context), x_t, self.schedule.alpha(t), self.schedule.sigma(t))
 
     def sampler(self) -> Sampler:
-        return DDPM(clip=self.decoder.bound)
+        return DDPM(clip=self.decoder.bound) if self.drawn_by is None else self.drawn_by
 
     def log_prob(self, x: Encoded, context: Context | None, rng: Rng) -> Likelihood:
-        """The evidence bound, estimated from one x_t a step; `stderr` tells both the noise's and the strata's part."""
+        """Along the flow; or the evidence bound, from one x_t a step, whose `stderr` tells the noise's and the strata's part."""
+        if self.measured_by is not None:
+            nats, stderr = self.measured_by.log_prob(self, x.x, context, rng)
+            return Likelihood(nats, x.dims, "estimate", "density", stderr)
+        if not isinstance(self.schedule, NoiseSchedule):
+            process = type(self.schedule).__name__
+            raise Unsupported(f"Diffusion: the bound is that of a chain, and {process} has no steps; give measured_by=ProbabilityFlow()")
         x_0, pieces = x.x, strata(2, self.schedule.steps, self.bound_steps - 2)
         read = torch.stack([self._read(x_0, context, rng.fork("read", i)) for i in range(2)])
         steps = torch.stack([size * self._step_kl(x_0, start, size, context, rng.fork("step", start)) for start, size in pieces])
         error = (read[0] - read[1]).square() / 4 + variance_of_sum(steps)
         nats = read.mean(0) - steps.sum(0) - self._prior_kl(x_0)
         return Likelihood(nats, x.dims, "lower_bound", self.decoder.measure, error.sqrt().detach())
+
+    def _asked(self, x_t: Tensor, t: Tensor, context: Context | None) -> Tensor:
+        """What the network says of x_t, which is scaled where the target asks for it."""
+        if isinstance(self.target, Preconditioned):
+            x_t = expand_like(self.target.scale(self.schedule.alpha(t), self.schedule.sigma(t)), x_t) * x_t
+        return self.network(x_t, self.schedule.told(t), context)
 
     def _read(self, x_0: Tensor, context: Context | None, rng: Rng) -> Tensor:
         """log p(x_0 | x_1): [B]."""
@@ -117,6 +140,6 @@ class Diffusion(Objective):
 
     def _prior_kl(self, x_0: Tensor) -> Tensor:
         """KL(q(x_T | x_0) || N(0, I)): [B], what is left of the data at the end of the chain."""
-        end = torch.full((len(x_0),), self.schedule.steps, device=x_0.device)
+        end = torch.full((len(x_0),), int(self.schedule.last), device=x_0.device)
         alpha, sigma = expand_like(self.schedule.alpha(end), x_0), expand_like(self.schedule.sigma(end), x_0)
         return sum_rows(gaussian_kl(alpha * x_0, sigma.log().expand_as(x_0)))

@@ -1,68 +1,139 @@
-r"""From noise to data along a descending grid of times T = t_1 > ... > t_n > 0: one call of the network a step.
+r"""From noise to data along a descending grid of times last = t_1 > ... > t_n > 0: one call of the network an interval.
 
-    DDPM   x_s ~ N(mean of q(x_s | x_t, x_0), variance)                                 ancestral, as trained
-    DDIM   x_s = alpha_s x_0 + sqrt(sigma_s^2 - c^2) eps + c z,  c = eta sd(q(x_s | x_t, x_0))   deterministic at eta = 0
+    DDPM    x_s ~ N(mean of q(x_s | x_t, x_0), variance)                                  ancestral, as trained
+    DDIM    x_s = alpha_s x_0 + sqrt(sigma_s^2 - c^2) eps + c z,  c = eta sd(q(x_s | x_t, x_0))   deterministic at eta = 0
+    Euler   x_s = alpha_s x_0 + sigma_s eps                                               of the probability flow
 
-with x_0 and eps what the network makes of x_t. The base owns the loop and the grid, a sampler one step of maths. The last step
-goes to t = 0, where both say: x_0 itself. (Ho, Jain & Abbeel 2020; Song, Meng & Ermon 2021.)
+with x_0 and eps what the network makes of x_t. The base owns the loop, the grid and the count of calls, a sampler one interval of maths
+(more of them in `solvers.py`). The last interval ends at t = 0, where all say: x_0 itself.
+(Ho, Jain & Abbeel 2020; Song, Meng & Ermon 2021; Karras et al. 2022.)
 """
 
-__all__ = ["DDIM", "DDPM", "DiffusionSampler"]
+__all__ = ["DDIM", "DDPM", "Denoiser", "DiffusionSampler", "Euler", "Interval", "clock"]
 
 from abc import abstractmethod
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Real
 from torch import Tensor
 
 from morphogen.component import ConfigError
 from morphogen.contract import Context, Sampler
+from morphogen.families.diffusion.grids import TimeGrid
+from morphogen.families.diffusion.processes import ForwardProcess
+from morphogen.families.diffusion.schedules import NoiseSchedule
+from morphogen.families.diffusion.thresholds import DynamicThreshold
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import expand_like
+
+Clip = float | DynamicThreshold | None
+
+
+class Denoiser:
+    """What the network makes of x_t for one context, within where data may lie.
+
+    Arguments:
+        objective: of diffusion.
+        context: of its network.
+        clip: largest |x_0| the network may claim, or how it is brought there (None: any); its eps is the one that fits the clipped x_0.
+    """
+
+    def __init__(self, objective: Any, context: Context | None, clip: Clip):
+        self.objective, self.context, self.clip = objective, context, clip
+        self.process: ForwardProcess = objective.schedule
+
+    def __call__(self, x_t: Float[Tensor, "b ..."], t: Real[Tensor, " b"]) -> tuple[Float[Tensor, "b ..."], Float[Tensor, "b ..."]]:
+        """(x_0, eps) of x_t. One call."""
+        x_0, eps = self.objective.denoise(x_t, t, self.context)
+        if self.clip is not None:
+            x_0 = self.clip(x_0) if isinstance(self.clip, DynamicThreshold) else x_0.clamp(-self.clip, self.clip)
+            eps = (x_t - expand_like(self.process.alpha(t), x_t) * x_0) / expand_like(self.process.sigma(t), x_t)
+        return x_0, eps
+
+
+@dataclass(frozen=True)
+class Interval:
+    """One interval of the grid, from t to s < t: where x stands, what the network makes of it, and what it made before.
+
+    Arguments:
+        t, s: its ends, 0 < s.
+        x: x_t.
+        x_0, eps: of x_t.
+        before: the interval before, None at the first.
+        calls: further calls of the network it may make.
+        rng: its noise.
+    """
+
+    t: Real[Tensor, " b"]
+    s: Real[Tensor, " b"]
+    x: Float[Tensor, "b ..."]
+    x_0: Float[Tensor, "b ..."]
+    eps: Float[Tensor, "b ..."]
+    before: tuple[Real[Tensor, " b"], Float[Tensor, "b ..."]] | None
+    calls: int
+    rng: Rng
 
 
 class DiffusionSampler(Sampler):
     """The loop from noise to data.
 
     Arguments:
-        steps: calls of the network, in 1 .. T, evenly spaced with T among them; or the times themselves, descending in T .. 1;
-            None: all T.
-        clip: largest |x_0| the network may claim (None: any); its eps is then the one that fits the clipped x_0.
+        steps: calls of the network; or the times themselves, descending from at most the last; None: every step of a chain.
+        clip: largest |x_0| the network may claim (None: any), or a `DynamicThreshold`; its eps is then the one that fits the clipped x_0.
+        spacing: how the times of so many calls lie; None: as the process has them.
     """
 
-    def __init__(self, steps: int | tuple[int, ...] | None = None, clip: float | None = 1.0):
-        self.steps, self.clip = steps, clip
+    extra = 0  # calls that an interval may make besides its first
+
+    def __init__(self, steps: int | tuple[float, ...] | None = None, clip: Clip = 1.0, spacing: TimeGrid | None = None):
+        self.steps, self.clip, self.spacing = steps, clip, spacing
 
     def __call__(self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng) -> Float[Tensor, "b ..."]:
-        x = rng.fork("start").normal(*shape)
-        for i, (time, following) in enumerate(pairwise(self.grid(objective.schedule.steps))):
-            t, s = (torch.full((len(x),), at, device=x.device) for at in (time, following))
-            x_0, eps = objective.denoise(x, t, context)
-            if self.clip is not None:
-                x_0 = x_0.clamp(-self.clip, self.clip)
-                eps = (x - expand_like(objective.schedule.alpha(t), x) * x_0) / expand_like(objective.schedule.sigma(t), x)
-            x = self.step(objective, x, x_0, eps, t, s, rng.fork("step", i)) if following else x_0
+        denoise = Denoiser(objective, context, self.clip)
+        return self.descend(denoise, denoise.process.prior * rng.fork("start").normal(*shape), self.grid(denoise.process), rng)
+
+    def descend(self, denoise: Denoiser, x: Float[Tensor, "b ..."], grid: list[float], rng: Rng) -> Float[Tensor, "b ..."]:
+        """From x at the first time of the grid to its last."""
+        spare, before = self._spare(len(grid) - 1), None
+        for i, (time, following) in enumerate(pairwise(grid)):
+            t, s = (torch.full((len(x),), at, device=x.device, dtype=clock(denoise.process)) for at in (time, following))
+            x_0, eps = denoise(x, t)
+            calls = min(self.extra, spare)
+            x = self.step(denoise, Interval(t, s, x, x_0, eps, before, calls, rng.fork("step", i))) if following else x_0
+            spare, before = spare - calls, (t, x_0)
         return x
 
     @abstractmethod
-    def step(
-        self, objective: Any, x_t: Float[Tensor, "b ..."], x_0: Float[Tensor, "b ..."], eps: Float[Tensor, "b ..."],
-        t: Int[Tensor, " b"], s: Int[Tensor, " b"], rng: Rng,
-    ) -> Float[Tensor, "b ..."]:  # fmt: skip
-        """x_s, for 0 < s < t."""
+    def step(self, denoise: Denoiser, at: Interval) -> Float[Tensor, "b ..."]:
+        """x_s."""
 
-    def grid(self, last: int) -> list[int]:
-        """The times of the chain, from T = `last` down to 0."""
-        steps = last if self.steps is None else self.steps
+    def grid(self, process: ForwardProcess) -> list[float]:
+        """The times of the chain, from the noise down to 0."""
+        last, steps = process.last, self.steps
+        chain = isinstance(process, NoiseSchedule)
+        if steps is None and chain:
+            steps = process.last + self.extra * (process.last - 1)  # type: ignore[assignment]
         if isinstance(steps, int):
-            times = [round(last * (steps - i) / steps) for i in range(steps)] if 1 <= steps <= last else []
+            count = -(-(steps + self.extra) // (1 + self.extra))
+            times = (process.times(count) if self.spacing is None else self.spacing.times(process, count)) if steps >= 1 else []
         else:
-            times = list(steps)
-        if not times or times[0] > last or any(t <= s for t, s in pairwise([*times, 0])):
-            raise ConfigError(f"{type(self).__name__}: steps must be 1 .. {last}, or times that descend from at most {last} to at least 1")
+            times = list(steps or ())
+        if not times or times[0] > last or any(t <= s for t, s in pairwise([*times, 0])) or (chain and any(t % 1 for t in times)):
+            most = f"1 .. {last}" if chain else "at least 1"
+            raise ConfigError(f"{type(self).__name__}: steps must be {most}, or times that descend from at most {last} to above 0")
         return [*times, 0]
+
+    def calls(self, objective: Any) -> int:
+        """How often it asks the objective's network for a sample."""
+        intervals = len(self.grid(objective.schedule)) - 1
+        return intervals + self._spare(intervals)
+
+    def _spare(self, intervals: int) -> int:
+        """Calls that are left for second looks, the last interval needing none."""
+        return self.steps - intervals if isinstance(self.steps, int) and self.extra else self.extra * (intervals - 1)
 
 
 class DDPM(DiffusionSampler):
@@ -71,33 +142,42 @@ class DDPM(DiffusionSampler):
     The variance of a step is the objective's ("beta" or "posterior").
     """
 
-    def step(
-        self, objective: Any, x_t: Float[Tensor, "b ..."], x_0: Float[Tensor, "b ..."], eps: Float[Tensor, "b ..."],
-        t: Int[Tensor, " b"], s: Int[Tensor, " b"], rng: Rng,
-    ) -> Float[Tensor, "b ..."]:  # fmt: skip
-        q = objective.schedule.posterior(s, t)
-        variance = q.beta if objective.variance == "beta" else q.posterior
-        mean = expand_like(q.on_x_t, x_t) * x_t + expand_like(q.on_x_0, x_t) * x_0
-        return mean + expand_like(variance.sqrt(), x_t) * rng.normal(*x_t.shape[1:])
+    def step(self, denoise: Denoiser, at: Interval) -> Float[Tensor, "b ..."]:
+        q = denoise.process.posterior(at.s, at.t)
+        variance = q.beta if denoise.objective.variance == "beta" else q.posterior
+        mean = expand_like(q.on_x_t, at.x) * at.x + expand_like(q.on_x_0, at.x) * at.x_0
+        return mean + expand_like(variance.sqrt(), at.x) * at.rng.normal(*at.x.shape[1:])
+
+
+class Euler(DiffusionSampler):
+    """The straight step of the probability flow: eps, or the velocity, as it was at t (Karras et al. 2022, algorithm 1, lines 1-5).
+
+    For every process the same as DDIM at eta = 0.
+    """
+
+    def step(self, denoise: Denoiser, at: Interval) -> Float[Tensor, "b ..."]:
+        return expand_like(denoise.process.alpha(at.s), at.x) * at.x_0 + expand_like(denoise.process.sigma(at.s), at.x) * at.eps
 
 
 class DDIM(DiffusionSampler):
     """Far fewer steps of a chain with the same marginals (Denoising diffusion implicit models, Song, Meng & Ermon 2021, eq. 12).
 
     Arguments:
-        steps, clip: as of every `DiffusionSampler`.
+        steps, clip, spacing: as of every `DiffusionSampler`.
         eta: 0 is deterministic given the starting noise, 1 is DDPM with the posterior variance.
     """
 
-    def __init__(self, steps: int | tuple[int, ...] | None = 50, eta: float = 0.0, clip: float | None = 1.0):
-        super().__init__(steps, clip)
+    def __init__(self, steps: int | tuple[float, ...] | None = 50, eta: float = 0.0, clip: Clip = 1.0, spacing: TimeGrid | None = None):
+        super().__init__(steps, clip, spacing)
         self.eta = eta
 
-    def step(
-        self, objective: Any, x_t: Float[Tensor, "b ..."], x_0: Float[Tensor, "b ..."], eps: Float[Tensor, "b ..."],
-        t: Int[Tensor, " b"], s: Int[Tensor, " b"], rng: Rng,
-    ) -> Float[Tensor, "b ..."]:  # fmt: skip
-        alpha, sigma = objective.schedule.alpha(s), objective.schedule.sigma(s)
-        c = self.eta * objective.schedule.posterior(s, t).posterior.sqrt()
-        x = expand_like(alpha, x_t) * x_0 + expand_like((sigma.square() - c.square()).clamp_min(0).sqrt(), x_t) * eps
-        return x + expand_like(c, x_t) * rng.normal(*x_t.shape[1:]) if self.eta else x
+    def step(self, denoise: Denoiser, at: Interval) -> Float[Tensor, "b ..."]:
+        alpha, sigma = denoise.process.alpha(at.s), denoise.process.sigma(at.s)
+        c = self.eta * denoise.process.posterior(at.s, at.t).posterior.sqrt()
+        x = expand_like(alpha, at.x) * at.x_0 + expand_like((sigma.square() - c.square()).clamp_min(0).sqrt(), at.x) * at.eps
+        return x + expand_like(c, at.x) * at.rng.normal(*at.x.shape[1:]) if self.eta else x
+
+
+def clock(process: ForwardProcess) -> torch.dtype:
+    """Of times: chains count, the others measure."""
+    return torch.int64 if isinstance(process, NoiseSchedule) else torch.float64

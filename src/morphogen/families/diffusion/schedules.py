@@ -1,39 +1,28 @@
-r"""How fast data turn into noise: a table of T + 1 levels, t = 0 data, t = T (almost) noise.
+r"""The chains: a table of T + 1 levels of noise, t = 0 data, t = T (almost) noise.
 
     q(x_t | x_0) = N(alpha_t x_0, sigma_t^2 I),   alpha_t^2 = prod_{s <= t} (1 - beta_s),   sigma_t^2 = 1 - alpha_t^2
 
 All a family needs follows from that one table (Sohl-Dickstein et al. 2015; Ho, Jain & Abbeel 2020, eqs. 4-7), for neighbours
-t-1, t and for any s < t alike: the strided chains of fast samplers are the same formula. The table is kept and worked in fp64,
-since 1 - alpha_t^2 cancels near the data; what leaves it has torch's default dtype.
+t-1, t and for any s < t alike: the strided chains of fast samplers are the same formula.
 """
 
-__all__ = ["CosineAlphas", "LinearBetas", "NoiseSchedule", "Posterior"]
+__all__ = ["CosineAlphas", "InverseBetas", "LinearBetas", "NoiseSchedule", "ZeroTerminal"]
 
 import math
-from abc import ABC
-from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
-from torch import Tensor, nn
+from jaxtyping import Float, Int, Real
+from torch import Tensor
 
-from morphogen.component import Component
-
-
-class Posterior(NamedTuple):
-    """q(x_s | x_t, x_0) = N(on_x_t x_t + on_x_0 x_0, posterior), and q(x_t | x_s) = N(.., beta)."""
-
-    on_x_t: Float[Tensor, " b"]
-    on_x_0: Float[Tensor, " b"]
-    posterior: Float[Tensor, " b"]  # variance of x_s once x_0 is known: right for a single point of data
-    beta: Float[Tensor, " b"]  # variance of the forward step: right for data ~ N(0, I)
+from morphogen.families.diffusion.processes import ForwardProcess
+from morphogen.numerics.randomness import Rng
 
 
-class NoiseSchedule(Component, nn.Module, ABC):
+class NoiseSchedule(ForwardProcess):
     """The levels of noise; a subclass gives the betas.
 
     Arguments:
-        betas: variance added at t = 1 .. T, in (0, 1), fp64 [T].
+        betas: variance added at t = 1 .. T, in (0, 1], fp64 [T].
     """
 
     steps: int
@@ -41,23 +30,24 @@ class NoiseSchedule(Component, nn.Module, ABC):
 
     def __init__(self, betas: Float[Tensor, " t"]):
         super().__init__()
+        self.last = len(betas)
         self.register_buffer("signal", torch.cat([betas.new_ones(1), (1 - betas).cumprod(0)]), persistent=False)  # alpha_t^2
 
-    def alpha(self, t: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
-        """alpha_t, 1 at t = 0."""
-        return self.signal[t].sqrt().to(torch.get_default_dtype())
+    def levels(self, t: Real[Tensor, " b"]) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
+        signal = self.signal[t.long()]
+        return signal.sqrt(), (1 - signal).sqrt()
 
-    def sigma(self, t: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
-        """sigma_t, 0 at t = 0."""
-        return (1 - self.signal[t]).sqrt().to(torch.get_default_dtype())
+    def draw(self, rng: Rng) -> Int[Tensor, " b"]:
+        """Every step is as likely."""
+        return 1 + rng.integers(self.steps)
 
-    def posterior(self, s: Int[Tensor, " b"], t: Int[Tensor, " b"]) -> Posterior:
-        """One step back, from t to s < t (Ho et al. 2020, eq. 7, with any stride)."""
-        noise_s, noise_t = 1 - self.signal[s], 1 - self.signal[t]
-        ratio = self.signal[t] / self.signal[s]
-        beta = 1 - ratio
-        found = (ratio.sqrt() * noise_s / noise_t, self.signal[s].sqrt() * beta / noise_t, beta * noise_s / noise_t, beta)
-        return Posterior(*(coefficient.to(torch.get_default_dtype()) for coefficient in found))
+    def times(self, steps: int) -> list[float]:
+        return [round(self.steps * (steps - i) / steps) for i in range(steps)]
+
+    def at(self, ratios: Float[Tensor, " n"]) -> Int[Tensor, " n"]:
+        """The steps whose levels are nearest."""
+        known = self.ratio(torch.arange(1, self.steps + 1, device=self.signal.device)).log()
+        return 1 + (known - ratios.to(known.device).log()[:, None]).abs().argmin(1)
 
 
 class LinearBetas(NoiseSchedule):
@@ -89,3 +79,42 @@ class CosineAlphas(NoiseSchedule):
         f = torch.cos((progress + 0.008) / 1.008 * (math.pi / 2)).square()
         super().__init__((1 - f[1:] / f[:-1]).clamp_max(0.999))
         self.steps = steps
+
+
+class InverseBetas(NoiseSchedule):
+    r"""beta_t = 1 / (T - t + 1): each step takes an equal share of the signal away, until none is left.
+
+    Deep unsupervised learning using nonequilibrium thermodynamics (Sohl-Dickstein, Weiss, Maheswaranathan & Ganguli 2015, section 2.4.1,
+    for binomial noise; here for a Gaussian one, whose alpha_t^2 is 1 - t / T).
+
+    Arguments:
+        steps: T.
+    """
+
+    path = "flow"
+
+    def __init__(self, steps: int = 1000):
+        super().__init__(1 / torch.arange(steps, 0, -1, dtype=torch.float64))
+        self.steps = steps
+
+
+class ZeroTerminal(NoiseSchedule):
+    r"""Another chain, shifted and stretched so that x_T is noise and nothing else.
+
+        alpha_t' = (alpha_t - alpha_T) alpha_1 / (alpha_1 - alpha_T)
+
+    Common diffusion noise schedules and sample steps are flawed (Lin, Liu, Li & Yang 2024, algorithm 1). With eps as the target nothing
+    could be learned at T: take v or x0.
+
+    Arguments:
+        chain: the other.
+    """
+
+    path = "flow"
+
+    def __init__(self, chain: NoiseSchedule):
+        alphas = chain.signal.sqrt()
+        first, last = alphas[1], alphas[-1]
+        signal = torch.cat([alphas[:1], (alphas[1:] - last) * first / (first - last)]).square()
+        super().__init__(1 - signal[1:] / signal[:-1])
+        self.chain, self.steps = chain, chain.steps
