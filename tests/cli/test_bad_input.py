@@ -117,6 +117,8 @@ MATRIX: dict[str, tuple[list[str], list[str]]] = {
     "zero samples": (["sample", RUN, "--n", "0"], ["--n 0", "positive"]),
     "negative samples": (["sample", RUN, "--n", "-2"], ["--n -2", "positive"]),
     "a beam of pictures": (["sample", RUN, "--beam", "3"], ["VAE writes no symbols", "its own sampler"]),
+    "another family's sampler": (["sample", RUN, "--sampler", "ddim"], ["VAE takes no noise away", "its own sampler"]),
+    "a sampler of symbols": (["sample", RUN, "--sampler", "denoising"], ["VAE corrupts no symbols", "its own sampler"]),
     "top-k of pictures": (["sample", RUN, "--top-k", "3"], ["takes no top_k"]),
     "negative seed": ([*DIGITS, "--seed", "-1"], ["--seed -1", "0 to 2^63"]),
     "seed too large": ([*DIGITS, "--seed", "9" * 30], ["--seed 999", "0 to 2^63"]),

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from morphogen.component import ConfigError
-from morphogen.contract import Context, Encoded, Likelihood, Losses, Objective, Sampler
+from morphogen.contract import Context, Encoded, Likelihood, Losses, Objective, Sampler, Unsupported
 from morphogen.families.diffusion.corruptions import Corruption
 from morphogen.families.diffusion.likelihood import strata, variance_of_sum
 from morphogen.numerics.randomness import Rng, invert_cdf
@@ -98,6 +98,8 @@ class Denoising(Sampler):
         self.steps = steps
 
     def __call__(self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng) -> Int[Tensor, "b ..."]:
+        if not hasattr(objective, "corruption"):
+            raise Unsupported(f"{type(objective).__name__} corrupts no symbols; sample it by its own sampler, not Denoising")
         corruption, places = objective.corruption, torch.Size(shape).numel()
         x = corruption.draw(places, rng.fork("start"))
         for i, (time, following) in enumerate(pairwise(self.grid(corruption.steps))):

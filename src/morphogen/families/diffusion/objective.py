@@ -87,7 +87,7 @@ class Diffusion(Objective):
         if self.weighting is None:
             return Losses({"simple": loss})
         of_x_0 = (sigma / determinant(self.target, alpha, sigma)).square()
-        return Losses({"weighted": self.weighting(alpha, sigma) * of_x_0 * loss}, metrics={"simple": loss.detach()})
+        return Losses({"weighted": self.weighting(self.schedule, t) * of_x_0 * loss}, metrics={"simple": loss.detach()})
 
     def diffuse(self, x_0: Float[Tensor, "b ..."], eps: Float[Tensor, "b ..."], t: Real[Tensor, " b"]) -> Float[Tensor, "b ..."]:
         """x_t = alpha_t x_0 + sigma_t eps."""

@@ -21,7 +21,7 @@ from jaxtyping import Float, Real
 from torch import Tensor
 
 from morphogen.component import ConfigError
-from morphogen.contract import Context, Sampler
+from morphogen.contract import Context, Sampler, Unsupported
 from morphogen.families.diffusion.grids import TimeGrid
 from morphogen.families.diffusion.processes import ForwardProcess
 from morphogen.families.diffusion.schedules import NoiseSchedule
@@ -92,6 +92,8 @@ class DiffusionSampler(Sampler):
         self.steps, self.clip, self.spacing = steps, clip, spacing
 
     def __call__(self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng) -> Float[Tensor, "b ..."]:
+        if not hasattr(objective, "denoise"):
+            raise Unsupported(f"{type(objective).__name__} takes no noise away; sample it by its own sampler, not {type(self).__name__}")
         denoise = Denoiser(objective, context, self.clip)
         return self.descend(denoise, denoise.process.prior * rng.fork("start").normal(*shape), self.grid(denoise.process), rng)
 

@@ -12,7 +12,7 @@ coordinates of the process it bends little, and is straight where the network's 
 With noise, the reverse equation (Anderson 1982) keeps the same marginals and forgets its errors as it goes.
 """
 
-__all__ = ["DPMSolver", "DPMSolverSDE", "EulerMaruyama", "Heun", "PredictorCorrector", "coordinates", "slope"]
+__all__ = ["AnnealedLangevin", "DPMSolver", "DPMSolverSDE", "EulerMaruyama", "Heun", "PredictorCorrector", "coordinates", "slope"]
 
 from jaxtyping import Float, Real
 from torch import Tensor
@@ -129,6 +129,36 @@ class PredictorCorrector(EulerMaruyama):
         sigma = expand_like(denoise.process.sigma(at.s), x)
         z, size = at.rng.fork("corrector").normal(*x.shape[1:]), 2 * (self.snr * sigma).square()
         return x - size / sigma * eps + (2 * size).sqrt() * z
+
+
+class AnnealedLangevin(DiffusionSampler):
+    r"""No way down but the falling noise: at each level some steps of Langevin dynamics, which begin where the level above ended.
+
+        x = x + e g + sqrt(2 e) z,   g = grad log q(x_t),   e = size sigma_t^2
+
+    Generative modeling by estimating gradients of the data distribution (Song & Ermon 2019, algorithm 1).
+
+    Arguments:
+        steps: calls of the network, over all levels.
+        rounds: of them at each level.
+        size: 0.1 is the paper's.
+        clip, spacing: as of every `DiffusionSampler`.
+    """
+
+    def __init__(
+        self, steps: int | tuple[float, ...] | None = 1000, rounds: int = 10, size: float = 0.1, clip: Clip = 1.0,
+        spacing: TimeGrid | None = None,
+    ):  # fmt: skip
+        super().__init__(steps, clip, spacing)
+        self.rounds, self.size, self.extra = rounds, size, rounds - 1
+
+    def step(self, denoise: Denoiser, at: Interval) -> Float[Tensor, "b ..."]:
+        sigma, x, eps = expand_like(denoise.process.sigma(at.t), at.x), at.x, at.eps
+        e = self.size * sigma.square()
+        for k in range(1 + at.calls):
+            x = x - e / sigma * eps + (2 * e).sqrt() * at.rng.fork("round", k).normal(*x.shape[1:])
+            eps = denoise(x, at.t)[1] if k < at.calls else eps
+        return x
 
 
 def coordinates(

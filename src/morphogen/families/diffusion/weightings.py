@@ -4,21 +4,24 @@ An error of the target u by e is one of x_0 by sigma e / (alpha b - sigma a) (`t
 Without one, errors of u count alike ("simple", Ho et al. 2020): of eps that is w = snr, of v it is w = snr + 1.
 """
 
-__all__ = ["EDMWeight", "MinSNR", "Weighting"]
+__all__ = ["BoundWeight", "EDMWeight", "MinSNR", "Weighting"]
 
 from abc import ABC, abstractmethod
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Float, Real
 from torch import Tensor
 
-from morphogen.component import Component
+from morphogen.component import Component, ConfigError
+from morphogen.families.diffusion.processes import ForwardProcess
+from morphogen.families.diffusion.schedules import NoiseSchedule
 
 
 class Weighting(Component, ABC):
-    """w, of alpha and sigma."""
+    """w, of a process at times t."""
 
     @abstractmethod
-    def __call__(self, alpha: Float[Tensor, " b"], sigma: Float[Tensor, " b"]) -> Float[Tensor, " b"]: ...
+    def __call__(self, process: ForwardProcess, t: Real[Tensor, " b"]) -> Float[Tensor, " b"]: ...
 
 
 class MinSNR(Weighting):
@@ -31,8 +34,8 @@ class MinSNR(Weighting):
     def __init__(self, gamma: float = 5.0):
         self.gamma = gamma
 
-    def __call__(self, alpha: Float[Tensor, " b"], sigma: Float[Tensor, " b"]) -> Float[Tensor, " b"]:
-        return (alpha / sigma).square().clamp_max(self.gamma)
+    def __call__(self, process: ForwardProcess, t: Real[Tensor, " b"]) -> Float[Tensor, " b"]:
+        return (process.alpha(t) / process.sigma(t)).square().clamp_max(self.gamma)
 
 
 class EDMWeight(Weighting):
@@ -45,5 +48,18 @@ class EDMWeight(Weighting):
     def __init__(self, data_std: float = 0.5):
         self.data_std = data_std
 
-    def __call__(self, alpha: Float[Tensor, " b"], sigma: Float[Tensor, " b"]) -> Float[Tensor, " b"]:
-        return self.data_std**-2 + (alpha / sigma).square()
+    def __call__(self, process: ForwardProcess, t: Real[Tensor, " b"]) -> Float[Tensor, " b"]:
+        return self.data_std**-2 + (process.alpha(t) / process.sigma(t)).square()
+
+
+class BoundWeight(Weighting):
+    """The terms of a chain's bound, T times a random one: what Sohl-Dickstein et al. (2015) descend, Ho et al. let go of (2020, eq. 12).
+
+    w = T b^2 / (2 v), with b and v the weight of x_0 in, and the variance of, q(x_{t-1} | x_t, x_0); at t = 1, T / (2 sigma_1^2).
+    """
+
+    def __call__(self, process: ForwardProcess, t: Real[Tensor, " b"]) -> Float[Tensor, " b"]:
+        if not isinstance(process, NoiseSchedule):
+            raise ConfigError(f"BoundWeight: {type(process).__name__} has no steps; take a chain, or another weighting")
+        q, first = process.posterior(t - 1, t), process.sigma(torch.ones_like(t)).square()
+        return process.steps / 2 * torch.where(t > 1, q.on_x_0.square() / q.posterior.clamp_min(1e-20), 1 / first)
