@@ -1,11 +1,12 @@
 """Diffusion: noise taken away step by step."""
 
 __all__ = [
-    "D3PM", "DDIM", "DDPM", "EDM", "VE", "VP", "Absorbing", "AnnealedLangevin", "BoundWeight", "Corruption", "CosineAlphas",
-    "DPMSolver", "DPMSolverSDE", "Denoising", "Diffusion", "DiffusionSampler", "DiscretizedGaussian", "DynamicThreshold",
-    "EDMWeight", "Euler", "EulerMaruyama", "Even", "EvenSNR", "ForwardProcess", "GaussianReadout", "Heun", "InverseBetas",
-    "Karras", "LinearBetas", "MinSNR", "NoiseSchedule", "Preconditioned", "PredictorCorrector", "ProbabilityFlow", "Readout",
-    "RectifiedFlow", "SubVP", "TimeGrid", "Uniform", "Weighting", "ZeroTerminal", "inpaint", "invert", "redraw",
+    "D3PM", "DDIM", "DDPM", "EDM", "VE", "VP", "Absorbing", "AnnealedLangevin", "BoundWeight", "ClassifierGuided", "Corruption",
+    "CosineAlphas", "DPMSolver", "DPMSolverSDE", "Denoising", "Diffusion", "DiffusionSampler", "DiscretizedGaussian",
+    "DynamicThreshold", "EDMWeight", "Euler", "EulerMaruyama", "Even", "EvenSNR", "ForwardProcess", "GaussianReadout", "Heun",
+    "InverseBetas", "Karras", "LinearBetas", "MinSNR", "NoiseSchedule", "Preconditioned", "PredictorCorrector", "ProbabilityFlow",
+    "Product", "Readout", "RectifiedFlow", "SubVP", "TimeGrid", "Uniform", "Weighting", "ZeroTerminal", "inpaint", "invert",
+    "redraw",
 ]  # fmt: skip
 
 from morphogen.families.diffusion.corruptions import Absorbing, Corruption, Uniform
@@ -19,6 +20,7 @@ from morphogen.families.diffusion.processes import EDM, VE, VP, ForwardProcess, 
 from morphogen.families.diffusion.samplers import DDIM, DDPM, DiffusionSampler, Euler
 from morphogen.families.diffusion.schedules import CosineAlphas, InverseBetas, LinearBetas, NoiseSchedule, ZeroTerminal
 from morphogen.families.diffusion.solvers import AnnealedLangevin, DPMSolver, DPMSolverSDE, EulerMaruyama, Heun, PredictorCorrector
+from morphogen.families.diffusion.steering import ClassifierGuided, Product
 from morphogen.families.diffusion.targets import Preconditioned
 from morphogen.families.diffusion.thresholds import DynamicThreshold
 from morphogen.families.diffusion.weightings import BoundWeight, EDMWeight, MinSNR, Weighting
