@@ -30,7 +30,7 @@ from morphogen.families.diffusion import (
     inpaint,
     invert,
     redraw,
-)  # fmt: skip
+)
 from morphogen.families.diffusion.samplers import Denoiser
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import expand_like

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from knowing import Knowing
 from morphogen.component import ConfigError, build, describe
 from morphogen.contract import Context, Encoded, Unsupported
 from morphogen.families.diffusion import (
@@ -40,7 +41,7 @@ from morphogen.families.diffusion import (
     SubVP,
     ZeroTerminal,
     solvers,
-)  # fmt: skip
+)
 from morphogen.families.diffusion.samplers import Denoiser
 from morphogen.families.diffusion.targets import combine, determinant, solve
 from morphogen.numerics.randomness import Rng
@@ -55,22 +56,6 @@ CHAINS = (LinearBetas(), CosineAlphas(1000), LinearBetas(1e-3, 0.1, 200), Invers
 CONTINUOUS = (VP(), SubVP(), VE(0.01, 20.0), EDM(0.002, 20.0), RectifiedFlow())
 TARGETS = ("x0", "eps", "v", "score", "velocity", Preconditioned(0.5))
 SAMPLERS = (DDPM, DDIM, Euler, Heun, DPMSolver, DPMSolverSDE, EulerMaruyama, PredictorCorrector, AnnealedLangevin)
-
-
-class Exact:
-    """The objective whose network knows the world."""
-
-    variance = "posterior"
-
-    def __init__(self, schedule: Any):
-        self.schedule, self.calls = schedule, 0
-
-    def denoise(self, x: Tensor, t: Tensor, context: Context | None) -> tuple[Tensor, Tensor]:
-        self.calls += 1
-        alpha, sigma = (float(level[0]) for level in self.schedule.levels(t))
-        score = WORLD.diffused(alpha, sigma).score(x).to(x.dtype)
-        x_0 = (WORLD.mean.expand_as(x).to(x.dtype)) if alpha == 0 else (x + sigma**2 * score) / alpha
-        return x_0, -sigma * score
 
 
 @pytest.fixture
@@ -185,7 +170,7 @@ def errors(sampler: Any, process: Any, first: float, last: float) -> list[float]
             grid = [first + i / count * (last - first) for i in range(count + 1)]
         else:
             grid = process.at(first * (last / first) ** (torch.arange(count + 1).double() / count)).tolist()
-        return sampler.descend(Denoiser(Exact(process), None, None), x, grid, Rng(0, 64))
+        return sampler.descend(Denoiser(Knowing(process, WORLD), None, None), x, grid, Rng(0, 64))
 
     x = process.prior * Rng(1, 64).normal(2)
     truth = down(Heun((1.0,)), 1024)
@@ -220,7 +205,7 @@ def test_stochastic_samplers_keep_the_marginals(sampler: Any, process: Any) -> N
     options = {"eta": 1.0} if sampler is DDIM else {}
     steps = 500 + 499 * sampler.extra
     spacing = None if isinstance(process, EDM | RectifiedFlow) else EvenSNR(1e-3)
-    x = sampler(steps=steps, clip=None, spacing=spacing, **options)(Exact(process), (2,), None, Rng(4, 2000)).double()
+    x = sampler(steps=steps, clip=None, spacing=spacing, **options)(Knowing(process, WORLD), (2,), None, Rng(4, 2000)).double()
     exact = WORLD.sample(Rng(5, 200_000)).double()
     for feature in (lambda v: v, lambda v: v.square(), lambda v: v.prod(1, keepdim=True), WORLD.responsibilities):
         found, true = feature(x), feature(exact)
@@ -230,7 +215,7 @@ def test_stochastic_samplers_keep_the_marginals(sampler: Any, process: Any) -> N
 
 def test_langevin_under_falling_noise_finds_the_law() -> None:
     """n = 2000, seed 4, 200 levels of 5 steps: means and shares of the components within 5 standard errors and 0.02."""
-    x = AnnealedLangevin(996, 5, clip=None)(Exact(VE(0.01, 20.0)), (2,), None, Rng(4, 2000)).double()
+    x = AnnealedLangevin(996, 5, clip=None)(Knowing(VE(0.01, 20.0), WORLD), (2,), None, Rng(4, 2000)).double()
     exact = WORLD.sample(Rng(5, 200_000)).double()
     for feature in (lambda v: v, WORLD.responsibilities):
         found, true = feature(x), feature(exact)

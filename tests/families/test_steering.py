@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from knowing import Knowing
 from morphogen.component import ConfigError
-from morphogen.contract import Context
 from morphogen.families.diffusion import (
     DDIM,
     DDPM,
@@ -22,7 +22,7 @@ from morphogen.families.diffusion import (
     Heun,
     Product,
     RectifiedFlow,
-)  # fmt: skip
+)
 from morphogen.numerics.randomness import Rng
 from morphogen.worlds import GaussianMixture
 
@@ -35,20 +35,6 @@ WORLD = GaussianMixture(
 
 def gaussian(mean: float, variance: float) -> GaussianMixture:
     return GaussianMixture(torch.ones(1), torch.full((1, 2), mean), variance * torch.eye(2)[None])
-
-
-class Exact:
-    """The objective whose network knows a world."""
-
-    variance = "posterior"
-
-    def __init__(self, schedule: Any, world: GaussianMixture):
-        self.schedule, self.world = schedule, world
-
-    def denoise(self, x: Tensor, t: Tensor, context: Context | None) -> tuple[Tensor, Tensor]:
-        alpha, sigma = (float(level[0]) for level in self.schedule.levels(t))
-        score = self.world.diffused(alpha, sigma).score(x).to(x.dtype)
-        return torch.zeros_like(x) if alpha == 0 else (x + sigma**2 * score) / alpha, -sigma * score
 
 
 class Odds(nn.Module):
@@ -74,7 +60,7 @@ def test_bayes_rule_draws_the_class(sampler: Any, process: Any) -> None:
     steps = 400 if sampler is DDPM else 101
     spacing = None if not isinstance(process, VP) else EvenSNR()
     guided = ClassifierGuided(sampler(steps, clip=None, spacing=spacing), Odds(process), label=1)
-    x = guided(Exact(process, WORLD), (2,), None, Rng(1, 2000)).double()
+    x = guided(Knowing(process, WORLD), (2,), None, Rng(1, 2000)).double()
     mean, variance = WORLD.means[1], WORLD.covariances[1].diagonal()
     assert ((x.mean(0) - mean).abs() < 4 * (variance / 2000).sqrt()).all()
     assert ((x.var(0) / variance - 1).abs() < 4 * math.sqrt(2 / 2000)).all()
@@ -84,21 +70,21 @@ def test_a_larger_scale_goes_where_the_classifier_is_surer() -> None:
     """n = 500, seed 2; scale 0 is no guidance."""
     sure = []
     for scale in (0.0, 1.0, 4.0):
-        x = ClassifierGuided(DDIM(50, clip=None), Odds(VP()), 1, scale)(Exact(VP(), WORLD), (2,), None, Rng(2, 500))
+        x = ClassifierGuided(DDIM(50, clip=None), Odds(VP()), 1, scale)(Knowing(VP(), WORLD), (2,), None, Rng(2, 500))
         sure.append(float(WORLD.responsibilities(x)[:, 1].mean()))
     assert sure[0] == pytest.approx(0.3, abs=0.06) and sure[1] > 0.8 and sure[2] > sure[1] + 0.02
 
 
 def test_a_sample_does_not_depend_on_its_batch() -> None:
     guided, rng = ClassifierGuided(DDPM(20, clip=None), Odds(VP()), 1), Rng(0, 6)
-    whole = guided(Exact(VP(), WORLD), (2,), None, rng)
-    assert torch.allclose(guided(Exact(VP(), WORLD), (2,), None, rng[2:4]), whole[2:4], atol=1e-5)
+    whole = guided(Knowing(VP(), WORLD), (2,), None, rng)
+    assert torch.allclose(guided(Knowing(VP(), WORLD), (2,), None, rng[2:4]), whole[2:4], atol=1e-5)
 
 
 def test_a_product_of_gaussians_is_found_by_langevins_walk() -> None:
     """N(-1, 0.5) N(1, 0.25) ~ N(1/3, 1/6). n = 2000, seed 3, 60 levels of 10 steps: means and variances within 4 errors and 3 %."""
     process = VE(0.02, 10.0)
-    product = Product((Exact(process, gaussian(-1.0, 0.5)), Exact(process, gaussian(1.0, 0.25))), (1.0, 1.0))
+    product = Product((Knowing(process, gaussian(-1.0, 0.5)), Knowing(process, gaussian(1.0, 0.25))), (1.0, 1.0))
     x = AnnealedLangevin(600, 10, clip=None)(product, (2,), None, Rng(3, 2000)).double()
     assert ((x.mean(0) - 1 / 3).abs() < 4 * math.sqrt(1 / 6 / 2000) + 0.01).all()
     assert ((6 * x.var(0) - 1).abs() < 4 * math.sqrt(2 / 2000) + 0.03).all()
@@ -106,4 +92,4 @@ def test_a_product_of_gaussians_is_found_by_langevins_walk() -> None:
 
 def test_a_product_has_a_weight_for_each() -> None:
     with pytest.raises(ConfigError, match="2 models and 1 weights"):
-        Product((Exact(VP(), WORLD), Exact(VP(), WORLD)), (1.0,))
+        Product((Knowing(VP(), WORLD), Knowing(VP(), WORLD)), (1.0,))
