@@ -1,7 +1,8 @@
 """Where examples come from: `load("digits")`, or "photos/", "voices/", "book.txt", "sales.csv", "hf:owner/name" -> `Dataset`."""
 
 __all__ = [
-    "DataError", "Dataset", "Examples", "NAMED", "Pairs", "Pictures", "Rows", "Sounds", "Windows", "WithMels", "check_resolution", "load",
+    "DataError", "Dataset", "Examples", "NAMED", "Pairs", "Pictures", "Rows", "Sounds", "Windows", "WithMels", "WithSketches",
+    "check_resolution", "load",
 ]  # fmt: skip
 
 from pathlib import Path
@@ -11,6 +12,7 @@ from morphogen.data.hub import load_hub
 from morphogen.data.named import NAMED, nearest
 from morphogen.data.pairs import PairCorpus, Pairs
 from morphogen.data.pictures import check_resolution, load_folder, size_of
+from morphogen.data.sketches import WithSketches
 from morphogen.data.sound import LENGTH, Sounds, WithMels, holds_sounds, load_sounds
 from morphogen.data.table import SUFFIXES, Rows, load_table
 from morphogen.data.text import Corpus, holds_texts, joined, load_text, load_texts
