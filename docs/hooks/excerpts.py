@@ -2,7 +2,7 @@ r"""The lines of code that are an equation, taken from the source when the site 
 
     $$ x_t = \alpha_t x_0 + \sigma_t \varepsilon $$
 
-    Code: [`Diffusion.diffuse`](../../src/morphogen/families/diffusion/objective.py)
+    Code: [`ForwardProcess.diffuse`](../../src/morphogen/families/diffusion/processes.py)
 
 On GitHub that is a link; on the site it is the lines themselves, without the docstring, beside the equation that stands before
 them. `Code: [...](...), from "eps =" to "error ="` takes the part from the first line that has the one to the first after it that

@@ -1,6 +1,5 @@
 """A folder of recordings through the verbs: trained on, drawn from as WAV with a sheet of spectrograms, measured, advised on."""
 
-import sys
 import wave
 from pathlib import Path
 
@@ -8,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from morphogen.cli import main
 from morphogen.representations.audio import Waveform
+from speaking import run
 
 
 @pytest.fixture(autouse=True)
@@ -23,15 +22,6 @@ def voices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for i in range(20):
             tone = 0.3 * np.sin(2 * np.pi * pitch * np.arange(800) / 8000) + 0.01 * rng.standard_normal(800)
             Waveform(torch.from_numpy(tone), 8000).save(f"voices/{name}/{i}.wav")
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["morphogen", *words])
-    try:
-        main()
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
 
 
 def test_a_folder_of_voices_becomes_voices(monkeypatch, capsys):

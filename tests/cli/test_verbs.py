@@ -7,24 +7,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from morphogen.cli import main
 from morphogen.representations.stamp import read_stamp
+from speaking import run
 
 
 @pytest.fixture(autouse=True)
 def somewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    """The exit code of `morphogen WORDS`."""
-    monkeypatch.setattr(sys, "argv", ["morphogen", *words])
-    try:
-        main()
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
 
 
 def test_bare_morphogen_prints_three_commands_that_parse(monkeypatch, capsys):

@@ -28,7 +28,10 @@ def test_the_code_that_a_page_shows_is_there(page: Path) -> None:
 
 
 def test_an_excerpt_is_the_source_without_its_docstring() -> None:
-    whole, part = excerpts.excerpt(OBJECTIVE, "Diffusion.diffuse"), excerpts.excerpt(OBJECTIVE, "Diffusion.losses", "eps =", "error =")
+    whole, part = (
+        excerpts.excerpt(OBJECTIVE.with_name("processes.py"), "ForwardProcess.diffuse"),
+        excerpts.excerpt(OBJECTIVE, "Diffusion.losses", "eps =", "error ="),
+    )
     assert whole.text.startswith("def diffuse(") and "alpha" in whole.text and '"""' not in whole.text
     assert part.text.startswith("eps =") and part.text.splitlines()[-1].startswith("error =")
     assert part.first == _line(OBJECTIVE, "eps = ") and part.last == _line(OBJECTIVE, "error = ")

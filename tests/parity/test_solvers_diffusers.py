@@ -17,7 +17,7 @@ from morphogen.families.diffusion import (
     Heun,
     LinearBetas,
     RectifiedFlow,
-)  # fmt: skip
+)
 from morphogen.numerics.randomness import Rng
 
 schedulers = pytest.importorskip("diffusers.schedulers")

@@ -21,7 +21,7 @@ from morphogen.families.diffusion import (
     Preconditioned,
     PredictorCorrector,
     ProbabilityFlow,
-)  # fmt: skip
+)
 from morphogen.model import Model
 from morphogen.networks.unet import UNet
 from morphogen.plan import Plan

@@ -11,13 +11,13 @@ from itertools import pairwise
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Real
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from morphogen.component import ConfigError
 from morphogen.contract import Context
 from morphogen.families.diffusion.processes import ForwardProcess
-from morphogen.families.diffusion.samplers import DDPM, Denoiser, DiffusionSampler, Euler, Interval, clock
+from morphogen.families.diffusion.samplers import DDPM, Denoiser, DiffusionSampler, Euler, Interval
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import expand_like
 
@@ -48,11 +48,12 @@ def inpaint(
     process, grid = denoise.process, sampler.grid(denoise.process)
     x = process.prior * rng.fork("start").normal(*picture.shape[1:])
     for i, (time, following) in enumerate(pairwise(grid)):
-        t, s = (torch.full((len(x),), at, device=x.device, dtype=clock(process)) for at in (time, following))
+        t, s = (process.moment(at, x) for at in (time, following))
         for k in range(rounds if following else 1):
             draw = rng.fork("step", i, k)
             down = sampler.step(denoise, Interval(t, s, x, *denoise(x, t), None, 0, draw)) if following else denoise(x, t)[0]
-            below = torch.where(given, diffuse(process, picture, s, draw.fork("given")) if following else picture, down)
+            known = process.diffuse(picture, draw.fork("given").normal(*picture.shape[1:]), s) if following else picture
+            below = torch.where(given, known, down)
             if following and k + 1 < rounds:
                 x = _noised(process, below, s, t, draw.fork("up"))
         x = below
@@ -81,8 +82,8 @@ def redraw(
     gone = round(strength * (len(grid) - 1))
     if not gone:
         return picture
-    t = torch.full((len(picture),), grid[-1 - gone], device=picture.device, dtype=clock(denoise.process))
-    return sampler.descend(denoise, diffuse(denoise.process, picture, t, rng.fork("start")), grid[-1 - gone :], rng)
+    begun = denoise.process.diffuse(picture, rng.fork("start").normal(*picture.shape[1:]), denoise.process.moment(grid[-1 - gone], picture))
+    return sampler.descend(denoise, begun, grid[-1 - gone :], rng)
 
 
 @torch.no_grad()
@@ -100,15 +101,8 @@ def invert(
     process, x = denoise.process, picture
     up = sampler.grid(process)[::-1]
     for time, following in pairwise([up[1], *up[1:]]):  # at 0 a network was never asked: its answer next to the data serves
-        t, s = (torch.full((len(x),), at, device=x.device, dtype=clock(process)) for at in (time, following))
-        x_0, eps = denoise(x, t)
-        x = expand_like(process.alpha(s), x) * x_0 + expand_like(process.sigma(s), x) * eps
+        x = process.diffuse(*denoise(x, process.moment(time, x)), process.moment(following, x))
     return x
-
-
-def diffuse(process: ForwardProcess, x_0: Float[Tensor, "b ..."], t: Real[Tensor, " b"], rng: Rng) -> Float[Tensor, "b ..."]:
-    """x_t ~ q(x_t | x_0)."""
-    return expand_like(process.alpha(t), x_0) * x_0 + expand_like(process.sigma(t), x_0) * rng.normal(*x_0.shape[1:])
 
 
 def _noised(process: ForwardProcess, x_s: Tensor, s: Tensor, t: Tensor, rng: Rng) -> Tensor:

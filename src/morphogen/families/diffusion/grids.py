@@ -31,7 +31,7 @@ class TimeGrid(Component, ABC):
 
     def times(self, process: ForwardProcess, count: int) -> list[float]:
         """So many times, from the process's last down; a chain has no more of them than steps."""
-        whole = isinstance(process.last, int)
+        whole = not process.clock.is_floating_point
         end = max(1.0, self.least * process.last) if whole else self.least * process.last
         found = self.between(process, end, torch.linspace(0, 1, max(2, count), dtype=torch.float64)[1:count]).tolist()
         return _apart([process.last, *(round(t) for t in found)]) if whole else [process.last, *found]

@@ -45,9 +45,9 @@ from morphogen.numerics.tensors import expand_like, sum_rows
 
 
 class Diffusion(Objective):
-    r"""Denoising diffusion in discrete time (Denoising diffusion probabilistic models, Ho, Jain & Abbeel 2020).
+    r"""Denoising diffusion (Denoising diffusion probabilistic models, Ho, Jain & Abbeel 2020), by a chain or in continuous time.
 
-        loss = mean over x of (u - network(x_t, t / T, context))^2,   t ~ U{1 .. T},   u = x_0 | eps | v         (eq. 14)
+        loss = w(t) mean over x of (u - network(x_t, t, context))^2,   t as the process draws it,   u = a x_0 + b eps      (eq. 14)
 
     A mean, not a sum, so that learning rates carry over from picture to picture. `log_prob` is the evidence bound (eq. 5), a
     mass or a density as the decoder is; x_0 is clipped to where data lie, as in sampling.
@@ -82,16 +82,12 @@ class Diffusion(Objective):
         t = self.schedule.draw(rng.fork("t"))
         eps = rng.fork("noise").normal(*x.x.shape[1:])
         alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
-        error = combine(self.target, x.x, eps, alpha, sigma) - self._asked(self.diffuse(x.x, eps, t), t, context)
+        error = combine(self.target, x.x, eps, alpha, sigma) - self._asked(self.schedule.diffuse(x.x, eps, t), t, context)
         loss = error.square().flatten(1).mean(1)
         if self.weighting is None:
             return Losses({"simple": loss})
         of_x_0 = (sigma / determinant(self.target, alpha, sigma)).square()
         return Losses({"weighted": self.weighting(self.schedule, t) * of_x_0 * loss}, metrics={"simple": loss.detach()})
-
-    def diffuse(self, x_0: Float[Tensor, "b ..."], eps: Float[Tensor, "b ..."], t: Real[Tensor, " b"]) -> Float[Tensor, "b ..."]:
-        """x_t = alpha_t x_0 + sigma_t eps."""
-        return expand_like(self.schedule.alpha(t), x_0) * x_0 + expand_like(self.schedule.sigma(t), x_0) * eps
 
     def denoise(
         self, x_t: Float[Tensor, "b ..."], t: Real[Tensor, " b"], context: Context | None
@@ -126,13 +122,13 @@ class Diffusion(Objective):
     def _read(self, x_0: Tensor, context: Context | None, rng: Rng) -> Tensor:
         """log p(x_0 | x_1): [B]."""
         t = torch.ones(len(x_0), dtype=torch.long, device=x_0.device)
-        found, _ = self.denoise(self.diffuse(x_0, rng.normal(*x_0.shape[1:]), t), t, context)
+        found, _ = self.denoise(self.schedule.diffuse(x_0, rng.normal(*x_0.shape[1:]), t), t, context)
         return self.decoder.log_prob(x_0, self.decoder.clip(found), self.schedule.sigma(t).log())
 
     def _step_kl(self, x_0: Tensor, start: int, size: int, context: Context | None, rng: Rng) -> Tensor:
         """KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)) at one t of start .. start + size - 1, drawn for each row: [B]."""
         t = start + rng.fork("t").integers(size)
-        found, _ = self.denoise(self.diffuse(x_0, rng.fork("noise").normal(*x_0.shape[1:]), t), t, context)
+        found, _ = self.denoise(self.schedule.diffuse(x_0, rng.fork("noise").normal(*x_0.shape[1:]), t), t, context)
         q = self.schedule.posterior(t - 1, t)
         weight, log_q = expand_like(q.on_x_0, x_0), 0.5 * q.posterior.log()
         log_p = 0.5 * (q.beta if self.variance == "beta" else q.posterior).log()

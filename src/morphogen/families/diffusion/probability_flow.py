@@ -21,7 +21,6 @@ from torch import Tensor
 from morphogen.component import Component
 from morphogen.contract import Context
 from morphogen.families.diffusion.grids import EvenSNR, TimeGrid
-from morphogen.families.diffusion.samplers import clock
 from morphogen.families.diffusion.solvers import coordinates, slope
 from morphogen.numerics.distributions import gaussian_log_prob
 from morphogen.numerics.randomness import Rng
@@ -46,9 +45,7 @@ class ProbabilityFlow(Component):
     ) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"] | None]:
         """log p(x) in nats, and the error of the probes (None: there are none, or there is one)."""
         process, probes = objective.schedule, self._signs(x, rng)
-        times = [
-            torch.full((len(x),), t, device=x.device, dtype=clock(process)) for t in reversed(self.spacing.times(process, self.steps + 1))
-        ]
+        times = [process.moment(t, x) for t in reversed(self.spacing.times(process, self.steps + 1))]
         whole, _ = coordinates(process, times[0], x)
         nats = (-x[0].numel() * whole.log().flatten()).expand(len(probes), -1)
         here = self._look(objective, x, times[0], context, probes)

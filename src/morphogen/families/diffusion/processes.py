@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from morphogen.component import Component
 from morphogen.numerics.randomness import Rng
+from morphogen.numerics.tensors import expand_like
 
 _HALVINGS = 60  # of the clock: more than fp64 can tell apart
 
@@ -39,12 +40,14 @@ class ForwardProcess(Component, nn.Module, ABC):
 
     Attributes:
         last: the time of noise.
+        clock: of the times: a chain counts (int64), the others measure (float64).
         prior: standard deviation of the noise that x_last is taken for.
         path: in which coordinates a curve from noise to data is straight: x / alpha over sigma / alpha ("noise"), or, where alpha ends in
             0, x / (alpha + sigma) over sigma / (alpha + sigma) ("flow").
     """
 
     last: float = 1.0
+    clock: torch.dtype = torch.float64
     prior: float = 1.0
     path: Literal["noise", "flow"] = "noise"
 
@@ -59,6 +62,14 @@ class ForwardProcess(Component, nn.Module, ABC):
     def sigma(self, t: Real[Tensor, " b"]) -> Float[Tensor, " b"]:
         """sigma(t), in torch's default dtype."""
         return self.levels(t)[1].to(torch.get_default_dtype())
+
+    def diffuse(self, x_0: Float[Tensor, "b ..."], eps: Float[Tensor, "b ..."], t: Real[Tensor, " b"]) -> Float[Tensor, "b ..."]:
+        """x_t = alpha(t) x_0 + sigma(t) eps: with eps ~ N(0, I) a draw of q(x_t | x_0)."""
+        return expand_like(self.alpha(t), x_0) * x_0 + expand_like(self.sigma(t), x_0) * eps
+
+    def moment(self, time: float, x: Float[Tensor, "b ..."]) -> Real[Tensor, " b"]:
+        """One time for all rows of x, on the process's clock."""
+        return torch.full((len(x),), time, device=x.device, dtype=self.clock)
 
     def told(self, t: Real[Tensor, " b"]) -> Float[Tensor, " b"]:
         """What a network is told of t: the share of the clock that has run, in (0, 1]."""
@@ -168,6 +179,14 @@ class EDM(ForwardProcess):
 
     def levels(self, t: Real[Tensor, " b"]) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
         return torch.ones_like(t, dtype=torch.float64), t.double()
+
+    def diffuse(self, x_0: Float[Tensor, "b ..."], eps: Float[Tensor, "b ..."], t: Real[Tensor, " b"]) -> Float[Tensor, "b ..."]:
+        """x_t = alpha(t) x_0 + sigma(t) eps: with eps ~ N(0, I) a draw of q(x_t | x_0)."""
+        return expand_like(self.alpha(t), x_0) * x_0 + expand_like(self.sigma(t), x_0) * eps
+
+    def moment(self, time: float, x: Float[Tensor, "b ..."]) -> Real[Tensor, " b"]:
+        """One time for all rows of x, on the process's clock."""
+        return torch.full((len(x),), time, device=x.device, dtype=self.clock)
 
     def told(self, t: Real[Tensor, " b"]) -> Float[Tensor, " b"]:
         return (t.double().log() / 4).to(torch.get_default_dtype())

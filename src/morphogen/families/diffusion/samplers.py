@@ -9,14 +9,13 @@ with x_0 and eps what the network makes of x_t. The base owns the loop, the grid
 (Ho, Jain & Abbeel 2020; Song, Meng & Ermon 2021; Karras et al. 2022.)
 """
 
-__all__ = ["DDIM", "DDPM", "Denoiser", "DiffusionSampler", "Euler", "Interval", "clock"]
+__all__ = ["DDIM", "DDPM", "Denoiser", "DiffusionSampler", "Euler", "Interval"]
 
 from abc import abstractmethod
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import torch
 from jaxtyping import Float, Real
 from torch import Tensor
 
@@ -24,7 +23,6 @@ from morphogen.component import ConfigError
 from morphogen.contract import Context, Sampler, Unsupported
 from morphogen.families.diffusion.grids import TimeGrid
 from morphogen.families.diffusion.processes import ForwardProcess
-from morphogen.families.diffusion.schedules import NoiseSchedule
 from morphogen.families.diffusion.thresholds import DynamicThreshold
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import expand_like
@@ -62,7 +60,7 @@ class Interval:
         t, s: its ends, 0 < s.
         x: x_t.
         x_0, eps: of x_t.
-        before: the interval before, None at the first.
+        before: t and x_0 of the interval before, None at the first.
         calls: further calls of the network it may make.
         rng: its noise.
     """
@@ -101,7 +99,7 @@ class DiffusionSampler(Sampler):
         """From x at the first time of the grid to its last."""
         spare, before = self._spare(len(grid) - 1), None
         for i, (time, following) in enumerate(pairwise(grid)):
-            t, s = (torch.full((len(x),), at, device=x.device, dtype=clock(denoise.process)) for at in (time, following))
+            t, s = (denoise.process.moment(at, x) for at in (time, following))
             x_0, eps = denoise(x, t)
             calls = min(self.extra, spare)
             x = self.step(denoise, Interval(t, s, x, x_0, eps, before, calls, rng.fork("step", i))) if following else x_0
@@ -115,9 +113,9 @@ class DiffusionSampler(Sampler):
     def grid(self, process: ForwardProcess) -> list[float]:
         """The times of the chain, from the noise down to 0."""
         last, steps = process.last, self.steps
-        chain = isinstance(process, NoiseSchedule)
+        chain = not process.clock.is_floating_point
         if steps is None and chain:
-            steps = process.last + self.extra * (process.last - 1)  # type: ignore[assignment]
+            steps = int(last + self.extra * (last - 1))
         if isinstance(steps, int):
             count = -(-(steps + self.extra) // (1 + self.extra))
             times = (process.times(count) if self.spacing is None else self.spacing.times(process, count)) if steps >= 1 else []
@@ -158,7 +156,7 @@ class Euler(DiffusionSampler):
     """
 
     def step(self, denoise: Denoiser, at: Interval) -> Float[Tensor, "b ..."]:
-        return expand_like(denoise.process.alpha(at.s), at.x) * at.x_0 + expand_like(denoise.process.sigma(at.s), at.x) * at.eps
+        return denoise.process.diffuse(at.x_0, at.eps, at.s)
 
 
 class DDIM(DiffusionSampler):
@@ -178,8 +176,3 @@ class DDIM(DiffusionSampler):
         c = self.eta * denoise.process.posterior(at.s, at.t).posterior.sqrt()
         x = expand_like(alpha, at.x) * at.x_0 + expand_like((sigma.square() - c.square()).clamp_min(0).sqrt(), at.x) * at.eps
         return x + expand_like(c, at.x) * at.rng.normal(*at.x.shape[1:]) if self.eta else x
-
-
-def clock(process: ForwardProcess) -> torch.dtype:
-    """Of times: chains count, the others measure."""
-    return torch.int64 if isinstance(process, NoiseSchedule) else torch.float64

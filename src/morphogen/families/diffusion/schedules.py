@@ -25,6 +25,7 @@ class NoiseSchedule(ForwardProcess):
         betas: variance added at t = 1 .. T, in (0, 1], fp64 [T].
     """
 
+    clock = torch.int64
     steps: int
     signal: Float[Tensor, " t"]
 
