@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from morphogen.contract import Context
+from morphogen.families.diffusion.targets import Denoised
 from morphogen.worlds import GaussianMixture
 
 
@@ -18,7 +19,8 @@ class Knowing:
     def __init__(self, schedule: Any, world: GaussianMixture):
         self.schedule, self.world = schedule, world
 
-    def denoise(self, x: Tensor, t: Tensor, context: Context | None) -> tuple[Tensor, Tensor]:
+    def denoise(self, x: Tensor, t: Tensor, context: Context | None) -> Denoised:
         alpha, sigma = (float(level[0]) for level in self.schedule.levels(t))
         score = self.world.diffused(alpha, sigma).score(x).to(x.dtype)
-        return self.world.mean.expand_as(x).to(x.dtype) if alpha == 0 else (x + sigma**2 * score) / alpha, -sigma * score
+        x_0 = self.world.mean.expand_as(x).to(x.dtype) if alpha == 0 else (x + sigma**2 * score) / alpha
+        return Denoised(x_0, -sigma * score)

@@ -14,9 +14,10 @@ from typing import Any, TypeVar, get_args
 
 import morphogen.systems
 from morphogen.component import ConfigError, build, describe, set_path
+from morphogen.conditioning.sketch import Sketch
 from morphogen.conditioning.source import SourceText
 from morphogen.contract import Representation
-from morphogen.data import Dataset, Pairs
+from morphogen.data import Dataset, Pairs, WithSketches
 from morphogen.systems import Size
 from morphogen.typed import check_types
 
@@ -96,9 +97,13 @@ def compose(
 
 
 def check_reader(name: str, model: Any, dataset: Dataset) -> None:
-    """Refuse a system that goes on with a text where the data are pairs of texts, and the other way round. Errors: ConfigError."""
+    """Refuse a system that hears what the data do not say: pairs of texts, sketches, and the other way round. Errors: ConfigError."""
     conditioner = getattr(model, "conditioner", None)
-    reads = isinstance(getattr(conditioner, "conditioner", conditioner), SourceText)
+    reads, sketched = isinstance(getattr(conditioner, "conditioner", conditioner), SourceText), isinstance(dataset.train, WithSketches)
+    if sketched and not isinstance(conditioner, Sketch):
+        raise ConfigError(f"{name} hears no sketches; take sketch_to_picture, or leave --condition sketch out")
+    if isinstance(conditioner, Sketch) and not sketched:
+        raise ConfigError(f"{name} draws from sketches, {dataset.name} has none beside its pictures; give --condition sketch")
     if isinstance(dataset.train, Pairs) and not reads:
         what = f"{dataset.name} is pairs of a text and what becomes of it"
         raise ConfigError(f"{name} goes on with a text, {what}; take transformer, which turns one into the other")

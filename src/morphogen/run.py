@@ -35,6 +35,7 @@ _RECORD: dict[str, tuple[type, ...]] = {"system": (str,), "data": (str,), "setti
 _SETTINGS: dict[str, tuple[type, ...]] = {  # where they are there
     "data": (str,), "size": (str,), "seed": (int,), "steps": (int, NoneType), "time": (int, float, NoneType),
     "set": (dict,), "resolution": (int, NoneType), "length": (int, NoneType), "tokens": (str, NoneType), "classes": (list,),
+    "teacher": (str, NoneType),
 }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from morphogen.catalogue import compose, pages
+from morphogen.conditioning.sketch import edges
 from morphogen.contract import Batch
 from morphogen.numerics.randomness import Rng
 from morphogen.representations.audio import MuLaw
@@ -42,4 +43,6 @@ def test_law(system: str, law: str) -> None:
     batch = batch_for(medium)
     if system == "transformer":  # reads another text
         batch = Batch(batch.medium, Rng(8, len(batch)).integers(256, 9))
+    if system == "sketch_to_picture":  # sees edges, not labels
+        batch = Batch(batch.medium, edges(batch.medium))
     check_model(compose(system, representation, classes, "tiny"), batch, [law])

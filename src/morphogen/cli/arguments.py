@@ -1,7 +1,7 @@
 """How words of the command line become values."""
 
 __all__ = [
-    "BadArgument", "changes", "choose_class", "choose_device", "choose_indices", "choose_sampler", "choose_weights",
+    "BadArgument", "changes", "choose_class", "choose_device", "choose_indices", "choose_precision", "choose_sampler", "choose_weights",
     "open_file", "seconds",
 ]  # fmt: skip
 
@@ -59,6 +59,13 @@ def choose_device(name: str) -> str:
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError):
         raise BadArgument(f"--device {name}: not here; use cpu or auto") from None
+    return name
+
+
+def choose_precision(name: str) -> Any:
+    """In how many digits to train. Errors: BadArgument for another name."""
+    if name not in ("auto", "fp32", "bf16"):
+        raise BadArgument(f"--precision {name}: unknown; use fp32, bf16 or auto")
     return name
 
 

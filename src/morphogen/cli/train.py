@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def train(
     system: Annotated[str | None, Argument(help="a name from `morphogen systems`")] = None,
     data: Annotated[str | None, Option(help="a name, a folder of pictures, texts or sounds, a text file or a table")] = None,
-    condition: Annotated[str | None, Option(help="the column of a table whose values are the classes")] = None,
+    condition: Annotated[str | None, Option(help="the column of a table that holds the classes; sketch: a picture's own edges")] = None,
     time: Annotated[str | None, Option(help="how long to train: 30s, 10m, 1h (default: 5m)")] = None,
     steps: Annotated[int | None, Option(help="how many steps to train, instead of --time")] = None,
     size: Annotated[str, Option(help="tiny, small or paper")] = "small",
@@ -24,6 +24,7 @@ def train(
     resolution: Annotated[int | None, Option(help="side of the pictures in pixels")] = None,
     length: Annotated[int | None, Option(help="symbols of a block of text (64), samples of one of sound (8192)")] = None,
     tokens: Annotated[str | None, Option(help="the symbols of a text: bytes, characters, bpe:1000, unigram:1000")] = None,
+    teacher: Annotated[Path | None, Option(help="the run that a student is distilled from")] = None,
     resume: Annotated[Path | None, Option(help="go on with this run directory")] = None,
     runs: Annotated[Path, Option(help="where run directories are made")] = Path("runs"),
     seed: int = 0,
@@ -32,23 +33,22 @@ def train(
     tensorboard: Annotated[bool, Option(help="also write curves for TensorBoard")] = False,
 ) -> None:
     """Train one system on your data; the run directory holds the model, its metrics and its checkpoints."""
-    from morphogen.cli.arguments import BadArgument, changes, choose_device
+    from morphogen.cli.arguments import BadArgument, changes, choose_device, choose_precision
     from morphogen.rank import Rank
     from morphogen.run import Run
 
-    rank, run, where = Rank.here(device), None, choose_device(device)
+    rank, run, where, precision = Rank.here(device), None, choose_device(device), choose_precision(precision)
+    settings: dict[str, Any] = {"resolution": resolution, "length": length, "condition": condition, "tokens": tokens}
+    settings["teacher"] = teacher and str(teacher)
     if resume is not None:
-        if any(given is not None for given in (system, data, condition, time, steps, set, resolution, length, tokens)):
+        if any(given is not None for given in (system, data, time, steps, set, *settings.values())):
             raise BadArgument(f"--resume {resume}: the run says the rest itself; only --device and --precision may be given with it")
         run = Run.open(resume)
         system, settings = _begun(run)
     elif system is None or data is None:
         raise BadArgument("train needs a system and data: morphogen train ddpm --data digits")
     else:
-        settings = {"data": data, "size": size, "seed": seed} | _budget(time, steps)
-        settings |= {"set": changes(set or []), "resolution": resolution, "length": length, "condition": condition, "tokens": tokens}
-    if precision not in ("auto", "fp32", "bf16"):
-        raise BadArgument(f"--precision {precision}: unknown; use fp32, bf16 or auto")
+        settings = {"data": data, "size": size, "seed": seed} | _budget(time, steps) | {"set": changes(set or [])} | settings
     model, dataset = _composed(system, settings, where)
     settings |= {"classes": list(dataset.classes), "split": dataset.split}
     run = run or Run.open(rank.once(lambda: str(Run.create(runs, system, dataset.name, settings).directory)))
@@ -90,11 +90,28 @@ def _composed(system: str, settings: Mapping[str, Any], device: str) -> tuple[An
     check_resolution(settings["resolution"], device)
     dataset = load(settings["data"], settings["resolution"], settings["length"], settings.get("condition"), settings.get("tokens"))
     torch.manual_seed(settings["seed"])  # weights start from torch's generator
-    model = compose(system, dataset.representation, len(dataset.classes), settings["size"], settings["set"])
+    parts = {} if settings.get("teacher") is None else {"teacher": _teacher(system, settings)}
+    model = compose(system, dataset.representation, len(dataset.classes), settings["size"], settings["set"], **parts)
     check_reader(system, model, dataset)
     if settings["set"]:
         _rehearse(model, dataset, settings["set"])
     return model, dataset
+
+
+def _teacher(system: str, settings: Mapping[str, Any]) -> Any:
+    """The model of the run that a student is distilled from."""
+    import inspect
+
+    from morphogen.catalogue import page
+    from morphogen.cli.arguments import BadArgument
+    from morphogen.run import Run
+
+    given = f"--teacher {settings['teacher']}"
+    if "teacher" not in inspect.signature(page(system).compose).parameters:
+        raise BadArgument(f"{given}: {system} learns from data alone; take progressive_distillation or consistency_model")
+    if settings["set"]:
+        raise BadArgument(f"{given}: --set would build the teacher anew, without what it has learned; give one of the two")
+    return Run.open(settings["teacher"]).model()
 
 
 def _rehearse(model: Any, dataset: "Dataset", changes: dict[str, Any]) -> None:

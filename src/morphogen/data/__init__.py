@@ -12,7 +12,7 @@ from morphogen.data.hub import load_hub
 from morphogen.data.named import NAMED, nearest
 from morphogen.data.pairs import PairCorpus, Pairs
 from morphogen.data.pictures import check_resolution, load_folder, size_of
-from morphogen.data.sketches import WithSketches
+from morphogen.data.sketches import SKETCH, WithSketches, with_sketches
 from morphogen.data.sound import LENGTH, Sounds, WithMels, holds_sounds, load_sounds
 from morphogen.data.table import SUFFIXES, Rows, load_table
 from morphogen.data.text import Corpus, holds_texts, joined, load_text, load_texts
@@ -31,15 +31,19 @@ def load(
             "hf:owner/name[:config]", "hf:FOLDER" for what the package `datasets` reads.
         resolution: side of the square pictures of a folder or of the hub, in pixels; None: theirs if all agree and are small, else 32.
         length: symbols of one window of text (None: 64), samples of one of sound (None: 8192).
-        condition: the column of a table whose values are the classes; None: no classes.
+        condition: the column of a table whose values are the classes; None: no classes. "sketch": the edges of each picture.
         tokens: what the symbols of a text are: "bytes", "characters", "bpe:1000", "unigram:1000", or a representation, as that of a
             trained model; None: bytes, or of pairs of texts pieces.
 
     Errors: `DataError`, one line with the value and the remedy.
     """
+    if sketched := condition == SKETCH and Path(name_or_path).suffix.lower() not in SUFFIXES:
+        condition = None
     if condition is not None and Path(name_or_path).suffix.lower() not in SUFFIXES:
         raise DataError(f"condition {condition!r}: {name_or_path!r} is no table (.csv, .tsv, .parquet); sub-folders are classes without it")
     found = _found(name_or_path, resolution, length, condition)
+    if sketched:
+        return with_sketches(found)
     if isinstance(found, Corpus | PairCorpus):
         return found.windows(tokens, length)
     if tokens is not None:

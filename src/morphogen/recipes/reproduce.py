@@ -15,11 +15,15 @@ from typing import Any, NamedTuple
 from morphogen.catalogue import look_up
 from morphogen.recipes.binarised import binarised
 from morphogen.recipes.comparison import comparison
+from morphogen.recipes.distilled import distilled
 from morphogen.recipes.guided_ddpm import guided_ddpm
 from morphogen.recipes.language import language
+from morphogen.recipes.sketched import sketched
 from morphogen.recipes.smollm2 import smollm2
 from morphogen.recipes.translation import translation
+from morphogen.recipes.unconditional import unconditional
 from morphogen.recipes.wavenet_voice import wavenet_voice
+from morphogen.recipes.ways_down import ways_down
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class Recipe:
 SIX = "mixture", "gated_pixelcnn", "vae", "realnvp", "wgan_gp", "ddpm"
 THREE = "pixelcnn", "gated_pixelcnn", "pixelcnn_pp"
 FOUR = "ngram", "rnn_lm", "gpt", "llama"
+KINDS = "diffusion_2015", "improved_ddpm", "ncsn", "score_sde", "edm", "flow_matching", "dit"
 SYMBOLS = "bytes", "bpe:1000", "unigram:1000"
 RECIPES: Mapping[str, Recipe] = {
     "digits": Recipe("one model per family on digits of 8 x 8, 30 s each", 7, partial(comparison, "digits", 30.0)),
@@ -46,12 +51,24 @@ RECIPES: Mapping[str, Recipe] = {
     "asterisk-wavenet": Recipe("WaveNet as a vocoder of one voice, beside Griffin-Lim from the same mels", 20, wavenet_voice),
     "fashion-mnist": Recipe("one model per family on clothes, 2 min each", 20, partial(comparison, "fashion-mnist", 120.0, SIX, 300)),
     "fashion-pixels": Recipe("three PixelCNNs on clothes, 4 min each", 20, partial(comparison, "fashion-mnist", 240.0, THREE, 500)),
+    "fashion-diffusion": Recipe(
+        "one diffusion of clothes, 20 min, by every sampler in few calls and many, steered and measured", 35, ways_down
+    ),
+    "fashion-distilled": Recipe("that diffusion's students of 8, 4, 2 and 1 steps, 10 min; its own training, 20", 35, distilled),
+    "fashion-sketches": Recipe("clothes drawn from sketches, 4 min", 7, sketched),
+    "fashion-diffusions": Recipe(
+        "one diffusion of each kind on clothes, 4 min each", 40, partial(comparison, "fashion-mnist", 240.0, KINDS, 500)
+    ),
+    "emoji": Recipe("emoji in colour, asked for nothing", 9, partial(unconditional, "emoji", "v_diffusion", 360.0)),
     "mnist-10k-binarised": Recipe(
         "PixelCNN and PixelRNN on black and white digits, 5 epochs each", 12, partial(binarised, "mnist-10k", 5, ("pixelcnn", "pixelrnn"))
     ),
     "smollm2": Recipe("SmolLM2 from its GGUF file beside transformers, lighter, constrained, k-shot", 20, smollm2),
     "shakespeare": Recipe(
         "four language models on Shakespeare, 4 min each", 16, partial(language, "shakespeare", 240.0, FOUR, ("characters",))
+    ),
+    "shakespeare-d3pm": Recipe(
+        "diffusion of characters on Shakespeare, 4 min", 6, partial(language, "shakespeare", 240.0, ("d3pm_text",), ("characters",))
     ),
     "bible-tokens": Recipe("GPT in bytes and in pieces, 4 min each", 16, partial(language, "kjv+shakespeare", 240.0, ("gpt",), SYMBOLS)),
     "code": Recipe("GPT on Python's own library", 9, partial(language, "stdlib", 360.0, ("ngram", "gpt"), ("bpe:1000",))),

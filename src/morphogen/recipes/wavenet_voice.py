@@ -15,9 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from morphogen.catalogue import compose
 from morphogen.conditioning.mel import MelSpectrogram
-from morphogen.data import Dataset, Sounds, WithMels, load
+from morphogen.data import Sounds, WithMels, load
 from morphogen.evaluation.griffin_lim import griffin_lim
 from morphogen.evaluation.intervals import Interval, bootstrap
 from morphogen.evaluation.likelihood import bits_per_dim
@@ -25,10 +24,11 @@ from morphogen.evaluation.listening import Listener, word_errors
 from morphogen.evaluation.sheet import sheet
 from morphogen.model import Model
 from morphogen.recipes.records import circumstances, specimen
+from morphogen.recipes.trained import SIZE, trained
 from morphogen.representations.audio import MuLaw, Waveform
-from morphogen.run import Run, train_run
+from morphogen.run import Run
 
-SYSTEM, SIZE, LEAST = "wavenet", "small", 4  # words of a prompt that is listened to
+SYSTEM, LEAST = "wavenet", 4  # words of a prompt that is listened to
 BATCH = 32  # prompts drawn side by side: those of like length together
 SHOWN = 3.5  # seconds at the most of the prompt whose spectrograms are shown
 
@@ -45,9 +45,9 @@ def wavenet_voice(name: str = "asterisk", budget: float = 840.0, directory: Path
         seed: of training and sampling.
     """
     data = load(name)
-    assert isinstance(data.representation, MuLaw) and isinstance(data.test, Sounds)
+    assert isinstance(data.representation, MuLaw) and isinstance(data.train, Sounds) and isinstance(data.test, Sounds)
     mel, listener = MelSpectrogram(data.representation.rate), Listener()  # who does not hear is told so before the training
-    run = _trained(data, mel, budget, seed) if directory is None else Run.open(directory)
+    run = Run.open(directory) if directory else trained(SYSTEM, data, budget, seed, WithMels(data.train, mel), mel=mel)
     model, sounds = run.model(), data.test
     chosen = [i for i, text in enumerate(sounds.captions) if text[0] not in "[(" and len(text.split()) >= LEAST]
     begun = time.perf_counter()
@@ -66,15 +66,6 @@ def wavenet_voice(name: str = "asterisk", budget: float = 840.0, directory: Path
     spent = {"steps": run.record["steps"], "seconds": round(run.record["seconds"]), "seconds_drawing": round(seconds, 1)}
     models = {SYSTEM: specimen(SYSTEM, SIZE, data, model, mel=mel)}
     return {"figures": figures, "models": models} | known | spent | circumstances()
-
-
-def _trained(data: Dataset, mel: MelSpectrogram, budget: float, seed: int) -> Run:
-    torch.manual_seed(seed)  # weights start from torch's generator
-    model = compose(SYSTEM, data.representation, 0, SIZE, mel=mel)
-    run = Run.create("runs", SYSTEM, data.name, {"seed": seed, "time": budget, "size": SIZE})
-    assert isinstance(data.train, Sounds)
-    train_run(run, model, WithMels(data.train, mel))
-    return run
 
 
 def _drawn(model: Model, sounds: Sounds, mel: MelSpectrogram, chosen: list[int], seed: int) -> Voice:

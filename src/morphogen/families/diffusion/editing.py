@@ -51,7 +51,8 @@ def inpaint(
         t, s = (process.moment(at, x) for at in (time, following))
         for k in range(rounds if following else 1):
             draw = rng.fork("step", i, k)
-            down = sampler.step(denoise, Interval(t, s, x, *denoise(x, t), None, 0, draw)) if following else denoise(x, t)[0]
+            found = denoise(x, t)
+            down = sampler.step(denoise, Interval(t, s, x, found, None, 0, draw)) if following else found.x_0
             known = process.diffuse(picture, draw.fork("given").normal(*picture.shape[1:]), s) if following else picture
             below = torch.where(given, known, down)
             if following and k + 1 < rounds:
@@ -101,7 +102,7 @@ def invert(
     process, x = denoise.process, picture
     up = sampler.grid(process)[::-1]
     for time, following in pairwise([up[1], *up[1:]]):  # at 0 a network was never asked: its answer next to the data serves
-        x = process.diffuse(*denoise(x, process.moment(time, x)), process.moment(following, x))
+        x = denoise.straight(x, process.moment(time, x), process.moment(following, x))
     return x
 
 

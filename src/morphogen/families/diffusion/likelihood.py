@@ -6,11 +6,11 @@ The sum has T - 1 terms, each a call of the network. `strata` cuts 2 .. T into f
 and far less noisy than independent draws, because the terms change smoothly with t.
 """
 
-__all__ = ["DiscretizedGaussian", "GaussianReadout", "Readout", "strata", "variance_of_sum"]
+__all__ = ["Bound", "DiscretizedGaussian", "GaussianReadout", "Readout", "strata", "variance_of_sum"]
 
 from abc import ABC, abstractmethod
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from jaxtyping import Float
 from torch import Tensor
@@ -20,6 +20,25 @@ from morphogen.numerics.distributions import discretized, gaussian_cdf, gaussian
 from morphogen.numerics.tensors import expand_like, sum_rows
 
 
+class Bound(NamedTuple):
+    """The evidence bound of each row, term by term, in nats: log p(x_0) >= nats."""
+
+    read: Float[Tensor, "2 b"]  # log p(x_0 | x_1), from two draws of x_1
+    steps: Float[Tensor, "k b"]  # of each stratum of 2 .. T the KL at one of its t, times how many there are
+    pieces: tuple[tuple[int, int], ...]  # the strata: first t, how many
+    prior: Float[Tensor, " b"]  # KL(q(x_T | x_0) || p(x_T))
+
+    @property
+    def nats(self) -> Float[Tensor, " b"]:
+        """The sum."""
+        return self.read.mean(0) - self.steps.sum(0) - self.prior
+
+    @property
+    def stderr(self) -> Float[Tensor, " b"]:
+        """Its Monte Carlo error, of the draws and of the strata."""
+        return ((self.read[0] - self.read[1]).square() / 4 + variance_of_sum(self.steps)).sqrt()
+
+
 class Readout(Component, ABC):
     """p(x_0 | x_1) around the denoised picture, and where data may lie: `bound` is the largest |x_0| (None: anywhere)."""
 
@@ -27,7 +46,7 @@ class Readout(Component, ABC):
     bound: float | None = None
 
     @abstractmethod
-    def log_prob(self, x_0: Float[Tensor, "b ..."], mean: Float[Tensor, "b ..."], log_sigma: Float[Tensor, " b"]) -> Float[Tensor, " b"]:
+    def log_prob(self, x_0: Float[Tensor, "b ..."], mean: Float[Tensor, "b ..."], log_sigma: Float[Tensor, "b ..."]) -> Float[Tensor, " b"]:
         """log p(x_0 | x_1) in nats; `mean` is the network's x_0."""
 
     def clip(self, x_0: Float[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
@@ -48,7 +67,7 @@ class DiscretizedGaussian(Readout):
     def __init__(self, levels: int):
         self.levels = levels
 
-    def log_prob(self, x_0: Float[Tensor, "b ..."], mean: Float[Tensor, "b ..."], log_sigma: Float[Tensor, " b"]) -> Float[Tensor, " b"]:
+    def log_prob(self, x_0: Float[Tensor, "b ..."], mean: Float[Tensor, "b ..."], log_sigma: Float[Tensor, "b ..."]) -> Float[Tensor, " b"]:
         return sum_rows(discretized(x_0, mean, expand_like(log_sigma, x_0), self.levels, gaussian_cdf))
 
 
@@ -57,7 +76,7 @@ class GaussianReadout(Readout):
 
     measure = "density"
 
-    def log_prob(self, x_0: Float[Tensor, "b ..."], mean: Float[Tensor, "b ..."], log_sigma: Float[Tensor, " b"]) -> Float[Tensor, " b"]:
+    def log_prob(self, x_0: Float[Tensor, "b ..."], mean: Float[Tensor, "b ..."], log_sigma: Float[Tensor, "b ..."]) -> Float[Tensor, " b"]:
         return sum_rows(gaussian_log_prob(x_0, mean, expand_like(log_sigma, x_0)))
 
 

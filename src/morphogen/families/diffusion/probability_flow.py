@@ -74,7 +74,7 @@ class ProbabilityFlow(Component):
         """d at x, and v^T (dd/dx) v of every probe: [k, B]."""
         with torch.enable_grad():
             x = x.detach().requires_grad_()
-            d = slope(objective.schedule, *objective.denoise(x, t, context))
+            d = slope(objective.schedule, objective.denoise(x, t, context))
             traces = [
                 sum_rows(torch.autograd.grad(d, x, v, retain_graph=i + 1 < len(probes))[0] * v).detach() for i, v in enumerate(probes)
             ]

@@ -10,7 +10,7 @@ and, in `schedules.py`, the chains of T steps. A chain's clock ticks in whole nu
 samplers, guidance and likelihoods are written once. Levels are worked in fp64, since 1 - alpha^2 cancels near the data.
 """
 
-__all__ = ["EDM", "VE", "VP", "ForwardProcess", "Posterior", "RectifiedFlow", "SubVP"]
+__all__ = ["EDM", "VE", "VP", "ForwardProcess", "Posterior", "RectifiedFlow", "SubVP", "Variance"]
 
 from abc import ABC, abstractmethod
 from typing import Literal, NamedTuple
@@ -26,6 +26,9 @@ from morphogen.numerics.tensors import expand_like
 _HALVINGS = 60  # of the clock: more than fp64 can tell apart
 
 
+Variance = Literal["beta", "posterior", "learned"]
+
+
 class Posterior(NamedTuple):
     """q(x_s | x_t, x_0) = N(on_x_t x_t + on_x_0 x_0, posterior), and q(x_t | x_s) = N(.., beta)."""
 
@@ -33,6 +36,14 @@ class Posterior(NamedTuple):
     on_x_0: Float[Tensor, " b"]
     posterior: Float[Tensor, " b"]  # variance of x_s once x_0 is known: right for a single point of data
     beta: Float[Tensor, " b"]  # variance of the forward step: right for data ~ N(0, I)
+
+    def variance(self, kind: Variance, share: Float[Tensor, "b ..."] | None = None) -> Float[Tensor, "b ..."]:
+        """Of the reverse step: one of the two, or ln v = share ln beta + (1 - share) ln posterior (Nichol & Dhariwal 2021, eq. 15)."""
+        if kind != "learned":
+            return self.beta if kind == "beta" else self.posterior
+        assert share is not None
+        high, low = (expand_like(c.log(), share) for c in (self.beta, self.posterior))
+        return (share * high + (1 - share) * low).exp()
 
 
 class ForwardProcess(Component, nn.Module, ABC):
@@ -179,14 +190,6 @@ class EDM(ForwardProcess):
 
     def levels(self, t: Real[Tensor, " b"]) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
         return torch.ones_like(t, dtype=torch.float64), t.double()
-
-    def diffuse(self, x_0: Float[Tensor, "b ..."], eps: Float[Tensor, "b ..."], t: Real[Tensor, " b"]) -> Float[Tensor, "b ..."]:
-        """x_t = alpha(t) x_0 + sigma(t) eps: with eps ~ N(0, I) a draw of q(x_t | x_0)."""
-        return expand_like(self.alpha(t), x_0) * x_0 + expand_like(self.sigma(t), x_0) * eps
-
-    def moment(self, time: float, x: Float[Tensor, "b ..."]) -> Real[Tensor, " b"]:
-        """One time for all rows of x, on the process's clock."""
-        return torch.full((len(x),), time, device=x.device, dtype=self.clock)
 
     def told(self, t: Real[Tensor, " b"]) -> Float[Tensor, " b"]:
         return (t.double().log() / 4).to(torch.get_default_dtype())

@@ -9,7 +9,7 @@ with x_0 and eps what the network makes of x_t. The base owns the loop, the grid
 (Ho, Jain & Abbeel 2020; Song, Meng & Ermon 2021; Karras et al. 2022.)
 """
 
-__all__ = ["DDIM", "DDPM", "Denoiser", "DiffusionSampler", "Euler", "Interval"]
+__all__ = ["DDIM", "DDPM", "Denoiser", "DiffusionSampler", "Euler", "Interval", "MultistepConsistency"]
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -23,6 +23,7 @@ from morphogen.component import ConfigError
 from morphogen.contract import Context, Sampler, Unsupported
 from morphogen.families.diffusion.grids import TimeGrid
 from morphogen.families.diffusion.processes import ForwardProcess
+from morphogen.families.diffusion.targets import Denoised
 from morphogen.families.diffusion.thresholds import DynamicThreshold
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import expand_like
@@ -43,13 +44,19 @@ class Denoiser:
         self.objective, self.context, self.clip = objective, context, clip
         self.process: ForwardProcess = objective.schedule
 
-    def __call__(self, x_t: Float[Tensor, "b ..."], t: Real[Tensor, " b"]) -> tuple[Float[Tensor, "b ..."], Float[Tensor, "b ..."]]:
-        """(x_0, eps) of x_t. One call."""
-        x_0, eps = self.objective.denoise(x_t, t, self.context)
-        if self.clip is not None:
-            x_0 = self.clip(x_0) if isinstance(self.clip, DynamicThreshold) else x_0.clamp(-self.clip, self.clip)
-            eps = (x_t - expand_like(self.process.alpha(t), x_t) * x_0) / expand_like(self.process.sigma(t), x_t)
-        return x_0, eps
+    def __call__(self, x_t: Float[Tensor, "b ..."], t: Real[Tensor, " b"]) -> Denoised:
+        """x_0 and eps of x_t. One call."""
+        found = self.objective.denoise(x_t, t, self.context)
+        if self.clip is None:
+            return found
+        x_0 = self.clip(found.x_0) if isinstance(self.clip, DynamicThreshold) else found.x_0.clamp(-self.clip, self.clip)
+        eps = (x_t - expand_like(self.process.alpha(t), x_t) * x_0) / expand_like(self.process.sigma(t), x_t)
+        return Denoised(x_0, eps, found.share)
+
+    def straight(self, x_t: Float[Tensor, "b ..."], t: Real[Tensor, " b"], s: Real[Tensor, " b"]) -> Float[Tensor, "b ..."]:
+        """x_s by one straight step of the probability flow: what `Euler` does, and DDIM at eta = 0."""
+        found = self(x_t, t)
+        return self.process.diffuse(found.x_0, found.eps, s)
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,7 @@ class Interval:
     Arguments:
         t, s: its ends, 0 < s.
         x: x_t.
-        x_0, eps: of x_t.
+        found: of x_t.
         before: t and x_0 of the interval before, None at the first.
         calls: further calls of the network it may make.
         rng: its noise.
@@ -68,11 +75,20 @@ class Interval:
     t: Real[Tensor, " b"]
     s: Real[Tensor, " b"]
     x: Float[Tensor, "b ..."]
-    x_0: Float[Tensor, "b ..."]
-    eps: Float[Tensor, "b ..."]
+    found: Denoised
     before: tuple[Real[Tensor, " b"], Float[Tensor, "b ..."]] | None
     calls: int
     rng: Rng
+
+    @property
+    def x_0(self) -> Float[Tensor, "b ..."]:
+        """What the network takes the data for."""
+        return self.found.x_0
+
+    @property
+    def eps(self) -> Float[Tensor, "b ..."]:
+        """What it takes the noise for."""
+        return self.found.eps
 
 
 class DiffusionSampler(Sampler):
@@ -100,10 +116,10 @@ class DiffusionSampler(Sampler):
         spare, before = self._spare(len(grid) - 1), None
         for i, (time, following) in enumerate(pairwise(grid)):
             t, s = (denoise.process.moment(at, x) for at in (time, following))
-            x_0, eps = denoise(x, t)
+            found = denoise(x, t)
             calls = min(self.extra, spare)
-            x = self.step(denoise, Interval(t, s, x, x_0, eps, before, calls, rng.fork("step", i))) if following else x_0
-            spare, before = spare - calls, (t, x_0)
+            x = self.step(denoise, Interval(t, s, x, found, before, calls, rng.fork("step", i))) if following else found.x_0
+            spare, before = spare - calls, (t, found.x_0)
         return x
 
     @abstractmethod
@@ -139,12 +155,12 @@ class DiffusionSampler(Sampler):
 class DDPM(DiffusionSampler):
     """The chain as it was trained, or every k-th of its steps (Ho, Jain & Abbeel 2020, algorithm 2; Nichol & Dhariwal 2021, section 4).
 
-    The variance of a step is the objective's ("beta" or "posterior").
+    The variance of a step is the objective's.
     """
 
     def step(self, denoise: Denoiser, at: Interval) -> Float[Tensor, "b ..."]:
         q = denoise.process.posterior(at.s, at.t)
-        variance = q.beta if denoise.objective.variance == "beta" else q.posterior
+        variance = q.variance(denoise.objective.variance, at.found.share)
         mean = expand_like(q.on_x_t, at.x) * at.x + expand_like(q.on_x_0, at.x) * at.x_0
         return mean + expand_like(variance.sqrt(), at.x) * at.rng.normal(*at.x.shape[1:])
 
@@ -176,3 +192,17 @@ class DDIM(DiffusionSampler):
         c = self.eta * denoise.process.posterior(at.s, at.t).posterior.sqrt()
         x = expand_like(alpha, at.x) * at.x_0 + expand_like((sigma.square() - c.square()).clamp_min(0).sqrt(), at.x) * at.eps
         return x + expand_like(c, at.x) * at.rng.normal(*at.x.shape[1:]) if self.eta else x
+
+
+class MultistepConsistency(DiffusionSampler):
+    """Straight to the data, and back up with fresh noise to a lower time, a few times (Song, Dhariwal, Chen & Sutskever 2023, algorithm 1).
+
+    Arguments:
+        steps, clip, spacing: as of every `DiffusionSampler`; one step is the network's first guess.
+    """
+
+    def __init__(self, steps: int | tuple[float, ...] | None = 2, clip: Clip = 1.0, spacing: TimeGrid | None = None):
+        super().__init__(steps, clip, spacing)
+
+    def step(self, denoise: Denoiser, at: Interval) -> Float[Tensor, "b ..."]:
+        return denoise.process.diffuse(at.x_0, at.rng.normal(*at.x.shape[1:]), at.s)

@@ -20,6 +20,7 @@ from torch import Tensor
 from morphogen.families.diffusion.grids import TimeGrid
 from morphogen.families.diffusion.processes import ForwardProcess
 from morphogen.families.diffusion.samplers import Clip, Denoiser, DiffusionSampler, Interval
+from morphogen.families.diffusion.targets import Denoised
 from morphogen.numerics.tensors import expand_like
 
 
@@ -40,9 +41,9 @@ class Heun(DiffusionSampler):
     def step(self, denoise: Denoiser, at: Interval) -> Float[Tensor, "b ..."]:
         process = denoise.process
         (whole_t, r_t), (whole, r) = coordinates(process, at.t, at.x), coordinates(process, at.s, at.x)
-        here, y = slope(process, at.x_0, at.eps), at.x / whole_t
+        here, y = slope(process, at.found), at.x / whole_t
         if at.calls:
-            here = (here + slope(process, *denoise(whole * (y + (r - r_t) * here), at.s))) / 2
+            here = (here + slope(process, denoise(whole * (y + (r - r_t) * here), at.s))) / 2
         return whole * (y + (r - r_t) * here)
 
 
@@ -125,7 +126,7 @@ class PredictorCorrector(EulerMaruyama):
         x = super().step(denoise, at)
         if not at.calls:
             return x
-        _, eps = denoise(x, at.s)
+        eps = denoise(x, at.s).eps
         sigma = expand_like(denoise.process.sigma(at.s), x)
         z, size = at.rng.fork("corrector").normal(*x.shape[1:]), 2 * (self.snr * sigma).square()
         return x - size / sigma * eps + (2 * size).sqrt() * z
@@ -157,7 +158,7 @@ class AnnealedLangevin(DiffusionSampler):
         e = self.size * sigma.square()
         for k in range(1 + at.calls):
             x = x - e / sigma * eps + (2 * e).sqrt() * at.rng.fork("round", k).normal(*x.shape[1:])
-            eps = denoise(x, at.t)[1] if k < at.calls else eps
+            eps = denoise(x, at.t).eps if k < at.calls else eps
         return x
 
 
@@ -170,9 +171,9 @@ def coordinates(
     return expand_like(whole.to(x.dtype), x), expand_like((sigma / whole).to(x.dtype), x)
 
 
-def slope(process: ForwardProcess, x_0: Float[Tensor, "b ..."], eps: Float[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
+def slope(process: ForwardProcess, found: Denoised) -> Float[Tensor, "b ..."]:
     """dy/dr, of what the network makes of x_t."""
-    return eps - x_0 if process.path == "flow" else eps
+    return found.eps - found.x_0 if process.path == "flow" else found.eps
 
 
 def _shrink(process: ForwardProcess, at: Interval) -> tuple[Tensor, Tensor]:

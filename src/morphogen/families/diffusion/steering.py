@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from morphogen.component import ConfigError
 from morphogen.contract import Context, Sampler
+from morphogen.families.diffusion.targets import Denoised
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import expand_like
 
@@ -55,9 +56,10 @@ class _Towards:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.objective, name)
 
-    def denoise(self, x_t: Tensor, t: Tensor, context: Context | None) -> tuple[Tensor, Tensor]:
-        _, eps = self.objective.denoise(x_t, t, context)
-        return _moved(self.schedule, x_t, t, eps - expand_like(self.schedule.sigma(t), x_t) * self.pull(x_t, self.schedule.told(t)))
+    def denoise(self, x_t: Tensor, t: Tensor, context: Context | None) -> Denoised:
+        found = self.objective.denoise(x_t, t, context)
+        eps = found.eps - expand_like(self.schedule.sigma(t), x_t) * self.pull(x_t, self.schedule.told(t))
+        return _moved(self.schedule, x_t, t, eps, found.share)
 
 
 class Product:
@@ -74,17 +76,15 @@ class Product:
         if len(objectives) != len(weights) or not objectives:
             raise ConfigError(f"Product: {len(objectives)} models and {len(weights)} weights; give one for each")
         self.objectives, self.weights = objectives, weights
-        self.schedule, self.variance = objectives[0].schedule, objectives[0].variance
+        self.schedule, self.variance = objectives[0].schedule, "posterior"  # of a law that is sharper than each
 
-    def denoise(
-        self, x_t: Float[Tensor, "b ..."], t: Real[Tensor, " b"], context: Context | None
-    ) -> tuple[Float[Tensor, "b ..."], Float[Tensor, "b ..."]]:
-        """(x_0, eps) of the summed scores: one call of each."""
-        said = [weight * objective.denoise(x_t, t, context)[1] for objective, weight in zip(self.objectives, self.weights, strict=True)]
+    def denoise(self, x_t: Float[Tensor, "b ..."], t: Real[Tensor, " b"], context: Context | None) -> Denoised:
+        """x_0 and eps of the summed scores: one call of each."""
+        said = [weight * objective.denoise(x_t, t, context).eps for objective, weight in zip(self.objectives, self.weights, strict=True)]
         return _moved(self.schedule, x_t, t, torch.stack(said).sum(0))
 
 
-def _moved(process: Any, x_t: Tensor, t: Tensor, eps: Tensor) -> tuple[Tensor, Tensor]:
+def _moved(process: Any, x_t: Tensor, t: Tensor, eps: Tensor, share: Tensor | None = None) -> Denoised:
     """x_0 of x_t and another eps; 0 where x_t says nothing of it."""
     alpha, sigma = expand_like(process.alpha(t), x_t), expand_like(process.sigma(t), x_t)
-    return torch.where(alpha > 0, (x_t - sigma * eps) / alpha.clamp_min(1e-12), 0.0), eps
+    return Denoised(torch.where(alpha > 0, (x_t - sigma * eps) / alpha.clamp_min(1e-12), 0.0), eps, share)

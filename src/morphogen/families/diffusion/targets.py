@@ -13,9 +13,9 @@ Every target is a combination u = a x_0 + b eps. With x_t that makes two equatio
 and `Preconditioned`, which chooses a and b so that input and target have variance 1 at every level (Karras et al. 2022).
 """
 
-__all__ = ["Preconditioned", "Target", "combine", "determinant", "solve"]
+__all__ = ["Denoised", "Preconditioned", "Target", "combine", "determinant", "solve"]
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -23,6 +23,14 @@ from torch import Tensor
 
 from morphogen.component import Component
 from morphogen.numerics.tensors import expand_like
+
+
+class Denoised(NamedTuple):
+    """What a network makes of x_t = alpha x_0 + sigma eps; `share`: where the variance of its step lies, if it says so."""
+
+    x_0: Float[Tensor, "b ..."]
+    eps: Float[Tensor, "b ..."]
+    share: Float[Tensor, "b ..."] | None = None
 
 
 class Preconditioned(Component):

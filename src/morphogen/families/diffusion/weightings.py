@@ -13,7 +13,7 @@ from jaxtyping import Float, Real
 from torch import Tensor
 
 from morphogen.component import Component, ConfigError
-from morphogen.families.diffusion.processes import ForwardProcess
+from morphogen.families.diffusion.processes import EDM, ForwardProcess
 from morphogen.families.diffusion.schedules import NoiseSchedule
 
 
@@ -53,13 +53,22 @@ class EDMWeight(Weighting):
 
 
 class BoundWeight(Weighting):
-    """The terms of a chain's bound, T times a random one: what Sohl-Dickstein et al. (2015) descend, Ho et al. let go of (2020, eq. 12).
+    """The bound's own: errors count as much as they take from log p. What Sohl-Dickstein et al. (2015) descend, Ho et al. let go of.
 
-    w = T b^2 / (2 v), with b and v the weight of x_0 in, and the variance of, q(x_{t-1} | x_t, x_0); at t = 1, T / (2 sigma_1^2).
+    Of a chain, T times a random term: w = T b^2 / (2 v), with b and v the weight of x_0 in, and the variance of, q(x_{t-1} | x_t, x_0);
+    at t = 1, T / (2 sigma_1^2) (Ho et al. 2020, eq. 12). In continuous time, w = -last / 2 dsnr/dt (Kingma, Salimans, Poole & Ho 2021,
+    Variational diffusion models, eq. 17; g^2 times the score's error in Song, Durkan, Murray & Ermon 2021).
+
+    Raises ConfigError for EDM, which draws its times unevenly.
     """
 
     def __call__(self, process: ForwardProcess, t: Real[Tensor, " b"]) -> Float[Tensor, " b"]:
+        if isinstance(process, EDM):
+            raise ConfigError("BoundWeight: EDM draws its times unevenly; take EDMWeight, or another process")
         if not isinstance(process, NoiseSchedule):
-            raise ConfigError(f"BoundWeight: {type(process).__name__} has no steps; take a chain, or another weighting")
+            with torch.enable_grad():
+                t = t.detach().double().requires_grad_()
+                (slope,) = torch.autograd.grad(process.ratio(t).pow(-2).sum(), t)
+            return (-process.last / 2 * slope).to(torch.get_default_dtype())
         q, first = process.posterior(t - 1, t), process.sigma(torch.ones_like(t)).square()
         return process.steps / 2 * torch.where(t > 1, q.on_x_0.square() / q.posterior.clamp_min(1e-20), 1 / first)
