@@ -53,7 +53,7 @@ class Context:
     vector: Float[Tensor, "b d"] | None = None
     tokens: Float[Tensor, "b t e"] | None = None
     mask: Bool[Tensor, "b t"] | None = None  # valid positions of tokens
-    spatial: Float[Tensor, "b c h w"] | None = None
+    spatial: Float[Tensor, "b c ..."] | None = None
     prefix: Int[Tensor, "b p"] | None = None  # the known first part of x, as ids; -1 behind a row's last
     condition: Shaped[Tensor, "b ..."] | None = None  # the raw rows, for guidance by a classifier or a reward
     null: "Context | None" = None
@@ -71,11 +71,14 @@ class Context:
 
     @staticmethod
     def cat(first: "Context", second: "Context") -> "Context":
-        """The rows of `first`, then those of `second`; the joint context has no null."""
-        names = [f.name for f in fields(Context) if f.name not in ("null", "condition")]
+        """The rows of `first`, then those of `second`; the joint context has no null.
+
+        Tokens of different lengths are padded, and those of a context that has none, taken to have as many rows as the other, masked.
+        """
+        names = [f.name for f in fields(Context) if f.name not in ("tokens", "mask", "null", "condition")]
         pairs = {n: (getattr(first, n), getattr(second, n)) for n in names}
         joined: dict[str, Any] = {n: torch.cat([a, b]) for n, (a, b) in pairs.items() if a is not None and b is not None}
-        return Context(**joined)
+        return Context(**joined, **_joined_tokens(first, second))
 
 
 @dataclass(frozen=True)
@@ -291,3 +294,20 @@ class Rewinds(Memory, Protocol):
 
 def _apply(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
     return value.map(change) if isinstance(value, Context) else None if value is None else change(value)
+
+
+def _joined_tokens(first: Context, second: Context) -> dict[str, Any]:
+    """Tokens and mask of two contexts as one; no mask where every token of both is valid."""
+    given = [c.tokens for c in (first, second) if c.tokens is not None]
+    if not given:
+        return {}
+    length, parts = max(tokens.shape[1] for tokens in given), []
+    for context in (first, second):
+        tokens = given[0][:, :0] if context.tokens is None else context.tokens
+        valid = tokens.new_ones(tokens.shape[:2], dtype=torch.bool)
+        valid = valid if context.mask is None or context.tokens is None else context.mask
+        missing = length - tokens.shape[1]
+        parts.append((nn.functional.pad(tokens, (0, 0, 0, missing)), nn.functional.pad(valid, (0, missing))))
+    tokens, mask = (torch.cat(both) for both in zip(*parts, strict=True))
+    whole = len(given) == 2 and first.mask is None and second.mask is None and given[0].shape[1] == given[1].shape[1]
+    return {"tokens": tokens} if whole else {"tokens": tokens, "mask": mask}

@@ -58,3 +58,22 @@ def test_it_is_its_config_and_refuses_what_patches_do_not_fill() -> None:
     assert describe(build(describe(network))) == describe(network)
     with pytest.raises(ConfigError, match="patches of 3 do not fill pictures of 8 x 8"):
         DiT((1, 8, 8), 3, 16, 1, 2)
+    with pytest.raises(ConfigError, match="patches of 3 do not fill lines of 8"):
+        DiT((1, 8), 3, 16, 1, 2)
+    with pytest.raises(ConfigError, match=r"shape \(8,\) is neither"):
+        DiT((8,), 1, 16, 1, 2)
+
+
+@torch.no_grad()
+def test_tokens_add_to_the_identity_at_the_start_and_leave_other_weights_alone() -> None:
+    """The paper's: a network without text is the beginning of one with it."""
+    torch.manual_seed(0)
+    told = DiT((1, 8), 2, 16, 2, 2, tokens=3)
+    plain = DiT((1, 8), 2, 16, 2, 2)
+    names = [name for name in told.state_dict() if ".tokens." not in name]
+    assert names == list(plain.state_dict())
+    plain.load_state_dict({name: told.state_dict()[name] for name in names})
+    for network in (told, plain):
+        torch.nn.init.ones_(network.out.weight)
+    x, t = torch.randn(2, 1, 8), torch.rand(2)
+    assert torch.equal(told(x, t, Context(tokens=torch.randn(2, 4, 3))), plain(x, t))

@@ -166,7 +166,7 @@ class CrossAttention(Component, nn.Module):
 
 
 class GridAttention(Component, nn.Module):
-    """x + attention(norm(x)) over all places of a picture [B, C, H, W]; the identity at the start (Ho et al. 2020, appendix B).
+    """x + attention(norm(x)) over all places of [B, C, H, W] or [B, C, L]; the identity at the start (Ho et al. 2020, appendix B).
 
     Arguments:
         channels: C; a multiple of `heads`.
@@ -181,7 +181,7 @@ class GridAttention(Component, nn.Module):
         nn.init.zeros_(self.attention.out.weight)
         nn.init.zeros_(self.attention.out.bias)
 
-    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+    def forward(self, x: Float[Tensor, "b c *n"]) -> Float[Tensor, "b c *n"]:
         return x + self.attention(self.norm(x).flatten(2).transpose(1, 2)).transpose(1, 2).unflatten(2, x.shape[2:])
 
 

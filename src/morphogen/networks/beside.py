@@ -1,4 +1,4 @@
-"""A condition in space as further channels of the picture, for any network of pictures.
+"""A condition in space as further channels of x, for any network of pictures or lines.
 
     network([x, context.spatial])[:C]
 
@@ -16,7 +16,7 @@ from morphogen.contract import Context
 
 
 class Beside(Component, nn.Module):
-    """(x [B, C, H, W], t [B], context) -> [B, C, H, W] by a network of C + S channels (Saharia et al. 2022).
+    """(x [B, C, ...], t [B], context) -> [B, C, ...] by a network of C + S channels (Saharia et al. 2022).
 
     Arguments:
         network: that reads and writes C + S of them; what it writes of the last S is let go.
@@ -27,7 +27,7 @@ class Beside(Component, nn.Module):
         super().__init__()
         self.network, self.channels = network, channels
 
-    def forward(self, x: Float[Tensor, "b c h w"], t: Float[Tensor, " b"], context: Context | None = None) -> Float[Tensor, "b c h w"]:
+    def forward(self, x: Float[Tensor, "b c *n"], t: Float[Tensor, " b"], context: Context | None = None) -> Float[Tensor, "b c *n"]:
         """Errors: ConfigError for a condition of another size."""
         wanted = [len(x), self.channels, *x.shape[2:]]
         seen = x.new_zeros(wanted) if context is None or context.spatial is None else context.spatial

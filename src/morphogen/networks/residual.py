@@ -9,11 +9,11 @@ __all__ = ["FiLM", "ResidualBlock", "groups"]
 
 from typing import Literal
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from morphogen.networks.axes import averaged, convolution, repeated
 from morphogen.numerics.tensors import expand_like
 
 
@@ -44,28 +44,30 @@ class FiLM(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """A pre-activation residual block on [B, C, H, W], heard by a vector, that may halve or double the picture.
+    """A pre-activation residual block on [B, C, H, W], or [B, C, L], which hears a vector and may halve or double each side.
 
     Arguments:
         channels_in, channels_out: of x and of the result.
         vector: width of the conditioning vector (0: none is heard).
         resample: "down" averages 2 x 2, "up" repeats 2 x 2, before the first convolution and on the skip.
         dropout: before the last convolution.
+        axes: of x besides its channels: 2, or 1 in a line, where pairs are averaged.
     """
 
     def __init__(
-        self, channels_in: int, channels_out: int, vector: int = 0, resample: Literal["down", "up"] | None = None, dropout: float = 0.0
-    ):
+        self, channels_in: int, channels_out: int, vector: int = 0, resample: Literal["down", "up"] | None = None, dropout: float = 0.0,
+        axes: int = 2,
+    ):  # fmt: skip
         super().__init__()
-        self.resample = resample
+        self.resample, conv = resample, convolution(axes)
         self.norm1, self.norm2 = groups(channels_in), groups(channels_out)
-        self.conv1 = nn.Conv2d(channels_in, channels_out, 3, padding=1)
-        self.conv2 = nn.Conv2d(channels_out, channels_out, 3, padding=1)
+        self.conv1 = conv(channels_in, channels_out, 3, padding=1)
+        self.conv2 = conv(channels_out, channels_out, 3, padding=1)
         self.film = FiLM(vector, channels_out) if vector else None
         self.dropout = nn.Dropout(dropout)
-        self.skip = nn.Identity() if channels_in == channels_out else nn.Conv2d(channels_in, channels_out, 1)
+        self.skip = nn.Identity() if channels_in == channels_out else conv(channels_in, channels_out, 1)
 
-    def forward(self, x: Float[Tensor, "b c h w"], vector: Float[Tensor, "b d"] | None = None) -> Float[Tensor, "b e ..."]:
+    def forward(self, x: Float[Tensor, "b c ..."], vector: Float[Tensor, "b d"] | None = None) -> Float[Tensor, "b e ..."]:
         h = self.conv1(self._sized(F.silu(self.norm1(x))))
         h = self.norm2(h)
         if self.film is not None and vector is not None:
@@ -74,5 +76,5 @@ class ResidualBlock(nn.Module):
 
     def _sized(self, x: Tensor) -> Tensor:
         if self.resample == "down":
-            return F.avg_pool2d(x, 2)
-        return torch.repeat_interleave(torch.repeat_interleave(x, 2, -1), 2, -2) if self.resample == "up" else x
+            return averaged(x)
+        return repeated(x) if self.resample == "up" else x

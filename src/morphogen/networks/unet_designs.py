@@ -18,6 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from morphogen.networks.axes import convolution
 from morphogen.networks.residual import ResidualBlock, groups
 from morphogen.numerics.tensors import expand_like
 
@@ -31,20 +32,22 @@ class ShiftedBlock(nn.Module):
         channels_in, channels_out: of x and of the result.
         vector: width of the vector.
         dropout: before the last convolution.
+        axes: of x besides its channels, 1 or 2.
     """
 
-    def __init__(self, channels_in: int, channels_out: int, vector: int, dropout: float = 0.0):
+    def __init__(self, channels_in: int, channels_out: int, vector: int, dropout: float = 0.0, axes: int = 2):
         super().__init__()
+        conv = convolution(axes)
         self.norm1, self.norm2 = groups(channels_in, _of_32(channels_in)), groups(channels_out, _of_32(channels_out))
-        self.conv1 = nn.Conv2d(channels_in, channels_out, 3, padding=1)
-        self.conv2 = nn.Conv2d(channels_out, channels_out, 3, padding=1)
+        self.conv1 = conv(channels_in, channels_out, 3, padding=1)
+        self.conv2 = conv(channels_out, channels_out, 3, padding=1)
         self.shift = nn.Linear(vector, channels_out)
         self.dropout = nn.Dropout(dropout)
-        self.skip = nn.Identity() if channels_in == channels_out else nn.Conv2d(channels_in, channels_out, 1)
+        self.skip = nn.Identity() if channels_in == channels_out else conv(channels_in, channels_out, 1)
         for parameter in self.conv2.parameters():
             nn.init.zeros_(parameter)
 
-    def forward(self, x: Float[Tensor, "b c h w"], vector: Float[Tensor, "b d"]) -> Float[Tensor, "b e h w"]:
+    def forward(self, x: Float[Tensor, "b c *n"], vector: Float[Tensor, "b d"]) -> Float[Tensor, "b e *n"]:
         h = self.conv1(F.silu(self.norm1(x)))
         h = h + expand_like(self.shift(vector), h)
         return self.skip(x) + self.conv2(self.dropout(F.silu(self.norm2(h))))
@@ -56,29 +59,31 @@ class Halving(nn.Module):
     Arguments:
         channels: of x.
         vector, dropout: as of the blocks, and left alone.
+        axes: of x besides its channels, 1 or 2.
     """
 
-    def __init__(self, channels: int, vector: int, dropout: float):
+    def __init__(self, channels: int, vector: int, dropout: float, axes: int = 2):
         super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, stride=2, padding=1)
+        self.conv = convolution(axes)(channels, channels, 3, stride=2, padding=1)
 
-    def forward(self, x: Float[Tensor, "b c h w"], vector: Float[Tensor, "b d"]) -> Float[Tensor, "b c ..."]:
+    def forward(self, x: Float[Tensor, "b c *n"], vector: Float[Tensor, "b d"]) -> Float[Tensor, "b c ..."]:
         return self.conv(x)
 
 
 class Doubling(nn.Module):
-    """DDPM's way up: every value four times, then a convolution.
+    """DDPM's way up: every value repeated along each side, then a convolution.
 
     Arguments:
         channels: of x.
         vector, dropout: as of the blocks, and left alone.
+        axes: of x besides its channels, 1 or 2.
     """
 
-    def __init__(self, channels: int, vector: int, dropout: float):
+    def __init__(self, channels: int, vector: int, dropout: float, axes: int = 2):
         super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv = convolution(axes)(channels, channels, 3, padding=1)
 
-    def forward(self, x: Float[Tensor, "b c h w"], vector: Float[Tensor, "b d"]) -> Float[Tensor, "b c ..."]:
+    def forward(self, x: Float[Tensor, "b c *n"], vector: Float[Tensor, "b d"]) -> Float[Tensor, "b c ..."]:
         return self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
 
 
@@ -86,9 +91,9 @@ class Doubling(nn.Module):
 class _Parts:
     """The parts of a design, each an `nn.Module` (x, vector) -> x."""
 
-    block: Callable[[int, int, int, float], nn.Module]  # of channels_in, channels_out, vector, dropout
-    down: Callable[[int, int, float], nn.Module]  # of channels, vector, dropout
-    up: Callable[[int, int, float], nn.Module]
+    block: Callable[[int, int, int, float, int], nn.Module]  # of channels_in, channels_out, vector, dropout, axes
+    down: Callable[[int, int, float, int], nn.Module]  # of channels, vector, dropout, axes
+    up: Callable[[int, int, float, int], nn.Module]
     group: Callable[[int], int]  # channels of one group of a normalisation of so many
 
 
@@ -100,9 +105,9 @@ def _of_32(channels: int) -> int:
 DESIGNS: Mapping[Design, _Parts] = {
     "ddpm": _Parts(ShiftedBlock, Halving, Doubling, _of_32),
     "adm": _Parts(
-        lambda channels_in, channels_out, vector, dropout: ResidualBlock(channels_in, channels_out, vector, None, dropout),
-        lambda channels, vector, dropout: ResidualBlock(channels, channels, vector, "down", dropout),
-        lambda channels, vector, dropout: ResidualBlock(channels, channels, vector, "up", dropout),
+        lambda channels_in, channels_out, vector, dropout, axes: ResidualBlock(channels_in, channels_out, vector, None, dropout, axes),
+        lambda channels, vector, dropout, axes: ResidualBlock(channels, channels, vector, "down", dropout, axes),
+        lambda channels, vector, dropout, axes: ResidualBlock(channels, channels, vector, "up", dropout, axes),
         lambda channels: 8,
     ),
 }
