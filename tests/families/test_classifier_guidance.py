@@ -70,13 +70,13 @@ def test_a_larger_scale_goes_where_the_classifier_is_surer() -> None:
     """n = 500, seed 2; scale 0 is no guidance."""
     sure = []
     for scale in (0.0, 1.0, 4.0):
-        x = ClassifierGuided(DDIM(50, clip=None), Odds(VP()), 1, scale)(Knowing(VP(), WORLD), (2,), None, Rng(2, 500))
+        x = ClassifierGuided(DDIM(50, clip=None), Odds(VP()), scale, 1)(Knowing(VP(), WORLD), (2,), None, Rng(2, 500))
         sure.append(float(WORLD.responsibilities(x)[:, 1].mean()))
     assert sure[0] == pytest.approx(0.3, abs=0.06) and sure[1] > 0.8 and sure[2] > sure[1] + 0.02
 
 
 def test_a_sample_does_not_depend_on_its_batch() -> None:
-    guided, rng = ClassifierGuided(DDPM(20, clip=None), Odds(VP()), 1), Rng(0, 6)
+    guided, rng = ClassifierGuided(DDPM(20, clip=None), Odds(VP()), label=1), Rng(0, 6)
     whole = guided(Knowing(VP(), WORLD), (2,), None, rng)
     assert torch.allclose(guided(Knowing(VP(), WORLD), (2,), None, rng[2:4]), whole[2:4], atol=1e-5)
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from knowing import Knowing
 from morphogen.component import ConfigError
 from morphogen.conditioning.taught import Taught
 from morphogen.contract import Batch, Context, Encoded
@@ -31,7 +32,6 @@ from morphogen.systems.progressive_distillation import progressive_distillation
 from morphogen.systems.v_diffusion import v_diffusion
 from morphogen.training.loop import train
 from morphogen.worlds import ring
-from tests.knowing import Knowing
 
 CHAIN, MEAN, SPREAD = CosineAlphas(1024), 0.3, 0.5
 

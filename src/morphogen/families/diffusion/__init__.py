@@ -5,8 +5,9 @@ __all__ = [
     "Consistency", "Corruption", "CosineAlphas", "DPMSolver", "DPMSolverSDE", "Denoised", "Denoising", "Diffusion",
     "DiffusionSampler", "DiscretizedGaussian", "DynamicThreshold", "EDMWeight", "Euler", "EulerMaruyama", "Even", "EvenSNR",
     "ForwardProcess", "GaussianReadout", "Halved", "Heun", "InverseBetas", "Karras", "Lesson", "LinearBetas", "MinSNR",
-    "MultistepConsistency", "NoiseSchedule", "Preconditioned", "PredictorCorrector", "ProbabilityFlow", "Product", "Readout",
-    "RectifiedFlow", "SubVP", "TimeGrid", "Uniform", "Weighting", "ZeroTerminal", "inpaint", "invert", "redraw",
+    "MultistepConsistency", "NoiseSchedule", "NoisyClassifier", "Preconditioned", "PredictorCorrector", "ProbabilityFlow",
+    "Product", "Readout", "RectifiedFlow", "SubVP", "TimeGrid", "Uniform", "Weighting", "ZeroTerminal", "inpaint", "invert",
+    "redraw",
 ]  # fmt: skip
 
 from morphogen.families.diffusion.corruptions import Absorbing, Corruption, Uniform
@@ -15,6 +16,7 @@ from morphogen.families.diffusion.distillation import Consistency, Halved, Lesso
 from morphogen.families.diffusion.editing import inpaint, invert, redraw
 from morphogen.families.diffusion.grids import Even, EvenSNR, Karras, TimeGrid
 from morphogen.families.diffusion.likelihood import Bound, DiscretizedGaussian, GaussianReadout, Readout
+from morphogen.families.diffusion.noisy_classifier import NoisyClassifier
 from morphogen.families.diffusion.objective import Diffusion
 from morphogen.families.diffusion.probability_flow import ProbabilityFlow
 from morphogen.families.diffusion.processes import EDM, VE, VP, ForwardProcess, RectifiedFlow, SubVP

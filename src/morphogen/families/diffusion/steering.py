@@ -10,6 +10,7 @@ stay at a level, mend what the way down got wrong. Guidance without a classifier
 
 __all__ = ["ClassifierGuided", "Product"]
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -29,21 +30,27 @@ class ClassifierGuided(Sampler):
     Arguments:
         sampler: any of diffusion's.
         classifier: (x_t [B, ...], what a network is told of t [B]) -> logits [B, classes].
-        label: the class that is asked for.
         scale: s; 1 is Bayes' rule, above 1 sharper than it.
+        label: the class that is asked for; None: that of each row's condition, which a model that hears none can be given so.
+
+    Raises ConfigError where nothing is asked for.
     """
 
-    def __init__(self, sampler: Sampler, classifier: nn.Module, label: int, scale: float = 1.0):
-        self.sampler, self.classifier, self.label, self.scale = sampler, classifier, label, scale
+    def __init__(self, sampler: Sampler, classifier: nn.Module, scale: float = 1.0, label: int | None = None):
+        self.sampler, self.classifier, self.scale, self.label = sampler, classifier, scale, label
 
     def __call__(self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng) -> Float[Tensor, "b ..."]:
-        return self.sampler(_Towards(objective, self._pull), shape, context, rng)
+        asked = None if context is None else context.condition
+        if self.label is None and asked is None:
+            raise ConfigError("ClassifierGuided: no class is asked for; give a condition, or a label")
+        labels = torch.full((len(rng),), self.label, device=rng.rows.device) if self.label is not None else asked
+        return self.sampler(_Towards(objective, partial(self._pull, labels)), shape, context, rng)
 
-    def _pull(self, x_t: Tensor, told: Tensor) -> Tensor:
+    def _pull(self, labels: Tensor, x_t: Tensor, told: Tensor) -> Tensor:
         """s grad log p(label | x_t)."""
         with torch.enable_grad():
             x_t = x_t.detach().requires_grad_()
-            log_p = self.classifier(x_t, told).log_softmax(-1)[:, self.label]
+            log_p = self.classifier(x_t, told).log_softmax(-1).gather(1, labels[:, None])
             return self.scale * torch.autograd.grad(log_p.sum(), x_t)[0]
 
 
