@@ -46,7 +46,7 @@ def _run(words: Sequence[str], deadline: float) -> int:
             now = time.monotonic()
             until = now + (deadline - now) / (len(duels) - i)
             clean = pairs(duel.ours, peers.peer(i), until, lambda: foreign_seconds() - peers.seconds())
-            print(figure(" ".join([*words, *duel.label]), duel, clean).line(), flush=True)
+            print(figure(" ".join([*words, *duel.label]), duel, clean, peers.memory_mib()).line(), flush=True)
             fewest = min(fewest, len(clean))
     if fewest < ENOUGH:
         print(f"benchmarks: {fewest} clean pairs, {ENOUGH} are needed: other processes used the cores, or time ran out", file=sys.stderr)

@@ -54,11 +54,21 @@ class Apart:
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         return sum(int(ticks) for ticks in fields[11:15]) * TICK
 
+    def memory_mib(self) -> dict[str, float]:
+        """The most that each side's process has held so far, the imports of both among it; not what other processes do for it."""
+        return {"ours": _peak_mib("self"), "peer": _peak_mib(self._process.pid)}
+
     def _heard(self, wanted: str) -> None:
         assert self._process.stdout is not None
         line = self._process.stdout.readline().strip()
         if line != wanted:
             raise RuntimeError(f"the peer's process said {line!r} where {wanted!r} was awaited; its last words are above")
+
+
+def _peak_mib(process: int | str) -> float:
+    """The largest resident memory of a process (VmHWM)."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
 
 
 def _serve(words: Sequence[str]) -> None:

@@ -8,8 +8,8 @@ from benchmarks.figure import Duel
 from benchmarks.names import Name
 
 _HOME = {
-    "vae-train": "vae", "ddpm-train": "ddpm", "ddpm-sample": "ddpm", "gpt-train": "gpt",
-    "llama-train": "llama", "lm-decode": "lm_decode",
+    "vae-train": "vae", "ddpm-train": "ddpm", "ddim50-sample": "ddpm", "guided-sample": "ddpm",
+    "gpt-train": "gpt", "llama-train": "llama", "lm-decode": "lm_decode",
     "pixelcnn-sample": "pixelcnn", "wavenet-sample": "wavenet", "startup": "startup",
 }  # fmt: skip
 

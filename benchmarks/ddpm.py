@@ -1,18 +1,32 @@
-"""`ddpm-train`, `ddpm-sample`: 32 x 32 grey pictures, 64 channels (1, 2, 2), attention at 16, the same weights in both.
+"""`ddpm-train`, `ddim50-sample`, `guided-sample`: 32 x 32 grey pictures, 64 channels (1, 2, 2), attention at 16, the same weights in both.
 
 Ours has design "ddpm", which is diffusers' `UNet2DModel` (tests/parity/test_unet_diffusers.py), and the numbers of its loop.
+
+    ddim50-sample              the 50 steps of DDIM that its pipeline takes by default
+    ddim50-sample compiled     our network compiled, its weights frozen; the peer is as its documentation has it
+    guided-sample              ten classes and none, guidance of 3 in one pass of twice the rows
+
+Four pictures at once: eight repetitions of 50 steps of more do not fit a bench's time on two cores. Guidance asks for twice the rows,
+and so takes half the steps.
 """
 
-__all__ = ["ddpm_sample", "ddpm_train"]
+__all__ = ["ddim50_sample", "ddpm_train", "guided_sample"]
 
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, cast
 
 import torch
+from torch import Tensor
 
 from benchmarks.figure import Duel
 from benchmarks.names import Name
 from benchmarks.peers import diffusers_unet as peer
 from benchmarks.precisions import best_dtype, ours_precision, told
+from morphogen.conditioning.dropout import ConditionDropout
+from morphogen.conditioning.guidance import Guided
+from morphogen.conditioning.label import Label
+from morphogen.contract import Sampler
 from morphogen.data import Pictures
 from morphogen.families.diffusion import DDIM, Diffusion, DiscretizedGaussian, LinearBetas
 from morphogen.model import Model, parameters
@@ -24,7 +38,8 @@ from morphogen.training.precision import autocast
 
 SHAPE, CHANNELS, MULTIPLIERS, ATTENTION = (1, 32, 32), 64, (1, 2, 2), (16,)
 HEADS = 16  # of 8 channels, diffusers' default
-TRAIN_STEPS, SAMPLE_STEPS, PICTURES = 2, 6, 16
+TRAIN_STEPS, PICTURES, STEPS, GUIDED_STEPS = 2, 4, 50, 25
+CLASSES, SCALE = 10, 3.0
 
 
 def ddpm_train(name: Name) -> list[Duel]:
@@ -41,26 +56,58 @@ def ddpm_train(name: Name) -> list[Duel]:
     return [Duel(ours, loop, (pictures, pictures), "pictures/s", config | {"batch": peer.BATCH, "steps": TRAIN_STEPS} | ran)]
 
 
-def ddpm_sample(name: Name) -> list[Duel]:
-    """Pictures a second, 16 at once, in a few steps of DDIM; more take as much longer."""
+def ddim50_sample(name: Name) -> list[Duel]:
+    """Pictures a second, of 50 steps each."""
     theirs, model, config = _both(name)
+    pipeline = peer.sampling(theirs, PICTURES, STEPS, best_dtype(name), name.best)
+    said = config | {"batch": PICTURES, "steps": STEPS} | {
+        "ours": "Model.sample(DDIM)" + ", the network by torch.compile, frozen" * name.compiled,
+        "peer": "DDIMPipeline" + ", channels-last" * name.best,
+    }  # fmt: skip
+    duel = _drawn(_drawing(name, model, DDIM(STEPS)), pipeline, said)
+    if not name.compiled:
+        return [duel]
+    cast(UNet, model.objective.network).compile(dynamic=False, options={"freezing": True})
+    return [replace(duel, first=_drawing(name, model, DDIM(1)))]  # its one step compiles
+
+
+def guided_sample(name: Name) -> list[Duel]:
+    """Pictures a second, each pushed towards its class."""
+    theirs, model, config = _both(name, CLASSES)
+    labels = torch.arange(PICTURES) % CLASSES
+    loop = peer.guiding(theirs, labels, CLASSES, GUIDED_STEPS, SCALE, best_dtype(name), name.best)
+    said = config | {"batch": PICTURES, "steps": GUIDED_STEPS, "classes": CLASSES, "scale": SCALE} | {
+        "ours": "Model.sample(Guided(DDIM))", "peer": "diffusers' documented loop with DDIMScheduler" + ", channels-last" * name.best,
+    }  # fmt: skip
+    return [_drawn(_drawing(name, model, Guided(DDIM(GUIDED_STEPS), SCALE), labels), loop, said)]
+
+
+def _drawing(name: Name, model: Model, sampler: Sampler, labels: Tensor | None = None) -> Callable[[], None]:
+    """`PICTURES` of ours."""
 
     def ours() -> None:
         with autocast(ours_precision(name), model.device):
-            model.sample(PICTURES, sampler=DDIM(steps=SAMPLE_STEPS), seed=0)
+            model.sample(PICTURES, labels, sampler, seed=0)
 
-    pipeline = peer.sampling(theirs, PICTURES, SAMPLE_STEPS, best_dtype(name), name.best)
-    ran = {"ours": "Model.sample", "peer": "DDIMPipeline" + ", channels-last" * name.best}
-    return [Duel(ours, pipeline, (PICTURES, PICTURES), "pictures/s", config | {"batch": PICTURES, "steps": SAMPLE_STEPS} | ran)]
+    return ours
 
 
-def _both(name: Name) -> tuple[Any, Model, dict[str, Any]]:
+def _drawn(ours: Callable[[], object], loop: Callable[[], object], config: dict[str, Any]) -> Duel:
+    """Both draw as many."""
+    return Duel(ours, loop, (PICTURES, PICTURES), "pictures/s", config)
+
+
+def _both(name: Name, classes: int = 0) -> tuple[Any, Model, dict[str, Any]]:
     """Their network, our model with its weights, and what is to be said of both."""
     torch.manual_seed(0)
-    theirs = peer.unet2d(SHAPE, CHANNELS, MULTIPLIERS, ATTENTION)
-    network = UNet(SHAPE, CHANNELS, MULTIPLIERS, attention=ATTENTION, heads=HEADS, design="ddpm")
+    theirs = peer.unet2d(SHAPE, CHANNELS, MULTIPLIERS, ATTENTION, classes)
+    vector = 4 * CHANNELS if classes else 0  # as wide as theirs, which adds a class to the time as it is
+    network = UNet(SHAPE, CHANNELS, MULTIPLIERS, attention=ATTENTION, heads=HEADS, vector=vector, design="ddpm")
+    conditioner = ConditionDropout(Label(classes, vector)) if classes else None
     peer.copy_weights(theirs, network)
+    if classes:
+        peer.copy_classes(theirs, network, conditioner)
     plan = Plan(AdamW(peer.LR), batch=peer.BATCH, schedule=Cosine(peer.WARMUP), clip=peer.CLIP)
-    model = Model(Diffusion(network, LinearBetas(), DiscretizedGaussian(256)), Pixels(256, SHAPE), plan=plan)
+    model = Model(Diffusion(network, LinearBetas(), DiscretizedGaussian(256)), Pixels(256, SHAPE), conditioner, plan)
     sizes = {"ours": parameters(model), "peer": sum(p.numel() for p in theirs.parameters())}
     return theirs, model, {"parameters": sizes} | told(name)

@@ -40,7 +40,7 @@ class Duel:
 
 @dataclass(frozen=True)
 class Figure:
-    """The outcome: medians of both, and the median over the pairs of how many times faster we are."""
+    """The outcome: medians of both, the median over the pairs of how many times faster we are, and the most memory that each side held."""
 
     name: str
     ours: float
@@ -49,22 +49,24 @@ class Figure:
     unit: str
     config: Mapping[str, Any]
     pairs: int
+    memory_mib: Mapping[str, float]
 
     def line(self) -> str:
         """One line of JSON; a figure that nothing clean stands behind is null."""
         return json.dumps({key: None if isinstance(value, float) and math.isnan(value) else value for key, value in asdict(self).items()})
 
 
-def figure(name: str, duel: Duel, clean: Sequence[Pair]) -> Figure:
-    """Of the clean pairs of a duel."""
+def figure(name: str, duel: Duel, clean: Sequence[Pair], memory: Mapping[str, float]) -> Figure:
+    """Of the clean pairs of a duel, and the memory (MiB) of the two sides."""
+    memory = {side: _shortened(peak) for side, peak in memory.items()}
     if not clean:
-        return Figure(name, math.nan, math.nan, math.nan, duel.unit, duel.config, 0)
+        return Figure(name, math.nan, math.nan, math.nan, duel.unit, duel.config, 0, memory)
     ours, peer = statistics.median(pair.ours for pair in clean), statistics.median(pair.peer for pair in clean)
     ratio = statistics.median(pair.ratio for pair in clean)
     if duel.work is not None:
         done, done_by_peer = duel.work
         ours, peer, ratio = done / ours, done_by_peer / peer, ratio * done / done_by_peer
-    return Figure(name, _shortened(ours), _shortened(peer), _shortened(ratio), duel.unit, duel.config, len(clean))
+    return Figure(name, _shortened(ours), _shortened(peer), _shortened(ratio), duel.unit, duel.config, len(clean), memory)
 
 
 def _shortened(value: float) -> float:

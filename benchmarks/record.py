@@ -5,6 +5,7 @@ __all__ = ["RESULTS", "place", "store", "write"]
 import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -66,9 +67,9 @@ def _versions() -> dict[str, str]:
 
 
 def _judged(figure: Mapping[str, Any]) -> dict[str, Any]:
-    goal = FIGURES[figure["name"]]
-    met = figure["pairs"] > 0 and goal.met(figure["ours"], figure["ratio"])
-    return {"goal": {"ratio": goal.ratio, "seconds": goal.seconds}, "met": met}
+    goal, memory = FIGURES[figure["name"]], figure["memory_mib"]
+    met = figure["pairs"] > 0 and goal.met(figure["ours"], figure["ratio"], memory["ours"] / memory["peer"])
+    return {"goal": asdict(goal), "met": met}
 
 
 def _slug(machine: str) -> str:

@@ -1,11 +1,12 @@
-"""diffusers (von Platen et al. 2022): `UNet2DModel`, its training loop, its pipeline; and its weights in our network.
+"""diffusers (von Platen et al. 2022): `UNet2DModel`, its training loop, its pipeline, its guided loop; and its weights in our network.
 
 The loop is that of the documentation's "Train a diffusion model": batches of 16 from a shuffling `DataLoader`, `DDPMScheduler` of 1000
 steps, AdamW at 1e-4 with a cosine schedule after 500 steps of warm-up, gradients clipped to norm 1, the loss read every step. The network
 has the arguments' defaults (two layers a block, attention heads of 8 channels, 32 groups) but for the sizes that the bench names.
+Guidance is that of its "Understanding pipelines, models and schedulers", line by line.
 """
 
-__all__ = ["copy_weights", "sampling", "training", "unet2d"]
+__all__ = ["copy_classes", "copy_weights", "guiding", "sampling", "training", "unet2d"]
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -19,8 +20,8 @@ from morphogen.networks.unet import UNet
 BATCH, LR, WARMUP, CLIP = 16, 1e-4, 500, 1.0
 
 
-def unet2d(shape: tuple[int, int, int], channels: int, multipliers: tuple[int, ...], attention: tuple[int, ...]) -> Any:
-    """diffusers' network with attention at the given heights."""
+def unet2d(shape: tuple[int, int, int], channels: int, multipliers: tuple[int, ...], attention: tuple[int, ...], classes: int = 0) -> Any:
+    """diffusers' network with attention at the given heights; if there are classes, it is told one of them or, behind the last, none."""
     from diffusers import UNet2DModel
 
     attends = [shape[1] // 2**level in attention for level in range(len(multipliers))]
@@ -29,6 +30,7 @@ def unet2d(shape: tuple[int, int, int], channels: int, multipliers: tuple[int, .
         block_out_channels=tuple(channels * multiplier for multiplier in multipliers),
         down_block_types=tuple("AttnDownBlock2D" if at else "DownBlock2D" for at in attends),
         up_block_types=tuple("AttnUpBlock2D" if at else "UpBlock2D" for at in reversed(attends)),
+        num_class_embeds=classes + 1 if classes else None,
     )  # fmt: skip
 
 
@@ -38,7 +40,7 @@ def training(net: Any, x: Tensor, steps: int, precision: torch.dtype, best: bool
     from diffusers.optimization import get_cosine_schedule_with_warmup
     from torch.utils.data import DataLoader
 
-    net = net.train().to(memory_format=torch.channels_last) if best else net.train()
+    net = _laid_out(net.train(), best)
     noise_scheduler, optimizer = DDPMScheduler(num_train_timesteps=1000), torch.optim.AdamW(net.parameters(), lr=LR, fused=best or None)
     lr_scheduler = get_cosine_schedule_with_warmup(optimizer, num_warmup_steps=WARMUP, num_training_steps=100 * WARMUP)
     loader: DataLoader = DataLoader(x, batch_size=BATCH, shuffle=True)  # type: ignore[arg-type]
@@ -65,13 +67,35 @@ def sampling(net: Any, n: int, steps: int, precision: torch.dtype, best: bool) -
     """n pictures by `DDIMPipeline`, which cannot end in bf16 weights (numpy has none): its bf16 is autocast, as quick as they are."""
     from diffusers import DDIMPipeline, DDIMScheduler
 
-    net = net.eval().to(memory_format=torch.channels_last) if best else net.eval()
-    pipeline = DDIMPipeline(net, DDIMScheduler(num_train_timesteps=1000))
+    pipeline = DDIMPipeline(_laid_out(net.eval(), best), DDIMScheduler(num_train_timesteps=1000))
     pipeline.set_progress_bar_config(disable=True)
 
     def run() -> None:
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision is torch.bfloat16):
             pipeline(batch_size=n, num_inference_steps=steps, generator=torch.Generator().manual_seed(0))
+
+    return run
+
+
+def guiding(net: Any, labels: Tensor, null: int, steps: int, scale: float, precision: torch.dtype, best: bool) -> Callable[[], Tensor]:
+    """A picture of each label [N] by the documented loop, as it is before it becomes bytes: [N, C, H, W]; `null` is the label of none."""
+    from diffusers import DDIMScheduler
+
+    net, scheduler = _laid_out(net.eval(), best), DDIMScheduler(num_train_timesteps=1000)
+    shape, asked = (len(labels), net.config.in_channels, *[net.config.sample_size] * 2), torch.cat([torch.full_like(labels, null), labels])
+
+    @torch.no_grad()
+    @torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision is torch.bfloat16)
+    def run() -> Tensor:
+        latents = torch.randn(shape, generator=torch.Generator().manual_seed(0)) * scheduler.init_noise_sigma
+        scheduler.set_timesteps(steps)
+        for t in scheduler.timesteps:
+            latent_model_input = scheduler.scale_model_input(torch.cat([latents] * 2), timestep=t)
+            noise_pred = net(latent_model_input, t, class_labels=asked).sample
+            noise_pred_uncond, noise_pred_text = noise_pred.chunk(2)
+            noise_pred = noise_pred_uncond + scale * (noise_pred_text - noise_pred_uncond)
+            latents = scheduler.step(noise_pred, t, latents).prev_sample
+        return latents
 
     return run
 
@@ -90,6 +114,21 @@ def copy_weights(theirs: Any, ours: UNet) -> None:
         parts = (other.to_q, other.to_k, other.to_v)
         own.attention.queries_keys_values.weight.copy_(torch.cat([part.weight for part in parts]))
         own.attention.queries_keys_values.bias.copy_(torch.cat([part.bias for part in parts]))
+
+
+@torch.no_grad()
+def copy_classes(theirs: Any, ours: Any, conditioner: Any) -> None:
+    """Their classes' vectors, the last of which is that of none, into our labels and null; ours then adds them to the time as they do."""
+    vectors = theirs.class_embedding.weight
+    conditioner.conditioner.embedding.weight.copy_(vectors[:-1])
+    conditioner.null.copy_(vectors[-1])
+    nn.init.eye_(ours.condition.weight)
+    nn.init.zeros_(ours.condition.bias)
+
+
+def _laid_out(net: Any, best: bool) -> Any:
+    """At its best channels-last."""
+    return net.to(memory_format=torch.channels_last) if best else net
 
 
 def _layers(theirs: Any, ours: UNet) -> Iterator[tuple[nn.Module, nn.Module]]:

@@ -16,7 +16,8 @@ from benchmarks.goals import FIGURES, GOALS, Goal
 from benchmarks.names import UnknownName, parse
 from benchmarks.pairs import Pair
 
-KEYS = ["name", "ours", "peer", "ratio", "unit", "config", "pairs"]
+KEYS = ["name", "ours", "peer", "ratio", "unit", "config", "pairs", "memory_mib"]
+HELD = {"ours": 100.0, "peer": 200.0}
 IDLE = Duel(lambda: None, lambda: None, (3, 6), "things/s", {"of": "nothing"})
 CLEAN = [Pair(0.5, 1.0)] * 6 + [Pair(0.5, 100.0)]
 
@@ -36,20 +37,23 @@ class Beside(nullcontext["Beside"]):
     def seconds(self) -> float:
         return 0.0
 
+    def memory_mib(self) -> dict[str, float]:
+        return HELD
+
 
 def test_a_line_has_its_keys_and_above_one_is_faster() -> None:
-    found = json.loads(figure("a vs-best", IDLE, CLEAN).line())
-    assert list(found) == KEYS and found["pairs"] == 7 and found["config"] == {"of": "nothing"}
+    found = json.loads(figure("a vs-best", IDLE, CLEAN, HELD).line())
+    assert list(found) == KEYS and found["pairs"] == 7 and found["config"] == {"of": "nothing"} and found["memory_mib"] == HELD
     assert (found["ours"], found["peer"], found["ratio"]) == (6.0, 6.0, 1.0)  # half the work in half the time
 
 
 def test_seconds_are_told_as_seconds_and_above_one_is_faster_too() -> None:
-    found = figure("a vs-best", replace(IDLE, work=None, unit="s"), CLEAN)
+    found = figure("a vs-best", replace(IDLE, work=None, unit="s"), CLEAN, HELD)
     assert (found.ours, found.peer, found.ratio) == (0.5, 1.0, 2.0)
 
 
 def test_without_a_clean_pair_there_is_no_figure() -> None:
-    found = json.loads(figure("a vs-best", IDLE, []).line())
+    found = json.loads(figure("a vs-best", IDLE, [], HELD).line())
     assert found["ours"] is found["ratio"] is None and found["pairs"] == 0
 
 
@@ -101,11 +105,17 @@ def test_a_goal_is_met_or_not(goal: Goal, ours: float, ratio: float, met: bool) 
     assert goal.met(ours, ratio) == met and Goal().met(ours, ratio)
 
 
+def test_a_goal_may_be_of_memory_too() -> None:
+    goal = Goal(1.5, memory=1)
+    assert goal.met(9, 1.5, memory=1.0) and not goal.met(9, 1.5, memory=1.01) and not goal.met(9, 1.4, memory=0.5)
+    assert (str(goal), str(Goal(seconds=0.2)), str(Goal())) == ("1.5 times and 1 of the memory", "0.2 s", "no goal")
+
+
 def test_a_figure_measured_again_takes_the_place_of_the_older(tmp_path: Path) -> None:
-    slow = figure("vae-train vs-default", IDLE, [Pair(1.0, 1.0)])
-    other = figure("startup vs-default help", IDLE, [])
+    slow = figure("vae-train vs-default", IDLE, [Pair(1.0, 1.0)], HELD)
+    other = figure("startup vs-default help", IDLE, [], HELD)
     record.store([slow.line(), other.line()], tmp_path / "results")
-    path = record.store([figure("vae-train vs-default", IDLE, [Pair(1.0, 9.0)]).line()], tmp_path / "results")
+    path = record.store([figure("vae-train vs-default", IDLE, [Pair(1.0, 9.0)], HELD).line()], tmp_path / "results")
     kept = json.loads(path.read_text())
     assert {f["name"]: f["met"] for f in kept["figures"]} == {"startup vs-default help": False, "vae-train vs-default": True}
     assert kept["hardware"]["machine"] and kept["versions"]["torch"] and not math.isnan(kept["figures"][1]["ratio"])
