@@ -16,6 +16,7 @@ from morphogen.cli.data import data
 from morphogen.cli.evaluate import evaluate
 from morphogen.cli.reproduce import reproduce
 from morphogen.cli.sample import sample
+from morphogen.cli.steer import steer
 from morphogen.cli.systems import systems
 from morphogen.cli.train import train
 from morphogen.rank import Rank
@@ -34,7 +35,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (compare, train, sample, evaluate, advise, reproduce, systems, data, chat):
+for verb in (compare, train, sample, steer, evaluate, advise, reproduce, systems, data, chat):
     app.command()(verb)
 
 

@@ -1,8 +1,8 @@
 """How words of the command line become values."""
 
 __all__ = [
-    "BadArgument", "changes", "choose_class", "choose_device", "choose_indices", "choose_precision", "choose_sampler", "choose_weights",
-    "open_file", "seconds",
+    "BadArgument", "budget", "changes", "choose_class", "choose_device", "choose_indices", "choose_precision",
+    "choose_sampler", "choose_weights", "open_file", "seconds",
 ]  # fmt: skip
 
 import difflib
@@ -33,6 +33,15 @@ def seconds(text: str) -> float:
     if not 0 < value < float("inf"):
         raise BadArgument(f"{text!r} is no duration; write 30s, 10m or 1h")
     return value
+
+
+def budget(time: str | None, steps: int | None, default: str) -> dict[str, Any]:
+    """Seconds or steps, one of the two, as a person gave them; a `default` time if neither."""
+    if time is not None and steps is not None:
+        raise BadArgument("--time and --steps: give one of them")
+    if steps is not None and steps <= 0:
+        raise BadArgument(f"--steps {steps}: must be positive")
+    return {"steps": steps, "time": None if steps else seconds(default if time is None else time)}
 
 
 def changes(assignments: list[str]) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def train(
     tensorboard: Annotated[bool, Option(help="also write curves for TensorBoard")] = False,
 ) -> None:
     """Train one system on your data; the run directory holds the model, its metrics and its checkpoints."""
-    from morphogen.cli.arguments import BadArgument, changes, choose_device, choose_precision
+    from morphogen.cli.arguments import BadArgument, budget, changes, choose_device, choose_precision
     from morphogen.rank import Rank
     from morphogen.run import Run
 
@@ -48,21 +48,11 @@ def train(
     elif system is None or data is None:
         raise BadArgument("train needs a system and data: morphogen train ddpm --data digits")
     else:
-        settings = {"data": data, "size": size, "seed": seed} | _budget(time, steps) | {"set": changes(set or [])} | settings
+        settings = {"data": data, "size": size, "seed": seed} | budget(time, steps, "5m") | {"set": changes(set or [])} | settings
     model, dataset = _composed(system, settings, where)
     settings |= {"classes": list(dataset.classes), "split": dataset.split}
     run = run or Run.open(rank.once(lambda: str(Run.create(runs, system, dataset.name, settings).directory)))
     _go(run, model, dataset, device=where, precision=precision, tensorboard=tensorboard)
-
-
-def _budget(time: str | None, steps: int | None) -> dict[str, Any]:
-    from morphogen.cli.arguments import BadArgument, seconds
-
-    if time is not None and steps is not None:
-        raise BadArgument("--time and --steps: give one of them")
-    if steps is not None and steps <= 0:
-        raise BadArgument(f"--steps {steps}: must be positive")
-    return {"steps": steps, "time": None if steps else seconds("5m" if time is None else time)}
 
 
 def _begun(run: "Run") -> tuple[str, dict[str, Any]]:
