@@ -35,6 +35,7 @@ from morphogen.families.diffusion import (
     Karras,
     LinearBetas,
     MinSNR,
+    MultistepConsistency,
     Preconditioned,
     PredictorCorrector,
     RectifiedFlow,
@@ -55,7 +56,7 @@ WORLD = GaussianMixture(
 CHAINS = (LinearBetas(), CosineAlphas(1000), LinearBetas(1e-3, 0.1, 200), InverseBetas(200), ZeroTerminal(LinearBetas()))
 CONTINUOUS = (VP(), SubVP(), VE(0.01, 20.0), EDM(0.002, 20.0), RectifiedFlow())
 TARGETS = ("x0", "eps", "v", "score", "velocity", Preconditioned(0.5))
-SAMPLERS = (DDPM, DDIM, Euler, Heun, DPMSolver, DPMSolverSDE, EulerMaruyama, PredictorCorrector, AnnealedLangevin)
+SAMPLERS = (DDPM, DDIM, Euler, MultistepConsistency, Heun, DPMSolver, DPMSolverSDE, EulerMaruyama, PredictorCorrector, AnnealedLangevin)
 
 
 @pytest.fixture
