@@ -36,7 +36,11 @@ class ClassifierGuided(Sampler):
         self.sampler, self.classifier, self.label, self.scale = sampler, classifier, label, scale
 
     def __call__(self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng) -> Float[Tensor, "b ..."]:
-        return self.sampler(_Towards(objective, self._pull), shape, context, rng)
+        return self.sampler(self.guide(objective, context), shape, context, rng)
+
+    def guide(self, objective: Any, context: Context | None) -> Any:
+        """The objective whose score is pulled, as of `Guided`."""
+        return _Towards(objective, self._pull)
 
     def _pull(self, x_t: Tensor, told: Tensor) -> Tensor:
         """s grad log p(label | x_t)."""
