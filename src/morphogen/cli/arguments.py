@@ -101,9 +101,7 @@ def choose_class(run: "Run", text: str, option: str = "--condition") -> int:
     if not colon or word != "index" or text in classes:
         return run.label(text)
     if not number.isdecimal() or int(number) >= len(classes):
-        raise BadArgument(
-            f"{option} {text}: {run.directory} has {len(classes)} classes; write index:0 to index:{max(0, len(classes) - 1)}"
-        )
+        raise BadArgument(f"{option} {text}: {run.directory} has {len(classes)} classes; write index:0 to index:{max(0, len(classes) - 1)}")
     return int(number)
 
 

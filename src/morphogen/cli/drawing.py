@@ -1,6 +1,6 @@
 """How a person says what is to be drawn, and where it then lies: what `sample` and `edit` share."""
 
-__all__ = ["Condition", "Device", "Guidance", "Negative", "Runs", "SamplerName", "Show", "Steps", "check_negative", "keep"]
+__all__ = ["Condition", "Device", "Guidance", "Negative", "Runs", "SamplerName", "Show", "Steps", "Temperature", "check_negative", "keep"]
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +19,7 @@ Condition = Annotated[str | None, Option(help="a class by name or number, or ind
 Negative = Annotated[str | None, Option(help="a class that guidance pushes away from, instead of from no class")]
 SamplerName = Annotated[str | None, Option(help="ddpm, ddim, ancestral, ...; default: the paper's")]
 Steps = Annotated[int | None, Option(help="evaluations of the denoiser")]
+Temperature = Annotated[float | None, Option(help="below 1: safer, above 1: wilder")]
 Guidance = Annotated[float, Option(help="push towards the condition; 1 = off")]
 Show = Annotated[bool, Option("--open", help="open the sheet in the desktop's viewer")]
 Runs = Annotated[Path, Option(help="where to look for the newest run")]

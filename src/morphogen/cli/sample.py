@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Argument, Option
 
 from morphogen.cli.decoding import BeamWidth, Expression, MaxNewTokens, MinP, NoRepeat, Penalty, Schema, StopStrings, TopK, TopP
-from morphogen.cli.drawing import Condition, Device, Guidance, Negative, Runs, SamplerName, Show, Steps
+from morphogen.cli.drawing import Condition, Device, Guidance, Negative, Runs, SamplerName, Show, Steps, Temperature
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,10 +22,8 @@ def sample(
     run: Annotated[Path | None, Argument(help="a run directory; default: the newest in runs/")] = None,
     n: Annotated[int | None, Option(help="how many (default: 16)")] = None,
     indices: Annotated[str | None, Option(help="which samples of the stream instead of the first n: 3, or 3,7,12, or 0-15")] = None,
-    condition: Condition = None,
-    prompt: Annotated[str | None, Option(help="how the text begins; what is to become of a text")] = None,
-    sampler: SamplerName = None, steps: Steps = None,
-    temperature: Annotated[float | None, Option(help="below 1: safer, above 1: wilder")] = None,
+    condition: Condition = None, prompt: Annotated[str | None, Option(help="how the text begins; what is to become of a text")] = None,
+    sampler: SamplerName = None, steps: Steps = None, temperature: Temperature = None,
     top_k: TopK = None, top_p: TopP = None, min_p: MinP = None, repetition_penalty: Penalty = None, no_repeat_ngram_size: NoRepeat = None,
     beam: BeamWidth = None, stop: StopStrings = None, max_new: MaxNewTokens = None, json_schema: Schema = None, regex: Expression = None,
     guidance: Guidance = 1.0, negative: Negative = None, seed: int = 0,

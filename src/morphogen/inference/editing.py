@@ -47,7 +47,7 @@ def edit(
     sampler = sampler if sampler is not None else own_sampler(model, mask is not None)
     given = pictures.to(model.device).repeat_interleave(n, 0)
     mask = mask if mask is None else mask.to(model.device)
-    change = partial(redraw, strength=strength) if mask is None else partial(inpaint, given=~mask)
+    change: Any = partial(redraw, strength=strength or 0.0) if mask is None else partial(inpaint, given=~mask)
     rng, parts = Rng(seed, torch.arange(n).repeat(len(pictures)), ("edit",)).to(model.device), []
     with evaluating(model), torch.no_grad():
         asked, context = _asked(model, condition, sampler, rng)
@@ -64,7 +64,7 @@ def edit(
 def own_sampler(model: Any, part: bool) -> Any:
     """The paper's sampler; for a part, where that looks more than once an interval, steps of a chain (Ho, Jain & Abbeel 2020)."""
     own = model.objective.sampler()
-    return DDPM(STEPS, clip=own.clip) if part and getattr(own, "extra", 0) else own
+    return DDPM(STEPS, clip=own.clip) if part and getattr(own, "extra", False) else own
 
 
 def picture_shape(model: Any) -> tuple[int, int, int]:
