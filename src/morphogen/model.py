@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from morphogen.component import Component, ConfigError, assets, build, describe
+from morphogen.conditioning.guidance import Guided
 from morphogen.contract import Batch, Boundary, Conditioner, Context, Encoded, Likelihood, Losses, Objective, Representation, Sampler, owned
 from morphogen.files import find_fault, naming, replacing, write_bytes, write_json, write_tensors
 from morphogen.numerics.memory import keep_freed_memory
@@ -138,6 +139,7 @@ class Model(Component, Boundary):
     def sample(
         self, n: int, condition: Shaped[Tensor, "..."] | int | None = None, sampler: Sampler | None = None, seed: int = 0,
         indices: Int[Tensor, " n"] | None = None, batch: int = 64, rank: Rank = ALONE,
+        negative: Shaped[Tensor, "..."] | int | None = None,
     ) -> Samples:  # fmt: skip
         """Draw n samples, `batch` at a time. Sample i is a function of (seed, indices[i]) alone, whatever n and batch are.
 
@@ -149,6 +151,10 @@ class Model(Component, Boundary):
             indices: which samples, [n]; None: the first n.
             batch: rows drawn at a time.
             rank: of several processes, all of which call this: each draws its share, and all get the whole.
+            negative: a condition, one for all or [n], that `Guided` pushes away from in the place of none; the model need not have been
+                trained without its condition.
+
+        Errors: ConfigError for a negative condition that nothing pushes away from.
         """
         keep_freed_memory()
         indices = torch.arange(n) if indices is None else torch.as_tensor(indices)
@@ -156,22 +162,28 @@ class Model(Component, Boundary):
         rng = Rng(seed, indices, ("sample",)).to(self.device)
         if condition is None and self.conditioner is not None:
             condition = self.conditioner.draw(rng.fork("draw"))
-        if condition is not None:
-            condition = torch.as_tensor(condition, device=self.device)
-            condition = condition.expand(n) if condition.ndim == 0 else condition
-        rows = rank.share(torch.arange(n)).split(batch)
-        drawn = [self.draw(rng.fork("x")[r], None if condition is None else condition[r], sampler) for r in rows]
         made_by = {"seed": seed, "indices": indices.tolist(), "sampler": repr(sampler)}
+        if negative is not None:
+            made_by["negative"] = torch.as_tensor(negative).tolist()
+        condition, negative = _asked(condition, n, self.device), _asked(negative, n, self.device)
+        rows = rank.share(torch.arange(n)).split(batch)
+        drawn = [self.draw(rng.fork("x")[r], _of(condition, r), sampler, _of(negative, r)) for r in rows]
         with evaluating(self), torch.no_grad():
             medium = torch.cat([self.representation.decode(x) for x in drawn])
         return Samples(rank.gather(medium, n), condition, self.representation, made_by)
 
     @torch.no_grad()
-    def draw(self, rng: Rng, condition: Shaped[Tensor, "b ..."] | None = None, sampler: Sampler | None = None) -> Shaped[Tensor, "b ..."]:
+    def draw(
+        self, rng: Rng, condition: Shaped[Tensor, "b ..."] | None = None, sampler: Sampler | None = None,
+        negative: Shaped[Tensor, "b ..."] | None = None,
+    ) -> Shaped[Tensor, "b ..."]:  # fmt: skip
         """One batch of x, before the representation decodes it: row i is that of `rng.rows[i]`."""
         sampler = sampler if sampler is not None else self.objective.sampler()
         with evaluating(self):
-            return sampler(self.objective, self.representation.shape, self._context(condition), rng)
+            context = self._context(condition)
+            if negative is not None:
+                context = self._away_from(context, negative, sampler)
+            return sampler(self.objective, self.representation.shape, context, rng)
 
     def log_prob(
         self, medium: Shaped[Tensor, "n ..."], condition: Shaped[Tensor, "n ..."] | None = None, seed: int = 0,
@@ -205,6 +217,17 @@ class Model(Component, Boundary):
 
     def _context(self, condition: Tensor | None, rng: Rng | None = None) -> Context | None:
         return None if self.conditioner is None or condition is None else self.conditioner(condition, rng)
+
+    def _away_from(self, context: Context | None, negative: Tensor, sampler: Sampler) -> Context:
+        """What guidance is told: a condition in the place of none."""
+        if context is None or self.conditioner is None:
+            raise ConfigError("negative: what is drawn without a condition is not led away from one; leave it out")
+        if context.prefix is not None:
+            raise ConfigError("negative: a prompt is part of what is drawn; keep away from one by PromptGuided(..., instead=...)")
+        if not isinstance(sampler, Guided):
+            name = type(sampler).__name__
+            raise ConfigError(f"negative: {name} pushes away from nothing; guide it, as in Guided({name}(), scale=3.0)")
+        return replace(context, null=self.conditioner(negative))
 
 
 @contextmanager
@@ -280,6 +303,16 @@ def load(directory: str | Path, device: str = "cpu") -> Any:
     except (ConfigError, SafetensorError, OSError, ValueError) as error:
         raise ConfigError(f"{weights} cannot be used ({_reason(error)})") from error
     return model
+
+
+def _asked(condition: Tensor | int | None, n: int, device: torch.device) -> Tensor | None:
+    """One condition for each of n rows."""
+    rows = None if condition is None else torch.as_tensor(condition, device=device)
+    return rows.expand(n) if rows is not None and rows.ndim == 0 else rows
+
+
+def _of(condition: Tensor | None, rows: Tensor) -> Tensor | None:
+    return None if condition is None else condition[rows]
 
 
 def _suffix(sample: Any) -> str:

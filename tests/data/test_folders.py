@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from morphogen.data import DataError, load
-from morphogen.data.pictures import check_resolution, read
+from morphogen.data.pictures import check_resolution, read, read_as
 
 
 def noise(n, *shape, seed=0):
@@ -253,3 +253,24 @@ def test_photographs_of_mixed_sizes_in_two_classes_load_in_seconds(tmp_path):
     data = load(str(tmp_path))
     assert time.process_time() - start < 10
     assert data.classes == ("cats", "dogs") and data.representation.shape == (3, 32, 32)
+
+
+def test_a_picture_is_read_as_it_is_or_refused_with_its_size(tmp_path):
+    grey, coloured = noise(1, 6, 4)[0], noise(1, 6, 4, 3)[0]
+    for name, values in (("grey", grey), ("coloured", coloured)):
+        Image.fromarray(values).save(tmp_path / f"{name}.png")
+    lying = Image.Exif()
+    lying[274] = 6  # to be turned by a quarter
+    Image.fromarray(grey).save(tmp_path / "lying.png", exif=lying)
+    assert (read_as(tmp_path / "grey.png", (1, 6, 4))[0].numpy() == grey).all()
+    assert (read_as(tmp_path / "grey.png", (3, 6, 4)).numpy() == grey).all()
+    assert (read_as(tmp_path / "coloured.png", (3, 6, 4)).numpy() == coloured.transpose(2, 0, 1)).all()
+    assert (read_as(tmp_path / "lying.png", (1, 4, 6))[0].numpy() == np.rot90(grey, -1)).all()
+    for name, shape, why in (
+        ("grey", (1, 4, 4), "4 x 6 pixels; make it 4 x 4"),
+        ("coloured", (1, 6, 4), "grey"),
+        ("none", (1, 6, 4), "not there"),
+    ):
+        with pytest.raises(DataError, match=why) as error:
+            read_as(tmp_path / f"{name}.png", shape)
+        assert f"{name}.png" in str(error.value) and "\n" not in str(error.value)

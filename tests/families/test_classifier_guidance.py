@@ -22,6 +22,7 @@ from morphogen.families.diffusion import (
     Heun,
     Product,
     RectifiedFlow,
+    redraw,
 )
 from morphogen.numerics.randomness import Rng
 from morphogen.worlds import GaussianMixture
@@ -93,3 +94,11 @@ def test_a_product_of_gaussians_is_found_by_langevins_walk() -> None:
 def test_a_product_has_a_weight_for_each() -> None:
     with pytest.raises(ConfigError, match="2 models and 1 weights"):
         Product((Knowing(VP(), WORLD), Knowing(VP(), WORLD)), (1.0,))
+
+
+def test_redrawing_the_whole_way_is_steered_as_drawing_is() -> None:
+    """n = 2000, seed 4, from pictures that are no samples: the component's own mean, |z| < 4."""
+    guided = ClassifierGuided(DDPM(200, clip=None, spacing=EvenSNR()), Odds(VP()), label=1)
+    x = redraw(Knowing(VP(), WORLD), torch.full((2000, 2), 0.9), 1.0, None, Rng(4, 2000), guided).double()
+    mean, variance = WORLD.means[1], WORLD.covariances[1].diagonal()
+    assert ((x.mean(0) - mean).abs() < 4 * (variance / 2000).sqrt()).all()

@@ -13,6 +13,7 @@ from morphogen.cli.advise import advise
 from morphogen.cli.chat import chat
 from morphogen.cli.compare import compare
 from morphogen.cli.data import data
+from morphogen.cli.edit import edit
 from morphogen.cli.evaluate import evaluate
 from morphogen.cli.reproduce import reproduce
 from morphogen.cli.sample import sample
@@ -35,7 +36,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (compare, train, sample, steer, evaluate, advise, reproduce, systems, data, chat):
+for verb in (compare, train, sample, edit, steer, evaluate, advise, reproduce, systems, data, chat):
     app.command()(verb)
 
 

@@ -78,20 +78,23 @@ def choose_precision(name: str) -> Any:
     return name
 
 
-def choose_sampler(model: Any, name: str | None, guidance: float, numbers: Mapping[str, Any], words: Mapping[str, Any]) -> Any:
-    """A sampler by its name (any case), with those of the options that were given; None: the objective's own, or a beam if one is asked.
+def choose_sampler(
+    model: Any, name: str | None, guidance: float, numbers: Mapping[str, Any], words: Mapping[str, Any], own: Any = None
+) -> Any:
+    """A sampler by its name (any case), with those of the options that were given; None: the model's own, or a beam if one is asked.
 
     Arguments:
         model: whose samples are drawn.
         name, guidance: as the person gave them.
         numbers, words: the other options by name, None where the person gave none; those that are numbers, and those that are not.
+        own: the model's sampler for what is asked; None: the objective's.
     """
     from morphogen.cli.decoding import choose_rules
     from morphogen.conditioning.guidance import Guided
 
     given = {k: v for k, v in {**numbers, **words}.items() if v is not None}
     _check_numbers({k: given[k] for k in numbers if k in given} | {"guidance": guidance})
-    default = model.objective.sampler()
+    default = model.objective.sampler() if own is None else own
     cls = _sampler(default, name or ("beam" if "beam" in given else None))
     known = set(inspect.signature(cls).parameters)
     options = {"width": given.pop("beam")} if "beam" in given and "width" in known else {}
@@ -107,16 +110,14 @@ def choose_sampler(model: Any, name: str | None, guidance: float, numbers: Mappi
     return sampler if guidance == 1 else Guided(sampler, guidance)
 
 
-def choose_class(run: "Run", text: str) -> int:
+def choose_class(run: "Run", text: str, option: str = "--condition") -> int:
     """A class by its name, else by its number; `index:7` is class number 7 even where another is called 7."""
     classes = [str(known) for known in run.record["settings"].get("classes") or ()]
     word, colon, number = text.partition(":")
     if not colon or word != "index" or text in classes:
         return run.label(text)
     if not number.isdecimal() or int(number) >= len(classes):
-        raise BadArgument(
-            f"--condition {text}: {run.directory} has {len(classes)} classes; write index:0 to index:{max(0, len(classes) - 1)}"
-        )
+        raise BadArgument(f"{option} {text}: {run.directory} has {len(classes)} classes; write index:0 to index:{max(0, len(classes) - 1)}")
     return int(number)
 
 

@@ -8,38 +8,36 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Argument, Option
 
 from morphogen.cli.decoding import BeamWidth, Expression, MaxNewTokens, MinP, NoRepeat, Penalty, Schema, StopStrings, TopK, TopP
+from morphogen.cli.drawing import Condition, Device, Guidance, Negative, Runs, SamplerName, Show, Steps, Temperature
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from morphogen.model import Samples
-    from morphogen.rank import Rank
     from morphogen.run import Run
+
+FILMED = 10  # samples side by side in a film
 
 
 def sample(
     run: Annotated[Path | None, Argument(help="a run directory; default: the newest in runs/")] = None,
     n: Annotated[int | None, Option(help="how many (default: 16)")] = None,
     indices: Annotated[str | None, Option(help="which samples of the stream instead of the first n: 3, or 3,7,12, or 0-15")] = None,
-    condition: Annotated[str | None, Option(help="a class by name or number, or index:7; default: each sample draws one")] = None,
-    prompt: Annotated[str | None, Option(help="how the text begins; what is to become of a text")] = None,
-    sampler: Annotated[str | None, Option(help="ddpm, ddim, ancestral, ...; default: the paper's")] = None,
-    steps: Annotated[int | None, Option(help="evaluations of the denoiser")] = None,
-    temperature: Annotated[float | None, Option(help="below 1: safer, above 1: wilder")] = None,
+    condition: Condition = None, prompt: Annotated[str | None, Option(help="how the text begins; what is to become of a text")] = None,
+    sampler: SamplerName = None, steps: Steps = None, temperature: Temperature = None,
     top_k: TopK = None, top_p: TopP = None, min_p: MinP = None, repetition_penalty: Penalty = None, no_repeat_ngram_size: NoRepeat = None,
     beam: BeamWidth = None, stop: StopStrings = None, max_new: MaxNewTokens = None, json_schema: Schema = None, regex: Expression = None,
-    guidance: Annotated[float, Option(help="push towards the condition; 1 = off")] = 1.0,
-    seed: int = 0,
+    guidance: Guidance = 1.0, negative: Negative = None, seed: int = 0,
     out: Annotated[Path | None, Option(help="where to write; default: RUN/samples")] = None,
-    show: Annotated[bool, Option("--open", help="open the sheet in the desktop's viewer")] = False,
-    runs: Annotated[Path, Option(help="where to look for the newest run")] = Path("runs"),
-    device: Annotated[str, Option(help="cpu, cuda or auto")] = "auto",
+    film: Annotated[bool, Option("--film", help="film.gif too: how noise becomes the first ten samples, call by call")] = False,
+    show: Show = False, runs: Runs = Path("runs"), device: Device = "auto",
 ) -> None:  # fmt: skip
     """Draw samples from a trained model: one file each, sheet.png with all of them, and what made them inside."""
     import torch
     import typer
 
     from morphogen.cli.arguments import choose_device, choose_indices, choose_sampler, open_file
+    from morphogen.cli.drawing import check_negative, keep
+    from morphogen.evaluation.sheet import sheet
     from morphogen.rank import Rank
     from morphogen.run import Run
 
@@ -49,9 +47,12 @@ def sample(
     numbers = {"steps": steps, "temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p, "beam": beam}
     numbers |= {"repetition_penalty": repetition_penalty, "no_repeat_ngram_size": no_repeat_ngram_size, "max_new": max_new}
     how = choose_sampler(model, sampler, guidance, numbers, {"stop": stop or None, "json_schema": json_schema, "regex": regex})
-    asked = _asked(chosen, model, condition, prompt, len(which))
+    asked, options = _asked(chosen, model, condition, prompt, len(which)), {"negative": check_negative(chosen, negative, guidance)}
     folder = out or chosen.directory / "samples"
-    drawn = _keep(chosen, model.sample(len(which), asked, how, seed, torch.tensor(which), rank=rank), folder, rank)
+    if film:
+        rank.once(lambda: _film(model, asked, how, seed, torch.tensor(which[:FILMED]), folder, options))
+    samples = model.sample(len(which), asked, how, seed, torch.tensor(which), rank=rank, **options)
+    drawn = keep(chosen, samples, folder, rank, lambda shown: sheet({"": shown}))
     if isinstance(drawn[0], str):
         typer.echo("\n---\n".join(drawn[:4]))
     typer.echo(f"{len(which)} samples of {chosen.directory.name} by {how!r} in {folder}")
@@ -75,17 +76,11 @@ def _asked(run: "Run", model: Any, condition: str | None, prompt: str | None, ro
     return None if condition is None else torch.tensor(choose_class(run, condition)).expand(rows)
 
 
-def _keep(run: "Run", samples: "Samples", folder: Path, rank: "Rank") -> list[Any]:
-    """Write the samples and the sheet of them, with the run they come of; what a picture of them can hold."""
-    from dataclasses import replace
+def _film(model: Any, asked: "Tensor | None", how: Any, seed: int, which: "Tensor", folder: Path, options: dict[str, Any]) -> None:
+    """The first of the samples once more, as they come about."""
+    from morphogen.evaluation.film import film, save_film
 
-    from morphogen.evaluation.sheet import sheet
-    from morphogen.representations.stamp import stamp
-
-    record = run.record
-    facts = {"run": run.name, "system": record["system"], "data": record["data"], "versions": record.get("versions")}
-    samples = replace(samples, made_by=facts | samples.made_by)
-    samples.save(folder, rank)
-    drawn = samples.shown()
-    rank.once(lambda: sheet({"": drawn}).save(folder / "sheet.png", pnginfo=stamp(samples.record)))
-    return drawn
+    told = {"sampler": repr(how), "seed": seed, "indices": which.tolist()} | options
+    frames = film(model, len(which), how, seed, None if asked is None else asked[: len(which)], indices=which, **options)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_film(frames, folder / "film.gif", told)

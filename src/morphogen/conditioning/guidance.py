@@ -2,8 +2,9 @@
 
     output = null + scale (conditioned - null)          (Ho & Salimans 2022; scale 1 = off)
 
-eps, x0, v, score and logits are all affine in it, so one class serves diffusion and autoregression alike. A prompt is no such condition,
-for it is part of x: see `contrast.py` of the autoregressive family.
+eps, x0, v, score and logits are all affine in it, so one class serves diffusion and autoregression alike. In the place of no condition may
+stand another, a negative one (`Model.sample`): what to keep away from. A prompt is no such condition, for it is part of x: see
+`contrast.py` of the autoregressive family.
 """
 
 __all__ = ["Guided"]
@@ -34,14 +35,25 @@ class Guided(Sampler):
         self.sampler, self.scale, self.interval = sampler, scale, interval
 
     def __call__(self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng) -> Shaped[Tensor, "b ..."]:
+        return self.sampler(self.guide(objective, context), shape, context, rng)
+
+    def guide(self, objective: Any, context: Context | None) -> Any:
+        """The objective whose network is pushed: what `sampler` draws from, and what edits pictures.
+
+        Errors: Unsupported without a network; ConfigError without what to push towards, or away from.
+        """
         if not hasattr(objective, "network"):
             raise Unsupported(f"{type(objective).__name__} has no network to guide; sample without guidance")
-        if context is None or context.null is None:
-            raise ConfigError("guidance needs a model trained with ConditionDropout and a condition to guide towards")
+        if context is None:
+            raise ConfigError("guidance needs a condition to guide towards; give one, or sample without guidance")
+        if context.null is None:
+            raise ConfigError(
+                "guidance needs a model that was also trained without its condition (ConditionDropout), and this one was not; "
+                "sample without guidance, or give a negative condition to guide away from"
+            )
         if self.interval is not None and isinstance(objective.network, Causal):
             raise ConfigError("guidance within an interval of time needs a model that goes through time; leave the interval out")
-        guided = _GuidedNetwork(objective.network, self.scale, self.interval)
-        return self.sampler(objective.with_network(guided), shape, context, rng)
+        return objective.with_network(_GuidedNetwork(objective.network, self.scale, self.interval))
 
 
 class _GuidedNetwork(nn.Module):

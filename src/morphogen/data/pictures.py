@@ -4,7 +4,7 @@ What the pictures are is read from them: grey if all are grey, their own size if
 `resolution` cut from the middle. Files that are no pictures are skipped and listed, up to a tenth of the folder.
 """
 
-__all__ = ["check_resolution", "choose_side", "load_folder", "read", "size_of", "stack"]
+__all__ = ["check_resolution", "choose_side", "load_folder", "read", "read_as", "size_of", "stack"]
 
 import io
 from collections.abc import Sequence
@@ -71,27 +71,58 @@ def size_of(source: Path | bytes) -> tuple[int, int] | None:
 
 def read(source: Path | bytes, side: int) -> np.ndarray | str:
     """The picture upright and square, uint8 [1 or 3, side, side]; or why there is none."""
-    try:
-        with _open(source) as image:
-            if image.width * image.height > LARGEST:
-                return f"{image.width} x {image.height} pixels, over {LARGEST // 1_000_000} million; make it smaller"
-            image.draft(None, (2 * side, 2 * side))  # a JPEG of a camera is decoded at an eighth of its size, ten times as fast
-            flat = _flat(ImageOps.exif_transpose(image))
-    except Image.DecompressionBombError:
-        return f"over {LARGEST // 1_000_000} million pixels; make it smaller"
-    except PermissionError:
-        return "it may not be read; change its permissions"
-    except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, ... on broken files
-        return "no picture that Pillow can read" if isinstance(error, OSError) else f"broken ({type(error).__name__})"
-    square = flat if flat.size == (side, side) else ImageOps.fit(flat, (side, side), Image.Resampling.LANCZOS)
-    values = np.asarray(square)
-    return values[None] if values.ndim == 2 else np.ascontiguousarray(values.transpose(2, 0, 1))
+    flat = _upright(source, (2 * side, 2 * side))  # a JPEG of a camera is decoded at an eighth of its size, ten times as fast
+    if isinstance(flat, str):
+        return flat
+    return _values(flat if flat.size == (side, side) else ImageOps.fit(flat, (side, side), Image.Resampling.LANCZOS))
+
+
+def read_as(path: Path, shape: tuple[int, int, int]) -> UInt8[Tensor, "c h w"]:
+    """The picture in a file, its pixels as they are; grey becomes colour where `shape` has three channels.
+
+    Errors: DataError where it is none, or of another size, or coloured where one channel is asked for.
+    """
+    if not path.exists():
+        raise DataError(f"{path} is not there; check the path")
+    channels, height, width = shape
+    flat = _upright(path)
+    if isinstance(flat, str):
+        raise DataError(f"{path}: {flat}; give a picture of {width} x {height} pixels")
+    if flat.size != (width, height):
+        raise DataError(f"{path}: {flat.width} x {flat.height} pixels; make it {width} x {height}, as the model draws")
+    values = _values(flat)
+    if len(values) > channels:
+        raise DataError(f"{path}: coloured, and the model draws in grey; make it grey")
+    return stack([values], channels)[0]
 
 
 def stack(pictures: Sequence[np.ndarray], channels: int = 1) -> UInt8[Tensor, "n c h w"]:
     """Side by side: colour if one of them is, or if `channels` says so."""
     channels = max(channels, *(len(values) for values in pictures))
     return torch.from_numpy(np.stack([np.broadcast_to(values, (channels, *values.shape[1:])) for values in pictures]))
+
+
+def _upright(source: Path | bytes, draft: tuple[int, int] | None = None) -> Image.Image | str:
+    """The picture as it is looked at, grey or RGB, decoded no larger than `draft` asks where a format can; or why there is none."""
+    try:
+        with _open(source) as image:
+            if image.width * image.height > LARGEST:
+                return f"{image.width} x {image.height} pixels, over {LARGEST // 1_000_000} million; make it smaller"
+            if draft is not None:
+                image.draft(None, draft)
+            return _flat(ImageOps.exif_transpose(image))
+    except Image.DecompressionBombError:
+        return f"over {LARGEST // 1_000_000} million pixels; make it smaller"
+    except PermissionError:
+        return "it may not be read; change its permissions"
+    except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, struct.error, ... on broken files
+        return "no picture that Pillow can read" if isinstance(error, OSError) else f"broken ({type(error).__name__})"
+
+
+def _values(image: Image.Image) -> np.ndarray:
+    """uint8 [1 or 3, height, width]."""
+    values = np.asarray(image)
+    return values[None] if values.ndim == 2 else np.ascontiguousarray(values.transpose(2, 0, 1))
 
 
 def _open(source: Path | bytes) -> Image.Image:

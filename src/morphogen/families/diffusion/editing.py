@@ -3,6 +3,8 @@ r"""Pictures from pictures: a part filled in, the whole redrawn, a picture taken
 inpaint   at every level the given part is the picture's own x_s, the rest is drawn; a few times over, so that both agree
 redraw    x_t of the picture for some t on the way, and down from there: the larger t, the less of it is left
 invert    the flow without noise, walked up: the noise that Euler's steps would turn into this picture
+
+The first two are steered as drawing is: a guided sampler guides the objective, and the one inside it takes the steps.
 """
 
 __all__ = ["inpaint", "invert", "redraw"]
@@ -15,9 +17,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from morphogen.component import ConfigError
-from morphogen.contract import Context
+from morphogen.conditioning.guidance import Guided
+from morphogen.contract import Context, Sampler
 from morphogen.families.diffusion.processes import ForwardProcess
 from morphogen.families.diffusion.samplers import DDPM, Denoiser, DiffusionSampler, Euler, Interval
+from morphogen.families.diffusion.steering import ClassifierGuided
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import expand_like
 
@@ -25,7 +29,7 @@ from morphogen.numerics.tensors import expand_like
 @torch.no_grad()
 def inpaint(
     objective: Any, picture: Float[Tensor, "b ..."], given: Bool[Tensor, "..."], context: Context | None, rng: Rng,
-    sampler: DiffusionSampler | None = None, rounds: int = 5,
+    sampler: Sampler | None = None, rounds: int = 5,
 ) -> Float[Tensor, "b ..."]:  # fmt: skip
     """Draw what is not given; what is stays as it is, to the bit (RePaint, Lugmayr et al. 2022, algorithm 1, jumps of one step).
 
@@ -35,15 +39,16 @@ def inpaint(
         given: which numbers are, broadcast against x.
         context: of the network.
         rng: of its rows.
-        sampler: one call an interval; None: the objective's chain.
+        sampler: one call an interval, guided or not; None: the objective's chain.
         rounds: how often each interval is gone down; between them, up again.
 
     Errors: ConfigError for a mask of another size, a sampler that looks more than once, or no round.
     """
     _check_same_size(given, picture)
-    sampler = sampler if sampler is not None else DDPM(clip=1.0)
+    objective, sampler = _steered(objective, context, sampler)
     if sampler.extra or rounds < 1:
-        raise ConfigError(f"inpaint: {sampler!r}, {rounds} rounds: take a sampler of one call an interval, and at least one round")
+        needed = "take a sampler of one call an interval, as DDPM or DDIM, and at least one round"
+        raise ConfigError(f"inpaint: {sampler!r}, {rounds} rounds: {needed}")
     denoise = Denoiser(objective, context, sampler.clip)
     process, grid = denoise.process, sampler.grid(denoise.process)
     x = process.prior * rng.fork("start").normal(*picture.shape[1:])
@@ -64,20 +69,20 @@ def inpaint(
 @torch.no_grad()
 def redraw(
     objective: Any, picture: Float[Tensor, "b ..."], strength: float, context: Context | None, rng: Rng,
-    sampler: DiffusionSampler | None = None,
+    sampler: Sampler | None = None,
 ) -> Float[Tensor, "b ..."]:  # fmt: skip
     """The picture, noised to a share of the way, and drawn anew from there (SDEdit, Meng et al. 2022, algorithm 1).
 
     Arguments:
         objective, picture, context, rng: as of `inpaint`.
         strength: share of the sampler's intervals that are gone, in 0 .. 1; 0: the picture itself; 1: as if there were none.
-        sampler: None: the objective's chain.
+        sampler: guided or not; None: the objective's chain.
 
     Errors: ConfigError for another strength.
     """
     if not 0 <= strength <= 1:
         raise ConfigError(f"redraw: strength {strength} is no share; give 0 (the picture itself) .. 1 (nothing of it)")
-    sampler = sampler if sampler is not None else DDPM(clip=1.0)
+    objective, sampler = _steered(objective, context, sampler)
     denoise = Denoiser(objective, context, sampler.clip)
     grid = sampler.grid(denoise.process)
     gone = round(strength * (len(grid) - 1))
@@ -104,6 +109,15 @@ def invert(
     for time, following in pairwise([up[1], *up[1:]]):  # at 0 a network was never asked: its answer next to the data serves
         x = denoise.straight(x, process.moment(time, x), process.moment(following, x))
     return x
+
+
+def _steered(objective: Any, context: Context | None, sampler: Any) -> tuple[Any, DiffusionSampler]:
+    """The objective as it is guided, and the sampler that takes the steps."""
+    while isinstance(sampler, Guided | ClassifierGuided):
+        objective, sampler = sampler.guide(objective, context), sampler.sampler
+    if sampler is not None and not isinstance(sampler, DiffusionSampler):
+        raise ConfigError(f"{type(sampler).__name__} takes no noise away; edit with a sampler of diffusion, as DDPM(100)")
+    return objective, sampler if sampler is not None else DDPM(clip=1.0)
 
 
 def _noised(process: ForwardProcess, x_s: Tensor, s: Tensor, t: Tensor, rng: Rng) -> Tensor:

@@ -40,14 +40,18 @@ class ClassifierGuided(Sampler):
         self.sampler, self.classifier, self.scale, self.label = sampler, classifier, scale, label
 
     def __call__(self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng) -> Float[Tensor, "b ..."]:
-        asked = None if context is None else context.condition
-        if self.label is None and asked is None:
-            raise ConfigError("ClassifierGuided: no class is asked for; give a condition, or a label")
-        labels = torch.full((len(rng),), self.label, device=rng.rows.device) if self.label is not None else asked
-        return self.sampler(_Towards(objective, partial(self._pull, labels)), shape, context, rng)
+        return self.sampler(self.guide(objective, context), shape, context, rng)
 
-    def _pull(self, labels: Tensor, x_t: Tensor, told: Tensor) -> Tensor:
-        """s grad log p(label | x_t)."""
+    def guide(self, objective: Any, context: Context | None) -> Any:
+        """The objective whose score is pulled, as of `Guided`."""
+        asked = self.label if self.label is not None or context is None else context.condition
+        if asked is None:
+            raise ConfigError("ClassifierGuided: no class is asked for; give a condition, or a label")
+        return _Towards(objective, partial(self._pull, asked))
+
+    def _pull(self, asked: Tensor | int, x_t: Tensor, told: Tensor) -> Tensor:
+        """s grad log p(asked | x_t)."""
+        labels = torch.as_tensor(asked, device=x_t.device).expand(len(x_t))
         with torch.enable_grad():
             x_t = x_t.detach().requires_grad_()
             log_p = self.classifier(x_t, told).log_softmax(-1).gather(1, labels[:, None])
