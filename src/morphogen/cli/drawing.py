@@ -1,6 +1,21 @@
 """How a person says what is to be drawn, and where it then lies: what `sample` and `edit` share."""
 
-__all__ = ["Condition", "Device", "Guidance", "Negative", "Runs", "SamplerName", "Show", "Steps", "Temperature", "check_negative", "keep"]
+__all__ = [
+    "Condition",
+    "Device",
+    "Guidance",
+    "Negative",
+    "Runs",
+    "SamplerName",
+    "Show",
+    "SketchFile",
+    "Steps",
+    "Temperature",
+    "Towards",
+    "check_negative",
+    "keep",
+    "steered",
+]
 
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +39,25 @@ Guidance = Annotated[float, Option(help="push towards the condition; 1 = off")]
 Show = Annotated[bool, Option("--open", help="open the sheet in the desktop's viewer")]
 Runs = Annotated[Path, Option(help="where to look for the newest run")]
 Device = Annotated[str, Option(help="cpu, cuda or auto")]
+
+
+Towards = Annotated[
+    float | None, Option("--classifier-guidance", help="pull of the classifier that `morphogen steer` trained; 1 is Bayes' rule")
+]
+SketchFile = Annotated[Path | None, Option("--sketch", help="a picture of edges, white on black, that is to be filled")]
+
+
+def steered(run: "Run", how: Any, scale: float | None, condition: str | None, device: str) -> Any:
+    """The sampler pulled by the run's classifier. Errors: BadArgument where nothing is asked for."""
+    from morphogen.cli.arguments import BadArgument, choose_class
+    from morphogen.families.diffusion import ClassifierGuided
+    from morphogen.steer import classifier_of
+
+    if scale is None:
+        return how
+    if condition is None:
+        raise BadArgument(f"--classifier-guidance {scale:g}: towards which class? add --condition CLASS")
+    return ClassifierGuided(how, classifier_of(run, device), scale, choose_class(run, condition))
 
 
 def check_negative(run: "Run", negative: str | None, guidance: float) -> int | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Argument, Option
 
 from morphogen.cli.decoding import BeamWidth, Expression, MaxNewTokens, MinP, NoRepeat, Penalty, Schema, StopStrings, TopK, TopP
-from morphogen.cli.drawing import Condition, Device, Guidance, Negative, Runs, SamplerName, Show, Steps, Temperature
+from morphogen.cli.drawing import Condition, Device, Guidance, Negative, Runs, SamplerName, Show, SketchFile, Steps, Temperature, Towards
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,7 +26,7 @@ def sample(
     sampler: SamplerName = None, steps: Steps = None, temperature: Temperature = None,
     top_k: TopK = None, top_p: TopP = None, min_p: MinP = None, repetition_penalty: Penalty = None, no_repeat_ngram_size: NoRepeat = None,
     beam: BeamWidth = None, stop: StopStrings = None, max_new: MaxNewTokens = None, json_schema: Schema = None, regex: Expression = None,
-    guidance: Guidance = 1.0, negative: Negative = None, seed: int = 0,
+    guidance: Guidance = 1.0, negative: Negative = None, towards: Towards = None, sketch: SketchFile = None, seed: int = 0,
     out: Annotated[Path | None, Option(help="where to write; default: RUN/samples")] = None,
     film: Annotated[bool, Option("--film", help="film.gif too: how noise becomes the first ten samples, call by call")] = False,
     show: Show = False, runs: Runs = Path("runs"), device: Device = "auto",
@@ -36,18 +36,18 @@ def sample(
     import typer
 
     from morphogen.cli.arguments import choose_device, choose_indices, choose_sampler, open_file
-    from morphogen.cli.drawing import check_negative, keep
+    from morphogen.cli.drawing import check_negative, keep, steered
     from morphogen.evaluation.sheet import sheet
     from morphogen.rank import Rank
     from morphogen.run import Run
 
-    which, rank = choose_indices(n, indices), Rank.here(device)
-    chosen = Run.open(run) if run else Run.latest(runs)
-    model = chosen.model(choose_device(device))
+    which, rank, chosen = choose_indices(n, indices), Rank.here(device), Run.open(run) if run else Run.latest(runs)
+    model = chosen.model(where := choose_device(device))
     numbers = {"steps": steps, "temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p, "beam": beam}
     numbers |= {"repetition_penalty": repetition_penalty, "no_repeat_ngram_size": no_repeat_ngram_size, "max_new": max_new}
     how = choose_sampler(model, sampler, guidance, numbers, {"stop": stop or None, "json_schema": json_schema, "regex": regex})
-    asked, options = _asked(chosen, model, condition, prompt, len(which)), {"negative": check_negative(chosen, negative, guidance)}
+    how = steered(chosen, how, towards, condition, where)
+    asked, options = _asked(chosen, model, condition, prompt, sketch, len(which)), {"negative": check_negative(chosen, negative, guidance)}
     folder = out or chosen.directory / "samples"
     if film:
         rank.once(lambda: _film(model, asked, how, seed, torch.tensor(which[:FILMED]), folder, options))
@@ -60,12 +60,14 @@ def sample(
         rank.once(lambda: open_file(folder / "sheet.png"))
 
 
-def _asked(run: "Run", model: Any, condition: str | None, prompt: str | None, rows: int) -> "Tensor | None":
+def _asked(run: "Run", model: Any, condition: str | None, prompt: str | None, sketch: Path | None, rows: int) -> "Tensor | None":
     """What every sample is asked to be; None: nothing."""
     import torch
 
     from morphogen.cli.arguments import BadArgument, choose_class
     from morphogen.conditioning.label import Label
+    from morphogen.conditioning.sketch import Sketch
+    from morphogen.data.pictures import read_as
     from morphogen.representations.text import Text
 
     if prompt is not None:
@@ -73,6 +75,10 @@ def _asked(run: "Run", model: Any, condition: str | None, prompt: str | None, ro
         if condition is not None or not isinstance(model.representation, Text) or isinstance(asked, Label):
             raise BadArgument(f"--prompt {prompt!r}: {run.directory} is not begun by words; leave it out, or give --condition alone")
         return model.representation.read(prompt).expand(rows, -1)
+    if sketch is not None and not isinstance(model.conditioner, Sketch):
+        raise BadArgument(f"--sketch {sketch}: {run.directory} hears no sketches; leave it out, or take a run of sketch_to_picture")
+    if sketch is not None:
+        return (read_as(sketch, (1, *model.representation.shape[1:])) / 255).expand(rows, -1, -1, -1)
     return None if condition is None else torch.tensor(choose_class(run, condition)).expand(rows)
 
 

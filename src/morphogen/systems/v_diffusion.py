@@ -62,7 +62,7 @@ def v_diffusion(pixels: Pixels, classes: int = 0, size: Size = "small") -> Model
 def student(lesson: Lesson, pixels: Pixels, classes: int, drawn_by: Sampler, plan: Plan) -> Model:
     """A model like the lesson's teacher, to be taught. Errors: ConfigError for a teacher of other pictures or classes."""
     teacher = lesson.teacher
-    theirs = 0 if teacher.conditioner is None else teacher.conditioner.conditioner.classes
+    theirs = getattr(getattr(teacher.conditioner, "conditioner", None), "classes", 0)
     if tuple(teacher.representation.shape) != tuple(pixels.shape) or theirs != classes:
         known = f"pictures of {list(teacher.representation.shape)} in {theirs} classes"
         raise ConfigError(f"the teacher knows {known}, the data are {list(pixels.shape)} in {classes}; take a run on such data")
