@@ -54,7 +54,7 @@ class ForwardProcess(Component, nn.Module, ABC):
         clock: of the times: a chain counts (int64), the others measure (float64).
         prior: standard deviation of the noise that x_last is taken for.
         path: in which coordinates a curve from noise to data is straight: x / alpha over sigma / alpha ("noise"), or, where alpha ends in
-            0, x / (alpha + sigma) over sigma / (alpha + sigma) ("flow").
+            0 or next to it, x / (alpha + sigma) over sigma / (alpha + sigma) ("flow").
     """
 
     last: float = 1.0
