@@ -34,7 +34,7 @@ SYSTEM = "v_diffusion"
 SCALES, GUIDED_CALLS = (1.0, 2.0, 3.0, 5.0), 20
 SHEET = (5, 10, 20, 50), (1.0, 2.0, 4.0)  # calls and guidance of the picture
 REFERENCE = 10_000  # training examples that samples are held against
-MEASURED, FLOW = 256, 40  # held-out pictures whose log p is found; intervals of the flow
+MEASURED, FLOW = 256, 60  # held-out pictures whose log p is found; intervals of the flow
 MIXTURE = 120.0  # seconds
 
 
@@ -65,7 +65,7 @@ def ways_down(
     found = {label: frechet_interval(real, features(_drawn(model, asked, way, seed)), seed=seed) for label, way in _ways(model)}
     steered = {f"scale {scale:g}": _steered(model, scale, asked, data, features, seed) for scale in SCALES}
     figures[SYSTEM] = {"frechet": found, "guidance": steered, "likelihood": _likelihood(model, data, seed)}
-    _sheet(model, len(data.classes), seed).quantize(64).save(run.directory / "calls-guidance.png", optimize=True)
+    _sheet(model, data, seed).quantize(64).save(run.directory / "calls-guidance.png", optimize=True)
     known = {"data": name, "split": data.split, "features": {"name": features.name, "sha256": features.sha256}, "n": n, "seed": seed}
     spent = {"budget": budget, "steps": run.record["steps"], "seconds": round(run.record["seconds"])}
     return {"figures": figures, "models": {SYSTEM: specimen(SYSTEM, SIZE, data, model)}} | known | spent | circumstances()
@@ -106,8 +106,11 @@ def _mixture(data: Dataset, asked: Tensor, seed: int) -> Tensor:
     return model.sample(len(asked), asked, seed=seed, batch=250).tensor
 
 
-def _sheet(model: Model, classes: int, seed: int) -> Any:
+def _sheet(model: Model, data: Dataset, seed: int) -> Any:
     """One picture of each class, the same noise in every row: more calls from row to row, more guidance from block to block."""
-    calls, scales = SHEET
+    (calls, scales), classes, held = SHEET, len(data.classes), data.test.first(REFERENCE)
+    assert held.condition is not None
+    rows = {"real": torch.stack([held.medium[held.condition == label][0] for label in range(classes)])}
     ways = {f"guidance {scale:g}, {steps} calls": Guided(DPMSolver(steps), scale) for scale in scales for steps in calls}
-    return sheet({label: _drawn(model, torch.arange(classes), way, seed) for label, way in ways.items()}, columns=classes)
+    rows |= {label: _drawn(model, torch.arange(classes), way, seed) for label, way in ways.items()}
+    return sheet(rows, columns=classes)
