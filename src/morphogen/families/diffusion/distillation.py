@@ -11,7 +11,6 @@ sampler, guidance and the bound work as before, best in as few steps as were tau
 
 __all__ = ["Consistency", "Halved", "Lesson"]
 
-import math
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -96,10 +95,10 @@ class Halved(Lesson):
 class Consistency(Lesson):
     r"""One picture for all points of a curve (Consistency models, Song, Dhariwal, Chen & Sutskever 2023, algorithm 2).
 
-        loss = sqrt(|f(x_t) - f(x_s)|^2 + c^2) - c,     x_s by a straight step of the teacher,     c = 0.00054 sqrt(d),     f(x at 0) = x
+        loss = |f(x_t) - f(x_s)|^2,     x_s by a straight step of the teacher,     f(x at 0) = x
 
     with no gradient through f(x_s), and the student itself in the place of its average (Improved techniques for training consistency
-    models, Song & Dhariwal 2024, sections 3.2, 3.3; straight steps: Luo et al. 2023, Latent consistency models).
+    models, Song & Dhariwal 2024, section 3.2; straight steps: Luo et al. 2023, Latent consistency models).
 
     Arguments:
         teacher: a Model of diffusion.
@@ -115,9 +114,7 @@ class Consistency(Lesson):
             x_s = self._denoiser(context).straight(x_t, t, s)
             further = student.denoise(x_s, torch.where(s > 0, s, t), context).x_0  # at 0 nobody is asked
             further = torch.where(expand_like(s > 0, x_s), further, x_s)
-        c = 0.00054 * math.sqrt(x_0[0].numel())
-        distance = (student.denoise(x_t, t, context).x_0 - further).square().flatten(1).sum(1)
-        return Losses({"consistency": (distance + c**2).sqrt() - c})
+        return Losses({"consistency": (student.denoise(x_t, t, context).x_0 - further).square().flatten(1).mean(1)})
 
 
 _NONE = torch.empty(0, 0)  # the shape of what is missing
