@@ -18,7 +18,7 @@ from morphogen.evaluation.frechet import frechet_interval
 from morphogen.evaluation.sheet import sheet
 from morphogen.evaluation.steering import read_as_asked
 from morphogen.families.diffusion import DDIM, MultistepConsistency
-from morphogen.recipes.records import circumstances, specimen
+from morphogen.recipes.records import circumstances, specimen, spent, terms
 from morphogen.recipes.trained import SIZE, trained
 from morphogen.recipes.ways_down import REFERENCE, SYSTEM
 from morphogen.run import Run
@@ -44,25 +44,23 @@ def distilled(
     teacher, features, asked = run.model(), features_for(data), torch.arange(n) % len(data.classes)
     real = features(data.train.first(REFERENCE).medium)
     ways: dict[str, dict[str, tuple[Any, Sampler]]] = {SYSTEM: {f"{calls} calls": (teacher, DDIM(calls)) for calls in (16, 8, 4, 2, 1)}}
-    models, spent = {SYSTEM: specimen(SYSTEM, SIZE, data, teacher)}, {}
+    models, taught = {SYSTEM: specimen(SYSTEM, SIZE, data, teacher)}, {}
     for system, seconds in STUDENTS.items():
         torch.manual_seed(seed)
         student = compose(system, data.representation, len(data.classes), SIZE, teacher=teacher)
-        spent[system] = {"steps": train(student, data.train, time=seconds, seed=seed).steps, "seconds": seconds}
+        taught[system] = {"steps": train(student, data.train, time=seconds, seed=seed).steps, "seconds": seconds}
         models[system] = specimen(system, SIZE, data, student, teacher=teacher)
         ways[system] = _asked(student)
     figures: dict[str, Any] = {"real data": {"frechet": frechet_interval(real, features(data.test.first(n).medium), seed=seed)}}
     rows = {"real": data.test.first(20).medium}
     for system, by_calls in ways.items():
-        figures[system] = spent.get(system, {}).copy()
+        figures[system] = taught.get(system, {}).copy()
         for label, (model, way) in by_calls.items():
             drawn = model.sample(n, asked, way, seed=seed, batch=250).tensor
             found = {"frechet": frechet_interval(real, features(drawn), seed=seed), "read_as_asked": read_as_asked(drawn, asked, features)}
             figures[system][label], rows[f"{_SHORT[system]}, {label}"] = found, drawn[:20]
     sheet(rows).quantize(64).save(run.directory / "few-steps.png", optimize=True)
-    known = {"data": name, "split": data.split, "features": {"name": features.name, "sha256": features.sha256}, "n": n, "seed": seed}
-    of_teacher = {"budget": budget, "steps": run.record["steps"], "seconds": round(run.record["seconds"])}
-    return {"figures": figures, "models": models} | known | of_teacher | circumstances()
+    return {"figures": figures, "models": models} | terms(data, features, n, seed) | spent(run, budget) | circumstances()
 
 
 _SHORT = {SYSTEM: "teacher", "progressive_distillation": "halved", "consistency_model": "consistency"}

@@ -8,7 +8,7 @@
 another model than the page describes, and a test says so. The files that a config names (tokenizers) lie in `results/assets`.
 """
 
-__all__ = ["RESULTS", "circumstances", "config_sha256", "moved", "read", "specimen", "store"]
+__all__ = ["RESULTS", "circumstances", "config_sha256", "moved", "read", "specimen", "spent", "store", "terms"]
 
 import hashlib
 import json
@@ -20,10 +20,11 @@ from typing import Any
 from morphogen.catalogue import compose
 from morphogen.component import Asset, Component, build, describe
 from morphogen.data import Dataset
+from morphogen.evaluation.features import Features
 from morphogen.files import write_bytes
 from morphogen.interop.gguf_named import KNOWN
 from morphogen.report import machine
-from morphogen.run import versions, write_json
+from morphogen.run import Run, versions, write_json
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -45,6 +46,17 @@ def store(name: str, record: Mapping[str, Any]) -> None:
 def circumstances(device: str = "cpu") -> dict[str, Any]:
     """What a figure depends on besides the recipe: the machine, the versions, the day."""
     return {"machine": machine(device), "versions": versions(), "date": date.today().isoformat()}
+
+
+def terms(data: Dataset, features: Features, n: int, seed: int) -> dict[str, Any]:
+    """By what pictures are measured."""
+    known = {"name": features.name, "sha256": features.sha256}
+    return {"data": data.name, "split": data.split, "features": known, "n": n, "seed": seed}
+
+
+def spent(run: Run, budget: float) -> dict[str, Any]:
+    """What a run's training took of its budget in seconds."""
+    return {"budget": budget, "steps": run.record["steps"], "seconds": round(run.record["seconds"])}
 
 
 def specimen(system: str, size: str, dataset: Dataset, model: Component, **parts: Component) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from morphogen.evaluation.features import features_for
 from morphogen.evaluation.frechet import frechet_interval
 from morphogen.evaluation.intervals import mean
 from morphogen.evaluation.sheet import sheet
-from morphogen.recipes.records import circumstances, specimen
+from morphogen.recipes.records import circumstances, specimen, spent, terms
 from morphogen.recipes.trained import SIZE, trained
 from morphogen.recipes.ways_down import REFERENCE
 from morphogen.run import Run
@@ -54,6 +54,9 @@ def sketched(
     }
     rows = {"sketch": 2 * held.condition[:20] - 1, "drawn": drawn[:20], "its picture": held.medium[:20]}
     sheet(rows).quantize(64).save(run.directory / "sketches.png", optimize=True)
-    known = {"data": name, "split": data.split, "features": {"name": features.name, "sha256": features.sha256}, "n": n, "seed": seed}
-    spent = {"budget": budget, "steps": run.record["steps"], "seconds": round(run.record["seconds"])}
-    return {"figures": figures, "models": {SYSTEM: specimen(SYSTEM, SIZE, data, model)}} | known | spent | circumstances()
+    return (
+        {"figures": figures, "models": {SYSTEM: specimen(SYSTEM, SIZE, data, model)}}
+        | terms(data, features, n, seed)
+        | spent(run, budget)
+        | circumstances()
+    )

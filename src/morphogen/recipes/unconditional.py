@@ -12,7 +12,7 @@ from morphogen.evaluation.frechet import frechet_interval
 from morphogen.evaluation.likelihood import bits_per_dim
 from morphogen.evaluation.memorisation import memorisation
 from morphogen.evaluation.sheet import sheet
-from morphogen.recipes.records import circumstances, specimen
+from morphogen.recipes.records import circumstances, specimen, spent, terms
 from morphogen.recipes.trained import SIZE, trained
 from morphogen.run import Run
 
@@ -44,9 +44,12 @@ def unconditional(name: str, system: str, budget: float, directory: Path | None 
         },
     }
     sheet({"real": held[:40], system: drawn[:100]}).save(run.directory / "drawn.png", optimize=True)
-    known = {"data": name, "split": data.split, "features": {"name": features.name, "sha256": features.sha256}, "n": n, "seed": seed}
-    spent = {"budget": budget, "steps": run.record["steps"], "seconds": round(run.record["seconds"])}
-    return {"figures": figures, "models": {system: specimen(system, SIZE, data, model)}} | known | spent | circumstances()
+    return (
+        {"figures": figures, "models": {system: specimen(system, SIZE, data, model)}}
+        | terms(data, features, n, seed)
+        | spent(run, budget)
+        | circumstances()
+    )
 
 
 def _unlabelled(data: Dataset) -> Dataset:

@@ -24,7 +24,7 @@ from morphogen.evaluation.sheet import sheet
 from morphogen.evaluation.steering import read_as_asked, steering
 from morphogen.families.diffusion import DDIM, DDPM, DPMSolver, Heun, ProbabilityFlow
 from morphogen.model import Model
-from morphogen.recipes.records import circumstances, specimen
+from morphogen.recipes.records import circumstances, specimen, spent, terms
 from morphogen.recipes.trained import SIZE, trained
 from morphogen.representations.pixels import Dequantised
 from morphogen.run import Run
@@ -66,9 +66,12 @@ def ways_down(
     steered = {f"scale {scale:g}": _steered(model, scale, asked, data, features, seed) for scale in SCALES}
     figures[SYSTEM] = {"frechet": found, "guidance": steered, "likelihood": _likelihood(model, data, seed)}
     _sheet(model, data, seed).quantize(64).save(run.directory / "calls-guidance.png", optimize=True)
-    known = {"data": name, "split": data.split, "features": {"name": features.name, "sha256": features.sha256}, "n": n, "seed": seed}
-    spent = {"budget": budget, "steps": run.record["steps"], "seconds": round(run.record["seconds"])}
-    return {"figures": figures, "models": {SYSTEM: specimen(SYSTEM, SIZE, data, model)}} | known | spent | circumstances()
+    return (
+        {"figures": figures, "models": {SYSTEM: specimen(SYSTEM, SIZE, data, model)}}
+        | terms(data, features, n, seed)
+        | spent(run, budget)
+        | circumstances()
+    )
 
 
 def _ways(model: Model) -> Iterator[tuple[str, Sampler]]:
