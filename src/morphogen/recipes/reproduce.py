@@ -68,7 +68,9 @@ RECIPES: Mapping[str, Recipe] = {
         "four language models on Shakespeare, 4 min each", 16, partial(language, "shakespeare", 240.0, FOUR, ("characters",))
     ),
     "shakespeare-d3pm": Recipe(
-        "diffusion of characters on Shakespeare, 4 min", 6, partial(language, "shakespeare", 240.0, ("d3pm_text",), ("characters",))
+        "diffusion of characters on Shakespeare, 4 min",
+        6,
+        partial(language, "shakespeare", 240.0, ("d3pm_text",), ("characters",), rows=512),
     ),
     "bible-tokens": Recipe("GPT in bytes and in pieces, 4 min each", 16, partial(language, "kjv+shakespeare", 240.0, ("gpt",), SYMBOLS)),
     "code": Recipe("GPT on Python's own library", 9, partial(language, "stdlib", 360.0, ("ngram", "gpt"), ("bpe:1000",))),
