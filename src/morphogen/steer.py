@@ -42,7 +42,7 @@ def train_classifier(run: Run, data: Dataset, seed: int = 0, **options: Any) -> 
     if not data.classes:
         raise RunError(f"{run.directory}: {data.name} has no classes, and nothing to steer by; give data that have")
     shape = tuple(model.representation.shape)
-    if tuple(data.representation.shape) != shape:  # type: ignore[attr-defined]
+    if tuple(data.representation.shape) != shape:
         raise RunError(f"{run.directory} draws {list(shape)}, {data.name} is {list(data.representation.shape)}; give pictures of its size")
     torch.manual_seed(seed)  # weights start from torch's generator
     widths = (FINEST, *[COARSER] * halvings(shape))

@@ -74,7 +74,7 @@ def ways_down(
     )
 
 
-def _ways(model: Model) -> Iterator[tuple[str, Sampler]]:
+def _ways(model: Any) -> Iterator[tuple[str, Sampler]]:
     """Every way by its name, the whole chain last."""
     for calls in (5, 10, 20, 50):
         yield f"DDIM, {calls} calls", DDIM(calls)
@@ -93,7 +93,7 @@ def _steered(model: Model, scale: float, asked: Tensor, data: Dataset, features:
     return dict(steering(_drawn(model, asked, Guided(DPMSolver(GUIDED_CALLS), scale), seed), asked, data, features))
 
 
-def _likelihood(model: Model, data: Dataset, seed: int) -> dict[str, Any]:
+def _likelihood(model: Any, data: Dataset, seed: int) -> dict[str, Any]:
     """Bits of held-out pictures, by the chain's bound and along the flow."""
     along = model.objective.with_network(model.objective.network)
     along.measured_by = ProbabilityFlow(FLOW)
