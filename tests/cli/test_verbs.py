@@ -85,7 +85,7 @@ def test_skipped_files_are_named(monkeypatch, capsys):
     assert "broken.png" in capsys.readouterr().out
 
 
-VERBS = ["compare", "train", "sample", "edit", "evaluate", "advise", "reproduce", "systems", "data", "chat"]
+VERBS = ["compare", "train", "sample", "edit", "steer", "evaluate", "advise", "reproduce", "systems", "data", "chat"]
 
 
 def test_a_sample_of_the_stream_is_itself_and_says_what_made_it(monkeypatch, capsys):
