@@ -130,6 +130,21 @@ def test_a_student_begins_as_its_teacher_and_leaves_it_alone() -> None:
     assert any(not torch.equal(own[name], before[f"objective.network.{name}"]) for name in theirs)
 
 
+@pytest.mark.parametrize("page", [consistency_model, progressive_distillation])
+def test_every_weight_hears_of_the_lesson_in_bf16_too(page) -> None:
+    """Autocast casts a weight once; cast first where no gradient is asked for, it would stay without one."""
+    torch.manual_seed(0)
+    pixels = Pixels(17, (1, 8, 8))
+    student = page(pixels, 10, "tiny", teacher=v_diffusion(pixels, 10, "tiny")).last
+    for parameter in student.parameters():
+        parameter.data.add_(0.05 * torch.randn_like(parameter))
+    rows = Batch(Rng(1, 16).integers(17, 1, 8, 8).float() / 8 - 1, Rng(2, 16).integers(10))
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = student(rows, Rng(0, 16), "model").total.sum()
+    grads = torch.autograd.grad(loss, student.players()["model"], allow_unused=True)
+    assert all(grad is not None and grad.any() for grad in grads)
+
+
 class Rows:
     def __init__(self, batch: Batch):
         self.batch = batch

@@ -110,11 +110,12 @@ class Consistency(Lesson):
         at = rng.fork("t").integers(self.steps)[:, None] + torch.arange(2, device=x_0.device)
         t, s = self._times(process, self.steps, at)
         x_t = process.diffuse(x_0, rng.fork("noise").normal(*x_0.shape[1:]), t)
+        found = student.denoise(x_t, t, context).x_0  # first: autocast keeps what it casts, and would keep it without a gradient below
         with torch.no_grad():
             x_s = self._denoiser(context).straight(x_t, t, s)
             further = student.denoise(x_s, torch.where(s > 0, s, t), context).x_0  # at 0 nobody is asked
             further = torch.where(expand_like(s > 0, x_s), further, x_s)
-        return Losses({"consistency": (student.denoise(x_t, t, context).x_0 - further).square().flatten(1).mean(1)})
+        return Losses({"consistency": (found - further).square().flatten(1).mean(1)})
 
 
 _NONE = torch.empty(0, 0)  # the shape of what is missing
