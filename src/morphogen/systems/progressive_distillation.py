@@ -4,7 +4,7 @@ r"""Progressive distillation: a diffusion taught to take half the steps, and hal
 
 Paper: Progressive distillation for fast sampling of diffusion models, Salimans & Ho, 2022 ("paper": from 1024 steps down to 4; theirs begin
 at 8192). The first teacher is `v_diffusion`, or a trained run of it: `morphogen train progressive_distillation --teacher RUN`. "small" is
-taught 8 steps by the teacher's 16, then 4. Figure of this page: not measured.
+taught 8 steps by the teacher's 16, then 4. On clothes: recipes/results/fashion-distilled.json.
 """
 
 __all__ = ["progressive_distillation"]

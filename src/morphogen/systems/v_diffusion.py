@@ -5,7 +5,7 @@ r"""Diffusion that says v: the noise and the picture at once, in the proportion 
 Paper: Progressive distillation for fast sampling of diffusion models, Salimans & Ho, 2022, section 4: cosine levels and a loss whose
 weight of x_0 is snr + 1 ("paper": their network for CIFAR-10, drawn by DDIM). eps cannot be told from pure noise, v can, so that one call
 may cross the whole way: `progressive_distillation` and `consistency_model` take a trained run of this page. "small" has 32 channels at its
-finest level and reads patches of 2. Figure of this page: not measured.
+finest level and reads patches of 2. On clothes by every sampler: recipes/results/fashion-diffusion.json.
 """
 
 __all__ = ["student", "v_diffusion"]
