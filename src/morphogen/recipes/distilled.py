@@ -1,4 +1,4 @@
-"""Few steps, three ways: a trained diffusion asked for too little, its students taught 8 and 4 steps, and theirs of one or two.
+"""Few steps, three ways: a trained diffusion asked for too little, its students taught 8 and 4 steps, and one of one or two.
 
 Each draws the same n labels from the same noise; the teacher in as few calls stands beside its students, since that is what they spare.
 """
@@ -45,13 +45,12 @@ def distilled(
     real = features(data.train.first(REFERENCE).medium)
     ways: dict[str, dict[str, tuple[Any, Sampler]]] = {SYSTEM: {f"{calls} calls": (teacher, DDIM(calls)) for calls in (16, 8, 4, 2, 1)}}
     models, taught = {SYSTEM: specimen(SYSTEM, SIZE, data, teacher)}, {}
-    guide = teacher
     for system, seconds in STUDENTS.items():
         torch.manual_seed(seed)
-        student = compose(system, data.representation, len(data.classes), SIZE, teacher=guide)
+        student = compose(system, data.representation, len(data.classes), SIZE, teacher=teacher)
         taught[system] = {"steps": train(student, data.train, time=seconds, seed=seed).steps, "seconds": seconds}
-        models[system] = specimen(system, SIZE, data, student, teacher=guide)
-        ways[system], guide = _asked(student), student.last  # the next is taught by the last
+        models[system] = specimen(system, SIZE, data, student, teacher=teacher)
+        ways[system] = _asked(student)
     figures: dict[str, Any] = {"real data": {"frechet": frechet_interval(real, features(data.test.first(n).medium), seed=seed)}}
     rows = {"real": data.test.first(20).medium}
     for system, by_calls in ways.items():

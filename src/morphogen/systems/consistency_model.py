@@ -1,11 +1,10 @@
 r"""Consistency model: one call from any point of the way to its end, learned from a diffusion's own curves.
 
-    f(x_t, t) = f(x_s, s) for neighbours t > s of one curve,     f(x, 0) = x
+    f(x_t, t) = f(x_s, s) = x for all points of one curve that ends in x
 
-Papers: Consistency models, Song, Dhariwal, Chen & Sutskever, 2023; Improved techniques for training consistency models, Song & Dhariwal,
-2024 (which puts the student in the place of its average, as here). The teacher is `v_diffusion`, or a trained run of it: `morphogen
-train consistency_model --teacher RUN`; one that was itself taught few steps is followed in just these. What v is told of x_t is x_t
-itself at the data's end, as the theory asks. "paper": 18 intervals as theirs on CIFAR-10, whose teacher is EDM. On clothes:
+Paper: Consistency models, Song, Dhariwal, Chen & Sutskever, 2023. The teacher is `v_diffusion`, or a trained run of it: `morphogen train
+consistency_model --teacher RUN`; one that was itself taught few steps is followed in just these. Here the teacher walks each curve to its
+end (see `Consistency`). "paper": 18 intervals as theirs on CIFAR-10, whose teacher is EDM. On clothes:
 recipes/results/fashion-distilled.json.
 """
 
@@ -22,7 +21,7 @@ from morphogen.systems.v_diffusion import student, v_diffusion
 NUMBERS: dict[Size, tuple[int, int, Plan]] = {
     # intervals of the curve; calls for a sample
     "tiny": (4, 2, Plan(Adam(1e-3), batch=32, ema=0.99)),
-    "small": (8, 2, Plan(Adam(3e-4), batch=64, schedule=Cosine(warmup=20), ema=0.99, clip=1.0)),
+    "small": (8, 2, Plan(Adam(5e-4), batch=64, schedule=Cosine(warmup=20), ema=0.99, clip=1.0)),
     "paper": (18, 1, Plan(Adam(4e-4), batch=512, schedule=Constant(), ema=0.9999)),
 }
 

@@ -1,8 +1,7 @@
 r"""Few steps: a student learns to say in one call what its teacher, a trained diffusion, says in several.
 
     halved        one straight step of the student from t to s goes where two of the teacher's go, over m between them
-    consistency   what the student makes of x_t is what it makes of x_s, one straight step of the teacher further down: so all points of a
-                  curve lead to one picture, its end
+    consistency   what the student makes of x_t is where the teacher's steps lead from there: all points of a curve have one end
 
 (Progressive distillation, Salimans & Ho 2022; consistency models, Song, Dhariwal, Chen & Sutskever 2023.) A lesson takes the place of the
 loss of `Diffusion`; the student begins as its teacher, network and conditioner (`conditioning/taught.py`), and stays a diffusion: every
@@ -12,6 +11,7 @@ sampler, guidance and the bound work as before, best in as few steps as were tau
 __all__ = ["Consistency", "Halved", "Lesson"]
 
 from abc import ABC, abstractmethod
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -93,29 +93,29 @@ class Halved(Lesson):
 
 
 class Consistency(Lesson):
-    r"""One picture for all points of a curve (Consistency models, Song, Dhariwal, Chen & Sutskever 2023, algorithm 2).
+    r"""One picture for all points of a curve: its end (Consistency models, Song, Dhariwal, Chen & Sutskever 2023, definition 1).
 
-        loss = |f(x_t) - f(x_s)|^2,     x_s by a straight step of the teacher,     f(x at 0) = x
+        loss = |f(x_t) - x|^2,     x where the teacher's straight steps lead from x_t
 
-    with no gradient through f(x_s), and the student itself in the place of its average (Improved techniques for training consistency
-    models, Song & Dhariwal 2024, section 3.2; straight steps: Luo et al. 2023, Latent consistency models).
+    The paper's algorithm 2 takes the first of these steps and lets the student guess the rest, by weights that follow its own slowly. In a
+    few hundred steps of training such guesses ran away with each other; to walk to the end costs some calls of the teacher, and cannot
+    (several steps of the teacher: Heek, Hoogeboom & Salimans 2024, Multistep consistency models).
 
     Arguments:
         teacher: a Model of diffusion.
-        steps: intervals of the curve.
+        steps: of the whole curve.
     """
 
     def losses(self, student: Any, x_0: Float[Tensor, "b ..."], context: Context | None, rng: Rng) -> Losses:
-        process = student.schedule
-        at = rng.fork("t").integers(self.steps)[:, None] + torch.arange(2, device=x_0.device)
-        t, s = self._times(process, self.steps, at)
+        process, teacher, first = student.schedule, self._denoiser(context), rng.fork("t").integers(self.steps)
+        (t,) = self._times(process, self.steps, first[:, None])
         x_t = process.diffuse(x_0, rng.fork("noise").normal(*x_0.shape[1:]), t)
-        found = student.denoise(x_t, t, context).x_0  # first: autocast keeps what it casts, and would keep it without a gradient below
         with torch.no_grad():
-            x_s = self._denoiser(context).straight(x_t, t, s)
-            further = student.denoise(x_s, torch.where(s > 0, s, t), context).x_0  # at 0 nobody is asked
-            further = torch.where(expand_like(s > 0, x_s), further, x_s)
-        return Losses({"consistency": (found - further).square().flatten(1).mean(1)})
+            x = x_t
+            for i, (above, below) in enumerate(pairwise([*process.times(self.steps), 0])):
+                further = teacher.straight(x, process.moment(above, x), process.moment(below, x))
+                x = torch.where(expand_like(first <= i, x), further, x)
+        return Losses({"consistency": (student.denoise(x_t, t, context).x_0 - x).square().flatten(1).mean(1)})
 
 
 _NONE = torch.empty(0, 0)  # the shape of what is missing
