@@ -12,12 +12,11 @@ import math
 
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from morphogen.component import Component, ConfigError
 from morphogen.contract import Context
 from morphogen.networks.positions import Places
-from morphogen.networks.residual import ResidualBlock, groups
+from morphogen.networks.residual import ResidualBlock, activated, groups
 
 
 class ConvEncoder(Component, nn.Module):
@@ -53,7 +52,7 @@ class ConvEncoder(Component, nn.Module):
         h, vector = self.enter(x), _vector(context, self.vector)
         for block in self.body:
             h = block(h, vector)
-        return self.leave(F.silu(self.norm(h)))
+        return self.leave(activated(self.norm, h))
 
 
 class ConvDecoder(Component, nn.Module):
@@ -91,7 +90,7 @@ class ConvDecoder(Component, nn.Module):
         h = h if self.places is None else self.places(h, vector)
         for block in self.body:
             h = block(h, vector)
-        return self.leave(F.silu(self.norm(h)))
+        return self.leave(activated(self.norm, h))
 
 
 def halvings(shape: tuple[int, ...], largest: int = 7) -> int:

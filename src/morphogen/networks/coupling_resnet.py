@@ -5,12 +5,11 @@ __all__ = ["CouplingResNet"]
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from morphogen.component import Component
 from morphogen.contract import Context
 from morphogen.networks.positions import Places
-from morphogen.networks.residual import ResidualBlock, groups
+from morphogen.networks.residual import ResidualBlock, activated, groups
 
 
 class CouplingResNet(Component, nn.Module):
@@ -46,5 +45,5 @@ class CouplingResNet(Component, nn.Module):
         h = self.places(self.enter(rearrange(x, "b c (h p) (w q) -> b (c p q) h w", p=self.patch, q=self.patch)), vector)
         for block in self.body:
             h = block(h, vector)
-        out = self.leave(F.silu(self.norm(h)))
+        out = self.leave(activated(self.norm, h))
         return rearrange(out, "b (c p q) h w -> b c (h p) (w q)", p=self.patch, q=self.patch)

@@ -5,7 +5,7 @@
 Normalisation is by group (Wu & He 2018): no statistics are shared between rows, so a sample does not depend on its batch.
 """
 
-__all__ = ["FiLM", "ResidualBlock", "groups"]
+__all__ = ["FiLM", "ResidualBlock", "activated", "groups"]
 
 from typing import Literal
 
@@ -22,6 +22,11 @@ def groups(channels: int, size: int = 8) -> nn.GroupNorm:
     while channels % size:
         size -= 1
     return nn.GroupNorm(channels // size, channels)
+
+
+def activated(norm: nn.Module, x: Float[Tensor, "b c ..."]) -> Float[Tensor, "b c ..."]:
+    """silu(norm(x)), the pair before every convolution: the one place for a kernel that does both in one pass."""
+    return F.silu(norm(x))
 
 
 class FiLM(nn.Module):
@@ -68,7 +73,7 @@ class ResidualBlock(nn.Module):
         self.skip = nn.Identity() if channels_in == channels_out else conv(channels_in, channels_out, 1)
 
     def forward(self, x: Float[Tensor, "b c ..."], vector: Float[Tensor, "b d"] | None = None) -> Float[Tensor, "b e ..."]:
-        h = self.conv1(self._sized(F.silu(self.norm1(x))))
+        h = self.conv1(self._sized(activated(self.norm1, x)))
         h = self.norm2(h)
         if self.film is not None and vector is not None:
             h = self.film(h, vector)

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from morphogen.component import Component
 from morphogen.contract import Context
 from morphogen.networks.convnet import coarsest
-from morphogen.networks.residual import ResidualBlock, groups
+from morphogen.networks.residual import ResidualBlock, activated, groups
 
 
 class ResNetGenerator(Component, nn.Module):
@@ -51,7 +51,7 @@ class ResNetGenerator(Component, nn.Module):
         h = self.unfold(self.enter(z))
         for block in self.body:
             h = block(h, vector)
-        return self.leave(F.silu(self.norm(h))).tanh()
+        return self.leave(activated(self.norm, h)).tanh()
 
 
 class ResNetCritic(Component, nn.Module):

@@ -19,7 +19,7 @@ from morphogen.contract import Context
 from morphogen.networks.attention import GridAttention
 from morphogen.networks.axes import convolution, folded, unfolded
 from morphogen.networks.positions import TimeEmbedding
-from morphogen.networks.residual import groups
+from morphogen.networks.residual import activated, groups
 from morphogen.networks.token_attention import GridTokenAttention
 from morphogen.networks.unet_designs import DESIGNS, Design
 
@@ -90,7 +90,7 @@ class UNet(Component, nn.Module):
             h = stage(h, vector, context)
         for stage in self.ascent:
             h = stage(h if stage.resizes else torch.cat([h, kept.pop()], 1), vector, context)
-        return unfolded(self.out(F.silu(self.norm(h))), self.patch)[(slice(None), slice(None), *(slice(side) for side in sides))]
+        return unfolded(self.out(activated(self.norm, h)), self.patch)[(slice(None), slice(None), *(slice(side) for side in sides))]
 
     def _heard(self, t: Tensor, context: Context | None) -> Tensor:
         """What the blocks hear: the time, and the condition if there is one."""

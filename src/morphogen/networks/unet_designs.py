@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from morphogen.networks.axes import convolution
-from morphogen.networks.residual import ResidualBlock, groups
+from morphogen.networks.residual import ResidualBlock, activated, groups
 from morphogen.numerics.tensors import expand_like
 
 Design = Literal["adm", "ddpm"]
@@ -48,9 +48,9 @@ class ShiftedBlock(nn.Module):
             nn.init.zeros_(parameter)
 
     def forward(self, x: Float[Tensor, "b c *n"], vector: Float[Tensor, "b d"]) -> Float[Tensor, "b e *n"]:
-        h = self.conv1(F.silu(self.norm1(x)))
+        h = self.conv1(activated(self.norm1, x))
         h = h + expand_like(self.shift(vector), h)
-        return self.skip(x) + self.conv2(self.dropout(F.silu(self.norm2(h))))
+        return self.skip(x) + self.conv2(self.dropout(activated(self.norm2, h)))
 
 
 class Halving(nn.Module):
