@@ -13,7 +13,7 @@ from morphogen.run import Run, train_run
 SIZE = "small"
 
 
-def trained(system: str, data: Dataset, budget: float, seed: int, examples: Examples | None = None, **parts: Any) -> Run:
+def trained(system: str, data: Dataset, budget: float, seed: int, examples: Examples | None = None, size: str = SIZE, **parts: Any) -> Run:
     """A finished run under runs/.
 
     Arguments:
@@ -22,10 +22,11 @@ def trained(system: str, data: Dataset, budget: float, seed: int, examples: Exam
         budget: seconds.
         seed: of weights and training.
         examples: what it learns from; None: the training part.
+        size: of its page.
         parts: what else its page takes.
     """
     torch.manual_seed(seed)  # weights start from torch's generator
-    model = compose(system, data.representation, len(data.classes), SIZE, **parts)
-    run = Run.create("runs", system, data.name, {"seed": seed, "time": budget, "size": SIZE, "classes": list(data.classes)})
+    model = compose(system, data.representation, len(data.classes), size, **parts)
+    run = Run.create("runs", system, data.name, {"seed": seed, "time": budget, "size": size, "classes": list(data.classes)})
     train_run(run, model, data.train if examples is None else examples)
     return run

@@ -47,7 +47,7 @@ def wavenet_voice(name: str = "asterisk", budget: float = 840.0, directory: Path
     data = load(name)
     assert isinstance(data.representation, MuLaw) and isinstance(data.train, Sounds) and isinstance(data.test, Sounds)
     mel, listener = MelSpectrogram(data.representation.rate), Listener()  # who does not hear is told so before the training
-    run = Run.open(directory) if directory else trained(SYSTEM, data, budget, seed, WithMels(data.train, mel), mel=mel)
+    run = Run.open(directory) if directory else trained(SYSTEM, data, budget, seed, WithMels(data.train, mel), SIZE, mel=mel)
     model, sounds = run.model(), data.test
     chosen = [i for i, text in enumerate(sounds.captions) if text[0] not in "[(" and len(text.split()) >= LEAST]
     begun = time.perf_counter()
