@@ -132,7 +132,7 @@ def test_a_student_begins_as_its_teacher_and_leaves_it_alone() -> None:
 
 @pytest.mark.parametrize("page", [consistency_model, progressive_distillation])
 def test_every_weight_hears_of_the_lesson_in_bf16_too(page) -> None:
-    """Autocast casts a weight once; cast first where no gradient is asked for, it would stay without one."""
+    """The student is called with a gradient beside calls without one, in one autocast."""
     torch.manual_seed(0)
     pixels = Pixels(17, (1, 8, 8))
     student = page(pixels, 10, "tiny", teacher=v_diffusion(pixels, 10, "tiny")).last

@@ -37,12 +37,11 @@ def load(
 
     Errors: `DataError`, one line with the value and the remedy.
     """
-    if sketched := condition == SKETCH and Path(name_or_path).suffix.lower() not in SUFFIXES:
-        condition = None
-    if condition is not None and Path(name_or_path).suffix.lower() not in SUFFIXES:
+    table = Path(name_or_path).suffix.lower() in SUFFIXES
+    if not table and condition not in (None, SKETCH):
         raise DataError(f"condition {condition!r}: {name_or_path!r} is no table (.csv, .tsv, .parquet); sub-folders are classes without it")
     found = _found(name_or_path, resolution, length, condition)
-    if sketched:
+    if not table and condition == SKETCH:
         return with_sketches(found)
     if isinstance(found, Corpus | PairCorpus):
         return found.windows(tokens, length)

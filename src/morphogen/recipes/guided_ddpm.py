@@ -13,7 +13,7 @@ from morphogen.data import Dataset, load
 from morphogen.evaluation.features import features_for
 from morphogen.evaluation.steering import read_as_asked, steering
 from morphogen.families.diffusion.samplers import DDIM
-from morphogen.recipes.records import circumstances, specimen
+from morphogen.recipes.records import circumstances, specimen, terms
 from morphogen.run import Run
 from morphogen.training.loop import train
 
@@ -41,9 +41,8 @@ def guided_ddpm(name: str, budget: float, directory: Path | None = None, seed: i
         found = steering(drawn, asked, data, features)
         figures[f"read_as_asked_at_guidance_{scale:g}"] = found["read_as_asked"]
         figures[f"within_class_variance_over_real_at_guidance_{scale:g}"] = found["variance_over_real"]
-    known = {"data": name, "split": data.split, "features": {"name": features.name, "sha256": features.sha256}, "n": n, "seed": seed}
-    models = {"ddpm": specimen("ddpm", "small", data, model)}
-    return {"figures": figures, "models": models} | known | {"budget": budget, "sampler_steps": STEPS} | spent | circumstances()
+    models, how = {"ddpm": specimen("ddpm", "small", data, model)}, {"budget": budget, "sampler_steps": STEPS}
+    return {"figures": figures, "models": models} | terms(data, features, n, seed) | how | spent | circumstances()
 
 
 def _trained(data: Dataset, budget: float, seed: int) -> tuple[Any, dict[str, Any]]:
