@@ -129,7 +129,7 @@ class Model(Component, Boundary):
 
     def observe(self, batch: Batch, rng: Rng) -> tuple[Encoded, Context | None]:
         """A training batch as the objective sees it: encoded, its condition dropped where the conditioner drops."""
-        return self.representation.encode(batch.medium, rng.fork("encode")), self._context(batch.condition, rng.fork("condition"))
+        return self.representation.encode(batch.medium, rng.fork("encode")), self.context(batch.condition, rng.fork("condition"))
 
     def prepare(self, batch: Batch, rng: Rng) -> None:
         """Data-dependent starts, once, on the first batch."""
@@ -180,9 +180,9 @@ class Model(Component, Boundary):
         """One batch of x, before the representation decodes it: row i is that of `rng.rows[i]`."""
         sampler = sampler if sampler is not None else self.objective.sampler()
         with evaluating(self):
-            context = self._context(condition)
+            context = self.context(condition)
             if negative is not None:
-                context = self._away_from(context, negative, sampler)
+                context = self.away_from(context, negative, sampler)
             return sampler(self.objective, self.representation.shape, context, rng)
 
     def log_prob(
@@ -206,7 +206,7 @@ class Model(Component, Boundary):
     def measure(self, batch: Batch, rng: Rng) -> Likelihood:
         """log p of one batch, differentiable."""
         x = self.representation.encode(batch.medium, rng.fork("encode"))
-        of_x = self.objective.log_prob(x, self._context(batch.condition), rng.fork("objective"))
+        of_x = self.objective.log_prob(x, self.context(batch.condition), rng.fork("objective"))
         if of_x.measure == "density" and self.representation.discrete:
             raise ConfigError(
                 f"{type(self.objective).__name__} is a density, {type(self.representation).__name__} puts x on a grid: "
@@ -215,11 +215,12 @@ class Model(Component, Boundary):
         kind = of_x.kind if x.exact or of_x.kind == "estimate" else "lower_bound"
         return Likelihood(of_x.nats + x.log_weight, x.dims, kind, "mass" if self.representation.medium_discrete else "density", of_x.stderr)
 
-    def _context(self, condition: Tensor | None, rng: Rng | None = None) -> Context | None:
+    def context(self, condition: Shaped[Tensor, "b ..."] | None, rng: Rng | None = None) -> Context | None:
+        """What the network sees of a condition; with a stream, as in training, where conditioners may drop it."""
         return None if self.conditioner is None or condition is None else self.conditioner(condition, rng)
 
-    def _away_from(self, context: Context | None, negative: Tensor, sampler: Sampler) -> Context:
-        """What guidance is told: a condition in the place of none."""
+    def away_from(self, context: Context | None, negative: Shaped[Tensor, "b ..."], sampler: Sampler) -> Context:
+        """What guidance is told: a condition in the place of none. Errors: ConfigError where nothing pushes."""
         if context is None or self.conditioner is None:
             raise ConfigError("negative: what is drawn without a condition is not led away from one; leave it out")
         if context.prefix is not None:

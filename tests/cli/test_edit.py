@@ -71,6 +71,15 @@ def test_the_whole_is_redrawn_and_strength_0_is_the_picture_itself(monkeypatch, 
     assert (first != second).any() and json.loads(Path("again/samples.json").read_text())["strength"] == 0.8
 
 
+def test_a_picture_becomes_one_of_another_class(monkeypatch, capsys):
+    """One variant of each, as its noise is its own."""
+    words = ["edit", "digit0.png", "digit1.png", "--was", "0", "--condition", "8", "--guidance", "2", "--negative", "1"]
+    assert run(monkeypatch, *words) == 0
+    told = json.loads(Path(RUN, "edits/samples.json").read_text())
+    assert told["was"] == 0 and told["negative"] == 1 and told["condition"] == [8, 8] and told["variants"] == 1
+    assert "DDIM" in told["sampler"] and sorted(p.name for p in Path(RUN, "edits").glob("0*.png")) == ["0000.png", "0001.png"]
+
+
 def test_a_film_lies_beside_the_sheet_and_a_negative_class_is_written_down(monkeypatch, capsys):
     words = ["sample", "--n", "12", "--condition", "7", "--sampler", "ddim", "--steps", "4", "--guidance", "3", "--negative", "index:1"]
     assert run(monkeypatch, *words, "--film") == 0
@@ -87,7 +96,11 @@ HALF = ["--strength", "0.5"]
 BAD = {
     # what was wrong: the words, and what the line must say of them
     "neither": (["edit", "digit0.png"], ["--mask FILE", "--strength 0.5"]),
-    "both": (["edit", "digit0.png", "--mask", "mask.png", *HALF], ["--mask", "--strength", "one of the two"]),
+    "both": (["edit", "digit0.png", "--mask", "mask.png", *HALF], ["--mask", "--strength", "one of the three"]),
+    "all three": (["edit", "digit0.png", "--mask", "mask.png", *HALF, "--was", "3", "--condition", "8"], ["--was", "one of the three"]),
+    "becomes nothing": (["edit", "digit0.png", "--was", "3"], ["--was 3", "add --condition CLASS"]),
+    "was of no class": (["edit", "digit0.png", "--was", "cow", "--condition", "3"], ["'cow'", "0, 1, 2"]),
+    "negative without guidance, editing": (["edit", "digit0.png", *HALF, "--condition", "3", "--negative", "8"], ["--negative 8"]),
     "no word": (["edit", *HALF], ["PICTURE", "morphogen edit --help"]),
     "no picture": (["edit", RUN, *HALF], [RUN, "which pictures", "PICTURE"]),
     "no run": (["edit", "runs", "digit0.png", *HALF], ["runs", "run.json", "morphogen train"]),

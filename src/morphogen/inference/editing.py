@@ -1,12 +1,17 @@
-"""Pictures edited by a trained model of diffusion: a part is drawn anew, or the whole is redrawn, in several variants of each.
+"""Pictures edited by a trained model of diffusion, in several variants of each.
 
-Variant v of a picture is a function of (seed, v) and of the picture alone, whatever stands beside it. How either is done, and who thought
-of it (RePaint, Lugmayr et al. 2022; SDEdit, Meng et al. 2022), stands in `families/diffusion/editing.py`.
+    Inpainted     a part is drawn anew, the rest is the picture's own, to the bit        (RePaint, Lugmayr et al. 2022)
+    Redrawn       the whole is, and what is left of it is a matter of strength           (SDEdit, Meng et al. 2022)
+    Translated    it becomes of another class: its own noise, drawn as that              (Su et al. 2023)
+
+Variant v of a picture is a function of (seed, v) and of the picture alone, whatever stands beside it. How they are done stands in
+`families/diffusion/editing.py`.
 """
 
-__all__ = ["edit", "own_sampler", "picture_shape"]
+__all__ = ["Change", "Inpainted", "Redrawn", "Translated", "edit", "picture_shape"]
 
-from functools import partial
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,56 +20,155 @@ from torch import Tensor
 
 from morphogen.component import ConfigError
 from morphogen.conditioning.guidance import Guided
-from morphogen.contract import Context, Unsupported
-from morphogen.families.diffusion import DDPM, inpaint, redraw
+from morphogen.contract import Context, Sampler, Unsupported
+from morphogen.families.diffusion import DDIM, DDPM, inpaint, redraw, translate
 from morphogen.model import Samples, evaluating
 from morphogen.numerics.randomness import Rng
 
 BATCH = 64  # rows drawn at a time
-STEPS = 100  # of a part drawn anew, where the model's own sampler looks more than once an interval
+STEPS = 100  # of a part drawn anew, where the model's own sampler looks more than once an interval; of the way to the noise and back
+
+
+class Change(ABC):
+    """What becomes of pictures."""
+
+    def own_sampler(self, model: Any) -> Sampler:
+        """The paper's."""
+        return model.objective.sampler()
+
+    def check(self, model: Any, condition: int | None) -> None:
+        """Errors: ConfigError for what does not fit the model's pictures, or what they are to become."""
+
+    @abstractmethod
+    def draw(self, model: Any, x: Float[Tensor, "b ..."], context: Context | None, rng: Rng, sampler: Sampler) -> Float[Tensor, "b ..."]:
+        """x, changed."""
+
+    def whole(self, drawn: Float[Tensor, "n c h w"], given: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+        """The pictures that come out, of what was drawn and what was given."""
+        return drawn
+
+    @property
+    @abstractmethod
+    def told(self) -> dict[str, Any]:
+        """What is written down of it."""
+
+
+@dataclass(frozen=True)
+class Inpainted(Change):
+    """A part is drawn anew.
+
+    Arguments:
+        mask: where, [H, W].
+    """
+
+    mask: Bool[Tensor, "h w"]
+
+    def own_sampler(self, model: Any) -> Sampler:
+        """The paper's, or, where that looks more than once an interval, steps of a chain (Ho, Jain & Abbeel 2020)."""
+        own = model.objective.sampler()
+        return DDPM(STEPS, clip=own.clip) if getattr(own, "extra", False) else own
+
+    def check(self, model: Any, condition: int | None) -> None:
+        shape = picture_shape(model)
+        if tuple(self.mask.shape) != shape[1:]:
+            raise ConfigError(f"edit: a mask of {list(self.mask.shape)}; give one of the pictures' size, {list(shape[1:])}")
+        if tuple(model.representation.shape) != shape:
+            raise Unsupported(f"{type(model.representation).__name__} has no pixels to keep; give a strength instead of a mask")
+
+    def draw(self, model: Any, x: Float[Tensor, "b ..."], context: Context | None, rng: Rng, sampler: Sampler) -> Float[Tensor, "b ..."]:
+        return inpaint(model.objective, x, ~self.mask.to(x.device), context, rng, sampler)
+
+    def whole(self, drawn: Float[Tensor, "n c h w"], given: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+        return torch.where(self.mask.to(given.device), drawn, given)
+
+    @property
+    def told(self) -> dict[str, Any]:
+        return {"drawn_anew": float(self.mask.float().mean())}
+
+
+@dataclass(frozen=True)
+class Redrawn(Change):
+    """The whole is drawn anew from a share of the way.
+
+    Arguments:
+        strength: from 0, not at all, to 1, with nothing left of the picture.
+    """
+
+    strength: float
+
+    def draw(self, model: Any, x: Float[Tensor, "b ..."], context: Context | None, rng: Rng, sampler: Sampler) -> Float[Tensor, "b ..."]:
+        return redraw(model.objective, x, self.strength, context, rng, sampler)
+
+    @property
+    def told(self) -> dict[str, Any]:
+        return {"strength": self.strength}
+
+
+@dataclass(frozen=True)
+class Translated(Change):
+    """What is of one class becomes of another.
+
+    Arguments:
+        was: the class it is of.
+    """
+
+    was: int
+
+    def own_sampler(self, model: Any) -> Sampler:
+        """DDIM, whose way down is the way up again (Song, Meng & Ermon 2021)."""
+        process = model.objective.schedule
+        return DDIM(STEPS if process.clock.is_floating_point else min(STEPS, int(process.last)))
+
+    def check(self, model: Any, condition: int | None) -> None:
+        if model.conditioner is None:
+            raise ConfigError(f"edit: pictures of class {self.was}: the model knows no classes; redraw them by a strength instead")
+        if condition is None:
+            raise ConfigError(f"edit: pictures of class {self.was} are to become of another; give it as the condition")
+
+    def draw(self, model: Any, x: Float[Tensor, "b ..."], context: Context | None, rng: Rng, sampler: Sampler) -> Float[Tensor, "b ..."]:
+        was = model.context(torch.full((len(x),), self.was, device=x.device))
+        return translate(model.objective, x, was, context, rng, sampler)
+
+    @property
+    def told(self) -> dict[str, Any]:
+        return {"was": self.was}
 
 
 def edit(
-    model: Any, pictures: Float[Tensor, "b c h w"], mask: Bool[Tensor, "h w"] | None = None, strength: float | None = None, n: int = 4,
-    condition: int | None = None, sampler: Any = None, seed: int = 0,
+    model: Any, pictures: Float[Tensor, "b c h w"], change: Change, n: int = 4, condition: int | None = None,
+    sampler: Any = None, seed: int = 0, negative: int | None = None,
 ) -> Samples:  # fmt: skip
-    """n variants of each picture, those of the first picture first; what the mask leaves is the picture's own, to the bit.
+    """n variants of each picture, those of the first picture first.
 
     Arguments:
         model: of diffusion, over pictures.
         pictures: in [-1, 1], as it draws them.
-        mask: where to draw anew; None: the whole is redrawn.
-        strength: how far it is redrawn, from 0, not at all, to 1, with nothing left of the picture; None: a part, by the mask.
+        change: what becomes of them.
         n: variants of each.
-        condition: what they are to become; None: what the picture says, or, of a model that never went without, one drawn for each.
-        sampler: of diffusion, guided or not; None: `own_sampler`.
+        condition: the class they are to become of; None: what the picture says, or, of a model that never went without, one drawn for each.
+        sampler: of diffusion, guided or not; None: the change's own.
         seed: of all randomness.
+        negative: a class that guidance pushes away from, in the place of none.
 
-    Errors: Unsupported for another model; ConfigError for pictures of another shape, both or neither of mask and strength, guidance
-    without a condition, and what `inpaint` and `redraw` refuse.
+    Errors: Unsupported for another model; ConfigError for pictures of another shape, guidance without a condition, a negative without
+    guidance, and what the change refuses.
     """
-    _check(model, pictures, mask, strength)
-    sampler = sampler if sampler is not None else own_sampler(model, mask is not None)
+    shape = picture_shape(model)
+    if tuple(pictures.shape[1:]) != shape or not len(pictures):
+        raise ConfigError(f"edit: pictures of {list(pictures.shape)}; give one or more as the model draws them, {list(shape)}")
+    change.check(model, condition)
+    sampler = sampler if sampler is not None else change.own_sampler(model)
     given = pictures.to(model.device).repeat_interleave(n, 0)
-    mask = mask if mask is None else mask.to(model.device)
-    change: Any = partial(redraw, strength=strength or 0.0) if mask is None else partial(inpaint, given=~mask)
     rng, parts = Rng(seed, torch.arange(n).repeat(len(pictures)), ("edit",)).to(model.device), []
     with evaluating(model), torch.no_grad():
-        asked, context = _asked(model, condition, sampler, rng)
+        asked, context = _asked(model, condition, negative, sampler, rng)
         x = model.representation.encode(given, rng.fork("encode")).x
         for rows in torch.arange(len(x), device=x.device).split(BATCH):
             seen = None if context is None else context[rows]
-            parts.append(change(model.objective, x[rows], context=seen, rng=rng.fork("x")[rows], sampler=sampler))
-        medium = model.representation.decode(torch.cat(parts))
-    how = {"strength": strength} if mask is None else {"drawn_anew": float(mask.float().mean())}
-    made_by = {"seed": seed, "indices": list(range(len(given))), "variants": n, "sampler": repr(sampler)} | how
-    return Samples(medium if mask is None else torch.where(mask, medium, given), asked, model.representation, made_by)
-
-
-def own_sampler(model: Any, part: bool) -> Any:
-    """The paper's sampler; for a part, where that looks more than once an interval, steps of a chain (Ho, Jain & Abbeel 2020)."""
-    own = model.objective.sampler()
-    return DDPM(STEPS, clip=own.clip) if part and getattr(own, "extra", False) else own
+            parts.append(change.draw(model, x[rows], seen, rng.fork("x")[rows], sampler))
+        medium = change.whole(model.representation.decode(torch.cat(parts)), given)
+    made_by = {"seed": seed, "indices": list(range(len(given))), "variants": n, "sampler": repr(sampler)} | change.told
+    return Samples(medium, asked, model.representation, made_by | ({} if negative is None else {"negative": negative}))
 
 
 def picture_shape(model: Any) -> tuple[int, int, int]:
@@ -80,19 +184,7 @@ def picture_shape(model: Any) -> tuple[int, int, int]:
     return tuple(representation.shape)
 
 
-def _check(model: Any, pictures: Tensor, mask: Tensor | None, strength: float | None) -> None:
-    shape = picture_shape(model)
-    if tuple(pictures.shape[1:]) != shape or not len(pictures):
-        raise ConfigError(f"edit: pictures of {list(pictures.shape)}; give one or more as the model draws them, {list(shape)}")
-    if mask is not None and tuple(mask.shape) != shape[1:]:
-        raise ConfigError(f"edit: a mask of {list(mask.shape)}; give one of the pictures' size, {list(shape[1:])}")
-    if (mask is None) == (strength is None):
-        raise ConfigError("edit: give a mask, to draw a part anew, or a strength, to redraw the whole: one of the two")
-    if mask is not None and tuple(model.representation.shape) != shape:
-        raise Unsupported(f"{type(model.representation).__name__} has no pixels to keep; give a strength instead of a mask")
-
-
-def _asked(model: Any, condition: int | None, sampler: Any, rng: Rng) -> tuple[Tensor | None, Context | None]:
+def _asked(model: Any, condition: int | None, negative: int | None, sampler: Any, rng: Rng) -> tuple[Tensor | None, Context | None]:
     """What each variant is asked to be, and what the network sees of it."""
     if condition is None and isinstance(sampler, Guided):
         raise ConfigError("guidance needs a condition to guide towards; give one, or edit without guidance")
@@ -103,5 +195,7 @@ def _asked(model: Any, condition: int | None, sampler: Any, rng: Rng) -> tuple[T
     asked = model.conditioner.draw(rng.fork("draw")) if condition is None else torch.full((len(rng),), condition, device=rng.rows.device)
     if asked is None:
         return None, None
-    context = model.conditioner(asked)
-    return (None, context.null) if condition is None and context.null is not None else (asked, context)
+    context = model.context(asked)
+    if condition is None and context.null is not None:
+        return None, context.null
+    return asked, context if negative is None else model.away_from(context, torch.full_like(asked, negative), sampler)

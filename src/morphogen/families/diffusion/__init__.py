@@ -7,13 +7,13 @@ __all__ = [
     "ForwardProcess", "GaussianReadout", "Halved", "Heun", "InverseBetas", "Karras", "Lesson", "LinearBetas", "MinSNR",
     "MultistepConsistency", "NoiseSchedule", "NoisyClassifier", "Preconditioned", "PredictorCorrector", "ProbabilityFlow",
     "Product", "Readout", "RectifiedFlow", "SubVP", "TimeGrid", "Uniform", "Weighting", "ZeroTerminal", "inpaint", "invert",
-    "redraw",
+    "redraw", "translate",
 ]  # fmt: skip
 
 from morphogen.families.diffusion.corruptions import Absorbing, Corruption, Uniform
 from morphogen.families.diffusion.discrete import D3PM, Denoising
 from morphogen.families.diffusion.distillation import Consistency, Halved, Lesson
-from morphogen.families.diffusion.editing import inpaint, invert, redraw
+from morphogen.families.diffusion.editing import inpaint, invert, redraw, translate
 from morphogen.families.diffusion.grids import Even, EvenSNR, Karras, TimeGrid
 from morphogen.families.diffusion.likelihood import Bound, DiscretizedGaussian, GaussianReadout, Readout
 from morphogen.families.diffusion.noisy_classifier import NoisyClassifier

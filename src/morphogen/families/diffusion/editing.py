@@ -3,11 +3,12 @@ r"""Pictures from pictures: a part filled in, the whole redrawn, a picture taken
 inpaint   at every level the given part is the picture's own x_s, the rest is drawn; a few times over, so that both agree
 redraw    x_t of the picture for some t on the way, and down from there: the larger t, the less of it is left
 invert    the flow without noise, walked up: the noise that Euler's steps would turn into this picture
+translate up as what it is, down as what it is to become
 
-The first two are steered as drawing is: a guided sampler guides the objective, and the one inside it takes the steps.
+All but the way up are steered as drawing is: a guided sampler guides the objective, and the one inside it takes the steps.
 """
 
-__all__ = ["inpaint", "invert", "redraw"]
+__all__ = ["inpaint", "invert", "redraw", "translate"]
 
 from itertools import pairwise
 from typing import Any
@@ -94,7 +95,7 @@ def redraw(
 
 @torch.no_grad()
 def invert(
-    objective: Any, picture: Float[Tensor, "b ..."], context: Context | None, sampler: Euler | None = None
+    objective: Any, picture: Float[Tensor, "b ..."], context: Context | None, sampler: DiffusionSampler | None = None
 ) -> Float[Tensor, "b ..."]:
     """x_T from which `Euler`, or DDIM at eta = 0, comes back to the picture: the nearer, the more steps (Song et al. 2021, 4.3).
 
@@ -109,6 +110,24 @@ def invert(
     for time, following in pairwise([up[1], *up[1:]]):  # at 0 a network was never asked: its answer next to the data serves
         x = denoise.straight(x, process.moment(time, x), process.moment(following, x))
     return x
+
+
+@torch.no_grad()
+def translate(
+    objective: Any, picture: Float[Tensor, "b ..."], was: Context | None, context: Context | None, rng: Rng,
+    sampler: Sampler | None = None,
+) -> Float[Tensor, "b ..."]:  # fmt: skip
+    """The noise that would become this picture, drawn as something else (Dual diffusion implicit bridges, Su, Song, Meng & Ermon 2023).
+
+    Arguments:
+        objective, picture, rng: as of `inpaint`.
+        was: what the picture is.
+        context: what it is to become.
+        sampler: whose grid is walked up and, guided or not, down; None: `Euler` in 100 steps.
+    """
+    guided, sampler = _steered(objective, context, sampler if sampler is not None else Euler(100))
+    denoise = Denoiser(guided, context, sampler.clip)
+    return sampler.descend(denoise, invert(objective, picture, was, sampler), sampler.grid(denoise.process), rng)
 
 
 def _steered(objective: Any, context: Context | None, sampler: Any) -> tuple[Any, DiffusionSampler]:
