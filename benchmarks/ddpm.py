@@ -34,7 +34,6 @@ from morphogen.networks.unet import UNet
 from morphogen.plan import AdamW, Cosine, Plan
 from morphogen.representations.pixels import Pixels
 from morphogen.training import train
-from morphogen.training.precision import autocast
 
 SHAPE, CHANNELS, MULTIPLIERS, ATTENTION = (1, 32, 32), 64, (1, 2, 2), (16,)
 HEADS = 16  # of 8 channels, diffusers' default
@@ -86,8 +85,7 @@ def _drawing(name: Name, model: Model, sampler: Sampler, labels: Tensor | None =
     """`PICTURES` of ours."""
 
     def ours() -> None:
-        with autocast(ours_precision(name), model.device):
-            model.sample(PICTURES, labels, sampler, seed=0)
+        model.sample(PICTURES, labels, sampler, seed=0, precision=ours_precision(name))
 
     return ours
 

@@ -3,7 +3,7 @@
     python -m benchmarks.precision_cost        one JSON line a system; stored in results/precision-DATE-MACHINE.json
 
 Rounding is the same wherever bf16 is: where the hardware lacks it, torch emulates it, only slower. Weights, optimiser and losses' sums
-stay fp32 in both (`morphogen/training/precision.py`), and both models are measured in fp32. The difference is that of the same pictures
+stay fp32 in both (`morphogen/numerics/precision.py`), and both models are measured in fp32. The difference is that of the same pictures
 one by one, so that its standard error is small beside that of either figure.
 """
 
@@ -20,8 +20,8 @@ from torch import Tensor
 from benchmarks.record import place, write
 from morphogen.catalogue import compose
 from morphogen.data import load
+from morphogen.numerics.precision import Precision
 from morphogen.training import train
-from morphogen.training.precision import Precision
 
 SYSTEMS = {"gated_pixelcnn": 240, "vae": 120}  # steps of each on digits: seconds in fp32, three minutes where bf16 is emulated
 

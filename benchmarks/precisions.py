@@ -8,7 +8,7 @@ __all__ = ["best_dtype", "ours_precision", "told"]
 import torch
 
 from benchmarks.names import Name
-from morphogen.training.precision import Precision, native_bf16
+from morphogen.numerics.precision import Precision, native_bf16
 
 _CPU = torch.device("cpu")
 

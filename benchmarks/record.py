@@ -45,7 +45,7 @@ def _hardware() -> dict[str, Any]:
     """The machine in one line, its cores' ways to multiply many numbers at once, and torch's choice among them."""
     import torch
 
-    from morphogen.training.precision import native_bf16
+    from morphogen.numerics.precision import native_bf16
 
     flags = re.search(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     has = set(flags[1].split()) if flags else set()

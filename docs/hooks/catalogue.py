@@ -17,6 +17,7 @@ import torch
 
 from morphogen.catalogue import Page, family, pages
 from morphogen.model import parameters
+from morphogen.recipes.reproduce import RECIPES
 from morphogen.representations.audio import MuLaw
 from morphogen.representations.pixels import Pixels
 from morphogen.representations.tabular import RealColumn, Tabular
@@ -25,7 +26,7 @@ from morphogen.systems import Size
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "src" / "morphogen" / "recipes" / "results"
-RECORDS = ("digits", "mnist-5k", "fashion-mnist")  # comparisons, one model a family
+FIGURES = {"likelihood": ("bits_per_dim", "bits"), "frechet": ("value", ".2f")}  # by key: what it must hold, and its form
 SIZES = get_args(Size)
 GLUE = "\N{NO-BREAK SPACE}"
 _TABLE = Tabular(tuple(RealColumn(f"column {i}") for i in range(8)))
@@ -51,8 +52,9 @@ conditioner. `morphogen systems` lists these pages too, and nothing is registere
 
 Each comes in three sizes: *tiny* for tests, *small* for minutes on two cores, *paper* for the shape that was published. The numbers
 beside them are parameters, all of them learned; where none are, because nothing is descended, what is fitted is counted instead (†).
-Figures are those of the records: bits/dim is exact (=) or an upper bound (≤); "none" is a model without a likelihood; a dash is a
-system that was not part of that comparison.
+Figures are those of the records, which `morphogen reproduce` makes again: bits/dim is exact (=), an upper bound (≤) or an estimate (≈);
+"none" is a model without a likelihood, a dash what was not measured. Fréchet distances are between features of a classifier of the data, or
+of a network of random weights where nobody named classes: those of one recipe compare, those of two do not.
 
     morphogen train NAME --data DATA --size small --time 4m
 """
@@ -83,24 +85,28 @@ def _systems(of: list[Page]) -> str:
 
 
 def _figures(of: list[Page]) -> list[str]:
-    """A table of what was measured; nothing for a medium of which nothing was."""
-    records = {name: json.loads(path.read_text(encoding="utf8")) for name in RECORDS if (path := RESULTS / f"{name}.json").exists()}
-    known = {name: record["figures"] for name, record in records.items() if any(page.name in record["figures"] for page in of)}
-    if not known:
+    """A table of what was measured, a line for each record that has a system; nothing for a medium of which nothing was."""
+    rows = [row for page in of for name, recipe in RECIPES.items() if (row := _row(page, name, recipe.what)) is not None]
+    if not rows:
         return ["*Not measured yet*: no record has a figure of these.\n"]
-    heads = [f"{name}: {what}" for name in known for what in ("bits/dim", "Fréchet")]
-    lines = ["| system | " + " | ".join(heads) + " |", "|---|" + "---:|" * len(heads)]
-    for page in of:
-        cells = [cell for name, figures in known.items() for cell in _cells(name, page.name, figures.get(page.name))]
-        lines.append(f"| {_link(page)} | " + " | ".join(cells) + " |")
-    return ["\n".join(lines) + "\n"]
+    return ["\n".join(["| system | measured in | bits/dim | Fréchet |", "|---|---|---:|---:|", *rows]) + "\n"]
 
 
-def _cells(record: str, system: str, row: Mapping[str, Any] | None) -> list[str]:
-    if row is None:
-        return ["-", "-"]
-    forms = (("likelihood", "bits"), ("frechet", ".2f"))
-    return [f"<!-- figure: {record} figures.{system}.{key} {form} -->not yet" if row[key] else "none" for key, form in forms]
+def _row(page: Page, name: str, what: str) -> str | None:
+    """What a recipe's record has of a system; None: nothing, or there is no record."""
+    path = RESULTS / f"{name}.json"
+    found = json.loads(path.read_text(encoding="utf8"))["figures"].get(page.name, {}) if path.exists() else {}
+    cells = [_cell(name, page.name, found, key) for key in FIGURES]
+    return None if set(cells) == {"-"} else f"| {_link(page)} | `{name}`: {what} | " + " | ".join(cells) + " |"
+
+
+def _cell(record: str, system: str, found: Mapping[str, Any], key: str) -> str:
+    held, form = FIGURES[key]
+    if key not in found:
+        return "-"
+    if found[key] is None:
+        return "none"
+    return f"<!-- figure: {record} figures.{system}.{key} {form} -->not yet" if held in found[key] else "-"
 
 
 def _count(model: Any) -> str:

@@ -85,6 +85,16 @@ def sample_is_a_function_of_its_index(model: Any, batch: Batch) -> None:
     assert distance <= (0 if not together.is_floating_point() else 1e-5), f"sample 5 alone differs by {distance:.2g}"
 
 
+def draws_in_fewer_bits(model: Any, batch: Batch) -> None:
+    """In bf16 it draws what it draws in fp32, as far as kind, shape and finiteness go, and its weights stay as they are."""
+    last, before = _last(model), {name: tensor.clone() for name, tensor in tensors(model).items()}
+    condition = None if last.conditioner is None else _eight(batch.condition)
+    drawn, whole = (last.sample(8, condition, seed=3, precision=precision).tensor for precision in ("bf16", "fp32"))
+    assert drawn.dtype == whole.dtype and drawn.shape == whole.shape, f"{drawn.dtype} {drawn.shape}, where {whole.dtype} {whole.shape}"
+    assert drawn.isfinite().all(), "what is drawn is not finite"
+    assert all(torch.equal(tensor, before[name]) for name, tensor in tensors(model).items()), "the weights changed"
+
+
 def losses_are_per_row(model: Any, batch: Batch) -> None:
     """The losses of three rows are those of the same rows in the batch: accumulation is the large batch (<= 1e-4 relative)."""
     for stage in _stages(model):
@@ -197,6 +207,7 @@ LAWS: dict[str, Callable[[Any, Batch], None]] = {
         saved_and_loaded_is_equal,
         gradient_reaches_every_owned_parameter,
         sample_is_a_function_of_its_index,
+        draws_in_fewer_bits,
         losses_are_per_row,
         likelihood_is_typed,
         condition_is_heard_and_null_does_not_leak,

@@ -80,6 +80,15 @@ def test_a_picture_becomes_one_of_another_class(monkeypatch, capsys):
     assert "DDIM" in told["sampler"] and sorted(p.name for p in Path(RUN, "edits").glob("0*.png")) == ["0000.png", "0001.png"]
 
 
+def test_in_bf16_others_are_drawn_and_it_is_said(monkeypatch, capsys):
+    for precision in ("fp32", "bf16"):
+        assert run(monkeypatch, "sample", "--n", "4", "--steps", "4", "--precision", precision, "--out", precision) == 0
+    made = [json.loads(Path(folder, "samples.json").read_text()) for folder in ("fp32", "bf16")]
+    assert "precision" not in made[0] and made[1] == made[0] | {"precision": "bf16"}
+    one, other = (np.stack([np.asarray(Image.open(f"{folder}/000{i}.png")) for i in range(4)]).astype(int) for folder in ("fp32", "bf16"))
+    assert (one != other).any() and np.abs(one - other).mean() < 16
+
+
 def test_a_film_lies_beside_the_sheet_and_a_negative_class_is_written_down(monkeypatch, capsys):
     words = ["sample", "--n", "12", "--condition", "7", "--sampler", "ddim", "--steps", "4", "--guidance", "3", "--negative", "index:1"]
     assert run(monkeypatch, *words, "--film") == 0
@@ -123,6 +132,7 @@ BAD = {
     "two looks at a part": (["edit", "digit0.png", "--mask", "mask.png", "--sampler", "heun"], ["Heun", "DDPM or DDIM"]),
     "more steps than the chain, editing": (["edit", "digit0.png", *HALF, "--steps", "51"], ["DDPM", "steps must be 1 .. 50"]),
     "more steps than the chain": (["sample", "--sampler", "ddim", "--steps", "51"], ["DDIM", "steps must be 1 .. 50"]),
+    "no such precision": (["sample", "--precision", "fp8"], ["--precision fp8", "bf16"]),
     "no step": (["sample", "--steps", "0"], ["--steps 0", "above 0"]),
     "negative without guidance": (["sample", "--condition", "3", "--negative", "8"], ["--negative 8", "--guidance 3"]),
     "unknown negative": (["sample", "--negative", "cow", "--guidance", "3"], ["'cow'", "0, 1, 2"]),

@@ -9,12 +9,12 @@ from rich.console import Console
 from torch import nn
 
 from morphogen.component import ConfigError
+from morphogen.numerics.precision import autocast, native_bf16
 from morphogen.plan import Adam, AdamW, Plan
 from morphogen.training import Progress, train
 from morphogen.training.ema import Ema
 from morphogen.training.journal import Journal
 from morphogen.training.optimizers import players_of
-from morphogen.training.precision import autocast, native_bf16
 from morphogen.training.progress import Budget
 from morphogen.training.stages import shared
 from training.toys import Rows, denoiser, duel

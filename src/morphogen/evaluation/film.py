@@ -41,7 +41,7 @@ def film(
         model: of diffusion, over pictures.
         n, sampler, seed, condition: as of `Model.sample`.
         frames: how many of the sampler's calls to show at most, evenly.
-        options: of `Model.sample`: indices, negative.
+        options: of `Model.sample`: indices, negative, precision.
 
     Errors: Unsupported for a model that takes no noise away, or draws no pictures.
     """

@@ -28,11 +28,11 @@ from morphogen.compose import Staged
 from morphogen.files import fresh_directory
 from morphogen.model import Model, save
 from morphogen.numerics.memory import keep_freed_memory
+from morphogen.numerics.precision import Precision
 from morphogen.rank import Rank
 from morphogen.training.checkpoint import Checkpoint, Checkpoints, Every, copy_into, nested, own_tensors
 from morphogen.training.interrupt import Interrupt
 from morphogen.training.journal import Journal
-from morphogen.training.precision import Precision
 from morphogen.training.progress import Budget, Clock, Progress
 from morphogen.training.stages import in_order
 from morphogen.training.step import Examples, Outcome, Stepper

@@ -20,12 +20,12 @@ from torch import Tensor, nn
 from morphogen.component import ConfigError
 from morphogen.contract import Batch, Losses
 from morphogen.model import Model
+from morphogen.numerics.precision import Precision, autocast
 from morphogen.numerics.randomness import Rng
 from morphogen.rank import Rank
 from morphogen.training.ema import Ema
 from morphogen.training.optimizers import Player, players_of
 from morphogen.training.order import Order
-from morphogen.training.precision import Precision, autocast
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
