@@ -3,7 +3,7 @@ r"""EDM: noise is the clock, and everything the network sees or says has varianc
     x_0 = c_skip x + c_out F(c_in x, ln(sigma) / 4),     loss = |F - what it should be|^2,     ln sigma ~ N(-1.2, 1.2^2)
 
 Paper: Elucidating the design space of diffusion-based generative models, Karras, Aittala, Aila & Laine, 2022 ("paper": 18 steps of Heun's
-rule, 35 calls; the U-Net is that of ddpm, where theirs is Song et al.'s). Figure of this page: not measured.
+rule, 35 calls; the U-Net is that of ddpm, where theirs is Song et al.'s). Figure of this page: recipes/results/fashion-diffusions.json.
 """
 
 __all__ = ["edm"]

@@ -5,7 +5,7 @@ r"""NCSN: the gradient of log p at every level of noise, and a walk along it whi
 Papers: Generative modeling by estimating gradients of the data distribution, Song & Ermon, 2019 ("paper": 10 levels of 100 steps each);
 Improved techniques for training score-based generative models, Song & Ermon, 2020 (the largest sigma is about the largest distance of two
 pictures; a last step without noise). The network is ddpm's U-Net, which hears sigma as a time and says F of Karras et al. (2022), where
-theirs is a RefineNet. Figure of this page: not measured.
+theirs is a RefineNet. Figure of this page: recipes/results/fashion-diffusions.json.
 """
 
 __all__ = ["ncsn"]

@@ -4,7 +4,8 @@ r"""Score SDE: data drift into noise by a stochastic equation in continuous time
 
 Paper: Score-based generative modeling through stochastic differential equations, Song, Sohl-Dickstein, Kingma, Kumar, Ermon & Poole, 2021
 ("paper": 1000 steps down, each with one of Langevin's beside it, under VE; the U-Net is that of ddpm). `process` is VE, VP or SubVP. Under
-VE x grows to fifty times its size, so the network sees it scaled and says Karras et al.'s F. Figure of this page: not measured.
+VE x grows to fifty times its size, so the network sees it scaled and says Karras et al.'s F.
+Figure of this page: recipes/results/fashion-diffusions.json.
 """
 
 __all__ = ["score_sde"]
