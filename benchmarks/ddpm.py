@@ -29,8 +29,10 @@ from morphogen.conditioning.label import Label
 from morphogen.contract import Sampler
 from morphogen.data import Pictures
 from morphogen.families.diffusion import DDIM, Diffusion, DiscretizedGaussian, LinearBetas
+from morphogen.inference import BFloat16, Quantized
 from morphogen.model import Model, parameters
 from morphogen.networks.unet import UNet
+from morphogen.numerics.precision import native_bf16
 from morphogen.plan import AdamW, Cosine, Plan
 from morphogen.representations.pixels import Pixels
 from morphogen.training import train
@@ -39,6 +41,7 @@ SHAPE, CHANNELS, MULTIPLIERS, ATTENTION = (1, 32, 32), 64, (1, 2, 2), (16,)
 HEADS = 16  # of 8 channels, diffusers' default
 TRAIN_STEPS, PICTURES, STEPS, GUIDED_STEPS = 2, 4, 50, 25
 CLASSES, SCALE = 10, 3.0
+OURS = "Quantized(model, BFloat16()).sample({}, precision='auto')"
 
 
 def ddpm_train(name: Name) -> list[Duel]:
@@ -60,14 +63,15 @@ def ddim50_sample(name: Name) -> list[Duel]:
     theirs, model, config = _both(name)
     pipeline = peer.sampling(theirs, PICTURES, STEPS, best_dtype(name), name.best)
     said = config | {"batch": PICTURES, "steps": STEPS} | {
-        "ours": "Model.sample(DDIM)" + ", the network by torch.compile, frozen" * name.compiled,
+        "ours": OURS.format("DDIM") + ", the network by torch.compile, frozen" * name.compiled,
         "peer": "DDIMPipeline" + ", channels-last" * name.best,
     }  # fmt: skip
-    duel = _drawn(_drawing(name, model, DDIM(STEPS)), pipeline, said)
+    light = _light(name, model)
+    duel = _drawn(_drawing(name, light, DDIM(STEPS)), pipeline, said)
     if not name.compiled:
         return [duel]
-    cast(UNet, model.objective.network).compile(dynamic=False, options={"freezing": True})
-    return [replace(duel, first=_drawing(name, model, DDIM(1)))]  # its one step compiles
+    cast(Any, light.objective).network.compile(dynamic=False, options={"freezing": True})
+    return [replace(duel, first=_drawing(name, light, DDIM(1)))]  # its one step compiles
 
 
 def guided_sample(name: Name) -> list[Duel]:
@@ -76,12 +80,17 @@ def guided_sample(name: Name) -> list[Duel]:
     labels = torch.arange(PICTURES) % CLASSES
     loop = peer.guiding(theirs, labels, CLASSES, GUIDED_STEPS, SCALE, best_dtype(name), name.best)
     said = config | {"batch": PICTURES, "steps": GUIDED_STEPS, "classes": CLASSES, "scale": SCALE} | {
-        "ours": "Model.sample(Guided(DDIM))", "peer": "diffusers' documented loop with DDIMScheduler" + ", channels-last" * name.best,
+        "ours": OURS.format("Guided(DDIM)"), "peer": "diffusers' documented loop with DDIMScheduler" + ", channels-last" * name.best,
     }  # fmt: skip
-    return [_drawn(_drawing(name, model, Guided(DDIM(GUIDED_STEPS), SCALE), labels), loop, said)]
+    return [_drawn(_drawing(name, _light(name, model), Guided(DDIM(GUIDED_STEPS), SCALE), labels), loop, said)]
 
 
-def _drawing(name: Name, model: Model, sampler: Sampler, labels: Tensor | None = None) -> Callable[[], None]:
+def _light(name: Name, model: Model) -> Model | Quantized:
+    """Its weights in the precision that it multiplies in."""
+    return Quantized(model, BFloat16()) if ours_precision(name) == "auto" and native_bf16(model.device) else model
+
+
+def _drawing(name: Name, model: Model | Quantized, sampler: Sampler, labels: Tensor | None = None) -> Callable[[], None]:
     """`PICTURES` of ours."""
 
     def ours() -> None:

@@ -154,7 +154,8 @@ class Model(Component, Boundary):
             rank: of several processes, all of which call this: each draws its share, and all get the whole.
             negative: a condition, one for all or [n], that `Guided` pushes away from in the place of none; the model need not have been
                 trained without its condition.
-            precision: in which the networks multiply; another than "fp32" draws other samples, nearly the same, in up to half the time.
+            precision: in which the networks multiply; another than "fp32" draws other samples, nearly the same, in up to half the time
+                (and of `inference.Quantized(model, BFloat16())` with half the bytes of weights).
 
         Errors: ConfigError for a negative condition that nothing pushes away from.
         """

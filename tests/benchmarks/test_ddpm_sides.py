@@ -63,12 +63,13 @@ def counted(network: nn.Module, work: Callable[[], object]) -> list[int]:
 @pytest.mark.parametrize("name", [name for name in GOALS if name.startswith(("ddim50-sample", "guided-sample"))])
 def test_both_sides_take_the_steps_that_are_told(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made: dict[str, Any] = {}
-    both = ddpm._both
+    both, light = ddpm._both, ddpm._light
     monkeypatch.setattr(ddpm, "_both", lambda *given: made.setdefault("both", both(*given)))
+    monkeypatch.setattr(ddpm, "_light", lambda *given: made.setdefault("light", light(*given)))
     monkeypatch.setattr(UNet, "compile", lambda network, **told: made.update(told))  # minutes, and what it makes is torch's
     parsed = parse(name.split())
     (duel,) = getattr(ddpm, parsed.bench.replace("-", "_"))(parsed)
-    theirs, model, _ = made["both"]
+    (theirs, *_), model = made["both"], made["light"]
     rows = 2 * TINY["PICTURES"] if parsed.bench == "guided-sample" else TINY["PICTURES"]  # type: ignore[operator]
     expected = [rows] * duel.config["steps"]
     assert counted(model.objective.network, duel.ours) == counted(theirs, duel.peer) == expected

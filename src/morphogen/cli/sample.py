@@ -48,16 +48,14 @@ def sample(
     numbers |= {"repetition_penalty": repetition_penalty, "no_repeat_ngram_size": no_repeat_ngram_size, "max_new": max_new}
     how = choose_sampler(model, sampler, guidance, numbers, {"stop": stop or None, "json_schema": json_schema, "regex": regex})
     how = steered(chosen, how, towards, condition, where)
-    asked = _asked(chosen, model, condition, prompt, sketch, len(which))
+    asked, folder = _asked(chosen, model, condition, prompt, sketch, len(which)), out or chosen.directory / "samples"
     options = {"negative": check_negative(chosen, negative, guidance), "precision": choose_precision(precision)}
-    folder = out or chosen.directory / "samples"
     if film:
         rank.once(lambda: _film(model, asked, how, seed, torch.tensor(which[:FILMED]), folder, options))
     samples = model.sample(len(which), asked, how, seed, torch.tensor(which), rank=rank, **options)
     drawn = keep(chosen, samples, folder, rank, lambda shown: sheet({"": shown}))
-    if isinstance(drawn[0], str):
-        typer.echo("\n---\n".join(drawn[:4]))
-    typer.echo(f"{len(which)} samples of {chosen.directory.name} by {how!r} in {folder}")
+    texts = ["\n---\n".join(drawn[:4])] if isinstance(drawn[0], str) else []
+    typer.echo("\n".join([*texts, f"{len(which)} samples of {chosen.directory.name} by {how!r} in {folder}"]))
     if show:
         rank.once(lambda: open_file(folder / "sheet.png"))
 

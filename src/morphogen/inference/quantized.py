@@ -2,8 +2,8 @@
 
     light = Quantized(model, Int8());  light.sample(...), light.log_prob(...);  save(light, "folder")
 
-Linear layers and embeddings, wherever they stand in the model, hold their matrices as `weights` says; all else is copied as it is. What
-it costs is a figure and not a promise: `evaluation.precision.precision_cost`.
+Linear layers, convolutions and embeddings, wherever they stand in the model, hold their matrices as `weights` says; all else is copied as
+it is. What it costs is a figure and not a promise: `evaluation.precision.precision_cost`.
 """
 
 __all__ = ["Quantized"]
@@ -16,7 +16,7 @@ from torch import nn
 
 from morphogen.component import Component
 from morphogen.contract import Batch, Boundary, Conditioner, Likelihood, Losses, Objective, Representation, Unsupported
-from morphogen.inference.weights import HeldEmbedding, HeldLinear, Weights
+from morphogen.inference.weights import HeldConvolution, HeldEmbedding, HeldLinear, Weights
 from morphogen.model import Model, Samples
 from morphogen.numerics.randomness import Rng
 
@@ -73,11 +73,13 @@ class Quantized(Component, Boundary):
 
 
 def _held(model: Model, weights: Weights) -> Model:
-    """A copy with every linear layer and every scoring embedding held; the matrices themselves are never copied."""
+    """A copy with every linear layer, convolution and scoring embedding held; the matrices themselves are never copied."""
     memo: dict[int, Any] = {}
     for part in model.modules():
         if type(part) is nn.Linear:
             memo[id(part)] = HeldLinear(part, weights)
+        elif type(part) in (nn.Conv1d, nn.Conv2d):
+            memo[id(part)] = HeldConvolution(part, weights)  # type: ignore[arg-type]
         elif isinstance(part, nn.Embedding) and hasattr(part, "scores"):
             memo[id(part)] = HeldEmbedding(part, weights)
     return copy.deepcopy(model, memo)

@@ -4,14 +4,16 @@ r"""Matrices held in fewer bytes: a step of a language model reads every weight 
     Int8       w_oi ~ s_o q_oi,  s_o = max_i |w_oi| / 127,  q_oi = round(w_oi / s_o)        a quarter; one scale an output channel
 
 Only what is held is rounded: sums are taken in float32 or better, and what comes out is what went in. Products are taken in bfloat16 by
-both, as the processor multiplies it natively: that rounds the input too, and is the larger part of the error of int8.
+both, as the processor multiplies it natively: that rounds the input too, and is the larger part of the error of int8. A convolution's
+kernels are rows of such a matrix.
 
 Reference: LLM.int8(), Dettmers, Lewis, Belkada & Zettlemoyer, 2022 (absmax scaling by channel; here of the weights alone).
 """
 
-__all__ = ["BFloat16", "HeldEmbedding", "HeldLinear", "Int8", "Weights"]
+__all__ = ["BFloat16", "HeldConvolution", "HeldEmbedding", "HeldLinear", "Int8", "Weights"]
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -28,34 +30,45 @@ class Weights(Component, ABC):
     """A way to hold matrices."""
 
     @abstractmethod
-    def hold(self, matrix: Float[Tensor, "o i"]) -> "Held":
-        """The matrix, so held."""
+    def hold(self, matrix: Float[Tensor, "o i"], bias: Float[Tensor, " o"] | None = None) -> "Held":
+        """The matrix, so held, and what is added to its products."""
 
 
 class BFloat16(Weights):
     """Half the bytes of float32."""
 
-    def hold(self, matrix: Float[Tensor, "o i"]) -> "Held":
-        return _Rounded(matrix)
+    def hold(self, matrix: Float[Tensor, "o i"], bias: Float[Tensor, " o"] | None = None) -> "Held":
+        return _Rounded(matrix, bias)
 
 
 class Int8(Weights):
     """A quarter of the bytes, and four for each output channel (Dettmers et al. 2022)."""
 
-    def hold(self, matrix: Float[Tensor, "o i"]) -> "Held":
-        return _Scaled(matrix)
+    def hold(self, matrix: Float[Tensor, "o i"], bias: Float[Tensor, " o"] | None = None) -> "Held":
+        return _Scaled(matrix, bias)
 
 
 class Held(nn.Module, ABC):
-    """A matrix W [O, I] that is multiplied and looked up, and never trained."""
+    """A matrix W [O, I] that is multiplied and looked up, and never trained; b [O], or None, is added to its products."""
+
+    bias: Tensor | None
 
     @abstractmethod
     def forward(self, x: Float[Tensor, "... i"]) -> Float[Tensor, "... o"]:
-        """x W^T, in the precision of x."""
+        """x W^T + b, in the precision of x, or in that of autocast."""
 
     @abstractmethod
     def rows(self, ids: Int[Tensor, "..."]) -> Float[Tensor, "... i"]:
         """Rows of W, float32."""
+
+    @abstractmethod
+    def factors(self) -> tuple[Float[Tensor, "o i"], Float[Tensor, " o"] | None]:
+        """W = diag(s) M, M in bfloat16; s None: ones, and then b is in bfloat16 too."""
+
+    def dense(self) -> Float[Tensor, "o i"]:
+        """W, float32."""
+        matrix, scale = self.factors()
+        return matrix.float() if scale is None else matrix * scale[:, None]
 
 
 class HeldLinear(nn.Module):
@@ -68,13 +81,56 @@ class HeldLinear(nn.Module):
 
     def __init__(self, linear: nn.Linear, weights: Weights):
         super().__init__()
-        self.matrix = weights.hold(linear.weight.detach())
-        self.register_buffer("weight", _like(linear), persistent=False)
-        self.bias = None if linear.bias is None else nn.Parameter(linear.bias.detach().clone(), requires_grad=False)
+        self.matrix = weights.hold(linear.weight.detach(), _constant(linear.bias))
+        self.in_features, self.out_features = linear.in_features, linear.out_features
 
     def forward(self, x: Float[Tensor, "... i"]) -> Float[Tensor, "... o"]:
-        y = self.matrix(x)
-        return y if self.bias is None else y + self.bias
+        return self.matrix(x)
+
+    @property
+    def weight(self) -> Float[Tensor, "o i"]:
+        """The matrix, as networks that go step by step read it."""
+        return self.matrix.dense()
+
+    @property
+    def bias(self) -> Float[Tensor, " o"] | None:
+        """What is added, beside it."""
+        return None if self.matrix.bias is None else self.matrix.bias.float()
+
+
+class HeldConvolution(nn.Module):
+    """What stands in the place of `nn.Conv1d` or `nn.Conv2d`.
+
+    Arguments:
+        convolution: whose kernels it holds.
+        weights: how: a kernel is a row.
+    """
+
+    def __init__(self, convolution: nn.Conv1d | nn.Conv2d, weights: Weights):
+        super().__init__()
+        self.matrix = weights.hold(convolution.weight.detach().flatten(1), _constant(convolution.bias))
+        self.kernel, self.kernel_size = convolution.weight.shape[1:], convolution.kernel_size
+        self.convolve = F.conv2d if isinstance(convolution, nn.Conv2d) else F.conv1d
+        self.how: Any = convolution.stride, convolution.padding, convolution.dilation, convolution.groups
+
+    def forward(self, x: Float[Tensor, "b c *n"]) -> Float[Tensor, "b d *m"]:
+        (kernels, scale), bias = self.matrix.factors(), self.matrix.bias
+        kernels = kernels.unflatten(1, self.kernel)
+        if scale is None:
+            return _as_asked(self.convolve(x.bfloat16(), kernels, bias, *self.how), x)
+        each = (slice(None), *(None,) * (x.ndim - 2))  # channel
+        y = self.convolve(x.bfloat16(), kernels, None, *self.how) * scale[each]
+        return _as_asked(y if bias is None else y + bias[each], x)
+
+    @property
+    def weight(self) -> Float[Tensor, "d c *k"]:
+        """The kernels, as networks that go through a picture place by place read them."""
+        return self.matrix.dense().unflatten(1, self.kernel)
+
+    @property
+    def bias(self) -> Float[Tensor, " d"] | None:
+        """What is added, beside them."""
+        return None if self.matrix.bias is None else self.matrix.bias.float()
 
 
 class HeldEmbedding(nn.Module):
@@ -88,7 +144,7 @@ class HeldEmbedding(nn.Module):
     def __init__(self, embedding: nn.Embedding, weights: Weights):
         super().__init__()
         self.matrix = weights.hold(embedding.weight.detach())
-        self.register_buffer("weight", _like(embedding), persistent=False)
+        self.register_buffer("weight", embedding.weight.detach().new_empty(0), persistent=False)  # the place of what comes out
         self.vocabulary: int = embedding.vocabulary  # type: ignore[assignment]
 
     def forward(self, ids: Int[Tensor, "..."]) -> Float[Tensor, "... d"]:
@@ -99,32 +155,43 @@ class HeldEmbedding(nn.Module):
         return self.matrix(h)[..., : self.vocabulary]
 
 
-def _like(part: nn.Linear | nn.Embedding) -> Tensor:
-    """No weights, but the place and the precision of what comes out: what others ask of `weight`."""
-    return part.weight.detach().new_empty(0)
+def _as_asked(y: Tensor, x: Tensor) -> Tensor:
+    """y in the precision of x, or in that of autocast."""
+    kind = x.device.type
+    return y.to(torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype)
+
+
+def _constant(bias: Tensor | None) -> Tensor | None:
+    """A copy that is not trained."""
+    return None if bias is None else bias.detach().clone()
 
 
 class _Rounded(Held):
-    def __init__(self, matrix: Tensor):
+    def __init__(self, matrix: Tensor, bias: Tensor | None = None):
         super().__init__()
         self.register_buffer("rounded", matrix.bfloat16())
+        self.register_buffer("bias", None if bias is None else bias.bfloat16())
 
     rounded: Tensor
 
     def forward(self, x: Float[Tensor, "... i"]) -> Float[Tensor, "... o"]:
-        return F.linear(x.bfloat16(), self.rounded).to(x.dtype)
+        return _as_asked(F.linear(x.bfloat16(), self.rounded, self.bias), x)
 
     def rows(self, ids: Int[Tensor, "..."]) -> Float[Tensor, "... i"]:
         return self.rounded[ids].float()
 
+    def factors(self) -> tuple[Float[Tensor, "o i"], Float[Tensor, " o"] | None]:
+        return self.rounded, None
+
 
 class _Scaled(Held):
-    def __init__(self, matrix: Tensor):
+    def __init__(self, matrix: Tensor, bias: Tensor | None = None):
         super().__init__()
         scale = matrix.abs().amax(1).clamp_min(torch.finfo(torch.float32).tiny) / 127
         levels = (matrix / scale[:, None]).round().to(torch.int8)
         self.register_buffer("scale", scale)
         self.register_buffer("levels", F.pad(levels, (0, 0, 0, -len(levels) % TILE)))
+        self.register_buffer("bias", bias)
         self.register_buffer("ones", torch.ones(len(self.levels), dtype=torch.bfloat16, device=matrix.device), persistent=False)
 
     scale: Tensor
@@ -137,7 +204,11 @@ class _Scaled(Held):
             y = torch._weight_int8pack_mm(flat, self.levels, self.ones)  # the scales themselves are not rounded to bfloat16
         else:
             y = F.linear(flat, self.levels.bfloat16())  # -127 .. 127 are whole in bfloat16
-        return (y[:, : len(self.scale)].float() * self.scale).to(x.dtype).unflatten(0, x.shape[:-1])
+        y = y[:, : len(self.scale)].float() * self.scale
+        return _as_asked(y if self.bias is None else y + self.bias, x).unflatten(0, x.shape[:-1])
 
     def rows(self, ids: Int[Tensor, "..."]) -> Float[Tensor, "... i"]:
         return self.levels[ids].float() * self.scale[ids][..., None]
+
+    def factors(self) -> tuple[Float[Tensor, "o i"], Float[Tensor, " o"] | None]:
+        return self.levels[: len(self.scale)].bfloat16(), self.scale

@@ -5,7 +5,7 @@ r"""Scaled dot-product attention, by whichever kernel is quicker where it runs.
 torch's fused kernel never writes the weights down, which wins where they are many (Dao et al. 2022, "FlashAttention"). On a CPU its
 inner products are scalar in bf16 and its backward pass slow: for the 256 places of a picture and 8 channels a head, written out it costs
 23 ms where the fused one takes 68, and for GPT blocks of 256 symbols 22 where it takes 48 (both ways, bf16, two cores). So on a CPU short
-sequences are written out, as many rows at a time as their weights fit a core's cache.
+sequences are written out, as many rows at a time as their weights fit a part of the cache that the cores share.
 """
 
 __all__ = ["attend"]
@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 _WRITTEN_OUT = {torch.bfloat16: 2**19}  # weights of one head up to which the fused kernel is slower; it skips what lies after the diagonal
 _WRITTEN_OUT_ELSE = 2**15
-_AT_A_TIME = 2**21  # bytes of the weights that are worked on together: both cores' caches of the second level
+_AT_A_TIME = 2**23  # bytes of the weights that are worked on together: a quarter of the cache that the cores share
 
 
 def attend(
@@ -42,8 +42,8 @@ def attend(
     if causal:
         bias = _after(queries) if bias is None else bias + _after(queries)
     rows = max(1, _AT_A_TIME // (weights * queries.shape[1] * queries.element_size()))
-    queries, keys = queries / math.sqrt(queries.shape[-1]), keys.transpose(2, 3)
-    parts = zip(queries.split(rows), keys.split(rows), values.split(rows), strict=True)
+    queries, keys, values = (heads.contiguous() for heads in (queries / math.sqrt(queries.shape[-1]), keys, values))  # once, not by part
+    parts = zip(queries.split(rows), keys.transpose(2, 3).split(rows), values.split(rows), strict=True)
     own = bias is not None and bias.ndim == 4 and len(bias) > 1  # of each row
     biases = bias.split(rows) if own else itertools.repeat(bias)  # type: ignore[union-attr]
     averages = [_weigh(q @ k, more) @ v for (q, k, v), more in zip(parts, biases, strict=False)]
