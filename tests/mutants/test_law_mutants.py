@@ -101,16 +101,16 @@ def averages_forgotten_on_resuming(monkeypatch):
     monkeypatch.setattr(Ema, "restore", lambda self, state: None)
 
 
-def too_large_in_bf16(monkeypatch):
+def a_sign_lost_in_bf16(monkeypatch):
     forward = nn.Linear.forward
-    monkeypatch.setattr(nn.Linear, "forward", lambda self, x: forward(self, x) * (torch.inf if torch.is_autocast_enabled("cpu") else 1))
+    monkeypatch.setattr(nn.Linear, "forward", lambda self, x: forward(self, x) * (-1 if torch.is_autocast_enabled("cpu") else 1))
 
 
 MUTANTS = {
     "saved_and_loaded_is_equal": (save_in_half_precision, "vae"),
     "gradient_reaches_every_owned_parameter": (label_without_gradient, "vae"),
     "sample_is_a_function_of_its_index": (noise_from_the_global_generator, "vae"),
-    "draws_in_fewer_bits": (too_large_in_bf16, "vae"),
+    "draws_in_fewer_bits": (a_sign_lost_in_bf16, "vae"),
     "losses_are_per_row": (losses_centred_over_the_batch, "vae"),
     "likelihood_is_typed": (a_mass_above_one, "gated_pixelcnn"),
     "condition_is_heard_and_null_does_not_leak": (null_that_knows_the_condition, "ddpm"),
