@@ -41,7 +41,6 @@ SHAPE, CHANNELS, MULTIPLIERS, ATTENTION = (1, 32, 32), 64, (1, 2, 2), (16,)
 HEADS = 16  # of 8 channels, diffusers' default
 TRAIN_STEPS, PICTURES, STEPS, GUIDED_STEPS = 2, 4, 50, 25
 CLASSES, SCALE = 10, 3.0
-OURS = "Quantized(model, BFloat16()).sample({}, precision='auto')"
 
 
 def ddpm_train(name: Name) -> list[Duel]:
@@ -61,12 +60,12 @@ def ddpm_train(name: Name) -> list[Duel]:
 def ddim50_sample(name: Name) -> list[Duel]:
     """Pictures a second, of 50 steps each."""
     theirs, model, config = _both(name)
+    light = _light(name, model)
     pipeline = peer.sampling(theirs, PICTURES, STEPS, best_dtype(name), name.best)
     said = config | {"batch": PICTURES, "steps": STEPS} | {
-        "ours": OURS.format("DDIM") + ", the network by torch.compile, frozen" * name.compiled,
+        "ours": _said(light, "DDIM") + ", the network by torch.compile, frozen" * name.compiled,
         "peer": "DDIMPipeline" + ", channels-last" * name.best,
     }  # fmt: skip
-    light = _light(name, model)
     duel = _drawn(_drawing(name, light, DDIM(STEPS)), pipeline, said)
     if not name.compiled:
         return [duel]
@@ -77,17 +76,22 @@ def ddim50_sample(name: Name) -> list[Duel]:
 def guided_sample(name: Name) -> list[Duel]:
     """Pictures a second, each pushed towards its class."""
     theirs, model, config = _both(name, CLASSES)
-    labels = torch.arange(PICTURES) % CLASSES
+    light, labels = _light(name, model), torch.arange(PICTURES) % CLASSES
     loop = peer.guiding(theirs, labels, CLASSES, GUIDED_STEPS, SCALE, best_dtype(name), name.best)
     said = config | {"batch": PICTURES, "steps": GUIDED_STEPS, "classes": CLASSES, "scale": SCALE} | {
-        "ours": OURS.format("Guided(DDIM)"), "peer": "diffusers' documented loop with DDIMScheduler" + ", channels-last" * name.best,
+        "ours": _said(light, "Guided(DDIM)"), "peer": "diffusers' documented loop with DDIMScheduler" + ", channels-last" * name.best,
     }  # fmt: skip
-    return [_drawn(_drawing(name, _light(name, model), Guided(DDIM(GUIDED_STEPS), SCALE), labels), loop, said)]
+    return [_drawn(_drawing(name, light, Guided(DDIM(GUIDED_STEPS), SCALE), labels), loop, said)]
 
 
 def _light(name: Name, model: Model) -> Model | Quantized:
     """Its weights in the precision that it multiplies in."""
     return Quantized(model, BFloat16()) if ours_precision(name) == "auto" and native_bf16(model.device) else model
+
+
+def _said(model: Model | Quantized, sampler: str) -> str:
+    """What of ours runs."""
+    return ("Quantized(model, BFloat16())" if isinstance(model, Quantized) else "Model") + f".sample({sampler}, precision=...)"
 
 
 def _drawing(name: Name, model: Model | Quantized, sampler: Sampler, labels: Tensor | None = None) -> Callable[[], None]:

@@ -3,14 +3,14 @@ r"""Matrices held in fewer bytes: a step of a language model reads every weight 
     BFloat16   w rounded to 8 bits of mantissa                                            half the bytes
     Int8       w_oi ~ s_o q_oi,  s_o = max_i |w_oi| / 127,  q_oi = round(w_oi / s_o)        a quarter; one scale an output channel
 
-Only what is held is rounded: sums are taken in float32 or better, and what comes out is what went in. Products are taken in bfloat16 by
-both, as the processor multiplies it natively: that rounds the input too, and is the larger part of the error of int8. A convolution's
-kernels are rows of such a matrix.
+Only what is held is rounded (by bfloat16, what is added to the products too): sums are taken in float32 or better, and what comes out is
+what went in, or what autocast asks for. Products are taken in bfloat16 by both, as the processor multiplies it natively: that rounds the
+input too, and is the larger part of the error of int8. A convolution's kernels are rows of such a matrix.
 
 Reference: LLM.int8(), Dettmers, Lewis, Belkada & Zettlemoyer, 2022 (absmax scaling by channel; here of the weights alone).
 """
 
-__all__ = ["BFloat16", "HeldConvolution", "HeldEmbedding", "HeldLinear", "Int8", "Weights"]
+__all__ = ["BFloat16", "HeldConvolution", "HeldEmbedding", "HeldLayer", "HeldLinear", "Int8", "Weights"]
 
 from abc import ABC, abstractmethod
 from typing import Any
@@ -71,7 +71,31 @@ class Held(nn.Module, ABC):
         return matrix.float() if scale is None else matrix * scale[:, None]
 
 
-class HeldLinear(nn.Module):
+class HeldLayer(nn.Module, ABC):
+    """A layer that never learns again; whoever goes step by step reads its `weight` and `bias` as those of the layer it stands for.
+
+    Arguments:
+        layer: whose weights it holds.
+        weights: how: what makes one output is a row.
+    """
+
+    def __init__(self, layer: nn.Linear | nn.Conv1d | nn.Conv2d, weights: Weights):
+        super().__init__()
+        bias = None if layer.bias is None else layer.bias.detach().clone()
+        self.matrix, self.shape = weights.hold(layer.weight.detach().flatten(1), bias), layer.weight.shape
+
+    @property
+    def weight(self) -> Float[Tensor, "o ..."]:
+        """What it holds, float32."""
+        return self.matrix.dense().view(self.shape)
+
+    @property
+    def bias(self) -> Float[Tensor, " o"] | None:
+        """What is added, float32."""
+        return None if self.matrix.bias is None else self.matrix.bias.float()
+
+
+class HeldLinear(HeldLayer):
     """What stands in the place of `nn.Linear`.
 
     Arguments:
@@ -80,25 +104,14 @@ class HeldLinear(nn.Module):
     """
 
     def __init__(self, linear: nn.Linear, weights: Weights):
-        super().__init__()
-        self.matrix = weights.hold(linear.weight.detach(), _constant(linear.bias))
+        super().__init__(linear, weights)
         self.in_features, self.out_features = linear.in_features, linear.out_features
 
     def forward(self, x: Float[Tensor, "... i"]) -> Float[Tensor, "... o"]:
         return self.matrix(x)
 
-    @property
-    def weight(self) -> Float[Tensor, "o i"]:
-        """The matrix, as networks that go step by step read it."""
-        return self.matrix.dense()
 
-    @property
-    def bias(self) -> Float[Tensor, " o"] | None:
-        """What is added, beside it."""
-        return None if self.matrix.bias is None else self.matrix.bias.float()
-
-
-class HeldConvolution(nn.Module):
+class HeldConvolution(HeldLayer):
     """What stands in the place of `nn.Conv1d` or `nn.Conv2d`.
 
     Arguments:
@@ -107,30 +120,18 @@ class HeldConvolution(nn.Module):
     """
 
     def __init__(self, convolution: nn.Conv1d | nn.Conv2d, weights: Weights):
-        super().__init__()
-        self.matrix = weights.hold(convolution.weight.detach().flatten(1), _constant(convolution.bias))
-        self.kernel, self.kernel_size = convolution.weight.shape[1:], convolution.kernel_size
-        self.convolve = F.conv2d if isinstance(convolution, nn.Conv2d) else F.conv1d
+        super().__init__(convolution, weights)
+        self.kernel_size, self.convolve = convolution.kernel_size, F.conv2d if isinstance(convolution, nn.Conv2d) else F.conv1d
         self.how: Any = convolution.stride, convolution.padding, convolution.dilation, convolution.groups
 
     def forward(self, x: Float[Tensor, "b c *n"]) -> Float[Tensor, "b d *m"]:
-        (kernels, scale), bias = self.matrix.factors(), self.matrix.bias
-        kernels = kernels.unflatten(1, self.kernel)
+        (rows, scale), bias = self.matrix.factors(), self.matrix.bias
+        kernels = rows.view(self.shape)
         if scale is None:
             return _as_asked(self.convolve(x.bfloat16(), kernels, bias, *self.how), x)
         each = (slice(None), *(None,) * (x.ndim - 2))  # channel
         y = self.convolve(x.bfloat16(), kernels, None, *self.how) * scale[each]
         return _as_asked(y if bias is None else y + bias[each], x)
-
-    @property
-    def weight(self) -> Float[Tensor, "d c *k"]:
-        """The kernels, as networks that go through a picture place by place read them."""
-        return self.matrix.dense().unflatten(1, self.kernel)
-
-    @property
-    def bias(self) -> Float[Tensor, " d"] | None:
-        """What is added, beside them."""
-        return None if self.matrix.bias is None else self.matrix.bias.float()
 
 
 class HeldEmbedding(nn.Module):
@@ -159,11 +160,6 @@ def _as_asked(y: Tensor, x: Tensor) -> Tensor:
     """y in the precision of x, or in that of autocast."""
     kind = x.device.type
     return y.to(torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype)
-
-
-def _constant(bias: Tensor | None) -> Tensor | None:
-    """A copy that is not trained."""
-    return None if bias is None else bias.detach().clone()
 
 
 class _Rounded(Held):
