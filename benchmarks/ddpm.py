@@ -1,13 +1,15 @@
-"""`ddpm-train`, `ddim50-sample`, `guided-sample`: 32 x 32 grey pictures, 64 channels (1, 2, 2), attention at 16, the same weights in both.
+"""`ddpm-train`, `ddim50-sample`, `guided-sample`: the same U-Net with the same weights in ours and diffusers.
 
-Ours has design "ddpm", which is diffusers' `UNet2DModel` (tests/parity/test_unet_diffusers.py), and the numbers of its loop.
+Grey images of 32 x 32, 64 channels with multipliers (1, 2, 2), attention at 16. Our U-Net has design "ddpm",
+which equals diffusers' `UNet2DModel` (tests/parity/test_unet_diffusers.py); the hyperparameters are those of
+its training loop.
 
-    ddim50-sample              the 50 steps of DDIM that its pipeline takes by default
-    ddim50-sample compiled     our network compiled, its weights frozen; the peer is as its documentation has it
-    guided-sample              ten classes and none, guidance of 3 in one pass of twice the rows
+    ddim50-sample              50 steps of DDIM, the default of its pipeline
+    ddim50-sample compiled     our network compiled, its weights frozen; the peer as documented
+    guided-sample              ten classes and the null class, guidance scale 3, both in one batch
 
-Four pictures at once: eight repetitions of 50 steps of more do not fit a bench's time on two cores. Guidance asks for twice the rows,
-and so takes half the steps.
+The batch is 4: eight repetitions of 50 steps of a larger one do not fit in the time limit on two cores.
+Guidance doubles the rows and therefore takes half the steps.
 """
 
 __all__ = ["ddim50_sample", "ddpm_train", "guided_sample"]
@@ -19,10 +21,10 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from benchmarks.figure import Duel
+from benchmarks.figure import Comparison
 from benchmarks.names import Name
 from benchmarks.peers import diffusers_unet as peer
-from benchmarks.precisions import best_dtype, ours_precision, told
+from benchmarks.precisions import best_dtype, describe_precisions, ours_precision
 from morphogen.conditioning.dropout import ConditionDropout
 from morphogen.conditioning.guidance import Guided
 from morphogen.conditioning.label import Label
@@ -38,64 +40,82 @@ from morphogen.representations.pixels import Pixels
 from morphogen.training import train
 
 SHAPE, CHANNELS, MULTIPLIERS, ATTENTION = (1, 32, 32), 64, (1, 2, 2), (16,)
-HEADS = 16  # of 8 channels, diffusers' default
+HEADS = 16  # of 8 channels each, diffusers' default
 TRAIN_STEPS, PICTURES, STEPS, GUIDED_STEPS = 2, 4, 50, 25
 CLASSES, SCALE = 10, 3.0
 
 
-def ddpm_train(name: Name) -> list[Duel]:
-    """Pictures a second, in batches of 16."""
+def ddpm_train(name: Name) -> list[Comparison]:
+    """Images per second of training, in batches of 16."""
     theirs, model, config = _both(name)
-    values = torch.randint(256, (512, *SHAPE), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    values = torch.randint(256, (512, *SHAPE), dtype=torch.uint8, generator=generator)
     examples, pictures = Pictures(values), TRAIN_STEPS * peer.BATCH
 
     def ours() -> None:
         train(model, examples, steps=TRAIN_STEPS, device="cpu", precision=ours_precision(name))
 
     loop = peer.training(theirs, values / 127.5 - 1, TRAIN_STEPS, best_dtype(name), name.best)
-    ran = {"ours": "morphogen.train", "peer": "diffusers' documented loop" + ", channels-last, AdamW fused" * name.best}
-    return [Duel(ours, loop, (pictures, pictures), "pictures/s", config | {"batch": peer.BATCH, "steps": TRAIN_STEPS} | ran)]
+    config |= {
+        "batch": peer.BATCH,
+        "steps": TRAIN_STEPS,
+        "ours": "morphogen.train",
+        "peer": "diffusers' documented loop" + ", channels-last, AdamW fused" * name.best,
+    }
+    return [Comparison(ours, loop, (pictures, pictures), "pictures/s", config)]
 
 
-def ddim50_sample(name: Name) -> list[Duel]:
-    """Pictures a second, of 50 steps each."""
+def ddim50_sample(name: Name) -> list[Comparison]:
+    """Images per second, with 50 steps each."""
     theirs, model, config = _both(name)
-    light = _light(name, model)
+    ours = _sampling_model(name, model)
     pipeline = peer.sampling(theirs, PICTURES, STEPS, best_dtype(name), name.best)
-    said = config | {"batch": PICTURES, "steps": STEPS} | {
-        "ours": _said(light, "DDIM") + ", the network by torch.compile, frozen" * name.compiled,
+    config |= {
+        "batch": PICTURES,
+        "steps": STEPS,
+        "ours": _description(ours, "DDIM") + ", the network by torch.compile, frozen" * name.compiled,
         "peer": "DDIMPipeline" + ", channels-last" * name.best,
-    }  # fmt: skip
-    duel = _drawn(_drawing(name, light, DDIM(STEPS)), pipeline, said)
+    }
+    comparison = _comparison(_sample(name, ours, DDIM(STEPS)), pipeline, config)
     if not name.compiled:
-        return [duel]
-    cast(Any, light.objective).network.compile(dynamic=False, options={"freezing": True})
-    return [replace(duel, first=_drawing(name, light, DDIM(1)))]  # its one step compiles
+        return [comparison]
+    cast(Any, ours.objective).network.compile(dynamic=False, options={"freezing": True})
+    return [replace(comparison, setup=_sample(name, ours, DDIM(1)))]  # its one step compiles
 
 
-def guided_sample(name: Name) -> list[Duel]:
-    """Pictures a second, each pushed towards its class."""
+def guided_sample(name: Name) -> list[Comparison]:
+    """Images per second with classifier-free guidance."""
     theirs, model, config = _both(name, CLASSES)
-    light, labels = _light(name, model), torch.arange(PICTURES) % CLASSES
+    ours, labels = _sampling_model(name, model), torch.arange(PICTURES) % CLASSES
     loop = peer.guiding(theirs, labels, CLASSES, GUIDED_STEPS, SCALE, best_dtype(name), name.best)
-    said = config | {"batch": PICTURES, "steps": GUIDED_STEPS, "classes": CLASSES, "scale": SCALE} | {
-        "ours": _said(light, "Guided(DDIM)"), "peer": "diffusers' documented loop with DDIMScheduler" + ", channels-last" * name.best,
-    }  # fmt: skip
-    return [_drawn(_drawing(name, light, Guided(DDIM(GUIDED_STEPS), SCALE), labels), loop, said)]
+    config |= {
+        "batch": PICTURES,
+        "steps": GUIDED_STEPS,
+        "classes": CLASSES,
+        "scale": SCALE,
+        "ours": _description(ours, "Guided(DDIM)"),
+        "peer": "diffusers' documented loop with DDIMScheduler" + ", channels-last" * name.best,
+    }
+    return [_comparison(_sample(name, ours, Guided(DDIM(GUIDED_STEPS), SCALE), labels), loop, config)]
 
 
-def _light(name: Name, model: Model) -> Model | Quantized:
-    """Its weights in the precision that it multiplies in."""
-    return Quantized(model, BFloat16()) if ours_precision(name) == "auto" and native_bf16(model.device) else model
+def _sampling_model(name: Name, model: Model) -> Model | Quantized:
+    """The model, with bfloat16 weights if it samples in bf16."""
+    if ours_precision(name) == "auto" and native_bf16(model.device):
+        return Quantized(model, BFloat16())
+    return model
 
 
-def _said(model: Model | Quantized, sampler: str) -> str:
-    """What of ours runs."""
-    return ("Quantized(model, BFloat16())" if isinstance(model, Quantized) else "Model") + f".sample({sampler}, precision=...)"
+def _description(model: Model | Quantized, sampler: str) -> str:
+    """What runs on our side, for the record."""
+    kind = "Quantized(model, BFloat16())" if isinstance(model, Quantized) else "Model"
+    return f"{kind}.sample({sampler}, precision=...)"
 
 
-def _drawing(name: Name, model: Model | Quantized, sampler: Sampler, labels: Tensor | None = None) -> Callable[[], None]:
-    """`PICTURES` of ours."""
+def _sample(
+    name: Name, model: Model | Quantized, sampler: Sampler, labels: Tensor | None = None
+) -> Callable[[], None]:
+    """Draw `PICTURES` samples of our model."""
 
     def ours() -> None:
         model.sample(PICTURES, labels, sampler, seed=0, precision=ours_precision(name))
@@ -103,22 +123,25 @@ def _drawing(name: Name, model: Model | Quantized, sampler: Sampler, labels: Ten
     return ours
 
 
-def _drawn(ours: Callable[[], object], loop: Callable[[], object], config: dict[str, Any]) -> Duel:
-    """Both draw as many."""
-    return Duel(ours, loop, (PICTURES, PICTURES), "pictures/s", config)
+def _comparison(ours: Callable[[], object], loop: Callable[[], object], config: dict[str, Any]) -> Comparison:
+    """Both sides draw `PICTURES` samples per repetition."""
+    return Comparison(ours, loop, (PICTURES, PICTURES), "pictures/s", config)
 
 
 def _both(name: Name, classes: int = 0) -> tuple[Any, Model, dict[str, Any]]:
-    """Their network, our model with its weights, and what is to be said of both."""
+    """Their network, our model with its weights, and what to record of both."""
     torch.manual_seed(0)
     theirs = peer.unet2d(SHAPE, CHANNELS, MULTIPLIERS, ATTENTION, classes)
-    vector = 4 * CHANNELS if classes else 0  # as wide as theirs, which adds a class to the time as it is
-    network = UNet(SHAPE, CHANNELS, MULTIPLIERS, attention=ATTENTION, heads=HEADS, vector=vector, design="ddpm")
-    conditioner = ConditionDropout(Label(classes, vector)) if classes else None
+    width = 4 * CHANNELS if classes else 0  # as wide as theirs, which adds the class to the time embedding
+    network = UNet(
+        SHAPE, CHANNELS, MULTIPLIERS, attention=ATTENTION, heads=HEADS, vector=width, design="ddpm"
+    )
+    conditioner = ConditionDropout(Label(classes, width)) if classes else None
     peer.copy_weights(theirs, network)
     if classes:
         peer.copy_classes(theirs, network, conditioner)
     plan = Plan(AdamW(peer.LR), batch=peer.BATCH, schedule=Cosine(peer.WARMUP), clip=peer.CLIP)
-    model = Model(Diffusion(network, LinearBetas(), DiscretizedGaussian(256)), Pixels(256, SHAPE), conditioner, plan)
+    objective = Diffusion(network, LinearBetas(), DiscretizedGaussian(256))
+    model = Model(objective, Pixels(256, SHAPE), conditioner, plan)
     sizes = {"ours": parameters(model), "peer": sum(p.numel() for p in theirs.parameters())}
-    return theirs, model, {"parameters": sizes} | told(name)
+    return theirs, model, {"parameters": sizes} | describe_precisions(name)

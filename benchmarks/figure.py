@@ -1,6 +1,6 @@
-"""What is compared, and the line that says how it came out."""
+"""A comparison of our implementation with a peer's, and its result as one line of JSON."""
 
-__all__ = ["Duel", "Figure", "figure"]
+__all__ = ["Comparison", "Figure", "figure"]
 
 import json
 import math
@@ -17,16 +17,18 @@ def _nothing() -> None:
 
 
 @dataclass(frozen=True)
-class Duel:
-    """Ours and a peer's way to do the same work.
+class Comparison:
+    """Our implementation and a peer's of the same work.
 
     Arguments:
-        ours, peer: one repetition each, of about a second.
-        work: how many units a repetition of each does; None: a repetition is the unit, told in seconds.
-        unit: of the work.
-        config: what ran, for the record.
-        label: tells it from the bench's other figures.
-        first: once before all else, where ours is measured: a compilation, the proof that both sides do the same.
+        ours, peer: run one repetition each, of about a second.
+        work: units of work per repetition of each side; None: one repetition is the unit, and the figure is
+            its seconds.
+        unit: unit of the figure.
+        config: what was run, for the record.
+        label: distinguishes the figure from others of the benchmark.
+        setup: called once in our process before the timing: compilation, or a check that both sides compute
+            the same.
     """
 
     ours: Callable[[], object]
@@ -35,12 +37,12 @@ class Duel:
     unit: str
     config: Mapping[str, Any]
     label: tuple[str, ...] = ()
-    first: Callable[[], object] = _nothing
+    setup: Callable[[], object] = _nothing
 
 
 @dataclass(frozen=True)
 class Figure:
-    """The outcome: medians of both, the median over the pairs of how many times faster we are, and the most memory that each side held."""
+    """Result of a comparison: the medians of both sides, the median speed-up and the peak memory of each."""
 
     name: str
     ours: float
@@ -52,22 +54,31 @@ class Figure:
     memory_mib: Mapping[str, float]
 
     def line(self) -> str:
-        """One line of JSON; a figure that nothing clean stands behind is null."""
-        return json.dumps({key: None if isinstance(value, float) and math.isnan(value) else value for key, value in asdict(self).items()})
+        """One line of JSON; figures without a clean pair are null."""
+        return json.dumps({key: _null_if_nan(value) for key, value in asdict(self).items()})
 
 
-def figure(name: str, duel: Duel, clean: Sequence[Pair], memory: Mapping[str, float]) -> Figure:
-    """Of the clean pairs of a duel, and the memory (MiB) of the two sides."""
-    memory = {side: _shortened(peak) for side, peak in memory.items()}
+def figure(
+    name: str, comparison: Comparison, clean: Sequence[Pair], memory_mib: Mapping[str, float]
+) -> Figure:
+    """Result of the clean pairs of a comparison and the peak memory (MiB) of both sides."""
+    memory_mib = {side: _rounded(peak) for side, peak in memory_mib.items()}
+    unit, config = comparison.unit, comparison.config
     if not clean:
-        return Figure(name, math.nan, math.nan, math.nan, duel.unit, duel.config, 0, memory)
-    ours, peer = statistics.median(pair.ours for pair in clean), statistics.median(pair.peer for pair in clean)
+        return Figure(name, math.nan, math.nan, math.nan, unit, config, 0, memory_mib)
+    ours = statistics.median(pair.ours for pair in clean)
+    peer = statistics.median(pair.peer for pair in clean)
     ratio = statistics.median(pair.ratio for pair in clean)
-    if duel.work is not None:
-        done, done_by_peer = duel.work
-        ours, peer, ratio = done / ours, done_by_peer / peer, ratio * done / done_by_peer
-    return Figure(name, _shortened(ours), _shortened(peer), _shortened(ratio), duel.unit, duel.config, len(clean), memory)
+    if comparison.work is not None:
+        our_work, peer_work = comparison.work
+        ours, peer, ratio = our_work / ours, peer_work / peer, ratio * our_work / peer_work
+    return Figure(name, _rounded(ours), _rounded(peer), _rounded(ratio), unit, config, len(clean), memory_mib)
 
 
-def _shortened(value: float) -> float:
+def _rounded(value: float) -> float:
+    """Four significant digits."""
     return float(f"{value:.4g}")
+
+
+def _null_if_nan(value: Any) -> Any:
+    return None if isinstance(value, float) and math.isnan(value) else value

@@ -1,7 +1,7 @@
-"""The names there are, and what each figure is to reach. A goal is never lowered to what a machine happens to give.
+"""Names of the benchmarks and the goal of each figure. A goal is never lowered to what a machine achieves.
 
-Ratios of 2 and more against a peer's fp32 were set on hardware that multiplies bf16 natively (AMX); elsewhere they are out of reach
-of the precision, and the record says so.
+Ratios of 2 and above against a peer in fp32 were set on hardware with native bf16 (AMX). Elsewhere they are
+out of reach of the precision, which the record states.
 """
 
 __all__ = ["FIGURES", "GOALS", "Goal"]
@@ -15,24 +15,28 @@ _UNITS = "times", "s", "of the memory"
 
 @dataclass(frozen=True)
 class Goal:
-    """At least this ratio, at most so many seconds of ours, at most this share of the peer's memory; None: measured without a goal."""
+    """Lower bound of the ratio; upper bounds of our seconds and of our memory as a fraction of the peer's.
+
+    None: no bound.
+    """
 
     ratio: float | None = None
     seconds: float | None = None
     memory: float | None = None
 
     def __str__(self) -> str:
-        wanted = [f"{value:g} {unit}" for value, unit in zip(astuple(self), _UNITS, strict=True) if value is not None]
-        return " and ".join(wanted) or "no goal"
+        bounds = zip(astuple(self), _UNITS, strict=True)
+        return " and ".join(f"{value:g} {unit}" for value, unit in bounds if value is not None) or "no goal"
 
     def met(self, ours: float, ratio: float, memory: float = math.inf) -> bool:
-        """Whether a figure, of that share of the peer's memory, reaches it."""
-        most = ((ours, self.seconds), (memory, self.memory))
-        return (self.ratio is None or ratio >= self.ratio) and all(found <= limit for found, limit in most if limit is not None)
+        """Whether a figure meets the goal; `memory` is our memory divided by the peer's."""
+        upper = ((ours, self.seconds), (memory, self.memory))
+        fast = self.ratio is None or ratio >= self.ratio
+        return fast and all(value <= limit for value, limit in upper if limit is not None)
 
 
 GOALS: Mapping[str, Mapping[str, Goal]] = {
-    # name: {figure: goal}; a bench with one peer has a figure of its own name
+    # name: {label: goal}; the label is empty where a benchmark has one figure
     "vae-train vs-default": {"": Goal(1.7)},
     "vae-train vs-best": {"": Goal()},
     "ddpm-train vs-default": {"": Goal(1.5, memory=1)},
@@ -56,4 +60,6 @@ GOALS: Mapping[str, Mapping[str, Goal]] = {
     "startup vs-default": {"help": Goal(seconds=0.2), "import": Goal(seconds=0.1)},
 }
 
-FIGURES: Mapping[str, Goal] = {f"{name} {peer}".strip(): goal for name, goals in GOALS.items() for peer, goal in goals.items()}
+FIGURES: Mapping[str, Goal] = {
+    f"{name} {label}".strip(): goal for name, goals in GOALS.items() for label, goal in goals.items()
+}

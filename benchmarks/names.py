@@ -1,4 +1,4 @@
-"""A name says what is measured: `BENCH [PRECISION] [compiled] [bN] vs-default|vs-best`, its words given apart.
+"""Benchmark names: `BENCH [PRECISION] [compiled] [bN] vs-default|vs-best`, one argument per word.
 
 >>> parse(["gpt-train", "bf16", "vs-best"])
 Name(bench='gpt-train', precision='bf16', rows=None, best=True, compiled=False)
@@ -18,19 +18,19 @@ from benchmarks.goals import GOALS
 
 
 class UnknownName(ValueError):
-    """No bench is called so; one line with the nearest name."""
+    """An unknown benchmark; the message is one line that suggests the closest name."""
 
 
 @dataclass(frozen=True)
 class Name:
-    """A name, taken apart.
+    """A parsed name.
 
     Arguments:
-        bench: what is measured.
-        precision: that ours is to multiply in where the hardware does so natively; "auto": its own choice.
-        rows: of one batch; None: the bench's own number.
-        best: whether the peer has all that its user may switch on.
-        compiled: whether our steps are.
+        bench: the benchmark.
+        precision: precision of our side, where the hardware has it natively; "auto": our default.
+        rows: batch size; None: the benchmark's own.
+        best: whether the peer uses all that its user can enable.
+        compiled: whether our decoding or sampling steps are compiled.
     """
 
     bench: str
@@ -41,12 +41,14 @@ class Name:
 
 
 def parse(words: Sequence[str]) -> Name:
-    """The name in its parts. Errors: UnknownName."""
-    asked = " ".join(words)
-    if asked not in GOALS:
-        near = get_close_matches(asked, GOALS, 1, 0.0)[0]
-        raise UnknownName(f"no benchmark is called {asked!r}; the nearest is {near!r}, and without a name all are listed")
-    bench, *options, against = asked.split()
+    """Parse a name. Errors: UnknownName."""
+    name = " ".join(words)
+    if name not in GOALS:
+        nearest = get_close_matches(name, GOALS, 1, 0.0)[0]
+        raise UnknownName(
+            f"no benchmark is named {name!r}; did you mean {nearest!r}? (python -m benchmarks lists all)"
+        )
+    bench, *options, against = name.split()
     rows = next((int(word[1:]) for word in options if re.fullmatch(r"b\d+", word)), None)
     precision = next((word for word in options if word in ("fp32", "bf16", "int8")), "auto")
     return Name(bench, precision, rows, against == "vs-best", "compiled" in options)  # type: ignore[arg-type]

@@ -1,10 +1,11 @@
-"""What bf16 costs in quality: the same system, seed and steps, trained in fp32 and in bf16, and both measured on held-out pictures.
+"""Cost of bf16 training in quality: the same system, seed and steps in fp32 and in bf16, on held-out images.
 
-    python -m benchmarks.precision_cost        one JSON line a system; stored in results/precision-DATE-MACHINE.json
+    python -m benchmarks.precision_cost     one JSON line per system, in results/precision-DATE-MACHINE.json
 
-Rounding is the same wherever bf16 is: where the hardware lacks it, torch emulates it, only slower. Weights, optimiser and losses' sums
-stay fp32 in both (`morphogen/numerics/precision.py`), and both models are measured in fp32. The difference is that of the same pictures
-one by one, so that its standard error is small beside that of either figure.
+bf16 rounds equally on all hardware; where it is not native, torch emulates it, more slowly. Weights,
+optimizer state and loss sums are fp32 in both (`morphogen/numerics/precision.py`), and both models are
+evaluated in fp32. The difference is paired by image, so its standard error is small compared with that of
+either value.
 """
 
 __all__ = ["Cost", "cost"]
@@ -17,18 +18,19 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
-from benchmarks.record import place, write
-from morphogen.catalogue import compose
-from morphogen.data import load
+from benchmarks.record import record_path, write
+from morphogen.catalogue import build_system
+from morphogen.data import load_data
 from morphogen.numerics.precision import Precision
 from morphogen.training import train
 
-SYSTEMS = {"gated_pixelcnn": 240, "vae": 120}  # steps of each on digits: seconds in fp32, three minutes where bf16 is emulated
+# training steps on digits: seconds in fp32, three minutes where bf16 is emulated
+SYSTEMS = {"gated_pixelcnn": 240, "vae": 120}
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Bits per dim on held-out pictures; `more` is what bf16 needs above fp32, with the standard error of that difference."""
+    """Bits/dim on held-out images in both precisions; `more` is bf16 - fp32 and `stderr` its error."""
 
     system: str
     data: str
@@ -41,35 +43,36 @@ class Cost:
 
 
 def cost(system: str, steps: int, data: str = "digits", seed: int = 0) -> Cost:
-    """Train twice and measure on the test part."""
+    """Train in both precisions and evaluate on the test split."""
     seconds, bits = {}, {}
     for precision in ("fp32", "bf16"):
-        begun = time.monotonic()
-        bits[precision] = _trained(system, steps, data, seed, precision)
-        seconds[precision] = round(time.monotonic() - begun, 1)
+        start = time.monotonic()
+        bits[precision] = _train(system, steps, data, seed, precision)
+        seconds[precision] = round(time.monotonic() - start, 1)
     difference = bits["bf16"] - bits["fp32"]
-    figures = (bits["fp32"].mean(), bits["bf16"].mean(), difference.mean(), difference.std() / math.sqrt(len(difference)))
-    fp32, bf16, more, stderr = (round(figure.item(), 5) for figure in figures)
+    error = difference.std() / math.sqrt(len(difference))
+    values = (bits["fp32"].mean(), bits["bf16"].mean(), difference.mean(), error)
+    fp32, bf16, more, stderr = (round(value.item(), 5) for value in values)
     return Cost(system, data, steps, fp32, bf16, more, stderr, seconds)
 
 
-def _trained(system: str, steps: int, data: str, seed: int, precision: Precision) -> Tensor:
-    """Bits per dim of each picture of the test part: [N]."""
-    dataset = load(data)
-    torch.manual_seed(seed)  # weights start from torch's generator
-    model = compose(system, dataset.representation, len(dataset.classes), "small")
+def _train(system: str, steps: int, data: str, seed: int, precision: Precision) -> Tensor:
+    """Bits/dim of each image of the test split, [N], after training."""
+    dataset = load_data(data)
+    torch.manual_seed(seed)  # weights are initialized by torch's generator
+    model = build_system(system, dataset.representation, len(dataset.classes), "small")
     train(model, dataset.train, steps=steps, seed=seed, device="cpu", precision=precision)
-    held_out = dataset.test.first()
-    return model.log_prob(held_out.medium, held_out.condition, seed=seed).bits_per_dim
+    test = dataset.test.first()
+    return model.log_prob(test.medium, test.condition, seed=seed).bits_per_dim
 
 
 def main() -> None:
-    """Every system, printed and stored."""
+    """Measure every system; print and store the costs."""
     costs = []
     for system, steps in SYSTEMS.items():
         costs.append(asdict(cost(system, steps)))
         print(json.dumps(costs[-1]), flush=True)
-    write(place(kind="precision-"), costs=costs)
+    write(record_path(kind="precision-"), costs=costs)
 
 
 if __name__ == "__main__":

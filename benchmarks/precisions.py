@@ -1,9 +1,10 @@
-"""In what the two sides multiply here: bf16 is a gain only where the hardware has it, and is said to be absent where it has not.
+"""Precision of both sides on this machine.
 
-A name's `bf16` therefore asks for bf16 where it is native and for fp32 elsewhere; emulated, it would measure the emulation.
+bf16 is faster only on hardware with native bf16. A name with `bf16` therefore uses bf16 where it is native
+and fp32 elsewhere, where bf16 would measure its emulation; the record states which was used.
 """
 
-__all__ = ["best_dtype", "ours_precision", "told"]
+__all__ = ["best_dtype", "describe_precisions", "ours_precision"]
 
 import torch
 
@@ -14,16 +15,19 @@ _CPU = torch.device("cpu")
 
 
 def ours_precision(name: Name) -> Precision:
-    """What to ask of ours."""
+    """The `precision` argument of our side."""
     return "fp32" if name.precision == "fp32" else "auto"
 
 
 def best_dtype(name: Name) -> torch.dtype:
-    """What the peer multiplies in: fp32 by default, at its best bf16 where that is native."""
+    """The peer's dtype: fp32 by default; bf16 for vs-best where it is native."""
     return torch.bfloat16 if name.best and native_bf16(_CPU) else torch.float32
 
 
-def told(name: Name) -> dict[str, str]:
-    """The precision of both sides in words."""
+def describe_precisions(name: Name) -> dict[str, str]:
+    """The precision of both sides, for the record."""
     auto = "bf16" if native_bf16(_CPU) else "fp32, as bf16 is not native here (it would be emulated)"
-    return {"precision": "fp32" if name.precision == "fp32" else auto, "peer precision": auto if name.best else "fp32"}
+    return {
+        "precision": "fp32" if name.precision == "fp32" else auto,
+        "peer precision": auto if name.best else "fp32",
+    }

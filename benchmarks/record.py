@@ -1,6 +1,6 @@
-"""What was measured, when and on what: results/DATE-MACHINE.json, a figure measured again that day in place of the older one."""
+"""Stored results, results/DATE-MACHINE.json; a figure that is measured again on that day is replaced."""
 
-__all__ = ["RESULTS", "place", "store", "write"]
+__all__ = ["RESULTS", "record_path", "store", "write"]
 
 import json
 import re
@@ -21,57 +21,65 @@ SIMD = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx
 
 
 def store(lines: Iterable[str], folder: Path = RESULTS) -> Path:
-    """Add figures, a JSON line each, to today's record of this machine; each with its goal and whether it is met."""
-    path = place(folder)
+    """Add figures to today's record of this machine, each with its goal and whether it is met.
+
+    Arguments:
+        lines: figures, one JSON object per line.
+        folder: directory of the records.
+    """
+    path = record_path(folder)
     record = json.loads(path.read_text(encoding="utf8")) if path.exists() else {"figures": []}
-    new = {figure["name"]: figure | _judged(figure) for figure in map(json.loads, lines)}
+    new = {figure["name"]: figure | _judge(figure) for figure in map(json.loads, lines)}
     kept = [figure for figure in record["figures"] if figure["name"] not in new]
     write(path, figures=[*kept, *new.values()])
     return path
 
 
-def place(folder: Path = RESULTS, kind: str = "") -> Path:
-    """Where today's record of this machine lies; `kind` begins the name of one that holds other things than figures."""
+def record_path(folder: Path = RESULTS, kind: str = "") -> Path:
+    """Path of today's record of this machine; `kind` is a prefix of records of anything but figures."""
     return folder / f"{kind}{date.today().isoformat()}-{_slug(machine())}.json"
 
 
-def write(path: Path, **found: Any) -> None:
-    """What was found, with the day, the hardware and the versions it was found with."""
+def write(path: Path, **results: Any) -> None:
+    """Write results with the date, the hardware and the versions."""
     path.parent.mkdir(exist_ok=True)
-    write_json(path, {"date": date.today().isoformat(), "hardware": _hardware(), "versions": _versions()} | found)
+    conditions = {"date": date.today().isoformat(), "hardware": _hardware(), "versions": _versions()}
+    write_json(path, conditions | results)
 
 
 def _hardware() -> dict[str, Any]:
-    """The machine in one line, its cores' ways to multiply many numbers at once, and torch's choice among them."""
+    """The machine, the vector instructions of its cores, and those that torch uses."""
     import torch
 
     from morphogen.numerics.precision import native_bf16
 
-    flags = re.search(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    has = set(flags[1].split()) if flags else set()
+    match = re.search(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    flags = set(match[1].split()) if match else set()
     return {
-        "machine": machine(), "simd": [name for name in SIMD if name in has], "torch_simd": torch.backends.cpu.get_cpu_capability(),
+        "machine": machine(), "simd": [name for name in SIMD if name in flags],
+        "torch_simd": torch.backends.cpu.get_cpu_capability(),
         "native_bf16": native_bf16(torch.device("cpu")), "threads": torch.get_num_threads(),
     }  # fmt: skip
 
 
 def _versions() -> dict[str, str]:
-    """Of what took part."""
-    found = {}
+    """Versions of our package and the peers."""
+    versions = {}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "absent"
-    return found
+            versions[package] = "absent"
+    return versions
 
 
-def _judged(figure: Mapping[str, Any]) -> dict[str, Any]:
+def _judge(figure: Mapping[str, Any]) -> dict[str, Any]:
+    """The goal of a figure, and whether it is met."""
     goal, memory = FIGURES[figure["name"]], figure["memory_mib"]
     met = figure["pairs"] > 0 and goal.met(figure["ours"], figure["ratio"], memory["ours"] / memory["peer"])
     return {"goal": asdict(goal), "met": met}
 
 
 def _slug(machine: str) -> str:
-    """The machine as part of a file's name."""
+    """The machine as a part of a file name."""
     return re.sub(r"[^a-z0-9]+", "-", machine.lower()).strip("-")

@@ -1,6 +1,7 @@
-"""`startup`: seconds until the command line has shown its help, and until the package is imported, Python's own start included.
+"""`startup`: seconds until the command line has printed its help, and until the package is imported.
 
-The peers: `diffusers-cli --help`, and `import transformers`, which also imports lazily.
+Python's own start is included. The peers are `diffusers-cli --help` and `import transformers`, which also
+imports lazily.
 """
 
 __all__ = ["startup"]
@@ -10,22 +11,27 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.figure import Duel
+from benchmarks.figure import Comparison
 from benchmarks.names import Name
 
 
-def startup(name: Name) -> list[Duel]:
-    """Seconds of a process."""
+def startup(name: Name) -> list[Comparison]:
+    """Seconds per process."""
     scripts = Path(sys.executable).parent
     return [
-        _duel([str(scripts / "morphogen"), "--help"], [str(scripts / "diffusers-cli"), "--help"], "help"),
-        _duel([sys.executable, "-c", "import morphogen"], [sys.executable, "-c", "import transformers"], "import"),
+        _compare([str(scripts / "morphogen"), "--help"], [str(scripts / "diffusers-cli"), "--help"], "help"),
+        _compare(
+            [sys.executable, "-c", "import morphogen"],
+            [sys.executable, "-c", "import transformers"],
+            "import",
+        ),
     ]
 
 
-def _duel(ours: list[str], peer: list[str], label: str) -> Duel:
-    config = {side: " ".join([Path(command[0]).name, *command[1:]]) for side, command in (("ours", ours), ("peer", peer))}
-    return Duel(_process(ours), _process(peer), None, "s", config, (label,))
+def _compare(ours: list[str], peer: list[str], label: str) -> Comparison:
+    commands = {"ours": ours, "peer": peer}
+    config = {side: " ".join([Path(program).name, *words]) for side, (program, *words) in commands.items()}
+    return Comparison(_process(ours), _process(peer), None, "s", config, (label,))
 
 
 def _process(command: list[str]) -> Callable[[], object]:

@@ -1,9 +1,9 @@
-r"""A diffusion model learns to draw digits in a minute, and is steered by their names: the whole of DDPM on one page.
+r"""Train a diffusion model of digits in a minute and sample it with guidance: DDPM in one file.
 
     x_t = alpha_t x_0 + sigma_t eps,       loss = |eps - network(x_t, t, label)|^2
 
-Run it (python examples/small_diffusion.py) and open runs/small-diffusion/digits.png: a row for each strength of guidance, a
-column for each digit that was asked for. Then change a number below and run it again.
+Run `python examples/small_diffusion.py` and open runs/small-diffusion/digits.png: a row per guidance scale
+and a column per requested digit. Then change a number below and run it again.
 """
 
 from pathlib import Path
@@ -11,67 +11,65 @@ from pathlib import Path
 import torch
 
 import morphogen as mg
-from morphogen.conditioning.dropout import ConditionDropout
-from morphogen.conditioning.label import Label
-from morphogen.evaluation.sheet import sheet
+from morphogen.conditioning import ConditionDropout, Label
 from morphogen.families.diffusion import Diffusion, DiscretizedGaussian, LinearBetas
-from morphogen.networks.unet import UNet
-from morphogen.plan import Adam, Cosine, Plan
+from morphogen.metrics import sheet
+from morphogen.networks import UNet
 
-STEPS = 100  # of noise, T
+STEPS = 100  # T, the number of noise levels
 CHANNELS = 24  # of the network
-VECTOR = 64  # numbers that stand for a label
-DROPPED = 0.2  # share of the rows that lose their label, so that the network also learns p(x)
-PLAN = Plan(Adam(3e-3), batch=64, schedule=Cosine(warmup=20), ema=0.995, clip=1.0)
-GUIDANCE = (1.0, 3.0)  # 1 is the law it learned; 3 pushes away from p(x), towards p(x | label)
-DENOISINGS = 25  # calls of the network a sample takes, of the chain's 100
-TESTED = 64  # held-out digits whose likelihood is bounded
+LABEL_WIDTH = 64  # of the label embedding
+LABEL_DROPOUT = 0.2  # fraction of rows without their label, from which the network also learns p(x)
+PLAN = mg.Plan(mg.Adam(3e-3), batch=64, schedule=mg.Cosine(warmup=20), ema=0.995, clip=1.0)
+GUIDANCE = (1.0, 3.0)  # 1: the learned distribution; 3: further away from p(x), towards p(x | label)
+SAMPLING_STEPS = 25  # network calls per sample, of the chain's 100
+TEST_DIGITS = 64  # held-out digits whose likelihood is bounded
 
 
-def compose(data) -> mg.Model:
-    """A generative model is four parts: objective (with its network), representation, conditioner, and the plan that trains it."""
-    pixels = data.representation  # 1 x 8 x 8 numbers in [-1, 1], on a grid of 17 levels
+def build_model(data) -> mg.Model:
+    """Build the model from its four parts: objective with network, representation, conditioner and plan."""
+    pixels = data.representation  # images of shape 1 x 8 x 8 in [-1, 1], with 17 levels
     objective = Diffusion(
-        network=UNet(pixels.shape, CHANNELS, multipliers=(1, 2), blocks=1, heads=2, vector=VECTOR),
-        schedule=LinearBetas(start=0.02, end=0.2, steps=STEPS),
-        decoder=DiscretizedGaussian(pixels.levels),  # noise to pixels: what makes the bound one of a mass, in bits
+        network=UNet(pixels.shape, CHANNELS, multipliers=(1, 2), blocks=1, heads=2, vector=LABEL_WIDTH),
+        schedule=LinearBetas(beta_start=0.02, beta_end=0.2, steps=STEPS),
+        decoder=DiscretizedGaussian(pixels.levels),  # p(x | x_1), a probability mass: the bound is in bits
         variance="posterior",
         bound_steps=40,
     )
-    conditioner = ConditionDropout(Label(len(data.classes), VECTOR), p=DROPPED)
+    conditioner = ConditionDropout(Label(len(data.classes), LABEL_WIDTH), p=LABEL_DROPOUT)
     return mg.Model(objective, pixels, conditioner, PLAN)
 
 
 def bits_per_dim(model: mg.Model, data) -> float:
-    """An upper bound of what a pixel of a held-out digit costs; log2(17) = 4.09 for a model that knows nothing."""
-    batch = data.test.first(TESTED)
+    """Upper bound on the bits per pixel of held-out digits; log2(17) = 4.09 for a uniform distribution."""
+    batch = data.test.first(TEST_DIGITS)
     return model.log_prob(batch.medium, batch.condition).bits_per_dim.mean().item()
 
 
 def main(seconds: float = 60.0, folder: str = "runs/small-diffusion", seed: int = 0) -> float:
-    """Train for so long, bound the likelihood, draw every digit at every strength of guidance; the bound in bits per pixel."""
+    """Train, bound the likelihood, and sample every digit at every guidance scale; returns the bound."""
     data = mg.load_data("digits")
-    torch.manual_seed(seed)  # where the weights start
-    model = compose(data)
-    print(model)  # the composition, as the expression that makes it
-    print(f"before: at most {bits_per_dim(model, data):.2f} bits a pixel")
+    torch.manual_seed(seed)  # of the initial weights
+    model = build_model(data)
+    print(model)  # the model as the expression that constructs it
+    print(f"before: at most {bits_per_dim(model, data):.2f} bits per pixel")
 
     trained = mg.train(model, data.train, time=seconds, seed=seed)
-    found = bits_per_dim(model, data)
-    print(f"after {trained.steps} steps: at most {found:.2f} bits a pixel")
+    bound = bits_per_dim(model, data)
+    print(f"after {trained.steps} steps: at most {bound:.2f} bits per pixel")
 
+    real, classes = data.train.first(), range(len(data.classes))
+    pairs = [data.representation.present(real.medium[real.condition == digit][:2]) for digit in classes]
+    rows = {"real": [pair[i] for i in (0, 1) for pair in pairs]}
     digits = torch.arange(len(data.classes)).repeat(2)
-    real = data.train.first()
-    of_each = [data.representation.present(real.medium[real.condition == d][:2]) for d in range(len(data.classes))]
-    rows = {"real": [pictures[i] for i in (0, 1) for pictures in of_each]}
     for scale in GUIDANCE:
-        samples = model.sample(len(digits), digits, mg.Guided(mg.DDIM(steps=DENOISINGS), scale), seed=seed)
-        rows[f"guidance {scale:g}"] = samples.decode()
+        sampler = mg.Guided(mg.DDIM(steps=SAMPLING_STEPS), scale)
+        rows[f"guidance {scale:g}"] = model.sample(len(digits), digits, sampler, seed=seed).decode()
     path = Path(folder) / "digits.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet(rows).save(path)
     print(path)
-    return found
+    return bound
 
 
 if __name__ == "__main__":

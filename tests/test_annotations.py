@@ -1,4 +1,4 @@
-"""The annotations are true: under pytest a call with a wrong shape or kind ends there, and outside nothing of that is loaded."""
+"""Under pytest, calls with wrong shapes or types fail; outside of tests the type checker is not loaded."""
 
 import subprocess
 import sys
@@ -7,22 +7,28 @@ import pytest
 import torch
 from jaxtyping import TypeCheckError
 
-from morphogen.catalogue import compose
-from morphogen.component import describe
+from morphogen.catalogue import build_system
+from morphogen.component import to_config
 from morphogen.contract import Context, Encoded, Losses
 from morphogen.families.diffusion.targets import combine
 from morphogen.networks.attention import Attention
 from morphogen.representations.pixels import Pixels
 
 WRONG = {
-    "two rows for three": lambda: combine("eps", torch.zeros(3, 2), torch.zeros(3, 2), torch.ones(2), torch.ones(2)),
-    "whole numbers for real ones": lambda: combine("eps", torch.zeros(3, 2).long(), torch.zeros(3, 2), torch.ones(3), torch.ones(3)),
-    "a matrix for a sequence": lambda: Attention(4, 2)(torch.zeros(3, 4)),
-    "a loss that is no number a row": lambda: Losses({"nll": torch.zeros(())}),
+    "two rows instead of three": lambda: combine(
+        "eps", torch.zeros(3, 2), torch.zeros(3, 2), torch.ones(2), torch.ones(2)
+    ),
+    "integers for reals": lambda: combine(
+        "eps", torch.zeros(3, 2).long(), torch.zeros(3, 2), torch.ones(3), torch.ones(3)
+    ),
+    "a matrix instead of a sequence": lambda: Attention(4, 2)(torch.zeros(3, 4)),
+    "a loss without a value per row": lambda: Losses({"nll": torch.zeros(())}),
     "fields of different batches": lambda: Encoded(torch.zeros(3, 2), torch.zeros(2), torch.ones(3)),
-    "a label where a vector goes": lambda: Context(vector=torch.zeros(3).long()),
-    "a target that is none": lambda: combine("noise", torch.zeros(3, 2), torch.zeros(3, 2), torch.ones(3), torch.ones(3)),
-    "a shape that is no tuple": lambda: compose("vae", Pixels(17, [1, 8, 8]), 10, "tiny"),
+    "a label instead of a vector": lambda: Context(vector=torch.zeros(3).long()),
+    "an unknown target": lambda: combine(
+        "noise", torch.zeros(3, 2), torch.zeros(3, 2), torch.ones(3), torch.ones(3)
+    ),
+    "a shape that is not a tuple": lambda: build_system("vae", Pixels(17, [1, 8, 8]), 10, "tiny"),
 }
 
 EVERYTHING = """
@@ -34,22 +40,22 @@ print(*(name for name in ("jaxtyping", "beartype", "pytest") if name in sys.modu
 
 
 @pytest.mark.parametrize("call", WRONG.values(), ids=WRONG)
-def test_what_the_annotations_forbid_is_refused(call):
+def test_calls_that_violate_annotations_fail(call):
     with pytest.raises(TypeCheckError):
         call()
 
 
 @pytest.mark.usefixtures("untyped")
-def test_a_test_may_ask_for_the_code_as_it_is():
+def test_a_test_can_disable_the_checks():
     assert Losses({"nll": torch.zeros(())}).total == 0
 
 
-def test_constructors_still_say_what_they_take():
-    """`component.describe` reads the signatures that the hook has wrapped."""
-    written = describe(Attention(4, 2))
-    assert written.items() >= {"part": "Attention", "width": 4, "heads": 2, "bias": True, "window": None}.items()
+def test_constructors_keep_their_signatures():
+    """`component.to_config` reads the signatures, which the hook wraps."""
+    expected = {"part": "Attention", "width": 4, "heads": 2, "bias": True, "window": None}
+    assert to_config(Attention(4, 2)).items() >= expected.items()
 
 
-def test_outside_of_tests_beartype_is_not_loaded():
+def test_beartype_is_not_loaded_outside_of_tests():
     done = subprocess.run([sys.executable, "-c", EVERYTHING], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["jaxtyping"], "which the annotations are written in"
+    assert done.stdout.split() == ["jaxtyping"]  # which the annotations use

@@ -1,9 +1,9 @@
-"""The constructor signature is the config: what is described is built again, shared parts stay shared."""
+"""Components: configs are read from constructor signatures, and shared parts stay shared when rebuilt."""
 
 import pytest
 from torch import nn
 
-from morphogen.component import Component, ConfigError, build, describe, set_path
+from morphogen.component import Component, ConfigError, from_config, set_path, to_config
 
 
 class ToyGear(Component, nn.Module):
@@ -27,48 +27,51 @@ class ToyForgetful(Component):
         self.kept = kept
 
 
-def test_what_is_described_is_built_again():
+def test_a_part_is_rebuilt_from_its_config():
     box = ToyBox(ToyGear(8), ToyGear(9, 0.25), ("x", "y"), third=ToyGear(3))
-    again = build(describe(box))
-    assert describe(again) == describe(box) and again.others["third"].teeth == 3
+    again = from_config(to_config(box))
+    assert to_config(again) == to_config(box) and again.others["third"].teeth == 3
 
 
 def test_a_shared_part_stays_one_part():
     gear = ToyGear(8)
-    again = build(describe(ToyBox(gear, gear)))
+    again = from_config(to_config(ToyBox(gear, gear)))
     assert again.first is again.second
 
 
-def test_an_argument_that_is_not_kept_is_refused_by_name():
+def test_an_argument_that_is_not_stored_is_refused_by_name():
     with pytest.raises(ConfigError, match="lost"):
-        describe(ToyForgetful(1, 2))
+        to_config(ToyForgetful(1, 2))
 
 
-@pytest.mark.parametrize("config", [{"part": "Nothing"}, {"part": "ToyGear", "cogs": 3}, {"part": "ToyGear", "teeth": {"ref": "away"}}])
+@pytest.mark.parametrize(
+    "config",
+    [{"part": "Nothing"}, {"part": "ToyGear", "cogs": 3}, {"part": "ToyGear", "teeth": {"ref": "away"}}],
+)
 def test_an_unknown_part_or_argument_is_refused(config):
     with pytest.raises(ConfigError):
-        build(config)
+        from_config(config)
 
 
-def test_no_code_comes_from_a_file():
+def test_no_code_is_loaded_from_a_config():
     with pytest.raises(ConfigError, match=r"os\.system"):
-        build({"part": "os.system", "command": "true"})
+        from_config({"part": "os.system", "command": "true"})
 
 
-def test_a_part_without_a_constructor_takes_nothing():
-    assert build(describe(ToyPlain())).arguments == {}
+def test_a_part_without_a_constructor_has_no_arguments():
+    assert from_config(to_config(ToyPlain())).arguments == {}
 
 
-def test_set_path_finds_the_one_place_and_refuses_two():
-    config = describe(ToyBox(ToyGear(8), ToyGear(9)))
+def test_set_path_requires_a_unique_match():
+    config = to_config(ToyBox(ToyGear(8), ToyGear(9)))
     set_path(config, "second.teeth", 10)
-    assert build(config).second.teeth == 10
+    assert from_config(config).second.teeth == 10
     with pytest.raises(ConfigError, match=r"first\.teeth.*second\.teeth"):
         set_path(config, "teeth", 11)
     with pytest.raises(ConfigError, match="names nothing"):
         set_path(config, "third.teeth", 11)
 
 
-def test_two_parts_of_one_name_are_refused():
+def test_two_parts_with_the_same_name_are_refused():
     with pytest.raises(ConfigError, match="two parts are named ToyGear"):
         type("ToyGear", (Component,), {"__module__": "elsewhere"})

@@ -1,4 +1,4 @@
-"""Several processes that work as one: shares are all rows, each once; what is gathered is the whole; what happens once is known to all."""
+"""Ranks: shards partition the rows, gathering restores them, and all ranks receive the result of `once`."""
 
 import doctest
 
@@ -9,26 +9,26 @@ from launching import pair
 from morphogen import rank as module
 from morphogen.rank import ALONE, Rank
 
-ALIKE = """
+COLLECTIVES = """
 import torch
-from morphogen.rank import FirstFailed, Rank
+from morphogen.rank import FirstRankFailed, Rank
 
-rank = Rank.here("cpu")
+rank = Rank.initialize("cpu")
 assert (rank.count, torch.distributed.get_world_size()) == (2, 2)
-for n in (1, 2, 3, 8):  # of one row, one process has none
+for n in (1, 2, 3, 8):  # with one row, one process has none
     rows = torch.arange(3 * n).reshape(n, 3)
     for whole in (rows, rows.double() / 7, rows[:, 0], rows > 4):
-        assert torch.equal(rank.gather(rank.share(whole), n), whole)
-told = rank.once(lambda: {"of": rank.index, "words": ["\\u00e4", None, 1.5]})
-assert told == {"of": 0, "words": ["\\u00e4", None, 1.5]}
+        assert torch.equal(rank.gather(rank.shard(whole), n), whole)
+result = rank.once(lambda: {"of": rank.index, "words": ["\\u00e4", None, 1.5]})
+assert result == {"of": 0, "words": ["\\u00e4", None, 1.5]}
 assert rank.once(lambda: None) is None
 try:
     rank.once(lambda: 1 / 0)
     raise AssertionError("nothing was raised")
-except (ZeroDivisionError if rank.first else FirstFailed):
+except (ZeroDivisionError if rank.is_first else FirstRankFailed):
     pass
 """
-APART = """
+CONFLICTS = """
 from pathlib import Path
 import tempfile
 from morphogen.component import ConfigError
@@ -36,39 +36,39 @@ from morphogen.rank import Rank
 from morphogen.training import train
 from training.toys import Rows, denoiser
 
-rank, places = Rank.here("cpu"), [Path(tempfile.mkdtemp()), Path(tempfile.mkdtemp())]
-train(denoiser(), Rows(), steps=3, directory=places[0], device="cpu")
+rank, folders = Rank.initialize("cpu"), [Path(tempfile.mkdtemp()), Path(tempfile.mkdtemp())]
+train(denoiser(), Rows(), steps=3, directory=folders[0], device="cpu")
 for message, batch in (("different steps", 6), ("cannot share a batch of 1", 1)):
     try:
-        train(denoiser(batch=batch), Rows(), steps=5, directory=places[rank.index], device="cpu")
+        train(denoiser(batch=batch), Rows(), steps=5, directory=folders[rank.index], device="cpu")
         raise AssertionError("nothing was raised")
     except ConfigError as error:
         assert message in str(error), error
 """
 
 
-def test_sketch_runs() -> None:
+def test_the_example_runs() -> None:
     failed, attempted = doctest.testmod(module)
     assert attempted >= 3 and failed == 0
 
 
 @pytest.mark.parametrize("n", [1, 5, 8, 9])
-def test_shares_are_all_rows_in_their_order(n: int) -> None:
+def test_shards_partition_the_rows_in_order(n: int) -> None:
     for count in range(1, n + 1):
-        shares = [Rank(index, count).share(torch.arange(n)) for index in range(count)]
-        assert torch.equal(torch.cat(shares), torch.arange(n))
-        assert max(map(len, shares)) - min(map(len, shares)) <= 1
-    assert Rank(n, n + 1).share(torch.arange(n)).tolist() == [n - 1]  # idle: its row is dropped
+        shards = [Rank(index, count).shard(torch.arange(n)) for index in range(count)]
+        assert torch.equal(torch.cat(shards), torch.arange(n))
+        assert max(map(len, shards)) - min(map(len, shards)) <= 1
+    assert Rank(n, n + 1).shard(torch.arange(n)).tolist() == [n - 1]  # an idle rank; its row is dropped
 
 
-def test_alone_nothing_is_waited_for() -> None:
+def test_a_single_process_does_not_initialize_a_group() -> None:
     x = torch.arange(3)
-    assert Rank.launched() == Rank.here() == ALONE and ALONE.first
-    assert ALONE.share(x).equal(x) and ALONE.gather(x, 3) is x and ALONE.once(lambda: x) is x
+    assert Rank.launched() == Rank.initialize() == ALONE and ALONE.is_first
+    assert ALONE.shard(x).equal(x) and ALONE.gather(x, 3) is x and ALONE.once(lambda: x) is x
     assert not torch.distributed.is_initialized()
 
 
-def test_a_clusters_own_variables_are_no_launch(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_variables_of_a_cluster_scheduler_are_not_a_launch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert Rank.launched() == ALONE
@@ -76,10 +76,10 @@ def test_a_clusters_own_variables_are_no_launch(monkeypatch: pytest.MonkeyPatch)
     assert Rank.launched() == Rank(1, 2)
 
 
-def test_two_gather_the_whole_and_know_what_happened_once() -> None:
-    assert pair(ALIKE) == [(0, ""), (0, "")]
+def test_two_processes_gather_rows_and_share_results() -> None:
+    assert pair(COLLECTIVES) == [(0, ""), (0, "")]
 
 
-def test_two_that_cannot_train_together_say_so() -> None:
-    """The first wrote three steps where the other does not look; a batch has one row for two processes."""
-    assert [code for code, _ in pair(APART)] == [0, 0]
+def test_two_processes_that_cannot_train_together_raise() -> None:
+    """Their checkpoints have different steps, or the batch has fewer rows than there are processes."""
+    assert [code for code, _ in pair(CONFLICTS)] == [0, 0]

@@ -1,4 +1,4 @@
-"""The README runs: its Python as it stands, with the budget cut; its tables are what was recorded."""
+"""The README's Python runs, with a smaller budget, and its tables agree with the records."""
 
 import re
 from pathlib import Path
@@ -15,6 +15,6 @@ def test_the_python_runs(tmp_path, monkeypatch, capsys):
     assert "lower_bound" in capsys.readouterr().out and len(list((tmp_path / "threes").glob("*.png"))) == 16
 
 
-def test_the_tables_are_the_records():
-    """Its commands and links: tests/docs/test_links.py."""
+def test_the_tables_agree_with_the_records():
+    """Commands and links are tested in tests/docs/test_links.py."""
     assert README.count("<!-- table: ") == 1 and fill(README) == README

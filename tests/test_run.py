@@ -1,4 +1,4 @@
-"""A run directory says what it is, gives its model back, and its errors name the file and the remedy."""
+"""Run directories: records, loading of models, and errors that name the file and the remedy."""
 
 import errno
 import json
@@ -18,10 +18,11 @@ from morphogen.model import tensors
 from morphogen.run import Run, RunError, next_directory, train_run
 from training.toys import Rows, denoiser, two_stages
 
+MODEL_FILES = ("config.json", "weights.safetensors", "manifest.json")
 SETTINGS = {"size": "tiny", "seed": 3, "steps": 4, "time": None, "classes": ["cat", "dog"]}
 
 
-def test_trained_run_gives_its_model_back(tmp_path: Path) -> None:
+def test_a_trained_run_loads_its_model(tmp_path: Path) -> None:
     for make in (denoiser, two_stages):
         run, model = Run.create(tmp_path, "toy", "hf:owner/points", SETTINGS), make()
         assert Run.open(run.directory).status == "training"
@@ -36,7 +37,7 @@ def test_trained_run_gives_its_model_back(tmp_path: Path) -> None:
     assert Run.latest(tmp_path).name == "toy-points-002"
 
 
-def test_directories_are_made_once_each(tmp_path: Path) -> None:
+def test_concurrent_callers_get_different_directories(tmp_path: Path) -> None:
     (tmp_path / "a-b-007").mkdir()
     with ThreadPoolExecutor(8) as pool:
         made = list(pool.map(lambda _: next_directory(tmp_path, "a-b").name, range(40)))
@@ -66,12 +67,12 @@ def finished(root: Path, settings: dict[str, Any] = SETTINGS) -> Run:
     return run
 
 
-def test_what_is_missing_or_damaged_is_named(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"holds no run.*morphogen train"):
+def test_missing_and_damaged_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"contains no run.*morphogen train"):
         Run.latest(tmp_path)
     with pytest.raises(RunError, match=r"no run\.json"):
         Run.open(tmp_path)
-    with pytest.raises(RunError, match=r"model is not there: the run is training"):
+    with pytest.raises(RunError, match=r"model does not exist: the run is training"):
         Run.create(tmp_path, "toy", "points", SETTINGS).model()
     run = finished(tmp_path)
     for name in ("weights.safetensors", "config.json"):
@@ -79,7 +80,7 @@ def test_what_is_missing_or_damaged_is_named(tmp_path: Path) -> None:
         whole = file.read_bytes()
         for damage in (whole[: len(whole) // 2], b"", whole[:40] + bytes([whole[40] ^ 1]) + whole[41:]):
             file.write_bytes(damage)
-            with pytest.raises(RunError, match=rf"model/{name} is not what was written; resume"):
+            with pytest.raises(RunError, match=rf"model/{name} has changed since it was written; resume"):
                 run.model()
         file.unlink()
         with pytest.raises(RunError, match=rf"model/{name} is missing; resume"):
@@ -93,43 +94,59 @@ def test_what_is_missing_or_damaged_is_named(tmp_path: Path) -> None:
         assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("wrong", [{"status": "asleep"}, {"settings": []}, {"system": None}, {"steps": "x"}, {"seed": True}, {"set": 3}])
-def test_a_record_of_other_types_is_refused(wrong: dict[str, Any], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "wrong",
+    [{"status": "asleep"}, {"settings": []}, {"system": None}, {"steps": "x"}, {"seed": True}, {"set": 3}],
+)
+def test_a_record_with_wrong_types_is_refused(wrong: dict[str, Any], tmp_path: Path) -> None:
     run = Run.create(tmp_path, "toy", "points", SETTINGS)
     name = next(iter(wrong))
-    record = run.record | wrong if name in run.record else run.record | {"settings": run.record["settings"] | wrong}
+    changes = wrong if name in run.record else {"settings": run.record["settings"] | wrong}
+    record = run.record | changes
     (run.directory / "run.json").write_text(json.dumps(record))
     with pytest.raises(RunError, match=rf"run\.json: '{name}' cannot be"):
         Run.open(run.directory)
 
 
-def test_a_model_from_before_manifests_still_loads(tmp_path: Path) -> None:
+def test_a_model_without_a_manifest_loads(tmp_path: Path) -> None:
     run = finished(tmp_path)
     folder = run.directory / "model"
     (folder / "manifest.json").unlink()
     run.model()
-    for name, match in (("weights.safetensors", "cannot be used"), ("config.json", "does not describe a model")):
+    for name, match in (
+        ("weights.safetensors", "cannot be used"),
+        ("config.json", "does not describe a model"),
+    ):
         whole = (folder / name).read_bytes()
         (folder / name).write_bytes(whole[: len(whole) // 2])
         with pytest.raises(RunError, match=rf"{name} {match}"):
             run.model()
         (folder / name).write_bytes(whole)
-    for config in ({"part": "Nothing"}, [], {"part": "Model"}, {"part": "ToyDenoise", "dropout": "much"}, {"part": "Adam"}):
+    for config in (
+        {"part": "Nothing"},
+        [],
+        {"part": "Model"},
+        {"part": "ToyDenoise", "dropout": "much"},
+        {"part": "Adam"},
+    ):
         (folder / "config.json").write_text(json.dumps(config))
         with pytest.raises(RunError, match="does not describe a model"):
             run.model()
 
 
-def test_the_remedy_is_the_command_that_mends(tmp_path: Path) -> None:
+def test_the_suggested_command_restores_the_model(tmp_path: Path) -> None:
     run = finished(tmp_path, SETTINGS | {"data": "points"})
     (run.directory / "model/weights.safetensors").write_bytes(b"")
-    with pytest.raises(RunError, match=rf"go on from its checkpoint: morphogen train --resume {run.directory}"):
+    remedy = f"resume from its checkpoint: morphogen train --resume {run.directory}"
+    with pytest.raises(RunError, match=remedy):
         run.model()
-    train_run(run, again := denoiser(), Rows())  # what that command does
+    train_run(run, again := denoiser(), Rows())  # as the suggested command does
     assert all(torch.equal(t, tensors(again)[name]) for name, t in tensors(run.model()).items())
 
 
-def test_a_full_disk_leaves_no_empty_run_and_tells_what_filled_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_and_leaves_no_empty_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = Run.create(tmp_path, "toy", "points", SETTINGS)
     before = (run.directory / "run.json").read_bytes()
 
@@ -152,13 +169,16 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @settings(max_examples=200, deadline=None)
 @given(
-    name=st.sampled_from(["run.json", "model/config.json", "model/weights.safetensors", "model/manifest.json"]),
-    sealed=st.booleans(), at=st.integers(0, 10**6), bit=st.integers(1, 255), cut=st.booleans(),
-)  # fmt: skip
-def test_whatever_is_flipped_or_cut_is_a_run_error_or_does_no_harm(
+    name=st.sampled_from(["run.json", *(f"model/{file}" for file in MODEL_FILES)]),
+    sealed=st.booleans(),
+    at=st.integers(0, 10**6),
+    bit=st.integers(1, 255),
+    cut=st.booleans(),
+)
+def test_any_corruption_is_a_run_error_or_harmless(
     name: str, sealed: bool, at: int, bit: int, cut: bool, whole: Run
 ) -> None:
-    """Never another exception; and what a manifest covers never passes."""
+    """No other exception is raised, and changes of files covered by a manifest never pass."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         shutil.copytree(whole.directory, run, ignore=shutil.ignore_patterns("checkpoints"))

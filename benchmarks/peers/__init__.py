@@ -1,1 +1,1 @@
-"""The peers' own ways, with their documented defaults, each named in its file."""
+"""The peers, with the documented defaults that each file names."""

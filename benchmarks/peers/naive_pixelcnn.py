@@ -1,6 +1,7 @@
-"""The sampling loop that a PixelCNN has without a memory: a pass over the whole picture for every pixel of it.
+"""Naive PixelCNN sampling, without a cache: a full forward pass over the image for every pixel.
 
-Own writing; no library offers one. Every pass costs the same, whatever pixel it is for, so that a share of the passes tells the whole.
+Written for this benchmark, since no library provides it. All passes cost the same, so the cost of a whole
+image follows from a fraction of them.
 """
 
 __all__ = ["passes"]
@@ -13,16 +14,16 @@ from morphogen.networks.gated_pixelcnn import GatedPixelCNN
 
 
 def passes(network: GatedPixelCNN, n: int, count: int) -> Callable[[], None]:
-    """The first `count` pixels of n pictures of one channel, in raster order."""
-    _, height, width = network.picture
+    """Return a function that samples the first `count` pixels of n single-channel images, in raster order."""
+    _, height, width = network.image_shape
 
     @torch.no_grad()
     def run() -> None:
         network.eval()
         x = torch.zeros(n, 1, height, width, dtype=torch.int64)
         for i in range(count):
-            y, at = divmod(i, width)
-            logits = network(x, None)[:, 0, y, at]
-            x[:, 0, y, at] = torch.multinomial(logits.softmax(-1), 1)[:, 0]
+            row, column = divmod(i, width)
+            logits = network(x, None)[:, 0, row, column]
+            x[:, 0, row, column] = torch.multinomial(logits.softmax(-1), 1)[:, 0]
 
     return run

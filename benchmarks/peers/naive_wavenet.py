@@ -1,7 +1,7 @@
-"""The sampling loop that a WaveNet has without a memory: a pass over all that a sample's law looks back on, for every sample.
+"""Naive WaveNet sampling, without a cache: a forward pass over the receptive field for every sample.
 
-Own writing; no library that is kept offers one. Every pass of a sound that is longer than the reach costs the same, so that a few of them
-tell the whole.
+Written for this benchmark, since no maintained library provides it. All passes after a full receptive field
+cost the same, so the cost of an audio clip follows from a few of them.
 """
 
 __all__ = ["passes"]
@@ -15,15 +15,16 @@ from torch import Tensor
 from morphogen.networks.wavenet import WaveNet
 
 
-def passes(network: WaveNet, begun: Int[Tensor, "b t"], count: int) -> Callable[[], Tensor]:
-    """The next `count` samples of sounds that have begun, each the most likely one; the logits of the last, [B, V]."""
+def passes(network: WaveNet, prefix: Int[Tensor, "b t"], count: int) -> Callable[[], Tensor]:
+    """Return a function that extends clips greedily by `count` samples and returns the last logits [B, V]."""
 
     @torch.no_grad()
     def run() -> Tensor:
         network.eval()
-        x = begun
+        x = prefix
         for _ in range(count):
-            window = torch.nn.functional.pad(x[:, -network.reach :], (0, 1))  # the place to be drawn: its own symbol is not seen
+            # the last position is the sample to predict; its own value is not used
+            window = torch.nn.functional.pad(x[:, -network.receptive_field :], (0, 1))
             logits = network(window, None)[:, -1]
             x = torch.cat([x, logits.argmax(-1, keepdim=True)], 1)
         return logits

@@ -1,7 +1,8 @@
-"""The catalogue of systems, read off their pages and off the records: `python docs/hooks/catalogue.py` writes docs/catalogue.md anew.
+"""Generate docs/catalogue.md from the systems and the records: `python docs/hooks/catalogue.py`.
 
-Numbers of parameters are counted on models that are composed without memory (torch's meta device), on the data of `SPECIMENS`.
-The figures stand behind the markers of tests/docs/prose.py, which copies them from the records.
+Parameters are counted on models that are built on torch's meta device, which allocates no memory, for the
+representations of `SPECIMENS`. Figures are written as markers, which tests/docs/prose.py fills in from the
+records.
 """
 
 __all__ = ["SPECIMENS", "catalogue", "counts"]
@@ -26,11 +27,12 @@ from morphogen.systems import Size
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "src" / "morphogen" / "recipes" / "results"
-FIGURES = {"likelihood": ("bits_per_dim", "bits"), "frechet": ("value", ".2f")}  # by key: what it must hold, and its form
+# columns of figures: key in the record -> (the field that it must have, format)
+FIGURES = {"likelihood": ("bits_per_dim", "bits"), "frechet": ("value", ".2f")}
 SIZES = get_args(Size)
-GLUE = "\N{NO-BREAK SPACE}"
+NBSP = "\N{NO-BREAK SPACE}"
 _TABLE = Tabular(tuple(RealColumn(f"column {i}") for i in range(8)))
-# What a system of each medium is counted on: at the paper's size, and at the others; with how many classes.
+# by medium: the representation at size "paper", at the other sizes, and the number of classes
 SPECIMENS: dict[str, tuple[Any, Any, int]] = {
     "pictures": (Pixels(256, (3, 32, 32)), Pixels(256, (1, 28, 28)), 10),
     "text": (Bytes(1024), Bytes(256), 0),
@@ -39,89 +41,119 @@ SPECIMENS: dict[str, tuple[Any, Any, int]] = {
 }
 TITLES = {"pictures": "Pictures", "text": "Text", "table": "Tables", "sound": "Sound"}
 NOTES = {
-    "pictures": "Counted on ten classes and 28 x 28 grey pixels (*tiny*, *small*) or 32 x 32 coloured ones (*paper*), of 256 levels.",
-    "text": "Counted on blocks of 256 bytes (*tiny*, *small*) or 1,024 (*paper*); 256 symbols.",
-    "sound": "Counted on windows of mu-law sound, of 256 symbols, without a condition.",
-    "table": "Counted on eight columns of real numbers.",
+    "pictures": "Parameters for ten classes and 28 x 28 grey pixels (*tiny*, *small*) or 32 x 32 RGB pixels "
+    "(*paper*), with 256 levels.",
+    "text": "Parameters for sequences of 256 bytes (*tiny*, *small*) or 1,024 (*paper*); vocabulary 256.",
+    "sound": "Parameters for windows of 8-bit mu-law audio (256 levels), unconditional.",
+    "table": "Parameters for eight numeric columns.",
 }
 HEAD = """# The catalogue
 
-A system is a *page*: a function of some thirty lines with numbers in it, that composes a family, a network, a representation and a
-conditioner. `morphogen systems` lists these pages too, and nothing is registered by hand: a page that is added to
-[`systems`](../src/morphogen/systems) is here when `python docs/hooks/catalogue.py` has run again, and a test says so until then.
+A system is a function of about thirty lines that composes a family, a network, a representation and a
+conditioner, with their sizes. Nothing is registered by hand: `morphogen systems` lists every module of
+[`systems`](../src/morphogen/systems), and this page is generated from them. After a system is added, run
+`python docs/hooks/catalogue.py`; a test fails until then.
 
-Each comes in three sizes: *tiny* for tests, *small* for minutes on two cores, *paper* for the shape that was published. The numbers
-beside them are parameters, all of them learned; where none are, because nothing is descended, what is fitted is counted instead (†).
-Figures are those of the records, which `morphogen reproduce` makes again: bits/dim is exact (=), an upper bound (≤) or an estimate (≈);
-"none" is a model without a likelihood, a dash what was not measured. Fréchet distances are between features of a classifier of the data, or
-of a network of random weights where nobody named classes: those of one recipe compare, those of two do not.
+Each system has three sizes: *tiny* for tests, *small* for minutes of training on two cores, *paper* for the
+published architecture. The columns give the number of trained parameters; for models that are fitted in
+closed form or by EM, the number of fitted values (†). The figures are taken from the records, which
+`morphogen reproduce` creates again. Bits/dim are exact (=), an upper bound (≤) or an estimate (≈); "none"
+marks a model without a likelihood, a dash what was not measured. Fréchet distances use the features of a
+classifier trained on the data set, or of a randomly initialised network for data without class labels; they
+are comparable within a recipe, not between recipes.
 
     morphogen train NAME --data DATA --size small --time 4m
 """
 
 
 def catalogue() -> str:
-    """The page, its figures not yet filled in."""
-    parts = [HEAD]
+    """The page, with markers in place of its figures."""
+    sections = [HEAD]
     for medium, title in TITLES.items():
-        of = [page for page in pages().values() if page.medium == medium]
-        parts += [f"## {title}\n", NOTES[medium] + "\n", _systems(of), *_figures(of)]
-    return "\n".join(parts)
+        systems = [page for page in pages().values() if page.medium == medium]
+        sections += [f"## {title}\n", NOTES[medium] + "\n", _systems(systems), *_figures(systems)]
+    return "\n".join(sections)
 
 
 def counts(page: Page) -> dict[str, str]:
-    """How many numbers a system has, by size."""
-    large, small, classes = SPECIMENS[page.medium]
-    return {size: _count(page.compose(large if size == "paper" else small, 0 if page.name == "ngram" else classes, size)) for size in SIZES}
+    """Number of parameters of a system, by size."""
+    paper, other, _ = SPECIMENS[page.medium]
+    return {
+        size: _count(page.build(paper if size == "paper" else other, _classes(page), size)) for size in SIZES
+    }
 
 
-def _systems(of: list[Page]) -> str:
-    lines = ["| system | family | in one line | " + " | ".join(SIZES) + " |", "|---|---|---|" + "---:|" * len(SIZES)]
-    for page in of:
+def _systems(systems: list[Page]) -> str:
+    """The table of systems: family, description and parameter counts."""
+    lines = [
+        "| system | family | in one line | " + " | ".join(SIZES) + " |",
+        "|---|---|---|" + "---:|" * len(SIZES),
+    ]
+    for page in systems:
         with torch.device("meta"):
-            numbers, kind = counts(page), _family(page)
-        lines.append(f"| {_link(page)} | {kind} | {_sentence(page)} | " + " | ".join(numbers.values()) + " |")
+            sizes, families = counts(page), _families(page)
+        cells = [_link(page), families, _summary(page), *sizes.values()]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
-def _figures(of: list[Page]) -> list[str]:
-    """A table of what was measured, a line for each record that has a system; nothing for a medium of which nothing was."""
-    rows = [row for page in of for name, recipe in RECIPES.items() if (row := _row(page, name, recipe.what)) is not None]
+def _figures(systems: list[Page]) -> list[str]:
+    """The table of figures, one row per system and record."""
+    measured = [_row(page, name, recipe.description) for page in systems for name, recipe in RECIPES.items()]
+    rows = [row for row in measured if row is not None]
     if not rows:
-        return ["*Not measured yet*: no record has a figure of these.\n"]
+        return ["*Not measured yet*: no record has figures of these systems.\n"]
     return ["\n".join(["| system | measured in | bits/dim | Fréchet |", "|---|---|---:|---:|", *rows]) + "\n"]
 
 
 def _row(page: Page, name: str, what: str) -> str | None:
-    """What a recipe's record has of a system; None: nothing, or there is no record."""
+    """The row of a system in a record; None: it has no figure there."""
     path = RESULTS / f"{name}.json"
-    found = json.loads(path.read_text(encoding="utf8"))["figures"].get(page.name, {}) if path.exists() else {}
-    cells = [_cell(name, page.name, found, key) for key in FIGURES]
-    return None if set(cells) == {"-"} else f"| {_link(page)} | `{name}`: {what} | " + " | ".join(cells) + " |"
+    if not path.exists():
+        return None
+    figures = json.loads(path.read_text(encoding="utf8"))["figures"].get(page.name, {})
+    cells = [_cell(name, page.name, figures, key) for key in FIGURES]
+    if set(cells) == {"-"}:
+        return None
+    return f"| {_link(page)} | `{name}`: {what} | " + " | ".join(cells) + " |"
 
 
-def _cell(record: str, system: str, found: Mapping[str, Any], key: str) -> str:
-    held, form = FIGURES[key]
-    if key not in found:
+def _cell(record: str, system: str, figures: Mapping[str, Any], key: str) -> str:
+    required, form = FIGURES[key]
+    if key not in figures:
         return "-"
-    if found[key] is None:
+    if figures[key] is None:
         return "none"
-    return f"<!-- figure: {record} figures.{system}.{key} {form} -->not yet" if held in found[key] else "-"
+    if required not in figures[key]:
+        return "-"
+    return f"<!-- figure: {record} figures.{system}.{key} {form} -->not yet"
 
 
 def _count(model: Any) -> str:
-    learned = parameters(model)
-    return _short(learned) if learned else f"{_short(sum(buffer.numel() for buffer in model.buffers()))}{GLUE}†"
+    """Number of trained parameters; else of fitted values, marked."""
+    trained = parameters(model)
+    if trained:
+        return _short(trained)
+    return f"{_short(sum(buffer.numel() for buffer in model.buffers()))}{NBSP}†"
 
 
 def _short(number: int) -> str:
-    return f"{number / 1e6:.1f}{GLUE}M" if number >= 1e6 else f"{number / 1e3:.0f}{GLUE}k" if number >= 1e3 else str(number)
+    """`1.8 M`, `51 k` or the number itself."""
+    if number >= 1e6:
+        return f"{number / 1e6:.1f}{NBSP}M"
+    if number >= 1e3:
+        return f"{number / 1e3:.0f}{NBSP}k"
+    return str(number)
 
 
-def _family(page: Page) -> str:
-    """Its family, each name a link to the family's page."""
-    _, small, classes = SPECIMENS[page.medium]
-    names = family(page.compose(small, 0 if page.name == "ngram" else classes, "tiny")).split(" + ")
+def _classes(page: Page) -> int:
+    """Number of classes that the system is built for."""
+    return 0 if page.name == "ngram" else SPECIMENS[page.medium][2]
+
+
+def _families(page: Page) -> str:
+    """The family of each stage, linked to its page."""
+    names = family(page.build(SPECIMENS[page.medium][1], _classes(page), "tiny")).split(" + ")
     return ", ".join(f"[{name}](families/{name}.md)" for name in names)
 
 
@@ -129,15 +161,15 @@ def _link(page: Page) -> str:
     return f"[`{page.name}`](../src/morphogen/systems/{page.name}.py)"
 
 
-def _sentence(page: Page) -> str:
-    """What its file begins with, as a cell of a table."""
-    said = str(sys.modules[page.compose.__module__].__doc__).split("\n")[0].rstrip(".")
-    return re.sub(r"([|*_<])", r"\\\1", said)
+def _summary(page: Page) -> str:
+    """The first line of the module's docstring, escaped for a table."""
+    summary = str(sys.modules[page.build.__module__].__doc__).split("\n")[0].rstrip(".")
+    return re.sub(r"([|*_<])", r"\\\1", summary)
 
 
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
     from tests.docs.prose import fill
 
-    place = ROOT / "docs" / "catalogue.md"
-    place.write_text(fill(catalogue(), place), encoding="utf8")
+    path = ROOT / "docs" / "catalogue.md"
+    path.write_text(fill(catalogue(), path), encoding="utf8")

@@ -1,7 +1,7 @@
-r"""Mathematics as MathML, made when the site is built: browsers set it themselves, without a script and without the web.
+r"""Formulas as MathML, converted when the site is built; browsers render it without a script or the network.
 
-`$...$` and `$$...$$` are found by the Markdown extension arithmatex, which knows what is code and what is not; here its output,
-`\(...\)` and `\[...\]`, becomes MathML Core. A formula that cannot be read ends the build.
+The Markdown extension arithmatex finds `$...$` and `$$...$$`, except in code. This hook converts its output,
+`\(...\)` and `\[...\]`, to MathML Core. A formula that cannot be parsed fails the build.
 """
 
 __all__ = ["mathml", "on_page_content"]
@@ -19,7 +19,7 @@ FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>
 
 @cache
 def mathml(latex: str, block: bool) -> str:
-    """A formula. Errors: ValueError with the place where it cannot be read."""
+    """Convert a formula to MathML. Errors: ValueError with the position that cannot be parsed."""
     try:
         return LatexToMathML(fancy_error=False).convert_with_local_state(latex.strip(), displaystyle=block)
     except LatexError as error:
@@ -27,14 +27,14 @@ def mathml(latex: str, block: bool) -> str:
 
 
 def on_page_content(html: str, page: Any, **_: Any) -> str:
-    """mkdocs: a page's HTML, its formulas made MathML."""
+    """Called by mkdocs: convert the formulas of a page."""
     try:
-        return FORMULA.sub(_set, html)
+        return FORMULA.sub(_convert, html)
     except ValueError as error:
         raise PluginError(f"{page.file.src_uri}: {error}") from error
 
 
-def _set(found: re.Match[str]) -> str:
-    block = found[2] == "["
-    formula = mathml(unescape(found[3]), block)
+def _convert(match: re.Match[str]) -> str:
+    block = match[2] == "["
+    formula = mathml(unescape(match[3]), block)
     return f'<div class="formula">{formula}</div>' if block else formula

@@ -2,50 +2,77 @@
 
     import morphogen as mg
     data = mg.load_data("digits")
-    model = mg.system("ddpm", data.representation, len(data.classes))
+    model = mg.build_system("ddpm", data.representation, len(data.classes))
     mg.train(model, data.train, time=60)
     model.sample(16, condition=3, sampler=mg.Guided(mg.DDIM(steps=25), scale=3.0)).save("threes")
 
-Names are imported when first used: `import morphogen` loads neither torch nor a family.
+Names are imported on first use: `import morphogen` loads neither torch nor a family. Other public modules are
+`samplers`, `systems`, `data`, `metrics`, `networks`, `representations`, `conditioning`, `families` and
+`inference`.
 """
 
 from importlib import import_module
 from typing import Any
 
-_HOME = {
+from morphogen.lazy import resolve
+
+_HOMES = {
+    "Adam": "plan",
+    "AdamW": "plan",
     "Ancestral": "families.autoregressive.decoding",
+    "Batch": "contract",
     "Beam": "families.autoregressive.beam",
+    "Conditioner": "contract",
+    "Context": "contract",
+    "Cosine": "plan",
     "DDIM": "families.diffusion.samplers",
     "DDPM": "families.diffusion.samplers",
+    "Encoded": "contract",
     "Greedy": "families.autoregressive.decoding",
     "Guided": "conditioning.guidance",
+    "Likelihood": "contract",
+    "Losses": "contract",
     "Model": "model",
+    "Objective": "contract",
+    "Plan": "plan",
+    "Representation": "contract",
+    "Rng": "numerics.randomness",
     "Run": "run",
-    "Staged": "compose",
+    "Sampler": "contract",
+    "Staged": "staged",
+    "Unsupported": "contract",
+    "build_system": "catalogue",
     "check_model": "testing",
     "load": "model",
-    "rules_of": "families.autoregressive.decoding",
+    "load_data": "data",
+    "logits_processors": "families.autoregressive.decoding",
     "save": "model",
     "train": "training.loop",
 }
+_MODULES = (
+    "conditioning",
+    "data",
+    "families",
+    "inference",
+    "metrics",
+    "networks",
+    "representations",
+    "samplers",
+    "systems",
+)
 
-_RENAMED = {"load_data": ("data", "load"), "system": ("catalogue", "compose")}
-
-__all__ = ["__version__", *_HOME, *_RENAMED]
+__all__ = ["__version__", *_HOMES]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(f"morphogen.{_HOME[name]}"), name)
-    if name in _RENAMED:  # a name must not be a submodule's: importing that would take its place
-        home, original = _RENAMED[name]
-        return getattr(import_module(f"morphogen.{home}"), original)
-    if name == "__version__":  # what reads it takes as long to import as all the rest
+    if name in _MODULES:
+        return import_module(f"morphogen.{name}")
+    if name == "__version__":  # importlib.metadata takes as long to import as everything else here
         from importlib.metadata import version
 
         return version("morphogen")
-    raise AttributeError(f"morphogen has no {name!r}; it has {', '.join(__all__)}")
+    return resolve("morphogen", _HOMES, name)
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return [*__all__, *_MODULES]

@@ -1,4 +1,4 @@
-"""`python -m morphogen`: the command line, for launchers that start a module (`accelerate launch -m morphogen train ...`)."""
+"""`python -m morphogen`: the command line, for launchers such as `accelerate launch -m morphogen train`."""
 
 from morphogen.cli import main
 

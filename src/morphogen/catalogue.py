@@ -1,6 +1,6 @@
-"""The named systems, read off the pages in `systems/`: nothing is registered by hand."""
+"""The catalogue of named systems, read from the modules of `systems/`."""
 
-__all__ = ["Page", "UnknownName", "check_reader", "compose", "family", "look_up", "pages"]
+__all__ = ["Page", "UnknownName", "build_system", "check_conditions", "family", "look_up", "pages"]
 
 import difflib
 import inspect
@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import Any, TypeVar, get_args
 
 import morphogen.systems
-from morphogen.component import ConfigError, build, describe, set_path
+from morphogen.component import ConfigError, from_config, set_path, to_config
 from morphogen.conditioning.sketch import Sketch
 from morphogen.conditioning.source import SourceText
 from morphogen.contract import Representation
@@ -22,101 +22,117 @@ from morphogen.systems import Size
 from morphogen.typed import check_types
 
 T = TypeVar("T")
-MEDIA = {"Pixels": "pictures", "Text": "text", "Tabular": "table", "MuLaw": "sound"}  # what the first argument of a page says
+# medium by the class of a page's first argument
+MEDIA = {"Pixels": "pictures", "Text": "text", "Tabular": "table", "MuLaw": "sound"}
 
 
 class UnknownName(ValueError):
-    """Nothing has that name; the message has the nearest ones."""
+    """An unknown name; the message suggests the closest known ones."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """One system: what it is called, which representation it is written for, its docstring's first line, its function."""
+    """A named system: name, medium, first line of the docstring, and the function that builds it."""
 
     name: str
     medium: str
     summary: str
-    compose: Callable[..., Any]
+    build: Callable[..., Any]
 
 
 @cache
 def pages() -> Mapping[str, Page]:
-    """Every page, by name."""
+    """All systems by name."""
     found = {}
     for module in pkgutil.iter_modules(morphogen.systems.__path__):
         function = getattr(import_module(f"morphogen.systems.{module.name}"), module.name)
         first = next(iter(inspect.signature(function, eval_str=True).parameters.values()))
-        medium = medium_of(first.annotation)
         summary = (inspect.getdoc(function) or "").split("\n")[0]
-        found[module.name] = Page(module.name, medium, summary, function)
+        found[module.name] = Page(module.name, medium_of(first.annotation), summary, function)
     return found
 
 
 def page(name: str) -> Page:
-    """The page of a system; unknown names are answered with the nearest known ones."""
+    """A system by name. Errors: UnknownName with the closest names."""
     return look_up(pages(), name, "system", "morphogen systems")
 
 
 def look_up(known: Mapping[str, T], name: str, what: str, lister: str) -> T:
-    """`known[name]`, or UnknownName with the nearest names and the command that lists them all."""
+    """Return `known[name]`. Errors: UnknownName with the closest names and the command that lists all."""
     if name not in known:
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or list(known)
-        raise UnknownName(f"no {what} is named {name!r}; did you mean {', '.join(near)}? (`{lister}` lists all)")
+        raise UnknownName(
+            f"no {what} is named {name!r}; did you mean {', '.join(near)}? (`{lister}` lists all)"
+        )
     return known[name]
 
 
-def compose(
-    name: str, representation: Representation, classes: int, size: str = "small", changes: Mapping[str, Any] | None = None, **parts: Any
+def build_system(
+    name: str, representation: Representation, classes: int, size: str = "small",
+    changes: Mapping[str, Any] | None = None, **parts: Any,
 ) -> Any:  # fmt: skip
-    """A system for data of this representation.
+    """Build a named system for data of this representation.
 
-    `changes` are numbers of its config, `{"network.channels": 64}`; `parts` what else its page takes: the `mel` that a WaveNet hears.
+    Arguments:
+        name: of the system.
+        representation: of the data.
+        classes: number of labels; 0: unconditional.
+        size: "tiny", "small" or "paper".
+        changes: config values to override, such as `{"network.channels": 64}`.
+        parts: further arguments of the system, such as the `mel` of a WaveNet.
 
-    Errors: UnknownName, or ConfigError where the size is none or the data are of another medium.
+    Errors: UnknownName; ConfigError for an unknown size or data of another medium.
     """
     if size not in get_args(Size):
-        raise ConfigError(f"size {size!r}: there are {', '.join(get_args(Size))}")
+        raise ConfigError(f"size {size!r} is unknown; choose {', '.join(get_args(Size))}")
     medium = medium_of(type(representation))
     if page(name).medium != medium:
         fitting = ", ".join(other.name for other in pages().values() if other.medium == medium)
-        raise ConfigError(f"{name} is written for {page(name).medium}, the data are {medium}; take one of {fitting}")
-    model = page(name).compose(representation, classes, size, **parts)
+        raise ConfigError(
+            f"{name} models {page(name).medium}, but the data are {medium}; choose one of {fitting}"
+        )
+    model = page(name).build(representation, classes, size, **parts)
     if not changes:
         return model
-    config = describe(model)
+    config = to_config(model)
     for path, value in changes.items():
         set_path(config, path, value)
-    asked = ", ".join(f"{path}={value}" for path, value in changes.items())
+    requested = ", ".join(f"{path}={value}" for path, value in changes.items())
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of torch, about a layer of no width: it will not pass
-            return build(check_types(config))
-    except Exception as error:  # without the changes it was built a moment ago: they are at fault, whatever was raised
+            warnings.simplefilter("ignore")  # torch warns about layers of width 0, which fail below anyway
+            return from_config(check_types(config))
+    except Exception as error:  # the unchanged config was just built, so whatever fails is due to the changes
         why = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ConfigError(f"--set {asked}: {name} cannot be built so ({why}); give other numbers") from error
+        message = f"--set {requested}: {name} cannot be built with this ({why}); give other values"
+        raise ConfigError(message) from error
 
 
-def check_reader(name: str, model: Any, dataset: Dataset) -> None:
-    """Refuse a system that hears what the data do not say: pairs of texts, sketches, and the other way round. Errors: ConfigError."""
+def check_conditions(name: str, model: Any, dataset: Dataset) -> None:
+    """Check that a model's conditions are those of the data (sketches, source texts). Errors: ConfigError."""
     conditioner = getattr(model, "conditioner", None)
-    reads, sketched = isinstance(getattr(conditioner, "conditioner", conditioner), SourceText), isinstance(dataset.train, WithSketches)
-    if sketched and not isinstance(conditioner, Sketch):
-        raise ConfigError(f"{name} hears no sketches; take sketch_to_picture, or leave --condition sketch out")
-    if isinstance(conditioner, Sketch) and not sketched:
-        raise ConfigError(f"{name} draws from sketches, {dataset.name} has none beside its pictures; give --condition sketch")
-    if isinstance(dataset.train, Pairs) and not reads:
-        what = f"{dataset.name} is pairs of a text and what becomes of it"
-        raise ConfigError(f"{name} goes on with a text, {what}; take transformer, which turns one into the other")
-    if reads and not isinstance(dataset.train, Pairs):
-        raise ConfigError(f"{name} turns one text into another, {dataset.name} is text to go on with; take gpt, llama or rnn_lm")
+    translates = isinstance(getattr(conditioner, "conditioner", conditioner), SourceText)
+    sketches, pairs = isinstance(dataset.train, WithSketches), isinstance(dataset.train, Pairs)
+    if sketches and not isinstance(conditioner, Sketch):
+        raise ConfigError(
+            f"{name} does not accept sketches; use sketch_to_picture, or omit --condition sketch"
+        )
+    if isinstance(conditioner, Sketch) and not sketches:
+        raise ConfigError(f"{name} needs sketches, which {dataset.name} has not; add --condition sketch")
+    if pairs and not translates:
+        raise ConfigError(f"{name} continues a text, but {dataset.name} has pairs of texts; use transformer")
+    if translates and not pairs:
+        raise ConfigError(
+            f"{name} translates pairs of texts, but {dataset.name} is plain text; use gpt, llama or rnn_lm"
+        )
 
 
 def medium_of(representation: type[Representation]) -> str:
-    """What a representation is of."""
+    """The medium of a representation class."""
     return next(MEDIA[kind.__name__] for kind in representation.__mro__ if kind.__name__ in MEDIA)
 
 
 def family(model: Any) -> str:
-    """The family of a model, or those of its stages in order: the package its objective lives in."""
+    """The family of a model, or of its stages in order: the package that defines its objective."""
     stages = list(model.models.values()) if hasattr(model, "models") else [model]
     return " + ".join(type(stage.objective).__module__.split(".")[2] for stage in stages)

@@ -1,15 +1,33 @@
-"""The contract: a generative model is a conditional law p(x | c) made of four orthogonal parts,
+"""The contract: the roles of a generative model p(x | c), and the values that pass between them.
+
+A model is a conditional distribution made of four independent parts,
 
     family (objective + its samplers)  x  network  x  representation  x  conditioner
 
-and these are their roles, with the values that pass between them. Nothing here knows a family, a medium or a loop.
-Shapes: B rows of a batch, T positions, D features, C channels, H x W pixels. Nats throughout.
+Nothing here knows a family, a medium or the training loop. Shapes: B rows of a batch, T positions, D
+features, C channels, H x W pixels, V vocabulary size. Log-probabilities are in nats.
 """
 
 __all__ = [
-    "Autoencoder", "Batch", "Boundary", "Causal", "Conditioner", "Context", "Encoded", "Likelihood", "Losses", "Memory",
-    "Objective", "Reads", "Representation", "Rewinds", "Sampler", "Selects", "Unsupported", "owned",
-]  # fmt: skip
+    "Autoencoder",
+    "Batch",
+    "Boundary",
+    "Causal",
+    "Conditioner",
+    "Context",
+    "DecodingCache",
+    "Encoded",
+    "Likelihood",
+    "Losses",
+    "Objective",
+    "Prefills",
+    "Reorders",
+    "Representation",
+    "Sampler",
+    "Truncates",
+    "Unsupported",
+    "owned",
+]
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -25,12 +43,12 @@ from morphogen.numerics.randomness import Rng
 
 
 class Unsupported(NotImplementedError):
-    """What was asked does not exist for this model; the message says what to ask instead."""
+    """Raised for an operation that this model does not have; the message names an alternative."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows of a data set: the medium as tensors, and what it may be conditioned on (labels int64 [B]; None: nothing)."""
+    """Rows of a data set: the medium as a tensor and the condition of each row (labels: int64 [B])."""
 
     medium: Shaped[Tensor, "b ..."]
     condition: Shaped[Tensor, "b ..."] | None = None
@@ -42,57 +60,67 @@ class Batch:
         return Batch(self.medium[rows], None if self.condition is None else self.condition[rows])
 
     def to(self, device: torch.device | str) -> "Batch":
-        """The same rows on `device`."""
+        """Return the batch on `device`."""
         return Batch(self.medium.to(device), None if self.condition is None else self.condition.to(device))
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a network may look at besides x. `null`, the same without the condition, is there only if it was trained for."""
+    """The encoded condition that a network receives besides x.
+
+    `null` is the context without the condition, for classifier-free guidance; it is set only if the model was
+    trained with condition dropout.
+    """
 
     vector: Float[Tensor, "b d"] | None = None
     tokens: Float[Tensor, "b t e"] | None = None
-    mask: Bool[Tensor, "b t"] | None = None  # valid positions of tokens
+    mask: Bool[Tensor, "b t"] | None = None  # True at valid tokens
     spatial: Float[Tensor, "b c ..."] | None = None
-    prefix: Int[Tensor, "b p"] | None = None  # the known first part of x, as ids; -1 behind a row's last
-    condition: Shaped[Tensor, "b ..."] | None = None  # the raw rows, for guidance by a classifier or a reward
+    prefix: Int[Tensor, "b p"] | None = None  # the given first ids of x, padded with -1
+    condition: Shaped[Tensor, "b ..."] | None = None  # the raw condition, for classifier guidance
     null: "Context | None" = None
 
     def map(self, change: Callable[[Tensor], Tensor]) -> "Context":
-        """Apply `change` to every tensor, null's included."""
+        """Apply `change` to every tensor, including those of `null`."""
         return Context(**{f.name: _apply(getattr(self, f.name), change) for f in fields(self)})
 
     def __getitem__(self, rows: slice | Shaped[Tensor, " n"]) -> "Context":
         return self.map(lambda t: t[rows])
 
     def detach(self) -> "Context":
-        """The same, without a gradient to whatever made it."""
+        """Return the context with all tensors detached."""
         return self.map(Tensor.detach)
 
     @staticmethod
     def cat(first: "Context", second: "Context") -> "Context":
-        """The rows of `first`, then those of `second`; the joint context has no null.
+        """Concatenate two contexts along the batch axis; the result has no `null`.
 
-        Tokens of different lengths are padded, and those of a context that has none, taken to have as many rows as the other, masked.
+        Token sequences are padded to a common length and masked. A context without tokens counts as a batch
+        of the same size whose tokens are all masked.
         """
         names = [f.name for f in fields(Context) if f.name not in ("tokens", "mask", "null", "condition")]
         pairs = {n: (getattr(first, n), getattr(second, n)) for n in names}
-        joined: dict[str, Any] = {n: torch.cat([a, b]) for n, (a, b) in pairs.items() if a is not None and b is not None}
-        return Context(**joined, **_joined_tokens(first, second))
+        joined: dict[str, Any] = {
+            n: torch.cat([a, b]) for n, (a, b) in pairs.items() if a is not None and b is not None
+        }
+        return Context(**joined, **_cat_tokens(first, second))
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """What a representation makes of the medium: log p(medium) = log p(x) + log_weight (>= if not exact).
+    """An encoded medium: log p(medium) = log p(x) + log_weight, or >= if not exact.
 
-    One term for a log-determinant, for dequantisation and for log p(medium|z) - log q(z|medium) (SurVAE flows, Nielsen et al. 2020).
+    `log_weight` holds log-determinants, dequantisation and log p(medium | z) - log q(z | medium) alike
+    (SurVAE flows, Nielsen et al. 2020).
     """
 
     x: Shaped[Tensor, "b ..."]
     log_weight: Float[Tensor, " b"]
-    dims: Real[Tensor, " b"]  # units of the MEDIUM (subpixels, bytes), so that different representations stay comparable
+    dims: Real[
+        Tensor, " b"
+    ]  # units of the medium (subpixels, bytes), so that bits/dim compare across representations
     exact: bool = True
-    mask: Bool[Tensor, "b t"] | None = None  # valid positions
+    mask: Bool[Tensor, "b t"] | None = None  # True at valid positions
 
     def __len__(self) -> int:
         return len(self.x)
@@ -100,28 +128,32 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Losses:
-    """What a player descends: the sum of `terms`, each [B], averaged with `weight` over micro-batches and ranks."""
+    """Losses of one optimizer turn.
+
+    The loss of a row is the sum of `terms`. The training loop reduces rows to sum(weight * loss) /
+    sum(weight), over micro-batches and ranks.
+    """
 
     terms: dict[str, Float[Tensor, " b"]]
-    weight: Float[Tensor, " b"] | None = None  # units a row stands for (tokens); None: ones
-    metrics: dict[str, Real[Tensor, " b"]] = field(default_factory=dict)  # logged, no gradient
-    statistics: dict[str, Tensor] = field(default_factory=dict)  # SUMS over the batch (EM, codebooks), for `absorb`
+    weight: Float[Tensor, " b"] | None = None  # units per row (tokens); None: ones
+    metrics: dict[str, Real[Tensor, " b"]] = field(default_factory=dict)  # logged, without gradient
+    statistics: dict[str, Tensor] = field(default_factory=dict)  # sums over the batch (EM, codebooks)
 
     @property
     def total(self) -> Float[Tensor, " b"]:
-        """The terms' sum, which is descended."""
+        """The loss of each row: the sum of the terms."""
         return torch.stack(list(self.terms.values())).sum(0)
 
 
 @dataclass(frozen=True)
 class Likelihood:
-    """log p(x) with its type: a bound is not a likelihood, a density is not a mass."""
+    """log p(x) per row, with its kind (exact, bound, estimate) and its measure (mass or density)."""
 
     nats: Float[Tensor, " b"]
     dims: Real[Tensor, " b"]
     kind: Literal["exact", "lower_bound", "estimate"]
     measure: Literal["mass", "density"]
-    stderr: Float[Tensor, " b"] | None = None  # Monte Carlo error of each row, where its value is an average
+    stderr: Float[Tensor, " b"] | None = None  # Monte Carlo standard error of each row
 
     @property
     def bits_per_dim(self) -> Float[Tensor, " b"]:
@@ -130,11 +162,14 @@ class Likelihood:
 
 
 class Boundary(nn.Module):
-    """What owns its parameters: an outer training never touches a Boundary inside it (a first stage, a teacher)."""
+    """A module that owns its parameters: training an enclosing model never updates a nested Boundary.
+
+    First stages and teachers are Boundaries.
+    """
 
 
 def owned(module: nn.Module) -> Iterator[nn.Parameter]:
-    """The parameters of `module`, without those behind a nested Boundary; each once."""
+    """Iterate over the parameters of `module` once each, except those inside a nested Boundary."""
     seen: set[int] = set()
 
     def walk(node: nn.Module) -> Iterator[nn.Parameter]:
@@ -150,154 +185,169 @@ def owned(module: nn.Module) -> Iterator[nn.Parameter]:
 
 
 class Objective(Component, nn.Module, ABC):
-    """A family's law of x: what to descend, how likely x is, how to draw it.
+    """A family's model of x: its losses, its likelihood and its default sampler.
 
-    The network that samples is called `network` (so that guidance can replace it); all constants belong to the objective.
+    The network that samples is the attribute `network`, so that guidance can replace it; all other parameters
+    and constants belong to the objective.
     """
 
-    turns: tuple[str, ...] = ("model",)  # the player of step s is turns[s % len(turns)]; one step = one turn = one batch
+    turns: tuple[str, ...] = ("model",)  # the player of step s is turns[s % len(turns)]; one step = one batch
 
     def players(self) -> dict[str, list[nn.Parameter]]:
-        """Whose parameters each turn moves; the first player also gets the conditioner's. Empty list: nothing to descend."""
+        """Parameters updated in each player's turn; the conditioner's are added to the first player.
+
+        An empty list is a player that is fitted by `update_from_statistics` alone.
+        """
         return {self.turns[-1]: list(owned(self))}
 
     @abstractmethod
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
-        """The player's loss, one number a row."""
+        """Losses of the player on a batch, one value per row."""
 
     def log_prob(self, x: Encoded, context: Context | None, rng: Rng) -> Likelihood:
-        """log p(x | context), differentiable, of x alone (`Model.log_prob` adds the representation's part)."""
-        raise Unsupported(f"{type(self).__name__} has no likelihood; compare its samples instead (frechet, precision, recall)")
+        """log p(x | context), differentiable; `Model.log_prob` adds the representation's log_weight."""
+        raise Unsupported(
+            f"{type(self).__name__} has no likelihood; "
+            "evaluate its samples instead (frechet, precision, recall)"
+        )
 
     @abstractmethod
-    def sampler(self) -> "Sampler":
-        """The paper's sampler, used when the person names none."""
+    def default_sampler(self) -> "Sampler":
+        """The paper's sampler, used when none is given."""
 
     def prepare(self, x: Encoded, context: Context | None, rng: Rng) -> None:
-        """Once, before the first step, on the first batch: data-dependent starts. Writes buffers and parameters."""
+        """Data-dependent initialization of buffers and parameters, called once on the first batch."""
 
-    def absorb(self, statistics: dict[str, Tensor], step: int) -> None:
-        """After a finite step: the M-step, codebook averages. Writes buffers."""
+    def update_from_statistics(self, statistics: dict[str, Tensor], step: int) -> None:
+        """Update buffers from the batch statistics of a finite step (the M-step of EM, codebook averages)."""
 
     def with_network(self, network: nn.Module) -> Self:
-        """This objective with another `network` over the same everything else: how guidance and wrappers enter."""
+        """Return a shallow copy of this objective with another `network`, for guidance and wrappers."""
         twin = object.__new__(type(self))
         twin.__dict__ = self.__dict__ | {"_modules": self._modules | {"network": network}}
         return twin
 
 
 class Representation(Component, nn.Module, ABC):
-    """medium <-> x, with the change of measure. Wrap to add a step (dequantisation, logit, latents)."""
+    """Encoder and decoder between a medium and x, with the change of measure.
+
+    Wrap a representation to add a step (dequantisation, logit transform, latents of another model).
+    """
 
     shape: tuple[int, ...]  # of one x
-    discrete: bool  # x lies on a grid or is categorical: a density of it is meaningless
-    medium_discrete: bool  # the medium does
+    discrete: bool  # x is on a grid or categorical, so that a density of x is meaningless
+    medium_discrete: bool  # the same of the medium
 
     def prepare(self, medium: Shaped[Tensor, "b ..."], rng: Rng) -> None:
-        """Once, before the first step, on the first batch."""
+        """Data-dependent initialization, called once on the first batch."""
 
     @abstractmethod
     def encode(self, medium: Shaped[Tensor, "b ..."], rng: Rng) -> Encoded:
-        """x of each row, and its change of measure."""
+        """Encode each row as x, with its change of measure."""
 
     @abstractmethod
     def decode(self, x: Shaped[Tensor, "b ..."]) -> Shaped[Tensor, "b ..."]:
-        """The medium that x stands for."""
+        """Decode x to the medium."""
 
     @abstractmethod
     def present(self, medium: Shaped[Tensor, "b ..."]) -> list[Any]:
-        """The medium as a person's objects: PIL images, strings, ..."""
+        """Convert the medium to Python objects: PIL images, strings, ..."""
 
 
 class Conditioner(Component, nn.Module, ABC):
-    """condition rows -> Context. rng None: nothing random, nothing dropped."""
+    """Encoder of conditions to a Context. Without `rng` it is deterministic and drops nothing."""
 
-    width: int  # of context.vector, for those that fill it
+    width: int  # of context.vector, for conditioners that set it
 
     @abstractmethod
     def forward(self, condition: Shaped[Tensor, "b ..."], rng: Rng | None = None) -> Context: ...
 
-    def draw(self, rng: Rng) -> Shaped[Tensor, "b ..."] | None:
-        """Conditions for samples nobody gave one; None: sample without."""
+    def sample_condition(self, rng: Rng) -> Shaped[Tensor, "b ..."] | None:
+        """Random conditions for samples requested without one; None: sample unconditionally."""
         return None
 
 
 class Sampler(Component, ABC):
-    """Draws x from an objective: an object chosen at sampling time. A family's base sampler owns the loop."""
+    """A way to sample x from an objective, chosen at sampling time. A family's base sampler owns the loop."""
 
     @abstractmethod
-    def __call__(self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng) -> Shaped[Tensor, "b ..."]:
-        """`len(rng)` draws of the given shape, without gradient: [B, *shape]."""
+    def __call__(
+        self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng
+    ) -> Shaped[Tensor, "b ..."]:
+        """Draw `len(rng)` samples of the given shape, without gradient: [B, *shape]."""
 
 
 @runtime_checkable
 class Autoencoder(Protocol):
-    """An objective whose law has a latent: what `Latent` needs of a first stage."""
+    """An objective with a latent variable: what `Latent` requires of a first stage."""
 
     latent_shape: tuple[int, ...]
     discrete_latent: bool
 
-    def encode(self, x: Shaped[Tensor, "b ..."], rng: Rng) -> tuple[Shaped[Tensor, "b ..."], Float[Tensor, " b"]]:
-        """A latent z and log q(z | x)."""
+    def encode(
+        self, x: Shaped[Tensor, "b ..."], rng: Rng
+    ) -> tuple[Shaped[Tensor, "b ..."], Float[Tensor, " b"]]:
+        """Sample z ~ q(z | x); returns z and log q(z | x)."""
 
     def log_conditional(self, x: Shaped[Tensor, "b ..."], z: Shaped[Tensor, "b ..."]) -> Float[Tensor, " b"]:
         """log p(x | z)."""
 
     def decode(self, z: Shaped[Tensor, "b ..."]) -> Shaped[Tensor, "b ..."]:
-        """The most likely x, or the mean."""
+        """The mode or mean of p(x | z)."""
 
 
 @runtime_checkable
 class Causal(Protocol):
-    """A network whose logits at position i depend on x_<i only, and that can remember: `forward(x, context)`.
+    """A network `forward(x, context)` whose logits at position i depend only on x_<i, with cached decoding.
 
-    Positions are in raster order (`numerics.tensors.raster`: pixel after pixel, colours innermost). A memory is for evaluation.
+    Positions are in raster order (`numerics.tensors.raster`: row by row, pixel by pixel, colours innermost).
+    A cache is for evaluation only.
     """
 
-    def cache(self, rows: int, context: Context | None) -> "Memory":
-        """An empty memory for `rows` sequences."""
+    def make_cache(self, rows: int, context: Context | None) -> "DecodingCache":
+        """An empty cache for `rows` sequences."""
 
 
 @runtime_checkable
-class Memory(Protocol):
-    """One position at a time, at the price of one position."""
+class DecodingCache(Protocol):
+    """State of incremental decoding, at the cost of one position per step."""
 
     def step(self, previous: Int[Tensor, " b"] | None) -> Float[Tensor, "b v"]:
-        """The symbols of the position just drawn (None: there is none yet) to the logits of the next."""
+        """Append the previous position's values (None: at the first position); returns the next logits."""
 
 
 @runtime_checkable
-class Reads(Memory, Protocol):
-    """A memory that takes in many positions at the price of one pass: prompts, drafts."""
+class Prefills(DecodingCache, Protocol):
+    """A cache that processes many positions in one pass: prompts, drafts."""
 
-    def read(self, symbols: Int[Tensor, "b t"]) -> Float[Tensor, "b t v"]:
-        """T symbols that stand next: the logits after each. A start symbol is read before the first of all."""
-
-
-@runtime_checkable
-class Selects(Memory, Protocol):
-    """A memory whose rows can be kept, reordered and repeated: what beam search needs."""
-
-    def select(self, rows: Int[Tensor, " m"]) -> None:
-        """Row i becomes what row rows[i] was, in place; there are M rows then."""
+    def prefill(self, tokens: Int[Tensor, "b t"]) -> Float[Tensor, "b t v"]:
+        """Append T tokens; returns the logits after each. A start token is processed before the first."""
 
 
 @runtime_checkable
-class Rewinds(Memory, Protocol):
-    """A memory that can forget its last symbols: what speculation needs."""
+class Reorders(DecodingCache, Protocol):
+    """A cache whose rows can be selected, reordered and repeated, as beam search requires."""
 
-    length: int  # symbols read so far, a start symbol not among them
+    def reorder(self, rows: Int[Tensor, " m"]) -> None:
+        """Select M rows in place: row i becomes the former row rows[i]."""
 
-    def rewind(self, length: int) -> None:
-        """Forget all symbols from `length` on."""
+
+@runtime_checkable
+class Truncates(DecodingCache, Protocol):
+    """A cache that can drop its last tokens, as speculative decoding requires."""
+
+    length: int  # cached tokens, without the start token
+
+    def truncate(self, length: int) -> None:
+        """Keep the first `length` tokens."""
 
 
 def _apply(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
     return value.map(change) if isinstance(value, Context) else None if value is None else change(value)
 
 
-def _joined_tokens(first: Context, second: Context) -> dict[str, Any]:
-    """Tokens and mask of two contexts as one; no mask where every token of both is valid."""
+def _cat_tokens(first: Context, second: Context) -> dict[str, Any]:
+    """Concatenated tokens and mask of two contexts; without a mask if every token is valid."""
     given = [c.tokens for c in (first, second) if c.tokens is not None]
     if not given:
         return {}
@@ -307,7 +357,9 @@ def _joined_tokens(first: Context, second: Context) -> dict[str, Any]:
         valid = tokens.new_ones(tokens.shape[:2], dtype=torch.bool)
         valid = valid if context.mask is None or context.tokens is None else context.mask
         missing = length - tokens.shape[1]
-        parts.append((nn.functional.pad(tokens, (0, 0, 0, missing)), nn.functional.pad(valid, (0, missing))))
+        padded = nn.functional.pad(tokens, (0, 0, 0, missing)), nn.functional.pad(valid, (0, missing))
+        parts.append(padded)
     tokens, mask = (torch.cat(both) for both in zip(*parts, strict=True))
-    whole = len(given) == 2 and first.mask is None and second.mask is None and given[0].shape[1] == given[1].shape[1]
-    return {"tokens": tokens} if whole else {"tokens": tokens, "mask": mask}
+    same_length = len(given) == 2 and given[0].shape[1] == given[1].shape[1]
+    all_valid = same_length and first.mask is None and second.mask is None
+    return {"tokens": tokens} if all_valid else {"tokens": tokens, "mask": mask}

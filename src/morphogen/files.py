@@ -1,12 +1,22 @@
-"""Files that survive: each is the old one or the new one at any moment, and a sealed directory says whether it is still what was written.
+"""Atomic file writes, and directories sealed with a manifest of hashes.
 
-    write beside the place,  flush to the disk,  rename                         a crash, or a full disk, leaves what was there
-    manifest.json = {file: sha256}                                             a flipped byte, a cut or a missing file is found out
+    write a temporary file, flush, rename       a crash or a full disk leaves the previous file intact
+    manifest.json = {file: sha256}              detects changed, truncated and missing files
 
-Errors of writing name their file: a full disk is met where Python and safetensors know no path any more.
+Write errors name their file, also where Python and safetensors do not report a path (a full disk).
 """
 
-__all__ = ["find_fault", "fresh_directory", "naming", "replacing", "seal", "write_bytes", "write_json", "write_tensors", "write_text"]
+__all__ = [
+    "find_fault",
+    "fresh_directory",
+    "naming",
+    "replacing",
+    "seal",
+    "write_bytes",
+    "write_json",
+    "write_tensors",
+    "write_text",
+]
 
 import hashlib
 import json
@@ -27,7 +37,7 @@ MANIFEST = "manifest.json"
 
 @contextmanager
 def fresh_directory(target: Path) -> Iterator[Path]:
-    """A directory to fill, which takes the place of `target` only when it is complete and on the disk."""
+    """Context manager: fill a temporary directory that replaces `target` once it is complete and flushed."""
     folder, former = target.with_name(f".{target.name}.new"), target.with_name(f".{target.name}.old")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -35,7 +45,7 @@ def fresh_directory(target: Path) -> Iterator[Path]:
         yield folder
         for path in [*folder.iterdir(), folder]:
             sync(path)
-    except BaseException:  # `target` is as it was; half of a directory must not fill the disk any further
+    except BaseException:  # `target` is unchanged; a partial directory must not take up disk space
         shutil.rmtree(folder, ignore_errors=True)
         raise
     shutil.rmtree(former, ignore_errors=True)
@@ -48,39 +58,44 @@ def fresh_directory(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing(folder: Path) -> Iterator[Path]:
-    """A directory to fill, whose files move into `folder` once all are written and sealed; the others there stay."""
+    """Context manager: fill a temporary directory whose files are sealed and then moved into `folder`.
+
+    Other files in `folder` are kept.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    beside = folder / ".new"
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir()
+    temporary = folder / ".new"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
     try:
-        yield beside
-        seal(beside)
-        for path in sorted(beside.iterdir()):
+        yield temporary
+        seal(temporary)
+        for path in sorted(temporary.iterdir()):
             sync(path)
-        for path in sorted(beside.iterdir()):
+        for path in sorted(temporary.iterdir()):
             os.replace(path, folder / path.name)
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def seal(folder: Path) -> None:
-    """Write down the sha256 of every file of a directory."""
-    write_text(folder / MANIFEST, json.dumps({path.name: _sha256(path) for path in sorted(folder.iterdir())}, indent=2) + "\n")
+    """Write the manifest of a directory: the sha256 of each file."""
+    write_json(folder / MANIFEST, {path.name: _sha256(path) for path in sorted(folder.iterdir())})
 
 
 def find_fault(folder: Path, sealed: bool = True) -> str | None:
-    """What is wrong with a sealed directory, the file's name first; None: nothing.
+    """Verify a sealed directory; returns None if it is intact, else the file name and its fault.
 
     Arguments:
         folder: the directory.
-        sealed: whether it must have a manifest; False: one without was written before there were any, and passes.
+        sealed: whether a manifest is required; False: a directory without one passes.
     """
     if not sealed and not (folder / MANIFEST).exists():
         return None
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf8"))
-        return next((f"{name} is not what was written" for name, sha in manifest.items() if _sha256(folder / name) != sha), None)
+        changed = (name for name, sha256 in manifest.items() if _sha256(folder / name) != sha256)
+        name = next(changed, None)
+        return None if name is None else f"{name} has changed since it was written"
     except FileNotFoundError as error:
         return f"{Path(error.filename).name} is missing"
     except OSError as error:
@@ -90,23 +105,23 @@ def find_fault(folder: Path, sealed: bool = True) -> str | None:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write a safetensors file. Errors: OSError with the path where the disk does not take it."""
+    """Write a safetensors file. Errors: OSError with the path."""
     with naming(path):
         save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, path)
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file whole or not at all."""
+    """Write a JSON file atomically."""
     write_text(path, json.dumps(value, indent=2) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
+    """Write a text file atomically."""
     write_bytes(path, text.encode("utf8"))
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
+    """Write a file atomically."""
     fresh = path.with_name(f".{path.name}.new")
     try:
         with naming(path):
@@ -121,14 +136,14 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Give the operating system's errors inside the path that they are about, where they have none of their own."""
+    """Context manager: add the path to operating system errors that have none."""
     try:
         yield
     except OSError as error:
         if error.filename is not None or error.errno is None:
             raise
         raise OSError(error.errno, error.strerror, str(path)) from error
-    except SafetensorError as error:  # it says "I/O error: No space left on device (os error 28)"
+    except SafetensorError as error:  # such as "I/O error: No space left on device (os error 28)"
         found = re.search(r"os error (\d+)", str(error))
         if found is None:
             raise
@@ -136,7 +151,7 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def sync(path: Path) -> None:
-    """Have the file, or the names in the directory, on the disk before going on."""
+    """Flush a file, or the entries of a directory, to the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         with naming(path):

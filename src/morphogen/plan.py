@@ -1,10 +1,22 @@
-"""How a system is trained, in numbers: optimiser, schedule, batch, averages. `training/` carries the plan out.
+"""Training hyperparameters of a model: optimizer, schedule, batch size, weight averaging, augmentation.
 
-A system's page holds these beside its widths, so that the config of a run says how it came about, and
-`--set plan.optimizer.lr=1e-3` reaches them like any other number.
+A plan is plain data that `training/` executes. It is defined on the system's page beside the network's widths
+and saved in the config, so that `--set plan.optimizer.lr=1e-3` reaches it like any other number.
 """
 
-__all__ = ["SGD", "Adam", "AdamW", "Augmentation", "Constant", "Cosine", "Flip", "InverseRoot", "Plan", "Schedule", "Shift"]
+__all__ = [
+    "SGD",
+    "Adam",
+    "AdamW",
+    "Augmentation",
+    "Constant",
+    "Cosine",
+    "Flip",
+    "InverseRoot",
+    "Plan",
+    "Schedule",
+    "Shift",
+]
 
 import math
 from abc import ABC, abstractmethod
@@ -22,8 +34,8 @@ class SGD(Component):
 
     Arguments:
         lr: learning rate.
-        momentum: share of the last step that the next one keeps, in [0, 1).
-        weight_decay: added to the gradient, times the weights.
+        momentum: fraction of the previous step that is kept, in [0, 1).
+        weight_decay: L2 coefficient, added to the gradient as weight_decay * weights.
     """
 
     def __init__(self, lr: float, momentum: float = 0.0, weight_decay: float = 0.0):
@@ -35,8 +47,8 @@ class Adam(Component):
 
     Arguments:
         lr: learning rate.
-        betas: decay of the averages of the gradient and of its square, each in [0, 1).
-        eps: added to the root of the latter.
+        betas: decay rates of the first and second moment estimates, each in [0, 1).
+        eps: added to the denominator.
     """
 
     def __init__(self, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8):
@@ -44,29 +56,38 @@ class Adam(Component):
 
 
 class AdamW(Component):
-    """Adam with decoupled weight decay (Loshchilov & Hutter 2019); vectors (biases, gains) are not decayed.
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019); biases and gains are not decayed.
 
     Arguments:
-        lr, betas, eps: as of `Adam`.
-        weight_decay: share of a weight that goes each step, times lr.
+        lr, betas, eps: see `Adam`.
+        weight_decay: each step shrinks the weights by lr * weight_decay.
     """
 
-    def __init__(self, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 0.01):
+    def __init__(
+        self,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.01,
+    ):
         self.lr, self.betas, self.eps, self.weight_decay = lr, betas, eps, weight_decay
 
 
 class Schedule(Component, ABC):
-    """A factor on the learning rate. `turn` counts the player's own turns, `progress` in [0, 1] the budget spent."""
+    """A factor on the learning rate.
+
+    `turn` is the player's own optimizer step, `progress` the fraction of the budget used, in [0, 1].
+    """
 
     @abstractmethod
     def __call__(self, turn: int, progress: float) -> float: ...
 
 
 class Constant(Schedule):
-    """1, after a linear warm-up.
+    """A constant learning rate after a linear warm-up.
 
     Arguments:
-        warmup: turns that it takes.
+        warmup: warm-up steps.
     """
 
     def __init__(self, warmup: int = 0):
@@ -77,11 +98,11 @@ class Constant(Schedule):
 
 
 class Cosine(Schedule):
-    """Half a cosine over the budget (Loshchilov & Hutter 2017), after a linear warm-up.
+    """Cosine decay over the budget (Loshchilov & Hutter 2017), after a linear warm-up.
 
     Arguments:
-        warmup: turns that it takes.
-        floor: where the cosine ends; it begins at 1.
+        warmup: warm-up steps.
+        floor: final factor; the initial one is 1.
     """
 
     def __init__(self, warmup: int = 0, floor: float = 0.0):
@@ -93,10 +114,12 @@ class Cosine(Schedule):
 
 
 class InverseRoot(Schedule):
-    """sqrt(warmup / turn), after a linear warm-up to 1 (Vaswani et al. 2017, section 5.3; their peak is (width warmup)^-1/2).
+    """Inverse square-root decay, sqrt(warmup / turn), after a linear warm-up to 1.
+
+    Vaswani et al. 2017, section 5.3, whose peak learning rate is (width * warmup)^-1/2.
 
     Arguments:
-        warmup: turns that it takes, at least 1.
+        warmup: warm-up steps, at least 1.
     """
 
     def __init__(self, warmup: int):
@@ -109,7 +132,7 @@ class InverseRoot(Schedule):
 
 
 class Augmentation(Component, ABC):
-    """A random change of the medium that keeps its meaning."""
+    """A random transformation of the training examples that preserves their meaning."""
 
     @abstractmethod
     def __call__(self, medium: Shaped[Tensor, " b *x"], rng: Rng) -> Shaped[Tensor, " b *x"]: ...
@@ -123,10 +146,10 @@ class Flip(Augmentation):
 
 
 class Shift(Augmentation):
-    """Move pictures, the border value -1 (ground) moving in.
+    """Shift pictures by a random offset, padding with the background value -1.
 
     Arguments:
-        pixels: how far at the most, each way.
+        pixels: largest offset in each direction.
     """
 
     def __init__(self, pixels: int):
@@ -143,29 +166,41 @@ class Shift(Augmentation):
 
 
 class Plan(Component):
-    """The numbers of a training.
+    """Training hyperparameters.
 
     Arguments:
         optimizer: one for all players, or `{player: optimizer}`.
-        batch: rows of one step, over all ranks and micro-batches; 0: the whole data set (EM).
-        schedule: of the learning rate.
-        ema: decay of the averaged weights that sample (0: none), warmed up as min(ema, (1 + s) / (10 + s)).
-        clip: largest norm of the gradient (None: any).
-        accumulate: micro-batches of one step; the gradient is that of the whole batch.
-        augment: a random change of each example.
-        rounds: cycles of turns after which nothing is left to learn (every n-gram is counted, EM has converged), whatever budget
-            is left; None: as many as the budget allows.
+        batch: rows per step, over all ranks and micro-batches; 0: the whole data set (EM).
+        schedule: of the learning rate; None: constant.
+        ema: decay of the exponential moving average of the weights that is used for sampling, warmed up as
+            min(ema, (1 + s) / (10 + s)); 0: no averaging.
+        clip: largest gradient norm; None: no clipping.
+        accumulate: micro-batches per step; the gradient equals that of the whole batch.
+        augment: random transformation of each example; None: none.
+        rounds: cycles of turns after which training is complete whatever the budget (counting n-grams,
+            converged EM);
+            None: train until the budget is spent.
 
-    Raises ConfigError for numbers out of range.
+    Errors: ConfigError for values out of range.
     """
 
     def __init__(
-        self, optimizer: Component | dict[str, Component], batch: int = 64, schedule: Schedule | None = None, ema: float = 0.0,
-        clip: float | None = None, accumulate: int = 1, augment: Augmentation | None = None, rounds: int | None = None,
-    ):  # fmt: skip
-        if batch < 0 or accumulate < 1 or not 0 <= ema < 1 or not (clip is None or clip > 0) or not (rounds is None or rounds > 0):
+        self,
+        optimizer: Component | dict[str, Component],
+        batch: int = 64,
+        schedule: Schedule | None = None,
+        ema: float = 0.0,
+        clip: float | None = None,
+        accumulate: int = 1,
+        augment: Augmentation | None = None,
+        rounds: int | None = None,
+    ):
+        valid = batch >= 0 and accumulate >= 1 and 0 <= ema < 1
+        if not valid or (clip is not None and not clip > 0) or (rounds is not None and not rounds > 0):
             got = f"batch={batch}, ema={ema:g}, clip={clip}, accumulate={accumulate}, rounds={rounds}"
-            raise ConfigError(f"Plan needs batch >= 0, 0 <= ema < 1, clip > 0, accumulate >= 1, rounds >= 1; got {got}")
+            raise ConfigError(
+                f"Plan needs batch >= 0, 0 <= ema < 1, clip > 0, accumulate >= 1, rounds >= 1; got {got}"
+            )
         self.optimizer, self.batch, self.ema, self.clip = optimizer, batch, ema, clip
         self.schedule = schedule if schedule is not None else Constant()
         self.accumulate, self.augment, self.rounds = accumulate, augment, rounds

@@ -1,21 +1,21 @@
-"""Several processes that work as one: each has a rank, takes its share of the rows, and has the others' from them when it is done.
+"""Several processes that act as one: shard rows over ranks, gather the results, and run side effects once.
 
-    share     rows 0 .. n-1 cut into runs that differ by one row at most          to each process its own
-    gather    the runs put together again, in the order of 0 .. n-1               to all the whole
-    once      what must not happen twice (a file, a new directory)                the first process does it, all know what came of it
+    shard     split rows 0 .. n-1 into contiguous shards whose sizes differ by at most one
+    gather    concatenate the shards of all ranks, in the order 0 .. n-1
+    once      run a function on the first rank only (a file, a new directory) and broadcast its result
 
-What a row comes to is a function of its index (`numerics.randomness`), so the whole is the same however many share it, but for rounding.
-`accelerate launch` starts the processes and writes each one's rank into its environment. Alone, `share` and `gather` give back
-what they are given:
+The result for a row depends only on its index (`numerics.randomness`), so it does not depend on the number of
+ranks, up to rounding. `accelerate launch` starts the processes and sets each one's rank in its environment.
+With a single process, `shard` and `gather` return their argument:
 
     >>> import torch
-    >>> [Rank(index, 3).share(torch.arange(7)).tolist() for index in range(3)]
+    >>> [Rank(index, 3).shard(torch.arange(7)).tolist() for index in range(3)]
     [[0, 1, 2], [3, 4], [5, 6]]
-    >>> ALONE.gather(ALONE.share(torch.arange(3)), 3).tolist(), ALONE.once(lambda: "runs/ddpm-digits-001")
+    >>> ALONE.gather(ALONE.shard(torch.arange(3)), 3).tolist(), ALONE.once(lambda: "runs/ddpm-digits-001")
     ([0, 1, 2], 'runs/ddpm-digits-001')
 """
 
-__all__ = ["ALONE", "FirstFailed", "Rank"]
+__all__ = ["ALONE", "FirstRankFailed", "Rank"]
 
 import atexit
 import gc
@@ -25,83 +25,86 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # `morphogen --help` needs a rank, and no torch
+if TYPE_CHECKING:  # `morphogen --help` needs a rank but not torch
     from torch import Tensor
 
 
-class FirstFailed(RuntimeError):
-    """What the first process was to do for all has failed there, and it says why."""
+class FirstRankFailed(RuntimeError):
+    """Raised on the other ranks when `Rank.once` failed on the first one, which reports the error."""
 
 
 @dataclass(frozen=True)
 class Rank:
-    """Which process this is, `index` of `count`."""
+    """The rank of this process: `index` of `count`."""
 
     index: int
     count: int
 
     @classmethod
     def launched(cls) -> "Rank":
-        """The rank of this process, as its launcher wrote it into the environment; without LOCAL_RANK it was a cluster, for a launcher."""
-        told = [os.environ.get(name, "") for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK")]
-        return cls(int(told[0]), int(told[1])) if all(told) else ALONE
+        """The rank set by the launcher; `ALONE` without LOCAL_RANK (schedulers set the others too)."""
+        values = [os.environ.get(name, "") for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK")]
+        return cls(int(values[0]), int(values[1])) if all(values) else ALONE
 
     @classmethod
-    def here(cls, device: str = "auto") -> "Rank":
-        """The same, and the others are met; all must come. On a GPU of its own, unless `device` is "cpu" or there is none."""
+    def initialize(cls, device: str = "auto") -> "Rank":
+        """Initialize the process group and return the rank; a collective call that every process must make.
+
+        Each process uses its own GPU, unless `device` is "cpu" or there is none.
+        """
         rank = cls.launched()
         if rank.count > 1:
-            _join(device)
+            _init_process_group(device)
         return rank
 
     @property
-    def first(self) -> bool:
-        """Whether it does what must not happen twice."""
+    def is_first(self) -> bool:
+        """Whether this rank performs side effects."""
         return self.index == 0
 
-    def share(self, rows: "Tensor") -> "Tensor":
-        """This process's run of the rows; one that is left without any repeats the last, which `gather` drops."""
+    def shard(self, rows: "Tensor") -> "Tensor":
+        """This rank's rows; a rank without any repeats the last row, which `gather` drops."""
         mine = rows.tensor_split(self.count)[self.index]
         return mine if len(mine) else rows[-1:]
 
     def gather(self, mine: "Tensor", n: int) -> "Tensor":
-        """What all processes made of their shares of n rows, row by row."""
+        """Concatenate the results of all ranks for n rows."""
         if self.count == 1:
             return mine
         import torch
         from torch import distributed
 
-        sizes = [len(run) for run in torch.arange(n).tensor_split(self.count)]
-        short = sizes[0] - len(mine)  # the first run is the longest; all send as much
-        sent = torch.cat([mine, *[mine[-1:]] * short]).to(_meeting_place()).contiguous()
-        runs = [torch.empty_like(sent) for _ in sizes]
-        distributed.all_gather(runs, sent)
-        return torch.cat([run[:size] for run, size in zip(runs, sizes, strict=True)]).to(mine.device)
+        sizes = [len(shard) for shard in torch.arange(n).tensor_split(self.count)]
+        missing = sizes[0] - len(mine)  # the first shard is the largest; all ranks send that many rows
+        sent = torch.cat([mine, *[mine[-1:]] * missing]).to(_communication_device()).contiguous()
+        shards = [torch.empty_like(sent) for _ in sizes]
+        distributed.all_gather(shards, sent)
+        return torch.cat([shard[:size] for shard, size in zip(shards, sizes, strict=True)]).to(mine.device)
 
     def once(self, act: Callable[[], Any]) -> Any:
-        """When all have come this far the first acts, and all go on with what it returned: anything that JSON can hold.
+        """Run `act` on the first rank after a barrier; every rank returns its result, which must be JSON.
 
-        Errors: what `act` raises, on the first process; FirstFailed on the others.
+        Errors: whatever `act` raises, on the first rank; FirstRankFailed on the others.
         """
         if self.count == 1:
             return act()
-        _meet()
-        if not self.first:
-            return _hear()
+        _barrier()
+        if not self.is_first:
+            return _receive()
         try:
-            told = {"value": act()}
+            result = {"value": act()}
         except BaseException:
-            _tell({})
+            _broadcast({})
             raise
-        _tell(told)
-        return told["value"]
+        _broadcast(result)
+        return result["value"]
 
 
 ALONE = Rank(0, 1)
 
 
-def _join(device: str) -> None:
-    """The processes find each other: by gloo on the CPUs, by NCCL besides where each has a GPU."""
+def _init_process_group(device: str) -> None:
+    """Initialize gloo on the CPU, and NCCL as well if each process has a GPU."""
     from torch import cuda, distributed
 
     on_gpus = device != "cpu" and cuda.is_available()
@@ -109,11 +112,11 @@ def _join(device: str) -> None:
         cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     if not distributed.is_initialized():
         distributed.init_process_group("cpu:gloo,cuda:nccl" if on_gpus else "gloo")
-        atexit.register(_part)
+        atexit.register(_destroy_process_group)
 
 
-def _part() -> None:
-    """The processes part before Python ends: a group that is still open then, or held by what is no longer used, can abort it."""
+def _destroy_process_group() -> None:
+    """Close the group before Python exits; one that is still open or referenced can abort the process."""
     from torch import distributed
 
     if distributed.is_initialized():
@@ -121,38 +124,39 @@ def _part() -> None:
         distributed.destroy_process_group()
 
 
-def _meeting_place() -> str:
-    """Where tensors must lie to be sent: on the CPU, unless somebody else opened the group, for GPUs alone."""
+def _communication_device() -> str:
+    """Device of the tensors that are sent: the CPU, unless the group was opened elsewhere for GPUs only."""
     from torch import distributed
 
     return "cpu" if "gloo" in distributed.get_backend_config() else "cuda"
 
 
-def _meet() -> None:
-    """Wait for everybody."""
+def _barrier() -> None:
+    """Wait for all ranks."""
     import torch
 
-    torch.distributed.all_reduce(torch.zeros(1, device=_meeting_place()))
+    torch.distributed.all_reduce(torch.zeros(1, device=_communication_device()))
 
 
-def _tell(told: dict[str, Any]) -> None:
-    """The first process says something: its length, then the JSON of it."""
+def _broadcast(message: dict[str, Any]) -> None:
+    """Send a message from the first rank: its length, then its JSON."""
     import torch
 
-    words = torch.tensor(list(json.dumps(told).encode()), dtype=torch.uint8, device=_meeting_place())
-    torch.distributed.broadcast(torch.tensor([len(words)], device=words.device), src=0)
-    torch.distributed.broadcast(words, src=0)
+    encoded = list(json.dumps(message).encode())
+    content = torch.tensor(encoded, dtype=torch.uint8, device=_communication_device())
+    torch.distributed.broadcast(torch.tensor([len(content)], device=content.device), src=0)
+    torch.distributed.broadcast(content, src=0)
 
 
-def _hear() -> Any:
-    """What the first process says."""
+def _receive() -> Any:
+    """Receive the first rank's message."""
     import torch
 
-    length = torch.zeros(1, dtype=torch.int64, device=_meeting_place())
+    length = torch.zeros(1, dtype=torch.int64, device=_communication_device())
     torch.distributed.broadcast(length, src=0)
-    words = torch.empty(int(length), dtype=torch.uint8, device=length.device)
-    torch.distributed.broadcast(words, src=0)
-    told = json.loads(bytes(words.tolist()))
-    if "value" not in told:
-        raise FirstFailed("the first of the processes could not go on; it says why")
-    return told["value"]
+    content = torch.empty(int(length), dtype=torch.uint8, device=length.device)
+    torch.distributed.broadcast(content, src=0)
+    message = json.loads(bytes(content.tolist()))
+    if "value" not in message:
+        raise FirstRankFailed("the first process failed; it reports the reason")
+    return message["value"]

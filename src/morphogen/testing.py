@@ -1,7 +1,8 @@
-"""The laws that every model keeps, public: `check_model(model, batch)` runs them on yours.
+"""Invariants that every model must satisfy ("laws"); `check_model(model, batch)` checks them for any model.
 
-Each law is a function of (model, batch) that raises AssertionError with the law's name and what was seen. They are checked on
-copies whose weights are first moved off their starting point, since a zero-initialised layer keeps many laws for no merit.
+Each law is a function of (model, batch) that raises AssertionError with the law's name and the observed
+values. Laws are checked on copies whose weights are first perturbed, since a zero-initialized layer satisfies
+many of them trivially.
 """
 
 __all__ = ["LAWS", "check_model"]
@@ -17,25 +18,29 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from morphogen.component import describe
-from morphogen.compose import Staged
-from morphogen.contract import Batch, Causal, Losses, Reads, Rewinds, Selects, Unsupported
+from morphogen.component import to_config
+from morphogen.contract import Batch, Causal, Losses, Prefills, Reorders, Truncates, Unsupported
 from morphogen.model import Model, load, save, tensors
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import raster, unraster
+from morphogen.staged import Staged
 from morphogen.training.checkpoint import Every
 from morphogen.training.loop import train
 
 
 def check_model(model: Model | Staged, batch: Batch, laws: Iterable[str] | None = None) -> list[str]:
-    """Check the laws on a model and a batch of its medium (>= 8 rows); the names of those checked.
+    """Check laws on a model and a batch of at least 8 rows; returns the names of those checked.
 
-    Raises:
-        AssertionError: naming the law and what was seen.
+    Arguments:
+        model: the model to check; it is copied, never changed.
+        batch: rows of its medium, with conditions if it is conditional.
+        laws: names of the laws to check; None: all of `LAWS`.
+
+    Errors: AssertionError that names the law and the observed values.
     """
     checked = []
     for name in laws if laws is not None else LAWS:
-        subject = _awake(copy.deepcopy(model), batch)
+        subject = _perturbed(copy.deepcopy(model), batch)
         try:
             LAWS[name](subject, batch)
         except AssertionError as broken:
@@ -44,21 +49,21 @@ def check_model(model: Model | Staged, batch: Batch, laws: Iterable[str] | None 
     return checked
 
 
-def saved_and_loaded_is_equal(model: Any, batch: Batch) -> None:
-    """What is loaded has the same config, the same tensors bit for bit, and draws the same."""
+def save_load_round_trip(model: Any, batch: Batch) -> None:
+    """A loaded model has the same config, bitwise equal tensors and the same samples."""
     with tempfile.TemporaryDirectory() as folder:
         save(model, folder)
-        again = load(folder)
-    assert describe(again) == describe(model), "the config changed"
+        loaded = load(folder)
+    assert to_config(loaded) == to_config(model), "the config changed"
     for name, tensor in tensors(model).items():
-        assert torch.equal(tensors(again)[name], tensor), f"{name} changed"
-    assert torch.equal(again.sample(2, seed=3).tensor, model.sample(2, seed=3).tensor), "the samples changed"
+        assert torch.equal(tensors(loaded)[name], tensor), f"{name} changed"
+    assert torch.equal(loaded.sample(2, seed=3).tensor, model.sample(2, seed=3).tensor), "the samples changed"
 
 
 def gradient_reaches_every_owned_parameter(model: Any, batch: Batch) -> None:
-    """Over the turns of a cycle every parameter of a stage gets a gradient, and nothing behind a Boundary does."""
+    """All parameters that a stage owns receive a gradient within a cycle of turns, and no others do."""
     for stage in _stages(model):
-        for turn in range(4):  # several draws: a row in ten drops its condition
+        for turn in range(4):  # several draws, since condition dropout hides the condition of some rows
             for player, parameters in stage.players().items():
                 losses = stage(batch, Rng(turn, len(batch)), player)
                 if parameters:
@@ -67,37 +72,58 @@ def gradient_reaches_every_owned_parameter(model: Any, batch: Batch) -> None:
                         p.grad = _sum(p.grad, g)
         players = [p for group in stage.players().values() for p in group]
         names = {id(p): n for n, p in stage.named_parameters()}
-        silent = [names[id(p)] for p in players if p.grad is None or not p.grad.any()]
-        assert not silent, f"no gradient reaches {silent[:5]}"
-        others = [n for n, p in stage.named_parameters() if id(p) not in {id(q) for q in players} and p.grad is not None]
+        without_gradient = [names[id(p)] for p in players if p.grad is None or not p.grad.any()]
+        assert not without_gradient, f"no gradient reaches {without_gradient[:5]}"
+        others = [
+            n
+            for n, p in stage.named_parameters()
+            if id(p) not in {id(q) for q in players} and p.grad is not None
+        ]
         assert not others, f"a gradient reaches {others[:5]}, which another model owns"
         stage.zero_grad()
 
 
 def sample_is_a_function_of_its_index(model: Any, batch: Batch) -> None:
-    """Sample 5 of 8 is sample 5 alone (<= 1e-5; tokens exactly), and the same seed draws the same."""
+    """Sample 5 of 8 equals sample 5 drawn alone (<= 1e-5; tokens exactly); a seed repeats its samples."""
     condition = _eight(batch.condition) if _last(model).conditioner is not None else None
     together = _draw(model, torch.arange(8), condition)
     alone = _draw(model, torch.tensor([5]), None if condition is None else condition[5:6])
-    assert torch.equal(together, _draw(model, torch.arange(8), condition)), "the same seed drew another sample"
-    assert not torch.equal(together[0], together[1]) or together[0].numel() == 1, "two indices drew the same sample"
+    assert torch.equal(together, _draw(model, torch.arange(8), condition)), (
+        "the same seed gave different samples"
+    )
+    assert not torch.equal(together[0], together[1]) or together[0].numel() == 1, (
+        "two indices gave the same sample"
+    )
     distance = (together[5] - alone[0]).abs().max().item()
-    assert distance <= (0 if not together.is_floating_point() else 1e-5), f"sample 5 alone differs by {distance:.2g}"
+    assert distance <= (0 if not together.is_floating_point() else 1e-5), (
+        f"sample 5 alone differs by {distance:.2g}"
+    )
 
 
-def draws_in_fewer_bits(model: Any, batch: Batch) -> None:
-    """In bf16 it draws what it draws in fp32: thrice as near as another of its samples. Its weights stay as they are."""
+def bf16_samples_match_fp32(model: Any, batch: Batch) -> None:
+    """bf16 samples are three times closer to the same fp32 samples than to others; weights do not change."""
     last, before = _last(model), {name: tensor.clone() for name, tensor in tensors(model).items()}
     condition = None if last.conditioner is None else _eight(batch.condition)
-    drawn, whole = (last.sample(8, condition, seed=3, precision=precision).tensor for precision in ("bf16", "fp32"))
-    assert drawn.dtype == whole.dtype and drawn.shape == whole.shape, f"{drawn.dtype} {drawn.shape}, where {whole.dtype} {whole.shape}"
-    own, other = (float((drawn.double() - of).abs().mean()) for of in (whole, whole.roll(1, 0)))
-    assert drawn.isfinite().all() and own < other / 3, f"{own:.2g} from what fp32 draws, where another sample is {other:.2g} away"
-    assert all(torch.equal(tensor, before[name]) for name, tensor in tensors(model).items()), "the weights changed"
+    bf16, fp32 = (
+        last.sample(8, condition, seed=3, precision=precision).tensor for precision in ("bf16", "fp32")
+    )
+    assert bf16.dtype == fp32.dtype and bf16.shape == fp32.shape, (
+        f"bf16 gives {bf16.dtype} {bf16.shape}, fp32 gives {fp32.dtype} {fp32.shape}"
+    )
+    same, other = (float((bf16.double() - of).abs().mean()) for of in (fp32, fp32.roll(1, 0)))
+    assert bf16.isfinite().all() and same < other / 3, (
+        f"bf16 and fp32 samples differ by {same:.2g}, unrelated samples by {other:.2g}"
+    )
+    assert all(torch.equal(tensor, before[name]) for name, tensor in tensors(model).items()), (
+        "the weights changed"
+    )
 
 
 def losses_are_per_row(model: Any, batch: Batch) -> None:
-    """The losses of three rows are those of the same rows in the batch: accumulation is the large batch (<= 1e-4 relative)."""
+    """The losses of a part of a batch equal those rows' losses in the whole batch (<= 1e-4 relative).
+
+    Gradient accumulation therefore equals training on the large batch.
+    """
     for stage in _stages(model):
         for player in stage.players():
             rng = Rng(0, len(batch), ("law",))
@@ -107,7 +133,7 @@ def losses_are_per_row(model: Any, batch: Batch) -> None:
 
 
 def likelihood_is_typed(model: Any, batch: Batch) -> None:
-    """log p is finite, typed, a function of its own row; or refused with Unsupported."""
+    """log p is finite and typed, and depends on its own row only; or it raises Unsupported."""
     condition = batch.condition if _last(model).conditioner is not None else None
     try:
         whole = model.log_prob(batch.medium, condition, seed=1)
@@ -115,31 +141,40 @@ def likelihood_is_typed(model: Any, batch: Batch) -> None:
         return
     assert whole.nats.isfinite().all(), "log p is not finite"
     assert whole.kind in ("exact", "lower_bound", "estimate") and whole.measure in ("mass", "density")
-    assert whole.measure == "density" or (whole.nats <= 1e-4).all(), "a mass above 1"
-    row = model.log_prob(batch.medium[3:4], None if condition is None else condition[3:4], seed=1, indices=torch.tensor([3]))
+    assert whole.measure == "density" or (whole.nats <= 1e-4).all(), "a probability mass is above 1"
+    row = model.log_prob(
+        batch.medium[3:4], None if condition is None else condition[3:4], seed=1, indices=torch.tensor([3])
+    )
     _close(row.nats[0], whole.nats[3], 1e-4, "log p of a row alone")
 
 
-def condition_is_heard_and_null_does_not_leak(model: Any, batch: Batch) -> None:
-    """Another condition, other losses; the null context is the same whatever the condition was."""
+def condition_matters_and_null_is_independent(model: Any, batch: Batch) -> None:
+    """The losses depend on the condition; the null context does not."""
     last = _last(model)
     if last.conditioner is None or batch.condition is None:
         return
     rolled = Batch(batch.medium, batch.condition.roll(1))
     player, rng = next(iter(last.players())), Rng(0, len(batch), ("law",))
-    heard = [last.eval()(b, rng, player).total for b in (batch, rolled)]
-    assert not torch.equal(*heard), "the losses do not change with the condition"
+    totals = [last.eval()(b, rng, player).total for b in (batch, rolled)]
+    assert not torch.equal(*totals), "the losses do not change with the condition"
     nulls = [last.conditioner(b.condition).null for b in (batch, rolled)]
     if nulls[0] is not None:
-        one, other = ([(f.name, getattr(null, f.name)) for f in fields(null) if getattr(null, f.name) is not None] for null in nulls)
-        assert [name for name, _ in one] == [name for name, _ in other] and nulls[0].condition is None, "the condition leaks into null"
-        assert all(torch.equal(a, b) for (_, a), (_, b) in zip(one, other, strict=True)), "the condition leaks into null"
+        one, other = (
+            [(f.name, getattr(null, f.name)) for f in fields(null) if getattr(null, f.name) is not None]
+            for null in nulls
+        )
+        assert [name for name, _ in one] == [name for name, _ in other] and nulls[0].condition is None, (
+            "the condition leaks into null"
+        )
+        assert all(torch.equal(a, b) for (_, a), (_, b) in zip(one, other, strict=True)), (
+            "the condition leaks into null"
+        )
 
 
-def steps_asked_are_steps_taken(model: Any, batch: Batch) -> None:
-    """A sampler that can be asked for so many steps calls the network so often."""
+def sampler_makes_the_requested_calls(model: Any, batch: Batch) -> None:
+    """A sampler with `steps=N` calls the network N times."""
     last = _last(model)
-    default = last.objective.sampler()
+    default = last.objective.default_sampler()
     if "steps" not in default.arguments:
         return
     sampler = type(default)(**default.arguments | {"steps": 5})
@@ -149,21 +184,27 @@ def steps_asked_are_steps_taken(model: Any, batch: Batch) -> None:
 
 
 def cache_equals_recomputation(model: Any, batch: Batch) -> None:
-    """A network's memory draws the very symbols that the whole forward pass draws; what it reads ahead, selects or forgets, it knows."""
+    """Cached decoding gives the samples of full forward passes, also after prefill, reorder and truncate."""
     last = _last(model)
     network = getattr(last.objective, "network", None)
     if not isinstance(network, Causal):
         return
-    slow, rng = last.objective.with_network(_Forgetful(network)), Rng(0, 2, ("law",))
-    sampler, shape, context = last.objective.sampler(), last.representation.shape, _context(last, batch)
+    uncached, rng = last.objective.with_network(_Uncached(network)), Rng(0, 2, ("law",))
+    sampler, shape, context = (
+        last.objective.default_sampler(),
+        last.representation.shape,
+        _context(last, batch),
+    )
     with torch.no_grad():
         drawn = sampler(last.objective.eval(), shape, context, rng)
-        assert torch.equal(drawn, sampler(slow, shape, context, rng)), "other symbols"
-        _able(network, raster(drawn, shape).clamp_min(0), shape, context)
+        assert torch.equal(drawn, sampler(uncached, shape, context, rng)), (
+            "cached decoding gives other samples"
+        )
+        _check_cache(network, raster(drawn, shape).clamp_min(0), shape, context)
 
 
 def factorisation_is_causal(model: Any, batch: Batch) -> None:
-    """Changing symbol i moves no logits at or before i."""
+    """Changing position i changes no logits at positions up to i."""
     last = _last(model).eval()
     if not isinstance(getattr(last.objective, "network", None), Causal):
         return
@@ -173,12 +214,12 @@ def factorisation_is_causal(model: Any, batch: Batch) -> None:
     for i in (0, x[0].numel() // 2, x[0].numel() - 1):
         changed = raster(x, shape).clone()
         changed[:, i] = (changed[:, i] + 1) % logits.shape[-1]
-        moved = raster(network(unraster(changed, shape), _context(last, batch)), shape)
-        _close(moved[:, : i + 1], logits[:, : i + 1], 1e-5, f"logits up to position {i}")
+        after = raster(network(unraster(changed, shape), _context(last, batch)), shape)
+        _close(after[:, : i + 1], logits[:, : i + 1], 1e-5, f"logits up to position {i}")
 
 
 def bijection_inverts(model: Any, batch: Batch) -> None:
-    """A flow's inverse undoes it (<= 1e-4 after the whole chain, in fp32)."""
+    """The inverse of a flow inverts it (<= 1e-4 for the whole composition, in fp32)."""
     last = _last(model).eval()
     if not hasattr(last.objective, "bijection"):
         return
@@ -188,31 +229,37 @@ def bijection_inverts(model: Any, batch: Batch) -> None:
 
 
 def resume_is_bitwise(model: Any, batch: Batch) -> None:
-    """Killed in the middle of a cycle of turns and resumed, training ends in the same weights, bit for bit."""
+    """Training that is killed within a cycle of turns and resumed ends with bitwise equal weights."""
     steps = len(list(_stages(model))) * (max(len(stage.objective.turns) for stage in _stages(model)) + 2)
-    straight, resumed = copy.deepcopy(model), copy.deepcopy(model)
-    often = Every(steps=1)
+    uninterrupted, resumed = copy.deepcopy(model), copy.deepcopy(model)
+    every_step = Every(steps=1)
     with tempfile.TemporaryDirectory() as folder:
-        train(straight, _Rows(batch), steps=steps)
+        train(uninterrupted, _Rows(batch), steps=steps)
         with suppress(_Killed):
-            train(copy.deepcopy(model), _Rows(batch, reads=steps // 2 + 1), steps=steps, directory=Path(folder), checkpoint_every=often)
-        torch.manual_seed(1234)  # a polluted generator must not matter
-        train(resumed, _Rows(batch), steps=steps, directory=Path(folder), checkpoint_every=often)
-    for name, tensor in tensors(straight).items():
+            train(
+                copy.deepcopy(model),
+                _Rows(batch, reads=steps // 2 + 1),
+                steps=steps,
+                directory=Path(folder),
+                checkpoint_every=every_step,
+            )
+        torch.manual_seed(1234)  # the state of torch's generator must not matter
+        train(resumed, _Rows(batch), steps=steps, directory=Path(folder), checkpoint_every=every_step)
+    for name, tensor in tensors(uninterrupted).items():
         assert torch.equal(tensors(resumed)[name], tensor), f"{name} differs after resuming"
 
 
 LAWS: dict[str, Callable[[Any, Batch], None]] = {
     law.__name__: law
     for law in (
-        saved_and_loaded_is_equal,
+        save_load_round_trip,
         gradient_reaches_every_owned_parameter,
         sample_is_a_function_of_its_index,
-        draws_in_fewer_bits,
+        bf16_samples_match_fp32,
         losses_are_per_row,
         likelihood_is_typed,
-        condition_is_heard_and_null_does_not_leak,
-        steps_asked_are_steps_taken,
+        condition_matters_and_null_is_independent,
+        sampler_makes_the_requested_calls,
         cache_equals_recomputation,
         factorisation_is_causal,
         bijection_inverts,
@@ -226,7 +273,7 @@ class _Killed(Exception):
 
 
 class _Rows:
-    """The batch as a data set, that may end the training after so many reads."""
+    """The batch as a data set; reading it more than `reads` times raises _Killed."""
 
     def __init__(self, batch: Batch, reads: int | None = None):
         self.batch, self.reads = batch, reads
@@ -254,8 +301,8 @@ class _Counted(nn.Module):
         return self.network(*arguments)
 
 
-class _Forgetful(nn.Module):
-    """A causal network without its memory."""
+class _Uncached(nn.Module):
+    """A causal network without make_cache."""
 
     def __init__(self, network: Any):
         super().__init__()
@@ -265,25 +312,30 @@ class _Forgetful(nn.Module):
         return self.network(*arguments)
 
 
-def _able(network: Any, s: Tensor, shape: tuple[int, ...], context: Any) -> None:
-    """A memory that reads, rewinds or selects gives the logits of the whole pass over s [2, N] (<= 1e-4)."""
-    logits, memory = raster(network(unraster(s, shape), context), shape), network.cache(2, context)
+def _check_cache(network: Any, s: Tensor, shape: tuple[int, ...], context: Any) -> None:
+    """Prefill, truncate and reorder give the logits of a full pass over s [2, N] (<= 1e-4)."""
+    logits, cache = raster(network(unraster(s, shape), context), shape), network.make_cache(2, context)
     half, n = s.shape[1] // 2, s.shape[1]
-    if isinstance(memory, Reads):
-        _close(memory.read(s[:, :half]), logits[:, 1 : half + 1], 1e-4, "logits of symbols read at once")
+    if isinstance(cache, Prefills):
+        _close(cache.prefill(s[:, :half]), logits[:, 1 : half + 1], 1e-4, "logits after prefill")
     else:
-        memory.step(None)
+        cache.step(None)
         for i in range(half):
-            memory.step(s[:, i])
-    if isinstance(memory, Rewinds):
-        length = memory.length
-        memory.step((s[:, half] + 1) % logits.shape[-1])
-        memory.rewind(length)
-    order = torch.tensor([1, 0, 1] if isinstance(memory, Selects) else [0, 1], device=s.device)
-    if isinstance(memory, Selects):
-        memory.select(order)
+            cache.step(s[:, i])
+    if isinstance(cache, Truncates):
+        length = cache.length
+        cache.step((s[:, half] + 1) % logits.shape[-1])
+        cache.truncate(length)
+    order = torch.tensor([1, 0, 1] if isinstance(cache, Reorders) else [0, 1], device=s.device)
+    if isinstance(cache, Reorders):
+        cache.reorder(order)
     for i in range(half, min(half + 2, n - 1)):
-        _close(memory.step(s[order, i]), logits[order, i + 1], 1e-4, "logits of a memory that read ahead, was rewound or selected")
+        _close(
+            cache.step(s[order, i]),
+            logits[order, i + 1],
+            1e-4,
+            "logits after prefill, truncate and reorder",
+        )
 
 
 def _stages(model: Any) -> Iterator[Any]:
@@ -294,8 +346,8 @@ def _last(model: Any) -> Any:
     return list(_stages(model))[-1]
 
 
-def _awake(model: Any, batch: Batch) -> Any:
-    """Started on the batch, then every parameter moved a little: no layer is left at zero, no law holds by accident."""
+def _perturbed(model: Any, batch: Batch) -> Any:
+    """Prepare the model on the batch and perturb every parameter, so that no layer is left at zero."""
     for stage in _stages(model):
         stage.prepare(batch, Rng(0, len(batch), ("prepare",)))
         for i, parameter in enumerate(p for group in stage.players().values() for p in group):
@@ -305,11 +357,15 @@ def _awake(model: Any, batch: Batch) -> Any:
 
 
 def _context(model: Model, batch: Batch) -> Any:
-    return None if model.conditioner is None or batch.condition is None else model.conditioner(batch.condition[:2])
+    return (
+        None
+        if model.conditioner is None or batch.condition is None
+        else model.conditioner(batch.condition[:2])
+    )
 
 
 def _draw(model: Any, indices: Tensor, condition: Tensor | None) -> Tensor:
-    return _last(model).draw(Rng(0, indices, ("law",)), condition)
+    return _last(model).sample_batch(Rng(0, indices, ("law",)), condition)
 
 
 def _eight(condition: Tensor | None) -> Tensor | None:
@@ -325,9 +381,11 @@ def _statistics_add(stage: Model, batch: Batch, player: str, whole: Losses) -> N
     first, second = stage(batch[:half], rng[:half], player), stage(batch[half:], rng[half:], player)
     for name, total in whole.statistics.items():
         halves = first.statistics[name] + second.statistics[name]
-        if total.is_sparse:  # counts of what there is far too much of
+        if total.is_sparse:  # counts in sparse tensors
             halves, total = halves.coalesce(), total.coalesce()
-            assert torch.equal(halves.indices(), total.indices()), f"two halves have other {name} than the whole"
+            assert torch.equal(halves.indices(), total.indices()), (
+                f"{name} of two halves are not those of the whole batch"
+            )
             halves, total = halves.values(), total.values()
         _close(halves, total, 1e-4, f"the sum of {name} over two halves")
 

@@ -1,7 +1,7 @@
-"""Whether the numbers of a config are of the types that the constructors ask for: told here, by name, not deep in torch.
+"""Type checks of configs against the annotations of the constructors, so that errors name the argument.
 
-Only what JSON can get wrong is looked at: numbers, strings, `Literal`, tuples of them and None. Parts are built, and say
-themselves what does not fit.
+Only JSON values are checked: numbers, strings, `Literal`, tuples of them and None. Parts validate their own
+arguments when they are built.
 """
 
 __all__ = ["check_types"]
@@ -19,7 +19,7 @@ PLAIN = (bool, int, float, str, NoneType)
 
 
 def check_types(config: C) -> C:
-    """The config itself (of `component.describe`). Errors: ConfigError with the path, the value and what the part takes."""
+    """Return a config of `component.to_config`. Errors: ConfigError with path, value and expected type."""
     _walk(config, "")
     return config
 
@@ -30,52 +30,57 @@ def _walk(node: Any, path: str) -> None:
             _walk(value, f"{path}.{i}")
     if not isinstance(node, Mapping):
         return
-    wanted = _annotations(str(node.get("part")))
+    expected = _annotations(str(node.get("part")))
     for name, value in node.items():
-        here = f"{path}.{name}" if path else name
-        if name in wanted and not _fits(value, wanted[name]):
-            raise ConfigError(f"{here}={value!r}: {node['part']} takes {_name(wanted[name])} there")
-        _walk(value, here)
+        child = f"{path}.{name}" if path else name
+        if name in expected and not _fits(value, expected[name]):
+            raise ConfigError(f"{child}={value!r}: {node['part']} expects {_name(expected[name])}")
+        _walk(value, child)
 
 
 @cache
 def _annotations(part: str) -> dict[str, Any]:
-    """What each argument of a part's constructor is annotated with; nothing for a part that is not known."""
-    cls = Component.table.get(part)
+    """Annotations of a part's constructor arguments; empty for an unknown part."""
+    cls = Component.registry.get(part)
     if cls is None:
         return {}
     try:
         hints = get_type_hints(cls.__init__)
-    except NameError:  # written for a type checker alone
+    except NameError:  # names imported for type checking only
         return {}
-    taken = inspect.signature(cls.__init__).parameters.values()
-    return {p.name: hints[p.name] for p in taken if p.name in hints and p.kind is not p.VAR_KEYWORD}
+    parameters = inspect.signature(cls.__init__).parameters.values()
+    return {p.name: hints[p.name] for p in parameters if p.name in hints and p.kind is not p.VAR_KEYWORD}
 
 
-def _fits(value: Any, wanted: Any) -> bool:
-    """Whether a JSON value may stand for an annotation; True where it is not for this file to say."""
-    origin, inside = get_origin(wanted), get_args(wanted)
+def _fits(value: Any, expected: Any) -> bool:
+    """Whether a JSON value fits an annotation; True for annotations that are not checked here."""
+    origin, inside = get_origin(expected), get_args(expected)
     if origin in (Union, UnionType):
         return any(_fits(value, one) for one in inside)
     if origin is Literal:
         return value in inside
     if origin is tuple:
-        kinds = inside[:1] * len(value) if isinstance(value, list | tuple) and inside[1:] == (...,) else inside
-        return isinstance(value, list | tuple) and len(value) == len(kinds) and all(map(_fits, value, kinds))
-    if wanted is float:
+        if not isinstance(value, list | tuple):
+            return False
+        types = inside[:1] * len(value) if inside[1:] == (...,) else inside
+        return len(value) == len(types) and all(map(_fits, value, types))
+    if expected is float:
         return isinstance(value, int | float) and not isinstance(value, bool) and value == value
-    if wanted is int:
+    if expected is int:
         return isinstance(value, int) and not isinstance(value, bool)
-    if wanted in PLAIN:
-        return isinstance(value, wanted)
-    return wanted is Any or not inspect.isclass(wanted) or not isinstance(value, PLAIN)
+    if expected in PLAIN:
+        return isinstance(value, expected)
+    return expected is Any or not inspect.isclass(expected) or not isinstance(value, PLAIN)
 
 
-def _name(wanted: Any) -> str:
-    """An annotation in words."""
-    if get_origin(wanted) is Literal:
-        return " or ".join(map(repr, get_args(wanted)))
-    if get_origin(wanted) in (Union, UnionType):
-        return " or ".join(_name(one) for one in get_args(wanted))
-    plain = {int: "a whole number", float: "a number", str: "a word", bool: "true or false", NoneType: "null"}
-    return plain.get(wanted) or (f"a {wanted.__name__}" if inspect.isclass(wanted) and get_origin(wanted) is None else str(wanted))
+def _name(expected: Any) -> str:
+    """Description of an annotation."""
+    if get_origin(expected) is Literal:
+        return " or ".join(map(repr, get_args(expected)))
+    if get_origin(expected) in (Union, UnionType):
+        return " or ".join(_name(one) for one in get_args(expected))
+    plain = {int: "an integer", float: "a number", str: "a string", bool: "true or false", NoneType: "null"}
+    if expected in plain:
+        return plain[expected]
+    is_class = inspect.isclass(expected) and get_origin(expected) is None
+    return f"a {expected.__name__}" if is_class else str(expected)

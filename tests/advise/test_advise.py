@@ -1,4 +1,4 @@
-"""Advice on pictures, text and a table: what it says is so, and the recipe it writes runs."""
+"""Advice on pictures, text and a table: its facts are correct, and its recipe runs."""
 
 import runpy
 from dataclasses import replace
@@ -9,17 +9,17 @@ import torch
 from PIL import Image
 
 from morphogen.advise import Advice, advise
-from morphogen.advise.look import conditions, measure, warnings
-from morphogen.advise.recipe import Given, write
-from morphogen.advise.rule import GOALS, recommend
-from morphogen.advise.trial import tried
+from morphogen.advise.dataset_summary import conditions, measure, warnings
+from morphogen.advise.recipe import DataSource, write
+from morphogen.advise.recommendation import GOALS, recommend
+from morphogen.advise.trial import try_system
 from morphogen.catalogue import page, pages
 from morphogen.component import ConfigError
-from morphogen.data import DataError, load
+from morphogen.data import DataError, load_data
 
 
 @pytest.fixture(autouse=True)
-def somewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -35,19 +35,27 @@ def pictures(counts: dict[str, int], side: int = 8) -> str:
 
 
 def text() -> str:
-    Path("book.txt").write_text(" ".join(f"the cat sat on mat {i * i} and a dog ran {i} miles." for i in range(400)))
+    Path("book.txt").write_text(
+        " ".join(f"the cat sat on mat {i * i} and a dog ran {i} miles." for i in range(400))
+    )
     return "book.txt"
 
 
 def table() -> str:
-    Path("t.csv").write_text("size,count,kind\n" + "".join(f"{i % 17 * 0.1:.1f},{i * 7 % 5},{'ab'[i % 2]}\n" for i in range(80)))
+    Path("t.csv").write_text(
+        "size,count,kind\n" + "".join(f"{i % 17 * 0.1:.1f},{i * 7 % 5},{'ab'[i % 2]}\n" for i in range(80))
+    )
     return "t.csv"
 
 
-def check(found: Advice, medium: str) -> None:
-    assert found.medium == medium and found.recommended in {trial.name for trial in found.trials}
-    assert {trial.name for trial in found.trials} | found.misfits.keys() == {p.name for p in pages().values() if p.medium == medium}
-    assert all(trial.step_seconds > 0 and trial.epoch_seconds > 0 and trial.time >= 10 for trial in found.trials)
+def check(advice: Advice, medium: str) -> None:
+    assert advice.medium == medium and advice.recommended in {trial.name for trial in advice.trials}
+    assert {trial.name for trial in advice.trials} | advice.misfits.keys() == {
+        p.name for p in pages().values() if p.medium == medium
+    }
+    assert all(
+        trial.step_seconds > 0 and trial.epoch_seconds > 0 and trial.time >= 10 for trial in advice.trials
+    )
 
 
 def run(recipe: str) -> None:
@@ -56,102 +64,139 @@ def run(recipe: str) -> None:
     runpy.run_path("recipe.py")
 
 
-def test_pictures_in_folders(capsys):
-    found = advise(pictures({"cats": 30, "dogs": 30}), "folders", seconds=0.05)
-    check(found, "pictures")
-    assert found.conditions == ("2 classes: cats, dogs",) and found.size.shape == "8 x 8 pixels, grey"
-    of = {trial.name: trial for trial in found.trials}
-    assert of["wgan_gp"].likelihood == "none" and of["gated_pixelcnn"].likelihood == "exact" and of["vae"].likelihood == "bound"
-    assert of["ddpm"].steered == "class, guided" and of["ddpm"].sampling == "100 passes" and of["vae"].sampling == "1 pass"
-    assert of["gated_pixelcnn"].sampling == "64 passes"
-    assert found.recommended == "vae" and "few" in found.why
-    run(found.recipe)
-    assert len(list(Path("vae-pictures/samples").glob("*.png"))) == 16 and "bits a subpixel" in capsys.readouterr().out
+def test_advice_on_folders_of_pictures(capsys):
+    advice = advise(pictures({"cats": 30, "dogs": 30}), "folders", seconds=0.05)
+    check(advice, "pictures")
+    assert advice.conditions == ("2 classes: cats, dogs",) and advice.size.shape == "8 x 8 pixels, grey"
+    trials = {trial.name: trial for trial in advice.trials}
+    assert (
+        trials["wgan_gp"].likelihood == "none"
+        and trials["gated_pixelcnn"].likelihood == "exact"
+        and trials["vae"].likelihood == "bound"
+    )
+    assert (
+        trials["ddpm"].condition == "class, guided"
+        and trials["ddpm"].sampling == "100 passes"
+        and trials["vae"].sampling == "1 pass"
+    )
+    assert trials["gated_pixelcnn"].sampling == "64 passes"
+    assert advice.recommended == "vae" and "few" in advice.reason
+    run(advice.recipe)
+    assert (
+        len(list(Path("vae-pictures/samples").glob("*.png"))) == 16
+        and "bits per subpixel" in capsys.readouterr().out
+    )
 
 
-def test_text(capsys):
-    found = advise(text(), length=32, seconds=0.05)
-    check(found, "text")
-    steered = {trial.name: trial.steered for trial in found.trials}
-    assert steered.pop("d3pm_text") == "no" and set(steered.values()) == {"prompt"} and "length=32" in found.recipe
-    run(found.recipe)
-    assert "the " in capsys.readouterr().out and len(list(Path(f"{found.recommended}-book/samples").glob("*.txt"))) == 4
+def test_advice_on_a_text(capsys):
+    advice = advise(text(), length=32, seconds=0.05)
+    check(advice, "text")
+    by_name = {trial.name: trial.condition for trial in advice.trials}
+    assert (
+        by_name.pop("d3pm_text") == "none"
+        and set(by_name.values()) == {"prompt"}
+        and "length=32" in advice.recipe
+    )
+    run(advice.recipe)
+    assert (
+        "the " in capsys.readouterr().out
+        and len(list(Path(f"{advice.recommended}-book/samples").glob("*.txt"))) == 4
+    )
 
 
-def test_a_table(capsys):
-    found = advise(table(), condition="kind", seconds=0.05)
-    check(found, "table")
-    assert found.recommended == "table_mixture" and 'condition="kind"' in found.recipe
-    run(found.recipe)
+def test_advice_on_a_table(capsys):
+    advice = advise(table(), condition="kind", seconds=0.05)
+    check(advice, "table")
+    assert advice.recommended == "table_mixture" and 'condition="kind"' in advice.recipe
+    run(advice.recipe)
     assert Path("table_mixture-t/samples/samples.csv").read_text().startswith("size,count\n")
-    assert "bits a cell" in capsys.readouterr().out
+    assert "bits per cell" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["ddpm", "wgan_gp", "latent_flow"])
-def test_recipes_of_other_kinds_run(name):
-    data = load(pictures({"cats": 30, "dogs": 30}))
-    trial = replace(tried(page("vae"), data, seconds=0.01), name=name)
-    steered, likelihood = ("class, guided", "bound") if name == "ddpm" else ("class", "none" if name == "wgan_gp" else "bound")
-    recipe = write(Given("pictures", {}), data, replace(trial, steered=steered, likelihood=likelihood))
+def test_recipes_with_guidance_and_without_likelihood_run(name):
+    data = load_data(pictures({"cats": 30, "dogs": 30}))
+    trial = replace(try_system(page("vae"), data, seconds=0.01), name=name)
+    condition, likelihood = (
+        ("class, guided", "bound") if name == "ddpm" else ("class", "none" if name == "wgan_gp" else "bound")
+    )
+    recipe = write(
+        DataSource("pictures", {}), data, replace(trial, condition=condition, likelihood=likelihood)
+    )
     assert ("mg.Guided" in recipe) == (name == "ddpm") and ("log_prob" in recipe) == (name != "wgan_gp")
     run(recipe)
     assert len(list(Path(f"{name}-pictures/samples").glob("*.png"))) == 16
 
 
-def test_a_recipe_imports_the_front_door_and_nothing_else():
-    data = load(table())
-    recipe = write(Given('odd "name".csv', {"condition": "a'b"}), data, tried(page("table_mixture"), data, seconds=0.01))
+def test_a_recipe_imports_only_the_package():
+    data = load_data(table())
+    recipe = write(
+        DataSource('odd "name".csv', {"condition": "a'b"}),
+        data,
+        try_system(page("table_mixture"), data, seconds=0.01),
+    )
     compile(recipe, "recipe.py", "exec")
     assert [line for line in recipe.splitlines() if "import" in line] == ["import morphogen as mg"]
 
 
-def test_a_step_over_all_rows_is_scaled_to_all_of_them(monkeypatch):
-    data = load(table())
+def test_a_full_batch_step_is_scaled_to_all_rows(monkeypatch):
+    data = load_data(table())
     monkeypatch.setattr("morphogen.advise.trial.ROWS", 20)
-    part = tried(page("table_mixture"), data, seconds=0.05)
-    assert part.epoch_seconds == part.step_seconds  # a step is an epoch
-    monkeypatch.setattr("morphogen.advise.trial._timed", lambda *arguments: [1.0])
-    assert tried(page("table_mixture"), data, seconds=0.01).step_seconds == pytest.approx(len(data.train) / 20)
+    part = try_system(page("table_mixture"), data, seconds=0.05)
+    assert part.epoch_seconds == part.step_seconds  # one step is one epoch
+    monkeypatch.setattr("morphogen.advise.trial._time_steps", lambda *arguments: [1.0])
+    assert try_system(page("table_mixture"), data, seconds=0.01).step_seconds == pytest.approx(
+        len(data.train) / 20
+    )
 
 
-def test_what_does_not_fit_is_named_with_the_reason(monkeypatch):
-    found = advise(pictures({"a": 20, "b": 20}, side=9), seconds=0.01)
-    assert "9 x 9" in found.misfits["realnvp"]
+def test_systems_that_do_not_fit_are_listed_with_the_reason(monkeypatch):
+    advice = advise(pictures({"a": 20, "b": 20}, side=9), seconds=0.01)
+    assert "9 x 9" in advice.misfits["realnvp"]
     Path("one.csv").write_text("size\n" + "".join(f"{i % 17}\n" for i in range(80)))
     monkeypatch.setattr("morphogen.advise.pages", lambda: {"table_flow": page("table_flow")})
     with pytest.raises(ConfigError, match="no system fits"):
         advise("one.csv", seconds=0.01)
 
 
-def test_warnings_tell_what_is_wrong_and_nothing_else(monkeypatch):
-    uneven = " ".join(warnings(load(pictures({"cats": 200, "dogs": 5})), "cpu"))
-    assert "uneven classes" in uneven and "by heart" in uneven and "exact copies" not in uneven
+def test_warnings_are_given_only_where_they_apply(monkeypatch):
+    lines = " ".join(warnings(load_data(pictures({"cats": 200, "dogs": 5})), "cpu"))
+    assert "unbalanced classes" in lines and "memorised" in lines and "exact copies" not in lines
     rows = "".join(f"{(0 if i % 2 else i * 0.7548776662)!r},{i % 3}\n" for i in range(80))
     Path("t.csv").write_text("rain,b\n" + rows + "0.5,1\n" * 20)
-    told = " ".join(warnings(load("t.csv"), "cpu"))
-    assert "'rain' is 0" in told and "exact copies" in told and "few" in told
-    assert warnings(load("digits"), "cpu") == ()
+    lines = " ".join(warnings(load_data("t.csv"), "cpu"))
+    assert "'rain' is 0" in lines and "exact copies" in lines and "few" in lines
+    assert warnings(load_data("digits"), "cpu") == ()
 
 
-def test_columns_that_can_condition_are_offered_as_options():
-    assert conditions(load(table())) == ('--condition "count": 0 to 4', '--condition "kind": a, b')
-    size = measure(load("t.csv"))
+def test_columns_that_can_be_the_condition_are_listed():
+    assert conditions(load_data(table())) == ('--condition "count": 0 to 4', '--condition "kind": a, b')
+    size = measure(load_data("t.csv"))
     assert size.train + size.valid + size.test == 80 and size.bytes == 80 * 3 * 8
 
 
 @pytest.mark.parametrize("medium", GOALS)
-def test_the_rule_names_systems_there_are(medium):
-    assert {name for row in GOALS[medium].values() for name in row} <= {p.name for p in pages().values() if p.medium == medium}
+def test_recommended_systems_exist(medium):
+    assert {name for row in GOALS[medium].values() for name in row} <= {
+        p.name for p in pages().values() if p.medium == medium
+    }
 
 
-def test_the_rule_follows_the_goal_and_passes_over_what_does_not_fit():
-    data, every = load("digits"), list(pages())
-    assert [recommend(data, every, goal)[0] for goal in ("quality", "likelihood", "speed")] == ["ddpm", "gated_pixelcnn", "wgan_gp"]
+def test_the_recommendation_follows_the_goal_and_skips_misfits():
+    data, every = load_data("digits"), list(pages())
+    assert [recommend(data, every, goal)[0] for goal in ("quality", "likelihood", "speed")] == [
+        "ddpm",
+        "gated_pixelcnn",
+        "wgan_gp",
+    ]
     assert recommend(data, ["vae", "mixture"], "quality")[0] == "vae"
 
 
-@pytest.mark.parametrize(("data", "condition"), [("digits", "colour"), ("book.txt", "folders"), ("t.csv", "sizes"), ("t.csv", "folders")])
-def test_a_condition_that_is_none_is_refused(data, condition):
+@pytest.mark.parametrize(
+    ("data", "condition"),
+    [("digits", "colour"), ("book.txt", "folders"), ("t.csv", "sizes"), ("t.csv", "folders")],
+)
+def test_an_invalid_condition_is_refused(data, condition):
     text(), table()
     with pytest.raises(DataError):
         advise(data, condition)

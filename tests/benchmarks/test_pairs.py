@@ -1,4 +1,4 @@
-"""A pair counts only if nobody else used the cores, and no repetition begins that would not end in time."""
+"""Only pairs undisturbed by other processes count, and no repetition starts that would end too late."""
 
 import itertools
 import math
@@ -16,8 +16,8 @@ def nothing() -> None:
     pass
 
 
-def neighbours(*busy: int) -> "itertools.count[float]":
-    """What others have used so far, asked before and after each repetition: they use a second in those numbered."""
+def foreign_readings(*busy: int) -> "itertools.count[float]":
+    """Readings before and after each repetition: others use one second during those numbered."""
     used = 0.0
     for reading in itertools.count():
         used += float(reading % 2 == 1 and reading // 2 in busy)
@@ -27,8 +27,10 @@ def neighbours(*busy: int) -> "itertools.count[float]":
 def check_a_disturbed_pair_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(harness, "PAUSE", 0.0)
     calls: list[str] = []
-    used = neighbours(0, 5)  # ours of the first pair, the second of the third
-    clean = harness.pairs(lambda: calls.append("ours"), lambda: calls.append("peer"), math.inf, lambda: next(used))
+    used = foreign_readings(0, 5)  # ours in the first pair, the second repetition of the third
+    clean = harness.pairs(
+        lambda: calls.append("ours"), lambda: calls.append("peer"), math.inf, lambda: next(used)
+    )
     assert len(clean) == harness.ENOUGH
     assert len(calls) == 2 * (1 + harness.ENOUGH + 2)
 
@@ -37,43 +39,45 @@ def test_a_disturbed_pair_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     check_a_disturbed_pair_is_dropped(monkeypatch)
 
 
-def test_mutant_that_lets_neighbours_be(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_mutant_that_accepts_disturbed_pairs_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(harness, "MOST_FOREIGN", math.inf)
     with pytest.raises(AssertionError):
         check_a_disturbed_pair_is_dropped(monkeypatch)
 
 
-def check_it_ends_in_time() -> None:
-    begun = time.monotonic()
-    clean = harness.pairs(lambda: time.sleep(0.05), lambda: time.sleep(0.05), begun + 0.35, lambda: 0.0)
-    assert time.monotonic() - begun <= 0.35 and 1 <= len(clean) < harness.ENOUGH
+def check_that_it_ends_in_time() -> None:
+    start = time.monotonic()
+    clean = harness.pairs(lambda: time.sleep(0.05), lambda: time.sleep(0.05), start + 0.35, lambda: 0.0)
+    assert time.monotonic() - start <= 0.35 and 1 <= len(clean) < harness.ENOUGH
 
 
 def test_it_ends_in_time() -> None:
-    check_it_ends_in_time()
+    check_that_it_ends_in_time()
 
 
-def test_mutant_that_begins_what_it_cannot_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(harness, "_warm", lambda work: -1.0)
+def test_the_mutant_that_ignores_the_deadline_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(harness, "_warm_up", lambda work: -1.0)
     monkeypatch.setattr(harness, "max", lambda *values: -1.0, raising=False)
     with pytest.raises(AssertionError):
-        check_it_ends_in_time()
+        check_that_it_ends_in_time()
 
 
-def test_the_pairs_take_turns_in_who_is_first() -> None:
+def test_pairs_alternate_which_side_runs_first() -> None:
     calls: list[str] = []
     harness.pairs(lambda: calls.append("o"), lambda: calls.append("p"), math.inf, lambda: 0.0)
     assert "".join(calls).startswith("opoppoop")
 
 
-def test_each_side_has_its_own_seconds() -> None:
+def test_each_side_is_timed_separately() -> None:
     clean = harness.pairs(lambda: time.sleep(0.002), lambda: time.sleep(0.02), math.inf, lambda: 0.0)
     assert all(pair.ours < pair.peer and pair.ratio > 2 for pair in clean)
 
 
-def test_our_own_work_is_not_foreign_and_another_process_is() -> None:
+def test_only_other_processes_are_foreign() -> None:
     def busy_seconds() -> float:
-        return sum(int(n) for n in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:4]) * harness.TICK
+        return (
+            sum(int(n) for n in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:4]) * harness.TICK
+        )
 
     def burn(seconds: float) -> float:
         end = time.process_time() + seconds
@@ -87,8 +91,8 @@ def test_our_own_work_is_not_foreign_and_another_process_is() -> None:
 
     other = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
-        _, share = harness._measured(lambda: time.sleep(0.6), harness.foreign_seconds)
+        _, fraction = harness._measure(lambda: time.sleep(0.6), harness.foreign_seconds)
     finally:
         other.kill()
         other.wait()
-    assert share > harness.MOST_FOREIGN
+    assert fraction > harness.MOST_FOREIGN

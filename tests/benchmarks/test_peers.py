@@ -1,4 +1,4 @@
-"""The peers' loops do what they are said to do."""
+"""The peers' loops do what their documentation says."""
 
 import numpy as np
 import pytest
@@ -10,22 +10,22 @@ from morphogen.networks.gated_pixelcnn import GatedPixelCNN
 from morphogen.networks.wavenet import WaveNet
 
 
-def test_nanogpt_learns_a_text_of_one_letter_and_does_not_look_ahead() -> None:
+def test_nanogpt_learns_a_constant_text_and_is_causal() -> None:
     torch.manual_seed(0)
     net = nanogpt.NanoGPT(5, 8, 16, 2, 2)
     x, text = torch.full((1, 8), 3), np.full(100, 3, dtype=np.uint16)
     before = net(x, x).item()
     nanogpt.training(net, text, 4, 8, 20, torch.float32, best=False)()
     assert net(x, x).item() < 0.9 * before
-    at = net.tokens(x).detach().requires_grad_()
-    h = at
+    embedded = net.token_embedding(x).detach().requires_grad_()
+    h = embedded
     for block in net.blocks:
         h = block(h)
     h[0, 3].sum().backward()
-    assert (at.grad[0].abs().sum(1) > 0).tolist() == [True] * 4 + [False] * 4  # type: ignore[index]
+    assert (embedded.grad[0].abs().sum(1) > 0).tolist() == [True] * 4 + [False] * 4  # type: ignore[index]
 
 
-def test_a_naive_pass_is_made_for_every_pixel() -> None:
+def test_naive_sampling_makes_one_pass_per_pixel() -> None:
     calls: list[int] = []
     network = GatedPixelCNN((1, 4, 4), 3, width=8, layers=2)
     network.register_forward_hook(lambda *_: calls.append(1))
@@ -33,7 +33,7 @@ def test_a_naive_pass_is_made_for_every_pixel() -> None:
     assert len(calls) == 10
 
 
-def test_transformers_and_nanogpt_are_of_the_same_size_but_for_biases() -> None:
+def test_transformers_and_nanogpt_have_equal_sizes_except_biases() -> None:
     peer = pytest.importorskip("benchmarks.peers.transformers_gpt2")
     pytest.importorskip("transformers")
     theirs = {name: p.numel() for name, p in peer.gpt2(11, 8, 16, 2, 2).named_parameters()}
@@ -41,14 +41,14 @@ def test_transformers_and_nanogpt_are_of_the_same_size_but_for_biases() -> None:
     assert sum(n for name, n in theirs.items() if not name.endswith("bias")) == ours
 
 
-def test_a_naive_wavenet_gives_the_logits_of_the_memory_and_looks_back_no_further_than_it_must() -> None:
+def test_a_naive_wavenet_gives_the_cached_logits_from_its_receptive_field_alone() -> None:
     torch.manual_seed(0)
-    network, begun = WaveNet(5, 4, 4, 2, 3).eval(), torch.randint(5, (1, 30))
-    wavenet._prove(network, begun)
+    network, prefix = WaveNet(5, 4, 4, 2, 3).eval(), torch.randint(5, (1, 30))
+    wavenet._check_logits(network, prefix)
     lengths: list[int] = []
-    network.register_forward_pre_hook(lambda _, given: lengths.append(given[0].shape[1]))
-    naive_wavenet.passes(network, begun, 3)()
-    assert lengths == [network.reach + 1] * 3
-    network.reach -= 9
-    with pytest.raises(AssertionError, match="the memory and the pass differ"):
-        wavenet._prove(network, begun)
+    network.register_forward_pre_hook(lambda _, inputs: lengths.append(inputs[0].shape[1]))
+    naive_wavenet.passes(network, prefix, 3)()
+    assert lengths == [network.receptive_field + 1] * 3
+    network.receptive_field -= 9
+    with pytest.raises(AssertionError, match="cached and full passes differ"):
+        wavenet._check_logits(network, prefix)

@@ -1,4 +1,4 @@
-"""`morphogen advise` as a person uses it."""
+"""`morphogen advise` on a small table."""
 
 from pathlib import Path
 
@@ -6,16 +6,18 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from morphogen.advise.trial import tried
+from morphogen.advise.trial import try_system
 from morphogen.cli.advise import advise
 from morphogen.cli.arguments import BadArgument
 
 
 @pytest.fixture(autouse=True)
-def somewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "120")
-    Path("t.csv").write_text("size,the kind\n" + "".join(f"{i % 17 * 0.1:.1f},{'ab'[i % 2]}\n" for i in range(80)))
+    Path("t.csv").write_text(
+        "size,the kind\n" + "".join(f"{i % 17 * 0.1:.1f},{'ab'[i % 2]}\n" for i in range(80))
+    )
 
 
 def run(*words: str):
@@ -25,11 +27,14 @@ def run(*words: str):
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("morphogen.advise.tried", lambda page, data, device, seconds: tried(page, data, device, 0.02))
+def short_trials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "morphogen.advise.try_system",
+        lambda page, data, device, seconds: try_system(page, data, device, 0.02),
+    )
 
 
-def test_advice_is_printed_and_the_recipe_written(quick):
+def test_advice_is_printed_and_the_recipe_written(short_trials):
     done = run("t.csv", "--condition", "the kind")
     assert done.exit_code == 0, done.output
     for word in ("2 classes: a, b", "table_mixture", "table_flow", "bound", "few", "python recipe.py"):
@@ -39,16 +44,21 @@ def test_advice_is_printed_and_the_recipe_written(quick):
 
 
 @pytest.mark.parametrize(
-    ("words", "named"), [(["--goal", "beauty"], "beauty"), (["--out", "mine.py"], "mine.py"), (["--out", "no/r.py"], "no folder")]
+    ("words", "named"),
+    [
+        (["--goal", "beauty"], "beauty"),
+        (["--out", "mine.py"], "mine.py"),
+        (["--out", "no/r.py"], "no folder"),
+    ],
 )
-def test_what_cannot_be_done_is_said_before_anything_is_tried(words, named):
-    Path("mine.py").write_text("my own work")
+def test_invalid_options_are_refused_before_any_trial(words, named):
+    Path("mine.py").write_text("existing")
     done = run("t.csv", *words)
     assert isinstance(done.exception, BadArgument) and named in str(done.exception)
-    assert Path("mine.py").read_text() == "my own work" and not Path("recipe.py").exists()
+    assert Path("mine.py").read_text() == "existing" and not Path("recipe.py").exists()
 
 
-def test_force_writes_over(quick):
-    Path("mine.py").write_text("my own work")
+def test_force_overwrites_the_recipe(short_trials):
+    Path("mine.py").write_text("existing")
     assert run("t.csv", "--out", "mine.py", "--force").exit_code == 0
     assert "import morphogen as mg" in Path("mine.py").read_text()

@@ -1,4 +1,4 @@
-"""`morphogen chat`: a turn a line, one shot by --message, one line for what cannot be."""
+"""`morphogen chat`: one turn per line, a single reply with --message, one-line errors."""
 
 import io
 import subprocess
@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from morphogen.cli import main
-from tests.interop.written import Llama, llama
+from tests.interop.gguf_files import LlamaSizes, llama
 
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return llama(tmp_path_factory.mktemp("chat") / "tiny.gguf", Llama(length=512))
+    return llama(tmp_path_factory.mktemp("chat") / "tiny.gguf", LlamaSizes(length=512))
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *words: object, lines: str = "") -> int:
@@ -24,39 +24,59 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: object, lines: str = "") -> int
     return int(stop.value.code or 0)
 
 
-def test_one_shot_and_a_pipe_say_the_same(file: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_message_and_piped_input_give_the_same_reply(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     options = [f"gguf:{file}", "--max-new", 8, "--temperature", 0, "--device", "cpu"]
     assert run(monkeypatch, *options, "--message", "the cat") == 0
-    shot = capfd.readouterr().out
+    reply = capfd.readouterr().out
     assert run(monkeypatch, *options, lines="the cat\n\n/new\nthe cat\n/quit\nnever") == 0
-    assert capfd.readouterr().out == shot * 2
-    assert run(monkeypatch, *options, "--system", "be brief", "--weights", "int8", "--message", "the cat") == 0
+    assert capfd.readouterr().out == reply * 2
+    assert (
+        run(monkeypatch, *options, "--system", "be brief", "--weights", "int8", "--message", "the cat") == 0
+    )
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("words", "message"),
     [
-        (["gguf:nowhere.gguf"], "nowhere.gguf is not there"),
-        (["nowhere"], "write gguf:NAME"),
+        (["gguf:nowhere.gguf"], "nowhere.gguf does not exist"),
+        (["nowhere"], "use gguf:NAME"),
         (["FILE", "--temperature", "-1"], "temperature"),
         (["FILE", "--max-new", "0"], "--max-new 0"),
-        (["FILE", "--weights", "int3"], "--weights int3: there are fp32, bf16, int8"),
-        (["FILE", "--context", "20", "--message", "the cat " * 9], "in a context of 20"),
-        (["FILE", "--message", "a\udcffb"], "is no UTF-8"),
+        (["FILE", "--weights", "int3"], "--weights int3: unknown; use fp32, bf16, int8"),
+        (["FILE", "--context", "20", "--message", "the cat " * 9], "the context is 20"),
+        (["FILE", "--message", "a\udcffb"], "UTF-8 cannot encode it"),
     ],
 )
-def test_bad_words_are_one_line(
-    words: list[str], says: str, file: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+def test_invalid_arguments_end_in_one_line(
+    words: list[str],
+    message: str,
+    file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     assert run(monkeypatch, *[f"gguf:{file}" if word == "FILE" else word for word in words]) == 2
     line = capfd.readouterr().err
-    assert says in line and len(line.splitlines()) == 1 and line.startswith("morphogen: "), line
+    assert message in line and len(line.splitlines()) == 1 and line.startswith("morphogen: "), line
 
 
 @pytest.mark.slow
-def test_a_reader_who_leaves_and_ctrl_c_end_quietly(file: Path) -> None:
-    command = [sys.executable, "-m", "morphogen", "chat", f"gguf:{file}", "--max-new", "400", "--temperature", "1.5"]
-    piped = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def test_a_closed_pipe_and_ctrl_c_end_without_a_message(file: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "morphogen",
+        "chat",
+        f"gguf:{file}",
+        "--max-new",
+        "400",
+        "--temperature",
+        "1.5",
+    ]
+    piped = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     assert piped.stdin is not None and piped.stdout is not None and piped.stderr is not None
     piped.stdin.write("the cat\n" * 3)
     piped.stdin.flush()
@@ -64,7 +84,9 @@ def test_a_reader_who_leaves_and_ctrl_c_end_quietly(file: Path) -> None:
     piped.stdout.close()
     piped.stdin.close()
     assert piped.wait(60) == 141 and not piped.stderr.read()
-    waiting = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    waiting = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     assert waiting.stdin is not None and waiting.stdout is not None and waiting.stderr is not None
     waiting.stdin.write("the cat\n")
     waiting.stdin.flush()

@@ -1,4 +1,4 @@
-"""A folder of recordings through the verbs: trained on, drawn from as WAV with a sheet of spectrograms, measured, advised on."""
+"""The commands on a folder of recordings: train, sample WAV files and spectrograms, evaluate, advise."""
 
 import wave
 from pathlib import Path
@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from command_line import run
 from morphogen.representations.audio import Waveform
-from speaking import run
 
 
 @pytest.fixture(autouse=True)
@@ -24,10 +24,10 @@ def voices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             Waveform(torch.from_numpy(tone), 8000).save(f"voices/{name}/{i}.wav")
 
 
-def test_a_folder_of_voices_becomes_voices(monkeypatch, capsys):
+def test_train_sample_and_evaluate_on_recordings(monkeypatch, capsys):
     words = ["train", "wavenet", "--data", "voices", "--size", "tiny", "--steps", "3", "--length", "400"]
     assert run(monkeypatch, *words) == 0
-    assert "8000 Hz as they are" in capsys.readouterr().out
+    assert "8000 Hz as recorded" in capsys.readouterr().out
     assert run(monkeypatch, "sample", "--n", "2", "--condition", "low") == 0
     folder = Path("runs/wavenet-voices-001/samples")
     with wave.open(str(folder / "0001.wav")) as file:
@@ -37,12 +37,16 @@ def test_a_folder_of_voices_becomes_voices(monkeypatch, capsys):
     assert run(monkeypatch, "evaluate", "--n", "6") == 0
     assert "bits/dim" in capsys.readouterr().out
     assert run(monkeypatch, "train", "ddpm", "--data", "voices", "--steps", "1", "--length", "400") == 2
-    assert "ddpm is written for pictures, the data are sound; take one of wavenet" in capsys.readouterr().err
+    assert "ddpm models pictures, but the data are sound; choose one of wavenet" in capsys.readouterr().err
 
 
-def test_advice_on_a_folder_of_voices(monkeypatch):
+def test_advice_on_recordings(monkeypatch):
     from morphogen.advise import advise
 
-    found = advise("voices", "folders", length=400, seconds=0.05)
-    assert found.medium == "sound" and found.recommended == "wavenet" and "400 samples, 8000 Hz" in found.size.shape
-    assert "bits a sample" in found.recipe
+    advice = advise("voices", "folders", length=400, seconds=0.05)
+    assert (
+        advice.medium == "sound"
+        and advice.recommended == "wavenet"
+        and "400 samples, 8000 Hz" in advice.size.shape
+    )
+    assert "bits per sample" in advice.recipe

@@ -1,44 +1,58 @@
-"""The verbs as a person uses them, on the smallest runs; what they can mend ends in one line and exit code 2."""
+"""The commands on the smallest runs; an error that the user can fix ends in one line and exit code 2."""
 
 import json
+import re
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from command_line import run
 from morphogen.representations.stamp import read_stamp
-from speaking import run
 
 
 @pytest.fixture(autouse=True)
-def somewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-def test_bare_morphogen_prints_three_commands_that_parse(monkeypatch, capsys):
+def test_morphogen_without_a_command_prints_three(monkeypatch, capsys):
     assert run(monkeypatch) == 0
-    lines = [line.split("    ")[0].split()[1:] for line in capsys.readouterr().out.splitlines() if line.strip().startswith("morphogen")]
+    lines = [
+        line.split("    ")[0].split()[1:]
+        for line in capsys.readouterr().out.splitlines()
+        if line.strip().startswith("morphogen")
+    ]
     assert [line[0] for line in lines] == ["compare", "train", "sample"]
 
 
-def test_help_lists_only_verbs_that_work(monkeypatch, capsys):
+def test_help_lists_all_commands(monkeypatch, capsys):
     assert run(monkeypatch, "--help") == 0
     out = capsys.readouterr().out
-    verbs = [line.split()[0] for line in out[out.index("Commands") :].splitlines()[1:] if line.strip()]
-    assert [v for v in verbs if v.isalpha()] == VERBS
+    lines = out[out.index("Commands") :].splitlines()[1:]
+    assert [line.split()[0] for line in lines if line.strip()] == COMMANDS
 
 
 def test_help_needs_no_torch():
-    import subprocess
-
-    code = "import sys; sys.argv = ['morphogen', '--help']\ntry:\n  from morphogen.cli import main; main()\nexcept SystemExit: pass\n"
-    done = subprocess.run([sys.executable, "-c", code + "assert 'torch' not in sys.modules"], capture_output=True, check=False)
+    done = subprocess.run([sys.executable, "-c", HELP], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
 
 
-def test_systems_lists_every_page(monkeypatch, capsys):
+HELP = """
+import sys
+from morphogen.cli import main
+sys.argv = ["morphogen", "--help"]
+try:
+    main()
+except SystemExit:
+    assert "torch" not in sys.modules
+"""
+
+
+def test_systems_lists_the_catalogue(monkeypatch, capsys):
     from morphogen.catalogue import pages
 
     assert run(monkeypatch, "systems") == 0
@@ -47,25 +61,29 @@ def test_systems_lists_every_page(monkeypatch, capsys):
 
 
 def test_train_then_sample_a_class_with_guidance(monkeypatch, capsys):
-    words = ["train", "ddpm", "--data", "digits", "--size", "tiny", "--steps", "3", "--set", "network.channels=16"]
-    assert run(monkeypatch, *words) == 0
+    options = ["--size", "tiny", "--steps", "3", "--set", "network.channels=16"]
+    assert run(monkeypatch, "train", "ddpm", "--data", "digits", *options) == 0
     record = json.loads(Path("runs/ddpm-digits-001/run.json").read_text())
     assert record["status"] == "finished" and "channels=16" in capsys.readouterr().out
-    assert run(monkeypatch, "sample", "--n", "3", "--condition", "7", "--sampler", "ddim", "--steps", "4", "--guidance", "3") == 0
+    options = ["--condition", "7", "--sampler", "ddim", "--steps", "4", "--guidance", "3"]
+    assert run(monkeypatch, "sample", "--n", "3", *options) == 0
     folder = Path("runs/ddpm-digits-001/samples")
     assert Image.open(folder / "0002.png").size == (8, 8)
     made = json.loads((folder / "samples.json").read_text())
     assert made["condition"] == [7, 7, 7] and "Guided" in made["sampler"]
 
 
-def test_text_is_trained_and_goes_on_from_a_prompt(monkeypatch, capsys):
-    Path("book.txt").write_text(" ".join(f"the cat sat on mat {i * i} and a dog ran {i} miles." for i in range(400)))
-    assert run(monkeypatch, "train", "gpt", "--data", "book.txt", "--size", "tiny", "--steps", "3", "--length", "32") == 0
+def test_train_on_text_then_sample_from_a_prompt(monkeypatch, capsys):
+    Path("book.txt").write_text(
+        " ".join(f"the cat sat on mat {i * i} and a dog ran {i} miles." for i in range(400))
+    )
+    options = ["--size", "tiny", "--steps", "3", "--length", "32"]
+    assert run(monkeypatch, "train", "gpt", "--data", "book.txt", *options) == 0
     assert run(monkeypatch, "sample", "--n", "2", "--prompt", "the cat") == 0
     assert capsys.readouterr().out.count("the cat") >= 2
 
 
-def test_a_run_goes_on_where_it_stopped(monkeypatch, capsys):
+def test_resume_continues_a_run(monkeypatch, capsys):
     assert run(monkeypatch, "train", "vae", "--data", "digits", "--size", "tiny", "--steps", "3") == 0
     file = Path("runs/vae-digits-001/run.json")
     record = json.loads(file.read_text())
@@ -76,7 +94,7 @@ def test_a_run_goes_on_where_it_stopped(monkeypatch, capsys):
     assert [p.name for p in Path("runs").iterdir()] == ["vae-digits-001"]
 
 
-def test_skipped_files_are_named(monkeypatch, capsys):
+def test_skipped_files_are_printed(monkeypatch, capsys):
     Path("pictures").mkdir()
     for i in range(30):
         Image.new("RGB", (8, 8), (i * 8, 255 - i * 8, 0)).save(f"pictures/{i}.png")
@@ -85,25 +103,66 @@ def test_skipped_files_are_named(monkeypatch, capsys):
     assert "broken.png" in capsys.readouterr().out
 
 
-VERBS = ["compare", "train", "sample", "edit", "steer", "evaluate", "advise", "reproduce", "systems", "data", "chat"]
+COMMANDS = [
+    *("compare", "train", "sample", "edit", "train-classifier", "evaluate", "advise", "reproduce"),
+    *("systems", "data", "chat"),
+]
 
 
-def test_a_sample_of_the_stream_is_itself_and_says_what_made_it(monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["steer", "runs/x"], "steer is now train-classifier: morphogen train-classifier RUN"),
+        (["edit", "a.png", "--was", "3"], "--was is now --source-class"),
+        (["train", "gpt", "--data", "a.txt", "--tokens", "bpe:300"], "--tokens is now --tokenizer"),
+        (["compare", "a.txt", "--tokens=bpe:300"], "--tokens is now --tokenizer"),
+    ],
+)
+def test_a_former_name_is_refused_with_the_new_one(words, line, monkeypatch, capsys):
+    assert run(monkeypatch, *words) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"morphogen: {line}") and error.count("\n") == 1
+
+
+def test_a_run_of_an_older_version_is_refused(monkeypatch, capsys):
+    assert run(monkeypatch, "train", "vae", "--data", "digits", "--size", "tiny", "--steps", "1") == 0
+    file = Path("runs/vae-digits-001/run.json")
+    record = json.loads(file.read_text())
+    record["settings"]["tokens"] = record["settings"].pop("tokenizer")
+    file.write_text(json.dumps(record))
+    for command in ("sample", "evaluate"):
+        capsys.readouterr()
+        assert run(monkeypatch, command, str(file.parent)) == 2
+        error = capsys.readouterr().err
+        assert error == f"morphogen: {file} was saved by an older version; train it again\n"
+
+
+def test_a_sample_depends_on_its_index_only_and_records_its_settings(monkeypatch, capsys):
     assert run(monkeypatch, "train", "ddpm", "--data", "digits", "--size", "tiny", "--steps", "2") == 0
     words = ["sample", "--condition", "index:7", "--sampler", "ddim", "--steps", "3"]
     assert run(monkeypatch, *words, "--n", "5", "--out", "all") == 0
     assert run(monkeypatch, *words, "--indices", "3", "--out", "one") == 0
     assert [p.name for p in sorted(Path("one").iterdir())] == ["0003.png", "samples.json", "sheet.png"]
-    assert Path("one/0003.png").read_bytes() == Path("all/0003.png").read_bytes() != Path("all/0002.png").read_bytes()
+    assert (
+        Path("one/0003.png").read_bytes()
+        == Path("all/0003.png").read_bytes()
+        != Path("all/0002.png").read_bytes()
+    )
     made = read_stamp("one/0003.png")
-    assert {"run": "ddpm-digits-001", "system": "ddpm", "seed": 0, "index": 3, "condition": 7}.items() <= made.items()
+    assert {
+        "run": "ddpm-digits-001",
+        "system": "ddpm",
+        "seed": 0,
+        "index": 3,
+        "condition": 7,
+    }.items() <= made.items()
     assert "DDIM" in made["sampler"] and "torch" in made["versions"]
     assert read_stamp("one/sheet.png")["indices"] == [3]
     assert run(monkeypatch, *words, "--indices", "0-1, 9", "--out", "three") == 0
     assert len(list(Path("three").glob("0*.png"))) == 3
 
 
-def test_the_sheet_opens_in_the_viewer_or_says_where_it_is(monkeypatch, capsys):
+def test_open_shows_the_sheet_or_prints_its_path(monkeypatch, capsys):
     assert run(monkeypatch, "train", "vae", "--data", "digits", "--size", "tiny", "--steps", "1") == 0
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("PATH", "")
@@ -117,51 +176,85 @@ def test_the_sheet_opens_in_the_viewer_or_says_where_it_is(monkeypatch, capsys):
     assert Path("seen").read_text().strip().endswith("sheet.png") and "no display" in capsys.readouterr().err
 
 
-def test_a_run_is_evaluated(monkeypatch, capsys):
+def test_evaluate_writes_a_table_and_a_report(monkeypatch, capsys):
     assert run(monkeypatch, "train", "mixture", "--data", "digits", "--size", "tiny", "--steps", "1") == 0
     assert run(monkeypatch, "evaluate", "--n", "20") == 0
     out = capsys.readouterr().out
-    assert "real data" in out and "mixture" in out and Path("runs/mixture-digits-001/evaluation.json").exists()
-
-
-def test_text_is_decoded_by_rules_beams_and_constraints(monkeypatch, capsys):
-    import re
-
-    Path("book.txt").write_text(" ".join(f"the cat sat on mat {i * i} and a dog ran {i} miles." for i in range(200)))
-    assert run(monkeypatch, "train", "gpt", "--data", "book.txt", "--size", "tiny", "--steps", "2") == 0
-    samples = Path("runs/gpt-book.txt-001/samples")
-    words = ["sample", "--n", "2", "--prompt", "the cat "]
-    drawn = ["--temperature", "0.8", "--top-k", "40", "--top-p", "0.9", "--min-p", "0.01", "--repetition-penalty", "1.1"]
-    assert run(monkeypatch, *words, *drawn, "--no-repeat-ngram", "4", "--max-new", "9", "--stop", "zz", "--stop", "qq") == 0
-    made = json.loads((samples / "samples.json").read_text())["sampler"]
-    assert all(name in made for name in ("TopK", "TopP", "MinP", "RepetitionPenalty", "NoRepeatNgram", "MaxNew", "Stop", "Temperature"))
-    assert len((samples / "0000.txt").read_bytes()) >= 9  # bytes that are no UTF-8 take three
-    assert run(monkeypatch, *words, "--beam", "3", "--regex", "(on|at) [0-9]{2}") == 0
-    assert re.fullmatch("the cat (on|at) [0-9]{2}", (samples / "0000.txt").read_text())
-    Path("schema.json").write_text(
-        '{"type": "object", "properties": {"n": {"enum": [1, 2]}}, "required": ["n"], "additionalProperties": false}'
+    assert (
+        "real data" in out and "mixture" in out and Path("runs/mixture-digits-001/evaluation.json").exists()
     )
+
+
+@pytest.fixture
+def gpt(working_directory: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The samples folder of a run of gpt."""
+    Path("book.txt").write_text(
+        " ".join(f"the cat sat on mat {i * i} and a dog ran {i} miles." for i in range(200))
+    )
+    assert run(monkeypatch, "train", "gpt", "--data", "book.txt", "--size", "tiny", "--steps", "2") == 0
+    return Path("runs/gpt-book.txt-001/samples")
+
+
+def test_logits_processors_are_applied_and_recorded(gpt, monkeypatch):
+    processors = {
+        "TopK": ["--top-k", "40"],
+        "TopP": ["--top-p", "0.9"],
+        "MinP": ["--min-p", "0.01"],
+        "RepetitionPenalty": ["--repetition-penalty", "1.1"],
+        "NoRepeatNgram": ["--no-repeat-ngram", "4"],
+        "MaxNewTokens": ["--max-new", "9"],
+        "StopStrings": ["--stop", "zz", "--stop", "qq"],
+        "Temperature": ["--temperature", "0.8"],
+    }
+    options = [word for words in processors.values() for word in words]
+    assert run(monkeypatch, *PROMPTED, *options) == 0
+    sampler = json.loads((gpt / "samples.json").read_text())["sampler"]
+    assert all(name in sampler for name in processors)
+    assert len((gpt / "0000.txt").read_bytes()) >= 9  # each byte that is not UTF-8 takes three
+
+
+def test_beam_search_and_constraints(gpt, monkeypatch):
+    assert run(monkeypatch, *PROMPTED, "--beam", "3", "--regex", "(on|at) [0-9]{2}") == 0
+    assert re.fullmatch("the cat (on|at) [0-9]{2}", (gpt / "0000.txt").read_text())
+    schema = {"type": "object", "properties": {"n": {"enum": [1, 2]}}, "required": ["n"]}
+    Path("schema.json").write_text(json.dumps(schema | {"additionalProperties": False}))
     assert run(monkeypatch, "sample", "--n", "3", "--json-schema", "schema.json", "--sampler", "greedy") == 0
-    assert json.loads((samples / "0002.txt").read_text())["n"] in (1, 2)
+    assert json.loads((gpt / "0002.txt").read_text())["n"] in (1, 2)
+
+
+def test_invalid_decoding_options_end_in_one_line(gpt, monkeypatch, capsys):
     Path("broken.json").write_text("{")
     Path("bytes.json").write_bytes(b"\xff\xfe")
-    for options, said in BAD_DECODING:
-        assert run(monkeypatch, *words, *options) == 2, options
+    for options, part in BAD_DECODING:
+        assert run(monkeypatch, *PROMPTED, *options) == 2, options
         error = capsys.readouterr().err.strip()
-        assert said in error and len(error.splitlines()) == 1 and "Traceback" not in error, error
+        assert part in error and len(error.splitlines()) == 1 and "Traceback" not in error, error
 
 
+PROMPTED = ["sample", "--n", "2", "--prompt", "the cat "]
 BAD_DECODING = [
-    (["--top-p", "1.5"], "top_p=1.5"), (["--top-p", "nan"], "--top-p nan"), (["--top-k", "-1"], "top_k=-1"),
-    (["--min-p", "2"], "min_p=2"), (["--repetition-penalty", "0"], "repetition_penalty=0"), (["--no-repeat-ngram", "-1"], "ngram_size=-1"),
-    (["--temperature", "-1"], "--temperature -1"), (["--temperature", "0", "--top-k", "3"], "temperature 0"), (["--beam", "0"], "--beam 0"),
-    (["--beam", "3", "--top-p", "0.9"], "Beam draws nothing"), (["--beam", "3", "--sampler", "greedy"], "Greedy takes no beam"),
-    (["--sampler", "greedy", "--temperature", "0.5"], "Greedy draws nothing"), (["--max-new", "0"], "max_new_tokens=0"),
-    (["--stop", ""], "stop_strings"), (["--steps", "3"], "takes no steps"), (["--regex", "[a"], "unclosed"),
-    (["--json-schema", "nowhere.json"], "nowhere.json"), (["--json-schema", "broken.json"], "no JSON"),
-    (["--json-schema", "bytes.json"], "bytes.json"), (["--sampler", "promptlookup"], "did you mean"),
+    (["--top-p", "1.5"], "top_p=1.5"),
+    (["--top-p", "nan"], "--top-p nan"),
+    (["--top-k", "-1"], "top_k=-1"),
+    (["--min-p", "2"], "min_p=2"),
+    (["--repetition-penalty", "0"], "repetition_penalty=0"),
+    (["--no-repeat-ngram", "-1"], "ngram_size=-1"),
+    (["--temperature", "-1"], "--temperature -1"),
+    (["--temperature", "0", "--top-k", "3"], "temperature 0"),
+    (["--beam", "0"], "--beam 0"),
+    (["--beam", "3", "--top-p", "0.9"], "Beam does not sample"),
+    (["--beam", "3", "--sampler", "greedy"], "Greedy does not accept beam"),
+    (["--sampler", "greedy", "--temperature", "0.5"], "Greedy does not sample"),
+    (["--max-new", "0"], "max_new_tokens=0"),
+    (["--stop", ""], "stop_strings"),
+    (["--steps", "3"], "does not accept steps"),
+    (["--regex", "[a"], "unclosed"),
+    (["--json-schema", "nowhere.json"], "nowhere.json"),
+    (["--json-schema", "broken.json"], "not valid JSON"),
+    (["--json-schema", "bytes.json"], "bytes.json"),
+    (["--sampler", "promptlookup"], "did you mean"),
     (["--prompt", "x" * 65], "at most 64"),
-]  # fmt: skip
+]
 
 MISTAKES = {
     "no sample": (["sample", "--n", "0"], "--n"),
@@ -173,14 +266,20 @@ MISTAKES = {
     "no run to compare": (["compare", "runs/x", "runs/y"], "runs/x"),
     "no comparison": (["compare", "--resume", "runs/x"], "runs/x"),
     "resume and data": (["compare", "digits", "--resume", "runs/x"], "--resume"),
-    "large pictures on a CPU": (["compare", "digits", "--resolution", "512", "--device", "cpu"], "--resolution 64"),
+    "large pictures on a CPU": (
+        ["compare", "digits", "--resolution", "512", "--device", "cpu"],
+        "--resolution 64",
+    ),
     "nothing to evaluate": (["evaluate", "runs/x"], "runs/x"),
     "missing data": (["train", "ddpm", "--data", "nowhere"], "nowhere"),
     "unknown system": (["train", "dppm", "--data", "digits"], "ddpm"),
     "zero steps": (["train", "ddpm", "--data", "digits", "--steps", "0"], "--steps"),
     "no duration": (["train", "ddpm", "--data", "digits", "--time", "soon"], "soon"),
     "both budgets": (["train", "ddpm", "--data", "digits", "--time", "1s", "--steps", "2"], "--steps"),
-    "unknown number": (["train", "ddpm", "--data", "digits", "--size", "tiny", "--set", "network.depth=3"], "network.depth"),
+    "unknown number": (
+        ["train", "ddpm", "--data", "digits", "--size", "tiny", "--set", "network.depth=3"],
+        "network.depth",
+    ),
     "unknown size": (["train", "ddpm", "--data", "digits", "--size", "huge"], "huge"),
     "no device": (["train", "ddpm", "--data", "digits", "--device", "toaster"], "toaster"),
     "pictures to gpt": (["train", "gpt", "--data", "digits"], "gpt"),
@@ -190,9 +289,9 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_one_line_with_its_name_and_exit_code_2(mistake, monkeypatch, capsys):
-    words, named = MISTAKES[mistake]
+def test_a_mistake_ends_in_one_line_and_exit_code_2(mistake, monkeypatch, capsys):
+    words, part = MISTAKES[mistake]
     assert run(monkeypatch, *words) == 2
     error = capsys.readouterr().err.strip()
-    assert named in error and "Traceback" not in error and len(error.splitlines()) == 1
-    assert not list(Path().glob("runs/*/model")), "nothing may be left behind that looks finished"
+    assert part in error and "Traceback" not in error and len(error.splitlines()) == 1
+    assert not list(Path().glob("runs/*/model")), "no finished model may be left"

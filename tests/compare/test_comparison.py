@@ -1,4 +1,4 @@
-"""The main job at its smallest: every row has every key, every file is whole after every row, a failure is a row."""
+"""Comparisons: every row has every key, all files are complete after every row, a failure is a row."""
 
 import json
 
@@ -7,13 +7,13 @@ import torch
 from PIL import Image
 from rich.console import Console
 
-from morphogen.catalogue import compose
+from morphogen.catalogue import build_system
 from morphogen.compare import Comparison, forecast, table
-from morphogen.compare.bench import KEYS, Bench
 from morphogen.compare.choice import REPRESENTATIVES, choose
-from morphogen.compare.forecast import affordable, seconds_a_row
+from morphogen.compare.forecast import affordable_samples, seconds_per_row
+from morphogen.compare.scorer import KEYS, Scorer
 from morphogen.component import ConfigError
-from morphogen.data import DataError, load
+from morphogen.data import DataError, load_data
 from morphogen.networks.unet import UNet
 from morphogen.representations.stamp import read_stamp
 from morphogen.run import Run, RunError
@@ -27,35 +27,43 @@ def text_of(comparison: Comparison) -> str:
     return console.export_text()
 
 
-def test_rows_grow_and_all_files_stay_whole(tmp_path):
+def test_all_files_are_updated_after_every_row(tmp_path):
     out = tmp_path / "out"
-    comparison = Comparison(load("digits"), 0.5, out, THREE, "tiny", n=40, settings={"data": "digits"})
+    comparison = Comparison(load_data("digits"), 0.5, out, THREE, "tiny", n=40, settings={"data": "digits"})
     heights = []
     for done, row in enumerate(comparison.run(), start=1):
         report = json.loads((out / "report.json").read_text())
         models = [r for r in report["rows"] if r["run"]]
         assert report["rows"][0]["system"] == "real data" and [r["system"] for r in models] == THREE[:done]
-        assert all(set(KEYS) <= set(r) for r in report["rows"]) and report["rows"][-1] == json.loads(json.dumps(row))
+        assert all(set(KEYS) <= set(r) for r in report["rows"]) and report["rows"][-1] == json.loads(
+            json.dumps(row)
+        )
         assert report["finished"] == (done == 3) and report["systems"] == THREE
         assert (out / "report.html").read_text().rstrip().endswith("</html>")
         heights.append(Image.open(out / "samples.png").height)
-    assert heights == sorted(set(heights)), "the picture grows by a row for each model"
+    assert heights == sorted(set(heights)), "the picture grows by one row per model"
     assert {"budget": 0.5, "n": 40, "size": "tiny", "seed": 0}.items() <= report.items()
     assert {"created", "seconds", "machine", "versions", "split", "features", "labels"} <= report.keys()
     assert len(report["labels"]) == len(comparison.record.samples["wgan_gp"])
     assert read_stamp(out / "samples.png")["systems"] == THREE
     by_name = {r["system"]: r for r in report["rows"]}
     assert by_name["wgan_gp"]["likelihood"] is None
-    assert (by_name["gated_pixelcnn"]["likelihood"]["kind"], by_name["gated_pixelcnn"]["likelihood"]["measure"]) == ("exact", "mass")
+    assert (
+        by_name["gated_pixelcnn"]["likelihood"]["kind"],
+        by_name["gated_pixelcnn"]["likelihood"]["measure"],
+    ) == ("exact", "mass")
     for measure in ("frechet", "precision", "recall", "density", "coverage", "memorised"):
-        assert all({"value", "low", "high", "n"} <= r[measure].keys() and r[measure]["n"] == 40 for r in [report["rows"][0], *models])
+        assert all(
+            {"value", "low", "high", "n"} <= r[measure].keys() and r[measure]["n"] == 40
+            for r in [report["rows"][0], *models]
+        )
     (png, webp) = (by_name[codec]["likelihood"] for codec in ("PNG", "WebP lossless"))
     assert (png["n"], webp["kind"]) == (40, "exact") and by_name["gated_pixelcnn"]["likelihood"]["n"] == 40
     assert "real data" in text_of(comparison) and "bits/dim" in text_of(comparison)
 
 
-def test_a_system_that_fails_is_a_row_and_the_rest_goes_on(tmp_path, monkeypatch):
-    comparison = Comparison(load("digits"), 0.2, tmp_path / "out", ["mixture", "vae"], "tiny", n=20)
+def test_a_failed_system_is_a_row_and_the_others_continue(tmp_path, monkeypatch):
+    comparison = Comparison(load_data("digits"), 0.2, tmp_path / "out", ["mixture", "vae"], "tiny", n=20)
     right = Comparison.train
 
     def train(self, name, progress):
@@ -65,46 +73,56 @@ def test_a_system_that_fails_is_a_row_and_the_rest_goes_on(tmp_path, monkeypatch
 
     monkeypatch.setattr(Comparison, "train", train)
     failed, fine = comparison.run()
-    assert failed["error"] == "out of memory by 3 GB" and failed["family"] == "classical" and set(failed) == set(KEYS)
+    assert (
+        failed["error"] == "out of memory by 3 GB"
+        and failed["family"] == "classical"
+        and set(failed) == set(KEYS)
+    )
     assert fine["error"] is None and comparison.report["finished"] and comparison.waiting == ["mixture"]
     assert "failed" in text_of(comparison)
     assert "out of memory by 3 GB" in (tmp_path / "out" / "report.json").read_text()
     monkeypatch.setattr(Comparison, "train", right)
-    assert [row["error"] for row in comparison.run()] == [None], "what failed is tried again"
+    assert [row["error"] for row in comparison.run()] == [None], "a failed system is tried again"
 
 
-def test_a_bug_is_no_row(tmp_path, monkeypatch):
-    comparison = Comparison(load("digits"), 0.2, tmp_path / "out", ["vae"], "tiny", n=20)
+def test_a_bug_is_raised(tmp_path, monkeypatch):
+    comparison = Comparison(load_data("digits"), 0.2, tmp_path / "out", ["vae"], "tiny", n=20)
     monkeypatch.setattr(Comparison, "train", lambda *_: None + 1)
     with pytest.raises(TypeError):
         list(comparison.run())
 
 
-def test_text_is_counted_in_bytes(tmp_path):
+def test_text_rates_are_in_bytes(tmp_path):
     book = tmp_path / "book.txt"
     book.write_text(" ".join(f"the cat sat on mat {i * i} and a dog ran {i} miles." for i in range(600)))
-    comparison = Comparison(load(str(book), length=32), 0.3, tmp_path / "out", ["gpt"], "tiny", n=20)
+    comparison = Comparison(load_data(str(book), length=32), 0.3, tmp_path / "out", ["gpt"], "tiny", n=20)
     (row,) = comparison.run()
     assert row["error"] is None and row["tokens_per_second"] == pytest.approx(32 * row["samples_per_second"])
-    assert comparison.report["medium"] == "text" and "bits/byte" in text_of(comparison) and "bytes/s" in text_of(comparison)
+    assert (
+        comparison.report["medium"] == "text"
+        and "bits/byte" in text_of(comparison)
+        and "bytes/s" in text_of(comparison)
+    )
 
 
-def test_one_page_stands_for_each_family():
-    assert choose(load("digits")) == list(REPRESENTATIVES["pictures"])
-    assert choose(load("digits"), families=["classical", "vae"]) == ["mixture", "vae"], "a chain is of both its families"
-    assert choose(load("digits"), families=["vae", "flow"]) == ["vae", "realnvp", "latent_flow"]
-    assert choose(load("digits"), ["vae", "ddpm"], ["diffusion"]) == ["ddpm"]
+def test_one_system_represents_each_family():
+    assert choose(load_data("digits")) == list(REPRESENTATIVES["pictures"])
+    assert choose(load_data("digits"), families=["classical", "vae"]) == ["mixture", "vae"], (
+        "a staged model belongs to both its families"
+    )
+    assert choose(load_data("digits"), families=["vae", "flow"]) == ["vae", "realnvp", "latent_flow"]
+    assert choose(load_data("digits"), ["vae", "ddpm"], ["diffusion"]) == ["ddpm"]
 
 
-def test_the_representatives_exist_and_are_of_their_medium():
+def test_representatives_exist_and_are_of_their_medium():
     from morphogen.catalogue import pages
 
     for medium, names in REPRESENTATIVES.items():
         assert all(pages()[name].medium == medium for name in names)
 
 
-def test_what_cannot_be_ends_before_anything_is_made(tmp_path):
-    data, out = load("digits"), tmp_path / "out"
+def test_invalid_arguments_create_nothing(tmp_path):
+    data, out = load_data("digits"), tmp_path / "out"
     with pytest.raises(ValueError, match="did you mean"):
         Comparison(data, 1, out, ["ddmp"])
     with pytest.raises(ConfigError, match="vae"):
@@ -119,33 +137,33 @@ def test_what_cannot_be_ends_before_anything_is_made(tmp_path):
     assert not out.exists()
 
 
-def test_runs_that_lie_there_are_not_taken_for_its_own(tmp_path):
+def test_existing_runs_in_the_directory_are_refused(tmp_path):
     Run.create(tmp_path, "vae", "digits")
-    with pytest.raises(RunError, match="vae-digits-001 already"):
-        list(Comparison(load("digits"), 0.1, tmp_path, ["vae"], "tiny", n=20).run())
+    with pytest.raises(RunError, match="already contains vae-digits-001"):
+        list(Comparison(load_data("digits"), 0.1, tmp_path, ["vae"], "tiny", n=20).run())
     assert not (tmp_path / "report.json").exists()
 
 
-def test_the_announcement_counts_training_and_measuring(tmp_path):
-    comparison = Comparison(load("digits"), 600, tmp_path, ["vae", "mixture"], "tiny", n=20)
+def test_the_announcement_estimates_training_and_sampling(tmp_path):
+    comparison = Comparison(load_data("digits"), 600, tmp_path, ["vae", "mixture"], "tiny", n=20)
     comparison.prepare()
-    comparison.forecast, comparison._of_a_row = {}, 5.0  # what this machine took is not what the test is about
-    told = comparison.announcement()
-    assert "vae, mixture: 600 s of training each, 20 samples; about 20 min in all, until " in told
+    comparison.forecast, comparison._seconds_of_metrics = {}, 5.0  # independent of this machine
+    text = comparison.announcement()
+    assert "vae, mixture: 600 s of training each, 20 samples; about 20 min in total, until " in text
     comparison.forecast = {"vae": 60.0}
-    assert "about 40 min in all" in comparison.announcement(), "20 samples of a minute each"
+    assert "about 40 min in total" in comparison.announcement(), "20 samples of one minute each"
 
 
-def test_all_draw_fewer_where_one_is_slow():
-    assert affordable([0.001, 0.01], 1000) == 1000
-    assert affordable([0.001, 0.2], 1000) == 450
-    assert affordable([10.0], 1000) == 256 and affordable([10.0], 100) == 100
+def test_a_slow_model_reduces_the_number_of_samples():
+    assert affordable_samples([0.001, 0.01], 1000) == 1000
+    assert affordable_samples([0.001, 0.2], 1000) == 450
+    assert affordable_samples([10.0], 1000) == 256 and affordable_samples([10.0], 100) == 100
 
 
 @pytest.mark.parametrize("slow", [0.0, 1e9], ids=["few rows", "many rows"])
-def test_the_forecast_knows_a_long_chain(slow, monkeypatch):
-    """On a clock that a row through the network moves by one second, a sample takes as many seconds as its chain has steps."""
-    clock, data = [0.0], load("digits")
+def test_the_forecast_is_proportional_to_the_number_of_steps(slow, monkeypatch):
+    """On a clock that advances by one second per row and network call, a sample takes one second per step."""
+    clock, data = [0.0], load_data("digits")
     forward = UNet.forward
 
     def counted(self, x, *arguments, **options):
@@ -155,10 +173,18 @@ def test_the_forecast_knows_a_long_chain(slow, monkeypatch):
     monkeypatch.setattr(UNet, "forward", counted)
     monkeypatch.setattr(forecast.time, "perf_counter", lambda: clock[0])
     monkeypatch.setattr(forecast, "SLOW", slow)
-    long, short = (compose("ddpm", data.representation, 10, "tiny", {"schedule.steps": steps}) for steps in (400, 100))
-    assert seconds_a_row(long, data.test) - seconds_a_row(short, data.test) == pytest.approx(300)
+    long, short = (
+        build_system("ddpm", data.representation, 10, "tiny", {"schedule.steps": steps})
+        for steps in (400, 100)
+    )
+    assert seconds_per_row(long, data.test) - seconds_per_row(short, data.test) == pytest.approx(300)
 
 
-def test_the_bench_measures_real_data_as_its_best_row():
-    row, samples = Bench(load("digits"), 30).real()
-    assert set(row) == set(KEYS) and len(samples) == 30 and row["frechet"]["n"] == 30 and row["likelihood"] is None
+def test_the_scorer_evaluates_real_data():
+    row, samples = Scorer(load_data("digits"), 30).real()
+    assert (
+        set(row) == set(KEYS)
+        and len(samples) == 30
+        and row["frechet"]["n"] == 30
+        and row["likelihood"] is None
+    )

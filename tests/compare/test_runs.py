@@ -1,4 +1,4 @@
-"""Runs that exist: measured again to the same figures, one alone; comparisons that go on, and with more time train on."""
+"""Trained runs evaluated again, alone and in a comparison; comparisons resumed, and trained further."""
 
 import json
 import shutil
@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from morphogen.compare import Comparison, evaluate, find_runs, rescore, resume
-from morphogen.compare.bench import KEYS
-from morphogen.data import load
+from morphogen.compare.scorer import KEYS
+from morphogen.data import load_data
 from morphogen.run import Run, RunError
 
 SYSTEMS = ["mixture", "latent_flow"]
@@ -17,10 +17,14 @@ TIMED = ("samples_per_second", "tokens_per_second")
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A comparison of two systems, one of them a chain."""
+    """A comparison of two systems, one of them staged."""
     directory = tmp_path_factory.mktemp("runs") / "compare-digits-001"
     settings = {"data": "digits", "resolution": None, "length": 64}
-    list(Comparison(load("digits"), 0.4, directory, SYSTEMS, "tiny", n=30, seed=3, settings=settings).run())
+    list(
+        Comparison(
+            load_data("digits"), 0.4, directory, SYSTEMS, "tiny", n=30, seed=3, settings=settings
+        ).run()
+    )
     return directory
 
 
@@ -38,7 +42,7 @@ def steps_of(directory: Path) -> dict[str, int]:
     return {run.record["system"]: run.record["steps"] for run in find_runs([directory])}
 
 
-def test_rescoring_gives_the_same_figures_and_trains_nothing(finished, tmp_path):
+def test_rescoring_gives_the_same_figures_without_training(finished, tmp_path):
     before = steps_of(finished)
     again = rescore(find_runs([finished]), tmp_path / "again", n=30)
     list(again.run())
@@ -46,10 +50,10 @@ def test_rescoring_gives_the_same_figures_and_trains_nothing(finished, tmp_path)
     assert list(old) == list(new) and steps_of(finished) == before
     for name in SYSTEMS:
         assert [key for key in KEYS if key not in TIMED and old[name][key] != new[name][key]] == []
-    assert steps_of(tmp_path / "again") == before, "the runs of a comparison of runs are found from it"
+    assert steps_of(tmp_path / "again") == before, "find_runs follows a comparison of runs to the runs"
 
 
-def test_two_runs_of_one_system_have_names_of_their_own(finished, tmp_path):
+def test_runs_of_one_system_have_distinct_names(finished, tmp_path):
     run = find_runs([finished])[0]
     twin = tmp_path / "mixture-digits-002"
     shutil.copytree(run.directory, twin)
@@ -67,22 +71,24 @@ def test_runs_on_other_data_are_refused(copy, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_going_on_measures_what_is_missing_and_keeps_the_rest(copy):
+def test_resume_evaluates_missing_rows_and_keeps_the_others(copy):
     report = json.loads((copy / "report.json").read_text())
     kept, _ = report["rows"][-2:]
     report["rows"] = report["rows"][:-1]
     (copy / "report.json").write_text(json.dumps(report | {"finished": False}))
     comparison = resume(copy)
-    assert comparison.waiting == ["latent_flow"] and comparison.begun("latent_flow") is not None
+    assert comparison.waiting == ["latent_flow"] and list(copy.glob("latent_flow-*"))
     list(comparison.run())
     rows = rows_of(copy)
     assert rows["mixture"] == kept and rows["latent_flow"]["error"] is None
-    assert len(list(copy.glob("latent_flow-*"))) == 1, "the run that was begun is used"
+    assert len(list(copy.glob("latent_flow-*"))) == 1, "the existing run is used"
     assert json.loads((copy / "report.json").read_text())["finished"]
-    assert set(comparison.record.samples) == {"real data", *SYSTEMS}, "shown samples of kept rows are read back"
+    assert set(comparison.record.samples) == {"real data", *SYSTEMS}, (
+        "the shown samples of kept rows are restored"
+    )
 
 
-def test_more_time_trains_every_run_on(copy):
+def test_a_larger_budget_trains_every_run_further(copy):
     before, figures = steps_of(copy), rows_of(copy)
     comparison = resume(copy, budget=1.0)
     assert comparison.waiting == SYSTEMS
@@ -94,10 +100,10 @@ def test_more_time_trains_every_run_on(copy):
     assert rows_of(copy)["real data"] == figures["real data"]
 
 
-def test_going_on_is_refused_with_a_reason(copy, tmp_path):
-    with pytest.raises(RunError, match="no comparison"):
+def test_resume_is_refused_with_a_reason(copy, tmp_path):
+    with pytest.raises(RunError, match="is not a comparison"):
         resume(tmp_path)
-    with pytest.raises(RunError, match=r"0\.1 s cannot be reached"):
+    with pytest.raises(RunError, match=r"0\.1 s is not possible"):
         resume(copy, budget=0.1)
     file = copy / "report.json"
     report = json.loads(file.read_text())
@@ -105,22 +111,28 @@ def test_going_on_is_refused_with_a_reason(copy, tmp_path):
     with pytest.raises(RunError, match="have changed"):
         resume(copy)
     file.write_text(json.dumps(report | {"settings": {}}))
-    with pytest.raises(RunError, match="where its data are"):
+    with pytest.raises(RunError, match="does not record its data"):
+        resume(copy)
+    file.write_text(json.dumps(report | {"settings": report["settings"] | {"tokens": None}}))
+    with pytest.raises(RunError, match="older version"):
         resume(copy)
     file.write_text("{")
     with pytest.raises(RunError, match="cannot be read"):
         resume(copy)
 
 
-def test_one_run_is_evaluated_as_in_its_comparison(copy):
+def test_evaluate_gives_the_figures_of_the_comparison(copy):
     run = find_runs([copy])[0]
     report = evaluate(run, n=30)
     assert json.loads((run.directory / "evaluation.json").read_text()) == json.loads(json.dumps(report))
-    assert report["rows"][0]["system"] == "real data" and report["rows"][-1]["frechet"] == rows_of(copy)["mixture"]["frechet"]
+    assert (
+        report["rows"][0]["system"] == "real data"
+        and report["rows"][-1]["frechet"] == rows_of(copy)["mixture"]["frechet"]
+    )
 
 
-def test_an_unfinished_run_is_not_evaluated(copy):
+def test_an_unfinished_run_is_refused(copy):
     run = find_runs([copy])[0]
     shutil.rmtree(run.directory / "model")
-    with pytest.raises(RunError, match="model is not there"):
+    with pytest.raises(RunError, match="model does not exist"):
         evaluate(run)

@@ -1,4 +1,4 @@
-"""Data sets that the package `datasets` reads, out of folders of this test: pictures or text, the authors' parts or ours."""
+"""Data sets read by the package `datasets` from local folders: pictures and text, and their splits."""
 
 import sys
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from morphogen.data import DataError, load
+from morphogen.data import DataError, load_data
 
 datasets = pytest.importorskip("datasets", reason="the extra `hub`: pip install 'morphogen[hub]'")
 
@@ -19,12 +19,13 @@ def quiet(tmp_path, monkeypatch):
 
 
 def pictures(n, label=None, seed=0, side=8):
-    """n pictures whose top left pixel is their number, with a column of labels if one is given."""
+    """n pictures whose top left pixel is their index, with a label column if `label` is given."""
     values = np.random.default_rng(seed).integers(0, 256, (n, side, side), dtype=np.uint8)
     values[:, 0, 0] = np.arange(n)
     columns, features = {"img": [Image.fromarray(v) for v in values]}, {"img": datasets.Image()}
     if label is not None:
-        columns["label"], features["label"] = [label(i) for i in range(n)], datasets.ClassLabel(names=["even", "odd"])
+        columns["label"] = [label(i) for i in range(n)]
+        features["label"] = datasets.ClassLabel(names=["even", "odd"])
     return datasets.Dataset.from_dict(columns, features=datasets.Features(features))
 
 
@@ -33,52 +34,60 @@ def stored(tmp_path, **parts):
     return f"hf:{tmp_path / 'stored'}"
 
 
-def test_the_authors_parts_are_kept_and_labels_go_with_their_pictures(tmp_path):
-    given = stored(
-        tmp_path, train=pictures(40, lambda i: i % 2), validation=pictures(9, lambda i: i % 2, 1), test=pictures(12, lambda i: i % 2, 2)
+def test_the_authors_split_is_kept_and_labels_belong_to_their_pictures(tmp_path):
+    source = stored(
+        tmp_path,
+        train=pictures(40, lambda i: i % 2),
+        validation=pictures(9, lambda i: i % 2, 1),
+        test=pictures(12, lambda i: i % 2, 2),
     )
-    data = load(given)
-    assert (len(data.train), len(data.valid), len(data.test)) == (40, 9, 12) and "authors' own parts" in data.split
-    assert data.classes == ("even", "odd") and data.representation.shape == (1, 8, 8) and data.name == "stored"
+    data = load_data(source)
+    assert [len(part) for part in (data.train, data.valid, data.test)] == [40, 9, 12]
+    assert "authors' own parts" in data.split and data.name == "stored"
+    assert data.classes == ("even", "odd") and data.representation.shape == (1, 8, 8)
     for part in (data.train, data.valid, data.test):
         assert torch.equal(part.values[:, 0, 0, 0] % 2, part.labels)
 
 
-def test_two_parts_are_train_and_test(tmp_path):
-    data = load(stored(tmp_path, train=pictures(60, lambda i: i % 2), validation=pictures(9, lambda i: i % 2, 1)))
+def test_two_splits_are_train_and_test(tmp_path):
+    data = load_data(
+        stored(tmp_path, train=pictures(60, lambda i: i % 2), validation=pictures(9, lambda i: i % 2, 1))
+    )
     assert len(data.test) == 9 and len(data.train) + len(data.valid) == 60 and len(data.valid) > 0
 
 
-def test_a_test_part_whose_labels_are_withheld_is_no_test(tmp_path):
-    data = load(stored(tmp_path, train=pictures(60, lambda i: i % 2), test=pictures(9, lambda i: -1, 1)))
+def test_a_test_split_with_withheld_labels_is_ignored(tmp_path):
+    data = load_data(stored(tmp_path, train=pictures(60, lambda i: i % 2), test=pictures(9, lambda i: -1, 1)))
     assert len(data.train) + len(data.valid) + len(data.test) == 60 and "75/10/15" in data.split
 
 
 def test_a_folder_of_parquet_is_split_by_content(tmp_path):
     (tmp_path / "table").mkdir()
     pictures(50, lambda i: i % 2).to_parquet(tmp_path / "table" / "train.parquet")
-    data = load(f"hf:{tmp_path / 'table'}", resolution=16)
-    assert len(data.train) + len(data.valid) + len(data.test) == 50 and data.representation.shape == (1, 16, 16)
+    data = load_data(f"hf:{tmp_path / 'table'}", resolution=16)
+    assert len(data.train) + len(data.valid) + len(data.test) == 50
+    assert data.representation.shape == (1, 16, 16)
     assert "75/10/15" in data.split and "resized to 16 x 16" in data.notes[0]
 
 
-def test_words_are_classes_and_a_row_without_one_is_skipped(tmp_path):
+def test_string_labels_are_classes_and_a_row_without_one_is_skipped(tmp_path):
     table = pictures(30).add_column("label", ["cat" if i % 2 else "dog" for i in range(29)] + [None])
-    data = load(stored(tmp_path, train=table))
+    data = load_data(stored(tmp_path, train=table))
     assert data.classes == ("cat", "dog") and data.notes[1:] == ("skipped row 29: no label",)
     assert torch.equal(1 - data.train.values[:, 0, 0, 0] % 2, data.train.labels)
 
 
 def test_pictures_without_labels(tmp_path):
-    data = load(stored(tmp_path, train=pictures(30)))
+    data = load_data(stored(tmp_path, train=pictures(30)))
     assert data.classes == () and data.train.labels is None
 
 
-def test_one_colour_picture_in_any_part_makes_all_colour(tmp_path):
+def test_one_colour_picture_in_any_split_makes_all_pictures_rgb(tmp_path):
     colour = datasets.Dataset.from_dict(
-        {"img": [Image.new("RGB", (8, 8), (i, 0, 200)) for i in range(4)]}, features=datasets.Features(img=datasets.Image())
+        {"img": [Image.new("RGB", (8, 8), (i, 0, 200)) for i in range(4)]},
+        features=datasets.Features(img=datasets.Image()),
     )
-    data = load(stored(tmp_path, train=pictures(30), test=colour))
+    data = load_data(stored(tmp_path, train=pictures(30), test=colour))
     assert data.representation.shape == (3, 8, 8) and data.train.values.shape[1] == 3
 
 
@@ -90,19 +99,25 @@ def lines(n, seed):
 def test_text_by_content(tmp_path):
     rows = lines(400, 0)
     (tmp_path / "text").mkdir()
-    datasets.Dataset.from_dict({"source": ["x"] * 400, "text": rows}).to_parquet(tmp_path / "text" / "train.parquet")
-    data = load(f"hf:{tmp_path / 'text'}", length=32)
+    datasets.Dataset.from_dict({"source": ["x"] * 400, "text": rows}).to_parquet(
+        tmp_path / "text" / "train.parquet"
+    )
+    data = load_data(f"hf:{tmp_path / 'text'}", length=32)
     assert data.medium == "text" and data.representation.length == 32 and "block of lines" in data.split
     assert bytes(data.train.text.tolist()).decode() == "\n".join(rows)
 
 
 @pytest.mark.parametrize("with_valid", [True, False])
-def test_text_by_the_authors_parts(tmp_path, with_valid):
-    parts = {"train": lines(300, 0), "test": lines(40, 1)} | ({"validation": lines(30, 2)} if with_valid else {})
-    data = load(stored(tmp_path, **{part: datasets.Dataset.from_dict({"text": rows}) for part, rows in parts.items()}))
+def test_text_with_the_authors_split(tmp_path, with_valid):
+    parts = {"train": lines(300, 0), "test": lines(40, 1)} | (
+        {"validation": lines(30, 2)} if with_valid else {}
+    )
+    data = load_data(
+        stored(tmp_path, **{part: datasets.Dataset.from_dict({"text": rows}) for part, rows in parts.items()})
+    )
 
     def covered(part):
-        return {at for start in part.starts.tolist() for at in range(start, start + part.length)}
+        return {i for start in part.starts.tolist() for i in range(start, start + part.length)}
 
     train, valid, test = (covered(part) for part in (data.train, data.valid, data.test))
     assert not (train & valid or train & test or valid & test) and valid
@@ -113,42 +128,49 @@ def test_text_by_the_authors_parts(tmp_path, with_valid):
         assert text[min(valid) : min(valid) + 64].decode().startswith(parts["validation"][0])
 
 
-def test_neither_pictures_nor_text_ends_in_one_line(tmp_path):
-    given = stored(tmp_path, train=datasets.Dataset.from_dict({"id": [1, 2, 3], "price": [1.0, 2.0, 3.0]}))
+def test_data_without_pictures_or_text_raise_one_line(tmp_path):
+    source = stored(tmp_path, train=datasets.Dataset.from_dict({"id": [1, 2, 3], "price": [1.0, 2.0, 3.0]}))
     with pytest.raises(DataError, match="no column of images or text among id, price"):
-        load(given)
+        load_data(source)
 
 
-def test_broken_pictures_are_skipped_and_too_many_refused(tmp_path):
-    rows = [{"bytes": row["bytes"], "path": None} for row in pictures(30).cast_column("img", datasets.Image(decode=False))["img"]]
+def test_broken_pictures_are_skipped_unless_there_are_too_many(tmp_path):
+    rows = [
+        {"bytes": row["bytes"], "path": None}
+        for row in pictures(30).cast_column("img", datasets.Image(decode=False))["img"]
+    ]
     features = datasets.Features(img=datasets.Image())
     for broken in (2, 9):
         bad = [{"bytes": b"no picture", "path": None}] * (broken - 1) + [None]
         table = datasets.Dataset.from_dict({"img": rows + bad}, features=features)
         (tmp_path / str(broken)).mkdir()
-        given = stored(tmp_path / str(broken), train=table)
+        source = stored(tmp_path / str(broken), train=table)
         if broken == 2:
-            assert len(load(given).notes) == 1 + broken
+            assert len(load_data(source).notes) == 1 + broken
             continue
         with pytest.raises(DataError, match="9 of 39 files cannot be used"):
-            load(given)
+            load_data(source)
 
 
-@pytest.mark.parametrize("given", ["hf:owner/name", "hf:owner/name:config"])
-def test_what_the_hub_says_is_one_line_with_the_remedy(monkeypatch, given):
-    asked = []
+@pytest.mark.parametrize("source", ["hf:owner/name", "hf:owner/name:config"])
+def test_an_error_of_the_hub_is_one_line_with_the_remedy(monkeypatch, source):
+    calls = []
 
-    def refuse(*arguments):
-        asked.append(arguments)
+    def fail(*arguments):
+        calls.append(arguments)
         raise ConnectionError("Couldn't reach the Hub\nat all")
 
-    monkeypatch.setattr(datasets, "load_dataset", refuse)
-    with pytest.raises(DataError, match=rf"{given}': Couldn't reach the Hub at all; check its name and the network") as refused:
-        load(given)
-    assert "\n" not in str(refused.value) and asked == [("owner/name", "config" if given.endswith("config") else None)]
+    monkeypatch.setattr(datasets, "load_dataset", fail)
+    message = rf"{source}': Couldn't reach the Hub at all; check the name and the network"
+    with pytest.raises(DataError, match=message) as error:
+        load_data(source)
+    assert "\n" not in str(error.value)
+    assert calls == [("owner/name", "config" if source.endswith("config") else None)]
 
 
-def test_without_the_extra_the_line_says_what_to_install(monkeypatch):
+def test_without_the_extra_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(DataError, match=r"needs the package datasets; install it: pip install 'morphogen\[hub\]'"):
-        load("hf:owner/name")
+    with pytest.raises(
+        DataError, match=r"needs the package datasets; install it: pip install 'morphogen\[hub\]'"
+    ):
+        load_data("hf:owner/name")

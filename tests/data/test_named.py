@@ -1,4 +1,4 @@
-"""The data sets known by name: what they are, on small files of their formats, and what was measured of them where they are here."""
+"""Named data sets: their loaders on small files of the same format, and their sizes if they are available."""
 
 import hashlib
 import io
@@ -10,17 +10,19 @@ import pytest
 import torch
 from PIL import Image
 
-from morphogen.data import NAMED, DataError, emoji, load, mnist
+from morphogen.data import NAMED, DataError, emoji, load_data, mnist
 from morphogen.data.cache import keep, pinned
 
 
 def lay(monkeypatch, tmp_path, name, module, table, files):
-    """Files of a test into a cache of its own, pinned as what they are."""
+    """Put files into a temporary cache, with their checksums as the pins in `table`."""
     monkeypatch.setenv("MORPHOGEN_DATA", str(tmp_path))
     (tmp_path / name).mkdir()
     for file, content in files.items():
         (tmp_path / name / file).write_bytes(content)
-    monkeypatch.setattr(module, table, {file: hashlib.sha256(content).hexdigest() for file, content in files.items()})
+    monkeypatch.setattr(
+        module, table, {file: hashlib.sha256(content).hexdigest() for file, content in files.items()}
+    )
 
 
 def idx(values):
@@ -32,19 +34,22 @@ def contents(examples):
 
 
 @pytest.mark.parametrize(("name", "table"), [("mnist", "MNIST_FILES"), ("fashion-mnist", "FASHION_FILES")])
-def test_the_authors_test_part_is_the_test(monkeypatch, tmp_path, name, table):
+def test_the_test_part_is_the_authors_test_set(monkeypatch, tmp_path, name, table):
     rng = np.random.default_rng(0)
     learn, test = (rng.integers(0, 256, (n, 28, 28), dtype=np.uint8) for n in (200, 30))
-    marks, test_marks = (np.arange(n, dtype=np.uint8) % 10 for n in (200, 30))
-    parts = dict(zip(getattr(mnist, table), map(idx, (learn, marks, test, test_marks)), strict=True))
+    labels, test_labels = (np.arange(n, dtype=np.uint8) % 10 for n in (200, 30))
+    parts = dict(zip(getattr(mnist, table), map(idx, (learn, labels, test, test_labels)), strict=True))
     lay(monkeypatch, tmp_path, name, mnist, table, parts)
-    data = load(name)
-    assert torch.equal(data.test.values[:, 0], torch.from_numpy(test)) and data.test.labels.tolist() == test_marks.tolist()
+    data = load_data(name)
+    assert torch.equal(data.test.values[:, 0], torch.from_numpy(test))
+    assert data.test.labels.tolist() == test_labels.tolist()
     assert contents(data.train) | contents(data.valid) == {picture.tobytes() for picture in learn}
     assert len(data.train) + len(data.valid) == 200 and 5 <= len(data.valid) <= 40
-    assert len(data.classes) == 10 and data.representation.shape == (1, 28, 28) and "authors' own" in data.split
-    of = {picture.tobytes(): mark for picture, mark in zip(learn, marks, strict=True)}
-    assert all(of[v.numpy().tobytes()] == mark for v, mark in zip(data.train.values, data.train.labels, strict=True))
+    assert len(data.classes) == 10 and data.representation.shape == (1, 28, 28)
+    assert "authors' own" in data.split
+    label_of = {picture.tobytes(): label for picture, label in zip(learn, labels, strict=True)}
+    for picture, label in zip(data.train.values, data.train.labels, strict=True):
+        assert label_of[picture.numpy().tobytes()] == label
 
 
 def test_grey_values_of_three_decimals_round_back_exactly(monkeypatch, tmp_path):
@@ -54,7 +59,7 @@ def test_grey_values_of_three_decimals_round_back_exactly(monkeypatch, tmp_path)
         for digit, of_class in enumerate(values)
     }
     lay(monkeypatch, tmp_path, "mnist-10k", mnist, "DIGIT_FILES", files)
-    data = load("mnist-10k")
+    data = load_data("mnist-10k")
     rows = {
         v.numpy().tobytes(): label
         for part in (data.train, data.valid, data.test)
@@ -63,10 +68,10 @@ def test_grey_values_of_three_decimals_round_back_exactly(monkeypatch, tmp_path)
     assert rows == {picture.tobytes(): digit for digit, of_class in enumerate(values) for picture in of_class}
 
 
-def test_the_same_picture_stands_on_the_same_side_under_both_names():
-    if not NAMED["mnist-10k"].here:
-        pytest.skip("make data brings mnist-10k")
-    few, many = load("mnist-5k"), load("mnist-10k")
+def test_a_picture_is_in_the_same_part_of_mnist_5k_and_mnist_10k():
+    if not NAMED["mnist-10k"].available:
+        pytest.skip("run make data to unpack mnist-10k")
+    few, many = load_data("mnist-5k"), load_data("mnist-10k")
     for part in ("train", "valid", "test"):
         assert contents(getattr(few, part)) <= contents(getattr(many, part))
     counts = torch.cat([part.labels for part in (many.train, many.valid, many.test)]).bincount()
@@ -74,7 +79,10 @@ def test_the_same_picture_stands_on_the_same_side_under_both_names():
 
 
 def sheet_and_table(hands=30, side=8):
-    """A sheet of side x side cells and its table: each hand plain (blue 10, one corner transparent), then in one skin tone (blue 11)."""
+    """A sheet of side x side cells and its table.
+
+    Each hand occurs twice: plain (blue 10, one corner transparent) and in one skin tone (blue 11).
+    """
     rng = np.random.default_rng(0)
     sheet = np.zeros((side * 34, side * 34, 4), np.uint8)
     cells = [{"sheet_x": i % side, "sheet_y": i // side, "has_img_twitter": True} for i in range(2 * hands)]
@@ -85,7 +93,12 @@ def sheet_and_table(hands=30, side=8):
     tones = list(emoji.TONES)
     not_drawn = {"1F3FB-1F3FF": {"has_img_twitter": False}}
     table = [
-        {"name": f"HAND {i}", "category": "ab"[i % 2], **cells[2 * i], "skin_variations": {tones[i % 5]: cells[2 * i + 1], **not_drawn}}
+        {
+            "name": f"HAND {i}",
+            "category": "ab"[i % 2],
+            **cells[2 * i],
+            "skin_variations": {tones[i % 5]: cells[2 * i + 1], **not_drawn},
+        }
         for i in range(hands)
     ]
     file = io.BytesIO()
@@ -93,14 +106,15 @@ def sheet_and_table(hands=30, side=8):
     return {"emoji.json": json.dumps(table).encode(), "sheet_twitter_32.png": file.getvalue()}
 
 
-def test_emoji_are_cut_out_of_the_sheet_and_skin_tones_stay_together(monkeypatch, tmp_path):
+def test_emoji_are_cropped_from_the_sheet_and_skin_tones_stay_in_one_part(monkeypatch, tmp_path):
     lay(monkeypatch, tmp_path, "emoji", emoji, "EMOJI_FILES", sheet_and_table())
-    data = load("emoji")
+    data = load_data("emoji")
     parts = (data.train, data.valid, data.test)
-    assert sum(map(len, parts)) == 60 and data.classes == ("a", "b") and data.representation.shape == (3, 32, 32)
+    assert sum(map(len, parts)) == 60
+    assert data.classes == ("a", "b") and data.representation.shape == (3, 32, 32)
     for part in parts:
         hands = [int(caption.split(",")[0].removeprefix("hand ")) for caption in part.captions]
-        assert all(hands.count(hand) == 2 for hand in hands), "each emoji with its skin tone, or not at all"
+        assert all(hands.count(hand) == 2 for hand in hands), "a part has an emoji without its skin tone"
         assert [hand % 2 for hand in hands] == part.labels.tolist()
         toned = torch.tensor([caption.endswith(" skin tone") for caption in part.captions])
         assert torch.equal(part.values[:, 2, 5, 5], 10 + toned.byte())
@@ -108,32 +122,36 @@ def test_emoji_are_cut_out_of_the_sheet_and_skin_tones_stay_together(monkeypatch
     assert any(caption.endswith(", medium-light skin tone") for part in parts for caption in part.captions)
 
 
-def test_what_was_measured_of_the_emoji():
-    if not NAMED["emoji"].here:
-        pytest.skip("make data brings emoji")
-    data = load("emoji")
+def test_emoji_have_the_documented_sizes():
+    if not NAMED["emoji"].available:
+        pytest.skip("run make data to unpack emoji")
+    data = load_data("emoji")
     parts = (data.train, data.valid, data.test)
-    assert sum(map(len, parts)) == 3786 and len(set().union(*map(contents, parts))) == 3752 and len(data.classes) == 10
+    assert sum(map(len, parts)) == 3786 and len(data.classes) == 10
+    assert len(set().union(*map(contents, parts))) == 3752
     assert not contents(data.train) & contents(data.test) and not contents(data.train) & contents(data.valid)
     assert "rocket" in {caption for part in parts for caption in part.captions}
 
 
 @pytest.mark.parametrize("source", NAMED.values(), ids=NAMED)
 def test_every_source_is_complete(source):
-    assert source.what and source.licence and source.size and source.origin
-    assert source.module or (source.files and (source.homes or source.package) and all("{file}" in home for home in source.homes))
+    assert source.description and source.licence and source.size and source.origin
+    assert source.module or (
+        source.files and (source.urls or source.package) and all("{file}" in home for home in source.urls)
+    )
     assert all(re.fullmatch(r"[0-9a-f]{64}", pin) for pin in source.files.values())
-    assert not any(host in source.origin for host in ("npmjs", "pypi", "deb.debian.org"))  # the clients know their registry
+    # npm, pip and apt know their registries
+    assert not any(host in source.origin for host in ("npmjs", "pypi", "deb.debian.org"))
     assert NAMED[source.name] is source
 
 
-def test_what_is_not_in_the_cache_or_not_as_pinned_names_the_remedy(monkeypatch, tmp_path):
+def test_a_missing_or_wrong_file_names_the_remedy(monkeypatch, tmp_path):
     monkeypatch.setenv("MORPHOGEN_DATA", str(tmp_path))
-    with pytest.raises(DataError, match="is not there; fetch it: morphogen data get mnist"):
-        load("mnist")
+    with pytest.raises(DataError, match="is missing; download it: morphogen data get mnist"):
+        load_data("mnist")
     pin = hashlib.sha256(b"x").hexdigest()
     keep("some", "file", b"x", pin, "here")
     assert pinned("some", "file", pin) == b"x"
     (tmp_path / "some" / "file").write_bytes(b"y")
-    with pytest.raises(DataError, match="is not the file that was pinned; fetch it again: morphogen data get some"):
+    with pytest.raises(DataError, match="has the wrong sha256; download it again: morphogen data get some"):
         pinned("some", "file", pin)

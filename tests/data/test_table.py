@@ -1,4 +1,4 @@
-"""Tables: what each column is, what is left out and said so, and what is refused in one line."""
+"""Tables: inferred column types, dropped columns and rows with their notes, and one-line errors."""
 
 import sys
 from pathlib import Path
@@ -8,157 +8,201 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from morphogen.data import DataError, Dataset, load
+from morphogen.data import DataError, Dataset, load_data
 from morphogen.representations.tabular import CategoryColumn, GridColumn, RealColumn
 
 
 def table(path: Path, header: str, rows: list[str], condition: str | None = None) -> Dataset:
     path.write_text("\n".join([header, *rows] if header else rows) + "\n", encoding="utf8")
-    return load(str(path), condition=condition)
+    return load_data(str(path), condition=condition)
 
 
 def numbers(n: int = 60) -> list[str]:
-    return [f"{i * 7 % 31},{i * 0.1:.1f},{(i * 0.7548776662) % 1!r},{'red' if i % 3 else 'blue'}" for i in range(n)]
+    """Rows with an integer, a number of one decimal, a real number and a word."""
+    return [
+        f"{i * 7 % 31},{i * 0.1:.1f},{(i * 0.7548776662) % 1!r},{'red' if i % 3 else 'blue'}"
+        for i in range(n)
+    ]
 
 
 def kinds(data: Dataset) -> dict[str, str]:
     return {column.name: type(column).__name__ for column in data.representation.columns}
 
 
-def test_each_column_is_read_for_what_it_is(tmp_path):
+def test_column_types_are_inferred(tmp_path):
     data = table(tmp_path / "t.csv", "count,size,share,colour", numbers())
-    assert kinds(data) == {"count": "GridColumn", "size": "GridColumn", "share": "RealColumn", "colour": "CategoryColumn"}
+    assert kinds(data) == {
+        "count": "GridColumn",
+        "size": "GridColumn",
+        "share": "RealColumn",
+        "colour": "CategoryColumn",
+    }
     count, size, _, colour = data.representation.columns
-    assert (count.low, count.high, count.decimals, size.decimals) == (0, 30, 0, 1) and colour.levels == ("blue", "red")
+    assert (count.low, count.high, count.decimals, size.decimals) == (0, 30, 0, 1)
+    assert colour.levels == ("blue", "red")
     batch = data.train.first(4)
-    assert data.medium == "table" and batch.medium.dtype == torch.float64 and batch.medium.shape == (4, 4) and batch.condition is None
+    assert data.medium == "table" and batch.condition is None
+    assert batch.medium.dtype == torch.float64 and batch.medium.shape == (4, 4)
     assert data.representation.present(batch.medium)[0].keys() == {"count", "size", "share", "colour"}
 
 
-def test_a_column_of_the_condition_is_the_label_and_not_the_medium(tmp_path):
+def test_the_condition_column_gives_the_labels_and_is_not_in_the_medium(tmp_path):
     plain = table(tmp_path / "t.csv", "count,size,share,colour", numbers())
-    data = load(str(tmp_path / "t.csv"), condition="colour")
+    data = load_data(str(tmp_path / "t.csv"), condition="colour")
     assert data.classes == ("blue", "red") and "colour" not in kinds(data)
-    assert torch.equal(data.train.first().medium, plain.train.first().medium[:, :3]), "the condition moved rows to another part"
+    assert torch.equal(data.train.first().medium, plain.train.first().medium[:, :3]), (
+        "the condition moved rows to another part"
+    )
     assert torch.equal(data.train.first().condition, plain.train.first().medium[:, 3].long())
 
 
 def test_numbers_can_be_classes(tmp_path):
-    data = table(tmp_path / "t.csv", "quality,size", [f"{i % 3 * 5},{i * 0.1:.1f}" for i in range(60)], "quality")
+    data = table(
+        tmp_path / "t.csv", "quality,size", [f"{i % 3 * 5},{i * 0.1:.1f}" for i in range(60)], "quality"
+    )
     assert data.classes == ("0", "5", "10")
 
 
-def test_the_parts_depend_on_the_rows_and_not_on_their_order(tmp_path):
+def test_the_split_does_not_depend_on_the_order_of_the_rows(tmp_path):
     first = table(tmp_path / "a.csv", "count,size,share,colour", numbers())
     second = table(tmp_path / "b.csv", "count,size,share,colour", numbers()[::-1])
     assert first.split == second.split and torch.equal(first.test.first().medium, second.test.first().medium)
 
 
-def test_moments_are_of_the_training_part(tmp_path):
+def test_moments_are_those_of_the_training_part(tmp_path):
     data = table(tmp_path / "t.csv", "count,size,share,colour", numbers())
     share = data.representation.columns[2]
     values = data.train.first().medium[:, 2]
-    assert share.mean == pytest.approx(values.mean().item()) and share.std == pytest.approx(values.std(correction=0).item())
+    assert share.mean == pytest.approx(values.mean().item())
+    assert share.std == pytest.approx(values.std(correction=0).item())
 
 
-def test_what_is_missing_is_left_out_and_counted(tmp_path):
+def test_missing_cells_are_dropped_and_counted(tmp_path):
     rows = [f"{i % 7},{'NA' if i % 2 else i % 5},{'' if i < 4 else 'ab'[i % 2]}" for i in range(60)]
     data = table(tmp_path / "t.csv", "a,sparse,b", rows)
     assert list(kinds(data)) == ["a", "b"] and sum(map(len, (data.train, data.valid, data.test))) == 56
-    assert any("'sparse'" in note and "50%" in note for note in data.notes) and any("4 of 60 rows" in note for note in data.notes)
+    assert any("'sparse'" in note and "50%" in note for note in data.notes)
+    assert any("4 of 60 rows" in note for note in data.notes)
 
 
-def test_columns_that_say_nothing_are_left_out_and_named(tmp_path):
+def test_uninformative_columns_are_dropped_and_named(tmp_path):
     rows = [f"{i},name{i},same,{i % 7}" for i in range(60)]
     data = table(tmp_path / "t.csv", ",name,always,a", rows)
     assert list(kinds(data)) == ["a"]
-    told = " ".join(data.notes)
-    assert "counts the rows" in told and "'name'" in told and "always 'same'" in told
+    notes = " ".join(data.notes)
+    assert "counts the rows" in notes and "'name'" in notes and "always 'same'" in notes
 
 
-def test_a_table_without_names(tmp_path):
+def test_a_table_without_a_header(tmp_path):
     data = table(tmp_path / "t.csv", "", numbers())
-    assert list(kinds(data)) == ["column1", "column2", "column3", "column4"] and "taken as data" in " ".join(data.notes)
+    assert list(kinds(data)) == ["column1", "column2", "column3", "column4"]
+    assert "no header row" in " ".join(data.notes)
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
 def test_separators(tmp_path, separator):
-    rows = [f'{i % 9}{separator}"x, y; z"{separator}{i % 2}' if i % 2 else f"{i % 9}{separator}w{separator}{i % 2}" for i in range(40)]
+    rows = [
+        f'{i % 9}{separator}"x, y; z"{separator}{i % 2}'
+        if i % 2
+        else f"{i % 9}{separator}w{separator}{i % 2}"
+        for i in range(40)
+    ]
     data = table(tmp_path / "t.csv", separator.join("abc"), rows)
     assert kinds(data) == {"a": "GridColumn", "b": "CategoryColumn", "c": "GridColumn"}
 
 
-def test_decimal_commas_between_semicolons(tmp_path):
+def test_decimal_commas_with_semicolons(tmp_path):
     data = table(tmp_path / "t.csv", "a;b", [f"{i % 9},5;{i % 4}" for i in range(40)])
     assert data.representation.columns[0].decimals == 1 and data.representation.columns[0].low == 0.5
 
 
-def test_parquet_reads_as_its_csv(tmp_path):
+def test_parquet_equals_csv(tmp_path):
     pa = pytest.importorskip("pyarrow")
     from pyarrow import parquet
 
     cells = [row.split(",") for row in numbers()]
-    columns = {"count": [int(c[0]) for c in cells], "size": [float(c[1]) for c in cells], "share": [float(c[2]) for c in cells]}
+    columns = {
+        "count": [int(c[0]) for c in cells],
+        "size": [float(c[1]) for c in cells],
+        "share": [float(c[2]) for c in cells],
+    }
     parquet.write_table(pa.table(columns | {"colour": [c[3] for c in cells]}), tmp_path / "t.parquet")
-    data, same = load(str(tmp_path / "t.parquet")), table(tmp_path / "t.csv", "count,size,share,colour", numbers())
+    data = load_data(str(tmp_path / "t.parquet"))
+    same = table(tmp_path / "t.csv", "count,size,share,colour", numbers())
     assert torch.equal(data.test.first().medium, same.test.first().medium)
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 no more")
-    with pytest.raises(DataError, match="is no Parquet"):
-        load(str(tmp_path / "broken.parquet"))
+    with pytest.raises(DataError, match="pyarrow cannot read it as Parquet"):
+        load_data(str(tmp_path / "broken.parquet"))
 
 
-def test_parquet_without_the_extra_names_the_command(tmp_path, monkeypatch):
+def test_without_the_extra_the_error_says_what_to_install(tmp_path, monkeypatch):
     (tmp_path / "t.parquet").write_bytes(b"")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(DataError, match=r"pip install 'morphogen\[tables\]'"):
-        load(str(tmp_path / "t.parquet"))
+        load_data(str(tmp_path / "t.parquet"))
 
 
 HEAD = "a,b\n"
 MANY = "".join(f"{i % 7},{i % 3}\n" for i in range(40))
 MISTAKES = {
-    "nothing": (b"", None, "too few"),
-    "two rows": (b"a,b\n1,2\n3,4\n", None, "too few"),
-    "one row again and again": ((HEAD + "1,2\n2,1\n" * 40).encode(), None, "distinct"),
+    "empty": (b"", None, "0 rows cannot be split"),
+    "two rows": (b"a,b\n1,2\n3,4\n", None, "2 rows cannot be split"),
+    "two distinct rows": ((HEAD + "1,2\n2,1\n" * 40).encode(), None, "distinct"),
     "a ragged line": ((HEAD + MANY + "1,2,3\n").encode(), None, "line 42 has 3 cells"),
     "zero bytes": (b"a,b\n1\0,2\n", None, "zero bytes"),
     "another encoding": (b"a,b\ncaf\xe9,2\n", None, "UTF-8"),
-    "two of one name": (("a,a\n" + MANY).encode(), None, "'a'"),
+    "a duplicate name": (("a,a\n" + MANY).encode(), None, "'a'"),
     "all missing": ((HEAD + "NA,\n" * 40).encode(), None, "every column"),
-    "nothing to learn": ((HEAD + "".join(f"{i},same\n" for i in range(40))).encode(), None, "no column is left"),
-    "no such condition": ((HEAD + MANY).encode(), "bb", "take one of b"),
-    "a constant condition": (("a,b\n" + "".join(f"{i % 7},x\n" for i in range(40))).encode(), "b", "makes no classes"),
-    "too many classes": ((HEAD + "".join(f"{i % 7},{i * i}\n" for i in range(400))).encode(), "b", "at most 256"),
-    "a sparse condition": ((HEAD + "".join(f"{i % 7},{i % 3 if i % 2 else ''}\n" for i in range(40))).encode(), "b", "a quarter"),
+    "no usable column": (
+        (HEAD + "".join(f"{i},same\n" for i in range(40))).encode(),
+        None,
+        "no usable column is left",
+    ),
+    "no such condition": ((HEAD + MANY).encode(), "bb", "choose one of b"),
+    "a constant condition": (
+        ("a,b\n" + "".join(f"{i % 7},x\n" for i in range(40))).encode(),
+        "b",
+        "cannot be the classes",
+    ),
+    "too many classes": (
+        (HEAD + "".join(f"{i % 7},{i * i}\n" for i in range(400))).encode(),
+        "b",
+        "at most 256",
+    ),
+    "a sparse condition": (
+        (HEAD + "".join(f"{i % 7},{i % 3 if i % 2 else ''}\n" for i in range(40))).encode(),
+        "b",
+        "a quarter",
+    ),
 }
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_what_is_no_table_is_refused_in_one_line(tmp_path, mistake):
+def test_an_invalid_table_raises_one_line(tmp_path, mistake):
     content, condition, reason = MISTAKES[mistake]
     (tmp_path / "t.csv").write_bytes(content)
-    with pytest.raises(DataError, match=reason) as refused:
-        load(str(tmp_path / "t.csv"), condition=condition)
-    assert str(tmp_path / "t.csv") in str(refused.value) and "\n" not in str(refused.value)
+    with pytest.raises(DataError, match=reason) as error:
+        load_data(str(tmp_path / "t.csv"), condition=condition)
+    assert str(tmp_path / "t.csv") in str(error.value) and "\n" not in str(error.value)
 
 
-def test_rows_that_mostly_miss_a_cell_are_refused(tmp_path):
+def test_too_many_incomplete_rows_are_rejected(tmp_path):
     rows = ["".join("," if j == i % 5 else f"{i % 4}," for j in range(5)) + f"{i % 3}" for i in range(60)]
-    with pytest.raises(DataError, match="60 of 60 rows miss a cell"):
+    with pytest.raises(DataError, match="60 of 60 rows have missing cells"):
         table(tmp_path / "t.csv", "a,b,c,d,e,f", rows)
 
 
-def test_a_condition_of_what_is_no_table(tmp_path):
-    with pytest.raises(DataError, match="is no table"):
-        load("digits", condition="colour")
+def test_only_tables_have_a_condition_column(tmp_path):
+    with pytest.raises(DataError, match="'digits' is not a table"):
+        load_data("digits", condition="colour")
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.text(alphabet='ab1.,;\t"\n-e?', max_size=300))
-def test_wild_tables_load_or_say_why(tmp_path, content):
-    (tmp_path / "wild.csv").write_text(content, encoding="utf8", newline="")
+def test_arbitrary_tables_load_or_raise_one_line(tmp_path, content):
+    (tmp_path / "arbitrary.csv").write_text(content, encoding="utf8", newline="")
     try:
-        data = load(str(tmp_path / "wild.csv"))
+        data = load_data(str(tmp_path / "arbitrary.csv"))
     except DataError as error:
         assert "\n" not in str(error)
         return

@@ -1,4 +1,4 @@
-"""Every page: no dead link, no command that does not exist, no figure that its record does not have. The checker's mutants below."""
+"""No page has dead links, invalid commands or figures that differ from their records; with mutants."""
 
 import json
 import re
@@ -12,17 +12,17 @@ ARTICLE = ROOT / "docs" / "article.md"
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
-def test_links_are_alive(page: Path) -> None:
+def test_links_are_not_dead(page: Path) -> None:
     assert dead_links(page.read_text(encoding="utf8"), page) == []
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
-def test_commands_exist(page: Path) -> None:
+def test_commands_are_valid(page: Path) -> None:
     assert bad_commands(page.read_text(encoding="utf8")) == []
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
-def test_figures_are_those_of_their_records(page: Path) -> None:
+def test_figures_agree_with_their_records(page: Path) -> None:
     text = page.read_text(encoding="utf8")
     assert fill(text, page) == text, "run: python tests/docs/prose.py"
 
@@ -34,7 +34,7 @@ def test_the_article_links_every_system_and_family() -> None:
     assert [part for part in parts if f"../{part.relative_to(ROOT)}" not in text] == []
 
 
-def test_the_articles_table_is_the_reports() -> None:
+def test_the_articles_table_agrees_with_the_report() -> None:
     from morphogen.report.claims import CLAIMS
 
     rows = re.findall(r"^\| \*\*([a-z]+)\*\*.*$", ARTICLE.read_text(encoding="utf8"), re.M)
@@ -42,7 +42,9 @@ def test_the_articles_table_is_the_reports() -> None:
     for claim in CLAIMS:
         (row,) = re.findall(rf"^\| \*\*{claim.family}\*\*(.*)$", ARTICLE.read_text(encoding="utf8"), re.M)
         good, bad = row.split("|")[1:3]
-        assert claim.text.lower() in (good if claim.good else bad).lower(), f"{claim.family}: {claim.text}"
+        assert claim.text.lower() in (good if claim.is_strength else bad).lower(), (
+            f"{claim.family}: {claim.text}"
+        )
 
 
 DEAD = {
@@ -51,7 +53,7 @@ DEAD = {
     "a heading of this page": "[below](#no-such-heading)",
     "a heading of another page": "[there](there.md#no-such-heading)",
     "a heading of a file without headings": "[there](there.py#somewhere)",
-    "a thing": "[`Missing`](there.py)",
+    "a name": "[`Missing`](there.py)",
     "a second link in a line": "[here](there.md), [there](missing.md)",
 }
 
@@ -60,7 +62,10 @@ DEAD = {
 def test_a_dead_link_is_found(kind: str, tmp_path: Path) -> None:
     (tmp_path / "there.md").write_text("## A heading, with `code`\n")
     (tmp_path / "there.py").write_text("class Present: ...\n")
-    alive = "# Title\n[a](there.md) [b](there.md#a-heading-with-code) [c](#title) [`Present`](there.py) [d](https://example.org/missing)\n"
+    alive = (
+        "# Title\n[a](there.md) [b](there.md#a-heading-with-code) [c](#title) [`Present`](there.py) "
+        "[d](https://example.org/missing)\n"
+    )
     page = tmp_path / "page.md"
     page.touch()
     assert dead_links(alive, page) == []
@@ -68,10 +73,10 @@ def test_a_dead_link_is_found(kind: str, tmp_path: Path) -> None:
 
 
 BAD = {
-    "a verb": "    morphogen paint digits\n",
+    "a subcommand": "    morphogen paint digits\n",
     "an option": "```sh\nmorphogen train ddpm --data digits --colour red\n```\n",
-    "an option in the line": "Run `morphogen sample --colour red`.",
-    "an option of a launched verb": "    accelerate launch --num_processes 2 -m morphogen train ddpm --colour red\n",
+    "an inline option": "Run `morphogen sample --colour red`.",
+    "a launched option": "    accelerate launch --num_processes 2 -m morphogen train ddpm --colour red\n",
     "a value": "    morphogen sample --n many\n",
     "a system": "    morphogen train picasso --data digits\n",
     "a target": "    make coffee\n",
@@ -82,8 +87,8 @@ BAD = {
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_a_bad_command_is_found(kind: str) -> None:
-    good = """Run `morphogen systems`, `make test` or `python -m pytest tests/docs`; `make` alone is no command.
+def test_an_invalid_command_is_found(kind: str) -> None:
+    good = """Run `morphogen systems`, `make test` or `python -m pytest tests/docs`; `make` alone is skipped.
 
     morphogen train ddpm --data digits --time 4m     # four minutes
     morphogen sample --n 16 --condition 3            three of them
@@ -94,7 +99,7 @@ def test_a_bad_command_is_found(kind: str) -> None:
     assert len(bad_commands(good + "\n" + BAD[kind])) == 1
 
 
-def test_a_figure_is_held_to_its_record(tmp_path: Path) -> None:
+def test_a_figure_that_differs_from_its_record_is_corrected(tmp_path: Path) -> None:
     webp = {"bits": {"kind": "lower_bound", "bits_per_dim": 1.756}, "recall": {"value": 0.995, "low": 0.9}}
     (tmp_path / "known.json").write_text(json.dumps({"figures": {"right": 0.9996, "WebP lossless": webp}}))
     page = tmp_path / "page.md"
@@ -105,14 +110,14 @@ def test_a_figure_is_held_to_its_record(tmp_path: Path) -> None:
         "<!-- figure: unknown figures.a .2f -->not yet"
     )
     assert fill(true, page, tmp_path) == true and len(MARK.findall(true)) == 4
-    for lie in ("99 %", "≤ 1.75", "0.994"):
-        wrong = re.sub(r"100 %|≤ 1.76|0.995", lie, true, count=1)
+    for value in ("99 %", "≤ 1.75", "0.994"):
+        wrong = re.sub(r"100 %|≤ 1.76|0.995", value, true, count=1)
         assert fill(wrong, page, tmp_path) == true != wrong
     assert fill(true.replace("not yet", "[2.00](unknown.json)"), page, tmp_path) == true
     for broken in (
         "Here <!-- figure: known figures.wrong .2f -->not yet",  # no such figure
-        "Here <!-- figure: known figures.webp-lossless .2f -->not yet",  # no number
-        "Here <!-- figure: known figures.right -->100 %",  # no form
+        "Here <!-- figure: known figures.webp-lossless .2f -->not yet",  # not a number
+        "Here <!-- figure: known figures.right -->100 %",  # no format
         "<!-- figure: known figures.right .2f -->not yet",  # begins a line
     ):
         with pytest.raises(ValueError):

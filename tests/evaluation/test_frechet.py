@@ -1,4 +1,4 @@
-"""The Frechet distance against the textbook formula, a closed form, and its own laws."""
+"""The Frechet distance against the textbook formula, a closed form, and its invariants."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,13 @@ from morphogen.evaluation.frechet import frechet, frechet_interval
 
 def normal(n, d, seed, scale=1.0, shift=0.0):
     generator = torch.Generator().manual_seed(seed)
-    return shift + scale * torch.randn(n, d, generator=generator).double() @ torch.randn(d, d, generator=generator).double() / d**0.5
+    return (
+        shift
+        + scale
+        * torch.randn(n, d, generator=generator).double()
+        @ torch.randn(d, d, generator=generator).double()
+        / d**0.5
+    )
 
 
 def textbook(a, b):
@@ -22,15 +28,15 @@ def textbook(a, b):
 
 
 @pytest.mark.parametrize("d", [2, 16, 64])
-def test_equals_the_formula_with_a_matrix_square_root(d):
+def test_matches_the_formula_with_a_matrix_square_root(d):
     a, b = normal(500, d, 0), normal(700, d, 1, 1.5, 0.2)
     assert frechet(a, b) == pytest.approx(textbook(a.numpy(), b.numpy()), rel=1e-6)
 
 
 @settings(max_examples=25, deadline=None)
 @given(n=st.integers(2, 40), m=st.integers(2, 40), d=st.integers(2, 20), seed=st.integers(0, 99))
-def test_equals_the_eigenvalue_route_also_with_fewer_rows_than_features(n, m, d, seed):
-    """tr (S1 S2)^{1/2} = sum of the roots of the eigenvalues of S1^{1/2} S2 S1^{1/2}: well defined for any rank."""
+def test_matches_the_eigenvalue_formula_also_with_fewer_rows_than_features(n, m, d, seed):
+    """tr (S1 S2)^{1/2} = sum of square roots of the eigenvalues of S1^{1/2} S2 S1^{1/2}, for any rank."""
     a, b = normal(n, d, seed), normal(m, d, seed + 100, 2.0)
     s1, s2 = torch.cov(a.T), torch.cov(b.T)
     values, vectors = torch.linalg.eigh(s1)
@@ -40,14 +46,20 @@ def test_equals_the_eigenvalue_route_also_with_fewer_rows_than_features(n, m, d,
     assert frechet(a, b) == pytest.approx(expected.item(), rel=1e-5, abs=1e-5)
 
 
-def test_approaches_the_closed_form_of_two_gaussians():
-    """N(0, I) and N(m, 4 I) in 5 dimensions: |m|^2 + 5 (2 - 1)^2. n = 200 000, seed 0; standard error about 0.015."""
+def test_matches_the_closed_form_for_two_gaussians():
+    """N(0, I) and N(m, 4 I) in 5 dimensions: |m|^2 + 5 (2 - 1)^2.
+
+    n = 200 000, seed 0; standard error about 0.015.
+    """
     generator = torch.Generator().manual_seed(0)
-    a, b = torch.randn(200_000, 5, generator=generator), 2 * torch.randn(200_000, 5, generator=generator) + 0.5
+    a, b = (
+        torch.randn(200_000, 5, generator=generator),
+        2 * torch.randn(200_000, 5, generator=generator) + 0.5,
+    )
     assert frechet(a, b) == pytest.approx(5 * 0.25 + 5, abs=0.06)
 
 
-def test_is_zero_for_one_set_symmetric_and_unmoved_by_rotation():
+def test_is_zero_for_equal_sets_symmetric_and_rotation_invariant():
     a, b = normal(80, 6, 0), normal(90, 6, 1, 1.3, 0.4)
     rotation = torch.linalg.qr(torch.randn(6, 6, generator=torch.Generator().manual_seed(2)).double())[0]
     assert frechet(a, a) == pytest.approx(0, abs=1e-10)
@@ -56,19 +68,27 @@ def test_is_zero_for_one_set_symmetric_and_unmoved_by_rotation():
     assert frechet(a @ rotation, b @ rotation) == pytest.approx(frechet(a, b), rel=1e-10)
 
 
-def test_a_set_that_does_not_vary_has_a_distance():
+def test_a_constant_set_has_a_distance():
     a = normal(100, 4, 0)
-    assert frechet(a, torch.zeros(50, 4)) == pytest.approx((a.mean(0).square().sum() + torch.cov(a.T).trace()).item(), rel=1e-10)
+    assert frechet(a, torch.zeros(50, 4)) == pytest.approx(
+        (a.mean(0).square().sum() + torch.cov(a.T).trace()).item(), rel=1e-10
+    )
 
 
-def test_the_interval_holds_the_value_and_reports_an_upward_bias():
+def test_the_interval_contains_the_value_and_the_bias_is_positive():
     a, b = normal(200, 16, 0), normal(200, 16, 0)[:, :] + 0.0
-    found = frechet_interval(a, normal(200, 16, 5), resamples=50)
-    assert found["low"] < found["value"] < found["high"] and found["n"] == 200 and found["resamples"] == 50
+    interval = frechet_interval(a, normal(200, 16, 5), resamples=50)
+    assert (
+        interval["low"] < interval["value"] < interval["high"]
+        and interval["n"] == 200
+        and interval["resamples"] == 50
+    )
     assert frechet_interval(a, b, resamples=50)["bias"] > 0
 
 
-@pytest.mark.parametrize("bad", [torch.zeros(1, 3), torch.full((5, 3), float("nan")), torch.full((5, 3), float("inf"))])
-def test_what_has_no_distance_is_refused(bad):
-    with pytest.raises(ValueError, match=r"give at least 2|not finite"):
+@pytest.mark.parametrize(
+    "bad", [torch.zeros(1, 3), torch.full((5, 3), float("nan")), torch.full((5, 3), float("inf"))]
+)
+def test_invalid_features_raise(bad):
+    with pytest.raises(ValueError, match=r"requires at least 2|not finite"):
         frechet(normal(10, 3, 0), bad)

@@ -1,4 +1,4 @@
-"""bits/dim against a law whose likelihood is known, and None where there is none."""
+"""bits/dim for a model with known likelihood, and None for a model without one."""
 
 import math
 
@@ -7,15 +7,15 @@ import torch
 from torch import nn
 
 from morphogen.contract import Likelihood, Objective, Sampler
-from morphogen.data import load
-from morphogen.evaluation.likelihood import bits_per_dim, spread
+from morphogen.data import load_data
+from morphogen.evaluation.likelihood import bits_per_dim, evenly_spaced_indices
 from morphogen.model import Model
 
-DIGITS = load("digits")
+DIGITS = load_data("digits")
 
 
 class _Uniform(Objective):
-    """Every picture of 17 levels alike: log2(17) bits a subpixel; row 0 of the data takes `extra` nats more."""
+    """Uniform over 17 levels: log2(17) bits per subpixel; row 0 of the data takes `extra` more nats."""
 
     def __init__(self, extra: float = 0.0):
         super().__init__()
@@ -23,38 +23,42 @@ class _Uniform(Objective):
 
     def losses(self, x, context, rng, player): ...
 
-    def sampler(self) -> Sampler: ...
+    def default_sampler(self) -> Sampler: ...
 
     def log_prob(self, x, context, rng):
         nats = torch.full((len(x),), -64 * math.log(17.0)) - self.extra * (rng.rows == 0)
         return Likelihood(nats, x.dims, "exact", "mass")
 
 
-class _Silent(_Uniform):
+class _WithoutLikelihood(_Uniform):
     def log_prob(self, x, context, rng):
         return Objective.log_prob(self, x, context, rng)
 
 
-def test_a_uniform_law_costs_log2_of_its_levels():
-    found = bits_per_dim(Model(_Uniform(), DIGITS.representation), DIGITS.test)
-    assert found == {
-        "kind": "exact", "measure": "mass", "bits_per_dim": pytest.approx(math.log2(17)), "low": pytest.approx(math.log2(17)),
-        "high": pytest.approx(math.log2(17)), "n": len(DIGITS.test),
-    }  # fmt: skip
+def test_a_uniform_distribution_has_log2_of_its_levels():
+    result = bits_per_dim(Model(_Uniform(), DIGITS.representation), DIGITS.test)
+    assert result == {
+        "kind": "exact",
+        "measure": "mass",
+        "bits_per_dim": pytest.approx(math.log2(17)),
+        "low": pytest.approx(math.log2(17)),
+        "high": pytest.approx(math.log2(17)),
+        "n": len(DIGITS.test),
+    }
 
 
-def test_rows_are_averaged_and_their_spread_widens_the_interval():
-    found = bits_per_dim(Model(_Uniform(extra=64.0), DIGITS.representation), DIGITS.test, n=50)
-    assert found["n"] == 50 and found["bits_per_dim"] == pytest.approx(math.log2(17) + 1 / 50 / math.log(2))
-    assert found["high"] - found["low"] == pytest.approx(2 * 1.96 / 50 / math.log(2), rel=0.02)
+def test_rows_are_averaged_and_their_variance_widens_the_interval():
+    result = bits_per_dim(Model(_Uniform(extra=64.0), DIGITS.representation), DIGITS.test, n=50)
+    assert result["n"] == 50 and result["bits_per_dim"] == pytest.approx(math.log2(17) + 1 / 50 / math.log(2))
+    assert result["high"] - result["low"] == pytest.approx(2 * 1.96 / 50 / math.log(2), rel=0.02)
 
 
-def test_a_model_without_a_likelihood_has_none():
-    assert bits_per_dim(Model(_Silent(), DIGITS.representation), DIGITS.test) is None
+def test_a_model_without_a_likelihood_returns_none():
+    assert bits_per_dim(Model(_WithoutLikelihood(), DIGITS.representation), DIGITS.test) is None
 
 
 @pytest.mark.parametrize(("total", "n"), [(10, 3), (1000, 999), (7, 7), (7, 20), (5, None)])
-def test_rows_are_spread_evenly_and_stand_once(total, n):
-    rows = spread(total, n)
+def test_indices_are_evenly_spaced_and_unique(total, n):
+    rows = evenly_spaced_indices(total, n)
     assert len(rows) == min(total, n or total) == len(rows.unique()) and rows.max() < total
     assert rows.diff().max() - rows.diff().min() <= 1

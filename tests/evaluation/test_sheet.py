@@ -1,39 +1,39 @@
-"""The sheet shows every pixel that was drawn, in rows that can be told apart."""
+"""Sample sheets show every pixel unsmoothed, in labelled rows."""
 
 import numpy as np
 import pytest
 import torch
 
-from morphogen.data import load
+from morphogen.data import load_data
 from morphogen.evaluation.sheet import GAP, MARGIN, TILE, sheet
 
 
-def test_each_picture_stands_there_pixel_for_pixel():
-    medium = load("digits").test.first(6).medium
+def test_pictures_are_drawn_pixel_for_pixel():
+    medium = load_data("digits").test.first(6).medium
     page = np.asarray(sheet({"": medium}).convert("L"))
     assert page.shape == (TILE + 2 * MARGIN, 6 * (TILE + GAP) - GAP + 2 * MARGIN)
     for i in range(6):
         left = MARGIN + i * (TILE + GAP)
         tile = page[MARGIN : MARGIN + TILE, left : left + TILE]
         small = tile.reshape(8, 8, 8, 8)
-        assert (small == small[:, :1, :, :1]).all()  # nothing smoothed
+        assert (small == small[:, :1, :, :1]).all()  # no smoothing
         assert np.abs(small[:, 0, :, 0] - (medium[i, 0].numpy() + 1) * 127.5).max() <= 1
 
 
-def test_many_pictures_go_on_in_the_next_line_and_large_ones_keep_their_pixels():
+def test_pictures_are_wrapped_and_large_ones_are_not_resized():
     assert sheet({"": torch.zeros(45, 1, 8, 8)}).height == 3 * (TILE + GAP) - GAP + 2 * MARGIN
     assert sheet({"": torch.zeros(1, 3, 100, 100)}).width == 100 + 2 * MARGIN
 
 
-def test_labels_and_the_line_under_real_data_are_drawn():
+def test_labels_and_the_line_below_real_data_are_drawn():
     rows = {"real data": torch.ones(3, 1, 8, 8), "a family": torch.ones(3, 1, 8, 8)}
     page = np.asarray(sheet(rows).convert("L"))
-    assert (page[:, MARGIN : MARGIN + 60] < 100).sum() > 50  # letters on an else white sheet
+    assert (page[:, MARGIN : MARGIN + 60] < 100).sum() > 50  # letters on an otherwise white sheet
     assert ((page > 200) & (page < 255)).any(0).sum() > page.shape[1] * 0.8  # one long faint line
     assert (np.asarray(sheet({"": torch.ones(3, 1, 8, 8)})) == 255).all()
 
 
-def test_texts_are_written_in_lines_of_one_pitch():
+def test_texts_are_drawn_in_a_fixed_width_font():
     one, two = sheet({"": ["abc" * 30]}), sheet({"": ["abc" * 30, "línea\n\0日本"]})
     assert two.height > one.height and (np.asarray(one.convert("L")) < 100).sum() > 500
     tokens = torch.tensor([list(b"abc" * 30)])
@@ -41,6 +41,6 @@ def test_texts_are_written_in_lines_of_one_pitch():
 
 
 def test_empty_rows():
-    with pytest.raises(ValueError, match="nothing to show"):
+    with pytest.raises(ValueError, match="rows is empty"):
         sheet({})
     assert sheet({"a": [], "b": [""]}).width > 0

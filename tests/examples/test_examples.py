@@ -1,4 +1,4 @@
-"""The examples run as they stand, with a budget of seconds, and learn something in it."""
+"""The examples run with a budget of two seconds, and the figures that they print improve."""
 
 import importlib.util
 import re
@@ -11,7 +11,7 @@ from PIL import Image
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
-def example(name: str) -> ModuleType:
+def load_example(name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -19,27 +19,27 @@ def example(name: str) -> ModuleType:
     return module
 
 
-def before(printed: str) -> float:
-    """The figure it printed before it learned."""
-    (found,) = re.findall(r"before: .*?([\d.]+) bits", printed)
-    return float(found)
+def bits_before_training(output: str) -> float:
+    """The figure that an example prints before training."""
+    (bits,) = re.findall(r"before: .*?([\d.]+) bits", output)
+    return float(bits)
 
 
 def test_tiny_transformer(capsys):
-    module = example("tiny_transformer")
-    found = module.main(seconds=2.0)
-    printed = capsys.readouterr().out
-    assert found < before(printed) - 0.5  # bits a byte
-    assert printed.count(f"---\n{module.PROMPT}") == 2
+    module = load_example("tiny_transformer")
+    bits = module.main(seconds=2.0)
+    output = capsys.readouterr().out
+    assert bits < bits_before_training(output) - 0.5  # per byte
+    assert output.count(f"---\n{module.PROMPT}") == 2
 
 
 def test_small_diffusion(tmp_path, capsys):
-    module = example("small_diffusion")
-    found = module.main(seconds=2.0, folder=str(tmp_path))
-    printed = capsys.readouterr().out
-    assert found < before(printed)  # bits a pixel
+    module = load_example("small_diffusion")
+    bits = module.main(seconds=2.0, folder=str(tmp_path))
+    output = capsys.readouterr().out
+    assert bits < bits_before_training(output)  # per pixel
     picture = Image.open(tmp_path / "digits.png")
-    assert picture.width > 20 * 64 and picture.height > 3 * 64 and "Model(" in printed
+    assert picture.width > 20 * 64 and picture.height > 3 * 64 and "Model(" in output
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)

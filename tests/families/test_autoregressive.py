@@ -1,4 +1,4 @@
-"""The chain rule is a law (it sums to 1), its samples follow it, and how they are drawn does not matter."""
+"""Autoregressive models: normalization, sampling statistics, and equality of cached and uncached decoding."""
 
 import math
 from itertools import product
@@ -20,23 +20,27 @@ from morphogen.representations.text import Bytes
 from morphogen.systems.gated_pixelcnn import gated_pixelcnn
 from morphogen.systems.gpt import gpt
 
-WORLDS = [((1, 2, 2), 3), ((4, 1, 1), 2), ((2, 2), 3), ((4,), 3)]
+SHAPES = [((1, 2, 2), 3), ((4, 1, 1), 2), ((2, 2), 3), ((4,), 3)]
 
 
-def law(shape: tuple[int, ...], vocabulary: int, vector: int = 0, spread: float = 0.3) -> Autoregressive:
-    """A random, far from uniform law of tiny pictures or strings."""
+def random_model(
+    shape: tuple[int, ...], vocabulary: int, vector: int = 0, spread: float = 0.3
+) -> Autoregressive:
+    """A random model of tiny pictures or strings, far from uniform."""
     torch.manual_seed(0)
     length = torch.Size(shape).numel()
-    network: nn.Module = GatedPixelCNN(shape, vocabulary, 8, 3, 3, vector=vector) if len(shape) > 1 else gpt2(
-        vocabulary, length, 8, 2, 2, vector=vector
-    )  # fmt: skip
+    network: nn.Module
+    if len(shape) > 1:
+        network = GatedPixelCNN(shape, vocabulary, 8, 3, 3, vector=vector)
+    else:
+        network = gpt2(vocabulary, length, 8, 2, 2, vector=vector)
     for p in network.parameters():
         p.data += spread * torch.randn_like(p)
     return Autoregressive(network).eval()
 
 
-def every(shape: tuple[int, ...], vocabulary: int) -> Tensor:
-    """All x there are."""
+def all_x(shape: tuple[int, ...], vocabulary: int) -> Tensor:
+    """All x of the shape."""
     return torch.tensor(list(product(range(vocabulary), repeat=torch.Size(shape).numel()))).view(-1, *shape)
 
 
@@ -49,8 +53,8 @@ def nats(objective: Autoregressive, x: Tensor, context: Context | None = None) -
         return objective.log_prob(encoded(x), context, Rng(0, len(x))).nats
 
 
-class Naive(nn.Module):
-    """A network without its memory."""
+class Uncached(nn.Module):
+    """A network without its decoding cache."""
 
     def __init__(self, network: nn.Module):
         super().__init__()
@@ -60,24 +64,25 @@ class Naive(nn.Module):
         return self.network(x, context)
 
 
-@pytest.mark.parametrize(("shape", "vocabulary"), WORLDS)
-def test_the_law_sums_to_one(shape: tuple[int, ...], vocabulary: int) -> None:
-    objective, x = law(shape, vocabulary), every(shape, vocabulary)
+@pytest.mark.parametrize(("shape", "vocabulary"), SHAPES)
+def test_probabilities_sum_to_one(shape: tuple[int, ...], vocabulary: int) -> None:
+    objective, x = random_model(shape, vocabulary), all_x(shape, vocabulary)
     assert nats(objective, x).double().exp().sum().item() == pytest.approx(1, abs=1e-5)
 
 
-@pytest.mark.parametrize(("shape", "vocabulary"), WORLDS)
-def test_the_law_after_a_prefix_sums_to_one(shape: tuple[int, ...], vocabulary: int) -> None:
-    objective, x = law(shape, vocabulary), every(shape, vocabulary)
-    given = nats(objective, x, Context(prefix=torch.tensor([[1, 0]]).expand(len(x), 2))).double().exp()
-    assert given.sum().item() == pytest.approx(1, abs=1e-5)
-    assert (given > 0).sum() == len(x) // vocabulary**2  # what begins otherwise is impossible
+@pytest.mark.parametrize(("shape", "vocabulary"), SHAPES)
+def test_probabilities_given_a_prefix_sum_to_one(shape: tuple[int, ...], vocabulary: int) -> None:
+    objective, x = random_model(shape, vocabulary), all_x(shape, vocabulary)
+    context = Context(prefix=torch.tensor([[1, 0]]).expand(len(x), 2))
+    p = nats(objective, x, context).double().exp()
+    assert p.sum().item() == pytest.approx(1, abs=1e-5)
+    assert (p > 0).sum() == len(x) // vocabulary**2  # x with another beginning has probability 0
 
 
 @pytest.mark.parametrize(("shape", "vocabulary"), [((1, 2, 2), 2), ((2, 1, 2), 2), ((4,), 2)])
-def test_samples_follow_the_law(shape: tuple[int, ...], vocabulary: int) -> None:
+def test_sample_frequencies_match_the_probabilities(shape: tuple[int, ...], vocabulary: int) -> None:
     """n = 4000, seed 0, 15 degrees of freedom: chi-square below its 99.9 % point."""
-    objective, x, n = law(shape, vocabulary), every(shape, vocabulary), 4000
+    objective, x, n = random_model(shape, vocabulary), all_x(shape, vocabulary), 4000
     drawn = Ancestral()(objective, shape, None, Rng(0, n))
     counts = (drawn[:, None] == x[None]).flatten(2).all(2).sum(0)
     expected = n * nats(objective, x).double().exp()
@@ -87,25 +92,28 @@ def test_samples_follow_the_law(shape: tuple[int, ...], vocabulary: int) -> None
 
 @pytest.mark.parametrize("shape", [(1, 5, 4), (2, 3, 4), (9,)])
 @pytest.mark.parametrize("scale", [1.0, 3.0])
-def test_memory_draws_what_recomputing_draws(shape: tuple[int, ...], scale: float) -> None:
-    objective = law(shape, 5, vector=3)
+def test_cached_decoding_equals_uncached_decoding(shape: tuple[int, ...], scale: float) -> None:
+    objective = random_model(shape, 5, vector=3)
     context = Context(vector=torch.randn(6, 3), null=Context(vector=torch.zeros(6, 3)))
     sampler = Ancestral() if scale == 1 else Guided(Ancestral(), scale)
-    fast = sampler(objective, shape, context, Rng(1, 6))
-    assert torch.equal(fast, sampler(objective.with_network(Naive(objective.network)), shape, context, Rng(1, 6)))
-    assert fast.shape == (6, *shape) and len(fast.unique()) == 5
+    cached = sampler(objective, shape, context, Rng(1, 6))
+    uncached = objective.with_network(Uncached(objective.network))
+    assert torch.equal(cached, sampler(uncached, shape, context, Rng(1, 6)))
+    assert cached.shape == (6, *shape) and len(cached.unique()) == 5
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 4), (9,)])
-def test_a_sample_does_not_know_its_batch(shape: tuple[int, ...]) -> None:
-    objective = law(shape, 5)
+def test_a_sample_does_not_depend_on_its_batch(shape: tuple[int, ...]) -> None:
+    objective = random_model(shape, 5)
     together = Ancestral((TopP(0.9),))(objective, shape, None, Rng(2, 8))
     for i in (0, 5):
-        assert torch.equal(Ancestral((TopP(0.9),))(objective, shape, None, Rng(2, torch.tensor([i]))), together[i : i + 1])
+        assert torch.equal(
+            Ancestral((TopP(0.9),))(objective, shape, None, Rng(2, torch.tensor([i]))), together[i : i + 1]
+        )
 
 
-def test_a_prefix_is_kept_and_read() -> None:
-    objective, shape, prefix = law((9,), 5), (9,), torch.tensor([[4, 4, 4], [0, 1, 2]])
+def test_a_prefix_is_kept_and_conditions_the_samples() -> None:
+    objective, shape, prefix = random_model((9,), 5), (9,), torch.tensor([[4, 4, 4], [0, 1, 2]])
     drawn = Ancestral()(objective, shape, Context(prefix=prefix), Rng(0, 2))
     assert torch.equal(drawn[:, :3], prefix)
     with torch.no_grad():
@@ -115,30 +123,30 @@ def test_a_prefix_is_kept_and_read() -> None:
         Ancestral()(objective, shape, Context(prefix=torch.zeros(2, 10, dtype=torch.int64)), Rng(0, 2))
 
 
-def test_temperature_zero_takes_the_most_likely_symbol_at_every_place() -> None:
-    objective = law((9,), 5)
+def test_temperature_zero_selects_the_most_likely_token() -> None:
+    objective = random_model((9,), 5)
     x = Ancestral((Temperature(0),))(objective, (9,), None, Rng(0, 2))
     with torch.no_grad():
         assert torch.equal(objective.network(x, None).argmax(-1), x)
 
 
-def test_masked_symbols_do_not_count_and_weights_undo_the_mean() -> None:
-    objective, x = law((4,), 3), torch.tensor([[0, 1, 2, 0], [2, 2, 1, 1]])
+def test_masked_tokens_are_not_scored_and_the_weight_is_the_token_count() -> None:
+    objective, x = random_model((4,), 3), torch.tensor([[0, 1, 2, 0], [2, 2, 1, 1]])
     mask = torch.tensor([[True, True, False, False], [True, True, True, True]])
     losses: Losses = objective.losses(encoded(x, mask), None, Rng(0, 2), "model")
     log_p = objective.token_log_probs(x, None)
     assert losses.weight is not None and losses.weight.tolist() == [2, 4]
     torch.testing.assert_close(losses.total * losses.weight, -(log_p * mask).sum(1))
-    other = x.clone()
-    other[0, 2:] = 1
-    assert torch.equal(objective.losses(encoded(other, mask), None, Rng(0, 2), "model").total, losses.total)
+    changed = x.clone()
+    changed[0, 2:] = 1
+    assert torch.equal(objective.losses(encoded(changed, mask), None, Rng(0, 2), "model").total, losses.total)
 
 
-def test_training_reaches_the_entropy_of_a_correlated_world() -> None:
-    """4 x 4 pictures of 3 levels, each symbol a copy of the one to the left, of that above, or neither; held out n = 400, seed 0.
+def test_training_reaches_the_entropy_of_a_known_distribution() -> None:
+    """4 x 4 pictures of 3 levels, each subpixel a copy of its left or upper neighbour, or random.
 
-    The model's mean nats exceed those of the true law, on the same draws, by less than 0.05 a symbol, and are not below them by
-    more than 400 draws allow (0.02).
+    On n = 400 held-out samples, seed 0, the model's mean nats exceed those of the true distribution by less
+    than 0.05 per subpixel, and are below them by at most the sampling error (0.02).
     """
     x, log_p = copies(2400, 4)
     torch.manual_seed(0)
@@ -155,7 +163,7 @@ def test_training_reaches_the_entropy_of_a_correlated_world() -> None:
 
 
 def copies(n: int, side: int) -> tuple[Tensor, Tensor]:
-    """Pictures whose law is a small table, and their log p: p(x_i) = 0.1 / 3 + 0.6 [left] + 0.3 [above]; zeros stand outside."""
+    """Pictures with p(x_i) = 0.1 / 3 + 0.6 [left] + 0.3 [above], 0 outside the border, and their log p."""
     x, log_p = torch.zeros(n, side + 1, side + 1, dtype=torch.int64), torch.zeros(n)
     u = Rng(0, n).uniform(side, side)
     for i, j in product(range(1, side + 1), repeat=2):
@@ -168,15 +176,16 @@ def copies(n: int, side: int) -> tuple[Tensor, Tensor]:
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 4, 4)])
-def test_the_pixelcnn_page_samples_measures_and_is_guided(shape: tuple[int, int, int]) -> None:
+def test_gated_pixelcnn_samples_with_guidance_and_has_a_likelihood(shape: tuple[int, int, int]) -> None:
     model = gated_pixelcnn(Pixels(17, shape), classes=10, size="tiny")
     drawn = model.sample(2, 3, Guided(Ancestral(), 2.0))
     likelihood = model.log_prob(drawn.tensor, torch.tensor([3, 3]))
     assert (likelihood.kind, likelihood.measure) == ("exact", "mass")
-    assert likelihood.bits_per_dim.mean().item() == pytest.approx(math.log2(17), abs=1)  # untrained: near uniform
+    # untrained: near uniform
+    assert likelihood.bits_per_dim.mean().item() == pytest.approx(math.log2(17), abs=1)
 
 
-def test_the_gpt_page_continues_a_prompt() -> None:
+def test_gpt_continues_a_prompt() -> None:
     model = gpt(Bytes(12), size="tiny")
     prompt = torch.tensor([list(b"abc"), list(b"xyz")])
     assert [s[:3] for s in model.sample(2, prompt).decode()] == ["abc", "xyz"]

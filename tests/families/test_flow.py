@@ -1,4 +1,4 @@
-"""Laws of the flow family: an exact density, an exact sampler, independent rows."""
+"""Normalizing flows: exact density, exact sampler, independent rows."""
 
 import math
 from pathlib import Path
@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from morphogen.component import ConfigError, build, describe
+from morphogen.component import ConfigError, from_config, to_config
 from morphogen.conditioning.guidance import Guided
 from morphogen.conditioning.label import Label
 from morphogen.contract import Batch, Context, Encoded, Unsupported
-from morphogen.families.flow import ActNorm, Chain, Coupling, Flow, Inverse, MultiScale, SingleScale
+from morphogen.families.flow import ActNorm, Chain, Coupling, Flow, FlowSampler, MultiScale, SingleScale
 from morphogen.model import Model, load, save
 from morphogen.networks.mlp import MLP
 from morphogen.numerics.randomness import Rng
@@ -55,13 +55,15 @@ def test_density_integrates_to_one() -> None:
         normal = -0.5 * grid.square().sum(1) - math.log(2 * math.pi)
     cell = (axis[1] - axis[0]) ** 2
     assert abs(log_p.exp().sum() * cell - 1) <= 2e-3
-    assert (log_p - normal)[grid.norm(dim=1) < 1].abs().max() > 0.1, "the flow was to be away from the identity"
+    assert (log_p - normal)[grid.norm(dim=1) < 1].abs().max() > 0.1, (
+        "the perturbed flow must differ from the identity"
+    )
 
 
 def test_fits_a_mixture_of_gaussians() -> None:
-    """On 1/2 N((-1, 0), 0.5^2) + 1/2 N((1, 0), 0.5^2), held-out log-likelihood comes within 0.1 nats of the truth.
+    """On 1/2 N((-1, 0), 0.5^2) + 1/2 N((1, 0), 0.5^2), the held-out log-likelihood is close to the truth.
 
-    n = 4096 held-out rows: the standard error of the mean difference is below 0.01 nats.
+    Within 0.1 nats; n = 4096 held-out samples: the standard error of the mean difference is below 0.01 nats.
     """
     generator = torch.Generator().manual_seed(1)
 
@@ -70,8 +72,8 @@ def test_fits_a_mixture_of_gaussians() -> None:
         return torch.randn(n, 2, generator=generator) * 0.5 + torch.cat([side, 0 * side], 1)
 
     def truth(x: Tensor) -> Tensor:
-        apart = torch.stack([-(x - torch.tensor([m, 0.0])).square().sum(1) / 0.5 for m in (-1.0, 1.0)])
-        return apart.logsumexp(0) - math.log(2) - math.log(2 * math.pi * 0.25)
+        components = torch.stack([-(x - torch.tensor([m, 0.0])).square().sum(1) / 0.5 for m in (-1.0, 1.0)])
+        return components.logsumexp(0) - math.log(2) - math.log(2 * math.pi * 0.25)
 
     torch.manual_seed(0)
     flow = Flow(SingleScale(2, width=32, layers=1, couplings=6))
@@ -88,14 +90,17 @@ def test_fits_a_mixture_of_gaussians() -> None:
     held_out = draw(4096)
     with torch.no_grad():
         gap = (truth(held_out) - flow.log_prob(encoded(held_out), None, Rng(0, 4096)).nats).mean()
-        drawn = Inverse()(flow, (2,), None, Rng(3, 4096))
+        samples = FlowSampler()(flow, (2,), None, Rng(3, 4096))
     assert -0.03 <= gap <= 0.1  # below 0 only by the sampling error of a Kullback-Leibler divergence
-    assert abs(truth(drawn).mean() - truth(held_out).mean()) <= 0.3
+    assert abs(truth(samples).mean() - truth(held_out).mean()) <= 0.3
 
 
 def test_actnorm_starts_with_mean_zero_and_variance_one() -> None:
     torch.manual_seed(0)
-    x = torch.randn(64, 3, 5, 5) * torch.tensor([0.1, 1.0, 20.0])[:, None, None] + torch.tensor([5.0, 0.0, -7.0])[:, None, None]
+    x = (
+        torch.randn(64, 3, 5, 5) * torch.tensor([0.1, 1.0, 20.0])[:, None, None]
+        + torch.tensor([5.0, 0.0, -7.0])[:, None, None]
+    )
     flow = Flow(ActNorm(3))
     flow.prepare(encoded(x), None, Rng(0, 64))
     z, _ = flow.bijection(x, None)
@@ -106,10 +111,12 @@ def test_prepare_reaches_every_actnorm_at_every_scale() -> None:
     model = realnvp(PIXELS, 0, "tiny")
     model.prepare(Batch(pictures(32)), Rng(0, 32))
     norms = [m for m in model.modules() if isinstance(m, ActNorm)]
-    assert len(norms) == 7 and norms[0].shift.abs().min() > 0  # 2 checkerboard, 2 channel, 3 at the last scale
-    x, _ = model.observe(Batch(pictures(32)), Rng(0, 32))
+    assert (
+        len(norms) == 7 and norms[0].shift.abs().min() > 0
+    )  # 2 checkerboard, 2 channel, 3 at the last scale
+    x, _ = model.encode_batch(Batch(pictures(32)), Rng(0, 32))
     z, _ = model.objective.bijection(x.x, None)
-    assert z.mean().abs() <= 0.1 and (z.std() - 1).abs() <= 0.1  # couplings still are the identity
+    assert z.mean().abs() <= 0.1 and (z.std() - 1).abs() <= 0.1  # couplings are still the identity
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 32, 32)])
@@ -129,24 +136,26 @@ def test_a_sample_does_not_depend_on_its_batch(indices: list[int]) -> None:
     labels = model.conditioner(torch.arange(8)) if model.conditioner is not None else None
     assert labels is not None
     with torch.no_grad():
-        whole = Inverse()(model.objective, shape, labels, together)
-        part = Inverse()(model.objective, shape, labels[torch.tensor(indices)], Rng(5, torch.tensor(indices)))
-    assert (part - whole[indices]).abs().max() <= 1e-5
+        batch = FlowSampler()(model.objective, shape, labels, together)
+        part = FlowSampler()(
+            model.objective, shape, labels[torch.tensor(indices)], Rng(5, torch.tensor(indices))
+        )
+    assert (part - batch[indices]).abs().max() <= 1e-5
 
 
-def test_the_density_returns_a_sample_to_its_noise() -> None:
-    """What the sampler draws, the density's own map takes back to the sampler's noise, row by row."""
+def test_the_bijection_maps_a_sample_back_to_its_noise() -> None:
+    """The forward map recovers the noise of the sampler, row by row."""
     model = digits_model()
     z = Rng(2, 6, ()).normal(1, 8, 8)
     with torch.no_grad():
-        x = Inverse()(model.objective, (1, 8, 8), None, Rng(2, 6, ()))
+        x = FlowSampler()(model.objective, (1, 8, 8), None, Rng(2, 6, ()))
         back, _ = model.objective.bijection(x, None)
     assert (back - z).abs().max() <= 1e-4
 
 
 def test_temperature_scales_the_noise() -> None:
     flow = Flow(Chain((ActNorm(2),)))
-    warm, cold = (Inverse(t)(flow, (2,), None, Rng(0, 4)) for t in (1.0, 0.5))
+    warm, cold = (FlowSampler(t)(flow, (2,), None, Rng(0, 4)) for t in (1.0, 0.5))
     assert torch.allclose(cold, 0.5 * warm)
 
 
@@ -169,9 +178,9 @@ def test_exact_density_of_x_but_a_bound_on_the_mass_of_pixels() -> None:
 
 
 def test_the_bound_is_below_the_exact_mass() -> None:
-    """One pixel, a normal law of its logit: the mean bound is below the log of the bin's mass, by numerical integration.
+    """One pixel with a normal logit: the mean bound is below the numerically integrated log mass of the bin.
 
-    n = 2000 noises a level, seed 0; 4 standard errors.
+    n = 2000 noise samples per level, seed 0; 4 standard errors.
     """
     pixels = Pixels(4, (1, 1, 1))
     flow = Flow(ActNorm(1))
@@ -183,48 +192,62 @@ def test_the_bound_is_below_the_exact_mass() -> None:
     for k in range(4):
         s = 0.05 + 0.9 * (k + u) / 4
         z = (s.logit() + 0.4) * math.exp(-0.3)
-        mass = ((-0.5 * z**2).exp() / math.sqrt(2 * math.pi) * math.exp(-0.3) / (s * (1 - s))).mean() * 0.9 / 4
+        mass = (
+            ((-0.5 * z**2).exp() / math.sqrt(2 * math.pi) * math.exp(-0.3) / (s * (1 - s))).mean() * 0.9 / 4
+        )
         medium = torch.full((rows, 1, 1, 1), k * 2 / 3 - 1)
         bound = model.log_prob(medium, batch=rows).nats.double()
         assert bound.mean() <= mass.log() + 4 * bound.std() / math.sqrt(rows)
         assert abs(bound.exp().mean() - mass) <= 4 * bound.exp().std() / math.sqrt(rows) + 1e-6
 
 
-def test_guidance_is_refused() -> None:
+def test_guidance_raises() -> None:
     with pytest.raises(Unsupported, match="no network to guide"):
-        digits_model().sample(2, 1, Guided(Inverse(), 3.0))
+        digits_model().sample(2, 1, Guided(FlowSampler(), 3.0))
 
 
 @pytest.mark.parametrize(
     "model",
     [
-        Model(Flow(MultiScale((1, 8, 8), 8, 1, 2, 2, 4, grid=4)), Logit(Dequantised(PIXELS)), Label(10, 4)),
-        Model(Flow(Chain((ActNorm(1), Coupling(MLP(1, 2, 4, 1), "checkerboard", 1)))), Dequantised(Pixels(4, (1, 1, 1)))),
+        Model(
+            Flow(MultiScale((1, 8, 8), 8, 1, 2, 2, 4, max_resolution=4)),
+            Logit(Dequantised(PIXELS)),
+            Label(10, 4),
+        ),
+        Model(
+            Flow(Chain((ActNorm(1), Coupling(MLP(1, 2, 4, 1), "checkerboard", 1)))),
+            Dequantised(Pixels(4, (1, 1, 1))),
+        ),
     ],
     ids=["from numbers", "from parts"],
 )
-def test_saved_and_loaded_it_is_the_same(model: Model, tmp_path: Path) -> None:
+def test_save_and_load_are_the_same_model(model: Model, tmp_path: Path) -> None:
     randomise(model)
     save(model, tmp_path)
     again = load(tmp_path)
-    assert describe(again) == describe(model) and describe(build(describe(model))) == describe(model)
+    assert to_config(again) == to_config(model) and to_config(from_config(to_config(model))) == to_config(
+        model
+    )
     assert again.state_dict().keys() == model.state_dict().keys()
-    assert all(torch.equal(a, b) for a, b in zip(again.state_dict().values(), model.state_dict().values(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(again.state_dict().values(), model.state_dict().values(), strict=True)
+    )
 
 
-def test_pictures_that_cannot_be_halved_are_refused() -> None:
-    with pytest.raises(ConfigError, match="no multiple of 8"):
+def test_images_that_cannot_be_halved_raise() -> None:
+    with pytest.raises(ConfigError, match="not a multiple of 8"):
         MultiScale((1, 28, 28), 8, 1, 1, scales=4)
 
 
-def test_a_context_without_a_vector_is_no_context() -> None:
+def test_a_context_without_a_vector_equals_none() -> None:
     model = digits_model().eval()
     x = torch.randn(2, 1, 8, 8)
     with torch.no_grad():
         assert torch.equal(model.objective.bijection(x, None)[0], model.objective.bijection(x, Context())[0])
 
 
-def test_latent_flow_trains_its_prior_and_leaves_the_first_stage_alone() -> None:
+def test_latent_flow_trains_its_prior_and_not_the_first_stage() -> None:
     torch.manual_seed(0)
     staged = latent_flow(PIXELS, 10, "tiny")
     randomise(staged.last.objective)
@@ -237,10 +260,10 @@ def test_latent_flow_trains_its_prior_and_leaves_the_first_stage_alone() -> None
     assert (likelihood.kind, likelihood.measure) == ("lower_bound", "mass")
 
 
-def test_latent_flow_with_an_identity_prior_has_the_autoencoders_own_bound() -> None:
-    """Untrained, the flow is N(0, I): the first stage's prior. Both bounds estimate one number, from noise of their own.
+def test_latent_flow_with_an_identity_prior_has_the_bound_of_the_autoencoder() -> None:
+    """An untrained flow is N(0, I), the prior of the first stage: both bounds estimate the same value.
 
-    n = 2000 noises of one picture, seed 0; two-sided at 4.5 standard errors.
+    n = 2000 independent noise samples for one image, seed 0; two-sided at 4.5 standard errors.
     """
     torch.manual_seed(0)
     staged = latent_flow(PIXELS, 0, "tiny")

@@ -1,4 +1,4 @@
-"""WGAN-GP's laws: who is moved by whose loss, and what the penalty is on critics whose gradient is known."""
+"""WGAN-GP: which loss trains which player, and the penalty of critics with a known gradient."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from morphogen.component import Component, ConfigError
 from morphogen.conditioning.label import Label
 from morphogen.contract import Batch, Context, Unsupported
-from morphogen.families.gan import GradientPenalty, Push, Wasserstein
+from morphogen.families.gan import GANSampler, GradientPenalty, Wasserstein
 from morphogen.model import Model, load, save
 from morphogen.networks.resnet_gan import ResNetCritic, ResNetGenerator
 from morphogen.numerics.randomness import Rng
@@ -18,7 +18,7 @@ SHAPES = [((1, 8, 8), 17), ((1, 28, 28), 256), ((3, 32, 32), 256)]
 
 
 class LinearCritic(Component, nn.Module):
-    """D(x) = w . x, whose gradient is w everywhere."""
+    """D(x) = w . x, with gradient w everywhere."""
 
     def __init__(self, dims: int, norm: float):
         super().__init__()
@@ -31,14 +31,14 @@ class LinearCritic(Component, nn.Module):
 
 
 class SquareCritic(Component, nn.Module):
-    """D(x) = |x|^2 / 2, whose gradient is x: the penalty shows where it was taken."""
+    """D(x) = |x|^2 / 2, with gradient x: the penalty reveals where it was evaluated."""
 
     def forward(self, x: Tensor, context: Context | None = None) -> Tensor:
         return 0.5 * x.square().flatten(1).sum(1)
 
 
-def awake(model: Model) -> Model:
-    """Off the starting point: a FiLM at zero hides what lies before it."""
+def perturbed(model: Model) -> Model:
+    """Random parameters: at initialization a FiLM of zeros blocks the gradient of the condition."""
     torch.manual_seed(1)
     for p in model.parameters():
         nn.init.normal_(p, std=0.15)
@@ -59,14 +59,19 @@ def test_the_penalty_of_a_linear_critic_is_known(norm: float) -> None:
     assert torch.allclose(gradient, 20 * (norm - 1) * critic.w.detach() / norm, atol=1e-4)
 
 
-def test_the_penalty_is_taken_on_the_line_between_the_two_laws() -> None:
-    """Gradient x at x, real 0, fake of norm 5: E (5 a - 1)^2 = 25/3 - 4; n = 4000, seed 2, within 4 standard errors."""
+def test_the_penalty_is_evaluated_between_real_and_generated_samples() -> None:
+    """D has gradient x; real 0, fake of norm 5: E (5 a - 1)^2 = 25/3 - 4.
+
+    n = 4000, seed 2, within 4 standard errors.
+    """
     n, fake = 4000, torch.tensor([[3.0, 4.0]])
-    term = GradientPenalty(1.0)(SquareCritic(), torch.zeros(n, 2), fake.expand(n, 2), None, Rng(2, n)).detach()
+    term = GradientPenalty(1.0)(
+        SquareCritic(), torch.zeros(n, 2), fake.expand(n, 2), None, Rng(2, n)
+    ).detach()
     assert abs(term.mean() - (25 / 3 - 4)) <= 4 * term.std() / n**0.5 and 15 < term.max() <= 16
 
 
-def test_a_critic_without_slope_has_a_finite_gradient() -> None:
+def test_a_constant_critic_has_a_finite_gradient() -> None:
     critic = LinearCritic(4, 1.0)
     with torch.no_grad():
         critic.w.zero_()
@@ -76,8 +81,10 @@ def test_a_critic_without_slope_has_a_finite_gradient() -> None:
 
 
 @pytest.mark.parametrize(("shape", "levels"), SHAPES)
-def test_gradient_reaches_every_parameter_in_its_own_turn_and_no_other(shape: tuple[int, int, int], levels: int) -> None:
-    model = awake(wgan_gp(Pixels(levels, shape), classes=10, size="tiny"))
+def test_each_turn_trains_all_parameters_of_its_player_and_no_others(
+    shape: tuple[int, int, int], levels: int
+) -> None:
+    model = perturbed(wgan_gp(Pixels(levels, shape), classes=10, size="tiny"))
     players = model.players()
     for player, own in players.items():
         for p in model.parameters():
@@ -85,15 +92,15 @@ def test_gradient_reaches_every_parameter_in_its_own_turn_and_no_other(shape: tu
             p.requires_grad_(any(p is q for q in own))
         model(batch_of(shape), Rng(0, 6), player).total.mean().backward()
         for name, p in model.named_parameters():
-            heard = p.grad is not None and bool(p.grad.any())
-            assert heard == any(p is q for q in own), f"{player}: {name}"
+            trained = p.grad is not None and bool(p.grad.any())
+            assert trained == any(p is q for q in own), f"{player}: {name}"
 
 
 def test_the_critic_never_trains_the_generators_embedding() -> None:
     pixels = Pixels(17, (1, 8, 8))
     generator, critic = ResNetGenerator(4, pixels.shape, (8, 8), 5), ResNetCritic(pixels.shape, (8, 8), 0, 5)
     objective = Wasserstein(generator, critic, 4, GradientPenalty(), 2)
-    model = awake(Model(objective, pixels, Label(10, 5)))
+    model = perturbed(Model(objective, pixels, Label(10, 5)))
     embedding = model.conditioner.embedding.weight
     assert [any(p is embedding for p in own) for own in model.players().values()] == [True, False]
     model(batch_of(pixels.shape), Rng(0, 6), "critic").total.mean().backward()
@@ -102,32 +109,45 @@ def test_the_critic_never_trains_the_generators_embedding() -> None:
     assert embedding.grad is not None and embedding.grad[:6].any(1).all()
 
 
-def test_the_losses_are_opposed_and_turns_count_the_critics_steps() -> None:
+def test_the_losses_are_opposed_and_turns_follow_critic_steps() -> None:
     paper = wgan_gp(Pixels(17, (1, 8, 8)), size="paper")
-    assert paper.objective.turns == ("critic",) * 5 + ("generator",) and next(iter(paper.players())) == "generator"
-    model = awake(wgan_gp(Pixels(17, (1, 8, 8)), size="tiny"))
+    assert (
+        paper.objective.turns == ("critic",) * 5 + ("generator",)
+        and next(iter(paper.players())) == "generator"
+    )
+    model = perturbed(wgan_gp(Pixels(17, (1, 8, 8)), size="tiny"))
     medium = Batch(batch_of((1, 8, 8)).medium)
     critic, generator = [model(medium, Rng(0, 6), player) for player in ("critic", "generator")]
     real = model.objective.critic(medium.medium, None)
     assert torch.allclose(critic.terms["wasserstein"], -generator.terms["adversarial"] - real, atol=1e-6)
-    assert set(critic.terms) == {"wasserstein", "penalty"} and all(t.shape == (6,) for t in critic.terms.values())
+    assert set(critic.terms) == {"wasserstein", "penalty"} and all(
+        t.shape == (6,) for t in critic.terms.values()
+    )
 
 
 @pytest.mark.parametrize(("shape", "levels"), SHAPES)
-def test_rows_and_samples_stand_alone(shape: tuple[int, int, int], levels: int) -> None:
-    model, three = awake(wgan_gp(Pixels(levels, shape), classes=10, size="tiny")), torch.tensor([3])
+def test_rows_and_samples_are_independent_of_their_batch(shape: tuple[int, int, int], levels: int) -> None:
+    model, three = perturbed(wgan_gp(Pixels(levels, shape), classes=10, size="tiny")), torch.tensor([3])
     batch = batch_of(shape)
     for player in model.players():
-        whole = model(batch, Rng(0, 6), player).total
-        assert torch.allclose(model(batch[3:4], Rng(0, three), player).total, whole[3:4], rtol=1e-4, atol=1e-5)
+        losses = model(batch, Rng(0, 6), player).total
+        assert torch.allclose(
+            model(batch[3:4], Rng(0, three), player).total, losses[3:4], rtol=1e-4, atol=1e-5
+        )
     context = model.conditioner(batch.condition)
-    together = Push()(model.objective, shape, context, Rng(1, 6))
-    assert torch.allclose(Push()(model.objective, shape, context[3:4], Rng(1, three)), together[3:4], atol=1e-5)
-    assert together.shape == (6, *shape) and together.abs().max() <= 1 and not torch.equal(together[0], together[1])
+    together = GANSampler()(model.objective, shape, context, Rng(1, 6))
+    assert torch.allclose(
+        GANSampler()(model.objective, shape, context[3:4], Rng(1, three)), together[3:4], atol=1e-5
+    )
+    assert (
+        together.shape == (6, *shape)
+        and together.abs().max() <= 1
+        and not torch.equal(together[0], together[1])
+    )
 
 
-def test_the_label_is_heard_by_both_players() -> None:
-    model = awake(wgan_gp(Pixels(17, (1, 8, 8)), classes=10, size="tiny"))
+def test_both_players_depend_on_the_label() -> None:
+    model = perturbed(wgan_gp(Pixels(17, (1, 8, 8)), classes=10, size="tiny"))
     batch = batch_of((1, 8, 8))
     one, other = [model.conditioner(c) for c in (batch.condition, batch.condition.roll(1))]
     assert (model.objective.critic(batch.medium, one) != model.objective.critic(batch.medium, other)).all()
@@ -143,11 +163,11 @@ def test_save_and_load_are_the_same_model(tmp_path) -> None:
     assert torch.equal(again.sample(3, 7, seed=2).tensor, model.sample(3, 7, seed=2).tensor)
 
 
-def test_there_is_no_likelihood_and_it_says_what_to_ask_instead() -> None:
-    with pytest.raises(Unsupported, match="compare its samples"):
+def test_log_prob_is_unsupported_and_names_an_alternative() -> None:
+    with pytest.raises(Unsupported, match="evaluate its samples"):
         wgan_gp(Pixels(17, (1, 8, 8)), size="tiny").log_prob(batch_of((1, 8, 8)).medium)
 
 
-def test_a_picture_that_cannot_be_halved_is_refused() -> None:
+def test_an_image_that_cannot_be_halved_raises() -> None:
     with pytest.raises(ConfigError, match="cannot be halved 2 times"):
         ResNetCritic((1, 10, 10), (8, 8, 8))

@@ -1,4 +1,4 @@
-"""The VAE's laws: its bound is exact where the posterior is, below elsewhere, and a latent model's bound is its own."""
+"""VAE: the bound is exact for the true posterior and lower otherwise; the bound of a latent model."""
 
 import math
 
@@ -6,37 +6,50 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from morphogen.closed_form import LinearGaussian
 from morphogen.component import Component, ConfigError
-from morphogen.contract import Autoencoder, Batch, Context, Encoded, Likelihood, Losses, Objective, Representation, owned
-from morphogen.families.vae import VAE, DiscretizedLogistic, Gaussian, Prior
+from morphogen.contract import (
+    Autoencoder,
+    Batch,
+    Context,
+    Encoded,
+    Likelihood,
+    Losses,
+    Objective,
+    Representation,
+    owned,
+)
+from morphogen.families.vae import VAE, DiscretizedLogistic, Gaussian, VAESampler
 from morphogen.model import Model, load, save
 from morphogen.networks.convnet import ConvDecoder, ConvEncoder, halvings
-from morphogen.numerics.distributions import discretized, gaussian_log_prob
+from morphogen.numerics.distributions import discretized_log_mass, gaussian_log_prob
 from morphogen.numerics.randomness import Rng
-from morphogen.numerics.tensors import sum_rows
+from morphogen.numerics.tensors import sum_except_batch
 from morphogen.representations.latent import Latent
 from morphogen.representations.pixels import Pixels
 from morphogen.systems.vae import vae
-from morphogen.worlds import LinearGaussian
 
-# Orthogonal columns: the true posterior is then a diagonal Gaussian, as the family of q is.
-WORLD = LinearGaussian(torch.tensor([[1.0, 0.5], [2.0, -0.25], [-1.0, 0.0]]), torch.tensor([0.3, -1.0, 2.0]), sigma=0.7)
+# Orthogonal columns, so that the true posterior is a diagonal Gaussian, like q.
+TRUTH = LinearGaussian(
+    torch.tensor([[1.0, 0.5], [2.0, -0.25], [-1.0, 0.0]]), torch.tensor([0.3, -1.0, 2.0]), sigma=0.7
+)
 
 
 class Affine(Component, nn.Module):
-    """x -> a x + b, with more numbers beside that do not depend on x."""
+    """x -> a x + b, optionally concatenated with constants."""
 
-    def __init__(self, weight: Tensor, bias: Tensor, beside: Tensor | None = None):
+    def __init__(self, weight: Tensor, bias: Tensor, constants: Tensor | None = None):
         super().__init__()
-        self.weight, self.bias, self.beside = nn.Parameter(weight.float()), bias.float(), beside
+        self.weight, self.bias = nn.Parameter(weight.float()), bias.float()
+        self.constants = constants
 
     def forward(self, x: Tensor, context: Context | None = None) -> Tensor:
         y = x @ self.weight.T + self.bias
-        return y if self.beside is None else torch.cat([y, self.beside.float().expand(len(x), -1)], 1)
+        return y if self.constants is None else torch.cat([y, self.constants.float().expand(len(x), -1)], 1)
 
 
 class Points(Representation):
-    """The medium itself."""
+    """The identity representation of points."""
 
     discrete = medium_discrete = False
 
@@ -55,25 +68,27 @@ class Points(Representation):
 
 
 class StandardNormal(Objective):
-    """The prior a VAE has, as a second stage."""
+    """The prior of a VAE, as a second stage."""
 
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
-        return Losses({"nats": -sum_rows(gaussian_log_prob(x.x))})
+        return Losses({"nats": -sum_except_batch(gaussian_log_prob(x.x))})
 
     def log_prob(self, x: Encoded, context: Context | None, rng: Rng) -> Likelihood:
-        return Likelihood(sum_rows(gaussian_log_prob(x.x)), x.dims, "exact", "density")
+        return Likelihood(sum_except_batch(gaussian_log_prob(x.x)), x.dims, "exact", "density")
 
-    def sampler(self) -> Prior:
-        return Prior()
+    def default_sampler(self) -> VAESampler:
+        return VAESampler()
 
 
 def linear(shift: float = 0.0, log_scale: float = 0.0, samples: int = 1) -> VAE:
-    """The world's own decoder; its true posterior, moved by `shift` and widened by exp(log_scale)."""
-    inverse = torch.linalg.inv(WORLD.weight.T @ WORLD.weight + WORLD.sigma**2 * torch.eye(2, dtype=torch.float64))
-    pull = inverse @ WORLD.weight.T
-    log_sigma = 0.5 * (WORLD.sigma**2 * inverse).diagonal().log() + log_scale
-    encoder = Affine(pull, -pull @ WORLD.mean + shift, log_sigma)
-    return VAE(encoder, Affine(WORLD.weight, WORLD.mean), Gaussian(WORLD.sigma), (2,), bound_samples=samples)
+    """A VAE with the true decoder and the true posterior, shifted by `shift` and scaled by exp(log_scale)."""
+    inverse = torch.linalg.inv(
+        TRUTH.weight.T @ TRUTH.weight + TRUTH.sigma**2 * torch.eye(2, dtype=torch.float64)
+    )
+    gain = inverse @ TRUTH.weight.T
+    log_sigma = 0.5 * (TRUTH.sigma**2 * inverse).diagonal().log() + log_scale
+    encoder = Affine(gain, -gain @ TRUTH.mean + shift, log_sigma)
+    return VAE(encoder, Affine(TRUTH.weight, TRUTH.mean), Gaussian(TRUTH.sigma), (2,), bound_samples=samples)
 
 
 def bound(objective: VAE, x: Tensor, seed: int = 0) -> Likelihood:
@@ -84,19 +99,22 @@ def digits(n: int = 6) -> Batch:
     return Batch(torch.round(Rng(5, n).uniform(1, 8, 8) * 16) / 8 - 1, torch.arange(n) % 10)
 
 
-def test_the_true_posterior_makes_the_bound_exact_in_every_row_and_draw() -> None:
-    x = WORLD.sample(Rng(1, 200))
+def test_the_true_posterior_makes_the_bound_exact_for_every_sample() -> None:
+    x = TRUTH.sample(Rng(1, 200))
     for samples in (1, 4):
-        assert (bound(linear(samples=samples), x).nats - WORLD.log_prob(x)).abs().max() <= 1e-4
+        assert (bound(linear(samples=samples), x).nats - TRUTH.log_prob(x)).abs().max() <= 1e-4
 
 
 @pytest.mark.parametrize(("shift", "log_scale"), [(0.2, 0.0), (0.0, 0.4), (-0.1, -0.4)])
-def test_any_other_posterior_loses_its_divergence_from_the_true_one(shift: float, log_scale: float) -> None:
-    """n = 20000 rows, seed 2: the mean gap is KL(q || p(z | x)) within 4 standard errors, and the losses' ELBO agrees."""
-    x, objective = WORLD.sample(Rng(2, 20000)), linear(shift, log_scale)
-    variance = WORLD.posterior(x[:1])[1].diagonal()
+def test_any_other_posterior_lowers_the_bound_by_its_kl_divergence(shift: float, log_scale: float) -> None:
+    """The mean gap is KL(q || p(z | x)) within 4 standard errors, for `log_prob` and for the loss.
+
+    n = 20000 rows, seed 2.
+    """
+    x, objective = TRUTH.sample(Rng(2, 20000)), linear(shift, log_scale)
+    variance = TRUTH.posterior(x[:1])[1].diagonal()
     kl = (0.5 * (math.exp(2 * log_scale) - 1 - 2 * log_scale + shift**2 / variance)).sum()
-    exact = WORLD.log_prob(x)
+    exact = TRUTH.log_prob(x)
     losses = objective.losses(Points((3,)).encode(x, Rng(0, len(x))), None, Rng(2, len(x)), "model")
     for nats in (bound(objective, x, 2).nats, -losses.total):
         gap = (exact - nats).detach()
@@ -105,57 +123,72 @@ def test_any_other_posterior_loses_its_divergence_from_the_true_one(shift: float
 
 
 def test_more_samples_tighten_the_bound() -> None:
-    """n = 20000 rows, seed 3; k = 1, 4, 32: each step up, and the last to the truth, is above 0 by 4 standard errors."""
-    x = WORLD.sample(Rng(3, 20000))
+    """k = 1, 4, 32: each increase, and the last gap to the truth, exceeds 0 by 4 standard errors.
+
+    n = 20000 rows, seed 3.
+    """
+    x = TRUTH.sample(Rng(3, 20000))
     one, four, many = [bound(linear(0.2, 0.4, k), x, 3).nats.detach().double() for k in (1, 4, 32)]
-    for higher, lower in ((four, one), (many, four), (WORLD.log_prob(x), many)):
+    for higher, lower in ((four, one), (many, four), (TRUTH.log_prob(x), many)):
         step = higher - lower
         assert step.mean() > 4 * step.std() / len(x) ** 0.5
 
 
 def test_stderr_covers_the_error_of_an_importance_weighted_bound() -> None:
-    """n = 2000 rows, k = 64, seed 4: the truth lies within 3 standard errors of at least 95 % of the rows."""
-    x = WORLD.sample(Rng(4, 2000))
-    of = bound(linear(0.05, 0.2, 64), x, 4)
-    assert of.stderr is not None and ((of.nats - WORLD.log_prob(x)).abs() <= 3 * of.stderr).double().mean() >= 0.95
+    """n = 2000 rows, k = 64, seed 4: the truth is within 3 standard errors for at least 95 % of the rows."""
+    x = TRUTH.sample(Rng(4, 2000))
+    estimate = bound(linear(0.05, 0.2, 64), x, 4)
+    assert estimate.stderr is not None
+    covered = (estimate.nats - TRUTH.log_prob(x)).abs() <= 3 * estimate.stderr
+    assert covered.double().mean() >= 0.95
     assert bound(linear(), x).stderr is None
 
 
-def test_beta_weighs_the_divergence_and_not_the_measured_bound() -> None:
-    x, plain, heavy = Points((3,)).encode(WORLD.sample(Rng(1, 9)), Rng(0, 9)), linear(0.3), linear(0.3)
+def test_beta_weights_the_kl_term_and_not_the_reported_bound() -> None:
+    x, plain, heavy = Points((3,)).encode(TRUTH.sample(Rng(1, 9)), Rng(0, 9)), linear(0.3), linear(0.3)
     heavy.beta = 4.0
     one, four = [o.losses(x, None, Rng(0, 9), "model") for o in (plain, heavy)]
-    assert torch.equal(four.terms["kl"], 4 * one.terms["kl"]) and torch.equal(four.metrics["bound"], one.metrics["bound"])
+    assert torch.equal(four.terms["kl"], 4 * one.terms["kl"]) and torch.equal(
+        four.metrics["bound"], one.metrics["bound"]
+    )
     assert torch.allclose(-one.total, one.metrics["bound"])
     assert torch.equal(plain.log_prob(x, None, Rng(0, 9)).nats, heavy.log_prob(x, None, Rng(0, 9)).nats)
 
 
-def test_latents_under_the_standard_prior_have_the_first_stages_own_bound() -> None:
-    """n = 20000 rows, seed 5: two draws of one bound, so the means agree within 4 standard errors of their difference."""
+def test_latents_with_the_standard_prior_have_the_bound_of_the_first_stage() -> None:
+    """Two estimates of one bound: their means agree within 4 standard errors of the difference.
+
+    n = 20000 rows, seed 5.
+    """
     first = Model(linear(0.2, 0.3), Points((3,)))
     second = Model(StandardNormal(), Latent(first))
-    x = WORLD.sample(Rng(5, 20000))
+    x = TRUTH.sample(Rng(5, 20000))
     own, latent = [m.log_prob(x, seed=s, batch=20000) for m, s in ((first, 5), (second, 6))]
     gap = own.nats - latent.nats
     assert latent.kind == "lower_bound" and abs(gap.mean()) <= 4 * gap.std() / len(x) ** 0.5
-    assert gap.std() > 0.01  # two draws, not one compared with itself
+    assert gap.std() > 0.01  # two independent estimates
     assert isinstance(first.objective, Autoencoder) and not list(owned(second))
 
 
 @pytest.mark.parametrize("levels", [2, 17, 256])
 def test_discretised_masses_sum_to_one_and_equal_the_plain_formula(levels: int) -> None:
     likelihood, n = DiscretizedLogistic(levels), 64
-    grid = torch.linspace(-1, 1, levels)[:, None, None].expand(-1, n, 1)  # [levels, n, 1]: rows are values, channels are laws
-    h = torch.stack([Rng(0, n).normal() * 1.5, Rng(1, n).normal() * 2 - 2])[None].expand(levels, -1, -1).reshape(levels, 2 * n, 1)
+    # [levels, n, 1]: rows are values, channels are distributions
+    grid = torch.linspace(-1, 1, levels)[:, None, None].expand(-1, n, 1)
+    h = (
+        torch.stack([Rng(0, n).normal() * 1.5, Rng(1, n).normal() * 2 - 2])[None]
+        .expand(levels, -1, -1)
+        .reshape(levels, 2 * n, 1)
+    )
     log_mass = torch.stack([likelihood.log_prob(grid[:, i : i + 1], h[:, [i, n + i]]) for i in range(n)], 1)
     assert (log_mass.double().exp().sum(0) - 1).abs().max() <= 1e-5
     mean, log_s = likelihood._split(h)
-    plain = discretized(grid, mean, log_s, levels, torch.sigmoid)[..., 0]
-    sound = plain > math.log(1e-3)  # where the difference of two cumulatives keeps its digits
-    assert (log_mass - plain)[sound].abs().max() <= 1e-3
+    plain = discretized_log_mass(grid, mean, log_s, levels, torch.sigmoid)[..., 0]
+    accurate = plain > math.log(1e-3)  # the difference of two cdfs is accurate in float32
+    assert (log_mass - plain)[accurate].abs().max() <= 1e-3
 
 
-def test_a_mass_too_small_to_write_down_still_has_a_gradient() -> None:
+def test_a_mass_that_underflows_still_has_a_gradient() -> None:
     h = torch.tensor([[1.0, -6.0]]).requires_grad_()
     log_mass = DiscretizedLogistic(17).log_prob(torch.tensor([[-0.5]]), h)
     (gradient,) = torch.autograd.grad(log_mass, h)
@@ -163,16 +196,16 @@ def test_a_mass_too_small_to_write_down_still_has_a_gradient() -> None:
 
 
 def test_samples_of_a_discretised_logistic_follow_its_masses() -> None:
-    """n = 20000 draws of 5 levels, seed 7: every frequency within 4 standard errors of its mass."""
+    """n = 20000 samples with 5 levels, seed 7: every frequency is within 4 standard errors of its mass."""
     likelihood, n = DiscretizedLogistic(5), 20000
     h = torch.tensor([[0.4, -0.7]])
-    drawn = likelihood.sample(h.expand(n, 2), Rng(7, n))[:, 0]
+    samples = likelihood.sample(h.expand(n, 2), Rng(7, n))[:, 0]
     for value in torch.linspace(-1, 1, 5):
         p = likelihood.log_prob(value.reshape(1, 1), h).exp().item()
-        assert abs((drawn == value).double().mean() - p) <= 4 * (p * (1 - p) / n) ** 0.5
+        assert abs((samples == value).double().mean() - p) <= 4 * (p * (1 - p) / n) ** 0.5
 
 
-def test_a_density_on_a_grid_is_refused() -> None:
+def test_a_density_on_a_grid_raises() -> None:
     encoder, decoder = ConvEncoder((1, 8, 8), (4,), (4, 8)), ConvDecoder((2,), (1, 8, 8), (4, 8))
     model = Model(VAE(encoder, decoder, Gaussian(0.1), (2,)), Pixels(17, (1, 8, 8)))
     with pytest.raises(ConfigError, match="Dequantised"):
@@ -180,19 +213,21 @@ def test_a_density_on_a_grid_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("shape", "levels"), [((1, 8, 8), 17), ((1, 28, 28), 256), ((3, 32, 32), 256)])
-def test_the_page_fits_its_pictures_whole_and_alone(shape: tuple[int, int, int], levels: int) -> None:
-    """Gradient reaches every parameter; a sample and a row's losses do not depend on the batch; load equals save."""
+def test_the_system_fits_every_image_shape_with_independent_rows(
+    shape: tuple[int, int, int], levels: int
+) -> None:
+    """Every parameter has a gradient; samples and losses of a row do not depend on its batch."""
     torch.manual_seed(0)
     model = vae(Pixels(levels, shape), classes=10, size="tiny")
     medium = torch.round(Rng(5, 6).uniform(*shape) * (levels - 1)) * (2 / (levels - 1)) - 1
-    for p in owned(model):  # a FiLM that starts at zero hides what lies before it
+    for p in owned(model):  # at initialization a FiLM of zeros blocks the gradient of the condition
         nn.init.normal_(p, std=0.1)
     batch, two = Batch(medium, torch.arange(6)), torch.tensor([2])
-    whole = model(batch, Rng(0, 6), "model").total
-    assert torch.allclose(model(batch[2:3], Rng(0, two), "model").total, whole[2:3], rtol=1e-4)
-    whole.mean().backward()
+    losses = model(batch, Rng(0, 6), "model").total
+    assert torch.allclose(model(batch[2:3], Rng(0, two), "model").total, losses[2:3], rtol=1e-4)
+    losses.mean().backward()
     assert all(p.grad is not None and p.grad.any() for p in owned(model.objective))
-    for sampler in (Prior(), Prior("sample", 0.7)):
+    for sampler in (VAESampler(), VAESampler("sample", 0.7)):
         four = model.sample(4, torch.arange(4), sampler, seed=1).tensor
         alone = model.sample(1, torch.tensor([3]), sampler, seed=1, indices=torch.tensor([3])).tensor
         assert torch.allclose(four[3:], alone, atol=1e-5) and four.shape == (4, *shape)
@@ -203,11 +238,16 @@ def test_save_and_load_are_the_same_model(tmp_path) -> None:
     save(model, tmp_path)
     again, batch = load(tmp_path), digits()
     assert repr(again) == repr(model)
-    assert torch.equal(again.log_prob(batch.medium, batch.condition).nats, model.log_prob(batch.medium, batch.condition).nats)
+    assert torch.equal(
+        again.log_prob(batch.medium, batch.condition).nats, model.log_prob(batch.medium, batch.condition).nats
+    )
 
 
-def test_a_feature_map_is_a_latent_too() -> None:
-    encoder, decoder = ConvEncoder((3, 16, 8), (6, 4, 2), (4, 8, 8)), ConvDecoder((3, 4, 2), (6, 16, 8), (4, 8, 8))
+def test_a_feature_map_as_latent() -> None:
+    encoder, decoder = (
+        ConvEncoder((3, 16, 8), (6, 4, 2), (4, 8, 8)),
+        ConvDecoder((3, 4, 2), (6, 16, 8), (4, 8, 8)),
+    )
     objective = VAE(encoder, decoder, DiscretizedLogistic(256), (3, 4, 2))
     z, log_q = objective.encode(torch.zeros(2, 3, 16, 8), Rng(0, 2))
     assert z.shape == (2, 3, 4, 2) and log_q.shape == (2,) and objective.decode(z).shape == (2, 3, 16, 8)

@@ -1,4 +1,4 @@
-"""What makes a step quicker changes nothing that is drawn."""
+"""Prepacked weights and compiled steps do not change the samples."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from morphogen.inference import lay_out
+from morphogen.inference import prepack_weights
 from morphogen.model import tensors
 from morphogen.representations.text import Bytes
 from morphogen.systems.llama import llama
@@ -14,19 +14,25 @@ from morphogen.systems.llama import llama
 
 def model():
     torch.manual_seed(0)
-    made = llama(Bytes(16), size="tiny")
-    for p in made.parameters():
+    perturbed = llama(Bytes(16), size="tiny")
+    for p in perturbed.parameters():
         p.data += 0.2 * torch.randn_like(p)
-    return made
+    return perturbed
 
 
-def test_a_layout_changes_no_number_and_no_sample() -> None:
-    before, laid = model(), lay_out(model())
-    assert all(torch.equal(value, tensors(laid)[name]) for name, value in tensors(before).items())
-    moved = [name for name, value in tensors(laid).items() if value.ndim == 2 and value.stride(0) == 1 and value.shape[0] > 1]
-    assert len(moved) == 2 * 2 + 2  # queries, keys and values and the gates of each layer; the embedding and the head
+def test_prepacking_changes_no_value_and_no_sample() -> None:
+    original, prepacked = model(), prepack_weights(model())
+    assert all(torch.equal(value, tensors(prepacked)[name]) for name, value in tensors(original).items())
+    column_major = [
+        name
+        for name, value in tensors(prepacked).items()
+        if value.ndim == 2 and value.stride(0) == 1 and value.shape[0] > 1
+    ]
+    # per layer: queries, keys and values; gates and features. Then the embedding and the head
+    assert len(column_major) == 2 * 2 + 2
     prompt = torch.tensor([[104, 105]]).expand(3, 2)
-    assert torch.equal(before.sample(3, prompt, seed=1).tensor, laid.sample(3, prompt, seed=1).tensor)
+    expected = original.sample(3, prompt, seed=1).tensor
+    assert torch.equal(expected, prepacked.sample(3, prompt, seed=1).tensor)
 
 
 COMPILED = """
@@ -46,6 +52,6 @@ assert torch.equal(plain, model.sample(3, prompt, seed=1).tensor)
 
 
 @pytest.mark.slow
-def test_compiled_steps_draw_what_steps_draw() -> None:
-    """In a process of its own: what holds calls to their annotations here cannot be compiled."""
+def test_compiled_steps_draw_the_same_samples() -> None:
+    """In a separate process, since the type checks of the tests (conftest.py) cannot be compiled."""
     subprocess.run([sys.executable, "-c", COMPILED], check=True, timeout=300)

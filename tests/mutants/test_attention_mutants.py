@@ -1,10 +1,10 @@
-"""What could go wrong in attention unseen: each mutant breaks a law that the systems are held to."""
+"""Mutants of attention and its cache: each must break a law of `check_model`."""
 
 import pytest
 import torch
 
-from laws.test_laws import OF, batch_for
-from morphogen.catalogue import compose
+from laws.test_laws import SPECIMENS, batch_for
+from morphogen.catalogue import build_system
 from morphogen.networks import attention as attention_module
 from morphogen.networks import dot_product
 from morphogen.networks.attention import Attention
@@ -13,41 +13,45 @@ from morphogen.networks.relative_positions import Rotary
 from morphogen.testing import check_model
 
 
-def a_mask_that_lets_the_next_be_seen(monkeypatch):
-    monkeypatch.setattr(dot_product, "_after", lambda q: q.new_full((q.shape[2],) * 2, -torch.inf).triu(2))
+def mask_off_by_one(monkeypatch):
+    monkeypatch.setattr(
+        dot_product, "_causal_bias", lambda q: q.new_full((q.shape[2],) * 2, -torch.inf).triu(2)
+    )
 
 
-def turns_that_begin_anew_at_every_step(monkeypatch):
-    turn = Rotary.turn
-    monkeypatch.setattr(Rotary, "turn", lambda self, x, place: turn(self, x, 0))
+def rotary_offset_ignored(monkeypatch):
+    turn = Rotary.rotate
+    monkeypatch.setattr(Rotary, "rotate", lambda self, x, offset: turn(self, x, 0))
 
 
-def keys_shared_by_other_heads_in_a_step(monkeypatch):
-    def other(q, k, v, causal, bias):
-        heads = (lambda kv: kv.repeat(1, q.shape[1] // kv.shape[1], 1, 1)) if q.shape[2] == 1 else _neighbours(q)
+def wrong_key_head_in_a_step(monkeypatch):
+    def wrong_heads(q, k, v, causal, bias):
+        heads = (
+            (lambda kv: kv.repeat(1, q.shape[1] // kv.shape[1], 1, 1)) if q.shape[2] == 1 else _interleave(q)
+        )
         return attend(q, heads(k), heads(v), causal, bias).transpose(1, 2).flatten(2)
 
-    monkeypatch.setattr(attention_module, "_attend", other)
+    monkeypatch.setattr(attention_module, "_attend", wrong_heads)
 
 
-def a_memory_that_forgets_its_last_key(monkeypatch):
+def last_key_not_cached(monkeypatch):
     append = attention_module.KeyValues.append
 
-    def late(self, keys, values):
+    def append_zeros(self, keys, values):
         return append(self, keys if self.length == 0 else keys * 0, values)
 
-    monkeypatch.setattr(attention_module.KeyValues, "append", late)
+    monkeypatch.setattr(attention_module.KeyValues, "append", append_zeros)
 
 
-def _neighbours(q):
+def _interleave(q):
     return lambda kv: kv.repeat_interleave(q.shape[1] // kv.shape[1], 1)
 
 
 MUTANTS = {
-    a_mask_that_lets_the_next_be_seen: ("gpt", "factorisation_is_causal"),
-    turns_that_begin_anew_at_every_step: ("llama", "cache_equals_recomputation"),
-    keys_shared_by_other_heads_in_a_step: ("llama", "cache_equals_recomputation"),
-    a_memory_that_forgets_its_last_key: ("palm", "cache_equals_recomputation"),
+    mask_off_by_one: ("gpt", "factorisation_is_causal"),
+    rotary_offset_ignored: ("llama", "cache_equals_recomputation"),
+    wrong_key_head_in_a_step: ("llama", "cache_equals_recomputation"),
+    last_key_not_cached: ("palm", "cache_equals_recomputation"),
 }
 
 
@@ -55,18 +59,22 @@ MUTANTS = {
 def test_mutant_is_killed(mutate, monkeypatch):
     system, law = MUTANTS[mutate]
     torch.manual_seed(0)
-    model, batch = compose(system, *OF["text"], "tiny"), batch_for("text")
+    model, batch = build_system(system, *SPECIMENS["text"], "tiny"), batch_for("text")
     mutate(monkeypatch)
     with pytest.raises(AssertionError, match=f"law broken: {law}"):
         check_model(model, batch, [law])
 
 
-def test_a_window_one_too_wide_is_not_the_views(monkeypatch):
-    """The mask of a whole pass and the view of a step are two ways to say one window."""
+def test_mutant_with_a_wrong_window_mask_is_killed(monkeypatch):
+    """The mask of a full pass must agree with the view of the cache in a step."""
     attention, x = Attention(8, 2, window=2), torch.randn(1, 5, 8)
     visible = Attention.visible
-    monkeypatch.setattr(Attention, "visible", lambda self, new, before, like: visible(self, new, before, like).roll(-1, 1).tril())
-    memory = attention.memory(1, 5)
+    monkeypatch.setattr(
+        Attention,
+        "visible",
+        lambda self, new, cached, like: visible(self, new, cached, like).roll(-1, 1).tril(),
+    )
+    cache = attention.make_cache(1, 5)
     with torch.no_grad():
-        steps = torch.cat([attention(x[:, i : i + 1], memory, causal=True) for i in range(5)], 1)
+        steps = torch.cat([attention(x[:, i : i + 1], cache, causal=True) for i in range(5)], 1)
         assert not torch.allclose(steps, attention(x, causal=True), atol=1e-4)

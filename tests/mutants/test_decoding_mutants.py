@@ -1,4 +1,4 @@
-"""What decoding promises is held by tests that notice when it is broken: each mutant here fails the check beside it."""
+"""Mutation tests of decoding: each mutant breaks one property, and the check next to it must fail."""
 
 import importlib.util
 import sys
@@ -11,7 +11,18 @@ import pytest
 import torch
 
 from morphogen.contract import Batch
-from morphogen.families.autoregressive import beam, constraints, contrast, decoding, objective, penalties, rules, span, speculation
+from morphogen.families.autoregressive import (
+    beam,
+    constraints,
+    decoding,
+    objective,
+    penalties,
+    processors,
+    prompt_guidance,
+    speculation,
+    stopping,
+)
+from morphogen.networks.transformer import TransformerCache
 from morphogen.numerics.randomness import Rng
 from morphogen.representations.text import Bytes
 from morphogen.systems.gpt import gpt
@@ -19,197 +30,267 @@ from morphogen.testing import check_model
 
 
 def checks_of(name: str) -> ModuleType:
-    """A file of tests/families, under the name that pytest knows it by: loaded twice, its parts would be registered twice."""
+    """A test file of tests/families, under the name by which pytest knows it, so that it is loaded once."""
     if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[1] / "families" / f"{name}.py")
+        spec = importlib.util.spec_from_file_location(
+            name, Path(__file__).parents[1] / "families" / f"{name}.py"
+        )
         assert spec is not None and spec.loader is not None
         sys.modules[name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules[name])
     return sys.modules[name]
 
 
-RULES, DECODING, BEAM, LANGUAGE = (checks_of(f"test_{name}") for name in ("rules", "decoding", "beam", "constraints"))
+PROCESSORS, DECODING, BEAM, CONSTRAINTS = (
+    checks_of(f"test_{name}") for name in ("processors", "decoding", "beam", "constraints")
+)
 Patch = pytest.MonkeyPatch
 
 
-def bent(cls: type, change: Callable[..., Any]) -> Callable[[Patch], None]:
-    """A rule whose answer is changed: change(logits, found, so_far, given)."""
+def change_output(cls: type, change: Callable[..., Any]) -> Callable[[Patch], None]:
+    """Replace the output of a logits processor by change(logits, output)."""
     call = cls.__call__
 
-    def broken(self: Any, logits: Any, so_far: Any, given: Any) -> Any:
-        return change(logits, call(self, logits, so_far, given), so_far, given)
+    def broken(self: Any, logits: Any, token_ids: Any, prompt_length: Any) -> Any:
+        return change(logits, call(self, logits, token_ids, prompt_length))
 
     return lambda patch: patch.setattr(cls, "__call__", broken)
 
 
-def told(cls: type, change: Callable[..., Any]) -> Callable[[Patch], None]:
-    """A rule that is told something else: change(logits, so_far, given) -> the same three."""
+def change_input(cls: type, change: Callable[..., Any]) -> Callable[[Patch], None]:
+    """Replace the arguments of a logits processor by change(logits, token_ids, prompt_length)."""
     call = cls.__call__
-    return lambda patch: patch.setattr(cls, "__call__", lambda self, *heard: call(self, *change(*heard)))
+    return lambda patch: patch.setattr(cls, "__call__", lambda self, *inputs: call(self, *change(*inputs)))
 
 
-def one_more(logits: Any, found: Any, so_far: Any, given: Any) -> Any:
-    """The likeliest symbol that was struck stays."""
-    struck = logits.masked_fill(found > -torch.inf, -torch.inf)
-    return found.scatter(1, struck.argmax(1, keepdim=True), logits.gather(1, struck.argmax(1, keepdim=True)))
+def keep_one_more(logits: Any, output: Any) -> Any:
+    """Keep the most likely of the excluded tokens."""
+    excluded = logits.masked_fill(output > -torch.inf, -torch.inf)
+    best = excluded.argmax(1, keepdim=True)
+    return output.scatter(1, best, logits.gather(1, best))
 
 
-def set_attribute(of: Any, name: str, value: Any) -> Callable[[Patch], None]:
-    return lambda patch: patch.setattr(of, name, value)
+def set_attribute(owner: Any, name: str, value: Any) -> Callable[[Patch], None]:
+    return lambda patch: patch.setattr(owner, name, value)
 
 
-def without_the_prompt(logits: Any, so_far: Any, given: Any) -> tuple[Any, ...]:
-    return logits, penalties._drawn(so_far, given), given
+def without_the_prompt(logits: Any, token_ids: Any, prompt_length: Any) -> tuple[Any, ...]:
+    return logits, penalties._without_prompt(token_ids, prompt_length), prompt_length
 
 
-def with_the_prompt(logits: Any, so_far: Any, given: Any) -> tuple[Any, ...]:
-    return logits, so_far, given * 0
+def with_the_prompt(logits: Any, token_ids: Any, prompt_length: Any) -> tuple[Any, ...]:
+    return logits, token_ids, prompt_length * 0
 
 
-def ends_one_late(self: Any, so_far: Any, given: Any) -> Any:
-    return so_far.shape[1] - given > self.max_new_tokens
+def ends_one_late(self: Any, token_ids: Any, prompt_length: Any) -> Any:
+    return token_ids.shape[1] - prompt_length > self.max_new_tokens
 
 
-def stop_hears_the_prompt(patch: Patch) -> None:
-    over = span.Stop.over
-    patch.setattr(span.Stop, "over", lambda self, so_far, given: over(self, so_far, given * 0))
+def stop_strings_match_the_prompt(patch: Patch) -> None:
+    finished = stopping.StopStrings.finished
+
+    def broken(self: Any, token_ids: Any, prompt_length: Any) -> Any:
+        return finished(self, token_ids, prompt_length * 0)
+
+    patch.setattr(stopping.StopStrings, "finished", broken)
 
 
-def a_prompt_counts(patch: Patch) -> None:
+def prompts_are_scored(patch: Patch) -> None:
     patch.setattr(objective, "_scored", lambda x, context: x.x >= 0)
 
 
-def padding_is_read(patch: Patch) -> None:
-    """The shortest prompt is taken for as long as the longest: its row goes on from padding."""
-    init = decoding.Writing.__init__
+def padding_is_input(patch: Patch) -> None:
+    """The shortest prompt is treated as if it were as long as the longest: its row continues from padding."""
+    init = decoding.DecodingState.__init__
 
     def broken(self: Any, *arguments: Any) -> None:
         init(self, *arguments)
-        self.position = max(self.position, min(self.longest, self.symbols.shape[1] - 1))
-        self.symbols[:, : self.position] = self.symbols[:, : self.position].clamp_min(0)
+        self.position = max(self.position, min(self.longest_prompt, self.tokens.shape[1] - 1))
+        self.tokens[:, : self.position] = self.tokens[:, : self.position].clamp_min(0)
 
-    patch.setattr(decoding.Writing, "__init__", broken)
+    patch.setattr(decoding.DecodingState, "__init__", broken)
 
 
-def draws_by_the_clock(patch: Patch) -> None:
-    """A draw is keyed by the step taken, not by the place: rows depend on the shortest prompt."""
-    add = decoding.Writing.add
+def draws_are_keyed_by_step(patch: Patch) -> None:
+    """Draws are keyed by the decoding step, not by the position: rows depend on the shortest prompt."""
+    append = decoding.DecodingState.append
 
     def broken(self: Any, logits: Any) -> Any:
-        self.draws = self.draws.roll(1, 1)
-        return add(self, logits)
+        self.uniforms = self.uniforms.roll(1, 1)
+        return append(self, logits)
 
-    patch.setattr(decoding.Writing, "add", broken)
-
-
-def guesses_are_believed(patch: Patch) -> None:
-    write = speculation.PromptLookup.write
-
-    def broken(self: Any, writing: Any) -> Any:
-        add = writing.add
-
-        def believing(logits: Any) -> Any:
-            column, place = add(logits), writing.position - 1
-            guess = self.guess(writing.symbols[:, :place])
-            if guess.shape[1] and place < writing.symbols.shape[1]:
-                keep = (guess[:, 0] >= 0) & (column >= 0)
-                writing.symbols[:, place] = torch.where(keep, guess[:, 0], column)
-            return writing.symbols[:, place]
-
-        writing.add = believing
-        return write(self, writing)
-
-    patch.setattr(speculation.PromptLookup, "write", broken)
+    patch.setattr(decoding.DecodingState, "append", broken)
 
 
-def nothing_is_forgotten(patch: Patch) -> None:
-    from morphogen.networks.transformer import TransformerMemory
+def drafts_are_always_accepted(patch: Patch) -> None:
+    generate = speculation.PromptLookup.generate
 
-    patch.setattr(TransformerMemory, "rewind", lambda self, length: None)
+    def broken(self: Any, state: Any) -> Any:
+        append = state.append
 
+        def accept_draft(logits: Any) -> Any:
+            column, position = append(logits), state.position - 1
+            draft = self.draft(state.tokens[:, :position])
+            if draft.shape[1] and position < state.tokens.shape[1]:
+                keep = (draft[:, 0] >= 0) & (column >= 0)
+                state.tokens[:, position] = torch.where(keep, draft[:, 0], column)
+            return state.tokens[:, position]
 
-def beams_keep_their_places(patch: Patch) -> None:
-    from morphogen.networks.transformer import TransformerMemory
+        state.append = accept_draft
+        return generate(self, state)
 
-    select = TransformerMemory.select
-    patch.setattr(TransformerMemory, "select", lambda self, rows: select(self, rows) if len(rows) != self.rows else None)
-
-
-def rows_are_not_selected(patch: Patch) -> None:
-    from morphogen.networks.transformer import TransformerMemory
-
-    select = TransformerMemory.select
-    patch.setattr(TransformerMemory, "select", lambda self, rows: select(self, rows.sort().values))
-
-
-def beams_stop_too_soon(patch: Patch) -> None:
-    patch.setattr(beam._Beams, "settled", lambda self, position: bool((self.waiting.value[:, 0] > -torch.inf).any()))
+    patch.setattr(speculation.PromptLookup, "generate", broken)
 
 
-def one_symbol_more_is_allowed(patch: Patch) -> None:
+def cache_is_not_truncated(patch: Patch) -> None:
+    patch.setattr(TransformerCache, "truncate", lambda self, length: None)
+
+
+def beams_are_not_reordered(patch: Patch) -> None:
+    reorder = TransformerCache.reorder
+
+    def broken(self: Any, rows: Any) -> None:
+        if len(rows) != self.rows:
+            reorder(self, rows)
+
+    patch.setattr(TransformerCache, "reorder", broken)
+
+
+def cache_rows_are_sorted(patch: Patch) -> None:
+    reorder = TransformerCache.reorder
+    patch.setattr(TransformerCache, "reorder", lambda self, rows: reorder(self, rows.sort().values))
+
+
+def beams_stop_too_early(patch: Patch) -> None:
+    patch.setattr(
+        beam._Beams, "settled", lambda self, position: bool((self.finished.value[:, 0] > -torch.inf).any())
+    )
+
+
+def one_more_token_is_allowed(patch: Patch) -> None:
     allowed = constraints._allowed
 
     def broken(matcher: Any, count: int) -> Any:
-        found = allowed(matcher, count)
-        found[ord("z")] = True
-        return found
+        mask = allowed(matcher, count)
+        mask[ord("z")] = True
+        return mask
 
     patch.setattr(constraints, "_allowed", broken)
-    patch.setattr(constraints.Constraint, "_after", lambda self, before, text: self._begin() if before is None else before.deep_copy())
+    patch.setattr(
+        constraints.Constraint,
+        "_advance",
+        lambda self, parent, text: self._new_matcher() if parent is None else parent.deep_copy(),
+    )
 
 
-def the_other_side_reads_the_prompt_too(patch: Patch) -> None:
-    patch.setattr(contrast._ContrastedMemory, "step", lambda self, previous: self.told.step(previous))
+def prompt_guidance_is_off(patch: Patch) -> None:
+    patch.setattr(
+        prompt_guidance._PromptGuidedCache, "step", lambda self, previous: self.with_prompt.step(previous)
+    )
 
 
-def the_memory_of_a_text_keeps_its_law() -> None:
-    """It reads, rewinds and selects: `cache_equals_recomputation` holds it to that."""
+def check_transformer_cache() -> None:
+    """Prefilling, truncation and reordering, by `cache_equals_recomputation` of `check_model`."""
     torch.manual_seed(0)
-    check_model(gpt(Bytes(16), size="tiny"), Batch(Rng(7, 12).integers(256, 16)), ["cache_equals_recomputation"])
+    check_model(
+        gpt(Bytes(16), size="tiny"), Batch(Rng(7, 12).integers(256, 16)), ["cache_equals_recomputation"]
+    )
 
 
-def no_refusal(patch: Patch) -> None:
-    patch.setattr(rules, "_refuse", lambda logits, who, remedy: None)
+def unusable_logits_are_accepted(patch: Patch) -> None:
+    patch.setattr(processors, "_check_usable", lambda logits, source, advice: None)
 
 
-Rules = RULES.equals_its_reference
+reference = PROCESSORS.check_equals_reference
 MUTANTS: dict[str, tuple[Callable[[Patch], None], Callable[[], None]]] = {
-    "temperature twice": (bent(rules.Temperature, lambda logits, found, s, g: 2 * found), lambda: Rules("half")),
-    "the coldest is the last": (bent(rules.Temperature, lambda logits, found, s, g: found.flip(1)), lambda: Rules("coldest")),
-    "top-k keeps one more": (bent(rules.TopK, one_more), lambda: Rules("top 3")),
-    "the nucleus keeps one more": (bent(rules.TopP, one_more), lambda: Rules("nucleus")),
-    "min-p keeps one more": (bent(rules.MinP, one_more), lambda: Rules("min-p")),
-    "bias is left out": (bent(rules.LogitBias, lambda logits, found, s, g: logits), lambda: Rules("bias")),
-    "nothing is suppressed": (bent(rules.Suppress, lambda logits, found, s, g: logits), lambda: Rules("suppress")),
-    "repetition does not know the prompt": (told(penalties.RepetitionPenalty, without_the_prompt), lambda: Rules("repetition")),
-    "presence knows the prompt": (told(penalties.PresencePenalty, with_the_prompt), lambda: Rules("presence")),
-    "frequency knows the prompt": (told(penalties.FrequencyPenalty, with_the_prompt), lambda: Rules("frequency")),
-    "n-grams do not know the prompt": (told(penalties.NoRepeatNgram, without_the_prompt), lambda: Rules("bigram")),
-    "padding is a symbol": (
+    "temperature is applied twice": (
+        change_output(processors.Temperature, lambda logits, output: 2 * output),
+        lambda: reference("temperature 0.5"),
+    ),
+    "temperature 0 takes another token": (
+        change_output(processors.Temperature, lambda logits, output: output.flip(1)),
+        lambda: reference("temperature 0"),
+    ),
+    "top-k keeps one more": (change_output(processors.TopK, keep_one_more), lambda: reference("top 3")),
+    "top-p keeps one more": (change_output(processors.TopP, keep_one_more), lambda: reference("nucleus")),
+    "min-p keeps one more": (change_output(processors.MinP, keep_one_more), lambda: reference("min-p")),
+    "bias is not added": (
+        change_output(processors.LogitBias, lambda logits, output: logits),
+        lambda: reference("bias"),
+    ),
+    "tokens are not suppressed": (
+        change_output(processors.SuppressTokens, lambda logits, output: logits),
+        lambda: reference("suppress"),
+    ),
+    "repetition penalty without the prompt": (
+        change_input(penalties.RepetitionPenalty, without_the_prompt),
+        lambda: reference("repetition"),
+    ),
+    "presence penalty with the prompt": (
+        change_input(penalties.PresencePenalty, with_the_prompt),
+        lambda: reference("presence"),
+    ),
+    "frequency penalty with the prompt": (
+        change_input(penalties.FrequencyPenalty, with_the_prompt),
+        lambda: reference("frequency"),
+    ),
+    "repeated n-grams without the prompt": (
+        change_input(penalties.NoRepeatNgram, without_the_prompt),
+        lambda: reference("bigram"),
+    ),
+    "padding is counted": (
         set_attribute(
-            penalties, "_counts", lambda symbols, logits: torch.zeros_like(logits).scatter_add(1, symbols.clamp_min(0), symbols * 0.0 + 1)
+            penalties,
+            "_counts",
+            lambda tokens, logits: torch.zeros_like(logits).scatter_add(
+                1, tokens.clamp_min(0), tokens * 0.0 + 1
+            ),
         ),
-        RULES.padding_is_no_symbol,
+        PROCESSORS.check_padding_is_ignored,
     ),
-    "draws are squared": (
-        set_attribute(decoding, "invert_cdf", lambda logits, u: RULES.torch.zeros(len(u)).long()),
-        lambda: RULES.frequencies_follow_the_bent_law(()),
+    "the first token is always drawn": (
+        set_attribute(decoding, "invert_cdf", lambda logits, u: torch.zeros(len(u)).long()),
+        lambda: PROCESSORS.check_sample_frequencies(()),
     ),
-    "nothing is refused": (no_refusal, RULES.unusable_logits_are_refused),
-    "padding is read": (padding_is_read, lambda: DECODING.ragged_rows_are_each_alone(decoding.Greedy())),
-    "draws are keyed by the step": (draws_by_the_clock, lambda: DECODING.ragged_rows_are_each_alone(decoding.Ancestral())),
-    "a prompt is scored": (a_prompt_counts, DECODING.a_ragged_prompt_is_given_not_scored),
-    "one symbol too many": (set_attribute(span.MaxNew, "over", ends_one_late), DECODING.least_and_most_new_symbols),
-    "the end comes when it likes": (bent(span.MinNew, lambda logits, found, s, g: logits), DECODING.least_and_most_new_symbols),
-    "stop strings in the prompt": (stop_hears_the_prompt, DECODING.stop_strings_stop),
-    "guesses are believed": (guesses_are_believed, DECODING.speculation_is_exact),
-    "nothing is forgotten": (nothing_is_forgotten, DECODING.speculation_is_exact),
-    "nothing is forgotten, by the law": (nothing_is_forgotten, the_memory_of_a_text_keeps_its_law),
-    "rows keep their places, by the law": (rows_are_not_selected, the_memory_of_a_text_keeps_its_law),
-    "beams keep their places": (beams_keep_their_places, BEAM.a_narrow_beam_is_the_written_out_search),
-    "beams stop too soon": (beams_stop_too_soon, lambda: BEAM.a_full_beam_is_brute_force(1.0, BEAM.END)),
-    "one symbol more is allowed": (one_symbol_more_is_allowed, LANGUAGE.two_hundred_of_two_hundred_are_valid),
-    "no push": (the_other_side_reads_the_prompt_too, DECODING.the_push_is_away_from_the_text_without_its_prompt),
+    "unusable logits are accepted": (
+        unusable_logits_are_accepted,
+        PROCESSORS.check_unusable_logits_are_refused,
+    ),
+    "padding is network input": (
+        padding_is_input,
+        lambda: DECODING.check_rows_do_not_depend_on_the_batch(decoding.Greedy()),
+    ),
+    "draws are keyed by step": (
+        draws_are_keyed_by_step,
+        lambda: DECODING.check_rows_do_not_depend_on_the_batch(decoding.Ancestral()),
+    ),
+    "prompts are scored": (prompts_are_scored, DECODING.check_prompts_are_not_scored),
+    "one new token too many": (
+        set_attribute(stopping.MaxNewTokens, "finished", ends_one_late),
+        DECODING.check_min_and_max_new_tokens,
+    ),
+    "the minimum is ignored": (
+        change_output(stopping.MinNewTokens, lambda logits, output: logits),
+        DECODING.check_min_and_max_new_tokens,
+    ),
+    "stop strings match the prompt": (stop_strings_match_the_prompt, DECODING.check_stop_strings_end_rows),
+    "drafts are always accepted": (drafts_are_always_accepted, DECODING.check_speculation_is_exact),
+    "cache is not truncated": (cache_is_not_truncated, DECODING.check_speculation_is_exact),
+    "cache is not truncated, by check_model": (cache_is_not_truncated, check_transformer_cache),
+    "cache rows are sorted, by check_model": (cache_rows_are_sorted, check_transformer_cache),
+    "beams are not reordered": (beams_are_not_reordered, BEAM.check_narrow_beam_equals_reference),
+    "beams stop too early": (
+        beams_stop_too_early,
+        lambda: BEAM.check_full_beam_is_exhaustive(1.0, BEAM.END),
+    ),
+    "one more token is allowed": (
+        one_more_token_is_allowed,
+        CONSTRAINTS.check_all_samples_satisfy_the_schema,
+    ),
+    "prompt guidance is off": (
+        prompt_guidance_is_off,
+        DECODING.check_prompt_guidance_equals_reference,
+    ),
 }
 
 

@@ -1,11 +1,14 @@
-"""Freed memory is used again: once warm, a step's blocks cost no page fault. Asked in a process of its own, as it cannot be undone."""
+"""Freed memory is reused: after warm-up, the blocks of a step cause no page faults.
+
+Each test runs in a process of its own, because the setting cannot be reverted.
+"""
 
 import subprocess
 import sys
 
 import pytest
 
-PAGES = """
+SCRIPT = """
 import resource, torch
 from morphogen.numerics.memory import keep_freed_memory
 if {kept} and not keep_freed_memory():
@@ -21,17 +24,18 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
-def faults(kept: bool) -> int:
-    done = subprocess.run([sys.executable, "-c", PAGES.format(kept=kept)], stdout=subprocess.PIPE, text=True)
+def page_faults(kept: bool) -> int:
+    """Page faults of ten steps after warm-up."""
+    done = subprocess.run([sys.executable, "-c", SCRIPT.format(kept=kept)], stdout=subprocess.PIPE, text=True)
     if done.returncode == 77:
-        pytest.skip("this C library cannot be told to keep what is freed")
+        pytest.skip("this C library does not support keeping freed memory")
     return int(done.stdout)
 
 
-def test_freed_memory_is_used_again() -> None:
-    assert faults(kept=True) < 100
+def test_freed_memory_is_reused() -> None:
+    assert page_faults(kept=True) < 100
 
 
-def test_mutant_that_gives_it_back() -> None:
+def test_the_test_fails_without_the_setting() -> None:
     with pytest.raises(AssertionError):
-        assert faults(kept=False) < 100
+        assert page_faults(kept=False) < 100

@@ -1,28 +1,28 @@
-"""Spectra say where the energy lies, and come back as the sound they are of."""
+"""Short-time Fourier transform, its inverse, and mel filter banks."""
 
 import pytest
 import torch
 
-from morphogen.numerics.spectrum import from_spectrum, mel_filters, spectrum
+from morphogen.numerics.spectrum import istft, mel_filterbank, stft
 
 
-def test_a_tone_stands_at_its_frequency_and_a_click_at_its_time() -> None:
+def test_a_tone_peaks_at_its_frequency_and_a_click_at_its_time() -> None:
     t = torch.arange(8000, dtype=torch.float64) / 8000
-    frames = spectrum(torch.sin(2 * torch.pi * 1000 * t)[None], window=400, hop=100)[0].abs()
+    frames = stft(torch.sin(2 * torch.pi * 1000 * t)[None], window=400, hop=100)[0].abs()
     assert frames.shape == (81, 201) and (frames[5:-5].argmax(1) == 1000 * 400 // 8000).all()
     click = torch.zeros(1, 8000)
     click[0, 4000] = 1
-    assert spectrum(click, 400, 100)[0].abs().sum(1).argmax() == 40
+    assert stft(click, 400, 100)[0].abs().sum(1).argmax() == 40
 
 
-def test_a_spectrum_comes_back_as_its_sound() -> None:
+def test_the_inverse_transform_recovers_the_waveform() -> None:
     wave = torch.randn(2, 1000, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    assert torch.allclose(from_spectrum(spectrum(wave, 80, 20), 80, 20, 1000), wave, atol=1e-12)
+    assert torch.allclose(istft(stft(wave, 80, 20), 80, 20, 1000), wave, atol=1e-12)
 
 
-def test_filters_are_triangles_of_area_one_that_follow_each_other() -> None:
-    """Over a fine grid: with few frequencies the area of a narrow triangle is not seen."""
-    filters, step = mel_filters(16_000, 16_000, 40, 50.0, 7600.0), 1.0
+def test_filters_have_area_one_and_increasing_peaks() -> None:
+    """On a fine grid, since few frequencies do not resolve the area of a narrow triangle."""
+    filters, step = mel_filterbank(16_000, 16_000, 40, 50.0, 7600.0), 1.0
     assert filters.shape == (40, 8001) and torch.allclose(filters.sum(1) * step, torch.ones(40), atol=2e-3)
     peaks = filters.argmax(1)
     assert (peaks.diff() > 0).all() and (filters[:, :50] == 0).all() and (filters[:, 7601:] == 0).all()
@@ -32,7 +32,7 @@ def test_filters_are_triangles_of_area_one_that_follow_each_other() -> None:
 
 
 @pytest.mark.parametrize("wrong", [0.9, 1.1])
-def test_another_scale_is_seen(wrong: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    right = mel_filters(8000, 400, 64, 0, 4000)
+def test_a_wrong_mel_scale_is_detected(wrong: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    correct = mel_filterbank(8000, 400, 64, 0, 4000)
     monkeypatch.setattr("morphogen.numerics.spectrum.STEP", wrong * 0.0687)
-    assert not torch.allclose(mel_filters(8000, 400, 64, 0, 4000), right, atol=1e-4)
+    assert not torch.allclose(mel_filterbank(8000, 400, 64, 0, 4000), correct, atol=1e-4)

@@ -1,36 +1,53 @@
-"""Mel spectrograms against transformers' own, which speech models are fed with, and Whisper's features against its extractor."""
+"""Parity of mel spectrograms and Whisper features with transformers."""
 
 import numpy as np
 import pytest
 import torch
 
 from morphogen.conditioning.mel import MelSpectrogram
-from morphogen.evaluation.listening import Listener, mel_filters
+from morphogen.evaluation.word_error_rate import SpeechRecogniser, mel_filterbank
 from morphogen.representations.audio import Waveform
 
 audio = pytest.importorskip("transformers.audio_utils")
 
 
-@pytest.mark.parametrize(("rate", "window", "hop", "bands", "low", "high"), [(8000, 400, 100, 64, 0, 0), (16000, 512, 128, 80, 125, 7600)])
-def test_mels_are_transformers(rate: int, window: int, hop: int, bands: int, low: float, high: float) -> None:
+@pytest.mark.parametrize(
+    ("rate", "window", "hop", "bands", "low", "high"),
+    [(8000, 400, 100, 64, 0, 0), (16000, 512, 128, 80, 125, 7600)],
+)
+def test_mel_spectrograms_equal_those_of_transformers(
+    rate: int, window: int, hop: int, bands: int, low: float, high: float
+) -> None:
     mel = MelSpectrogram(rate, window, hop, bands, low, high)
-    filters = audio.mel_filter_bank(window // 2 + 1, bands, low, high or rate / 2, rate, norm="slaney", mel_scale="slaney")
+    filters = audio.mel_filter_bank(
+        window // 2 + 1, bands, low, high or rate / 2, rate, norm="slaney", mel_scale="slaney"
+    )
     assert np.allclose(filters.T, mel.filters.numpy(), atol=1e-7)
     wave = torch.randn(4 * hop * 10, generator=torch.Generator().manual_seed(0))
+    window_function = audio.window_function(window, "hann", periodic=True)
     theirs = audio.spectrogram(
-        wave.numpy(), audio.window_function(window, "hann", periodic=True), window, hop, fft_length=window, power=1.0, center=True,
-        pad_mode="constant", mel_filters=filters, mel_floor=mel.floor,
-    )  # fmt: skip
+        wave.numpy(),
+        window_function,
+        window,
+        hop,
+        fft_length=window,
+        power=1.0,
+        center=True,
+        pad_mode="constant",
+        mel_filters=filters,
+        mel_floor=mel.floor,
+    )
     assert np.allclose(np.log(theirs).T, mel(wave[None, None])[0].numpy(), atol=1e-4)
 
 
-def test_whisper_is_fed_as_its_extractor_feeds_it() -> None:
+def test_whisper_features_equal_those_of_its_extractor() -> None:
     transformers = pytest.importorskip("transformers")
     extractor = transformers.WhisperFeatureExtractor()
     t = torch.arange(16_000) / 16_000
-    wave = torch.sin(2 * torch.pi * 440 * t) * torch.linspace(0, 0.5, 16_000)  # it begins silent: what is mirrored there is nothing
+    # a silent beginning, so that reflection padding adds nothing
+    wave = torch.sin(2 * torch.pi * 440 * t) * torch.linspace(0, 0.5, 16_000)
     theirs = extractor(wave.numpy(), sampling_rate=16_000, return_tensors="np").input_features[0]
-    listener = object.__new__(Listener)
-    listener.filters = mel_filters(16_000, 400, 80, 0, 8000)
-    ours = listener.features(Waveform(wave, 16_000)).numpy()
+    recogniser = object.__new__(SpeechRecogniser)
+    recogniser.filters = mel_filterbank(16_000, 400, 80, 0, 8000)
+    ours = recogniser.features(Waveform(wave, 16_000)).numpy()
     assert ours.shape == theirs.shape == (80, 3000) and np.abs(ours - theirs)[:, 3:].max() < 1e-3

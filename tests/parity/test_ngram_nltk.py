@@ -1,4 +1,4 @@
-"""Kneser-Ney against nltk's (one discount for all counts), and against the paper's sums spelt out (three discounts)."""
+"""Kneser-Ney equals nltk's with a single discount, and a direct implementation with three discounts."""
 
 from collections import Counter
 from functools import cache
@@ -12,7 +12,10 @@ from torch import Tensor
 from morphogen.families.classical import KneserNey, kneser_ney
 from morphogen.numerics.randomness import Rng
 
-TEXT = b"she sells sea shells by the sea shore; the shells she sells are sea shells, i'm sure. he shall sell the shore she saw."
+TEXT = (
+    b"she sells sea shells by the sea shore; the shells she sells are sea shells, i'm sure. "
+    b"he shall sell the shore she saw."
+)
 N, V, D = 4, 128, 0.6
 
 Gram = tuple[int, ...]
@@ -20,48 +23,52 @@ Gram = tuple[int, ...]
 
 def ours() -> KneserNey:
     network = KneserNey(V, N, 256)
-    network.learn(network.count(torch.tensor(list(TEXT)).unfold(0, N, 1)))
+    network.set_counts(network.count(torch.tensor(list(TEXT)).unfold(0, N, 1)))
     return network
 
 
 def suffixes() -> list[list[Gram]]:
-    """Every n-gram of the text, and how it ends."""
+    """All suffixes of every n-gram of the text."""
     return [[tuple(TEXT[i + N - k : i + N]) for k in range(1, N + 1)] for i in range(len(TEXT) - N + 1)]
 
 
 def contexts(length: int) -> Tensor:
-    """Contexts of the text, and others made of its symbols."""
-    met = torch.tensor(list(TEXT)).unfold(0, length, 1)
-    return torch.cat([met[:40], met.flatten()[Rng(0, 40).integers(met.numel(), length)]])
+    """Contexts that occur in the text, and random ones of its tokens."""
+    seen = torch.tensor(list(TEXT)).unfold(0, length, 1)
+    return torch.cat([seen[:40], seen.flatten()[Rng(0, 40).integers(seen.numel(), length)]])
 
 
-def test_one_discount_is_nltk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After contexts of n - 1 symbols (nltk knows the shorter ones as backing off only), to 1e-12."""
-    monkeypatch.setattr(kneser_ney, "discounts", lambda counts: torch.tensor([0, D, D, D], dtype=torch.float64))
+def test_a_single_discount_equals_nltk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To 1e-12, for contexts of n - 1 tokens; nltk uses shorter contexts only to back off."""
+    monkeypatch.setattr(
+        kneser_ney, "discounts", lambda counts: torch.tensor([0, D, D, D], dtype=torch.float64)
+    )
     peer = TheirKneserNey(Vocabulary(range(V)), NgramCounter(suffixes()), N, discount=D)
 
-    def unigram(word: int) -> float:  # theirs neither docks nor knows a symbol that was never met
+    def unigram(word: int) -> float:  # nltk's has no discount and no unseen tokens
         count, total = peer._continuation_counts(word)
         return max(count - D, 0) / total + D * len(set(TEXT[N - 1 :])) / total / V
 
     def score(word: int, context: Gram) -> float:
         if not context:
             return unigram(word)
-        share, rest = peer.alpha_gamma(word, context) if peer.counts[context] else (0.0, 1.0)
-        return share + rest * score(word, context[1:])
+        discounted, backoff = peer.alpha_gamma(word, context) if peer.counts[context] else (0.0, 1.0)
+        return discounted + backoff * score(word, context[1:])
 
-    before = contexts(N - 1)
-    theirs = [[score(word, tuple(context)) for word in range(V)] for context in before.tolist()]
-    torch.testing.assert_close(ours().laws()(before).exp(), torch.tensor(theirs, dtype=torch.float64), atol=1e-12, rtol=1e-12)
-
-
-def spelt_out() -> tuple[dict[Gram, int], dict[Gram, int]]:
-    """c(g) of every k-gram, and N_1+(. g): how many different symbols stand before it."""
-    often = Counter(gram for grams in suffixes() for gram in grams)
-    return often, Counter(gram[1:] for gram in often if len(gram) > 1)
+    h = contexts(N - 1)
+    theirs = [[score(word, tuple(context)) for word in range(V)] for context in h.tolist()]
+    torch.testing.assert_close(
+        ours().probabilities()(h).exp(), torch.tensor(theirs, dtype=torch.float64), atol=1e-12, rtol=1e-12
+    )
 
 
-def docking(counts: dict[Gram, int], length: int) -> list[float]:
+def kgram_counts() -> tuple[dict[Gram, int], dict[Gram, int]]:
+    """c(g) of every k-gram, and N_1+(. g), its number of distinct preceding tokens."""
+    occurrences = Counter(gram for grams in suffixes() for gram in grams)
+    return occurrences, Counter(gram[1:] for gram in occurrences if len(gram) > 1)
+
+
+def reference_discounts(counts: dict[Gram, int], length: int) -> list[float]:
     n = Counter(count for gram, count in counts.items() if len(gram) == length)
     if not n[1] + n[2]:
         return [0, 0.5, 1, 1.5]
@@ -71,13 +78,13 @@ def docking(counts: dict[Gram, int], length: int) -> list[float]:
 
 
 @pytest.mark.parametrize("length", range(N))
-def test_three_discounts_are_the_papers_sums(length: int) -> None:
+def test_three_discounts_equal_the_direct_implementation(length: int) -> None:
     """Contexts of every length, to 1e-12."""
-    often, places = spelt_out()
-    discount = cache(lambda of_longest, k: docking(often if of_longest else places, k))
+    occurrences, preceding = kgram_counts()
+    discount = cache(lambda longest, k: reference_discounts(occurrences if longest else preceding, k))
 
     def score(word: int, context: Gram, longest: bool = True) -> float:
-        counts = often if longest else places
+        counts = occurrences if longest else preceding
         shorter = score(word, context[1:], False) if context else 1 / V
         after = [counts[(*context, w)] for w in range(V) if (*context, w) in counts]
         if not after:
@@ -85,6 +92,8 @@ def test_three_discounts_are_the_papers_sums(length: int) -> None:
         d, c = discount(longest, len(context) + 1), counts.get((*context, word), 0)
         return (c - d[min(c, 3)] + sum(d[min(a, 3)] for a in after) * shorter) / sum(after)
 
-    before = contexts(length)[::5] if length else torch.zeros(1, 0).long()
-    spelt = [[score(word, tuple(context)) for word in range(V)] for context in before.tolist()]
-    torch.testing.assert_close(ours().laws()(before).exp(), torch.tensor(spelt, dtype=torch.float64), atol=1e-12, rtol=1e-12)
+    h = contexts(length)[::5] if length else torch.zeros(1, 0).long()
+    expected = [[score(word, tuple(context)) for word in range(V)] for context in h.tolist()]
+    torch.testing.assert_close(
+        ours().probabilities()(h).exp(), torch.tensor(expected, dtype=torch.float64), atol=1e-12, rtol=1e-12
+    )

@@ -1,1 +1,1 @@
-"""Tests of report/, and the rows they share."""
+"""Tests of the report, and the example rows that they share."""

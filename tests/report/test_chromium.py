@@ -1,9 +1,10 @@
-"""The report in a browser: nothing asked of the network, no word in the console, every picture there, no sideways scroll on a phone.
+"""The report in a browser: no network request, an empty console, all pictures, no horizontal scrolling.
 
     make test-slow
 
-Headless Chromium opens the file itself; its own net log tells what was asked for. A small script in a *copy* of the page tells
-sizes (the page itself has no script and forbids them), from inside a frame: a window is never narrower than 500 pixels.
+Headless Chromium opens the file and logs all network requests. Sizes are measured by a script in a *copy* of
+the page, because the page itself forbids scripts. It runs in a frame, because a window is at least 500 pixels
+wide.
 """
 
 import copy
@@ -23,25 +24,39 @@ from report.rows_of import REPORT
 pytestmark = pytest.mark.slow
 
 FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--hide-scrollbars", "--enable-logging=stderr", "--v=0",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # the browser's own errands do not leave the machine either
-)  # fmt: skip
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+    "--enable-logging=stderr",
+    "--v=0",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # blocks the browser's own requests as well
+)
 LIGHT, DARK = (), ("--blink-settings=preferredColorScheme=0",)
-PROBE = """<script>addEventListener("load", () => { const root = document.documentElement; parent.postMessage(JSON.stringify({
+PROBE = """<script>addEventListener("load", () => {
+  const root = document.documentElement;
+  const texts = [...document.querySelectorAll("p, li, td, dd, small")];
+  const table = document.querySelector(".scroll");
+  parent.postMessage(JSON.stringify({
   inner: innerWidth, scroll: root.scrollWidth, pictures: document.images.length,
   missing: [...document.images].filter(i => !i.complete || i.naturalWidth === 0).length,
   plots: [...document.querySelectorAll(".plot")].filter(p => p.offsetParent !== null).length,
-  table: document.querySelector(".scroll").scrollWidth - document.querySelector(".scroll").clientWidth,
-  small: Math.min(...[...document.querySelectorAll("p, li, td, dd, small")].map(e => parseFloat(getComputedStyle(e).fontSize))),
-  paper: getComputedStyle(document.body).backgroundColor, ink: getComputedStyle(document.body).color}), "*") })</script>"""
+  table: table.scrollWidth - table.clientWidth,
+  small: Math.min(...texts.map(e => parseFloat(getComputedStyle(e).fontSize))),
+  paper: getComputedStyle(document.body).backgroundColor,
+  ink: getComputedStyle(document.body).color}), "*") })</script>"""
 FRAME = """<!DOCTYPE html><meta name="color-scheme" content="light dark"><script>
 addEventListener("message", event => { document.documentElement.dataset.probe = event.data })</script>
 <iframe src="probed.html" style="border:0;width:%dpx;height:800px"></iframe>"""
 
 
 def browse(page: Path, *flags: str) -> subprocess.CompletedProcess[str]:
-    """Open a page with a profile of its own; the browser's output and its console."""
+    """Open a page with a fresh profile; returns the output of the browser, including its console."""
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     assert program is not None, "no chromium on the PATH: apt-get install chromium"
     profile = page.parent / "profile"
@@ -54,21 +69,27 @@ def console(result: subprocess.CompletedProcess[str]) -> list[str]:
     return [line for line in result.stderr.splitlines() if "CONSOLE" in line]
 
 
-def asked(log: Path) -> list[str]:
-    """Every address that the net log says a page asked for on a network; the browser's own errands have no page as initiator."""
-    found = [event["params"] for event in json.loads(log.read_text())["events"] if "params" in event]
-    urls = {str(known["url"]) for known in found if "url" in known and known.get("initiator", "not an origin") != "not an origin"}
+def network_requests(log: Path) -> list[str]:
+    """The network addresses that a page requested; the browser's own requests have no page as initiator."""
+    parameters = [event["params"] for event in json.loads(log.read_text())["events"] if "params" in event]
+    urls = {
+        str(known["url"])
+        for known in parameters
+        if "url" in known and known.get("initiator", "not an origin") != "not an origin"
+    }
     return sorted(url for url in urls if not url.startswith(("file:", "data:")))
 
 
 def probed(page: Path, width: int, colours: tuple[str, ...] = LIGHT) -> dict[str, Any]:
-    """What a copy of the page with a script in it measures of itself."""
+    """Sizes and colours, measured by a script in a copy of the page."""
     inside = page.with_name("probed.html")
     text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", page.read_text(encoding="utf8"))
     inside.write_text(text.replace("</head>", PROBE + "</head>"), encoding="utf8")
     frame = page.with_name("frame.html")
     frame.write_text(FRAME % width)
-    dom = browse(frame, f"--window-size={width + 40},900", "--virtual-time-budget=3000", "--dump-dom", *colours).stdout
+    dom = browse(
+        frame, f"--window-size={width + 40},900", "--virtual-time-budget=3000", "--dump-dom", *colours
+    ).stdout
     found = re.search(r'data-probe="([^"]*)"', dom)
     assert found is not None, "the probe did not run"
     return json.loads(found[1].replace("&quot;", '"'))
@@ -77,32 +98,37 @@ def probed(page: Path, width: int, colours: tuple[str, ...] = LIGHT) -> dict[str
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("report")
-    report = copy.deepcopy(REPORT) | {"labels": ["zero", "one"], "data": "a-folder-with-a-rather-long-name-of-photographs"}
+    report = copy.deepcopy(REPORT) | {
+        "labels": ["zero", "one"],
+        "data": "a-folder-with-a-rather-long-name-of-photographs",
+    }
     report["rows"][2]["run"] = "cnn-run"
     (directory / "cnn-run").mkdir()
     for name, key in (("metrics", "loss"), ("timings", "seconds")):
         lines = [json.dumps({"step": s, "player": "model", key: s / 7}) for s in range(1, 40)]
         (directory / "cnn-run" / f"{name}.jsonl").write_text("\n".join(lines))
-    samples = {row["system"]: [Image.effect_noise((16, 16), 80) for _ in range(20)] for row in report["rows"][:5]}
+    samples = {
+        row["system"]: [Image.effect_noise((16, 16), 80) for _ in range(20)] for row in report["rows"][:5]
+    }
     return write_report(report, samples, directory)
 
 
-def test_no_request_leaves_and_the_console_is_empty(page, tmp_path):
+def test_there_are_no_requests_and_the_console_is_empty(page, tmp_path):
     log = tmp_path / "net.json"
     result = browse(page, f"--log-net-log={log}", "--virtual-time-budget=3000", "--dump-dom")
     assert "</html>" in result.stdout and console(result) == []
-    assert asked(log) == []
+    assert network_requests(log) == []
 
 
-def test_the_two_guards_would_see_a_request_and_an_error(tmp_path):
+def test_a_request_and_an_error_would_be_detected(tmp_path):
     bad = tmp_path / "bad.html"
     bad.write_text('<img src="http://127.0.0.1:9/x.png"><script>console.error("seen")</script>')
     result = browse(bad, f"--log-net-log={tmp_path / 'net.json'}", "--virtual-time-budget=3000", "--dump-dom")
-    assert console(result) and "http://127.0.0.1:9/x.png" in asked(tmp_path / "net.json")
+    assert console(result) and "http://127.0.0.1:9/x.png" in network_requests(tmp_path / "net.json")
 
 
 @pytest.mark.parametrize("width", [360, 768, 1280])
-def test_pictures_load_and_nothing_scrolls_sideways(page, width):
+def test_pictures_load_and_the_page_does_not_scroll_horizontally(page, width):
     found = probed(page, width)
     assert found["inner"] == width
     assert found["scroll"] <= width, "the page is wider than the screen"
@@ -111,17 +137,17 @@ def test_pictures_load_and_nothing_scrolls_sideways(page, width):
     assert width > 360 or found["table"] > 0, "the wide table scrolls inside its own box"
 
 
-def test_light_and_dark_follow_the_reader(page):
+def test_light_and_dark_follow_the_preference(page):
     light, dark = probed(page, 1280), probed(page, 1280, DARK)
     assert light["paper"] == dark["paper"].replace("22, 24, 27", "252, 251, 248") != dark["paper"]
     assert light["ink"] != dark["ink"]
 
 
 @pytest.mark.parametrize(("width", "height"), [(360, 4000), (1280, 3000)])
-def test_a_screenshot_is_a_page_and_not_a_blank(page, tmp_path, width, height):
+def test_a_screenshot_is_not_blank(page, tmp_path, width, height):
     shot = tmp_path / "shot.png"
     browse(page, f"--window-size={width},{height}", f"--screenshot={shot}")
     picture = Image.open(shot).convert("L")
     assert picture.size == (width, height)
     low, high = picture.getextrema()
-    assert low < 80 and high > 240, "dark letters on light paper"
+    assert low < 80 and high > 240, "dark text on a light background"

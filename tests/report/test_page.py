@@ -1,4 +1,4 @@
-"""The page as a browser reads it: well formed, whole in itself, every inner link with a target, every stranger's name as text."""
+"""The HTML report is well formed and self-contained, its links have targets, and names are escaped."""
 
 import copy
 import json
@@ -16,7 +16,7 @@ VOID = {"meta", "link", "img", "br", "hr", "input", "wbr"}
 
 
 class Reader(HTMLParser):
-    """Ids, links, sources, tags and text; an end tag that closes nothing open is an error."""
+    """Parse ids, links, sources, tags and text; mismatched end tags are errors."""
 
     def __init__(self, page: str):
         super().__init__()
@@ -24,7 +24,7 @@ class Reader(HTMLParser):
         self.links: list[str] = []
         self.sources: list[str] = []
         self.tags: list[str] = []
-        self.names: list[str] = []  # of attributes
+        self.attributes: list[str] = []
         self.values: list[str] = []
         self.open: list[str] = []
         self.words: list[str] = []
@@ -36,10 +36,12 @@ class Reader(HTMLParser):
         self.tags.append(tag)
         found = dict(attrs)
         self.values += [value or "" for value in found.values()]
-        self.names += found
+        self.attributes += found
         self.ids += [found["id"] or ""] if "id" in found else []
         self.links += [found["href"] or ""] if "href" in found else []
-        self.sources += [found[name] or "" for name in ("src", "srcset", "data", "action", "poster") if name in found]
+        self.sources += [
+            found[name] or "" for name in ("src", "srcset", "data", "action", "poster") if name in found
+        ]
         if tag not in VOID:
             self.open.append(tag)
 
@@ -57,14 +59,16 @@ class Reader(HTMLParser):
 
 
 def read(report: dict[str, Any], samples: dict[str, list[Any]], directory: Path) -> Reader:
-    """Write the page and check what holds of every page."""
+    """Write the page, check the invariants of every page, and return it parsed."""
     path = write_report(report, samples, directory)
-    assert path == directory / "report.html" and [p.name for p in directory.glob("*report*")] == ["report.html"]
+    assert path == directory / "report.html" and [p.name for p in directory.glob("*report*")] == [
+        "report.html"
+    ]
     page = Reader(path.read_text(encoding="utf8"))
-    assert len(page.ids) == len(set(page.ids)), "an id stands twice"
+    assert len(page.ids) == len(set(page.ids)), "duplicate id"
     assert "script" not in page.tags
     assert all(link.startswith("#") or link == "data:," for link in page.links), page.links
-    assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids), "a link leads nowhere"
+    assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids), "a link has no target"
     assert all(source.startswith("data:image/png;base64,") for source in page.sources)
     return page
 
@@ -73,9 +77,13 @@ def pictures(n: int = 3, size: int = 8) -> list[Image.Image]:
     return [Image.new("L", (size, size), 40 * i) for i in range(n)]
 
 
-def test_the_page_is_whole_and_its_parts_stand_in_order(tmp_path):
+def test_the_page_has_all_sections_in_order(tmp_path):
     page = read(REPORT, {"real data": pictures(), "cnn": pictures()}, tmp_path)
-    parts = [name for name in page.ids if name in ("verdict", "samples", "table", "plot", "claims", "method", "glossary")]
+    parts = [
+        name
+        for name in page.ids
+        if name in ("verdict", "samples", "table", "plot", "claims", "method", "glossary")
+    ]
     assert parts == ["verdict", "samples", "table", "plot", "claims", "method", "glossary"]
     assert len(page.sources) == 6
     for words in (
@@ -88,80 +96,104 @@ def test_the_page_is_whole_and_its_parts_stand_in_order(tmp_path):
     ):
         assert words in page.text
     for word in ("bits/dim", "Fréchet", "precision", "recall", "density", "coverage", "copies", "sure"):
-        assert word in page.text.split("Words")[-1], "the glossary explains every column"
+        assert word in page.text.split("Glossary")[-1], "the glossary explains every column"
     assert "partial" not in page.text
 
 
 @pytest.mark.parametrize("done", range(1, 7))
-def test_every_prefix_of_the_rows_is_a_page(tmp_path, done):
+def test_every_prefix_of_the_rows_gives_a_valid_page(tmp_path, done):
     report = copy.deepcopy(REPORT) | {"finished": False}
     report["rows"] = report["rows"][:done]
     page = read(report, {"real data": pictures()}, tmp_path)
     assert f"partial: {min(done - 1, 4)} of 4 systems" in page.text
-    assert ("No model is measured yet" in page.text) == (done == 1)
+    assert ("No model has been measured yet" in page.text) == (done == 1)
 
 
-def test_what_is_missing_is_a_dash_and_what_json_cannot_say_is_none(tmp_path):
+def test_missing_and_non_finite_figures_are_dashes(tmp_path):
     bare = {"system": "odd", "family": "energy", "likelihood": None, "frechet": None}
-    infinite = row("one", "vae", {"kind": "exact", "bits_per_dim": 2.0, "low": -float("inf"), "high": float("inf")}, float("nan"), 0.5, 0.0)
+    infinite = row(
+        "one",
+        "vae",
+        {"kind": "exact", "bits_per_dim": 2.0, "low": -float("inf"), "high": float("inf")},
+        float("nan"),
+        0.5,
+        0.0,
+    )
     report = {"data": "d", "rows": [REPORT["rows"][0], bare, infinite]}
     page = read(json.loads(json.dumps(report)), {}, tmp_path)
     assert "–" in page.text and "nan" not in page.text.lower() and "nan" not in "".join(page.values)
 
 
-def test_texts_are_shown_as_texts_in_bits_per_byte(tmp_path):
+def test_texts_are_shown_as_text_in_bits_per_byte(tmp_path):
     page = read(REPORT, {"real data": ["a <b>bold</b>\x00 word"], "cnn": ["x" * 5000]}, tmp_path)
-    assert "a <b>bold</b>· word" in page.text and "b" not in page.tags[page.tags.index("figure") : page.tags.index("table")]
+    assert (
+        "a <b>bold</b>· word" in page.text
+        and "b" not in page.tags[page.tags.index("figure") : page.tags.index("table")]
+    )
     assert "bits/byte" in page.text and "bits/dim" not in page.text
-    assert max(map(len, page.words)) < 700, "a long text is cut"
+    assert max(map(len, page.words)) < 700, "long texts are truncated"
 
 
-def test_names_from_outside_are_text(tmp_path):
+def test_external_names_are_escaped(tmp_path):
     evil = '<script>alert(1)</script>" onload="x'
-    report = copy.deepcopy(REPORT) | {"data": evil, "classes": [evil, "seven"], "labels": [evil], "notes": [evil], "split": evil}
+    report = copy.deepcopy(REPORT) | {
+        "data": evil,
+        "classes": [evil, "seven"],
+        "labels": [evil],
+        "notes": [evil],
+        "split": evil,
+    }
     for i, known in enumerate(report["rows"]):
         known["system"] = f"{evil} {i}"
         known["family"] = known["family"] and (evil if i == 2 else known["family"])
     page = read(report, {f"{evil} {i}": pictures() for i in range(5)}, tmp_path)
     assert page.text.count(evil) > 10
-    assert not [name for name in page.names if name.startswith("on")]
+    assert not [name for name in page.attributes if name.startswith("on")]
 
 
-def test_a_failed_system_says_why_and_counts_as_nothing(tmp_path):
+def test_a_failed_system_shows_its_error_and_is_not_counted(tmp_path):
     report = copy.deepcopy(REPORT)
     report["rows"][3] = {"system": "gan", "family": "gan", "likelihood": None, "error": "out of memory <b>"}
     page = read(report, {}, tmp_path)
     assert "gan: out of memory <b>" in page.text and "failed" in page.text and "3 models" in page.text
-    assert "#row-gan-likelihood" not in page.links, "no likelihood by failure supports no claim"
+    assert "#row-gan-likelihood" not in page.links, "a failure does not support a claim"
 
 
-def test_two_rows_of_one_name_have_cells_of_their_own(tmp_path):
+def test_rows_of_equal_name_have_distinct_cells(tmp_path):
     report = copy.deepcopy(REPORT)
     report["rows"].append(copy.deepcopy(report["rows"][2]))
     assert {"row-cnn-likelihood", "row-cnn-2-likelihood"} <= set(read(report, {}, tmp_path).ids)
 
 
-def test_large_pictures_are_kept_small(tmp_path):
+def test_large_pictures_are_reduced(tmp_path):
     noise = Image.effect_noise((900, 600), 90).convert("RGB")
     read(REPORT, {"real data": [noise] * 3}, tmp_path)
     assert (tmp_path / "report.html").stat().st_size < 300_000
 
 
-def test_curves_come_from_the_runs_and_a_torn_line_is_passed_over(tmp_path):
+def test_curves_are_read_from_the_runs_and_truncated_lines_are_ignored(tmp_path):
     report = copy.deepcopy(REPORT)
-    report["rows"][3]["run"] = "elsewhere/gan-toys-001"  # moved with the report
+    report["rows"][3]["run"] = "elsewhere/gan-toys-001"  # the run was moved with the report
     stage = tmp_path / "gan-toys-001" / "first"
     stage.mkdir(parents=True)
     lines = [{"step": s, "player": p, "loss": 1 / s} for s in (1, 2, 3) for p in ("critic", "generator")]
     lines.append({"step": 3, "player": "critic", "skipped": True})
-    (stage / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"step": 4, "pla')
-    (stage / "timings.jsonl").write_text("".join(json.dumps({"step": s, "seconds": 0.5 * s}) + "\n" for s in (1, 2, 3)))
+    (stage / "metrics.jsonl").write_text(
+        "".join(json.dumps(line) + "\n" for line in lines) + '{"step": 4, "pla'
+    )
+    (stage / "timings.jsonl").write_text(
+        "".join(json.dumps({"step": s, "seconds": 0.5 * s}) + "\n" for s in (1, 2, 3))
+    )
     page = read(report, {}, tmp_path)
-    assert "first critic" in page.text and "first generator" in page.text and "1 steps not finite" in page.text
+    assert (
+        "first critic" in page.text
+        and "first generator" in page.text
+        and "1 non-finite step skipped" in page.text
+    )
     assert "polyline" in page.tags
 
 
-def test_a_failure_leaves_the_page_that_was_there(tmp_path):
+def test_a_failure_keeps_the_previous_page(tmp_path):
     path = write_report(REPORT, {}, tmp_path)
     before = path.read_bytes()
     with pytest.raises(KeyError):

@@ -1,4 +1,4 @@
-"""medium <-> x for pictures: exact round trips, and the change of measure against brute force."""
+"""Pictures: exact round trips, and the change of measure compared with brute force."""
 
 import math
 
@@ -8,24 +8,26 @@ import torch
 from morphogen.component import ConfigError
 from morphogen.contract import Context, Encoded, Likelihood, Losses, Objective, Sampler
 from morphogen.model import Model
-from morphogen.numerics.distributions import discretized, gaussian_cdf, gaussian_log_prob
+from morphogen.numerics.distributions import discretized_log_mass, gaussian_cdf, gaussian_log_prob
 from morphogen.numerics.randomness import Rng
-from morphogen.numerics.tensors import sum_rows
+from morphogen.numerics.tensors import sum_except_batch
 from morphogen.representations.pixels import Dequantised, Logit, Pixels, Quantised
 
 SHAPE = (1, 2, 3)
 
 
 class ToyDensity(Objective):
-    """N(0, 0.5^2), the same for every coordinate: a density to hold against its mass on the grid."""
+    """N(0, 0.5^2) for every coordinate: a density whose mass on the grid is known."""
 
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
         return Losses({"nll": -self.log_prob(x, context, rng).nats})
 
     def log_prob(self, x: Encoded, context: Context | None, rng: Rng) -> Likelihood:
-        return Likelihood(sum_rows(gaussian_log_prob(x.x, 0.0, math.log(0.5))), x.dims, "exact", "density")
+        return Likelihood(
+            sum_except_batch(gaussian_log_prob(x.x, 0.0, math.log(0.5))), x.dims, "exact", "density"
+        )
 
-    def sampler(self) -> Sampler:
+    def default_sampler(self) -> Sampler:
         raise NotImplementedError
 
 
@@ -35,7 +37,7 @@ def pictures(levels: int, n: int = 64) -> torch.Tensor:
 
 @pytest.mark.parametrize("levels", [2, 17, 256])
 @pytest.mark.parametrize("wrap", [lambda p: p, Quantised, Dequantised, lambda p: Logit(Dequantised(p), 0.05)])
-def test_decode_undoes_encode(wrap, levels):
+def test_decode_inverts_encode(wrap, levels):
     representation, medium = wrap(Pixels(levels, SHAPE)), pictures(levels)
     encoded = representation.encode(medium, Rng(1, len(medium)))
     assert (representation.decode(encoded.x) - medium).abs().max() < 1e-6
@@ -46,17 +48,17 @@ def test_logit_weight_is_the_log_determinant():
     representation = Logit(Dequantised(Pixels(17, SHAPE)), 0.05)
     inner = representation.inner.encode(pictures(17, 1), Rng(1, 1))
 
-    def line(y: torch.Tensor) -> torch.Tensor:
+    def logit(y: torch.Tensor) -> torch.Tensor:
         s = 0.05 + 0.9 * (y + 1) / 2
         return (s / (1 - s)).log()
 
-    jacobian = torch.autograd.functional.jacobian(line, inner.x.flatten().double())
+    jacobian = torch.autograd.functional.jacobian(logit, inner.x.flatten().double())
     outer = representation.encode(pictures(17, 1), Rng(1, 1))
     assert abs((outer.log_weight - inner.log_weight).item() - jacobian.slogdet()[1].item()) < 1e-5
 
 
 def test_a_dequantised_density_bounds_the_mass_of_its_bin():
-    """E_u log p(k + u) <= log P(k), and the mean over u of the *density* is P(k): n = 20,000 draws, 5 standard errors."""
+    """E_u log p(k + u) <= log P(k), and the mean density over u is P(k): n = 20,000, 5 standard errors."""
     levels, n = 5, 20_000
     model = Model(ToyDensity(), Dequantised(Pixels(levels, (1, 1, 1))))
     edges = torch.linspace(-1, 1, levels + 1).double()
@@ -70,7 +72,7 @@ def test_a_dequantised_density_bounds_the_mass_of_its_bin():
         assert abs(density.mean() - mass[k]) < 5 * density.std() / math.sqrt(n)
 
 
-def test_a_density_on_the_grid_itself_is_refused_with_the_remedy():
+def test_a_density_on_the_grid_is_rejected_with_the_remedy():
     with pytest.raises(ConfigError, match="Dequantised"):
         Model(ToyDensity(), Pixels(17, SHAPE)).log_prob(pictures(17))
 
@@ -80,5 +82,7 @@ def test_a_density_on_the_grid_itself_is_refused_with_the_remedy():
 def test_discretised_masses_sum_to_one(cdf, levels):
     grid = torch.linspace(-1, 1, levels).double()
     for mean, log_scale in ((0.0, 0.0), (0.9, -3.0), (-2.0, -1.0)):
-        mass = discretized(grid, torch.tensor(mean).double(), torch.tensor(log_scale).double(), levels, cdf).exp()
+        mass = discretized_log_mass(
+            grid, torch.tensor(mean).double(), torch.tensor(log_scale).double(), levels, cdf
+        ).exp()
         assert abs(mass.sum() - 1) < 1e-6

@@ -1,4 +1,4 @@
-"""What made a picture travels in it; a table's rows are one file; a text says it in samples.json."""
+"""Saved samples: the provenance in each picture and in samples.json; texts and tables as files."""
 
 import csv
 import json
@@ -6,39 +6,42 @@ import json
 import torch
 from PIL import Image
 
-from morphogen.model import Samples
 from morphogen.representations.pixels import Pixels
 from morphogen.representations.stamp import read_stamp, stamp
 from morphogen.representations.text import Bytes
+from morphogen.samples import Samples
 
 
-def test_facts_survive_a_png_and_a_plain_one_has_none(tmp_path):
+def test_a_stamp_is_read_back_and_a_plain_png_has_none(tmp_path):
     facts = {"system": "ddpm", "name": "Grüße", "none": None}
     Image.new("L", (2, 2)).save(tmp_path / "a.png", pnginfo=stamp(facts))
     Image.new("L", (2, 2)).save(tmp_path / "b.png")
     assert read_stamp(tmp_path / "a.png") == facts and read_stamp(tmp_path / "b.png") is None
 
 
-def test_each_picture_says_which_it_is(tmp_path):
-    made = {"seed": 4, "indices": [7, 3], "sampler": "DDIM()"}
-    samples = Samples(torch.zeros(2, 1, 4, 4), torch.tensor([1, 2]), Pixels(256, (1, 4, 4)), made)
+def test_each_picture_is_stamped_with_its_index(tmp_path):
+    facts = {"seed": 4, "indices": [7, 3], "sampler": "DDIM()"}
+    samples = Samples(torch.zeros(2, 1, 4, 4), torch.tensor([1, 2]), Pixels(256, (1, 4, 4)), facts)
     paths = samples.save(tmp_path)
     assert [p.name for p in paths] == ["0007.png", "0003.png"]
     assert read_stamp(paths[1]) == {"seed": 4, "sampler": "DDIM()", "index": 3, "condition": 2}
-    assert json.loads((tmp_path / "samples.json").read_text()) == made | {"condition": [1, 2]}
+    assert json.loads((tmp_path / "samples.json").read_text()) == facts | {"condition": [1, 2]}
 
 
-def test_text_lies_in_text_files(tmp_path):
+def test_texts_are_saved_as_text_files(tmp_path):
     samples = Samples(torch.tensor([[104, 105]]), None, Bytes(2))
     assert [p.read_text() for p in samples.save(tmp_path)] == ["hi"]
 
 
-def test_rows_of_a_table_are_one_file(tmp_path):
+def test_a_table_is_saved_as_one_csv_file(tmp_path):
     class Table(Bytes):
         def present(self, medium):
             return [{"age": int(a), "city": "Köln, Bonn"} for a, _ in medium.tolist()]
 
     samples = Samples(torch.tensor([[3, 0], [4, 0]]), None, Table(2))
     (path,) = samples.save(tmp_path)
-    assert samples.shown()[0] == "age 3, city Köln, Bonn"
-    assert path.name == "samples.csv" and list(csv.DictReader(path.open(encoding="utf8")))[1] == {"age": "4", "city": "Köln, Bonn"}
+    assert samples.to_displayable()[0] == "age 3, city Köln, Bonn"
+    assert path.name == "samples.csv" and list(csv.DictReader(path.open(encoding="utf8")))[1] == {
+        "age": "4",
+        "city": "Köln, Bonn",
+    }

@@ -1,1 +1,1 @@
-"""The house style (docs/design.md), held by reading our own source: nothing here is imported, so it costs a second."""
+"""Checks of the style (CONTRIBUTING.md), which parse the source without importing it and take a second."""

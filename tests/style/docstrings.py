@@ -1,4 +1,4 @@
-"""A docstring says what its thing is, names every argument and none that has gone, and speaks of nothing that is not there."""
+"""Checks of docstrings: public definitions have one, arguments match the signature, references exist."""
 
 __all__ = ["CHECKS"]
 
@@ -9,59 +9,71 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from .source import PACKAGE, ROOT, Checks, Function, Page, arguments, constructor, described, functions, mutant, package
+from .source import (
+    PACKAGE,
+    ROOT,
+    Checks,
+    Function,
+    SourceFile,
+    arguments,
+    constructor,
+    documented_arguments,
+    functions,
+    mutant,
+    package_files,
+)
 
 
-def public_things_are_documented(page: Page) -> Iterator[str]:
-    """A method that overrides a documented one may leave the word to it; so may those that Python names, and constructors."""
-    for node in page.tree.body:
+def public_things_are_documented(file: SourceFile) -> Iterator[str]:
+    """Overrides of documented methods, dunder methods and constructors need no docstring."""
+    for node in file.tree.body:
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_") and not ast.get_docstring(node):
             yield f"class {node.name} has no docstring"
-    for function, cls in functions(page.tree):
+    for function, cls in functions(file.tree):
         inherited = cls is not None and function.name in _inherited(cls)
         if not inherited and not function.name.startswith("__") and not ast.get_docstring(function):
             yield f"{cls.name + '.' if cls else ''}{function.name} has no docstring"
 
 
-def arguments_are_those_of_the_signature(page: Page) -> Iterator[str]:
-    for node in page.nodes:
+def arguments_are_those_of_the_signature(file: SourceFile) -> Iterator[str]:
+    for node in file.nodes:
         if not isinstance(node, ast.ClassDef | Function):
             continue
-        said, taken = described(ast.get_docstring(node) or ""), arguments(node)
-        if said is None or taken is None:
+        documented, expected = documented_arguments(ast.get_docstring(node) or ""), arguments(node)
+        if documented is None or expected is None:
             continue
-        if missing := [name for name in taken if name not in said]:
-            yield f"{node.name}: nothing is said of {', '.join(missing)}"
-        if stale := [name for name in said if name not in taken]:
-            yield f"{node.name} takes no {', '.join(stale)}"
+        if missing := [name for name in expected if name not in documented]:
+            yield f"{node.name}: undocumented arguments {', '.join(missing)}"
+        if stale := [name for name in documented if name not in expected]:
+            yield f"{node.name} has no arguments {', '.join(stale)}"
 
 
-def constructors_say_what_they_take(page: Page) -> Iterator[str]:
-    for node in page.tree.body:
+def constructors_are_documented(file: SourceFile) -> Iterator[str]:
+    for node in file.tree.body:
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_") and constructor(node) is not None:
-            taken = arguments(node) or ()
-            if len(taken) >= 2 and described(ast.get_docstring(node) or "") is None:
-                yield f"{node.name} takes {', '.join(taken)}: say what they are, under Arguments:"
+            names = arguments(node) or ()
+            if len(names) >= 2 and documented_arguments(ast.get_docstring(node) or "") is None:
+                yield f"{node.name} takes {', '.join(names)}: document them under Arguments:"
 
 
-def what_is_referred_to_exists(page: Page) -> Iterator[str]:
-    """Each word of `Name`, `module.name` and `name(...)` is one that our package binds or uses; `file.py` is there."""
-    for node in page.nodes:
+def references_exist(file: SourceFile) -> Iterator[str]:
+    """Names in backticks (`Name`, `module.name`, `name(...)`, `file.py`) exist in the package."""
+    for node in file.nodes:
         if not isinstance(node, ast.Module | ast.ClassDef | Function):
             continue
-        for said in re.findall(r"`([^`\n]+)`", ast.get_docstring(node) or ""):
-            if said.endswith(".py"):
-                known = list((ROOT / PACKAGE).rglob(said)) or "*" in said
+        for reference in re.findall(r"`([^`\n]+)`", ast.get_docstring(node) or ""):
+            if reference.endswith(".py"):
+                known = list((ROOT / PACKAGE).rglob(reference)) or "*" in reference
             else:
-                name = re.fullmatch(r"([A-Za-z_][\w.]*)(\(.*\))?", said)
-                known = name is None or set(name[1].split(".")) <= _words() | _used(page)
+                name = re.fullmatch(r"([A-Za-z_][\w.]*)(\(.*\))?", reference)
+                known = name is None or set(name[1].split(".")) <= _words() | _used(file)
             if not known:
-                yield f"line {getattr(node, 'lineno', 1)}: there is no `{said}`"
+                yield f"line {getattr(node, 'lineno', 1)}: `{reference}` does not exist"
 
 
 CHECKS: Checks = {
     public_things_are_documented: (
-        package,
+        package_files,
         [
             mutant("class A: ..."),
             mutant("def f(): ..."),
@@ -69,17 +81,26 @@ CHECKS: Checks = {
         ],
     ),
     arguments_are_those_of_the_signature: (
-        package,
+        package_files,
         [
             mutant('def f(x, y):\n    """f.\n\n    Arguments:\n        x: one.\n    """'),
             mutant('def f(x):\n    """f.\n\n    Arguments:\n        x, y: both.\n    """'),
-            mutant('class A:\n    """A.\n\n    Arguments:\n        x: one.\n    """\n    def __init__(self, z): ...'),
-            mutant('@dataclass(frozen=True)\nclass A:\n    """A.\n\n    Arguments:\n        x: one.\n    """\n    z: int'),
+            mutant(
+                'class A:\n    """A.\n\n    Arguments:\n        x: one.\n    """\n'
+                "    def __init__(self, z): ..."
+            ),
+            mutant(
+                '@dataclass(frozen=True)\nclass A:\n    """A.\n\n    Arguments:\n        x: one.\n    """\n'
+                "    z: int"
+            ),
         ],
     ),
-    constructors_say_what_they_take: (package, [mutant('class A:\n    """A."""\n    def __init__(self, x, *, y): ...')]),
-    what_is_referred_to_exists: (
-        package,
+    constructors_are_documented: (
+        package_files,
+        [mutant('class A:\n    """A."""\n    def __init__(self, x, *, y): ...')],
+    ),
+    references_exist: (
+        package_files,
         [
             mutant('"""As `Modela.sample`."""'),
             mutant('def f():\n    """As `samplr(n=3)` does."""'),
@@ -90,7 +111,7 @@ CHECKS: Checks = {
 
 
 def _inherited(cls: ast.ClassDef) -> set[str]:
-    """Names of methods that a class has from those it derives from: documented there, or torch's own."""
+    """Names of inherited methods, which are documented in the base class or are torch's own."""
     found = {"forward"} if cls.bases else set()
     for base in cls.bases:
         for parent in _classes().get(ast.unparse(base).split("[")[0], ()):
@@ -101,8 +122,8 @@ def _inherited(cls: ast.ClassDef) -> set[str]:
 @cache
 def _classes() -> dict[str, list[ast.ClassDef]]:
     found: dict[str, list[ast.ClassDef]] = {}
-    for page in package():
-        for node in page.nodes:
+    for file in package_files():
+        for node in file.nodes:
             if isinstance(node, ast.ClassDef):
                 found.setdefault(node.name, []).append(node)
     return found
@@ -110,21 +131,27 @@ def _classes() -> dict[str, list[ast.ClassDef]]:
 
 @cache
 def _words() -> set[str]:
-    """What our package calls things: its files, what its pages bind and use, what its front door renames, Python's own."""
-    door = next(page for page in package() if page.path == PACKAGE / "__init__.py")
-    renamed = {node.value for node in door.nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    files = {part for page in package() for part in page.path.with_suffix("").parts}
-    used = {word for page in package() for word in _used(page)}
-    return files | used | renamed | {*dir(builtins), *keyword.kwlist, "morphogen"}
+    """All names of the package: files, definitions, uses, public names, and Python's own."""
+    init = next(file for file in package_files() if file.path == PACKAGE / "__init__.py")
+    constants = [node.value for node in init.nodes if isinstance(node, ast.Constant)]
+    exported = {value for value in constants if isinstance(value, str)}
+    paths = {part for file in package_files() for part in file.path.with_suffix("").parts}
+    used = {word for file in package_files() for word in _used(file)}
+    return paths | used | exported | {*dir(builtins), *keyword.kwlist, "morphogen"}
 
 
 @cache
-def _used(page: Page) -> set[str]:
-    """Names that a page defines, takes, assigns, imports, hands by keyword, or asks an object for; words of its `Literal`s."""
+def _used(file: SourceFile) -> set[str]:
+    """Names that a file defines, assigns, imports, accesses or passes by keyword; values of `Literal`s."""
     found: set[str] = set()
-    for node in page.nodes:
+    for node in file.nodes:
         match node:
-            case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.arg(arg=name) | ast.keyword(arg=str(name)):
+            case (
+                ast.FunctionDef(name=name)
+                | ast.ClassDef(name=name)
+                | ast.arg(arg=name)
+                | ast.keyword(arg=str(name))
+            ):
                 found.add(name)
             case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name):
                 found.add(name)

@@ -1,7 +1,7 @@
-"""Names say what a thing is, a page says what it gives, and stands in one order.
+"""Checks of names, of `__all__`, and of the order of a file's definitions.
 
-docstring, `__all__`, imports, then the public classes and functions, then the private functions, then what it does as a program.
-Constants and private classes stand where they are needed.
+Order: docstring, `__all__`, imports, public classes and functions, private functions, entry point. Constants
+and private classes may be anywhere.
 """
 
 __all__ = ["CHECKS"]
@@ -10,40 +10,42 @@ import ast
 import re
 from collections.abc import Iterator
 
-from .source import Checks, Page, mutant, ours, package
+from .source import Checks, SourceFile, mutant, package_files, project_files
 
 EMPTY_WORDS = re.compile(r"(^|_)(utils?|helpers?|common|misc|base|stuff|tools|core)($|_)")
-EMPTY_CLASSES = re.compile(r"^(Base|Abstract)[A-Z]|(Base|Factory|Builder|Manager|Helpers?|Utils?|Mixin|Impl)$")
+EMPTY_CLASSES = re.compile(
+    r"^(Base|Abstract)[A-Z]|(Base|Factory|Builder|Manager|Helpers?|Utils?|Mixin|Impl)$"
+)
 ORDER = ("docstring", "__all__", "import", "public definition", "private function", "program")
 
 
-def files_have_names(page: Page) -> Iterator[str]:
-    for part in (*page.path.parent.parts, page.path.stem):
+def file_names_are_specific(file: SourceFile) -> Iterator[str]:
+    for part in (*file.path.parent.parts, file.path.stem):
         if EMPTY_WORDS.search(part):
-            yield f"{part!r} says nothing of what it holds"
+            yield f"{part!r} does not name the contents"
 
 
-def classes_have_names(page: Page) -> Iterator[str]:
-    for node in page.nodes:
+def class_names_are_specific(file: SourceFile) -> Iterator[str]:
+    for node in file.nodes:
         if isinstance(node, ast.ClassDef) and EMPTY_CLASSES.search(node.name):
-            yield f"class {node.name}: name what it is"
+            yield f"class {node.name}: use a specific name"
 
 
-def pages_say_what_they_give(page: Page) -> Iterator[str]:
-    said = [name for node in page.tree.body if _is_all(node) for name in _strings(node)]
-    if not any(map(_is_all, page.tree.body)) and len(page.tree.body) > 1 and page.path.stem != "__main__":
+def all_lists_public_names(file: SourceFile) -> Iterator[str]:
+    names = [name for node in file.tree.body if _is_all(node) for name in _strings(node)]
+    if not any(map(_is_all, file.tree.body)) and len(file.tree.body) > 1 and file.path.stem != "__main__":
         yield "no __all__"
-    if not page.docstring:
+    if not file.docstring:
         yield "no docstring"
-    if missing := [name for name in said if name not in _defined(page.tree)]:
-        yield f"__all__ names {', '.join(missing)}, which the page does not have"
-    if private := [name for name in said if name.startswith("_") and not name.startswith("__")]:
-        yield f"__all__ names {', '.join(private)}, which are private"
+    if missing := [name for name in names if name not in _defined(file.tree)]:
+        yield f"__all__ lists {', '.join(missing)}, which the file does not define"
+    if private := [name for name in names if name.startswith("_") and not name.startswith("__")]:
+        yield f"__all__ lists private names: {', '.join(private)}"
 
 
-def pages_are_in_order(page: Page) -> Iterator[str]:
+def definitions_are_in_order(file: SourceFile) -> Iterator[str]:
     last = 0
-    for node in page.tree.body:
+    for node in file.tree.body:
         place = ORDER.index(kind) if (kind := _place(node)) is not None else last
         if place < last:
             yield f"line {node.lineno}: {ORDER[place]} after {ORDER[last]}"
@@ -51,10 +53,16 @@ def pages_are_in_order(page: Page) -> Iterator[str]:
 
 
 CHECKS: Checks = {
-    files_have_names: (ours, [mutant("", "networks/conv_utils.py"), mutant("", "helpers/conv.py")]),
-    classes_have_names: (ours, [mutant("class SamplerFactory: ..."), mutant("class BaseNetwork: ...")]),
-    pages_say_what_they_give: (
-        package,
+    file_names_are_specific: (
+        project_files,
+        [mutant("", "networks/conv_utils.py"), mutant("", "helpers/conv.py")],
+    ),
+    class_names_are_specific: (
+        project_files,
+        [mutant("class SamplerFactory: ..."), mutant("class BaseNetwork: ...")],
+    ),
+    all_lists_public_names: (
+        package_files,
         [
             mutant('"""A page."""\nx = 1'),
             mutant('__all__ = ["x"]\nx = 1'),
@@ -62,8 +70,8 @@ CHECKS: Checks = {
             mutant('"""A page."""\n__all__ = ["_x"]\n_x = 1'),
         ],
     ),
-    pages_are_in_order: (
-        package,
+    definitions_are_in_order: (
+        package_files,
         [
             mutant('import os\n__all__ = ["f"]'),
             mutant("def _f(): ...\ndef f(): ..."),
@@ -75,10 +83,10 @@ CHECKS: Checks = {
 
 
 def _place(node: ast.stmt) -> str | None:
-    """Which part of the order a statement belongs to; None: it may stand anywhere."""
+    """The section that a statement belongs to; None: it may be anywhere."""
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         return "docstring"
-    if _is_all(node):  # made of the page's own constants, it stands after them
+    if _is_all(node):  # built from the file's own constants, so it follows them
         return None if any(isinstance(part, ast.Starred) for part in ast.walk(node)) else "__all__"
     if isinstance(node, ast.Import | ast.ImportFrom):
         return "import"
@@ -86,7 +94,9 @@ def _place(node: ast.stmt) -> str | None:
         return {"TYPE_CHECKING": "import", "__name__ == '__main__'": "program"}.get(ast.unparse(node.test))
     if isinstance(node, ast.FunctionDef) and node.name.startswith("_") and not node.name.startswith("__"):
         return "private function"
-    return "public definition" if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_") else None
+    if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+        return "public definition"
+    return None
 
 
 def _is_all(node: ast.stmt) -> bool:
@@ -94,11 +104,12 @@ def _is_all(node: ast.stmt) -> bool:
 
 
 def _strings(node: ast.AST) -> list[str]:
-    return [part.value for part in ast.walk(node) if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+    constants = [part.value for part in ast.walk(node) if isinstance(part, ast.Constant)]
+    return [value for value in constants if isinstance(value, str)]
 
 
 def _defined(tree: ast.Module) -> set[str]:
-    """Names that the page binds at its top, and those that its `__getattr__` knows."""
+    """Names bound at module level, and those in its `__getattr__`."""
     found: set[str] = set()
     for node in tree.body:
         if isinstance(node, ast.Import | ast.ImportFrom):
@@ -106,5 +117,6 @@ def _defined(tree: ast.Module) -> set[str]:
         elif isinstance(node, ast.ClassDef | ast.FunctionDef):
             found |= {node.name, *(_strings(node) if node.name == "__getattr__" else ())}
         elif isinstance(node, ast.Assign | ast.AnnAssign):
-            found |= {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)}
+            names = [part for part in ast.walk(node) if isinstance(part, ast.Name)]
+            found |= {name.id for name in names if isinstance(name.ctx, ast.Store)}
     return found

@@ -1,9 +1,20 @@
-"""Our Python as a text with a structure: pages, what they define, what their docstrings say of arguments."""
+"""The project's Python files as syntax trees, with their definitions and documented arguments."""
 
 __all__ = [
-    "Check", "Checks", "Function", "Page", "annotations", "arguments", "constructor", "described", "faults", "functions", "mutant", "ours",
-    "package",
-]  # fmt: skip
+    "Check",
+    "Checks",
+    "Function",
+    "SourceFile",
+    "annotations",
+    "arguments",
+    "constructor",
+    "documented_arguments",
+    "faults",
+    "functions",
+    "mutant",
+    "package_files",
+    "project_files",
+]
 
 import ast
 import re
@@ -16,13 +27,14 @@ from textwrap import dedent
 ROOT = Path(__file__).parents[2]
 PACKAGE = PurePath("src", "morphogen")
 Function = ast.FunctionDef | ast.AsyncFunctionDef
-Check = Callable[["Page"], Iterator[str]]
-Checks = dict[Check, tuple[Callable[[], Sequence["Page"]], Sequence["Page"]]]  # of which pages it must hold, and mutants it kills
+Check = Callable[["SourceFile"], Iterator[str]]
+# by check: the files that it applies to, and mutants that it must reject
+Checks = dict[Check, tuple[Callable[[], Sequence["SourceFile"]], Sequence["SourceFile"]]]
 
 
 @dataclass(frozen=True)
-class Page:
-    """One file: where it stands, below the root of the repository, and what it says."""
+class SourceFile:
+    """A Python file: its path relative to the repository, and its text."""
 
     path: PurePath
     text: str
@@ -33,13 +45,14 @@ class Page:
 
     @cached_property
     def nodes(self) -> Sequence[ast.AST]:
-        """All of the tree."""
+        """All nodes of the tree."""
         return list(ast.walk(self.tree))
 
     @property
-    def floor(self) -> str:
-        """Of the house: the package, or the page itself, that stands directly in morphogen."""
-        return (self.path.relative_to(PACKAGE) if self.path.is_relative_to(PACKAGE) else self.path).parts[0]
+    def subpackage(self) -> str:
+        """The top-level package or module of morphogen that contains the file."""
+        path = self.path.relative_to(PACKAGE) if self.path.is_relative_to(PACKAGE) else self.path
+        return path.parts[0]
 
     @property
     def docstring(self) -> str:
@@ -47,30 +60,31 @@ class Page:
 
 
 @cache
-def ours() -> Sequence[Page]:
-    """Every page that we wrote: the package, its tests, benchmarks and examples."""
-    files = [file for folder in ("src", "tests", "benchmarks", "examples") for file in sorted((ROOT / folder).rglob("*.py"))]
-    return [Page(file.relative_to(ROOT), file.read_text(encoding="utf8")) for file in files]
+def project_files() -> Sequence[SourceFile]:
+    """All Python files of the project: package, tests, benchmarks and examples."""
+    folders = [ROOT / name for name in ("src", "tests", "benchmarks", "examples")]
+    paths = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
+    return [SourceFile(path.relative_to(ROOT), path.read_text(encoding="utf8")) for path in paths]
 
 
 @cache
-def package() -> Sequence[Page]:
-    """The pages of morphogen."""
-    return [page for page in ours() if page.path.is_relative_to(PACKAGE)]
+def package_files() -> Sequence[SourceFile]:
+    """The files of the package."""
+    return [file for file in project_files() if file.path.is_relative_to(PACKAGE)]
 
 
-def faults(check: Check, pages: Sequence[Page]) -> list[str]:
-    """What a check finds, each with its file."""
-    return [f"{page.path}: {fault}" for page in pages for fault in check(page)]
+def faults(check: Check, files: Sequence[SourceFile]) -> list[str]:
+    """The faults that a check finds, each with its file."""
+    return [f"{file.path}: {fault}" for file in files for fault in check(file)]
 
 
-def mutant(text: str, path: str = "families/gan/mutant.py") -> Page:
-    """A page that breaks a rule."""
-    return Page(PACKAGE / path, dedent(text).lstrip("\n"))
+def mutant(text: str, path: str = "families/gan/mutant.py") -> SourceFile:
+    """A file that violates a check."""
+    return SourceFile(PACKAGE / path, dedent(text).lstrip("\n"))
 
 
 def functions(tree: ast.AST) -> Iterator[tuple[Function, ast.ClassDef | None]]:
-    """The public functions of a page and of its public classes, those that Python calls among them, with the class they are of."""
+    """Public functions and methods, dunder methods included, each with its class."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, Function) and (not node.name.startswith("_") or node.name.startswith("__")):
             yield node, tree if isinstance(tree, ast.ClassDef) else None
@@ -83,32 +97,42 @@ def constructor(cls: ast.ClassDef) -> Function | None:
 
 
 def annotations(function: Function) -> dict[str, ast.expr | None]:
-    """Arguments and what each is annotated with, in order; without the `self` or `cls` of a method."""
-    of = function.args
-    taken = [*of.posonlyargs, *of.args, *([of.vararg] if of.vararg else []), *of.kwonlyargs, *([of.kwarg] if of.kwarg else [])]
-    bound = bool(of.args) and of.args[0].arg in ("self", "cls")
-    return {argument.arg: argument.annotation for argument in taken[bound:]}
+    """Annotations of the arguments in order, without `self` and `cls`."""
+    signature = function.args
+    arguments = [
+        *signature.posonlyargs,
+        *signature.args,
+        *([signature.vararg] if signature.vararg else []),
+        *signature.kwonlyargs,
+        *([signature.kwarg] if signature.kwarg else []),
+    ]
+    is_method = bool(signature.args) and signature.args[0].arg in ("self", "cls")
+    return {argument.arg: argument.annotation for argument in arguments[is_method:]}
 
 
 def arguments(node: ast.ClassDef | Function) -> list[str] | None:
-    """What a call takes: the constructor's arguments, a dataclass's fields; None: that stands in another class."""
+    """Arguments of a call: of the constructor, or a dataclass's fields; None: inherited."""
     if isinstance(node, Function):
         return list(annotations(node))
     if (init := constructor(node)) is not None:
         return list(annotations(init))
     if any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list):
-        return [field.target.id for field in node.body if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)]
+        return [
+            field.target.id
+            for field in node.body
+            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        ]
     return None
 
 
-def described(docstring: str) -> dict[str, str] | None:
-    """Names under "Arguments:" and what is said of each; `a, b: ...` is of both. None: there is no such section."""
+def documented_arguments(docstring: str) -> dict[str, str] | None:
+    """Documented arguments and their text; `a, b: ...` documents both. None if there is no section."""
     if (section := re.search(r"^( *)Arguments:\n((?:\1 +.*\n?)+)", docstring, re.M)) is None:
         return None
-    found: dict[str, str] = {}
+    documented: dict[str, str] = {}
     for line in section[2].splitlines():
         if entry := re.match(rf"{section[1]}    ((?:\w+, )*\w+):(.*)", line):
-            found |= dict.fromkeys(entry[1].split(", "), entry[2])
-        else:  # the text above goes on
-            found |= {name: f"{text} {line.strip()}" for name, text in [*found.items()][-1:]}
-    return found
+            documented |= dict.fromkeys(entry[1].split(", "), entry[2])
+        else:  # a continuation line
+            documented |= {name: f"{text} {line.strip()}" for name, text in [*documented.items()][-1:]}
+    return documented

@@ -1,21 +1,29 @@
-"""Every check of this folder holds of our pages, and kills its mutants."""
+"""Every check passes on the project's files and rejects its mutants."""
 
 import pytest
 
 from . import docstrings, names, papers, parts, shapes, sizes
-from .source import Check, Checks, Page, faults
+from .source import Check, Checks, SourceFile, faults
 
-CHECKS: Checks = {check: of for theme in (sizes, names, parts, docstrings, papers, shapes) for check, of in theme.CHECKS.items()}
-MUTANTS = [pytest.param(check, page, id=f"{check.__name__}-{i}") for check, (_, pages) in CHECKS.items() for i, page in enumerate(pages)]
+CHECKS: Checks = {
+    check: scope
+    for module in (sizes, names, parts, docstrings, papers, shapes)
+    for check, scope in module.CHECKS.items()
+}
+MUTANTS = [
+    pytest.param(check, mutant, id=f"{check.__name__}-{i}")
+    for check, (_, mutants) in CHECKS.items()
+    for i, mutant in enumerate(mutants)
+]
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-def test_ours(check: Check) -> None:
-    pages, mutants = CHECKS[check]
-    assert faults(check, pages()) == []
-    assert mutants, "a check that nothing fails checks nothing"
+def test_the_project_passes(check: Check) -> None:
+    files, mutants = CHECKS[check]
+    assert faults(check, files()) == []
+    assert mutants, "a check needs a mutant that fails it"
 
 
-@pytest.mark.parametrize(("check", "page"), MUTANTS)
-def test_mutant_is_killed(check: Check, page: Page) -> None:
-    assert list(check(page))
+@pytest.mark.parametrize(("check", "mutant"), MUTANTS)
+def test_mutant_is_killed(check: Check, mutant: SourceFile) -> None:
+    assert list(check(mutant))

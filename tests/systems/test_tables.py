@@ -1,4 +1,4 @@
-"""Both systems of tables learn real ones: held-out rows cost fewer bits than columns that know nothing of each other."""
+"""Both table systems on real tables: fewer bits on held-out rows than a model of independent columns."""
 
 import csv
 import json
@@ -9,9 +9,9 @@ import pytest
 import torch
 from sklearn import datasets
 
-from morphogen.catalogue import compose
+from morphogen.catalogue import build_system
 from morphogen.component import ConfigError
-from morphogen.data import load
+from morphogen.data import load_data
 from morphogen.families.classical import Mixture
 from morphogen.model import Model
 from morphogen.plan import SGD, Plan
@@ -19,18 +19,25 @@ from morphogen.representations.tabular import GridColumn, Tabular
 from morphogen.training.loop import train
 
 
-def write(name: str, path: Path) -> str:
-    of = getattr(datasets, f"load_{name}")()
+def write_csv(name: str, path: Path) -> str:
+    table = getattr(datasets, f"load_{name}")()
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow([*map(str, of.feature_names), "kind"])
-        writer.writerows([*row.tolist(), str(of.target_names[label])] for row, label in zip(of.data, of.target, strict=True))
+        writer.writerow([*map(str, table.feature_names), "kind"])
+        writer.writerows(
+            [*row.tolist(), str(table.target_names[label])]
+            for row, label in zip(table.data, table.target, strict=True)
+        )
     return str(path)
 
 
 def bits(model: Model, part) -> float:
     batch = part.first()
-    return model.log_prob(batch.medium, batch.condition if model.conditioner is not None else None).bits_per_dim.mean().item()
+    return (
+        model.log_prob(batch.medium, batch.condition if model.conditioner is not None else None)
+        .bits_per_dim.mean()
+        .item()
+    )
 
 
 @pytest.fixture(params=["iris", "wine", "breast_cancer"])
@@ -39,52 +46,66 @@ def name(request) -> str:
 
 
 def test_the_mixture_beats_independent_columns(name, tmp_path):
-    data = load(write(name, tmp_path / "t.csv"))
-    columns = Model(Mixture(1, data.representation.shape, covariance="diagonal"), data.representation, plan=Plan(SGD(0.0), batch=0))
+    data = load_data(write_csv(name, tmp_path / "t.csv"))
+    columns = Model(
+        Mixture(1, data.representation.shape, covariance="diagonal"),
+        data.representation,
+        plan=Plan(SGD(0.0), batch=0),
+    )
     train(columns, data.train, steps=1)
-    mixture = compose("table_mixture", data.representation, 0)
+    mixture = build_system("table_mixture", data.representation, 0)
     train(mixture, data.train, steps=12)
     assert bits(mixture, data.test) < bits(columns, data.test) - 0.1
 
 
 @pytest.mark.parametrize("condition", [None, "kind"])
 def test_the_flow_beats_independent_columns(condition, tmp_path):
-    data = load(write("iris", tmp_path / "t.csv"), condition=condition)
-    columns = Model(Mixture(1, data.representation.shape, covariance="diagonal"), data.representation, plan=Plan(SGD(0.0), batch=0))
+    data = load_data(write_csv("iris", tmp_path / "t.csv"), condition=condition)
+    columns = Model(
+        Mixture(1, data.representation.shape, covariance="diagonal"),
+        data.representation,
+        plan=Plan(SGD(0.0), batch=0),
+    )
     train(columns, data.train, steps=1)
     torch.manual_seed(0)
-    flow = compose("table_flow", data.representation, len(data.classes), "tiny")
+    flow = build_system("table_flow", data.representation, len(data.classes), "tiny")
     train(flow, data.train, steps=120)
     batch = data.test.first()
-    found = flow.log_prob(batch.medium, batch.condition)
-    assert (found.kind, found.measure) == ("lower_bound", "mass")
+    likelihood = flow.log_prob(batch.medium, batch.condition)
+    assert (likelihood.kind, likelihood.measure) == ("lower_bound", "mass")
     assert bits(flow, data.test) < bits(columns, data.test) - 0.1
 
 
-def test_samples_of_a_class_are_rows_of_that_class_in_a_csv(tmp_path):
-    data = load(write("iris", tmp_path / "t.csv"), condition="kind")
-    model = compose("table_mixture", data.representation, 3)
+def test_class_conditional_samples_are_saved_as_csv(tmp_path):
+    data = load_data(write_csv("iris", tmp_path / "t.csv"), condition="kind")
+    model = build_system("table_mixture", data.representation, 3)
     train(model, data.train, steps=12)
     samples = model.sample(200, condition=0)
     assert samples.save(tmp_path / "out") == [tmp_path / "out/samples.csv"]
     rows = list(csv.DictReader((tmp_path / "out/samples.csv").open()))
-    assert len(rows) == 200 and json.loads((tmp_path / "out/samples.json").read_text())["condition"] == [0] * 200
-    drawn = sum(float(row["petal length (cm)"]) for row in rows) / 200
+    assert (
+        len(rows) == 200 and json.loads((tmp_path / "out/samples.json").read_text())["condition"] == [0] * 200
+    )
+    sample_mean = sum(float(row["petal length (cm)"]) for row in rows) / 200
     batch = data.train.first()
-    assert drawn == pytest.approx(batch.medium[batch.condition == 0, 2].mean().item(), abs=0.3)  # of setosa; of all it is 3.8
+    assert sample_mean == pytest.approx(
+        batch.medium[batch.condition == 0, 2].mean().item(), abs=0.3
+    )  # setosa; the mean over all classes is 3.8
 
 
-def test_a_flow_needs_two_columns():
+def test_table_flow_requires_two_columns():
     with pytest.raises(ConfigError, match="table_mixture"):
-        compose("table_flow", Tabular((GridColumn("a", 0.0, 1.0, 0, 9),)), 0)
+        build_system("table_flow", Tabular((GridColumn("a", 0.0, 1.0, 0, 9),)), 0)
 
 
-def test_a_mass_of_a_column_sums_to_at_most_one():
+def test_probability_mass_of_a_column_sums_to_at_most_one():
     table = Tabular((GridColumn("a", 4.5, math.sqrt(8.25), 0, 9),))
-    model = compose("table_mixture", table, 0, "tiny")
+    model = build_system("table_mixture", table, 0, "tiny")
     values = torch.arange(10.0, dtype=torch.float64)[:, None]
     train(model, _Rows(values), steps=5)
-    total = torch.stack([model.log_prob(values, seed=seed).nats for seed in range(50)]).mean(0).exp().sum().item()
+    total = (
+        torch.stack([model.log_prob(values, seed=seed).nats for seed in range(50)]).mean(0).exp().sum().item()
+    )
     assert 0.7 < total <= 1
 
 

@@ -1,1 +1,1 @@
-"""Tests of training/, and the toy models they share with test_run.py."""
+"""Tests of training/, and the toy models that they share with test_run.py."""

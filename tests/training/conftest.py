@@ -1,4 +1,4 @@
-"""The toy models of `toys.py`, each test on all three kinds."""
+"""Fixture that runs a test on each toy model of `toys.py`."""
 
 from collections.abc import Callable
 
@@ -10,5 +10,5 @@ from training.toys import MAKERS
 
 @pytest.fixture(params=list(MAKERS))
 def maker(request: pytest.FixtureRequest) -> Callable[[], Model]:
-    """Makes the same untrained model at each call."""
+    """Function that returns the same untrained model at each call."""
     return MAKERS[request.param]

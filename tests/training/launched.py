@@ -1,7 +1,7 @@
-"""Trainings in fp64 by as many processes as were launched: `python -m training.launched TASK ...`.
+"""Trainings in fp64 by all launched processes: `python -m training.launched TASK ...`.
 
-A task is DIRECTORY/SYSTEM, which goes on with what was stopped there; with `:k` it is stopped in its k-th step, by a SIGTERM to the
-last process alone; with `!MUTANT` it has that fault.
+A task is DIRECTORY/SYSTEM, which resumes an earlier training there. DIRECTORY/SYSTEM:k is stopped in its k-th
+step by a SIGTERM to the last process only. DIRECTORY/SYSTEM!MUTANT has that fault.
 """
 
 import os
@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 
-from laws.test_laws import OF, batch_for
-from morphogen.catalogue import compose, pages
+from laws.test_laws import SPECIMENS, batch_for
+from morphogen.catalogue import build_system, pages
 from morphogen.contract import Batch
 from morphogen.numerics.randomness import Rng
 from morphogen.rank import ALONE, Rank
@@ -23,107 +23,121 @@ from morphogen.training import step, train
 from morphogen.training.step import Stepper
 from training.toys import Rows, denoiser
 
-ROWS, BATCH, STEPS = 45, 9, 50  # 5 and 4 rows a process
+ROWS, BATCH, STEPS = 45, 9, 50  # 5 and 4 rows per process
 Call = Callable[..., Any]
 
 
 def main(tasks: list[str]) -> None:
     torch.set_default_dtype(torch.float64)
-    rank = Rank.here("cpu")
+    rank = Rank.initialize("cpu")
     for task in map(Path, tasks):
         name, _, mutant = task.name.partition("!")
         system, _, stop = name.partition(":")
         directory = task.parent / task.name.partition(":")[0]
         with MUTANTS[mutant]() if mutant else stopping(int(stop or 0), rank.index == rank.count - 1):
             run(system, directory, 10 if mutant else STEPS, 1 if mutant else 2)
-        rank.once(lambda directory=directory: note(directory / "processes", rank.count))
+        rank.once(lambda directory=directory: append_count(directory / "processes", rank.count))
 
 
-def note(file: Path, processes: int) -> None:
-    """How many trained there, a line each time."""
+def append_count(file: Path, processes: int) -> None:
+    """Append the number of processes that trained there."""
     with file.open("a") as lines:
         lines.write(f"{processes}\n")
 
 
 def run(system: str, directory: Path, steps: int, accumulate: int) -> None:
-    """Train so many steps a stage; every plan has an average and a clip, whose norm is of the whole gradient."""
+    """Train each stage for `steps`; every plan has an average and a clip of the whole gradient's norm."""
     torch.manual_seed(0)
     model, rows = example(system)
     stages = list(model.models.values()) if hasattr(model, "models") else [model]
     for stage in stages:
         plan = stage.plan
-        plan.batch, plan.accumulate, plan.rounds, plan.ema, plan.clip = min(plan.batch, BATCH), accumulate, None, 0.9, 1.0
-    train(model, rows, steps=steps * len(stages), directory=directory, device="cpu", precision="fp32", log_every=1)
+        plan.batch, plan.accumulate, plan.rounds, plan.ema, plan.clip = (
+            min(plan.batch, BATCH),
+            accumulate,
+            None,
+            0.9,
+            1.0,
+        )
+    train(
+        model,
+        rows,
+        steps=steps * len(stages),
+        directory=directory,
+        device="cpu",
+        precision="fp32",
+        log_every=1,
+    )
 
 
 def example(system: str) -> tuple[Any, Any]:
-    """A model and its rows; the toy's rows have unequal weights."""
+    """A model and its rows; those of the toy have unequal weights."""
     if system == "toy":
         return denoiser(dropout=0.0), Rows(ROWS, dtype=torch.float64)
     medium = pages()[system].medium
     rows = batch_for(medium, ROWS)
     exact = rows.medium.double() if rows.medium.is_floating_point() else rows.medium
-    return compose(system, *OF[medium], "tiny"), Batch(exact, rows.condition)
+    return build_system(system, *SPECIMENS[medium], "tiny"), Batch(exact, rows.condition)
 
 
 @contextmanager
 def changed(owner: Any, name: str, change: Callable[[Call], Call]) -> Iterator[None]:
-    """`owner.name` is what `change` makes of it."""
-    as_ever = getattr(owner, name)
-    setattr(owner, name, change(as_ever))
+    """Replace `owner.name` by `change(owner.name)`."""
+    original = getattr(owner, name)
+    setattr(owner, name, change(original))
     try:
         yield
     finally:
-        setattr(owner, name, as_ever)
+        setattr(owner, name, original)
 
 
-def stopping(after: int, here: bool) -> Any:
-    """SIGTERM in the step that is number `after` of this process, if it is `here`; 0: never."""
-    taken = iter(range(1, 10_000))
+def stopping(after: int, this_process: bool) -> Any:
+    """Send SIGTERM in step number `after` of this process, if `this_process`; 0: never."""
+    count = iter(range(1, 10_000))
 
-    def stop(as_ever: Call) -> Call:
+    def stop(original: Call) -> Call:
         def step(*arguments: Any) -> Any:
-            if next(taken) == after and here:
+            if next(count) == after and this_process:
                 os.kill(os.getpid(), signal.SIGTERM)
-            return as_ever(*arguments)
+            return original(*arguments)
 
         return step
 
     return changed(Stepper, "step", stop)
 
 
-def places_of_its_own(as_ever: Call) -> Call:
-    """Noise keyed by the row's place in the process's part of the batch."""
+def local_positions(original: Call) -> Call:
+    """Noise keyed by the row's position in the process's shard of the batch."""
     return lambda seed, rows, path: Rng(seed, rows - rows.min(), path)
 
 
-def mean_of_its_own(as_ever: Call) -> Call:
+def mean_of_means(original: Call) -> Call:
     """The mean of the processes' means."""
 
     def weighted(losses: Any) -> Any:
-        sums = as_ever(losses)
+        sums = original(losses)
         return {name: value / sums["weight"] for name, value in sums.items()}
 
     return weighted
 
 
-def statistics_of_its_own(as_ever: Call) -> Call:
-    """Statistics of a process's own rows."""
+def local_statistics(original: Call) -> Call:
+    """Statistics of a process's own rows only."""
 
-    def descent(self: Stepper, *arguments: Any) -> Any:
+    def forward_backward(self: Stepper, *arguments: Any) -> Any:
         rank, self.rank = self.rank, ALONE
         try:
-            return as_ever(self, *arguments)
+            return original(self, *arguments)
         finally:
             self.rank = rank
 
-    return descent
+    return forward_backward
 
 
 MUTANTS: dict[str, Callable[[], Any]] = {
-    "places": lambda: changed(step, "Rng", places_of_its_own),
-    "means": lambda: changed(step, "_weighted", mean_of_its_own),
-    "statistics": lambda: changed(Stepper, "_descent", statistics_of_its_own),
+    "places": lambda: changed(step, "Rng", local_positions),
+    "means": lambda: changed(step, "_weighted", mean_of_means),
+    "statistics": lambda: changed(Stepper, "_forward_backward", local_statistics),
 }
 
 

@@ -1,4 +1,4 @@
-"""A checkpoint is complete or not there; what was changed since is found out and passed over."""
+"""Checkpoints are complete or absent, and damaged ones are detected and skipped."""
 
 from pathlib import Path
 
@@ -13,51 +13,55 @@ from morphogen.training.checkpoint import Checkpoints, copy_into, own_tensors
 from training.toys import Rows, denoiser, two_stages
 
 
-def written(directory: Path, *steps: int, keep: int = 5) -> Checkpoints:
+def write_steps(directory: Path, *steps: int, keep: int = 5) -> Checkpoints:
     checkpoints = Checkpoints(directory, keep)
     for step in steps:
-        checkpoints.write(step, {"weights": {"w": torch.full((3,), float(step))}, "ema": {}}, {"seconds": step / 7})
+        checkpoints.write(
+            step, {"weights": {"w": torch.full((3,), float(step))}, "ema": {}}, {"seconds": step / 7}
+        )
     return checkpoints
 
 
-def test_newest_is_read_as_it_was_written(tmp_path: Path) -> None:
-    found = written(tmp_path, 3, 12, 5).newest()
-    assert found is not None
-    assert found.step == 5  # 12 was cut off: training had gone on from before it
-    assert torch.equal(found.tensors["weights"]["w"], torch.full((3,), 5.0))
-    assert found.tensors["ema"] == {}
-    assert found.state == {"seconds": 5 / 7}
+def test_newest_checkpoint_round_trip(tmp_path: Path) -> None:
+    newest = write_steps(tmp_path, 3, 12, 5).newest()
+    assert newest is not None
+    assert newest.step == 5  # 12 was removed: training resumed from before it
+    assert torch.equal(newest.tensors["weights"]["w"], torch.full((3,), 5.0))
+    assert newest.tensors["ema"] == {}
+    assert newest.state == {"seconds": 5 / 7}
     assert Checkpoints(tmp_path / "none").newest() is None
 
 
-def test_the_last_few_are_kept(tmp_path: Path) -> None:
-    written(tmp_path, 1, 2, 3, 4, keep=2)
+def test_older_checkpoints_are_removed(tmp_path: Path) -> None:
+    write_steps(tmp_path, 1, 2, 3, 4, keep=2)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["00000003", "00000004"]
 
 
 @pytest.mark.parametrize("file", ["weights.safetensors", "state.json", "manifest.json"])
-def test_a_flipped_byte_is_found_out(file: str, tmp_path: Path) -> None:
-    checkpoints = written(tmp_path, 1, 2)
+def test_a_flipped_byte_is_detected(file: str, tmp_path: Path) -> None:
+    checkpoints = write_steps(tmp_path, 1, 2)
     path = tmp_path / "00000002" / file
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
     with pytest.warns(UserWarning, match=r"00000002 is damaged .*before"):
-        found = checkpoints.newest()
-    assert found is not None
-    assert found.step == 1
+        newest = checkpoints.newest()
+    assert newest is not None
+    assert newest.step == 1
 
 
-def test_a_missing_file_is_found_out(tmp_path: Path) -> None:
-    checkpoints = written(tmp_path, 1, 2)
+def test_a_missing_file_is_detected(tmp_path: Path) -> None:
+    checkpoints = write_steps(tmp_path, 1, 2)
     (tmp_path / "00000002/ema.safetensors").unlink()
     with pytest.warns(UserWarning, match=r"ema.safetensors is missing"):
         assert getattr(checkpoints.newest(), "step", None) == 1
 
 
-@pytest.mark.parametrize("crash_at", range(12))  # at each writing, hashing and syncing in turn
-def test_a_crash_between_writes_leaves_the_one_before(crash_at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    checkpoints = written(tmp_path, 1)
+@pytest.mark.parametrize("crash_at", range(12))  # at each write, hash and sync in turn
+def test_a_crash_keeps_the_previous_checkpoint(
+    crash_at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoints = write_steps(tmp_path, 1)
     calls = iter(range(100))
 
     def crashing(original):  # type: ignore[no-untyped-def]
@@ -71,31 +75,35 @@ def test_a_crash_between_writes_leaves_the_one_before(crash_at: int, tmp_path: P
     for name in ("sync", "_sha256", "save_file"):
         monkeypatch.setattr(files, name, crashing(getattr(files, name)))
     with pytest.raises(OSError, match="power cut"):
-        written(tmp_path, 2)
+        write_steps(tmp_path, 2)
     monkeypatch.undo()
-    assert [path.name for path in tmp_path.iterdir()] == ["00000001"], "half of a checkpoint fills the disk"
+    assert [path.name for path in tmp_path.iterdir()] == ["00000001"], (
+        "a partial checkpoint was left on the disk"
+    )
     assert getattr(checkpoints.newest(), "step", None) == 1
-    assert getattr(written(tmp_path, 2).newest(), "step", None) == 2
+    assert getattr(write_steps(tmp_path, 2).newest(), "step", None) == 2
 
 
-def test_training_goes_on_from_before_the_damage(tmp_path: Path) -> None:
-    straight, resumed = denoiser(), denoiser()
-    train(straight, Rows(), steps=6, directory=tmp_path, checkpoint_every=Every(steps=2), keep=3)
+def test_training_resumes_from_the_last_intact_checkpoint(tmp_path: Path) -> None:
+    uninterrupted, resumed = denoiser(), denoiser()
+    train(uninterrupted, Rows(), steps=6, directory=tmp_path, checkpoint_every=Every(steps=2), keep=3)
     (tmp_path / "checkpoints/00000006/weights.safetensors").write_bytes(b"nothing")
     with pytest.warns(UserWarning, match="00000006"):
         train(resumed, Rows(), steps=6, directory=tmp_path)
-    assert all(torch.equal(t, tensors(straight)[name]) for name, t in tensors(resumed).items())
+    assert all(torch.equal(t, tensors(uninterrupted)[name]) for name, t in tensors(resumed).items())
 
 
-def test_a_stage_keeps_its_own_tensors_only() -> None:
+def test_a_stage_stores_its_own_tensors_only() -> None:
     staged = two_stages()
     first, second = staged.models["first"], staged.models["second"]
     assert own_tensors(first).keys() == tensors(first).keys()
     assert tensors(second).keys() > own_tensors(second).keys() == own_tensors(first).keys()
-    assert not {t.data_ptr() for t in own_tensors(second).values()} & {t.data_ptr() for t in tensors(first).values()}
+    assert not {t.data_ptr() for t in own_tensors(second).values()} & {
+        t.data_ptr() for t in tensors(first).values()
+    }
 
 
-def test_a_checkpoint_of_another_model_is_refused() -> None:
+def test_a_checkpoint_of_another_model_raises() -> None:
     own = {"w": torch.zeros(3)}
     for values in ({"v": torch.ones(3)}, {"w": torch.ones(4)}, {}):
         with pytest.raises(ConfigError, match=r"does not fit .*resume=False"):

@@ -1,4 +1,4 @@
-"""Training is a pure function of (seed, step): resumed, accumulated, interrupted or poisoned, it comes to the same weights."""
+"""Training is a pure function of (seed, step), also if resumed, accumulated or given NaN rows."""
 
 import json
 import os
@@ -22,8 +22,8 @@ class Killed(Exception):
     pass
 
 
-class Fragile(Rows):
-    """Rows that cannot be read any more after so many readings."""
+class FailingRows(Rows):
+    """Rows that raise after `reads` reads."""
 
     def __init__(self, reads: int):
         super().__init__()
@@ -40,22 +40,34 @@ def equal(a: Model, b: Model) -> bool:
     return all(torch.equal(t, tensors(b)[name]) for name, t in tensors(a).items())
 
 
-@pytest.mark.parametrize("stop", [1, 5, 7, 10])  # 10 steps of 6 are three epochs of 20; 5 and 7 lie inside a cycle and a window
-def test_resumed_is_bitwise_the_uninterrupted(maker: Callable[[], Model], stop: int, tmp_path: Path) -> None:
-    straight, resumed = maker(), maker()
-    train(straight, Rows(), steps=13, directory=tmp_path / "a", log_every=3, keep=1)
+@pytest.mark.parametrize(
+    "stop", [1, 5, 7, 10]
+)  # 10 steps of 6 are three epochs of 20; 5 and 7 are inside a cycle and a window
+def test_resumed_training_equals_the_uninterrupted_bitwise(
+    maker: Callable[[], Model], stop: int, tmp_path: Path
+) -> None:
+    uninterrupted, resumed = maker(), maker()
+    train(uninterrupted, Rows(), steps=13, directory=tmp_path / "a", log_every=3, keep=1)
     with pytest.raises(Killed):
-        often = Every(steps=stop)
-        train(maker(), Fragile(stop + 2), steps=13, directory=tmp_path / "b", log_every=3, keep=1, checkpoint_every=often)
+        every = Every(steps=stop)
+        train(
+            maker(),
+            FailingRows(stop + 2),
+            steps=13,
+            directory=tmp_path / "b",
+            log_every=3,
+            keep=1,
+            checkpoint_every=every,
+        )
     torch.manual_seed(99)
     torch.randn(1000)
     train(resumed, Rows(), steps=13, directory=tmp_path / "b", log_every=3, keep=1)
-    assert equal(straight, resumed)
+    assert equal(uninterrupted, resumed)
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
     assert len(contents(tmp_path / "a")) == 7
 
 
-def test_seed_and_step_decide(maker: Callable[[], Model]) -> None:
+def test_training_depends_on_the_seed_only(maker: Callable[[], Model]) -> None:
     a, b, other = maker(), maker(), maker()
     train(a, Rows(), steps=6)
     torch.rand(7)
@@ -65,7 +77,7 @@ def test_seed_and_step_decide(maker: Callable[[], Model]) -> None:
     assert not equal(a, other)
 
 
-def test_torch_generator_is_left_as_it_was() -> None:
+def test_torch_generator_state_is_restored() -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)
     model = denoiser()
@@ -75,8 +87,8 @@ def test_torch_generator_is_left_as_it_was() -> None:
 
 
 @pytest.mark.parametrize("parts", [2, 4, 7])  # 7: micro-batches of unequal size
-def test_accumulated_is_the_whole_batch(parts: int) -> None:
-    """Weighted rows, fp64: the difference is rounding alone (the mean of means would differ by 1e-2)."""
+def test_gradient_accumulation_equals_the_whole_batch(parts: int) -> None:
+    """Weighted rows in fp64 differ by rounding only (a mean of means would differ by 1e-2)."""
     models = [denoiser(dropout=0.0, batch=12, accumulate=k).double() for k in (1, parts)]
     for model in models:
         train(model, Rows(dtype=torch.float64), steps=8)
@@ -84,8 +96,8 @@ def test_accumulated_is_the_whole_batch(parts: int) -> None:
         assert (tensor - tensors(models[1])[name]).abs().max() <= 1e-10, name
 
 
-def test_statistics_add_up_over_micro_batches() -> None:
-    """At batch = all, half the way to the data's mean a step: (1 - 2^-k) of it after k."""
+def test_statistics_are_summed_over_micro_batches() -> None:
+    """With a full batch, each step halves the distance to the data's mean: (1 - 2^-k) of it after k steps."""
     model, rows = mean(), Rows()
     model.plan.accumulate = 3
     train(model, rows, steps=5)
@@ -93,11 +105,19 @@ def test_statistics_add_up_over_micro_batches() -> None:
 
 
 @pytest.mark.parametrize("make", [denoiser, lambda: mean(6)])
-def test_a_step_that_is_not_finite_changes_nothing(make: Callable[[], Model], tmp_path: Path) -> None:
-    """One row is poisoned: 10 steps of 2 rows pass it once. Bit for bit, every checkpoint after that step is the one before."""
+def test_a_non_finite_step_is_skipped(make: Callable[[], Model], tmp_path: Path) -> None:
+    """10 steps of 2 rows read the NaN row once; the checkpoint after that step equals the one before it."""
     model = make()
     model.plan.batch = 2
-    train(model, Rows(poisoned=7), steps=10, directory=tmp_path, checkpoint_every=Every(steps=1), keep=20, log_every=1)
+    train(
+        model,
+        Rows(poisoned=7),
+        steps=10,
+        directory=tmp_path,
+        checkpoint_every=Every(steps=1),
+        keep=20,
+        log_every=1,
+    )
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     skipped = [line["step"] for line in lines if line.get("skipped")]
     assert len(skipped) == 1
@@ -110,38 +130,43 @@ def test_a_step_that_is_not_finite_changes_nothing(make: Callable[[], Model], tm
 
 
 @pytest.mark.parametrize("infinite", ["loss", "gradient"])
-def test_poisoned_run_equals_the_control_that_rests_at_that_step(infinite: str) -> None:
-    """Control: at step 2 a loss with zero gradient (SGD without momentum or average: that is no step). Equal bit for bit."""
+def test_a_skipped_step_equals_a_step_with_zero_gradient(infinite: str) -> None:
+    """The control has a zero gradient at step 2; SGD without momentum or average then changes nothing."""
     models = []
     for poisoned in (True, False):
         model = denoiser(dropout=0.0, optimizer=SGD(1e-2), ema=0.0, schedule=Constant())
         losses, calls = model.objective.losses, iter(range(100))
 
-        def spoiled(*arguments, losses=losses, calls=calls, poisoned=poisoned):  # type: ignore[no-untyped-def]
+        def changed_losses(*arguments, losses=losses, calls=calls, poisoned=poisoned):  # type: ignore[no-untyped-def]
             terms = losses(*arguments).terms
             if next(calls) == 2:
-                # sqrt at 0: a finite loss whose gradient is not
+                # sqrt at 0: the loss is finite, its gradient is not
                 bad = terms["error"] * torch.inf if infinite == "loss" else (terms["error"] * 0).sqrt()
                 terms = {"error": bad if poisoned else terms["error"] * 0}
             return Losses(terms)
 
-        model.objective.losses = spoiled
+        model.objective.losses = changed_losses
         train(model, Rows(), steps=6)
         models.append(model)
     assert equal(*models)
 
 
-def test_gradient_is_clipped() -> None:
-    free, clipped = (denoiser(optimizer=SGD(1.0), clip=c, schedule=Constant(), ema=0.0, dropout=0.0) for c in (None, 1e-3))
+def test_gradient_clipping() -> None:
+    unclipped, clipped = (
+        denoiser(optimizer=SGD(1.0), clip=c, schedule=Constant(), ema=0.0, dropout=0.0) for c in (None, 1e-3)
+    )
     start = torch.cat([p.detach().flatten().clone() for p in clipped.parameters()])
-    train(free, Rows(), steps=1)
+    train(unclipped, Rows(), steps=1)
     train(clipped, Rows(), steps=1)
-    moved = [(torch.cat([p.detach().flatten() for p in m.parameters()]) - start).norm().item() for m in (free, clipped)]
+    moved = [
+        (torch.cat([p.detach().flatten() for p in m.parameters()]) - start).norm().item()
+        for m in (unclipped, clipped)
+    ]
     assert moved[0] > 0.1
     assert moved[1] == pytest.approx(1e-3, rel=1e-3)
 
 
-def test_players_move_in_their_turns_alone() -> None:
+def test_players_are_updated_in_their_own_turns() -> None:
     model = duel()
     model.plan.ema = 0.0
     start = {name: t.clone() for name, t in tensors(model).items()}
@@ -152,38 +177,51 @@ def test_players_move_in_their_turns_alone() -> None:
     assert not torch.equal(tensors(model)["objective.generator.weight"], start["objective.generator.weight"])
 
 
-def test_schedule_counts_own_turns_and_reaches_its_end(tmp_path: Path) -> None:
+def test_schedule_over_the_whole_budget(tmp_path: Path) -> None:
     train(denoiser(), Rows(), steps=8, directory=tmp_path, log_every=1)
     rates = [json.loads(line)["lr"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     plan = denoiser().plan
     assert rates == pytest.approx([1e-2 * plan.schedule(s, s / 8) for s in range(8)])
 
 
-def test_nested_model_is_never_touched(tmp_path: Path) -> None:
+def test_nested_model_is_not_updated(tmp_path: Path) -> None:
     first = denoiser()
     second = denoiser(first=first)
     before = {name: t.clone() for name, t in tensors(first).items()}
-    second.players = lambda: {"model": list(second.parameters())}  # even if a family claims them
+    second.players = lambda: {"model": list(second.parameters())}  # even if a family lists them
     train(second, Rows(), steps=4, directory=tmp_path)
     assert all(torch.equal(t, before[name]) for name, t in tensors(first).items())
-    assert all(p.requires_grad for p in second.parameters())  # and no flag stays behind
+    assert all(p.requires_grad for p in second.parameters())  # flags are restored
     assert first.training
 
 
-def test_stages_are_ordinary_trainings_and_resume(tmp_path: Path) -> None:
-    straight, resumed = two_stages(), two_stages()
-    shares = {"first": 1.0, "second": 2.0}
-    assert train(straight, Rows(), steps=9, shares=shares, directory=tmp_path / "a").steps == 9
-    with pytest.raises(Killed):  # 1 + 3 readings in stage one, then inside stage two
-        train(two_stages(), Fragile(7), steps=9, shares=shares, directory=tmp_path / "b", checkpoint_every=Every(steps=1))
-    train(resumed, Rows(), steps=9, shares=shares, directory=tmp_path / "b")
-    assert equal(straight, resumed)
+def test_stages_resume(tmp_path: Path) -> None:
+    uninterrupted, resumed = two_stages(), two_stages()
+    stage_fractions = {"first": 1.0, "second": 2.0}
+    assert (
+        train(uninterrupted, Rows(), steps=9, stage_fractions=stage_fractions, directory=tmp_path / "a").steps
+        == 9
+    )
+    with pytest.raises(Killed):  # 1 + 3 reads in stage one, then inside stage two
+        train(
+            two_stages(),
+            FailingRows(7),
+            steps=9,
+            stage_fractions=stage_fractions,
+            directory=tmp_path / "b",
+            checkpoint_every=Every(steps=1),
+        )
+    train(resumed, Rows(), steps=9, stage_fractions=stage_fractions, directory=tmp_path / "b")
+    assert equal(uninterrupted, resumed)
     for stage in ("first", "second"):
-        assert contents(tmp_path / "a" / stage)["metrics.jsonl"] == contents(tmp_path / "b" / stage)["metrics.jsonl"]
-    assert equal(load(tmp_path / "b/model"), straight)
+        assert (
+            contents(tmp_path / "a" / stage)["metrics.jsonl"]
+            == contents(tmp_path / "b" / stage)["metrics.jsonl"]
+        )
+    assert equal(load(tmp_path / "b/model"), uninterrupted)
 
 
-def test_finished_model_holds_the_average(tmp_path: Path) -> None:
+def test_trained_model_has_averaged_weights(tmp_path: Path) -> None:
     model = denoiser()
     train(model, Rows(), steps=6, directory=tmp_path)
     assert equal(load(tmp_path / "model"), model)
@@ -191,38 +229,38 @@ def test_finished_model_holds_the_average(tmp_path: Path) -> None:
     train(raw, Rows(), steps=6)
     assert not equal(raw, model)
     again = denoiser()
-    assert train(again, Rows(), steps=6, directory=tmp_path).finished  # only loads
+    assert train(again, Rows(), steps=6, directory=tmp_path).finished  # only loads it
     assert equal(again, model)
 
 
-def test_terminated_training_goes_on(tmp_path: Path) -> None:
+def test_training_resumes_after_sigterm(tmp_path: Path) -> None:
     class Terminated(Rows):
         def __getitem__(self, rows: Tensor) -> Batch:
-            if len(rows) == 6 and not (tmp_path / "asked").exists() and (tmp_path / "metrics.jsonl").exists():
-                (tmp_path / "asked").touch()
+            if len(rows) == 6 and not (tmp_path / "sent").exists() and (tmp_path / "metrics.jsonl").exists():
+                (tmp_path / "sent").touch()
                 os.kill(os.getpid(), signal.SIGTERM)
             return super().__getitem__(rows)
 
     before = signal.getsignal(signal.SIGTERM)
-    model, straight = denoiser(), denoiser()
+    model, uninterrupted = denoiser(), denoiser()
     trained = train(model, Terminated(), steps=9, directory=tmp_path)
     assert not trained.finished
     assert 1 <= trained.steps < 9
     assert signal.getsignal(signal.SIGTERM) is before
     assert not (tmp_path / "model").exists()
     assert train(model, Terminated(), steps=9, directory=tmp_path).finished
-    train(straight, Rows(), steps=9)
-    assert equal(model, straight)
+    train(uninterrupted, Rows(), steps=9)
+    assert equal(model, uninterrupted)
 
 
-def test_ctrl_c_is_raised_again_after_the_checkpoint(tmp_path: Path) -> None:
+def test_keyboard_interrupt_is_raised_after_a_checkpoint(tmp_path: Path) -> None:
     class Interrupted(Rows):
-        asked = False
+        sent = False
 
         def __getitem__(self, rows: Tensor) -> Batch:
             if (tmp_path / "metrics.jsonl").exists():
-                os.kill(os.getpid(), signal.SIGINT * (not self.asked))  # signal 0 asks nothing
-                self.asked = True
+                os.kill(os.getpid(), signal.SIGINT * (not self.sent))  # signal 0 has no effect
+                self.sent = True
             return super().__getitem__(rows)
 
     with pytest.raises(KeyboardInterrupt):
@@ -230,31 +268,31 @@ def test_ctrl_c_is_raised_again_after_the_checkpoint(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("checkpoints/*/manifest.json"))) == 1
 
 
-def test_time_is_a_budget() -> None:
+def test_time_budget() -> None:
     trained = train(denoiser(), Rows(), time=0.2)
     assert 0.2 <= trained.seconds < 1.0
     assert trained.steps > 5
 
 
-def test_rounds_end_a_training_that_has_learned_all(tmp_path: Path) -> None:
-    """Two cycles of four turns, of a budget a hundred times as large; the schedules see the end coming; resumed, it is over at once."""
+def test_rounds_end_the_training(tmp_path: Path) -> None:
+    """Two cycles of four turns, of a budget 100 times as large; the schedules reach their end."""
     progress: list[float] = []
 
-    class Seen(Constant):
+    class Recording(Constant):
         def __call__(self, turn: int, progress_now: float) -> float:
             progress.append(progress_now)
             return 1.0
 
     for budget in ({"steps": 800}, {"time": 600.0}):
         model = duel()
-        model.plan.rounds, model.plan.schedule = 2, Seen()
+        model.plan.rounds, model.plan.schedule = 2, Recording()
         trained = train(model, Rows(), directory=tmp_path / next(iter(budget)), **budget)  # type: ignore[arg-type]
         assert (trained.steps, trained.finished) == (8, True)
         assert progress == pytest.approx([i / 8 for i in range(8)], abs=0.01)
         progress.clear()
     again = duel()
     again.plan.rounds = 2
-    again.plan.schedule = Seen()
+    again.plan.schedule = Recording()
     assert train(again, Rows(), steps=800, directory=tmp_path / "steps").steps == 8
     assert not progress
     short = duel()
@@ -262,7 +300,7 @@ def test_rounds_end_a_training_that_has_learned_all(tmp_path: Path) -> None:
     assert train(short, Rows(), steps=3).steps == 3
 
 
-def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
+def test_invalid_budgets_and_checkpoints_raise(tmp_path: Path) -> None:
     nan, inf = float("nan"), float("inf")
     for budget in ({}, {"steps": 1, "time": 1.0}, {"steps": 0}, {"time": -1.0}, {"time": nan}, {"time": inf}):
         with pytest.raises(ConfigError, match=r"budget|one of the two"):
@@ -273,7 +311,7 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
     assert train(denoiser(), Rows(), steps=3, seed=1, directory=tmp_path, resume=False).steps == 3
 
 
-def test_examples_are_augmented_by_their_place() -> None:
+def test_augmentation_is_keyed_by_position() -> None:
     class Pictures(Rows):
         def __getitem__(self, rows: Tensor) -> Batch:
             return Batch(self.medium[rows].reshape(-1, 1, 2, 2))

@@ -1,6 +1,7 @@
-"""Two processes under `accelerate launch` are one training: the losses, gradients' norms and weights of one process, in fp64.
+"""Two processes under `accelerate launch` have the losses, gradient norms and weights of one, in fp64.
 
-Rows are shared unevenly (5 and 4 of a batch of 9, in micro-batches of 3, 2, 2, 2), noise is keyed by the row's place in the whole batch.
+The shards are unequal (5 and 4 rows of a batch of 9, in micro-batches of 3, 2, 2, 2), and noise is keyed by
+the row's position in the whole batch.
 """
 
 import json
@@ -20,7 +21,7 @@ SAME, OTHER = 1e-6, 1e-3
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One process and two, on the same tasks; `elastic` passes from one to two and back."""
+    """Trainings by one process and by two; the `elastic` one switches from one to two and back."""
     mutants = [f"{system}!{name}" for name, system in MUTATED.items()]
     return train(tmp_path_factory.mktemp("quick"), *QUICK, *mutants, elastic=("wgan_gp:17", "wgan_gp:16"))
 
@@ -31,7 +32,7 @@ def trained_slowly(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def train(directory: Path, *tasks: str, elastic: tuple[str, str]) -> Path:
-    """Every task in one process and in two; the elastic training in one, in two, in one."""
+    """Train every task with one process and with two, and the elastic one with one, two and one."""
     first, second = elastic
     module = ("-m", "training.launched")
     alone(directory, *module, *(f"one/{task}" for task in tasks), f"elastic/{first}")
@@ -41,31 +42,33 @@ def train(directory: Path, *tasks: str, elastic: tuple[str, str]) -> Path:
 
 
 @pytest.mark.parametrize("system", QUICK)
-def test_two_processes_train_as_one(system: str, trained: Path) -> None:
+def test_two_processes_equal_one(system: str, trained: Path) -> None:
     assert_same(trained, system)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("system", SLOW)
-def test_two_processes_train_as_one_slowly(system: str, trained_slowly: Path) -> None:
+def test_two_processes_equal_one_slow(system: str, trained_slowly: Path) -> None:
     assert_same(trained_slowly, system)
 
 
-def test_a_training_goes_on_in_two_processes_and_in_one_again(trained: Path) -> None:
-    """Stopped by a SIGTERM in step 17, then by one to the last of two processes 16 steps later."""
+def test_training_resumes_with_another_number_of_processes(trained: Path) -> None:
+    """Stopped by SIGTERM in step 17, then by SIGTERM to the last of two processes 16 steps later."""
     assert processes(trained / "elastic" / "wgan_gp") == [1, 2, 1]
     assert distance(trained / "one" / "wgan_gp", trained / "elastic" / "wgan_gp") <= SAME
 
 
 @pytest.mark.slow
-def test_a_staged_training_goes_on_in_two_processes_and_in_one_again(trained_slowly: Path) -> None:
+def test_staged_training_resumes_with_another_number_of_processes(trained_slowly: Path) -> None:
     """Stopped in each of its stages."""
     assert processes(trained_slowly / "elastic" / "latent_flow") == [1, 2, 1]
-    assert distance(trained_slowly / "one" / "latent_flow", trained_slowly / "elastic" / "latent_flow") <= SAME
+    assert (
+        distance(trained_slowly / "one" / "latent_flow", trained_slowly / "elastic" / "latent_flow") <= SAME
+    )
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)
-def test_a_mutant_is_found_out(mutant: str, trained: Path) -> None:
+def test_a_mutant_is_detected(mutant: str, trained: Path) -> None:
     task = f"{MUTATED[mutant]}!{mutant}"
     assert processes(trained / "two" / task) == [2]
     assert distance(trained / "one" / task, trained / "two" / task) > OTHER
@@ -79,7 +82,7 @@ def assert_same(trained: Path, system: str) -> None:
 
 
 def processes(directory: Path) -> list[int]:
-    """How many trained there, each time."""
+    """The number of processes of each training there."""
     return [int(line) for line in (directory / "processes").read_text().split()]
 
 
@@ -89,10 +92,10 @@ def metrics(directory: Path) -> list[dict]:
 
 
 def distance(a: Path, b: Path) -> float:
-    """The largest difference of any number of any step, and of any weight in the end."""
+    """The largest difference between any metrics of any step, and between any final weights."""
     steps = list(zip(metrics(a), metrics(b), strict=True))
     assert steps and all(x.keys() == y.keys() and "loss" in x for x, y in steps)
-    numbers = [abs(x[name] - y[name]) for x, y in steps for name in x if name != "player"]
+    differences = [abs(x[name] - y[name]) for x, y in steps for name in x if name != "player"]
     left, right = (load_file(folder / "model" / "weights.safetensors") for folder in (a, b))
     assert left.keys() == right.keys() and all(tensor.dtype.itemsize == 8 for tensor in left.values())
-    return max(*numbers, *((tensor - right[name]).abs().max().item() for name, tensor in left.items()))
+    return max(*differences, *((tensor - right[name]).abs().max().item() for name, tensor in left.items()))

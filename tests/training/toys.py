@@ -1,4 +1,4 @@
-"""Toy models, one of each kind of training: regression with dropout, two players, statistics, and rows held in memory."""
+"""Toy models for each kind of training (regression with dropout, two players, statistics), and their rows."""
 
 from pathlib import Path
 from typing import Any
@@ -7,15 +7,15 @@ import torch
 from torch import Tensor, nn
 
 from morphogen.component import Component
-from morphogen.compose import Staged
 from morphogen.contract import Batch, Boundary, Context, Encoded, Losses, Objective, Representation, Sampler
 from morphogen.model import Model
 from morphogen.numerics.randomness import Rng
 from morphogen.plan import SGD, Adam, AdamW, Cosine, Plan
+from morphogen.staged import Staged
 
 
 class Rows:
-    """Points [n, 4] in memory; row `poisoned` is not a number."""
+    """Points [n, 4] in memory; row `poisoned` is NaN."""
 
     def __init__(self, n: int = 20, poisoned: int | None = None, dtype: torch.dtype = torch.float32):
         self.medium = torch.randn(n, 4, generator=torch.Generator().manual_seed(1)).to(dtype)
@@ -46,13 +46,13 @@ class ToyPoints(Representation):
         return medium.tolist()
 
 
-class ToyNothing(Sampler):
+class ToyNormal(Sampler):
     def __call__(self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng) -> Tensor:
         return rng.normal(*shape)
 
 
 class ToyDenoise(Objective):
-    """|| network(x + noise) - x ||^2, rows weighted unequally; `seen` is the start that `prepare` takes from the data."""
+    """|| network(x + noise) - x ||^2 with unequal row weights; `prepare` sets `seen` from the data."""
 
     def __init__(self, dropout: float = 0.0, noise: float = 0.5):
         super().__init__()
@@ -65,15 +65,15 @@ class ToyDenoise(Objective):
         error = (self.network(noisy) - x.x).square().sum(1)
         return Losses({"error": error}, weight=1 + x.x.detach()[:, 0].square().nan_to_num())
 
-    def sampler(self) -> Sampler:
-        return ToyNothing()
+    def default_sampler(self) -> Sampler:
+        return ToyNormal()
 
     def prepare(self, x: Encoded, context: Context | None, rng: Rng) -> None:
         self.seen.copy_(x.x.mean(0))
 
 
 class ToyDuel(Objective):
-    """Two players with a parameter vector each, three turns of the one to one of the other; the sampler's is named first."""
+    """Two players with a layer each, three critic turns per generator turn; the generator is named first."""
 
     turns = ("critic", "critic", "critic", "generator")
 
@@ -87,15 +87,15 @@ class ToyDuel(Objective):
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
         fake = self.generator(rng.fork("z").normal(4))
         score = self.critic(fake)[:, 0]
-        assert fake.requires_grad == (player == "generator"), "the other player asks for gradients"
+        assert fake.requires_grad == (player == "generator"), "the other player requires gradients"
         return Losses({"w": -score if player == "generator" else score - self.critic(x.x)[:, 0]})
 
-    def sampler(self) -> Sampler:
-        return ToyNothing()
+    def default_sampler(self) -> Sampler:
+        return ToyNormal()
 
 
 class ToyMean(Objective):
-    """A closed form: the data's mean by `statistics` and `absorb`; nothing to descend."""
+    """Closed-form fit of the mean by `statistics` and `update_from_statistics`, without parameters."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -108,14 +108,16 @@ class ToyMean(Objective):
         statistics = {"sum": x.x.sum(0), "count": torch.tensor(float(len(x)))}
         return Losses({"error": (x.x - self.mean).square().sum(1)}, statistics=statistics)
 
-    def sampler(self) -> Sampler:
-        return ToyNothing()
+    def default_sampler(self) -> Sampler:
+        return ToyNormal()
 
-    def absorb(self, statistics: dict[str, Tensor], step: int) -> None:
+    def update_from_statistics(self, statistics: dict[str, Tensor], step: int) -> None:
         self.mean.lerp_(statistics["sum"] / statistics["count"], 0.5)
 
 
-def denoiser(dropout: float = 0.2, optimizer: Component | None = None, first: Boundary | None = None, **plan: Any) -> Model:
+def denoiser(
+    dropout: float = 0.2, optimizer: Component | None = None, first: Boundary | None = None, **plan: Any
+) -> Model:
     torch.manual_seed(3)
     settings: dict[str, Any] = {"batch": 6, "schedule": Cosine(warmup=2), "ema": 0.99, "clip": 5.0} | plan
     return Model(ToyDenoise(dropout), ToyPoints(first), plan=Plan(optimizer or AdamW(1e-2), **settings))
@@ -123,7 +125,11 @@ def denoiser(dropout: float = 0.2, optimizer: Component | None = None, first: Bo
 
 def duel() -> Model:
     torch.manual_seed(3)
-    return Model(ToyDuel(), ToyPoints(), plan=Plan({"generator": Adam(1e-2), "critic": SGD(1e-2, 0.9)}, batch=6, ema=0.9))
+    return Model(
+        ToyDuel(),
+        ToyPoints(),
+        plan=Plan({"generator": Adam(1e-2), "critic": SGD(1e-2, 0.9)}, batch=6, ema=0.9),
+    )
 
 
 def mean(batch: int = 0) -> Model:
@@ -139,6 +145,10 @@ MAKERS = {"denoiser": denoiser, "duel": duel, "mean": lambda: mean(6)}
 
 
 def contents(directory: Path) -> dict[str, bytes]:
-    """What a training, of every stage, left that no clock has touched."""
+    """Files of a training, of every stage, that do not depend on the clock."""
     kept = ("**/checkpoints/*/*.safetensors", "**/model/*", "**/metrics.jsonl")
-    return {str(path.relative_to(directory)): path.read_bytes() for pattern in kept for path in directory.glob(pattern)}
+    return {
+        str(path.relative_to(directory)): path.read_bytes()
+        for pattern in kept
+        for path in directory.glob(pattern)
+    }

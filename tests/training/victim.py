@@ -1,4 +1,4 @@
-"""A training in a process of its own, to be killed. A server that has imported everything forks the processes: milliseconds each."""
+"""A training in a separate process, to be killed; a preloaded fork server starts it in milliseconds."""
 
 import multiprocessing
 import os
@@ -11,64 +11,72 @@ from typing import Any
 
 ROWS, BATCH, STEPS = 44, 8, 34  # an epoch is five and a half steps
 SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["torch._dynamo", "accelerate", "morphogen.catalogue", "morphogen.training", "laws.test_laws"])
+SERVER.set_forkserver_preload(
+    ["torch._dynamo", "accelerate", "morphogen.catalogue", "morphogen.training", "laws.test_laws"]
+)
 
 
 @dataclass(frozen=True)
 class Victim:
-    """A system's training, at size tiny on noise, into a directory; every second step leaves a checkpoint."""
+    """Training of a tiny system on noise into a directory, with a checkpoint every second step."""
 
     system: str
     directory: Path
 
-    def train(self, kill_after: float | None = None, kill_at: int | None = None, by: signal.Signals = signal.SIGKILL) -> tuple[bool, float]:
-        """Begin or go on, until the end or a signal: so many seconds after the beginning, or when a step of that number begins.
+    def train(
+        self, kill_after: float | None = None, kill_at: int | None = None, by: signal.Signals = signal.SIGKILL
+    ) -> tuple[bool, float]:
+        """Start or resume, until the end or a signal after `kill_after` seconds or at step `kill_at`.
 
-        Returns whether it came to its end, and in how many seconds. What SIGTERM stops must have ended by itself, in order.
+        Returns whether the training finished, and its seconds. After SIGTERM, the process must exit normally.
         """
-        ours, theirs = SERVER.Pipe()
-        process = SERVER.Process(target=_train, args=(self.system, self.directory, kill_at, by, theirs))
+        receiver, sender = SERVER.Pipe()
+        process = SERVER.Process(target=_train, args=(self.system, self.directory, kill_at, by, sender))
         process.start()
-        theirs.close()
-        assert ours.poll(120) and ours.recv() == "begun", f"{self.system} did not begin"
-        begun = time.monotonic()
+        sender.close()
+        assert receiver.poll(120) and receiver.recv() == "started", f"{self.system} did not start"
+        start = time.monotonic()
         if kill_after is not None:
             process.join(kill_after)
             if process.is_alive():
                 os.kill(process.pid or 0, by)
         process.join(300)
-        assert process.exitcode == 0 or process.exitcode == -by == -signal.SIGKILL, f"{self.system} ended with {process.exitcode}"
-        return process.exitcode == 0 and ours.recv(), time.monotonic() - begun
+        assert process.exitcode == 0 or process.exitcode == -by == -signal.SIGKILL, (
+            f"{self.system} exited with {process.exitcode}"
+        )
+        return process.exitcode == 0 and receiver.recv(), time.monotonic() - start
 
 
 def _train(system: str, directory: Path, kill_at: int | None, by: signal.Signals, parent: Connection) -> None:
     import torch
 
-    from laws.test_laws import OF, batch_for
-    from morphogen.catalogue import compose, pages
+    from laws.test_laws import SPECIMENS, batch_for
+    from morphogen.catalogue import build_system, pages
     from morphogen.training import Every, train
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
     medium = pages()[system].medium
-    model: Any = compose(system, *OF[medium], "tiny")
+    model: Any = build_system(system, *SPECIMENS[medium], "tiny")
     for stage in model.models.values() if hasattr(model, "models") else [model]:
         stage.plan.batch, stage.plan.rounds = min(stage.plan.batch, BATCH), None
-    _die_at(kill_at, by)
-    parent.send("begun")
+    _kill_at(kill_at, by)
+    parent.send("started")
     every, rows = Every(steps=2), batch_for(medium, ROWS)
-    parent.send(train(model, rows, steps=STEPS, directory=directory, checkpoint_every=every, log_every=3).finished)
+    parent.send(
+        train(model, rows, steps=STEPS, directory=directory, checkpoint_every=every, log_every=3).finished
+    )
 
 
-def _die_at(number: int | None, by: signal.Signals) -> None:
-    """From now on, the step of that number is this process's last."""
+def _kill_at(number: int | None, by: signal.Signals) -> None:
+    """Patch the training to signal this process at the start of step `number`."""
     from morphogen.training.step import Stepper
 
-    as_ever = Stepper.step
+    original = Stepper.step
 
     def step(self: Stepper, step: int, *rest: Any) -> Any:
         if step == number:
             os.kill(os.getpid(), by)
-        return as_ever(self, step, *rest)
+        return original(self, step, *rest)
 
     Stepper.step = step  # type: ignore[method-assign]

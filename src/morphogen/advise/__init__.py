@@ -1,7 +1,7 @@
-"""Which generative model fits my data? Read them, time every system that fits on this machine, name one, and write its recipe.
+"""Advice before training: describe the data, time every system that fits, recommend one, write its program.
 
-look.py       what the data are, what can condition, what to beware of      trial.py     each system, tried for a second
-rule.py       which system for which goal                                   recipe.py    the program that trains it
+look.py       size of the data, possible conditions, warnings     trial.py     build and time one system
+rule.py       which system is recommended for which goal          recipe.py    the program that trains it
 """
 
 __all__ = ["Advice", "Trial", "advise"]
@@ -10,36 +10,36 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from morphogen.advise.look import Size, conditions, measure, warnings
-from morphogen.advise.recipe import Given, write
-from morphogen.advise.rule import Goal, recommend
-from morphogen.advise.trial import Trial, tried
-from morphogen.catalogue import check_reader, compose, pages
+from morphogen.advise.dataset_summary import Size, conditions, measure, warnings
+from morphogen.advise.recipe import DataSource, write
+from morphogen.advise.recommendation import Goal, recommend
+from morphogen.advise.trial import Trial, try_system
+from morphogen.catalogue import build_system, check_conditions, pages
 from morphogen.component import ConfigError
-from morphogen.data import DataError, Dataset, check_resolution, load
+from morphogen.data import DataError, Dataset, check_resolution, load_data
 from morphogen.report.machine import machine
 
-FOLDERS = "folders"  # as a condition: the sub-folders of pictures
+FOLDERS = "folders"  # the condition whose classes are the sub-folders
 
 
 @dataclass(frozen=True)
 class Advice:
-    """What there is to know before training.
+    """Description of a data set and the systems that fit it, with a recommendation.
 
     Arguments:
-        data: as the person gave it.
-        options: of `load_data`, as the person gave them.
+        data: the name or path that was given.
+        options: the options of `load_data` that were given.
         medium: "pictures", "text", "table" or "sound".
-        size: how much there is of it.
-        conditions: what samples can be asked for, a line each.
-        notes: what was done to the data, and what to beware of.
-        machine: that the times are of.
-        trials: the systems that fit, in the catalogue's order.
-        misfits: the others of the medium, each with the reason.
-        goal: what is wanted of a model.
-        recommended: the system for it.
-        why: in a line.
-        recipe: a program that trains it, draws from it and measures it.
+        size: size of the data set.
+        conditions: what samples can be conditioned on, one line each.
+        notes: what was done to the data, then warnings.
+        machine: the machine that the times were measured on.
+        trials: the systems that fit, in the order of the catalogue.
+        misfits: the other systems of the medium, each with the reason.
+        goal: the goal that the recommendation is for.
+        recommended: name of the recommended system.
+        reason: reason for the recommendation, in one line.
+        recipe: a program that trains, evaluates and samples the recommended system.
     """
 
     data: str
@@ -53,53 +53,66 @@ class Advice:
     misfits: dict[str, str]
     goal: Goal
     recommended: str
-    why: str
+    reason: str
     recipe: str
 
 
 def advise(
-    data: str, condition: str | None = None, resolution: int | None = None, length: int | None = None, goal: Goal = "quality",
-    device: str = "cpu", seconds: float = 1.0, tell: Callable[[str], None] = lambda name: None,
+    data: str, condition: str | None = None, resolution: int | None = None, length: int | None = None,
+    goal: Goal = "quality", device: str = "cpu", seconds: float = 1.0,
+    on_trial: Callable[[str], None] = lambda name: None,
 ) -> Advice:  # fmt: skip
-    """Advice on the data of that name or path.
+    """Time every system that fits a data set and recommend one.
 
     Arguments:
-        data: a name that `data.load` knows, or a path.
-        condition: the column of a table whose values are the classes, or "folders"; None: whatever the data have by themselves.
-        resolution, length: as of `data.load`.
-        goal: quality of samples, likelihood, or speed of sampling.
-        device: where training will run.
-        seconds: of training each system, to time it.
-        tell: called with the name of each system before it is tried.
+        data: a name or a path, as for `load_data`.
+        condition: the column of a table that holds the classes, or "folders"; None: the data's own classes.
+        resolution, length: see `load_data`.
+        goal: "quality" of samples, "likelihood", or "speed" of sampling.
+        device: device to train on.
+        seconds: training time per system, used to time it.
+        on_trial: called with the name of each system before its trial.
 
-    Errors: DataError; ConfigError where no system fits.
+    Errors: DataError; ConfigError if no system fits.
     """
     check_resolution(resolution, device)
-    asked: dict[str, Any] = {"resolution": resolution, "length": length, "condition": None if condition == FOLDERS else condition}
-    asked = {name: value for name, value in asked.items() if value is not None}
-    dataset = load(data, **asked)
+    column = None if condition == FOLDERS else condition
+    options: dict[str, Any] = {"resolution": resolution, "length": length, "condition": column}
+    options = {name: value for name, value in options.items() if value is not None}
+    dataset = load_data(data, **options)
     if condition == FOLDERS and not (dataset.medium in ("pictures", "sound") and dataset.classes):
-        raise DataError(f"condition {FOLDERS!r}: {data} has no sub-folders of pictures or sounds, one a class; leave it out")
-    trials, misfits = _try_all(dataset, device, seconds, tell)
+        raise DataError(
+            f"condition {FOLDERS!r}: {data} has no sub-folders of pictures or sounds, one per class; omit it"
+        )
+    trials, misfits = _try_all(dataset, device, seconds, on_trial)
     if not trials:
-        raise ConfigError(f"{data}: no system fits ({'; '.join(f'{name}: {why}' for name, why in misfits.items())})")
-    name, why = recommend(dataset, [trial.name for trial in trials], goal)
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in misfits.items())
+        raise ConfigError(f"{data}: no system fits ({reasons})")
+    name, reason = recommend(dataset, [trial.name for trial in trials], goal)
     chosen = next(trial for trial in trials if trial.name == name)
     return Advice(
-        data, asked, dataset.medium, measure(dataset), conditions(dataset), dataset.notes + warnings(dataset, device),
-        machine(device), tuple(trials), misfits, goal, name, why, write(Given(data, asked), dataset, chosen),
+        data=data, options=options, medium=dataset.medium, size=measure(dataset),
+        conditions=conditions(dataset), notes=dataset.notes + warnings(dataset, device),
+        machine=machine(device), trials=tuple(trials), misfits=misfits, goal=goal,
+        recommended=name, reason=reason,
+        recipe=write(DataSource(data, options), dataset, chosen),
     )  # fmt: skip
 
 
-def _try_all(dataset: Dataset, device: str, seconds: float, tell: Callable[[str], None]) -> tuple[list[Trial], dict[str, str]]:
+def _try_all(
+    dataset: Dataset, device: str, seconds: float, on_trial: Callable[[str], None]
+) -> tuple[list[Trial], dict[str, str]]:
+    """Trials of the systems that fit, and the reasons of those that don't."""
     trials: list[Trial] = []
     misfits: dict[str, str] = {}
     for page in pages().values():
-        if page.medium == dataset.medium:
-            tell(page.name)
-            try:
-                check_reader(page.name, compose(page.name, dataset.representation, len(dataset.classes), "tiny"), dataset)
-                trials.append(tried(page, dataset, device, seconds))
-            except ConfigError as error:  # a shape that the page cannot take
-                misfits[page.name] = str(error)
+        if page.medium != dataset.medium:
+            continue
+        on_trial(page.name)
+        try:
+            tiny = build_system(page.name, dataset.representation, len(dataset.classes), "tiny")
+            check_conditions(page.name, tiny, dataset)
+            trials.append(try_system(page, dataset, device, seconds))
+        except ConfigError as error:  # the system does not accept this shape or condition
+            misfits[page.name] = str(error)
     return trials, misfits

@@ -1,10 +1,11 @@
-"""A system, tried: composed for the data, trained for a second on this machine, asked what it is.
+"""A trial of one system: build it for the data, train it for about a second, extrapolate its training time.
 
-Times are those of steps after the first, which also warms up the machine. A system whose step is a pass over all rows is timed on
-some of them and its time is scaled. Windows of text begin at every byte: an epoch is as many of them as cover the text once.
+The time per step excludes the first step, which also warms up the machine. If a step is a pass over all rows
+(EM, counting), a subset is timed and the time is scaled. Training windows of text start at every byte, so an
+epoch is the number of windows that cover the text once.
 """
 
-__all__ = ["Trial", "tried"]
+__all__ = ["Trial", "try_system"]
 
 import math
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from morphogen.catalogue import Page, compose, family
+from morphogen.catalogue import Page, build_system, family
 from morphogen.conditioning.prefix import Prefix
 from morphogen.contract import Batch, Causal, Unsupported
 from morphogen.data import Dataset, Examples, Windows
@@ -23,32 +24,35 @@ from morphogen.model import parameters
 from morphogen.training.loop import train
 from morphogen.training.progress import Progress
 
-ROWS, MOST_STEPS = 2048, 200  # that a trial may see, and take
-STEPS, EPOCHS, ROUNDS = 2000, 20, 12  # a training is the longer of so many steps and epochs; of EM, so many rounds (of counting, one)
-TIMES = (10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 36000, 86400)  # what a person would write
-WORDS = {"exact": "exact", "lower_bound": "bound", "estimate": "estimate"}
+ROWS = 2048  # examples used by a trial
+MOST_STEPS = 200  # steps taken by a trial
+STEPS, EPOCHS = 2000, 20  # a training takes the longer of the two
+ITERATIONS = 12  # of EM; counting takes one
+TIMES = (10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 36000, 86400)  # suggested budgets, seconds
+KINDS = {"exact": "exact", "lower_bound": "bound", "estimate": "estimate"}
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What is known of a system on these data.
+    """Facts about a system on a data set.
 
     Arguments:
-        name, family, summary: of the page.
-        likelihood: exact, (lower) bound or estimate, "none" where there is none; with its measure where that is a density.
-        steered: by what.
-        sampling: what a sample costs, in passes of the network.
-        parameters: how many.
-        step_seconds: one step on this machine.
-        epoch_seconds: one pass over the training part.
-        time: seconds of training to begin with.
+        name, family, summary: from the system's page.
+        likelihood: "exact", "bound" (a lower bound) or "estimate", with ", density" if it is a density;
+            "none" if the model has no likelihood.
+        condition: "class", "class, guided", "prompt" or "none".
+        sampling: cost of one sample, in passes of the network.
+        parameters: number of parameters.
+        step_seconds: time per step on this machine.
+        epoch_seconds: time per pass over the training split.
+        time: suggested seconds of training.
     """
 
     name: str
     family: str
     summary: str
     likelihood: str
-    steered: str
+    condition: str
     sampling: str
     parameters: int
     step_seconds: float
@@ -56,44 +60,35 @@ class Trial:
     time: int
 
 
-def tried(page: Page, dataset: Dataset, device: str = "cpu", seconds: float = 1.0) -> Trial:
-    """Try a system at size small. Errors: ConfigError where the data do not fit it."""
-    model = compose(page.name, dataset.representation, len(dataset.classes))
+def try_system(page: Page, dataset: Dataset, device: str = "cpu", seconds: float = 1.0) -> Trial:
+    """Build and time a system at size small. Errors: ConfigError if it does not fit the data."""
+    model = build_system(page.name, dataset.representation, len(dataset.classes))
     stages = list(model.models.values()) if hasattr(model, "models") else [model]
-    examples = _Some(dataset.train, ROWS)
-    seen = _timed(model, examples, 2 * len(stages), device)
-    more = min(int(seconds / sum(seen)), MOST_STEPS)  # a budget of time could be spent before the first step
-    if more > 2:
-        seen = _timed(model, examples, more * len(stages), device)
-    costs = [_cost(step, stage, dataset, len(examples)) for step, stage in zip(seen, stages, strict=True)]
-    steps, epochs, needed = zip(*costs, strict=True)
-    wanted = len(stages) * max(needed)  # stages share the time evenly
+    examples = _Subset(dataset.train, ROWS)
+    step_times = _time_steps(model, examples, 2 * len(stages), device)
+    steps = min(int(seconds / sum(step_times)), MOST_STEPS)  # a time budget may end before the first step
+    if steps > 2:
+        step_times = _time_steps(model, examples, steps * len(stages), device)
+    costs = [
+        _cost(step, stage, dataset, len(examples)) for step, stage in zip(step_times, stages, strict=True)
+    ]
+    step_seconds, epoch_seconds, training_seconds = zip(*costs, strict=True)
+    wanted = len(stages) * max(training_seconds)  # stages share the time evenly
     return Trial(
-        page.name, family(model), page.summary, _likelihood(model, dataset), _steered(model), _sampling(model), parameters(model),
-        sum(steps), sum(epochs), next((time for time in TIMES if time >= wanted), TIMES[-1]),
-    )  # fmt: skip
+        name=page.name,
+        family=family(model),
+        summary=page.summary,
+        likelihood=_likelihood(model, dataset),
+        condition=_condition(model),
+        sampling=_sampling(model),
+        parameters=parameters(model),
+        step_seconds=sum(step_seconds),
+        epoch_seconds=sum(epoch_seconds),
+        time=next((time for time in TIMES if time >= wanted), TIMES[-1]),
+    )
 
 
-def _timed(model: Any, examples: "_Some", steps: int, device: str) -> list[float]:
-    """Seconds of a step in each stage, over so many steps of training."""
-    watch = _Stopwatch()
-    with torch.random.fork_rng(devices=[]):
-        train(model, examples, steps=steps, device=device, progress=watch)  # type: ignore[arg-type]
-    return watch.steps
-
-
-def _cost(step: float, stage: Any, dataset: Dataset, seen: int) -> tuple[float, float, float]:
-    """Seconds of a step, of an epoch and of a training of one stage, whose step took so long on `seen` rows."""
-    count = len(dataset.train)
-    if not stage.plan.batch:
-        step *= count / seen
-        return step, step, step * (1 if stage.representation.discrete else ROUNDS)
-    distinct = count / dataset.train.length if isinstance(dataset.train, Windows) else count
-    epoch = step * distinct / stage.plan.batch
-    return step, epoch, max(STEPS * step, EPOCHS * epoch)
-
-
-class _Some:
+class _Subset:
     """The first rows of a data set."""
 
     def __init__(self, examples: Examples, rows: int):
@@ -107,7 +102,7 @@ class _Some:
 
 
 class _Stopwatch(Progress):
-    """Seconds of a step in each stage of a training."""
+    """Records the times of all steps, per stage of a training."""
 
     def __init__(self) -> None:
         self.stages: list[list[float]] = []
@@ -121,23 +116,45 @@ class _Stopwatch(Progress):
     def stop(self) -> None: ...
 
     @property
-    def steps(self) -> list[float]:
-        """The median gap between steps; where no two came to anything, the time until the first."""
-        return [max(median([b - a for a, b in pairwise(ends)] or ends or [math.nan]), 1e-6) for ends in self.stages]
+    def step_times(self) -> list[float]:
+        """Median time per step in each stage; with a single step, the time of that step."""
+        return [
+            max(median([end - start for start, end in pairwise(ends)] or ends or [math.nan]), 1e-6)
+            for ends in self.stages
+        ]
+
+
+def _time_steps(model: Any, examples: "_Subset", steps: int, device: str) -> list[float]:
+    """Seconds per step in each stage, over a training of this many steps."""
+    stopwatch = _Stopwatch()
+    with torch.random.fork_rng(devices=[]):
+        train(model, examples, steps=steps, device=device, progress=stopwatch)  # type: ignore[arg-type]
+    return stopwatch.step_times
+
+
+def _cost(step: float, stage: Any, dataset: Dataset, rows: int) -> tuple[float, float, float]:
+    """Seconds per step, per epoch and per training of a stage, from the time of a step on `rows` examples."""
+    count = len(dataset.train)
+    if not stage.plan.batch:
+        step *= count / rows
+        return step, step, step * (1 if stage.representation.discrete else ITERATIONS)
+    distinct = count / dataset.train.length if isinstance(dataset.train, Windows) else count
+    epoch = step * distinct / stage.plan.batch
+    return step, epoch, max(STEPS * step, EPOCHS * epoch)
 
 
 def _likelihood(model: Any, dataset: Dataset) -> str:
     batch = dataset.valid.first(2).to(model.device)
     try:
-        found = model.log_prob(batch.medium, batch.condition if model.conditioner is not None else None)
+        likelihood = model.log_prob(batch.medium, batch.condition if model.conditioner is not None else None)
     except Unsupported:
         return "none"
-    return WORDS[found.kind] + (", density" if found.measure == "density" else "")
+    return KINDS[likelihood.kind] + (", density" if likelihood.measure == "density" else "")
 
 
-def _steered(model: Any) -> str:
+def _condition(model: Any) -> str:
     if model.conditioner is None:
-        return "no"
+        return "none"
     if isinstance(model.conditioner, Prefix):
         return "prompt"
     guided = model.conditioner(torch.zeros(1, dtype=torch.int64, device=model.device)).null is not None
@@ -145,7 +162,7 @@ def _steered(model: Any) -> str:
 
 
 def _sampling(model: Any) -> str:
-    network, sampler = getattr(model.objective, "network", None), model.objective.sampler()
+    network, sampler = getattr(model.objective, "network", None), model.objective.default_sampler()
     if isinstance(network, Causal):
         return f"{torch.Size(model.representation.shape).numel()} passes"
     if hasattr(sampler, "calls"):

@@ -1,4 +1,4 @@
-"""The command line: one file a verb, each one call of the public API. torch is imported when a verb runs, not before."""
+"""The command line: one file per command, a thin layer over the public API; torch is imported on demand."""
 
 __all__ = ["main"]
 
@@ -17,66 +17,83 @@ from morphogen.cli.edit import edit
 from morphogen.cli.evaluate import evaluate
 from morphogen.cli.reproduce import reproduce
 from morphogen.cli.sample import sample
-from morphogen.cli.steer import steer
 from morphogen.cli.systems import systems
 from morphogen.cli.train import train
+from morphogen.cli.train_classifier import train_classifier
 from morphogen.rank import Rank
 
-TOGETHER = ("train", "sample", "evaluate")  # verbs that several processes share
+MULTIPROCESS = ("train", "sample", "evaluate")  # commands that several processes can share
 
 START = """Which generative model fits your data? Three commands to try:
 
-  morphogen compare digits --time 30s       one model per family, equal time, side by side: a table and a picture
-  morphogen train ddpm --data digits        train one; it lands in runs/
-  morphogen sample --n 16 --condition 3     sixteen threes from the newest run
+  morphogen compare digits --time 30s       train one model per family for equal time; a table and a picture
+  morphogen train ddpm --data digits        train one model; it is saved in runs/
+  morphogen sample --n 16 --condition 3     draw sixteen threes from the newest run
 """
 
 app = typer.Typer(
-    rich_markup_mode=None,  # rich's help costs a third of the start-up time
+    rich_markup_mode=None,  # rich's help takes a third of the start-up time
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (compare, train, sample, edit, steer, evaluate, advise, reproduce, systems, data, chat):
-    app.command()(verb)
+COMMANDS = (
+    compare,
+    train,
+    sample,
+    edit,
+    train_classifier,
+    evaluate,
+    advise,
+    reproduce,
+    systems,
+    data,
+    chat,
+)
+for command in COMMANDS:
+    app.command()(command)
 
 
 @app.callback(
-    invoke_without_command=True, help="Generative models of every family under one contract: train, sample and measure them on your data."
+    invoke_without_command=True,
+    help="Train, sample and evaluate generative models of every family on your data.",
 )
 def start(context: typer.Context) -> None:
-    """Before every verb; without one, three commands to try."""
+    """Run before every command; without a command, print three to try."""
     if context.invoked_subcommand is None:
         typer.echo(START)
-    elif context.invoked_subcommand not in TOGETHER and Rank.launched().count > 1:
-        raise typer.BadParameter(f"{context.invoked_subcommand} works in one process; launch several for {', '.join(TOGETHER)}")
+    elif context.invoked_subcommand not in MULTIPROCESS and Rank.launched().count > 1:
+        shared = ", ".join(MULTIPROCESS)
+        raise typer.BadParameter(
+            f"{context.invoked_subcommand} runs in one process; launch several only for {shared}"
+        )
 
 
 def main() -> None:
-    """Run a verb; what a person can mend ends in one line and exit code 2, without a traceback."""
+    """Run a command; an error that the user can fix ends in one line and exit code 2, without a traceback."""
     rank = Rank.launched()
     try:
-        with _heard(rank):
-            code = app(standalone_mode=False)  # typer raises its own errors then, and returns the code of an Exit
+        with _silent_unless_first(rank):
+            code = app(standalone_mode=False)  # raises typer's errors, and returns the code of an Exit
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
-        from morphogen.cli.errors import remedy, same_everywhere
+        from morphogen.cli.errors import is_shared, remedy
 
         if (line := remedy(error)) is None:
             raise
-        if rank.first or not same_everywhere(error):
+        if rank.is_first or not is_shared(error):
             typer.echo(f"morphogen: {line}", err=True)
         sys.exit(2)
     sys.exit(code or 0)
 
 
 @contextmanager
-def _heard(rank: Rank) -> Iterator[None]:
-    """Several processes say the same; the first is heard, and torch's C++ only in need."""
+def _silent_unless_first(rank: Rank) -> Iterator[None]:
+    """Of several processes only the first prints; warnings of torch's C++ code are silenced in all."""
     if rank.count > 1:
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    if rank.first:
+    if rank.is_first:
         yield
         return
-    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+    with open(os.devnull, "w") as null, redirect_stdout(null), redirect_stderr(null):
         yield

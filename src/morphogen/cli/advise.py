@@ -1,86 +1,122 @@
-"""morphogen advise DATA: what the data are, which systems fit, how long they take here, and a recipe to begin with."""
+"""`morphogen advise DATA`: describe the data, time the systems that fit, recommend one, write its program."""
 
 __all__ = ["advise"]
 
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 from typer import Argument, Option
+
+from morphogen.cli.arguments import BadArgument, choose_device
+from morphogen.cli.options import Device, Length, Resolution
 
 if TYPE_CHECKING:
     from morphogen.advise import Advice
 
 
-def advise(
-    data: Annotated[str, Argument(help="a name, a folder of pictures, a text file or a table (.csv, .parquet)")],
-    condition: Annotated[str | None, Option(help="the column whose values are the classes, or: folders")] = None,
-    goal: Annotated[str, Option(help="quality, likelihood or speed")] = "quality",
-    resolution: Annotated[int | None, Option(help="side of the pictures in pixels")] = None,
-    length: Annotated[int | None, Option(help="bytes of a block of text (64), samples of one of sound (8192)")] = None,
-    out: Annotated[Path, Option(help="where the recipe is written")] = Path("recipe.py"),
-    force: Annotated[bool, Option("--force", help="write over a recipe that is there")] = False,
-    device: Annotated[str, Option(help="cpu, cuda or auto")] = "auto",
-) -> None:
-    """Read the data, try each system that fits for a second, recommend one, and write a program that trains it."""
-    from typing import get_args
+DataName = Annotated[
+    str,
+    Argument(help="data set name, or path: a folder of pictures or sounds, a text, a table (.csv, .parquet)"),
+]
+Condition = Annotated[
+    str | None,
+    Option(help="column of a table that holds the classes, or `folders` (default: the data's own classes)"),
+]
+GoalName = Annotated[
+    str, Option(help="what to recommend for: quality (of samples), likelihood or speed (of sampling)")
+]
+RecipeFile = Annotated[Path, Option(help="file to write the recipe to")]
+Force = Annotated[bool, Option("--force", help="overwrite an existing recipe")]
 
+
+def advise(
+    data: DataName, condition: Condition = None, goal: GoalName = "quality", resolution: Resolution = None,
+    length: Length = None, out: RecipeFile = Path("recipe.py"), force: Force = False, device: Device = "auto",
+) -> None:  # fmt: skip
+    """Recommend a system for your data.
+
+    Describes the data, times every system that fits them, and writes a program that trains the best choice.
+    """
     from rich.console import Console
 
-    from morphogen.advise import advise as ask
-    from morphogen.advise.rule import Goal
-    from morphogen.cli.arguments import BadArgument, choose_device
+    from morphogen.advise import advise as run_advise
+    from morphogen.advise.recommendation import Goal
 
-    if goal not in get_args(Goal):
-        raise BadArgument(f"--goal {goal}: there are {', '.join(get_args(Goal))}")
+    goals: dict[str, Goal] = {name: name for name in get_args(Goal)}
+    if goal not in goals:
+        raise BadArgument(f"--goal {goal}: unknown; use {', '.join(goals)}")
     if out.exists() and not force:
-        raise BadArgument(f"--out {out}: is there already; name another file, or give --force to write over it")
+        raise BadArgument(f"--out {out}: file exists; choose another file, or overwrite it with --force")
     if not out.parent.is_dir():
-        raise BadArgument(f"--out {out}: there is no folder {out.parent}; make it first")
+        raise BadArgument(f"--out {out}: there is no folder {out.parent}; create it first")
     console = Console()
     with console.status("reading the data") as status:
-        where, wanted = choose_device(device), get_args(Goal)[get_args(Goal).index(goal)]
-        found = ask(data, condition, resolution, length, wanted, where, tell=lambda name: status.update(f"trying {name}"))
-    _print(console, found)
-    out.write_text(found.recipe, encoding="utf8")
-    console.print(f"\nthe recipe: {out}\n  python {out}", highlight=False, markup=False, soft_wrap=True)
+        advice = run_advise(
+            data,
+            condition,
+            resolution,
+            length,
+            goals[goal],
+            choose_device(device),
+            on_trial=lambda name: status.update(f"trying {name}"),
+        )
+    _print(console, advice)
+    out.write_text(advice.recipe, encoding="utf8")
+    console.print(f"\nrecipe: {out}\n  python {out}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _print(console: Any, found: "Advice") -> None:
-    size = found.size
+def _print(console: Any, advice: "Advice") -> None:
+    size = advice.size
 
     def line(label: str, text: str) -> None:
-        console.print(f"{label:<12}{text}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"{label:<14}{text}", highlight=False, markup=False, soft_wrap=True)
 
-    parts = f"{size.train:,} to train on, {size.valid:,} to choose by, {size.test:,} to test on"
-    line(found.medium, f"{parts}; {size.shape}, {size.levels}; {_bytes(size.bytes)}")
-    for i, text in enumerate(found.conditions or ("nothing: samples cannot be asked for",)):
+    splits = f"{size.train:,} training, {size.valid:,} validation and {size.test:,} test examples"
+    line(advice.medium, f"{splits}; {size.shape}, {size.levels}; {_bytes(size.bytes)}")
+    for i, text in enumerate(advice.conditions or ("none: samples are unconditional",)):
         line("" if i else "condition", text)
-    for i, text in enumerate(found.notes):
+    for i, text in enumerate(advice.notes):
         line("" if i else "notes", text)
-    console.print(_table(found))
-    for name, why in found.misfits.items():
+    console.print(_table(advice))
+    for name, why in advice.misfits.items():
         line("does not fit", f"{name}: {why}")
-    best = next(trial for trial in found.trials if trial.name == found.recommended)
-    options = "".join(f" --{name} {quote(str(value))}" for name, value in found.options.items())
-    line("take", f"{best.name}, for {found.goal}: {found.why}; `morphogen compare` measures it on your data")
-    line("", f"morphogen train {best.name} --data {quote(found.data)}{options} --time {_duration(best.time)}")
+    best = next(trial for trial in advice.trials if trial.name == advice.recommended)
+    options = "".join(f" --{name} {quote(str(value))}" for name, value in advice.options.items())
+    line(
+        "recommended",
+        f"{best.name} for {advice.goal}: {advice.reason}; check it on your data with `morphogen compare`",
+    )
+    line(
+        "", f"morphogen train {best.name} --data {quote(advice.data)}{options} --time {_duration(best.time)}"
+    )
 
 
-def _table(found: "Advice") -> Any:
+def _table(advice: "Advice") -> Any:
     from rich.table import Table
 
-    table = Table(title=f"systems that fit, at size small, timed on {found.machine}", box=None, padding=(0, 1), title_justify="left")
-    table.add_column("", no_wrap=True, min_width=max(len(trial.name) for trial in found.trials))
-    for heading in ("family", "likelihood", "steered by", "a sample"):
+    table = Table(
+        title=f"systems that fit, at size small, timed on {advice.machine}",
+        box=None,
+        padding=(0, 1),
+        title_justify="left",
+    )
+    table.add_column("", no_wrap=True, min_width=max(len(trial.name) for trial in advice.trials))
+    for heading in ("family", "likelihood", "condition", "per sample"):
         table.add_column(heading)
     for heading in ("steps/s", "epoch", "--time"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for trial in found.trials:
+    for trial in advice.trials:
         table.add_row(
-            trial.name, trial.family, trial.likelihood, trial.steered, trial.sampling, f"{1 / trial.step_seconds:.3g}",
-            _duration(trial.epoch_seconds), _duration(trial.time),
-        )  # fmt: skip
+            trial.name,
+            trial.family,
+            trial.likelihood,
+            trial.condition,
+            trial.sampling,
+            f"{1 / trial.step_seconds:.3g}",
+            _duration(trial.epoch_seconds),
+            _duration(trial.time),
+        )
     return table
 
 

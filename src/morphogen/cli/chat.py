@@ -1,68 +1,86 @@
-"""morphogen chat gguf:smollm2: converse with a pretrained model that a GGUF file holds, here and on no other machine."""
+"""`morphogen chat gguf:smollm2`: converse with a pretrained model from a GGUF file, on this machine."""
 
 __all__ = ["chat"]
 
+import os
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
 from typer import Argument, Option
+
+from morphogen.cli.arguments import choose_device, choose_weights
+from morphogen.cli.options import Device, Seed
 
 if TYPE_CHECKING:
     from morphogen.inference import Conversation
 
 
+ModelFile = Annotated[str, Argument(help="gguf:smollm2, or gguf:PATH of a GGUF file")]
+Message = Annotated[
+    str | None, Option(help="send this message, print the reply and exit (default: interactive)")
+]
+System = Annotated[str | None, Option(help="system prompt (default: that of the model's chat template)")]
+MaxNewOption = Annotated[int, Option(help="maximum length of a reply, in tokens")]
+Temperature = Annotated[
+    float, Option(help="softmax temperature; 0: the most likely token, 1: the model's own distribution")
+]
+Weights = Annotated[str, Option(help="format that weight matrices are stored in: fp32, bf16 or int8")]
+ContextLength = Annotated[int, Option(help="maximum length of the conversation, in tokens")]
+
+
 def chat(
-    model: Annotated[str, Argument(help="gguf:smollm2, or gguf:PATH of a file")],
-    message: Annotated[str | None, Option(help="say this, print the reply and end")] = None,
-    system: Annotated[str | None, Option(help="what the model is told before all else")] = None,
-    max_new: Annotated[int, Option(help="tokens of a reply at most")] = 256,
-    temperature: Annotated[float, Option(help="0: always the likeliest word; 1: the model's own law")] = 0.7,
-    weights: Annotated[str, Option(help="how matrices are held: fp32, bf16 or int8")] = "fp32",
-    context: Annotated[int, Option(help="tokens of a conversation at most")] = 2048,
-    seed: int = 0,
-    device: Annotated[str, Option(help="cpu, cuda or auto")] = "auto",
-) -> None:
-    """Converse with a pretrained model. A pipe's lines are turns; /new begins anew, /quit ends, Ctrl-C stops a reply."""
-    import os
-    import sys
+    model: ModelFile, message: Message = None, system: System = None, max_new: MaxNewOption = 256,
+    temperature: Temperature = 0.7, weights: Weights = "fp32", context: ContextLength = 2048, seed: Seed = 0,
+    device: Device = "auto",
+) -> None:  # fmt: skip
+    """Converse with a pretrained model.
 
-    import typer
-
+    One turn per line of input; /new starts a new conversation, /quit exits, Ctrl-C stops a reply.
+    """
     if max_new < 1 or context < 2:
-        raise typer.BadParameter(f"--max-new {max_new}, --context {context}: give numbers above 0 and 1")
+        raise typer.BadParameter(
+            f"--max-new {max_new}, --context {context}: must be at least 1 and at least 2"
+        )
     conversation = _open(model, system, temperature, weights, context, seed, device)
     try:
         if message is not None:
             _reply(conversation, message, max_new)
         else:
-            _turns(conversation, max_new, sys.stdin.isatty())
-    except BrokenPipeError:  # who reads has had enough
+            _loop(conversation, max_new, sys.stdin.isatty())
+    except BrokenPipeError:  # the reader of the output has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(141) from None
 
 
-def _open(model: str, system: str | None, temperature: float, weights: str, context: int, seed: int, device: str) -> "Conversation":
-    """The model, its template and how it is to speak."""
-    from morphogen.cli.arguments import choose_device, choose_weights
-    from morphogen.families.autoregressive.decoding import Ancestral, rules_of
-    from morphogen.inference import Conversation, Quantized, lay_out
+def _open(
+    model: str, system: str | None, temperature: float, weights: str, context: int, seed: int, device: str
+) -> "Conversation":
+    """Load the model, its chat template and its tokenizer."""
+    from morphogen.families.autoregressive.decoding import Ancestral, logits_processors
+    from morphogen.inference import Conversation, Quantized, prepack_weights
     from morphogen.interop.gguf import GGUF
     from morphogen.interop.gguf_llama import read_model
     from morphogen.interop.gguf_named import locate
-    from morphogen.interop.gguf_tokenizer import control_words, read_template
+    from morphogen.interop.gguf_tokenizer import control_tokens, read_template
 
-    held, decoding, file = choose_weights(weights), Ancestral(rules_of(temperature=temperature)), GGUF(locate(model))
-    template, control = read_template(file), control_words(file)
-    found = read_model(file, context)
-    text: Any = found.representation
-    light = (lay_out(found) if held is None else Quantized(found, held)).to(choose_device(device))
-    return Conversation(light, lambda turns: template.ids(turns, text.ids, control), decoding, system, seed)
+    weight_format = choose_weights(weights)
+    decoding = Ancestral(logits_processors(temperature=temperature))
+    file = GGUF(locate(model))
+    template, control = read_template(file), control_tokens(file)
+    language_model = read_model(file, context)
+    text: Any = language_model.representation
+    packed = (
+        prepack_weights(language_model) if weight_format is None else Quantized(language_model, weight_format)
+    ).to(choose_device(device))
+    return Conversation(packed, lambda turns: template.ids(turns, text.ids, control), decoding, system, seed)
 
 
-def _turns(conversation: "Conversation", max_new: int, at_a_terminal: bool) -> None:
-    """One turn a line, until the lines end."""
+def _loop(conversation: "Conversation", max_new: int, interactive: bool) -> None:
+    """Reply to each line of the input until it ends."""
     while True:
         try:
-            line = input("> " if at_a_terminal else "")
+            line = input("> " if interactive else "")
         except EOFError:
             return
         if line.strip() == "/quit":
@@ -70,13 +88,11 @@ def _turns(conversation: "Conversation", max_new: int, at_a_terminal: bool) -> N
         if line.strip() == "/new":
             conversation.begin()
         elif line.strip():
-            _reply(conversation, line, max_new, keep_on=at_a_terminal)
+            _reply(conversation, line, max_new, interactive)
 
 
-def _reply(conversation: "Conversation", message: str, max_new: int, keep_on: bool = False) -> None:
-    """Print the reply as it comes; `keep_on`: Ctrl-C, and what cannot be answered, end this reply alone."""
-    import typer
-
+def _reply(conversation: "Conversation", message: str, max_new: int, interactive: bool = False) -> None:
+    """Print a reply as it is generated; if interactive, Ctrl-C and errors end only this reply."""
     from morphogen.component import ConfigError
 
     reply = conversation.say(message, max_new)
@@ -84,10 +100,10 @@ def _reply(conversation: "Conversation", message: str, max_new: int, keep_on: bo
         for piece in reply:
             typer.echo(piece, nl=False)
     except KeyboardInterrupt:
-        if not keep_on:
+        if not interactive:
             raise
     except ConfigError as error:
-        if not keep_on:
+        if not interactive:
             raise
         typer.echo(f"morphogen: {error}", err=True, nl=False)
     finally:

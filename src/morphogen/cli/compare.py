@@ -1,71 +1,108 @@
-"""morphogen compare DATA: one model per family at an equal budget, on one split. compare RUN RUN ...: measured again, not trained."""
+"""`morphogen compare DATA`: train one model per family for equal time; `compare RUN ...`: trained runs."""
 
 __all__ = ["compare"]
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
 from typer import Argument, Option
+
+from morphogen.cli.arguments import BadArgument, choose_device, seconds
+from morphogen.cli.options import Device, Length, Resolution, Size, Tokenizer
 
 if TYPE_CHECKING:
     from morphogen.compare import Comparison
-    from morphogen.data import Dataset
+
+
+DataOrRuns = Annotated[
+    list[str] | None,
+    Argument(metavar="DATA | RUN ...", help="a data set (name, folder or file), or run directories"),
+]
+Time = Annotated[str | None, Option(help="training time per system: 30s, 10m, 1h (default: 30s)")]
+Families = Annotated[
+    str | None, Option(help="comma-separated families to keep: classical,vae,... (default: all)")
+]
+Systems = Annotated[str | None, Option(help="comma-separated systems to compare (default: one per family)")]
+SampleCount = Annotated[
+    int | None,
+    Option(help="number of samples per system (default: the number of held-out examples, at most 1000)"),
+]
+Condition = Annotated[
+    str | None, Option(help="column of a table that holds the classes (default: no classes)")
+]
+Out = Annotated[
+    Path | None, Option(help="output directory (default: runs/compare-DATA-NNN, the next free number)")
+]
+Resume = Annotated[
+    Path | None,
+    Option(help="directory of a comparison to continue; a larger --time trains all its models further"),
+]
+OptionalSeed = Annotated[int | None, Option(help="seed of training and sampling (default: 0)")]
+Budget = Annotated[str | None, Option(hidden=True)]  # the former name of --time
 
 
 def compare(
-    what: Annotated[list[str] | None, Argument(metavar="DATA | RUN ...", help="data (a name, a folder, a file), or runs")] = None,
-    time: Annotated[str | None, Option(help="training time of each system: 30s, 10m, 1h (default: 30s)")] = None,
-    families: Annotated[str | None, Option(help="comma-separated: only systems of these families")] = None,
-    systems: Annotated[str | None, Option(help="comma-separated; default: one per family that fits the data")] = None,
-    n: Annotated[int | None, Option(help="samples of each system; default: as many as are held out, at most 1000")] = None,
-    size: Annotated[str, Option(help="tiny, small or paper")] = "small",
-    resolution: Annotated[int | None, Option(help="side of the pictures in pixels")] = None,
-    length: Annotated[int | None, Option(help="symbols of a block of text (64), samples of one of sound (8192)")] = None,
-    tokens: Annotated[str | None, Option(help="the symbols of a text: bytes, characters, bpe:1000, unigram:1000")] = None,
-    condition: Annotated[str | None, Option(help="the column of a table whose values are the classes")] = None,
-    out: Annotated[Path | None, Option(help="where to write; default: runs/compare-DATA-001")] = None,
-    resume: Annotated[Path | None, Option(help="go on with this comparison; with a larger --time, train all of it further")] = None,
-    seed: Annotated[int | None, Option(help="of training and sampling (default: 0)")] = None,
-    device: Annotated[str, Option(help="cpu, cuda or auto")] = "auto",
-    budget: Annotated[str | None, Option(hidden=True)] = None,  # the first name of --time
-) -> None:
-    """One model per family, equal training time, the same held-out data: a table, report.html, report.json and samples.png."""
-    from morphogen.cli.arguments import BadArgument, choose_device, seconds
-    from morphogen.compare import Comparison, find_runs, is_run, rescore
-    from morphogen.compare import resume as go_on
+    what: DataOrRuns = None, time: Time = None, families: Families = None, systems: Systems = None,
+    n: SampleCount = None, size: Size = "small", resolution: Resolution = None, length: Length = None,
+    tokenizer: Tokenizer = None, condition: Condition = None, out: Out = None, resume: Resume = None,
+    seed: OptionalSeed = None, device: Device = "auto", budget: Budget = None,
+) -> None:  # fmt: skip
+    """Compare models trained for equal time on your data.
 
-    given, where = budget if time is None else time, choose_device(device)
+    DATA: train one model per family and evaluate them all. RUN ...: evaluate runs that are already trained.
+    Writes report.html, report.json and samples.png.
+    """
+    from morphogen.compare import find_runs, is_run, rescore
+    from morphogen.compare import resume as resume_comparison
+
+    time, target = budget if time is None else time, choose_device(device)
     if resume is not None:
         if what or families or systems or n is not None or out is not None or seed is not None:
-            raise BadArgument(f"--resume {resume}: the comparison says the rest itself; only --time and --device may be given with it")
-        comparison = go_on(resume, None if given is None else seconds(given), where)
+            raise BadArgument(
+                f"--resume {resume}: the other settings are those of the comparison; "
+                "only --time and --device may be given with it"
+            )
+        comparison = resume_comparison(resume, None if time is None else seconds(time), target)
     elif not what:
-        raise BadArgument("compare needs data or runs: morphogen compare digits, morphogen compare runs/one runs/other")
+        raise BadArgument(
+            "compare needs data or runs: morphogen compare digits, morphogen compare runs/one runs/other"
+        )
     elif len(what) > 1 or is_run(what[0]):
-        if given or families or systems:
-            raise BadArgument("compare RUN ...: runs are measured as they are; leave --time, --families and --systems out")
-        comparison = rescore(find_runs(what), out, n, seed, where)
+        if time or families or systems:
+            raise BadArgument("compare RUN ...: runs are not trained; omit --time, --families and --systems")
+        comparison = rescore(find_runs(what), out, n, seed, target)
     else:
-        settings = {"data": what[0], "resolution": resolution, "length": length, "condition": condition, "tokens": tokens}
-        dataset, chosen = _chosen(settings, systems, families, where)
-        comparison = Comparison(dataset, seconds("30s" if given is None else given), out, chosen, size, n, seed or 0, where, settings)
-    _go(comparison)
+        settings = {"data": what[0], "resolution": resolution, "length": length, "condition": condition}
+        settings |= {"tokenizer": tokenizer}
+        duration = seconds("30s" if time is None else time)
+        comparison = _new_comparison(settings, systems, families, duration, out, size, n, seed or 0, target)
+    _run(comparison)
 
 
-def _chosen(settings: Mapping[str, Any], systems: str | None, families: str | None, device: str) -> tuple["Dataset", list[str]]:
-    """The data, and who takes part."""
+def _new_comparison(
+    settings: dict[str, Any], systems: str | None, families: str | None, duration: float, out: Path | None,
+    size: str, n: int | None, seed: int, device: str,
+) -> "Comparison":  # fmt: skip
+    """A comparison of systems that are still to be trained."""
+    from morphogen.compare import Comparison
     from morphogen.compare.choice import choose
-    from morphogen.data import check_resolution, load
+    from morphogen.data import check_resolution, load_data
 
     check_resolution(settings["resolution"], device)
-    dataset = load(settings["data"], settings["resolution"], settings["length"], settings["condition"], settings["tokens"])
-    return dataset, choose(dataset, _words(systems), _words(families))
+    dataset = load_data(
+        settings["data"],
+        settings["resolution"],
+        settings["length"],
+        settings["condition"],
+        settings["tokenizer"],
+    )
+    names = choose(dataset, _names(systems), _names(families))
+    return Comparison(dataset, duration, out, names, size, n, seed, device, settings)
 
 
-def _go(comparison: "Comparison") -> None:
-    """Run it and tell how it goes; Ctrl-C leaves what is done."""
-    import typer
+def _run(comparison: "Comparison") -> None:
+    """Run a comparison and print its progress and results; Ctrl-C keeps what is finished."""
     from rich.console import Console
 
     from morphogen.compare import table
@@ -76,18 +113,24 @@ def _go(comparison: "Comparison") -> None:
     try:
         console.print(comparison.announcement(), soft_wrap=True, highlight=False)
         for row in comparison.run(Progress(console)):
-            done = f"done, {row['train_seconds'] or 0:.0f} s of training" if comparison.budget else "measured"
-            did = done if row["error"] is None else f"failed: {row['error']}"
-            console.print(f"  {row['system']}: {did}", soft_wrap=True, highlight=False, markup=False)
+            done = (
+                f"done, {row['train_seconds'] or 0:.0f} s of training" if comparison.budget else "evaluated"
+            )
+            outcome = done if row["error"] is None else f"failed: {row['error']}"
+            console.print(f"  {row['system']}: {outcome}", soft_wrap=True, highlight=False, markup=False)
     except KeyboardInterrupt:
         if files[0].exists():
-            console.print(f"stopped; so far: {files[0]}\ngo on: morphogen compare --resume {comparison.directory}", soft_wrap=True)
+            console.print(
+                f"stopped; finished rows: {files[0]}\n"
+                f"continue: morphogen compare --resume {comparison.directory}",
+                soft_wrap=True,
+            )
         raise typer.Exit(130) from None
     console.print(table(comparison.report))
     console.print("\n".join(map(str, files)), soft_wrap=True, highlight=False)
     if not any(row["run"] and row["error"] is None for row in comparison.rows):
-        raise typer.Exit(2)  # each has said why
+        raise typer.Exit(2)  # every system failed; the reasons were printed
 
 
-def _words(text: str | None) -> list[str] | None:
-    return [word.strip() for word in text.split(",") if word.strip()] if text else None
+def _names(text: str | None) -> list[str] | None:
+    return [name.strip() for name in text.split(",") if name.strip()] if text else None

@@ -1,20 +1,23 @@
-"""morphogen data: the data sets known by name; morphogen data get NAME: fetch one from its home."""
+"""`morphogen data`: list the named data sets; `morphogen data get NAME`: download one."""
 
 __all__ = ["data"]
 
 from typing import Annotated
 
+import typer
 from typer import Argument
+
+from morphogen.cli.arguments import BadArgument
 
 
 def data(
     action: Annotated[str, Argument(help="list, or get")] = "list",
-    names: Annotated[list[str] | None, Argument(help="what to get")] = None,
+    names: Annotated[list[str] | None, Argument(help="with get: names of the data sets to download")] = None,
 ) -> None:
-    """List the data sets known by name: what each is, its licence, where it comes from, whether it is here; or get some."""
-    import typer
+    """List the named data sets, or download some of them.
 
-    from morphogen.cli.arguments import BadArgument
+    The list has the licence, size and origin of each. `morphogen data get NAME ...` downloads.
+    """
     from morphogen.data import DataError
     from morphogen.data.fetch import get
     from morphogen.data.named import NAMED, nearest
@@ -24,14 +27,18 @@ def data(
             if name not in NAMED:
                 raise DataError(f"data {name!r}: unknown; did you mean {', '.join(nearest(name) or NAMED)}?")
         if not names:
-            raise BadArgument(f"data get: name what to get: {', '.join(NAMED)}")
+            raise BadArgument(f"data get: name one or more of {', '.join(NAMED)}")
         for name in names:
             get(NAMED[name], typer.echo)
         return
     if action != "list" or names:
-        raise BadArgument(f"data {' '.join([action, *(names or [])])}: write `morphogen data` or `morphogen data get NAME`")
+        words = " ".join([action, *(names or [])])
+        raise BadArgument(f"data {words}: write `morphogen data` or `morphogen data get NAME`")
     width = max(map(len, NAMED))
     for source in NAMED.values():
-        typer.echo(f"{source.name:<{width}}  {'here' if source.here else '-':<4}  {source.what}")
+        typer.echo(f"{source.name:<{width}}  {'here' if source.available else '-':<4}  {source.description}")
         typer.echo(f"{'':<{width}}        {source.licence}; {source.size}; {source.origin}")
-    typer.echo("\nNot here: morphogen data get NAME. Or your own: a folder of pictures, a text file, hf:owner/name.")
+    typer.echo(
+        "\nDownload one (-): morphogen data get NAME. Or use your own: a folder of pictures, a text file, "
+        "hf:owner/name."
+    )

@@ -1,8 +1,18 @@
-"""How a person says how symbols are to be decoded: by the names of transformers' GenerationConfig, where it has one."""
+"""Options of text decoding, named as in transformers' GenerationConfig where it has them."""
 
 __all__ = [
-    "BeamWidth", "Expression", "MaxNewTokens", "MinP", "NoRepeat", "Penalty", "Schema", "StopStrings", "TopK", "TopP", "choose_rules",
-]  # fmt: skip
+    "BeamWidth",
+    "Expression",
+    "MaxNewOption",
+    "MinP",
+    "NoRepeat",
+    "Penalty",
+    "Schema",
+    "StopOption",
+    "TopK",
+    "TopP",
+    "choose_processors",
+]
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,48 +20,77 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
 
+from morphogen.cli.arguments import BadArgument
+
 if TYPE_CHECKING:
-    from morphogen.families.autoregressive import Rule
+    from morphogen.families.autoregressive import LogitsProcessor
 
-TopK = Annotated[int | None, Option(help="only the k most likely symbols; 0: all")]
-TopP = Annotated[float | None, Option(help="only the fewest symbols whose probability reaches p")]
-MinP = Annotated[float | None, Option(help="only symbols at least p times as likely as the most likely one")]
-Penalty = Annotated[float | None, Option(help="above 1: what stands already becomes less likely")]
-NoRepeat = Annotated[int | None, Option("--no-repeat-ngram", help="no n symbols in a row stand twice")]
-BeamWidth = Annotated[int | None, Option(help="beam search of this width: the likeliest texts instead of drawn ones")]
-StopStrings = Annotated[list[str] | None, Option(help="end a text behind this string; may be given several times")]
-MaxNewTokens = Annotated[int | None, Option("--max-new", help="new symbols at most")]
-Schema = Annotated[Path | None, Option("--json-schema", help="a file: every text is JSON of its schema")]
-Expression = Annotated[str | None, Option(help="every text matches this regular expression")]
+TopK = Annotated[int | None, Option(help="text: sample from the k most likely tokens (default: 0, all)")]
+TopP = Annotated[
+    float | None,
+    Option(help="text: sample from the fewest tokens whose probabilities sum to p (default: 1, all)"),
+]
+MinP = Annotated[
+    float | None,
+    Option(help="text: sample from tokens at least p times as likely as the most likely (default: 0, all)"),
+]
+Penalty = Annotated[
+    float | None, Option(help="text: above 1, tokens that have occurred become less likely (default: 1)")
+]
+NoRepeat = Annotated[
+    int | None,
+    Option("--no-repeat-ngram", help="text: no n consecutive tokens occur twice (default: 0, off)"),
+]
+BeamWidth = Annotated[
+    int | None,
+    Option(help="text: beam search with this many beams, which returns likely texts instead of samples"),
+]
+StopOption = Annotated[
+    list[str] | None, Option(help="text: end after this string; may be given several times")
+]
+MaxNewOption = Annotated[
+    int | None, Option("--max-new", help="text: maximum number of new tokens (default: the model's length)")
+]
+Schema = Annotated[
+    Path | None, Option("--json-schema", help="text: file of a JSON schema that every text satisfies")
+]
+Expression = Annotated[str | None, Option(help="text: regular expression that every text matches")]
 
-NUMBERS = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "no_repeat_ngram_size")
+NUMERIC = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "no_repeat_ngram_size")
 
 
-def choose_rules(asked: Mapping[str, Any], text: Any) -> tuple["Rule", ...]:
-    """The rules that options ask for, in the order in which they apply.
+def choose_processors(options: Mapping[str, Any], text: Any) -> tuple["LogitsProcessor", ...]:
+    """The logits processors of the options, in the order in which they are applied.
 
     Arguments:
-        asked: options by name: the `NUMBERS`, `max_new`, `stop`, `regex`, `json_schema`; those that were not given are left out.
-        text: the representation of what is drawn.
+        options: the options that were given, by name: those of `NUMERIC`, `max_new`, `stop`, `regex`,
+            `json_schema`.
+        text: the representation of the texts.
     """
-    from morphogen.families.autoregressive import JsonSchema, MaxNew, Regex, Rule, Stop, rules_of
+    from morphogen.families.autoregressive import (
+        JsonSchema,
+        LogitsProcessor,
+        MaxNewTokens,
+        Regex,
+        StopStrings,
+        logits_processors,
+    )
 
-    rules: list[Rule] = []
-    if "max_new" in asked:
-        rules.append(MaxNew(asked["max_new"]))
-    if "stop" in asked:
-        rules.append(Stop(tuple(asked["stop"]), text))
-    if "regex" in asked:
-        rules.append(Regex(asked["regex"], text))
-    if "json_schema" in asked:
-        rules.append(JsonSchema(_schema(asked["json_schema"]), text))
-    return (*rules, *rules_of(**{name: asked[name] for name in NUMBERS if name in asked}))
+    processors: list[LogitsProcessor] = []
+    if "max_new" in options:
+        processors.append(MaxNewTokens(options["max_new"]))
+    if "stop" in options:
+        processors.append(StopStrings(tuple(options["stop"]), text))
+    if "regex" in options:
+        processors.append(Regex(options["regex"], text))
+    if "json_schema" in options:
+        processors.append(JsonSchema(_read_schema(options["json_schema"]), text))
+    numeric = {name: options[name] for name in NUMERIC if name in options}
+    return (*processors, *logits_processors(**numeric))
 
 
-def _schema(path: Path) -> str:
-    from morphogen.cli.arguments import BadArgument
-
+def _read_schema(path: Path) -> str:
     try:
         return path.read_text(encoding="utf8")
     except UnicodeDecodeError:
-        raise BadArgument(f"--json-schema {path}: is no text; give a file of JSON") from None
+        raise BadArgument(f"--json-schema {path}: is not a text file; give a file of JSON") from None

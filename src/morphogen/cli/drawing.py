@@ -1,20 +1,18 @@
-"""How a person says what is to be drawn, and where it then lies: what `sample` and `edit` share."""
+"""Options that `sample` and `edit` share, and how both save their samples."""
 
 __all__ = [
+    "ClassifierGuidance",
     "Condition",
-    "Device",
     "Guidance",
     "Negative",
-    "Runs",
     "SamplerName",
     "Show",
     "SketchFile",
     "Steps",
     "Temperature",
-    "Towards",
     "check_negative",
-    "keep",
-    "steered",
+    "save_samples",
+    "with_classifier",
 ]
 
 from collections.abc import Callable
@@ -23,64 +21,95 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
 
+from morphogen.cli.arguments import BadArgument, choose_class
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from morphogen.model import Samples
     from morphogen.rank import Rank
     from morphogen.run import Run
+    from morphogen.samples import Samples
 
-Condition = Annotated[str | None, Option(help="a class by name or number, or index:7; default: each sample draws one")]
-Negative = Annotated[str | None, Option(help="a class that guidance pushes away from, instead of from no class")]
-SamplerName = Annotated[str | None, Option(help="ddpm, ddim, ancestral, ...; default: the paper's")]
-Steps = Annotated[int | None, Option(help="evaluations of the denoiser")]
-Temperature = Annotated[float | None, Option(help="below 1: safer, above 1: wilder")]
-Guidance = Annotated[float, Option(help="push towards the condition; 1 = off")]
-Show = Annotated[bool, Option("--open", help="open the sheet in the desktop's viewer")]
-Runs = Annotated[Path, Option(help="where to look for the newest run")]
-Device = Annotated[str, Option(help="cpu, cuda or auto")]
-
-
-Towards = Annotated[
-    float | None, Option("--classifier-guidance", help="pull of the classifier that `morphogen steer` trained; 1 is Bayes' rule")
+Condition = Annotated[
+    str | None,
+    Option(help="class of the samples, by name or number, or index:7 (default: a random class per sample)"),
 ]
-SketchFile = Annotated[Path | None, Option("--sketch", help="a picture of edges, white on black, that is to be filled")]
+Negative = Annotated[
+    str | None, Option(help="class that guidance moves away from (default: the unconditional prediction)")
+]
+SamplerName = Annotated[
+    str | None, Option(help="sampler: ddpm, ddim, heun, ancestral, greedy, ... (default: the model's own)")
+]
+Steps = Annotated[
+    int | None, Option(help="diffusion and flows: number of network evaluations (default: the sampler's)")
+]
+Temperature = Annotated[
+    float | None, Option(help="scale of the randomness: below 1 less diverse, above 1 more (default: 1)")
+]
+Guidance = Annotated[float, Option(help="scale of classifier-free guidance towards the condition; 1: off")]
+Show = Annotated[bool, Option("--open", help="open the sheet of samples in the desktop's viewer")]
+ClassifierGuidance = Annotated[
+    float | None,
+    Option(
+        "--classifier-guidance",
+        help="scale of guidance by the classifier of `morphogen train-classifier`; 1: Bayes' rule "
+        "(default: off)",
+    ),
+]
+SketchFile = Annotated[
+    Path | None, Option("--sketch", help="picture of edges, white on black, to condition on")
+]
 
 
-def steered(run: "Run", how: Any, scale: float | None, condition: str | None, device: str) -> Any:
-    """The sampler pulled by the run's classifier. Errors: BadArgument where nothing is asked for."""
-    from morphogen.cli.arguments import BadArgument, choose_class
+def with_classifier(run: "Run", sampler: Any, scale: float | None, condition: str | None, device: str) -> Any:
+    """The sampler with classifier guidance, if a scale is given. Errors: BadArgument without a condition."""
     from morphogen.families.diffusion import ClassifierGuided
-    from morphogen.steer import classifier_of
+    from morphogen.guidance_classifier import load_classifier
 
     if scale is None:
-        return how
+        return sampler
     if condition is None:
-        raise BadArgument(f"--classifier-guidance {scale:g}: towards which class? add --condition CLASS")
-    return ClassifierGuided(how, classifier_of(run, device), scale, choose_class(run, condition))
+        raise BadArgument(f"--classifier-guidance {scale:g} requires a class: add --condition CLASS")
+    return ClassifierGuided(sampler, load_classifier(run, device), scale, choose_class(run, condition))
 
 
 def check_negative(run: "Run", negative: str | None, guidance: float) -> int | None:
-    """The class to push away from. Errors: BadArgument where nothing pushes."""
-    from morphogen.cli.arguments import BadArgument, choose_class
-
+    """The number of the negative class. Errors: BadArgument without guidance."""
     if negative is None:
         return None
     if guidance == 1:
-        raise BadArgument(f"--negative {negative}: nothing pushes away from it; add --guidance 3")
+        raise BadArgument(f"--negative {negative} requires guidance: add --guidance 3")
     return choose_class(run, negative, "--negative")
 
 
-def keep(run: "Run", samples: "Samples", folder: Path, rank: "Rank", page: Callable[[list[Any]], "Image"]) -> list[Any]:
-    """Write the samples and the page that shows them, with the run they come of; what a picture of them can hold."""
+def save_samples(
+    run: "Run", samples: "Samples", folder: Path, rank: "Rank", arrange: Callable[[list[Any]], "Image"]
+) -> list[Any]:
+    """Save samples, their record and sheet.png.
+
+    Arguments:
+        run: the run that drew the samples; it is named in their record.
+        samples: the samples.
+        folder: output folder.
+        rank: rank of this process; the first one writes the sheet.
+        arrange: makes the sheet from the displayable samples.
+
+    Returns:
+        the samples in a form that can be displayed.
+    """
     from dataclasses import replace
 
     from morphogen.representations.stamp import stamp
 
     record = run.record
-    facts = {"run": run.name, "system": record["system"], "data": record["data"], "versions": record.get("versions")}
-    samples = replace(samples, made_by=facts | samples.made_by)
+    facts = {
+        "run": run.name,
+        "system": record["system"],
+        "data": record["data"],
+        "versions": record.get("versions"),
+    }
+    samples = replace(samples, settings=facts | samples.settings)
     samples.save(folder, rank)
-    drawn = samples.shown()
-    rank.once(lambda: page(drawn).save(folder / "sheet.png", pnginfo=stamp(samples.record)))
-    return drawn
+    shown = samples.to_displayable()
+    rank.once(lambda: arrange(shown).save(folder / "sheet.png", pnginfo=stamp(samples.record)))
+    return shown

@@ -1,4 +1,4 @@
-"""morphogen edit [RUN] PICTURE...: pictures made of yours by a trained model of diffusion."""
+"""`morphogen edit [RUN] PICTURE...`: edit pictures with a trained diffusion model."""
 
 __all__ = ["edit"]
 
@@ -6,87 +6,144 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
 from typer import Argument, Option
 
-from morphogen.cli.drawing import Condition, Device, Guidance, Negative, Runs, SamplerName, Show, Steps
+from morphogen.cli.arguments import (
+    BadArgument,
+    choose_class,
+    choose_device,
+    choose_indices,
+    choose_sampler,
+    open_file,
+)
+from morphogen.cli.drawing import (
+    Guidance,
+    Negative,
+    SamplerName,
+    Show,
+    Steps,
+    check_negative,
+    save_samples,
+)
+from morphogen.cli.options import Device, Runs, Seed
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from morphogen.inference.editing import Change
+    from morphogen.inference.editing import Edit
     from morphogen.run import Run
+
+Paths = Annotated[
+    list[Path],
+    Argument(
+        metavar="[RUN] PICTURE...",
+        help="run directory of a diffusion model (default: the newest in runs/), then the pictures to edit",
+    ),
+]
+Mask = Annotated[
+    Path | None, Option(help="inpaint: a picture, white where to redraw and black where to keep")
+]
+Strength = Annotated[
+    float | None, Option(help="redraw the whole picture; from 0 (unchanged) to 1 (nothing is kept)")
+]
+SourceClass = Annotated[
+    str | None, Option(help="translate: class of the pictures, to be changed to that of --condition")
+]
+Variants = Annotated[
+    int | None,
+    Option(help="variants per picture (default: 4; 1 with --source-class, which is deterministic)"),
+]
+Condition = Annotated[
+    str | None,
+    Option(
+        help="class of the variants, by name or number, or index:7 (default: unconditional, or a random "
+        "class per variant if the model needs one)"
+    ),
+]
+Out = Annotated[Path | None, Option(help="output directory (default: RUN/edits)")]
 
 
 def edit(
-    words: Annotated[list[Path], Argument(metavar="[RUN] PICTURE...", help="a run directory (default: the newest in runs/), and pictures")],
-    mask: Annotated[Path | None, Option(help="a picture: what is white in it is drawn anew, what is black stays as it is")] = None,
-    strength: Annotated[float | None, Option(help="redraw the whole: 0, not at all, to 1, with nothing left of it")] = None,
-    was: Annotated[str | None, Option(help="the class the pictures are of: they become that of --condition, of the same noise")] = None,
-    n: Annotated[int | None, Option(help="variants of each picture; default: 4, or 1 where nothing is left to chance (--was)")] = None,
-    condition: Condition = None, guidance: Guidance = 1.0, negative: Negative = None, sampler: SamplerName = None, steps: Steps = None,
-    seed: int = 0,
-    out: Annotated[Path | None, Option(help="where to write; default: RUN/edits")] = None,
-    show: Show = False, runs: Runs = Path("runs"), device: Device = "auto",
+    paths: Paths, mask: Mask = None, strength: Strength = None, source_class: SourceClass = None,
+    n: Variants = None, condition: Condition = None, guidance: Guidance = 1.0, negative: Negative = None,
+    sampler: SamplerName = None, steps: Steps = None, seed: Seed = 0, out: Out = None, show: Show = False,
+    runs: Runs = Path("runs"), device: Device = "auto",
 ) -> None:  # fmt: skip
-    """Draw a part of each picture anew, the whole, or as another class: a file a variant, and sheet.png with all beside what was given."""
-    import typer
+    """Inpaint pictures, redraw them, or change their class.
 
-    from morphogen.cli.arguments import choose_class, choose_device, choose_indices, choose_sampler, open_file
-    from morphogen.cli.drawing import check_negative, keep
-    from morphogen.inference.editing import edit as make
+    Give one of --mask, --strength and --source-class. Writes one file per variant, and sheet.png with all
+    variants next to the originals.
+    """
+    from morphogen.inference.editing import edit as edit_pictures
     from morphogen.inference.editing import picture_shape
     from morphogen.rank import ALONE
 
-    _check_one(mask, strength, was, condition)
-    n, (chosen, files) = len(choose_indices(n if n is not None else 4 if was is None else 1, None)), _given(words, runs)
-    model = chosen.model(choose_device(device))
-    pictures, change = _read(files, picture_shape(model)), _change(chosen, picture_shape(model), mask, strength, was)
-    how = choose_sampler(model, sampler, guidance, {"steps": steps}, {}, change.own_sampler(model))
-    asked = None if condition is None else choose_class(chosen, condition)
-    made = make(model, pictures, change, n, asked, how, seed, check_negative(chosen, negative, guidance))
-    made = replace(made, made_by=made.made_by | {"pictures": [str(file) for file in files], "mask": None if mask is None else str(mask)})
-    folder = out or chosen.directory / "edits"
-    keep(chosen, made, folder, ALONE, lambda drawn: _page(model, pictures, getattr(change, "mask", None), drawn))
-    typer.echo(f"{n} variants of {len(files)} pictures by {how!r} of {chosen.directory.name} in {folder}")
+    _check_one(mask, strength, source_class, condition)
+    default_n = 4 if source_class is None else 1
+    n = len(choose_indices(default_n if n is None else n, None))
+    run, files = _split_paths(paths, runs)
+    model = run.model(choose_device(device))
+    shape = picture_shape(model)
+    pictures, change = _read(files, shape), _change(run, shape, mask, strength, source_class)
+    method = choose_sampler(model, sampler, guidance, {"steps": steps}, {}, change.default_sampler(model))
+    target = None if condition is None else choose_class(run, condition)
+    excluded = check_negative(run, negative, guidance)
+    edited = edit_pictures(model, pictures, change, n, target, method, seed, excluded)
+    inputs = {"pictures": [str(file) for file in files], "mask": None if mask is None else str(mask)}
+    edited = replace(edited, settings=edited.settings | inputs)
+    folder, region = out or run.directory / "edits", getattr(change, "mask", None)
+    save_samples(run, edited, folder, ALONE, lambda shown: _sheet(model, pictures, region, shown))
+    typer.echo(f"{n} variants of {len(files)} pictures by {method!r} of {run.name} in {folder}")
     if show:
         open_file(folder / "sheet.png")
 
 
-def _check_one(mask: Path | None, strength: float | None, was: str | None, condition: str | None) -> None:
-    """Errors: BadArgument for none of the three changes, or several, and for one that leads nowhere."""
-    from morphogen.cli.arguments import BadArgument
+def _check_one(
+    mask: Path | None, strength: float | None, source_class: str | None, condition: str | None
+) -> None:
+    """Errors: BadArgument unless one kind of edit is requested, or for a translation without a target."""
+    if sum(option is not None for option in (mask, strength, source_class)) != 1:
+        raise BadArgument(
+            "edit needs one of the three: --mask FILE (inpaint), --strength 0.5 (redraw), "
+            "--source-class CLASS (change the class)"
+        )
+    if source_class is not None and condition is None:
+        raise BadArgument(f"--source-class {source_class} requires a target class: add --condition CLASS")
 
-    if sum(given is not None for given in (mask, strength, was)) != 1:
-        ways = "--mask FILE, to draw a part anew; --strength 0.5, to redraw the whole; --was CLASS, to make another of it"
-        raise BadArgument(f"edit needs one of the three: {ways}")
-    if was is not None and condition is None:
-        raise BadArgument(f"--was {was}: and what are the pictures to become? add --condition CLASS")
 
-
-def _change(run: "Run", shape: tuple[int, int, int], mask: Path | None, strength: float | None, was: str | None) -> "Change":
-    """What becomes of the pictures."""
-    from morphogen.cli.arguments import choose_class
-    from morphogen.inference.editing import Inpainted, Redrawn, Translated
+def _change(
+    run: "Run",
+    shape: tuple[int, int, int],
+    mask: Path | None,
+    strength: float | None,
+    source_class: str | None,
+) -> "Edit":
+    """The edit that the options describe."""
+    from morphogen.inference.editing import DDIMTranslate, Inpaint, SDEdit
 
     if mask is not None:
-        return Inpainted(_part(mask, shape))
-    return Redrawn(strength) if strength is not None else Translated(choose_class(run, str(was), "--was"))
+        return Inpaint(_read_mask(mask, shape))
+    if strength is not None:
+        return SDEdit(strength)
+    return DDIMTranslate(choose_class(run, str(source_class), "--source-class"))
 
 
-def _given(words: list[Path], runs: Path) -> tuple["Run", list[Path]]:
-    """The run, which may be left out, and the pictures."""
-    from morphogen.cli.arguments import BadArgument
+def _split_paths(paths: list[Path], runs: Path) -> tuple["Run", list[Path]]:
+    """The run (by default the newest) and the picture files."""
     from morphogen.run import Run
 
-    named = words[0].is_dir()
-    run, files = Run.open(words[0]) if named else Run.latest(runs), words[named:]
+    has_run = paths[0].is_dir()
+    run, files = Run.open(paths[0]) if has_run else Run.latest(runs), paths[has_run:]
     if not files:
-        raise BadArgument(f"edit {words[0]}: which pictures? morphogen edit {words[0]} PICTURE... --strength 0.5")
+        raise BadArgument(
+            f"edit {paths[0]}: no pictures given; write morphogen edit {paths[0]} PICTURE... --strength 0.5"
+        )
     return run, files
 
 
 def _read(files: list[Path], shape: tuple[int, int, int]) -> "Tensor":
-    """The pictures as the model draws them, in [-1, 1]."""
+    """The pictures as a tensor in [-1, 1], in the model's shape."""
     import torch
 
     from morphogen.data.pictures import read_as
@@ -94,24 +151,27 @@ def _read(files: list[Path], shape: tuple[int, int, int]) -> "Tensor":
     return torch.stack([read_as(file, shape) for file in files]) * (2 / 255) - 1
 
 
-def _part(mask: Path, shape: tuple[int, int, int]) -> "Tensor":
-    """What is white in the mask."""
-    from morphogen.cli.arguments import BadArgument
+def _read_mask(mask: Path, shape: tuple[int, int, int]) -> "Tensor":
+    """The mask as a boolean tensor [H, W], true where it is white."""
     from morphogen.data.pictures import read_as
 
     white = read_as(mask, (3, *shape[1:])).float().mean(0) >= 128
     if not white.any():
-        raise BadArgument(f"--mask {mask}: nothing in it is white, so that nothing is drawn anew; paint white what is to change")
+        raise BadArgument(
+            f"--mask {mask}: contains no white, so nothing would be redrawn; paint white what is to change"
+        )
     return white
 
 
-def _page(model: Any, pictures: "Tensor", part: "Tensor | None", drawn: list[Any]) -> Any:
-    """A line a picture: as given, without the part that is drawn anew, and its variants."""
+def _sheet(model: Any, pictures: "Tensor", mask: "Tensor | None", variants: list[Any]) -> Any:
+    """One row per picture: the original, the original without the masked region, and its variants."""
     import torch
 
     from morphogen.evaluation.sheet import sheet
 
-    present, n = model.representation.present, len(drawn) // len(pictures)
-    given = [present(pictures)] + ([] if part is None else [present(torch.where(part, 0.0, pictures))])
-    lines = [[*(column[i] for column in given), *drawn[i * n : i * n + n]] for i in range(len(pictures))]
-    return sheet({"": [picture for line in lines for picture in line]}, columns=len(lines[0]))
+    present, n = model.representation.present, len(variants) // len(pictures)
+    columns = [present(pictures)]
+    if mask is not None:
+        columns.append(present(torch.where(mask, 0.0, pictures)))
+    rows = [[*(column[i] for column in columns), *variants[i * n : i * n + n]] for i in range(len(pictures))]
+    return sheet({"": [picture for row in rows for picture in row]}, columns=len(rows[0]))

@@ -1,6 +1,6 @@
-"""Which errors are a person's to mend, and the one line that tells how."""
+"""Errors that the user can fix, as one line with the remedy."""
 
-__all__ = ["remedy", "same_everywhere"]
+__all__ = ["is_shared", "remedy"]
 
 import errno
 import os
@@ -14,60 +14,92 @@ from morphogen.cli.arguments import BadArgument
 from morphogen.component import ConfigError
 from morphogen.contract import Unsupported
 from morphogen.data import DataError
-from morphogen.rank import FirstFailed
+from morphogen.rank import FirstRankFailed
 from morphogen.run import RunError
 
 OURS = (BadArgument, ConfigError, DataError, RunError, Unsupported, UnknownName)
+RENAMED = {  # former commands and options: what to write instead
+    "steer": "train-classifier: morphogen train-classifier RUN",
+    "--was": "--source-class: morphogen edit PICTURE --source-class CLASS --condition CLASS",
+    "--tokens": "--tokenizer: morphogen train gpt --data TEXT --tokenizer bpe:1000",
+}
 FULL = "free some space there, or write elsewhere"
 CLOSED = "change its permissions, or choose another place"
-NOT_THERE = "check the path"
+NOT_FOUND = "check the path"
 REMEDIES = {
-    errno.ENOSPC: FULL, errno.EDQUOT: FULL, errno.EFBIG: FULL, errno.EIO: "check the disk, or write elsewhere",
-    errno.EACCES: CLOSED, errno.EPERM: CLOSED, errno.EROFS: CLOSED,
-    errno.ENOENT: NOT_THERE, errno.ENOTDIR: NOT_THERE, errno.EISDIR: NOT_THERE, errno.EEXIST: NOT_THERE,
-    errno.ENAMETOOLONG: NOT_THERE, errno.EMFILE: "raise the limit of open files: ulimit -n",
-}  # fmt: skip
+    errno.ENOSPC: FULL,
+    errno.EDQUOT: FULL,
+    errno.EFBIG: FULL,
+    errno.EIO: "check the disk, or write elsewhere",
+    errno.EACCES: CLOSED,
+    errno.EPERM: CLOSED,
+    errno.EROFS: CLOSED,
+    errno.ENOENT: NOT_FOUND,
+    errno.ENOTDIR: NOT_FOUND,
+    errno.EISDIR: NOT_FOUND,
+    errno.EEXIST: NOT_FOUND,
+    errno.ENAMETOOLONG: NOT_FOUND,
+    errno.EMFILE: "raise the limit of open files: ulimit -n",
+}
 
 
 def remedy(error: BaseException) -> str | None:
-    """The line for the person; None: a bug of ours, which deserves its traceback."""
+    """The line to print for an error; None for a bug, which should end in a traceback."""
     if isinstance(error, OURS):
         return " ".join(str(error).split())
-    if hasattr(error, "format_message"):  # of typer's own copy of click: an option that there is not, a word where a number is needed
-        return f"{' '.join(error.format_message().split()).rstrip('.')}; see: morphogen {_verb(error)}--help"
+    if hasattr(error, "format_message"):  # an error of typer: an unknown option, a value of the wrong type
+        return _usage_error(error, error.format_message())
     if isinstance(error, OSError):
-        return _of_the_system(error)
-    if isinstance(error, SafetensorError) and (found := re.search(r"os error (\d+)", str(error))):
-        return _of_the_system(OSError(int(found[1]), os.strerror(int(found[1]))))
-    if _is_parted(error):
-        return "another of the processes has ended, and this one cannot go on alone; that one says why"
+        return _system_error(error)
+    if isinstance(error, SafetensorError) and (code := re.search(r"os error (\d+)", str(error))):
+        return _system_error(OSError(int(code[1]), os.strerror(int(code[1]))))
+    if _is_disconnected(error):
+        return (
+            "another process of this launch has ended, so this one stops too; see the message of that process"
+        )
     if _is_out_of_memory(error):
-        return "the memory is full; take a smaller --size or --resolution, or fewer rows a step: --set plan.batch=16"
+        return "out of memory; use a smaller --size, --resolution or batch: --set plan.batch=16"
     return None
 
 
-def same_everywhere(error: BaseException) -> bool:
-    """Whether all processes of a launch meet it: they read the same words and data; a disk, a memory, a connection is their own."""
-    return isinstance(error, (*OURS, FirstFailed)) or hasattr(error, "format_message")
+def is_shared(error: BaseException) -> bool:
+    """Whether all processes of a launch raise this error, as for bad arguments and data.
+
+    Disks, memory and connections fail per process.
+    """
+    return isinstance(error, (*OURS, FirstRankFailed)) or hasattr(error, "format_message")
 
 
-def _of_the_system(error: OSError) -> str | None:
-    """A full disk, a closed door, a path that is not there; None for what no disk says (a broken pipe, a network)."""
+def _usage_error(error: BaseException, message: str) -> str:
+    name = re.match(r"No such (?:command|option):? '?(-*[\w-]+)", message)
+    if name is not None and name[1] in RENAMED:
+        return f"{name[1]} is now {RENAMED[name[1]]}"
+    return f"{' '.join(message.split()).rstrip('.')}; see: morphogen {_command(error)}--help"
+
+
+def _system_error(error: OSError) -> str | None:
+    """A full disk, missing permissions, a missing path; None for errors of pipes and networks."""
     if error.filename is None and error.errno not in REMEDIES:
         return None
-    where = "" if error.filename is None else f"{os.fsdecode(error.filename) if isinstance(error.filename, bytes) else error.filename}: "
-    return f"{where}{error.strerror}; {REMEDIES.get(error.errno or 0, 'check the path, its permissions and the free space')}"
+    file = os.fsdecode(error.filename) if isinstance(error.filename, bytes) else error.filename
+    path = "" if file is None else f"{file}: "
+    fix = REMEDIES.get(error.errno or 0, "check the path, its permissions and the free space")
+    return f"{path}{error.strerror}; {fix}"
 
 
-def _is_parted(error: BaseException) -> bool:
-    return isinstance(error, FirstFailed) or (isinstance(error, RuntimeError) and "onnection closed by peer" in str(error))
+def _is_disconnected(error: BaseException) -> bool:
+    closed = isinstance(error, RuntimeError) and "onnection closed by peer" in str(error)
+    return isinstance(error, FirstRankFailed) or closed
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    says = isinstance(error, RuntimeError) and re.search(r"can't allocate memory|not enough memory|out of memory", str(error))
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or bool(says)
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    message = r"can't allocate memory|not enough memory|out of memory"
+    return isinstance(error, RuntimeError) and re.search(message, str(error)) is not None
 
 
-def _verb(error: BaseException) -> str:
+def _command(error: BaseException) -> str:
+    """The command in which a usage error occurred, with a space behind."""
     context = getattr(error, "ctx", None)
     return f"{context.info_name} " if context is not None and context.parent is not None else ""

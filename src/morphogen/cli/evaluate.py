@@ -1,4 +1,4 @@
-"""morphogen evaluate RUN: how good one trained model is, beside real data and lossless codecs."""
+"""`morphogen evaluate [RUN]`: evaluate a trained model next to real data and lossless codecs."""
 
 __all__ = ["evaluate"]
 
@@ -7,34 +7,52 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from morphogen.cli.arguments import choose_device, choose_weights
+from morphogen.cli.options import Device, Runs
+
+RunDirectory = Annotated[
+    Path | None, Argument(help="a run directory (default: the newest in the folder of --runs)")
+]
+SampleCount = Annotated[
+    int | None, Option(help="number of samples (default: the number of held-out examples, at most 1000)")
+]
+Weights = Annotated[
+    str, Option(help="bf16 or int8: also measure the cost of storing weight matrices in this format")
+]
+
 
 def evaluate(
-    run: Annotated[Path | None, Argument(help="a run directory; default: the newest in runs/")] = None,
-    n: Annotated[int | None, Option(help="samples; default: as many as are held out, at most 1000")] = None,
-    runs: Annotated[Path, Option(help="where to look for the newest run")] = Path("runs"),
-    weights: Annotated[str, Option(help="also what it costs to hold matrices as bf16 or int8")] = "fp32",
-    device: Annotated[str, Option(help="cpu, cuda or auto")] = "auto",
+    run: RunDirectory = None,
+    n: SampleCount = None,
+    runs: Runs = Path("runs"),
+    weights: Weights = "fp32",
+    device: Device = "auto",
 ) -> None:
-    """Measure a run on the held-out part of its data; the figures and their intervals go into RUN/evaluation.json."""
+    """Evaluate a run on the held-out split of its data.
+
+    Prints likelihood and sample quality next to real data and lossless codecs; writes RUN/evaluation.json.
+    """
     from rich.console import Console
 
-    from morphogen.cli.arguments import choose_device, choose_weights
-    from morphogen.compare import evaluate as measure
-    from morphogen.compare import table, weigh
+    from morphogen.compare import evaluate as evaluate_run
+    from morphogen.compare import table, weight_format_cost
     from morphogen.rank import Rank
     from morphogen.run import Run
 
-    held = choose_weights(weights)
+    weight_format = choose_weights(weights)
     chosen = Run.open(run) if run else Run.latest(runs)
-    rank = Rank.here(device)
-    report = measure(chosen, n, choose_device(device), rank)
+    rank = Rank.initialize(device)
+    report = evaluate_run(chosen, n, choose_device(device), rank)
     console = Console()
     console.print(table(report))
     console.print(str(chosen.directory / "evaluation.json"), soft_wrap=True, highlight=False)
-    if held is not None:
-        cost = weigh(chosen, held, n, choose_device(device))
-        extra, less = cost["extra"], cost["bytes_held"] / cost["bytes_trained"]
+    if weight_format is not None:
+        cost = weight_format_cost(chosen, weight_format, n, choose_device(device))
+        extra, size = cost["extra"], cost["bytes_held"] / cost["bytes_trained"]
+        interval = f"({extra['low']:+.5f} to {extra['high']:+.5f})"
         console.print(
-            f"{weights}: {extra['value']:+.5f} {report['unit']} ({extra['low']:+.5f} to {extra['high']:+.5f}), "
-            f"perplexity x {2 ** extra['value']:.5f}, {less:.0%} of the bytes", soft_wrap=True, highlight=False,
-        )  # fmt: skip
+            f"{weights}: {extra['value']:+.5f} {report['unit']} {interval}, "
+            f"perplexity x {2 ** extra['value']:.5f}, {size:.0%} of the bytes",
+            soft_wrap=True,
+            highlight=False,
+        )

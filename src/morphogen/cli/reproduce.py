@@ -1,10 +1,11 @@
-"""morphogen reproduce RECIPE: a stored figure measured again."""
+"""`morphogen reproduce RECIPE`: measure a stored figure again."""
 
 __all__ = ["reproduce"]
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
 from typer import Argument, Option
 
 if TYPE_CHECKING:
@@ -14,47 +15,59 @@ if TYPE_CHECKING:
 
 
 def reproduce(
-    name: Annotated[str | None, Argument(metavar="RECIPE", help="a recipe; without one, they are listed")] = None,
-    trained: Annotated[Path | None, Option("--from", help="measure what an earlier training left in this directory")] = None,
-    store: Annotated[bool, Option(help="make what was measured the stored record")] = False,
+    name: Annotated[
+        str | None, Argument(metavar="RECIPE", help="name of a recipe (default: list all recipes)")
+    ] = None,
+    trained: Annotated[
+        Path | None,
+        Option("--from", help="measure the models that an earlier training saved in this directory"),
+    ] = None,
+    store: Annotated[bool, Option(help="store the measured figures as the recipe's record")] = False,
 ) -> None:
-    """Run a recipe and print what it measures beside the stored figures and the paper's."""
-    import typer
+    """Measure the figures of a recipe again.
 
+    Prints them next to the stored and the published ones.
+    """
     from morphogen import recipes
     from morphogen.recipes import records
 
     if name is None:
         width = max(map(len, recipes.RECIPES))
-        for known, recipe in recipes.RECIPES.items():
-            typer.echo(f"{known:<{width}}  {recipe.minutes:>3} min  {recipe.what}{'' if records.read(known) else ' (not measured yet)'}")
+        for key, recipe in recipes.RECIPES.items():
+            note = "" if records.read(key) else " (not measured yet)"
+            typer.echo(f"{key:<{width}}  {recipe.minutes:>3} min  {recipe.description}{note}")
         return
-    before, recipe = records.read(name), recipes.recipe(name)
-    typer.echo(f"{name}: {recipe.what}; about {recipe.minutes} min on two cores" if trained is None else f"{name}: measuring {trained}")
+    stored, recipe = records.read(name), recipes.recipe(name)
+    if trained is None:
+        typer.echo(f"{name}: {recipe.description}; about {recipe.minutes} min on two cores")
+    else:
+        typer.echo(f"{name}: measuring {trained}")
     measured = recipes.run(name, trained)
     if store:
         records.store(name, measured)
-    for line in _lines(recipes.findings(measured, before)):
+    for line in _lines(recipes.findings(measured, stored)):
         typer.echo(line)
     for system in measured["models"]:
         typer.echo(f"{system}, published: {recipes.PUBLISHED.get(system, 'no figure')}")
-    if before is not None:
-        typer.echo(f"stored: {_made(before)}\nnow:    {_made(measured)}")
+    if stored is not None:
+        typer.echo(f"stored: {_origin(stored)}\nnow:    {_origin(measured)}")
 
 
-def _lines(found: "list[Finding]") -> "Iterator[str]":
-    """A line a figure."""
-    width = max(len(finding.name) for finding in found)
+def _lines(findings: "list[Finding]") -> "Iterator[str]":
+    """One line per figure."""
+    width = max(len(finding.name) for finding in findings)
     yield f"{'':<{width}}  {'measured':>26}  {'stored':>26}"
-    for finding in found:
+    for finding in findings:
         verdict = {True: "agrees", False: "differs", None: ""}[finding.agrees]
-        yield f"{finding.name:<{width}}  {_written(finding.measured):>26}  {_written(finding.stored):>26}  {verdict}".rstrip()
+        measured, stored = _format(finding.measured), _format(finding.stored)
+        yield f"{finding.name:<{width}}  {measured:>26}  {stored:>26}  {verdict}".rstrip()
 
 
-def _written(interval: "Interval | None") -> str:
+def _format(interval: "Interval | None") -> str:
     return "-" if interval is None else f"{interval.value:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
 
 
-def _made(record: "Mapping[str, Any]") -> str:
-    """By what, and when."""
-    return f"{record['date']}, {record['machine']}, torch {record['versions']['torch']}, seed {record['seed']}"
+def _origin(record: "Mapping[str, Any]") -> str:
+    """When, where and with what a record was measured."""
+    version = record["versions"]["torch"]
+    return f"{record['date']}, {record['machine']}, torch {version}, seed {record['seed']}"

@@ -1,92 +1,165 @@
-"""morphogen sample [RUN]: draws from a trained model, in the medium's own format."""
+"""`morphogen sample [RUN]`: draw samples from a trained model, as PNG, WAV, text or CSV files."""
 
 __all__ = ["sample"]
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
 from typer import Argument, Option
 
-from morphogen.cli.decoding import BeamWidth, Expression, MaxNewTokens, MinP, NoRepeat, Penalty, Schema, StopStrings, TopK, TopP
-from morphogen.cli.drawing import Condition, Device, Guidance, Negative, Runs, SamplerName, Show, SketchFile, Steps, Temperature, Towards
+from morphogen.cli import decoding
+from morphogen.cli.arguments import (
+    BadArgument,
+    choose_class,
+    choose_device,
+    choose_indices,
+    choose_precision,
+    choose_sampler,
+    open_file,
+)
+from morphogen.cli.drawing import (
+    ClassifierGuidance,
+    Condition,
+    Guidance,
+    Negative,
+    SamplerName,
+    Show,
+    SketchFile,
+    Steps,
+    Temperature,
+    check_negative,
+    save_samples,
+    with_classifier,
+)
+from morphogen.cli.options import Device, Runs, Seed
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from morphogen.rank import Rank
     from morphogen.run import Run
 
 FILMED = 10  # samples side by side in a film
 
+RunDirectory = Annotated[
+    Path | None, Argument(help="a run directory (default: the newest in the folder of --runs)")
+]
+SampleCount = Annotated[int | None, Option(help="number of samples (default: 16)")]
+Indices = Annotated[
+    str | None, Option(help="indices of the samples to draw, instead of the first n: 3, or 3,7,12, or 0-15")
+]
+Prompt = Annotated[
+    str | None, Option(help="text: beginning of every sample; for a translator, the source text")
+]
+Out = Annotated[Path | None, Option(help="output directory (default: RUN/samples)")]
+Film = Annotated[
+    bool, Option("--film", help="diffusion: also write film.gif, the denoising of the first ten samples")
+]
+Precision = Annotated[
+    str, Option(help="fp32, bf16 or auto; bf16 is faster on GPUs, with slightly different samples")
+]
+
 
 def sample(
-    run: Annotated[Path | None, Argument(help="a run directory; default: the newest in runs/")] = None,
-    n: Annotated[int | None, Option(help="how many (default: 16)")] = None,
-    indices: Annotated[str | None, Option(help="which samples of the stream instead of the first n: 3, or 3,7,12, or 0-15")] = None,
-    condition: Condition = None, prompt: Annotated[str | None, Option(help="how the text begins; what is to become of a text")] = None,
-    sampler: SamplerName = None, steps: Steps = None, temperature: Temperature = None,
-    top_k: TopK = None, top_p: TopP = None, min_p: MinP = None, repetition_penalty: Penalty = None, no_repeat_ngram_size: NoRepeat = None,
-    beam: BeamWidth = None, stop: StopStrings = None, max_new: MaxNewTokens = None, json_schema: Schema = None, regex: Expression = None,
-    guidance: Guidance = 1.0, negative: Negative = None, towards: Towards = None, sketch: SketchFile = None, seed: int = 0,
-    out: Annotated[Path | None, Option(help="where to write; default: RUN/samples")] = None,
-    film: Annotated[bool, Option("--film", help="film.gif too: how noise becomes the first ten samples, call by call")] = False,
-    show: Show = False, runs: Runs = Path("runs"), device: Device = "auto",
-    precision: Annotated[str, Option(help="fp32, bf16 or auto: other samples, nearly the same, in less time")] = "fp32",
+    run: RunDirectory = None, n: SampleCount = None, indices: Indices = None, condition: Condition = None,
+    prompt: Prompt = None, sampler: SamplerName = None, steps: Steps = None, temperature: Temperature = None,
+    top_k: decoding.TopK = None, top_p: decoding.TopP = None, min_p: decoding.MinP = None,
+    repetition_penalty: decoding.Penalty = None, no_repeat_ngram_size: decoding.NoRepeat = None,
+    beam: decoding.BeamWidth = None, stop: decoding.StopOption = None, max_new: decoding.MaxNewOption = None,
+    json_schema: decoding.Schema = None, regex: decoding.Expression = None, guidance: Guidance = 1.0,
+    negative: Negative = None, classifier_guidance: ClassifierGuidance = None, sketch: SketchFile = None,
+    seed: Seed = 0, out: Out = None, film: Film = False, show: Show = False, runs: Runs = Path("runs"),
+    device: Device = "auto", precision: Precision = "fp32",
 ) -> None:  # fmt: skip
-    """Draw samples from a trained model: one file each, sheet.png with all of them, and what made them inside."""
-    import torch
-    import typer
+    """Draw samples from a trained model.
 
-    from morphogen.cli.arguments import choose_device, choose_indices, choose_precision, choose_sampler, open_file
-    from morphogen.cli.drawing import check_negative, keep, steered
-    from morphogen.evaluation.sheet import sheet
+    Writes one file per sample, sheet.png with all of them, and samples.json with the settings.
+    """
     from morphogen.rank import Rank
     from morphogen.run import Run
 
-    which, rank, chosen = choose_indices(n, indices), Rank.here(device), Run.open(run) if run else Run.latest(runs)
-    model = chosen.model(where := choose_device(device))
-    numbers = {"steps": steps, "temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p, "beam": beam}
-    numbers |= {"repetition_penalty": repetition_penalty, "no_repeat_ngram_size": no_repeat_ngram_size, "max_new": max_new}
-    how = choose_sampler(model, sampler, guidance, numbers, {"stop": stop or None, "json_schema": json_schema, "regex": regex})
-    how = steered(chosen, how, towards, condition, where)
-    asked, folder = _asked(chosen, model, condition, prompt, sketch, len(which)), out or chosen.directory / "samples"
-    options = {"negative": check_negative(chosen, negative, guidance), "precision": choose_precision(precision)}
+    rows, rank, target = choose_indices(n, indices), Rank.initialize(device), choose_device(device)
+    chosen = Run.open(run) if run else Run.latest(runs)
+    model = chosen.model(target)
+    numeric = {"steps": steps, "temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p}
+    numeric |= {"beam": beam, "repetition_penalty": repetition_penalty, "max_new": max_new}
+    numeric |= {"no_repeat_ngram_size": no_repeat_ngram_size}
+    other = {"stop": stop or None, "json_schema": json_schema, "regex": regex}
+    method = choose_sampler(model, sampler, guidance, numeric, other)
+    method = with_classifier(chosen, method, classifier_guidance, condition, target)
+    requested = _condition(chosen, model, condition, prompt, sketch, len(rows))
+    folder, unwanted = out or chosen.directory / "samples", check_negative(chosen, negative, guidance)
+    options = {"seed": seed, "negative": unwanted, "precision": choose_precision(precision)}
     if film:
-        rank.once(lambda: _film(model, asked, how, seed, torch.tensor(which[:FILMED]), folder, options))
-    samples = model.sample(len(which), asked, how, seed, torch.tensor(which), rank=rank, **options)
-    drawn = keep(chosen, samples, folder, rank, lambda shown: sheet({"": shown}))
-    texts = ["\n---\n".join(drawn[:4])] if isinstance(drawn[0], str) else []
-    typer.echo("\n".join([*texts, f"{len(which)} samples of {chosen.directory.name} by {how!r} in {folder}"]))
+        rank.once(lambda: _film(model, requested, method, rows[:FILMED], folder, options))
+    _draw(chosen, model, requested, method, rows, folder, rank, options)
     if show:
         rank.once(lambda: open_file(folder / "sheet.png"))
 
 
-def _asked(run: "Run", model: Any, condition: str | None, prompt: str | None, sketch: Path | None, rows: int) -> "Tensor | None":
-    """What every sample is asked to be; None: nothing."""
+def _condition(
+    run: "Run", model: Any, condition: str | None, prompt: str | None, sketch: Path | None, rows: int
+) -> "Tensor | None":
+    """The condition of every sample: a class, a prompt or a sketch; None: unconditional."""
     import torch
 
-    from morphogen.cli.arguments import BadArgument, choose_class
     from morphogen.conditioning.label import Label
     from morphogen.conditioning.sketch import Sketch
     from morphogen.data.pictures import read_as
     from morphogen.representations.text import Text
 
     if prompt is not None:
-        asked = getattr(model.conditioner, "conditioner", model.conditioner)
-        if condition is not None or not isinstance(model.representation, Text) or isinstance(asked, Label):
-            raise BadArgument(f"--prompt {prompt!r}: {run.directory} is not begun by words; leave it out, or give --condition alone")
-        return model.representation.read(prompt).expand(rows, -1)
-    if sketch is not None and not isinstance(model.conditioner, Sketch):
-        raise BadArgument(f"--sketch {sketch}: {run.directory} hears no sketches; leave it out, or take a run of sketch_to_picture")
+        conditioner = getattr(model.conditioner, "conditioner", model.conditioner)
+        has_prompt = isinstance(model.representation, Text) and not isinstance(conditioner, Label)
+        if condition is not None or not has_prompt:
+            raise BadArgument(
+                f"--prompt {prompt!r}: {run.directory} does not accept a prompt; omit it, "
+                "or give --condition alone"
+            )
+        return model.representation.tokenize(prompt).expand(rows, -1)
     if sketch is not None:
-        return (read_as(sketch, (1, *model.representation.shape[1:])) / 255).expand(rows, -1, -1, -1)
+        if not isinstance(model.conditioner, Sketch):
+            raise BadArgument(
+                f"--sketch {sketch}: {run.directory} does not accept sketches; omit it, "
+                "or use a run of sketch_to_picture"
+            )
+        edges = read_as(sketch, (1, *model.representation.shape[1:])) / 255
+        return edges.expand(rows, -1, -1, -1)
     return None if condition is None else torch.tensor(choose_class(run, condition)).expand(rows)
 
 
-def _film(model: Any, asked: "Tensor | None", how: Any, seed: int, which: "Tensor", folder: Path, options: dict[str, Any]) -> None:
-    """The first of the samples once more, as they come about."""
+def _draw(
+    run: "Run", model: Any, condition: "Tensor | None", sampler: Any, rows: list[int], folder: Path,
+    rank: "Rank", options: dict[str, Any],
+) -> None:  # fmt: skip
+    """Draw the samples of these indices, save them and print what was drawn."""
+    import torch
+
+    from morphogen.evaluation.sheet import sheet
+
+    samples = model.sample(len(rows), condition, sampler, indices=torch.tensor(rows), rank=rank, **options)
+    shown = save_samples(run, samples, folder, rank, lambda pictures: sheet({"": pictures}))
+    texts = ["\n---\n".join(shown[:4])] if isinstance(shown[0], str) else []
+    typer.echo("\n".join([*texts, f"{len(rows)} samples of {run.name} by {sampler!r} in {folder}"]))
+
+
+def _film(
+    model: Any,
+    condition: "Tensor | None",
+    sampler: Any,
+    rows: list[int],
+    folder: Path,
+    options: dict[str, Any],
+) -> None:
+    """Draw the samples of these indices and save their intermediate states as film.gif."""
+    import torch
+
     from morphogen.evaluation.film import film, save_film
 
-    told = {"sampler": repr(how), "seed": seed, "indices": which.tolist()} | options
-    frames = film(model, len(which), how, seed, None if asked is None else asked[: len(which)], indices=which, **options)
+    record = {"sampler": repr(sampler), "seed": options["seed"], "indices": rows} | options
+    n = len(rows)
+    filmed = None if condition is None else condition[:n]
+    frames = film(model, n, sampler, condition=filmed, indices=torch.tensor(rows), **options)
     folder.mkdir(parents=True, exist_ok=True)
-    save_film(frames, folder / "film.gif", told)
+    save_film(frames, folder / "film.gif", record)

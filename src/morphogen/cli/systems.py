@@ -1,12 +1,12 @@
-"""morphogen systems: the catalogue."""
+"""`morphogen systems`: list the catalogue."""
 
 __all__ = ["systems"]
 
+import typer
+
 
 def systems() -> None:
-    """List the named systems, what each is, and the medium it is written for."""
-    import typer
-
+    """List the named systems with their medium and a summary."""
     from morphogen.catalogue import pages
 
     width = max(len(name) for name in pages())

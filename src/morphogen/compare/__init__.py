@@ -1,23 +1,33 @@
-"""The main job: one model per family, an equal training budget, one split; how good is each, and what do its samples look like?
+"""Compare one model per family with equal training budgets on one data set: figures and samples.
 
-choice.py       who takes part                    comparison.py   training and measuring them, one after the other
-bench.py        how each is measured: one row     record.py       what is on disk after every row
-forecast.py     how long it will take             runs.py         runs measured again, comparisons that go on
-table.py        the rows in a terminal
+choice.py       which systems take part             comparison.py   train and evaluate them one after another
+scorer.py       evaluate one model: one row         record.py       files on disk, updated after every row
+forecast.py     estimate the evaluation time        runs.py         evaluate trained runs, resume comparisons
+table.py        the rows as a terminal table
 """
 
-__all__ = ["Comparison", "compare", "evaluate", "find_runs", "is_run", "rescore", "resume", "table", "weigh"]
+__all__ = [
+    "Comparison",
+    "compare",
+    "evaluate",
+    "find_runs",
+    "is_run",
+    "rescore",
+    "resume",
+    "table",
+    "weight_format_cost",
+]
 
 from typing import Any
 
 from morphogen.compare.comparison import Comparison
-from morphogen.compare.runs import evaluate, find_runs, is_run, rescore, resume, weigh
+from morphogen.compare.runs import evaluate, find_runs, is_run, rescore, resume, weight_format_cost
 from morphogen.compare.table import table
 from morphogen.data import Dataset
 
 
 def compare(dataset: Dataset, budget: float, **options: Any) -> dict[str, Any]:
-    """Run a whole comparison; the report. Arguments as of `Comparison`."""
+    """Run a whole comparison and return its report; for the arguments see `Comparison`."""
     comparison = Comparison(dataset, budget, **options)
     for _ in comparison.run():
         pass

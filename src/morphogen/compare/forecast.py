@@ -1,10 +1,11 @@
-"""How long measuring will take, tried out before anything is trained: weights change what is drawn, not how long it takes.
+"""Estimate the evaluation time before training, since the time of sampling does not depend on the weights.
 
-A small batch is drawn and its likelihood computed. A sampler of many equal steps is tried for two of them. Where the slowest
-model could not draw in time, all draw fewer: a distance of samples compares only at equal n.
+A small batch is sampled and its likelihood is computed. Of a sampler with many equal steps, two are timed.
+If the slowest model would take too long, all models draw fewer samples, because distances between sets of
+samples are comparable only for equal n.
 """
 
-__all__ = ["affordable", "seconds_a_row"]
+__all__ = ["affordable_samples", "seconds_per_row"]
 
 import time
 from collections.abc import Callable, Iterable
@@ -15,55 +16,58 @@ import torch
 from morphogen.contract import Unsupported
 from morphogen.data import Examples
 
-PATIENCE = 90.0  # seconds that drawing and the likelihood of the slowest model may take
-FEWEST = 256  # samples, whatever that takes
-FEW, MANY, SLOW = 4, 64, 1.0  # rows of a first trial, and of a second if the first took no more seconds than that
+PATIENCE = 90.0  # seconds that sampling and the likelihood of the slowest model may take
+FEWEST = 256  # samples that are always drawn, if there are that many held-out examples
+FEW, MANY = 4, 64  # rows of the first and of the second timing
+SLOW = 1.0  # seconds of the first timing above which there is no second
 
 
-def affordable(seconds: Iterable[float], held_out: int) -> int:
-    """How many samples every model can draw within PATIENCE, given what a row takes each; never fewer than FEWEST, if there are so many."""
+def affordable_samples(seconds: Iterable[float], held_out: int) -> int:
+    """The number of samples that every model can draw within PATIENCE, but at least FEWEST.
+
+    Arguments:
+        seconds: time per row of each model.
+        held_out: number of held-out examples, the largest result.
+    """
     slowest = max(seconds, default=0.0)
     return min(held_out, max(FEWEST, int(PATIENCE / max(slowest, 1e-9))))
 
 
-def seconds_a_row(model: Any, examples: Examples) -> float:
-    """What one sample and one likelihood take; what cannot be tried untrained counts as nothing."""
-    return _trial(lambda rows: _draw(model, rows)) + _trial(lambda rows: _measure(model, examples, rows))
+def seconds_per_row(model: Any, examples: Examples) -> float:
+    """Seconds per sample plus seconds per likelihood; 0 for what an untrained model cannot do."""
+    return _time(lambda rows: _sample(model, rows)) + _time(lambda rows: _likelihood(model, examples, rows))
 
 
-def _trial(act: Callable[[int], float]) -> float:
-    """Seconds a row; `act` does some rows and says by what factor the whole is more than what it did."""
+def _time(act: Callable[[int], float]) -> float:
+    """Seconds per row; `act` processes some rows and returns the ratio of the full cost to its own."""
 
     def seconds(rows: int) -> float:
-        begun = time.perf_counter()
+        start = time.perf_counter()
         factor = act(rows)
-        return (time.perf_counter() - begun) * factor
+        return (time.perf_counter() - start) * factor
 
     try:
-        act(1)  # the first call of anything is slow
-        begun = time.perf_counter()
+        act(1)  # warm-up
+        start = time.perf_counter()
         few = seconds(FEW)
-        if time.perf_counter() - begun > SLOW:
+        if time.perf_counter() - start > SLOW:
             return few / FEW
-        return max(0.0, seconds(MANY) - few) / (MANY - FEW)  # what a batch costs whatever its size is left out
+        return max(0.0, seconds(MANY) - few) / (MANY - FEW)  # the difference excludes the cost per batch
     except (Unsupported, RuntimeError, ValueError):
         return 0.0
 
 
-def _draw(model: Any, rows: int) -> float:
-    sampler = model.objective.sampler()
-    steps = _steps(sampler, model.objective)
-    some = type(sampler)(**sampler.arguments | {"steps": 2}) if steps > 2 else sampler
-    model.sample(rows, sampler=some)
-    return steps / 2 if steps > 2 else 1.0
+def _sample(model: Any, rows: int) -> float:
+    sampler = model.objective.default_sampler()
+    steps = sampler.calls(model.objective) if hasattr(sampler, "calls") else 1
+    if steps <= 2:
+        model.sample(rows, sampler=sampler)
+        return 1.0
+    model.sample(rows, sampler=type(sampler)(**sampler.arguments | {"steps": 2}))
+    return steps / 2
 
 
-def _measure(model: Any, examples: Examples, rows: int) -> float:
+def _likelihood(model: Any, examples: Examples, rows: int) -> float:
     batch = examples[torch.arange(min(rows, len(examples)))]
     model.log_prob(batch.medium, batch.condition)
-    return rows / len(batch.medium)  # a small data set has fewer
-
-
-def _steps(sampler: Any, objective: Any) -> int:
-    """Of a sampler that goes through time; 1 of any other."""
-    return sampler.calls(objective) if hasattr(sampler, "calls") else 1
+    return rows / len(batch.medium)  # a small data set has fewer rows

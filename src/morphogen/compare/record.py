@@ -1,7 +1,7 @@
-"""What a comparison leaves on disk, after every row: each file is the old one or the new one at any moment, never half of it.
+"""Files of a comparison, rewritten after every row; each file is replaced as a whole.
 
-report.json           every figure with its interval, and what made it      report.html   the same for people
-samples.safetensors   the shown samples, so that going on redraws nothing   samples.png   the same for people
+report.json           all figures with intervals and settings     report.html   the same as a page
+samples.safetensors   the shown samples, reused by `resume`       samples.png   the same as a picture
 """
 
 __all__ = ["FILES", "Record", "read_report"]
@@ -20,20 +20,21 @@ from torch import Tensor
 from morphogen.data import Dataset
 from morphogen.evaluation.sheet import sheet
 from morphogen.files import naming, write_json, write_tensors
-from morphogen.model import Samples
 from morphogen.report import write_report
 from morphogen.representations.stamp import stamp
 from morphogen.run import RunError
+from morphogen.samples import Samples
 
 FILES = ("report.json", "report.html", "samples.png", "samples.safetensors")
+REQUIRED = {"data", "rows", "systems", "settings", "n", "seed", "split"}  # keys of a report
 
 
 class Record:
     """The files of one comparison.
 
     Arguments:
-        directory: where they lie; it is made.
-        dataset: whose representation shows the samples.
+        directory: directory of the files; it is created.
+        dataset: the data, whose representation displays the samples.
     """
 
     def __init__(self, directory: Path, dataset: Dataset):
@@ -42,30 +43,33 @@ class Record:
         directory.mkdir(parents=True, exist_ok=True)
 
     def write(self, report: Mapping[str, Any]) -> None:
-        """Write everything anew; samples of rows that are gone go too."""
+        """Rewrite all files; samples of rows that no longer exist are removed."""
         names = [row["system"] for row in report["rows"]]
         self.samples = {name: self.samples[name] for name in names if name in self.samples}
-        kept = self.directory / ".samples.safetensors.new"
-        write_tensors(kept, self.samples)
-        os.replace(kept, self.directory / "samples.safetensors")
-        write_json(self.directory / "report.json", report)  # after the samples: no row without its own
-        shown = {name: Samples(rows, None, self.dataset.representation).shown() for name, rows in self.samples.items()}
+        temporary = self.directory / ".samples.safetensors.new"
+        write_tensors(temporary, self.samples)
+        os.replace(temporary, self.directory / "samples.safetensors")
+        write_json(self.directory / "report.json", report)  # after the samples, so that every row has its own
+        representation = self.dataset.representation
+        shown = {
+            name: Samples(rows, None, representation).to_displayable() for name, rows in self.samples.items()
+        }
         write_report(report, shown, self.directory)
         facts = {key: report[key] for key in ("data", "systems", "budget", "n", "seed", "size", "versions")}
-        part = self.directory / ".samples.png"
-        with naming(part):
-            sheet(shown).save(part, pnginfo=stamp(facts))
-        os.replace(part, self.directory / "samples.png")
+        temporary = self.directory / ".samples.png"
+        with naming(temporary):
+            sheet(shown).save(temporary, pnginfo=stamp(facts))
+        os.replace(temporary, self.directory / "samples.png")
 
     def restore(self) -> None:
-        """Take up the samples that were shown; a damaged file only leaves its rows without them."""
+        """Load the shown samples; if the file is damaged, the rows are shown without samples."""
         try:
             self.samples = load_file(self.directory / "samples.safetensors")
         except (OSError, SafetensorError):
             self.samples = {}
 
     def set_aside(self, name: str) -> Path:
-        """Copy the files as they are into a folder of that name, before something else takes their place."""
+        """Copy the files into a subfolder of that name, before they are replaced."""
         folder = self.directory / name
         folder.mkdir(exist_ok=True)
         for file in FILES:
@@ -75,16 +79,24 @@ class Record:
 
 
 def read_report(directory: Path) -> dict[str, Any]:
-    """The report.json of a comparison. Errors: RunError where it is missing or damaged."""
+    """Read the report.json of a comparison. Errors: RunError if it is missing, damaged or outdated."""
     file = directory / "report.json"
     try:
         report = json.loads(file.read_text(encoding="utf8"))
     except FileNotFoundError:
-        raise RunError(f"{directory} is no comparison: it holds no report.json; give a directory that `morphogen compare` made") from None
-    except (ValueError, OSError) as error:
         raise RunError(
-            f"{file} cannot be read ({str(error).splitlines()[0]}); its runs are whole: morphogen compare {directory}/*/"
+            f"{directory} is not a comparison: it has no report.json; give a directory that "
+            "`morphogen compare` made"
         ) from None
-    if not isinstance(report, dict) or not {"data", "rows", "systems", "settings", "n", "seed", "split"} <= report.keys():
-        raise RunError(f"{file} is not of a comparison that can go on; its runs are whole: morphogen compare {directory}/*/")
+    except (ValueError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise RunError(f"{file} cannot be read ({reason}); {_compare_runs(directory)}") from None
+    if not isinstance(report, dict) or not report.keys() >= REQUIRED:
+        raise RunError(f"{file} is not the report of a comparison; {_compare_runs(directory)}")
+    if "tokens" in report["settings"]:  # the former name of `tokenizer`
+        raise RunError(f"{file} was saved by an older version; run the comparison again")
     return report
+
+
+def _compare_runs(directory: Path) -> str:
+    return f"its runs are intact: morphogen compare {directory}/*/"

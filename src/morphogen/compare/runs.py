@@ -1,158 +1,223 @@
-"""Runs that exist: measured again without training, one alone, or a whole comparison taken up where it stopped.
+"""Evaluate trained runs, one alone or several in a comparison, and resume a comparison.
 
-A run's settings hold what its data were loaded with, so that a directory is all a person has to name.
+The settings of a run include the arguments of `load_data`, so a run directory is all that has to be given.
 """
 
-__all__ = ["evaluate", "find_runs", "is_run", "rescore", "resume", "weigh"]
+__all__ = ["evaluate", "find_runs", "is_run", "rescore", "resume", "weight_format_cost"]
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from morphogen.compare.bench import Bench
 from morphogen.compare.comparison import Comparison
 from morphogen.compare.record import read_report
-from morphogen.data import Dataset, load
-from morphogen.evaluation.likelihood import spread
+from morphogen.compare.scorer import Scorer
+from morphogen.data import Dataset, load_data
+from morphogen.evaluation.likelihood import evenly_spaced_indices
 from morphogen.evaluation.precision import PrecisionCost, precision_cost
 from morphogen.files import write_json
-from morphogen.inference.weights import Weights
+from morphogen.inference.packed import WeightFormat
 from morphogen.rank import ALONE, Rank
 from morphogen.run import Run, RunError
 
-LOADED_WITH = ("data", "resolution", "length", "condition", "tokens")
-_UNSAID = {"length": 64}  # what runs of old wrote down where nothing was said
+DATA_SETTINGS = ("data", "resolution", "length", "condition", "tokenizer")  # the arguments of `load_data`
+_DEFAULTS = {"length": 64}  # a run may store this default or None
 
 
 def is_run(path: str | Path) -> bool:
-    """Whether a path is a run directory, or a comparison that holds some."""
+    """Whether a path is a run directory or the directory of a comparison."""
     return (Path(path) / "run.json").is_file() or (Path(path) / "report.json").is_file()
 
 
 def find_runs(paths: Sequence[str | Path]) -> list[Run]:
-    """The runs in these directories, each a run or a comparison; those of a comparison in the order of its rows.
+    """The runs in these directories, each a run or a comparison, whose runs are in the order of its rows.
 
-    Errors: RunError where a path is neither, or a comparison has finished none.
+    Errors: RunError if a path is neither, or if a comparison has no finished run.
     """
-    found: list[Run] = []
+    runs: list[Run] = []
     for path in map(Path, paths):
         if (path / "run.json").exists() or not (path / "report.json").exists():
-            found.append(Run.open(path))
+            runs.append(Run.open(path))
             continue
         rows = [row for row in read_report(path)["rows"] if row.get("run") and row.get("error") is None]
-        places = [path / Path(row["run"]).name for row in rows]
-        inside = [Run.open(place if place.exists() else Path(row["run"])) for place, row in zip(places, rows, strict=True)]
-        if not inside:
-            raise RunError(f"{path} holds no finished run; go on with it: morphogen compare --resume {path}")
-        found += inside
-    return found
+        recorded = [Path(row["run"]) for row in rows]
+        inside = [path / place.name for place in recorded]  # a comparison that was moved contains its runs
+        found = [Run.open(new if new.exists() else old) for new, old in zip(inside, recorded, strict=True)]
+        if not found:
+            raise RunError(f"{path} contains no finished run; resume it: morphogen compare --resume {path}")
+        runs += found
+    return runs
 
 
 def rescore(
-    runs: Sequence[Run], directory: Path | None = None, n: int | None = None, seed: int | None = None, device: str = "cpu"
+    runs: Sequence[Run],
+    directory: Path | None = None,
+    n: int | None = None,
+    seed: int | None = None,
+    device: str = "cpu",
 ) -> Comparison:
-    """A comparison of trained runs, by their common data; a name that two runs share becomes those of their directories.
+    """A comparison of trained runs on their common data; runs of one system are named by their directories.
 
     Arguments:
-        runs: at least one.
-        directory, n, device: as of `Comparison`.
-        seed: of sampling; None: that of the first run, so that a run's own comparison comes out again.
+        runs: at least one run.
+        directory, n, device: see `Comparison`.
+        seed: sampling seed; None: that of the first run, which reproduces the figures of its own comparison.
 
-    Errors: RunError where the runs' data differ, or a run does not say what they were.
+    Errors: RunError if the runs have different data, or if a run does not record its data.
     """
     first = runs[0]
     for run in runs[1:]:
-        if (differs := _difference(first, run)) is not None:
-            raise RunError(f"{first.directory} and {run.directory} cannot be compared: {differs}; give runs on the same data")
-    systems = [run.record["system"] for run in runs]
-    names = systems if len(set(systems)) == len(systems) else [f"{run.record['system']} {run.name.rpartition('-')[2]}" for run in runs]
-    names = names if len(set(names)) == len(names) else [str(run.directory) for run in runs]
+        if (difference := _difference(first, run)) is not None:
+            raise RunError(
+                f"{first.directory} and {run.directory} cannot be compared: {difference}; "
+                "give runs on the same data"
+            )
     settings = first.record["settings"]
     return Comparison(
-        _data(first), None, directory, size=settings.get("size", "small"), n=n, seed=settings.get("seed", 0) if seed is None else seed,
-        device=device, settings=_loaded_with(settings), runs=dict(zip(names, runs, strict=True)),
-    )  # fmt: skip
+        _data(first),
+        None,
+        directory,
+        size=settings.get("size", "small"),
+        n=n,
+        seed=settings.get("seed", 0) if seed is None else seed,
+        device=device,
+        settings=_data_settings(settings),
+        runs=dict(zip(_unique_names(runs), runs, strict=True)),
+    )
 
 
 def resume(directory: Path, budget: float | None = None, device: str = "cpu") -> Comparison:
-    """A comparison that goes on: rows that stand are kept, unless a larger budget is given, which trains every run on.
+    """Resume a comparison, keeping its finished rows; a larger budget trains all runs further.
 
-    With a larger budget the report so far is copied into `directory/after-<old budget>s` first.
+    With a larger budget the current report is first copied into `directory/after-<old budget>s`.
 
-    Errors: RunError where the directory holds no comparison, its data have changed, or the budget is smaller than what was trained.
+    Errors: RunError if the directory is not a comparison, its data have changed, or the budget is smaller
+    than before.
     """
     report = read_report(directory)
-    settings, before = report["settings"], report["budget"]
-    if "data" not in settings:
-        raise RunError(f"{directory / 'report.json'} does not say where its data are; compare them anew, by name or path")
-    if budget is not None and (before is None or budget < before):
-        has = "measures runs that are trained already" if before is None else f"has trained for {before:g} s"
-        raise RunError(f"{directory} {has}; a budget of {budget:g} s cannot be reached: give more, or none to go on")
+    settings, previous = report["settings"], report["budget"]
+    _check_resumable(directory, report, budget)
     dataset = _load(settings)
     if dataset.split != report["split"]:
-        raise RunError(f"{directory}: the data {settings['data']!r} have changed since ({dataset.split}); compare them anew")
-    runs = {name: Run.open(place) for name, place in settings.get("runs", {}).items()}
+        raise RunError(
+            f"{directory}: the data {settings['data']!r} have changed since ({dataset.split}); "
+            "run the comparison again"
+        )
     comparison = Comparison(
-        dataset, budget if budget is not None else before, directory, report["systems"], report["size"], report["n"], report["seed"],
-        device, _loaded_with(settings), runs,
-    )  # fmt: skip
-    comparison.created, comparison.before = report.get("created", comparison.created), report.get("seconds", 0.0)
+        dataset,
+        previous if budget is None else budget,
+        directory,
+        report["systems"],
+        report["size"],
+        report["n"],
+        report["seed"],
+        device,
+        _data_settings(settings),
+        {name: Run.open(path) for name, path in settings.get("runs", {}).items()},
+    )
+    comparison.created = report.get("created", comparison.created)
+    comparison.earlier_seconds = report.get("seconds", 0.0)
     comparison.record.restore()
     comparison.rows = report["rows"]
-    if budget is not None and before is not None and budget > before:
-        comparison.record.set_aside(f"after-{before:g}s")
-        comparison.rows = [row for row in report["rows"] if row["run"] is None and row["error"] is None]  # real data and codecs
+    if budget is not None and previous is not None and budget > previous:
+        comparison.record.set_aside(f"after-{previous:g}s")
+        comparison.rows = [
+            row for row in report["rows"] if row["run"] is None and row["error"] is None
+        ]  # the real data and the codecs
     return comparison
 
 
 def evaluate(run: Run, n: int | None = None, device: str = "cpu", rank: Rank = ALONE) -> dict[str, Any]:
-    """Measure one run beside the held-out data and the codecs; RUN/evaluation.json holds what is returned.
+    """Evaluate a run next to the held-out data and codecs; the report is also saved in RUN/evaluation.json.
 
-    Of several processes, all of which call this, each takes its share of the samples and of the held-out rows.
+    With several processes, all of them must call this; each evaluates its shard of samples and held-out rows.
 
-    Errors: RunError where the run is damaged, unfinished, or does not say what its data were.
+    Errors: RunError if the run is damaged, unfinished, or does not record its data.
     """
     settings = run.record["settings"]
     model, dataset = run.model(device), _data(run)
-    bench = Bench(dataset, n, settings.get("seed", 0), rank)
-    facts = {"size": settings.get("size"), "train_seconds": run.record.get("seconds"), "steps": run.record.get("steps")}
-    row, _ = bench.model(model, system=run.record["system"], run=str(run.directory), **facts)
-    report = bench.facts() | {"rows": [bench.real()[0], *bench.codecs(), row]}
+    scorer = Scorer(dataset, n, settings.get("seed", 0), rank)
+    row, _ = scorer.model(
+        model,
+        system=run.record["system"],
+        run=str(run.directory),
+        size=settings.get("size"),
+        train_seconds=run.record.get("seconds"),
+        steps=run.record.get("steps"),
+    )
+    report = scorer.facts() | {"rows": [scorer.real()[0], *scorer.codec_baselines(), row]}
     rank.once(lambda: write_json(run.directory / "evaluation.json", report))
     return report
 
 
-def weigh(run: Run, weights: Weights, n: int | None = None, device: str = "cpu") -> PrecisionCost:
-    """What it costs a run to hold its matrices in fewer bytes, on n held-out rows (at most 1000).
+def weight_format_cost(
+    run: Run, weights: WeightFormat, n: int | None = None, device: str = "cpu"
+) -> PrecisionCost:
+    """The likelihood lost by storing the weight matrices of a run in another format, on n held-out rows.
 
-    Errors: RunError as of `evaluate`; Unsupported for a model without a likelihood.
+    Arguments:
+        run: a finished run.
+        weights: format of the weight matrices.
+        n: number of held-out rows, at most 1000; None: 1000.
+        device: device to compute on.
+
+    Errors: RunError as in `evaluate`; Unsupported for a model without a likelihood.
     """
-    model, part = run.model(device), _data(run).test
-    rows = part[spread(len(part), min(n or 1000, 1000))]
+    model, test = run.model(device), _data(run).test
+    rows = test[evenly_spaced_indices(len(test), min(n or 1000, 1000))]
     return precision_cost(getattr(model, "last", model), weights, rows, run.record["settings"].get("seed", 0))
 
 
+def _unique_names(runs: Sequence[Run]) -> list[str]:
+    """The systems; if these repeat, with the numbers of the runs; if these repeat too, the directories."""
+    systems = [run.record["system"] for run in runs]
+    numbered = [f"{run.record['system']} {run.name.rpartition('-')[2]}" for run in runs]
+    directories = [str(run.directory) for run in runs]
+    unique = (names for names in (systems, numbered) if len(set(names)) == len(names))
+    return next(unique, directories)
+
+
+def _check_resumable(directory: Path, report: Mapping[str, Any], budget: float | None) -> None:
+    """Errors: RunError if the report does not record its data, or if the budget is smaller than before."""
+    if "data" not in report["settings"]:
+        raise RunError(
+            f"{directory / 'report.json'} does not record its data; run the comparison again, by name or path"
+        )
+    previous = report["budget"]
+    if budget is not None and (previous is None or budget < previous):
+        done = "evaluates trained runs" if previous is None else f"has trained for {previous:g} s"
+        raise RunError(
+            f"{directory} {done}; a budget of {budget:g} s is not possible: "
+            "give a larger one, or none to resume"
+        )
+
+
 def _data(run: Run) -> Dataset:
-    """The data that a run was trained on, a text in the very symbols that its model reads."""
+    """The data of a run; a text is encoded with the tokenizer of the model."""
     settings = run.record["settings"]
     if not settings.get("data"):
-        raise RunError(f"{run.directory}: its settings name no data (it was not trained by `morphogen train` or `compare`); train it again")
-    return _load(settings | {"tokens": run.model().representation} if settings.get("tokens") else settings)
+        raise RunError(
+            f"{run.directory}: its settings name no data (it was not trained by `morphogen train` or "
+            "`compare`); train it again"
+        )
+    if settings.get("tokenizer"):
+        settings = settings | {"tokenizer": run.model().representation}
+    return _load(settings)
 
 
-def _loaded_with(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What `load` was called with."""
-    return {key: settings[key] for key in LOADED_WITH if key in settings}
+def _data_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that are arguments of `load_data`."""
+    return {key: settings[key] for key in DATA_SETTINGS if key in settings}
 
 
 def _load(settings: Mapping[str, Any]) -> Dataset:
-    return load(settings["data"], *(settings.get(key) for key in LOADED_WITH[1:]))
+    return load_data(settings["data"], *(settings.get(key) for key in DATA_SETTINGS[1:]))
 
 
 def _difference(one: Run, other: Run) -> str | None:
-    """How the data of two runs differ; None: they do not. A split is compared where both wrote theirs down."""
-    for key in (*LOADED_WITH, "split"):
-        mine, theirs = (run.record["settings"].get(key) or _UNSAID.get(key) for run in (one, other))
-        if mine != theirs and (key != "split" or (mine and theirs)):
-            return f"{key} {mine!r} and {theirs!r}"
+    """The first difference between the data of two runs, or None. Splits are compared if both record them."""
+    for key in (*DATA_SETTINGS, "split"):
+        first, second = (run.record["settings"].get(key) or _DEFAULTS.get(key) for run in (one, other))
+        if first != second and (key != "split" or (first and second)):
+            return f"{key} {first!r} and {second!r}"
     return None

@@ -1,4 +1,4 @@
-"""The rows as a person reads them in a terminal of 100 columns; the intervals are in the report."""
+"""The rows of a comparison as a table for terminals of 100 columns; the report has the intervals."""
 
 __all__ = ["table"]
 
@@ -7,33 +7,45 @@ from typing import Any
 
 from rich.table import Table
 
-SHOWN = {
-    "frechet": "frechet", "precision": "prec.", "recall": "rec.", "coverage": "cov.", "memorised": "copies", "recognised": "sure",
-    "samples_per_second": "per s", "tokens_per_second": "bytes/s",
-}  # fmt: skip
-SIGNS = {"exact": "=", "lower_bound": "≤", "estimate": "≈"}  # of bits/dim: exact, an upper bound of them, an estimate
+HEADINGS = {
+    "frechet": "frechet",
+    "precision": "prec.",
+    "recall": "rec.",
+    "coverage": "cov.",
+    "memorised": "copies",
+    "recognised": "sure",
+    "samples_per_second": "per s",
+    "tokens_per_second": "bytes/s",
+}
+SIGNS = {
+    "exact": "=",
+    "lower_bound": "≤",
+    "estimate": "≈",
+}  # a lower bound of log p is an upper bound of bits/dim
 
 
 def table(report: Mapping[str, Any]) -> Table:
-    """The table of a report; columns that no row has are left out."""
+    """The table of a report; columns without any value are omitted."""
     rows: Sequence[Mapping[str, Any]] = report["rows"]
-    trained = f"{report['budget']:g} s of training each, " if report.get("budget") else ""
-    found = Table(title=f"{report['data']}: {trained}{report['n']} samples", box=None, padding=(0, 1))
-    found.add_column("", no_wrap=True, min_width=14)
-    shown = [key for key in SHOWN if any(row.get(key) is not None for row in rows)]
-    for heading in (report["unit"], *(SHOWN[key] for key in shown)):
-        found.add_column(heading, justify="right", no_wrap=True)
+    budget = f"{report['budget']:g} s of training each, " if report.get("budget") else ""
+    result = Table(title=f"{report['data']}: {budget}{report['n']} samples", box=None, padding=(0, 1))
+    result.add_column("", no_wrap=True, min_width=14)
+    keys = [key for key in HEADINGS if any(row.get(key) is not None for row in rows)]
+    for heading in (report["unit"], *(HEADINGS[key] for key in keys)):
+        result.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
-        failed = row["error"] is not None
-        found.add_row(row["system"], "failed" if failed else _bits(row["likelihood"]), *(_number(row.get(key)) for key in shown))
-    return found
+        bits = "failed" if row["error"] is not None else _bits(row["likelihood"])
+        result.add_row(row["system"], bits, *(_number(row.get(key)) for key in keys))
+    return result
 
 
 def _number(value: Any) -> str:
-    """A measure, or a plain number of things a second."""
+    """A metric with an interval, or a plain rate."""
     if value is None:
         return "-"
-    return f"{value['value']:.2f}" if isinstance(value, Mapping) else f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
+    if isinstance(value, Mapping):
+        return f"{value['value']:.2f}"
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def _bits(likelihood: Mapping[str, Any] | None) -> str:

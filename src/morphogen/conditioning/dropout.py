@@ -1,4 +1,4 @@
-"""Dropping the condition in training, so that a model also knows p(x): what classifier-free guidance needs."""
+"""Condition dropout, which trains p(x | c) and p(x) in one network, as classifier-free guidance requires."""
 
 __all__ = ["ConditionDropout"]
 
@@ -11,14 +11,14 @@ from morphogen.numerics.randomness import Rng
 
 
 class ConditionDropout(Conditioner):
-    """With probability p a row sees a learned null vector instead of its condition (Ho & Salimans 2022).
+    """Replace the condition by a learned null vector with probability p in training (Ho & Salimans 2022).
 
-    When nothing is dropped (rng None), `context.null` is what the network would see without the condition. It is made of the
-    null vector alone: the condition cannot leak into it.
+    Without `rng` nothing is dropped, and `context.null` is the context that the network would receive without
+    the condition. It contains the null vector alone, so the condition cannot leak into it.
 
     Arguments:
-        conditioner: any that fills `context.vector`.
-        p: share of rows that lose their condition.
+        conditioner: any conditioner that sets `context.vector`.
+        p: probability that a row loses its condition.
     """
 
     def __init__(self, conditioner: Conditioner, p: float = 0.1):
@@ -34,5 +34,5 @@ class ConditionDropout(Conditioner):
         dropped = rng.fork("dropout").uniform(1) < self.p
         return Context(vector=torch.where(dropped, self.null, vector), condition=condition)
 
-    def draw(self, rng: Rng) -> Shaped[Tensor, "b ..."] | None:
-        return self.conditioner.draw(rng)
+    def sample_condition(self, rng: Rng) -> Shaped[Tensor, "b ..."] | None:
+        return self.conditioner.sample_condition(rng)

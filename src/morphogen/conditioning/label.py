@@ -1,4 +1,7 @@
-"""Class labels as context: a learned vector for each (Mirza & Osindero 2014, "Conditional generative adversarial nets"), or one-hot."""
+"""Class labels as context: a learned embedding or a one-hot vector.
+
+Reference: Conditional generative adversarial nets, Mirza & Osindero, 2014.
+"""
 
 __all__ = ["Label", "OneHot"]
 
@@ -11,11 +14,11 @@ from morphogen.numerics.randomness import Rng
 
 
 class Label(Conditioner):
-    """A learned vector a class: `context.vector [B, width]`.
+    """A learned embedding per class: `context.vector [B, width]`.
 
     Arguments:
-        classes: how many labels there are; samples nobody asked a label of draw one uniformly.
-        width: of the vector.
+        classes: number of classes; samples requested without a label get a uniformly random one.
+        width: of the embedding.
     """
 
     def __init__(self, classes: int, width: int):
@@ -26,15 +29,15 @@ class Label(Conditioner):
     def forward(self, condition: Int[Tensor, " b"], rng: Rng | None = None) -> Context:
         return Context(vector=self.embedding(condition), condition=condition)
 
-    def draw(self, rng: Rng) -> Int[Tensor, " b"]:
+    def sample_condition(self, rng: Rng) -> Int[Tensor, " b"]:
         return rng.integers(self.classes)
 
 
 class OneHot(Conditioner):
-    """The label itself, one-hot: `context.vector [B, classes]`; nothing to learn.
+    """One-hot labels, without parameters: `context.vector [B, classes]`.
 
     Arguments:
-        classes: how many labels there are.
+        classes: number of classes.
     """
 
     def __init__(self, classes: int):
@@ -42,7 +45,8 @@ class OneHot(Conditioner):
         self.classes = self.width = classes
 
     def forward(self, condition: Int[Tensor, " b"], rng: Rng | None = None) -> Context:
-        return Context(vector=nn.functional.one_hot(condition, self.classes).to(torch.get_default_dtype()), condition=condition)
+        vector = nn.functional.one_hot(condition, self.classes).to(torch.get_default_dtype())
+        return Context(vector=vector, condition=condition)
 
-    def draw(self, rng: Rng) -> Int[Tensor, " b"]:
+    def sample_condition(self, rng: Rng) -> Int[Tensor, " b"]:
         return rng.integers(self.classes)

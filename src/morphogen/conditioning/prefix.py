@@ -1,6 +1,9 @@
-"""A known beginning: prompts. No paper: the chain rule gives p(x_>P | x_<=P) of any autoregressive model."""
+"""Prompts: the first tokens of x as the condition.
 
-__all__ = ["Prefix", "ragged"]
+No paper: the chain rule gives p(x_>P | x_<=P) for any autoregressive model.
+"""
+
+__all__ = ["Prefix", "pad_prompts"]
 
 from collections.abc import Sequence
 
@@ -14,22 +17,26 @@ from morphogen.numerics.randomness import Rng
 
 
 class Prefix(Conditioner):
-    """The first ids of x are given, `context.prefix [B, P]`, -1 behind a row's last; the network reads them as its own symbols."""
+    """The first ids of x as `context.prefix [B, P]`, padded on the right with -1.
+
+    The network embeds them as its own tokens.
+    """
 
     def forward(self, condition: Int[Tensor, "b p"], rng: Rng | None = None) -> Context:
         return Context(prefix=condition)
 
 
-def ragged(rows: Sequence[Sequence[int]]) -> Int[Tensor, "b p"]:
-    """Prompts of any lengths as one condition, padded on the right with -1.
+def pad_prompts(rows: Sequence[Sequence[int]]) -> Int[Tensor, "b p"]:
+    """A batch of prompts of different lengths, padded on the right with -1.
 
-        >>> ragged([[5, 6, 7], [8]])
+        >>> pad_prompts([[5, 6, 7], [8]])
         tensor([[ 5,  6,  7],
                 [ 8, -1, -1]])
 
-    Raises ConfigError for no row at all, or a negative id.
+    Raises ConfigError for an empty batch or a negative id.
     """
-    if not rows or any(symbol < 0 for row in rows for symbol in row):
-        raise ConfigError("prompts: give one row of ids or more, none of them negative")
+    if not rows or any(token < 0 for row in rows for token in row):
+        raise ConfigError("prompts: give at least one row of ids, all at least 0")
     longest = max(map(len, rows))
-    return torch.tensor([[*row, *[-1] * (longest - len(row))] for row in rows], dtype=torch.int64).view(len(rows), longest)
+    padded = [[*row, *[-1] * (longest - len(row))] for row in rows]
+    return torch.tensor(padded, dtype=torch.int64).view(len(rows), longest)

@@ -1,4 +1,7 @@
-"""A source text as context: what a translation, a summary or an answer is of (Vaswani et al. 2017, "Attention is all you need")."""
+"""Source text as context, for translation, summarisation and question answering.
+
+Reference: Attention is all you need, Vaswani et al., 2017.
+"""
 
 __all__ = ["SourceText"]
 
@@ -11,10 +14,10 @@ from morphogen.numerics.randomness import Rng
 
 
 class SourceText(Conditioner):
-    """ids [B, S], -1 behind the end of each, to `context.tokens [B, S, D]` and their mask.
+    """Encode source ids [B, S], padded on the right with -1, as `context.tokens [B, S, D]` and their mask.
 
     Arguments:
-        encoder: that reads them.
+        encoder: transformer encoder of the source.
     """
 
     def __init__(self, encoder: Encoder):

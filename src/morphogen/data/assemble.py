@@ -1,10 +1,11 @@
-"""From arrays of pictures to a `Dataset`: the parts by content, or as the authors published them.
+"""Build a `Dataset` from arrays of pictures.
 
-by_content      train, valid and test where the hash of each picture says (`splits`)
-by_authors      the authors' test part is the test; without a valid part of theirs, a tenth of the training part, by content, is it
+by_content      each picture is assigned to train, valid or test by the hash of its content (see `splits`)
+by_authors      uses the authors' test set; without a validation set of theirs, a tenth of the training set,
+                chosen by content, becomes one
 """
 
-__all__ = ["Labelled", "Together", "by_authors", "by_content"]
+__all__ = ["Groups", "Labelled", "by_authors", "by_content"]
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,51 +15,64 @@ from jaxtyping import Int, UInt8
 from torch import Tensor
 
 from morphogen.data.dataset import Dataset, Pictures
-from morphogen.data.splits import hash_text, split
+from morphogen.data.splits import content_hash, split
 from morphogen.representations.pixels import Pixels
 
 
 class Labelled(NamedTuple):
-    """Pictures of one part, their labels if they have some, and what each shows in words, () if nothing says."""
+    """Pictures with their labels (or None) and captions (or ())."""
 
     values: UInt8[Tensor, "n c h w"]
     labels: Int[Tensor, " n"] | None
     captions: Sequence[str] = ()
 
     def rows(self, indices: Sequence[int], levels: int) -> Pictures:
-        """Some of them, in the order of `indices`."""
-        at = torch.tensor(indices, dtype=torch.long)
-        labels = None if self.labels is None else self.labels[at]
-        return Pictures(self.values[at], levels, labels, [self.captions[i] for i in indices] if self.captions else ())
+        """The pictures at `indices`, in that order."""
+        index = torch.tensor(indices, dtype=torch.long)
+        labels = None if self.labels is None else self.labels[index]
+        captions = [self.captions[i] for i in indices] if self.captions else ()
+        return Pictures(self.values[index], levels, labels, captions)
 
 
-class Together(NamedTuple):
-    """Pictures that must not be parted: those of one key, one key a picture; and in words, what the keys are."""
+class Groups(NamedTuple):
+    """Groups of pictures that stay in one part of the split: one key per picture, and a description of it."""
 
     keys: Sequence[bytes]
     what: str
 
 
 def by_content(
-    name: str, data: Labelled, classes: tuple[str, ...], levels: int = 256, together: Together | None = None, notes: tuple[str, ...] = ()
+    name: str,
+    data: Labelled,
+    classes: tuple[str, ...],
+    levels: int = 256,
+    groups: Groups | None = None,
+    notes: tuple[str, ...] = (),
 ) -> Dataset:
-    """Split by the content of each picture, or as `together` says.
+    """Split by the content of each picture, or by the keys of `groups`.
 
-    Errors: DataError with fewer than three distinct pictures.
+    Errors: DataError for fewer than three distinct pictures.
     """
     contents = _contents(data)
-    parts = split(contents if together is None else together.keys)
-    train, valid, test = (  # those of one key do not stand side by side: the first rows of a part are a fair subset
-        data.rows(sorted(part, key=lambda i: hash_text(contents[i])), levels) for part in (parts.train, parts.valid, parts.test)
+    parts = split(contents if groups is None else groups.keys)
+    # Sorted by content hash: pictures of a group are not neighbours, so the first rows are a random subset.
+    train, valid, test = (
+        data.rows(sorted(part, key=lambda i: content_hash(contents[i])), levels)
+        for part in (parts.train, parts.valid, parts.test)
     )
-    line = parts.line if together is None else parts.line.replace("each example's content", together.what)
+    line = parts.line if groups is None else parts.line.replace("each example's content", groups.what)
     return Dataset(name, "pictures", train, valid, test, classes, Pixels(levels, _shape(data)), line, notes)
 
 
 def by_authors(
-    name: str, learn: Labelled, test: Labelled, classes: tuple[str, ...], valid: Labelled | None = None, notes: tuple[str, ...] = ()
+    name: str,
+    learn: Labelled,
+    test: Labelled,
+    classes: tuple[str, ...],
+    valid: Labelled | None = None,
+    notes: tuple[str, ...] = (),
 ) -> Dataset:
-    """The authors' own parts."""
+    """Use the authors' own split; `learn` is their training set."""
     if valid is None:
         parts = split(_contents(learn))
         train_part, valid_part = learn.rows(parts.train + parts.test, 256), learn.rows(parts.valid, 256)
@@ -68,7 +82,8 @@ def by_authors(
         how = f"{len(train_part)} train, {len(valid_part)} valid, the authors' own parts"
     test_part = test.rows(range(len(test.values)), 256)
     line = f"{how}; {len(test_part)} test, the authors' own part"
-    return Dataset(name, "pictures", train_part, valid_part, test_part, classes, Pixels(256, _shape(learn)), line, notes)
+    pixels = Pixels(256, _shape(learn))
+    return Dataset(name, "pictures", train_part, valid_part, test_part, classes, pixels, line, notes)
 
 
 def _contents(data: Labelled) -> list[bytes]:

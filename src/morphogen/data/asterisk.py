@@ -1,7 +1,8 @@
-"""568 prompts of a telephone exchange, spoken by one woman (Allison Smith), with what she says: asterisk-core-sounds-en 1.6.1.
+"""568 telephone prompts with transcripts, spoken by one woman (Allison Smith): asterisk-core-sounds-en 1.6.1.
 
-25 minutes of 16 bits at 8 kHz. 94 are digits, ordinals and numbers, others letters and the phonetic alphabet; 257 have four words or more.
-They were recorded for the exchange Asterisk, and are given away under CC BY-SA 3.0. Windows are of 8,192 samples, a second and a bit.
+25 minutes at 16 bits and 8 kHz, recorded for the telephone exchange Asterisk and published under CC BY-SA
+3.0. 94 prompts are digits, ordinals and numbers; others are letters and the phonetic alphabet; 257 have four
+words or more. A window has 8,192 samples, slightly more than a second.
 """
 
 __all__ = ["ASTERISK_FILES", "load_asterisk"]
@@ -20,22 +21,22 @@ ASTERISK_FILES = {
 
 
 def load_asterisk() -> Dataset:
-    """The prompts; `captions` of each part says what is spoken in each recording."""
+    """The prompts that have a transcript; `captions` of each part holds the transcript of each recording."""
     sounds, texts = (pinned("asterisk", file, sha) for file, sha in ASTERISK_FILES.items())
-    said = _spoken(texts.decode("utf8", errors="replace"))
+    transcripts = _transcripts(texts.decode("utf8", errors="replace"))
     recordings = []
     with zipfile.ZipFile(io.BytesIO(sounds)) as archive:
         for name in archive.namelist():
-            caption = said.get(name.removesuffix(".wav"))
+            caption = transcripts.get(name.removesuffix(".wav"))
             if caption is not None:
-                found = read_sound_content(archive.read(name))
-                if isinstance(found, str):
-                    raise DataError(f"data 'asterisk': {name}: {found}")
-                recordings.append(Recording(*found, caption=caption))
+                sound = read_sound_content(archive.read(name))
+                if isinstance(sound, str):
+                    raise DataError(f"data 'asterisk': {name}: {sound}")
+                recordings.append(Recording(*sound, caption=caption))
     return sounds_by_content("asterisk", recordings)
 
 
-def _spoken(texts: str) -> dict[str, str]:
-    """`name: what is said`, a line each; comments begin with a semicolon."""
+def _transcripts(texts: str) -> dict[str, str]:
+    """Parse lines `name: transcript`; a comment starts with a semicolon."""
     lines = (line.partition(":") for line in texts.splitlines() if not line.startswith(";"))
     return {name.strip(): text.strip() for name, _, text in lines if text.strip()}

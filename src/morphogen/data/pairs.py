@@ -1,7 +1,7 @@
-"""Pairs of texts: what is given, and what it shall become. Both are read in one set of symbols, whose end symbol ends them.
+"""Pairs of texts, source and target, such as sentences and their translations. Both share one tokenizer.
 
-medium       int64 [B, T]     the target's ids, the end symbol, then -1
-condition    int64 [B, S]     the source's ids, then -1
+medium       int64 [B, T]     target ids, the end token, then -1
+condition    int64 [B, S]     source ids, then -1
 """
 
 __all__ = ["Pair", "PairCorpus", "Pairs"]
@@ -17,14 +17,14 @@ from torch import Tensor
 from morphogen.component import ConfigError
 from morphogen.contract import Batch
 from morphogen.data.dataset import DataError, Dataset, Examples
-from morphogen.data.text import PARTS, WINDOW, symbols
+from morphogen.data.text import PARTS, WINDOW, text_representation
 from morphogen.representations.text import Text
 
-PIECES = "bpe:2000"  # if nobody says otherwise
+PAIR_TOKENIZER = "bpe:2000"  # the default
 
 
 class Pair(NamedTuple):
-    """A text and what it is in other words, and who may see it."""
+    """A source text, its target text and their part of the split."""
 
     part: Literal["train", "valid", "test"]
     source: str
@@ -32,11 +32,11 @@ class Pair(NamedTuple):
 
 
 class Pairs(Examples):
-    """Rows of ids, -1 behind the last of each.
+    """Pairs of token sequences, padded with -1.
 
     Arguments:
         sources: [N, S].
-        targets: [N, T], each with its end symbol.
+        targets: [N, T], each with its end token.
     """
 
     def __init__(self, sources: Int[Tensor, "n s"], targets: Int[Tensor, "n t"]):
@@ -49,18 +49,19 @@ class Pairs(Examples):
         return Batch(self.targets[indices].long(), self.sources[indices].long())
 
     @property
-    def seen(self) -> Int[Tensor, " l"]:
-        """The targets one after the other, -1 between."""
+    def covered_tokens(self) -> Int[Tensor, " l"]:
+        """The concatenated targets, separated by -1."""
         return torch.nn.functional.pad(self.targets.long(), (0, 1), value=-1).flatten()
 
 
 @dataclass(frozen=True)
 class PairCorpus:
-    """Pairs in three parts, before they are symbols.
+    """Pairs of texts in three parts, before tokenization.
 
     Arguments:
-        name, where, split, notes: as of `Corpus`.
-        pairs: those of a part in an order of which the first are a fair subset.
+        name, where, split, notes: see `Corpus`.
+        pairs: in random order within each part, so that the first pairs of a part are a representative
+            subset.
     """
 
     name: str
@@ -73,45 +74,56 @@ class PairCorpus:
         """The pairs of a part."""
         return [pair for pair in self.pairs if pair.part == part]
 
-    def windows(self, tokens: str | Text | None = None, length: int | None = None) -> Dataset:
-        """A row each, of at most `length` symbols on either side; those that are longer are left out, and counted.
+    def windows(self, tokenizer: str | Text | None = None, length: int | None = None) -> Dataset:
+        """Tokenized pairs, one per row, of at most `length` tokens; longer pairs are dropped and counted.
 
         Arguments:
-            tokens: as of `text.symbols`, but with an end symbol; None: 2000 pieces, of both languages together.
-            length: of a row; None: 64.
+            tokenizer: see `text_representation`; it must have an end token. None: "bpe:2000", trained on both
+                languages.
+            length: tokens per row; None: 64.
 
-        Errors: DataError for symbols without an end, or where a part is left with nothing.
+        Errors: DataError for a tokenizer without an end token, or if a part would be empty.
         """
         length = WINDOW if length is None else length
         if length < 2:
-            raise DataError(f"length {length}: a row needs at least 2 symbols, one of them the end")
+            raise DataError(f"length {length}: a row needs at least 2 tokens, one of them the end token")
         learn = [text for pair in self.of("train") for text in (pair.source, pair.target)]
         every = [text for pair in self.pairs for text in (pair.source, pair.target)]
-        text = symbols(self.where, tokens or PIECES, learn, every, length)
+        text = text_representation(self.where, tokenizer or PAIR_TOKENIZER, learn, every, length)
         if text.end is None:
-            raise DataError(f"tokens {tokens!r}: {self.where} is pairs of texts, which need symbols with an end; write {PIECES}")
-        parts = {part: self._rows(part, text, length) for part in PARTS}
-        if empty := [part for part in PARTS if not len(parts[part])]:
-            raise DataError(f"{self.where}: no pair of its {empty[0]} part fits into {length} symbols; give a larger length")
-        left_out = len(self.pairs) - sum(map(len, parts.values()))
-        notes = (f"{left_out} of {len(self.pairs)} pairs are longer than {length} symbols and left out",) if left_out else ()
-        return Dataset(
-            self.name, "text", parts["train"], parts["valid"], parts["test"], (), text, self.split, (*self.notes, *notes)
-        )  # fmt: skip
+            raise DataError(
+                f"tokenizer {tokenizer!r}: {self.where} has pairs of texts, which need an end token; "
+                f"write {PAIR_TOKENIZER}"
+            )
+        train, valid, test = parts = [self._rows(part, text, length) for part in PARTS]
+        if empty := [name for name, part in zip(PARTS, parts, strict=True) if not len(part)]:
+            raise DataError(
+                f"{self.where}: no pair of its {empty[0]} part fits into {length} tokens; "
+                "give a larger length"
+            )
+        dropped, notes = len(self.pairs) - sum(map(len, parts)), self.notes
+        if dropped:
+            note = f"{dropped} of {len(self.pairs)} pairs are longer than {length} tokens and were dropped"
+            notes = (*notes, note)
+        return Dataset(self.name, "text", train, valid, test, (), text, self.split, notes)
 
     def _rows(self, part: str, text: Text, length: int) -> Pairs:
+        """The pairs of a part that fit into `length` tokens."""
         assert text.end is not None
         try:
-            read = [(text.ids(pair.source), [*text.ids(pair.target), text.end]) for pair in self.of(part)]
+            rows = [(text.ids(pair.source), [*text.ids(pair.target), text.end]) for pair in self.of(part)]
         except ConfigError as error:
             raise DataError(f"{self.where}: {error}") from None
-        fitting = [(source, target) for source, target in read if len(source) <= length and len(target) <= length]
-        return Pairs(_padded([source for source, _ in fitting], length), _padded([target for _, target in fitting], length))
+        rows = [
+            (source, target) for source, target in rows if len(source) <= length and len(target) <= length
+        ]
+        sources, targets = [source for source, _ in rows], [target for _, target in rows]
+        return Pairs(_padded(sources, length), _padded(targets, length))
 
 
 def _padded(rows: Sequence[Sequence[int]], length: int) -> Tensor:
-    """int32 [N, length], -1 behind each."""
-    found = torch.full((len(rows), length), -1, dtype=torch.int32)
-    for place, row in zip(found, rows, strict=True):
-        place[: len(row)] = torch.tensor(row, dtype=torch.int32)
-    return found
+    """Rows of ids as int32 [N, length], padded with -1."""
+    padded = torch.full((len(rows), length), -1, dtype=torch.int32)
+    for i, row in enumerate(rows):
+        padded[i, : len(row)] = torch.tensor(row, dtype=torch.int32)
+    return padded

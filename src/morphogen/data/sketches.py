@@ -1,4 +1,4 @@
-"""Pictures with their own edges as the condition: what a model learns to draw from sketches by."""
+"""Pictures conditioned on their own edge maps, as training data for sketch-to-picture models."""
 
 __all__ = ["SKETCH", "WithSketches", "with_sketches"]
 
@@ -12,14 +12,14 @@ from morphogen.conditioning.sketch import edges
 from morphogen.contract import Batch
 from morphogen.data.dataset import DataError, Dataset, Examples
 
-SKETCH = "sketch"  # the condition's name
+SKETCH = "sketch"  # the name of the condition
 
 
 class WithSketches(Examples):
-    """The same pictures, each with the sketch of itself.
+    """Pictures, each with its edge map as the condition.
 
     Arguments:
-        pictures: whose medium is pictures in [-1, 1].
+        pictures: examples whose medium is pictures in [-1, 1].
     """
 
     def __init__(self, pictures: Examples):
@@ -34,8 +34,8 @@ class WithSketches(Examples):
 
 
 def with_sketches(data: Any) -> Dataset:
-    """Pictures, each with its sketch in the place of a label. Errors: DataError for what are no pictures."""
+    """Replace the labels of pictures by their edge maps. Errors: DataError if the data are not pictures."""
     if not isinstance(data, Dataset) or data.medium != "pictures":
-        raise DataError(f"condition {SKETCH!r}: {data.name} holds no pictures; leave it out")
+        raise DataError(f"condition {SKETCH!r}: {data.name} has no pictures; leave condition out")
     train, valid, test = (WithSketches(part) for part in (data.train, data.valid, data.test))
     return replace(data, train=train, valid=valid, test=test, classes=())

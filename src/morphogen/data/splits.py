@@ -1,12 +1,13 @@
-r"""Train, valid and test as a pure function of the content.
+r"""Train, valid and test parts as a pure function of the content.
 
-    u(x) = blake2b(x) / 2^64 in [0, 1):     train u < 0.75,   valid u < 0.85,   test the rest
+    u(x) = blake2b(x) / 2^64 in [0, 1):     train if u < 0.75,   valid if u < 0.85,   else test
 
-No seed, no order, no file name enters: shuffling or renaming changes nothing, two identical examples never stand on both
-sides, and adding examples moves none that is there (but in sets of a few examples, where no part may be empty).
+The split depends on no seed, order or file name: shuffling or renaming the examples does not change it,
+identical examples are always in the same part, and new examples do not move existing ones (except in sets of
+a few examples, where each part gets at least one).
 """
 
-__all__ = ["Split", "hash_text", "split"]
+__all__ = ["Split", "content_hash", "split"]
 
 import hashlib
 from collections.abc import Sequence
@@ -14,12 +15,12 @@ from dataclasses import dataclass
 
 from morphogen.data.dataset import DataError
 
-SHARES = (0.75, 0.85)
+BOUNDS = (0.75, 0.85)
 
 
 @dataclass(frozen=True)
 class Split:
-    """Indices into the contents, each part in the order of the hashes (not of the files), and the split's sha256."""
+    """Indices of the examples of each part, in the order of their hashes; sha256 of the assignment."""
 
     train: list[int]
     valid: list[int]
@@ -34,15 +35,18 @@ class Split:
 
 
 def split(contents: Sequence[bytes]) -> Split:
-    """Put each example where its content says; each part gets at least one distinct content.
+    """Assign each example by its content; each part gets at least one distinct example.
 
-    Errors: `DataError` with fewer than three distinct contents.
+    Errors: `DataError` for fewer than three distinct examples.
     """
-    hashes = [hash_text(content) for content in contents]
+    hashes = [content_hash(content) for content in contents]
     distinct = sorted(set(hashes))
     if len(distinct) < 3:
-        raise DataError(f"{len(contents)} examples, {len(distinct)} distinct: too few to learn, choose and test on; give at least 3")
-    bounds = [sum(int(h, 16) < share * 2**64 for h in distinct) for share in SHARES]
+        raise DataError(
+            f"{len(contents)} examples, {len(distinct)} distinct, cannot be split into "
+            "train, valid and test; give at least 3 distinct ones"
+        )
+    bounds = [sum(int(h, 16) < bound * 2**64 for h in distinct) for bound in BOUNDS]
     train_end = min(max(bounds[0], 1), len(distinct) - 2)
     valid_end = min(max(bounds[1], train_end + 1), len(distinct) - 1)
     part_of = {h: 0 if i < train_end else 1 if i < valid_end else 2 for i, h in enumerate(distinct)}
@@ -52,6 +56,6 @@ def split(contents: Sequence[bytes]) -> Split:
     return Split(train, valid, test, hashlib.sha256(record.encode()).hexdigest())
 
 
-def hash_text(content: bytes) -> str:
-    """64 bits of blake2b, as 16 hexadecimal digits: their order is the numbers' order."""
+def content_hash(content: bytes) -> str:
+    """64-bit blake2b hash as 16 hexadecimal digits, so that string order equals numerical order."""
     return hashlib.blake2b(content, digest_size=8).hexdigest()

@@ -1,1 +1,1 @@
-"""How good a model is: likelihood, distance of laws, fidelity and diversity, copying; each figure with its interval and n."""
+"""Evaluation metrics: likelihood, sample quality, diversity and memorisation, each with an interval."""

@@ -1,16 +1,28 @@
-"""What lossless codecs need for the held-out data: the baseline that every likelihood must beat.
+"""Bits per dimension of lossless codecs on the held-out data: a baseline for every model's likelihood.
 
-    bits/dim = 8 bytes(file) / dims
+    bits/dim = 8 * (file size in bytes) / dims
 
-A code of L bits is a law of mass 2^-L (Kraft 1949; Shannon 1948), so its length and a model's -log2 p(x) are one measure, taken here
-of the same rows. Pictures: PNG (Deflate behind a linear filter) and WebP lossless (predictors chosen by place, a colour cache,
-entropy codes of regions), each picture alone and all in one sheet, where a picture profits from those before it; the smaller counts.
-Text: gzip, bz2 and LZMA of all windows, one after the other in the order of the text. None has seen the train part.
+A code of L bits corresponds to a probability of 2^-L (Kraft 1949; Shannon 1948), so its length is comparable
+to a model's -log2 p(x). Both are measured on the same rows.
 
-What is coded are the indices 0 .. levels-1. Every file is decoded again and compared.
+Pictures are compressed as PNG (Deflate after a linear filter) and as lossless WebP (local predictors, a
+colour cache and entropy codes per region), once individually and once tiled into one sheet, where each
+picture benefits from those before it; the smaller result counts. Texts are compressed with gzip, bz2 and
+LZMA, all windows concatenated in the order of the text. No codec is fitted to the train part.
+
+The values compressed are the level indices 0 .. levels - 1. Every file is decoded again and compared with its
+input.
 """
 
-__all__ = ["PICTURE_CODECS", "TEXT_CODECS", "Codec", "codecs", "png", "unpack", "webp"]
+__all__ = [
+    "PICTURE_CODECS",
+    "TEXT_CODECS",
+    "Codec",
+    "codec_baselines",
+    "decode_image",
+    "encode_png",
+    "encode_webp",
+]
 
 import bz2
 import gzip
@@ -27,125 +39,163 @@ from PIL import features as pillow
 
 from morphogen.data.dataset import Dataset, Windows
 from morphogen.evaluation.intervals import Interval, mean
-from morphogen.evaluation.likelihood import spread
+from morphogen.evaluation.likelihood import evenly_spaced_indices
 from morphogen.representations.pixels import Pixels
 from morphogen.representations.text import Text
 
-COLUMNS = (1, 10, 32)  # of the sheets that are tried; one row of all would be the first of them, turned
-SIDE = 16_383  # pixels, the longest side of a WebP; a longer sheet goes on in another file
+COLUMNS = (1, 10, 32)  # numbers of columns to try for a sheet
+MAX_SIDE = 16_383  # largest side of a WebP in pixels; a longer sheet is split over several files
 
 Bytes = NDArray[np.uint8]
 
 
 class Codec(NamedTuple):
-    """A lossless code: what a report calls it, and both ways of it."""
+    """A lossless codec: its name in a report, its encoder and its decoder."""
 
     name: str
     encode: Callable[[Any], bytes]
     decode: Callable[[bytes], Any]
 
 
-def png(pixels: Bytes) -> bytes:
-    """The smallest PNG that Pillow makes of [H, W, 1 or 3]: grey through PNG's filters, or as a palette, which Pillow does not filter."""
-    filtered = _pack(_image(pixels), format="PNG", optimize=True)
+def encode_png(pixels: Bytes) -> bytes:
+    """Encode [H, W, 1 or 3] as PNG; one channel as the smaller of greyscale and palette (without filter)."""
+    filtered = _encode(_image(pixels), format="PNG", optimize=True)
     if pixels.shape[2] == 3:
         return filtered
     palette = _image(pixels)
-    palette.putpalette(np.arange(int(pixels.max()) + 1, dtype=np.uint8).repeat(3).tobytes())  # few levels: 1, 2 or 4 bits a pixel
-    return min(filtered, _pack(palette, format="PNG", optimize=True), key=len)
+    levels = np.arange(int(pixels.max()) + 1, dtype=np.uint8)
+    palette.putpalette(levels.repeat(3).tobytes())  # few levels take 1, 2 or 4 bits per pixel
+    return min(filtered, _encode(palette, format="PNG", optimize=True), key=len)
 
 
-def webp(pixels: Bytes) -> bytes:
-    """A lossless WebP of [H, W, 1 or 3]. Method 6 takes five to ten times as long and saves 0.01 % (sheets of mnist-5k, fashion-mnist)."""
-    return _pack(_image(pixels), format="WEBP", lossless=True, quality=100, method=5)
+def encode_webp(pixels: Bytes) -> bytes:
+    """Encode [H, W, 1 or 3] as lossless WebP.
+
+    Method 6 takes five to ten times as long and saves 0.01 % (sheets of mnist-5k and fashion-mnist).
+    """
+    return _encode(_image(pixels), format="WEBP", lossless=True, quality=100, method=5)
 
 
-def unpack(content: bytes) -> Bytes:
-    """[H, W, C] of a PNG or a WebP. A grey picture comes back from WebP as three equal channels."""
+def decode_image(content: bytes) -> Bytes:
+    """Decode a PNG or WebP to [H, W, C]. WebP returns a greyscale picture as three equal channels."""
     with Image.open(io.BytesIO(content)) as image:
         pixels = np.asarray(image.convert("L") if image.mode in ("1", "P") else image)
     return pixels[:, :, None] if pixels.ndim == 2 else pixels
 
 
-PICTURE_CODECS = (Codec("PNG", png, unpack), Codec("WebP lossless", webp, unpack))
+PICTURE_CODECS = (
+    Codec("PNG", encode_png, decode_image),
+    Codec("WebP lossless", encode_webp, decode_image),
+)
 TEXT_CODECS = (
     Codec("gzip", lambda text: gzip.compress(text, 9, mtime=0), gzip.decompress),
     Codec("bz2", lambda text: bz2.compress(text, 9), bz2.decompress),
-    Codec("LZMA", lambda text: lzma.compress(text, lzma.FORMAT_ALONE, preset=9 | lzma.PRESET_EXTREME), lzma.decompress),
+    Codec(
+        "LZMA",
+        lambda text: lzma.compress(text, lzma.FORMAT_ALONE, preset=9 | lzma.PRESET_EXTREME),
+        lzma.decompress,
+    ),
 )
 
 
-def codecs(data: Dataset, n: int | None = None) -> list[dict[str, Any]]:
-    """A row of the table for each codec, on the rows of the test part that `bits_per_dim(model, data.test, n)` takes.
+def codec_baselines(data: Dataset, n: int | None = None) -> list[dict[str, Any]]:
+    """One report row per codec, measured on the same test rows as `bits_per_dim(model, data.test, n)`.
 
-    The interval is of the mean over pictures where each is coded alone. A sheet, and a text, is one code of all rows, a sum and not a
-    sample: low = high = value, which is exact for these rows. Tables, and pictures of 2 or 4 channels, have no codec: no rows.
+    When each picture is compressed individually, the interval is that of the mean over pictures. A sheet or a
+    text is a single code for all rows, a total rather than a sample mean: low = high = value, exact for these
+    rows. Tables, and pictures with 2 or 4 channels, have no codec and return no rows.
     """
-    rows = spread(len(data.test), n)
+    rows = evenly_spaced_indices(len(data.test), n)
     if isinstance(data.representation, Text):
-        if isinstance(data.test, Windows):
-            rows = rows[data.test.starts[rows].argsort()]
-        medium = data.test[rows].medium
-        text = b"".join(data.representation.content(row) for row in medium.tolist())
-        dims = int(data.representation.count(medium).sum())
-        return [_row(codec, _exactly(8 * _size(codec, text) / dims, len(rows)), "all windows in one file") for codec in TEXT_CODECS]
-    if data.medium != "pictures" or not isinstance(data.representation, Pixels) or data.representation.shape[0] not in (1, 3):
+        return _text_rows(data, rows)
+    pixels = data.representation
+    if data.medium != "pictures" or not isinstance(pixels, Pixels) or pixels.shape[0] not in (1, 3):
         return []
-    pictures = data.representation.to_index(data.test[rows].medium).byte().permute(0, 2, 3, 1).contiguous().numpy()
-    able = [codec for codec in PICTURE_CODECS if codec.encode is not webp or pillow.check("webp")]
-    return [_row(codec, *_least(codec, pictures)) for codec in able]
+    index = pixels.to_index(data.test[rows].medium).byte()
+    pictures = index.permute(0, 2, 3, 1).contiguous().numpy()
+    available = [codec for codec in PICTURE_CODECS if codec.encode is not encode_webp or pillow.check("webp")]
+    return [_row(codec, *_smallest(codec, pictures)) for codec in available]
 
 
-def _least(codec: Codec, pictures: Bytes) -> tuple[Interval, str]:
-    """The better of each picture alone and the best sheet."""
-    alone = mean(torch.tensor([8 * _size(codec, picture) / picture.size for picture in pictures], dtype=torch.float64))
-    size, columns = min((sum(_size(codec, sheet) for sheet in _sheets(pictures, columns)), columns) for columns in COLUMNS)
-    together = _exactly(8 * size / pictures.size, len(pictures))
-    if alone["value"] <= together["value"]:
-        return alone, "each picture alone"
-    return together, f"all pictures in one sheet of {columns} column{'s' if columns > 1 else ''}"
+def _text_rows(data: Dataset, rows: torch.Tensor) -> list[dict[str, Any]]:
+    """The rows of the text codecs, each on the concatenation of all windows."""
+    assert isinstance(data.representation, Text)
+    if isinstance(data.test, Windows):
+        rows = rows[data.test.starts[rows].argsort()]
+    medium = data.test[rows].medium
+    text = b"".join(data.representation.decode_bytes(row) for row in medium.tolist())
+    dims = int(data.representation.count(medium).sum())
+    return [
+        _row(codec, _exact(8 * _size(codec, text) / dims, len(rows)), "all windows in one file")
+        for codec in TEXT_CODECS
+    ]
+
+
+def _smallest(codec: Codec, pictures: Bytes) -> tuple[Interval, str]:
+    """The smaller of individual files and the best sheet, and a description of which it is."""
+    bits = [8 * _size(codec, picture) / picture.size for picture in pictures]
+    individual = mean(torch.tensor(bits, dtype=torch.float64))
+    size, columns = min(
+        (sum(_size(codec, sheet) for sheet in _sheets(pictures, columns)), columns) for columns in COLUMNS
+    )
+    tiled = _exact(8 * size / pictures.size, len(pictures))
+    if individual["value"] <= tiled["value"]:
+        return individual, "each picture alone"
+    return tiled, f"all pictures in one sheet of {columns} column{'s' if columns > 1 else ''}"
 
 
 def _sheets(pictures: Bytes, columns: int) -> Iterator[Bytes]:
-    """The pictures side by side, `columns` in a line, as few files as the longest side allows; what is left over is ground."""
+    """Tile the pictures into as few sheets as MAX_SIDE allows; empty tiles take the background colour."""
     n, height, width, channels = pictures.shape
-    columns = max(1, min(columns, n, SIDE // width))
-    most = columns * max(1, SIDE // height)
-    for of_file in np.split(pictures, range(most, n, most)):
-        lines = -(-len(of_file) // columns)
-        ground = np.broadcast_to(pictures[0, 0, 0], (lines * columns - len(of_file), height, width, channels))
-        grid = np.concatenate([of_file, ground]).reshape(lines, columns, height, width, channels)
+    columns = max(1, min(columns, n, MAX_SIDE // width))
+    per_sheet = columns * max(1, MAX_SIDE // height)
+    for tiles in np.split(pictures, range(per_sheet, n, per_sheet)):
+        lines = -(-len(tiles) // columns)
+        empty = lines * columns - len(tiles)
+        background = np.broadcast_to(pictures[0, 0, 0], (empty, height, width, channels))
+        grid = np.concatenate([tiles, background]).reshape(lines, columns, height, width, channels)
         yield np.ascontiguousarray(grid.swapaxes(1, 2).reshape(lines * height, columns * width, channels))
 
 
 def _size(codec: Codec, content: Any) -> int:
-    """Bytes of the code, which must decode to what was coded."""
+    """Size of the code in bytes. Errors: RuntimeError if it does not decode to its input."""
     code = codec.encode(content)
-    if not _same(codec.decode(code), content):
-        raise RuntimeError(f"{codec.name} is not lossless here: what it decodes is not what it was given; install Pillow again")
+    if not _equal(codec.decode(code), content):
+        raise RuntimeError(
+            f"{codec.name} is not lossless: the decoded content differs from the input; reinstall Pillow"
+        )
     return len(code)
 
 
-def _same(decoded: Any, content: Any) -> bool:
+def _equal(decoded: Any, content: Any) -> bool:
+    """Whether the decoded content equals the input; three equal channels equal one."""
     if isinstance(content, bytes):
         return bool(decoded == content)
-    return bool(decoded.shape[:2] == content.shape[:2] and (decoded == content).all())  # three equal channels are one
+    return bool(decoded.shape[:2] == content.shape[:2] and (decoded == content).all())
 
 
 def _image(pixels: Bytes) -> Image.Image:
     return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
 
 
-def _pack(image: Image.Image, **options: Any) -> bytes:
+def _encode(image: Image.Image, **options: Any) -> bytes:
     file = io.BytesIO()
     image.save(file, **options)
     return file.getvalue()
 
 
-def _exactly(value: float, n: int) -> Interval:
+def _exact(value: float, n: int) -> Interval:
+    """An interval of width zero."""
     return {"value": value, "low": value, "high": value, "n": n}
 
 
-def _row(codec: Codec, found: Interval, how: str) -> dict[str, Any]:
-    likelihood = {"kind": "exact", "measure": "mass", "bits_per_dim": found["value"], "low": found["low"], "high": found["high"]}
-    return {"system": codec.name, "family": "codec", "likelihood": likelihood | {"n": found["n"]}, "how": how}
+def _row(codec: Codec, bits_per_dim: Interval, how: str) -> dict[str, Any]:
+    likelihood = {
+        "kind": "exact",
+        "measure": "mass",
+        "bits_per_dim": bits_per_dim["value"],
+        "low": bits_per_dim["low"],
+        "high": bits_per_dim["high"],
+        "n": bits_per_dim["n"],
+    }
+    return {"system": codec.name, "family": "codec", "likelihood": likelihood, "how": how}

@@ -1,20 +1,29 @@
-"""Features: where data are compared. Distances in them mean what the features mean, so they carry a name and a hash.
+"""Feature extractors in which distances between real and generated data are measured.
 
-    digits          the last hidden layer of a committed classifier (`CLASSIFIERS` says of which data), 64-d; made by classifiers.py
+    digits          last hidden layer of a committed classifier, 64-d; see `CLASSIFIERS` and `classifiers.py`
     mnist           the same
     fashion-mnist   the same
-    random          a fixed random convolutional network, 64-d: as Naeem et al. (2020) advise where no classifier knows the data
-    random-bytes    a fixed random map of byte trigrams, 64-d, averaged over the text
-    mel             the mel spectrogram of a sound, 32 bands by their mean, their spread and their change over time
-    columns         the columns of a table, each by the mean and the standard deviation of the train part
+    random          a random convolutional network, 64-d, for data without a classifier (Naeem et al. 2020)
+    random-bytes    a random embedding of byte trigrams, 64-d, averaged over the text
+    mel             mean, standard deviation and mean absolute change over time of 32 log-mel bands
+    columns         columns of a table, standardized by the mean and standard deviation of the train part
 
-Random weights are uniform and keyed: exact multiples of 2^-32 before rounding, hence the same bits on every machine.
+A distance is meaningful only together with its features, so each extractor has a name and a hash. Random
+weights come from a keyed uniform generator (multiples of 2^-32 before rounding) and are bit-identical on
+every machine.
 """
 
 __all__ = [
-    "CLASSIFIERS", "WEIGHTS", "ByteFeatures", "ClassifierFeatures", "ColumnFeatures", "Features", "RandomFeatures", "SpectrumFeatures",
+    "CLASSIFIERS",
+    "WEIGHTS",
+    "ByteFeatures",
+    "ClassifierFeatures",
+    "ColumnFeatures",
+    "Features",
+    "RandomFeatures",
+    "SpectrumFeatures",
     "features_for",
-]  # fmt: skip
+]
 
 import hashlib
 import json
@@ -29,7 +38,7 @@ from safetensors.torch import load as load_bytes
 from torch import Tensor
 from torch.nn import functional as F
 
-from morphogen.component import ConfigError, build
+from morphogen.component import ConfigError, from_config
 from morphogen.conditioning.mel import MelSpectrogram
 from morphogen.data.dataset import Dataset
 from morphogen.model import copy_tensors, tensors
@@ -39,17 +48,21 @@ from morphogen.representations.audio import MuLaw
 from morphogen.representations.text import Text
 
 WEIGHTS = Path(__file__).parent / "weights"
-CLASSIFIERS = {  # name of a data set -> the classifier in whose features it is measured
-    "digits": "digits", "mnist-5k": "mnist", "mnist-10k": "mnist", "mnist": "mnist", "fashion-mnist": "fashion-mnist",
-}  # fmt: skip
+CLASSIFIERS = {  # data set -> the classifier that provides its features
+    "digits": "digits",
+    "mnist-5k": "mnist",
+    "mnist-10k": "mnist",
+    "mnist": "mnist",
+    "fashion-mnist": "fashion-mnist",
+}
 
 
 class Features(ABC):
-    """medium -> vectors, fixed for good.
+    """Base class of fixed feature extractors, medium -> vectors.
 
     Attributes:
-        name: what a report calls them.
-        sha256: of their weights.
+        name: name in a report.
+        sha256: hash of the weights.
     """
 
     name: str
@@ -57,7 +70,7 @@ class Features(ABC):
 
     @torch.no_grad()
     def __call__(self, medium: Shaped[Tensor, "n ..."]) -> Float[Tensor, "n d"]:
-        """Features of each row, on the CPU, 256 rows at a time."""
+        """Features of each row, computed on the CPU in batches of 256."""
         return torch.cat([self.embed(rows) for rows in medium.cpu().split(256)])
 
     @abstractmethod
@@ -66,7 +79,7 @@ class Features(ABC):
 
 
 def features_for(data: Dataset) -> Features:
-    """The features a data set is measured in."""
+    """The feature extractor of a data set."""
     if isinstance(data.representation, Text):
         return ByteFeatures(data.representation)
     if data.medium == "table":
@@ -74,20 +87,21 @@ def features_for(data: Dataset) -> Features:
     if isinstance(data.representation, MuLaw):
         return SpectrumFeatures(data.representation.rate)
     if data.name in CLASSIFIERS:
-        known = ClassifierFeatures(CLASSIFIERS[data.name])
-        if data.representation.shape == known.network.shape:  # a person's own folder may bear the name of a known data set
-            return known
+        features = ClassifierFeatures(CLASSIFIERS[data.name])
+        # a user's folder may have the name of a known data set
+        if data.representation.shape == features.network.shape:
+            return features
     return RandomFeatures(data.representation.shape[0])
 
 
 class ClassifierFeatures(Features):
-    """A committed classifier's; who made it, on what, and how well it reads the test part stands in weights/NAME.json.
+    """Last hidden layer of a committed classifier; NAME.json records its training data and test accuracy.
 
     Arguments:
-        name: of the classifier, one of `CLASSIFIERS`' values.
-        folder: where NAME.safetensors and NAME.json lie.
+        name: of the classifier, one of the values of `CLASSIFIERS`.
+        folder: contains NAME.safetensors and NAME.json.
 
-    Errors: ConfigError if the weights are not those of the record, or are not there.
+    Errors: ConfigError if the weights are missing or differ from the recorded hash.
     """
 
     def __init__(self, name: str, folder: Path = WEIGHTS) -> None:
@@ -95,12 +109,16 @@ class ClassifierFeatures(Features):
         try:
             content, record = file.read_bytes(), json.loads((folder / f"{name}.json").read_text())
         except FileNotFoundError as error:
-            known = ", ".join(dict.fromkeys(CLASSIFIERS.values()))
-            raise ConfigError(f"{error.filename}: no classifier {name!r} lies there; name one of {known}") from None
+            available = ", ".join(dict.fromkeys(CLASSIFIERS.values()))
+            raise ConfigError(
+                f"{error.filename} not found: no classifier {name!r}; choose from {available}"
+            ) from None
         self.sha256 = hashlib.sha256(content).hexdigest()
         if self.sha256 != record["sha256"]:
-            raise ConfigError(f"{file} is not the recorded file ({self.sha256[:12]}); install morphogen again")
-        self.network: Classifier = build(record["config"]).eval()
+            raise ConfigError(
+                f"{file} is not the recorded file: its sha256 is {self.sha256[:12]}...; reinstall morphogen"
+            )
+        self.network: Classifier = from_config(record["config"]).eval()
         copy_tensors(tensors(self.network), load_bytes(content))
 
     def embed(self, medium: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
@@ -108,15 +126,18 @@ class ClassifierFeatures(Features):
 
     @torch.no_grad()
     def classify(self, medium: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k"]:
-        """p(class | picture)."""
+        """Class probabilities p(class | picture), [N, K]."""
         return torch.cat([self.network(rows).softmax(1) for rows in medium.cpu().split(256)])
 
 
 class RandomFeatures(Features):
-    """Three random convolutions, each halved but the first, averaged to 2 x 2 and projected: no training, no download.
+    """A random convolutional network that needs neither training nor a download.
+
+    Three convolutions, the second and third followed by 2 x 2 average pooling, then average pooling to 2 x 2
+    and a linear projection.
 
     Arguments:
-        channels: of the pictures.
+        channels: channels of the pictures.
         seed: of the weights.
     """
 
@@ -138,10 +159,10 @@ class RandomFeatures(Features):
 
 
 class ByteFeatures(Features):
-    """mean over t of relu(a[x_t] + b[x_{t+1}] + c[x_{t+2}]) with random a, b, c: which trigrams of bytes a text is made of.
+    """Random embedding of byte trigrams: mean over t of relu(a[x_t] + b[x_{t+1}] + c[x_{t+2}]).
 
     Arguments:
-        text: what spells the bytes, so that tokens are compared as bytes are.
+        text: representation that decodes tokens to bytes, so that features do not depend on the tokenizer.
         seed: of the tables.
     """
 
@@ -153,30 +174,35 @@ class ByteFeatures(Features):
         self.sha256 = _digest([self.tables])
 
     def embed(self, medium: Int[Tensor, "b t"]) -> Float[Tensor, "b d"]:
-        octets = F.pad(self.text.octets(medium), (0, 2), value=-1)
-        there = (octets[:, 2:] >= 0)[..., None]
-        x, (a, b, c) = octets.clamp_min(0), self.tables
-        return (F.relu(a[x[:, :-2]] + b[x[:, 1:-1]] + c[x[:, 2:]]) * there).sum(1) / there.sum(1).clamp_min(1)
+        utf8_bytes = F.pad(self.text.utf8_bytes(medium), (0, 2), value=-1)
+        mask = (utf8_bytes[:, 2:] >= 0)[..., None]
+        x, (a, b, c) = utf8_bytes.clamp_min(0), self.tables
+        trigrams = F.relu(a[x[:, :-2]] + b[x[:, 1:-1]] + c[x[:, 2:]])
+        return (trigrams * mask).sum(1) / mask.sum(1).clamp_min(1)
 
 
 class ColumnFeatures(Features):
-    """(x - mean) / sd, a column each: so that no unit outweighs another.
+    """Standardized columns of a table, (x - mean) / std, so that units do not matter.
 
     Arguments:
-        train: the table that gives the moments [N, D]; a column that does not vary there keeps its unit.
+        train: table [N, D] that the moments are computed from; a constant column is only centred.
 
-    Errors: ValueError where the table is no matrix of finite numbers.
+    Errors: ValueError unless the table is a matrix of finite numbers.
     """
 
     name = "columns"
 
     def __init__(self, train: Float[Tensor, "n d"]):
         if train.ndim != 2 or not train.isfinite().all():
-            raise ValueError(f"a table of shape {tuple(train.shape)} has no moments; give finite numbers, [rows, columns]")
+            raise ValueError(
+                f"cannot standardize a table of shape {tuple(train.shape)}: "
+                "pass finite numbers, [rows, columns]"
+            )
         table = train.double()
         varies = table.amax(0) > table.amin(0)
-        # summed in fp64, kept in fp32: another machine's order of summation leaves the same bits, and the same hash
-        self.mean, self.deviation = table.mean(0).float(), table.std(0, correction=0).where(varies, torch.ones(())).float()
+        # summed in fp64 and stored in fp32, so that the order of summation does not change the hash
+        self.mean = table.mean(0).float()
+        self.deviation = table.std(0, correction=0).where(varies, torch.ones(())).float()
         self.sha256 = _digest([self.mean, self.deviation])
 
     def embed(self, medium: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
@@ -184,10 +210,10 @@ class ColumnFeatures(Features):
 
 
 class SpectrumFeatures(Features):
-    """What a sound is like on the whole: of each of 32 log-mel bands the mean, the deviation and the mean change from frame to frame.
+    """Statistics over time of 32 log-mel bands: mean, standard deviation and mean absolute change per frame.
 
     Arguments:
-        rate: samples a second; frames are of 32 ms, every 16.
+        rate: sampling rate in Hz; frames are 32 ms long with a hop of 16 ms.
     """
 
     name = "mel"
@@ -202,7 +228,7 @@ class SpectrumFeatures(Features):
 
 
 def _weights(seed: int, name: str, shape: tuple[int, ...]) -> Tensor:
-    """Uniform with variance 2 / fan_in (He et al. 2015), a row for each output."""
+    """Uniform weights with variance 2 / fan_in (He et al. 2015), one row per output."""
     fan_in = math.prod(shape[1:])
     return (2 * Rng(seed, shape[0], ("features", name)).uniform(*shape[1:]) - 1) * math.sqrt(6 / fan_in)
 

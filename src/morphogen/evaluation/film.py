@@ -1,9 +1,9 @@
-"""Noise that becomes pictures, call by call: above, what the sampler holds; below, what it takes the picture for.
+"""Animation of diffusion sampling, one frame per network call. Top row: x_t; bottom row: predicted x_0.
 
-    above   x_t / sqrt(alpha_t^2 + sigma_t^2)       for every process of about the size of data
-    below   x_0 as the network guesses it of x_t
+    top       x_t / sqrt(alpha_t^2 + sigma_t^2), which has roughly the scale of the data for every process
+    bottom    the network's prediction of x_0 from x_t
 
-No paper: a picture to look at, not a measure; Ho, Jain & Abbeel 2020 show such rows in figure 6.
+No paper: this is a visualization, not a metric; Ho, Jain & Abbeel 2020 show such rows in figure 6.
 """
 
 __all__ = ["film", "save_film"]
@@ -24,111 +24,145 @@ from morphogen.files import write_bytes
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import expand_like
 
-FRAMES = 40  # calls that are shown, at most
-SIDE, GAP, PAPER = 60, 2, "#ffffff"  # about how large a picture is shown, pixels between pictures
-PACE, REST = 100, 2500  # milliseconds of a frame, and of the last
-FULL = 200_000  # bytes of a film
-THINNED = ((64, 1), (16, 1), (8, 1), (8, 2), (8, 3), (8, 4), (4, 4), (4, 8))  # shades, and every which frame: until it is no more
+FRAMES = 40  # largest number of network calls shown
+TILE, GAP, BACKGROUND = 60, 2, "#ffffff"  # approximate size of a picture and gap between pictures, in pixels
+FRAME_MS, LAST_FRAME_MS = 100, 2500  # duration of a frame and of the last one, in milliseconds
+MAX_FILM_BYTES = 200_000  # largest size of a file, in bytes
+REDUCTIONS = (
+    (64, 1),
+    (16, 1),
+    (8, 1),
+    (8, 2),
+    (8, 3),
+    (8, 4),
+    (4, 4),
+    (4, 8),
+)  # (colours, keep every k-th frame)
 
 
 def film(
-    model: Any, n: int, sampler: Sampler | None = None, seed: int = 0, condition: Shaped[Tensor, "..."] | int | None = None,
-    frames: int = FRAMES, **options: Any,
-) -> list[Image.Image]:  # fmt: skip
-    """The frames of the very samples that `Model.sample` draws, one a column; the last shows them finished.
+    model: Any,
+    n: int,
+    sampler: Sampler | None = None,
+    seed: int = 0,
+    condition: Shaped[Tensor, "..."] | int | None = None,
+    frames: int = FRAMES,
+    **options: Any,
+) -> list[Image.Image]:
+    """The frames of an animation of `Model.sample` with the same arguments; the last frame shows the samples.
+
+    Each sample is a column.
 
     Arguments:
-        model: of diffusion, over pictures.
-        n, sampler, seed, condition: as of `Model.sample`.
-        frames: how many of the sampler's calls to show at most, evenly.
-        options: of `Model.sample`: indices, negative, precision.
+        model: diffusion model of pictures.
+        n, sampler, seed, condition: see `Model.sample`.
+        frames: largest number of network calls to show, evenly spaced.
+        options: further arguments of `Model.sample`: indices, negative, precision.
 
-    Errors: Unsupported for a model that takes no noise away, or draws no pictures.
+    Errors: Unsupported if the model is not a diffusion model or does not generate pictures.
     """
     if not hasattr(model.objective, "denoise"):
-        raise Unsupported(f"{type(model.objective).__name__} takes no noise away: there is no film of it; sample without one")
-    calls = _Calls(frames)
-    watched = _watched(sampler if sampler is not None else model.objective.sampler(), calls)
-    samples = model.sample(n, condition, watched, seed, batch=n, **options)
+        raise Unsupported(
+            f"a film requires a diffusion model, not {type(model.objective).__name__}; sample without a film"
+        )
+    recorder = _CallRecorder(frames)
+    recorded = _recorded(sampler if sampler is not None else model.objective.default_sampler(), recorder)
+    samples = model.sample(n, condition, recorded, seed, batch=n, **options)
     finished = samples.decode()
     if not isinstance(finished[0], Image.Image):
-        raise Unsupported(f"{type(model.representation).__name__} is of no pictures: there is no film of it; sample without one")
+        raise Unsupported(
+            f"a film requires a model of pictures, not {type(model.representation).__name__}; "
+            "sample without a film"
+        )
     with torch.no_grad():
-        shown = [[_pictures(model.representation, x.to(model.device)) for x in call] for call in calls.evenly()]
+        shown = [
+            [_pictures(model.representation, x.to(model.device)) for x in call]
+            for call in recorder.evenly_spaced()
+        ]
     return [_frame(rows) for rows in [*shown, [finished, finished]]]
 
 
-def save_film(frames: Sequence[Image.Image], path: str | Path, record: Mapping[str, Any] | None = None) -> Path:
-    """A GIF that goes round, the last frame at rest and in full shades, the others in as many as stay below `FULL`: noise packs badly.
+def save_film(
+    frames: Sequence[Image.Image], path: str | Path, record: Mapping[str, Any] | None = None
+) -> Path:
+    """Save an animation as a looping GIF that pauses on its last frame.
+
+    Colours and frames are reduced until the file is smaller than `MAX_FILM_BYTES` bytes, since noise
+    compresses badly; the last frame always keeps all 64 colours.
 
     Arguments:
-        frames: of one size.
+        frames: of equal size.
         path: of the file.
-        record: what made it, as JSON in the file's comment.
+        record: metadata, written as JSON to the comment of the file.
     """
     path, comment = Path(path), json.dumps(dict(record or {}), default=str).encode()
-    for shades, stride in THINNED:
-        kept = [*_reduced(frames[:-1:stride], shades), *_reduced(frames[-1:], THINNED[0][0])]
-        pace = [PACE * stride] * (len(kept) - 1) + [REST]
-        made = io.BytesIO()
-        kept[0].save(made, "GIF", save_all=True, append_images=kept[1:], duration=pace, loop=0, comment=comment)
-        if len(made.getbuffer()) < FULL:
+    for colours, stride in REDUCTIONS:
+        kept = [*_quantized(frames[:-1:stride], colours), *_quantized(frames[-1:], REDUCTIONS[0][0])]
+        durations = [FRAME_MS * stride] * (len(kept) - 1) + [LAST_FRAME_MS]
+        file = io.BytesIO()
+        kept[0].save(
+            file, "GIF", save_all=True, append_images=kept[1:], duration=durations, loop=0, comment=comment
+        )
+        if len(file.getbuffer()) < MAX_FILM_BYTES:
             break
-    write_bytes(path, made.getvalue())
+    write_bytes(path, file.getvalue())
     return path
 
 
-class _Calls:
-    """Of the calls of an objective every one, or every 2nd, 4th, ...: never more than twice as many as are wanted."""
+class _CallRecorder:
+    """Records every call of an objective, or every 2nd, 4th, ...: at most twice as many as are wanted."""
 
     def __init__(self, wanted: int):
         self.wanted, self.count, self.stride = wanted, 0, 1
         self.kept: list[tuple[Tensor, Tensor]] = []
 
-    def add(self, *seen: Tensor) -> None:
+    def add(self, x_t: Tensor, x_0: Tensor) -> None:
+        """Record a call, or skip it."""
         if self.count % self.stride == 0:
-            self.kept.append((seen[0].cpu(), seen[1].cpu()))
+            self.kept.append((x_t.cpu(), x_0.cpu()))
         self.count += 1
         if len(self.kept) == 2 * self.wanted:
             self.kept, self.stride = self.kept[::2], 2 * self.stride
 
-    def evenly(self) -> list[tuple[Tensor, Tensor]]:
-        """Those that are wanted, the first and the last that were kept among them."""
+    def evenly_spaced(self) -> list[tuple[Tensor, Tensor]]:
+        """At most `wanted` of the recorded calls, including the first and the last."""
         last, most = len(self.kept) - 1, self.wanted - 1
         return self.kept if last <= most else [self.kept[round(i * last / most)] for i in range(self.wanted)]
 
 
-class _Watching(Sampler):
-    """A sampler whose objective is watched."""
+class _RecordingSampler(Sampler):
+    """A sampler whose calls of the objective are recorded."""
 
-    def __init__(self, sampler: Any, calls: _Calls):
-        self.sampler, self.calls = sampler, calls
+    def __init__(self, sampler: Any, recorder: _CallRecorder):
+        self.sampler, self.recorder = sampler, recorder
 
-    def __call__(self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng) -> Shaped[Tensor, "b ..."]:
-        return self.sampler(_Watched(objective, self.calls), shape, context, rng)
+    def __call__(
+        self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng
+    ) -> Shaped[Tensor, "b ..."]:
+        return self.sampler(_RecordingObjective(objective, self.recorder), shape, context, rng)
 
 
-class _Watched:
-    """An objective whose calls are kept."""
+class _RecordingObjective:
+    """An objective whose calls of `denoise` are recorded."""
 
-    def __init__(self, objective: Any, calls: _Calls):
-        self.objective, self.seen = objective, calls
+    def __init__(self, objective: Any, recorder: _CallRecorder):
+        self.objective, self.recorder = objective, recorder
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.objective, name)
 
     def denoise(self, x_t: Float[Tensor, "b ..."], t: Real[Tensor, " b"], context: Context | None) -> Any:
-        found = self.objective.denoise(x_t, t, context)
+        prediction = self.objective.denoise(x_t, t, context)
         alpha, sigma = (expand_like(level(t), x_t) for level in (self.schedule.alpha, self.schedule.sigma))
-        self.seen.add(x_t / (alpha.square() + sigma.square()).sqrt(), found.x_0)
-        return found
+        self.recorder.add(x_t / (alpha.square() + sigma.square()).sqrt(), prediction.x_0)
+        return prediction
 
 
-def _watched(sampler: Any, calls: _Calls) -> Sampler:
-    """The sampler inside all guidance is the one that calls, and what it is told is what guidance made of it."""
+def _recorded(sampler: Any, recorder: _CallRecorder) -> Sampler:
+    """Wrap the innermost sampler, so that the recorded predictions include the guidance around it."""
     if isinstance(getattr(sampler, "sampler", None), Sampler):
-        return type(sampler)(**sampler.arguments | {"sampler": _watched(sampler.sampler, calls)})
-    return _Watching(sampler, calls)
+        return type(sampler)(**sampler.arguments | {"sampler": _recorded(sampler.sampler, recorder)})
+    return _RecordingSampler(sampler, recorder)
 
 
 def _pictures(representation: Any, x: Tensor) -> list[Image.Image]:
@@ -136,22 +170,22 @@ def _pictures(representation: Any, x: Tensor) -> list[Image.Image]:
 
 
 def _frame(rows: Sequence[Sequence[Image.Image]]) -> Image.Image:
-    """Rows below each other, each pixel a whole number of the frame's."""
-    zoom = max(1, round(SIDE / max(rows[0][0].size)))
-    wide, high = (side * zoom + GAP for side in rows[0][0].size)
-    page = Image.new("RGB", (len(rows[0]) * wide - GAP, len(rows) * high - GAP), PAPER)
+    """Tile rows of pictures, each enlarged by an integer factor."""
+    zoom = max(1, round(TILE / max(rows[0][0].size)))
+    width, height = (side * zoom + GAP for side in rows[0][0].size)
+    canvas = Image.new("RGB", (len(rows[0]) * width - GAP, len(rows) * height - GAP), BACKGROUND)
     for y, row in enumerate(rows):
         for x, picture in enumerate(row):
-            tile = picture.convert("RGB").resize((wide - GAP, high - GAP), Image.Resampling.NEAREST)
-            page.paste(tile, (x * wide, y * high))
-    return page
+            tile = picture.convert("RGB").resize((width - GAP, height - GAP), Image.Resampling.NEAREST)
+            canvas.paste(tile, (x * width, y * height))
+    return canvas
 
 
-def _reduced(frames: Sequence[Image.Image], shades: int) -> list[Image.Image]:
-    """All frames in the same few shades, so that nothing flickers."""
+def _quantized(frames: Sequence[Image.Image], colours: int) -> list[Image.Image]:
+    """Quantize all frames to one palette, so that the animation does not flicker."""
     width, height = frames[0].size
     strip = Image.new("RGB", (width, height * len(frames)))
     for i, frame in enumerate(frames):
         strip.paste(frame, (0, i * height))
-    palette = strip.quantize(shades)
+    palette = strip.quantize(colours)
     return [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]

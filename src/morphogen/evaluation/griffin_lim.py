@@ -1,10 +1,11 @@
-r"""Sound from its mel spectrogram without learning: the baseline that a vocoder must beat.
+r"""Griffin-Lim: invert a mel spectrogram without learning, the baseline for a vocoder.
 
-    |X|  from the mels: non-negative least squares, by multiplicative updates   S <- S (W^T m) / (W^T W S)
-    phase: begin anywhere, then again and again            X <- |X| Z / |Z|,   Z = spectrum(sound closest to X)
+    magnitude    non-negative least squares, multiplicative updates    S <- S (W^T m) / (W^T W S)
+    phase        iterated from a random phase                          X <- |X| Z / |Z|,   Z = stft(istft(X))
 
-Each round lowers the distance between |Z| and |X| (Griffin & Lim 1984, "Signal estimation from modified short-time Fourier transform");
-the updates are those of Lee & Seung (2001, "Algorithms for non-negative matrix factorization").
+Each iteration decreases the distance between |Z| and |X| (Griffin & Lim 1984, "Signal estimation from
+modified short-time Fourier transform"). The updates are those of Lee & Seung (2001, "Algorithms for
+non-negative matrix factorization").
 """
 
 __all__ = ["griffin_lim"]
@@ -17,36 +18,38 @@ from torch import Tensor
 
 from morphogen.conditioning.mel import MelSpectrogram
 from morphogen.numerics.randomness import Rng
-from morphogen.numerics.spectrum import from_spectrum, spectrum
+from morphogen.numerics.spectrum import istft, stft
 
 
 def griffin_lim(
-    frames: Float[Tensor, "b f m"], mel: MelSpectrogram, length: int, rounds: int = 100, seed: int = 0
+    frames: Float[Tensor, "b f m"], mel: MelSpectrogram, length: int, iterations: int = 100, seed: int = 0
 ) -> Float[Tensor, "b 1 t"]:
-    """The sound of log-mel frames.
+    """Waveform of a log-mel spectrogram.
 
     Arguments:
-        frames: [B, F, M].
-        mel: what made them.
-        length: samples of the sound.
-        rounds: of the phase.
-        seed: of the first phase, uniform.
+        frames: log-mel frames [B, F, M].
+        mel: the transform that produced the frames.
+        length: number of samples to return.
+        iterations: number of phase updates.
+        seed: of the initial phase, which is uniform.
     """
     magnitude = _magnitude(frames.double().exp(), mel.filters.double())
     b, f, k = magnitude.shape
-    whole = (f - 1) * mel.hop
+    full_length = (f - 1) * mel.hop
     phase = 2 * math.pi * Rng(seed, b, ("griffin-lim",)).uniform(f, k).to(magnitude)
     x = torch.polar(magnitude, phase)
-    for _ in range(rounds):
-        z = spectrum(from_spectrum(x, mel.window, mel.hop, whole), mel.window, mel.hop)
+    for _ in range(iterations):
+        z = stft(istft(x, mel.window, mel.hop, full_length), mel.window, mel.hop)
         x = magnitude * z / z.abs().clamp_min(1e-12)
-    return from_spectrum(x, mel.window, mel.hop, whole)[:, None, :length].float()
+    return istft(x, mel.window, mel.hop, full_length)[:, None, :length].float()
 
 
-def _magnitude(mels: Float[Tensor, "b f m"], filters: Float[Tensor, "m k"], rounds: int = 100) -> Float[Tensor, "b f k"]:
-    """The spectrum whose mels are closest to these, no number below zero."""
-    toward, gram = mels @ filters, filters.t() @ filters
-    s = toward.clone()
-    for _ in range(rounds):
-        s = s * toward / (s @ gram).clamp_min(1e-12)
+def _magnitude(
+    mels: Float[Tensor, "b f m"], filters: Float[Tensor, "m k"], iterations: int = 100
+) -> Float[Tensor, "b f k"]:
+    """The non-negative magnitude spectrum whose mel bands are closest to `mels`."""
+    target, gram = mels @ filters, filters.t() @ filters
+    s = target.clone()
+    for _ in range(iterations):
+        s = s * target / (s @ gram).clamp_min(1e-12)
     return s

@@ -1,13 +1,14 @@
-"""Held-out likelihood in bits per dimension: the one figure that compares families which have it.
+"""Held-out likelihood in bits per dimension, comparable between all families that have a likelihood.
 
     bits/dim = - sum_i log p(x_i) / (log 2 sum_i dims_i)
 
-over all rows together: rows of tokens spell more or fewer bytes, and the mean of their own bits/dim would favour the short ones.
-`kind` travels with the figure: a lower bound on the likelihood is an upper bound on bits/dim, and an estimate is neither. (Why
-likelihood and samples may disagree: Theis, van den Oord & Bethge 2016, "A note on the evaluation of generative models".)
+The sums run over all rows: rows of tokens decode to different numbers of bytes, and averaging bits/dim per
+row would overweight short rows. `kind` is part of the result: a lower bound on the likelihood is an upper
+bound on bits/dim, and an estimate is neither. Theis, van den Oord & Bethge 2016, "A note on the evaluation of
+generative models", explain why likelihood and sample quality can disagree.
 """
 
-__all__ = ["bits_per_dim", "spread"]
+__all__ = ["bits_per_dim", "evenly_spaced_indices"]
 
 import math
 from typing import TypedDict
@@ -16,16 +17,16 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from morphogen.compose import Staged
 from morphogen.contract import Unsupported
 from morphogen.data.dataset import Examples
 from morphogen.evaluation.intervals import mean
 from morphogen.model import Model
 from morphogen.rank import ALONE, Rank
+from morphogen.staged import Staged
 
 
 class BitsPerDim(TypedDict):
-    """Bits per subpixel or byte, with a 95 % interval over examples, and what kind of likelihood it comes from."""
+    """Bits per subpixel or byte with its 95 % interval, and the kind and measure of the likelihood."""
 
     kind: str
     measure: str
@@ -35,28 +36,34 @@ class BitsPerDim(TypedDict):
     n: int
 
 
-def bits_per_dim(model: Model | Staged, examples: Examples, n: int | None = None, seed: int = 0, rank: Rank = ALONE) -> BitsPerDim | None:
-    """The mean over n examples spread evenly over the part (all: None); None: the model has no likelihood.
+def bits_per_dim(
+    model: Model | Staged, examples: Examples, n: int | None = None, seed: int = 0, rank: Rank = ALONE
+) -> BitsPerDim | None:
+    """Bits/dim over n evenly spaced examples (None: all). Returns None if the model has no likelihood.
 
-    The interval is of that ratio over examples, linear in their deviations from it; where a row is a Monte Carlo average its error is
-    part of the rows' spread. Of several processes, all of which call this, each takes its share of the rows (`rank`), and all get the
-    figure.
+    The interval is that of the ratio over examples, by linearization. If the log-probability of a row is a
+    Monte Carlo estimate, its error is part of the variance between rows. With several processes, all of them
+    must call this; each evaluates its shard of the rows (`rank`), and all return the same result.
     """
-    rows = spread(len(examples), n)
+    rows = evenly_spaced_indices(len(examples), n)
     batch = examples[rows]
     try:
-        found = model.log_prob(batch.medium, batch.condition, seed=seed, indices=rows, rank=rank)
+        likelihood = model.log_prob(batch.medium, batch.condition, seed=seed, indices=rows, rank=rank)
     except Unsupported:
         return None
-    bits, dims = -found.nats.double() / math.log(2.0), found.dims.double()
+    bits, dims = -likelihood.nats.double() / math.log(2.0), likelihood.dims.double()
     ratio = bits.sum() / dims.sum()
-    figure = mean(ratio + (bits - ratio * dims) / dims.mean())
+    interval = mean(ratio + (bits - ratio * dims) / dims.mean())
     return {
-        "kind": found.kind, "measure": found.measure, "bits_per_dim": figure["value"],
-        "low": figure["low"], "high": figure["high"], "n": figure["n"],
-    }  # fmt: skip
+        "kind": likelihood.kind,
+        "measure": likelihood.measure,
+        "bits_per_dim": interval["value"],
+        "low": interval["low"],
+        "high": interval["high"],
+        "n": interval["n"],
+    }
 
 
-def spread(total: int, n: int | None = None) -> Int[Tensor, " n"]:
-    """n indices spread evenly over 0 .. total-1; all of them if n is None or too many."""
+def evenly_spaced_indices(total: int, n: int | None = None) -> Int[Tensor, " n"]:
+    """n indices spread evenly over 0 .. total-1; all of them if n is None or at least total."""
     return torch.arange(total) if n is None or n >= total else torch.arange(n) * total // n

@@ -1,15 +1,17 @@
-"""Does a model copy what it was trained on?
+"""Memorisation: the fraction of samples that are copies of training examples.
 
-A sample is called a copy where it lies nearer to a training example than all but one in a hundred fresh examples do:
+A sample counts as a copy if it is closer to a training example than 99 % of held-out examples are:
 
-    d(x) = min_i |x - train_i|,    copied = share of samples with d(x) < q,    q = 1 % quantile of d over held-out examples
+    d(x)   = min_i |x - train_i|
+    q      = 1 % quantile of d on held-out data
+    copied = fraction of samples with d(x) < q
 
-A model that draws from the true law has copied = 0.01; the held-out examples tell how near is near by chance (after Meehan
-et al. 2020). Pictures: Euclidean distance of pixels. Text: the share of the window, in
-its symbols, outside its longest piece found in training.
+A model that samples the data distribution has copied = 0.01: the held-out examples calibrate how close is
+close by chance (after Meehan et al. 2020). For pictures d is the Euclidean distance between pixels; for text
+it is the fraction of the window, in tokens, outside its longest common substring with the training text.
 """
 
-__all__ = ["memorisation", "nearest"]
+__all__ = ["memorisation", "nearest_distance"]
 
 from typing import TypedDict
 
@@ -18,14 +20,14 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from morphogen.data.dataset import Examples
-from morphogen.evaluation.intervals import share
-from morphogen.evaluation.substrings import longest_pieces
+from morphogen.evaluation.intervals import proportion
+from morphogen.evaluation.substrings import longest_common_substrings
 
 QUANTILE = 0.01
 
 
 class Memorisation(TypedDict):
-    """The share of copies with its 95 % interval; what chance gives; the distance below which a sample is a copy."""
+    """Fraction of copies with its 95 % interval, the fraction expected by chance, and the threshold of d."""
 
     value: float
     low: float
@@ -35,37 +37,44 @@ class Memorisation(TypedDict):
     threshold: float
 
 
-def memorisation(samples: Shaped[Tensor, " n *x"], train: Examples, heldout: Shaped[Tensor, " m *x"]) -> Memorisation:
-    """The share of samples that are copies.
+def memorisation(
+    samples: Shaped[Tensor, " n *x"], train: Examples, heldout: Shaped[Tensor, " m *x"]
+) -> Memorisation:
+    """The fraction of samples that are copies of training examples.
 
     Arguments:
-        samples: medium, as the model drew it.
-        train: what it was trained on, all of it.
-        heldout: medium of the same law that it never saw; some hundreds of rows make the quantile steady.
+        samples: generated medium.
+        train: the whole training set.
+        heldout: medium from the same distribution that was not trained on; a few hundred rows stabilize the
+            quantile.
     """
-    threshold = nearest(heldout, train).quantile(QUANTILE)
-    near = share(nearest(samples, train) < threshold)
-    return {**near, "chance": QUANTILE, "threshold": threshold.item()}  # type: ignore[typeddict-unknown-key]
+    threshold = nearest_distance(heldout, train).quantile(QUANTILE)
+    copied = proportion(nearest_distance(samples, train) < threshold)
+    chance: dict[str, float] = {"chance": QUANTILE, "threshold": threshold.item()}
+    return copied | chance  # type: ignore[return-value]
 
 
-def nearest(medium: Shaped[Tensor, "n ..."], train: Examples) -> Float[Tensor, " n"]:
+def nearest_distance(medium: Shaped[Tensor, "n ..."], train: Examples) -> Float[Tensor, " n"]:
     """Distance of each row to its nearest training example, fp64."""
     medium = medium.cpu()
-    seen = getattr(train, "seen", None)
-    return _pixels(medium, train) if seen is None else _unmatched(medium, seen)
+    text = getattr(train, "covered_tokens", None)
+    return _pixel_distance(medium, train) if text is None else _text_distance(medium, text)
 
 
-def _pixels(medium: Tensor, train: Examples) -> Tensor:
-    """Exact, 256 training examples at a time, so that memory does not grow with the data."""
-    best = torch.full((len(medium),), torch.inf, dtype=torch.float64)
+def _pixel_distance(medium: Tensor, train: Examples) -> Tensor:
+    """Exact Euclidean distance, in blocks of 256 training examples to bound the memory."""
+    nearest = torch.full((len(medium),), torch.inf, dtype=torch.float64)
     for rows in torch.arange(len(train)).split(256):
-        distance = torch.cdist(medium.flatten(1), train[rows].medium.flatten(1), compute_mode="donot_use_mm_for_euclid_dist")
-        best = torch.minimum(best, distance.amin(1).double())
-    return best
+        distance = torch.cdist(
+            medium.flatten(1), train[rows].medium.flatten(1), compute_mode="donot_use_mm_for_euclid_dist"
+        )
+        nearest = torch.minimum(nearest, distance.amin(1).double())
+    return nearest
 
 
-def _unmatched(medium: Tensor, seen: Tensor) -> Tensor:
-    """1 - longest common piece / length; a row that ends early has the length that it has."""
-    written = medium >= 0
-    nowhere = int(seen.max()) + 1  # behind the end of a row stands what no text has
-    return 1 - longest_pieces(torch.where(written, medium, nowhere), seen).double() / written.sum(1).clamp_min(1)
+def _text_distance(medium: Tensor, text: Tensor) -> Tensor:
+    """1 - longest common substring / length, where a row that ends early has its own length."""
+    present = medium >= 0
+    padding = int(text.max()) + 1  # a token that does not occur in the text
+    longest = longest_common_substrings(torch.where(present, medium, padding), text).double()
+    return 1 - longest / present.sum(1).clamp_min(1)

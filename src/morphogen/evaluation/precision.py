@@ -1,9 +1,10 @@
-r"""What fewer bytes cost: the same held-out rows, measured with the weights as they were trained and as they are held.
+r"""Cost of quantized weights: their likelihood on held-out rows compared with that of the trained weights.
 
-    extra = bits/dim(held) - bits/dim(trained),     perplexity(held) / perplexity(trained) = 2^extra
+    extra = bits/dim(quantized) - bits/dim(trained),     perplexity(quantized) / perplexity(trained) = 2^extra
 
-The rows are the same, so the interval is of their differences: a cost far smaller than the spread of the rows is still seen. No paper: a
-difference of two likelihoods.
+The interval is that of the paired differences, so costs far below the variance between rows are resolved.
+
+No paper: this is a difference of two likelihoods.
 """
 
 __all__ = ["PrecisionCost", "precision_cost"]
@@ -13,12 +14,12 @@ from typing import TypedDict
 from morphogen.contract import Batch
 from morphogen.evaluation.intervals import Interval, mean
 from morphogen.inference import Quantized
-from morphogen.inference.weights import Weights
+from morphogen.inference.packed import WeightFormat
 from morphogen.model import Model
 
 
 class PrecisionCost(TypedDict):
-    """Bits per dim with trained and with held weights, what the second has more, and the bytes of both."""
+    """Bits/dim with trained and with quantized weights (`held`), the difference, and both sizes in bytes."""
 
     trained: Interval
     held: Interval
@@ -27,21 +28,25 @@ class PrecisionCost(TypedDict):
     bytes_held: int
 
 
-def precision_cost(model: Model, weights: Weights, rows: Batch, seed: int = 0) -> PrecisionCost:
-    """What it costs to hold a model's matrices so.
+def precision_cost(model: Model, weights: WeightFormat, rows: Batch, seed: int = 0) -> PrecisionCost:
+    """Bits/dim lost, and bytes saved, by quantizing the weight matrices of a model.
 
     Arguments:
-        model: trained, with a likelihood.
-        weights: how its matrices are held.
-        rows: held-out ones.
-        seed: of the likelihood, where it is random: the same for both.
+        model: trained model with a likelihood.
+        weights: format to quantize its matrices to.
+        rows: held-out rows.
+        seed: of a stochastic likelihood; the same for both.
 
     Raises:
-        Unsupported: where the model has no likelihood.
+        Unsupported: if the model has no likelihood.
     """
-    light = Quantized(model, weights)
-    trained, held = (one.log_prob(rows.medium, rows.condition, seed).bits_per_dim for one in (model, light))
-    sizes = [sum(t.numel() * t.element_size() for t in one.state_dict().values()) for one in (model, light)]
+    models = (model, Quantized(model, weights))
+    trained, quantized = (m.log_prob(rows.medium, rows.condition, seed).bits_per_dim for m in models)
+    sizes = [sum(t.numel() * t.element_size() for t in m.state_dict().values()) for m in models]
     return {
-        "trained": mean(trained), "held": mean(held), "extra": mean(held - trained), "bytes_trained": sizes[0], "bytes_held": sizes[1],
-    }  # fmt: skip
+        "trained": mean(trained),
+        "held": mean(quantized),
+        "extra": mean(quantized - trained),
+        "bytes_trained": sizes[0],
+        "bytes_held": sizes[1],
+    }

@@ -1,15 +1,15 @@
-"""Everything that is measured of a set of samples, in one place and one order: the columns of every table.
+"""All sample-quality metrics of a set of samples: the columns of every table.
 
-frechet                              distance of laws in feature space
-precision, density                   do the samples look real?
-recall, coverage                     is everything real among them?
-memorised                            how many are copies of training examples?
-recognised                           of how many is the classifier that gives the features at least 0.9 sure?
+    frechet                Frechet distance in feature space
+    precision, density     fidelity: are the samples realistic?
+    recall, coverage       diversity: do the samples cover the data?
+    memorised              fraction of samples that are copies of training examples
+    recognised             fraction of samples that the feature classifier is at least 0.9 confident about
 
-No paper: each measure's own page says whose it is.
+No paper: each metric's own module has its reference.
 """
 
-__all__ = ["MEASURES", "SURE", "quality"]
+__all__ = ["CONFIDENT", "MEASURES", "quality"]
 
 from typing import Any
 
@@ -19,24 +19,31 @@ from torch import Tensor
 from morphogen.data.dataset import Dataset
 from morphogen.evaluation.features import Features
 from morphogen.evaluation.frechet import frechet_interval
-from morphogen.evaluation.intervals import share
+from morphogen.evaluation.intervals import proportion
 from morphogen.evaluation.memorisation import memorisation
 from morphogen.evaluation.precision_recall import precision_recall
 
 MEASURES = ("frechet", "precision", "recall", "density", "coverage", "memorised", "recognised")
-SURE = 0.9
-REFERENCE = 10_000  # training examples that samples are held against
+CONFIDENT = 0.9  # class probability above which a sample counts as recognised
+REFERENCE = 10_000  # largest number of training examples used as reference
 
 
-def quality(samples: Shaped[Tensor, "n ..."], data: Dataset, features: Features, seed: int = 0) -> dict[str, Any]:
-    """The measures of `samples` (the medium, as drawn) against the training data; each a value with its interval and n.
+def quality(
+    samples: Shaped[Tensor, "n ..."], data: Dataset, features: Features, seed: int = 0
+) -> dict[str, Any]:
+    """Metrics of generated samples (the medium) against the training data, each with its interval and n.
 
-    Distances of different tables compare only at equal n, in the same features. Precision to coverage hold n samples against n
-    training examples; copies are counted by a threshold from the valid part, so that the test part can be a row too.
+    Frechet distances are comparable between tables only for the same features and the same n. Precision,
+    recall, density and coverage compare n samples with n training examples. The threshold for copies comes
+    from the valid part, so that the test part can be evaluated as a row of real data. "recognised" is None
+    for features without a classifier.
     """
     real, fake = features(data.train.first(REFERENCE).medium), features(samples)
-    measured: dict[str, Any] = {"frechet": frechet_interval(real, fake, seed=seed), **precision_recall(real[: len(fake)], fake)}
-    measured["memorised"] = memorisation(samples, data.train, data.valid.first(REFERENCE).medium)
+    metrics: dict[str, Any] = {
+        "frechet": frechet_interval(real, fake, seed=seed),
+        **precision_recall(real[: len(fake)], fake),
+    }
+    metrics["memorised"] = memorisation(samples, data.train, data.valid.first(REFERENCE).medium)
     classify = getattr(features, "classify", None)
-    measured["recognised"] = None if classify is None else share(classify(samples).amax(1) >= SURE)
-    return measured
+    metrics["recognised"] = None if classify is None else proportion(classify(samples).amax(1) >= CONFIDENT)
+    return metrics

@@ -1,4 +1,7 @@
-"""The picture people look at: a labelled row of samples for each model, under a row of real data. No paper: a picture, not a measure."""
+"""Sample sheet: a labelled row of samples per model, below a row of real data.
+
+No paper: this is a visualization, not a metric.
+"""
 
 __all__ = ["sheet"]
 
@@ -11,39 +14,42 @@ from torch import Tensor
 from morphogen.representations.pixels import Pixels
 from morphogen.representations.text import Bytes
 
-PAPER, INK, FAINT = "#ffffff", "#1b1f24", "#d9dde2"
-TILE, GAP, MARGIN, BAND = 64, 4, 24, 14  # least side of a picture, between pictures, around the sheet, between rows
-SIZE = 18  # of the labels' letters
-PITCH, LINE, WIDTH = 6, 12, 80  # of text samples: width of a letter, height of a line, letters a line
+BACKGROUND, FOREGROUND, RULE = "#ffffff", "#1b1f24", "#d9dde2"
+TILE = 64  # smallest side of a picture, in pixels
+GAP, MARGIN, ROW_GAP = 4, 24, 14  # between pictures, around the sheet and between rows, in pixels
+FONT_SIZE = 18  # of the labels
+CHAR_WIDTH, LINE_HEIGHT, LINE_CHARS = 6, 12, 80  # of text samples: pixels, pixels, characters per line
 
 
-def sheet(rows: Mapping[str, Shaped[Tensor, "_ ..."] | Sequence[Image.Image | str]], columns: int = 20) -> Image.Image:
-    """One row a label, in the order given; a line sets the first (real data) apart from the rest.
+def sheet(
+    rows: Mapping[str, Shaped[Tensor, "_ ..."] | Sequence[Image.Image | str]], columns: int = 20
+) -> Image.Image:
+    """Draw one row per label, in the given order; a line separates the first (real data) from the others.
 
     Arguments:
-        rows: label -> samples: pictures (PIL, or the medium [N, C, H, W] in [-1, 1]) or texts (str, or bytes int64 [N, T]).
-            The label "" leaves no room for labels if it stands alone.
-        columns: pictures side by side; more of them go on the next line.
+        rows: label -> samples: pictures (PIL images, or the medium [N, C, H, W] in [-1, 1]) or texts
+            (strings, or bytes int64 [N, T]). No room is left for labels if "" is the only one.
+        columns: largest number of pictures side by side; more are wrapped.
     """
-    font = ImageFont.load_default(SIZE)
+    font = ImageFont.load_default(FONT_SIZE)
     strips = {label: _strip(_present(samples), columns) for label, samples in rows.items()}
     if not strips:
-        raise ValueError("nothing to show: rows is empty")
-    named = max(font.getlength(label) for label in strips)
-    left = MARGIN + (round(named) + MARGIN if named else 0)
+        raise ValueError("cannot draw a sheet: rows is empty")
+    label_width = max(font.getlength(label) for label in strips)
+    left = MARGIN + (round(label_width) + MARGIN if label_width else 0)
     width = left + max(strip.width for strip in strips.values()) + MARGIN
-    height = 2 * MARGIN + sum(max(strip.height, SIZE) + BAND for strip in strips.values()) - BAND + (BAND if len(strips) > 1 else 0)
-    page = Image.new("RGB", (width, height), PAPER)
-    pen, y = ImageDraw.Draw(page), MARGIN
+    row_heights = [max(strip.height, FONT_SIZE) for strip in strips.values()]
+    gaps = (len(strips) - 1) * ROW_GAP + (ROW_GAP if len(strips) > 1 else 0)
+    canvas = Image.new("RGB", (width, 2 * MARGIN + sum(row_heights) + gaps), BACKGROUND)
+    draw, y = ImageDraw.Draw(canvas), MARGIN
     for i, (label, strip) in enumerate(strips.items()):
         if i == 1:
-            pen.line([(MARGIN, y), (width - MARGIN - 1, y)], fill=FAINT, width=2)
-            y += BAND
-        tall = max(strip.height, SIZE)
-        pen.text((MARGIN, y + tall // 2), label, fill=INK, font=font, anchor="lm")
-        page.paste(strip, (left, y + (tall - strip.height) // 2))
-        y += tall + BAND
-    return page
+            draw.line([(MARGIN, y), (width - MARGIN - 1, y)], fill=RULE, width=2)
+            y += ROW_GAP
+        draw.text((MARGIN, y + row_heights[i] // 2), label, fill=FOREGROUND, font=font, anchor="lm")
+        canvas.paste(strip, (left, y + (row_heights[i] - strip.height) // 2))
+        y += row_heights[i] + ROW_GAP
+    return canvas
 
 
 def _present(samples: Tensor | Sequence[Image.Image | str]) -> list[Image.Image | str]:
@@ -56,37 +62,47 @@ def _present(samples: Tensor | Sequence[Image.Image | str]) -> list[Image.Image 
 
 def _strip(samples: list[Image.Image | str], columns: int) -> Image.Image:
     texts = [sample for sample in samples if isinstance(sample, str)]
-    return _written(texts) if texts else _tiled([s for s in samples if isinstance(s, Image.Image)], columns)
+    if texts:
+        return _text_strip(texts)
+    return _picture_strip([s for s in samples if isinstance(s, Image.Image)], columns)
 
 
-def _tiled(pictures: list[Image.Image], columns: int) -> Image.Image:
-    """Pictures side by side, each pixel a whole number of the sheet's, so that nothing is smoothed that the model drew."""
+def _picture_strip(pictures: list[Image.Image], columns: int) -> Image.Image:
+    """Pictures side by side, each enlarged by an integer factor without smoothing."""
     if not pictures:
-        return Image.new("RGB", (1, TILE), PAPER)
-    wide, high = max(p.width for p in pictures), max(p.height for p in pictures)
-    zoom = max(1, -(-TILE // max(wide, high)))
+        return Image.new("RGB", (1, TILE), BACKGROUND)
+    width, height = max(p.width for p in pictures), max(p.height for p in pictures)
+    zoom = max(1, -(-TILE // max(width, height)))
     columns = min(columns, len(pictures))
     lines = -(-len(pictures) // columns)
-    strip = Image.new("RGB", (columns * (wide * zoom + GAP) - GAP, lines * (high * zoom + GAP) - GAP), PAPER)
+    size = columns * (width * zoom + GAP) - GAP, lines * (height * zoom + GAP) - GAP
+    strip = Image.new("RGB", size, BACKGROUND)
     for i, picture in enumerate(pictures):
-        tile = picture.convert("RGB").resize((picture.width * zoom, picture.height * zoom), Image.Resampling.NEAREST)
-        strip.paste(tile, (i % columns * (wide * zoom + GAP), i // columns * (high * zoom + GAP)))
+        tile = picture.convert("RGB").resize(
+            (picture.width * zoom, picture.height * zoom), Image.Resampling.NEAREST
+        )
+        strip.paste(tile, (i % columns * (width * zoom + GAP), i // columns * (height * zoom + GAP)))
     return strip
 
 
-def _written(texts: list[str]) -> Image.Image:
-    """Texts in Pillow's fixed-width bitmap letters, doubled; a rule marks where each begins, line ends show as a pilcrow."""
-    lines = [(i == 0, shown[i : i + WIDTH]) for shown in map(_shown, texts) for i in range(0, max(1, len(shown)), WIDTH)]
+def _text_strip(texts: list[str]) -> Image.Image:
+    """Texts in Pillow's fixed-width bitmap font at double size; a bar marks the start of each text."""
+    lines = [
+        (i == 0, text[i : i + LINE_CHARS])
+        for text in map(_printable, texts)
+        for i in range(0, max(1, len(text)), LINE_CHARS)
+    ]
     font, indent = ImageFont.load_default_imagefont(), 6
-    strip = Image.new("RGB", (indent + max(len(line) for _, line in lines) * PITCH, len(lines) * LINE), PAPER)
-    pen = ImageDraw.Draw(strip)
-    for row, (begins, line) in enumerate(lines):
-        pen.text((indent, row * LINE), line, fill=INK, font=font)
-        if begins:
-            pen.line([(0, row * LINE + 1), (0, (row + 1) * LINE - 2)], fill=INK)
+    size = indent + max(len(line) for _, line in lines) * CHAR_WIDTH, len(lines) * LINE_HEIGHT
+    strip = Image.new("RGB", size, BACKGROUND)
+    draw = ImageDraw.Draw(strip)
+    for row, (first, line) in enumerate(lines):
+        draw.text((indent, row * LINE_HEIGHT), line, fill=FOREGROUND, font=font)
+        if first:
+            draw.line([(0, row * LINE_HEIGHT + 1), (0, (row + 1) * LINE_HEIGHT - 2)], fill=FOREGROUND)
     return strip.resize((strip.width * 2, strip.height * 2), Image.Resampling.NEAREST)
 
 
-def _shown(text: str) -> str:
-    """What the letters of the font (Latin-1) can show of a text."""
+def _printable(text: str) -> str:
+    """The text in the font's Latin-1 characters: newlines become pilcrows, other characters middle dots."""
     return "".join("\xb6" if c == "\n" else c if c.isprintable() and ord(c) < 256 else "\xb7" for c in text)

@@ -1,73 +1,76 @@
-r"""The longest piece of each row that stands somewhere in a text, by prefix doubling (Manber & Myers 1993; Karp, Miller & Rosenberg 1972).
+r"""Longest common substring of each row with a text, by prefix doubling.
 
-    r_0(i) = the symbol at i,     r_{k+1}(i) = rank of the pair (r_k(i), r_k(i + 2^k))
+Manber & Myers 1993; Karp, Miller & Rosenberg 1972.
 
-so that r_k(i) = r_k(j) where 2^k symbols from i on are those from j on. In the order of the last ranks the text's best match to a
-place stands beside it, before or after, and how far two places agree is read off the ranks, the longest stretch first. A sort for
-each k instead of a search for each piece: seconds where looking for one piece after another takes minutes.
+    r_0(i) = the token at i,     r_{k+1}(i) = rank of the pair (r_k(i), r_k(i + 2^k))
+
+so r_k(i) = r_k(j) if and only if the 2^k tokens from i equal those from j. In the order of the last ranks,
+the best match of a position in the text is its nearest predecessor or successor from the text; the length of
+the match follows from the ranks, largest k first. One sort per k replaces a search per substring: seconds
+instead of minutes.
 """
 
-__all__ = ["longest_pieces"]
+__all__ = ["longest_common_substrings"]
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
-AT_ONCE = 1 << 22  # symbols of text whose ranks are held at a time
+CHUNK = 1 << 22  # tokens of text that are ranked at a time
 
 
-def longest_pieces(rows: Int[Tensor, "n t"], text: Int[Tensor, " m"]) -> Int[Tensor, " n"]:
-    """Lengths, 0 .. T.
+def longest_common_substrings(rows: Int[Tensor, "n t"], text: Int[Tensor, " m"]) -> Int[Tensor, " n"]:
+    """Length of the longest common substring of each row with the text, 0 .. T.
 
     Arguments:
-        rows: symbols, 0 or more.
-        text: symbols; negative ones stand in no row, and so in no piece.
+        rows: non-negative tokens.
+        text: tokens; negative ones match nothing.
     """
     best = torch.zeros(len(rows), dtype=torch.long)
-    for start in range(0, len(text), AT_ONCE):
-        part = text[start : start + AT_ONCE + rows.shape[1] - 1]  # a piece may begin in this part and end in the next
-        best = torch.maximum(best, _longest(rows.long(), part.long()))
+    for start in range(0, len(text), CHUNK):
+        # chunks overlap, so that matches across a boundary are found
+        chunk = text[start : start + CHUNK + rows.shape[1] - 1]
+        best = torch.maximum(best, _longest(rows.long(), chunk.long()))
     return best
 
 
 def _longest(rows: Tensor, text: Tensor) -> Tensor:
-    text = torch.nn.functional.pad(text, (0, 1), value=-1)  # no row has it
-    end = rows.new_full((len(rows), 1), int(max(text.max(), rows.max())) + 1)  # no text has it
-    ranks = _ranks(torch.cat([text, torch.cat([rows, end], 1).flatten()]), rows.shape[1])
+    text = torch.nn.functional.pad(text, (0, 1), value=-1)  # a separator that occurs in no row
+    separator = rows.new_full((len(rows), 1), int(max(text.max(), rows.max())) + 1)  # occurs in no text
+    ranks = _ranks(torch.cat([text, torch.cat([rows, separator], 1).flatten()]), rows.shape[1])
     order = torch.argsort(ranks[-1])
-    at = torch.arange(len(order))
-    of_text = torch.where(order < len(text), at, -1)
-    before = of_text.cummax(0).values
-    after = torch.where(order < len(text), at, len(order)).flip(0).cummin(0).values.flip(0)
-    asked = order >= len(text)
-    place, lengths = order[asked], torch.zeros(len(order) - len(text), dtype=torch.long)
-    for neighbour in (before[asked], after[asked]):
-        there = (neighbour >= 0) & (neighbour < len(order))
-        agreed = _agreement(ranks, place[there], order[neighbour[there]])
-        lengths[there] = torch.maximum(lengths[there], agreed)
-    of_place = torch.empty_like(lengths)
-    of_place[place - len(text)] = lengths
-    return of_place.view(len(rows), -1).amax(1)
+    index = torch.arange(len(order))
+    in_text = order < len(text)
+    previous = torch.where(in_text, index, -1).cummax(0).values
+    following = torch.where(in_text, index, len(order)).flip(0).cummin(0).values.flip(0)
+    position, lengths = order[~in_text], torch.zeros(len(order) - len(text), dtype=torch.long)
+    for neighbour in (previous[~in_text], following[~in_text]):
+        exists = (neighbour >= 0) & (neighbour < len(order))
+        matched = _match_length(ranks, position[exists], order[neighbour[exists]])
+        lengths[exists] = torch.maximum(lengths[exists], matched)
+    by_position = torch.empty_like(lengths)
+    by_position[position - len(text)] = lengths
+    return by_position.view(len(rows), -1).amax(1)
 
 
-def _ranks(symbols: Tensor, length: int) -> list[Tensor]:
-    """r_0, r_1, ... up to the first whose 2^k symbols are `length` or more; beyond the end stands nothing, which is rank 0."""
-    ranks = [symbols.unique(return_inverse=True)[1] + 1]
+def _ranks(tokens: Tensor, length: int) -> list[Tensor]:
+    """r_0, r_1, ..., up to the first that spans `length` tokens; positions beyond the end have rank 0."""
+    ranks = [tokens.unique(return_inverse=True)[1] + 1]
     while 1 << (len(ranks) - 1) < length:
-        behind = torch.zeros_like(symbols)
+        second = torch.zeros_like(tokens)
         shift = 1 << (len(ranks) - 1)
-        behind[:-shift] = ranks[-1][shift:]
-        ranks.append((ranks[-1] * (len(symbols) + 1) + behind).unique(return_inverse=True)[1] + 1)
+        second[:-shift] = ranks[-1][shift:]
+        ranks.append((ranks[-1] * (len(tokens) + 1) + second).unique(return_inverse=True)[1] + 1)
     return ranks
 
 
-def _agreement(ranks: list[Tensor], i: Tensor, j: Tensor) -> Tensor:
-    """How many symbols from i on are those from j on."""
-    agreed = torch.zeros_like(i)
+def _match_length(ranks: list[Tensor], i: Tensor, j: Tensor) -> Tensor:
+    """Number of equal tokens from positions i and j."""
+    matched = torch.zeros_like(i)
     for k in reversed(range(len(ranks))):
         size = len(ranks[k])
-        left, right = i + agreed, j + agreed
+        left, right = i + matched, j + matched
         inside = (left < size) & (right < size)
         same = inside & (ranks[k][left.clamp_max(size - 1)] == ranks[k][right.clamp_max(size - 1)])
-        agreed = agreed + (same << k)
-    return agreed
+        matched = matched + (same << k)
+    return matched

@@ -1,12 +1,13 @@
-r"""How near a translation is to another person's: BLEU, as sacrebleu counts it.
+r"""BLEU of translations, as computed by sacrebleu.
 
     BLEU = 100 min(1, e^(1 - r/c)) (prod_(n=1..4) p_n)^(1/4)
 
-p_n: the share of n-grams of words that stand in the reference too; c, r: words written, words of the references. The signature says
-which tokenisation and smoothing it was, without which a BLEU means nothing.
+p_n is the fraction of word n-grams of the translation that occur in the reference; c and r are the numbers of
+words of the translations and of the references. The signature records the tokenization and smoothing, without
+which BLEU scores are not comparable.
 
-References: BLEU, a method for automatic evaluation of machine translation, Papineni, Roukos, Ward & Zhu, 2002; A call for clarity in
-reporting BLEU scores, Post, 2018.
+References: BLEU, a method for automatic evaluation of machine translation, Papineni, Roukos, Ward & Zhu,
+2002; A call for clarity in reporting BLEU scores, Post, 2018.
 """
 
 __all__ = ["Bleu", "bleu"]
@@ -21,7 +22,7 @@ from morphogen.evaluation.intervals import bootstrap
 
 
 class Bleu(TypedDict):
-    """0 .. 100, its 95 % interval over sentences, how many they are, and the signature."""
+    """BLEU in 0 .. 100, its 95 % interval over sentences, the number of sentences, and the signature."""
 
     value: float
     low: float
@@ -30,31 +31,43 @@ class Bleu(TypedDict):
     signature: str
 
 
-def bleu(written: Sequence[str], references: Sequence[str]) -> Bleu:
-    """BLEU of the whole, by sacrebleu's defaults.
+def bleu(translations: Sequence[str], references: Sequence[str]) -> Bleu:
+    """Corpus BLEU with sacrebleu's default settings.
 
     Arguments:
-        written: a text each.
-        references: what each should be, one a text.
+        translations: one text per source sentence.
+        references: one reference per translation.
 
-    Errors: Unsupported without sacrebleu; ValueError where the two are not equally many, or none.
+    Errors: Unsupported without sacrebleu; ValueError for unequal numbers of texts, or none.
     """
     try:
         from sacrebleu.metrics.bleu import BLEU
     except ImportError:
-        raise Unsupported("BLEU is counted by the package sacrebleu; install it: pip install 'morphogen[text]'") from None
-    if len(written) != len(references) or not written:
-        raise ValueError(f"{len(written)} texts beside {len(references)} references; give one of each, and at least one")
+        raise Unsupported(
+            "BLEU requires the package sacrebleu; install it: pip install 'morphogen[text]'"
+        ) from None
+    if len(translations) != len(references) or not translations:
+        raise ValueError(
+            f"BLEU requires one reference per translation and at least one pair, got {len(translations)} "
+            f"translations and {len(references)} references"
+        )
     metric = BLEU(effective_order=True)
-    scores = [metric.sentence_score(text, [reference]) for text, reference in zip(written, references, strict=True)]
+    scores = [
+        metric.sentence_score(text, [reference])
+        for text, reference in zip(translations, references, strict=True)
+    ]
     counts = torch.tensor([[*score.counts, *score.totals, score.sys_len, score.ref_len] for score in scores])
 
-    def of(rows: torch.Tensor) -> float:
-        *ngrams, written_words, words = rows.sum(0).tolist()
-        return BLEU.compute_bleu(ngrams[:4], ngrams[4:], written_words, words).score
+    def corpus_bleu(rows: torch.Tensor) -> float:
+        *ngrams, words, reference_words = rows.sum(0).tolist()
+        return BLEU.compute_bleu(ngrams[:4], ngrams[4:], words, reference_words).score
 
-    found, whole = bootstrap(of, (counts,), least=0.0), BLEU()
-    whole.corpus_score(written[:1], [references[:1]])  # how many references there are stands in the signature
+    interval, corpus = bootstrap(corpus_bleu, (counts,), minimum=0.0), BLEU()
+    corpus.corpus_score(translations[:1], [references[:1]])  # the signature includes the number of references
     return {
-        "value": found["value"], "low": found["low"], "high": found["high"], "n": found["n"], "signature": str(whole.get_signature()),
-    }  # fmt: skip
+        "value": interval["value"],
+        "low": interval["low"],
+        "high": interval["high"],
+        "n": interval["n"],
+        "signature": str(corpus.get_signature()),
+    }

@@ -1,21 +1,21 @@
-"""Models that only answer: matrices in fewer bytes and in the order that a step reads them, compiled steps, conversations, edits."""
+"""Inference: quantized weights, compiled decoding, chat conversations and picture editing."""
 
 __all__ = [
     "BFloat16",
     "Conversation",
-    "Inpainted",
+    "DDIMTranslate",
+    "Inpaint",
     "Int8",
     "Quantized",
-    "Redrawn",
-    "Translated",
+    "SDEdit",
     "compile_steps",
     "edit",
-    "lay_out",
+    "prepack_weights",
 ]
 
 from morphogen.inference.compiled import compile_steps
 from morphogen.inference.conversation import Conversation
-from morphogen.inference.editing import Inpainted, Redrawn, Translated, edit
-from morphogen.inference.layout import lay_out
+from morphogen.inference.editing import DDIMTranslate, Inpaint, SDEdit, edit
+from morphogen.inference.packed import BFloat16, Int8
+from morphogen.inference.prepack import prepack_weights
 from morphogen.inference.quantized import Quantized
-from morphogen.inference.weights import BFloat16, Int8

@@ -1,14 +1,14 @@
-"""Pictures edited by a trained model of diffusion, in several variants of each.
+"""Picture editing with a trained diffusion model, in several variants per picture.
 
-    Inpainted     a part is drawn anew, the rest is the picture's own, to the bit        (RePaint, Lugmayr et al. 2022)
-    Redrawn       the whole is, and what is left of it is a matter of strength           (SDEdit, Meng et al. 2022)
-    Translated    it becomes of another class: its own noise, drawn as that              (Su et al. 2023)
+    Inpaint         a masked part is drawn anew; the rest is kept exactly       (RePaint, Lugmayr et al. 2022)
+    SDEdit          the whole is redrawn; the strength sets how much is kept    (SDEdit, Meng et al. 2022)
+    DDIMTranslate   the picture's own noise is decoded as another class         (Su et al. 2023)
 
-Variant v of a picture is a function of (seed, v) and of the picture alone, whatever stands beside it. How they are done stands in
-`families/diffusion/editing.py`.
+Variant v of a picture depends on (seed, v) and on the picture only. `families/diffusion/editing.py` has the
+algorithms.
 """
 
-__all__ = ["Change", "Inpainted", "Redrawn", "Translated", "edit", "picture_shape"]
+__all__ = ["DDIMTranslate", "Edit", "Inpaint", "SDEdit", "edit", "picture_shape"]
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -21,181 +21,216 @@ from torch import Tensor
 from morphogen.component import ConfigError
 from morphogen.conditioning.guidance import Guided
 from morphogen.contract import Context, Sampler, Unsupported
-from morphogen.families.diffusion import DDIM, DDPM, inpaint, redraw, translate
-from morphogen.model import Samples, evaluating
+from morphogen.families.diffusion import DDIM, DDPM, ddim_translate, inpaint, sdedit
+from morphogen.model import evaluating, with_negative
 from morphogen.numerics.randomness import Rng
+from morphogen.samples import Samples
 
-BATCH = 64  # rows drawn at a time
-STEPS = 100  # of a part drawn anew, where the model's own sampler looks more than once an interval; of the way to the noise and back
+BATCH = 64  # rows processed at a time
+STEPS = 100  # of inpainting where the default sampler is a multi-call solver; of DDIM inversion and decoding
 
 
-class Change(ABC):
-    """What becomes of pictures."""
+class Edit(ABC):
+    """An edit of pictures."""
 
-    def own_sampler(self, model: Any) -> Sampler:
-        """The paper's."""
-        return model.objective.sampler()
+    def default_sampler(self, model: Any) -> Sampler:
+        """The objective's default sampler."""
+        return model.objective.default_sampler()
 
     def check(self, model: Any, condition: int | None) -> None:
-        """Errors: ConfigError for what does not fit the model's pictures, or what they are to become."""
+        """Check that the edit fits the model and the condition. Errors: ConfigError."""
 
     @abstractmethod
-    def draw(self, model: Any, x: Float[Tensor, "b ..."], context: Context | None, rng: Rng, sampler: Sampler) -> Float[Tensor, "b ..."]:
-        """x, changed."""
+    def apply(
+        self, model: Any, x: Float[Tensor, "b ..."], context: Context | None, rng: Rng, sampler: Sampler
+    ) -> Float[Tensor, "b ..."]:
+        """The edited x."""
 
-    def whole(self, drawn: Float[Tensor, "n c h w"], given: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-        """The pictures that come out, of what was drawn and what was given."""
-        return drawn
+    def composite(
+        self, edited: Float[Tensor, "n c h w"], given: Float[Tensor, "n c h w"]
+    ) -> Float[Tensor, "n c h w"]:
+        """The final pictures, from the edited and the given ones."""
+        return edited
 
     @property
     @abstractmethod
-    def told(self) -> dict[str, Any]:
-        """What is written down of it."""
+    def record(self) -> dict[str, Any]:
+        """The settings of the edit, as JSON."""
 
 
 @dataclass(frozen=True)
-class Inpainted(Change):
-    """A part is drawn anew.
+class Inpaint(Edit):
+    """Redraw a masked part of the picture.
 
     Arguments:
-        mask: where, [H, W].
+        mask: True where to redraw, [H, W].
     """
 
     mask: Bool[Tensor, "h w"]
 
-    def own_sampler(self, model: Any) -> Sampler:
-        """The paper's, or, where that looks more than once an interval, steps of a chain (Ho, Jain & Abbeel 2020)."""
-        own = model.objective.sampler()
-        return DDPM(STEPS, clip=own.clip) if getattr(own, "extra", False) else own
+    def default_sampler(self, model: Any) -> Sampler:
+        """The objective's default sampler, or DDPM if that makes several calls per interval."""
+        default = model.objective.default_sampler()
+        return DDPM(STEPS, clip=default.clip) if getattr(default, "extra_calls_per_step", 0) else default
 
     def check(self, model: Any, condition: int | None) -> None:
         shape = picture_shape(model)
         if tuple(self.mask.shape) != shape[1:]:
-            raise ConfigError(f"edit: a mask of {list(self.mask.shape)}; give one of the pictures' size, {list(shape[1:])}")
+            size = list(self.mask.shape)
+            raise ConfigError(f"edit: the mask is {size}; give one of the pictures' size, {list(shape[1:])}")
         if tuple(model.representation.shape) != shape:
-            raise Unsupported(f"{type(model.representation).__name__} has no pixels to keep; give a strength instead of a mask")
+            raise Unsupported(
+                f"{type(model.representation).__name__} cannot keep single pixels; "
+                "give a strength instead of a mask"
+            )
 
-    def draw(self, model: Any, x: Float[Tensor, "b ..."], context: Context | None, rng: Rng, sampler: Sampler) -> Float[Tensor, "b ..."]:
+    def apply(
+        self, model: Any, x: Float[Tensor, "b ..."], context: Context | None, rng: Rng, sampler: Sampler
+    ) -> Float[Tensor, "b ..."]:
         return inpaint(model.objective, x, ~self.mask.to(x.device), context, rng, sampler)
 
-    def whole(self, drawn: Float[Tensor, "n c h w"], given: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-        return torch.where(self.mask.to(given.device), drawn, given)
+    def composite(
+        self, edited: Float[Tensor, "n c h w"], given: Float[Tensor, "n c h w"]
+    ) -> Float[Tensor, "n c h w"]:
+        return torch.where(self.mask.to(given.device), edited, given)
 
     @property
-    def told(self) -> dict[str, Any]:
-        return {"drawn_anew": float(self.mask.float().mean())}
+    def record(self) -> dict[str, Any]:
+        return {"redrawn_fraction": float(self.mask.float().mean())}
 
 
 @dataclass(frozen=True)
-class Redrawn(Change):
-    """The whole is drawn anew from a share of the way.
+class SDEdit(Edit):
+    """Add noise to the picture, then denoise it.
 
     Arguments:
-        strength: from 0, not at all, to 1, with nothing left of the picture.
+        strength: fraction of the sampling steps, from 0 (no change) to 1 (nothing is kept).
     """
 
     strength: float
 
-    def draw(self, model: Any, x: Float[Tensor, "b ..."], context: Context | None, rng: Rng, sampler: Sampler) -> Float[Tensor, "b ..."]:
-        return redraw(model.objective, x, self.strength, context, rng, sampler)
+    def apply(
+        self, model: Any, x: Float[Tensor, "b ..."], context: Context | None, rng: Rng, sampler: Sampler
+    ) -> Float[Tensor, "b ..."]:
+        return sdedit(model.objective, x, self.strength, context, rng, sampler)
 
     @property
-    def told(self) -> dict[str, Any]:
+    def record(self) -> dict[str, Any]:
         return {"strength": self.strength}
 
 
 @dataclass(frozen=True)
-class Translated(Change):
-    """What is of one class becomes of another.
+class DDIMTranslate(Edit):
+    """Invert the picture as one class and decode its noise as another.
 
     Arguments:
-        was: the class it is of.
+        source_class: class of the given pictures.
     """
 
-    was: int
+    source_class: int
 
-    def own_sampler(self, model: Any) -> Sampler:
-        """DDIM, whose way down is the way up again (Song, Meng & Ermon 2021)."""
+    def default_sampler(self, model: Any) -> Sampler:
+        """DDIM, whose deterministic steps can be inverted (Song, Meng & Ermon 2021)."""
         process = model.objective.schedule
-        return DDIM(STEPS if process.clock.is_floating_point else min(STEPS, int(process.last)))
+        return DDIM(STEPS if process.time_dtype.is_floating_point else min(STEPS, int(process.t_max)))
 
     def check(self, model: Any, condition: int | None) -> None:
         if model.conditioner is None:
-            raise ConfigError(f"edit: pictures of class {self.was}: the model knows no classes; redraw them by a strength instead")
+            raise ConfigError(
+                f"edit: source class {self.source_class}: the model has no classes; use a strength instead"
+            )
         if condition is None:
-            raise ConfigError(f"edit: pictures of class {self.was} are to become of another; give it as the condition")
+            raise ConfigError(
+                f"edit: source class {self.source_class} needs a target; give another class as the condition"
+            )
 
-    def draw(self, model: Any, x: Float[Tensor, "b ..."], context: Context | None, rng: Rng, sampler: Sampler) -> Float[Tensor, "b ..."]:
-        was = model.context(torch.full((len(x),), self.was, device=x.device))
-        return translate(model.objective, x, was, context, rng, sampler)
+    def apply(
+        self, model: Any, x: Float[Tensor, "b ..."], context: Context | None, rng: Rng, sampler: Sampler
+    ) -> Float[Tensor, "b ..."]:
+        source = model.context(torch.full((len(x),), self.source_class, device=x.device))
+        return ddim_translate(model.objective, x, source, context, rng, sampler)
 
     @property
-    def told(self) -> dict[str, Any]:
-        return {"was": self.was}
+    def record(self) -> dict[str, Any]:
+        return {"source_class": self.source_class}
 
 
 def edit(
-    model: Any, pictures: Float[Tensor, "b c h w"], change: Change, n: int = 4, condition: int | None = None,
+    model: Any, pictures: Float[Tensor, "b c h w"], change: Edit, n: int = 4, condition: int | None = None,
     sampler: Any = None, seed: int = 0, negative: int | None = None,
 ) -> Samples:  # fmt: skip
-    """n variants of each picture, those of the first picture first.
+    """Edit pictures; returns n variants per picture, in the order of the pictures.
 
     Arguments:
-        model: of diffusion, over pictures.
-        pictures: in [-1, 1], as it draws them.
-        change: what becomes of them.
-        n: variants of each.
-        condition: the class they are to become of; None: what the picture says, or, of a model that never went without, one drawn for each.
-        sampler: of diffusion, guided or not; None: the change's own.
-        seed: of all randomness.
-        negative: a class that guidance pushes away from, in the place of none.
+        model: a diffusion model of pictures.
+        pictures: in [-1, 1], [B, C, H, W], of the model's shape.
+        change: the edit.
+        n: variants per picture.
+        condition: target class; None: unconditional, or random classes for a model trained without condition
+            dropout.
+        sampler: a diffusion sampler, with or without guidance; None: the default of the edit.
+        seed: random seed.
+        negative: a class that guidance uses in place of the null condition.
 
-    Errors: Unsupported for another model; ConfigError for pictures of another shape, guidance without a condition, a negative without
-    guidance, and what the change refuses.
+    Errors: Unsupported for other models; ConfigError for pictures of another shape, guidance without a
+        condition, or
+    `negative` without guidance.
     """
     shape = picture_shape(model)
     if tuple(pictures.shape[1:]) != shape or not len(pictures):
-        raise ConfigError(f"edit: pictures of {list(pictures.shape)}; give one or more as the model draws them, {list(shape)}")
+        raise ConfigError(
+            f"edit: the pictures have shape {list(pictures.shape)}; give one or more of shape {list(shape)}"
+        )
     change.check(model, condition)
-    sampler = sampler if sampler is not None else change.own_sampler(model)
+    sampler = sampler if sampler is not None else change.default_sampler(model)
     given = pictures.to(model.device).repeat_interleave(n, 0)
     rng, parts = Rng(seed, torch.arange(n).repeat(len(pictures)), ("edit",)).to(model.device), []
     with evaluating(model), torch.no_grad():
-        asked, context = _asked(model, condition, negative, sampler, rng)
+        conditions, context = _conditions(model, condition, negative, sampler, rng)
         x = model.representation.encode(given, rng.fork("encode")).x
         for rows in torch.arange(len(x), device=x.device).split(BATCH):
-            seen = None if context is None else context[rows]
-            parts.append(change.draw(model, x[rows], seen, rng.fork("x")[rows], sampler))
-        medium = change.whole(model.representation.decode(torch.cat(parts)), given)
-    made_by = {"seed": seed, "indices": list(range(len(given))), "variants": n, "sampler": repr(sampler)} | change.told
-    return Samples(medium, asked, model.representation, made_by | ({} if negative is None else {"negative": negative}))
+            context_of_rows = None if context is None else context[rows]
+            parts.append(change.apply(model, x[rows], context_of_rows, rng.fork("x")[rows], sampler))
+        medium = change.composite(model.representation.decode(torch.cat(parts)), given)
+    settings = {"seed": seed, "indices": list(range(len(given))), "variants": n, "sampler": repr(sampler)}
+    settings |= change.record | ({} if negative is None else {"negative": negative})
+    return Samples(medium, conditions, model.representation, settings)
 
 
 def picture_shape(model: Any) -> tuple[int, int, int]:
-    """Channels, height and width of the pictures that the model edits. Errors: Unsupported for a model that edits none."""
+    """(C, H, W) of the pictures that a model can edit. Errors: Unsupported if it can edit none."""
     if not hasattr(model.objective, "denoise"):
         name = type(model.objective).__name__
-        raise Unsupported(f"{name} takes no noise away and edits no pictures; train a model of diffusion: morphogen train ddpm")
+        raise Unsupported(f"{name} cannot edit pictures, only diffusion models can: morphogen train ddpm")
     representation = model.representation
-    while hasattr(representation, "first"):  # latents: the pictures are those of the first stage
-        representation = representation.first.representation
+    while hasattr(representation, "first"):  # latents: the pictures of the first stage
+        representation = representation.first_stage.representation
     if len(representation.shape) != 3:
-        raise Unsupported(f"{type(representation).__name__} is of no pictures, and only pictures are edited; draw samples instead")
+        raise Unsupported(
+            f"only pictures can be edited, and {type(representation).__name__} represents another medium"
+        )
     return tuple(representation.shape)
 
 
-def _asked(model: Any, condition: int | None, negative: int | None, sampler: Any, rng: Rng) -> tuple[Tensor | None, Context | None]:
-    """What each variant is asked to be, and what the network sees of it."""
+def _conditions(
+    model: Any, condition: int | None, negative: int | None, sampler: Any, rng: Rng
+) -> tuple[Tensor | None, Context | None]:
+    """The condition of each variant and its context."""
     if condition is None and isinstance(sampler, Guided):
-        raise ConfigError("guidance needs a condition to guide towards; give one, or edit without guidance")
+        raise ConfigError("guidance requires a condition: give one, or edit without guidance")
     if model.conditioner is None:
         if condition is not None:
-            raise ConfigError(f"condition {condition}: the model was trained without conditions; leave it out")
+            raise ConfigError(f"condition {condition}: the model was trained without conditions; omit it")
         return None, None
-    asked = model.conditioner.draw(rng.fork("draw")) if condition is None else torch.full((len(rng),), condition, device=rng.rows.device)
-    if asked is None:
+    if condition is None:
+        conditions = model.conditioner.sample_condition(rng.fork("draw"))
+    else:
+        conditions = torch.full((len(rng),), condition, device=rng.rows.device)
+    if conditions is None:
         return None, None
-    context = model.context(asked)
+    context = model.context(conditions)
     if condition is None and context.null is not None:
         return None, context.null
-    return asked, context if negative is None else model.away_from(context, torch.full_like(asked, negative), sampler)
+    if negative is not None:
+        context = with_negative(model, context, torch.full_like(conditions, negative), sampler)
+    return conditions, context

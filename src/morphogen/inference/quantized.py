@@ -1,9 +1,10 @@
-"""A trained model in fewer bytes, under the contract of the model: it samples and measures, and is not trained.
+"""Quantized models: trained models with smaller weight matrices, for sampling and evaluation only.
 
-    light = Quantized(model, Int8());  light.sample(...), light.log_prob(...);  save(light, "folder")
+    quantized = Quantized(model, Int8())
+    quantized.sample(...), quantized.log_prob(...);  save(quantized, "folder")
 
-Linear layers, convolutions and embeddings, wherever they stand in the model, hold their matrices as `weights` says; all else is copied as
-it is. What it costs is a figure and not a promise: `evaluation.precision.precision_cost`.
+All linear layers, convolutions and embeddings are stored in the given weight format; everything else is
+copied. `evaluation.precision.precision_cost` measures the loss in likelihood.
 """
 
 __all__ = ["Quantized"]
@@ -15,71 +16,83 @@ import torch
 from torch import nn
 
 from morphogen.component import Component
-from morphogen.contract import Batch, Boundary, Conditioner, Likelihood, Losses, Objective, Representation, Unsupported
-from morphogen.inference.weights import HeldConvolution, HeldEmbedding, HeldLinear, Weights
-from morphogen.model import Model, Samples
+from morphogen.contract import (
+    Batch,
+    Boundary,
+    Conditioner,
+    Likelihood,
+    Losses,
+    Objective,
+    Representation,
+    Unsupported,
+)
+from morphogen.inference.packed import PackedConv, PackedEmbedding, PackedLinear, WeightFormat
+from morphogen.model import Model
 from morphogen.numerics.randomness import Rng
+from morphogen.samples import Samples
 
 
 class Quantized(Component, Boundary):
-    """A model whose matrices are held in fewer bytes; the one it is made of stays as it was.
+    """A copy of a model with quantized weight matrices.
 
     Arguments:
-        model: trained.
-        weights: how its matrices are held (`BFloat16()`, `Int8()`).
+        model: the trained model; it is not changed.
+        weights: format of the matrices (`BFloat16()`, `Int8()`).
     """
 
-    def __init__(self, model: Model, weights: Weights):
+    def __init__(self, model: Model, weights: WeightFormat):
         super().__init__()
-        self.model, self.weights = _held(model, weights), weights
+        self.model, self.weights = _packed(model, weights), weights
         self.requires_grad_(False)
         self.eval()
 
     @property
     def objective(self) -> Objective:
-        """The model's, its networks lighter."""
+        """The model's objective, with quantized networks."""
         return self.model.objective
 
     @property
     def representation(self) -> Representation:
-        """The model's."""
+        """The model's representation."""
         return self.model.representation
 
     @property
     def conditioner(self) -> Conditioner | None:
-        """The model's."""
+        """The model's conditioner."""
         return self.model.conditioner
 
     @property
     def device(self) -> torch.device:
-        """Where its numbers lie."""
+        """Device of the weights."""
         return self.model.device
 
     @property
     def bytes(self) -> int:
-        """What its numbers take."""
+        """Size of the weights in bytes."""
         return sum(tensor.numel() * tensor.element_size() for tensor in self.state_dict().values())
 
     def forward(self, batch: Batch, rng: Rng, player: str) -> Losses:
-        raise Unsupported("a Quantized model is not trained; train the model that it was made of, and quantise that again")
+        raise Unsupported(
+            "a Quantized model cannot be trained; train the original model and quantize it again"
+        )
 
     def sample(self, *arguments: Any, **options: Any) -> Samples:
-        """As `Model.sample`."""
+        """See `Model.sample`."""
         return self.model.sample(*arguments, **options)
 
     def log_prob(self, *arguments: Any, **options: Any) -> Likelihood:
-        """As `Model.log_prob`."""
+        """See `Model.log_prob`."""
         return self.model.log_prob(*arguments, **options)
 
 
-def _held(model: Model, weights: Weights) -> Model:
-    """A copy with every linear layer, convolution and scoring embedding held; the matrices themselves are never copied."""
+def _packed(model: Model, weights: WeightFormat) -> Model:
+    """A copy with packed linear, convolution and tied embedding layers; matrices are not copied twice."""
     memo: dict[int, Any] = {}
     for part in model.modules():
         if type(part) is nn.Linear:
-            memo[id(part)] = HeldLinear(part, weights)
+            memo[id(part)] = PackedLinear(part, weights)
         elif type(part) in (nn.Conv1d, nn.Conv2d):
-            memo[id(part)] = HeldConvolution(part, weights)  # type: ignore[arg-type]
+            memo[id(part)] = PackedConv(part, weights)  # type: ignore[arg-type]
         elif isinstance(part, nn.Embedding) and hasattr(part, "scores"):
-            memo[id(part)] = HeldEmbedding(part, weights)
+            memo[id(part)] = PackedEmbedding(part, weights)
     return copy.deepcopy(model, memo)

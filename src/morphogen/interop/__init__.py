@@ -1,1 +1,1 @@
-"""Formats that others write: one adapter each, and nothing of them anywhere else."""
+"""Reading and writing model files of other projects: GGUF and Hugging Face folders, one module per format."""

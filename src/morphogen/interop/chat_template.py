@@ -1,14 +1,16 @@
-r"""Chat templates: how a model was taught that a conversation is written, as a program in Jinja that its file carries.
+r"""Chat templates: Jinja programs that format a conversation as the text the model was trained on.
 
-The program is a stranger's, so it runs in Jinja's sandbox, which reaches no file and no code, and its loops, products and output have
-bounds. And what a person says is text: a control word in it (`<|im_end|>`) is spelled letter by letter, so that nobody ends another's
-turn by writing so.
+A template is stored in the model's file and is untrusted code. It runs in Jinja's sandbox, which can reach no
+file and no Python code, and its loops, products and output are bounded. Message contents are plain text: a
+control token such as `<|im_end|>` in them is encoded character by character, so that no message can end a
+turn.
 
     >>> template = ChatTemplate("{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}{% endfor %}")
     >>> template.render([{"role": "user", "content": "a < b {{ 7 * 7 }}"}])
     '<|user|>a < b {{ 7 * 7 }}'
 
-Reference: Jinja's sandbox (Pallets); the names that a template may use are those of Hugging Face's templates.
+Reference: Jinja's sandbox (Pallets); the variables and functions of a template are those of Hugging Face's
+templates.
 """
 
 __all__ = ["ChatTemplate", "Message"]
@@ -25,78 +27,105 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
 
 from morphogen.component import ConfigError
 
-Message = Mapping[str, str]  # role: system, user or assistant; content
-LONGEST = 1 << 22  # characters that a template may make, numbers that it may count to
-PRIVATE = 0xE000  # where Unicode leaves room for marks of one's own
+Message = Mapping[str, str]  # role (system, user or assistant) and content
+MAX_SIZE = 1 << 22  # bound on the output in characters, on loop iterations and on numbers
+PRIVATE_USE = 0xE000  # first code point of Unicode's private use area
 
 
 class ChatTemplate:
-    """Messages to the text that the model continues.
+    """Formats messages as the prompt that the model continues.
 
     Arguments:
-        source: in Jinja.
-        bos, eos: the words that begin and end a text, for templates that write them.
+        source: the template, in Jinja.
+        bos, eos: the tokens that begin and end a text, available to the template.
 
     Raises:
-        ConfigError: where the source is no template.
+        ConfigError: if the source is not a valid template.
     """
 
     def __init__(self, source: str, bos: str = "", eos: str = ""):
         self.source, self.bos, self.eos = source, bos, eos
         environment = _Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
         environment.filters["tojson"] = _to_json
-        environment.globals |= {"raise_exception": _refuse, "strftime_now": lambda form: datetime.now().strftime(form)}
+        environment.globals |= {
+            "raise_exception": _raise_exception,
+            "strftime_now": lambda form: datetime.now().strftime(form),
+        }
         try:
             self._template = environment.from_string(source)
         except (TemplateError, RecursionError) as error:
-            raise ConfigError(f"the chat template cannot be read ({_reason(error)}); give another one") from error
+            raise ConfigError(
+                f"the chat template is invalid ({_first_line(error)}); use a model with a valid one"
+            ) from error
 
-    def render(self, messages: Sequence[Message], reply: bool = True) -> str:
-        """The conversation as text; `reply`: up to where the model's turn begins. Errors: ConfigError with the template's own words."""
-        given = {"messages": [dict(message) for message in messages], "bos_token": self.bos, "eos_token": self.eos}
-        made, length = [], 0
+    def render(self, messages: Sequence[Message], add_generation_prompt: bool = True) -> str:
+        """The conversation as text, with the start of the assistant's turn if `add_generation_prompt`.
+
+        Errors: ConfigError with the template's message, if it rejects the conversation or fails.
+        """
+        variables = {
+            "messages": [dict(message) for message in messages],
+            "bos_token": self.bos,
+            "eos_token": self.eos,
+            "add_generation_prompt": add_generation_prompt,
+            "range": _bounded_range(),
+        }
+        pieces, length = [], 0
         try:
-            for piece in self._template.generate(**given, add_generation_prompt=reply, range=_bounded_range()):
-                made.append(piece)
+            for piece in self._template.generate(**variables):
+                pieces.append(piece)
                 length += len(piece)
-                if length > LONGEST:
-                    raise SecurityError(f"makes more than {LONGEST} characters")
-        except Exception as error:  # a stranger's program may fail in any way
-            raise ConfigError(f"the chat template does not take this conversation ({_reason(error)})") from error
-        return "".join(made)
+                if length > MAX_SIZE:
+                    raise SecurityError(f"output exceeds {MAX_SIZE} characters")
+        except Exception as error:  # an untrusted program may fail in any way
+            raise ConfigError(
+                f"the chat template failed on this conversation ({_first_line(error)})"
+            ) from error
+        return "".join(pieces)
 
     def ids(
-        self, messages: Sequence[Message], spell: Callable[[str], list[int]], control: Mapping[str, int], reply: bool = True
+        self,
+        messages: Sequence[Message],
+        encode: Callable[[str], list[int]],
+        control: Mapping[str, int],
+        add_generation_prompt: bool = True,
     ) -> list[int]:
-        """The conversation as ids.
+        """The conversation as token ids.
 
         Arguments:
             messages: of the conversation.
-            spell: a text to its ids, none of which steers (`Text.ids`).
-            control: the words that only the template may say, and their ids.
-            reply: up to where the model's turn begins.
+            encode: encodes a text without producing control tokens.
+            control: the control tokens, which only the template may produce, and their ids.
+            add_generation_prompt: whether to append the start of the assistant's turn.
         """
-        mark = next(chr(c) for c in count(PRIVATE) if not any(chr(c) in message["content"] for message in messages))
-        spelled = [dict(message) | {"content": _mark(message["content"], control, mark)} for message in messages]
-        words = sorted(control, key=len, reverse=True)
-        found: list[int] = []
-        for piece in re.split("|".join(f"({re.escape(word)})" for word in words), self.render(spelled, reply)):
+        mark = next(
+            chr(c)
+            for c in count(PRIVATE_USE)
+            if not any(chr(c) in message["content"] for message in messages)
+        )
+        marked = [
+            dict(message) | {"content": _mark(message["content"], control, mark)} for message in messages
+        ]
+        tokens = sorted(control, key=len, reverse=True)
+        pattern = "|".join(f"({re.escape(token)})" for token in tokens)
+        ids: list[int] = []
+        for piece in re.split(pattern, self.render(marked, add_generation_prompt)):
             if piece:
-                found += [control[piece]] if piece in control else spell(piece.replace(mark, ""))
-        return found
+                ids += [control[piece]] if piece in control else encode(piece.replace(mark, ""))
+        return ids
 
 
 class _Sandbox(ImmutableSandboxedEnvironment):
-    """Jinja's sandbox, in which no text is multiplied into a full memory."""
+    """Jinja's sandbox with bounded products and powers, so that no string can exhaust the memory."""
 
     intercepted_binops = frozenset(["*", "**"])
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         numbers = isinstance(left, int | float) and isinstance(right, int | float)
-        if operator == "**" and not (numbers and abs(left) <= LONGEST and abs(right) <= 8):
-            raise SecurityError("raises to too high a power")
-        if operator == "*" and not numbers and not (_size(left) * _size(right) <= LONGEST):
-            raise SecurityError("multiplies a text too often")
+        if operator == "**" and not (numbers and abs(left) <= MAX_SIZE and abs(right) <= 8):
+            raise SecurityError("power is too large")
+        if operator == "*" and not numbers and not (_size(left) * _size(right) <= MAX_SIZE):
+            raise SecurityError("repeated text is too long")
         return super().call_binop(context, operator, left, right)
 
 
@@ -105,34 +134,34 @@ def _size(value: Any) -> int:
 
 
 def _bounded_range() -> Callable[..., range]:
-    """`range`, over all loops of one rendering no longer than LONGEST."""
-    left = LONGEST
+    """A `range` whose calls in one rendering have at most MAX_SIZE elements together."""
+    remaining = MAX_SIZE
 
     def bounded(*ends: int) -> range:
-        nonlocal left
-        asked = range(*ends)
-        left -= len(asked)
-        if left < 0:
-            raise SecurityError(f"counts further than {LONGEST}")
-        return asked
+        nonlocal remaining
+        requested = range(*ends)
+        remaining -= len(requested)
+        if remaining < 0:
+            raise SecurityError(f"loops exceed {MAX_SIZE} iterations")
+        return requested
 
     return bounded
 
 
 def _mark(text: str, control: Iterable[str], mark: str) -> str:
-    """The text with a mark inside every control word, so that it is none."""
-    for word in control:
-        text = text.replace(word, word[:1] + mark + word[1:])
+    """The text with a mark inside every control token, so that it is not recognised as one."""
+    for token in control:
+        text = text.replace(token, token[:1] + mark + token[1:])
     return text
 
 
-def _refuse(message: str) -> None:
+def _raise_exception(message: str) -> None:
     raise TemplateError(message)
 
 
 def _to_json(value: Any, indent: int | None = None) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=indent)  # Jinja's own would write < for HTML
+    return json.dumps(value, ensure_ascii=False, indent=indent)  # Jinja's own filter escapes < for HTML
 
 
-def _reason(error: BaseException) -> str:
+def _first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:120]

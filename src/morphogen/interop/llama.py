@@ -1,15 +1,16 @@
-"""LLaMA to and from a Hugging Face folder, grouped keys, scaled turns and a tied head included.
+"""LLaMA to and from a Hugging Face folder, with grouped queries, rope scaling and tied embeddings.
 
-    embed_tokens, norm, lm_head (absent: tied), and of each layer
+    embed_tokens, norm, lm_head (absent: tied), and per layer
     input_layernorm, self_attn.{q,k,v,o}_proj, post_attention_layernorm, mlp.{gate,up,down}_proj
 
-Ours holds queries, keys and values as one matrix, gates and features as another. A start symbol of our own is one symbol more there, as
-in `gpt2.py`.
+Our network holds queries, keys and values as one matrix, and gates and features as another. An additional
+start token of ours becomes the last token of the folder's vocabulary, as in `gpt2.py`.
 
-Reference: LLaMA: open and efficient foundation language models, Touvron et al., 2023; names as in Wolf et al., 2020, "Transformers".
+Reference: LLaMA: open and efficient foundation language models, Touvron et al., 2023; names as in Wolf et
+al., 2020, "Transformers".
 """
 
-__all__ = ["places", "read_llama", "write_llama"]
+__all__ = ["read_llama", "tensor_mappings", "write_llama"]
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,7 +20,7 @@ import torch
 
 from morphogen.component import ConfigError
 from morphogen.interop.gpt2 import OWN_START
-from morphogen.interop.hugging_face import Config, Place, Weights, write_folder
+from morphogen.interop.hugging_face import Config, TensorMapping, Weights, write_folder
 from morphogen.networks import decoders
 from morphogen.networks.attention import Attention
 from morphogen.networks.blocks import Block
@@ -31,136 +32,194 @@ from morphogen.networks.transformer import Tied, Transformer, Untied
 PREFIX = "model."
 
 
-def read_llama(folder: str | Path, begin: bool = True, length: int = 2048) -> Transformer:
-    """The network of a folder.
+def read_llama(folder: str | Path, prepend_start: bool = True, length: int = 2048) -> Transformer:
+    """The network in a folder.
 
     Arguments:
         folder: with config.json and model.safetensors.
-        begin: whether every text begins with the folder's start symbol, as its tokenizer says.
-        length: positions at most; the model's own where they are fewer.
+        prepend_start: whether sequences begin with the folder's start token, as its tokenizer defines.
+        length: maximal number of positions; limited by the model's own.
 
     Raises:
-        ConfigError: that begins with the file which is missing, damaged or of another architecture.
+        ConfigError: if a file is missing, damaged or of another architecture; the message begins with its
+            path.
     """
     folder = Path(folder)
     config = Config(folder)
-    config.one_of("model_type", {"llama": None}, None)
-    config.one_of("hidden_act", {"silu": None}, "silu")
+    config.choice("model_type", {"llama": None}, None)
+    config.choice("hidden_act", {"silu": None}, "silu")
     for name in ("attention_bias", "mlp_bias"):
-        config.one_of(name, {False: None}, False)
-    weights, layers = Weights(folder, PREFIX, (".rotary_emb.inv_freq",)), config.whole("num_hidden_layers")
+        config.choice(name, {False: None}, False)
+    weights, layers = Weights(folder, PREFIX, (".rotary_emb.inv_freq",)), config.integer("num_hidden_layers")
     if layers > len(weights):
-        raise ConfigError(f"{config.path}: num_hidden_layers is {layers}, for which model.safetensors has too few tensors")
-    tied = config.one_of("tie_word_embeddings", {True: True, False: False}, False)
+        raise ConfigError(
+            f"{config.path}: num_hidden_layers is {layers}, but there are only {len(weights)} tensors"
+        )
+    tied = config.choice("tie_word_embeddings", {True: True, False: False}, False)
     if tied and "lm_head.weight" in weights:
-        weights.files.pop("lm_head.weight")  # the embedding again
+        weights.files.pop("lm_head.weight")  # a copy of the embedding
     with torch.device("meta"):
-        weights.check(list(places(_network(config, begin, length, tied))))
-    network = _network(config, begin, length, tied)
-    weights.fill(list(places(network)))
+        weights.check(list(tensor_mappings(_network(config, prepend_start, length, tied))))
+    network = _network(config, prepend_start, length, tied)
+    weights.fill(list(tensor_mappings(network)))
     return network.eval()
 
 
 def write_llama(network: Transformer, folder: str | Path, end: int | None = None) -> None:
-    """Write a network of LLaMA's parts.
+    """Write a LLaMA network to a folder.
 
     Arguments:
-        network: as `decoders.llama` makes them.
-        folder: to write into.
-        end: the symbol that ends a text, for those who generate.
+        network: of the parts of `decoders.llama`.
+        folder: to write to.
+        end: id of the token that ends a text, for generation.
 
     Raises:
-        ConfigError: naming the part that LLaMA has no place for.
+        ConfigError: for a network that LLaMA cannot represent; the message names the part.
     """
-    block: Any = network.block
-    if strange := next(_strange(network), None):
-        raise ConfigError(f"LLaMA has no place for {strange}; keep such a network with morphogen.save")
-    attention, rotary = block.attention, block.attention.positions
-    turns = {"rope_theta": rotary.base, "rope_type": "default"} | _scaling_written(rotary.scaling)
-    config = {
-        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": network.symbols.num_embeddings,
-        "hidden_size": block.width, "intermediate_size": block.feed_forward.hidden, "num_hidden_layers": network.layers,
-        "num_attention_heads": attention.heads, "num_key_value_heads": attention.shared, "head_dim": attention.each,
-        "hidden_act": "silu", "rms_norm_eps": block.norm.eps, "max_position_embeddings": network.length, "rope_theta": rotary.base,
-        "rope_scaling": None if rotary.scaling is None else turns, "rope_parameters": turns, "attention_bias": False, "mlp_bias": False,
-        "tie_word_embeddings": isinstance(network.head, Tied), "bos_token_id": network.start, "eos_token_id": end,
-        OWN_START: network.start == network.vocabulary, "dtype": "float32",
-    }  # fmt: skip
-    write_folder(Path(folder), config, places(network), PREFIX)
+    if unsupported := next(_unsupported(network), None):
+        raise ConfigError(f"LLaMA does not support {unsupported}; save the network with morphogen.save")
+    write_folder(Path(folder), _config(network, end), tensor_mappings(network), PREFIX)
 
 
-def places(network: Any) -> Iterator[Place]:
-    """Every tensor of a network of LLaMA's parts, and where it stands in a folder."""
-    yield from (Place.of(network.symbols.weight, "embed_tokens.weight"), Place.of(network.norm.weight, "norm.weight"))
+def tensor_mappings(network: Any) -> Iterator[TensorMapping]:
+    """All tensors of a LLaMA network and their names in a folder."""
+    yield TensorMapping.single(network.token_embedding.weight, "embed_tokens.weight")
+    yield TensorMapping.single(network.norm.weight, "norm.weight")
     if isinstance(network.head, Untied):
-        yield Place.of(network.head.matrix.weight, "lm_head.weight")
+        yield TensorMapping.single(network.head.matrix.weight, "lm_head.weight")
     for i, block in enumerate(network.blocks):
-        attention, feed = block.attention, block.feed_forward
-        of = f"layers.{i}."
-        rows = attention.heads * attention.each, attention.shared * attention.each, attention.shared * attention.each
-        yield Place(attention.queries_keys_values.weight, [f"{of}self_attn.{name}_proj.weight" for name in "qkv"], rows)
-        yield Place.of(attention.out.weight, f"{of}self_attn.o_proj.weight")
-        yield Place(feed.gates_features.weight, [f"{of}mlp.{name}_proj.weight" for name in ("gate", "up")], (feed.hidden, feed.hidden))
-        yield Place.of(feed.out.weight, f"{of}mlp.down_proj.weight")
-        yield Place.of(block.norms[0].weight, f"{of}input_layernorm.weight")
-        yield Place.of(block.norms[1].weight, f"{of}post_attention_layernorm.weight")
+        attention, feed_forward = block.attention, block.feed_forward
+        layer = f"layers.{i}."
+        queries, keys = attention.heads * attention.head_dim, attention.kv_heads * attention.head_dim
+        yield TensorMapping(
+            attention.queries_keys_values.weight,
+            [f"{layer}self_attn.{name}_proj.weight" for name in "qkv"],
+            (queries, keys, keys),
+        )
+        yield TensorMapping.single(attention.out.weight, f"{layer}self_attn.o_proj.weight")
+        yield TensorMapping(
+            feed_forward.gates_features.weight,
+            [f"{layer}mlp.{name}_proj.weight" for name in ("gate", "up")],
+            (feed_forward.hidden, feed_forward.hidden),
+        )
+        yield TensorMapping.single(feed_forward.out.weight, f"{layer}mlp.down_proj.weight")
+        yield TensorMapping.single(block.norms[0].weight, f"{layer}input_layernorm.weight")
+        yield TensorMapping.single(block.norms[1].weight, f"{layer}post_attention_layernorm.weight")
 
 
-def _network(config: Config, begin: bool, length: int, tied: bool) -> Transformer:
-    """Of the config's numbers, not filled yet."""
-    width, heads, vocabulary = config.whole("hidden_size"), config.whole("num_attention_heads"), config.whole("vocab_size")
-    keys, start = config.whole("num_key_value_heads", heads), config.start(vocabulary) if begin else None
-    own = config.one_of(OWN_START, {True: 1, False: 0}, False)
-    each = config.whole("head_dim", width // heads if width % heads == 0 else 0)
-    if heads % keys or each % 2 or (own and (start != vocabulary - 1 or not tied)):
-        raise ConfigError(f"{config.path}: {heads} heads of {each} with {keys} keys and the start {start} do not fit each other")
-    said = config.said.get("rope_parameters") or config.said.get("rope_scaling") or {}
-    if not isinstance(said, Mapping):
-        raise ConfigError(f"{config.path}: rope_scaling is {str(said)[:40]!r}; names and values belong there")
-    base = config.real("rope_theta", config.real("rope_theta", 10_000.0), said)
+def _config(network: Transformer, end: int | None) -> dict[str, Any]:
+    """The content of config.json."""
+    block: Any = network.block
+    attention, rotary = block.attention, block.attention.positions
+    rope = {"rope_theta": rotary.base, "rope_type": "default"} | _scaling_config(rotary.scaling)
+    return {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "vocab_size": network.token_embedding.num_embeddings,
+        "hidden_size": block.width,
+        "intermediate_size": block.feed_forward.hidden,
+        "num_hidden_layers": network.layers,
+        "num_attention_heads": attention.heads,
+        "num_key_value_heads": attention.kv_heads,
+        "head_dim": attention.head_dim,
+        "hidden_act": "silu",
+        "rms_norm_eps": block.norm.eps,
+        "max_position_embeddings": network.length,
+        "rope_theta": rotary.base,
+        "rope_scaling": None if rotary.scaling is None else rope,
+        "rope_parameters": rope,
+        "attention_bias": False,
+        "mlp_bias": False,
+        "tie_word_embeddings": isinstance(network.head, Tied),
+        "bos_token_id": network.start,
+        "eos_token_id": end,
+        OWN_START: network.start == network.vocabulary,
+        "dtype": "float32",
+    }
+
+
+def _network(config: Config, prepend_start: bool, length: int, tied: bool) -> Transformer:
+    """An uninitialised network of the config's sizes."""
+    width, heads = config.integer("hidden_size"), config.integer("num_attention_heads")
+    vocabulary, key_values = config.integer("vocab_size"), config.integer("num_key_value_heads", heads)
+    start = config.bos_token_id(vocabulary) if prepend_start else None
+    own_start = config.choice(OWN_START, {True: 1, False: 0}, False)
+    head_width = config.integer("head_dim", width // heads if width % heads == 0 else 0)
+    if heads % key_values or head_width % 2 or (own_start and (start != vocabulary - 1 or not tied)):
+        raise ConfigError(
+            f"{config.path}: {heads} heads of width {head_width}, {key_values} key-value heads and "
+            f"bos_token_id {start} are inconsistent"
+        )
+    rope = config.values.get("rope_parameters") or config.values.get("rope_scaling") or {}
+    if not isinstance(rope, Mapping):
+        raise ConfigError(f"{config.path}: rope_scaling must be an object, got {str(rope)[:40]!r}")
     return decoders.llama(
-        vocabulary - own, min(length, config.whole("max_position_embeddings", 2048)), width, config.whole("num_hidden_layers"), heads, keys,
-        config.whole("intermediate_size"), base=base, scaling=_scaling(config, said), tied=tied, eps=config.real("rms_norm_eps", 1e-6),
-        start=start, head_width=None if each * heads == width else each,
-    )  # fmt: skip
+        vocabulary - own_start,
+        min(length, config.integer("max_position_embeddings", 2048)),
+        width,
+        config.integer("num_hidden_layers"),
+        heads,
+        key_values,
+        config.integer("intermediate_size"),
+        base=config.positive_number("rope_theta", config.positive_number("rope_theta", 10_000.0), rope),
+        scaling=_scaling(config, rope),
+        tied=tied,
+        eps=config.positive_number("rms_norm_eps", 1e-6),
+        start=start,
+        head_width=None if head_width * heads == width else head_width,
+    )
 
 
-def _scaling(config: Config, said: Mapping[str, Any]) -> Scaling | None:
-    """What rope_scaling says."""
-    kind = said.get("rope_type", said.get("type", "default"))
+def _scaling(config: Config, rope: Mapping[str, Any]) -> Scaling | None:
+    """The scaling of the rotary embedding."""
+    kind = rope.get("rope_type", rope.get("type", "default"))
     if kind == "linear":
-        return LinearScaling(config.real("factor", 1.0, said))
+        return LinearScaling(config.positive_number("factor", 1.0, rope))
     if kind == "llama3":
-        slow, fast = config.real("low_freq_factor", 1.0, said), config.real("high_freq_factor", 4.0, said)
-        length = config.real("original_max_position_embeddings", 8192.0, said)
+        slow = config.positive_number("low_freq_factor", 1.0, rope)
+        fast = config.positive_number("high_freq_factor", 4.0, rope)
+        length = config.positive_number("original_max_position_embeddings", 8192.0, rope)
         if slow < fast and length.is_integer():
-            return Llama3Scaling(config.real("factor", 8.0, said), slow, fast, int(length))
+            return Llama3Scaling(config.positive_number("factor", 8.0, rope), slow, fast, int(length))
     elif kind == "default":
         return None
-    raise ConfigError(f"{config.path}: rope_scaling {str(dict(said))[:60]} is not read; default, linear and llama3 are")
+    raise ConfigError(
+        f"{config.path}: unsupported rope_scaling {str(dict(rope))[:60]}; supported: default, linear, llama3"
+    )
 
 
-def _scaling_written(scaling: Scaling | None) -> dict[str, Any]:
+def _scaling_config(scaling: Scaling | None) -> dict[str, Any]:
+    """The config's entries for a scaling."""
     if isinstance(scaling, LinearScaling):
         return {"rope_type": "linear", "factor": scaling.factor}
     if isinstance(scaling, Llama3Scaling):
-        of = {"factor": scaling.factor, "low_freq_factor": scaling.slow, "high_freq_factor": scaling.fast}
-        return {"rope_type": "llama3"} | of | {"original_max_position_embeddings": scaling.length}
+        return {
+            "rope_type": "llama3",
+            "factor": scaling.factor,
+            "low_freq_factor": scaling.slow,
+            "high_freq_factor": scaling.fast,
+            "original_max_position_embeddings": scaling.length,
+        }
     return {}
 
 
-def _strange(network: Any) -> Iterator[str]:
-    """What is not LLaMA's."""
+def _unsupported(network: Any) -> Iterator[str]:
+    """Parts of the network that LLaMA doesn't have."""
     block: Any = network.block
     attention = block.attention
     parts: list[tuple[Any, type, str]] = [
-        (block, Block, "the block"), (attention, Attention, "the attention"), (block.feed_forward, SwiGLU, "the feed-forward"),
-        (block.norm, RMSNorm, "the normalisation"), (attention.positions, Rotary, "the positions"),
-    ]  # fmt: skip
+        (block, Block, "the block"),
+        (attention, Attention, "the attention"),
+        (block.feed_forward, SwiGLU, "the feed-forward network"),
+        (block.norm, RMSNorm, "the normalisation"),
+        (attention.positions, Rotary, "the positions"),
+    ]
     yield from (f"{what} {type(part).__name__}" for part, kind, what in parts if type(part) is not kind)
-    if network.positions is not None or attention.window is not None or attention.bias or block.feed_forward.bias:
-        yield "positions of the stream, a window or biases"
-    if block.cross is not None or network.vector or network.head.read != 1 or network.head.write != 1:
-        yield "a source, a vector or a scaled head"
+    biased = attention.bias or block.feed_forward.bias
+    if network.positions is not None or attention.window is not None or biased:
+        yield "absolute positions, a window or biases"
+    scales = network.head.embedding_scale, network.head.logit_scale
+    if block.cross is not None or network.vector or scales != (1, 1):
+        yield "cross-attention, a condition vector or a scaled head"
     if isinstance(network.head, Untied) and network.start == network.vocabulary:
-        yield "a start symbol of its own beside an untied head (give `start` an id of the vocabulary)"
+        yield "an additional start token with an untied head (use an id of the vocabulary as `start`)"

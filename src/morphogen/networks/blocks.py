@@ -1,14 +1,15 @@
-r"""One layer of a transformer: branches that add to a stream h, each with a normalisation of its own.
+r"""Transformer blocks: attention and feed-forward branches, normalised and added to a residual stream h.
 
-    Block           h += attention(norm(h)); h += feed_forward(norm(h))                 pre-norm (GPT-2, LLaMA)
-    PostBlock       h = norm(h + attention(h)); h = norm(h + feed_forward(h))           post-norm (Vaswani et al. 2017)
-    ParallelBlock   h += attention(norm(h)) + feed_forward(norm(h))                     one norm (PaLM, Chowdhery et al. 2022)
+    Block          h += attention(norm(h)); h += feed_forward(norm(h))       pre-norm (GPT-2, LLaMA)
+    PostBlock      h = norm(h + attention(h)); h = norm(h + feed_forward(h)) post-norm (Vaswani et al. 2017)
+    ParallelBlock  h += attention(norm(h)) + feed_forward(norm(h))           one norm (Chowdhery et al. 2022)
 
-A block with `cross` also reads a source, between the two. Pre-norm keeps the stream itself free of normalisation, so that deep stacks
-train without a warm-up (Xiong et al. 2020, "On layer normalization in the transformer architecture").
+A block with `cross` has a cross-attention branch to a source sequence between the two. Pre-norm keeps the
+residual stream itself unnormalised, so that deep stacks train without warm-up (Xiong et al. 2020, "On layer
+normalization in the transformer architecture").
 """
 
-__all__ = ["Block", "BlockMemory", "Layer", "ParallelBlock", "PostBlock"]
+__all__ = ["Block", "BlockCache", "Layer", "ParallelBlock", "PostBlock"]
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -23,37 +24,42 @@ from morphogen.contract import Context
 from morphogen.networks.attention import Attention, CrossAttention, KeyValues, SourceKeyValues
 
 
-class BlockMemory:
-    """What a block keeps of sequences: keys and values of the positions so far, and those of the source.
+class BlockCache:
+    """Decoding cache of one block: the keys and values of self-attention and those of the source.
 
     Arguments:
-        own: of the sequences themselves.
-        source: of what is read besides; None: nothing.
+        self_attention: key-value cache of self-attention.
+        source: keys and values for cross-attention; None: there is no source.
     """
 
-    def __init__(self, own: KeyValues, source: SourceKeyValues | None):
-        self.own, self.source = own, source
+    def __init__(self, self_attention: KeyValues, source: SourceKeyValues | None):
+        self.self_attention, self.source = self_attention, source
 
-    def select(self, rows: Int[Tensor, " m"]) -> None:
-        """Keep, reorder or repeat rows."""
-        self.own.select(rows)
+    def reorder(self, rows: Int[Tensor, " m"]) -> None:
+        """Select, reorder or repeat rows."""
+        self.self_attention.reorder(rows)
         if self.source is not None:
-            self.source.select(rows)
+            self.source.reorder(rows)
 
 
 class Layer(Component, nn.Module, ABC):
-    """Attention, a feed-forward and their normalisations, of one width; how they add to the stream is the subclass.
+    """Base class of transformer blocks: branches and norms, which a subclass adds to the residual stream.
 
     Arguments:
-        attention: of the stream to itself.
-        feed_forward: at each position.
-        norm: the normalisation; each branch has a copy.
-        cross: attention to `context.tokens`; None: there is no source. Without tokens the branch is left out.
-        dropout: on what each branch adds.
+        attention: self-attention.
+        feed_forward: position-wise feed-forward network.
+        norm: normalisation; each branch has its own copy.
+        cross: cross-attention to `context.tokens`; None: none. The branch is skipped if there are no tokens.
+        dropout: dropout probability on the output of each branch.
     """
 
     def __init__(
-        self, attention: Attention, feed_forward: nn.Module, norm: nn.Module, cross: CrossAttention | None = None, dropout: float = 0.0
+        self,
+        attention: Attention,
+        feed_forward: nn.Module,
+        norm: nn.Module,
+        cross: CrossAttention | None = None,
+        dropout: float = 0.0,
     ):
         super().__init__()
         self.attention, self.feed_forward, self.cross, self.dropout = attention, feed_forward, cross, dropout
@@ -62,54 +68,69 @@ class Layer(Component, nn.Module, ABC):
 
     @property
     def norm(self) -> nn.Module:
-        """The first branch's."""
+        """The normalisation of the first branch."""
         return self.norms[0]
 
     @property
     def width(self) -> int:
-        """D of the stream."""
+        """D of the residual stream."""
         return self.attention.width
 
     def branches(self) -> int:
-        """How many have a normalisation of their own."""
+        """Number of branches with their own normalisation."""
         return 2 if self.cross is None else 3
 
     def forward(
-        self, h: Float[Tensor, "b t d"], context: Context | None = None, memory: BlockMemory | None = None, causal: bool = True,
+        self,
+        h: Float[Tensor, "b t d"],
+        context: Context | None = None,
+        cache: BlockCache | None = None,
+        causal: bool = True,
         mask: Bool[Tensor, "b t"] | None = None,
-    ) -> Float[Tensor, "b t d"]:  # fmt: skip
-        """The stream after this layer; `mask` says which of its positions are valid, `context` and `memory` hold the source."""
-        source = memory.source if memory is not None else self._source(context)
-        own = None if memory is None else memory.own
-        return self.add(h, lambda x: self.attention(x, own, causal, mask), source)
+    ) -> Float[Tensor, "b t d"]:
+        """The residual stream after this block.
+
+        `mask` is True at valid positions. The source is taken from the cache if there is one, else from
+        `context`.
+        """
+        source = cache.source if cache is not None else self._source(context)
+        key_values = None if cache is None else cache.self_attention
+        return self.add(h, lambda x: self.attention(x, key_values, causal, mask), source)
 
     @abstractmethod
-    def add(self, h: Float[Tensor, "b t d"], attend: Callable[[Tensor], Tensor], source: SourceKeyValues | None) -> Float[Tensor, "b t d"]:
-        """The stream with the branches added; `attend` is the attention with all that it is told."""
+    def add(
+        self, h: Float[Tensor, "b t d"], attend: Callable[[Tensor], Tensor], source: SourceKeyValues | None
+    ) -> Float[Tensor, "b t d"]:
+        """Add the branches to h; `attend` is self-attention with its cache and masks applied."""
 
     def copy(self) -> Self:
-        """Another of the same, with weights of its own; what is not learned of positions is shared."""
-        shared = self.attention.positions
-        return deepcopy(self, {} if shared is None else {id(shared): shared})
+        """A copy with its own weights; the relative position encoding, which has no weights, is shared."""
+        positions = self.attention.positions
+        return deepcopy(self, {} if positions is None else {id(positions): positions})
 
-    def closing(self) -> nn.Module:
-        """What normalises the stream after the last layer."""
+    def final_norm(self) -> nn.Module:
+        """The normalisation of the residual stream after the last block."""
         return deepcopy(self.norm)
 
-    def memory(self, rows: int, positions: int, context: Context | None = None) -> BlockMemory:
-        """Room for what attention keeps of `rows` sequences, and their source read."""
-        return BlockMemory(self.attention.memory(rows, positions), self._source(context))
+    def make_cache(self, rows: int, positions: int, context: Context | None = None) -> BlockCache:
+        """A cache for `rows` sequences of up to `positions` positions, with the source already encoded."""
+        return BlockCache(self.attention.make_cache(rows, positions), self._source(context))
 
     def _source(self, context: Context | None) -> SourceKeyValues | None:
         if self.cross is None or context is None or context.tokens is None:
             return None
-        return self.cross.read(context.tokens, context.mask)
+        return self.cross.encode_source(context.tokens, context.mask)
 
 
 class Block(Layer):
-    """Each branch reads the normalised stream and adds to the stream itself (Radford et al. 2019)."""
+    """Pre-norm block: each branch reads the normalised stream and is added to the unnormalised one.
 
-    def add(self, h: Float[Tensor, "b t d"], attend: Callable[[Tensor], Tensor], source: SourceKeyValues | None) -> Float[Tensor, "b t d"]:
+    Language models are unsupervised multitask learners (GPT-2), Radford et al. 2019.
+    """
+
+    def add(
+        self, h: Float[Tensor, "b t d"], attend: Callable[[Tensor], Tensor], source: SourceKeyValues | None
+    ) -> Float[Tensor, "b t d"]:
         h = h + self.drop(attend(self.norms[0](h)))
         if self.cross is not None and source is not None:
             h = h + self.drop(self.cross(self.norms[2](h), source))
@@ -117,27 +138,37 @@ class Block(Layer):
 
 
 class PostBlock(Layer):
-    """Each branch reads the stream, and their sum is normalised (Vaswani et al. 2017, section 3.1)."""
+    """Post-norm block: the stream is normalised after each branch is added.
 
-    def add(self, h: Float[Tensor, "b t d"], attend: Callable[[Tensor], Tensor], source: SourceKeyValues | None) -> Float[Tensor, "b t d"]:
+    Attention is all you need, Vaswani et al. 2017, section 3.1.
+    """
+
+    def add(
+        self, h: Float[Tensor, "b t d"], attend: Callable[[Tensor], Tensor], source: SourceKeyValues | None
+    ) -> Float[Tensor, "b t d"]:
         h = self.norms[0](h + self.drop(attend(h)))
         if self.cross is not None and source is not None:
             h = self.norms[2](h + self.drop(self.cross(h, source)))
         return self.norms[1](h + self.drop(self.feed_forward(h)))
 
-    def closing(self) -> nn.Module:
-        return nn.Identity()  # the last branch has normalised it
+    def final_norm(self) -> nn.Module:
+        return nn.Identity()  # the last branch has already been normalised
 
 
 class ParallelBlock(Layer):
-    """All branches read the stream at once, normalised once: fewer, larger multiplications (Chowdhery et al. 2022, section 2)."""
+    """Parallel block: all branches read one normalised stream, which gives fewer, larger matrix products.
+
+    Chowdhery et al. 2022, section 2.
+    """
 
     def branches(self) -> int:
         return 1
 
-    def add(self, h: Float[Tensor, "b t d"], attend: Callable[[Tensor], Tensor], source: SourceKeyValues | None) -> Float[Tensor, "b t d"]:
+    def add(
+        self, h: Float[Tensor, "b t d"], attend: Callable[[Tensor], Tensor], source: SourceKeyValues | None
+    ) -> Float[Tensor, "b t d"]:
         x = self.norm(h)
-        added = attend(x) + self.feed_forward(x)
+        update = attend(x) + self.feed_forward(x)
         if self.cross is not None and source is not None:
-            added = added + self.cross(x, source)
-        return h + self.drop(added)
+            update = update + self.cross(x, source)
+        return h + self.drop(update)

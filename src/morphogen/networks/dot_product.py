@@ -1,11 +1,12 @@
-r"""Scaled dot-product attention, by whichever kernel is quicker where it runs.
+r"""Scaled dot-product attention, with the kernel that is faster on the device.
 
     softmax(Q K^T / sqrt(D) + bias) V                                     (Vaswani et al. 2017, eq. 1)
 
-torch's fused kernel never writes the weights down, which wins where they are many (Dao et al. 2022, "FlashAttention"). On a CPU its
-inner products are scalar in bf16 and its backward pass slow: for the 256 places of a picture and 8 channels a head, written out it costs
-23 ms where the fused one takes 68, and for GPT blocks of 256 symbols 22 where it takes 48 (both ways, bf16, two cores). So on a CPU short
-sequences are written out, as many rows at a time as their weights fit a part of the cache that the cores share.
+torch's fused kernel never materialises the attention weights, which is faster where there are many (Dao et
+al. 2022, "FlashAttention"). On a CPU its inner products are scalar in bf16 and its backward pass is slow: for
+the 256 positions of an image and 8 channels per head the explicit computation takes 23 ms and the fused one
+68 ms, and for GPT blocks of 256 tokens 22 ms and 48 ms (forward and backward, bf16, two cores). So on a CPU
+short sequences are computed explicitly, in chunks of rows whose weights fit a part of the shared cache.
 """
 
 __all__ = ["attend"]
@@ -18,46 +19,51 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-_WRITTEN_OUT = {torch.bfloat16: 2**19}  # weights of one head up to which the fused kernel is slower; it skips what lies after the diagonal
-_WRITTEN_OUT_ELSE = 2**15
-_AT_A_TIME = 2**23  # bytes of the weights that are worked on together: a quarter of the cache that the cores share
+# Weights per head up to which the explicit computation is faster; the fused kernel skips masked blocks.
+_EXPLICIT_LIMIT = {torch.bfloat16: 2**19}
+_EXPLICIT_LIMIT_DEFAULT = 2**15
+_CHUNK_BYTES = 2**23  # size of the weights of one chunk: a quarter of the shared cache
 
 
 def attend(
-    queries: Float[Tensor, "b n t d"], keys: Float[Tensor, "b n s d"], values: Float[Tensor, "b n s d"],
-    causal: bool = False, bias: Float[Tensor, "... s"] | None = None,
-) -> Float[Tensor, "b n t d"]:  # fmt: skip
-    """The values' averages, weighted by how well their keys answer the queries.
+    queries: Float[Tensor, "b n t d"],
+    keys: Float[Tensor, "b n s d"],
+    values: Float[Tensor, "b n s d"],
+    causal: bool = False,
+    bias: Float[Tensor, "... s"] | None = None,
+) -> Float[Tensor, "b n t d"]:
+    """Scaled dot-product attention of n heads.
 
     Arguments:
         queries, keys, values: of n heads, [B, n, T or S, D].
-        causal: query i sees the keys 0 .. i only; the two are equally many.
-        bias: added to the scores, broadcast against [B, n, T, S]; -inf strikes a key out.
+        causal: query i attends to the keys 0 .. i only; requires T = S.
+        bias: added to the scores, broadcast against [B, n, T, S]; -inf masks a key.
     """
     weights = queries.shape[2] * keys.shape[2]
-    if queries.device.type != "cpu" or weights > _WRITTEN_OUT.get(queries.dtype, _WRITTEN_OUT_ELSE):
+    if queries.device.type != "cpu" or weights > _EXPLICIT_LIMIT.get(queries.dtype, _EXPLICIT_LIMIT_DEFAULT):
         if causal and bias is not None:
-            bias, causal = bias + _after(queries), False
+            bias, causal = bias + _causal_bias(queries), False
         return F.scaled_dot_product_attention(queries, keys, values, attn_mask=bias, is_causal=causal)
     if causal:
-        bias = _after(queries) if bias is None else bias + _after(queries)
-    rows = max(1, _AT_A_TIME // (weights * queries.shape[1] * queries.element_size()))
-    queries, keys, values = (heads.contiguous() for heads in (queries / math.sqrt(queries.shape[-1]), keys, values))  # once, not by part
-    parts = zip(queries.split(rows), keys.transpose(2, 3).split(rows), values.split(rows), strict=True)
-    own = bias is not None and bias.ndim == 4 and len(bias) > 1  # of each row
-    biases = bias.split(rows) if own else itertools.repeat(bias)  # type: ignore[union-attr]
-    averages = [_weigh(q @ k, more) @ v for (q, k, v), more in zip(parts, biases, strict=False)]
-    return averages[0] if len(averages) == 1 else torch.cat(averages)
+        bias = _causal_bias(queries) if bias is None else bias + _causal_bias(queries)
+    rows = max(1, _CHUNK_BYTES // (weights * queries.shape[1] * queries.element_size()))
+    scaled = queries / math.sqrt(queries.shape[-1])
+    queries, keys, values = (heads.contiguous() for heads in (scaled, keys, values))  # once, not per chunk
+    chunks = zip(queries.split(rows), keys.transpose(2, 3).split(rows), values.split(rows), strict=True)
+    per_row = bias is not None and bias.ndim == 4 and len(bias) > 1
+    biases = bias.split(rows) if per_row else itertools.repeat(bias)  # type: ignore[union-attr]
+    outputs = [_softmax(q @ k, chunk_bias) @ v for (q, k, v), chunk_bias in zip(chunks, biases, strict=False)]
+    return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
 
 
-def _weigh(scores: Tensor, bias: Tensor | None) -> Tensor:
-    """The softmax of scores plus bias, in place of the scores: their gradient does not need them."""
+def _softmax(scores: Tensor, bias: Tensor | None) -> Tensor:
+    """softmax(scores + bias). The bias is added in place: the gradient doesn't need the scores."""
     if bias is not None:
         scores += bias
     return scores.softmax(-1) if scores.requires_grad else torch.softmax(scores, -1, out=scores)
 
 
-def _after(queries: Tensor) -> Tensor:
-    """-inf for the keys after each query's own, [T, T]."""
+def _causal_bias(queries: Tensor) -> Tensor:
+    """-inf for the keys after each query, 0 elsewhere: [T, T]."""
     length = queries.shape[2]
     return queries.new_full((length, length), -torch.inf).triu(1)

@@ -1,7 +1,7 @@
-r"""What a transformer does at each position by itself, between two attentions.
+r"""Position-wise feed-forward networks of a transformer.
 
-FeedForward   W_2 act(W_1 h)                                act: ReLU (Vaswani et al. 2017), GELU (Hendrycks & Gimpel 2016)
-SwiGLU        W_2 (silu(W_g h) * W_1 h)                     Shazeer 2020, "GLU variants improve transformer"
+FeedForward   W_2 act(W_1 h)                act: ReLU (Vaswani et al. 2017), GELU (Hendrycks & Gimpel 2016)
+SwiGLU        W_2 (silu(W_g h) * W_1 h)     Shazeer 2020, "GLU variants improve transformer"
 """
 
 __all__ = ["FeedForward", "SwiGLU"]
@@ -15,37 +15,50 @@ from torch.nn import functional as F
 
 from morphogen.component import Component, ConfigError
 
-ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "gelu-tanh": lambda: nn.GELU(approximate="tanh")}
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "gelu": nn.GELU,
+    "gelu-tanh": lambda: nn.GELU(approximate="tanh"),
+}
 
 
 class FeedForward(Component, nn.Module):
-    """Two layers (Vaswani et al. 2017, section 3.3).
+    """Two linear layers with an activation in between (Vaswani et al. 2017, section 3.3).
 
     Arguments:
         width: D of h [..., D].
-        hidden: features between the layers, 4 D in most papers.
-        activation: between them; "gelu-tanh" is GPT-2's form of GELU.
-        bias: whether the layers have one.
+        hidden: hidden features, 4 D in most papers.
+        activation: "relu", "gelu", or "gelu-tanh", GPT-2's approximation of GELU.
+        bias: whether the linear layers have a bias.
     """
 
-    def __init__(self, width: int, hidden: int, activation: Literal["relu", "gelu", "gelu-tanh"] = "gelu-tanh", bias: bool = True):
+    def __init__(
+        self,
+        width: int,
+        hidden: int,
+        activation: Literal["relu", "gelu", "gelu-tanh"] = "gelu-tanh",
+        bias: bool = True,
+    ):
         super().__init__()
         if activation not in ACTIVATIONS:
-            raise ConfigError(f"activation {activation!r}: there are {', '.join(ACTIVATIONS)}")
+            raise ConfigError(f"unknown activation {activation!r}: use {', '.join(ACTIVATIONS)}")
         self.width, self.hidden, self.activation, self.bias = width, hidden, activation, bias
-        self.act, self.inner, self.out = ACTIVATIONS[activation](), nn.Linear(width, hidden, bias), nn.Linear(hidden, width, bias)
+        self.act = ACTIVATIONS[activation]()
+        self.inner, self.out = nn.Linear(width, hidden, bias), nn.Linear(hidden, width, bias)
 
     def forward(self, h: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
         return self.out(self.act(self.inner(h)))
 
 
 class SwiGLU(Component, nn.Module):
-    """A layer whose features are let through by gates, then another (Shazeer 2020). Gates and features are one matrix, gates first.
+    """Gated feed-forward network with a SiLU gate (Shazeer 2020).
+
+    The projections to gates and to features are one matrix, gates first.
 
     Arguments:
         width: D of h [..., D].
-        hidden: features let through; 8/3 D costs what a `FeedForward` of 4 D does.
-        bias: whether the layers have one.
+        hidden: gated features; 8/3 D costs as much as a `FeedForward` with 4 D.
+        bias: whether the linear layers have a bias.
     """
 
     def __init__(self, width: int, hidden: int, bias: bool = False):

@@ -1,17 +1,21 @@
-r"""Gated PixelCNN: logits of every symbol of a picture from the symbols before it, in one pass; or one at a time, remembering.
+r"""Gated PixelCNN: autoregressive logits of an image in one pass, or symbol by symbol with a cache.
 
-Two stacks of convolutions, one over the rows above, one over the row so far, which is told what the first has seen:
+The vertical stack covers the rows above, the horizontal stack the current row; the vertical stack feeds the
+horizontal one:
 
-    v' = gate(W_v * v + V_v c)          h' = h + W_o gate(W_h * h + W_vh (W_v * v) + V_h c),     gate(a, b) = tanh(a) sigmoid(b)
+    v' = gate(W_v * v + V_v c)
+    h' = h + W_o gate(W_h * h + W_vh (W_v * v) + V_h c)
+    gate(a, b) = tanh(a) sigmoid(b)
 
-Drawing a picture with the pass alone costs N passes. `PixelMemory` computes each feature once: the rows of the vertical stack
-when a row begins, one pixel of the horizontal stack at a symbol, so that a whole picture costs about one pass.
+Sampling without a cache takes N forward passes for N symbols. `GatedPixelCNNCache` computes each feature
+once: a row of the vertical stack at the start of the row, one pixel of the horizontal stack per symbol, so
+that a whole image costs about one forward pass.
 
-Reference: Conditional image generation with PixelCNN decoders, van den Oord, Kalchbrenner, Vinyals, Espeholt, Graves &
-Kavukcuoglu, 2016b (equation 4, figure 2).
+Reference: Conditional image generation with PixelCNN decoders, van den Oord, Kalchbrenner, Vinyals, Espeholt,
+Graves & Kavukcuoglu, 2016b (equation 4, figure 2).
 """
 
-__all__ = ["GatedPixelCNN", "PixelMemory"]
+__all__ = ["GatedPixelCNN", "GatedPixelCNNCache"]
 
 from collections.abc import Callable
 
@@ -22,218 +26,269 @@ from torch.nn import functional as F
 
 from morphogen.component import Component, ConfigError
 from morphogen.contract import Context
-from morphogen.networks.levels import Levels
-from morphogen.networks.masked_conv import AboveConv, Kind, LeftConv
-from morphogen.networks.positions import Places
+from morphogen.networks.masked_conv import HorizontalConv, MaskType, VerticalConv
+from morphogen.networks.ordinal_embedding import OrdinalEmbedding
+from morphogen.networks.positions import PositionBias
 
 
 class GatedPixelCNN(Component, nn.Module):
-    """Causal logits of pictures (van den Oord et al. 2016b), and of grids of codes.
+    """Autoregressive logits of images, or of grids of codes (van den Oord et al. 2016b).
 
     Arguments:
         shape: (channels, height, width), or (height, width) for a grid of codes.
-        vocabulary: V, values of one symbol.
-        width: features of each stack, a multiple of the channels.
-        layers: gated layers, the first of kind A.
-        first: odd width of the first kernel (7 in the paper).
-        kernel: odd width of the others (3; the paper's 5 needs fewer layers).
-        embedding: features of one input symbol; they start as cosines of its value and are learned.
+        vocabulary: V, number of values of one symbol.
+        width: number of features of each stack, a multiple of the channels.
+        layers: number of gated layers; the first has mask type A.
+        first_kernel: odd kernel width of the first layer (7 in the paper).
+        kernel: odd kernel width of the other layers (3; with the paper's 5, fewer layers suffice).
+        embedding: size of the input embedding of a symbol, which is initialized with cosines of its value and
+            learned.
         dropout: on the gates of the horizontal stack.
         vector: width D of `context.vector` (0: unconditional).
-        places: added to the embedded picture, so that small kernels know where they are and what is asked there (None: nothing).
+        position_bias: a learned position bias, optionally class-conditional, added to the embedded image;
+            None: none.
 
     Raises:
-        ConfigError: if width is no multiple of the channels.
+        ConfigError: if width is not a multiple of the channels.
     """
 
     def __init__(
-        self, shape: tuple[int, ...], vocabulary: int, width: int = 64, layers: int = 7, first: int = 7, kernel: int = 3,
-        embedding: int = 8, dropout: float = 0.0, vector: int = 0, places: Places | None = None,
-    ):  # fmt: skip
+        self,
+        shape: tuple[int, ...],
+        vocabulary: int,
+        width: int = 64,
+        layers: int = 7,
+        first_kernel: int = 7,
+        kernel: int = 3,
+        embedding: int = 8,
+        dropout: float = 0.0,
+        vector: int = 0,
+        position_bias: PositionBias | None = None,
+    ):
         super().__init__()
         self.shape, self.vocabulary, self.width, self.layers = tuple(shape), vocabulary, width, layers
-        self.first, self.kernel, self.embedding, self.dropout, self.vector = first, kernel, embedding, dropout, vector
-        self.places = places
-        self.picture = (1, *self.shape) if len(self.shape) == 2 else self.shape
-        colours = self.picture[0]
+        self.first_kernel, self.kernel, self.embedding = first_kernel, kernel, embedding
+        self.dropout, self.vector, self.position_bias = dropout, vector, position_bias
+        self.image_shape = (1, *self.shape) if len(self.shape) == 2 else self.shape
+        colours = self.image_shape[0]
         if width % colours:
-            raise ConfigError(f"width {width} is no multiple of the {colours} channels; take {-(-width // colours) * colours}")
-        self.symbols = Levels(vocabulary, embedding)
-        self.stack = nn.ModuleList([_Layer(colours * embedding, width, first, "A", colours, dropout, vector)])
-        self.stack.extend(_Layer(width, width, kernel, "B", colours, dropout, vector) for _ in range(layers - 1))
-        self.hidden = LeftConv(width, width, 1, "B", colours)
-        self.head = LeftConv(width, colours * vocabulary, 1, "B", colours)
+            raise ConfigError(
+                f"width {width} is not a multiple of the {colours} channels: "
+                f"take {-(-width // colours) * colours}"
+            )
+        self.level_embedding = OrdinalEmbedding(vocabulary, embedding)
+        first_layer = _GatedLayer(colours * embedding, width, first_kernel, "A", colours, dropout, vector)
+        self.stack = nn.ModuleList([first_layer])
+        self.stack.extend(
+            _GatedLayer(width, width, kernel, "B", colours, dropout, vector) for _ in range(layers - 1)
+        )
+        self.hidden = HorizontalConv(width, width, 1, "B", colours)
+        self.head = HorizontalConv(width, colours * vocabulary, 1, "B", colours)
 
     def forward(self, x: Int[Tensor, "b ..."], context: Context | None) -> Float[Tensor, "b ... v"]:
         vector = None if context is None else context.vector
-        e = self.symbols(x.reshape(-1, *self.picture)).permute(0, 1, 4, 2, 3).flatten(1, 2)  # [B, C E, H, W], one colour's together
-        v = h = e if self.places is None else self.places(e, vector)
+        embedded = self.level_embedding(x.reshape(-1, *self.image_shape))
+        e = embedded.permute(0, 1, 4, 2, 3).flatten(1, 2)  # [B, C E, H, W], grouped by colour
+        v = h = e if self.position_bias is None else self.position_bias(e, vector)
         for layer in self.stack:
             v, h = layer(v, h, vector)
-        logits = self.head(F.relu(self.hidden(F.relu(h))))
-        return logits.unflatten(1, (self.picture[0], self.vocabulary)).movedim(2, -1).reshape(*x.shape, self.vocabulary)
+        logits = self.head(F.relu(self.hidden(F.relu(h)))).unflatten(
+            1, (self.image_shape[0], self.vocabulary)
+        )
+        return logits.movedim(2, -1).reshape(*x.shape, self.vocabulary)
 
-    def cache(self, rows: int, context: Context | None) -> "PixelMemory":
-        """An empty memory for `rows` pictures."""
-        return PixelMemory(self, rows, None if context is None else context.vector)
+    def make_cache(self, rows: int, context: Context | None) -> "GatedPixelCNNCache":
+        """An empty cache for `rows` images."""
+        return GatedPixelCNNCache(self, rows, None if context is None else context.vector)
 
 
-class _Layer(nn.Module):
-    """One gated layer of both stacks; gates of the horizontal one stand colour by colour, (tanh, sigmoid) in each."""
+class _GatedLayer(nn.Module):
+    """One gated layer of both stacks.
 
-    def __init__(self, channels: int, width: int, kernel: int, kind: Kind, colours: int, dropout: float, vector: int):
+    The gates of the horizontal stack are grouped by colour, with (tanh, sigmoid) in each group.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        width: int,
+        kernel: int,
+        mask_type: MaskType,
+        colours: int,
+        dropout: float,
+        vector: int,
+    ):
         super().__init__()
-        self.colours, self.residual = colours, kind == "B"  # h of kind A would hand x_i itself on
-        self.above = AboveConv(channels, 2 * width, kernel, kind)
-        self.left = LeftConv(channels, 2 * width, kernel, kind, colours)
-        self.link = nn.Conv2d(2 * width, 2 * width, 1, bias=False)
-        self.out = LeftConv(width, width, 1, "B", colours, bias=False)
+        # no residual connection in type A: it would pass on x_i itself
+        self.colours, self.residual = colours, mask_type == "B"
+        self.vertical = VerticalConv(channels, 2 * width, kernel, mask_type)
+        self.horizontal = HorizontalConv(channels, 2 * width, kernel, mask_type, colours)
+        self.vertical_to_horizontal = nn.Conv2d(2 * width, 2 * width, 1, bias=False)
+        self.out = HorizontalConv(width, width, 1, "B", colours, bias=False)
         self.dropout = nn.Dropout(dropout)
         self.condition = nn.Linear(vector, 4 * width, bias=False) if vector else None
 
     def forward(self, v: Tensor, h: Tensor, vector: Tensor | None) -> tuple[Tensor, Tensor]:
-        to_above, to_left = self.biases(vector)
-        above = self.above(v)
-        left = self.left(h) + self.link(above) + to_left[..., None, None]
-        update = self.out(self.dropout(gate(left, self.colours)))
-        return gate(above + to_above[..., None, None]), h + update if self.residual else update
+        vertical_bias, horizontal_bias = self.condition_biases(vector)
+        vertical = self.vertical(v)
+        horizontal = self.horizontal(h) + self.vertical_to_horizontal(vertical)
+        horizontal = horizontal + horizontal_bias[..., None, None]
+        update = self.out(self.dropout(gate(horizontal, self.colours)))
+        return gate(vertical + vertical_bias[..., None, None]), h + update if self.residual else update
 
-    def biases(self, vector: Tensor | None) -> tuple[Tensor, Tensor]:
-        """V_v c and V_h c, each [B, 2 width], or [1, 2 width] zeros."""
+    def condition_biases(self, vector: Tensor | None) -> tuple[Tensor, Tensor]:
+        """V_v c and V_h c, each [B, 2 width]; without a condition, zeros [1, 2 width]."""
         if self.condition is None or vector is None:
             zeros = self.out.weight.new_zeros(1, 2 * self.out.in_channels)
             return zeros, zeros
-        to_above, to_left = self.condition(vector).chunk(2, 1)
-        return to_above, to_left
+        vertical, horizontal = self.condition(vector).chunk(2, 1)
+        return vertical, horizontal
 
 
 def gate(features: Float[Tensor, "b d ..."], colours: int = 1) -> Float[Tensor, "b d//2 ..."]:
-    """tanh(a) sigmoid(b) of the two halves (a, b) of each colour's features."""
+    """Gated activation tanh(a) sigmoid(b), (a, b) the two halves of each colour's features."""
     a, b = features.unflatten(1, (colours, 2, -1)).unbind(2)
     return (a.tanh() * b.sigmoid()).flatten(1, 2)
 
 
-class PixelMemory:
-    """What a Gated PixelCNN has computed so far of `rows` pictures, and from it the next symbol's logits.
+class GatedPixelCNNCache:
+    """Decoding cache of a Gated PixelCNN: stores the features of past symbols, one symbol per step.
 
-    A symbol costs five small operations a layer: the horizontal weights are laid out once as matrices, one a colour; the window
-    they meet is a view of a buffer; what the vertical stack has to say of a row is computed when the row begins. What lies ahead
-    in a buffer still holds the row above: only zeros of the mask meet it.
+    A step costs five small operations per layer. The weights of the horizontal stack are stored as one matrix
+    per colour, their inputs are views of a buffer, and the vertical stack is evaluated once per row. Entries
+    of a buffer to the right of the current symbol still belong to the row above; they are multiplied by zeros
+    of the mask only.
 
     Arguments:
-        network: what it remembers for.
-        rows: pictures drawn side by side.
-        vector: `context.vector` [B, D] of these rows (None: there is none).
+        network: the network.
+        rows: number of images in the batch.
+        vector: `context.vector` [B, D]; None: unconditional.
     """
 
     def __init__(self, network: GatedPixelCNN, rows: int, vector: Float[Tensor, "b d"] | None):
-        self.position, self.symbols = 0, network.symbols.weight.detach()
-        self.colours, height, self.width = network.picture
-        self.places: Tensor | None = None
-        zeros, reach = self.symbols.new_zeros, network.kernel // 2
-        self.planes = [_Plane(zeros, rows, self.colours * network.embedding, network.first // 2, height, self.width)]
-        self.planes += [_Plane(zeros, rows, network.width, reach, height, self.width) for _ in network.stack]
+        self.index, self.level_embedding = 0, network.level_embedding.weight.detach()
+        self.colours, height, self.width = network.image_shape
+        self.position_bias: Tensor | None = None
+        zeros, reach, size = self.level_embedding.new_zeros, network.kernel // 2, (height, self.width)
+        embedded = _LayerBuffer(
+            zeros, rows, self.colours * network.embedding, network.first_kernel // 2, size
+        )
+        self.buffers = [embedded]
+        self.buffers += [_LayerBuffer(zeros, rows, network.width, reach, size) for _ in network.stack]
         with torch.no_grad():
-            if network.places is not None:
-                self.places = network.places.picture(vector).unflatten(1, (self.colours, -1))
-            between = zip(network.stack, self.planes[:-1], self.planes[1:], strict=True)
-            self.layers = [_LayerMemory(*parts, vector) for parts in between]  # type: ignore[arg-type]
-            self.hidden, self.head = _matrices(network.hidden, self.colours), _matrices(network.head, self.colours)
-        self.inputs, self.outputs = self.planes[0].slots(self.colours), self.planes[-1].slots(1)
-        self.waist = zeros(rows, network.width)
-        self.waists = self.waist.chunk(self.colours, 1)
+            if network.position_bias is not None:
+                self.position_bias = network.position_bias.bias(vector).unflatten(1, (self.colours, -1))
+            parts = zip(network.stack, self.buffers[:-1], self.buffers[1:], strict=True)
+            self.layers = [_LayerCache(*part, vector) for part in parts]  # type: ignore[arg-type]
+            self.hidden = _colour_matrices(network.hidden, self.colours)
+            self.head = _colour_matrices(network.head, self.colours)
+        self.inputs, self.outputs = self.buffers[0].slots(self.colours), self.buffers[-1].slots(1)
+        self.features = zeros(rows, network.width)
+        self.features_of_colour = self.features.chunk(self.colours, 1)
 
     @torch.no_grad()
     def step(self, previous: Int[Tensor, " b"] | None) -> Float[Tensor, "b v"]:
-        """The symbols of the position just drawn (None: there is none yet) to the logits of the next."""
-        y, place = divmod(self.position, self.width * self.colours)
-        x, colour = divmod(place, self.colours)
+        """Append the previous symbols (None: at the first step); returns the logits of the next."""
+        y, symbol = divmod(self.index, self.width * self.colours)
+        x, colour = divmod(symbol, self.colours)
         if previous is not None:
-            self.inputs[place - 1].copy_(self._embedded(previous))
-        if place == 0:
+            self.inputs[symbol - 1].copy_(self._embed(previous))
+        if symbol == 0:
             self._begin_row(y)
         for layer in self.layers:
-            layer.step(place)
+            layer.step(symbol)
         (hidden, hidden_bias), (head, head_bias) = self.hidden[colour], self.head[colour]
-        self.waists[colour].copy_(torch.addmm(hidden_bias, self.outputs[x].relu(), hidden).relu_())
-        self.position += 1
-        return torch.addmm(head_bias, self.waist, head)
+        hidden_features = torch.addmm(hidden_bias, self.outputs[x].relu(), hidden).relu_()
+        self.features_of_colour[colour].copy_(hidden_features)
+        self.index += 1
+        return torch.addmm(head_bias, self.features, head)
 
-    def _embedded(self, previous: Tensor) -> Tensor:
-        """The symbols [B] of the position just drawn, at their place."""
-        pixel, colour = divmod(self.position - 1, self.colours)
+    def _embed(self, previous: Tensor) -> Tensor:
+        """The embedding of the previous symbols [B], with the bias of their position."""
+        pixel, colour = divmod(self.index - 1, self.colours)
         y, x = divmod(pixel, self.width)
-        return self.symbols[previous] if self.places is None else self.symbols[previous] + self.places[:, colour, :, y, x]
+        embedded = self.level_embedding[previous]
+        return embedded if self.position_bias is None else embedded + self.position_bias[:, colour, :, y, x]
 
     def _begin_row(self, y: int) -> None:
-        """The row above is complete: the vertical stack computes what it sees of it."""
+        """Evaluate the vertical stack at row y, once the row above is complete."""
         if y > 0:
-            self.planes[0].write_above(y - 1, self.planes[0].row[:, self.planes[0].reach :].transpose(1, 2))
+            embedded = self.buffers[0]
+            embedded.write_row(y - 1, embedded.horizontal[:, embedded.reach :].transpose(1, 2))
         for layer in self.layers:
             layer.begin_row(y)
 
 
-class _Plane:
-    """What one layer reads, padded by its reach: `above [B, D, pad + H, pad + W + pad]`, `row [B, pad + W, D]`."""
+class _LayerBuffer:
+    """Padded inputs of one layer.
 
-    def __init__(self, zeros: Callable[..., Tensor], rows: int, size: int, reach: int, height: int, width: int):
-        self.reach, self.width = reach, width
-        self.above = zeros(rows, size, reach + height, reach + width + reach)
-        self.row = zeros(rows, reach + width, size)
+    `vertical [B, D, pad + H, pad + W + pad]` holds the image, `horizontal [B, pad + W, D]` the current row.
+    """
 
-    def write_above(self, y: int, features: Tensor) -> None:
-        """Keep row y of the vertical stack, [B, D, W]."""
-        self.above[:, :, self.reach + y, self.reach : self.reach + self.width] = features
+    def __init__(
+        self, zeros: Callable[..., Tensor], rows: int, features: int, reach: int, size: tuple[int, int]
+    ):
+        height, self.width = size
+        self.reach = reach
+        self.vertical = zeros(rows, features, reach + height, reach + self.width + reach)
+        self.horizontal = zeros(rows, reach + self.width, features)
+
+    def write_row(self, y: int, features: Tensor) -> None:
+        """Store row y of the vertical stack, [B, D, W]."""
+        self.vertical[:, :, self.reach + y, self.reach : self.reach + self.width] = features
 
     def slots(self, colours: int) -> list[Tensor]:
-        """Views [B, D / colours] of the row, one a symbol."""
-        return [part for x in range(self.width) for part in self.row[:, self.reach + x].chunk(colours, 1)]
+        """Views [B, D / colours] of the row, one per symbol."""
+        pixels = [self.horizontal[:, self.reach + x] for x in range(self.width)]
+        return [part for pixel in pixels for part in pixel.chunk(colours, 1)]
 
     def windows(self) -> list[Tensor]:
-        """Views [B, (reach + 1) D] of the row, one a pixel: what is left of it, and itself."""
-        size = self.row.shape[2]
-        return [self.row.flatten(1)[:, x * size : (x + self.reach + 1) * size] for x in range(self.width)]
+        """Views [B, (reach + 1) D] of the row, one per pixel: the `reach` pixels to its left, and itself."""
+        size, flat = self.horizontal.shape[2], self.horizontal.flatten(1)
+        return [flat[:, x * size : (x + self.reach + 1) * size] for x in range(self.width)]
 
 
-class _LayerMemory:
-    """One layer between two planes."""
+class _LayerCache:
+    """Cached evaluation of one layer, from its input buffer to the next layer's."""
 
-    def __init__(self, layer: _Layer, source: _Plane, target: _Plane, vector: Tensor | None):
+    def __init__(self, layer: _GatedLayer, source: _LayerBuffer, target: _LayerBuffer, vector: Tensor | None):
         self.layer, self.source, self.target = layer, source, target
-        self.to_above, to_left = layer.biases(vector)
-        assert layer.left.bias is not None
-        self.to_left = to_left + layer.left.bias
-        rows, size, c = len(source.row), target.row.shape[2], layer.colours
-        self.left, self.out = _matrices(layer.left, c), _matrices(layer.out, c)
+        self.vertical_bias, horizontal_bias = layer.condition_biases(vector)
+        assert layer.horizontal.bias is not None
+        self.horizontal_bias = horizontal_bias + layer.horizontal.bias
+        rows, size, c = len(source.horizontal), target.horizontal.shape[2], layer.colours
+        self.horizontal, self.out = _colour_matrices(layer.horizontal, c), _colour_matrices(layer.out, c)
         self.windows, self.targets = source.windows(), target.slots(c)
         self.sources = source.slots(c) if layer.residual else None
-        self.features = source.row.new_empty(rows, 2 * size // c)
+        self.features = source.horizontal.new_empty(rows, 2 * size // c)
         self.a, self.b = self.features.chunk(2, 1)
-        self.gates = source.row.new_zeros(rows, size)
-        self.gate = self.gates.chunk(c, 1)
+        self.gates = source.horizontal.new_zeros(rows, size)
+        self.gate_of_colour = self.gates.chunk(c, 1)
         self.biases: tuple[Tensor, ...] = ()
 
     def begin_row(self, y: int) -> None:
-        """Row y of the vertical stack, and what it adds to each symbol of the horizontal one."""
-        conv = self.layer.above
-        above = F.conv2d(self.source.above[:, :, y : y + conv.kernel_size[0]], conv.weight, conv.bias)[:, :, 0]
-        self.target.write_above(y, gate(above + self.to_above[..., None]))
-        linked = F.linear(above.permute(2, 0, 1), self.layer.link.weight[:, :, 0, 0]) + self.to_left  # [W, B, 2 D]
-        self.biases = linked.unflatten(2, (self.layer.colours, -1)).transpose(1, 2).flatten(0, 1).unbind(0)
+        """Compute row y of the vertical stack and its contribution to each symbol of the horizontal stack."""
+        conv = self.layer.vertical
+        rows_above = self.source.vertical[:, :, y : y + conv.kernel_size[0]]
+        vertical = F.conv2d(rows_above, conv.weight, conv.bias)[:, :, 0]
+        self.target.write_row(y, gate(vertical + self.vertical_bias[..., None]))
+        weight = self.layer.vertical_to_horizontal.weight[:, :, 0, 0]
+        biases = F.linear(vertical.permute(2, 0, 1), weight) + self.horizontal_bias  # [W, B, 2 D]
+        self.biases = biases.unflatten(2, (self.layer.colours, -1)).transpose(1, 2).flatten(0, 1).unbind(0)
 
-    def step(self, place: int) -> None:
-        """The horizontal features of one symbol of the row."""
-        x, c = divmod(place, self.layer.colours)
-        torch.addmm(self.biases[place], self.windows[x], self.left[c][0], out=self.features)
-        torch.mul(self.a.tanh_(), self.b.sigmoid_(), out=self.gate[c])
+    def step(self, symbol: int) -> None:
+        """Compute the horizontal features of one symbol of the row."""
+        x, c = divmod(symbol, self.layer.colours)
+        torch.addmm(self.biases[symbol], self.windows[x], self.horizontal[c][0], out=self.features)
+        torch.mul(self.a.tanh_(), self.b.sigmoid_(), out=self.gate_of_colour[c])
         if self.sources is None:
-            torch.mm(self.gates, self.out[c][0], out=self.targets[place])
+            torch.mm(self.gates, self.out[c][0], out=self.targets[symbol])
         else:
-            torch.addmm(self.sources[place], self.gates, self.out[c][0], out=self.targets[place])
+            torch.addmm(self.sources[symbol], self.gates, self.out[c][0], out=self.targets[symbol])
 
 
-def _matrices(conv: LeftConv, colours: int) -> list[tuple[Tensor, Tensor]]:
-    """The convolution as products, one a colour: window [B, taps in] times [taps in, out / colours], plus [out / colours]."""
-    matrix = conv.kernel[:, :, 0].permute(2, 1, 0).flatten(0, 1)
+def _colour_matrices(conv: HorizontalConv, colours: int) -> list[tuple[Tensor, Tensor]]:
+    """One linear map per colour: (weight [taps in, out / colours], bias [out / colours])."""
+    matrix = conv.masked_weight[:, :, 0].permute(2, 1, 0).flatten(0, 1)
     bias = conv.bias if conv.bias is not None else matrix.new_zeros(matrix.shape[1])
     return [(m.contiguous(), b) for m, b in zip(matrix.chunk(colours, 1), bias.chunk(colours), strict=True)]

@@ -1,9 +1,9 @@
-r"""Normalisation of each position's features by themselves: no row or position sees another.
+r"""Layer normalisation over the features of each position.
 
     LayerNorm   g (h - mean h) / sqrt(var h + eps) + b          (Ba, Kiros & Hinton 2016)
     RMSNorm     g h / sqrt(mean h^2 + eps)                      (Zhang & Sennrich 2019)
 
-The second leaves out the mean, which the stream of a transformer carries little of.
+RMSNorm doesn't subtract the mean, which is small in the residual stream of a transformer.
 """
 
 __all__ = ["LayerNorm", "RMSNorm"]
@@ -17,11 +17,11 @@ from morphogen.component import Component
 
 
 class LayerNorm(Component, nn.Module):
-    """Mean 0 and variance 1 over the features, then a gain and a bias (Ba et al. 2016).
+    """Normalises the features to mean 0 and variance 1, then applies a gain and a bias (Ba et al. 2016).
 
     Arguments:
         width: D of h [..., D].
-        bias: whether there is one.
+        bias: whether there is a bias.
         eps: added to the variance.
     """
 
@@ -33,7 +33,7 @@ class LayerNorm(Component, nn.Module):
 
     @property
     def bias(self) -> bool:
-        """Whether it has one."""
+        """Whether there is a bias."""
         return self.shift is not None
 
     def forward(self, h: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
@@ -41,7 +41,7 @@ class LayerNorm(Component, nn.Module):
 
 
 class RMSNorm(Component, nn.Module):
-    """Root mean square 1 over the features, then a gain (Zhang & Sennrich 2019).
+    """Normalises the features to root mean square 1, then applies a gain (Zhang & Sennrich 2019).
 
     Arguments:
         width: D of h [..., D].

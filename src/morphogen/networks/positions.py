@@ -1,14 +1,21 @@
-r"""Where and when: what a network is told of the place it stands at, and of the time.
+r"""Absolute position encodings, and the time embedding of diffusion models.
 
-TimeEmbedding   a number as waves, which tell close times apart and far ones too (Vaswani et al. 2017, section 3.5)
-Places          a learned vector for each place of a grid, and the condition's word there
-Learned         a learned vector for each place of a sequence
-Sinusoidal      waves for each place of a sequence
+TimeEmbedding         sinusoidal features of the time, which resolve small and large differences, and an MLP
+PositionBias          a learned vector per pixel, and a position-dependent projection of the condition
+LearnedPositions      a learned vector per sequence position
+SinusoidalPositions   sinusoidal features per sequence position (Vaswani et al. 2017, section 3.5)
 
-What attention is told of the distance of two places stands in `relative_positions.py`.
+Relative position encodings of attention are in `relative_positions.py`.
 """
 
-__all__ = ["Learned", "Places", "Positions", "Sinusoidal", "TimeEmbedding", "sinusoidal"]
+__all__ = [
+    "LearnedPositions",
+    "PositionBias",
+    "Positions",
+    "SinusoidalPositions",
+    "TimeEmbedding",
+    "sinusoidal",
+]
 
 import math
 from abc import ABC, abstractmethod
@@ -22,71 +29,81 @@ from morphogen.component import Component
 
 
 def sinusoidal(t: Float[Tensor, " b"], width: int, period: float = 10_000.0) -> Float[Tensor, "b d"]:
-    """[sin(t w_i), cos(t w_i)], w_i from 1 down to 1 / period in `width` / 2 equal ratios; `width` is even."""
+    """Sinusoidal features [sin(t w_i), cos(t w_i)].
+
+    The `width` / 2 frequencies w_i decrease geometrically from 1 to 1 / period (exclusive); `width` is even.
+    """
     half = width // 2
     w = torch.exp(-math.log(period) / half * torch.arange(half, device=t.device))
     return torch.cat([(t[:, None] * w).sin(), (t[:, None] * w).cos()], 1)
 
 
 class TimeEmbedding(nn.Module):
-    """t in [0, 1] (0 data, 1 noise) to a vector, by waves and two layers (Ho et al. 2020, appendix B).
+    """Embedding of t in [0, 1] (0 data, 1 noise): sinusoidal features and a two-layer MLP.
+
+    Denoising diffusion probabilistic models, Ho et al. 2020, appendix B.
 
     Arguments:
-        waves: how many, even.
-        width: of the vector.
+        features: number of sinusoidal features, even.
+        width: of the embedding.
     """
 
-    def __init__(self, waves: int, width: int):
+    def __init__(self, features: int, width: int):
         super().__init__()
-        self.waves = waves
-        self.inner, self.outer = nn.Linear(waves, width), nn.Linear(width, width)
+        self.features = features
+        self.inner, self.outer = nn.Linear(features, width), nn.Linear(width, width)
 
     def forward(self, t: Float[Tensor, " b"]) -> Float[Tensor, "b d"]:
-        # 1000: the waves were made for whole positions, and the paper's times are 1 .. 1000.
-        return self.outer(F.silu(self.inner(sinusoidal(1000 * t, self.waves))))
+        # 1000: the frequencies are meant for integer positions, and the paper's times are 1 .. 1000.
+        return self.outer(F.silu(self.inner(sinusoidal(1000 * t, self.features))))
 
 
-class Places(Component, nn.Module):
-    r"""What a network is told of each place, and of the condition there: x + a + V c, zero at the start.
+class PositionBias(Component, nn.Module):
+    r"""Learned bias per position of a grid, and per position and condition: x + a + V c; 0 at initialisation.
 
-    Convolutions see how things lie to one another, not where; and a vector that is the same everywhere says little of a picture. The
-    location-dependent condition is that of van den Oord et al. (2016b, section 2.3), a learned coordinate PixelSNAIL's (Chen et al. 2018).
+    Convolutions are translation-equivariant, so they don't know absolute positions; and a condition vector
+    that is added uniformly carries no spatial information. The location-dependent condition is that of van
+    den Oord et al. (2016b, section 2.3), the learned position that of PixelSNAIL (Chen et al. 2018).
 
     Arguments:
         grid: (height, width) of x.
         features: channels of x.
-        vector: width of the condition c (0: there is none).
+        vector: width of the condition c (0: unconditional).
     """
 
     def __init__(self, grid: tuple[int, int], features: int, vector: int = 0):
         super().__init__()
         self.grid, self.features, self.vector = tuple(grid), features, vector
-        self.at = nn.Parameter(torch.zeros(features, *self.grid))
-        self.told = nn.Linear(vector, self.at.numel(), bias=False) if vector else None
-        if self.told is not None:
-            nn.init.zeros_(self.told.weight)
+        self.embedding = nn.Parameter(torch.zeros(features, *self.grid))
+        self.condition = nn.Linear(vector, self.embedding.numel(), bias=False) if vector else None
+        if self.condition is not None:
+            nn.init.zeros_(self.condition.weight)
 
-    def forward(self, x: Float[Tensor, "b d h w"], vector: Float[Tensor, "b c"] | None = None) -> Float[Tensor, "b d h w"]:
-        return x + self.picture(vector)
+    def forward(
+        self, x: Float[Tensor, "b d h w"], vector: Float[Tensor, "b c"] | None = None
+    ) -> Float[Tensor, "b d h w"]:
+        return x + self.bias(vector)
 
-    def picture(self, vector: Float[Tensor, "b c"] | None = None) -> Float[Tensor, "#b d h w"]:
-        """a + V c."""
-        return self.at[None] if self.told is None or vector is None else self.at + self.told(vector).view(-1, *self.at.shape)
+    def bias(self, vector: Float[Tensor, "b c"] | None = None) -> Float[Tensor, "#b d h w"]:
+        """The bias a + V c."""
+        if self.condition is None or vector is None:
+            return self.embedding[None]
+        return self.embedding + self.condition(vector).view(-1, *self.embedding.shape)
 
 
 class Positions(Component, nn.Module, ABC):
-    """What is added to the embedding of a symbol for the place it stands at."""
+    """Base class of absolute position encodings, which are added to the token embedding."""
 
     @abstractmethod
-    def forward(self, place: int, count: int) -> Float[Tensor, "t d"]:
-        """The vectors of positions place .. place + count - 1."""
+    def forward(self, offset: int, count: int) -> Float[Tensor, "t d"]:
+        """The vectors of positions offset .. offset + count - 1."""
 
 
-class Learned(Positions):
-    """A vector for each place, learned as the embedding is (Gehring et al. 2017; Radford et al. 2019).
+class LearnedPositions(Positions):
+    """Learned position embedding (Gehring et al. 2017; Radford et al. 2019).
 
     Arguments:
-        length: places there are.
+        length: number of positions.
         width: D of the vectors.
     """
 
@@ -95,24 +112,26 @@ class Learned(Positions):
         self.length, self.width = length, width
         self.weight = nn.Parameter(0.02 * torch.randn(length, width))
 
-    def forward(self, place: int, count: int) -> Float[Tensor, "t d"]:
-        return self.weight[place : place + count]
+    def forward(self, offset: int, count: int) -> Float[Tensor, "t d"]:
+        return self.weight[offset : offset + count]
 
 
-class Sinusoidal(Positions):
-    """Waves of each place, sines before cosines (Vaswani et al. 2017, section 3.5, where they alternate); nothing is learned.
+class SinusoidalPositions(Positions):
+    """Fixed sinusoidal position encoding (Vaswani et al. 2017, section 3.5).
+
+    All sines come before all cosines; in the paper they alternate.
 
     Arguments:
-        length: places there are.
+        length: number of positions.
         width: D of the vectors, even.
     """
 
-    waves: Float[Tensor, "t d"]
+    encoding: Float[Tensor, "t d"]
 
     def __init__(self, length: int, width: int):
         super().__init__()
         self.length, self.width = length, width
-        self.register_buffer("waves", sinusoidal(torch.arange(length).float(), width), persistent=False)
+        self.register_buffer("encoding", sinusoidal(torch.arange(length).float(), width), persistent=False)
 
-    def forward(self, place: int, count: int) -> Float[Tensor, "t d"]:
-        return self.waves[place : place + count]
+    def forward(self, offset: int, count: int) -> Float[Tensor, "t d"]:
+        return self.encoding[offset : offset + count]

@@ -1,11 +1,14 @@
-r"""How far apart two positions are, told to their comparison: nothing is learned, and no position has a vector of its own.
+r"""Relative position encodings of attention: rotary embeddings (RoPE) with their scalings, and ALiBi.
 
-    Rotary   q_i and k_j are turned by angles i w_l and j w_l, a pair of features each, so that q_i . k_j knows i - j alone
-    ALiBi    q_i . k_j - m_h (i - j): a head forgets with distance, each at a rate of its own
+    Rotary   feature pair l is rotated by i w_l in q_i and by j w_l in k_j: q_i . k_j depends on i - j only
+    ALiBi    q_i . k_j - m_h (i - j): a linear penalty on distance, with a slope m_h per head
 
-References: RoFormer: enhanced transformer with rotary position embedding, Su et al., 2021; Train short, test long: attention with
-linear biases (ALiBi), Press, Smith & Lewis, 2022; Extending context window of large language models via positional interpolation,
-Chen et al., 2023; The Llama 3 herd of models, Grattafiori et al., 2024.
+Neither has parameters.
+
+References: RoFormer: enhanced transformer with rotary position embedding, Su et al., 2021; Train short, test
+long: attention with linear biases (ALiBi), Press, Smith & Lewis, 2022; Extending context window of large
+language models via positional interpolation, Chen et al., 2023; The Llama 3 herd of models, Grattafiori et
+al., 2024.
 """
 
 __all__ = ["ALiBi", "LinearScaling", "Llama3Scaling", "RelativePositions", "Rotary", "Scaling"]
@@ -21,30 +24,30 @@ from morphogen.component import Component, ConfigError
 
 
 class RelativePositions(Component, nn.Module, ABC):
-    """What attention is told of distance: it may turn what it compares, or add to what comes out."""
+    """Base class of relative position encodings: they transform queries and keys, or bias the scores."""
 
-    def turn(self, x: Float[Tensor, "b t n d"], place: int) -> Float[Tensor, "b t n d"]:
-        """Queries or keys of n heads that stand at positions place, place + 1, ..."""
+    def rotate(self, x: Float[Tensor, "b t n d"], offset: int) -> Float[Tensor, "b t n d"]:
+        """Rotate queries or keys of n heads; x[:, 0] is at position `offset`. The default is the identity."""
         return x
 
-    def bias(self, new: int, seen: int, like: Float[Tensor, "..."]) -> Float[Tensor, "h t s"] | None:
-        """What is added where the last `new` of `seen` positions are compared with all of them; None: nothing."""
+    def bias(self, new: int, total: int, like: Float[Tensor, "..."]) -> Float[Tensor, "h t s"] | None:
+        """Bias on the scores of the last `new` of `total` positions against all of them; None: no bias."""
         return None
 
 
 class Scaling(Component, ABC):
-    """Slower turns, so that a text longer than those of the training turns no further than they did."""
+    """Base class of frequency scalings of `Rotary`, which extend a model beyond its training length."""
 
     @abstractmethod
     def __call__(self, w: Float[Tensor, " d"]) -> Float[Tensor, " d"]:
-        """Radians a position, of each pair of features."""
+        """Scale the frequencies, in radians per position, of each pair of features."""
 
 
 class LinearScaling(Scaling):
-    """All turns slower by one factor: positions are interpolated (Chen et al. 2023).
+    """Position interpolation: all frequencies are divided by one factor (Chen et al. 2023).
 
     Arguments:
-        factor: how many times longer a text may be.
+        factor: by which the context is extended.
     """
 
     def __init__(self, factor: float):
@@ -55,30 +58,37 @@ class LinearScaling(Scaling):
 
 
 class Llama3Scaling(Scaling):
-    """Slow turns slower, fast ones as they were, a straight line between (Grattafiori et al. 2024; the rule is that of their code).
+    """Divides low frequencies by a factor and keeps high ones, with linear interpolation in between.
+
+    The Llama 3 herd of models, Grattafiori et al. 2024; the formula is that of their code.
 
     Arguments:
-        factor: of the slow turns.
-        slow, fast: turns over the first `length` positions below which all, and above which none of the factor is felt.
-        length: positions that the model was first trained on.
+        factor: divisor of the low frequencies.
+        slow, fast: in rotations per `length` positions: frequencies below `slow` are divided by the factor,
+            those above `fast` are unchanged.
+        length: original context length of the model.
     """
 
     def __init__(self, factor: float = 8.0, slow: float = 1.0, fast: float = 4.0, length: int = 8192):
         self.factor, self.slow, self.fast, self.length = factor, slow, fast, length
 
     def __call__(self, w: Float[Tensor, " d"]) -> Float[Tensor, " d"]:
-        share = ((self.length * w / (2 * math.pi) - self.slow) / (self.fast - self.slow)).clamp(0, 1)
-        return share * w + (1 - share) * w / self.factor
+        rotations = self.length * w / (2 * math.pi)
+        unscaled = ((rotations - self.slow) / (self.fast - self.slow)).clamp(0, 1)
+        return unscaled * w + (1 - unscaled) * w / self.factor
 
 
 class Rotary(RelativePositions):
-    """Turn feature l with feature l + d/2 by an angle of position x base^(-2 l / d) (Su et al. 2021; the halves as in GPT-NeoX).
+    """Rotary position embedding (Su et al. 2021).
+
+    Rotates features l and l + d/2 as a pair, by the angle position x base^(-2 l / d). The pairs are taken
+    from the two halves of the features, as in GPT-NeoX.
 
     Arguments:
-        width: d of one head, even.
-        length: positions at most.
-        base: the slowest pair turns once in about 2 pi base positions.
-        scaling: of the turns, for longer texts; None: as they are.
+        width: d, width of one head, even.
+        length: maximal number of positions.
+        base: the slowest pair rotates once in about 2 pi base positions.
+        scaling: of the frequencies, for longer contexts; None: none.
     """
 
     cos: Float[Tensor, "t 1 d"]
@@ -87,7 +97,7 @@ class Rotary(RelativePositions):
     def __init__(self, width: int, length: int, base: float = 10_000.0, scaling: Scaling | None = None):
         super().__init__()
         if width % 2:
-            raise ConfigError(f"Rotary: width {width} of a head is odd; features turn in pairs")
+            raise ConfigError(f"Rotary: the head width must be even, got {width}")
         self.width, self.length, self.base, self.scaling = width, length, base, scaling
         w = base ** -(torch.arange(0, width, 2).double() / width)
         angles = torch.arange(length)[:, None] * (w if scaling is None else scaling(w))
@@ -95,16 +105,19 @@ class Rotary(RelativePositions):
         self.register_buffer("cos", torch.cat([cos, cos], 1)[:, None], persistent=False)
         self.register_buffer("sin", torch.cat([-sin, sin], 1)[:, None], persistent=False)
 
-    def turn(self, x: Float[Tensor, "b t n d"], place: int) -> Float[Tensor, "b t n d"]:
-        cos, sin = (table[place : place + x.shape[1]].to(x.dtype) for table in (self.cos, self.sin))
+    def rotate(self, x: Float[Tensor, "b t n d"], offset: int) -> Float[Tensor, "b t n d"]:
+        cos, sin = (table[offset : offset + x.shape[1]].to(x.dtype) for table in (self.cos, self.sin))
         return torch.addcmul(x * cos, x.roll(self.width // 2, -1), sin)
 
 
 class ALiBi(RelativePositions):
-    """Subtract m_h (i - j), m_h = 2^(-8 h / heads) (Press et al. 2022; for other numbers of heads than 2^n, slopes between theirs).
+    """Attention with linear biases (Press et al. 2022).
+
+    Subtracts m_h (i - j) from the scores, m_h = 2^(-8 h / heads). If the number of heads is not a power of 2,
+    the slopes interpolate between the paper's.
 
     Arguments:
-        heads: of the attention.
+        heads: number of attention heads.
     """
 
     slopes: Float[Tensor, " h"]
@@ -114,6 +127,7 @@ class ALiBi(RelativePositions):
         self.heads = heads
         self.register_buffer("slopes", 2.0 ** (-8 * torch.arange(1, heads + 1) / heads), persistent=False)
 
-    def bias(self, new: int, seen: int, like: Float[Tensor, "..."]) -> Float[Tensor, "h t s"]:
-        at = torch.arange(seen, device=like.device)
-        return -self.slopes.to(like.dtype)[:, None, None] * (at[seen - new :, None] - at).abs()
+    def bias(self, new: int, total: int, like: Float[Tensor, "..."]) -> Float[Tensor, "h t s"]:
+        position = torch.arange(total, device=like.device)
+        distance = (position[total - new :, None] - position).abs()
+        return -self.slopes.to(like.dtype)[:, None, None] * distance

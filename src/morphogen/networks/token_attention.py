@@ -1,9 +1,10 @@
-r"""How what is being made hears a text: each place asks the condition's tokens, which need be neither as many nor in the same order.
+r"""Cross-attention from a sequence or an image to the tokens of the condition.
 
-    h += W_o Attention(W_q h, W_k tokens, W_v tokens),     W_o = 0 at the start
+    h += W_o Attention(W_q h, W_k tokens, W_v tokens),     W_o = 0 at initialisation
 
-(High-resolution image synthesis with latent diffusion models, Rombach et al. 2022, section 3.3.) A row without a valid token hears
-nothing, exactly as one whose context has no tokens at all: so either may stand for "no condition" in guidance.
+The tokens need be neither as many as the positions nor in the same order (High-resolution image synthesis
+with latent diffusion models, Rombach et al. 2022, section 3.3). For a row without a valid token the result is
+0, exactly as for a context without tokens, so that either can be the null condition of guidance.
 """
 
 __all__ = ["GridTokenAttention", "TokenAttention"]
@@ -15,15 +16,17 @@ from torch import Tensor, nn
 from morphogen.component import Component
 from morphogen.contract import Context
 from morphogen.networks.attention import CrossAttention
-from morphogen.networks.residual import groups
+from morphogen.networks.residual import group_norm
 
 
 class TokenAttention(Component, nn.Module):
-    """What h hears of `context.tokens`, to be added to it; 0 at the start, and always where there are none (Rombach et al. 2022).
+    """Cross-attention from h to `context.tokens` (Rombach et al. 2022), to be added to h.
+
+    The output is 0 at initialisation, and always 0 for rows without a valid token.
 
     Arguments:
         width: D of h [B, T, D], a multiple of `heads`.
-        heads: attentions side by side.
+        heads: number of heads.
         tokens: width of `context.tokens`.
     """
 
@@ -38,26 +41,30 @@ class TokenAttention(Component, nn.Module):
         if context is None or context.tokens is None or not context.tokens.shape[1]:
             return torch.zeros_like(h)
         if context.mask is None:
-            return self.cross(h, self.cross.read(context.tokens, None))
-        # A softmax over nothing is no number: rows without a token attend to all, and what they found is struck out.
-        silent = ~context.mask.any(1, keepdim=True)
-        return self.cross(h, self.cross.read(context.tokens, context.mask | silent)).masked_fill(silent[..., None], 0.0)
+            return self.cross(h, self.cross.encode_source(context.tokens, None))
+        # A softmax over no keys is NaN: rows without a valid token attend to all, and their output is zeroed.
+        empty = ~context.mask.any(1, keepdim=True)
+        source = self.cross.encode_source(context.tokens, context.mask | empty)
+        return self.cross(h, source).masked_fill(empty[..., None], 0.0)
 
 
 class GridTokenAttention(Component, nn.Module):
-    """x + what all places of norm(x) [B, C, ...] hear of `context.tokens`; the identity at the start (Rombach et al. 2022).
+    """Residual cross-attention from all positions of x [B, C, ...] to `context.tokens` (Rombach et al. 2022).
+
+    It is the identity at initialisation.
 
     Arguments:
         channels: C; a multiple of `heads`.
-        heads: attentions side by side.
+        heads: number of heads.
         tokens: width of `context.tokens`.
-        group: channels of one group of the normalisation.
+        group: channels per group of the group normalisation.
     """
 
     def __init__(self, channels: int, heads: int, tokens: int, group: int = 8):
         super().__init__()
         self.channels, self.heads, self.tokens, self.group = channels, heads, tokens, group
-        self.norm, self.attention = groups(channels, group), TokenAttention(channels, heads, tokens)
+        self.norm, self.attention = group_norm(channels, group), TokenAttention(channels, heads, tokens)
 
     def forward(self, x: Float[Tensor, "b c *n"], context: Context | None) -> Float[Tensor, "b c *n"]:
-        return x + self.attention(self.norm(x).flatten(2).transpose(1, 2), context).transpose(1, 2).unflatten(2, x.shape[2:])
+        h = self.norm(x).flatten(2).transpose(1, 2)
+        return x + self.attention(h, context).transpose(1, 2).unflatten(2, x.shape[2:])

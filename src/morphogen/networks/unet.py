@@ -1,10 +1,11 @@
-r"""The U-Net: down to a small picture and up again, each level handing its detail across.
+r"""U-Net of diffusion models, for images and for one-dimensional signals.
 
-    x -- blocks -- down -- ... -- middle -- ... -- up -- blocks(with what the way down kept) -- out
+    x -- blocks -- downsample -- ... -- middle -- ... -- upsample -- blocks(with skip connections) -- out
 
-(Ronneberger, Fischer & Brox 2015; with residual blocks, attention and time as in Ho, Jain & Abbeel 2020, appendix B; what
-later ones changed in the parts stands in `unet_designs.py`.) A sound or a series has one axis where a picture has two, and the same
-network. A text is heard wherever the places see each other: each asks its tokens (Rombach et al. 2022; Saharia et al. 2022).
+U-Net: Convolutional networks for biomedical image segmentation, Ronneberger, Fischer & Brox, 2015; with
+residual blocks, attention and a time embedding as in Ho, Jain & Abbeel, 2020, appendix B. `unet_designs.py`
+has later block designs. Every self-attention may be followed by cross-attention to the tokens of a text
+(Rombach et al. 2022; Saharia et al. 2022).
 """
 
 __all__ = ["UNet"]
@@ -17,124 +18,167 @@ from torch.nn import functional as F
 from morphogen.component import Component, ConfigError
 from morphogen.contract import Context
 from morphogen.networks.attention import GridAttention
-from morphogen.networks.axes import convolution, folded, unfolded
+from morphogen.networks.axes import conv_class, patchify, unpatchify
 from morphogen.networks.positions import TimeEmbedding
-from morphogen.networks.residual import activated, groups
+from morphogen.networks.residual import group_norm, norm_silu
 from morphogen.networks.token_attention import GridTokenAttention
 from morphogen.networks.unet_designs import DESIGNS, Design
 
 
 class UNet(Component, nn.Module):
-    """(x [B, C, H, W] or [B, C, L], t [B] in [0, 1], context) -> the same shape; 0 at the start.
+    """(x [B, C, H, W] or [B, C, L], t [B] in [0, 1], context) -> the shape of x; 0 at initialization.
 
-    Sides that are no multiple of 2^(levels - 1) patches are padded with zeros on the way in and cropped on the way out. A context without
-    tokens, or a row of which all are masked, goes past the attention to them.
+    Sides that are not multiples of 2^(levels - 1) patches are padded with zeros, and the output is cropped.
+    Cross-attention is skipped for a context without tokens and for rows with all tokens masked.
 
     Arguments:
         shape: (C, H, W) of x, or (C, L).
-        channels: of the finest level, even.
+        channels: of the finest level; even.
         multipliers: of `channels` at each level, finest first; each level halves the sides.
-        blocks: residual blocks a level on the way down; one more on the way up.
-        attention: heights H / 2^level (lengths L / 2^level), counted in patches, at which attention follows each block; the middle always
-            has it, unless heads is 0.
-        heads: of the attention, dividing the channels it sees.
-        vector: width of `context.vector`, or of it and of `context.tokens`, as (vector, tokens); 0: the network does not hear it.
+        blocks: residual blocks per level on the down path; the up path has one more.
+        attention: heights H / 2^level (or lengths L / 2^level) in patches at which attention follows each
+            block; the middle always has attention, unless heads is 0.
+        heads: attention heads, a divisor of the channels; 0: no attention.
+        vector: width of `context.vector`, or a pair (width of `context.vector`, width of `context.tokens`);
+            0: none.
         dropout: in every block.
-        patch: patch x patch pixels are read as one place of patch^2 C channels (in a line, of patch C), and written back (Hoogeboom, Heek
-            & Salimans 2023).
-        design: of the blocks: "ddpm" is Ho et al.'s network, "adm" Dhariwal & Nichol's (2021), which hears its vector more strongly.
+        patch: patch x patch pixels are folded into patch^2 C channels (patch C for signals) at the input and
+            unfolded at the output (Hoogeboom, Heek & Salimans 2023).
+        design: block design: "ddpm" of Ho et al., or "adm" of Dhariwal & Nichol (2021), with scale and shift
+            conditioning.
 
     Raises:
-        ConfigError: for a design that is none, for a shape of other axes, and for tokens without attention (heads 0).
+        ConfigError: for an unknown design, a shape with other axes, or tokens without attention heads.
     """
 
     def __init__(
-        self, shape: tuple[int, ...], channels: int, multipliers: tuple[int, ...], blocks: int = 2,
-        attention: tuple[int, ...] = (), heads: int = 1, vector: int | tuple[int, int] = 0, dropout: float = 0.0,
-        patch: int = 1, design: Design = "adm",
-    ):  # fmt: skip
+        self,
+        shape: tuple[int, ...],
+        channels: int,
+        multipliers: tuple[int, ...],
+        blocks: int = 2,
+        attention: tuple[int, ...] = (),
+        heads: int = 1,
+        vector: int | tuple[int, int] = 0,
+        dropout: float = 0.0,
+        patch: int = 1,
+        design: Design = "adm",
+    ):
         super().__init__()
-        if design not in DESIGNS:
-            raise ConfigError(f"UNet: design {design!r} is not known; take {' or '.join(sorted(DESIGNS))}")
-        if len(shape) not in (2, 3):
-            raise ConfigError(f"UNet: shape {tuple(shape)} is neither (C, L) nor (C, H, W)")
-        self.shape, self.channels, self.multipliers, self.blocks = tuple(shape), channels, tuple(multipliers), blocks
-        self.attention, self.heads, self.vector, self.dropout = tuple(attention), heads, vector, dropout
-        self.patch, self.design, self.axes = patch, design, len(shape) - 1
-        told, self.tokens = vector if isinstance(vector, tuple) else (vector, 0)
-        if self.tokens and not heads:
-            raise ConfigError(f"UNet: tokens of width {self.tokens} are heard by attention, and heads is 0; take at least 1")
-        pixels, width, conv = shape[0] * patch**self.axes, 4 * channels, convolution(self.axes)
+        self.shape, self.channels, self.multipliers = tuple(shape), channels, tuple(multipliers)
+        self.blocks, self.attention, self.heads = blocks, tuple(attention), heads
+        self.vector, self.dropout, self.patch, self.design = vector, dropout, patch, design
+        self.axes, vector_width, self.tokens = self._checked()
+        inputs, width, conv = shape[0] * patch**self.axes, 4 * channels, conv_class(self.axes)
         self.time = TimeEmbedding(channels, width)
-        self.condition = nn.Linear(told, width) if told else None
-        self.stem = conv(pixels, channels, 3, padding=1)
-        self.descent, self.ascent = nn.ModuleList(), nn.ModuleList()
-        kept = self._build_descent()
+        self.condition = nn.Linear(vector_width, width) if vector_width else None
+        self.stem = conv(inputs, channels, 3, padding=1)
+        self.down_blocks, self.up_blocks = nn.ModuleList(), nn.ModuleList()
+        skips = self._build_down_path()
         coarsest, finest = channels * multipliers[-1], channels * multipliers[0]
-        self.middle = nn.ModuleList([self._stage(coarsest, coarsest, heads), self._stage(coarsest, coarsest, 0)])
-        self._build_ascent(kept)
-        self.norm, self.out = groups(finest, DESIGNS[design].group(finest)), conv(finest, pixels, 3, padding=1)
+        middle = [self._stage(coarsest, coarsest, heads), self._stage(coarsest, coarsest, 0)]
+        self.mid_blocks = nn.ModuleList(middle)
+        self._build_up_path(skips)
+        self.norm = group_norm(finest, DESIGNS[design].group(finest))
+        self.out = conv(finest, inputs, 3, padding=1)
         for parameter in self.out.parameters():
             nn.init.zeros_(parameter)
 
-    def forward(self, x: Float[Tensor, "b c *n"], t: Float[Tensor, " b"], context: Context | None = None) -> Float[Tensor, "b c *n"]:
-        vector = F.silu(self._heard(t, context))
+    def forward(
+        self, x: Float[Tensor, "b c *n"], t: Float[Tensor, " b"], context: Context | None = None
+    ) -> Float[Tensor, "b c *n"]:
+        vector = F.silu(self._embedding(t, context))
         unit, sides = self.patch * 2 ** (len(self.multipliers) - 1), x.shape[2:]
-        missing = [pad for side in reversed(sides) for pad in (0, -side % unit)]  # behind each side, as `F.pad` counts: the last first
-        h = self.stem(folded(F.pad(x, missing), self.patch))
-        kept = [h]
-        for stage in self.descent:
+        padding = [
+            pad for side in reversed(sides) for pad in (0, -side % unit)
+        ]  # last axis first, as `F.pad` expects
+        h = self.stem(patchify(F.pad(x, padding), self.patch))
+        skips = [h]
+        for stage in self.down_blocks:
             h = stage(h, vector, context)
-            kept.append(h)
-        for stage in self.middle:
+            skips.append(h)
+        for stage in self.mid_blocks:
             h = stage(h, vector, context)
-        for stage in self.ascent:
-            h = stage(h if stage.resizes else torch.cat([h, kept.pop()], 1), vector, context)
-        return unfolded(self.out(activated(self.norm, h)), self.patch)[(slice(None), slice(None), *(slice(side) for side in sides))]
+        for stage in self.up_blocks:
+            h = stage(h if stage.resamples else torch.cat([h, skips.pop()], 1), vector, context)
+        output = unpatchify(self.out(norm_silu(self.norm, h)), self.patch)
+        return output[(slice(None), slice(None), *(slice(side) for side in sides))]
 
-    def _heard(self, t: Tensor, context: Context | None) -> Tensor:
-        """What the blocks hear: the time, and the condition if there is one."""
-        told = None if context is None else context.vector
-        return self.time(t) if self.condition is None or told is None else self.time(t) + self.condition(told)
+    def _checked(self) -> tuple[int, int, int]:
+        """Number of axes, widths of vector and tokens. Errors: ConfigError for invalid arguments."""
+        if self.design not in DESIGNS:
+            raise ConfigError(f"UNet: unknown design {self.design!r}; use {' or '.join(sorted(DESIGNS))}")
+        if len(self.shape) not in (2, 3):
+            raise ConfigError(f"UNet: shape {self.shape} is neither (C, L) nor (C, H, W)")
+        vector, tokens = self.vector if isinstance(self.vector, tuple) else (self.vector, 0)
+        if tokens and not self.heads:
+            raise ConfigError(
+                f"UNet: tokens of width {tokens} require attention, but heads is 0: use heads >= 1"
+            )
+        return len(self.shape) - 1, vector, tokens
 
-    def _build_descent(self) -> list[int]:
-        """Blocks, then a halving, level by level; the channels of all that is kept on the way."""
-        kept = [self.channels]
+    def _embedding(self, t: Tensor, context: Context | None) -> Tensor:
+        """The time embedding, plus the projected condition if there is one."""
+        vector = None if context is None else context.vector
+        if self.condition is None or vector is None:
+            return self.time(t)
+        return self.time(t) + self.condition(vector)
+
+    def _build_down_path(self) -> list[int]:
+        """Build blocks and downsampling level by level; returns the channels of all skip connections."""
+        skips = [self.channels]
         for level, multiplier in enumerate(self.multipliers):
             for _ in range(self.blocks):
-                self.descent.append(self._stage(kept[-1], self.channels * multiplier, self._heads(level)))
-                kept.append(self.channels * multiplier)
+                self.down_blocks.append(
+                    self._stage(skips[-1], self.channels * multiplier, self._heads(level))
+                )
+                skips.append(self.channels * multiplier)
             if level < len(self.multipliers) - 1:
-                self.descent.append(_Stage(DESIGNS[self.design].down(kept[-1], 4 * self.channels, self.dropout, self.axes), resizes=True))
-                kept.append(kept[-1])
-        return kept
+                down = DESIGNS[self.design].down(skips[-1], 4 * self.channels, self.dropout, self.axes)
+                self.down_blocks.append(_Stage(down, resamples=True))
+                skips.append(skips[-1])
+        return skips
 
-    def _build_ascent(self, kept: list[int]) -> None:
-        """As the descent, backwards: one more block a level, since the halving's result was kept too."""
-        here = kept[-1]
+    def _build_up_path(self, skips: list[int]) -> None:
+        """Build the mirror of the down path, with one more block per level for the downsampled skip."""
+        current = skips[-1]
         for level, multiplier in reversed(list(enumerate(self.multipliers))):
             for _ in range(self.blocks + 1):
-                self.ascent.append(self._stage(here + kept.pop(), self.channels * multiplier, self._heads(level)))
-                here = self.channels * multiplier
+                channels_in, channels_out = current + skips.pop(), self.channels * multiplier
+                self.up_blocks.append(self._stage(channels_in, channels_out, self._heads(level)))
+                current = channels_out
             if level:
-                self.ascent.append(_Stage(DESIGNS[self.design].up(here, 4 * self.channels, self.dropout, self.axes), resizes=True))
+                up = DESIGNS[self.design].up(current, 4 * self.channels, self.dropout, self.axes)
+                self.up_blocks.append(_Stage(up, resamples=True))
 
     def _stage(self, channels_in: int, channels_out: int, heads: int) -> "_Stage":
-        parts, group = DESIGNS[self.design], DESIGNS[self.design].group(channels_out)
+        parts = DESIGNS[self.design]
+        group = parts.group(channels_out)
         block = parts.block(channels_in, channels_out, 4 * self.channels, self.dropout, self.axes)
         attention = GridAttention(channels_out, heads, group) if heads else None
-        return _Stage(block, attention, GridTokenAttention(channels_out, heads, self.tokens, group) if heads and self.tokens else None)
+        cross = heads and self.tokens
+        tokens = GridTokenAttention(channels_out, heads, self.tokens, group) if cross else None
+        return _Stage(block, attention, tokens)
 
     def _heads(self, level: int) -> int:
         return self.heads if self.shape[1] // self.patch // 2**level in self.attention else 0
 
 
 class _Stage(nn.Module):
-    """A block of the design, and attention to all places and to tokens if there is any; `resizes`: the block halves or doubles x."""
+    """A block, then self-attention and cross-attention to tokens if present.
 
-    def __init__(self, block: nn.Module, attention: nn.Module | None = None, tokens: nn.Module | None = None, resizes: bool = False):
+    `resamples` marks a block that changes the resolution.
+    """
+
+    def __init__(
+        self,
+        block: nn.Module,
+        attention: nn.Module | None = None,
+        tokens: nn.Module | None = None,
+        resamples: bool = False,
+    ):
         super().__init__()
-        self.block, self.tokens, self.resizes = block, tokens, resizes
+        self.block, self.tokens, self.resamples = block, tokens, resamples
         self.attention = attention if attention is not None else nn.Identity()
 
     def forward(self, x: Tensor, vector: Tensor, context: Context | None) -> Tensor:

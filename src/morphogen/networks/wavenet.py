@@ -1,18 +1,24 @@
-r"""WaveNet: logits of every sample of a sound from the samples before it, by gated convolutions whose reach doubles from layer to layer.
+r"""WaveNet: autoregressive logits of audio samples from gated, dilated causal convolutions.
 
-    g^l = tanh(W_f * h^l + V_f c) sigmoid(W_g * h^l + V_g c),     h^(l+1) = h^l + R^l g^l,     logits = W_2 relu(W_1 relu(S [g^1 .. g^L]))
+    g^l = tanh(W_f * h^l + V_f c) sigmoid(W_g * h^l + V_g c)
+    h^(l+1) = h^l + R^l g^l
+    logits = W_2 relu(W_1 relu(S [g^1 .. g^L]))
 
-h^1_t is the embedding of x_(t-1): the sequence is shifted at the entrance, and everything after may look at its own position. c is a
-vector for the whole sound (who speaks) and a token for every few samples (how it sounds just then), each heard by every gate. S sums
-what every layer has to say: the skip connections of the paper, as one matrix.
+h^1_t is the embedding of x_(t-1): the input is shifted by one, so all later layers may include their own
+position. c is a vector for the whole sound (global conditioning, such as the speaker) and one token for every
+`samples_per_token` samples (local conditioning, such as a mel spectrogram); both enter every gate. S is the
+sum of the paper's skip connections, as one matrix.
 
-Drawing with the pass alone costs a pass a sample. `WaveMemory` keeps each layer's past in a ring and pays for one position.
+Sampling without a cache costs a forward pass per sample. `WaveNetCache` keeps the past inputs of each layer
+in a ring buffer and computes one position per step.
 
-Reference: WaveNet: A generative model for raw audio, van den Oord, Dieleman, Zen, Simonyan, Vinyals, Graves, Kalchbrenner, Senior &
-Kavukcuoglu, 2016 (figure 4; equations 2 and 3, and the local conditioning after them).
+Reference: WaveNet: A generative model for raw audio, van den Oord, Dieleman, Zen, Simonyan, Vinyals, Graves,
+Kalchbrenner, Senior & Kavukcuoglu, 2016 (figure 4; equations 2 and 3, and the local conditioning after them).
 """
 
-__all__ = ["WaveMemory", "WaveNet"]
+__all__ = ["WaveNet", "WaveNetCache"]
+
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -21,149 +27,186 @@ from torch.nn import functional as F
 
 from morphogen.component import Component, ConfigError
 from morphogen.contract import Context
-from morphogen.networks.causal_conv import CausalConv, Taps, past
-from morphogen.networks.levels import Levels
+from morphogen.networks.causal_conv import CausalConv, CausalConvCache, delay
+from morphogen.networks.ordinal_embedding import OrdinalEmbedding
 
 
 class WaveNet(Component, nn.Module):
-    """Causal logits of sequences of symbols, of any length (van den Oord et al. 2016).
+    """Autoregressive logits of sequences of any length (van den Oord et al. 2016).
 
     Arguments:
-        vocabulary: V, levels of one sample, in their order.
-        width: C, features of a layer.
-        skip: S, features of the sum over the layers.
-        cycles: how often the dilations begin again at 1.
-        layers: of one cycle, of dilation 1, 2, 4, ..., 2^(layers - 1).
+        vocabulary: V, number of quantisation levels of a sample, which are ordered.
+        width: C, number of residual channels.
+        skip: S, number of skip channels.
+        cycles: number of dilation cycles.
+        layers: layers per cycle, with dilations 1, 2, 4, ..., 2^(layers - 1).
         vector: width of `context.vector` (0: unconditional).
-        tokens: width of `context.tokens` (0: there are none); token f is heard by the samples from f hold to (f + 1) hold - 1.
-        hold: samples that a token stands for.
+        tokens: width of `context.tokens` (0: none); token f conditions samples f hold to (f + 1) hold - 1.
+        samples_per_token: samples per token.
 
     Raises:
-        ConfigError: if there is no layer, or tokens end before the sound does.
+        ConfigError: if there are no layers, or the tokens do not cover the sound.
     """
 
     def __init__(
-        self, vocabulary: int, width: int = 64, skip: int = 256, cycles: int = 3, layers: int = 10, vector: int = 0, tokens: int = 0,
-        hold: int = 1,
-    ):  # fmt: skip
+        self,
+        vocabulary: int,
+        width: int = 64,
+        skip: int = 256,
+        cycles: int = 3,
+        layers: int = 10,
+        vector: int = 0,
+        tokens: int = 0,
+        samples_per_token: int = 1,
+    ):
         super().__init__()
-        self.vocabulary, self.width, self.skip, self.cycles, self.layers = vocabulary, width, skip, cycles, layers
-        self.vector, self.tokens, self.hold = vector, tokens, hold
-        if cycles < 1 or layers < 1 or hold < 1:
-            raise ConfigError(f"WaveNet({cycles=}, {layers=}, {hold=}): each must be at least 1")
+        self.vocabulary, self.width, self.skip, self.cycles = vocabulary, width, skip, cycles
+        self.layers, self.vector, self.tokens, self.samples_per_token = (
+            layers,
+            vector,
+            tokens,
+            samples_per_token,
+        )
+        if cycles < 1 or layers < 1 or samples_per_token < 1:
+            raise ConfigError(f"WaveNet({cycles=}, {layers=}, {samples_per_token=}): each must be at least 1")
         dilations = [2**i for _ in range(cycles) for i in range(layers)]
-        self.reach = sum(dilations) + 1  # samples before x_t that its logits depend on
-        self.symbols = Levels(vocabulary, width)
+        gate_biases = 2 * width * len(dilations)
+        self.receptive_field = (
+            sum(dilations) + 1
+        )  # receptive field: samples before x_t that its logits depend on
+        self.level_embedding = OrdinalEmbedding(vocabulary, width)
         self.gates = nn.ModuleList(CausalConv(width, 2 * width, d) for d in dilations)
-        self.residuals = nn.ModuleList(nn.Linear(width, width, bias=False) for _ in dilations[1:])  # nothing reads the last layer's
-        self.told = nn.Linear(vector, 2 * width * len(dilations), bias=False) if vector else None
-        self.heard = nn.Linear(tokens, 2 * width * len(dilations), bias=False) if tokens else None
+        self.residuals = nn.ModuleList(
+            nn.Linear(width, width, bias=False) for _ in dilations[1:]
+        )  # none after the last layer, whose residual is unused
+        self.vector_bias = nn.Linear(vector, gate_biases, bias=False) if vector else None
+        self.token_bias = nn.Linear(tokens, gate_biases, bias=False) if tokens else None
         self.skips = nn.Linear(width * len(dilations), skip)
-        self.waist = nn.Linear(skip, skip)
+        self.hidden = nn.Linear(skip, skip)
         self.head = nn.Linear(skip, vocabulary)
-        _begin(self)
+        _initialize(self)
 
     def forward(self, x: Int[Tensor, "b t"], context: Context | None) -> Float[Tensor, "b t v"]:
-        vector, frames = self.conditions(context)
-        vectors = vector.chunk(len(self.gates), -1) if vector is not None else ()
-        tokens = frames.chunk(len(self.gates), -1) if frames is not None else ()
-        h, said = past(self.symbols(x), 1), []
+        vector_bias, token_bias = self.condition_biases(context)
+        vector_biases = vector_bias.chunk(len(self.gates), -1) if vector_bias is not None else ()
+        token_biases = token_bias.chunk(len(self.gates), -1) if token_bias is not None else ()
+        h, outputs = delay(self.level_embedding(x), 1), []
         for i, conv in enumerate(self.gates):
             features = conv(h)
-            if vectors:
-                features = features + vectors[i][:, None]
-            if tokens:
-                features = features + self._held(tokens[i], x.shape[1])
-            said.append(_gate(features))
+            if vector_biases:
+                features = features + vector_biases[i][:, None]
+            if token_biases:
+                features = features + self._repeated(token_biases[i], x.shape[1])
+            outputs.append(_gate(features))
             if i < len(self.residuals):
-                h = h + self.residuals[i](said[-1])
-        return self.head(F.relu(self.waist(F.relu(self.skips(torch.cat(said, -1))))))
+                h = h + self.residuals[i](outputs[-1])
+        skip = self.skips(torch.cat(outputs, -1))
+        return self.head(F.relu(self.hidden(F.relu(skip))))
 
-    def conditions(self, context: Context | None) -> tuple[Float[Tensor, "b d"] | None, Float[Tensor, "b f d"] | None]:
-        """V c of all layers side by side: what the whole sound is told, and what each token says; None: nothing."""
-        vector = None if context is None or self.told is None or context.vector is None else self.told(context.vector)
-        tokens = None if context is None or self.heard is None or context.tokens is None else self.heard(context.tokens)
-        return vector, tokens
+    def condition_biases(
+        self, context: Context | None
+    ) -> tuple[Float[Tensor, "b d"] | None, Float[Tensor, "b f d"] | None]:
+        """V c of all layers, concatenated: for the vector and for each token; None without that condition."""
+        vector = None if context is None else context.vector
+        tokens = None if context is None else context.tokens
+        vector_bias = None if self.vector_bias is None or vector is None else self.vector_bias(vector)
+        token_bias = None if self.token_bias is None or tokens is None else self.token_bias(tokens)
+        return vector_bias, token_bias
 
-    def cache(self, rows: int, context: Context | None) -> "WaveMemory":
-        """An empty memory for `rows` sounds."""
-        return WaveMemory(self, rows, context)
+    def make_cache(self, rows: int, context: Context | None) -> "WaveNetCache":
+        """An empty cache for `rows` sounds."""
+        return WaveNetCache(self, rows, context)
 
-    def _held(self, tokens: Tensor, length: int) -> Tensor:
-        """Each token for its samples: [B, T, D]."""
-        if tokens.shape[1] * self.hold < length:
-            raise ConfigError(f"{tokens.shape[1]} tokens of {self.hold} samples end before a sound of {length}; give more")
-        return tokens.repeat_interleave(self.hold, 1)[:, :length]
+    def _repeated(self, tokens: Tensor, length: int) -> Tensor:
+        """Each token repeated for its samples: [B, T, D]."""
+        if tokens.shape[1] * self.samples_per_token < length:
+            raise ConfigError(
+                f"{tokens.shape[1]} tokens of {self.samples_per_token} samples do not cover "
+                f"a sound of {length}: give more"
+            )
+        return tokens.repeat_interleave(self.samples_per_token, 1)[:, :length]
 
 
-class WaveMemory:
-    """What a WaveNet has computed so far of `rows` sounds, and from it the next sample's logits.
+class WaveNetCache:
+    """Decoding cache of a WaveNet: the past inputs of its layers, for logits of one sample per step.
 
-    A step is five small operations a layer, all into memory that is there: one product of the window of both taps, the gate's three,
-    and the residual, written where the next layer will look for it. The skips of all layers are one product at the end; what the
-    condition says to the layers is one sum a token.
+    A step costs five small operations per layer, all into preallocated memory: one matrix product for both
+    taps, three operations for the gate, and the residual, which is written to the input slot of the next
+    layer. The skip connections of all layers are one product at the end. The bias from the condition is
+    recomputed once per token.
 
     Arguments:
-        network: what it remembers for.
-        rows: sounds drawn side by side.
-        context: what the network may look at besides x, of as many rows.
+        network: the network.
+        rows: number of sounds in the batch.
+        context: the condition, with the same number of rows.
     """
 
     def __init__(self, network: WaveNet, rows: int, context: Context | None):
-        self.position, self.hold, self.symbols = 0, network.hold, network.symbols.weight.detach()
+        self.index, self.samples_per_token = 0, network.samples_per_token
+        self.level_embedding = network.level_embedding.weight.detach()
         convs: list[CausalConv] = list(network.gates)  # type: ignore[arg-type]
-        layers, width, zeros = len(convs), network.width, self.symbols.new_zeros
-        self.taps = [Taps(conv, rows) for conv in convs]
+        layers, width, zeros = len(convs), network.width, self.level_embedding.new_zeros
+        self.convs = [CausalConvCache(conv, rows) for conv in convs]
         self.gates, self.features = zeros(rows, layers * width), zeros(rows, 2 * width)
         self.a, self.b = self.features.chunk(2, 1)
         with torch.no_grad():
-            vector, self.tokens = network.conditions(context)
+            vector_bias, self.token_biases = network.condition_biases(context)
             bias = torch.cat([conv.taps.bias for conv in convs])
-            self.constant = (bias.expand(rows, -1) if vector is None else bias + vector).contiguous()
-        self.biases = self.constant.clone()
-        residuals = [part.weight.detach().t().contiguous() for part in network.residuals]  # type: ignore[operator]
-        self.ends = [(part.weight.detach().t().contiguous(), part.bias.detach()) for part in (network.skips, network.waist, network.head)]
-        last = self.gates.new_empty(0)
-        self.layers = list(zip(self.taps, self.biases.chunk(layers, 1), self.gates.chunk(layers, 1), [*residuals, last], strict=True))
+            constant = bias.expand(rows, -1) if vector_bias is None else bias + vector_bias
+        self.constant_bias = constant.contiguous()
+        self.bias = self.constant_bias.clone()
+        residuals = [_matrix(part) for part in network.residuals]
+        output_layers = (network.skips, network.hidden, network.head)
+        self.output_layers = [(_matrix(part), part.bias.detach()) for part in output_layers]
+        biases, gates = self.bias.chunk(layers, 1), self.gates.chunk(layers, 1)
+        unused = self.gates.new_empty(0)  # the last layer has no residual
+        self.layers = list(zip(self.convs, biases, gates, [*residuals, unused], strict=True))
 
     @torch.no_grad()
     def step(self, previous: Int[Tensor, " b"] | None) -> Float[Tensor, "b v"]:
-        """The symbols of the position just drawn (None: there is none yet) to the logits of the next."""
-        t = self.position
-        if self.tokens is not None and t % self.hold == 0:
-            torch.add(self.constant, self.tokens[:, t // self.hold], out=self.biases)
-        slots = [taps.slots[t % taps.period] for taps in self.taps]
+        """Append the previous samples (None: at the first step); returns the logits of the next."""
+        t = self.index
+        if self.token_biases is not None and t % self.samples_per_token == 0:
+            torch.add(self.constant_bias, self.token_biases[:, t // self.samples_per_token], out=self.bias)
+        slots = [conv.slots[t % conv.period] for conv in self.convs]
         if previous is not None:
-            slots[0].copy_(self.symbols[previous])
-        for (taps, bias, gates, residual), slot, target in zip(self.layers, slots, [*slots[1:], None], strict=True):
-            window, matrix = taps.windows[t % taps.period]
+            slots[0].copy_(self.level_embedding[previous])
+        targets = [*slots[1:], None]
+        for (conv, bias, gates, residual), slot, target in zip(self.layers, slots, targets, strict=True):
+            window, matrix = conv.windows[t % conv.period]
             torch.addmm(bias, window, matrix, out=self.features)
             torch.mul(self.a.tanh_(), self.b.sigmoid_(), out=gates)
             if target is not None:
                 torch.addmm(slot, gates, residual, out=target)
-        (skips, skip_bias), (waist, waist_bias), (head, head_bias) = self.ends
-        said = torch.addmm(waist_bias, torch.addmm(skip_bias, self.gates, skips).relu_(), waist).relu_()
-        self.position += 1
-        return torch.addmm(head_bias, said, head)
+        (skips, skip_bias), (hidden, hidden_bias), (head, head_bias) = self.output_layers
+        skip = torch.addmm(skip_bias, self.gates, skips).relu_()
+        features = torch.addmm(hidden_bias, skip, hidden).relu_()
+        self.index += 1
+        return torch.addmm(head_bias, features, head)
 
 
 @torch.no_grad()
-def _begin(network: WaveNet) -> None:
-    """What is added up begins alike in size (He et al. 2015); by torch's own start the condition is unheard for hundreds of steps."""
+def _initialize(network: WaveNet) -> None:
+    """Variance-preserving initialization (He et al. 2015).
+
+    With torch's default, the condition has almost no effect for hundreds of training steps.
+    """
     for part in network.modules():
         if isinstance(part, nn.Linear):
             nn.init.normal_(part.weight, std=part.in_features**-0.5)
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
-    for part, gain in (
-        (network.skips, 2.8),
-        (network.waist, 1.4),
-        (network.head, 0.5),
-    ):  # small gates, a ReLU, an even law
-        part.weight.mul_(gain)
+    network.skips.weight.mul_(2.8)  # compensates the small gated activations
+    network.hidden.weight.mul_(1.4)  # compensates the ReLU
+    network.head.weight.mul_(0.5)  # a nearly uniform distribution
+
+
+def _matrix(part: Any) -> Tensor:
+    """The weights of a linear layer, plain or packed, as a contiguous matrix [in, out]."""
+    return part.weight.detach().t().contiguous()
 
 
 def _gate(features: Float[Tensor, "b t d"]) -> Float[Tensor, "b t d//2"]:
-    """tanh(a) sigmoid(b) of the two halves."""
+    """Gated activation tanh(a) sigmoid(b), (a, b) the two halves of the features."""
     a, b = features.chunk(2, -1)
     return a.tanh() * b.sigmoid()

@@ -1,1 +1,1 @@
-"""The ground: tensors, keyed randomness, densities. Nothing here knows what a model is."""
+"""Tensor operations, keyed random numbers, densities and spectra; independent of any model."""

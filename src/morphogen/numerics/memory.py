@@ -1,7 +1,8 @@
-"""What becomes of memory that is freed: the process keeps it.
+"""Keep freed memory in the process, so that each training step reuses it.
 
-A step frees all that it has allocated, and the next asks for as much again. GNU's allocator hands large blocks back to the kernel, which
-clears each page anew when it is next touched: up to a tenth of a small network's step on a CPU.
+A training step frees all the memory that it allocates, and the next step allocates as much again. GNU's
+allocator returns large blocks to the kernel, which must clear each page again when it is next touched. On a
+CPU this takes up to a tenth of the step time of a small network.
 """
 
 __all__ = ["keep_freed_memory"]
@@ -10,15 +11,21 @@ import ctypes
 import sys
 from functools import lru_cache
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # malloc.h
-_LARGEST, _LARGEST_OF_OLD = 2**30, 2**25  # bytes of a block; older releases take no more than the latter
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
+_MAX_BLOCK, _MAX_BLOCK_OLD = 2**30, 2**25  # bytes; older releases accept at most the latter
 
 
 @lru_cache
 def keep_freed_memory() -> bool:
-    """From now on this process gives nothing back that it frees below a gigabyte; whether the C library can be told so (GNU's can)."""
+    """Make the allocator of this process keep freed blocks of up to a gigabyte.
+
+    Returns whether the C library supports it (GNU's does).
+    """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is None:
         return False
-    # the first call fixes the threshold of the second, which would else stay at 128 kB
-    return bool((mallopt(_MMAP_THRESHOLD, _LARGEST) or mallopt(_MMAP_THRESHOLD, _LARGEST_OF_OLD)) and mallopt(_TRIM_THRESHOLD, _LARGEST))
+    # the first call freezes the trim threshold, which would otherwise stay at 128 kB
+    return bool(
+        (mallopt(_M_MMAP_THRESHOLD, _MAX_BLOCK) or mallopt(_M_MMAP_THRESHOLD, _MAX_BLOCK_OLD))
+        and mallopt(_M_TRIM_THRESHOLD, _MAX_BLOCK)
+    )

@@ -1,9 +1,10 @@
-"""Randomness as a pure function: draw = Philox(key(seed, path), counter(block, draw, row)).
+"""Counter-based random numbers as a pure function: draw = Philox(key(seed, path), counter(block, draw, row)).
 
-The noise of row 3 of 64 is that of row 3 of 1, on any device, at any batch size and precision, because nothing is consumed:
-a counter-based generator (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3") turns *where* a number is
-needed into the number. `rows` names the rows of a batch (a sample's index, a training row's place in the global batch);
-`fork` names what the numbers are for, so that two parts of a model never share a stream. Numbers come in torch's default dtype.
+The generator (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3") has no state that is
+consumed: a number depends only on where it is needed. The noise of a row is therefore the same on any device,
+at any batch size and precision. `rows` holds the indices of the rows of a batch (a sample's index, or a
+training row's position in the global batch); `fork` names the purpose of the numbers, so that two parts of a
+model never share a stream. Numbers have torch's default dtype.
 """
 
 __all__ = ["Rng", "philox"]
@@ -23,10 +24,13 @@ _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 _WEYL = (0x9E3779B9, 0xBB67AE85)
 
 
-def philox(counter: tuple[Word, Word, Word, Word], key: tuple[int, int], rounds: int = 10) -> tuple[Word, Word, Word, Word]:
-    """Philox4x32: four 32-bit words of `counter` and two of `key` to four random 32-bit words (all held in int64, of torch or numpy).
+def philox(
+    counter: tuple[Word, Word, Word, Word], key: tuple[int, int], rounds: int = 10
+) -> tuple[Word, Word, Word, Word]:
+    """Philox4x32: map a counter of four 32-bit words and a key of two to four random 32-bit words.
 
-    Equal to Random123's published known answers. A 32 x 32 bit product may wrap int64; its bits stay right.
+    All words are stored in int64, of torch or numpy. Matches Random123's published known answers. A 32 x 32
+    bit product may overflow int64; its bits are still correct.
     """
     a, b, c, d = counter
     k0, k1 = key
@@ -38,12 +42,12 @@ def philox(counter: tuple[Word, Word, Word, Word], key: tuple[int, int], rounds:
 
 
 class Rng:
-    """A stream of keyed draws for the rows of one batch.
+    """A stream of keyed random numbers for the rows of one batch.
 
     Arguments:
         seed: any integer.
-        rows: how many rows (0 .. rows-1), or their indices, int64 `[B]`; the draws live on its device.
-        path: what the numbers are for; extended by `fork`.
+        rows: number of rows (0 .. rows-1), or their indices, int64 `[B]`; numbers are drawn on its device.
+        path: purpose of the numbers; extended by `fork`.
     """
 
     def __init__(self, seed: int, rows: int | Int[Tensor, " b"], path: tuple = ()):
@@ -57,7 +61,7 @@ class Rng:
         return Rng(self.seed, self.rows, self.path + name)
 
     def __getitem__(self, rows: slice | Shaped[Tensor, " n"]) -> "Rng":
-        """The same stream, seen by some of the rows."""
+        """The same stream, restricted to some of the rows."""
         part = Rng(self.seed, self.rows[rows], self.path)
         part.draws = self.draws
         return part
@@ -72,12 +76,12 @@ class Rng:
         return moved
 
     def bits(self, count: int) -> Int[Tensor, "b n"]:
-        """`count` random 32-bit words a row, int64 `[B, count]`; every call is a new draw."""
+        """`count` random 32-bit words per row, int64 `[B, count]`; every call is a new draw."""
         blocks = torch.arange(-(-count // 4), device=self.rows.device)[None, :]
         rows, draw = self.rows[:, None], torch.full_like(blocks, self.draws)
         self.draws += 1
         counter = (blocks, draw, rows & _MASK, (rows >> 32) & _MASK)
-        if rows.device.type == "cpu":  # a hundred small operations: numpy's cost a third of torch's
+        if rows.device.type == "cpu":  # a hundred small operations, which take a third of the time in numpy
             a, b, c, d = (word.numpy() for word in counter)
             words = torch.from_numpy(np.stack(philox((a, b, c, d), self._key), -1))
         else:
@@ -85,12 +89,12 @@ class Rng:
         return words.flatten(1)[:, :count]
 
     def uniform(self, *shape: int) -> Float[Tensor, "b ..."]:
-        """U(0, 1), never 0 nor 1: `[B, *shape]`."""
+        """U(0, 1), excluding 0 and 1: `[B, *shape]`."""
         u = ((self.bits(math.prod(shape)).double() + 0.5) * 2.0**-32).to(torch.get_default_dtype())
         return u.reshape(len(self), *shape).clamp_max_(1 - torch.finfo(u.dtype).eps / 2)
 
     def normal(self, *shape: int) -> Float[Tensor, "b ..."]:
-        """N(0, 1) by Box and Muller (1958), worked in fp64: `[B, *shape]`."""
+        """N(0, 1) by the Box-Muller transform (1958), computed in fp64: `[B, *shape]`."""
         count = math.prod(shape)
         half = -(-count // 2)
         u = (self.bits(2 * half).double() + 0.5) * 2.0**-32
@@ -99,16 +103,16 @@ class Rng:
         return z.reshape(len(self), *shape).to(torch.get_default_dtype())
 
     def integers(self, high: int, *shape: int) -> Int[Tensor, "b ..."]:
-        """Uniform on 0 .. high-1 (bias below high / 2^32): int64 `[B, *shape]`."""
+        """Uniform integers in 0 .. high-1 (bias below high / 2^32): int64 `[B, *shape]`."""
         return ((self.bits(math.prod(shape)) * high) >> 32).reshape(len(self), *shape)
 
     def categorical(self, logits: Float[Tensor, "b v"]) -> Int[Tensor, " b"]:
-        """One symbol a row by the inverse of the cumulative distribution: `[B, V] -> [B]`."""
+        """One category per row by inverse transform sampling: `[B, V] -> [B]`."""
         return invert_cdf(logits, self.uniform())
 
 
 def invert_cdf(logits: Float[Tensor, "b v"], u: Float[Tensor, " b"]) -> Int[Tensor, " b"]:
-    """The symbol whose share of the unit interval holds `u`: logits `[B, V]`, u `[B]` in (0, 1) -> int64 `[B]`."""
+    """Inverse of the cumulative distribution at `u`: logits `[B, V]`, u `[B]` in (0, 1) -> int64 `[B]`."""
     cdf = logits.double().softmax(-1).cumsum(-1)
     cdf = cdf / cdf[:, -1:]
     return (cdf < u.double()[:, None]).sum(-1).clamp_max(logits.shape[-1] - 1)

@@ -1,12 +1,13 @@
-r"""Short-time spectra of sound, and the mel scale, on which equal steps sound equally far apart.
+r"""Short-time Fourier transform, its inverse, and mel filter banks.
 
-    X_fk = sum_n w_n x_(f hop + n - window / 2) e^(-2 pi i k n / window),     mel(f) = 3 f / 200 below 1 kHz, then logarithmic
+    X_fk = sum_n w_n x_(f hop + n - window / 2) e^(-2 pi i k n / window)
+    mel(f) = 3 f / 200 below 1 kHz, logarithmic above
 
-A frame's middle lies at a multiple of hop; w is Hann's window. Filters are triangles between equally spaced mels, each of area 1 over the
-frequencies in Hz (Slaney 1998, "Auditory toolbox"), which are the defaults of librosa.
+Frames are centred at multiples of hop; w is the Hann window. Filters are triangular with corners equally
+spaced in mels and area 1 in Hz (Slaney 1998, "Auditory toolbox"), the defaults of librosa.
 """
 
-__all__ = ["from_spectrum", "mel_filters", "spectrum"]
+__all__ = ["istft", "mel_filterbank", "stft"]
 
 import math
 
@@ -14,28 +15,36 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-KNEE, PER_HZ, STEP = 1000.0, 3 / 200, math.log(6.4) / 27  # Hz where the scale turns logarithmic, mels a Hz below, log Hz a mel above
+KNEE = 1000.0  # frequency in Hz above which the mel scale is logarithmic
+PER_HZ = 3 / 200  # mels per Hz below
+STEP = math.log(6.4) / 27  # log Hz per mel above
 
 
-def spectrum(wave: Float[Tensor, "b t"], window: int, hop: int) -> Shaped[Tensor, "b f k"]:
-    """X of each frame, complex, k = 0 .. window / 2; outside the sound there is silence: F = T / hop + 1 frames, rounded down."""
+def stft(wave: Float[Tensor, "b t"], window: int, hop: int) -> Shaped[Tensor, "b f k"]:
+    """Short-time Fourier transform, zero-padded: complex [B, F, K], F = T // hop + 1, K = window // 2 + 1."""
     hann = torch.hann_window(window, dtype=wave.dtype, device=wave.device)
-    return torch.stft(wave, window, hop, window=hann, center=True, pad_mode="constant", return_complex=True).transpose(1, 2)
+    return torch.stft(
+        wave, window, hop, window=hann, center=True, pad_mode="constant", return_complex=True
+    ).transpose(1, 2)
 
 
-def from_spectrum(frames: Shaped[Tensor, "b f k"], window: int, hop: int, length: int) -> Float[Tensor, "b t"]:
-    """The sound whose spectrum is closest in the mean square (Griffin & Lim 1984, eq. 6): overlapping frames added, windows divided out."""
+def istft(frames: Shaped[Tensor, "b f k"], window: int, hop: int, length: int) -> Float[Tensor, "b t"]:
+    """Inverse short-time Fourier transform by least-squares overlap-add (Griffin & Lim 1984, eq. 6)."""
     hann = torch.hann_window(window, dtype=frames.real.dtype, device=frames.device)
     return torch.istft(frames.transpose(1, 2), window, hop, window=hann, center=True, length=length)
 
 
-def mel_filters(rate: int, window: int, bands: int, low: float, high: float) -> Float[Tensor, "m k"]:
-    """Triangles from `low` to `high` Hz, one a band, over the frequencies of a spectrum."""
+def mel_filterbank(rate: int, window: int, bands: int, low: float, high: float) -> Float[Tensor, "m k"]:
+    """Triangular mel filter bank from `low` to `high` Hz, [bands, window // 2 + 1]."""
     first, last = (_mel(frequency) for frequency in (low, high))
-    corners = torch.tensor([_hertz(first + (last - first) * i / (bands + 1)) for i in range(bands + 2)], dtype=torch.float64)
-    at = torch.arange(window // 2 + 1, dtype=torch.float64) * rate / window
+    corners = torch.tensor(
+        [_hertz(first + (last - first) * i / (bands + 1)) for i in range(bands + 2)], dtype=torch.float64
+    )
+    frequencies = torch.arange(window // 2 + 1, dtype=torch.float64) * rate / window
     left, middle, right = corners[:-2, None], corners[1:-1, None], corners[2:, None]
-    triangle = torch.minimum((at - left) / (middle - left), (right - at) / (right - middle)).clamp_min(0)
+    rising = (frequencies - left) / (middle - left)
+    falling = (right - frequencies) / (right - middle)
+    triangle = torch.minimum(rising, falling).clamp_min(0)
     return (triangle * 2 / (right - left)).float()
 
 

@@ -1,4 +1,4 @@
-"""Measurements that anyone can make again: a recipe is a function, system + data + budget; what it found stands in `results/`."""
+"""Reproducible measurements: recipes are functions of system, data and budget, with records in `results/`."""
 
 __all__ = ["PUBLISHED", "RECIPES", "Finding", "Interval", "Recipe", "findings", "recipe", "run"]
 

@@ -1,9 +1,10 @@
-"""Where a trained transformer looks: the weights of every head on one text, a picture of squares.
+"""Attention maps of a trained transformer: the weights of every layer and head on one text, as an image.
 
-    python -c "from morphogen.recipes.attention_maps import attention_maps as maps; maps('runs/gpt', 'To be, or not to be', 'maps.png')"
+    >>> from morphogen.recipes.attention_maps import attention_maps
+    >>> attention_maps("runs/gpt-shakespeare-001", "To be, or not to be", "maps.png")  # doctest: +SKIP
 
-A row of the picture is a layer, a column a head; in a square the reader goes down and what it looks at goes right, both from the start
-symbol on. White is nothing, black is all of a reader's attention.
+Rows of the image are layers and columns are heads. In each map, queries run downwards and keys to the right,
+both from the start token on. White is a weight of 0, black a weight of 1.
 """
 
 __all__ = ["attention_maps", "attention_weights"]
@@ -22,58 +23,67 @@ from morphogen.networks.attention import Attention
 from morphogen.networks.transformer import Transformer
 from morphogen.run import Run
 
-SIDE, GAP = 6, 8  # pixels of a weight, and between squares
+SIDE, GAP = 6, 8  # pixels per weight, and between maps
 
 
 def attention_maps(directory: str | Path, text: str, picture: str | Path) -> Path:
-    """Draw the maps of a run on a text, and return where.
+    """Draw the attention maps of a run on a text; returns the path of the image.
 
     Arguments:
-        directory: of the run, whose network is a `Transformer`.
-        text: at most as long as the model's.
+        directory: of a run whose network is a `Transformer`.
+        text: truncated to the model's context length.
         picture: the file to write.
 
-    Errors: ConfigError for a run of another network.
+    Errors: ConfigError if the network is not a `Transformer`.
     """
     model: Any = Run.open(Path(directory)).model()
     network = model.objective.network
     if not isinstance(network, Transformer):
-        raise ConfigError(f"{directory}: its network is a {type(network).__name__}; attention maps are a transformer's")
-    ids = model.representation.read(text)[: network.length]
-    _tiled(attention_weights(network, ids)).save(picture)
+        raise ConfigError(
+            f"{directory}: attention maps require a Transformer, the network is a {type(network).__name__}"
+        )
+    ids = model.representation.tokenize(text)[: network.length]
+    _tile(attention_weights(network, ids)).save(picture)
     return Path(picture)
 
 
 @torch.no_grad()
 def attention_weights(network: Transformer, ids: Tensor) -> Float[Tensor, "l h t t"]:
-    """softmax(Q K^T / sqrt(d)) of every layer and head, for ids int64 [T]: the rows sum to one."""
-    seen: list[Tensor] = []
-    parts = [part for part in network.modules() if isinstance(part, Attention)]
-    hooks = [part.register_forward_hook(lambda part, x, _: seen.append(_weights(part, x[0]))) for part in parts]
+    """softmax(Q K^T / sqrt(d)) of every layer and head, for ids int64 [T]; rows sum to one."""
+    weights: list[Tensor] = []
+    layers = [module for module in network.modules() if isinstance(module, Attention)]
+    hooks = [
+        layer.register_forward_hook(lambda layer, inputs, _: weights.append(_weights(layer, inputs[0])))
+        for layer in layers
+    ]
     try:
         network.eval()(ids[None], None)
     finally:
         for hook in hooks:
             hook.remove()
-    return torch.stack(seen)
+    return torch.stack(weights)
 
 
 def _weights(attention: Attention, x: Tensor) -> Tensor:
-    """Of one layer, from what it reads."""
+    """Attention weights [H, T, T] of one layer on its input [1, T, D]."""
+    length = x.shape[1]
     q, k, _ = attention.project(x, 0)
-    scores = q @ k.repeat_interleave(attention.heads // attention.shared, 1).transpose(2, 3) / math.sqrt(attention.each)
-    if attention.positions is not None and (bias := attention.positions.bias(x.shape[1], x.shape[1], q)) is not None:
+    k = k.repeat_interleave(attention.heads // attention.kv_heads, 1)
+    scores = q @ k.transpose(2, 3) / math.sqrt(attention.head_dim)
+    bias = None if attention.positions is None else attention.positions.bias(length, length, q)
+    if bias is not None:
         scores = scores + bias
-    return scores.masked_fill(~attention.visible(x.shape[1], 0, x), -torch.inf).softmax(-1)[0]
+    return scores.masked_fill(~attention.visible(length, 0, x), -torch.inf).softmax(-1)[0]
 
 
-def _tiled(weights: Float[Tensor, "l h t t"]) -> Image.Image:
-    """Layers below one another, heads side by side."""
+def _tile(weights: Float[Tensor, "l h t t"]) -> Image.Image:
+    """One image of all maps, layers from top to bottom and heads from left to right."""
     layers, heads, t, _ = weights.shape
     step = t * SIDE + GAP
-    page = Image.new("L", (heads * step + GAP, layers * step + GAP), 224)
+    canvas = Image.new("L", (heads * step + GAP, layers * step + GAP), 224)
     for i, layer in enumerate(weights):
         for j, head in enumerate(layer):
-            square = Image.fromarray((255 * (1 - head)).round().byte().numpy()).resize((t * SIDE,) * 2, Image.Resampling.NEAREST)
-            page.paste(square, (GAP + j * step, GAP + i * step))
-    return page
+            small = Image.fromarray((255 * (1 - head)).round().byte().numpy())
+            square = small.resize((t * SIDE, t * SIDE), Image.Resampling.NEAREST)
+            canvas.paste(square, (GAP + j * step, GAP + i * step))
+    return canvas

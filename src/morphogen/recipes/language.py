@@ -1,7 +1,8 @@
-"""Language models side by side: how many bits a character, or a byte, of works that none of them has seen.
+"""Language models compared by bits per character, or per byte, of held-out text.
 
-Every model reads the same text, parted before it was symbols, for the same time, and is measured on the whole test part. Beside them
-stand what lossless codecs make of that part, and a text that each has written.
+Every model is trained for the same time on the same text, which is split before it is tokenized, and is
+measured on the whole test set. The record also has lossless codecs on that test set, and one sample of each
+model.
 """
 
 __all__ = ["language"]
@@ -12,12 +13,12 @@ from typing import Any
 
 import torch
 
-from morphogen.catalogue import compose
+from morphogen.catalogue import build_system
 from morphogen.contract import Unsupported
-from morphogen.data import Dataset, load
-from morphogen.evaluation.codecs import codecs
+from morphogen.data import Dataset, load_data
+from morphogen.evaluation.codecs import codec_baselines
 from morphogen.evaluation.likelihood import bits_per_dim
-from morphogen.recipes.records import circumstances, specimen
+from morphogen.recipes.records import environment, model_record
 from morphogen.run import Run
 from morphogen.training.loop import train
 
@@ -25,51 +26,57 @@ SIZE = "small"
 
 
 def language(
-    name: str, budget: float, systems: Sequence[str], tokens: Sequence[str], length: int = 128, directory: Path | None = None,
-    seed: int = 0, rows: int | None = None,
+    name: str, budget: float, systems: Sequence[str], tokenizers: Sequence[str], length: int = 128,
+    directory: Path | None = None, seed: int = 0, rows: int | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Each system in each kind of symbols.
+    """Likelihood of each system with each tokenizer.
 
     Arguments:
         name: of the text, or of several ("kjv+shakespeare").
-        budget: seconds of training of each.
-        systems: names.
-        tokens: kinds of symbols, as `morphogen.load_data` takes them.
-        length: symbols of a window: what a model sees at a time.
-        directory: where `morphogen train` has left a run of each; None: train.
+        budget: seconds of training per system.
+        systems: their names.
+        tokenizers: as `morphogen.load_data` takes them.
+        length: context length in tokens.
+        directory: where `morphogen train` saved a run of each system; None: train.
         seed: of training and sampling.
-        rows: windows of the test part that are measured, spread evenly, where a bound asks for many calls; None: all.
+        rows: evenly spaced windows of the test set to measure, for bounds that require many calls; None: all.
     """
     figures: dict[str, Any] = {}
-    models, written, splits = {}, {}, set()
-    for words in tokens:
-        data = load(name, length=length, tokens=words)
+    models, samples, splits = {}, {}, set()
+    for tokenizer in tokenizers:
+        data = load_data(name, length=length, tokenizer=tokenizer)
         splits.add(data.split)
         if not figures:
-            figures = {row["system"]: {"likelihood": row["likelihood"]} for row in codecs(data)}
+            figures = {row["system"]: {"likelihood": row["likelihood"]} for row in codec_baselines(data)}
         for system in systems:
-            label = system if len(tokens) == 1 else f"{system}, {words}"
-            model, spent = _trained(system, data, budget, seed) if directory is None else _found(system, words, directory)
-            figures[label] = {"likelihood": bits_per_dim(model, data.test, rows, seed=seed)} | spent
-            models[label] = specimen(system, SIZE, data, model)
-            (written[label],) = model.sample(1, seed=seed).decode()
-    (split,) = splits  # the same bytes are held out, whatever the symbols
-    unit = data.representation.unit
-    known = {"data": name, "split": split, "unit": f"bits/{unit}", "length": length, "budget": budget, "seed": seed, "written": written}
-    return {"figures": figures, "models": models} | known | circumstances()
+            label = system if len(tokenizers) == 1 else f"{system}, {tokenizer}"
+            if directory is None:
+                model, cost = _train(system, data, budget, seed)
+            else:
+                model, cost = _load_run(system, tokenizer, directory)
+            figures[label] = {"likelihood": bits_per_dim(model, data.test, rows, seed=seed)} | cost
+            models[label] = model_record(system, SIZE, data, model)
+            (samples[label],) = model.sample(1, seed=seed).decode()
+    (split,) = splits  # every tokenizer has the same held-out bytes
+    settings = {"data": name, "split": split, "unit": f"bits/{data.representation.unit}", "length": length}
+    settings |= {"budget": budget, "seed": seed, "written": samples}
+    return {"figures": figures, "models": models} | settings | environment()
 
 
-def _trained(system: str, data: Dataset, budget: float, seed: int) -> tuple[Any, dict[str, Any]]:
-    torch.manual_seed(seed)  # weights start from torch's generator
-    model = compose(system, data.representation, len(data.classes), SIZE)
-    trained = train(model, data.train, time=budget, seed=seed)
-    return model, {"steps": trained.steps, "seconds": round(trained.seconds)}
+def _train(system: str, data: Dataset, budget: float, seed: int) -> tuple[Any, dict[str, Any]]:
+    torch.manual_seed(seed)  # of the initial weights
+    model = build_system(system, data.representation, len(data.classes), SIZE)
+    result = train(model, data.train, time=budget, seed=seed)
+    return model, {"steps": result.steps, "seconds": round(result.seconds)}
 
 
-def _found(system: str, tokens: str, directory: Path) -> tuple[Any, dict[str, Any]]:
-    """The run of a system on such symbols, the newest of several. Errors: Unsupported where there is none."""
+def _load_run(system: str, tokenizer: str, directory: Path) -> tuple[Any, dict[str, Any]]:
+    """The newest run of a system with this tokenizer. Errors: Unsupported if there is none."""
     for file in sorted(directory.glob("*/run.json"), reverse=True):
         run = Run.open(file.parent)
-        if run.record["system"] == system and (run.record["settings"].get("tokens") or "bytes") == tokens:
+        run_tokenizer = run.record["settings"].get("tokenizer") or "bytes"
+        if run.record["system"] == system and run_tokenizer == tokenizer:
             return run.model(), {"steps": run.record["steps"], "seconds": round(run.record["seconds"])}
-    raise Unsupported(f"{directory} holds no run of {system} on {tokens}; leave the directory out, and it is trained")
+    raise Unsupported(
+        f"{directory}: no run of {system} with tokenizer {tokenizer}; omit the directory to train one"
+    )

@@ -1,14 +1,25 @@
-"""The records: `results/NAME.json` is the only home of a measured figure, with all that anyone needs to get it again.
+"""Records of recipes: `results/NAME.json` has the measured figures and what is needed to measure them again.
 
-    figures     what was measured: {name: {"value", "low", "high", ...}}, or a comparison's rows by system
-    models      what it was measured on: {name: {"system", "size", "classes", "representation", "config", "sha256"}},
-                or of a pretrained one {name: {"gguf", "file", "config", "sha256"}}, `file` being the sha256 of its file
+    figures     {name: {"value", "low", "high", ...}}, or the rows of a comparison by system
+    models      {name: {"system", "size", "classes", "representation", "config", "sha256"}}, or for pretrained
+                models {name: {"gguf", "file", "config", "sha256"}}, where `file` is the sha256 of its file
 
-`sha256` is of the config. The model that its config builds today is the one that its page composes today, or the figure is of
-another model than the page describes, and a test says so. The files that a config names (tokenizers) lie in `results/assets`.
+`sha256` is the hash of the config. A test checks that the stored config still equals the one that its system
+builds now; otherwise the figure is of another model. Files that a config refers to (tokenizers) are in
+`results/assets`.
 """
 
-__all__ = ["RESULTS", "circumstances", "config_sha256", "moved", "read", "specimen", "spent", "store", "terms"]
+__all__ = [
+    "RESULTS",
+    "config_sha256",
+    "environment",
+    "evaluation_settings",
+    "model_record",
+    "outdated",
+    "read",
+    "store",
+    "training_cost",
+]
 
 import hashlib
 import json
@@ -17,8 +28,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from morphogen.catalogue import compose
-from morphogen.component import Asset, Component, build, describe
+from morphogen.catalogue import build_system
+from morphogen.component import Asset, Component, from_config, to_config
 from morphogen.data import Dataset
 from morphogen.evaluation.features import Features
 from morphogen.files import write_bytes
@@ -30,64 +41,74 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def read(name: str) -> dict[str, Any] | None:
-    """The record of a recipe; None: it was never run."""
+    """The record of a recipe; None if it was never stored."""
     path = RESULTS / f"{name}.json"
     return json.loads(path.read_text(encoding="utf8")) if path.exists() else None
 
 
 def store(name: str, record: Mapping[str, Any]) -> None:
-    """Write results/NAME.json, and beside it the assets of its models, unless a file that is named has them."""
-    for asset in _assets([known for known in record["models"].values() if "gguf" not in known]):
+    """Write results/NAME.json and the assets of its models; a pretrained model's file contains its assets."""
+    for asset in _assets([model for model in record["models"].values() if "gguf" not in model]):
         (RESULTS / "assets").mkdir(exist_ok=True)
         write_bytes(RESULTS / "assets" / asset.name, asset.content)
     write_json(RESULTS / f"{name}.json", record)
 
 
-def circumstances(device: str = "cpu") -> dict[str, Any]:
-    """What a figure depends on besides the recipe: the machine, the versions, the day."""
+def environment(device: str = "cpu") -> dict[str, Any]:
+    """Machine, versions and date of a measurement."""
     return {"machine": machine(device), "versions": versions(), "date": date.today().isoformat()}
 
 
-def terms(data: Dataset, features: Features, n: int, seed: int) -> dict[str, Any]:
-    """By what pictures are measured."""
-    known = {"name": features.name, "sha256": features.sha256}
-    return {"data": data.name, "split": data.split, "features": known, "n": n, "seed": seed}
+def evaluation_settings(data: Dataset, features: Features, n: int, seed: int) -> dict[str, Any]:
+    """Data, features, number of samples and seed of an evaluation of images."""
+    features_record = {"name": features.name, "sha256": features.sha256}
+    return {"data": data.name, "split": data.split, "features": features_record, "n": n, "seed": seed}
 
 
-def spent(run: Run, budget: float) -> dict[str, Any]:
-    """What a run's training took of its budget in seconds."""
+def training_cost(run: Run, budget: float) -> dict[str, Any]:
+    """Budget in seconds, and steps and seconds that the run's training took."""
     return {"budget": budget, "steps": run.record["steps"], "seconds": round(run.record["seconds"])}
 
 
-def specimen(system: str, size: str, dataset: Dataset, model: Component, **parts: Component) -> dict[str, Any]:
-    """What a model was, that was trained as a system of some size on some data; `parts` are what else its page was given."""
-    config = describe(model)
-    known = {"system": system, "size": size, "classes": len(dataset.classes), "representation": describe(dataset.representation)}
-    known |= {"parts": {name: describe(part) for name, part in parts.items()}} if parts else {}
-    return known | {"config": config, "sha256": config_sha256(config)}
+def model_record(
+    system: str, size: str, dataset: Dataset, model: Component, **parts: Component
+) -> dict[str, Any]:
+    """The entry of a trained system in `models`; `parts` are further arguments of the system's function."""
+    config = to_config(model)
+    record = {
+        "system": system,
+        "size": size,
+        "classes": len(dataset.classes),
+        "representation": to_config(dataset.representation),
+    }
+    record |= {"parts": {name: to_config(part) for name, part in parts.items()}} if parts else {}
+    return record | {"config": config, "sha256": config_sha256(config)}
 
 
-def moved(record: Mapping[str, Any]) -> list[str]:
-    """The models of a record that their pages no longer describe, and those whose config is not what its hash says."""
-    return [name for name, known in record["models"].items() if _moved(known)]
+def outdated(record: Mapping[str, Any]) -> list[str]:
+    """Names of models whose system now builds another config, or whose config does not match its hash."""
+    return [name for name, model in record["models"].items() if _is_outdated(model)]
 
 
 def config_sha256(config: Mapping[str, Any]) -> str:
-    """The hash of a config, whatever the order of its keys."""
+    """The hash of a config, independent of the order of its keys."""
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
 
 
-def _moved(known: Mapping[str, Any]) -> bool:
-    if "gguf" in known:
-        return config_sha256(known["config"]) != known["sha256"] or KNOWN[known["gguf"]].sha256 != known["file"]
+def _is_outdated(model: Mapping[str, Any]) -> bool:
+    if config_sha256(model["config"]) != model["sha256"]:
+        return True
+    if "gguf" in model:
+        return KNOWN[model["gguf"]].sha256 != model["file"]
     folder = RESULTS / "assets"
-    parts = {name: build(part, folder) for name, part in known.get("parts", {}).items()}
-    page = compose(known["system"], build(known["representation"], folder), known["classes"], known["size"], **parts)
-    return config_sha256(known["config"]) != known["sha256"] or describe(build(known["config"], folder)) != describe(page)
+    parts = {name: from_config(part, folder) for name, part in model.get("parts", {}).items()}
+    representation = from_config(model["representation"], folder)
+    current = build_system(model["system"], representation, model["classes"], model["size"], **parts)
+    return to_config(from_config(model["config"], folder)) != to_config(current)
 
 
 def _assets(node: Any) -> Iterator[Asset]:
-    """The files that the configs of a record name; known, since a moment ago their models were measured."""
+    """The assets that configs refer to; they are loaded, since their models have just been measured."""
     if isinstance(node, Mapping) and "asset" in node:
         yield Asset.find(node, RESULTS / "assets")
     elif isinstance(node, Mapping | list | tuple):

@@ -1,7 +1,7 @@
-"""A recipe made again: what is measured now beside what is stored.
+"""Repeat a recipe and compare its figures with the stored ones.
 
-Time budgets buy other numbers of steps on other machines, so that figures differ in their digits. What is asked is whether their
-95 % intervals meet.
+A time budget gives a different number of steps on another machine, so the figures differ slightly. Two
+figures agree if their 95 % intervals overlap.
 """
 
 __all__ = ["RECIPES", "Finding", "Interval", "Recipe", "findings", "recipe", "run"]
@@ -13,73 +13,126 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from morphogen.catalogue import look_up
-from morphogen.recipes.binarised import binarised
+from morphogen.recipes.binary_digits import binarised
 from morphogen.recipes.comparison import comparison
-from morphogen.recipes.distilled import distilled
+from morphogen.recipes.distillation import distilled
 from morphogen.recipes.guided_ddpm import guided_ddpm
 from morphogen.recipes.language import language
-from morphogen.recipes.sketched import sketched
+from morphogen.recipes.sampler_sweep import sampler_sweep
+from morphogen.recipes.sketches import sketched
 from morphogen.recipes.smollm2 import smollm2
 from morphogen.recipes.translation import translation
 from morphogen.recipes.unconditional import unconditional
 from morphogen.recipes.wavenet_voice import wavenet_voice
-from morphogen.recipes.ways_down import ways_down
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What is measured, in how many minutes on two cores, and by what function.
+    """A recipe: a description, its minutes on two cores, and the function that measures it.
 
-    `measure(directory=PATH)` measures what an earlier training has left there; without, it trains.
+    `measure(directory=PATH)` measures the models that an earlier training saved there; without `directory`,
+    it trains.
     """
 
-    what: str
+    description: str
     minutes: int
     measure: Callable[..., dict[str, Any]]
 
 
-SIX = "mixture", "gated_pixelcnn", "vae", "realnvp", "wgan_gp", "ddpm"
-THREE = "pixelcnn", "gated_pixelcnn", "pixelcnn_pp"
-FOUR = "ngram", "rnn_lm", "gpt", "llama"
-KINDS = "diffusion_2015", "improved_ddpm", "ncsn", "score_sde", "edm", "flow_matching", "dit"
-SYMBOLS = "bytes", "bpe:1000", "unigram:1000"
+FAMILIES = "mixture", "gated_pixelcnn", "vae", "realnvp", "wgan_gp", "ddpm"
+PIXEL_MODELS = "pixelcnn", "gated_pixelcnn", "pixelcnn_pp"
+LANGUAGE_MODELS = "ngram", "rnn_lm", "gpt", "llama"
+DIFFUSIONS = "diffusion_2015", "improved_ddpm", "ncsn", "score_sde", "edm", "flow_matching", "dit"
+TOKENIZERS = "bytes", "bpe:1000", "unigram:1000"
 RECIPES: Mapping[str, Recipe] = {
-    "digits": Recipe("one model per family on digits of 8 x 8, 30 s each", 7, partial(comparison, "digits", 30.0)),
-    "digits-ddpm": Recipe("DDPM on digits of 8 x 8, steered by its label", 6, partial(guided_ddpm, "digits", 280.0)),
-    "mnist-5k": Recipe("one model per family on 5,000 digits of MNIST, 6 min each", 35, partial(comparison, "mnist-5k", 360.0, SIX, 500)),
-    "mnist-5k-ddpm": Recipe("DDPM on 5,000 digits of MNIST, steered by its label", 9, partial(guided_ddpm, "mnist-5k", 360.0)),
-    "asterisk-wavenet": Recipe("WaveNet as a vocoder of one voice, beside Griffin-Lim from the same mels", 20, wavenet_voice),
-    "fashion-mnist": Recipe("one model per family on clothes, 2 min each", 20, partial(comparison, "fashion-mnist", 120.0, SIX, 300)),
-    "fashion-pixels": Recipe("three PixelCNNs on clothes, 4 min each", 20, partial(comparison, "fashion-mnist", 240.0, THREE, 500)),
+    "digits": Recipe(
+        "one model per family on 8 x 8 digits, 30 s each", 7, partial(comparison, "digits", 30.0)
+    ),
+    "digits-ddpm": Recipe(
+        "DDPM on 8 x 8 digits, with classifier-free guidance", 6, partial(guided_ddpm, "digits", 280.0)
+    ),
+    "mnist-5k": Recipe(
+        "one model per family on 5,000 MNIST digits, 6 min each",
+        35,
+        partial(comparison, "mnist-5k", 360.0, FAMILIES, 500),
+    ),
+    "mnist-5k-ddpm": Recipe(
+        "DDPM on 5,000 MNIST digits, with classifier-free guidance",
+        9,
+        partial(guided_ddpm, "mnist-5k", 360.0),
+    ),
+    "asterisk-wavenet": Recipe(
+        "WaveNet as a vocoder of one voice, compared with Griffin-Lim on the same mel frames",
+        20,
+        wavenet_voice,
+    ),
+    "fashion-mnist": Recipe(
+        "one model per family on Fashion-MNIST, 2 min each",
+        20,
+        partial(comparison, "fashion-mnist", 120.0, FAMILIES, 300),
+    ),
+    "fashion-pixels": Recipe(
+        "three PixelCNNs on Fashion-MNIST, 4 min each",
+        20,
+        partial(comparison, "fashion-mnist", 240.0, PIXEL_MODELS, 500),
+    ),
     "fashion-diffusion": Recipe(
-        "one diffusion of clothes, 20 min, by every sampler in few calls and many, steered and measured", 35, ways_down
+        "v-prediction diffusion of Fashion-MNIST, 20 min: samplers by number of calls, guidance, likelihood",
+        35,
+        sampler_sweep,
     ),
-    "fashion-distilled": Recipe("that diffusion's students of 8, 4, 2 and 1 steps, 10 min; its own training, 20", 35, distilled),
-    "fashion-sketches": Recipe("clothes drawn from sketches, 4 min", 7, sketched),
+    "fashion-distilled": Recipe(
+        "that diffusion distilled to 8, 4, 2 and 1 steps, 10 min; its own training, 20 min", 35, distilled
+    ),
+    "fashion-sketches": Recipe("Fashion-MNIST images from sketches, 4 min", 7, sketched),
     "fashion-diffusions": Recipe(
-        "one diffusion of each kind on clothes, 4 min each", 40, partial(comparison, "fashion-mnist", 240.0, KINDS, 500)
+        "seven kinds of diffusion model on Fashion-MNIST, 4 min each",
+        40,
+        partial(comparison, "fashion-mnist", 240.0, DIFFUSIONS, 500),
     ),
-    "emoji": Recipe("emoji in colour, asked for nothing", 9, partial(unconditional, "emoji", "v_diffusion", 360.0)),
+    "emoji": Recipe(
+        "unconditional diffusion of colour emoji, 6 min",
+        9,
+        partial(unconditional, "emoji", "v_diffusion", 360.0),
+    ),
     "mnist-10k-binarised": Recipe(
-        "PixelCNN and PixelRNN on black and white digits, 5 epochs each", 12, partial(binarised, "mnist-10k", 5, ("pixelcnn", "pixelrnn"))
+        "PixelCNN and PixelRNN on binarised digits, 5 epochs each",
+        12,
+        partial(binarised, "mnist-10k", 5, ("pixelcnn", "pixelrnn")),
     ),
-    "smollm2": Recipe("SmolLM2 from its GGUF file beside transformers, lighter, constrained, k-shot", 20, smollm2),
+    "smollm2": Recipe(
+        "SmolLM2 from its GGUF file: parity with transformers, low precision, constrained decoding, k-shot",
+        20,
+        smollm2,
+    ),
     "shakespeare": Recipe(
-        "four language models on Shakespeare, 4 min each", 16, partial(language, "shakespeare", 240.0, FOUR, ("characters",))
+        "four language models on Shakespeare, 4 min each",
+        16,
+        partial(language, "shakespeare", 240.0, LANGUAGE_MODELS, ("characters",)),
     ),
     "shakespeare-d3pm": Recipe(
-        "diffusion of characters on Shakespeare, 4 min",
+        "discrete diffusion of characters on Shakespeare, 4 min",
         6,
         partial(language, "shakespeare", 240.0, ("d3pm_text",), ("characters",), rows=512),
     ),
-    "bible-tokens": Recipe("GPT in bytes and in pieces, 4 min each", 16, partial(language, "kjv+shakespeare", 240.0, ("gpt",), SYMBOLS)),
-    "code": Recipe("GPT on Python's own library", 9, partial(language, "stdlib", 360.0, ("ngram", "gpt"), ("bpe:1000",))),
-    "translation": Recipe("English verses into Spanish ones, beside a dictionary", 12, translation),
+    "bible-tokens": Recipe(
+        "GPT on bytes, BPE and unigram tokens, 4 min each",
+        16,
+        partial(language, "kjv+shakespeare", 240.0, ("gpt",), TOKENIZERS),
+    ),
+    "code": Recipe(
+        "n-grams and GPT on Python's standard library, 6 min each",
+        9,
+        partial(language, "stdlib", 360.0, ("ngram", "gpt"), ("bpe:1000",)),
+    ),
+    "translation": Recipe(
+        "English-Spanish translation of Bible verses, with a word-for-word baseline", 12, translation
+    ),
 }
 
 
 class Interval(NamedTuple):
-    """A figure and where it lies with 95 % confidence."""
+    """A figure and its 95 % interval."""
 
     value: float
     low: float
@@ -88,7 +141,7 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True)
 class Finding:
-    """One figure: as measured now, and as stored (None: it was not)."""
+    """One figure, as measured now and as stored (None if it was not)."""
 
     name: str
     measured: Interval
@@ -96,28 +149,35 @@ class Finding:
 
     @property
     def agrees(self) -> bool | None:
-        """Whether the two intervals meet; None: there is nothing to compare with."""
-        return None if self.stored is None else self.measured.low <= self.stored.high and self.stored.low <= self.measured.high
+        """Whether the two intervals overlap; None without a stored one."""
+        if self.stored is None:
+            return None
+        return self.measured.low <= self.stored.high and self.stored.low <= self.measured.high
 
 
 def recipe(name: str) -> Recipe:
-    """A recipe by its name. Errors: UnknownName with the nearest names."""
+    """The recipe of a name. Errors: UnknownName with the nearest names."""
     return look_up(RECIPES, name, "recipe", "morphogen reproduce")
 
 
 def run(name: str, directory: Path | None = None) -> dict[str, Any]:
-    """What a recipe finds, from the start or from what a training has left in `directory`."""
+    """Measure a recipe, from the start or from the models that an earlier training saved in `directory`."""
     return {"recipe": name} | recipe(name).measure(directory=directory)
 
 
 def findings(measured: Mapping[str, Any], stored: Mapping[str, Any] | None) -> list[Finding]:
-    """Every figure of a record that has an interval, beside the stored record's."""
-    known = {} if stored is None else dict(_intervals(stored["figures"]))
-    return [Finding(" ".join(path), interval, known.get(path)) for path, interval in _intervals(measured["figures"])]
+    """Every figure of a record that has an interval, with the stored record's."""
+    stored_intervals = {} if stored is None else dict(_intervals(stored["figures"]))
+    return [
+        Finding(" ".join(path), interval, stored_intervals.get(path))
+        for path, interval in _intervals(measured["figures"])
+    ]
 
 
-def _intervals(figures: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Interval]]:
-    """Every value with its interval, however deep it stands."""
+def _intervals(
+    figures: Mapping[str, Any], path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Interval]]:
+    """Every value with an interval, at any depth, with its path of keys."""
     for name, node in figures.items():
         if not isinstance(node, Mapping):
             continue

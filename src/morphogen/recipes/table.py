@@ -1,9 +1,12 @@
-"""A recorded comparison as a table in a page: `python -m morphogen.recipes.table README.md` writes them where a page has
+"""Recorded comparisons as Markdown tables.
+
+`python -m morphogen.recipes.table README.md` fills in a table where a page has
 
     <!-- table: NAME -->
     <!-- end -->
 
-bits/dim: = exact, ≤ an upper bound, with half of the 95 % interval; the other measures without theirs, which the record has.
+bits/dim is exact (=) or an upper bound (≤), with half the width of its 95 % interval; the intervals of the
+other metrics are in the record.
 """
 
 __all__ = ["fill", "markdown"]
@@ -16,9 +19,14 @@ from typing import Any
 from morphogen.recipes.records import read
 
 COLUMNS = {
-    "frechet": "Fréchet", "precision": "prec.", "recall": "recall", "density": "dens.", "coverage": "cover.", "memorised": "copies",
+    "frechet": "Fréchet",
+    "precision": "prec.",
+    "recall": "recall",
+    "density": "dens.",
+    "coverage": "cover.",
+    "memorised": "copies",
     "recognised": "sure",
-}  # fmt: skip
+}
 SIGNS = {"exact": "=", "lower_bound": "≤", "estimate": "≈"}
 
 
@@ -26,35 +34,36 @@ def markdown(name: str) -> str:
     """The table of results/NAME.json."""
     record = read(name)
     if record is None:
-        raise ValueError(f"table {name}: there is no such record; run: morphogen reproduce {name} --store")
-    heads = ["", "family", "bits/dim", *COLUMNS.values(), "samples/s"]
+        raise ValueError(f"table {name}: no such record; run `morphogen reproduce {name} --store`")
+    titles = ["", "family", "bits/dim", *COLUMNS.values(), "samples/s"]
     lines = [
-        f"| {' | '.join(heads)} |",
-        f"|{'---|' * len(heads)}",
+        f"| {' | '.join(titles)} |",
+        f"|{'---|' * len(titles)}",
         *(_line(row, row["system"] in record["models"]) for row in record["figures"].values()),
     ]
     return "\n".join(lines)
 
 
 def fill(page: str) -> str:
-    """The page with every table as the records have it."""
-    place = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
-    return place.sub(lambda found: f"{found[1]}\n{markdown(found[2])}\n\n{found[3]}", page)
+    """The page with all its tables taken from the records."""
+    table = re.compile(r"(<!-- table: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+    return table.sub(lambda match: f"{match[1]}\n{markdown(match[2])}\n\n{match[3]}", page)
 
 
-def _line(row: dict[str, Any], model: bool) -> str:
+def _line(row: dict[str, Any], is_model: bool) -> str:
     system = row["system"]
-    title = f"`{system}`" if model else f"**{system}**" if system == "real data" else system
-    measured = [f"{row[measure]['value']:.2f}" if row.get(measure) else "" for measure in COLUMNS]
+    title = f"`{system}`" if is_model else f"**{system}**" if system == "real data" else system
+    metrics = [f"{row[metric]['value']:.2f}" if row.get(metric) else "" for metric in COLUMNS]
     rate = f"{row['samples_per_second']:,.0f}" if row.get("samples_per_second") else ""
-    bits = ("none" if model else "") if row["likelihood"] is None else _bits(row["likelihood"])
-    cells = [title, row["family"] or "", bits, *measured, rate]
+    bits = ("none" if is_model else "") if row["likelihood"] is None else _bits(row["likelihood"])
+    cells = [title, row["family"] or "", bits, *metrics, rate]
     return f"| {' | '.join(cells)} |"
 
 
 def _bits(likelihood: dict[str, Any]) -> str:
     half = (likelihood["high"] - likelihood["low"]) / 2
-    return f"{SIGNS.get(likelihood['kind'], '')} {likelihood['bits_per_dim']:.2f}{f' ± {half:.2f}' if half else ''}".strip()
+    error = f" ± {half:.2f}" if half else ""
+    return f"{SIGNS.get(likelihood['kind'], '')} {likelihood['bits_per_dim']:.2f}{error}".strip()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A transformer that turns English verses into Spanish ones, beside a dictionary that does it word for word."""
+"""English-Spanish translation of Bible verses by a transformer, with a word-for-word baseline."""
 
 __all__ = ["translation"]
 
@@ -7,66 +7,79 @@ from typing import Any
 
 import torch
 
-from morphogen.catalogue import compose
+from morphogen.catalogue import build_system
 from morphogen.contract import Sampler
-from morphogen.data import Dataset, load
+from morphogen.data import Dataset, load_data
 from morphogen.evaluation.likelihood import bits_per_dim
 from morphogen.evaluation.text import bleu
 from morphogen.families.autoregressive import Beam, Greedy
 from morphogen.recipes.lexicon import Lexicon
-from morphogen.recipes.records import circumstances, specimen
+from morphogen.recipes.records import environment, model_record
 from morphogen.representations.text import Text
 from morphogen.run import Run
 from morphogen.training.loop import train
 
 SYSTEM, SIZE = "transformer", "small"
 DECODERS: dict[str, Sampler] = {"greedy": Greedy(), "beam 4": Beam(width=4)}
-SHOWN = 5  # verses
+SHOWN = 5  # verses in the record
 
 
 def translation(
-    name: str = "bible-en-es", budget: float = 480.0, tokens: str = "bpe:4000", length: int = 64, n: int = 500,
-    directory: Path | None = None, seed: int = 0,
+    name: str = "bible-en-es", budget: float = 480.0, tokenizer: str = "bpe:4000", length: int = 64,
+    n: int = 500, directory: Path | None = None, seed: int = 0,
 ) -> dict[str, Any]:  # fmt: skip
-    """BLEU of n held-out verses, greedy and by beam, and bits a byte of the whole test part.
+    """BLEU of n held-out verses, by greedy decoding and beam search, and bits per byte of the whole test set.
 
     Arguments:
-        name: of the pairs.
+        name: of the sentence pairs.
         budget: seconds of training.
-        tokens, length: symbols of both languages, and of a row at the most.
-        n: verses that are translated.
-        directory: a run that `morphogen train` has left; None: train.
+        tokenizer: shared by both languages, as `morphogen.load_data` takes it.
+        length: largest number of tokens per sentence.
+        n: number of translated verses.
+        directory: a run of `morphogen train`; None: train.
         seed: of training.
     """
-    data = load(name, length=length, tokens=tokens)
-    model, spent = _trained(data, budget, seed) if directory is None else _found(directory)
+    data = load_data(name, length=length, tokenizer=tokenizer)
+    model, cost = _train(data, budget, seed) if directory is None else _load_run(directory)
     text, held_out = data.representation, data.test.first(n)
     assert isinstance(text, Text) and held_out.condition is not None
     sources, references = text.present(held_out.condition), text.present(held_out.medium)
-    learned = data.train.first()
-    assert learned.condition is not None
-    written = {"word for word": list(map(Lexicon.learn(text.present(learned.condition), text.present(learned.medium)).translate, sources))}
-    for way, sampler in DECODERS.items():
-        written[way] = model.sample(len(sources), held_out.condition, sampler, seed=seed, batch=100).decode()
-    figures: dict[str, Any] = {way: {"bleu": bleu(texts, references)} for way, texts in written.items()}
-    figures[SYSTEM] = {"likelihood": bits_per_dim(model, data.test, seed=seed)} | spent
-    shown = [{"source": s, "reference": r} | {way: written[way][i] for way in written} for i, (s, r) in _first(sources, references)]
-    known = {"data": name, "split": data.split, "notes": list(data.notes), "tokens": tokens, "length": length, "n": len(sources)}
-    known |= {"budget": budget, "seed": seed, "shown": shown}
-    return {"figures": figures, "models": {SYSTEM: specimen(SYSTEM, SIZE, data, model)}} | known | circumstances()
+    translations = {"word for word": _word_for_word(data, text, sources)}
+    for method, sampler in DECODERS.items():
+        samples = model.sample(len(sources), held_out.condition, sampler, seed=seed, batch=100)
+        translations[method] = samples.decode()
+    figures: dict[str, Any] = {
+        method: {"bleu": bleu(texts, references)} for method, texts in translations.items()
+    }
+    figures[SYSTEM] = {"likelihood": bits_per_dim(model, data.test, seed=seed)} | cost
+    columns = {"source": sources, "reference": references} | translations
+    shown = [{title: texts[i] for title, texts in columns.items()} for i in range(min(SHOWN, len(sources)))]
+    settings: dict[str, Any] = {
+        "data": name,
+        "split": data.split,
+        "notes": list(data.notes),
+        "tokenizer": tokenizer,
+    }
+    settings |= {"length": length, "n": len(sources), "budget": budget, "seed": seed, "shown": shown}
+    models = {SYSTEM: model_record(SYSTEM, SIZE, data, model)}
+    return {"figures": figures, "models": models} | settings | environment()
 
 
-def _first(sources: list[str], references: list[str]) -> list[tuple[int, tuple[str, str]]]:
-    return list(enumerate(zip(sources, references, strict=True)))[:SHOWN]
+def _word_for_word(data: Dataset, text: Text, sources: list[str]) -> list[str]:
+    """Translations by IBM Model 1, fitted to the training pairs."""
+    train_pairs = data.train.first()
+    assert train_pairs.condition is not None
+    lexicon = Lexicon.learn(text.present(train_pairs.condition), text.present(train_pairs.medium))
+    return [lexicon.translate(source) for source in sources]
 
 
-def _trained(data: Dataset, budget: float, seed: int) -> tuple[Any, dict[str, Any]]:
-    torch.manual_seed(seed)  # weights start from torch's generator
-    model = compose(SYSTEM, data.representation, 0, SIZE)
-    trained = train(model, data.train, time=budget, seed=seed)
-    return model, {"steps": trained.steps, "seconds": round(trained.seconds)}
+def _train(data: Dataset, budget: float, seed: int) -> tuple[Any, dict[str, Any]]:
+    torch.manual_seed(seed)  # of the initial weights
+    model = build_system(SYSTEM, data.representation, 0, SIZE)
+    result = train(model, data.train, time=budget, seed=seed)
+    return model, {"steps": result.steps, "seconds": round(result.seconds)}
 
 
-def _found(directory: Path) -> tuple[Any, dict[str, Any]]:
+def _load_run(directory: Path) -> tuple[Any, dict[str, Any]]:
     run = Run.open(directory)
     return run.model(), {"steps": run.record["steps"], "seconds": round(run.record["seconds"])}

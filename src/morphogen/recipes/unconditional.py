@@ -1,4 +1,4 @@
-"""Pictures of a kind that no label tells apart: what a diffusion draws when it is asked for nothing."""
+"""Unconditional diffusion of unlabelled images: Frechet distance, likelihood bound and memorisation."""
 
 __all__ = ["unconditional"]
 
@@ -6,54 +6,53 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from morphogen.data import Dataset, Pictures, load
+from morphogen.data import Dataset, Pictures, load_data
 from morphogen.evaluation.features import features_for
 from morphogen.evaluation.frechet import frechet_interval
 from morphogen.evaluation.likelihood import bits_per_dim
 from morphogen.evaluation.memorisation import memorisation
 from morphogen.evaluation.sheet import sheet
-from morphogen.recipes.records import circumstances, specimen, spent, terms
-from morphogen.recipes.trained import SIZE, trained
+from morphogen.recipes.records import environment, evaluation_settings, model_record, training_cost
+from morphogen.recipes.train_system import SIZE, train_system
 from morphogen.run import Run
 
-MEASURED = 256  # held-out pictures whose log p is found
+LIKELIHOOD_IMAGES = 256  # held-out images whose log p is measured
 
 
-def unconditional(name: str, system: str, budget: float, directory: Path | None = None, seed: int = 0, n: int = 300) -> dict[str, Any]:
-    """Frechet distance, bound and copies of a model without labels; a picture is left in the run.
+def unconditional(
+    name: str, system: str, budget: float, directory: Path | None = None, seed: int = 0, n: int = 300
+) -> dict[str, Any]:
+    """Frechet distance, bound and memorisation of a model without labels; drawn.png is written to the run.
 
     Arguments:
-        name: of the data, pictures.
-        system: that draws them.
+        name: of the data, images.
+        system: name of the model.
         budget: seconds of training.
-        directory: a run that this recipe has left; None: train, into runs/.
+        directory: a run of this recipe; None: train one in runs/.
         seed: of training and sampling.
-        n: samples.
+        n: number of samples.
     """
-    data = _unlabelled(load(name))
-    run = trained(system, data, budget, seed) if directory is None else Run.open(directory)
+    data = _without_labels(load_data(name))
+    run = train_system(system, data, budget, seed) if directory is None else Run.open(directory)
     model, features, train = run.model(), features_for(data), data.train.first()
-    real, held = features(train.medium), data.test.first(n).medium
-    drawn = model.sample(n, seed=seed, batch=100).tensor
+    real, held_out = features(train.medium), data.test.first(n).medium
+    samples = model.sample(n, seed=seed, batch=100).tensor
     figures = {
-        "real data": {"frechet": frechet_interval(real, features(held), seed=seed)},
+        "real data": {"frechet": frechet_interval(real, features(held_out), seed=seed)},
         system: {
-            "frechet": frechet_interval(real, features(drawn), seed=seed),
-            "likelihood": bits_per_dim(model, data.test, MEASURED, seed=seed),
-            "memorised": memorisation(drawn, data.train, data.valid.first().medium),
+            "frechet": frechet_interval(real, features(samples), seed=seed),
+            "likelihood": bits_per_dim(model, data.test, LIKELIHOOD_IMAGES, seed=seed),
+            "memorised": memorisation(samples, data.train, data.valid.first().medium),
         },
     }
-    sheet({"real": held[:40], system: drawn[:100]}).save(run.directory / "drawn.png", optimize=True)
-    return (
-        {"figures": figures, "models": {system: specimen(system, SIZE, data, model)}}
-        | terms(data, features, n, seed)
-        | spent(run, budget)
-        | circumstances()
-    )
+    sheet({"real": held_out[:40], system: samples[:100]}).save(run.directory / "drawn.png", optimize=True)
+    models = {system: model_record(system, SIZE, data, model)}
+    settings = evaluation_settings(data, features, n, seed) | training_cost(run, budget)
+    return {"figures": figures, "models": models} | settings | environment()
 
 
-def _unlabelled(data: Dataset) -> Dataset:
-    """The same pictures, with nothing said of them."""
+def _without_labels(data: Dataset) -> Dataset:
+    """The same images without labels."""
     parts = (data.train, data.valid, data.test)
     assert all(isinstance(part, Pictures) for part in parts)
     train, valid, test = (Pictures(part.values, part.levels) for part in parts)  # type: ignore[attr-defined]

@@ -1,10 +1,11 @@
-"""The report people show each other: one file, no script, no request, made from the rows that a comparison measured.
+"""The HTML report of a comparison: one self-contained file, without scripts or network requests.
 
-rows.py     what a measured row says, and when two figures differ
-verdict.py  three sentences, each tied to the cells it speaks of
-claims.py   the article's strengths and weaknesses as data, and what the rows say of each
-table.py    the table with its intervals      scatter.py, curves.py, svg.py  the plots
-page.py     all of it into page.html and page.css
+rows.py      rows and figures, and when two figures differ
+verdict.py   three summary sentences, each linked to the cells it uses
+claims.py    strengths and weaknesses of each family as data, and how the rows test them
+table.py     the table with its intervals
+scatter.py, curves.py, svg.py    the plots
+page.py      renders everything into page.html and page.css
 """
 
 __all__ = ["machine", "write_report"]

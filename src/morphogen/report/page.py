@@ -1,6 +1,6 @@
-"""The page: everything the other files work out, in one template. No script, no font, no address: it can be sent as it is.
+"""Render the report as one self-contained HTML file, without scripts, external fonts or links.
 
-The page says so itself: its content security policy lets a browser load nothing but what stands in it.
+The content security policy of the page forbids a browser to load anything that is not part of it.
 """
 
 __all__ = ["write_report"]
@@ -26,48 +26,77 @@ if TYPE_CHECKING:
 
     Samples = Mapping[str, Sequence[Image.Image | str]]
 
-TILE = 128  # most pixels of a side that a picture keeps
-TEXT = 600  # most characters that a text keeps
-SHOWN = 40  # most samples of a row
-WIDE, SMALL = 20, 40  # small pictures side by side, larger ones half as many; what counts as small
+MAX_SIDE = 128  # larger pictures are reduced to this many pixels
+MAX_CHARS = 600  # longer texts are truncated
+MAX_SAMPLES = 40  # per row
+COLUMNS = 20  # small pictures side by side; large ones half as many
+SMALL_SIDE = 40  # largest side of a small picture, in pixels
 
 
 def write_report(report: Mapping[str, Any], samples: "Samples", directory: Path) -> Path:
-    """Write directory/report.html, whole or not at all; its path.
+    """Write directory/report.html atomically and return its path.
 
     Arguments:
-        report: what report.json holds: data and rows, and of these what is known: split, notes, features, seed, n, budget, size, medium,
-            unit, classes, labels (what each shown sample was asked for), systems (planned), finished, created, seconds, machine, versions.
-        samples: a row's name -> the samples to show, pictures or texts.
-        directory: where the runs of the rows lie too.
+        report: content of report.json: data and rows, and optionally split, notes, features, seed, n, budget,
+            size, medium, unit, classes, labels (the class of each shown sample), systems (planned), finished,
+            created, seconds, machine, versions.
+        samples: name of a row -> samples to show, pictures or texts.
+        directory: folder of the report, which usually contains the runs of the rows as well.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # only here: no other verb needs it
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # imported late: only reports need it
 
     rows = read_rows(report["rows"])
     texts = any(isinstance(sample, str) for shown in samples.values() for sample in shown)
-    named = unit(report, texts)
-    shown = columns(rows, named)
+    likelihood_unit = unit(report, texts)
+    shown = columns(rows, likelihood_unit)
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     page = environment.get_template("page.html").render(
-        title=str(report["data"]), facts=_facts(report, rows), partial=_partial(report, rows), rows=rows, texts=texts, unit=named,
-        verdict=verdict(rows, named), strips=_strips(rows, samples, report), columns=shown, lines=table(rows, shown),
-        plots=[("wide", scatter(rows, named)), ("narrow", scatter(rows, named, 350, 420))],
-        curves=[(panel, draw(panel)) for panel in panels(rows, directory)],
-        families=[(family, [judge(claim, rows) for claim in CLAIMS if claim.family == family]) for family in FAMILIES],
-        method=_method(report, rows), glossary=columns(rows, named, every=True),
-    )  # fmt: skip
-    fresh, path = directory / ".report.html.new", directory / "report.html"
-    fresh.write_text(page, encoding="utf8")
-    os.replace(fresh, path)
+        title=str(report["data"]),
+        facts=_facts(report, rows),
+        partial=_partial(report, rows),
+        rows=rows,
+        texts=texts,
+        unit=likelihood_unit,
+        columns=shown,
+        lines=table(rows, shown),
+        strips=_strips(rows, samples, report),
+        **_sections(rows, likelihood_unit, directory),
+        method=_method(report, rows),
+    )
+    temporary, path = directory / ".report.html.new", directory / "report.html"
+    temporary.write_text(page, encoding="utf8")
+    os.replace(temporary, path)
     return path
 
 
+def _sections(rows: Sequence[Row], likelihood_unit: str, directory: Path) -> dict[str, Any]:
+    """The verdict, plots, claims and glossary, which follow from the rows."""
+    return {
+        "verdict": verdict(rows, likelihood_unit),
+        "plots": [
+            ("wide", scatter(rows, likelihood_unit)),
+            ("narrow", scatter(rows, likelihood_unit, 350, 420)),
+        ],
+        "curves": [(panel, draw(panel)) for panel in panels(rows, directory)],
+        "families": [
+            (family, [judge(claim, rows) for claim in CLAIMS if claim.family == family])
+            for family in FAMILIES
+        ],
+        "glossary": columns(rows, likelihood_unit, every=True),
+    }
+
+
 def _facts(report: Mapping[str, Any], rows: Sequence[Row]) -> list[str]:
-    """What, when, where and how long, in a few words each."""
-    models = sum(row.model for row in rows)
-    facts = [f"{models} model{'s' * (models != 1)}" + (f", {_duration(report['budget'])} of training each" if report.get("budget") else "")]
+    """The facts below the title: models, samples, date, machine and duration."""
+    models = sum(row.is_model for row in rows)
+    training = f", {_duration(report['budget'])} of training each" if report.get("budget") else ""
+    facts = [f"{models} model{'s' * (models != 1)}{training}"]
     if report.get("n"):
         facts.append(f"{report['n']:,} samples each")
     if report.get("created"):
@@ -75,81 +104,88 @@ def _facts(report: Mapping[str, Any], rows: Sequence[Row]) -> list[str]:
     if report.get("machine"):
         facts.append(str(report["machine"]))
     if report.get("seconds"):
-        facts.append(f"{_duration(report['seconds'])} in all")
+        facts.append(f"{_duration(report['seconds'])} in total")
     return facts
 
 
 def _partial(report: Mapping[str, Any], rows: Sequence[Row]) -> str:
-    """How far an unfinished comparison is; "" for a finished one."""
+    """Progress of an unfinished comparison; "" for a finished one."""
     if report.get("finished", True):
         return ""
-    planned, done = list(report.get("systems") or ()), {row.name for row in rows if row.model}
+    planned, measured = list(report.get("systems") or ()), {row.name for row in rows if row.is_model}
     if not planned:
-        return f"partial: {len(done)} systems so far"
-    waiting = [str(name) for name in planned if name not in done]
-    return f"partial: {len(done & set(planned))} of {len(planned)} systems" + (f"; not measured: {', '.join(waiting)}" if waiting else "")
+        return f"partial: {len(measured)} systems measured"
+    missing = [str(name) for name in planned if name not in measured]
+    progress = f"partial: {len(measured & set(planned))} of {len(planned)} systems"
+    return f"{progress}; not measured: {', '.join(missing)}" if missing else progress
 
 
 def _strips(rows: Sequence[Row], samples: "Samples", report: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The samples of each row that has some: texts as they are, pictures as data."""
+    """The samples of each row that has any."""
     labels, strips = [str(label) for label in report.get("labels") or ()], []
     for row in rows:
-        shown = list(samples.get(row.name, ()))[:SHOWN]
-        tiles = [_tile(sample) | {"label": labels[i] if i < len(labels) else ""} for i, sample in enumerate(shown)]
+        shown = list(samples.get(row.name, ()))[:MAX_SAMPLES]
+        tiles = [
+            _tile(sample) | {"label": labels[i] if i < len(labels) else ""} for i, sample in enumerate(shown)
+        ]
         if tiles:
-            wide = max((max(tile["size"]) for tile in tiles if tile["text"] is None), default=0)
-            strips.append({"row": row, "tiles": tiles, "columns": min(len(tiles), WIDE if wide <= SMALL else WIDE // 2)})
+            side = max((max(tile["size"]) for tile in tiles if tile["text"] is None), default=0)
+            limit = COLUMNS if side <= SMALL_SIDE else COLUMNS // 2
+            strips.append({"row": row, "tiles": tiles, "columns": min(len(tiles), limit)})
     return strips
 
 
 def _tile(sample: "Image.Image | str") -> dict[str, Any]:
-    """A text, or a picture as PNG inside the page; small ones keep their pixels, which the browser enlarges without smoothing."""
+    """A text, or a picture as an embedded PNG of at most MAX_SIDE; small pictures are enlarged unsmoothed."""
     from PIL.Image import Resampling
 
     if isinstance(sample, str):
-        return {"text": _readable(sample)}
-    small = sample if sample.mode in ("1", "L", "LA", "P", "RGB", "RGBA") else sample.convert("RGB")
-    if max(small.size) > TILE:
-        small = small.copy()
-        small.thumbnail((TILE, TILE), Resampling.LANCZOS)
+        return {"text": _printable(sample)}
+    picture = sample if sample.mode in ("1", "L", "LA", "P", "RGB", "RGBA") else sample.convert("RGB")
+    if max(picture.size) > MAX_SIDE:
+        picture = picture.copy()
+        picture.thumbnail((MAX_SIDE, MAX_SIDE), Resampling.LANCZOS)
     content = io.BytesIO()
-    small.save(content, "PNG", optimize=True)
+    picture.save(content, "PNG", optimize=True)
     return {
         "source": f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}",
-        "size": small.size,
-        "smooth": max(small.size) > SMALL,
+        "size": picture.size,
+        "smooth": max(picture.size) > SMALL_SIDE,
         "text": None,
     }
 
 
-def _readable(text: str) -> str:
-    """A text without what a page cannot show; what is too long ends in dots."""
-    seen = "".join(c if c.isprintable() or c in "\n\t" else "·" for c in text)
-    return seen if len(seen) <= TEXT else seen[:TEXT] + " …"
+def _printable(text: str) -> str:
+    """The text with unprintable characters replaced by dots, truncated to MAX_CHARS."""
+    printable = "".join(c if c.isprintable() or c in "\n\t" else "·" for c in text)
+    return printable if len(printable) <= MAX_CHARS else printable[:MAX_CHARS] + " …"
 
 
 def _method(report: Mapping[str, Any], rows: Sequence[Row]) -> list[tuple[str, str]]:
-    """How it was measured, as terms and what they were."""
+    """How the figures were measured, as terms and descriptions."""
     features, versions = report.get("features") or {}, report.get("versions") or {}
-    found: list[tuple[str, Any]] = [
+    entries: list[tuple[str, Any]] = [
         ("Data", report["data"]),
         ("Classes", ", ".join(map(str, report.get("classes") or ()))),
         ("Split", report.get("split")),
         ("Notes", "; ".join(map(str, report.get("notes") or ()))),
-        ("Features", f"{features['name']}, sha256 {features.get('sha256')}" if features.get("name") else None),
+        ("Features", f"{features['name']}, sha256 {features.get('sha256')}" if features.get("name") else ""),
         ("Training", f"{_duration(report['budget'])} each" if report.get("budget") else None),
         ("Size", report.get("size")),
-        ("Samples", f"{report['n']:,} of each row" if report.get("n") else None),
+        ("Samples", f"{report['n']:,} per row" if report.get("n") else None),
         ("Seed", report.get("seed")),
         ("Machine", report.get("machine")),
         ("Versions", ", ".join(f"{name} {number}" for name, number in versions.items())),
-        ("Samplers", "; ".join(f"{row.name}: {row.source['sampler']}" for row in rows if row.source.get("sampler"))),
+        ("Samplers", "; ".join(f"{row.name}: {row.source['sampler']}"
+                               for row in rows if row.source.get("sampler"))),
         ("Codecs", "; ".join(f"{row.name}: {row.source['how']}" for row in rows if row.source.get("how"))),
         ("Failed", "; ".join(f"{row.name}: {row.error}" for row in rows if row.error)),
-        ("Intervals", "95 %: of means by the normal law over examples, of shares by Wilson's score, of the Fréchet distance by the "
-                      "bootstrap. Figures are told apart only where intervals do not overlap, timings only beyond a factor of 1.5."),
+        ("Intervals",
+         "95 %: normal approximation for means over examples, Wilson score for proportions, bootstrap for "
+         "the Fréchet distance. A difference is significant if the intervals do not overlap, or, for "
+         "timings, if it exceeds a factor of 1.5."),
     ]  # fmt: skip
-    return [(term, str(value)) for term, value in found if value not in (None, "")]
+    return [(term, str(value)) for term, value in entries if value not in (None, "")]
 
 
 def _duration(seconds: float) -> str:
@@ -159,11 +195,11 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def _date(written: str) -> str:
-    """An ISO date as people write it; anything else as it is."""
-    if not re.match(r"\d{4}-\d\d-\d\d", written):
-        return written
+def _date(text: str) -> str:
+    """An ISO date as "1 May 2025, 12:00"; any other text unchanged."""
+    if not re.match(r"\d{4}-\d\d-\d\d", text):
+        return text
     try:
-        return f"{datetime.fromisoformat(written):%-d %B %Y, %H:%M}"
+        return f"{datetime.fromisoformat(text):%-d %B %Y, %H:%M}"
     except ValueError:
-        return written
+        return text

@@ -1,11 +1,24 @@
-"""What a measured row says, and when two figures differ.
+"""Rows and figures of a report, and when two figures differ.
 
-A figure is a value with its 95 % interval. Two figures differ when their intervals do not overlap: stricter than a test of the
-difference, so that nothing is called a lead that another seed could turn round. A timing has no interval; it is given the
-factor TIMING, because two timings of one program differ by about that much on a busy machine.
+A figure is a value with its 95 % interval. Two figures differ if their intervals do not overlap. This is
+stricter than a test of the difference, so that no reported lead is likely to be reversed by another seed.
+Timings have no interval and are given the factor TIMING, because repeated timings on a busy machine differ by
+about that much.
 """
 
-__all__ = ["KINDS", "MEASURES", "Figure", "Measure", "Row", "alike", "beats", "best", "figure", "read_rows", "unit"]
+__all__ = [
+    "KINDS",
+    "MEASURES",
+    "Figure",
+    "Measure",
+    "Row",
+    "beats",
+    "best",
+    "figure",
+    "overlap",
+    "read_rows",
+    "unit",
+]
 
 import math
 import re
@@ -13,13 +26,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-TIMING = 1.5  # two timings differ if one is more than this many times the other
-KINDS = {"exact": ("=", "exact"), "lower_bound": ("≤", "a bound"), "estimate": ("≈", "an estimate")}  # of a likelihood
+TIMING = 1.5  # two timings differ if their ratio is larger
+KINDS = {  # kind of a likelihood -> sign and name
+    "exact": ("=", "exact"),
+    "lower_bound": ("≤", "a bound"),
+    "estimate": ("≈", "an estimate"),
+}
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A value, its 95 % interval, and the sign of what kind of number it is (= exact, ≤ bound, ≈ estimate)."""
+    """A value and its 95 % interval; `sign` and `kind` of a likelihood: = exact, ≤ bound, ≈ estimate."""
 
     value: float
     low: float
@@ -27,35 +44,35 @@ class Figure:
     sign: str = ""
     kind: str = ""
 
-    def written(self, form: Callable[[float], str]) -> str:
-        """The value with its sign, which no line break may part from it."""
-        return f"{self.sign}\xa0{form(self.value)}" if self.sign else form(self.value)
+    def formatted(self, format: Callable[[float], str]) -> str:
+        """The value with its sign, joined by a no-break space."""
+        return f"{self.sign}\xa0{format(self.value)}" if self.sign else format(self.value)
 
 
 @dataclass(frozen=True)
 class Measure:
-    """One column: its key in a row, its heading, which way is better ("" where neither is), how a number is written, its meaning."""
+    """One column: key in a row, heading, better direction ("" if none), number format, meaning, log scale."""
 
     key: str
     heading: str
     better: Literal["low", "high", ""]
-    form: Callable[[float], str]
+    format: Callable[[float], str]
     meaning: str
     log: bool = False
 
 
-def two(value: float) -> str:
-    """Two decimals."""
+def two_decimals(value: float) -> str:
+    """1.23."""
     return f"{value:.2f}"
 
 
 def distance(value: float) -> str:
-    """Two decimals, none above a hundred."""
+    """Two decimals below a hundred, none from there on."""
     return f"{value:.2f}" if abs(value) < 100 else f"{value:,.0f}"
 
 
 def rate(value: float) -> str:
-    """Whole numbers from ten on, two digits below."""
+    """Two significant digits below ten, whole numbers from there on."""
     return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
@@ -68,29 +85,44 @@ def count(value: float) -> str:
 
 
 MEASURES = (
-    Measure("likelihood", "bits/dim", "low", two,
-            "Bits a lossless code needs for each number of a held-out example, if it is built from the model: less is better. "
-            "= is exact, ≤ an upper bound (the truth may be lower), ≈ an estimate."),
-    Measure("frechet", "Fréchet", "low", distance,
-            "Distance between the law of the samples and that of the training data in a feature space, as if both were Gaussian: "
-            "less is better. Compare only figures of the same features and the same number of samples.", log=True),
-    Measure("precision", "precision", "high", two, "Share of samples that look like real data: high is faithful."),
-    Measure("recall", "recall", "high", two,
-            "Share of real data that the samples come near to: low means that parts of the data are missing."),
-    Measure("density", "density", "", two,
-            "Precision that counts how many real neighbours a sample has; about 1 for real data, and one outlier cannot move it."),
-    Measure("coverage", "coverage", "high", two,
-            "Share of real examples with a sample in their neighbourhood: recall that outliers cannot raise."),
-    Measure("memorised", "copies", "low", two,
-            "Share of samples nearer to a training example than chance allows: what a release should worry about. "
-            "The row of real data says how often that happens without any copying."),
-    Measure("recognised", "sure", "high", two,
-            "Share of samples that the classifier which gives the features is at least 90 % sure about."),
-    Measure("samples_per_second", "samples/s", "high", rate,
-            "Samples drawn in a second, in batches, on the machine named above; one timing.", log=True),
-    Measure("tokens_per_second", "bytes/s", "high", rate, "Bytes of text drawn in a second, in batches; one timing.", log=True),
-    Measure("parameters", "parameters", "", count,
-            "Numbers that gradient training fits; a closed-form fit (the mixture) has none of these.", log=True),
+    Measure(
+        "likelihood", "bits/dim", "low", two_decimals,
+        "Bits that a lossless code built from the model needs per dimension of a held-out example; lower is "
+        "better. = is exact, ≤ an upper bound (the true value may be lower), ≈ an estimate."),
+    Measure(
+        "frechet", "Fréchet", "low", distance,
+        "Fréchet distance between Gaussians fitted to the features of the samples and of the training data; "
+        "lower is better. Comparable only for the same features and the same number of samples.", log=True),
+    Measure(
+        "precision", "precision", "high", two_decimals,
+        "Fraction of samples that resemble real data: high values mean high fidelity."),
+    Measure(
+        "recall", "recall", "high", two_decimals,
+        "Fraction of real data that some sample resembles: low values mean that data are missing."),
+    Measure(
+        "density", "density", "", two_decimals,
+        "Precision weighted by the number of real neighbours of a sample: about 1 for real data, and robust "
+        "to outliers."),
+    Measure(
+        "coverage", "coverage", "high", two_decimals,
+        "Fraction of real examples with a sample in their neighbourhood: recall that is robust to outliers."),
+    Measure(
+        "memorised", "copies", "low", two_decimals,
+        "Fraction of samples closer to a training example than expected by chance, a sign of memorisation. "
+        "The row of real data shows the fraction that occurs without copying."),
+    Measure(
+        "recognised", "sure", "high", two_decimals,
+        "Fraction of samples that the classifier behind the features assigns to a class with probability at "
+        "least 0.9."),
+    Measure(
+        "samples_per_second", "samples/s", "high", rate,
+        "Samples generated per second, in batches, on the machine named above; a single timing.", log=True),
+    Measure(
+        "tokens_per_second", "bytes/s", "high", rate,
+        "Bytes of text generated per second, in batches; a single timing.", log=True),
+    Measure(
+        "parameters", "parameters", "", count,
+        "Parameters trained by gradient descent; a closed-form fit (the mixture) has none.", log=True),
 )  # fmt: skip
 _BY_KEY = {measure.key: measure for measure in MEASURES}
 
@@ -101,7 +133,7 @@ class Row:
 
     Arguments:
         source: the row as measured; keys may be missing or None.
-        anchor: its id in the page; `cell` gives those of its cells.
+        anchor: HTML id of the row; `cell` returns those of its cells.
     """
 
     source: Mapping[str, Any]
@@ -109,61 +141,61 @@ class Row:
 
     @property
     def name(self) -> str:
-        """The system's, the codec's, or "real data"."""
+        """Name of the system or the codec, or "real data"."""
         return str(self.source["system"])
 
     @property
     def family(self) -> str:
-        """Of a model, joined by " + " where its stages differ; "codec"; "" for real data."""
+        """Family of a model, joined by " + " if its stages differ; "codec"; "" for real data."""
         return str(self.source.get("family") or "")
 
     @property
     def error(self) -> str:
-        """Why it could not be trained or measured; "" for a row that was."""
+        """Why training or evaluation failed; "" if it did not."""
         return str(self.source.get("error") or "")
 
     @property
-    def model(self) -> bool:
-        """Whether it is a model that was measured."""
+    def is_model(self) -> bool:
+        """Whether this is a model that was measured without error."""
         return self.family not in ("", "codec") and not self.error
 
     def cell(self, key: str) -> str:
-        """The id of one of its cells."""
+        """HTML id of a cell."""
         return f"{self.anchor}-{key}"
 
 
 def read_rows(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """The rows with ids that are safe in a page and unlike each other."""
-    found: list[Row] = []
+    """The rows with unique ids that are safe in HTML."""
+    read: list[Row] = []
     for row in rows:
-        word = re.sub(r"[^a-z0-9]+", "-", str(row["system"]).lower()).strip("-") or "row"
-        taken, number, anchor = {other.anchor for other in found}, 1, f"row-{word}"
+        slug = re.sub(r"[^a-z0-9]+", "-", str(row["system"]).lower()).strip("-") or "row"
+        taken, number, anchor = {other.anchor for other in read}, 1, f"row-{slug}"
         while anchor in taken:
             number += 1
-            anchor = f"row-{word}-{number}"
-        found.append(Row(row, anchor))
-    return found
+            anchor = f"row-{slug}-{number}"
+        read.append(Row(row, anchor))
+    return read
 
 
 def figure(row: Row, key: str) -> Figure | None:
-    """A row's figure; None: it was not measured, or is not a number."""
-    found = row.source.get(key)
-    if key == "likelihood" and found:
-        sign, kind = KINDS.get(found.get("kind"), ("", str(found.get("kind") or "")))
-        found = {"value": found["bits_per_dim"], "low": found.get("low"), "high": found.get("high")}
-    elif isinstance(found, int | float):
+    """A figure of a row; None if it was not measured or is not finite."""
+    entry = row.source.get(key)
+    if key == "likelihood" and entry:
+        sign, kind = KINDS.get(entry.get("kind"), ("", str(entry.get("kind") or "")))
+        entry = {"value": entry["bits_per_dim"], "low": entry.get("low"), "high": entry.get("high")}
+    elif isinstance(entry, int | float):
         sign, kind, slack = "", "", TIMING**0.5 if key.endswith("_per_second") else 1.0
-        found = {"value": found, "low": found / slack, "high": found * slack}
+        entry = {"value": entry, "low": entry / slack, "high": entry * slack}
     else:
         sign = kind = ""
-    if not found or found.get("value") is None or not math.isfinite(found["value"]):
+    if not entry or entry.get("value") is None or not math.isfinite(entry["value"]):
         return None
-    low, high = (found["value"] if found.get(end) is None else float(found[end]) for end in ("low", "high"))
-    return Figure(float(found["value"]), low, high, sign, kind)
+    low, high = (entry["value"] if entry.get(end) is None else float(entry[end]) for end in ("low", "high"))
+    return Figure(float(entry["value"]), low, high, sign, kind)
 
 
 def unit(report: Mapping[str, Any], texts: bool) -> str:
-    """What a likelihood is counted in: bits/byte of a text, bits/dim of anything else."""
+    """Unit of the likelihood: bits/byte for text, bits/dim for everything else."""
     return str(report.get("unit") or ("bits/byte" if texts or report.get("medium") == "text" else "bits/dim"))
 
 
@@ -172,13 +204,13 @@ def beats(one: Figure, other: Figure, key: str) -> bool:
     return one.high < other.low if _BY_KEY[key].better == "low" else one.low > other.high
 
 
-def alike(one: Figure, other: Figure) -> bool:
-    """Whether the intervals overlap: the two cannot be told apart."""
+def overlap(one: Figure, other: Figure) -> bool:
+    """Whether the intervals overlap, so that the figures do not differ significantly."""
     return one.low <= other.high and other.low <= one.high
 
 
 def best(rows: Iterable[Row], key: str) -> tuple[Row, Figure] | None:
-    """The row with the best value of a measure; None where no row has it."""
-    measured = [(row, found) for row in rows if (found := figure(row, key)) is not None]
+    """The row with the best value of a measure, and the value; None if no row has one."""
+    measured = [(row, known) for row in rows if (known := figure(row, key)) is not None]
     sign = 1 if _BY_KEY[key].better == "low" else -1
     return min(measured, key=lambda pair: sign * pair[1].value, default=None)

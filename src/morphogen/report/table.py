@@ -1,7 +1,7 @@
-"""The table: every figure with its interval, also drawn as a bar on its column's own scale, so that an eye sees what overlaps.
+"""The table: every figure with its interval, also drawn as a bar on the scale of its column.
 
-A column nobody has a figure in is left out. Bold marks a column's best model and every model whose interval overlaps its, but
-only where somebody is clearly worse: where nothing is told apart, nothing is bold.
+Columns without any figure are omitted. Bold marks the best model of a column and every model whose interval
+overlaps with its own, but only if some model is significantly worse.
 """
 
 __all__ = ["Cell", "columns", "table"]
@@ -10,12 +10,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from morphogen.report.rows import MEASURES, Figure, Measure, Row, alike, beats, best, figure
+from morphogen.report.rows import MEASURES, Figure, Measure, Row, beats, best, figure, overlap
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One figure as it is shown; `bar` is where its interval lies on the column's scale: left, width, point, in percent."""
+    """A formatted figure; `bar` is its interval on the column's scale: left end, width, value in percent."""
 
     anchor: str
     text: str
@@ -25,52 +25,66 @@ class Cell:
 
 
 def columns(rows: Sequence[Row], unit: str, every: bool = False) -> list[Measure]:
-    """The measures that some row has, or every one."""
-    used = [measure for measure in MEASURES if every or any(figure(row, measure.key) is not None for row in rows)]
+    """The measures that at least one row has; all of them if `every`."""
+    used = [
+        measure for measure in MEASURES if every or any(figure(row, measure.key) is not None for row in rows)
+    ]
     return [replace(measure, heading=unit) if measure.key == "likelihood" else measure for measure in used]
 
 
 def table(rows: Sequence[Row], shown: Sequence[Measure]) -> list[list[Cell]]:
     """The cells, row by row; a figure that was not measured is a dash."""
-    found = {measure.key: [figure(row, measure.key) for row in rows] for measure in shown}
+    figures = {measure.key: [figure(row, measure.key) for row in rows] for measure in shown}
     leading = {measure.key: _leading(rows, measure) for measure in shown}
     lines = []
     for i, row in enumerate(rows):
         line = []
         for measure in shown:
-            of_column = [known for known in found[measure.key] if known is not None]
-            line.append(_cell(row, measure, found[measure.key][i], of_column, row.name in leading[measure.key]))
+            column = [known for known in figures[measure.key] if known is not None]
+            line.append(
+                _cell(row, measure, figures[measure.key][i], column, row.name in leading[measure.key])
+            )
         lines.append(line)
     return lines
 
 
-def _cell(row: Row, measure: Measure, found: Figure | None, column: list[Figure], leading: bool) -> Cell:
-    if found is None:
+def _cell(row: Row, measure: Measure, value: Figure | None, column: list[Figure], leading: bool) -> Cell:
+    if value is None:
         return Cell(row.cell(measure.key), "–")
-    timed = measure.key.endswith("_per_second") or measure.key == "parameters"
-    interval = "" if timed or found.low == found.high else f"{measure.form(found.low)} – {measure.form(found.high)}"
-    return Cell(row.cell(measure.key), found.written(measure.form), interval, _bar(measure, found, column), leading)
+    without_interval = measure.key.endswith("_per_second") or measure.key == "parameters"
+    if without_interval or value.low == value.high:
+        interval = ""
+    else:
+        interval = f"{measure.format(value.low)} – {measure.format(value.high)}"
+    text, bar = value.formatted(measure.format), _bar(measure, value, column)
+    return Cell(row.cell(measure.key), text, interval, bar, leading)
 
 
 def _leading(rows: Sequence[Row], measure: Measure) -> set[str]:
+    """Names of the models to set in bold."""
     if not measure.better:
         return set()
-    models = [row for row in rows if row.model]
-    found = best(models, measure.key)
-    measured = {row.name: own for row in models if (own := figure(row, measure.key)) is not None}
-    if found is None or not any(beats(found[1], own, measure.key) for own in measured.values()):
+    models = [row for row in rows if row.is_model]
+    lead = best(models, measure.key)
+    measured = {row.name: known for row in models if (known := figure(row, measure.key)) is not None}
+    if lead is None or not any(beats(lead[1], known, measure.key) for known in measured.values()):
         return set()
-    return {name for name, own in measured.items() if alike(found[1], own)}
+    return {name for name, known in measured.items() if overlap(lead[1], known)}
 
 
-def _bar(measure: Measure, found: Figure, column: list[Figure]) -> tuple[float, float, float] | None:
-    """Where an interval lies between the column's least and greatest ends; infinite ends are cut off there."""
-    ends = [end for known in column for end in (known.low, known.value, known.high) if math.isfinite(end) and (end > 0 or not measure.log)]
+def _bar(measure: Measure, value: Figure, column: list[Figure]) -> tuple[float, float, float] | None:
+    """The interval on the scale from the column's smallest to its largest end; infinite ends are clipped."""
+    ends = [
+        end
+        for known in column
+        for end in (known.low, known.value, known.high)
+        if math.isfinite(end) and (end > 0 or not measure.log)
+    ]
     if not ends or (span := _scale(measure, max(ends)) - _scale(measure, min(ends))) <= 0:
         return None
     low, point, high = (
         100 * (_scale(measure, min(max(end, min(ends)), max(ends))) - _scale(measure, min(ends))) / span
-        for end in (found.low, found.value, found.high)
+        for end in (value.low, value.value, value.high)
     )
     return round(low, 1), round(max(high - low, 0.0), 1), round(point, 1)
 

@@ -1,4 +1,7 @@
-"""Another model's latents as a representation: log p(medium) >= log p(z) + log p(medium | z) - log q(z | medium)."""
+"""Latents of a trained autoencoder as a representation.
+
+log p(medium) >= log p(z) + log p(medium | z) - log q(z | medium)
+"""
 
 __all__ = ["Latent"]
 
@@ -13,31 +16,34 @@ from morphogen.numerics.randomness import Rng
 
 
 class Latent(Representation):
-    """x = z ~ q(z | medium) of a trained first stage, a Boundary: frozen by ownership, not by a flag.
+    """Representation x = z ~ q(z | medium) by a trained first stage.
 
-    With the first stage's own prior on z this bound is the first stage's own (a law of `testing.check_model`).
+    The first stage is a `Boundary`, so its parameters belong to another model and are not trained. With the
+    first stage's own prior on z, the bound equals that of the first stage (a law of `testing.check_model`).
 
     Arguments:
-        first: an unconditional Model whose objective is an `Autoencoder`.
+        first_stage: the first stage, an unconditional Model whose objective is an `Autoencoder`.
     """
 
-    def __init__(self, first: Any):
+    def __init__(self, first_stage: Any):
         super().__init__()
-        self.first: Any = first
-        objective: Any = first.objective
+        self.first_stage: Any = first_stage
+        objective: Any = first_stage.objective
         if not isinstance(objective, Autoencoder):
-            raise ConfigError(f"Latent needs an autoencoder; {type(objective).__name__} has no latent")
+            raise ConfigError(
+                f"Latent requires an autoencoder, not {type(objective).__name__}; give a model such as a VAE"
+            )
         self.shape, self.discrete = tuple(objective.latent_shape), objective.discrete_latent
-        self.medium_discrete = bool(first.representation.medium_discrete)
+        self.medium_discrete = bool(first_stage.representation.medium_discrete)
 
     def encode(self, medium: Shaped[Tensor, "b ..."], rng: Rng) -> Encoded:
-        of = self.first.representation.encode(medium, rng)
-        z, log_q = self.first.objective.encode(of.x, rng.fork("posterior"))
-        log_weight = of.log_weight + self.first.objective.log_conditional(of.x, z) - log_q
-        return Encoded(z.detach(), log_weight.detach(), of.dims, exact=False)
+        encoded = self.first_stage.representation.encode(medium, rng)
+        z, log_q = self.first_stage.objective.encode(encoded.x, rng.fork("posterior"))
+        log_weight = encoded.log_weight + self.first_stage.objective.log_conditional(encoded.x, z) - log_q
+        return Encoded(z.detach(), log_weight.detach(), encoded.dims, exact=False)
 
     def decode(self, x: Shaped[Tensor, "b ..."]) -> Shaped[Tensor, "b ..."]:
-        return self.first.representation.decode(self.first.objective.decode(x))
+        return self.first_stage.representation.decode(self.first_stage.objective.decode(x))
 
     def present(self, medium: Shaped[Tensor, "b ..."]) -> list[Any]:
-        return self.first.representation.present(medium)
+        return self.first_stage.representation.present(medium)

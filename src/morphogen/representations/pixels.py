@@ -1,9 +1,9 @@
-"""Pictures: float in [-1, 1], channels first, on a grid of `levels` values, and what a law may need of them instead.
+"""Pictures, float [B, C, H, W] in [-1, 1] on a grid of `levels` values, and their transforms.
 
-Pixels(256, (3, 32, 32))                         the grid itself, as numbers: discretised-logistic decoders, diffusion
-Quantised(Pixels(...))                           the same as categories 0 .. levels-1: autoregressive models
-Dequantised(Pixels(...))                         plus uniform noise: what a density may be fitted to (Uria et al. 2013)
-Logit(Dequantised(...), alpha=0.05)              on the whole line (Dinh et al. 2017, section 4.1)
+Pixels(256, (3, 32, 32))               the grid values: for discretised-logistic decoders and diffusion
+Quantised(Pixels(...))                 categories 0 .. levels-1: for autoregressive models
+Dequantised(Pixels(...))               with uniform noise added: for densities (Uria et al. 2013)
+Logit(Dequantised(...), alpha=0.05)    mapped to the real line (Dinh et al. 2017, section 4.1)
 """
 
 __all__ = ["Dequantised", "Logit", "Pixels", "Quantised"]
@@ -18,14 +18,14 @@ from torch import Tensor
 
 from morphogen.contract import Encoded, Representation
 from morphogen.numerics.randomness import Rng
-from morphogen.numerics.tensors import sum_rows
+from morphogen.numerics.tensors import sum_except_batch
 
 
 class Pixels(Representation):
-    """Pictures as numbers on a grid.
+    """Pictures as real numbers on a grid of `levels` values.
 
     Arguments:
-        levels: values a subpixel can take (256; 17 for scikit-learn's digits).
+        levels: number of values of a subpixel (256; 17 for scikit-learn's digits).
         shape: (channels, height, width).
     """
 
@@ -44,21 +44,21 @@ class Pixels(Representation):
         return self.to_grid(x)
 
     def to_index(self, x: Float[Tensor, "b c h w"]) -> Int[Tensor, "b c h w"]:
-        """[-1, 1] to the nearest of 0 .. levels-1."""
+        """Map [-1, 1] to the nearest of the indices 0 .. levels-1."""
         return ((x.clamp(-1, 1) + 1) * (0.5 * (self.levels - 1))).round().long()
 
     def to_grid(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        """The nearest picture."""
+        """Round to the nearest value of the grid."""
         return self.to_index(x) * (2 / (self.levels - 1)) - 1
 
     def present(self, medium: Float[Tensor, "b c h w"]) -> list[Any]:
-        """PIL images, grey or RGB."""
+        """A PIL image per row, grey or RGB."""
         bytes_ = ((medium.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
         return [Image.fromarray(b[:, :, 0] if b.shape[2] == 1 else b) for b in bytes_]
 
 
 class _Wrapped(Representation):
-    """A step on top of another representation of pictures."""
+    """Base class of the transforms of another representation of pictures."""
 
     def __init__(self, inner: Representation):
         super().__init__()
@@ -74,7 +74,7 @@ class _Wrapped(Representation):
 
 
 class Quantised(_Wrapped):
-    """Pictures as categories: int64 in 0 .. vocabulary-1, shape unchanged; the mass is that of the pixels.
+    """Pictures as categories: int64 in 0 .. vocabulary-1, with the shape and probability mass of the pixels.
 
     Arguments:
         inner: the `Pixels`.
@@ -93,7 +93,9 @@ class Quantised(_Wrapped):
 
 
 class Dequantised(_Wrapped):
-    r"""y = (k + u) / levels scaled to [-1, 1], u ~ U(0, 1): log P(k) >= E_u log p(y) + dims log(2 / levels) (Theis et al. 2016).
+    r"""Uniform dequantisation: y = (k + u) / levels scaled to [-1, 1], u ~ U(0, 1).
+
+        log P(k) >= E_u log p(y) + dims log(2 / levels)                              Theis et al. 2016
 
     Arguments:
         inner: the `Pixels`.
@@ -116,11 +118,13 @@ class Dequantised(_Wrapped):
 
 
 class Logit(_Wrapped):
-    r"""x = logit(s), s = alpha + (1 - 2 alpha) (y + 1) / 2: from [-1, 1] to the line, with its log-determinant (Dinh et al. 2017).
+    r"""Logit transform from [-1, 1] to the real line, with its log-determinant (Dinh et al. 2017).
+
+        x = logit(s),     s = alpha + (1 - 2 alpha) (y + 1) / 2
 
     Arguments:
-        inner: a representation whose x is continuous in [-1, 1].
-        alpha: how far from 0 and 1 to stay (0.05 in the paper).
+        inner: a representation with continuous x in [-1, 1].
+        alpha: distance of s from 0 and 1 (0.05 in the paper).
     """
 
     def __init__(self, inner: Representation, alpha: float = 0.05):
@@ -128,10 +132,10 @@ class Logit(_Wrapped):
         self.alpha = alpha
 
     def encode(self, medium: Float[Tensor, "b c h w"], rng: Rng) -> Encoded:
-        of = self.inner.encode(medium, rng)
-        s = self.alpha + (1 - 2 * self.alpha) * (of.x + 1) / 2
-        log_det = sum_rows(math.log((1 - 2 * self.alpha) / 2) - s.log() - (1 - s).log())
-        return Encoded(s.log() - (1 - s).log(), of.log_weight + log_det, of.dims, of.exact)
+        y = self.inner.encode(medium, rng)
+        s = self.alpha + (1 - 2 * self.alpha) * (y.x + 1) / 2
+        log_det = sum_except_batch(math.log((1 - 2 * self.alpha) / 2) - s.log() - (1 - s).log())
+        return Encoded(s.log() - (1 - s).log(), y.log_weight + log_det, y.dims, y.exact)
 
     def decode(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         s = (x.sigmoid() - self.alpha) / (1 - 2 * self.alpha)

@@ -1,4 +1,4 @@
-"""What made a picture, inside the picture: a PNG text chunk under one key, which copies and mails keep.
+"""Provenance of a picture (model, seed, ...) in a PNG text chunk, which survives copying and mailing.
 
 stamp({"system": "ddpm", "seed": 0, "index": 3})  ->  tEXt morphogen {"system":"ddpm","seed":0,"index":3}
 """
@@ -17,14 +17,14 @@ KEY = "morphogen"
 
 
 def stamp(facts: Mapping[str, Any]) -> PngInfo:
-    """For `Image.save(path, pnginfo=...)`: the facts as compact JSON in ASCII."""
+    """The facts as compact ASCII JSON in a PNG chunk, for `Image.save(path, pnginfo=...)`."""
     chunk = PngInfo()
     chunk.add_text(KEY, json.dumps(facts, separators=(",", ":"), default=str))
     return chunk
 
 
 def read_stamp(path: str | Path) -> dict[str, Any] | None:
-    """The facts in a PNG; None: it carries none."""
+    """The facts that `stamp` stored in a PNG; None if there are none."""
     with Image.open(path) as picture:
-        found = picture.info.get(KEY)
-    return None if found is None else json.loads(found)
+        facts = picture.info.get(KEY)
+    return None if facts is None else json.loads(facts)

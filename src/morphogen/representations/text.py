@@ -1,18 +1,20 @@
-r"""Text as symbols: int64 ids [B, T], each the id of some bytes of the text, and how much of the text each stands for.
+r"""Text as token ids, int64 [B, T]; each token spells one or more bytes of the text.
 
-    Bytes          256 symbols, one a UTF-8 byte                                         any text; bits per byte
-    Characters     the symbols of an alphabet, one a character                           texts of that alphabet; bits per character
-    Tokens         pieces of several bytes, learned of a text (`tokenizer.Tokenizer`)    any text; bits per byte
+    Bytes         256 tokens, one per UTF-8 byte                               any text; bits per byte
+    Characters    one token per character of an alphabet                       texts in it; bits per character
+    Tokens        pieces of several bytes, learned from texts (`Tokenizer`)    any text; bits per byte
 
-The symbols of a row, put together, are the text, so the units of a row are the sum of its symbols' own,
+The tokens of a row concatenate to its text, so the number of units (bytes or characters) of a row is the sum
+over its tokens,
 
-    dims(x) = sum_i size(x_i),     size = 1 of a byte and of a character, the bytes of a piece, and 1 of the end symbol
+    dims(x) = sum_i size(x_i),     size = 1 (byte, character, end token) or the bytes of the piece
 
-and bits per dim are bits per byte whatever the pieces are: a window of 64 tokens counts the 200 bytes that it spells. The end
-symbol, where there is one, counts as one byte, as the line end would that it stands for. A text can be cut into pieces in more
-than one way and a model is asked for one, so p(x) <= p(text): the likelihood of tokens is a lower bound.
+and bits/dim are bits per byte whatever the tokenizer: a window of 64 tokens that spells 200 bytes has 200
+dims. The end token counts as one byte, like the newline that it replaces. A text can be split into pieces in
+more than one way, and a model gives the probability of one of them, so p(x) <= p(text): the likelihood of
+`Tokens` is a lower bound.
 
-A row that ends early holds the end symbol and then -1, which is no symbol: it is not scored, and nothing is written for it.
+A row that ends early has the end token and then padding of -1, which is neither scored nor decoded.
 """
 
 __all__ = ["Bytes", "Characters", "Text", "Tokens"]
@@ -34,16 +36,18 @@ from morphogen.representations.tokenizer import Tokenizer
 
 
 class Text(Representation):
-    """Blocks of `length` symbols; the medium is the ids themselves, int64 [B, T], -1 behind the end of a row.
+    """Base class of text representations: windows of `length` tokens.
+
+    The medium is the ids themselves, int64 [B, T], padded with -1.
 
     Arguments:
-        length: symbols of one block (the context of a language model).
+        length: tokens per window (the context of a language model).
 
     Attributes:
-        vocabulary: V, how many symbols there are.
-        pieces: the bytes that each symbol spells.
-        end: the symbol that ends a text; None: texts are cut, not ended.
-        unit: what `dims` counts, "byte" or "character".
+        vocabulary: V, the number of tokens.
+        pieces: the bytes that each token spells.
+        end: id of the end token; None: there is none, and a text is cut into windows without an end.
+        unit: the unit of `dims`, "byte" or "character".
 
     Raises ConfigError for a length below 1.
     """
@@ -59,42 +63,43 @@ class Text(Representation):
     def __init__(self, length: int):
         super().__init__()
         if length < 1:
-            raise ConfigError(f"length {length}: a block needs at least one symbol")
+            raise ConfigError(f"length {length}: a window needs at least one token")
         self.length, self.shape = length, (length,)
         self.register_buffer("sizes", self._sizes(), persistent=False)
 
     sizes: Int[Tensor, " v"]
 
     @abstractmethod
-    def read(self, text: str) -> Int[Tensor, " l"]:
-        """The ids of a text. Errors: ConfigError for a text that has none."""
+    def tokenize(self, text: str) -> Int[Tensor, " l"]:
+        """The ids of a text. Errors: ConfigError for a text that cannot be tokenized."""
 
     def ids(self, text: str) -> list[int]:
         """The ids of a text, as a list."""
-        return self.read(text).tolist()
+        return self.tokenize(text).tolist()
 
-    def content(self, ids: Sequence[int]) -> bytes:
-        """The bytes that ids spell, up to the first -1 or the end symbol. Errors: ConfigError for an id that is none."""
+    def decode_bytes(self, ids: Sequence[int]) -> bytes:
+        """The bytes of the ids up to the first -1 or end token. Errors: ConfigError for an invalid id."""
         stops = {-1, self.end}
-        last = next((i for i, symbol in enumerate(ids) if symbol in stops), len(ids))
-        if wrong := [symbol for symbol in ids[:last] if not 0 <= symbol < self.vocabulary]:
-            raise ConfigError(f"id {wrong[0]}: there is no such symbol; ids go from 0 to {self.vocabulary - 1}")
-        return b"".join([self.pieces[symbol] for symbol in ids[:last]])
+        end = next((i for i, token in enumerate(ids) if token in stops), len(ids))
+        if invalid := [token for token in ids[:end] if not 0 <= token < self.vocabulary]:
+            raise ConfigError(f"id {invalid[0]}: no such token; ids range from 0 to {self.vocabulary - 1}")
+        return b"".join([self.pieces[token] for token in ids[:end]])
 
-    def words(self, ids: Sequence[int]) -> str:
-        """The text that ids spell; bytes that are no UTF-8 (a window may begin inside a character) show as U+FFFD."""
-        return self.content(ids).decode("utf8", errors="replace")
+    def detokenize(self, ids: Sequence[int]) -> str:
+        """The text that ids spell; invalid UTF-8 (a window may start inside a character) becomes U+FFFD."""
+        return self.decode_bytes(ids).decode("utf8", errors="replace")
 
-    def octets(self, medium: Int[Tensor, "b t"]) -> Int[Tensor, "b o"]:
-        """The bytes that each row spells, -1 behind its last: where texts are compared whatever their symbols."""
-        rows = [self.content(row) for row in medium.tolist()]
-        found = torch.full((len(rows), max(map(len, rows), default=0)), -1)
-        for row, content in zip(found, rows, strict=True):
-            row[: len(content)] = torch.frombuffer(bytearray(content), dtype=torch.uint8) if content else row[:0]
-        return found
+    def utf8_bytes(self, medium: Int[Tensor, "b t"]) -> Int[Tensor, "b o"]:
+        """The bytes that each row spells, padded with -1, to compare texts of different tokenizers."""
+        rows = [self.decode_bytes(row) for row in medium.tolist()]
+        padded = torch.full((len(rows), max(map(len, rows), default=0)), -1)
+        for row, content in zip(padded, rows, strict=True):
+            if content:
+                row[: len(content)] = torch.frombuffer(bytearray(content), dtype=torch.uint8)
+        return padded
 
     def count(self, medium: Int[Tensor, "b t"]) -> Int[Tensor, " b"]:
-        """How many units of text each row stands for."""
+        """Number of units (bytes or characters) that each row spells."""
         return (self.sizes[medium.clamp_min(0)] * (medium >= 0)).sum(1)
 
     def encode(self, medium: Int[Tensor, "b t"], rng: Rng) -> Encoded:
@@ -105,88 +110,94 @@ class Text(Representation):
         return x
 
     def present(self, medium: Int[Tensor, "b t"]) -> list[Any]:
-        """Strings."""
-        return [self.words(row) for row in medium.tolist()]
+        """A string per row."""
+        return [self.detokenize(row) for row in medium.tolist()]
 
     def _sizes(self) -> Tensor:
         return torch.ones(self.vocabulary, dtype=torch.int64)
 
 
 class Bytes(Text):
-    """UTF-8, one symbol a byte: any text of any language, and the yardstick of the others.
+    """Byte-level text: one token per UTF-8 byte, for any language.
 
     Arguments:
-        length: bytes of one block.
+        length: bytes per window.
     """
 
     vocabulary = 256
     pieces = tuple(bytes([byte]) for byte in range(256))
 
-    def read(self, text: str) -> Int[Tensor, " l"]:
+    def tokenize(self, text: str) -> Int[Tensor, " l"]:
         return torch.from_numpy(np.frombuffer(_utf8(text), np.uint8).astype(np.int64))
 
 
 class Characters(Text):
-    """One symbol a character of an alphabet; bits are per character.
+    """Character-level text: one token per character of an alphabet; bits are per character.
 
     Arguments:
         alphabet: the characters, each once; `Characters.of(text, length)` takes those of a text.
-        length: characters of one block.
+        length: characters per window.
 
-    Raises ConfigError for an alphabet that is empty or names a character twice, and, when it reads, for a character outside.
+    Raises ConfigError for an alphabet that is empty or has a duplicate, and, in `tokenize`, for a character
+    outside of it.
     """
 
     unit = "character"
 
     def __init__(self, alphabet: str, length: int):
         if not alphabet or len(set(alphabet)) < len(alphabet):
-            twice = next((c for i, c in enumerate(alphabet) if c in alphabet[:i]), "")
-            why = f"has {twice!r} twice" if twice else "is empty"
-            raise ConfigError(f"alphabet {alphabet[:20]!r} {why}; give each character once, as in Characters.of(text, length)")
+            duplicate = next((c for i, c in enumerate(alphabet) if c in alphabet[:i]), "")
+            why = f"has {duplicate!r} twice" if duplicate else "is empty"
+            raise ConfigError(
+                f"alphabet {alphabet[:20]!r} {why}; "
+                "give each character once, or use Characters.of(text, length)"
+            )
         self.pieces = tuple(_utf8(character) for character in alphabet)
         self.alphabet, self.vocabulary = alphabet, len(alphabet)
         super().__init__(length)
 
     @classmethod
     def of(cls, text: str, length: int) -> "Characters":
-        """With the characters of a text as the alphabet, in Unicode's order."""
+        """Take the characters of a text as the alphabet, in the order of their code points."""
         return cls("".join(sorted(set(text))), length)
 
     @cached_property
-    def _places(self) -> tuple[np.ndarray, np.ndarray]:
-        """The code points of the alphabet, ascending, and the id of each."""
+    def _lookup(self) -> tuple[np.ndarray, np.ndarray]:
+        """The code points of the alphabet in ascending order, and the id of each."""
         points = _code_points(self.alphabet)
         order = points.argsort()
         return points[order], order
 
-    def read(self, text: str) -> Int[Tensor, " l"]:
+    def tokenize(self, text: str) -> Int[Tensor, " l"]:
         _utf8(text)
-        asked, (points, ids) = _code_points(text), self._places
-        place = points.searchsorted(asked).clip(max=len(points) - 1)
-        if len(strange := (points[place] != asked).nonzero()[0]):
-            unknown = text[strange[0]]
+        characters, (points, ids) = _code_points(text), self._lookup
+        index = points.searchsorted(characters).clip(max=len(points) - 1)
+        if len(mismatches := (points[index] != characters).nonzero()[0]):
+            unknown = text[mismatches[0]]
             raise ConfigError(
-                f"{unknown!r} (U+{ord(unknown):04X}), character {strange[0]} of the text, is not in the alphabet of {self.vocabulary}; "
-                "leave it out, or train on bytes or tokens, which spell any text"
+                f"{unknown!r} (U+{ord(unknown):04X}), character {mismatches[0]} of the text, is not one of "
+                f"the {self.vocabulary} characters of the alphabet; remove it, or use bytes or bpe, which "
+                "take any text"
             )
-        return torch.from_numpy(ids[place].astype(np.int64))
+        return torch.from_numpy(ids[index].astype(np.int64))
 
 
 class Tokens(Text):
-    """Pieces of a tokenizer; bits are per byte, and an upper bound.
+    """Sub-word text: the pieces of a tokenizer; bits are per byte, and an upper bound.
 
     Arguments:
-        tokenizer: whose pieces; it is saved beside the config.
-        length: tokens of one block.
+        tokenizer: its file is saved next to the config.
+        length: tokens per window.
     """
 
     exact = False
 
     def __init__(self, tokenizer: Tokenizer, length: int):
-        self.tokenizer, self.pieces, self.vocabulary, self.end = tokenizer, tokenizer.pieces, len(tokenizer.pieces), tokenizer.last
+        self.tokenizer, self.pieces, self.end = tokenizer, tokenizer.pieces, tokenizer.end_id
+        self.vocabulary = len(tokenizer.pieces)
         super().__init__(length)
 
-    def read(self, text: str) -> Int[Tensor, " l"]:
+    def tokenize(self, text: str) -> Int[Tensor, " l"]:
         _utf8(text)
         return torch.tensor(self.tokenizer.ids(text), dtype=torch.int64)
 
@@ -198,12 +209,15 @@ class Tokens(Text):
 
 
 def _utf8(text: str) -> bytes:
-    """Errors: ConfigError for a half of a surrogate pair, which a str can hold and no text does."""
+    """Encode as UTF-8. Errors: ConfigError for an unpaired surrogate, valid in a str but not in UTF-8."""
     try:
         return text.encode("utf8")
     except UnicodeEncodeError as error:
-        half = f"U+{ord(text[error.start]):04X}"
-        raise ConfigError(f"character {error.start} of the text is {half}, half of a pair, which is no UTF-8; leave it out") from None
+        surrogate = f"U+{ord(text[error.start]):04X}"
+        raise ConfigError(
+            f"character {error.start} of the text is {surrogate}, an unpaired surrogate; remove it, "
+            "because UTF-8 cannot encode it"
+        ) from None
 
 
 def _code_points(text: str) -> np.ndarray:

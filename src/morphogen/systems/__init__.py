@@ -1,7 +1,37 @@
-"""One page per named system: a function with numbers in it, no new layer, no loss, no loop."""
+"""Named systems: each module has a function of the same name that builds a published model.
+
+    from morphogen.systems import ddpm
+    model = ddpm(pixels, classes=10, size="small")
+
+Each page has a table of sizes: "tiny" for tests, "small" for minutes on two cores, "paper" as published.
+"""
 
 __all__ = ["Size"]
 
-from typing import Literal
+import pkgutil
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import Any, Literal
 
 Size = Literal["tiny", "small", "paper"]
+
+
+class _Systems(ModuleType):
+    """The package, whose attributes are the functions of its modules, although both have the same name."""
+
+    def __setattr__(self, name: str, value: Any) -> None:  # Python binds each imported submodule here
+        super().__setattr__(name, getattr(value, name, value) if isinstance(value, ModuleType) else value)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __dir__():
+        raise AttributeError(f"{__name__} has no system {name!r}; it has {', '.join(__dir__())}")
+    return getattr(import_module(f"morphogen.systems.{name}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, *(module.name for module in pkgutil.iter_modules(__path__))]
+
+
+sys.modules[__name__].__class__ = _Systems

@@ -1,18 +1,22 @@
-r"""D3PM for text: all symbols at once, masked and guessed in a few rounds.
+r"""D3PM for text: discrete diffusion with masking noise, which generates all tokens in parallel.
 
     log p(x) >= - sum_t KL(q(x_{t-1} | x_t, x) || p(x_{t-1} | x_t)),      q: masked with probability t / T
 
-Paper: Structured denoising diffusion models in discrete state-spaces, Austin, Johnson, Ho, Tarlow & van den Berg, 2021 ("paper": its
-text8 model, a transformer of 12 layers of 768, T = 1000, of characters; that embeds t and sees both ways; 70M parameters there).
-Distances are heard as rotations, as in Lou, Meng & Ermon (2024): told of learned places, it hardly found its neighbours in four minutes.
-Figure of this page: recipes/results/shakespeare-d3pm.json.
+Paper: Structured denoising diffusion models in discrete state-spaces, Austin, Johnson, Ho, Tarlow & van den
+Berg, 2021.
+"paper": its character-level text8 model, a bidirectional transformer of 12 layers of width 768 with T = 1000,
+which also embeds t; 70M parameters there. Positions are rotary, as in Lou, Meng & Ermon (2024): with learned
+position embeddings, attention hardly found the neighbouring tokens in four minutes of training.
+Measured: recipes/results/shakespeare-d3pm.json.
 """
 
 __all__ = ["d3pm_text"]
 
+from typing import Any
+
 from morphogen.conditioning.dropout import ConditionDropout
 from morphogen.conditioning.label import Label
-from morphogen.families.diffusion import D3PM, Absorbing
+from morphogen.families.diffusion import D3PM, AbsorbingNoise
 from morphogen.model import Model
 from morphogen.networks.attention import Attention
 from morphogen.networks.blocks import Block
@@ -24,21 +28,35 @@ from morphogen.plan import AdamW, Cosine, Plan
 from morphogen.representations.text import Text
 from morphogen.systems import Size
 
-SIZES = {
-    # width, layers, heads, steps, calls of a bound, batch, learning rate, warm-up
-    "tiny": (32, 2, 2, 16, 16, 16, 3e-3, 10),
-    "small": (128, 4, 4, 128, 128, 16, 2e-3, 100),
-    "paper": (768, 12, 12, 1000, 1000, 512, 5e-4, 10_000),
+SIZES: dict[Size, dict[str, Any]] = {
+    # bound_steps: network calls per evaluation of the bound
+    "tiny": {"width": 32, "layers": 2, "heads": 2, "steps": 16, "bound_steps": 16},
+    "small": {"width": 128, "layers": 4, "heads": 4, "steps": 128, "bound_steps": 128},
+    "paper": {"width": 768, "layers": 12, "heads": 12, "steps": 1000, "bound_steps": 1000},
+}
+TRAINING: dict[Size, dict[str, Any]] = {
+    "tiny": {"lr": 3e-3, "batch": 16, "warmup": 10},
+    "small": {"lr": 2e-3, "batch": 16, "warmup": 100},
+    "paper": {"lr": 5e-4, "batch": 512, "warmup": 10_000},
 }
 
 
 def d3pm_text(text: Text, classes: int = 0, size: Size = "small") -> Model:
-    """A bound in bits per byte of blocks of text, drawn in any number of rounds; a label if there are `classes`."""
-    width, layers, heads, steps, bound_steps, batch, lr, warmup = SIZES[size]
-    corruption, vector = Absorbing(text.vocabulary, steps), width if classes else 0
+    """D3PM language model with a bound on bits/byte, sampled in any number of rounds."""
+    sizes, training = SIZES[size], TRAINING[size]
+    width, heads, vector = sizes["width"], sizes["heads"], sizes["width"] if classes else 0
     attention = Attention(width, heads, positions=Rotary(width // heads, text.length))
     block = Block(attention, FeedForward(width, 4 * width), LayerNorm(width))
-    network = DenoisingTransformer(text.vocabulary + 1, text.vocabulary, block, layers, None, vector)
+    network = DenoisingTransformer(text.vocabulary + 1, text.vocabulary, block, sizes["layers"], None, vector)
+    objective = D3PM(
+        network, AbsorbingNoise(text.vocabulary, sizes["steps"]), bound_steps=sizes["bound_steps"]
+    )
     conditioner = ConditionDropout(Label(classes, width), p=0.1) if classes else None
-    plan = Plan(AdamW(lr, betas=(0.9, 0.98), weight_decay=0.1), batch=batch, schedule=Cosine(warmup, floor=0.1), clip=1.0, ema=0.999)
-    return Model(D3PM(network, corruption, bound_steps=bound_steps), text, conditioner, plan)
+    plan = Plan(
+        AdamW(training["lr"], betas=(0.9, 0.98), weight_decay=0.1),
+        batch=training["batch"],
+        schedule=Cosine(training["warmup"], floor=0.1),
+        clip=1.0,
+        ema=0.999,
+    )
+    return Model(objective, text, conditioner, plan)

@@ -1,15 +1,19 @@
-r"""The diffusion of 2015: the whole idea, trained by its bound.
+r"""The first diffusion model, trained on its variational bound.
 
-    log p(x_0) >= E log p(x_0 | x_1) - sum_t KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)) - KL(q(x_T | x_0) || N(0, I))
+    log p(x_0) >= E log p(x_0 | x_1) - sum_t KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t))
+                  - KL(q(x_T | x_0) || N(0, I))
 
-Paper: Deep unsupervised learning using nonequilibrium thermodynamics, Sohl-Dickstein, Weiss, Maheswaranathan & Ganguli, 2015. Every step
-erases an equal share of the picture, beta_t = 1 / (T - t + 1), as theirs does for symbols (for pictures they learn it); the network says
-x_0 where theirs says mean and variance, and is ddpm's U-Net for their convolutions at several scales. "paper": T = 1000, their chain for
-CIFAR-10. Five years later one change made it draw well: to drop the weights of the bound (ddpm).
-Figure of this page: recipes/results/fashion-diffusions.json.
+Paper: Deep unsupervised learning using nonequilibrium thermodynamics, Sohl-Dickstein, Weiss, Maheswaranathan
+& Ganguli, 2015. Every step erases an equal fraction of the image, beta_t = 1 / (T - t + 1); the paper does so
+for binary data and learns beta_t for images. The network is ddpm's U-Net and predicts x_0; the paper's is a
+multi-scale convolutional network that predicts mean and variance. "paper": T = 1000, the chain of its
+CIFAR-10 model. DDPM (2020) drops the weights of the bound, which improves the samples most.
+Measured: recipes/results/fashion-diffusions.json.
 """
 
 __all__ = ["diffusion_2015"]
+
+from typing import Any
 
 from morphogen.conditioning.dropout import ConditionDropout
 from morphogen.conditioning.label import Label
@@ -19,22 +23,27 @@ from morphogen.networks.unet import UNet
 from morphogen.plan import Plan
 from morphogen.representations.pixels import Pixels
 from morphogen.systems import Size
-from morphogen.systems.ddpm import NETWORKS, PLANS, numbers
+from morphogen.systems.ddpm import NETWORKS, PLANS, size_key
 
-CHAINS: dict[Size, tuple[int, int]] = {"tiny": (20, 21), "small": (100, 40), "paper": (1000, 1001)}  # steps; calls that a bound may take
+SIZES: dict[Size, dict[str, Any]] = {
+    # steps of the chain; network calls per evaluation of the bound
+    "tiny": {"steps": 20, "bound_steps": 21},
+    "small": {"steps": 100, "bound_steps": 40},
+    "paper": {"steps": 1000, "bound_steps": 1001},
+}
 
 
 def diffusion_2015(pixels: Pixels, classes: int = 0, size: Size = "small") -> Model:
-    """Pictures by the chain that is trained on its own bound, in bits per subpixel."""
-    (steps, bound_steps), vector = CHAINS[size], 64 if classes else 0
+    """Diffusion model of images trained on its variational bound, in bits/dim."""
+    key, vector = size_key(pixels, size), 64 if classes else 0
     objective = Diffusion(
-        UNet(pixels.shape, vector=vector, **NETWORKS[numbers(pixels, size)]),
-        InverseBetas(steps),
+        UNet(pixels.shape, vector=vector, **NETWORKS[key]),
+        InverseBetas(SIZES[size]["steps"]),
         DiscretizedGaussian(pixels.levels),
         "x0",
         variance="posterior",
-        bound_steps=bound_steps,
+        bound_steps=SIZES[size]["bound_steps"],
         weighting=BoundWeight(),
     )
     conditioner = ConditionDropout(Label(classes, vector), p=0.1) if classes else None
-    return Model(objective, pixels, conditioner, plan=Plan(**PLANS[numbers(pixels, size)]))
+    return Model(objective, pixels, conditioner, plan=Plan(**PLANS[key]))

@@ -1,13 +1,17 @@
-r"""DiT: diffusion whose network is a transformer over patches.
+r"""DiT: a diffusion model whose network is a transformer over image patches.
 
     loss = |eps - transformer(patches of x_t; t, c)|^2,     t ~ U{1 .. T}
 
-Paper: Scalable diffusion models with transformers, Peebles & Xie, 2023 ("paper": DiT-XL/2, 28 layers of 1152, in a VAE's codes of 32 x 32;
-its 250 steps of DDPM learn their variance, which these do not). "small" has patches of 4, so that a picture of 28 x 28 is 49 symbols.
-Figure of this page: recipes/results/fashion-diffusions.json.
+Paper: Scalable diffusion models with transformers, Peebles & Xie, 2023.
+"paper": DiT-XL/2, 28 layers of width 1152, which the paper trains on 32 x 32 latents of a VAE and samples by
+250 steps of DDPM with learned variance; the variance is fixed here. "small" has patches of 4 x 4 pixels, so
+that an image of 28 x 28 is 49 tokens.
+Measured: recipes/results/fashion-diffusions.json.
 """
 
 __all__ = ["dit"]
+
+from typing import Any
 
 from morphogen.conditioning.dropout import ConditionDropout
 from morphogen.conditioning.label import Label
@@ -18,11 +22,16 @@ from morphogen.plan import AdamW, Constant, Cosine, Plan
 from morphogen.representations.pixels import Pixels
 from morphogen.systems import Size
 
-SIZES: dict[Size, tuple[int, int, int, int, int, int, int]] = {
-    # patch, width, layers, heads, steps of the chain, calls for a sample, calls that a bound may take
-    "tiny": (2, 32, 2, 2, 50, 50, 51),
-    "small": (4, 128, 6, 4, 100, 100, 40),
-    "paper": (2, 1152, 28, 16, 1000, 250, 1001),
+SIZES: dict[Size, dict[str, Any]] = {
+    "tiny": {"patch": 2, "width": 32, "layers": 2, "heads": 2},
+    "small": {"patch": 4, "width": 128, "layers": 6, "heads": 4},
+    "paper": {"patch": 2, "width": 1152, "layers": 28, "heads": 16},
+}
+CHAINS: dict[Size, dict[str, Any]] = {
+    # steps of the chain; network calls per sample, and per evaluation of the bound
+    "tiny": {"steps": 50, "calls": 50, "bound_steps": 51},
+    "small": {"steps": 100, "calls": 100, "bound_steps": 40},
+    "paper": {"steps": 1000, "calls": 250, "bound_steps": 1001},
 }
 PLANS: dict[Size, Plan] = {
     "tiny": Plan(AdamW(2e-3, weight_decay=0.0), batch=32, ema=0.99),
@@ -32,14 +41,16 @@ PLANS: dict[Size, Plan] = {
 
 
 def dit(pixels: Pixels, classes: int = 0, size: Size = "small") -> Model:
-    """Pictures whose sides the patches fill, by ddpm's chain; the label enters every layer."""
-    (patch, width, layers, heads, steps, calls, bound_steps), vector = SIZES[size], SIZES[size][1] if classes else 0
+    """Diffusion transformer of images, trained as DDPM; image sides are multiples of the patch size."""
+    sizes, chain = SIZES[size], CHAINS[size]
+    width, steps, vector = sizes["width"], chain["steps"], sizes["width"] if classes else 0
     objective = Diffusion(
-        DiT(pixels.shape, patch, width, layers, heads, vector),
+        DiT(pixels.shape, sizes["patch"], width, sizes["layers"], sizes["heads"], vector),
         LinearBetas(1e-4 * 1000 / steps, 0.02 * 1000 / steps, steps),
         DiscretizedGaussian(pixels.levels),
         variance="posterior",
-        bound_steps=bound_steps,
-        drawn_by=DDPM(calls),
+        bound_steps=chain["bound_steps"],
+        sampler=DDPM(chain["calls"]),
     )
-    return Model(objective, pixels, ConditionDropout(Label(classes, vector), p=0.1) if classes else None, plan=PLANS[size])
+    conditioner = ConditionDropout(Label(classes, vector), p=0.1) if classes else None
+    return Model(objective, pixels, conditioner, plan=PLANS[size])

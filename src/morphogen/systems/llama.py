@@ -1,14 +1,19 @@
-r"""LLaMA: a transformer that knows distances instead of places, gates its features and shares its keys.
+r"""LLaMA: a decoder-only transformer with rotary positions, gated feed-forward and grouped-query attention.
 
-    q_i . k_j = (R^i q) . (R^j k),     h += W_2 (silu(W_g h) * W_1 h),     p(x) = prod_i softmax(W_o norm(h_i))_{x_i}
+    q_i . k_j = (R^i q) . (R^j k),     h += W_2 (silu(W_g h) * W_1 h)
+    p(x) = prod_i softmax(W_o norm(h_i))_{x_i}
 
-Paper: LLaMA: open and efficient foundation language models, Touvron, Lavril, Izacard, Martinet, Lachaux, Lacroix, Roziere, Goyal,
-Hambro, Azhar, Rodriguez, Joulin, Grave & Lample, 2023 ("paper": its 7B, 32 layers of 4096; batches of 4M tokens are 2048 rows of
-2048). "small" has as many parameters in a layer as gpt's; two heads share a key there, as in LLaMA 2 (Touvron et al. 2023b) and after.
-Figure of this page: recipes/results/shakespeare.json.
+Paper: LLaMA: open and efficient foundation language models, Touvron, Lavril, Izacard, Martinet, Lachaux,
+Lacroix, Roziere, Goyal, Hambro, Azhar, Rodriguez, Joulin, Grave & Lample, 2023.
+"paper": its 7B model, 32 layers of width 4096; batches of 4M tokens are 2048 rows of 2048 tokens. "small" has
+as many parameters per layer as gpt's; two query heads share a key-value head there, as in LLaMA 2 (Touvron et
+al. 2023b) and later models.
+Measured: recipes/results/shakespeare.json.
 """
 
 __all__ = ["llama"]
+
+from typing import Any
 
 from morphogen.conditioning.dropout import ConditionDropout
 from morphogen.conditioning.label import Label
@@ -20,18 +25,38 @@ from morphogen.plan import AdamW, Cosine, Plan
 from morphogen.representations.text import Text
 from morphogen.systems import Size
 
-SIZES = {
-    # width, layers, heads, keys, hidden, batch, learning rate, warm-up
-    "tiny": (32, 2, 4, 2, 64, 16, 3e-3, 10),
-    "small": (128, 4, 4, 2, 384, 16, 1e-3, 100),
-    "paper": (4096, 32, 32, 32, 11008, 2048, 3e-4, 2000),
+SIZES: dict[Size, dict[str, Any]] = {
+    # hidden: width of the feed-forward layers
+    "tiny": {"width": 32, "layers": 2, "heads": 4, "kv_heads": 2, "hidden": 64},
+    "small": {"width": 128, "layers": 4, "heads": 4, "kv_heads": 2, "hidden": 384},
+    "paper": {"width": 4096, "layers": 32, "heads": 32, "kv_heads": 32, "hidden": 11008},
+}
+TRAINING: dict[Size, dict[str, Any]] = {
+    "tiny": {"lr": 3e-3, "batch": 16, "warmup": 10},
+    "small": {"lr": 1e-3, "batch": 16, "warmup": 100},
+    "paper": {"lr": 3e-4, "batch": 2048, "warmup": 2000},
 }
 
 
 def llama(text: Text, classes: int = 0, size: Size = "small") -> Model:
-    """Exact bits per byte of blocks of text, by rotary, gated, grouped attention; conditions are those of gpt."""
-    width, layers, heads, keys, hidden, batch, lr, warmup = SIZES[size]
-    network = decoders.llama(text.vocabulary, text.length, width, layers, heads, keys, hidden, vector=width if classes else 0)
+    """LLaMA language model with exact bits/byte; the condition is a prompt (ids [B, P]), or a label."""
+    sizes, training = SIZES[size], TRAINING[size]
+    width = sizes["width"]
+    network = decoders.llama(
+        text.vocabulary,
+        text.length,
+        width,
+        sizes["layers"],
+        sizes["heads"],
+        sizes["kv_heads"],
+        sizes["hidden"],
+        vector=width if classes else 0,
+    )
     conditioner = ConditionDropout(Label(classes, width), p=0.1) if classes else Prefix()
-    plan = Plan(AdamW(lr, betas=(0.9, 0.95), weight_decay=0.1), batch=batch, schedule=Cosine(warmup, floor=0.1), clip=1.0)
+    plan = Plan(
+        AdamW(training["lr"], betas=(0.9, 0.95), weight_decay=0.1),
+        batch=training["batch"],
+        schedule=Cosine(training["warmup"], floor=0.1),
+        clip=1.0,
+    )
     return Model(Autoregressive(network, text.end), text, conditioner, plan)

@@ -1,13 +1,16 @@
-r"""A character LSTM: text from a state of fixed size that has read all before it.
+r"""An LSTM language model.
 
     p(x) = prod_i softmax(W_o [h^1_i .. h^L_i])_{x_i},     h_i = LSTM(start, x_1 .. x_(i-1))
 
-Paper: Generating sequences with recurrent neural networks, Graves, 2013, section 3.2 ("paper": its network for Wikipedia, 7 layers of
-700, trained on sequences of 100 bytes; the optimiser and the batch are ours, as are "tiny" and "small").
-Figure of this page: recipes/results/shakespeare.json.
+Paper: Generating sequences with recurrent neural networks, Graves, 2013, section 3.2.
+"paper": its network for Wikipedia, 7 layers of width 700, trained on sequences of 100 bytes. The paper's
+optimizer and batch are not reproduced, and "tiny" and "small" are this library's own.
+Measured: recipes/results/shakespeare.json.
 """
 
 __all__ = ["rnn_lm"]
+
+from typing import Any
 
 from morphogen.conditioning.dropout import ConditionDropout
 from morphogen.conditioning.label import Label
@@ -19,18 +22,19 @@ from morphogen.plan import Adam, Cosine, Plan
 from morphogen.representations.text import Text
 from morphogen.systems import Size
 
-SIZES = {
-    # width, layers, batch, learning rate, warm-up
-    "tiny": (32, 1, 16, 1e-2, 10),
-    "small": (256, 1, 16, 5e-3, 20),
-    "paper": (700, 7, 100, 1e-3, 1000),
+SIZES: dict[Size, dict[str, Any]] = {
+    "tiny": {"width": 32, "layers": 1, "lr": 1e-2, "batch": 16, "warmup": 10},
+    "small": {"width": 256, "layers": 1, "lr": 5e-3, "batch": 16, "warmup": 20},
+    "paper": {"width": 700, "layers": 7, "lr": 1e-3, "batch": 100, "warmup": 1000},
 }
 
 
 def rnn_lm(text: Text, classes: int = 0, size: Size = "small") -> Model:
-    """Exact bits per byte of blocks of text, by an LSTM; the condition is a prompt (ids [B, P]), or a label if there are `classes`."""
-    width, layers, batch, lr, warmup = SIZES[size]
-    network = Recurrent(text.vocabulary, width, layers, "lstm", vector=width if classes else 0)
+    """LSTM language model with exact bits/byte; the condition is a prompt (ids [B, P]), or a label."""
+    sizes = SIZES[size]
+    width = sizes["width"]
+    network = Recurrent(text.vocabulary, width, sizes["layers"], "lstm", vector=width if classes else 0)
     conditioner = ConditionDropout(Label(classes, width), p=0.1) if classes else Prefix()
-    plan = Plan(Adam(lr), batch=batch, schedule=Cosine(warmup, floor=0.01), clip=1.0)
+    schedule = Cosine(sizes["warmup"], floor=0.01)
+    plan = Plan(Adam(sizes["lr"]), batch=sizes["batch"], schedule=schedule, clip=1.0)
     return Model(Autoregressive(network, text.end), text, conditioner, plan)

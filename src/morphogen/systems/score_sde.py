@@ -1,14 +1,20 @@
-r"""Score SDE: data drift into noise by a stochastic equation in continuous time, and back by its reverse.
+r"""Score SDE: diffusion as a stochastic differential equation in continuous time, sampled by its reverse.
 
-    dx = f x dt + g dw,     back: dx = (f x - g^2 grad log q_t(x)) dt + g dw,     without noise: dx/dt = f x - g^2 / 2 grad log q_t(x)
+    forward                        dx = f x dt + g dw
+    reverse                        dx = (f x - g^2 grad log q_t(x)) dt + g dw
+    probability-flow ODE           dx/dt = f x - g^2 / 2 grad log q_t(x)
 
-Paper: Score-based generative modeling through stochastic differential equations, Song, Sohl-Dickstein, Kingma, Kumar, Ermon & Poole, 2021
-("paper": 1000 steps down, each with one of Langevin's beside it, under VE; the U-Net is that of ddpm). `process` is VE, VP or SubVP. Under
-VE x grows to fifty times its size, so the network sees it scaled and says Karras et al.'s F.
-Figure of this page: recipes/results/fashion-diffusions.json.
+Paper: Score-based generative modeling through stochastic differential equations, Song, Sohl-Dickstein,
+Kingma, Kumar, Ermon & Poole, 2021.
+"paper": 1000 predictor steps, under VE each with one Langevin corrector step; the U-Net is ddpm's. `process`
+is VE, VP or SubVP. Under VE, x grows to fifty times its size, so the network's input is scaled and it
+predicts F of Karras et al.
+Measured: recipes/results/fashion-diffusions.json.
 """
 
 __all__ = ["score_sde"]
+
+from typing import Any
 
 from morphogen.conditioning.dropout import ConditionDropout
 from morphogen.conditioning.label import Label
@@ -28,23 +34,29 @@ from morphogen.networks.unet import UNet
 from morphogen.plan import Plan
 from morphogen.representations.pixels import Dequantised, Pixels
 from morphogen.systems import Size
-from morphogen.systems.ddpm import NETWORKS, PLANS, numbers
+from morphogen.systems.ddpm import NETWORKS, PLANS, size_key
 
-STEPS: dict[Size, int] = {"tiny": 8, "small": 200, "paper": 2000}  # calls of the network for a sample
-FLOW: dict[Size, int] = {"tiny": 4, "small": 20, "paper": 200}  # intervals of the flow for a likelihood
+SIZES: dict[Size, dict[str, Any]] = {
+    # network calls per sample; intervals of the ODE for a likelihood
+    "tiny": {"calls": 8, "intervals": 4},
+    "small": {"calls": 200, "intervals": 20},
+    "paper": {"calls": 2000, "intervals": 200},
+}
 
 
-def score_sde(pixels: Pixels, classes: int = 0, size: Size = "small", process: ForwardProcess | None = None) -> Model:
-    """Pictures by the reverse of an SDE, VP unless another `process` is given; log p along its flow, estimated with one probe."""
-    process, vector = process if process is not None else VP(), 64 if classes else 0
+def score_sde(
+    pixels: Pixels, classes: int = 0, size: Size = "small", process: ForwardProcess | None = None
+) -> Model:
+    """Score SDE of images, VP unless `process` is given; log p along the ODE is estimated with one probe."""
+    process, key, vector = process or VP(), size_key(pixels, size), 64 if classes else 0
     sampler = PredictorCorrector if isinstance(process, VE) else EulerMaruyama
     objective = Diffusion(
-        UNet(pixels.shape, vector=vector, **NETWORKS[numbers(pixels, size)]),
+        UNet(pixels.shape, vector=vector, **NETWORKS[key]),
         process,
         DiscretizedGaussian(pixels.levels),
         Preconditioned(0.5) if isinstance(process, VE) else "eps",
-        drawn_by=sampler(STEPS[size]),
-        measured_by=ProbabilityFlow(FLOW[size]),
+        sampler=sampler(SIZES[size]["calls"]),
+        likelihood=ProbabilityFlow(SIZES[size]["intervals"]),
     )
     conditioner = ConditionDropout(Label(classes, vector), p=0.1) if classes else None
-    return Model(objective, Dequantised(pixels), conditioner, plan=Plan(**PLANS[numbers(pixels, size)]))
+    return Model(objective, Dequantised(pixels), conditioner, plan=Plan(**PLANS[key]))

@@ -1,13 +1,17 @@
-r"""The transformer: one that reads a text, and one that writes another while it looks at what was read.
+r"""The encoder-decoder transformer for translation: the decoder cross-attends to the encoded source text.
 
-    tokens = encoder(source),     p(x | source) = prod_i softmax(W_e h_i)_{x_i},     h = decoder(start, x_<i; tokens)
+    p(x | source) = prod_i softmax(W_e h_i)_{x_i},     h_i = decoder(start, x_<i; encoder(source))
 
-Paper: Attention is all you need, Vaswani, Shazeer, Parmar, Uszkoreit, Jones, Gomez, Kaiser & Polosukhin, 2017 ("paper": its base model,
-6 + 6 layers of 512, post-norm; batches of 25,000 tokens are about a thousand sentences). The two texts are of one vocabulary, as there;
-the reader's embedding is its own here. Figure of this page: recipes/results/translation.json.
+Paper: Attention is all you need, Vaswani, Shazeer, Parmar, Uszkoreit, Jones, Gomez, Kaiser & Polosukhin,
+2017.
+"paper": its base model, 6 + 6 layers of width 512, post-norm; batches of 25,000 tokens are about a thousand
+sentences. As in the paper, both texts have one vocabulary; here the encoder has its own embedding.
+Measured: recipes/results/translation.json.
 """
 
 __all__ = ["transformer"]
+
+from typing import Any
 
 from morphogen.component import ConfigError
 from morphogen.conditioning.source import SourceText
@@ -17,34 +21,53 @@ from morphogen.networks.attention import Attention, CrossAttention
 from morphogen.networks.blocks import PostBlock
 from morphogen.networks.encoder import Encoder
 from morphogen.networks.feed_forward import FeedForward
-from morphogen.networks.initial import FanIn
+from morphogen.networks.initialization import FanInInit
 from morphogen.networks.normalization import LayerNorm
-from morphogen.networks.positions import Sinusoidal
+from morphogen.networks.positions import SinusoidalPositions
 from morphogen.networks.transformer import Tied, Transformer
 from morphogen.plan import Adam, InverseRoot, Plan
 from morphogen.representations.text import Text
 from morphogen.systems import Size
 
-SIZES = {
-    # width, layers, heads, hidden, dropout, batch, learning rate at its peak, warm-up
-    "tiny": (32, 2, 2, 64, 0.0, 16, 3e-3, 10),
-    "small": (128, 3, 4, 512, 0.1, 32, 1e-3, 300),
-    "paper": (512, 6, 8, 2048, 0.1, 1000, (512 * 4000) ** -0.5, 4000),
+SIZES: dict[Size, dict[str, Any]] = {
+    # layers of the encoder, and of the decoder; hidden: width of the feed-forward layers
+    "tiny": {"width": 32, "layers": 2, "heads": 2, "hidden": 64, "dropout": 0.0},
+    "small": {"width": 128, "layers": 3, "heads": 4, "hidden": 512, "dropout": 0.1},
+    "paper": {"width": 512, "layers": 6, "heads": 8, "hidden": 2048, "dropout": 0.1},
+}
+TRAINING: dict[Size, dict[str, Any]] = {
+    # lr: the peak learning rate
+    "tiny": {"lr": 3e-3, "batch": 16, "warmup": 10},
+    "small": {"lr": 1e-3, "batch": 32, "warmup": 300},
+    "paper": {"lr": (512 * 4000) ** -0.5, "batch": 1000, "warmup": 4000},
 }
 
 
 def transformer(text: Text, classes: int = 0, size: Size = "small") -> Model:
-    """Exact bits per byte of a text given another; the condition is the source (ids [B, S], -1 behind the end of each)."""
+    """Encoder-decoder transformer with exact bits/byte; the condition is a source text.
+
+    Sources are ids [B, S], padded with -1.
+    """
     if classes:
-        raise ConfigError(f"transformer reads a source text, the data have {classes} classes; take gpt, llama or palm")
-    width, layers, heads, hidden, dropout, batch, lr, warmup = SIZES[size]
-    places, initial = Sinusoidal(text.length, width), FanIn(width**-0.5)
+        raise ConfigError(
+            f"transformer requires source texts, and the data have {classes} classes: use gpt, llama or palm"
+        )
+    sizes, training, vocabulary, length = SIZES[size], TRAINING[size], text.vocabulary, text.length
+    width, layers, heads, dropout = sizes["width"], sizes["layers"], sizes["heads"], sizes["dropout"]
+    positions, init = SinusoidalPositions(length, width), FanInInit(width**-0.5)
 
     def block(cross: CrossAttention | None) -> PostBlock:
-        return PostBlock(Attention(width, heads), FeedForward(width, hidden, "relu"), LayerNorm(width), cross, dropout)
+        attention, feed_forward = Attention(width, heads), FeedForward(width, sizes["hidden"], "relu")
+        return PostBlock(attention, feed_forward, LayerNorm(width), cross, dropout)
 
-    reader = Encoder(text.vocabulary, text.length, block(None), layers, places, width**0.5, dropout, initial)
-    head, writes = Tied(read=width**0.5), block(CrossAttention(width, heads))
-    writer = Transformer(text.vocabulary, text.length, writes, layers, places, head, text.vocabulary, dropout, initial=initial)
-    plan = Plan(Adam(lr, betas=(0.9, 0.98), eps=1e-9), batch=batch, schedule=InverseRoot(warmup))
-    return Model(Autoregressive(writer, text.end, smoothing=0.1), text, SourceText(reader), plan)
+    encoder = Encoder(vocabulary, length, block(None), layers, positions, width**0.5, dropout, init)
+    head, decoder_block = Tied(embedding_scale=width**0.5), block(CrossAttention(width, heads))
+    decoder = Transformer(
+        vocabulary, length, decoder_block, layers, positions, head, vocabulary, dropout, initializer=init
+    )
+    plan = Plan(
+        Adam(training["lr"], betas=(0.9, 0.98), eps=1e-9),
+        batch=training["batch"],
+        schedule=InverseRoot(training["warmup"]),
+    )
+    return Model(Autoregressive(decoder, text.end, smoothing=0.1), text, SourceText(encoder), plan)

@@ -1,40 +1,43 @@
-r"""Diffusion that says v: the noise and the picture at once, in the proportion that is never lost; what is distilled into few steps.
+r"""Diffusion with velocity prediction: the network predicts v, a combination of the noise and the image.
 
     x_t = alpha_t x_0 + sigma_t eps,     loss = |v - v_theta(x_t, t)|^2,     v = alpha_t eps - sigma_t x_0
 
-Paper: Progressive distillation for fast sampling of diffusion models, Salimans & Ho, 2022, section 4: cosine levels and a loss whose
-weight of x_0 is snr + 1 ("paper": their network for CIFAR-10, drawn by DDIM). eps cannot be told from pure noise, v can, so that one call
-may cross the whole way: `progressive_distillation` and `consistency_model` take a trained run of this page. "small" has 32 channels at its
-finest level and reads patches of 2. On clothes by every sampler: recipes/results/fashion-diffusion.json.
+Paper: Progressive distillation for fast sampling of diffusion models, Salimans & Ho, 2022, section 4: a
+cosine schedule and a loss with weight snr + 1 of x_0.
+"paper": its CIFAR-10 network, sampled by DDIM. At pure noise, eps does not determine x_0, but v does, so that
+a single network call can cross the whole time range: `progressive_distillation` and `consistency_model`
+distill a trained run of this model. "small" has 32 channels at its finest level and patches of 2 x 2 pixels
+on images above 16 pixels.
+Measured, on Fashion-MNIST with every sampler: recipes/results/fashion-diffusion.json.
 """
 
-__all__ = ["student", "v_diffusion"]
+__all__ = ["build_student", "v_diffusion"]
 
 from typing import Any
 
-from morphogen.component import ConfigError, build, describe
+from morphogen.component import ConfigError, from_config, to_config
 from morphogen.conditioning.dropout import ConditionDropout
+from morphogen.conditioning.frozen import FrozenConditioner
 from morphogen.conditioning.label import Label
-from morphogen.conditioning.taught import Taught
 from morphogen.contract import Sampler
-from morphogen.families.diffusion import DDIM, CosineAlphas, Diffusion, DiscretizedGaussian, Lesson
+from morphogen.families.diffusion import DDIM, CosineAlphas, Diffusion, DiscretizedGaussian, DistillationLoss
 from morphogen.model import Model
 from morphogen.networks.unet import UNet
 from morphogen.plan import Adam, Constant, Cosine, Plan
 from morphogen.representations.pixels import Pixels
 from morphogen.systems import Size
-from morphogen.systems.ddpm import numbers
+from morphogen.systems.ddpm import size_key
 
-CHAINS: dict[Size, tuple[int, int, int]] = {
-    # steps; calls for a sample; calls that a bound may take
-    "tiny": (64, 8, 65),
-    "small": (1000, 50, 100),
-    "paper": (1024, 1024, 1025),
+SIZES: dict[Size, dict[str, Any]] = {
+    # steps of the chain; network calls per sample, and per evaluation of the bound
+    "tiny": {"steps": 64, "calls": 8, "bound_steps": 65},
+    "small": {"steps": 1000, "calls": 50, "bound_steps": 100},
+    "paper": {"steps": 1024, "calls": 1024, "bound_steps": 1025},
 }
 NETWORKS: dict[str, dict[str, Any]] = {
     "tiny": {"channels": 8, "multipliers": (1, 2), "blocks": 1, "heads": 0},
     "small": {"channels": 32, "multipliers": (1, 2), "blocks": 1, "heads": 4},
-    "small, above 16 a side": {"channels": 32, "multipliers": (1, 2, 4), "blocks": 1, "heads": 4, "patch": 2},
+    "small, above 16 pixels": {"channels": 32, "multipliers": (1, 2, 4), "blocks": 1, "heads": 4, "patch": 2},
     "paper": {"channels": 256, "multipliers": (1, 1, 1), "blocks": 3, "attention": (16, 8), "dropout": 0.2},
 }
 PLANS: dict[Size, Plan] = {
@@ -45,29 +48,45 @@ PLANS: dict[Size, Plan] = {
 
 
 def v_diffusion(pixels: Pixels, classes: int = 0, size: Size = "small") -> Model:
-    """Pictures in any number of calls, from one to the whole chain; the label is dropped for one row in five."""
-    (steps, calls, bound_steps), vector = CHAINS[size], 64 if classes else 0
+    """v-prediction diffusion of images, sampled in any number of steps; one label in five is dropped."""
+    chain, vector = SIZES[size], 64 if classes else 0
     objective = Diffusion(
-        UNet(pixels.shape, vector=vector, **NETWORKS[numbers(pixels, size)]),
-        CosineAlphas(steps),
+        UNet(pixels.shape, vector=vector, **NETWORKS[size_key(pixels, size)]),
+        CosineAlphas(chain["steps"]),
         DiscretizedGaussian(pixels.levels),
         "v",
         variance="posterior",
-        bound_steps=bound_steps,
-        drawn_by=DDIM(calls),
+        bound_steps=chain["bound_steps"],
+        sampler=DDIM(chain["calls"]),
     )
-    return Model(objective, pixels, ConditionDropout(Label(classes, vector), p=0.2) if classes else None, PLANS[size])
+    conditioner = ConditionDropout(Label(classes, vector), p=0.2) if classes else None
+    return Model(objective, pixels, conditioner, PLANS[size])
 
 
-def student(lesson: Lesson, pixels: Pixels, classes: int, drawn_by: Sampler, plan: Plan) -> Model:
-    """A model like the lesson's teacher, to be taught. Errors: ConfigError for a teacher of other pictures or classes."""
-    teacher = lesson.teacher
-    theirs = getattr(getattr(teacher.conditioner, "conditioner", None), "classes", 0)
-    if tuple(teacher.representation.shape) != tuple(pixels.shape) or theirs != classes:
-        known = f"pictures of {list(teacher.representation.shape)} in {theirs} classes"
-        raise ConfigError(f"the teacher knows {known}, the data are {list(pixels.shape)} in {classes}; take a run on such data")
-    of = teacher.objective
+def build_student(
+    loss: DistillationLoss, pixels: Pixels, classes: int, sampler: Sampler, plan: Plan
+) -> Model:
+    """A model like the loss's teacher, trained by that loss.
+
+    Errors: ConfigError if the teacher was trained on images of another shape or on other classes.
+    """
+    teacher = loss.teacher
+    shape, teacher_shape = list(pixels.shape), list(teacher.representation.shape)
+    teacher_classes = getattr(getattr(teacher.conditioner, "conditioner", None), "classes", 0)
+    if teacher_shape != shape or teacher_classes != classes:
+        raise ConfigError(
+            f"the teacher's images have shape {teacher_shape} and {teacher_classes} classes, the data's have "
+            f"{shape} and {classes}: use a teacher trained on such data"
+        )
+    original = teacher.objective
     objective = Diffusion(
-        build(describe(of.network)), of.schedule, of.decoder, of.target, of.variance, of.bound_steps, drawn_by=drawn_by, taught_by=lesson
+        from_config(to_config(original.network)),
+        original.schedule,
+        original.decoder,
+        original.target,
+        original.variance,
+        original.bound_steps,
+        sampler=sampler,
+        distillation=loss,
     )
-    return Model(objective, pixels, Taught(teacher) if classes else None, plan)
+    return Model(objective, pixels, FrozenConditioner(teacher) if classes else None, plan)

@@ -1,4 +1,4 @@
-"""Training: one loop for every family, and what it leaves on disk. Names no family and no system."""
+"""The training loop of every family, and the files it writes. It depends on no family and no system."""
 
 __all__ = ["Every", "Progress", "Trained", "train"]
 

@@ -1,12 +1,14 @@
-"""Checkpoints that survive: a directory is complete or not there, and says itself whether it is still what was written.
+"""Atomic checkpoints: a checkpoint directory is either complete or absent, and its manifest detects damage.
 
-    checkpoints/00000400/  weights.safetensors  optimizer.safetensors  ema.safetensors  state.json  manifest.json
+    checkpoints/00000400/  weights.safetensors  optimizer.safetensors  ema.safetensors
+                           state.json  manifest.json
 
-A crash leaves the one before, and the newest that agrees with its own manifest wins (`morphogen.files`). No pickle: tensors in
-safetensors, the rest in JSON, no generator state.
+After a crash, the previous checkpoint remains; the newest one that matches its own manifest is used
+(`morphogen.files`). Tensors are stored as safetensors and everything else as JSON, without pickle. No
+generator state is stored.
 """
 
-__all__ = ["Checkpoint", "Checkpoints", "Every", "copy_into", "nested", "own_tensors"]
+__all__ = ["Checkpoint", "Checkpoints", "Every", "copy_into", "nested_boundaries", "own_tensors"]
 
 import json
 import shutil
@@ -27,19 +29,21 @@ from morphogen.model import copy_tensors, tensors
 
 @dataclass(frozen=True)
 class Every:
-    """How often: after so many steps, after so many seconds, or whichever comes first; neither: only at the end."""
+    """Checkpoint interval in steps or in seconds, whichever ends first; neither: only at the end."""
 
     steps: int | None = None
     seconds: float | None = None
 
     def due(self, steps: int, seconds: float) -> bool:
-        """Whether it is time, so long after the last."""
-        return (self.steps is not None and steps >= self.steps) or (self.seconds is not None and seconds >= self.seconds)
+        """Whether a checkpoint is due, given the steps and seconds since the last one."""
+        return (self.steps is not None and steps >= self.steps) or (
+            self.seconds is not None and seconds >= self.seconds
+        )
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What was read: `tensors[file][name]`, and the JSON state."""
+    """A checkpoint that was read: `tensors[file][name]` and the JSON state."""
 
     step: int
     tensors: dict[str, dict[str, Tensor]]
@@ -50,15 +54,19 @@ class Checkpoints:
     """The checkpoints of one training.
 
     Arguments:
-        directory: where they lie, one directory a step.
-        keep: how many of the newest stay.
+        directory: parent directory, with one subdirectory per checkpoint, named by its step.
+        keep: number of the newest checkpoints that are kept.
     """
 
     def __init__(self, directory: Path, keep: int = 2):
         self.directory, self.keep = directory, max(1, keep)
 
     def write(self, step: int, tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any]) -> None:
-        """Add one; older ones than the newest `keep` go, and so do later ones (damaged, or training went on from before them)."""
+        """Write a checkpoint and remove superseded ones.
+
+        Removed are all but the newest `keep`, and those of later steps: they are damaged, or training was
+        resumed from before them.
+        """
         self.directory.mkdir(parents=True, exist_ok=True)
         with fresh_directory(self.directory / f"{step:08d}") as folder:
             for name, part in tensors.items():
@@ -66,41 +74,44 @@ class Checkpoints:
             write_json(folder / "state.json", state)
             seal(folder)
         steps = self._steps()
-        for old in [s for s in steps if s > step] + [s for s in steps if s <= step][: -self.keep]:
-            shutil.rmtree(self.directory / f"{old:08d}")
+        later, earlier = [s for s in steps if s > step], [s for s in steps if s <= step]
+        for superseded in later + earlier[: -self.keep]:
+            shutil.rmtree(self.directory / f"{superseded:08d}")
 
     def newest(self) -> Checkpoint | None:
-        """The newest complete one; a damaged one is passed over with a warning that names it."""
+        """The newest intact checkpoint; a damaged one is skipped with a warning that names it."""
         for step in reversed(self._steps()):
             folder = self.directory / f"{step:08d}"
             fault = find_fault(folder)
             if fault is None:
                 tensors = {p.stem: load_file(p) for p in folder.glob("*.safetensors")}
                 return Checkpoint(step, tensors, json.loads((folder / "state.json").read_text()))
-            warnings.warn(f"checkpoint {folder} is damaged ({fault}); going back to the one before it", stacklevel=2)
+            warnings.warn(f"checkpoint {folder} is damaged ({fault}); using the one before it", stacklevel=2)
         return None
 
     def _steps(self) -> list[int]:
         return sorted(int(p.name) for p in self.directory.glob("*") if p.name.isdigit())
 
 
-def nested(module: nn.Module) -> Iterator[Boundary]:
-    """The outermost Boundaries inside a module (first stages, teachers): what its training never touches."""
+def nested_boundaries(module: nn.Module) -> Iterator[Boundary]:
+    """The outermost Boundaries inside a module (first stages, teachers), which its training never updates."""
     for child in module.children():
         if isinstance(child, Boundary):
             yield child
         else:
-            yield from nested(child)
+            yield from nested_boundaries(child)
 
 
 def own_tensors(module: nn.Module) -> dict[str, Tensor]:
-    """What a training of the module keeps: its tensors without those behind a nested Boundary (as `contract.owned`)."""
-    return tensors(module, without=nested(module))
+    """The tensors that a checkpoint stores: all except those of nested Boundaries (see `contract.owned`)."""
+    return tensors(module, without=nested_boundaries(module))
 
 
 def copy_into(own: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
-    """Copy a checkpoint's tensors into those of the same names. Errors: ConfigError where it is another model's."""
+    """Copy a checkpoint's tensors into the model's. Errors: ConfigError if names or shapes differ."""
     try:
         copy_tensors(own, values)
     except ConfigError as error:
-        raise ConfigError(f"the checkpoint does not fit the model ({error}); train anew with resume=False") from None
+        raise ConfigError(
+            f"the checkpoint does not fit the model ({error}): start again with resume=False"
+        ) from None

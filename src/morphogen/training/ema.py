@@ -1,6 +1,8 @@
-"""Averaged weights, which sample better than the last ones (Polyak & Juditsky 1992); at first the average forgets quickly.
+"""Exponential moving average of weights, which sample better than the last ones (Polyak & Juditsky 1992).
 
-w_avg <- d w_avg + (1 - d) w,    d = min(decay, (1 + s) / (10 + s))
+    w_avg <- d w_avg + (1 - d) w,    d = min(decay, (1 + s) / (10 + s))        s: the player's optimizer turn
+
+The smaller decay of the first turns removes the initial weights from the average quickly.
 """
 
 __all__ = ["Ema"]
@@ -13,10 +15,10 @@ from torch import Tensor, nn
 
 
 class Ema:
-    """The exponential moving average of some parameters.
+    """Exponential moving average of parameters.
 
     Arguments:
-        parameters: what is averaged: those of the first player, which samples.
+        parameters: the averaged parameters: those of the first player, which samples.
         decay: d in the equation, in (0, 1).
     """
 
@@ -27,31 +29,31 @@ class Ema:
 
     @torch.no_grad()
     def update(self, turn: int) -> None:
-        """Take in the weights after the player's turn number `turn` (from 0)."""
+        """Update the average with the weights after the player's turn number `turn` (from 0)."""
         decay = min(self.decay, (1 + turn) / (10 + turn))
         torch._foreach_lerp_(self.average, self.parameters, 1 - decay)
 
     @torch.no_grad()
-    def adopt(self) -> None:
-        """Make the averages the weights, for good."""
+    def copy_to_parameters(self) -> None:
+        """Overwrite the parameters with their averages."""
         torch._foreach_copy_(self.parameters, self.average)
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
-        """The averages are the weights inside; the very same weights as before, bit for bit, after."""
-        held = [p.detach().clone() for p in self.parameters]
-        self.adopt()
+        """Context manager in which the parameters are the averages; on exit they are restored bit for bit."""
+        backup = [p.detach().clone() for p in self.parameters]
+        self.copy_to_parameters()
         try:
             yield
         finally:
             with torch.no_grad():
-                torch._foreach_copy_(self.parameters, held)
+                torch._foreach_copy_(self.parameters, backup)
 
     def state(self) -> dict[str, Tensor]:
         """The averages, for a checkpoint."""
         return {str(i): average for i, average in enumerate(self.average)}
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Go on from averages that `state` gave."""
+        """Load averages that `state` returned."""
         for i, average in enumerate(self.average):
             average.copy_(state[str(i)])

@@ -1,4 +1,4 @@
-"""Being asked to stop: a signal sets a flag, the loop acts on it between two steps, so that nothing is half done."""
+"""Deferred SIGTERM and SIGINT: the signal sets a flag, on which the training loop stops between two steps."""
 
 __all__ = ["Interrupt"]
 
@@ -9,24 +9,27 @@ from typing import Any, Self
 
 
 class Interrupt:
-    """Inside the context, the first SIGTERM or Ctrl-C is only noted in `received`; a second one acts as ever."""
+    """Context manager that records the first SIGTERM or SIGINT in `received`; a second one acts as usual."""
 
     def __init__(self) -> None:
         self.received: int | None = None
-        self._before: dict[int, Any] = {}
+        self._previous_handlers: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():  # Python hands signals to no other
-            self._before = {s: signal.signal(s, self._note) for s in (signal.SIGTERM, signal.SIGINT)}
+        if (
+            threading.current_thread() is threading.main_thread()
+        ):  # Python allows handlers in this thread only
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._previous_handlers[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(self, *error: object) -> None:
-        for number in tuple(self._before):
-            self._release(number)
+        for number in tuple(self._previous_handlers):
+            self._restore_handler(number)
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _handle(self, number: int, frame: FrameType | None) -> None:
         self.received = number
-        self._release(number)
+        self._restore_handler(number)
 
-    def _release(self, number: int) -> None:
-        signal.signal(number, self._before.pop(number))
+    def _restore_handler(self, number: int) -> None:
+        signal.signal(number, self._previous_handlers.pop(number))

@@ -1,4 +1,4 @@
-"""How much of a training's budget is spent, and the line that says so."""
+"""Training budgets, the clock, and the progress bar."""
 
 __all__ = ["Budget", "Clock", "Progress"]
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Budget:
-    """So many steps, or so many seconds of training: exactly one of the two."""
+    """A training budget, in steps or in seconds: exactly one of the two."""
 
     steps: int | None = None
     time: float | None = None
@@ -27,24 +27,24 @@ class Budget:
             raise ConfigError(f"the budget must be positive and finite, not {amount}")
 
     def spent(self, steps: int, seconds: float) -> float:
-        """The share that is used up; 1 or more: all of it."""
+        """The fraction of the budget that is spent; 1 or more at its end."""
         return steps / self.steps if self.steps is not None else seconds / (self.time or 1.0)
 
 
 class Clock:
-    """Seconds since it was made, on top of those `before`."""
+    """Seconds since construction, plus `before`."""
 
     def __init__(self, before: float = 0.0):
         self._start = time.monotonic() - before
 
     @property
     def seconds(self) -> float:
-        """Until now."""
+        """Seconds until now."""
         return time.monotonic() - self._start
 
 
 class Progress:
-    """A line on the terminal with the loss, the speed and the time left; silent where there is no terminal.
+    """A progress bar with loss, speed and remaining time; it prints nothing if the output is not a terminal.
 
     Arguments:
         console: where to write; None: standard error.
@@ -57,35 +57,48 @@ class Progress:
 
         self.console = console if console is not None else Console(stderr=True)
         columns = (
-            "{task.description}", "loss {task.fields[loss]:.4g}",
-            "{task.fields[rate]:,.0f} samples/s", "{task.fields[left]} left",
-        )  # fmt: skip
-        first, *rest = (TextColumn(column) for column in columns)
-        # no refreshing thread: it would share the cores with the training
-        silent = not self.console.is_terminal
-        self._bar = Bar(first, BarColumn(), *rest, console=self.console, auto_refresh=False, transient=True, disable=silent)
-        self._shown = 0.0
+            "loss {task.fields[loss]:.4g}",
+            "{task.fields[rate]:,.0f} samples/s",
+            "{task.fields[left]} left",
+        )
+        self._bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            *map(TextColumn, columns),
+            console=self.console,
+            auto_refresh=False,  # a refresh thread would compete with the training for the cores
+            transient=True,
+            disable=not self.console.is_terminal,
+        )
+        self._last_refresh = 0.0
 
     def start(self, title: str) -> None:
-        """Begin the line of one training."""
+        """Show the bar of one training."""
         self._bar.start()
         self._task = self._bar.add_task(title, total=1.0, loss=float("nan"), rate=0.0, left="?")
 
     def update(self, spent: float, seconds: float, loss: float, rate: float) -> None:
-        """Tell how it goes; the line changes four times a second at most."""
-        if self._bar.disable or time.monotonic() - self._shown < 0.25:
+        """Update the bar, at most four times per second.
+
+        Arguments:
+            spent: fraction of the budget.
+            seconds: since the start.
+            loss: of the last step.
+            rate: samples per second.
+        """
+        if self._bar.disable or time.monotonic() - self._last_refresh < 0.25:
             return
-        self._shown = time.monotonic()
-        left = _clock(seconds * (1 - spent) / spent) if spent > 0 else "?"
+        self._last_refresh = time.monotonic()
+        left = _duration(seconds * (1 - spent) / spent) if spent > 0 else "?"
         self._bar.update(self._task, completed=spent, loss=loss, rate=rate, left=left, refresh=True)
 
     def stop(self) -> None:
-        """Clear the line."""
+        """Remove the bar."""
         self._bar.stop()
         self._bar.remove_task(self._task)
 
 
-def _clock(seconds: float) -> str:
+def _duration(seconds: float) -> str:
     minutes, rest = divmod(max(0, round(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,12 +1,13 @@
-"""One step: one turn of one player on one batch, whatever the family.
+"""One training step: one optimizer turn of one player on one batch.
 
-    g = grad sum_i w_i l_i / sum_i w_i        over the rows i of the global batch: micro-batches and ranks do not matter
+    g = grad sum_i w_i l_i / sum_i w_i    over the rows i of the global batch, for any micro-batches and ranks
 
-Gradients of sum w l are gathered first and divided by the whole weight at the end, as the weights (tokens in a row) are known
-only then. A step whose loss, statistics or gradient is not finite changes nothing: no weight, no average, no optimiser's memory.
+Gradients of sum w l are accumulated first and divided by the total weight at the end, because the weights
+(tokens per row) are known only then. A step whose loss, statistics or gradient is not finite is skipped:
+weights, averages and optimizer state remain unchanged.
 """
 
-__all__ = ["Examples", "Stepper", "seed_torch"]
+__all__ = ["Examples", "StepResult", "Stepper", "seed_torch"]
 
 import hashlib
 import math
@@ -25,17 +26,18 @@ from morphogen.numerics.randomness import Rng
 from morphogen.rank import Rank
 from morphogen.training.ema import Ema
 from morphogen.training.optimizers import Player, players_of
-from morphogen.training.order import Order
+from morphogen.training.order import DataOrder
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-MOST_TO_START_ON = 65_536  # rows of one step may be all there are, in micro-batches: they would not fit in memory at once
+# a batch of all rows, which is trained in micro-batches, would not fit in memory at once
+MAX_PREPARE_ROWS = 65_536
 
 
 @runtime_checkable
 class Examples(Protocol):
-    """A data set: rows that can be asked for by number."""
+    """A data set indexed by tensors of row numbers."""
 
     def __len__(self) -> int: ...
 
@@ -43,141 +45,167 @@ class Examples(Protocol):
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a step came to: means over the batch, the rate and the gradient's norm; None: it changed nothing."""
+class StepResult:
+    """Result of a step: means over the batch, learning rate and gradient norm; None if it was skipped."""
 
     player: str
     means: dict[str, float] | None
-    stop: bool = False  # some rank was asked to
-    seconds: float = 0.0  # the clock the ranks agree on
+    stop: bool = False  # whether any rank received a signal
+    seconds: float = 0.0  # mean clock of the ranks
 
 
 @dataclass
 class _Sums:
-    """What micro-batches add up to: sums of w l for each term, metric and the loss, w itself, and the statistics."""
+    """Sums over micro-batches of w l (loss, its terms, metrics), of w and of the statistics."""
 
     weighted: dict[str, Tensor] = field(default_factory=dict)
     statistics: dict[str, Tensor] = field(default_factory=dict)
 
     def add(self, weighted: dict[str, Tensor], statistics: dict[str, Tensor]) -> None:
-        for total, new in ((self.weighted, weighted), (self.statistics, statistics)):
-            for name, value in new.items():
-                total[name] = total[name] + value.detach() if name in total else value.detach()
+        for totals, values in ((self.weighted, weighted), (self.statistics, statistics)):
+            for name, value in values.items():
+                totals[name] = totals[name] + value.detach() if name in totals else value.detach()
 
 
 class Stepper:
-    """Steps a model's players in turn.
+    """Training steps of a model, whose players take turns.
 
     Arguments:
-        model: on its device already.
+        model: already on its device.
         examples: the training rows.
-        accelerator: which rank of how many this is, and how they meet.
+        accelerator: communication between ranks.
         precision: of the forward pass.
         seed: of the training.
     """
 
-    def __init__(self, model: Model, examples: Examples, accelerator: "Accelerator", precision: Precision, seed: int):
-        self.model, self.examples, self.accelerator, self.precision, self.seed = model, examples, accelerator, precision, seed
+    def __init__(
+        self, model: Model, examples: Examples, accelerator: "Accelerator", precision: Precision, seed: int
+    ):
+        self.model, self.examples, self.accelerator = model, examples, accelerator
+        self.precision, self.seed = precision, seed
         self.rank, self.device = Rank(accelerator.process_index, accelerator.num_processes), model.device
         self.players = players_of(model)
         self.first = next(iter(self.players.values()))
-        self.order = Order(len(examples), model.plan.batch, seed)
+        self.order = DataOrder(len(examples), model.plan.batch, seed)
         if self.order.batch < self.rank.count:
-            raise ConfigError(f"{self.rank.count} processes cannot share a batch of {self.order.batch}; launch fewer, or raise plan.batch")
-        mine = self.rank.share(torch.arange(self.order.batch))
-        self.parts = [part for part in mine.tensor_split(model.plan.accumulate) if len(part)]
+            raise ConfigError(
+                f"{self.rank.count} processes cannot share a batch of {self.order.batch}: "
+                "launch fewer processes, or increase plan.batch"
+            )
+        positions = self.rank.shard(torch.arange(self.order.batch))
+        self.micro_batches = [part for part in positions.tensor_split(model.plan.accumulate) if len(part)]
         self.ema: Ema | None = None
-        self.forward: nn.Module = model  # or what the ranks see of it
-        self._turn: Player | None = None
+        self.forward: nn.Module = model  # its DDP wrapper, if there are several ranks
+        self._active_player: Player | None = None
 
     def prepare(self) -> None:
-        """The model's data-dependent start on rows of step 0, the same on every rank, so that all begin alike."""
+        """Data-dependent initialization of the model on the rows of step 0, identical on every rank."""
         seed_torch(self.device, self.seed, "prepare", 0)
-        rows = self.order[0][:MOST_TO_START_ON]
+        rows = self.order[0][:MAX_PREPARE_ROWS]
         rng = Rng(self.seed, torch.arange(len(rows), device=self.device), ("prepare",))
         with torch.no_grad():
             self.model.prepare(self.examples[rows].to(self.device), rng)
 
-    def start_average(self) -> None:
-        """Begin averaging from the weights as they stand."""
+    def start_ema(self) -> None:
+        """Start the moving average at the current weights, if the plan has one."""
         if self.model.plan.ema and self.first.parameters:
             self.ema = Ema(self.first.parameters, self.model.plan.ema)
 
-    def step(self, step: int, spent: float, seconds: float = 0.0, stop: bool = False) -> Outcome:
-        """Step number `step`, with the share `spent` of the budget gone. `seconds` and `stop`: told to the other ranks."""
-        turns, plan = self.model.objective.turns, self.model.plan
+    def step(self, step: int, spent: float, seconds: float = 0.0, stop: bool = False) -> StepResult:
+        """Step number `step`, after the fraction `spent` of the budget; `seconds` and `stop` are reduced."""
+        turns = self.model.objective.turns
         player = self.players[turns[step % len(turns)]]
-        self._hand_turn_to(player)
+        self._enable_gradients(player)
         seed_torch(self.device, self.seed, step, self.rank.index)
-        sums = self._descent(player, step)
+        sums = self._forward_backward(player, step)
         gradients = [p.grad for p in player.parameters if p.grad is not None]
         if gradients:
             sums.weighted["norm"] = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
-        means, weight, outcome = self._means(sums, player, seconds, stop)
-        if outcome.means is not None:
+        means, weight, result = self._reduce(sums, player, seconds, stop)
+        if result.means is not None:
             turn = player.turns_before(step)
             if gradients:
-                clip = 1.0 if plan.clip is None else min(1.0, plan.clip / max(means["norm"], 1e-12))
-                # DDP left the mean over the ranks, of each rank's weighted sum
-                means["lr"] = player.descend(clip * self.rank.count / weight, plan.schedule(turn, spent))
+                means["lr"] = self._optimizer_step(player, means["norm"], weight, turn, spent)
             if sums.statistics:
                 with torch.no_grad():
-                    self.model.objective.absorb(sums.statistics, step)
+                    self.model.objective.update_from_statistics(sums.statistics, step)
             if self.ema is not None and player is self.first:
                 self.ema.update(turn)
-        player.clear()
-        return outcome
+        player.zero_grad()
+        return result
 
-    def _descent(self, player: Player, step: int) -> _Sums:
-        """Forward and backward over this rank's rows, a micro-batch at a time."""
+    def _optimizer_step(self, player: Player, norm: float, weight: float, turn: int, spent: float) -> float:
+        """Clip the gradients and update the player's parameters; returns the learning rate."""
+        plan = self.model.plan
+        clip = 1.0 if plan.clip is None else min(1.0, plan.clip / max(norm, 1e-12))
+        # DDP averages each rank's weighted sum over the ranks
+        return player.step(clip * self.rank.count / weight, plan.schedule(turn, spent))
+
+    def _forward_backward(self, player: Player, step: int) -> _Sums:
+        """Accumulate losses and gradients over this rank's micro-batches."""
         rows, augment, sums = self.order[step], self.model.plan.augment, _Sums()
-        learns = player.optimizer is not None
-        network = self.forward if learns else self.model
-        for i, part in enumerate(self.parts):
-            rng = Rng(self.seed, part.to(self.device), ("train", step))
-            batch = self.examples[rows[part]].to(self.device)
+        has_gradients = player.optimizer is not None
+        network = self.forward if has_gradients else self.model
+        for i, positions in enumerate(self.micro_batches):
+            rng = Rng(self.seed, positions.to(self.device), ("train", step))
+            batch = self.examples[rows[positions]].to(self.device)
             if augment is not None:
                 batch = Batch(augment(batch.medium, rng.fork("augment")), batch.condition)
-            apart = self.rank.count > 1 and i + 1 < len(self.parts)  # the ranks need meet only once a step
-            with self.accelerator.no_sync(network) if apart else nullcontext(), torch.set_grad_enabled(learns):
+            # gradients are synchronized once per step, at the last micro-batch
+            postpone_sync = self.rank.count > 1 and i + 1 < len(self.micro_batches)
+            with (
+                self.accelerator.no_sync(network) if postpone_sync else nullcontext(),
+                torch.set_grad_enabled(has_gradients),
+            ):
                 with autocast(self.precision, self.device):
                     losses = network(batch, rng, player.name)
                 weighted = _weighted(losses)
-                if learns:
+                if has_gradients:
                     self.accelerator.backward(weighted["loss"])
             sums.add(weighted, losses.statistics)
         if self.rank.count > 1:
-            sums.statistics = {name: self.accelerator.reduce(value, "sum") for name, value in sums.statistics.items()}
+            reduce = self.accelerator.reduce
+            sums.statistics = {name: reduce(value, "sum") for name, value in sums.statistics.items()}
         return sums
 
-    def _means(self, sums: _Sums, player: Player, seconds: float, stop: bool) -> tuple[dict[str, float], float, Outcome]:
-        """Sums over the ranks by their weight, in Python: the one place where a step waits for the device and the other ranks."""
-        like = sums.weighted["loss"]
-        checks = [value.sum().to(like) for value in sums.statistics.values()]
+    def _reduce(
+        self, sums: _Sums, player: Player, seconds: float, stop: bool
+    ) -> tuple[dict[str, float], float, StepResult]:
+        """Means over all ranks, as Python numbers.
+
+        This is the only place where a step waits for the device and for the other ranks.
+        """
+        loss = sums.weighted["loss"]
+        checks = [value.sum().to(loss) for value in sums.statistics.values()]
         vector = torch.stack([*sums.weighted.values(), *checks])
         if self.rank.count > 1:
-            told = torch.tensor([seconds / self.rank.count, float(stop)], device=vector.device, dtype=vector.dtype)
-            *values, seconds, stopped = self.accelerator.reduce(torch.cat([vector, told]), "sum").tolist()
-            stop = stopped > 0
+            shared = [seconds / self.rank.count, float(stop)]
+            extra = torch.tensor(shared, device=vector.device, dtype=vector.dtype)
+            *values, seconds, stops = self.accelerator.reduce(torch.cat([vector, extra]), "sum").tolist()
+            stop = stops > 0
         else:
             values = vector.tolist()
-        found = dict(zip(sums.weighted, values, strict=False))
-        weight = found.pop("weight") or math.nan  # a batch without weight has no mean
-        means = {name: value / weight for name, value in found.items()}
-        must = [means["loss"], means.get("norm", 0.0), *values[len(sums.weighted) :]]
-        return means, weight, Outcome(player.name, means if all(map(math.isfinite, must)) else None, stop, seconds)
+        totals = dict(zip(sums.weighted, values, strict=False))
+        weight = totals.pop("weight") or math.nan  # a batch of zero weight has no mean
+        means = {name: total / weight for name, total in totals.items()}
+        required = [means["loss"], means.get("norm", 0.0), *values[len(sums.weighted) :]]
+        finite = all(map(math.isfinite, required))
+        return means, weight, StepResult(player.name, means if finite else None, stop, seconds)
 
-    def _hand_turn_to(self, player: Player) -> None:
-        """Only the turn's player asks for gradients; frozen models belong to nobody and never do."""
-        if self._turn is not player:
+    def _enable_gradients(self, player: Player) -> None:
+        """Require gradients for the player's parameters only; frozen models belong to no player."""
+        if self._active_player is not player:
             self.model.requires_grad_(False)
             for parameter in player.parameters:
                 parameter.requires_grad_(True)
-            self._turn = player
+            self._active_player = player
 
 
 def seed_torch(device: torch.device, *name: Any) -> None:
-    """Key torch's own generators, which serve nn.Dropout. (`torch.manual_seed` asks every backend there is: 0.2 ms a step.)"""
+    """Seed torch's own generators, which nn.Dropout uses, from a key.
+
+    `torch.manual_seed` would seed every backend, which takes 0.2 ms per step.
+    """
     key = int.from_bytes(hashlib.blake2b(repr(name).encode(), digest_size=8).digest(), "little") >> 1
     torch.default_generator.manual_seed(key)
     if device.type == "cuda":
@@ -185,9 +213,12 @@ def seed_torch(device: torch.device, *name: Any) -> None:
 
 
 def _weighted(losses: Losses) -> dict[str, Tensor]:
-    """Sums over rows of w l, for the loss, its terms and the metrics, and of w; never narrower than fp32."""
+    """Sums over rows of w l, for the loss, its terms and the metrics, and of w; at least in fp32."""
     total = losses.total
     total = total.float() if total.dtype in (torch.bfloat16, torch.float16) else total
     weight = torch.ones_like(total) if losses.weight is None else losses.weight.to(total.dtype)
-    named = {name: (weight * value.detach().to(total.dtype)).sum() for name, value in (losses.terms | losses.metrics).items()}
-    return named | {"loss": (weight * total).sum(), "weight": weight.sum()}
+    sums = {
+        name: (weight * value.detach().to(total.dtype)).sum()
+        for name, value in (losses.terms | losses.metrics).items()
+    }
+    return sums | {"loss": (weight * total).sum(), "weight": weight.sum()}

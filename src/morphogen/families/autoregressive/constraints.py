@@ -1,9 +1,10 @@
-r"""Constraints: only texts of a regular language, or JSON of a schema, by striking out every symbol that would leave it.
+r"""Constrained decoding: generated text that matches a regular expression or a JSON schema.
 
     p(x_i = v | x_<i) > 0  only if some text of the language begins with x_(P+1) .. x_(i-1) v
 
-What may follow is computed by `llguidance` (extra `constraints`), a parser that walks the vocabulary as a tree of bytes. A text without an
-end symbol is over when nothing may follow; one with an end symbol also when it is drawn where the text is complete.
+All other tokens are excluded. The allowed tokens are computed by `llguidance` (extra `constraints`), a parser
+that traverses the vocabulary as a prefix tree of bytes. Without an end token, a text ends when no token is
+allowed. With an end token, it can also end by that token wherever the text is complete.
 
 Reference: Efficient guided generation for large language models, Willard & Louf, 2023.
 """
@@ -23,102 +24,115 @@ from torch import Tensor
 
 from morphogen.component import ConfigError
 from morphogen.contract import Unsupported
-from morphogen.families.autoregressive.rules import Rule
+from morphogen.families.autoregressive.processors import LogitsProcessor
 
 
-class Constraint(Rule):
-    """What is drawn is a text of a language (Willard & Louf 2023); the prompt is free.
+class Constraint(LogitsProcessor):
+    """Base class of constraints: the generated text belongs to a language (Willard & Louf 2023).
 
-    How far each row has come is remembered by what stands in it, not by its place: rows may be reordered, repeated and shortened.
+    The prompt is not constrained. Parser states are stored by the generated tokens, not by the row, so rows
+    may be reordered, repeated and truncated.
 
     Arguments:
-        text: the representation, whose `pieces` are the bytes of each symbol.
+        text: the text representation, whose `pieces` are the bytes of each token.
 
     Raises:
-        ConfigError: for a language that cannot be read, that is empty, or that the symbols cannot write.
-        Unsupported: where llguidance is not installed.
+        ConfigError: if the language is invalid or empty, or if the vocabulary can't express it.
+        Unsupported: if llguidance is not installed.
     """
 
     def __init__(self, text: Any):
         self.text = text
         if not hasattr(text, "pieces"):
-            raise ConfigError(f"a constraint needs the representation of a text, not {type(text).__name__}")
-        self._read: dict[tuple[int, ...], Any] = {}
-        fault = self._library.LLMatcher.validate_grammar(self.grammar, self._vocabulary)
-        if not fault:
-            first = self._begin()
-            fault = "" if _allowed(first, self._symbols).any() and not first.is_error() else "the symbols of this text cannot write it"
-        if fault:
-            raise ConfigError(f"{type(self).__name__} cannot be met: {' '.join(fault.split())}")
+            raise ConfigError(f"a constraint requires a text representation, not {type(text).__name__}")
+        self._states: dict[tuple[int, ...], Any] = {}
+        error = self._library.LLMatcher.validate_grammar(self.grammar, self._tokenizer)
+        if not error:
+            start = self._new_matcher()
+            if not _allowed(start, self._ids).any() or start.is_error():
+                error = "no token of the vocabulary can begin such a text"
+        if error:
+            raise ConfigError(f"{type(self).__name__} cannot be satisfied: {' '.join(error.split())}")
 
     @property
     @abstractmethod
     def grammar(self) -> str:
-        """The language, as llguidance writes it."""
+        """The language, as an llguidance grammar."""
 
-    def __call__(self, logits: Float[Tensor, "b v"], so_far: Int[Tensor, "b t"], given: Int[Tensor, " b"]) -> Float[Tensor, "b v"]:
-        matchers = self._matchers(so_far, given)
-        allowed = np.stack([_allowed(matcher, self._symbols) for matcher in matchers])[:, : logits.shape[1]]
+    def __call__(
+        self, logits: Float[Tensor, "b v"], token_ids: Int[Tensor, "b t"], prompt_length: Int[Tensor, " b"]
+    ) -> Float[Tensor, "b v"]:
+        matchers = self._matchers(token_ids, prompt_length)
+        allowed = np.stack([_allowed(matcher, self._ids) for matcher in matchers])[:, : logits.shape[1]]
         return logits.masked_fill(~torch.from_numpy(allowed).to(logits.device), -torch.inf)
 
-    def over(self, so_far: Int[Tensor, "b t"], given: Int[Tensor, " b"]) -> Bool[Tensor, " b"]:
-        ended = [matcher.is_stopped() for matcher in self._matchers(so_far, given)]
-        return torch.tensor(ended, device=so_far.device)
+    def finished(self, token_ids: Int[Tensor, "b t"], prompt_length: Int[Tensor, " b"]) -> Bool[Tensor, " b"]:
+        ended = [matcher.is_stopped() for matcher in self._matchers(token_ids, prompt_length)]
+        return torch.tensor(ended, device=token_ids.device)
 
     @cached_property
     def _library(self) -> Any:
         try:
             import llguidance
         except ImportError:
-            raise Unsupported("constraints need llguidance: pip install 'morphogen[constraints]'") from None
+            raise Unsupported(
+                "constraints require llguidance: pip install 'morphogen[constraints]'"
+            ) from None
         return llguidance
 
     @property
     def _end(self) -> int:
-        """The id that ends a text; one past the last where there is none."""
+        """The end token; without one, the id after the last."""
         end = getattr(self.text, "end", None)
         return self.text.vocabulary if end is None else end
 
     @property
-    def _symbols(self) -> int:
-        """How many ids there are, the end among them wherever it stands."""
+    def _ids(self) -> int:
+        """Number of token ids, including the end token, which may be outside the vocabulary."""
         return max(self.text.vocabulary, self._end + 1)
 
     @cached_property
-    def _vocabulary(self) -> Any:
-        spellings = list(self.text.pieces)
+    def _tokenizer(self) -> Any:
+        pieces = list(self.text.pieces)
         end = self._end
-        spellings[end : end + 1] = [b"<end>"]
-        return self._library.LLTokenizer(self._library.TokenizerWrapper(_Spelled(spellings, end)), n_vocab=len(spellings), slices=[])
+        pieces[end : end + 1] = [b"<end>"]
+        return self._library.LLTokenizer(
+            self._library.TokenizerWrapper(_ByteTokenizer(pieces, end)), n_vocab=len(pieces), slices=[]
+        )
 
-    def _begin(self) -> Any:
-        return self._library.LLMatcher(self._vocabulary, self.grammar, log_level=0)
+    def _new_matcher(self) -> Any:
+        """A parser of the language in its initial state."""
+        return self._library.LLMatcher(self._tokenizer, self.grammar, log_level=0)
 
-    def _matchers(self, so_far: Tensor, given: Tensor) -> list[Any]:
-        """How far each row has come; of texts met before only those that these rows go on from are remembered."""
-        texts = [tuple(symbol for symbol in row[count:] if symbol >= 0) for row, count in zip(so_far.tolist(), given.tolist(), strict=True)]
-        known = {**self._read}
+    def _matchers(self, token_ids: Tensor, prompt_length: Tensor) -> list[Any]:
+        """The parser state of each row; states that these rows don't extend are discarded."""
+        texts = [
+            tuple(token for token in row[length:] if token >= 0)
+            for row, length in zip(token_ids.tolist(), prompt_length.tolist(), strict=True)
+        ]
+        known = {**self._states}
         for text in texts:
             if text not in known:
-                known[text] = self._after(known.get(text[:-1]) if text else None, text)
-        self._read = {text: known[text] for text in texts} | {text[:-1]: known[text[:-1]] for text in texts if text[:-1] in known}
+                known[text] = self._advance(known.get(text[:-1]) if text else None, text)
+        parents = {text[:-1]: known[text[:-1]] for text in texts if text[:-1] in known}
+        self._states = {text: known[text] for text in texts} | parents
         return [known[text] for text in texts]
 
-    def _after(self, before: Any, text: tuple[int, ...]) -> Any:
-        """The matcher behind a text, from the one before its last symbol if there is one."""
-        matcher = self._begin() if before is None else before.deep_copy()
-        for symbol in text if before is None else text[-1:]:
-            if not matcher.consume_token(symbol):
-                raise ConfigError(f"id {symbol} is not allowed by the {type(self).__name__} here")
+    def _advance(self, parent: Any, text: tuple[int, ...]) -> Any:
+        """The parser state after a text, from that before its last token (None: from the start)."""
+        matcher = self._new_matcher() if parent is None else parent.deep_copy()
+        for token in text if parent is None else text[-1:]:
+            if not matcher.consume_token(token):
+                raise ConfigError(f"{type(self).__name__} does not allow token id {token} at this position")
         return matcher
 
 
 class Regex(Constraint):
-    """All that is drawn matches a regular expression, from its first symbol on.
+    """The generated text matches a regular expression, from its first token to its end.
 
     Arguments:
-        regex: in the syntax of Rust's regex; no look-around, no references.
-        text: as of `Constraint`.
+        regex: in the syntax of Rust's regex crate, without look-around and backreferences.
+        text: see `Constraint`.
     """
 
     def __init__(self, regex: str, text: Any):
@@ -131,11 +145,11 @@ class Regex(Constraint):
 
 
 class JsonSchema(Constraint):
-    """All that is drawn is one JSON value of a schema, without white space between its parts.
+    """The generated text is one JSON value that satisfies a schema, without optional white space.
 
     Arguments:
-        json_schema: the schema, JSON itself; written as text, since a schema is data of its own.
-        text: as of `Constraint`.
+        json_schema: the JSON schema as a string, so that it can be saved with the configuration.
+        text: see `Constraint`.
     """
 
     def __init__(self, json_schema: str, text: Any):
@@ -143,32 +157,36 @@ class JsonSchema(Constraint):
         try:
             schema = json.loads(json_schema)
         except ValueError as error:
-            raise ConfigError(f"the JSON schema is no JSON: {error}") from None
+            raise ConfigError(f"the JSON schema is not valid JSON: {error}") from None
         if not isinstance(schema, Mapping):
-            raise ConfigError(f"the JSON schema is {json.dumps(schema)[:40]}: give an object, as {{'type': 'object'}}")
+            raise ConfigError(
+                f"the JSON schema is {json.dumps(schema)[:40]}: use an object, such as {{'type': 'object'}}"
+            )
         super().__init__(text)
 
     @property
     def grammar(self) -> str:
-        return self._library.LLMatcher.grammar_from_json_schema(self.json_schema, defaults={"whitespace_flexible": False})
+        return self._library.LLMatcher.grammar_from_json_schema(
+            self.json_schema, defaults={"whitespace_flexible": False}
+        )
 
 
-class _Spelled:
-    """A vocabulary as llguidance asks for it."""
+class _ByteTokenizer:
+    """A tokenizer with the interface that llguidance expects."""
 
     bos_token_id = None
 
     def __init__(self, tokens: list[bytes], end: int):
         self.tokens, self.eos_token_id, self.special_token_ids = tokens, end, [end]
-        self.ids = {spelling: i for i, spelling in reversed(list(enumerate(tokens))) if i != end}
+        self.ids = {piece: i for i, piece in reversed(list(enumerate(tokens))) if i != end}
 
     def __call__(self, text: bytes | str) -> list[int]:
-        """Any spelling will do: it is only asked for what a grammar names outright."""
+        """Tokenize byte by byte; llguidance only needs some tokenization of literals in a grammar."""
         data = text if isinstance(text, bytes) else text.encode()
         return [self.ids[data[i : i + 1]] for i in range(len(data)) if data[i : i + 1] in self.ids]
 
 
 def _allowed(matcher: Any, count: int) -> Any:
-    """Which of `count` ids may stand next, bool [count]."""
+    """Mask of the ids allowed next, bool [count]."""
     bits = np.unpackbits(np.frombuffer(matcher.compute_bitmask(), np.uint8), bitorder="little")
     return np.pad(bits, (0, max(0, count - len(bits))))[:count].astype(bool)

@@ -1,19 +1,31 @@
-r"""Drawing a sequence symbol by symbol from p(x_i | x_<i), or from a law that rules have bent.
+r"""Decoding: sampling of token sequences from p(x_i | x_<i), with logits processors and stopping criteria.
 
     x_i = min { v : sum_(w <= v) p(w | x_<i) >= u_i }
 
-A symbol is the inverse of the cumulative distribution at a uniform number keyed by (seed, row, position), so that a row's sequence does
-not depend on its batch, nor on how it is cut into passes. `Decoding` owns the loop, `Writing` what stands so far; `Ancestral` and `Greedy`
-are how one symbol is picked, `rules_of` makes rules under the names of transformers' GenerationConfig.
+A token is the inverse cumulative distribution at a uniform random number keyed by (seed, row, position). A
+row's sequence therefore depends neither on its batch nor on how the positions are divided into forward
+passes. `Decoding` owns the loop and `DecodingState` the sequences; `Ancestral` and `Greedy` choose the token.
+`logits_processors` creates processors from the options of transformers' GenerationConfig.
 
-    >>> Ancestral(rules_of(temperature=0.8, top_p=0.9))
-    Ancestral(rules=(Temperature(temperature=0.8), TopP(top_p=0.9)))
+    >>> Ancestral(logits_processors(temperature=0.8, top_p=0.9))
+    Ancestral(processors=(Temperature(temperature=0.8), TopP(top_p=0.9)))
     >>> logits = torch.tensor([[2.0, 1.0, 0.0, -1.0]])
-    >>> Ancestral().pick(logits, torch.tensor([0.6])), Ancestral().pick(logits, torch.tensor([0.7])), Greedy().pick(logits, None)
-    (tensor([0]), tensor([1]), tensor([0]))
+    >>> [Ancestral().next_token(logits, torch.tensor([u])) for u in (0.6, 0.7)]
+    [tensor([0]), tensor([1])]
+    >>> Greedy().next_token(logits, None)
+    tensor([0])
 """
 
-__all__ = ["Ancestral", "Decoding", "Greedy", "Writing", "agreeing", "over", "rules_of", "unsharpened"]
+__all__ = [
+    "Ancestral",
+    "Decoding",
+    "DecodingState",
+    "Greedy",
+    "check_consistent",
+    "check_no_warpers",
+    "finished_rows",
+    "logits_processors",
+]
 
 import itertools
 from abc import abstractmethod
@@ -25,213 +37,284 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from morphogen.component import ConfigError
-from morphogen.contract import Context, Memory, Sampler
-from morphogen.families.autoregressive.cache import read, remember
-from morphogen.families.autoregressive.penalties import FrequencyPenalty, NoRepeatNgram, PresencePenalty, RepetitionPenalty
-from morphogen.families.autoregressive.rules import LogitBias, MinP, Rule, Suppress, Temperature, TopK, TopP, bend
-from morphogen.families.autoregressive.span import Ending, MaxNew, MinNew, prompts
+from morphogen.contract import Context, DecodingCache, Sampler
+from morphogen.families.autoregressive.cache import cache_for, prefill
+from morphogen.families.autoregressive.penalties import (
+    FrequencyPenalty,
+    NoRepeatNgram,
+    PresencePenalty,
+    RepetitionPenalty,
+)
+from morphogen.families.autoregressive.processors import (
+    LogitBias,
+    LogitsProcessor,
+    MinP,
+    SuppressTokens,
+    Temperature,
+    TopK,
+    TopP,
+    process_logits,
+)
+from morphogen.families.autoregressive.stopping import (
+    MaxNewTokens,
+    MinNewTokens,
+    StoppingCriterion,
+    prompt_tokens,
+)
 from morphogen.numerics.randomness import Rng, invert_cdf
 from morphogen.numerics.tensors import unraster
 
 
 class Decoding(Sampler):
-    """One symbol after another, each given those before it; `context.prefix [B, P]` says how each sequence begins. No paper: the loop.
+    """Base class of token-by-token decoding; `context.prefix [B, P]` holds the prompts.
 
-    A row is over behind the objective's `end`, and where a rule says so; -1 stands behind. The loop ends with the last of its rows.
+    A row ends with the objective's `end` token or when a stopping criterion is met, and is padded with -1.
+    The loop ends when all rows have ended. No paper: this is the generation loop that the decoding methods
+    share.
 
     Arguments:
-        rules: applied to the logits of each new symbol, in their order.
+        processors: logits processors and stopping criteria, applied in order at every position.
 
     Raises:
-        ConfigError: if two rules contradict each other, or a prompt does not fit.
+        ConfigError: if two processors contradict each other, or if a prompt is invalid.
     """
 
-    def __init__(self, rules: tuple[Rule, ...] = ()):
-        self.rules = agreeing(rules)
+    def __init__(self, processors: tuple[LogitsProcessor, ...] = ()):
+        self.processors = check_consistent(processors)
 
     @abstractmethod
-    def pick(self, logits: Float[Tensor, "b v"], u: Float[Tensor, " b"] | None) -> Int[Tensor, " b"]:
-        """One symbol a row of the bent logits; u: uniform numbers, for those who draw."""
+    def next_token(self, logits: Float[Tensor, "b v"], u: Float[Tensor, " b"] | None) -> Int[Tensor, " b"]:
+        """Choose one token per row from the processed logits; u: uniform random numbers, for sampling."""
 
     @torch.no_grad()
-    def __call__(self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng) -> Int[Tensor, "b ..."]:
-        writing = Writing(self, objective, shape, context, rng)
-        for _ in self.write(writing):
+    def __call__(
+        self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng
+    ) -> Int[Tensor, "b ..."]:
+        state = DecodingState(self, objective, shape, context, rng)
+        for _ in self.generate(state):
             pass
-        return unraster(writing.symbols, shape)
+        return unraster(state.tokens, shape)
 
     @torch.no_grad()
-    def stream(self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng) -> Iterator[Int[Tensor, " b"]]:
-        """The same, a column at a time as it is written: from behind the shortest prompt on; -1 in rows that are over."""
-        yield from self.write(Writing(self, objective, shape, context, rng))
+    def stream(
+        self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng
+    ) -> Iterator[Int[Tensor, " b"]]:
+        """Yield the tokens [B] of each position after the shortest prompt; -1 in finished rows."""
+        yield from self.generate(DecodingState(self, objective, shape, context, rng))
 
-    def write(self, writing: "Writing") -> Iterator[Int[Tensor, " b"]]:
-        """Go on until all rows are over."""
-        if writing.done:
+    def generate(self, state: "DecodingState") -> Iterator[Int[Tensor, " b"]]:
+        """Decode until all rows are finished, yielding the tokens of each position."""
+        if state.done:
             return
-        memory = writing.memory()
-        logits = read(memory, writing.read)
+        cache = state.make_cache()
+        logits = prefill(cache, state.input_ids)
         while True:
-            yield writing.add(logits)
-            if writing.done:
+            yield state.append(logits)
+            if state.done:
                 return
-            logits = memory.step(writing.last)
+            logits = cache.step(state.last_tokens)
 
 
 class Ancestral(Decoding):
-    """Each symbol drawn from its law (ancestral sampling: a variable after those that it depends on; Koller & Friedman 2009, 12.1).
+    """Ancestral sampling: draw each token given the previous ones (Koller & Friedman 2009, section 12.1).
 
     Arguments:
-        rules: as of `Decoding`.
+        processors: see `Decoding`.
     """
 
-    def __init__(self, rules: tuple[Rule, ...] = ()):
-        super().__init__(rules)
-        idle = [rule for rule in rules if rule.sharpens and not isinstance(rule, Temperature)]
-        if idle and any(isinstance(rule, Temperature) and rule.temperature == 0 for rule in rules):
+    def __init__(self, processors: tuple[LogitsProcessor, ...] = ()):
+        super().__init__(processors)
+        temperatures = [p.temperature for p in processors if isinstance(p, Temperature)]
+        truncations = [p for p in processors if p.is_warper and not isinstance(p, Temperature)]
+        if truncations and 0 in temperatures:
             raise ConfigError(
-                f"temperature 0 takes the most likely symbol, so that {type(idle[0]).__name__} says nothing: leave one of them out"
+                "temperature 0 selects the most likely token, which makes "
+                f"{type(truncations[0]).__name__} redundant: remove one of them"
             )
 
-    def pick(self, logits: Float[Tensor, "b v"], u: Float[Tensor, " b"] | None) -> Int[Tensor, " b"]:
+    def next_token(self, logits: Float[Tensor, "b v"], u: Float[Tensor, " b"] | None) -> Int[Tensor, " b"]:
         assert u is not None
         return invert_cdf(logits, u)
 
 
 class Greedy(Decoding):
-    """The most likely symbol at every place, the lowest id where several are. No paper: temperature 0.
+    """Greedy decoding: the most likely token at every position, the lowest id in a tie.
+
+    No paper: this is the mode of each conditional, the limit of sampling at temperature 0.
 
     Arguments:
-        rules: as of `Decoding`, without those that only sharpen.
+        processors: see `Decoding`; warpers (temperature, top-k, top-p, min-p) are refused.
     """
 
-    def __init__(self, rules: tuple[Rule, ...] = ()):
-        super().__init__(rules)
-        unsharpened(rules, "Greedy")
+    def __init__(self, processors: tuple[LogitsProcessor, ...] = ()):
+        super().__init__(processors)
+        check_no_warpers(processors, "Greedy")
 
-    def pick(self, logits: Float[Tensor, "b v"], u: Float[Tensor, " b"] | None) -> Int[Tensor, " b"]:
+    def next_token(self, logits: Float[Tensor, "b v"], u: Float[Tensor, " b"] | None) -> Int[Tensor, " b"]:
         return logits.argmax(-1)
 
 
-class Writing:
-    """The rows under way (No paper: a page): `symbols` [B, N], -1 where nothing stands, of which the first `position` columns are decided.
+class DecodingState:
+    """Decoding state of a batch: `tokens` [B, N], of which the first `position` columns are decided.
+
+    Undecided positions hold -1. No paper: this is the bookkeeping of prompts of different lengths.
 
     Arguments:
-        decoding: who picks, by which rules.
-        objective: whose law it is.
-        shape: of one x.
-        context: with the prompts, of B rows.
-        rng: of the B rows.
+        decoding: the decoding method, which chooses the tokens.
+        objective: the autoregressive objective.
+        shape: shape of one x.
+        context: context of the B rows, with their prompts.
+        rng: random stream of the B rows.
     """
 
-    def __init__(self, decoding: Decoding, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng):
+    def __init__(
+        self, decoding: Decoding, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng
+    ):
         rows, length = len(rng), torch.Size(shape).numel()
-        told = prompts(objective, context, rows, length).to(rng.rows.device)
+        prompt = prompt_tokens(objective, context, rows, length).to(rng.rows.device)
         self.decoding, self.objective, self.shape, self.context = decoding, objective, shape, context
-        self.given = (told >= 0).sum(1)
-        self.symbols = torch.full((rows, length), -1, device=told.device)
-        self.symbols[:, : told.shape[1]] = told
-        self.finished = self.given >= length
-        self.position, self.longest = int(self.given.amin()) if rows else length, told.shape[1]
-        self.draws = rng.fork("symbols").uniform(length)  # one block: a keyed draw costs more than a cached step
-        self.some_finished = bool(self.finished.any())
+        self.prompt_length = (prompt >= 0).sum(1)
+        self.longest_prompt = prompt.shape[1]
+        self.tokens = torch.full((rows, length), -1, device=prompt.device)
+        self.tokens[:, : prompt.shape[1]] = prompt
+        self.finished = self.prompt_length >= length
+        self.position = int(self.prompt_length.amin()) if rows else length
+        # drawn as one block, because one keyed draw costs more than a cached decoding step
+        self.uniforms = rng.fork("symbols").uniform(length)
+        self.any_finished = bool(self.finished.any())
 
     @property
     def done(self) -> bool:
-        """Whether nothing is left to write."""
-        return self.position == self.symbols.shape[1] or (self.some_finished and bool(self.finished.all()))
+        """Whether all rows are finished."""
+        return self.position == self.tokens.shape[1] or (self.any_finished and bool(self.finished.all()))
 
     @property
-    def read(self) -> Int[Tensor, "b t"]:
-        """What stands, as a network can read it: rows that are over go on with a symbol that nobody sees."""
-        return self.symbols[:, : self.position].clamp_min(0)
+    def input_ids(self) -> Int[Tensor, "b t"]:
+        """The decided tokens as network input; padding of finished rows is replaced by token 0."""
+        return self.tokens[:, : self.position].clamp_min(0)
 
     @property
-    def last(self) -> Int[Tensor, " b"]:
-        """The newest symbols, to be read."""
-        newest = self.symbols[:, self.position - 1]
-        return newest.clamp_min(0) if self.some_finished else newest
+    def last_tokens(self) -> Int[Tensor, " b"]:
+        """The tokens of the last decided position as network input; 0 in finished rows."""
+        newest = self.tokens[:, self.position - 1]
+        return newest.clamp_min(0) if self.any_finished else newest
 
-    def memory(self, able: type = Memory) -> Any:
-        """An empty memory for the rows, `able` to do what `remember` knows."""
-        return remember(self.objective.network, len(self.symbols), self.shape, self.context, able)
+    def make_cache(self, protocol: type = DecodingCache) -> Any:
+        """An empty cache for the batch that implements `protocol`; see `cache_for`."""
+        return cache_for(self.objective.network, len(self.tokens), self.shape, self.context, protocol)
 
-    def add(self, logits: Float[Tensor, "b v"]) -> Int[Tensor, " b"]:
-        """Decide the next column from its logits: given where the prompt goes on, -1 where a row is over, else picked."""
-        i, rules = self.position, self.decoding.rules
+    def append(self, logits: Float[Tensor, "b v"]) -> Int[Tensor, " b"]:
+        """Decide the tokens of the next position from its logits.
+
+        Rows inside their prompt keep the prompt token, finished rows keep -1, and the others choose a token.
+        """
+        i, processors = self.position, self.decoding.processors
         self.position += 1
-        rows: Any = slice(None)
-        if i < self.longest or self.some_finished:  # else every row draws: the common case pays for no look at them
-            rows = ((self.symbols[:, i] < 0) & ~self.finished).nonzero()[:, 0]
+        rows: Any = slice(None)  # the common case: every row chooses a token
+        if i < self.longest_prompt or self.any_finished:
+            rows = ((self.tokens[:, i] < 0) & ~self.finished).nonzero()[:, 0]
             if not len(rows):
-                return self.symbols[:, i]
-        so_far, given = self.symbols[rows, : i + 1], self.given[rows]
-        picked = self.decoding.pick(bend(rules, logits[rows], so_far[:, :i], given), self.draws[rows, i])
-        self.symbols[rows, i] = so_far[:, i] = picked
-        if (ended := over(rules, self.objective, so_far, given)) is not None:
+                return self.tokens[:, i]
+        token_ids, prompt_length = self.tokens[rows, : i + 1], self.prompt_length[rows]
+        processed = process_logits(processors, logits[rows], token_ids[:, :i], prompt_length)
+        self.tokens[rows, i] = token_ids[:, i] = self.decoding.next_token(processed, self.uniforms[rows, i])
+        ended = finished_rows(processors, self.objective, token_ids, prompt_length)
+        if ended is not None:
             self.finished[rows] = ended
-            self.some_finished = bool(self.finished.any())
-        return self.symbols[:, i]
+            self.any_finished = bool(self.finished.any())
+        return self.tokens[:, i]
 
 
-def rules_of(
-    temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0, min_p: float = 0.0, repetition_penalty: float = 1.0,
-    presence_penalty: float = 0.0, frequency_penalty: float = 0.0, no_repeat_ngram_size: int = 0,
-    sequence_bias: tuple[tuple[int, float], ...] = (), suppress_tokens: tuple[int, ...] = (),
-) -> tuple[Rule, ...]:  # fmt: skip
-    """The rules that these numbers ask for, in the order of transformers' GenerationConfig and by its names; the defaults ask for none.
+def logits_processors(
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    min_p: float = 0.0,
+    repetition_penalty: float = 1.0,
+    presence_penalty: float = 0.0,
+    frequency_penalty: float = 0.0,
+    no_repeat_ngram_size: int = 0,
+    sequence_bias: tuple[tuple[int, float], ...] = (),
+    suppress_tokens: tuple[int, ...] = (),
+) -> tuple[LogitsProcessor, ...]:
+    """Create logits processors from options of transformers' GenerationConfig, in its order; by default none.
 
     Arguments:
-        temperature, top_k, top_p, min_p: of `Temperature`, `TopK` (0: all stay), `TopP`, `MinP`.
+        temperature, top_k, top_p, min_p: of `Temperature`, `TopK` (0: off), `TopP`, `MinP`.
         repetition_penalty, presence_penalty, frequency_penalty, no_repeat_ngram_size: of the penalties.
-        sequence_bias, suppress_tokens: of `LogitBias`, `Suppress`.
+        sequence_bias, suppress_tokens: of `LogitBias`, `SuppressTokens`.
     """
-    asked: list[tuple[bool, Any, Any]] = [
+    options: list[tuple[bool, Any, Any]] = [
         (bool(sequence_bias), LogitBias, sequence_bias),
         (repetition_penalty != 1, RepetitionPenalty, repetition_penalty),
         (presence_penalty != 0, PresencePenalty, presence_penalty),
         (frequency_penalty != 0, FrequencyPenalty, frequency_penalty),
         (no_repeat_ngram_size != 0, NoRepeatNgram, no_repeat_ngram_size),
-        (bool(suppress_tokens), Suppress, suppress_tokens),
+        (bool(suppress_tokens), SuppressTokens, suppress_tokens),
         (temperature != 1, Temperature, temperature),
         (top_k != 0, TopK, top_k),
         (top_p != 1, TopP, top_p),
         (min_p != 0, MinP, min_p),
     ]
-    return tuple(rule(value) for wanted, rule, value in asked if wanted)
+    return tuple(processor(value) for enabled, processor, value in options if enabled)
 
 
-def agreeing(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
-    """The rules.
+def check_consistent(processors: tuple[LogitsProcessor, ...]) -> tuple[LogitsProcessor, ...]:
+    """Return the processors unchanged.
 
     Raises:
-        ConfigError: for two of one kind, more new symbols at least than at most, or one that cuts the tail before another strikes symbols.
+        ConfigError: if there are two of one class, if a minimum number of new tokens exceeds the maximum, or
+            if a warper precedes a processor that can exclude tokens.
     """
-    kinds = {type(rule): rule for rule in rules}
-    if len(kinds) < len(rules):
-        twice = next(rule for i, rule in enumerate(rules) if type(rule) in map(type, rules[:i]))
-        raise ConfigError(f"{type(twice).__name__} is given twice: leave one out")
-    bending = [rule for rule in rules if not isinstance(rule, Ending)]
-    for first, second in itertools.pairwise(bending):
-        if first.sharpens and not second.sharpens:
-            raise ConfigError(f"{type(first).__name__} stands before {type(second).__name__}: put the rules that only sharpen last")
-    least, most = kinds.get(MinNew), kinds.get(MaxNew)
-    if isinstance(least, MinNew) and isinstance(most, MaxNew) and least.min_new_tokens > most.max_new_tokens:
-        raise ConfigError(f"min_new_tokens={least.min_new_tokens} is above max_new_tokens={most.max_new_tokens}: give fewer or more")
-    return rules
+    by_class = {type(processor): processor for processor in processors}
+    if len(by_class) < len(processors):
+        classes = [type(processor) for processor in processors]
+        duplicate = next(cls for i, cls in enumerate(classes) if cls in classes[:i])
+        raise ConfigError(f"{duplicate.__name__} is given twice: remove one")
+    modifying = [processor for processor in processors if not isinstance(processor, StoppingCriterion)]
+    for first, second in itertools.pairwise(modifying):
+        if first.is_warper and not second.is_warper:
+            raise ConfigError(
+                f"{type(first).__name__} comes before {type(second).__name__}: "
+                "put temperature, top-k, top-p and min-p last"
+            )
+    least, most = by_class.get(MinNewTokens), by_class.get(MaxNewTokens)
+    if (
+        isinstance(least, MinNewTokens)
+        and isinstance(most, MaxNewTokens)
+        and least.min_new_tokens > most.max_new_tokens
+    ):
+        raise ConfigError(
+            f"min_new_tokens={least.min_new_tokens} exceeds max_new_tokens={most.max_new_tokens}: "
+            "lower the minimum or raise the maximum"
+        )
+    return processors
 
 
-def unsharpened(rules: tuple[Rule, ...], who: str) -> tuple[Rule, ...]:
-    """The rules. Errors: ConfigError for one that only sharpens what `who` does not draw from."""
-    if idle := [rule for rule in rules if rule.sharpens]:
-        raise ConfigError(f"{who} draws nothing, so that {type(idle[0]).__name__} says nothing: leave it out, or sample by ancestral")
-    return rules
+def check_no_warpers(processors: tuple[LogitsProcessor, ...], decoding: str) -> tuple[LogitsProcessor, ...]:
+    """Return the processors. Errors: ConfigError for a warper, which has no effect without sampling."""
+    if warpers := [processor for processor in processors if processor.is_warper]:
+        name = type(warpers[0]).__name__
+        raise ConfigError(f"{decoding} does not sample, so {name} has no effect: remove it, or use Ancestral")
+    return processors
 
 
-def over(rules: Sequence[Rule], objective: Any, so_far: Int[Tensor, "b t"], given: Int[Tensor, " b"]) -> Bool[Tensor, " b"] | None:
-    """Rows that end with their newest symbol: it is the objective's `end`, or a rule says so. None: there is no such rule."""
+def finished_rows(
+    processors: Sequence[LogitsProcessor],
+    objective: Any,
+    token_ids: Int[Tensor, "b t"],
+    prompt_length: Int[Tensor, " b"],
+) -> Bool[Tensor, " b"] | None:
+    """Mask of the rows that end with their last token, by the objective's `end` or a stopping criterion.
+
+    None if there is neither an end token nor a stopping criterion.
+    """
     end = getattr(objective, "end", None)
-    found = [rule.over(so_far, given) for rule in rules if type(rule).over is not Rule.over]
+    masks = [
+        processor.finished(token_ids, prompt_length)
+        for processor in processors
+        if type(processor).finished is not LogitsProcessor.finished
+    ]
     if end is not None:
-        found.append(so_far[:, -1] == end)
-    return torch.stack(found).any(0) if found else None
+        masks.append(token_ids[:, -1] == end)
+    return torch.stack(masks).any(0) if masks else None

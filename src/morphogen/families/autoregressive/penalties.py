@@ -1,13 +1,16 @@
-r"""Penalties: rules against saying the same again.
+r"""Penalties against repetition, as logits processors.
 
-    repetition   l_k / theta if l_k > 0, else l_k theta, for every k that stands already       (Keskar et al. 2019, section 4.1)
-    presence     l_k - alpha [c_k > 0]          frequency   l_k - beta c_k                     c_k: how often k was drawn
-    no n-gram    l_k = -inf if k would complete n symbols that stand already                   (Paulus et al. 2018, section 2.5)
+    repetition   l_k / theta if l_k > 0, else l_k theta, for every k in the sequence
+    presence     l_k - alpha [c_k > 0]
+    frequency    l_k - beta c_k
+    no n-gram    l_k = -inf if k would complete an n-gram that is already in the sequence
 
-The first and the last count the prompt, as transformers does; presence and frequency count what was drawn, as the chat services do.
+c_k is the number of times that k was generated. The first and the last penalty count the prompt, as in
+transformers; presence and frequency count generated tokens only, as in chat APIs.
 
-References: CTRL: a conditional transformer language model for controllable generation, Keskar, McCann, Varshney, Xiong & Socher, 2019;
-A deep reinforced model for abstractive summarization, Paulus, Xiong & Socher, 2018.
+References: CTRL: a conditional transformer language model for controllable generation, Keskar, McCann,
+Varshney, Xiong & Socher, 2019 (section 4.1); A deep reinforced model for abstractive summarization, Paulus,
+Xiong & Socher, 2018 (section 2.5).
 """
 
 __all__ = ["FrequencyPenalty", "NoRepeatNgram", "PresencePenalty", "RepetitionPenalty"]
@@ -17,58 +20,68 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from morphogen.component import ConfigError
-from morphogen.families.autoregressive.rules import Rule
+from morphogen.families.autoregressive.processors import LogitsProcessor
 
 
-class RepetitionPenalty(Rule):
-    """What stands already becomes less likely, by a factor on its logit.
+class RepetitionPenalty(LogitsProcessor):
+    """Multiplicative penalty on the logits of all tokens in the sequence, prompt included.
 
     Arguments:
-        repetition_penalty: theta > 0; 1 is off, below 1 rewards repetition.
+        repetition_penalty: theta > 0; 1 has no effect, values below 1 reward repetition.
     """
 
     def __init__(self, repetition_penalty: float):
         self.repetition_penalty = repetition_penalty
         if not 0 < repetition_penalty < torch.inf:
-            raise ConfigError(f"{repetition_penalty=}: give a number above 0; 1 is off")
+            raise ConfigError(f"{repetition_penalty=}: must be above 0; 1 has no effect")
 
-    def __call__(self, logits: Float[Tensor, "b v"], so_far: Int[Tensor, "b t"], given: Int[Tensor, " b"]) -> Float[Tensor, "b v"]:
-        penalised = torch.where(logits < 0, logits * self.repetition_penalty, logits / self.repetition_penalty)
-        return torch.where(_counts(so_far, logits) > 0, penalised, logits)
+    def __call__(
+        self, logits: Float[Tensor, "b v"], token_ids: Int[Tensor, "b t"], prompt_length: Int[Tensor, " b"]
+    ) -> Float[Tensor, "b v"]:
+        penalised = torch.where(
+            logits < 0, logits * self.repetition_penalty, logits / self.repetition_penalty
+        )
+        return torch.where(_counts(token_ids, logits) > 0, penalised, logits)
 
 
-class PresencePenalty(Rule):
-    """What was drawn before loses alpha of its logit, once.
+class PresencePenalty(LogitsProcessor):
+    """Subtract alpha from the logit of every token that was generated at least once.
 
     Arguments:
-        presence_penalty: alpha; 0 is off.
+        presence_penalty: alpha; 0 has no effect.
     """
 
     def __init__(self, presence_penalty: float):
-        _finite("presence_penalty", presence_penalty)
+        _check_finite("presence_penalty", presence_penalty)
         self.presence_penalty = presence_penalty
 
-    def __call__(self, logits: Float[Tensor, "b v"], so_far: Int[Tensor, "b t"], given: Int[Tensor, " b"]) -> Float[Tensor, "b v"]:
-        return logits - self.presence_penalty * (_counts(_drawn(so_far, given), logits) > 0)
+    def __call__(
+        self, logits: Float[Tensor, "b v"], token_ids: Int[Tensor, "b t"], prompt_length: Int[Tensor, " b"]
+    ) -> Float[Tensor, "b v"]:
+        counts = _counts(_without_prompt(token_ids, prompt_length), logits)
+        return logits - self.presence_penalty * (counts > 0)
 
 
-class FrequencyPenalty(Rule):
-    """What was drawn before loses beta of its logit for every time.
+class FrequencyPenalty(LogitsProcessor):
+    """Subtract beta from the logit of a token for every time that it was generated.
 
     Arguments:
-        frequency_penalty: beta; 0 is off.
+        frequency_penalty: beta; 0 has no effect.
     """
 
     def __init__(self, frequency_penalty: float):
-        _finite("frequency_penalty", frequency_penalty)
+        _check_finite("frequency_penalty", frequency_penalty)
         self.frequency_penalty = frequency_penalty
 
-    def __call__(self, logits: Float[Tensor, "b v"], so_far: Int[Tensor, "b t"], given: Int[Tensor, " b"]) -> Float[Tensor, "b v"]:
-        return logits - self.frequency_penalty * _counts(_drawn(so_far, given), logits)
+    def __call__(
+        self, logits: Float[Tensor, "b v"], token_ids: Int[Tensor, "b t"], prompt_length: Int[Tensor, " b"]
+    ) -> Float[Tensor, "b v"]:
+        counts = _counts(_without_prompt(token_ids, prompt_length), logits)
+        return logits - self.frequency_penalty * counts
 
 
-class NoRepeatNgram(Rule):
-    """No n symbols in a row stand twice.
+class NoRepeatNgram(LogitsProcessor):
+    """Exclude tokens that would repeat an n-gram of the sequence, prompt included.
 
     Arguments:
         no_repeat_ngram_size: n >= 1.
@@ -77,28 +90,32 @@ class NoRepeatNgram(Rule):
     def __init__(self, no_repeat_ngram_size: int):
         self.no_repeat_ngram_size = no_repeat_ngram_size
         if no_repeat_ngram_size < 1:
-            raise ConfigError(f"{no_repeat_ngram_size=}: give a number of 1 or more")
+            raise ConfigError(f"{no_repeat_ngram_size=}: must be 1 or more")
 
-    def __call__(self, logits: Float[Tensor, "b v"], so_far: Int[Tensor, "b t"], given: Int[Tensor, " b"]) -> Float[Tensor, "b v"]:
-        n, length = self.no_repeat_ngram_size, so_far.shape[1]
+    def __call__(
+        self, logits: Float[Tensor, "b v"], token_ids: Int[Tensor, "b t"], prompt_length: Int[Tensor, " b"]
+    ) -> Float[Tensor, "b v"]:
+        n, length = self.no_repeat_ngram_size, token_ids.shape[1]
         if length < n:
             return logits
-        grams, last = so_far.unfold(1, n, 1), so_far[:, length - n + 1 :]
-        begun = (grams[..., :-1] == last[:, None]).all(-1)
-        return logits.masked_fill(_counts(grams[..., -1].masked_fill(~begun, -1), logits) > 0, -torch.inf)
+        ngrams, suffix = token_ids.unfold(1, n, 1), token_ids[:, length - n + 1 :]
+        matches = (ngrams[..., :-1] == suffix[:, None]).all(-1)
+        repeated = ngrams[..., -1].masked_fill(~matches, -1)
+        return logits.masked_fill(_counts(repeated, logits) > 0, -torch.inf)
 
 
-def _drawn(so_far: Tensor, given: Tensor) -> Tensor:
-    """The symbols without the prompt's."""
-    return so_far.masked_fill(torch.arange(so_far.shape[1], device=so_far.device) < given[:, None], -1)
+def _without_prompt(token_ids: Tensor, prompt_length: Tensor) -> Tensor:
+    """The token ids, with those of the prompt replaced by -1."""
+    position = torch.arange(token_ids.shape[1], device=token_ids.device)
+    return token_ids.masked_fill(position < prompt_length[:, None], -1)
 
 
-def _counts(symbols: Tensor, logits: Tensor) -> Tensor:
-    """How often each of the V symbols stands in a row, [B, V]; -1 is none."""
+def _counts(tokens: Tensor, logits: Tensor) -> Tensor:
+    """Number of occurrences of each of the V tokens per row, [B, V]; -1 is not counted."""
     counts = torch.zeros_like(logits)
-    return counts.scatter_add(1, symbols.clamp_min(0), (symbols >= 0).to(logits.dtype))
+    return counts.scatter_add(1, tokens.clamp_min(0), (tokens >= 0).to(logits.dtype))
 
 
-def _finite(name: str, value: float) -> None:
+def _check_finite(name: str, value: float) -> None:
     if not -torch.inf < value < torch.inf:
-        raise ConfigError(f"{name}={value}: give a number; 0 is off")
+        raise ConfigError(f"{name}={value}: must be finite; 0 has no effect")

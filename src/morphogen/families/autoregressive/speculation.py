@@ -1,12 +1,12 @@
-r"""Prompt-lookup speculation: a text that repeats itself is guessed from itself, and several guesses are read in one pass.
+r"""Prompt-lookup decoding: speculative decoding with draft tokens copied from the sequence itself.
 
-Where the last n symbols stood before, what followed them there is a guess of what follows now. One pass of the network over k guesses
-gives the law of each of those places; guesses are kept as long as the decoder would have picked the same, for the first wrong one it
-has the right symbol already, and the memory forgets the rest. As a draw is keyed by its position, this is exact for drawing as well as
-for greedy decoding: the same symbols, in fewer passes.
+If the last n tokens occurred before, the tokens that followed them are the draft. One forward pass scores k
+draft tokens. The draft is accepted up to the first token that differs from the decoder's choice; the
+decoder's own token replaces that one, and the rest is removed from the cache. Random draws are keyed by
+position, so the result is exact for sampling and for greedy decoding: the same tokens, in fewer passes.
 
-References: Prompt lookup decoding, Saxena, 2023; Fast inference from transformers via speculative decoding, Leviathan, Kalman & Matias,
-2023 (of which keyed draws are the coupled case).
+References: Prompt lookup decoding, Saxena, 2023; Fast inference from transformers via speculative decoding,
+Leviathan, Kalman & Matias, 2023 (keyed draws are the coupled case of its acceptance rule).
 """
 
 __all__ = ["PromptLookup"]
@@ -19,63 +19,77 @@ from jaxtyping import Int
 from torch import Tensor
 
 from morphogen.component import ConfigError
-from morphogen.contract import Rewinds
-from morphogen.families.autoregressive.cache import read
-from morphogen.families.autoregressive.decoding import Decoding, Writing
+from morphogen.contract import Truncates
+from morphogen.families.autoregressive.cache import prefill
+from morphogen.families.autoregressive.decoding import Decoding, DecodingState
 
 
 class PromptLookup(Decoding):
-    """`decoding`, with guesses looked up in the text so far (Saxena 2023). In a batch all rows go on by the shortest guess that held.
+    """Prompt-lookup decoding (Saxena 2023): the output of `decoding`, in fewer forward passes.
+
+    All rows of a batch advance together, by the shortest accepted draft.
 
     Arguments:
-        decoding: `Greedy`, `Ancestral`; what is written is what it writes.
-        n: symbols that must have stood before, at most; fewer are tried down to one.
-        k: guesses at a time.
+        decoding: the decoding method, `Greedy` or `Ancestral`.
+        max_ngram_size: maximum length of the n-gram that is looked up; shorter ones are tried if it has no
+            match.
+        num_draft_tokens: maximum number of draft tokens per pass.
 
-    Raises ConfigError for numbers below 1.
+    Raises:
+        ConfigError: if n or k is below 1.
     """
 
-    def __init__(self, decoding: Decoding, n: int = 3, k: int = 10):
-        super().__init__(decoding.rules)
-        self.decoding, self.n, self.k = decoding, n, k
-        if n < 1 or k < 1:
-            raise ConfigError(f"PromptLookup({n=}, {k=}): give numbers of 1 or more")
+    def __init__(self, decoding: Decoding, max_ngram_size: int = 3, num_draft_tokens: int = 10):
+        super().__init__(decoding.processors)
+        self.decoding, self.max_ngram_size, self.num_draft_tokens = decoding, max_ngram_size, num_draft_tokens
+        if max_ngram_size < 1 or num_draft_tokens < 1:
+            raise ConfigError(
+                f"PromptLookup({max_ngram_size=}, {num_draft_tokens=}): n and k must be 1 or more"
+            )
 
-    def pick(self, logits: Any, u: Any) -> Int[Tensor, " b"]:
-        return self.decoding.pick(logits, u)
+    def next_token(self, logits: Any, u: Any) -> Int[Tensor, " b"]:
+        return self.decoding.next_token(logits, u)
 
-    def write(self, writing: Writing) -> Iterator[Int[Tensor, " b"]]:
-        if writing.done:
+    def generate(self, state: DecodingState) -> Iterator[Int[Tensor, " b"]]:
+        if state.done:
             return
-        memory = writing.memory(Rewinds)
-        yield writing.add(read(memory, writing.read))
-        while not writing.done:
-            guess = self.guess(writing.symbols[:, : writing.position])[:, : writing.symbols.shape[1] - writing.position - 1]
-            length = memory.length
-            logits = memory.read(torch.cat([writing.last[:, None], guess.clamp_min(0)], 1))
-            for j in range(guess.shape[1] + 1):
-                column = writing.add(logits[:, j])
+        cache = state.make_cache(Truncates)
+        yield state.append(prefill(cache, state.input_ids))
+        while not state.done:
+            room = state.tokens.shape[1] - state.position - 1
+            draft = self.draft(state.tokens[:, : state.position])[:, :room]
+            length = cache.length
+            logits = cache.prefill(torch.cat([state.last_tokens[:, None], draft.clamp_min(0)], 1))
+            for j in range(draft.shape[1] + 1):
+                column = state.append(logits[:, j])
                 yield column
-                if writing.done:
+                if state.done:
                     return
-                if j == guess.shape[1] or not bool(((column == guess[:, j]) | (column < 0)).all()):
-                    memory.rewind(length + j + 1)
+                if j == draft.shape[1] or not bool(((column == draft[:, j]) | (column < 0)).all()):
+                    cache.truncate(length + j + 1)
                     break
 
-    def guess(self, so_far: Int[Tensor, "b t"]) -> Int[Tensor, "b k"]:
-        """What followed the last symbols when they stood before, the latest time; -1 where they never did. k columns at most."""
-        found = torch.full((len(so_far), self.k), -1, device=so_far.device)
-        for row, symbols in enumerate(so_far.tolist()):
-            follows = _follows(symbols, self.n)[: self.k] if symbols[-1] >= 0 else []
-            found[row, : len(follows)] = torch.tensor(follows, dtype=torch.int64, device=so_far.device)
-        return found[:, : int((found >= 0).any(0).sum())]
+    def draft(self, token_ids: Int[Tensor, "b t"]) -> Int[Tensor, "b k"]:
+        """Draft tokens: the continuation of the latest earlier occurrence of the last tokens.
+
+        At most k columns; -1 in rows without a match.
+        """
+        draft = torch.full((len(token_ids), self.num_draft_tokens), -1, device=token_ids.device)
+        for row, tokens in enumerate(token_ids.tolist()):
+            continuation = (
+                _continuation(tokens, self.max_ngram_size)[: self.num_draft_tokens] if tokens[-1] >= 0 else []
+            )
+            draft[row, : len(continuation)] = torch.tensor(
+                continuation, dtype=torch.int64, device=token_ids.device
+            )
+        return draft[:, : int((draft >= 0).any(0).sum())]
 
 
-def _follows(symbols: list[int], n: int) -> list[int]:
-    """What stands behind the latest earlier place of the longest ending of at most n symbols."""
-    for size in range(min(n, len(symbols) - 1), 0, -1):
-        last = symbols[-size:]
-        for start in range(len(symbols) - size - 1, -1, -1):
-            if symbols[start : start + size] == last:
-                return symbols[start + size :]
+def _continuation(tokens: list[int], max_ngram_size: int) -> list[int]:
+    """The tokens after the latest earlier occurrence of the longest suffix of at most n tokens."""
+    for size in range(min(max_ngram_size, len(tokens) - 1), 0, -1):
+        suffix = tokens[-size:]
+        for start in range(len(tokens) - size - 1, -1, -1):
+            if tokens[start : start + size] == suffix:
+                return tokens[start + size :]
     return []

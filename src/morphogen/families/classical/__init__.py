@@ -1,4 +1,4 @@
-"""Laws fitted in closed form or by expectation-maximisation: no network, no gradient."""
+"""Classical models, fitted in closed form or by expectation-maximization: no network, no gradient."""
 
 __all__ = ["KneserNey", "Mixture", "NGram"]
 

@@ -1,17 +1,18 @@
-r"""How symbols turn into noise: each is kept with a share that falls from 1 to 0, or drawn from a law of noise pi.
+r"""Forward processes of discrete diffusion: a token is kept, or resampled from a noise distribution pi.
 
-    q(x_t | x_0) = a_t [x_t = x_0] + (1 - a_t) pi(x_t),      q(x_t | x_s) = r [x_t = x_s] + (1 - r) pi(x_t),   r = a_t / a_s
+    q(x_t | x_0) = a_t [x_t = x_0] + (1 - a_t) pi(x_t)
+    q(x_t | x_s) = r [x_t = x_s] + (1 - r) pi(x_t),     r = a_t / a_s
 
-    Uniform     pi = 1 / V                                a_t a squared cosine               Hoogeboom et al. 2021
-    Absorbing   pi = 1 for a symbol more, the mask        a_t = 1 - t / T                    Austin et al. 2021
+    UniformNoise      pi = 1 / V                        a_t a squared cosine      Hoogeboom et al. 2021
+    AbsorbingNoise    pi = 1 for an extra mask token    a_t = 1 - t / T           Austin et al. 2021
 
-(Structured denoising diffusion models in discrete state-spaces, Austin et al. 2021.) Both are of this one form, in which a step back is
-a product of two vectors and needs no matrix:
+(Structured denoising diffusion models in discrete state-spaces, Austin et al. 2021.) The posterior is then an
+elementwise product of two vectors, without transition matrices:
 
     q(x_s | x_t, x_0)  ~  q(x_t | x_s) q(x_s | x_0)
 """
 
-__all__ = ["Absorbing", "Corruption", "Uniform"]
+__all__ = ["AbsorbingNoise", "Corruption", "UniformNoise"]
 
 import math
 from abc import ABC
@@ -26,67 +27,77 @@ from morphogen.numerics.randomness import Rng
 
 
 class Corruption(Component, nn.Module, ABC):
-    """A chain of T steps from symbols to noise.
+    """Base class of discrete forward processes: a chain of T steps from tokens to noise.
 
     Arguments:
-        kept: a_t for t = 0 .. T, falling from 1, fp64 [T + 1].
-        noise: pi, over all values that x_t may take, at least as many as there are symbols, [S].
+        keep_probability: a_t for t = 0 .. T, decreasing from 1, fp64 [T + 1].
+        noise: pi over the S >= V values of x_t, fp64 [S].
     """
 
     vocabulary: int
     steps: int
-    kept: Float[Tensor, " t"]
+    keep_probability: Float[Tensor, " t"]
     noise: Float[Tensor, " s"]
 
-    def __init__(self, kept: Float[Tensor, " t"], noise: Float[Tensor, " s"]):
+    def __init__(self, keep_probability: Float[Tensor, " t"], noise: Float[Tensor, " s"]):
         super().__init__()
-        self.register_buffer("kept", kept, persistent=False)
+        self.register_buffer("keep_probability", keep_probability, persistent=False)
         self.register_buffer("noise", noise, persistent=False)
 
     def corrupt(self, x_0: Int[Tensor, "b n"], t: Int[Tensor, " b"], rng: Rng) -> Int[Tensor, "b n"]:
-        """x_t ~ q(x_t | x_0)."""
-        keep = rng.fork("keep").uniform(x_0.shape[1]).double() < self.kept[t][:, None]
-        return torch.where(keep, x_0, self.draw(x_0.shape[1], rng))
+        """Sample x_t ~ q(x_t | x_0)."""
+        keep = rng.fork("keep").uniform(x_0.shape[1]).double() < self.keep_probability[t][:, None]
+        return torch.where(keep, x_0, self.sample_noise(x_0.shape[1], rng))
 
-    def draw(self, places: int, rng: Rng) -> Int[Tensor, "b n"]:
-        """Noise: [B, places]."""
+    def sample_noise(self, length: int, rng: Rng) -> Int[Tensor, "b n"]:
+        """Sample [B, length] tokens from pi."""
         edges = self.noise.cumsum(0)
-        u = rng.fork("noise").uniform(places).double()
+        u = rng.fork("noise").uniform(length).double()
         return torch.searchsorted(edges / edges[-1], u.to(edges.device), right=True).clamp_max(len(edges) - 1)
 
-    def back(
+    def posterior(
         self, x_t: Int[Tensor, "b n"], x_0: Float[Tensor, "b n v"], t: Int[Tensor, " b"], s: Int[Tensor, " b"]
     ) -> Float[Tensor, "b n s"]:
-        """The law of x_s given x_t, for s < t, where p(x_0 | x_t) is `x_0` (one-hot: x_0 is known).
+        """Return p(x_s | x_t) for s < t, where `x_0` is p(x_0 | x_t) (one-hot if x_0 is known).
 
             sum_k q(x_s | x_t, x_0 = k) p(k)  ~  q(x_t | x_s) sum_k q(x_s | k) p(k) / q(x_t | k)
 
-        Austin et al. (2021, eq. 4) leave the division out; their network then says p(k) / q(x_t | k), not p(k). With a mask it is the same.
+        Austin et al. (2021, eq. 4) omit the division, so that their network predicts p(k) / q(x_t | k), not
+        p(k). With absorbing noise the two agree.
         """
-        kept_s, kept_t, ratio = (c.to(x_0.dtype)[:, None, None] for c in (self.kept[s], self.kept[t], self.kept[t] / self.kept[s]))
-        pi = self.noise.to(x_0.dtype)
-        same = torch.zeros(*x_t.shape, len(pi), dtype=x_0.dtype, device=x_0.device).scatter_(-1, x_t[..., None], 1.0)
-        chance = pi[x_t][..., None]  # that noise gives x_t
-        seen = (kept_t * same + (1 - kept_t) * chance)[..., : x_0.shape[-1]]  # q(x_t | k)
-        weight = torch.where(seen > 0, x_0 / seen.clamp_min(1e-30), 0.0)
-        before = kept_s * F.pad(weight, (0, len(pi) - x_0.shape[-1])) + (1 - kept_s) * pi * weight.sum(-1, keepdim=True)
-        law = before * (ratio * same + (1 - ratio) * chance)
-        return law / law.sum(-1, keepdim=True)
+        pi, dtype = self.noise.to(x_0.dtype), x_0.dtype
+        a_s, a_t = self.keep_probability[s], self.keep_probability[t]
+        a_s, a_t, ratio = (a.to(dtype)[:, None, None] for a in (a_s, a_t, a_t / a_s))
+        one_hot = torch.zeros(*x_t.shape, len(pi), dtype=dtype, device=x_0.device)
+        one_hot.scatter_(-1, x_t[..., None], 1.0)
+        pi_x_t = pi[x_t][..., None]
+        q_x_t = (a_t * one_hot + (1 - a_t) * pi_x_t)[..., : x_0.shape[-1]]  # q(x_t | k)
+        weight = torch.where(q_x_t > 0, x_0 / q_x_t.clamp_min(1e-30), 0.0)  # p(k) / q(x_t | k)
+        padded = F.pad(weight, (0, len(pi) - x_0.shape[-1]))
+        predicted = a_s * padded + (1 - a_s) * pi * weight.sum(-1, keepdim=True)
+        unnormalized = predicted * (ratio * one_hot + (1 - ratio) * pi_x_t)
+        return unnormalized / unnormalized.sum(-1, keepdim=True)
 
     def prior_kl(self, count: Float[Tensor, " b"]) -> Float[Tensor, " b"]:
-        """KL(q(x_T | x_0) || pi) of rows of so many symbols: the same for every symbol that pi has, infinite for one that it has not."""
-        left, share = self.kept[-1], self.noise[0]
-        if left == 0:
+        """Return KL(q(x_T | x_0) || pi) of rows of `count` tokens.
+
+        It is 0 if a_T = 0. Otherwise it is the same for every token with pi > 0, and infinite for tokens
+        with pi = 0.
+        """
+        a_T, pi_0 = self.keep_probability[-1], self.noise[0]
+        if a_T == 0:
             return count * 0.0
-        p = left + (1 - left) * share
-        each = p * (p / share).log() + (1 - p) * (1 - left).log()
-        return count * each.to(torch.get_default_dtype())
+        p = a_T + (1 - a_T) * pi_0
+        kl = p * (p / pi_0).log() + (1 - p) * (1 - a_T).log()
+        return count * kl.to(torch.get_default_dtype())
 
 
-class Uniform(Corruption):
-    r"""A symbol is replaced by any (Argmax flows and multinomial diffusion, Hoogeboom, Nielsen, Jaini, Forre & Welling 2021).
+class UniformNoise(Corruption):
+    r"""Uniform noise: a token is replaced by one drawn uniformly from the vocabulary.
 
         a_t = f(t) / f(0),   f(t) = cos^2((t / T + 0.008) / 1.008 pi / 2)        (Nichol & Dhariwal 2021)
+
+    Argmax flows and multinomial diffusion, Hoogeboom, Nielsen, Jaini, Forre & Welling, 2021.
 
     Arguments:
         vocabulary: V.
@@ -100,8 +111,10 @@ class Uniform(Corruption):
         self.vocabulary, self.steps = vocabulary, steps
 
 
-class Absorbing(Corruption):
-    r"""A symbol is replaced by a mask, id V, and stays masked: a_t = 1 - t / T (Austin et al. 2021, section 3.1, beta_t = 1 / (T - t + 1)).
+class AbsorbingNoise(Corruption):
+    r"""Absorbing noise: a token is replaced by a mask token with id V, which is never left; a_t = 1 - t / T.
+
+    Austin et al., 2021, section 3.1, beta_t = 1 / (T - t + 1).
 
     Arguments:
         vocabulary: V.

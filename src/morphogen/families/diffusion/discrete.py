@@ -1,25 +1,30 @@
-r"""Diffusion of symbols: corrupted by T known steps, and a network says what they were.
+r"""D3PM: discrete diffusion of tokens, corrupted in T steps, with a network that predicts x_0.
 
     log p(x_0) >= - sum_{t=1}^{T} KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)) - KL(q(x_T | x_0) || pi)
 
     p(x_{t-1} | x_t) = sum_{x_0} q(x_{t-1} | x_t, x_0) softmax(network(x_t, t))(x_0)
 
-(Structured denoising diffusion models in discrete state-spaces, Austin, Johnson, Ho, Tarlow & van den Berg 2021.) The term of
-t = 1 is -log p(x_0 | x_1). All is exact but the choice of t and of x_t, so the bound is a mass, as text asks for.
+(Structured denoising diffusion models in discrete state-spaces, Austin, Johnson, Ho, Tarlow & van den Berg
+2021.) The term of t = 1 is -log p(x_0 | x_1). All KLs are exact; only t and x_t are sampled. The bound is a
+probability mass, as for any discrete data.
 
-A network that knows the data, here always "1", costs nothing; one that knows nothing costs ln V a symbol, every one of which is masked
-once on the way and must be guessed then:
+For data that are always token 1, a network that predicts token 1 has a bound of 0. A network with uniform
+predictions has -ln V per token, because every token is masked once in the chain and must be predicted:
 
-    >>> from morphogen.families.diffusion.corruptions import Absorbing
-    >>> class Says(nn.Module):
-    ...     def __init__(self, sure): super().__init__(); self.sure = sure
-    ...     def forward(self, x_t, t, context): return self.sure * (torch.arange(4) == 1).float().expand(*x_t.shape, 4)
+    >>> from morphogen.families.diffusion.corruptions import AbsorbingNoise
+    >>> class Constant(nn.Module):
+    ...     def __init__(self, logit): super().__init__(); self.logit = logit
+    ...     def forward(self, x_t, t, context):
+    ...         return self.logit * (torch.arange(4) == 1).float().expand(*x_t.shape, 4)
     >>> x = Encoded(torch.ones(2, 5, dtype=torch.int64), torch.zeros(2), torch.full((2,), 5.0))
-    >>> [D3PM(Says(sure), Absorbing(4, 10)).log_prob(x, None, Rng(0, 2)).nats.mean().item() > -1e-3 for sure in (0.0, 50.0)]
+    >>> def bound(logit):
+    ...     objective = D3PM(Constant(logit), AbsorbingNoise(4, 10))
+    ...     return objective.log_prob(x, None, Rng(0, 2)).nats.mean().item()
+    >>> [bound(logit) > -1e-3 for logit in (0.0, 50.0)]
     [False, True]
 """
 
-__all__ = ["D3PM", "Denoising"]
+__all__ = ["D3PM", "D3PMSampler"]
 
 from itertools import pairwise
 from typing import Any
@@ -37,97 +42,124 @@ from morphogen.numerics.randomness import Rng, invert_cdf
 
 
 class D3PM(Objective):
-    r"""Discrete diffusion whose network says x_0 (Austin et al. 2021).
+    r"""Discrete denoising diffusion with x_0-parameterization.
 
-        loss = T KL_t + auxiliary * -log softmax(network(x_t, t))(x_0),   t ~ U{1 .. T},   a symbol
+        loss = T KL_t + auxiliary_weight * -log softmax(network(x_t, t))(x_0),   t ~ U{1 .. T},   per token
+
+    Austin et al., 2021.
 
     Arguments:
         network: (x_t int64 [B, N], t / T [B], context) -> logits of x_0 [B, N, V].
-        corruption: of the symbols.
-        auxiliary: weight of the second term (0.01 for text in the paper, 0.001 for pictures).
-        bound_steps: calls of the network a row's bound may take, at least 2 (`likelihood.strata`).
+        corruption: the forward process.
+        auxiliary_weight: weight of the second term (0.01 for text in the paper, 0.001 for images).
+        bound_steps: most network calls of `log_prob`, at least 2 (`likelihood.strata`).
     """
 
-    def __init__(self, network: nn.Module, corruption: Corruption, auxiliary: float = 0.01, bound_steps: int = 1000):
+    def __init__(
+        self,
+        network: nn.Module,
+        corruption: Corruption,
+        auxiliary_weight: float = 0.01,
+        bound_steps: int = 1000,
+    ):
         super().__init__()
         if bound_steps < 2:
-            raise ValueError(f"D3PM: bound_steps is {bound_steps}; its error cannot be told from fewer than 2 calls")
-        self.network, self.corruption, self.auxiliary, self.bound_steps = network, corruption, auxiliary, bound_steps
+            raise ValueError(f"D3PM: bound_steps must be at least 2 for a standard error, got {bound_steps}")
+        self.network, self.corruption = network, corruption
+        self.auxiliary_weight, self.bound_steps = auxiliary_weight, bound_steps
 
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
-        x_0, seen = _places(x.x)
+        x_0, mask = _tokens_and_mask(x.x)
         t = 1 + rng.fork("t").integers(self.corruption.steps)
         logits, kl = self._step_kl(x_0, t, context, rng.fork("corrupt"))
-        said = F.cross_entropy(logits.transpose(1, 2), x_0, reduction="none")
-        count = seen.sum(1)
-        bound, cross = (((part * seen).sum(1) / count.clamp_min(1)) for part in (self.corruption.steps * kl, said))
-        return Losses({"bound": bound, "auxiliary": self.auxiliary * cross}, weight=count.to(bound.dtype))
+        cross_entropy = F.cross_entropy(logits.transpose(1, 2), x_0, reduction="none")
+        count = mask.sum(1)
+        bound = (self.corruption.steps * kl * mask).sum(1) / count.clamp_min(1)
+        auxiliary = (cross_entropy * mask).sum(1) / count.clamp_min(1)
+        return Losses(
+            {"bound": bound, "auxiliary": self.auxiliary_weight * auxiliary}, weight=count.to(bound.dtype)
+        )
 
     def log_prob(self, x: Encoded, context: Context | None, rng: Rng) -> Likelihood:
-        """The bound, from one x_t of each step, or of each stratum of them; `stderr` tells both parts."""
-        x_0, seen = _places(x.x)
-        found = []
-        for start, size in strata(1, self.corruption.steps, self.bound_steps):
-            here = rng.fork("step", start)
-            _, kl = self._step_kl(x_0, start + here.fork("t").integers(size), context, here.fork("corrupt"))
-            found.append(size * (kl * seen).sum(1))
-        steps = torch.stack(found)
-        nats = -steps.sum(0) - self.corruption.prior_kl(seen.sum(1)).to(steps.dtype)
-        return Likelihood(nats, x.dims, "lower_bound", "mass", variance_of_sum(steps).sqrt().detach())
+        """Return the evidence lower bound, from one x_t per step or per stratum of steps.
 
-    def sampler(self) -> Sampler:
-        return Denoising()
+        `stderr` covers the sampling of both x_t and t.
+        """
+        x_0, mask = _tokens_and_mask(x.x)
+        terms = []
+        for start, size in strata(1, self.corruption.steps, self.bound_steps):
+            step_rng = rng.fork("step", start)
+            t = start + step_rng.fork("t").integers(size)
+            _, kl = self._step_kl(x_0, t, context, step_rng.fork("corrupt"))
+            terms.append(size * (kl * mask).sum(1))
+        step_kl = torch.stack(terms)
+        nats = -step_kl.sum(0) - self.corruption.prior_kl(mask.sum(1)).to(step_kl.dtype)
+        stderr = variance_of_sum(step_kl).sqrt().detach()
+        return Likelihood(nats, x.dims, "lower_bound", "mass", stderr)
+
+    def default_sampler(self) -> Sampler:
+        return D3PMSampler()
 
     def _step_kl(self, x_0: Tensor, t: Tensor, context: Context | None, rng: Rng) -> tuple[Tensor, Tensor]:
-        """What the network says of an x_t, and KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)) at each place."""
+        """Logits of x_0 at a sampled x_t, and KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)) per token."""
         x_t = self.corruption.corrupt(x_0, t, rng)
         logits = self.network(x_t, t / self.corruption.steps, context).float()
-        truth = F.one_hot(x_0, self.corruption.vocabulary).to(logits.dtype)
-        q, p = (self.corruption.back(x_t, law, t, t - 1) for law in (truth, _law(logits)))
+        one_hot = F.one_hot(x_0, self.corruption.vocabulary).to(logits.dtype)
+        q = self.corruption.posterior(x_t, one_hot, t, t - 1)
+        p = self.corruption.posterior(x_t, _probabilities(logits), t, t - 1)
         return logits, (torch.xlogy(q, q) - q * p.clamp_min(1e-30).log()).sum(-1)
 
 
-class Denoising(Sampler):
-    """The chain back, symbol by symbol given the whole (Austin et al. 2021): x_s ~ p(x_s | x_t), all places at once.
+class D3PMSampler(Sampler):
+    """Ancestral sampling of the reverse chain: x_s ~ p(x_s | x_t), all tokens in parallel.
+
+    Austin et al., 2021.
 
     Arguments:
-        steps: calls of the network, in 1 .. T, evenly spaced; None: all T.
+        steps: number of network calls, evenly spaced in 1 .. T; None: all T.
     """
 
     def __init__(self, steps: int | None = None):
         self.steps = steps
 
-    def __call__(self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng) -> Int[Tensor, "b ..."]:
+    def __call__(
+        self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng
+    ) -> Int[Tensor, "b ..."]:
         if not hasattr(objective, "corruption"):
-            raise Unsupported(f"{type(objective).__name__} corrupts no symbols; sample it by its own sampler, not Denoising")
-        corruption, places = objective.corruption, torch.Size(shape).numel()
-        x = corruption.draw(places, rng.fork("start"))
-        for i, (time, following) in enumerate(pairwise(self.grid(corruption.steps))):
-            t, s = (torch.full((len(x),), at, device=x.device) for at in (time, following))
-            law = corruption.back(x, _law(objective.network(x, t / corruption.steps, context)), t, s)
-            law = law if following else law[..., : corruption.vocabulary]
-            u = rng.fork("step", i).uniform(places)
-            x = invert_cdf(law.flatten(0, 1).log(), u.flatten()).reshape(x.shape)
+            raise Unsupported(
+                f"D3PMSampler samples discrete diffusion models, not {type(objective).__name__}; "
+                "use the model's default sampler"
+            )
+        corruption, length = objective.corruption, torch.Size(shape).numel()
+        x = corruption.sample_noise(length, rng.fork("start"))
+        for i, (start, end) in enumerate(pairwise(self.grid(corruption.steps))):
+            t, s = (torch.full((len(x),), time, device=x.device) for time in (start, end))
+            x_0 = _probabilities(objective.network(x, t / corruption.steps, context))
+            p = corruption.posterior(x, x_0, t, s)
+            if not end:
+                p = p[..., : corruption.vocabulary]  # no mask token at t = 0
+            u = rng.fork("step", i).uniform(length)
+            x = invert_cdf(p.flatten(0, 1).log(), u.flatten()).reshape(x.shape)
         return x.reshape(-1, *shape)
 
     def calls(self, objective: Any) -> int:
-        """How often it asks the objective's network for a sample."""
+        """Number of network calls per sample."""
         return len(self.grid(objective.corruption.steps)) - 1
 
-    def grid(self, last: int) -> list[int]:
-        """The times of the chain, from T = `last` down to 0."""
-        steps = last if self.steps is None else self.steps
-        if not 1 <= steps <= last:
-            raise ConfigError(f"Denoising: steps is {steps}; a chain of {last} takes 1 .. {last}")
-        return [*(round(last * (steps - i) / steps) for i in range(steps)), 0]
+    def grid(self, t_max: int) -> list[int]:
+        """The descending times of this sampler, from T = `t_max` to 0."""
+        steps = t_max if self.steps is None else self.steps
+        if not 1 <= steps <= t_max:
+            raise ConfigError(f"D3PMSampler: steps must be 1 .. {t_max}, got {steps}")
+        return [*(round(t_max * (steps - i) / steps) for i in range(steps)), 0]
 
 
-def _law(logits: Float[Tensor, "b n v"]) -> Float[Tensor, "b n v"]:
-    """Of x_0; what a network deems impossible may still stand in x_t."""
+def _probabilities(logits: Float[Tensor, "b n v"]) -> Float[Tensor, "b n v"]:
+    """p(x_0 | x_t), kept above 0 because x_t may hold a token that the network rules out."""
     return logits.float().softmax(-1).clamp_min(1e-12)
 
 
-def _places(x: Int[Tensor, "b ..."]) -> tuple[Int[Tensor, "b n"], Float[Tensor, "b n"]]:
-    """Symbols in a row, and which of them there are: a text that ends early is followed by -1."""
+def _tokens_and_mask(x: Int[Tensor, "b ..."]) -> tuple[Int[Tensor, "b n"], Float[Tensor, "b n"]]:
+    """Flattened tokens, and a mask that is 0 at the padding (-1) after the end of a text."""
     flat = x.flatten(1)
     return flat.clamp_min(0), (flat >= 0).float()

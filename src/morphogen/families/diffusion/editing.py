@@ -1,14 +1,16 @@
-r"""Pictures from pictures: a part filled in, the whole redrawn, a picture taken back to its noise. All by a trained model as it is.
+r"""Image editing with a trained diffusion model: inpainting, SDEdit, DDIM inversion and translation.
 
-inpaint   at every level the given part is the picture's own x_s, the rest is drawn; a few times over, so that both agree
-redraw    x_t of the picture for some t on the way, and down from there: the larger t, the less of it is left
-invert    the flow without noise, walked up: the noise that Euler's steps would turn into this picture
-translate up as what it is, down as what it is to become
+    inpaint           keeps a known part and samples the rest: at every time, the known part of x_s is that of
+                      the diffused image; each step is repeated to make the two parts consistent
+    sdedit            diffuses the image to a time t and samples from there; a larger t keeps less of it
+    ddim_invert       integrates the probability-flow ODE from the image to its noise
+    ddim_translate    inverts the image with its own condition, and samples from that noise with another
 
-All but the way up are steered as drawing is: a guided sampler guides the objective, and the one inside it takes the steps.
+A guided sampler (`Guided`, `ClassifierGuided`) guides all of them but the inversion: it guides the
+objective, and its inner sampler takes the steps.
 """
 
-__all__ = ["inpaint", "invert", "redraw", "translate"]
+__all__ = ["ddim_invert", "ddim_translate", "inpaint", "sdedit"]
 
 from itertools import pairwise
 from typing import Any
@@ -20,136 +22,177 @@ from torch import Tensor
 from morphogen.component import ConfigError
 from morphogen.conditioning.guidance import Guided
 from morphogen.contract import Context, Sampler
+from morphogen.families.diffusion.classifier_guidance import ClassifierGuided
 from morphogen.families.diffusion.processes import ForwardProcess
-from morphogen.families.diffusion.samplers import DDPM, Denoiser, DiffusionSampler, Euler, Interval
-from morphogen.families.diffusion.steering import ClassifierGuided
+from morphogen.families.diffusion.samplers import DDPM, Denoiser, DiffusionSampler, Euler, StepState
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import expand_like
 
 
 @torch.no_grad()
 def inpaint(
-    objective: Any, picture: Float[Tensor, "b ..."], given: Bool[Tensor, "..."], context: Context | None, rng: Rng,
-    sampler: Sampler | None = None, rounds: int = 5,
-) -> Float[Tensor, "b ..."]:  # fmt: skip
-    """Draw what is not given; what is stays as it is, to the bit (RePaint, Lugmayr et al. 2022, algorithm 1, jumps of one step).
+    objective: Any,
+    image: Float[Tensor, "b ..."],
+    known: Bool[Tensor, "..."],
+    context: Context | None,
+    rng: Rng,
+    sampler: Sampler | None = None,
+    rounds: int = 5,
+) -> Float[Tensor, "b ..."]:
+    """Sample the unknown part of x; the known part is returned bit for bit.
+
+    RePaint, Lugmayr et al., 2022, algorithm 1, with jumps of one step.
 
     Arguments:
-        objective: of diffusion.
-        picture: x, of which only the given part is looked at.
-        given: which numbers are, broadcast against x.
-        context: of the network.
-        rng: of its rows.
-        sampler: one call an interval, guided or not; None: the objective's chain.
-        rounds: how often each interval is gone down; between them, up again.
+        objective: a diffusion objective.
+        image: x, of which only the known part is used.
+        known: mask of the known elements, broadcast against x.
+        context: passed to the network.
+        rng: random stream of the rows.
+        sampler: a sampler with one call per step, guided or not; None: DDPM over the whole chain.
+        rounds: how often each step is taken; x is diffused back to t in between.
 
-    Errors: ConfigError for a mask of another size, a sampler that looks more than once, or no round.
+    Errors: ConfigError for a mask of another shape, a sampler with several calls per step, or rounds < 1.
     """
-    _check_same_size(given, picture)
-    objective, sampler = _steered(objective, context, sampler)
-    if sampler.extra or rounds < 1:
-        needed = "take a sampler of one call an interval, as DDPM or DDIM, and at least one round"
-        raise ConfigError(f"inpaint: {sampler!r}, {rounds} rounds: {needed}")
+    objective, sampler = _unwrap(objective, context, sampler)
+    _check_inpaint(image, known, sampler, rounds)
     denoise = Denoiser(objective, context, sampler.clip)
-    process, grid = denoise.process, sampler.grid(denoise.process)
-    x = process.prior * rng.fork("start").normal(*picture.shape[1:])
-    for i, (time, following) in enumerate(pairwise(grid)):
-        t, s = (process.moment(at, x) for at in (time, following))
-        for k in range(rounds if following else 1):
-            draw = rng.fork("step", i, k)
-            found = denoise(x, t)
-            down = sampler.step(denoise, Interval(t, s, x, found, None, 0, draw)) if following else found.x_0
-            known = process.diffuse(picture, draw.fork("given").normal(*picture.shape[1:]), s) if following else picture
-            below = torch.where(given, known, down)
-            if following and k + 1 < rounds:
-                x = _noised(process, below, s, t, draw.fork("up"))
-        x = below
+    process = denoise.process
+    x = process.prior_std * rng.fork("start").normal(*image.shape[1:])
+    for i, (start, end) in enumerate(pairwise(sampler.grid(process))):
+        t, s = process.full_time(start, x), process.full_time(end, x)
+        if not end:
+            return torch.where(known, image, denoise(x, t).x_0)
+        for k in range(rounds):
+            state = StepState(t, s, x, denoise(x, t), None, 0, rng.fork("step", i, k))
+            x_s = _inpaint_step(denoise, sampler, state, image, known)
+            x = x_s if k + 1 == rounds else _diffuse_step(process, x_s, s, t, state.rng.fork("up"))
     return x
 
 
 @torch.no_grad()
-def redraw(
-    objective: Any, picture: Float[Tensor, "b ..."], strength: float, context: Context | None, rng: Rng,
+def sdedit(
+    objective: Any,
+    image: Float[Tensor, "b ..."],
+    strength: float,
+    context: Context | None,
+    rng: Rng,
     sampler: Sampler | None = None,
-) -> Float[Tensor, "b ..."]:  # fmt: skip
-    """The picture, noised to a share of the way, and drawn anew from there (SDEdit, Meng et al. 2022, algorithm 1).
+) -> Float[Tensor, "b ..."]:
+    """Diffuse the image part of the way and sample from there (SDEdit, Meng et al. 2022, algorithm 1).
 
     Arguments:
-        objective, picture, context, rng: as of `inpaint`.
-        strength: share of the sampler's intervals that are gone, in 0 .. 1; 0: the picture itself; 1: as if there were none.
-        sampler: guided or not; None: the objective's chain.
+        objective, image, context, rng: see `inpaint`.
+        strength: fraction of the sampler's steps to take, in 0 .. 1; 0 returns the image, 1 ignores it.
+        sampler: a diffusion sampler, guided or not; None: DDPM over the whole chain.
 
-    Errors: ConfigError for another strength.
+    Errors: ConfigError for a strength outside 0 .. 1.
     """
     if not 0 <= strength <= 1:
-        raise ConfigError(f"redraw: strength {strength} is no share; give 0 (the picture itself) .. 1 (nothing of it)")
-    objective, sampler = _steered(objective, context, sampler)
+        raise ConfigError(
+            f"sdedit: strength {strength} is out of range: use 0 (returns the image) .. 1 (ignores it)"
+        )
+    objective, sampler = _unwrap(objective, context, sampler)
     denoise = Denoiser(objective, context, sampler.clip)
     grid = sampler.grid(denoise.process)
-    gone = round(strength * (len(grid) - 1))
-    if not gone:
-        return picture
-    begun = denoise.process.diffuse(picture, rng.fork("start").normal(*picture.shape[1:]), denoise.process.moment(grid[-1 - gone], picture))
-    return sampler.descend(denoise, begun, grid[-1 - gone :], rng)
+    steps = round(strength * (len(grid) - 1))
+    if not steps:
+        return image
+    grid = grid[-1 - steps :]
+    eps = rng.fork("start").normal(*image.shape[1:])
+    x_t = denoise.process.diffuse(image, eps, denoise.process.full_time(grid[0], image))
+    return sampler.integrate(denoise, x_t, grid, rng)
 
 
 @torch.no_grad()
-def invert(
-    objective: Any, picture: Float[Tensor, "b ..."], context: Context | None, sampler: DiffusionSampler | None = None
+def ddim_invert(
+    objective: Any,
+    image: Float[Tensor, "b ..."],
+    context: Context | None,
+    sampler: DiffusionSampler | None = None,
 ) -> Float[Tensor, "b ..."]:
-    """x_T from which `Euler`, or DDIM at eta = 0, comes back to the picture: the nearer, the more steps (Song et al. 2021, 4.3).
+    """DDIM inversion: the x_T from which `Euler`, or DDIM with eta = 0, approximately recovers the image.
+
+    Song et al., 2021, section 4.3. The error decreases with the number of steps.
 
     Arguments:
-        objective, picture, context: as of `inpaint`.
-        sampler: whose grid is walked up; None: 100 steps.
+        objective, image, context: see `inpaint`.
+        sampler: the sampler whose grid is integrated in reverse; None: 100 steps.
     """
     sampler = sampler if sampler is not None else Euler(100, clip=None)
     denoise = Denoiser(objective, context, sampler.clip)
-    process, x = denoise.process, picture
-    up = sampler.grid(process)[::-1]
-    for time, following in pairwise([up[1], *up[1:]]):  # at 0 a network was never asked: its answer next to the data serves
-        x = denoise.straight(x, process.moment(time, x), process.moment(following, x))
+    process, x = denoise.process, image
+    times = sampler.grid(process)[::-1]
+    times[0] = times[1]  # the network isn't trained at t = 0: its prediction at the next time is used
+    for start, end in pairwise(times):
+        x = denoise.ode_step(x, process.full_time(start, x), process.full_time(end, x))
     return x
 
 
 @torch.no_grad()
-def translate(
-    objective: Any, picture: Float[Tensor, "b ..."], was: Context | None, context: Context | None, rng: Rng,
+def ddim_translate(
+    objective: Any,
+    image: Float[Tensor, "b ..."],
+    source: Context | None,
+    context: Context | None,
+    rng: Rng,
     sampler: Sampler | None = None,
-) -> Float[Tensor, "b ..."]:  # fmt: skip
-    """The noise that would become this picture, drawn as something else (Dual diffusion implicit bridges, Su, Song, Meng & Ermon 2023).
+) -> Float[Tensor, "b ..."]:
+    """Translate an image: invert it with its own condition, then sample from that noise with another.
+
+    Dual diffusion implicit bridges, Su, Song, Meng & Ermon, 2023.
 
     Arguments:
-        objective, picture, rng: as of `inpaint`.
-        was: what the picture is.
-        context: what it is to become.
-        sampler: whose grid is walked up and, guided or not, down; None: `Euler` in 100 steps.
+        objective, image, rng: see `inpaint`.
+        source: context of the image.
+        context: context of the result.
+        sampler: the sampler whose grid is used in both directions; guidance applies to the second only; None:
+            `Euler` in 100 steps.
     """
-    guided, sampler = _steered(objective, context, sampler if sampler is not None else Euler(100))
+    guided, sampler = _unwrap(objective, context, sampler if sampler is not None else Euler(100))
     denoise = Denoiser(guided, context, sampler.clip)
-    return sampler.descend(denoise, invert(objective, picture, was, sampler), sampler.grid(denoise.process), rng)
+    x_t = ddim_invert(objective, image, source, sampler)
+    return sampler.integrate(denoise, x_t, sampler.grid(denoise.process), rng)
 
 
-def _steered(objective: Any, context: Context | None, sampler: Any) -> tuple[Any, DiffusionSampler]:
-    """The objective as it is guided, and the sampler that takes the steps."""
+def _unwrap(objective: Any, context: Context | None, sampler: Any) -> tuple[Any, DiffusionSampler]:
+    """The guided objective, and the inner sampler of a guided sampler."""
     while isinstance(sampler, Guided | ClassifierGuided):
         objective, sampler = sampler.guide(objective, context), sampler.sampler
     if sampler is not None and not isinstance(sampler, DiffusionSampler):
-        raise ConfigError(f"{type(sampler).__name__} takes no noise away; edit with a sampler of diffusion, as DDPM(100)")
+        raise ConfigError(
+            f"editing requires a diffusion sampler, such as DDPM(100), got {type(sampler).__name__}"
+        )
     return objective, sampler if sampler is not None else DDPM(clip=1.0)
 
 
-def _noised(process: ForwardProcess, x_s: Tensor, s: Tensor, t: Tensor, rng: Rng) -> Tensor:
-    """x_t ~ q(x_t | x_s)."""
-    ratio = (process.levels(t)[0] / process.levels(s)[0]).to(x_s.dtype)
+def _inpaint_step(
+    denoise: Denoiser, sampler: DiffusionSampler, state: StepState, image: Tensor, known: Tensor
+) -> Tensor:
+    """A step of the sampler from x_t to x_s, with the known part of x_s from q(x_s | image)."""
+    x_s = sampler.step(denoise, state)
+    eps = state.rng.fork("given").normal(*image.shape[1:])
+    return torch.where(known, denoise.process.diffuse(image, eps, state.s), x_s)
+
+
+def _diffuse_step(process: ForwardProcess, x_s: Tensor, s: Tensor, t: Tensor, rng: Rng) -> Tensor:
+    """Sample x_t ~ q(x_t | x_s), s < t."""
+    ratio = (process.alpha_sigma(t)[0] / process.alpha_sigma(s)[0]).to(x_s.dtype)
     beta = process.posterior(s, t).beta
     return expand_like(ratio, x_s) * x_s + expand_like(beta.sqrt(), x_s) * rng.normal(*x_s.shape[1:])
 
 
-def _check_same_size(given: Tensor, picture: Tensor) -> None:
+def _check_inpaint(image: Tensor, known: Tensor, sampler: DiffusionSampler, rounds: int) -> None:
+    if sampler.extra_calls_per_step or rounds < 1:
+        raise ConfigError(
+            "inpaint requires a sampler of one call per step, such as DDPM or DDIM, and at least one round, "
+            f"got {sampler!r} and {rounds} rounds"
+        )
     try:
-        fits = torch.broadcast_shapes(given.shape, picture.shape) == picture.shape
+        fits = torch.broadcast_shapes(known.shape, image.shape) == image.shape
     except RuntimeError:
         fits = False
     if not fits:
-        raise ConfigError(f"inpaint: a mask of {list(given.shape)} does not fit pictures of {list(picture.shape)}")
+        raise ConfigError(
+            f"inpaint: a mask of shape {list(known.shape)} does not fit images of shape {list(image.shape)}"
+        )

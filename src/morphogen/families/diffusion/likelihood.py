@@ -1,12 +1,21 @@
-r"""The last step to the data, p(x_0 | x_1), and the arithmetic of the bound (Ho et al. 2020, eq. 5):
+r"""The decoder p(x_0 | x_1), and the arithmetic of the evidence lower bound (Ho et al. 2020, eq. 5).
 
-    log p(x_0) >= E[log p(x_0 | x_1)] - sum_{t=2}^{T} KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)) - KL(q(x_T | x_0) || p(x_T))
+    log p(x_0) >= E[log p(x_0 | x_1)] - sum_{t=2}^{T} KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t))
+                  - KL(q(x_T | x_0) || p(x_T))
 
-The sum has T - 1 terms, each a call of the network. `strata` cuts 2 .. T into fewer pieces with one t drawn from each: unbiased,
-and far less noisy than independent draws, because the terms change smoothly with t.
+Each of the T - 1 terms of the sum costs one network call. `strata` divides 2 .. T into fewer strata, and
+one t is drawn from each. The estimate is unbiased, and has a much lower variance than independent draws of
+t because the terms change smoothly with t.
 """
 
-__all__ = ["Bound", "DiscretizedGaussian", "GaussianReadout", "Readout", "strata", "variance_of_sum"]
+__all__ = [
+    "Bound",
+    "DecoderLikelihood",
+    "DiscretizedGaussian",
+    "GaussianDecoder",
+    "strata",
+    "variance_of_sum",
+]
 
 from abc import ABC, abstractmethod
 from itertools import pairwise
@@ -16,72 +25,91 @@ from jaxtyping import Float
 from torch import Tensor
 
 from morphogen.component import Component
-from morphogen.numerics.distributions import discretized, gaussian_cdf, gaussian_log_prob
-from morphogen.numerics.tensors import expand_like, sum_rows
+from morphogen.numerics.distributions import discretized_log_mass, gaussian_cdf, gaussian_log_prob
+from morphogen.numerics.tensors import expand_like, sum_except_batch
 
 
 class Bound(NamedTuple):
-    """The evidence bound of each row, term by term, in nats: log p(x_0) >= nats."""
+    """The terms of the evidence lower bound of each row, in nats."""
 
-    read: Float[Tensor, "2 b"]  # log p(x_0 | x_1), from two draws of x_1
-    steps: Float[Tensor, "k b"]  # of each stratum of 2 .. T the KL at one of its t, times how many there are
-    pieces: tuple[tuple[int, int], ...]  # the strata: first t, how many
-    prior: Float[Tensor, " b"]  # KL(q(x_T | x_0) || p(x_T))
+    reconstruction: Float[Tensor, "2 b"]  # log p(x_0 | x_1), for two samples of x_1
+    step_kl: Float[Tensor, "k b"]  # per stratum of 2 .. T: the KL at one t, times the size of the stratum
+    strata: tuple[tuple[int, int], ...]  # (first t, size) of each stratum
+    prior_kl: Float[Tensor, " b"]  # KL(q(x_T | x_0) || p(x_T))
 
     @property
     def nats(self) -> Float[Tensor, " b"]:
-        """The sum."""
-        return self.read.mean(0) - self.steps.sum(0) - self.prior
+        """The lower bound of log p(x_0)."""
+        return self.reconstruction.mean(0) - self.step_kl.sum(0) - self.prior_kl
 
     @property
     def stderr(self) -> Float[Tensor, " b"]:
-        """Its Monte Carlo error, of the draws and of the strata."""
-        return ((self.read[0] - self.read[1]).square() / 4 + variance_of_sum(self.steps)).sqrt()
+        """The Monte Carlo standard error of `nats`, from the noise and from the choice of t."""
+        reconstruction = (self.reconstruction[0] - self.reconstruction[1]).square() / 4
+        return (reconstruction + variance_of_sum(self.step_kl)).sqrt()
 
 
-class Readout(Component, ABC):
-    """p(x_0 | x_1) around the denoised picture, and where data may lie: `bound` is the largest |x_0| (None: anywhere)."""
+class DecoderLikelihood(Component, ABC):
+    """Base class of decoders p(x_0 | x_1), centred at the predicted x_0.
+
+    Attributes:
+        measure: whether p(x_0 | x_1) is a mass or a density.
+        max_abs: largest |x_0| of the data; None: unbounded.
+    """
 
     measure: Literal["mass", "density"]
-    bound: float | None = None
+    max_abs: float | None = None
 
     @abstractmethod
-    def log_prob(self, x_0: Float[Tensor, "b ..."], mean: Float[Tensor, "b ..."], log_sigma: Float[Tensor, "b ..."]) -> Float[Tensor, " b"]:
-        """log p(x_0 | x_1) in nats; `mean` is the network's x_0."""
+    def log_prob(
+        self, x_0: Float[Tensor, "b ..."], mean: Float[Tensor, "b ..."], log_sigma: Float[Tensor, "b ..."]
+    ) -> Float[Tensor, " b"]:
+        """Return log p(x_0 | x_1) in nats; `mean` is the predicted x_0."""
 
     def clip(self, x_0: Float[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
-        """The nearest x_0 that data could be."""
-        return x_0 if self.bound is None else x_0.clamp(-self.bound, self.bound)
+        """Clip x_0 to the data range."""
+        return x_0 if self.max_abs is None else x_0.clamp(-self.max_abs, self.max_abs)
 
 
-class DiscretizedGaussian(Readout):
-    """A Gaussian's mass in the bin of each subpixel, the end bins open (Ho, Jain & Abbeel 2020, eq. 13): a mass.
+class DiscretizedGaussian(DecoderLikelihood):
+    """Discretized Gaussian decoder: the mass of a Gaussian in the bin of each subpixel.
+
+    Ho, Jain & Abbeel, 2020, equation 13. The first and the last bin are open.
 
     Arguments:
-        levels: values of a subpixel, evenly spaced over [-1, 1].
+        levels: number of values of a subpixel, evenly spaced over [-1, 1].
     """
 
     measure = "mass"
-    bound = 1.0
+    max_abs = 1.0
 
     def __init__(self, levels: int):
         self.levels = levels
 
-    def log_prob(self, x_0: Float[Tensor, "b ..."], mean: Float[Tensor, "b ..."], log_sigma: Float[Tensor, "b ..."]) -> Float[Tensor, " b"]:
-        return sum_rows(discretized(x_0, mean, expand_like(log_sigma, x_0), self.levels, gaussian_cdf))
+    def log_prob(
+        self, x_0: Float[Tensor, "b ..."], mean: Float[Tensor, "b ..."], log_sigma: Float[Tensor, "b ..."]
+    ) -> Float[Tensor, " b"]:
+        return sum_except_batch(
+            discretized_log_mass(x_0, mean, expand_like(log_sigma, x_0), self.levels, gaussian_cdf)
+        )
 
 
-class GaussianReadout(Readout):
-    """N(x_0; mean, sigma^2): a density, for data that lie on no grid (points, latents)."""
+class GaussianDecoder(DecoderLikelihood):
+    """Gaussian decoder N(x_0; mean, sigma^2), a density, for continuous data (points, latents)."""
 
     measure = "density"
 
-    def log_prob(self, x_0: Float[Tensor, "b ..."], mean: Float[Tensor, "b ..."], log_sigma: Float[Tensor, "b ..."]) -> Float[Tensor, " b"]:
-        return sum_rows(gaussian_log_prob(x_0, mean, expand_like(log_sigma, x_0)))
+    def log_prob(
+        self, x_0: Float[Tensor, "b ..."], mean: Float[Tensor, "b ..."], log_sigma: Float[Tensor, "b ..."]
+    ) -> Float[Tensor, " b"]:
+        return sum_except_batch(gaussian_log_prob(x_0, mean, expand_like(log_sigma, x_0)))
 
 
 def strata(first: int, last: int, count: int) -> list[tuple[int, int]]:
-    """first .. last cut into `count` pieces as even as can be (no more than there are numbers): (start, size) of each."""
+    """Divide first .. last into `count` strata of nearly equal size, or one per number if there are fewer.
+
+    Returns (start, size) of each.
+    """
     total = last - first + 1
     count = min(count, total)
     edges = [first + i * total // count for i in range(count + 1)]
@@ -89,10 +117,11 @@ def strata(first: int, last: int, count: int) -> list[tuple[int, int]]:
 
 
 def variance_of_sum(terms: Float[Tensor, "k b"]) -> Float[Tensor, " b"]:
-    """Of the sum of k independent terms, one draw of each: by neighbours, E (u - v)^2 = Var u + Var v + (difference of means)^2.
+    """Estimate the variance of a sum of k independent terms from one draw of each, by pairs of neighbours.
 
-    Every term is counted, so that on average it is never too small; it is too large by as much as neighbours' means differ
-    (collapsed strata: Cochran 1977, section 5A.12).
+    E (u - v)^2 = Var u + Var v + (difference of means)^2, so the estimate is biased upwards by the squared
+    differences of the neighbours' means (collapsed strata: Cochran 1977, section 5A.12). An odd last term is
+    paired with the one before it.
     """
     if len(terms) < 2:
         return terms.sum(0) * float("nan")

@@ -1,9 +1,10 @@
-r"""A classifier that was shown noise: p(y | x_t) at every level, which is what guidance by a classifier asks for.
+r"""A classifier p(y | x_t) of noisy data at every noise level, for classifier guidance.
 
-    loss = -log p(y | x_t, t),     x_t = alpha_t x_0 + sigma_t eps,     t as the process draws it
+    loss = -log p(y | x_t, t),     x_t = alpha_t x_0 + sigma_t eps,     t sampled by the forward process
 
-(Diffusion models beat GANs on image synthesis, Dhariwal & Nichol 2021, section 4.) One that has seen clean pictures only says nothing of
-use about x_t. It generates nothing: `steering.ClassifierGuided` asks it on the way down.
+(Diffusion models beat GANs on image synthesis, Dhariwal & Nichol 2021, section 4.) A classifier trained on
+clean images only is of no use at x_t. A noisy classifier doesn't generate samples: `ClassifierGuided` uses
+its gradient to guide a diffusion model.
 """
 
 __all__ = ["NoisyClassifier"]
@@ -19,11 +20,11 @@ from morphogen.numerics.randomness import Rng
 
 
 class NoisyClassifier(Objective):
-    """p(y | x_t), trained like a diffusion, on the labels that are the condition (Dhariwal & Nichol 2021).
+    """Classifier p(y | x_t) of noisy data; the labels are the condition (Dhariwal & Nichol 2021).
 
     Arguments:
-        network: (x_t [B, ...], what it is told of t [B], context) -> logits [B, classes].
-        schedule: of the diffusion that it is to guide.
+        network: (x_t [B, ...], time input [B], context) -> logits [B, classes].
+        schedule: the forward process of the diffusion model to guide.
     """
 
     def __init__(self, network: nn.Module, schedule: ForwardProcess):
@@ -31,18 +32,24 @@ class NoisyClassifier(Objective):
         self.network, self.schedule = network, schedule
 
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
-        """Errors: ConfigError for rows without labels."""
+        """Return the cross-entropy of the labels. Errors: ConfigError for rows without labels."""
         if context is None or context.condition is None:
-            raise ConfigError("NoisyClassifier learns labels; give data that have classes")
-        t = self.schedule.draw(rng.fork("t"))
+            raise ConfigError("NoisyClassifier requires labels: use a data set that has classes")
+        t = self.schedule.sample_time(rng.fork("t"))
         x_t = self.schedule.diffuse(x.x, rng.fork("noise").normal(*x.x.shape[1:]), t)
-        logits = self(x_t, self.schedule.told(t)).float()
-        right = (logits.argmax(1) == context.condition).float()
-        return Losses({"classifier": F.cross_entropy(logits, context.condition, reduction="none")}, metrics={"right": right})
+        logits = self(x_t, self.schedule.time_input(t)).float()
+        accuracy = (logits.argmax(1) == context.condition).float()
+        return Losses(
+            {"classifier": F.cross_entropy(logits, context.condition, reduction="none")},
+            metrics={"accuracy": accuracy},
+        )
 
-    def forward(self, x_t: Float[Tensor, "b ..."], told: Float[Tensor, " b"]) -> Float[Tensor, "b k"]:
-        """Logits of the classes, as `ClassifierGuided` asks for them."""
-        return self.network(x_t, told, None)
+    def forward(self, x_t: Float[Tensor, "b ..."], time_input: Float[Tensor, " b"]) -> Float[Tensor, "b k"]:
+        """Return the class logits of x_t."""
+        return self.network(x_t, time_input, None)
 
-    def sampler(self) -> Sampler:
-        raise Unsupported("NoisyClassifier draws nothing; guide a diffusion by it: ClassifierGuided(sampler, classifier)")
+    def default_sampler(self) -> Sampler:
+        raise Unsupported(
+            "NoisyClassifier does not generate samples: "
+            "use it to guide a diffusion model, ClassifierGuided(sampler, classifier)"
+        )

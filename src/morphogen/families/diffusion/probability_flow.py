@@ -1,11 +1,14 @@
-r"""log p by the flow without noise that has the same marginals: a curve from x to the noise, and how volume changes along it.
+r"""Log-likelihood by the probability-flow ODE and the instantaneous change of variables.
 
-    dy/dr = d(y, r) in the coordinates of the process (`solvers.py`),   log p(y_0) = log p(y_T) + int_0^T div_y d dr
+    dy/dr = d(y, r) in the coordinates of `solvers.py`,     log p(y_0) = log p(y_T) + int_0^T div_y d dr
 
-(Song et al. 2021, section 4.3, after Chen et al. 2018, "Neural ordinary differential equations".) The divergence is a trace of d x d
-numbers: exact with d gradients a step, or estimated with probes v of independent signs, E v^T J v = tr J (Hutchinson 1990), in FFJORD's
-way (Grathwohl et al. 2019) one set of probes for the whole curve. The law measured is that of the flow, a density: an estimate, since the
-curve is followed in steps, and begins `least` of the clock away from the data.
+(Song et al. 2021, section 4.3, after Neural ordinary differential equations, Chen et al. 2018.) The
+divergence is the trace of the d x d Jacobian: exact with d gradients per step, or estimated with random
+signs v, E v^T J v = tr J (Hutchinson 1990), with the same probes for the whole trajectory as in FFJORD
+(Grathwohl et al. 2019).
+
+The result is the density of the flow's own distribution. It is an estimate, because the ODE is solved in
+finite steps and starts at `end_fraction` t_max, not at the data.
 """
 
 __all__ = ["ProbabilityFlow"]
@@ -20,62 +23,72 @@ from torch import Tensor
 
 from morphogen.component import Component
 from morphogen.contract import Context
-from morphogen.families.diffusion.grids import EvenSNR, TimeGrid
-from morphogen.families.diffusion.solvers import coordinates, slope
+from morphogen.families.diffusion.solvers import ode_coordinates, ode_drift
+from morphogen.families.diffusion.timesteps import TimestepSpacing, UniformLogSNR
 from morphogen.numerics.distributions import gaussian_log_prob
 from morphogen.numerics.randomness import Rng
-from morphogen.numerics.tensors import sum_rows
+from morphogen.numerics.tensors import sum_except_batch
 
 
 class ProbabilityFlow(Component):
-    """How a diffusion's log p is measured along its flow.
+    """Log-likelihood of a diffusion model along its probability flow.
 
     Arguments:
-        steps: intervals of Heun's rule; each looks once more.
-        probes: random signs for the trace; None: the trace itself, at d gradients a step.
-        spacing: of the times; None: even in the logarithm of the signal-to-noise ratio.
+        steps: intervals of Heun's method, with two network calls each.
+        probes: random sign vectors per row for the trace; None: the exact trace, with d gradients per step.
+        spacing: spacing of the times; None: `UniformLogSNR`.
     """
 
-    def __init__(self, steps: int = 100, probes: int | None = 1, spacing: TimeGrid | None = None):
+    def __init__(self, steps: int = 100, probes: int | None = 1, spacing: TimestepSpacing | None = None):
         self.steps, self.probes = steps, probes
-        self.spacing = spacing if spacing is not None else EvenSNR()
+        self.spacing = spacing if spacing is not None else UniformLogSNR()
 
     def log_prob(
         self, objective: Any, x: Float[Tensor, "b ..."], context: Context | None, rng: Rng
     ) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"] | None]:
-        """log p(x) in nats, and the error of the probes (None: there are none, or there is one)."""
-        process, probes = objective.schedule, self._signs(x, rng)
-        times = [process.moment(t, x) for t in reversed(self.spacing.times(process, self.steps + 1))]
-        whole, _ = coordinates(process, times[0], x)
-        nats = (-x[0].numel() * whole.log().flatten()).expand(len(probes), -1)
-        here = self._look(objective, x, times[0], context, probes)
-        for s, t in pairwise(times):
-            (whole_s, r_s), (whole_t, r_t) = coordinates(process, s, x), coordinates(process, t, x)
-            step, y = r_t - r_s, x / whole_s
-            ahead = self._look(objective, whole_t * (y + step * here[0]), t, context, probes)
-            x = whole_t * (y + step * (here[0] + ahead[0]) / 2)
-            nats = nats + step.flatten() * (here[1] * whole_s.flatten() + ahead[1] * whole_t.flatten()) / 2
-            here = self._look(objective, x, t, context, probes)
-        whole, _ = coordinates(process, times[-1], x)
-        prior = sum_rows(gaussian_log_prob(x, 0.0, math.log(process.prior))) + x[0].numel() * whole.log().flatten()
-        nats = nats + prior
-        error = nats.std(0) / math.sqrt(len(nats)) if self.probes is not None and self.probes > 1 else None
-        return nats.mean(0), error
+        """Return log p(x) in nats, and the standard error of the trace estimate.
 
-    def _signs(self, x: Tensor, rng: Rng) -> Float[Tensor, "k b ..."]:
-        """The probes, [k, B, ...]; for the trace itself a unit vector for each number of x, scaled so that their mean is it."""
+        The standard error is None with the exact trace and with a single probe.
+        """
+        process, probes, dims = objective.schedule, self._probes(x, rng), x[0].numel()
+        times = [process.full_time(t, x) for t in reversed(self.spacing.timesteps(process, self.steps + 1))]
+        scale, _ = ode_coordinates(process, times[0], x)
+        nats = (-dims * scale.log().flatten()).expand(len(probes), -1)
+        d_s, trace_s = self._drift_and_trace(objective, x, times[0], context, probes)
+        for s, t in pairwise(times):
+            scale_s, r_s = ode_coordinates(process, s, x)
+            scale_t, r_t = ode_coordinates(process, t, x)
+            h, y_s = r_t - r_s, x / scale_s
+            d_t, trace_t = self._drift_and_trace(objective, scale_t * (y_s + h * d_s), t, context, probes)
+            x = scale_t * (y_s + h * (d_s + d_t) / 2)
+            nats = nats + h.flatten() * (trace_s * scale_s.flatten() + trace_t * scale_t.flatten()) / 2
+            d_s, trace_s = self._drift_and_trace(objective, x, t, context, probes)
+        scale, _ = ode_coordinates(process, times[-1], x)
+        prior = sum_except_batch(gaussian_log_prob(x, 0.0, math.log(process.prior_std)))
+        nats = nats + (prior + dims * scale.log().flatten())
+        stderr = nats.std(0) / math.sqrt(len(nats)) if self.probes is not None and self.probes > 1 else None
+        return nats.mean(0), stderr
+
+    def _probes(self, x: Tensor, rng: Rng) -> Float[Tensor, "k b ..."]:
+        """The k probes, [k, B, ...]: random signs, or scaled unit vectors whose mean is the exact trace."""
         if self.probes is None:
-            size = x[0].numel()
-            return (math.sqrt(size) * torch.eye(size, dtype=x.dtype, device=x.device)).reshape(size, 1, *x.shape[1:]).expand(-1, *x.shape)
+            dims = x[0].numel()
+            basis = math.sqrt(dims) * torch.eye(dims, dtype=x.dtype, device=x.device)
+            return basis.reshape(dims, 1, *x.shape[1:]).expand(-1, *x.shape)
         draws = [rng.fork("probe", i).uniform(*x.shape[1:]) for i in range(self.probes)]
         return torch.stack([torch.where(u < 0.5, -1.0, 1.0) for u in draws]).to(x.dtype)
 
-    def _look(self, objective: Any, x: Tensor, t: Tensor, context: Context | None, probes: Tensor) -> tuple[Tensor, Tensor]:
-        """d at x, and v^T (dd/dx) v of every probe: [k, B]."""
+    def _drift_and_trace(
+        self, objective: Any, x: Tensor, t: Tensor, context: Context | None, probes: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The drift d at x, and v^T (dd/dx) v of every probe: [k, B]."""
         with torch.enable_grad():
             x = x.detach().requires_grad_()
-            d = slope(objective.schedule, objective.denoise(x, t, context))
+            d = ode_drift(objective.schedule, objective.denoise(x, t, context))
             traces = [
-                sum_rows(torch.autograd.grad(d, x, v, retain_graph=i + 1 < len(probes))[0] * v).detach() for i, v in enumerate(probes)
+                sum_except_batch(
+                    torch.autograd.grad(d, x, v, retain_graph=i + 1 < len(probes))[0] * v
+                ).detach()
+                for i, v in enumerate(probes)
             ]
         return d.detach(), torch.stack(traces)

@@ -1,18 +1,23 @@
-r"""From noise to data along a descending grid of times last = t_1 > ... > t_n > 0: one call of the network an interval.
+r"""Diffusion samplers: one denoiser call per interval of a descending time grid t_max = t_1 > ... > t_n > 0.
 
-    DDPM    x_s ~ N(mean of q(x_s | x_t, x_0), variance)                                  ancestral, as trained
-    DDIM    x_s = alpha_s x_0 + sqrt(sigma_s^2 - c^2) eps + c z,  c = eta sd(q(x_s | x_t, x_0))   deterministic at eta = 0
-    Euler   x_s = alpha_s x_0 + sigma_s eps                                               of the probability flow
+    DDPM    x_s ~ N(mean of q(x_s | x_t, x_0), variance)                             ancestral sampling
+    DDIM    x_s = alpha_s x_0 + sqrt(sigma_s^2 - c^2) eps + c z,  c = eta std(q(x_s | x_t, x_0))
+    Euler   x_s = alpha_s x_0 + sigma_s eps                                          probability-flow ODE
 
-with x_0 and eps what the network makes of x_t. The base owns the loop, the grid and the count of calls, a sampler one interval of maths
-(more of them in `solvers.py`). The last interval ends at t = 0, where all say: x_0 itself.
-(Ho, Jain & Abbeel 2020; Song, Meng & Ermon 2021; Karras et al. 2022.)
+x_0 and eps are the denoiser's predictions at x_t. The base class owns the loop, the time grid and the call
+count; a subclass implements one step. `solvers.py` has the higher-order and stochastic solvers. Every sampler
+returns the predicted x_0 on the last interval, which ends at t = 0.
+
+References: Denoising diffusion probabilistic models, Ho, Jain & Abbeel, 2020; Denoising diffusion implicit
+models, Song, Meng & Ermon, 2021; Elucidating the design space of diffusion-based generative models, Karras et
+al., 2022.
 """
 
-__all__ = ["DDIM", "DDPM", "Denoiser", "DiffusionSampler", "Euler", "Interval", "MultistepConsistency"]
+__all__ = ["DDIM", "DDPM", "Denoiser", "DiffusionSampler", "Euler", "MultistepConsistency", "StepState"]
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -21,10 +26,10 @@ from torch import Tensor
 
 from morphogen.component import ConfigError
 from morphogen.contract import Context, Sampler, Unsupported
-from morphogen.families.diffusion.grids import TimeGrid
 from morphogen.families.diffusion.processes import ForwardProcess
 from morphogen.families.diffusion.targets import Denoised
 from morphogen.families.diffusion.thresholds import DynamicThreshold
+from morphogen.families.diffusion.timesteps import TimestepSpacing
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import expand_like
 
@@ -32,12 +37,13 @@ Clip = float | DynamicThreshold | None
 
 
 class Denoiser:
-    """What the network makes of x_t for one context, within where data may lie.
+    """The objective's prediction of x_0 and eps for a fixed context, clipped to the data range.
 
     Arguments:
-        objective: of diffusion.
-        context: of its network.
-        clip: largest |x_0| the network may claim, or how it is brought there (None: any); its eps is the one that fits the clipped x_0.
+        objective: a diffusion objective.
+        context: passed to its network.
+        clip: largest |x_0| of a prediction, or a `DynamicThreshold`; None: no clipping. eps is recomputed
+            from the clipped x_0.
     """
 
     def __init__(self, objective: Any, context: Context | None, clip: Clip):
@@ -45,164 +51,225 @@ class Denoiser:
         self.process: ForwardProcess = objective.schedule
 
     def __call__(self, x_t: Float[Tensor, "b ..."], t: Real[Tensor, " b"]) -> Denoised:
-        """x_0 and eps of x_t. One call."""
-        found = self.objective.denoise(x_t, t, self.context)
+        """Predict x_0 and eps from x_t, with one call of the network."""
+        prediction = self.objective.denoise(x_t, t, self.context)
         if self.clip is None:
-            return found
-        x_0 = self.clip(found.x_0) if isinstance(self.clip, DynamicThreshold) else found.x_0.clamp(-self.clip, self.clip)
-        eps = (x_t - expand_like(self.process.alpha(t), x_t) * x_0) / expand_like(self.process.sigma(t), x_t)
-        return Denoised(x_0, eps, found.share)
+            return prediction
+        if isinstance(self.clip, DynamicThreshold):
+            x_0 = self.clip(prediction.x_0)
+        else:
+            x_0 = prediction.x_0.clamp(-self.clip, self.clip)
+        alpha_t, sigma_t = expand_like(self.process.alpha(t), x_t), expand_like(self.process.sigma(t), x_t)
+        return Denoised(x_0, (x_t - alpha_t * x_0) / sigma_t, prediction.variance_fraction)
 
-    def straight(self, x_t: Float[Tensor, "b ..."], t: Real[Tensor, " b"], s: Real[Tensor, " b"]) -> Float[Tensor, "b ..."]:
-        """x_s by one straight step of the probability flow: what `Euler` does, and DDIM at eta = 0."""
-        found = self(x_t, t)
-        return self.process.diffuse(found.x_0, found.eps, s)
+    def ode_step(
+        self, x_t: Float[Tensor, "b ..."], t: Real[Tensor, " b"], s: Real[Tensor, " b"]
+    ) -> Float[Tensor, "b ..."]:
+        """One Euler step of the probability-flow ODE from t to s, equal to DDIM with eta = 0."""
+        x_0, eps, _ = self(x_t, t)
+        return self.process.diffuse(x_0, eps, s)
 
 
 @dataclass(frozen=True)
-class Interval:
-    """One interval of the grid, from t to s < t: where x stands, what the network makes of it, and what it made before.
+class StepState:
+    """State of one sampling step from t to s < t.
 
     Arguments:
-        t, s: its ends, 0 < s.
-        x: x_t.
-        found: of x_t.
-        before: t and x_0 of the interval before, None at the first.
-        calls: further calls of the network it may make.
-        rng: its noise.
+        t, s: times at the start and at the end of the step, s > 0.
+        x_t: the current sample.
+        prediction: the denoiser's output at x_t.
+        previous: t and x_0 of the previous step; None at the first.
+        extra_calls: denoiser calls that the step may make beyond the first.
+        rng: the step's random stream.
     """
 
     t: Real[Tensor, " b"]
     s: Real[Tensor, " b"]
-    x: Float[Tensor, "b ..."]
-    found: Denoised
-    before: tuple[Real[Tensor, " b"], Float[Tensor, "b ..."]] | None
-    calls: int
+    x_t: Float[Tensor, "b ..."]
+    prediction: Denoised
+    previous: tuple[Real[Tensor, " b"], Float[Tensor, "b ..."]] | None
+    extra_calls: int
     rng: Rng
 
     @property
     def x_0(self) -> Float[Tensor, "b ..."]:
-        """What the network takes the data for."""
-        return self.found.x_0
+        """The predicted data."""
+        return self.prediction.x_0
 
     @property
     def eps(self) -> Float[Tensor, "b ..."]:
-        """What it takes the noise for."""
-        return self.found.eps
+        """The predicted noise."""
+        return self.prediction.eps
+
+    def noise(self) -> Float[Tensor, "b ..."]:
+        """z ~ N(0, I), of the shape of x_t."""
+        return self.rng.normal(*self.x_t.shape[1:])
 
 
 class DiffusionSampler(Sampler):
-    """The loop from noise to data.
+    """Base class of diffusion samplers: the loop over a descending time grid.
 
     Arguments:
-        steps: calls of the network; or the times themselves, descending from at most the last; None: every step of a chain.
-        clip: largest |x_0| the network may claim (None: any), or a `DynamicThreshold`; its eps is then the one that fits the clipped x_0.
-        spacing: how the times of so many calls lie; None: as the process has them.
+        steps: number of denoiser calls; or the times themselves, descending from at most t_max; None: every
+            step of a discrete chain.
+        clip: largest |x_0| of a prediction, or a `DynamicThreshold`; None: no clipping. eps is recomputed
+            from the clipped x_0.
+        spacing: where the times lie; None: the process's own timesteps.
     """
 
-    extra = 0  # calls that an interval may make besides its first
+    extra_calls_per_step = 0  # denoiser calls that a step may make beyond the first
 
-    def __init__(self, steps: int | tuple[float, ...] | None = None, clip: Clip = 1.0, spacing: TimeGrid | None = None):
+    def __init__(
+        self,
+        steps: int | tuple[float, ...] | None = None,
+        clip: Clip = 1.0,
+        spacing: TimestepSpacing | None = None,
+    ):
         self.steps, self.clip, self.spacing = steps, clip, spacing
 
-    def __call__(self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng) -> Float[Tensor, "b ..."]:
+    def __call__(
+        self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng
+    ) -> Float[Tensor, "b ..."]:
         if not hasattr(objective, "denoise"):
-            raise Unsupported(f"{type(objective).__name__} takes no noise away; sample it by its own sampler, not {type(self).__name__}")
+            raise Unsupported(
+                f"{type(self).__name__} samples diffusion models, not {type(objective).__name__}; "
+                "use the model's default sampler"
+            )
         denoise = Denoiser(objective, context, self.clip)
-        return self.descend(denoise, denoise.process.prior * rng.fork("start").normal(*shape), self.grid(denoise.process), rng)
+        x = denoise.process.prior_std * rng.fork("start").normal(*shape)
+        return self.integrate(denoise, x, self.grid(denoise.process), rng)
 
-    def descend(self, denoise: Denoiser, x: Float[Tensor, "b ..."], grid: list[float], rng: Rng) -> Float[Tensor, "b ..."]:
-        """From x at the first time of the grid to its last."""
-        spare, before = self._spare(len(grid) - 1), None
-        for i, (time, following) in enumerate(pairwise(grid)):
-            t, s = (denoise.process.moment(at, x) for at in (time, following))
-            found = denoise(x, t)
-            calls = min(self.extra, spare)
-            x = self.step(denoise, Interval(t, s, x, found, before, calls, rng.fork("step", i))) if following else found.x_0
-            spare, before = spare - calls, (t, found.x_0)
+    def integrate(
+        self, denoise: Denoiser, x: Float[Tensor, "b ..."], grid: list[float], rng: Rng
+    ) -> Float[Tensor, "b ..."]:
+        """Integrate from x at the first time of the grid to its last, t = 0."""
+        budget, previous = self._extra_calls(len(grid) - 1), None
+        for i, (start, end) in enumerate(pairwise(grid)):
+            t, s = denoise.process.full_time(start, x), denoise.process.full_time(end, x)
+            prediction = denoise(x, t)
+            if not end:
+                return prediction.x_0
+            extra = min(self.extra_calls_per_step, budget)
+            x = self.step(denoise, StepState(t, s, x, prediction, previous, extra, rng.fork("step", i)))
+            budget, previous = budget - extra, (t, prediction.x_0)
         return x
 
     @abstractmethod
-    def step(self, denoise: Denoiser, at: Interval) -> Float[Tensor, "b ..."]:
-        """x_s."""
+    def step(self, denoise: Denoiser, state: StepState) -> Float[Tensor, "b ..."]:
+        """One step from x_t to x_s."""
 
     def grid(self, process: ForwardProcess) -> list[float]:
-        """The times of the chain, from the noise down to 0."""
-        last, steps = process.last, self.steps
-        chain = not process.clock.is_floating_point
-        if steps is None and chain:
-            steps = int(last + self.extra * (last - 1))
+        """The descending times of this sampler, ending with 0. Errors: ConfigError for invalid steps."""
+        t_max, steps = process.t_max, self.steps
+        discrete = not process.time_dtype.is_floating_point
+        if steps is None and discrete:
+            steps = int(t_max + self.extra_calls_per_step * (t_max - 1))
         if isinstance(steps, int):
-            count = -(-(steps + self.extra) // (1 + self.extra))
-            times = (process.times(count) if self.spacing is None else self.spacing.times(process, count)) if steps >= 1 else []
+            count = -(-(steps + self.extra_calls_per_step) // (1 + self.extra_calls_per_step))
+            spaced = process.timesteps if self.spacing is None else partial(self.spacing.timesteps, process)
+            times = spaced(count) if steps >= 1 else []
         else:
             times = list(steps or ())
-        if not times or times[0] > last or any(t <= s for t, s in pairwise([*times, 0])) or (chain and any(t % 1 for t in times)):
-            most = f"1 .. {last}" if chain else "at least 1"
-            raise ConfigError(f"{type(self).__name__}: steps must be {most}, or times that descend from at most {last} to above 0")
+        descending = all(t > s for t, s in pairwise([*times, 0]))
+        if not times or times[0] > t_max or not descending or (discrete and any(t % 1 for t in times)):
+            valid = f"1 .. {t_max}" if discrete else "at least 1"
+            raise ConfigError(
+                f"{type(self).__name__}: steps must be {valid}, "
+                f"or times that descend from at most {t_max} to above 0"
+            )
         return [*times, 0]
 
     def calls(self, objective: Any) -> int:
-        """How often it asks the objective's network for a sample."""
+        """Number of network calls per sample."""
         intervals = len(self.grid(objective.schedule)) - 1
-        return intervals + self._spare(intervals)
+        return intervals + self._extra_calls(intervals)
 
-    def _spare(self, intervals: int) -> int:
-        """Calls that are left for second looks, the last interval needing none."""
-        return self.steps - intervals if isinstance(self.steps, int) and self.extra else self.extra * (intervals - 1)
+    def _extra_calls(self, intervals: int) -> int:
+        """Total of the extra denoiser calls; the last interval needs none."""
+        return (
+            self.steps - intervals
+            if isinstance(self.steps, int) and self.extra_calls_per_step
+            else self.extra_calls_per_step * (intervals - 1)
+        )
 
 
 class DDPM(DiffusionSampler):
-    """The chain as it was trained, or every k-th of its steps (Ho, Jain & Abbeel 2020, algorithm 2; Nichol & Dhariwal 2021, section 4).
+    """Ancestral sampling of the reverse chain, all of its steps or every k-th.
 
-    The variance of a step is the objective's.
+    Denoising diffusion probabilistic models, Ho, Jain & Abbeel, 2020, algorithm 2; strided as in Nichol &
+    Dhariwal, 2021, section 4. The variance of the step is the objective's.
+
+    Arguments:
+        steps, clip, spacing: see `DiffusionSampler`.
     """
 
-    def step(self, denoise: Denoiser, at: Interval) -> Float[Tensor, "b ..."]:
-        q = denoise.process.posterior(at.s, at.t)
-        variance = q.variance(denoise.objective.variance, at.found.share)
-        mean = expand_like(q.on_x_t, at.x) * at.x + expand_like(q.on_x_0, at.x) * at.x_0
-        return mean + expand_like(variance.sqrt(), at.x) * at.rng.normal(*at.x.shape[1:])
+    def step(self, denoise: Denoiser, state: StepState) -> Float[Tensor, "b ..."]:
+        q = denoise.process.posterior(state.s, state.t)
+        variance = q.variance(denoise.objective.variance, state.prediction.variance_fraction)
+        mean = expand_like(q.on_x_t, state.x_t) * state.x_t + expand_like(q.on_x_0, state.x_t) * state.x_0
+        return mean + expand_like(variance.sqrt(), state.x_t) * state.noise()
 
 
 class Euler(DiffusionSampler):
-    """The straight step of the probability flow: eps, or the velocity, as it was at t (Karras et al. 2022, algorithm 1, lines 1-5).
+    """Euler's method on the probability-flow ODE; equal to DDIM with eta = 0 for every process.
 
-    For every process the same as DDIM at eta = 0.
+    Karras et al., 2022, algorithm 1, lines 1-5.
+
+    Arguments:
+        steps, clip, spacing: see `DiffusionSampler`.
     """
 
-    def step(self, denoise: Denoiser, at: Interval) -> Float[Tensor, "b ..."]:
-        return denoise.process.diffuse(at.x_0, at.eps, at.s)
+    def step(self, denoise: Denoiser, state: StepState) -> Float[Tensor, "b ..."]:
+        return denoise.process.diffuse(state.x_0, state.eps, state.s)
 
 
 class DDIM(DiffusionSampler):
-    """Far fewer steps of a chain with the same marginals (Denoising diffusion implicit models, Song, Meng & Ermon 2021, eq. 12).
+    r"""DDIM: a non-Markovian sampler with the marginals of the chain, in far fewer steps.
+
+        x_s = alpha_s x_0 + sqrt(sigma_s^2 - c^2) eps + c z,     c = eta std(q(x_s | x_t, x_0))
+
+    Denoising diffusion implicit models, Song, Meng & Ermon, 2021, equation 12.
 
     Arguments:
-        steps, clip, spacing: as of every `DiffusionSampler`.
-        eta: 0 is deterministic given the starting noise, 1 is DDPM with the posterior variance.
+        steps, clip, spacing: see `DiffusionSampler`.
+        eta: 0 is deterministic given the initial noise; 1 is DDPM with the posterior variance.
     """
 
-    def __init__(self, steps: int | tuple[float, ...] | None = 50, eta: float = 0.0, clip: Clip = 1.0, spacing: TimeGrid | None = None):
+    def __init__(
+        self,
+        steps: int | tuple[float, ...] | None = 50,
+        eta: float = 0.0,
+        clip: Clip = 1.0,
+        spacing: TimestepSpacing | None = None,
+    ):
         super().__init__(steps, clip, spacing)
         self.eta = eta
 
-    def step(self, denoise: Denoiser, at: Interval) -> Float[Tensor, "b ..."]:
-        alpha, sigma = denoise.process.alpha(at.s), denoise.process.sigma(at.s)
-        c = self.eta * denoise.process.posterior(at.s, at.t).posterior.sqrt()
-        x = expand_like(alpha, at.x) * at.x_0 + expand_like((sigma.square() - c.square()).clamp_min(0).sqrt(), at.x) * at.eps
-        return x + expand_like(c, at.x) * at.rng.normal(*at.x.shape[1:]) if self.eta else x
+    def step(self, denoise: Denoiser, state: StepState) -> Float[Tensor, "b ..."]:
+        alpha_s, sigma_s = denoise.process.alpha(state.s), denoise.process.sigma(state.s)
+        c = self.eta * denoise.process.posterior(state.s, state.t).posterior.sqrt()
+        direction = (sigma_s.square() - c.square()).clamp_min(0).sqrt()
+        x_s = expand_like(alpha_s, state.x_t) * state.x_0
+        x_s = x_s + expand_like(direction, state.x_t) * state.eps
+        return x_s + expand_like(c, state.x_t) * state.noise() if self.eta else x_s
 
 
 class MultistepConsistency(DiffusionSampler):
-    """Straight to the data, and back up with fresh noise to a lower time, a few times (Song, Dhariwal, Chen & Sutskever 2023, algorithm 1).
+    """Multistep consistency sampling: predict x_0, then add fresh noise up to a lower time.
+
+    Consistency models, Song, Dhariwal, Chen & Sutskever, 2023, algorithm 1.
 
     Arguments:
-        steps, clip, spacing: as of every `DiffusionSampler`; one step is the network's first guess.
+        steps, clip, spacing: see `DiffusionSampler`; one step returns the network's first prediction.
     """
 
-    def __init__(self, steps: int | tuple[float, ...] | None = 2, clip: Clip = 1.0, spacing: TimeGrid | None = None):
+    def __init__(
+        self,
+        steps: int | tuple[float, ...] | None = 2,
+        clip: Clip = 1.0,
+        spacing: TimestepSpacing | None = None,
+    ):
         super().__init__(steps, clip, spacing)
 
-    def step(self, denoise: Denoiser, at: Interval) -> Float[Tensor, "b ..."]:
-        return denoise.process.diffuse(at.x_0, at.rng.normal(*at.x.shape[1:]), at.s)
+    def step(self, denoise: Denoiser, state: StepState) -> Float[Tensor, "b ..."]:
+        return denoise.process.diffuse(state.x_0, state.noise(), state.s)

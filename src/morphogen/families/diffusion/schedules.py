@@ -1,9 +1,10 @@
-r"""The chains: a table of T + 1 levels of noise, t = 0 data, t = T (almost) noise.
+r"""Discrete noise schedules: T + 1 noise levels, from t = 0 (data) to t = T (almost pure noise).
 
-    q(x_t | x_0) = N(alpha_t x_0, sigma_t^2 I),   alpha_t^2 = prod_{s <= t} (1 - beta_s),   sigma_t^2 = 1 - alpha_t^2
+    q(x_t | x_0) = N(alpha_t x_0, sigma_t^2 I)
+    alpha_t^2 = prod_{s <= t} (1 - beta_s),     sigma_t^2 = 1 - alpha_t^2
 
-All a family needs follows from that one table (Sohl-Dickstein et al. 2015; Ho, Jain & Abbeel 2020, eqs. 4-7), for neighbours
-t-1, t and for any s < t alike: the strided chains of fast samplers are the same formula.
+Everything else follows from this table (Sohl-Dickstein et al. 2015; Ho, Jain & Abbeel 2020, eqs. 4-7), for
+any s < t, not only for t - 1 and t: strided sampling uses the same formulas.
 """
 
 __all__ = ["CosineAlphas", "InverseBetas", "LinearBetas", "NoiseSchedule", "ZeroTerminal"]
@@ -19,65 +20,68 @@ from morphogen.numerics.randomness import Rng
 
 
 class NoiseSchedule(ForwardProcess):
-    """The levels of noise; a subclass gives the betas.
+    """Base class of discrete noise schedules; a subclass computes the betas.
 
     Arguments:
-        betas: variance added at t = 1 .. T, in (0, 1], fp64 [T].
+        betas: variances of the forward steps t = 1 .. T, in (0, 1], fp64 [T].
     """
 
-    clock = torch.int64
+    time_dtype = torch.int64
     steps: int
-    signal: Float[Tensor, " t"]
+    alpha_squared: Float[Tensor, " t"]
 
     def __init__(self, betas: Float[Tensor, " t"]):
         super().__init__()
-        self.last = len(betas)
-        self.register_buffer("signal", torch.cat([betas.new_ones(1), (1 - betas).cumprod(0)]), persistent=False)  # alpha_t^2
+        self.t_max = len(betas)
+        alpha_squared = torch.cat([betas.new_ones(1), (1 - betas).cumprod(0)])
+        self.register_buffer("alpha_squared", alpha_squared, persistent=False)
 
-    def levels(self, t: Real[Tensor, " b"]) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
-        signal = self.signal[t.long()]
-        return signal.sqrt(), (1 - signal).sqrt()
+    def alpha_sigma(self, t: Real[Tensor, " b"]) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"]]:
+        alpha_squared = self.alpha_squared[t.long()]
+        return alpha_squared.sqrt(), (1 - alpha_squared).sqrt()
 
-    def draw(self, rng: Rng) -> Int[Tensor, " b"]:
-        """Every step is as likely."""
+    def sample_time(self, rng: Rng) -> Int[Tensor, " b"]:
+        """Sample t uniformly from 1 .. T."""
         return 1 + rng.integers(self.steps)
 
-    def times(self, steps: int) -> list[float]:
+    def timesteps(self, steps: int) -> list[float]:
         return [round(self.steps * (steps - i) / steps) for i in range(steps)]
 
-    def at(self, ratios: Float[Tensor, " n"]) -> Int[Tensor, " n"]:
-        """The steps whose levels are nearest."""
-        known = self.ratio(torch.arange(1, self.steps + 1, device=self.signal.device)).log()
-        return 1 + (known - ratios.to(known.device).log()[:, None]).abs().argmin(1)
+    def time_of_ratio(self, ratios: Float[Tensor, " n"]) -> Int[Tensor, " n"]:
+        """Return the times t >= 1 whose sigma / alpha is nearest to each ratio, in log scale."""
+        device = self.alpha_squared.device
+        log_ratio = self.ratio(torch.arange(1, self.steps + 1, device=device)).log()
+        return 1 + (log_ratio - ratios.to(device).log()[:, None]).abs().argmin(1)
 
 
 class LinearBetas(NoiseSchedule):
-    r"""beta_t rises evenly (Denoising diffusion probabilistic models, Ho, Jain & Abbeel 2020, section 4).
+    r"""Linear schedule: beta_t increases linearly from `beta_start` to `beta_end`.
 
-    A chain of fewer steps than the paper's needs larger ones to end in noise: multiply both ends by 1000 / steps.
+    Denoising diffusion probabilistic models, Ho, Jain & Abbeel, 2020, section 4. A chain of fewer steps needs
+    larger betas to end in noise: multiply both by 1000 / steps.
 
     Arguments:
-        start, end: beta_1 and beta_T, in (0, 1).
+        beta_start, beta_end: beta_1 and beta_T, in (0, 1).
         steps: T.
     """
 
-    def __init__(self, start: float = 1e-4, end: float = 0.02, steps: int = 1000):
-        super().__init__(torch.linspace(start, end, steps, dtype=torch.float64))
-        self.start, self.end, self.steps = start, end, steps
+    def __init__(self, beta_start: float = 1e-4, beta_end: float = 0.02, steps: int = 1000):
+        super().__init__(torch.linspace(beta_start, beta_end, steps, dtype=torch.float64))
+        self.beta_start, self.beta_end, self.steps = beta_start, beta_end, steps
 
 
 class CosineAlphas(NoiseSchedule):
-    r"""alpha_t^2 = f(t) / f(0), f(t) = cos^2((t / T + s) / (1 + s) pi / 2), s = 0.008, beta_t <= 0.999.
+    r"""Cosine schedule: alpha_t^2 = f(t) / f(0), f(t) = cos^2((t / T + s) / (1 + s) pi / 2), s = 0.008.
 
-    Spends less of the chain near pure noise (Improved denoising diffusion probabilistic models, Nichol & Dhariwal 2021, eq. 17).
-
-    Next to nothing of the data is left at T (beta_T = 0.999), and half way there much is: curves are straight as those of a flow.
+    Improved denoising diffusion probabilistic models, Nichol & Dhariwal, 2021, equation 17; beta_t <= 0.999.
+    Fewer of its steps are close to pure noise than in the linear schedule. alpha_T is almost 0 (beta_T =
+    0.999) and alpha is still large half way, so trajectories are nearly straight in the "flow" coordinates.
 
     Arguments:
         steps: T.
     """
 
-    path = "flow"
+    coordinates = "flow"
 
     def __init__(self, steps: int = 1000):
         progress = torch.linspace(0, 1, steps + 1, dtype=torch.float64)
@@ -87,16 +91,16 @@ class CosineAlphas(NoiseSchedule):
 
 
 class InverseBetas(NoiseSchedule):
-    r"""beta_t = 1 / (T - t + 1): each step takes an equal share of the signal away, until none is left.
+    r"""beta_t = 1 / (T - t + 1): alpha_t^2 = 1 - t / T decreases linearly to 0.
 
-    Deep unsupervised learning using nonequilibrium thermodynamics (Sohl-Dickstein, Weiss, Maheswaranathan & Ganguli 2015, section 2.4.1,
-    for binomial noise; here for a Gaussian one, whose alpha_t^2 is 1 - t / T).
+    Deep unsupervised learning using nonequilibrium thermodynamics, Sohl-Dickstein, Weiss, Maheswaranathan &
+    Ganguli, 2015, section 2.4.1. The paper uses it for binomial noise; here the noise is Gaussian.
 
     Arguments:
         steps: T.
     """
 
-    path = "flow"
+    coordinates = "flow"
 
     def __init__(self, steps: int = 1000):
         super().__init__(1 / torch.arange(steps, 0, -1, dtype=torch.float64))
@@ -104,22 +108,23 @@ class InverseBetas(NoiseSchedule):
 
 
 class ZeroTerminal(NoiseSchedule):
-    r"""Another chain, shifted and stretched so that x_T is noise and nothing else.
+    r"""Another schedule rescaled to zero terminal SNR: alpha is shifted and scaled so that x_T is pure noise.
 
         alpha_t' = (alpha_t - alpha_T) alpha_1 / (alpha_1 - alpha_T)
 
-    Common diffusion noise schedules and sample steps are flawed (Lin, Liu, Li & Yang 2024, algorithm 1). With eps as the target nothing
-    could be learned at T: take v or x0.
+    Common diffusion noise schedules and sample steps are flawed, Lin, Liu, Li & Yang, 2024, algorithm 1. The
+    target eps is degenerate at T, where eps = x_T: use v or x0.
 
     Arguments:
-        chain: the other.
+        schedule: the schedule to rescale.
     """
 
-    path = "flow"
+    coordinates = "flow"
 
-    def __init__(self, chain: NoiseSchedule):
-        alphas = chain.signal.sqrt()
+    def __init__(self, schedule: NoiseSchedule):
+        alphas = schedule.alpha_squared.sqrt()
         first, last = alphas[1], alphas[-1]
-        signal = torch.cat([alphas[:1], (alphas[1:] - last) * first / (first - last)]).square()
-        super().__init__(1 - signal[1:] / signal[:-1])
-        self.chain, self.steps = chain, chain.steps
+        rescaled = (alphas[1:] - last) * first / (first - last)
+        alpha_squared = torch.cat([alphas[:1], rescaled]).square()
+        super().__init__(1 - alpha_squared[1:] / alpha_squared[:-1])
+        self.schedule, self.steps = schedule, schedule.steps

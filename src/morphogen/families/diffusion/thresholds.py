@@ -1,4 +1,4 @@
-"""How large a picture the network may claim, where guidance drives it out of the range of pictures."""
+"""Dynamic thresholding of the predicted x_0, for guidance scales that push it out of the data range."""
 
 __all__ = ["DynamicThreshold"]
 
@@ -10,16 +10,20 @@ from morphogen.numerics.tensors import expand_like
 
 
 class DynamicThreshold(Component):
-    """x_0 clipped at the s of its largest values, s >= bound, and shrunk by bound / s (Imagen, Saharia et al. 2022, section 2.3).
+    """Dynamic thresholding: clip x_0 to [-s, s] and rescale it by max_abs / s.
+
+    s is a quantile of |x_0| within the sample, and at least max_abs.
+
+    Imagen, Saharia et al., 2022, section 2.3.
 
     Arguments:
-        share: of the numbers of a picture that lie within s, below 1.
-        bound: largest |x_0| of data.
+        quantile: the fraction of the sample's elements within s, in 0 .. 1.
+        max_abs: largest |x_0| of the data.
     """
 
-    def __init__(self, share: float = 0.995, bound: float = 1.0):
-        self.share, self.bound = share, bound
+    def __init__(self, quantile: float = 0.995, max_abs: float = 1.0):
+        self.quantile, self.max_abs = quantile, max_abs
 
     def __call__(self, x_0: Float[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
-        s = expand_like(x_0.flatten(1).abs().quantile(self.share, 1).clamp_min(self.bound), x_0)
-        return x_0.clamp(-s, s) * (self.bound / s)
+        s = expand_like(x_0.flatten(1).abs().quantile(self.quantile, 1).clamp_min(self.max_abs), x_0)
+        return x_0.clamp(-s, s) * (self.max_abs / s)

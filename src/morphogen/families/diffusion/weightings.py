@@ -1,7 +1,8 @@
-r"""How much an error counts at each level of noise: w(t) |x_0 - the network's x_0|^2, whatever the network says of x_t.
+r"""Loss weightings over time: w(t) |x_0 - predicted x_0|^2, for every prediction target.
 
-An error of the target u by e is one of x_0 by sigma e / (alpha b - sigma a) (`targets.py`), so a law of weights is written once for x_0.
-Without one, errors of u count alike ("simple", Ho et al. 2020): of eps that is w = snr, of v it is w = snr + 1.
+An error e of the target u is an error sigma e / (alpha b - sigma a) of x_0 (`targets.py`), so a weighting
+is defined once, for x_0. Without a weighting, the squared error of u itself is the loss ("simple", Ho et al.
+2020): for eps that is w = snr, for v it is w = snr + 1.
 """
 
 __all__ = ["BoundWeight", "EDMWeight", "MinSNR", "Weighting"]
@@ -18,17 +19,20 @@ from morphogen.families.diffusion.schedules import NoiseSchedule
 
 
 class Weighting(Component, ABC):
-    """w, of a process at times t."""
+    """Base class of loss weightings: w(t) of the squared error of x_0."""
 
     @abstractmethod
     def __call__(self, process: ForwardProcess, t: Real[Tensor, " b"]) -> Float[Tensor, " b"]: ...
 
 
 class MinSNR(Weighting):
-    """w = min(snr, gamma), snr = (alpha / sigma)^2 (Efficient diffusion training via min-SNR weighting, Hang et al. 2023).
+    """Min-SNR weighting: w = min(snr, gamma), snr = (alpha / sigma)^2.
+
+    Efficient diffusion training via min-SNR weighting strategy, Hang et al., 2023.
 
     Arguments:
-        gamma: 1 counts all errors of x_0 alike until noise drowns them; infinity is "simple" for eps.
+        gamma: cap of the weight; 1 weights errors of x_0 uniformly where snr >= 1; infinity is the "simple"
+            loss of eps.
     """
 
     def __init__(self, gamma: float = 5.0):
@@ -39,10 +43,12 @@ class MinSNR(Weighting):
 
 
 class EDMWeight(Weighting):
-    """w = (sigma^2 + d^2) / (sigma d)^2 for alpha = 1: errors of F count alike (Karras et al. 2022, table 1).
+    """EDM weighting: w = (sigma^2 + d^2) / (sigma d)^2 for alpha = 1, uniform in the error of the network F.
+
+    Karras et al., 2022, table 1.
 
     Arguments:
-        data_std: d.
+        data_std: d, the standard deviation of the data.
     """
 
     def __init__(self, data_std: float = 0.5):
@@ -53,22 +59,29 @@ class EDMWeight(Weighting):
 
 
 class BoundWeight(Weighting):
-    """The bound's own: errors count as much as they take from log p. What Sohl-Dickstein et al. (2015) descend, Ho et al. let go of.
+    """The weighting of the variational bound: the expected loss is the bound (Sohl-Dickstein et al. 2015).
 
-    Of a chain, T times a random term: w = T b^2 / (2 v), with b and v the weight of x_0 in, and the variance of, q(x_{t-1} | x_t, x_0);
-    at t = 1, T / (2 sigma_1^2) (Ho et al. 2020, eq. 12). In continuous time, w = -last / 2 dsnr/dt (Kingma, Salimans, Poole & Ho 2021,
-    Variational diffusion models, eq. 17; g^2 times the score's error in Song, Durkan, Murray & Ermon 2021).
+    In a discrete chain the loss is T times a random term: w = T b^2 / (2 v), where b is the weight of x_0 in
+    q(x_{t-1} | x_t, x_0) and v its variance. At t = 1, w = T / (2 sigma_1^2) (Ho et al. 2020, eq. 12). In
+    continuous time, w = -t_max / 2 dsnr/dt (Variational diffusion models, Kingma, Salimans, Poole & Ho 2021,
+    eq. 17; g^2 times the error of the score in Song, Durkan, Murray & Ermon 2021).
 
-    Raises ConfigError for EDM, which draws its times unevenly.
+    Raises ConfigError for EDM, whose training times are not uniform.
     """
 
     def __call__(self, process: ForwardProcess, t: Real[Tensor, " b"]) -> Float[Tensor, " b"]:
         if isinstance(process, EDM):
-            raise ConfigError("BoundWeight: EDM draws its times unevenly; take EDMWeight, or another process")
+            raise ConfigError(
+                "BoundWeight requires uniform training times, and EDM samples ln sigma: "
+                "use EDMWeight or another process"
+            )
         if not isinstance(process, NoiseSchedule):
             with torch.enable_grad():
                 t = t.detach().double().requires_grad_()
-                (slope,) = torch.autograd.grad(process.ratio(t).pow(-2).sum(), t)
-            return (-process.last / 2 * slope).to(torch.get_default_dtype())
-        q, first = process.posterior(t - 1, t), process.sigma(torch.ones_like(t)).square()
-        return process.steps / 2 * torch.where(t > 1, q.on_x_0.square() / q.posterior.clamp_min(1e-20), 1 / first)
+                snr = process.ratio(t).pow(-2)
+                (derivative,) = torch.autograd.grad(snr.sum(), t)
+            return (-process.t_max / 2 * derivative).to(torch.get_default_dtype())
+        q = process.posterior(t - 1, t)
+        inner = q.on_x_0.square() / q.posterior.clamp_min(1e-20)
+        first = 1 / process.sigma(torch.ones_like(t)).square()
+        return process.steps / 2 * torch.where(t > 1, inner, first)

@@ -1,11 +1,20 @@
-"""Normalizing flows: x is an invertible picture of Gaussian noise, so its density is known exactly."""
+"""Normalizing flows: invertible maps from data to Gaussian noise, with an exact density."""
 
 __all__ = [
-    "ActNorm", "Bijection", "Chain", "Composite", "Coupling", "Factored", "Flow", "Inverse", "MultiScale", "SingleScale",
-    "Squeezed",
-]  # fmt: skip
+    "ActNorm",
+    "Bijection",
+    "Chain",
+    "Composite",
+    "Coupling",
+    "FactorOut",
+    "Flow",
+    "FlowSampler",
+    "MultiScale",
+    "SingleScale",
+    "Squeeze",
+]
 
 from morphogen.families.flow.bijection import Bijection, Chain, Composite
 from morphogen.families.flow.coupling import ActNorm, Coupling
-from morphogen.families.flow.multiscale import Factored, MultiScale, SingleScale, Squeezed
-from morphogen.families.flow.objective import Flow, Inverse
+from morphogen.families.flow.multiscale import FactorOut, MultiScale, SingleScale, Squeeze
+from morphogen.families.flow.objective import Flow, FlowSampler

@@ -1,10 +1,13 @@
-r"""What a flow is built of: maps that know their inverse and their volume.
+r"""Bijections: invertible maps with a known inverse and log-determinant, the building blocks of flows.
 
     z = f(x; c),   log|det df/dx|,   x = f^-1(z; c)
     (g o f): z = g(f(x)),  log|det| = log|det df/dx| + log|det dg/df|
 
-Every bijection keeps the shape of x, so that any may follow any and noise has the shape of the data.
-Flows of composed maps: Tabak & Vanden-Eijnden 2010; Rezende & Mohamed 2015.
+Every bijection preserves the shape of x, so bijections compose in any order and the noise has the shape of
+the data.
+
+References: Density estimation by dual ascent of the log-likelihood, Tabak & Vanden-Eijnden, 2010; Variational
+inference with normalizing flows, Rezende & Mohamed, 2015.
 """
 
 __all__ = ["Bijection", "Chain", "Composite"]
@@ -21,22 +24,24 @@ from morphogen.contract import Context
 
 
 class Bijection(Component, nn.Module, ABC):
-    """An invertible map of x [B, ...] to z of the same shape, in the light of a context."""
+    """An invertible map from x [B, ...] to z of the same shape, conditioned on a context."""
 
     @abstractmethod
-    def forward(self, x: Float[Tensor, " b *x"], context: Context | None) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b"]]:
-        """z and log|det dz/dx|."""
+    def forward(
+        self, x: Float[Tensor, " b *x"], context: Context | None
+    ) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b"]]:
+        """Return z and log|det dz/dx|."""
 
     @abstractmethod
     def inverse(self, z: Float[Tensor, " b *x"], context: Context | None) -> Float[Tensor, " b *x"]:
-        """The x that `forward` takes to z."""
+        """The inverse of `forward`: x such that f(x) = z."""
 
     def prepare(self, x: Float[Tensor, "b ..."], context: Context | None) -> None:
-        """A data-dependent start, from the first batch as it arrives at this bijection."""
+        """Data-dependent initialization, from the first batch as transformed by the preceding bijections."""
 
 
 class Composite(Bijection):
-    """Bijections one after another, first one first: what an architecture derives from."""
+    """A sequence of bijections, applied in order: the base class of flow architectures."""
 
     def __init__(self, steps: Iterable[Bijection]):
         super().__init__()
@@ -44,10 +49,12 @@ class Composite(Bijection):
 
     @property
     def bijections(self) -> tuple[Bijection, ...]:
-        """The steps, first one first."""
+        """The bijections, in the order in which `forward` applies them."""
         return tuple(cast(Bijection, step) for step in self.steps)
 
-    def forward(self, x: Float[Tensor, " b *x"], context: Context | None) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b"]]:
+    def forward(
+        self, x: Float[Tensor, " b *x"], context: Context | None
+    ) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b"]]:
         total = x.new_zeros(len(x))
         for step in self.bijections:
             x, log_det = step(x, context)
@@ -66,7 +73,7 @@ class Composite(Bijection):
 
 
 class Chain(Composite):
-    """A composition spelled out, f_n o ... o f_1.
+    """The composition f_n o ... o f_1 of given bijections.
 
     Arguments:
         bijections: f_1, ..., f_n.

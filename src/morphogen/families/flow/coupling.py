@@ -1,10 +1,10 @@
-r"""Affine coupling: half of x is shifted and scaled by what a network reads in the other half.
+r"""Affine coupling layers: one half of x is scaled and shifted by functions of the other half.
 
     z_b = x_b,   z_a = x_a exp(s(x_b)) + t(x_b),   log|det| = sum_a s(x_b)       (Dinh et al. 2017, eqs. 4-8)
 
-The Jacobian is triangular, so s and t may be any network and are never inverted. Between couplings the paper normalises by
-the batch; a sample would then depend on its neighbours, so here it is actnorm (Kingma & Dhariwal 2018): the same affine
-map a channel, its numbers learned, its start taken from the first batch.
+The Jacobian is triangular, so s and t may be any network and are never inverted. The paper uses batch
+normalisation between couplings, which makes a sample depend on the rest of its batch. Here it is replaced by
+actnorm (Kingma & Dhariwal 2018): a learned affine map per channel, initialized from the first batch.
 """
 
 __all__ = ["ActNorm", "Coupling"]
@@ -17,21 +17,21 @@ from torch import Tensor, nn
 
 from morphogen.contract import Context
 from morphogen.families.flow.bijection import Bijection
-from morphogen.numerics.tensors import expand_like, sum_rows
+from morphogen.numerics.tensors import expand_like, sum_except_batch
 
 
 class Coupling(Bijection):
-    r"""The affine coupling layer of RealNVP (Dinh, Sohl-Dickstein & Bengio 2017, eqs. 7-9), with its two masks.
+    r"""The affine coupling layer of RealNVP (Dinh, Sohl-Dickstein & Bengio 2017, eqs. 7-9).
 
         z = b x + (1 - b) (x exp(s) + t),   s = scale tanh(s'),   (s', t) = network(b x, context)
 
-    tanh times a learned scale keeps exp(s) bounded (section 4.1).
+    The tanh with a learned scale bounds exp(s) (section 4.1).
 
     Arguments:
-        network: `(x [B, C, ...], context) -> [B, 2 C, ...]`, the channels of s' before those of t.
-        mask: which half b is seen: "checkerboard" every other place, "channel" half the channels. On vectors [B, D]: every
-            other number, half of the numbers.
-        parity: 0 or 1, which of the two halves is seen; neighbours in a flow alternate.
+        network: `(x [B, C, ...], context) -> [B, 2 C, ...]`, the channels of s' first, then those of t.
+        mask: the partition b: "checkerboard" (alternate positions) or "channel" (half the channels). On
+            vectors [B, D]: alternate entries, or half of the entries.
+        parity: 0 or 1, which of the two halves is the network's input; successive couplings alternate.
     """
 
     def __init__(self, network: nn.Module, mask: Literal["checkerboard", "channel"], parity: int):
@@ -39,38 +39,40 @@ class Coupling(Bijection):
         self.network, self.mask, self.parity = network, mask, parity
         self.scale = nn.Parameter(torch.ones(()))
 
-    def forward(self, x: Float[Tensor, " b *x"], context: Context | None) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b"]]:
-        b = self.seen(x)
-        s, t = self._read(b * x, context)
+    def forward(
+        self, x: Float[Tensor, " b *x"], context: Context | None
+    ) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b"]]:
+        b = self.binary_mask(x)
+        s, t = self._scale_and_shift(b * x, context)
         s = (1 - b) * s
-        return x * s.exp() + (1 - b) * t, sum_rows(s)
+        return x * s.exp() + (1 - b) * t, sum_except_batch(s)
 
     def inverse(self, z: Float[Tensor, " b *x"], context: Context | None) -> Float[Tensor, " b *x"]:
-        b = self.seen(z)
-        s, t = self._read(b * z, context)
+        b = self.binary_mask(z)
+        s, t = self._scale_and_shift(b * z, context)
         return b * z + (1 - b) * (z - t) * (-s).exp()
 
-    def seen(self, x: Float[Tensor, "b c ..."]) -> Float[Tensor, "..."]:
-        """b, 1 where x is seen and kept, broadcastable against x."""
-        _, channels, *places = x.shape
+    def binary_mask(self, x: Float[Tensor, "b c ..."]) -> Float[Tensor, "..."]:
+        """The mask b, broadcastable to x: 1 at entries that are copied and that the network receives."""
+        _, channels, *sides = x.shape
         if self.mask == "channel":
             b = (torch.arange(channels, device=x.device) < channels // 2) == (self.parity == 0)
-            return b.to(x.dtype).reshape(1, channels, *(1 for _ in places))
+            return b.to(x.dtype).reshape(1, channels, *(1 for _ in sides))
         index = torch.zeros((), dtype=torch.long, device=x.device)
-        for size in places or (channels,):
+        for size in sides or (channels,):
             index = index[..., None] + torch.arange(size, device=x.device)
         return ((index + self.parity) % 2 == 0).to(x.dtype)
 
-    def _read(self, seen: Tensor, context: Context | None) -> tuple[Tensor, Tensor]:
-        raw, t = self.network(seen, context).chunk(2, 1)
+    def _scale_and_shift(self, masked: Tensor, context: Context | None) -> tuple[Tensor, Tensor]:
+        raw, t = self.network(masked, context).chunk(2, 1)
         return self.scale * raw.tanh(), t
 
 
 class ActNorm(Bijection):
-    r"""z = (x + shift) exp(log_scale), a number a channel, so that the first batch has mean 0 and variance 1.
+    r"""Activation normalisation: z = (x + shift) exp(log_scale), with a shift and a scale per channel.
 
-    Glow's actnorm (Kingma & Dhariwal 2018, section 3.1), in the place of RealNVP's batch normalisation. Until `prepare`
-    it is the identity.
+    `prepare` sets both so that the first batch has mean 0 and variance 1; before, the layer is the identity.
+    Glow's actnorm (Kingma & Dhariwal 2018, section 3.1) replaces RealNVP's batch normalisation.
 
     Arguments:
         channels: C of x [B, C, ...].
@@ -81,9 +83,11 @@ class ActNorm(Bijection):
         self.channels = channels
         self.shift, self.log_scale = nn.Parameter(torch.zeros(channels)), nn.Parameter(torch.zeros(channels))
 
-    def forward(self, x: Float[Tensor, " b *x"], context: Context | None) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b"]]:
+    def forward(
+        self, x: Float[Tensor, " b *x"], context: Context | None
+    ) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b"]]:
         shift, log_scale = expand_like(self.shift[None], x), expand_like(self.log_scale[None], x)
-        return (x + shift) * log_scale.exp(), sum_rows(log_scale.expand_as(x))
+        return (x + shift) * log_scale.exp(), sum_except_batch(log_scale.expand_as(x))
 
     def inverse(self, z: Float[Tensor, " b *x"], context: Context | None) -> Float[Tensor, " b *x"]:
         shift, log_scale = expand_like(self.shift[None], z), expand_like(self.log_scale[None], z)

@@ -1,14 +1,15 @@
-r"""The architectures: how couplings are stacked on pictures and on vectors.
+r"""Flow architectures: coupling layers for images (multi-scale) and for vectors.
 
     scale_k = coarser_k o couplings (checkerboard)
     coarser_k = squeeze^-1 o (scale_{k+1} on half the channels) o couplings (channel) o squeeze
 
-Squeezing trades 2 x 2 places for 4 channels, and half of these are then left alone as finished noise: the multi-scale flow of
-RealNVP (Dinh et al. 2017, section 3.6). Unsqueezing again on the way out keeps z in the shape of x and changes neither the law
-nor its density.
+Squeezing turns 2 x 2 pixels into 4 channels. Half of the channels are then factored out: they are part of z
+without further transformation, as in the multi-scale architecture of RealNVP (Dinh et al. 2017, section 3.6).
+Unsqueezing the output gives z the shape of x; as a permutation it changes neither the distribution nor the
+density.
 """
 
-__all__ = ["Factored", "MultiScale", "SingleScale", "Squeezed"]
+__all__ = ["FactorOut", "MultiScale", "SingleScale", "Squeeze"]
 
 from typing import Literal
 
@@ -26,51 +27,63 @@ from morphogen.networks.mlp import MLP
 
 
 class MultiScale(Composite):
-    """RealNVP on pictures (Dinh, Sohl-Dickstein & Bengio 2017, section 3.6), actnorm before each coupling.
+    """RealNVP for images, with actnorm (Dinh, Sohl-Dickstein & Bengio 2017, section 3.6).
 
-    At each scale `couplings` with checkerboard masks, a squeeze, `couplings` with channel masks, half the channels done; the last
-    scale is `couplings` + 1 with checkerboard masks. Networks are twice as wide at each coarser scale.
+    Each coupling follows an actnorm. Each scale has `couplings` checkerboard couplings, a squeeze and
+    `couplings` channel couplings, and then factors out half of the channels. The last scale has `couplings` +
+    1 checkerboard couplings. The width of the networks doubles at each coarser scale.
 
     Arguments:
-        shape: of x, (C, H, W); H and W must be multiples of 2^(scales - 1).
-        width: channels of the first scale's networks (64 in the paper).
-        blocks: residual blocks of each network (8 in the paper for CIFAR-10).
-        couplings: of each kind at each scale (3 in the paper).
-        scales: 1, 2, ...
+        shape: (C, H, W) of x; H and W must be multiples of 2^(scales - 1).
+        width: channels of the networks at the first scale (64 in the paper).
+        blocks: residual blocks per network (8 in the paper for CIFAR-10).
+        couplings: couplings per scale and kind of mask (3 in the paper).
+        scales: number of scales, at least 1.
         vector: width of `context.vector` (0: unconditional).
-        grid: the networks read 2 x 2, 4 x 4, ... places as one until they stand on at most grid x grid of them, so that the few layers
-            of each see the whole picture (0: each place by itself, as in the paper).
-        dropout: inside the residual blocks.
+        max_resolution: largest side of the networks' feature maps: larger inputs are folded into patches of
+            2 x 2, 4 x 4, ... pixels, so that the few layers of a network cover the whole image (0: no
+            patches, as in the paper).
+        dropout: in the residual blocks.
 
-    Errors: ConfigError if H or W are not such multiples.
+    Raises:
+        ConfigError: if H or W is not a multiple of 2^(scales - 1).
     """
 
     def __init__(
-        self, shape: tuple[int, ...], width: int = 64, blocks: int = 8, couplings: int = 3, scales: int = 2, vector: int = 0,
-        grid: int = 0, dropout: float = 0.0,
-    ):  # fmt: skip
+        self,
+        shape: tuple[int, ...],
+        width: int = 64,
+        blocks: int = 8,
+        couplings: int = 3,
+        scales: int = 2,
+        vector: int = 0,
+        max_resolution: int = 0,
+        dropout: float = 0.0,
+    ):
         super().__init__(())
         c, h, w = shape
-        self.shape, self.width, self.blocks, self.couplings, self.scales = (c, h, w), width, blocks, couplings, scales
-        self.vector, self.grid, self.dropout = vector, grid, dropout
+        self.shape, self.width, self.blocks, self.couplings = (c, h, w), width, blocks, couplings
+        self.scales, self.vector, self.max_resolution, self.dropout = scales, vector, max_resolution, dropout
         multiple = 1 << (scales - 1)
         if h % multiple or w % multiple:
-            raise ConfigError(f"MultiScale: {h} x {w} is no multiple of {multiple}; use fewer scales")
+            raise ConfigError(f"MultiScale: {h} x {w} is not a multiple of {multiple}: use fewer scales")
         self.steps.extend(self._scale(self.shape, width, scales))
 
-    def _scale(self, shape: tuple[int, int, int], width: int, left: int) -> list[Bijection]:
-        """The steps of the scale at which `left` scales are still to come, this one included."""
-        fine = self._couplings(shape, width, self.couplings + (left == 1), "checkerboard")
-        if left == 1:
+    def _scale(self, shape: tuple[int, int, int], width: int, scales: int) -> list[Bijection]:
+        """The bijections of one scale and of all coarser ones, `scales` in total."""
+        fine = self._couplings(shape, width, self.couplings + (scales == 1), "checkerboard")
+        if scales == 1:
             return fine
         c, h, w = shape
         coarse = self._couplings((4 * c, h // 2, w // 2), width, self.couplings, "channel")
-        rest = self._scale((2 * c, h // 2, w // 2), 2 * width, left - 1)
-        return [*fine, Squeezed(Chain((*coarse, Factored(Chain(tuple(rest))))))]
+        rest = self._scale((2 * c, h // 2, w // 2), 2 * width, scales - 1)
+        return [*fine, Squeeze(Chain((*coarse, FactorOut(Chain(tuple(rest))))))]
 
-    def _couplings(self, shape: tuple[int, int, int], width: int, count: int, mask: Literal["checkerboard", "channel"]) -> list[Bijection]:
-        """`count` couplings of one kind, alternating in what they see."""
-        patch = _patch(shape, self.grid)
+    def _couplings(
+        self, shape: tuple[int, int, int], width: int, count: int, mask: Literal["checkerboard", "channel"]
+    ) -> list[Bijection]:
+        """`count` couplings with masks of one kind and alternating parity."""
+        patch = _patch(shape, self.max_resolution)
         steps: list[Bijection] = []
         for i in range(count):
             network = CouplingResNet(shape, width, self.blocks, self.vector, patch, self.dropout)
@@ -79,28 +92,39 @@ class MultiScale(Composite):
 
 
 class SingleScale(Composite):
-    """Affine couplings on vectors, actnorm before each: halves by turns, then every other number by turns, and so on.
+    """Affine couplings on vectors, with actnorm before each.
+
+    The masks cycle through both parities of "channel" and both of "checkerboard".
 
     Arguments:
         dims: D of x [B, D].
-        width: of each network's hidden layers.
-        layers: residual layers of each network.
-        couplings: how many; 4 make a full round of masks.
+        width: of the networks' hidden layers.
+        layers: residual layers per network.
+        couplings: number of couplings; 4 are one cycle of masks.
         vector: width of `context.vector` (0: unconditional).
-        dropout: inside the residual layers.
+        dropout: in the residual layers.
     """
 
-    def __init__(self, dims: int, width: int = 128, layers: int = 2, couplings: int = 8, vector: int = 0, dropout: float = 0.0):
+    def __init__(
+        self,
+        dims: int,
+        width: int = 128,
+        layers: int = 2,
+        couplings: int = 8,
+        vector: int = 0,
+        dropout: float = 0.0,
+    ):
         super().__init__(())
         self.dims, self.width, self.layers, self.couplings = dims, width, layers, couplings
         self.vector, self.dropout = vector, dropout
         for i in range(couplings):
             network = MLP(dims, 2 * dims, width, layers, vector, dropout)
-            self.steps.extend([ActNorm(dims), Coupling(network, "checkerboard" if i % 4 > 1 else "channel", i % 2)])
+            mask: Literal["checkerboard", "channel"] = "checkerboard" if i % 4 > 1 else "channel"
+            self.steps.extend([ActNorm(dims), Coupling(network, mask, i % 2)])
 
 
-class Squeezed(Bijection):
-    """squeeze^-1 o f o squeeze, where squeezing makes 2 x 2 places of C channels one place of 4 C.
+class Squeeze(Bijection):
+    """squeeze^-1 o f o squeeze; squeeze turns 2 x 2 pixels of C channels into one of 4 C (Dinh et al. 2017).
 
     Arguments:
         inner: f, on [B, 4 C, H / 2, W / 2].
@@ -110,7 +134,9 @@ class Squeezed(Bijection):
         super().__init__()
         self.inner = inner
 
-    def forward(self, x: Float[Tensor, " b *x"], context: Context | None) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b"]]:
+    def forward(
+        self, x: Float[Tensor, " b *x"], context: Context | None
+    ) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b"]]:
         z, log_det = self.inner(_squeeze(x), context)
         return _unsqueeze(z), log_det
 
@@ -121,8 +147,8 @@ class Squeezed(Bijection):
         self.inner.prepare(_squeeze(x), context)
 
 
-class Factored(Bijection):
-    """f on the first half of the channels; the second half are noise already and stay (Dinh et al. 2017, eq. 13-16).
+class FactorOut(Bijection):
+    """Apply f to the first half of the channels; the second half is noise (Dinh et al. 2017, eqs. 13-16).
 
     Arguments:
         inner: f, on [B, C / 2, ...].
@@ -132,23 +158,28 @@ class Factored(Bijection):
         super().__init__()
         self.inner = inner
 
-    def forward(self, x: Float[Tensor, " b *x"], context: Context | None) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b"]]:
-        x, done = x.chunk(2, 1)
+    def forward(
+        self, x: Float[Tensor, " b *x"], context: Context | None
+    ) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b"]]:
+        x, factored = x.chunk(2, 1)
         z, log_det = self.inner(x, context)
-        return torch.cat([z, done], 1), log_det
+        return torch.cat([z, factored], 1), log_det
 
     def inverse(self, z: Float[Tensor, " b *x"], context: Context | None) -> Float[Tensor, " b *x"]:
-        z, done = z.chunk(2, 1)
-        return torch.cat([self.inner.inverse(z, context), done], 1)
+        z, factored = z.chunk(2, 1)
+        return torch.cat([self.inner.inverse(z, context), factored], 1)
 
     def prepare(self, x: Float[Tensor, "b ..."], context: Context | None) -> None:
         self.inner.prepare(x.chunk(2, 1)[0], context)
 
 
-def _patch(shape: tuple[int, int, int], grid: int) -> int:
-    """The side of the squares that networks on `shape` read as one place: the least that leaves grid x grid, if halving goes on so far."""
+def _patch(shape: tuple[int, int, int], max_resolution: int) -> int:
+    """Patch size for images of `shape`: the smallest power of 2 with at most max_resolution patches a side.
+
+    The patch divides both sides, so sides with few factors of 2 may leave a larger grid.
+    """
     side, patch = max(shape[1:]), 1
-    while grid and side // patch > grid and not any(s % (2 * patch) for s in shape[1:]):
+    while max_resolution and side // patch > max_resolution and not any(s % (2 * patch) for s in shape[1:]):
         patch *= 2
     return patch
 

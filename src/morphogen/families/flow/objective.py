@@ -1,13 +1,13 @@
-r"""The flow: data are noise seen through a smooth invertible map f, and the change of variables gives their density.
+r"""Normalizing flows: the density of x by an invertible map f to Gaussian noise and the change of variables.
 
-    log p(x | c) = log N(f(x; c); 0, I) + log|det df/dx|        (Rezende & Mohamed 2015; Dinh et al. 2017, eq. 2)
+    log p(x | c) = log N(f(x; c); 0, I) + log|det df/dx|     (Rezende & Mohamed 2015; Dinh et al. 2017, eq. 2)
 
-Training is maximum likelihood with nothing approximated; sampling is one pass of the inverse, x = f^-1(z), z ~ N(0, I).
-It is a density: of pictures on a grid it is meaningless until they are dequantised (`Dequantised`), and a bound on their
-mass after.
+Training is exact maximum likelihood; sampling evaluates the inverse once, x = f^-1(z), z ~ N(0, I). The
+result is a density, which is meaningless for images on a grid of values. With dequantisation (`Dequantised`)
+it gives a lower bound on their mass.
 """
 
-__all__ = ["Flow", "Inverse"]
+__all__ = ["Flow", "FlowSampler"]
 
 from typing import Any
 
@@ -19,19 +19,19 @@ from morphogen.contract import Context, Encoded, Likelihood, Losses, Objective, 
 from morphogen.families.flow.bijection import Bijection
 from morphogen.numerics.distributions import gaussian_log_prob
 from morphogen.numerics.randomness import Rng
-from morphogen.numerics.tensors import sum_rows
+from morphogen.numerics.tensors import sum_except_batch
 
 
 class Flow(Objective):
-    """Maximum likelihood of an invertible map (Dinh, Krueger & Bengio 2015; Dinh, Sohl-Dickstein & Bengio 2017).
+    """Maximum likelihood of a bijection (Dinh, Krueger & Bengio 2015; Dinh, Sohl-Dickstein & Bengio 2017).
 
         loss = -log N(f(x); 0, I) - log|det df/dx|
 
-    There is no `network` whose output is affine in the condition, so a flow cannot be guided; `Inverse(temperature)` is
-    what it has instead.
+    A flow has no `network` with an output that guidance could extrapolate; `FlowSampler(temperature)` is the
+    alternative.
 
     Arguments:
-        bijection: f, from x [B, ...] to noise of the same shape.
+        bijection: f, which maps x [B, ...] to noise of the same shape.
     """
 
     def __init__(self, bijection: Bijection):
@@ -40,30 +40,35 @@ class Flow(Objective):
 
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
         z, log_det = self.bijection(x.x, context)
-        log_prob = sum_rows(gaussian_log_prob(z)) + log_det
+        log_prob = sum_except_batch(gaussian_log_prob(z)) + log_det
         return Losses({"nll": -log_prob}, metrics={"log_det": log_det.detach()})
 
     def log_prob(self, x: Encoded, context: Context | None, rng: Rng) -> Likelihood:
         z, log_det = self.bijection(x.x, context)
-        return Likelihood(sum_rows(gaussian_log_prob(z)) + log_det, x.dims, kind="exact", measure="density")
+        return Likelihood(
+            sum_except_batch(gaussian_log_prob(z)) + log_det, x.dims, kind="exact", measure="density"
+        )
 
-    def sampler(self) -> "Inverse":
-        return Inverse()
+    def default_sampler(self) -> "FlowSampler":
+        return FlowSampler()
 
     @torch.no_grad()
     def prepare(self, x: Encoded, context: Context | None, rng: Rng) -> None:
         self.bijection.prepare(x.x, context)
 
 
-class Inverse(Sampler):
-    """x = f^-1(T z), z ~ N(0, I): one pass, exact at T = 1.
+class FlowSampler(Sampler):
+    """Sample x = f^-1(T z), z ~ N(0, I), with one evaluation of the inverse; exact at T = 1.
 
     Arguments:
-        temperature: T in [0, ...); below 1 likelier, less varied samples (Kingma & Dhariwal 2018, section 6).
+        temperature: T >= 0; values below 1 give likelier, less diverse samples (Kingma & Dhariwal 2018,
+            section 6).
     """
 
     def __init__(self, temperature: float = 1.0):
         self.temperature = temperature
 
-    def __call__(self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng) -> Float[Tensor, "b ..."]:
+    def __call__(
+        self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng
+    ) -> Float[Tensor, "b ..."]:
         return objective.bijection.inverse(self.temperature * rng.normal(*shape), context)

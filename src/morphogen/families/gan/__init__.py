@@ -1,6 +1,6 @@
-"""Generative adversarial networks: a law known only by its draws, taught by a critic."""
+"""Generative adversarial networks: a generator trained against a critic, without a likelihood."""
 
-__all__ = ["GradientPenalty", "Penalty", "Push", "Wasserstein"]
+__all__ = ["GANSampler", "GradientPenalty", "Penalty", "Wasserstein"]
 
-from morphogen.families.gan.objective import Push, Wasserstein
+from morphogen.families.gan.objective import GANSampler, Wasserstein
 from morphogen.families.gan.penalties import GradientPenalty, Penalty

@@ -1,12 +1,13 @@
-r"""Generative adversarial networks: draws x = G(z), z ~ N(0, I), made indistinguishable from data to a critic D.
+r"""Wasserstein GAN: a generator x = G(z), z ~ N(0, I), trained against a critic D.
 
-    min_G max_D  E_data D(x) - E_z D(G(z)),   D 1-Lipschitz                              the Wasserstein distance
+    min_G max_D  E_data D(x) - E_z D(G(z)),   D 1-Lipschitz                       the Wasserstein distance
 
-Two players with opposed losses ("Generative adversarial nets", Goodfellow et al. 2014; "Wasserstein GAN", Arjovsky et al.
-2017): the training loop knows nothing of it but `turns`. The law has no density anyone can evaluate, and says so.
+Two players with opposed losses ("Generative adversarial nets", Goodfellow et al. 2014; "Wasserstein GAN",
+Arjovsky et al. 2017). The training loop alternates between them by `turns`. The model has no tractable
+density, so `log_prob` is unsupported.
 
-The two steps, with G(z) = z, D(x) = 2 x and data at 3: the penalty is (|dD/dx| - 1)^2 = 1 everywhere, and what the critic gains
-by a smaller D(G(z)) the generator loses.
+Example: with G(z) = z, D(x) = 2 x and data at 3, the penalty is (|dD/dx| - 1)^2 = 1 everywhere, and the term
+D(G(z)) enters the two losses with opposite signs.
 
     >>> class Double(nn.Module):
     ...     def forward(self, x, context): return 2 * x[:, 0]
@@ -22,7 +23,7 @@ by a smaller D(G(z)) the generator loses.
     (True, [1.0, 1.0, 1.0, 1.0])
 """
 
-__all__ = ["Push", "Wasserstein"]
+__all__ = ["GANSampler", "Wasserstein"]
 
 from typing import Any
 
@@ -36,53 +37,62 @@ from morphogen.numerics.randomness import Rng
 
 
 class Wasserstein(Objective):
-    r"""critic: D(G(z)) - D(x) + penalty;  generator: -D(G(z)).
+    r"""Wasserstein GAN losses. Critic: D(G(z)) - D(x) + penalty; generator: -D(G(z)).
 
-    WGAN-GP (Gulrajani et al. 2017, Algorithm 1). The condition's parameters belong to the generator, the first player; the
-    critic sees the context detached, or it would train the embedding it is judged by.
+    With a gradient penalty this is WGAN-GP (Gulrajani et al. 2017, Algorithm 1). The conditioner's parameters
+    belong to the generator, the first player. The critic receives a detached context, so that its loss does
+    not train the embedding.
 
     Arguments:
         network: the generator, z [B, latent], context -> x.
-        critic: x, context -> score [B]; its rows must not mix (no batch normalisation).
-        latent: numbers in z.
-        penalty: what keeps the critic smooth.
-        critic_steps: the critic's turns before each of the generator's (5 in the paper): so many more steps are one iteration.
+        critic: x, context -> score [B]; it must treat rows independently (no batch normalisation).
+        latent: dimension of z.
+        penalty: regularisation of the critic.
+        critic_steps: critic updates per generator update (5 in the paper); one iteration is critic_steps + 1
+            training steps.
     """
 
-    def __init__(self, network: nn.Module, critic: nn.Module, latent: int, penalty: Penalty, critic_steps: int = 5):
+    def __init__(
+        self, network: nn.Module, critic: nn.Module, latent: int, penalty: Penalty, critic_steps: int = 5
+    ):
         super().__init__()
-        self.network, self.critic, self.latent, self.penalty, self.critic_steps = network, critic, latent, penalty, critic_steps
+        self.network, self.critic, self.latent = network, critic, latent
+        self.penalty, self.critic_steps = penalty, critic_steps
         self.turns = ("critic",) * critic_steps + ("generator",)
 
     def players(self) -> dict[str, list[nn.Parameter]]:
         return {"generator": list(owned(self.network)), "critic": list(owned(self.critic))}
 
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
-        seen = None if context is None else context.detach()
+        detached = None if context is None else context.detach()
         if player == "generator":
-            return Losses({"adversarial": -self.critic(self.fake(x.x, context, rng), seen)})
+            return Losses({"adversarial": -self.critic(self.fake(x.x, context, rng), detached)})
         with torch.no_grad():
-            fake = self.fake(x.x, seen, rng)
-        wasserstein = self.critic(fake, seen) - self.critic(x.x, seen)
-        return Losses({"wasserstein": wasserstein, "penalty": self.penalty(self.critic, x.x, fake, seen, rng.fork("penalty"))})
+            fake = self.fake(x.x, detached, rng)
+        wasserstein = self.critic(fake, detached) - self.critic(x.x, detached)
+        penalty = self.penalty(self.critic, x.x, fake, detached, rng.fork("penalty"))
+        return Losses({"wasserstein": wasserstein, "penalty": penalty})
 
     def fake(self, x: Float[Tensor, "b ..."], context: Context | None, rng: Rng) -> Float[Tensor, "b ..."]:
-        """One draw for each row of `rng`, with gradient; x itself is not looked at."""
+        """One generated sample per row of `rng`, differentiable; x is unused."""
         return self.network(rng.fork("latent").normal(self.latent), context)
 
-    def sampler(self) -> "Push":
-        return Push()
+    def default_sampler(self) -> "GANSampler":
+        return GANSampler()
 
 
-class Push(Sampler):
-    """x = G(z), z ~ N(0, temperature^2 I): the normal law pushed through the generator (Goodfellow et al. 2014).
+class GANSampler(Sampler):
+    """Sample x = G(z), z ~ N(0, temperature^2 I) (Goodfellow et al. 2014).
 
     Arguments:
-        temperature: 1 is the law that was trained; below 1, surer and less varied (Brock et al. 2019 truncate instead).
+        temperature: 1 is the trained distribution; smaller values trade diversity for fidelity (Brock et al.
+            2019 truncate z instead).
     """
 
     def __init__(self, temperature: float = 1.0):
         self.temperature = temperature
 
-    def __call__(self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng) -> Float[Tensor, "b ..."]:
+    def __call__(
+        self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng
+    ) -> Float[Tensor, "b ..."]:
         return objective.network(self.temperature * rng.fork("latent").normal(objective.latent), context)

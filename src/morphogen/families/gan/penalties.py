@@ -1,4 +1,4 @@
-"""What keeps a critic smooth: the Wasserstein distance is a supremum over 1-Lipschitz critics, and a network is not one.
+"""Penalties that make a critic approximately 1-Lipschitz, as the Wasserstein distance's dual form requires.
 
 W(p, q) = sup over |D(x) - D(y)| <= |x - y| of  E_p D - E_q D                  (Kantorovich & Rubinstein 1958)
 """
@@ -14,24 +14,30 @@ from torch import Tensor, nn
 from morphogen.component import Component
 from morphogen.contract import Context
 from morphogen.numerics.randomness import Rng
-from morphogen.numerics.tensors import expand_like, sum_rows
+from morphogen.numerics.tensors import expand_like, sum_except_batch
 
 
 class Penalty(Component, ABC):
-    """One more term of the critic's loss, a number a row."""
+    """A regularisation term of the critic's loss, one value per row."""
 
     @abstractmethod
     def __call__(
-        self, critic: nn.Module, real: Float[Tensor, " b *x"], fake: Float[Tensor, " b *x"], context: Context | None, rng: Rng
+        self,
+        critic: nn.Module,
+        real: Float[Tensor, " b *x"],
+        fake: Float[Tensor, " b *x"],
+        context: Context | None,
+        rng: Rng,
     ) -> Float[Tensor, " b"]:
-        """The term, with a graph to the critic's parameters."""
+        """The penalty of each row, differentiable in the critic's parameters."""
 
 
 class GradientPenalty(Penalty):
-    r"""lambda (||grad D(x_hat)|| - 1)^2,  x_hat = x + alpha (G(z) - x),  alpha ~ U(0, 1).
+    r"""Gradient penalty: lambda (||grad D(x_hat)|| - 1)^2,  x_hat = x + alpha (G(z) - x),  alpha ~ U(0, 1).
 
-    "Improved training of Wasserstein GANs" (Gulrajani et al. 2017, Algorithm 1): the best critic's gradient has norm 1 on
-    the lines between the two laws. Needs a critic whose rows do not mix.
+    "Improved training of Wasserstein GANs" (Gulrajani et al. 2017, Algorithm 1). The gradient of the optimal
+    critic has norm 1 on the lines between coupled real and generated samples. The critic must treat rows
+    independently (no batch normalisation).
 
     Arguments:
         weight: lambda, 10 in the paper.
@@ -41,10 +47,17 @@ class GradientPenalty(Penalty):
         self.weight = weight
 
     def __call__(
-        self, critic: nn.Module, real: Float[Tensor, " b *x"], fake: Float[Tensor, " b *x"], context: Context | None, rng: Rng
+        self,
+        critic: nn.Module,
+        real: Float[Tensor, " b *x"],
+        fake: Float[Tensor, " b *x"],
+        context: Context | None,
+        rng: Rng,
     ) -> Float[Tensor, " b"]:
         alpha = expand_like(rng.uniform(), real)
         x_hat = (real + alpha * (fake - real)).detach().requires_grad_(True)
         (gradient,) = torch.autograd.grad(critic(x_hat, context).sum(), x_hat, create_graph=True)
-        norm = (sum_rows(gradient.square()) + 1e-12).sqrt()  # the root's own slope is infinite at 0
+        norm = (
+            sum_except_batch(gradient.square()) + 1e-12
+        ).sqrt()  # the derivative of the square root is infinite at 0
         return self.weight * (norm - 1).square()

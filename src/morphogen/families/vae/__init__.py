@@ -1,6 +1,6 @@
-"""Variational autoencoders: a latent law made tractable by a learned posterior."""
+"""Variational autoencoders: latent-variable models with an amortized posterior."""
 
-__all__ = ["VAE", "DiscretizedLogistic", "Gaussian", "Observation", "Prior"]
+__all__ = ["VAE", "DiscretizedLogistic", "Gaussian", "ObservationModel", "VAESampler"]
 
-from morphogen.families.vae.likelihoods import DiscretizedLogistic, Gaussian, Observation
-from morphogen.families.vae.objective import VAE, Prior
+from morphogen.families.vae.likelihoods import DiscretizedLogistic, Gaussian, ObservationModel
+from morphogen.families.vae.objective import VAE, VAESampler

@@ -1,14 +1,16 @@
-"""Observation laws p(x | z): what a decoder's numbers h mean, one independent law for each entry of x.
+"""Observation models p(x | z): distributions with independent entries, parameterised by the decoder's output.
 
-    DiscretizedLogistic(levels)    pictures on a grid, a MASS: h = (mean, log s), learned for every subpixel
-    Gaussian(sigma)                points of space, a DENSITY: h = mean
+    DiscretizedLogistic(levels)    discrete pixel values, a probability mass; h = (mean, log s) per subpixel
+    Gaussian(sigma)                continuous data, a density; h = mean
 
-The choice decides what the autoencoder keeps: a density on a grid grows without bound, squared error alone is a Gaussian of
-a sigma nobody chose. A law says how many channels of h it needs (`outputs`), so that a page can size its decoder. (The role of
-p(x | z): Kingma & Welling 2013, appendix C.)
+The observation model determines which detail the latent retains. A density of data on a grid is unbounded; a
+squared error is the log-likelihood of a Gaussian with an implicit sigma. `outputs` returns the number of
+channels of h, for sizing the decoder.
+
+Reference: Auto-encoding variational Bayes, Kingma & Welling, 2013 (appendix C).
 """
 
-__all__ = ["DiscretizedLogistic", "Gaussian", "Observation"]
+__all__ = ["DiscretizedLogistic", "Gaussian", "ObservationModel"]
 
 import math
 from abc import ABC, abstractmethod
@@ -22,41 +24,41 @@ from torch.nn import functional as F
 from morphogen.component import Component
 from morphogen.numerics.distributions import gaussian_log_prob, logistic_log_mass
 from morphogen.numerics.randomness import Rng
-from morphogen.numerics.tensors import sum_rows
+from morphogen.numerics.tensors import sum_except_batch
 
 
-class Observation(Component, ABC):
-    """p(x | h), entries independent given h [B, outputs(C), ...] for x [B, C, ...]."""
+class ObservationModel(Component, ABC):
+    """p(x | h), with the entries of x [B, C, ...] independent given h [B, outputs(C), ...]."""
 
     measure: Literal["mass", "density"]
 
     @abstractmethod
     def outputs(self, channels: int) -> int:
-        """Channels of h for so many of x."""
+        """Number of channels of h for x with `channels` channels."""
 
     @abstractmethod
     def log_prob(self, x: Float[Tensor, "b ..."], h: Float[Tensor, "b ..."]) -> Float[Tensor, " b"]:
         """log p(x | h) in nats."""
 
     @abstractmethod
-    def centre(self, h: Float[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
-        """The median of each entry: the picture to show."""
+    def median(self, h: Float[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
+        """The median of each entry, shown as the reconstruction."""
 
     @abstractmethod
     def sample(self, h: Float[Tensor, "b ..."], rng: Rng) -> Float[Tensor, "b ..."]:
-        """One draw of x."""
+        """Sample x ~ p(x | h)."""
 
 
-class DiscretizedLogistic(Observation):
-    r"""A logistic law's mass in the bin of x, the end bins open.
+class DiscretizedLogistic(ObservationModel):
+    r"""Discretized logistic distribution: the mass in the bin of x; the outermost bins extend to infinity.
 
         P(x) = F((x + d - mean) / s) - F((x - d - mean) / s),  d = 1 / (levels - 1)
 
-    PixelCNN++ (Salimans, Karpathy, Chen & Kingma 2017, eq. 2), one component.
+    PixelCNN++ (Salimans, Karpathy, Chen & Kingma 2017, eq. 2), with one mixture component.
 
     Arguments:
-        levels: values of a subpixel, evenly spaced over [-1, 1].
-        floor: least log s; a subpixel that never changes would otherwise drive s to 0.
+        levels: number of subpixel values, evenly spaced over [-1, 1].
+        floor: lower bound of log s; without it, s tends to 0 for a subpixel that is constant in the data.
     """
 
     measure = "mass"
@@ -68,13 +70,13 @@ class DiscretizedLogistic(Observation):
         return 2 * channels
 
     def log_prob(self, x: Float[Tensor, "b ..."], h: Float[Tensor, "b ..."]) -> Float[Tensor, " b"]:
-        return sum_rows(logistic_log_mass(x, *self._split(h), self.levels))
+        return sum_except_batch(logistic_log_mass(x, *self._split(h), self.levels))
 
-    def centre(self, h: Float[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
+    def median(self, h: Float[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
         return self._split(h)[0].clamp(-1, 1)
 
     def sample(self, h: Float[Tensor, "b ..."], rng: Rng) -> Float[Tensor, "b ..."]:
-        """A logistic draw, rounded to the grid: what rounds beyond an end belongs to its open bin."""
+        """Sample a logistic, clamp to [-1, 1] and round to the grid."""
         mean, log_s = self._split(h)
         u = rng.uniform(*mean.shape[1:])
         x = (mean + log_s.exp() * (u.log() - torch.log1p(-u))).clamp(-1, 1)
@@ -85,11 +87,11 @@ class DiscretizedLogistic(Observation):
         return mean, self.floor + F.softplus(log_s - self.floor)
 
 
-class Gaussian(Observation):
-    r"""p(x | h) = N(x; h, sigma^2): a density (Kingma & Welling 2013, appendix C.2, with sigma given).
+class Gaussian(ObservationModel):
+    r"""Gaussian of fixed sigma: p(x | h) = N(x; h, sigma^2) (Kingma & Welling 2013, appendix C.2).
 
     Arguments:
-        sigma: standard deviation of each entry, in units of x, above 0.
+        sigma: standard deviation of each entry, in units of x; positive.
     """
 
     measure = "density"
@@ -101,9 +103,9 @@ class Gaussian(Observation):
         return channels
 
     def log_prob(self, x: Float[Tensor, "b ..."], h: Float[Tensor, "b ..."]) -> Float[Tensor, " b"]:
-        return sum_rows(gaussian_log_prob(x, h, math.log(self.sigma)))
+        return sum_except_batch(gaussian_log_prob(x, h, math.log(self.sigma)))
 
-    def centre(self, h: Float[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
+    def median(self, h: Float[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
         return h
 
     def sample(self, h: Float[Tensor, "b ..."], rng: Rng) -> Float[Tensor, "b ..."]:

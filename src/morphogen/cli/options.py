@@ -1,0 +1,36 @@
+"""Options that several commands share."""
+
+__all__ = [
+    "Device",
+    "Length",
+    "Resolution",
+    "Runs",
+    "Seed",
+    "Size",
+    "Tokenizer",
+]
+
+from pathlib import Path
+from typing import Annotated
+
+from typer import Option
+
+Device = Annotated[str, Option(help="device to run on: cpu, cuda, or auto (the GPU if there is one)")]
+Length = Annotated[
+    int | None,
+    Option(help="window length: tokens of a text (default: 64), samples of a sound (default: 8192)"),
+]
+Resolution = Annotated[
+    int | None,
+    Option(help="side to resize pictures to, in pixels (default: their own if equal and small, else 32)"),
+]
+Runs = Annotated[Path, Option(help="folder in which to look for the newest run")]
+Seed = Annotated[int, Option(help="seed of all random numbers")]
+Size = Annotated[str, Option(help="size of the model: tiny, small or paper")]
+Tokenizer = Annotated[
+    str | None,
+    Option(
+        help="tokens of a text: bytes, characters, or a vocabulary learned from it: bpe:1000, unigram:1000 "
+        "(default: bytes; for pairs of texts bpe:2000)"
+    ),
+]

@@ -1,0 +1,56 @@
+"""`morphogen train-classifier RUN`: train the noisy classifier that guides `sample --classifier-guidance`."""
+
+__all__ = ["train_classifier"]
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer import Argument, Option
+
+from morphogen.cli.arguments import BadArgument, budget, choose_device
+from morphogen.cli.options import Device, Seed
+
+RunDirectory = Annotated[Path, Argument(help="run directory of a diffusion model of pictures")]
+DataName = Annotated[
+    str | None, Option(help="pictures with classes: a name or path (default: the data of the run)")
+]
+Time = Annotated[str | None, Option(help="training time: 30s, 10m, 1h (default: 2m)")]
+Steps = Annotated[int | None, Option(help="number of training steps, instead of --time")]
+
+
+def train_classifier(
+    run: RunDirectory,
+    data: DataName = None,
+    time: Time = None,
+    steps: Steps = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+) -> None:
+    """Train the classifier of `sample --classifier-guidance`.
+
+    It classifies noisy pictures, at the noise levels of a trained diffusion model, and is saved in
+    RUN/classifier. Then: morphogen sample RUN --classifier-guidance 2 --condition CLASS
+    """
+    from morphogen.data import load_data
+    from morphogen.guidance_classifier import train_classifier as train_noisy_classifier
+    from morphogen.run import Run, RunError
+    from morphogen.training.progress import Progress
+
+    chosen, duration = Run.open(run), budget(time, steps, "2m")
+    settings = chosen.record["settings"]
+    source = data if data is not None else settings.get("data")
+    if source is None:
+        raise BadArgument(
+            f"train-classifier {run}: its settings name no data (it was trained from Python); give --data"
+        )
+    dataset = load_data(source, settings.get("resolution"))
+    trained = train_noisy_classifier(
+        chosen, dataset, seed, device=choose_device(device), progress=Progress(), **duration
+    )
+    if not trained.finished:
+        raise RunError(f"{run}: stopped after {trained.steps} steps; run the same command again to continue")
+    typer.echo(
+        f"{trained.steps} steps in {trained.seconds:.0f} s; draw samples: "
+        f"morphogen sample {run} --classifier-guidance 2 --condition CLASS"
+    )

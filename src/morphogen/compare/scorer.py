@@ -1,0 +1,148 @@
+"""Evaluate models under equal conditions: the same held-out rows, the same number of samples, the same seed.
+
+A row has every key of `KEYS`; a value that was not measured or does not exist is None. The held-out data
+themselves are a row too: the best that a model can reach.
+"""
+
+__all__ = ["KEYS", "Row", "Scorer", "new_row"]
+
+import time
+from typing import Any
+
+import torch
+from jaxtyping import Int, Shaped
+from torch import Tensor
+
+from morphogen.catalogue import family
+from morphogen.component import ConfigError, to_config
+from morphogen.data import DataError, Dataset
+from morphogen.evaluation.codecs import codec_baselines
+from morphogen.evaluation.features import features_for
+from morphogen.evaluation.likelihood import bits_per_dim
+from morphogen.evaluation.quality import MEASURES, quality
+from morphogen.model import parameters
+from morphogen.rank import ALONE, Rank
+from morphogen.representations.text import Text
+from morphogen.run import versions
+
+Row = dict[str, Any]
+KEYS = (
+    "system", "family", "size", "likelihood", *MEASURES, "samples_per_second", "tokens_per_second",
+    "train_seconds", "steps", "sampler", "parameters", "run", "how", "error",
+)  # fmt: skip
+LEAST = 6  # samples: the metrics use the fifth nearest neighbour, which five rows don't have
+MOST = 1000  # samples by default
+SHOWN, SHOWN_TEXTS = 20, 2  # samples per row of the picture
+BATCH = 256  # samples drawn at a time
+
+
+def new_row(**values: Any) -> Row:
+    """A row with these values, and None for all other keys."""
+    return dict.fromkeys(KEYS) | values
+
+
+class Scorer:
+    """Evaluates models on one data set.
+
+    Arguments:
+        dataset: the data, whose test split is used.
+        n: samples per model, and held-out rows; None: all held-out rows, at most 1000.
+        seed: seed of sampling and of the metrics.
+        rank: rank of this process. All processes evaluate, each its shard of the samples and held-out rows.
+
+    Errors: DataError if there are fewer held-out rows than n, or too few to measure.
+    """
+
+    def __init__(self, dataset: Dataset, n: int | None = None, seed: int = 0, rank: Rank = ALONE):
+        held_out = len(dataset.test)
+        if held_out < LEAST:
+            raise DataError(
+                f"{dataset.name}: {held_out} held-out examples are too few to evaluate a model; at least "
+                f"{LEAST} are needed: give about 50 examples or more"
+            )
+        if n is not None and not LEAST <= n <= held_out:
+            raise DataError(
+                f"n {n}: samples are compared with as many held-out examples, and {dataset.name} has "
+                f"{held_out}; give {LEAST} to {held_out}"
+            )
+        self.dataset, self.seed, self.rank = dataset, seed, rank
+        self.n = n if n is not None else min(held_out, MOST)
+        self.features = features_for(dataset)
+
+    def facts(self) -> dict[str, Any]:
+        """The settings that all figures depend on."""
+        data, features = self.dataset, self.features
+        return {
+            "data": data.name,
+            "medium": data.medium,
+            "unit": f"bits/{getattr(data.representation, 'unit', 'dim')}",
+            "classes": list(data.classes),
+            "split": data.split,
+            "notes": list(data.notes),
+            "n": self.n,
+            "seed": self.seed,
+            "features": {"name": features.name, "sha256": features.sha256},
+            "versions": versions(),
+        }
+
+    def real(self) -> tuple[Row, Shaped[Tensor, "n ..."]]:
+        """The row of the held-out data, evaluated as if they were samples, and the data."""
+        held_out = self.dataset.test.first(self.n).medium
+        metrics = quality(held_out, self.dataset, self.features, self.seed)
+        return new_row(system="real data") | metrics, held_out
+
+    def codec_baselines(self) -> list[Row]:
+        """The rows of lossless codecs on the same held-out data."""
+        return [new_row(**values) for values in codec_baselines(self.dataset, self.n)]
+
+    def model(self, model: Any, **facts: Any) -> tuple[Row, Shaped[Tensor, "n ..."]]:
+        """The row of a model (likelihood, sample quality and speed), and its samples.
+
+        Arguments:
+            model: the model.
+            facts: further values of the row: system, run, train_seconds, ...
+
+        Errors: ConfigError for a model whose tokenizer is not that of the data.
+        """
+        text = self.dataset.representation
+        if isinstance(text, Text) and to_config(model.representation) != to_config(text):
+            raise ConfigError(
+                f"the model's tokenizer is {model.representation!r}, that of the data {text!r}; "
+                "load the data with the model's tokenizer"
+            )
+        condition = self.dataset.test.first(self.n).condition if model.conditioner is not None else None
+        start = time.perf_counter()
+        samples = model.sample(self.n, condition, seed=self.seed, batch=BATCH, rank=self.rank).tensor.cpu()
+        rate = self.n / (time.perf_counter() - start)
+        row = new_row(
+            family=family(model),
+            samples_per_second=rate,
+            likelihood=bits_per_dim(model, self.dataset.test, self.n, self.seed, self.rank),
+            tokens_per_second=self._text_length(samples) * rate or None,
+            sampler=repr(model.objective.default_sampler()),
+            parameters=parameters(model),
+            **facts,
+        )
+        return row | quality(samples, self.dataset, self.features, self.seed), samples
+
+    def columns(self) -> Int[Tensor, " k"]:
+        """Indices of the shown samples: the first few of each class, by the labels of the held-out data."""
+        labels = self.dataset.test.first(self.n).condition
+        if labels is None or not self.dataset.classes:
+            shown = SHOWN_TEXTS if self.dataset.medium == "text" else SHOWN
+            return torch.arange(min(shown, self.n))
+        classes = len(self.dataset.classes)
+        repeats = max(1, SHOWN // classes)
+        return torch.cat([(labels == c).nonzero()[:repeats, 0] for c in range(min(classes, SHOWN))])
+
+    def labels(self) -> list[str]:
+        """The class of each shown sample."""
+        condition = self.dataset.test.first(self.n).condition
+        if condition is None or not self.dataset.classes:
+            return []
+        return [self.dataset.classes[c] for c in condition[self.columns()].tolist()]
+
+    def _text_length(self, samples: Shaped[Tensor, "n ..."]) -> float:
+        """Mean bytes (or characters) of text per sample; 0 for other media."""
+        text = self.dataset.representation
+        return text.count(samples).double().mean().item() if isinstance(text, Text) else 0.0

