@@ -41,8 +41,11 @@ def test_importing_the_package_does_not_import_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
-def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(
-        AttributeError, match=r"morphogen.samplers has no attribute 'DDIMM'; it exports Ancestral"
-    ):
+def test_an_unknown_name_suggests_the_closest_ones() -> None:
+    with pytest.raises(AttributeError, match=r"samplers has no attribute 'DDIMM'; did you mean DDIM, DDPM"):
         mg.samplers.DDIMM  # noqa: B018
+
+
+def test_a_name_close_to_none_lists_all() -> None:
+    with pytest.raises(AttributeError, match=r"no attribute 'Zebra'; it exports Ancestral, AnnealedLangevin"):
+        mg.samplers.Zebra  # noqa: B018

@@ -32,7 +32,7 @@ __all__ = [
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int, Real, Shaped
@@ -268,7 +268,21 @@ class Conditioner(Component, nn.Module, ABC):
 
 
 class Sampler(Component, ABC):
-    """A way to sample x from an objective, chosen at sampling time. A family's base sampler owns the loop."""
+    """A way to sample x from an objective, chosen at sampling time. A family's base sampler owns the loop.
+
+    Attributes:
+        requires: the attribute of an objective that this sampler uses, which its family has; "": none.
+    """
+
+    requires: ClassVar[str] = ""
+
+    def check(self, objective: Any) -> None:
+        """Check that the sampler is one of the objective's family. Errors: Unsupported."""
+        if self.requires and not hasattr(objective, self.requires):
+            raise Unsupported(
+                f"{type(self).__name__} does not sample a {type(objective).__name__} model: "
+                "use the model's default sampler, or another one of its family"
+            )
 
     @abstractmethod
     def __call__(

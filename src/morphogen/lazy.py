@@ -7,12 +7,15 @@ loads neither torch nor any family.
 __all__ = ["resolve"]
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
 
 def resolve(module: str, homes: Mapping[str, str], name: str) -> Any:
-    """Import `name` from its home below `morphogen`. Errors: AttributeError that lists the known names."""
+    """Import `name` from its home below `morphogen`. Errors: AttributeError that suggests other names."""
     if name not in homes:
-        raise AttributeError(f"{module} has no attribute {name!r}; it exports {', '.join(sorted(homes))}")
+        near = get_close_matches(name, homes, n=3)
+        hint = f"did you mean {', '.join(near)}?" if near else f"it exports {', '.join(sorted(homes))}"
+        raise AttributeError(f"{module} has no attribute {name!r}; {hint}")
     return getattr(import_module(f"morphogen.{homes[name]}"), name)

@@ -133,14 +133,14 @@ MATRIX: dict[str, tuple[list[str], list[str]]] = {
     },
     "zero samples": (["sample", RUN, "--n", "0"], ["--n 0", "positive"]),
     "negative samples": (["sample", RUN, "--n", "-2"], ["--n -2", "positive"]),
-    "a beam of pictures": (["sample", RUN, "--beam", "3"], ["VAE is not autoregressive", "its own sampler"]),
+    "a beam of pictures": (["sample", RUN, "--beam", "3"], ["Beam does not sample a VAE", "default sampler"]),
     "another family's sampler": (
         ["sample", RUN, "--sampler", "ddim"],
-        ["diffusion models, not VAE", "default sampler"],
+        ["DDIM does not sample a VAE", "default sampler"],
     ),
     "a sampler of tokens": (
         ["sample", RUN, "--sampler", "d3pmsampler"],
-        ["discrete diffusion models, not VAE", "default sampler"],
+        ["D3PMSampler does not sample a VAE", "default sampler"],
     ),
     "top-k of pictures": (["sample", RUN, "--top-k", "3"], ["does not accept top_k"]),
     "negative seed": ([*DIGITS, "--seed", "-1"], ["--seed -1", "0 to 2^63"]),

@@ -46,6 +46,8 @@ class Beam(Sampler):
         ConfigError: if width is below 1, n_best is not in 1 .. width, or length_penalty is not finite.
     """
 
+    requires = "token_log_probs"
+
     def __init__(
         self,
         width: int = 4,
@@ -64,6 +66,7 @@ class Beam(Sampler):
     def __call__(
         self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng
     ) -> Int[Tensor, "b ..."]:
+        self.check(objective)
         tokens, _ = self.search(objective, shape, context, rng)
         rank = (rng.rows % self.n_best).cpu()
         return unraster(tokens[torch.arange(len(tokens)), rank], shape)

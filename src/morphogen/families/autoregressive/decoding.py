@@ -79,6 +79,8 @@ class Decoding(Sampler):
         ConfigError: if two processors contradict each other, or if a prompt is invalid.
     """
 
+    requires = "token_log_probs"
+
     def __init__(self, processors: tuple[LogitsProcessor, ...] = ()):
         self.processors = check_consistent(processors)
 
@@ -90,6 +92,7 @@ class Decoding(Sampler):
     def __call__(
         self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng
     ) -> Int[Tensor, "b ..."]:
+        self.check(objective)
         state = DecodingState(self, objective, shape, context, rng)
         for _ in self.generate(state):
             pass

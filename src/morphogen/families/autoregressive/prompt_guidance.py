@@ -41,12 +41,15 @@ class PromptGuided(Sampler):
         ConfigError: if a row has no prompt.
     """
 
+    requires = "token_log_probs"
+
     def __init__(self, decoding: Decoding, scale: float, negative_prompt: tuple[int, ...] = ()):
         self.decoding, self.scale, self.negative_prompt = decoding, scale, negative_prompt
 
     def __call__(
         self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng
     ) -> Int[Tensor, "b ..."]:
+        self.check(objective)
         length = torch.Size(shape).numel()
         prompt = prompt_tokens(objective, context, len(rng), length)
         prompt_length = (prompt >= 0).sum(1)

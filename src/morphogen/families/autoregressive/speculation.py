@@ -43,9 +43,7 @@ class PromptLookup(Decoding):
         super().__init__(decoding.processors)
         self.decoding, self.max_ngram_size, self.num_draft_tokens = decoding, max_ngram_size, num_draft_tokens
         if max_ngram_size < 1 or num_draft_tokens < 1:
-            raise ConfigError(
-                f"PromptLookup({max_ngram_size=}, {num_draft_tokens=}): n and k must be 1 or more"
-            )
+            raise ConfigError(f"PromptLookup({max_ngram_size=}, {num_draft_tokens=}): both must be 1 or more")
 
     def next_token(self, logits: Any, u: Any) -> Int[Tensor, " b"]:
         return self.decoding.next_token(logits, u)

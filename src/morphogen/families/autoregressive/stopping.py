@@ -25,7 +25,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from morphogen.component import ConfigError
-from morphogen.contract import Context, Unsupported
+from morphogen.contract import Context
 from morphogen.families.autoregressive.processors import LogitsProcessor, check_token_id
 
 
@@ -137,13 +137,10 @@ def prompt_tokens(objective: Any, context: Context | None, rows: int, length: in
     """The validated prompts of `rows` sequences of at most `length` tokens, [B, P]; P is the longest, or 0.
 
     Raises:
-        Unsupported: if the objective is not autoregressive.
         ConfigError: if the number of prompts differs from `rows`, if a prompt is longer than the sequence,
             has an id outside the vocabulary or has ids after padding, or if it is empty and the network has
             no start token.
     """
-    if not hasattr(objective, "token_log_probs"):
-        raise Unsupported(f"{type(objective).__name__} is not autoregressive; use its own sampler")
     if context is None or context.prefix is None:
         return torch.zeros(rows, 0, dtype=torch.int64)
     prefix, vocabulary = context.prefix, getattr(objective, "vocabulary", None)

@@ -184,12 +184,15 @@ class MixtureSampler(Sampler):
             (Kingma & Dhariwal 2018).
     """
 
+    requires = "log_weights"
+
     def __init__(self, temperature: float = 1.0):
         self.temperature = temperature
 
     def __call__(
         self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng
     ) -> Float[Tensor, "b ..."]:
+        self.check(objective)
         component = rng.fork("component").categorical(objective.log_weights(context, len(rng)))
         eps = self.temperature * rng.fork("noise").normal(math.prod(shape)).double()
         scales = objective.scales()

@@ -35,7 +35,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from morphogen.component import ConfigError
-from morphogen.contract import Context, Encoded, Likelihood, Losses, Objective, Sampler, Unsupported
+from morphogen.contract import Context, Encoded, Likelihood, Losses, Objective, Sampler
 from morphogen.families.diffusion.corruptions import Corruption
 from morphogen.families.diffusion.likelihood import strata, variance_of_sum
 from morphogen.numerics.randomness import Rng, invert_cdf
@@ -119,17 +119,15 @@ class D3PMSampler(Sampler):
         steps: number of network calls, evenly spaced in 1 .. T; None: all T.
     """
 
+    requires = "corruption"
+
     def __init__(self, steps: int | None = None):
         self.steps = steps
 
     def __call__(
         self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng
     ) -> Int[Tensor, "b ..."]:
-        if not hasattr(objective, "corruption"):
-            raise Unsupported(
-                f"D3PMSampler samples discrete diffusion models, not {type(objective).__name__}; "
-                "use the model's default sampler"
-            )
+        self.check(objective)
         corruption, length = objective.corruption, torch.Size(shape).numel()
         x = corruption.sample_noise(length, rng.fork("start"))
         for i, (start, end) in enumerate(pairwise(self.grid(corruption.steps))):

@@ -25,7 +25,7 @@ from jaxtyping import Float, Real
 from torch import Tensor
 
 from morphogen.component import ConfigError
-from morphogen.contract import Context, Sampler, Unsupported
+from morphogen.contract import Context, Sampler
 from morphogen.families.diffusion.processes import ForwardProcess
 from morphogen.families.diffusion.targets import Denoised
 from morphogen.families.diffusion.thresholds import DynamicThreshold
@@ -117,6 +117,7 @@ class DiffusionSampler(Sampler):
         spacing: where the times lie; None: the process's own timesteps.
     """
 
+    requires = "denoise"
     extra_calls_per_step = 0  # denoiser calls that a step may make beyond the first
 
     def __init__(
@@ -130,11 +131,7 @@ class DiffusionSampler(Sampler):
     def __call__(
         self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng
     ) -> Float[Tensor, "b ..."]:
-        if not hasattr(objective, "denoise"):
-            raise Unsupported(
-                f"{type(self).__name__} samples diffusion models, not {type(objective).__name__}; "
-                "use the model's default sampler"
-            )
+        self.check(objective)
         denoise = Denoiser(objective, context, self.clip)
         x = denoise.process.prior_std * rng.fork("start").normal(*shape)
         return self.integrate(denoise, x, self.grid(denoise.process), rng)

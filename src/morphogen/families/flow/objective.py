@@ -65,10 +65,13 @@ class FlowSampler(Sampler):
             section 6).
     """
 
+    requires = "bijection"
+
     def __init__(self, temperature: float = 1.0):
         self.temperature = temperature
 
     def __call__(
         self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng
     ) -> Float[Tensor, "b ..."]:
+        self.check(objective)
         return objective.bijection.inverse(self.temperature * rng.normal(*shape), context)

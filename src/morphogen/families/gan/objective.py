@@ -89,10 +89,13 @@ class GANSampler(Sampler):
             2019 truncate z instead).
     """
 
+    requires = "critic"
+
     def __init__(self, temperature: float = 1.0):
         self.temperature = temperature
 
     def __call__(
         self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng
     ) -> Float[Tensor, "b ..."]:
+        self.check(objective)
         return objective.network(self.temperature * rng.fork("latent").normal(objective.latent), context)

@@ -132,18 +132,21 @@ class VAESampler(Sampler):
     evaluates.
 
     Arguments:
-        draw: "centre" for the median of p(x | z), "sample" for a sample.
+        draw: "median" for the median of p(x | z), "sample" for a sample.
         temperature: 1 is the prior; smaller values give likelier, less diverse samples.
     """
 
-    def __init__(self, draw: Literal["centre", "sample"] = "centre", temperature: float = 1.0):
+    requires = "latent_shape"
+
+    def __init__(self, draw: Literal["median", "sample"] = "median", temperature: float = 1.0):
         self.draw, self.temperature = draw, temperature
 
     def __call__(
         self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng
     ) -> Float[Tensor, "b ..."]:
+        self.check(objective)
         h = objective.network(self.temperature * rng.fork("prior").normal(*objective.latent_shape), context)
-        if self.draw == "centre":
+        if self.draw == "median":
             return objective.likelihood.median(h)
         return objective.likelihood.sample(h, rng.fork("observation"))
 
