@@ -33,7 +33,7 @@ def test_systems_are_functions_whatever_was_imported_before() -> None:
 
 
 def test_no_name_is_that_of_a_submodule() -> None:
-    assert not set(mg.__all__) & {module.name for module in pkgutil.iter_modules(mg.__path__)}
+    assert not set(mg._HOMES) & {module.name for module in pkgutil.iter_modules(mg.__path__)}
 
 
 def test_importing_the_package_does_not_import_torch() -> None:

@@ -11,12 +11,10 @@ Names are imported on first use: `import morphogen` loads neither torch nor a fa
 `inference`.
 """
 
-from importlib import import_module
-from typing import Any
-
-from morphogen.lazy import resolve
+from morphogen.lazy import attach
 
 _HOMES = {
+    "__version__": "_version",
     "Adam": "plan",
     "AdamW": "plan",
     "Ancestral": "families.autoregressive.decoding",
@@ -61,18 +59,4 @@ _MODULES = (
     "systems",
 )
 
-__all__ = ["__version__", *_HOMES]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return import_module(f"morphogen.{name}")
-    if name == "__version__":  # importlib.metadata takes as long to import as everything else here
-        from importlib.metadata import version
-
-        return version("morphogen")
-    return resolve("morphogen", _HOMES, name)
-
-
-def __dir__() -> list[str]:
-    return [*__all__, *_MODULES]
+__getattr__, __dir__, __all__ = attach(__name__, _HOMES, _MODULES)

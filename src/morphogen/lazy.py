@@ -1,21 +1,40 @@
 """Lazy exports: the names of a public module are imported from their home modules on first use.
 
-A public module lists its names by home and defines `__getattr__` with `resolve`, so that `import morphogen`
-loads neither torch nor any family.
+    __getattr__, __dir__, __all__ = attach(__name__, {"DDIM": "families.diffusion"})
+
+A public module lists its names by home, so that `import morphogen` loads neither torch nor any family.
 """
 
-__all__ = ["resolve"]
+__all__ = ["attach"]
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
 
-def resolve(module: str, homes: Mapping[str, str], name: str) -> Any:
-    """Import `name` from its home below `morphogen`. Errors: AttributeError that suggests other names."""
-    if name not in homes:
-        near = get_close_matches(name, homes, n=3)
-        hint = f"did you mean {', '.join(near)}?" if near else f"it exports {', '.join(sorted(homes))}"
-        raise AttributeError(f"{module} has no attribute {name!r}; {hint}")
-    return getattr(import_module(f"morphogen.{homes[name]}"), name)
+def attach(
+    module: str, homes: Mapping[str, str], submodules: Collection[str] = ()
+) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """The `__getattr__`, `__dir__` and `__all__` of a module that imports its names on first use.
+
+    Arguments:
+        module: the module's name.
+        homes: for each name, the module below `morphogen` that defines it.
+        submodules: names of submodules, which are imported whole.
+
+    Raises:
+        AttributeError: for an unknown name, with the closest names or all.
+    """
+    names = [*homes, *submodules]
+
+    def load(name: str) -> Any:
+        if name in submodules:
+            return import_module(f"{module}.{name}")
+        if name not in homes:
+            near = get_close_matches(name, names, n=3)
+            hint = f"did you mean {', '.join(near)}?" if near else f"it exports {', '.join(sorted(names))}"
+            raise AttributeError(f"{module} has no attribute {name!r}; {hint}")
+        return getattr(import_module(f"morphogen.{homes[name]}"), name)
+
+    return load, lambda: names, names

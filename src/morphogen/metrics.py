@@ -1,8 +1,6 @@
 """Metrics: likelihood, Frechet distance, fidelity and diversity, memorisation, and measures of text."""
 
-from typing import Any
-
-from morphogen.lazy import resolve
+from morphogen.lazy import attach
 
 _HOMES = {
     "bits_per_dim": "evaluation.likelihood",
@@ -21,12 +19,4 @@ _HOMES = {
     "word_errors": "evaluation.word_error_rate",
 }
 
-__all__ = [*_HOMES]
-
-
-def __getattr__(name: str) -> Any:
-    return resolve(__name__, _HOMES, name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, __all__ = attach(__name__, _HOMES)

@@ -1,8 +1,6 @@
 """Samplers of every family, with guidance, timestep spacings and logits processors."""
 
-from typing import Any
-
-from morphogen.lazy import resolve
+from morphogen.lazy import attach
 
 _HOMES = {
     "Ancestral": "families.autoregressive",
@@ -38,12 +36,4 @@ _HOMES = {
     "logits_processors": "families.autoregressive",
 }
 
-__all__ = [*_HOMES]
-
-
-def __getattr__(name: str) -> Any:
-    return resolve(__name__, _HOMES, name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, __all__ = attach(__name__, _HOMES)

@@ -32,7 +32,7 @@ def class_names_are_specific(file: SourceFile) -> Iterator[str]:
 
 
 def all_lists_public_names(file: SourceFile) -> Iterator[str]:
-    names = [name for node in file.tree.body if _is_all(node) for name in _strings(node)]
+    names = [name for node in file.tree.body if _is_literal(node) for name in _strings(node)]
     if not any(map(_is_all, file.tree.body)) and len(file.tree.body) > 1 and file.path.stem != "__main__":
         yield "no __all__"
     if not file.docstring:
@@ -86,8 +86,8 @@ def _place(node: ast.stmt) -> str | None:
     """The section that a statement belongs to; None: it may be anywhere."""
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         return "docstring"
-    if _is_all(node):  # built from the file's own constants, so it follows them
-        return None if any(isinstance(part, ast.Starred) for part in ast.walk(node)) else "__all__"
+    if _is_all(node):  # a computed one follows the constants that it is computed from
+        return "__all__" if _is_literal(node) else None
     if isinstance(node, ast.Import | ast.ImportFrom):
         return "import"
     if isinstance(node, ast.If):
@@ -100,7 +100,14 @@ def _place(node: ast.stmt) -> str | None:
 
 
 def _is_all(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+    return isinstance(node, ast.Assign) and "__all__" in {
+        target.id for target in ast.walk(node.targets[0]) if isinstance(target, ast.Name)
+    }
+
+
+def _is_literal(node: ast.stmt) -> bool:
+    """Whether the statement sets `__all__` to a list; a lazy module computes it from its names."""
+    return _is_all(node) and isinstance(node, ast.Assign) and isinstance(node.value, ast.List)
 
 
 def _strings(node: ast.AST) -> list[str]:
@@ -109,13 +116,13 @@ def _strings(node: ast.AST) -> list[str]:
 
 
 def _defined(tree: ast.Module) -> set[str]:
-    """Names bound at module level, and those in its `__getattr__`."""
+    """Names bound at module level."""
     found: set[str] = set()
     for node in tree.body:
         if isinstance(node, ast.Import | ast.ImportFrom):
             found |= {alias.asname or alias.name for alias in node.names}
         elif isinstance(node, ast.ClassDef | ast.FunctionDef):
-            found |= {node.name, *(_strings(node) if node.name == "__getattr__" else ())}
+            found.add(node.name)
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             names = [part for part in ast.walk(node) if isinstance(part, ast.Name)]
             found |= {name.id for name in names if isinstance(name.ctx, ast.Store)}

@@ -1,8 +1,6 @@
 """Conditioning: encoders of labels, prompts, texts, sketches and sounds to a Context, and guidance."""
 
-from typing import Any
-
-from morphogen.lazy import resolve
+from morphogen.lazy import attach
 
 _HOMES = {
     "ConditionDropout": "conditioning.dropout",
@@ -22,12 +20,4 @@ _HOMES = {
     "pad_prompts": "conditioning.prefix",
 }
 
-__all__ = [*_HOMES]
-
-
-def __getattr__(name: str) -> Any:
-    return resolve(__name__, _HOMES, name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, __all__ = attach(__name__, _HOMES)

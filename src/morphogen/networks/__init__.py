@@ -1,8 +1,6 @@
 """Networks: architectures, independent of any probabilistic model."""
 
-from typing import Any
-
-from morphogen.lazy import resolve
+from morphogen.lazy import attach
 
 _HOMES = {
     "ALiBi": "networks.relative_positions",
@@ -78,12 +76,4 @@ _HOMES = {
     "palm": "networks.decoders",
 }
 
-__all__ = [*_HOMES]
-
-
-def __getattr__(name: str) -> Any:
-    return resolve(__name__, _HOMES, name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, __all__ = attach(__name__, _HOMES)

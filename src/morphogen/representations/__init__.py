@@ -1,8 +1,6 @@
 """Representations: encoders and decoders between a medium and x, with the change of measure."""
 
-from typing import Any
-
-from morphogen.lazy import resolve
+from morphogen.lazy import attach
 
 _HOMES = {
     "Bytes": "representations.text",
@@ -27,12 +25,4 @@ _HOMES = {
     "unigram": "representations.tokenizer",
 }
 
-__all__ = [*_HOMES]
-
-
-def __getattr__(name: str) -> Any:
-    return resolve(__name__, _HOMES, name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, __all__ = attach(__name__, _HOMES)
