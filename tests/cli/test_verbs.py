@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,11 @@ def test_morphogen_without_a_command_prints_three(monkeypatch, capsys):
         if line.strip().startswith("morphogen")
     ]
     assert [line[0] for line in lines] == ["compare", "train", "sample"]
+
+
+def test_the_version_is_that_of_the_package(monkeypatch, capsys):
+    assert run(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out == f"morphogen {metadata.version('morphogen')}\n"
 
 
 def test_help_lists_all_commands(monkeypatch, capsys):

@@ -6,9 +6,11 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from typing import Annotated
 
 import typer
 
+import morphogen
 from morphogen.cli.advise import advise
 from morphogen.cli.chat import chat
 from morphogen.cli.compare import compare
@@ -57,8 +59,14 @@ for command in COMMANDS:
     invoke_without_command=True,
     help="Train, sample and evaluate generative models of every family on your data.",
 )
-def start(context: typer.Context) -> None:
+def start(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="print the version and exit")] = False,
+) -> None:
     """Run before every command; without a command, print three to try."""
+    if version:
+        typer.echo(f"morphogen {morphogen.__version__}")
+        raise typer.Exit
     if context.invoked_subcommand is None:
         typer.echo(START)
     elif context.invoked_subcommand not in MULTIPROCESS and Rank.launched().count > 1:
