@@ -27,10 +27,11 @@ def attach(
         AttributeError: for an unknown name, with the closest names or all.
     """
     names = [*homes, *submodules]
+    parents = module.split(".")[1:]
 
     def load(name: str) -> Any:
         if name in submodules:
-            return import_module(f"{module}.{name}")
+            return import_module(f"morphogen.{'.'.join([*parents, name])}")
         if name not in homes:
             near = get_close_matches(name, names, n=3)
             hint = f"did you mean {', '.join(near)}?" if near else f"it exports {', '.join(sorted(names))}"

@@ -169,7 +169,7 @@ def _cli_fault(words: list[str]) -> str | None:
 
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     command, *rest = words
-    if command == "--help":
+    if command in ("--help", "--version"):
         return None
     if command not in commands:
         return f"no command {command}; there are {', '.join(commands)}"

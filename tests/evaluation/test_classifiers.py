@@ -89,7 +89,7 @@ def test_evaluate_matches_a_network_with_known_predictions():
     assert metrics == {
         "accuracy": 0.75,
         "nats": pytest.approx(12.5),
-        "sure": 1.0,
-        "accuracy_where_sure": 0.75,
+        "confident": 1.0,
+        "accuracy_where_confident": 0.75,
     }
     assert math.isfinite(metrics["nats"])

@@ -95,7 +95,7 @@ def test_the_page_has_all_sections_in_order(tmp_path):
         "30 s of training",
     ):
         assert words in page.text
-    for word in ("bits/dim", "Fréchet", "precision", "recall", "density", "coverage", "copies", "sure"):
+    for word in ("bits/dim", "Fréchet", "precision", "recall", "density", "coverage", "copies", "confident"):
         assert word in page.text.split("Glossary")[-1], "the glossary explains every column"
     assert "partial" not in page.text
 

@@ -13,7 +13,7 @@ HEADINGS = {
     "recall": "rec.",
     "coverage": "cov.",
     "memorised": "copies",
-    "recognised": "sure",
+    "recognised": "conf.",
     "samples_per_second": "per s",
     "tokens_per_second": "bytes/s",
 }

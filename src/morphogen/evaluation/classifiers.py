@@ -124,8 +124,8 @@ def train(recipe: Recipe, data: Dataset, seed: int = 0) -> Classifier:
 def evaluate(network: nn.Module, batch: Batch) -> dict[str, float]:
     """Accuracy, cross-entropy and confidence of a classifier.
 
-    Returns "accuracy"; "nats", the cross-entropy; "sure", the fraction of rows whose largest class
-    probability is at least 0.9; and "accuracy_where_sure", the accuracy on those rows.
+    Returns "accuracy"; "nats", the cross-entropy; "confident", the fraction of rows whose largest class
+    probability is at least 0.9; and "accuracy_where_confident", the accuracy on those rows.
     """
     with torch.no_grad():
         logits = torch.cat([network.eval()(rows) for rows in batch.medium.split(1024)])
@@ -134,8 +134,8 @@ def evaluate(network: nn.Module, batch: Batch) -> dict[str, float]:
     return {
         "accuracy": correct.double().mean().item(),
         "nats": F.cross_entropy(logits, labels).item(),
-        "sure": confident.double().mean().item(),
-        "accuracy_where_sure": correct[confident].double().mean().item(),
+        "confident": confident.double().mean().item(),
+        "accuracy_where_confident": correct[confident].double().mean().item(),
     }
 
 

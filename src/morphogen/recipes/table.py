@@ -25,7 +25,7 @@ COLUMNS = {
     "density": "dens.",
     "coverage": "cover.",
     "memorised": "copies",
-    "recognised": "sure",
+    "recognised": "conf.",
 }
 SIGNS = {"exact": "=", "lower_bound": "≤", "estimate": "≈"}
 

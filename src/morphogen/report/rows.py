@@ -111,7 +111,7 @@ MEASURES = (
         "Fraction of samples closer to a training example than expected by chance, a sign of memorisation. "
         "The row of real data shows the fraction that occurs without copying."),
     Measure(
-        "recognised", "sure", "high", two_decimals,
+        "recognised", "confident", "high", two_decimals,
         "Fraction of samples that the classifier behind the features assigns to a class with probability at "
         "least 0.9."),
     Measure(
