@@ -2,8 +2,9 @@
 
 A `Component` stores each constructor argument as an attribute of the same name (scikit-learn's convention),
 so that `to_config` needs no separate config class. Each subclass is registered under its class name when it
-is defined, and `from_config` resolves names in that registry only: no dotted path and no code is ever taken
-from a file. A part that occurs more than once is written once and referred to afterwards.
+is defined. `from_config` resolves names in that registry, after importing the module of this package that
+defines the part: no dotted path and no code is ever taken from a file. A part that occurs more than once is
+written once and referred to afterwards.
 
 Large arguments (a tokenizer) are an `Asset`: a file next to the config, which names it with its sha256.
 """
@@ -12,7 +13,11 @@ __all__ = ["Asset", "Component", "ConfigError", "assets", "from_config", "set_pa
 
 import hashlib
 import inspect
+import re
+from collections import defaultdict
 from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -150,7 +155,7 @@ def from_config(config: Mapping[str, Any], folder: Path | None = None) -> Any:
         if isinstance(value, Mapping) and "asset" in value:
             return Asset.find(value, folder)
         if isinstance(value, Mapping) and "part" in value:
-            cls = Component.registry.get(value["part"])
+            cls = _part(value["part"])
             if cls is None:
                 raise ConfigError(
                     f"{path or 'the config'}: no part is named {value['part']!r}; "
@@ -197,6 +202,24 @@ def _paths(config: Any, parent: str = "") -> list[str]:
         return [parent]
     children = {f"{parent}.{k}" if parent else k: v for k, v in config.items() if k != "part"}
     return [path for name, child in children.items() for path in _paths(child, name)]
+
+
+def _part(name: str) -> type[Component] | None:
+    """The class of that name; a part of this package is imported first."""
+    if name not in Component.registry:
+        for module in _modules().get(name, ()):
+            import_module(f"morphogen.{module}")
+    return Component.registry.get(name)
+
+
+@cache
+def _modules() -> dict[str, list[str]]:
+    """The modules of this package that define a class of each name, read from the source, not imported."""
+    root, modules = Path(__file__).parent, defaultdict(list)
+    for file in sorted(root.rglob("*.py")):
+        for name in re.findall(r"^class (\w+)\(", file.read_text(encoding="utf8"), re.M):
+            modules[name].append(".".join(file.relative_to(root).with_suffix("").parts))
+    return modules
 
 
 def _expression(value: Any, depth: int, path: str = "", seen: dict[int, str] | None = None) -> str:

@@ -13,9 +13,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, Self, get_args
@@ -145,7 +143,6 @@ class Run:
         folder = self.directory / "model"
         if not folder.exists():
             raise RunError(f"{folder} does not exist: the run is {self.status}; {self._resume_hint()}")
-        _register_parts(self.record["system"])
         try:
             return load(folder, device)
         except ConfigError as error:
@@ -242,9 +239,3 @@ def _file_name(name: str) -> str:
     """The last part of a data set's name: flowers for `hf:owner/flowers` and `/data/flowers/`."""
     last = re.split(r"[/:\\]", name.rstrip("/\\"))[-1]
     return re.sub(r"[^A-Za-z0-9._]+", "-", last).strip("-.") or "unnamed"
-
-
-def _register_parts(system: str) -> None:
-    """Import the system's page, which registers its parts; imports modules of `morphogen.systems` only."""
-    if system.isidentifier() and find_spec(f"morphogen.systems.{system}") is not None:
-        import_module(f"morphogen.systems.{system}")

@@ -68,10 +68,7 @@ def test_the_file_is_saved_next_to_the_config_under_its_hash(saved: Path):
     assert json.loads((saved / "manifest.json").read_text())[name] == TOKENIZER.file.sha256
     written = json.loads((saved / "config.json").read_text())["representation"]["tokenizer"]["file"]
     assert written == {"asset": name, "sha256": TOKENIZER.file.sha256}
-    program = (
-        "from morphogen.model import load; import morphogen.systems.gpt; "
-        f"print(load({str(saved)!r}).representation.ids('the hat'))"
-    )
+    program = f"from morphogen.model import load; print(load({str(saved)!r}).representation.ids('the hat'))"
     other = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert other.stdout.strip() == str(TOKENIZER.ids("the hat"))
 
