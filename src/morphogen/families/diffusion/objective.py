@@ -40,7 +40,15 @@ from morphogen.families.diffusion.probability_flow import ProbabilityFlow
 from morphogen.families.diffusion.processes import ForwardProcess, Variance
 from morphogen.families.diffusion.samplers import DDPM
 from morphogen.families.diffusion.schedules import NoiseSchedule
-from morphogen.families.diffusion.targets import Denoised, Preconditioned, Target, combine, determinant, solve
+from morphogen.families.diffusion.targets import (
+    Denoised,
+    Preconditioned,
+    Target,
+    check_determined,
+    combine,
+    determinant,
+    solve,
+)
 from morphogen.families.diffusion.weightings import Weighting
 from morphogen.numerics.distributions import gaussian_kl
 from morphogen.numerics.randomness import Rng
@@ -73,7 +81,7 @@ class Diffusion(Objective):
         likelihood: estimator of log p; None: the bound of the chain.
         distillation: loss from a trained diffusion model that replaces the loss above; None: train on data.
 
-    Raises ConfigError for a learned variance in continuous time.
+    Raises ConfigError for a learned variance in continuous time, and for a target undefined at the last time.
     """
 
     def __init__(
@@ -91,14 +99,13 @@ class Diffusion(Objective):
     ):
         super().__init__()
         if bound_steps < 4:
-            raise ValueError(
-                f"Diffusion: bound_steps must be at least 4 for a standard error, got {bound_steps}"
-            )
+            raise ConfigError(f"Diffusion({bound_steps=}): a standard error requires at least 4 steps")
         if variance == "learned" and not isinstance(schedule, NoiseSchedule):
             raise ConfigError(
                 "Diffusion: variance='learned' requires a discrete chain, such as LinearBetas, "
                 f"not {type(schedule).__name__}"
             )
+        check_determined(target, schedule)
         self.network, self.schedule, self.decoder = network, schedule, decoder
         self.target, self.variance, self.bound_steps = target, variance, bound_steps
         self.weighting, self.sampler = weighting, sampler

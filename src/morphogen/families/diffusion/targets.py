@@ -14,15 +14,15 @@ equations in two unknowns, so one solution serves all targets:
 `Preconditioned` chooses a and b so that inputs and targets have unit variance (Karras et al. 2022).
 """
 
-__all__ = ["Denoised", "Preconditioned", "Target", "combine", "determinant", "solve"]
+__all__ = ["Denoised", "Preconditioned", "Target", "check_determined", "combine", "determinant", "solve"]
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from morphogen.component import Component
+from morphogen.component import Component, ConfigError
 from morphogen.numerics.tensors import expand_like
 
 
@@ -93,6 +93,16 @@ def solve(
     alpha, sigma = expand_like(alpha, x_t), expand_like(sigma, x_t)
     det = alpha * b - sigma * a
     return (b * x_t - sigma * u) / det, (alpha * u - a * x_t) / det
+
+
+def check_determined(target: Target, process: Any) -> None:
+    """Check that the target determines x_0 at the last time, where sampling starts. Errors: ConfigError."""
+    last = torch.tensor([process.t_max])
+    if not determinant(target, process.alpha(last), process.sigma(last)).any():
+        raise ConfigError(
+            f"target={target!r} does not determine x_0 at the last time of {type(process).__name__}, "
+            "where alpha is 0: use 'v' or 'x0'"
+        )
 
 
 def determinant(

@@ -1,0 +1,44 @@
+"""Targets at the last time, where sampling starts."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from morphogen.component import ConfigError
+from morphogen.contract import Context
+from morphogen.families.diffusion import (
+    Diffusion,
+    GaussianDecoder,
+    InverseBetas,
+    LinearBetas,
+    Preconditioned,
+    RectifiedFlow,
+    ZeroTerminal,
+)
+
+NOISE_AT_THE_END = [ZeroTerminal(LinearBetas()), InverseBetas(10), RectifiedFlow()]  # alpha = 0 there
+
+
+class Echo(nn.Module):
+    """A network whose prediction is its input."""
+
+    def forward(self, x_t: Tensor, t: Tensor, context: Context | None) -> Tensor:
+        return x_t
+
+
+@pytest.mark.parametrize("process", NOISE_AT_THE_END, ids=lambda process: type(process).__name__)
+@pytest.mark.parametrize("target", ["eps", "score"])
+def test_a_target_that_says_nothing_about_x_0_at_the_end_is_refused(process: Any, target: Any) -> None:
+    with pytest.raises(ConfigError, match=f"target='{target}' does not determine x_0 at the last time"):
+        Diffusion(Echo(), process, GaussianDecoder(), target)
+
+
+@pytest.mark.parametrize("process", NOISE_AT_THE_END, ids=lambda process: type(process).__name__)
+@pytest.mark.parametrize("target", ["x0", "v", "velocity", Preconditioned(0.5)], ids=str)
+def test_other_targets_are_finite_at_the_end(process: Any, target: Any) -> None:
+    x_t = torch.randn(2, 3, generator=torch.Generator().manual_seed(0))
+    denoise = Diffusion(Echo(), process, GaussianDecoder(), target).denoise
+    x_0, eps, _ = denoise(x_t, torch.full((2,), process.t_max), None)
+    assert x_0.isfinite().all() and eps.isfinite().all()
