@@ -98,7 +98,8 @@ def solve(
 def check_determined(target: Target, process: Any) -> None:
     """Check that the target determines x_0 at the last time, where sampling starts. Errors: ConfigError."""
     last = torch.tensor([process.t_max])
-    if not determinant(target, process.alpha(last), process.sigma(last)).any():
+    final = determinant(target, process.alpha(last), process.sigma(last))
+    if not final.is_meta and not final.any():  # a model on the meta device has shapes, but no values
         raise ConfigError(
             f"target={target!r} does not determine x_0 at the last time of {type(process).__name__}, "
             "where alpha is 0: use 'v' or 'x0'"
