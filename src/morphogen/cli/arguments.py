@@ -1,7 +1,6 @@
 """Convert arguments of the command line to values; each error names the option, its value and the remedy."""
 
 __all__ = [
-    "BadArgument",
     "budget",
     "changes",
     "choose_class",
@@ -24,12 +23,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from morphogen.cli.bad_argument import BadArgument
+
 if TYPE_CHECKING:
     from morphogen.run import Run
-
-
-class BadArgument(ValueError):
-    """An invalid argument of the command line; the message names it, its value and the remedy."""
 
 
 def seconds(text: str) -> float:

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
 
-from morphogen.cli.arguments import BadArgument, choose_class
+from morphogen.cli.arguments import choose_class
+from morphogen.cli.bad_argument import BadArgument
 
 if TYPE_CHECKING:
     from PIL.Image import Image

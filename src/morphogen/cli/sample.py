@@ -10,7 +10,6 @@ from typer import Argument, Option
 
 from morphogen.cli import decoding
 from morphogen.cli.arguments import (
-    BadArgument,
     choose_class,
     choose_device,
     choose_indices,
@@ -18,6 +17,7 @@ from morphogen.cli.arguments import (
     choose_sampler,
     open_file,
 )
+from morphogen.cli.bad_argument import BadArgument
 from morphogen.cli.drawing import (
     ClassifierGuidance,
     Condition,

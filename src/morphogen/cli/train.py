@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer import Argument, Option
 
-from morphogen.cli.arguments import BadArgument, budget, changes, choose_device, choose_precision
+from morphogen.cli.arguments import budget, changes, choose_device, choose_precision
+from morphogen.cli.bad_argument import BadArgument
 from morphogen.cli.options import Device, Length, Resolution, Seed, Size, Tokenizer
 
 if TYPE_CHECKING:
