@@ -245,6 +245,11 @@ def test_a_damaged_run_is_refused_and_repaired_by_resume(what: str, cli: Cli) ->
         assert "run.json" in cli.refused("train", "--resume", RUN)
 
 
+def test_tensorboard_needs_its_extra(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    assert "pip install 'morphogen[tensorboard]'" in cli.refused(*DIGITS, "--tensorboard")
+
+
 def test_a_missing_permission_ends_in_one_line(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(self: Path, *arguments: object, **options: object) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))

@@ -41,7 +41,9 @@ Teacher = Annotated[
 Resume = Annotated[Path | None, Option(help="run directory of a training to continue")]
 RunsFolder = Annotated[Path, Option(help="folder in which run directories are created")]
 Precision = Annotated[str, Option(help="fp32, bf16, or auto: bf16 where the hardware supports it, else fp32")]
-TensorBoard = Annotated[bool, Option(help="also write the metrics for TensorBoard")]
+TensorBoard = Annotated[
+    bool, Option(help="write the metrics for TensorBoard too (needs the extra tensorboard)")
+]
 
 
 def train(
@@ -57,9 +59,12 @@ def train(
     """
     from morphogen.rank import Rank
     from morphogen.run import Run
+    from morphogen.training.journal import check_tensorboard
 
     rank, run, target = Rank.initialize(device), None, choose_device(device)
     precision = choose_precision(precision)
+    if tensorboard:
+        check_tensorboard()
     settings: dict[str, Any] = {"resolution": resolution, "length": length, "condition": condition}
     settings |= {"tokenizer": tokenizer, "teacher": teacher and str(teacher)}
     if resume is not None:
