@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from morphogen.model import tensors
 from morphogen.run import Run, RunError, next_directory, train_run
+from morphogen.saved_config import FORMAT
 from training.toys import Rows, denoiser, two_stages
 
 MODEL_FILES = ("config.json", "weights.safetensors", "manifest.json")
@@ -129,7 +130,7 @@ def test_a_model_without_a_manifest_loads(tmp_path: Path) -> None:
         {"part": "ToyDenoise", "dropout": "much"},
         {"part": "Adam"},
     ):
-        (folder / "config.json").write_text(json.dumps(config))
+        (folder / "config.json").write_text(json.dumps({"format": FORMAT, "config": config}))
         with pytest.raises(RunError, match="does not describe a model"):
             run.model()
 

@@ -5,7 +5,6 @@ log p(medium | c) = log p(x | context(c)) + log_weight,   x = representation.enc
 
 __all__ = ["Model", "copy_tensors", "evaluating", "load", "parameters", "save", "tensors", "with_negative"]
 
-import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -34,13 +33,14 @@ from morphogen.contract import (
     Sampler,
     owned,
 )
-from morphogen.files import find_fault, replacing, write_bytes, write_json, write_tensors
+from morphogen.files import find_fault, replacing, write_bytes, write_tensors
 from morphogen.numerics.memory import keep_freed_memory
 from morphogen.numerics.precision import Precision, autocast
 from morphogen.numerics.randomness import Rng
 from morphogen.plan import Adam, Plan
 from morphogen.rank import ALONE, Rank
 from morphogen.samples import Samples
+from morphogen.saved_config import read_config, write_config
 
 
 class Model(Component, Boundary):
@@ -249,12 +249,12 @@ def save(model: Component, directory: str | Path) -> None:
     with replacing(Path(directory)) as folder:
         for name, asset in assets(model).items():
             write_bytes(folder / name, asset.content)
-        write_json(folder / "config.json", to_config(model))
+        write_config(folder / "config.json", to_config(model))
         write_tensors(folder / "weights.safetensors", tensors(model))
 
 
 def load(directory: str | Path, device: str = "cpu") -> Any:
-    """Load a saved model. Errors: ConfigError that names the missing, damaged or unfitting file."""
+    """Load a saved model. Errors: ConfigError that names the missing, damaged or outdated file."""
     folder = Path(directory)
     config, weights = folder / "config.json", folder / "weights.safetensors"
     if not folder.is_dir():
@@ -263,8 +263,9 @@ def load(directory: str | Path, device: str = "cpu") -> Any:
         raise ConfigError(f"{folder}/{fault}")
     if missing := [file for file in (config, weights) if not file.exists()]:
         raise ConfigError(f"{missing[0]} is missing")
+    parts = read_config(config)
     try:
-        model = from_config(json.loads(config.read_text(encoding="utf8")), folder)
+        model = from_config(parts, folder)
     except Exception as error:  # a wrong value may fail in any constructor; the file is at fault
         raise ConfigError(f"{config} does not describe a model of this version ({_reason(error)})") from error
     if not isinstance(model, nn.Module):

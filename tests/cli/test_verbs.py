@@ -66,6 +66,14 @@ def test_systems_lists_the_catalogue(monkeypatch, capsys):
     assert listed == set(pages())
 
 
+def test_tensorboard_needs_its_extra(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    assert run(monkeypatch, "train", "vae", "--data", "digits", "--steps", "1", "--tensorboard") == 2
+    line = capsys.readouterr().err
+    assert "pip install 'morphogen[tensorboard]'" in line and len(line.splitlines()) == 1
+    assert not list(Path().iterdir()), "a run was created"
+
+
 def test_train_then_sample_a_class_with_guidance(monkeypatch, capsys):
     options = ["--size", "tiny", "--steps", "3", "--set", "network.channels=16"]
     assert run(monkeypatch, "train", "ddpm", "--data", "digits", *options) == 0

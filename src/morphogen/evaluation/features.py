@@ -46,6 +46,7 @@ from morphogen.networks.classifier import Classifier
 from morphogen.numerics.randomness import Rng
 from morphogen.representations.audio import MuLaw
 from morphogen.representations.text import Text
+from morphogen.saved_config import check_format
 
 WEIGHTS = Path(__file__).parent / "weights"
 CLASSIFIERS = {  # data set -> the classifier that provides its features
@@ -118,6 +119,7 @@ class ClassifierFeatures(Features):
             raise ConfigError(
                 f"{file} is not the recorded file: its sha256 is {self.sha256[:12]}...; reinstall morphogen"
             )
+        check_format(record, folder / f"{name}.json", "reinstall morphogen")
         self.network: Classifier = from_config(record["config"]).eval()
         copy_tensors(tensors(self.network), load_bytes(content))
 

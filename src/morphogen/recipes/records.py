@@ -1,5 +1,6 @@
 """Records of recipes: `results/NAME.json` has the measured figures and what is needed to measure them again.
 
+    format      number of the format of the configs
     figures     {name: {"value", "low", "high", ...}}, or the rows of a comparison by system
     models      {name: {"system", "size", "classes", "representation", "config", "sha256"}}, or for pretrained
                 models {name: {"gguf", "file", "config", "sha256"}}, where `file` is the sha256 of its file
@@ -36,14 +37,19 @@ from morphogen.files import write_bytes
 from morphogen.interop.gguf_named import KNOWN
 from morphogen.report import machine
 from morphogen.run import Run, versions, write_json
+from morphogen.saved_config import FORMAT, check_format
 
 RESULTS = Path(__file__).parent / "results"
 
 
 def read(name: str) -> dict[str, Any] | None:
-    """The record of a recipe; None if it was never stored."""
+    """The record of a recipe; None if it was never stored. Errors: ConfigError for another format."""
     path = RESULTS / f"{name}.json"
-    return json.loads(path.read_text(encoding="utf8")) if path.exists() else None
+    if not path.exists():
+        return None
+    record = json.loads(path.read_text(encoding="utf8"))
+    check_format(record, path, f"measure it again with `morphogen reproduce {name} --store`")
+    return record
 
 
 def store(name: str, record: Mapping[str, Any]) -> None:
@@ -51,7 +57,7 @@ def store(name: str, record: Mapping[str, Any]) -> None:
     for asset in _assets([model for model in record["models"].values() if "gguf" not in model]):
         (RESULTS / "assets").mkdir(exist_ok=True)
         write_bytes(RESULTS / "assets" / asset.name, asset.content)
-    write_json(RESULTS / f"{name}.json", record)
+    write_json(RESULTS / f"{name}.json", {"format": FORMAT} | dict(record))
 
 
 def environment(device: str = "cpu") -> dict[str, Any]:
