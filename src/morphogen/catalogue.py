@@ -1,13 +1,13 @@
 """The catalogue of named systems, read from the modules of `systems/`."""
 
-__all__ = ["Page", "UnknownName", "build_system", "check_conditions", "family", "look_up", "pages"]
+__all__ = ["Page", "UnknownName", "build_system", "check_conditions", "family", "faults", "look_up", "pages"]
 
 import difflib
 import inspect
 import pkgutil
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 from typing import Any, TypeVar, get_args
@@ -18,6 +18,7 @@ from morphogen.conditioning.sketch import Sketch
 from morphogen.conditioning.source import SourceText
 from morphogen.contract import Representation
 from morphogen.data import Dataset, Pairs, WithSketches
+from morphogen.plugins import installed
 from morphogen.systems import Size
 from morphogen.typed import check_types
 
@@ -32,28 +33,29 @@ class UnknownName(ValueError):
 
 @dataclass(frozen=True)
 class Page:
-    """A named system: name, medium, first line of the docstring, and the function that builds it."""
+    """A named system: name, medium, first line of the docstring, function that builds it, its package."""
 
     name: str
     medium: str
     summary: str
     build: Callable[..., Any]
+    package: str = "morphogen"
 
 
-@cache
 def pages() -> Mapping[str, Page]:
-    """All systems by name."""
-    found = {}
-    for module in pkgutil.iter_modules(morphogen.systems.__path__):
-        function = getattr(import_module(f"morphogen.systems.{module.name}"), module.name)
-        first = next(iter(inspect.signature(function, eval_str=True).parameters.values()))
-        summary = (inspect.getdoc(function) or "").split("\n")[0]
-        found[module.name] = Page(module.name, medium_of(first.annotation), summary, function)
-    return found
+    """All systems by name: those of this package, and those of other packages that can be used."""
+    return _collect()[0]
+
+
+def faults() -> Mapping[str, str]:
+    """The systems of other packages that cannot be used, by name; each a line with package and reason."""
+    return _collect()[1]
 
 
 def page(name: str) -> Page:
-    """A system by name. Errors: UnknownName with the closest names."""
+    """A system by name. Errors: UnknownName with the closest names; ConfigError for a faulty one."""
+    if name in faults():
+        raise ConfigError(faults()[name])
     return look_up(pages(), name, "system", "morphogen systems")
 
 
@@ -133,6 +135,43 @@ def medium_of(representation: type[Representation]) -> str:
 
 
 def family(model: Any) -> str:
-    """The family of a model, or of its stages in order: the package that defines its objective."""
+    """The family of a model, or of its stages in order: the package that defines its objective.
+
+    That of an objective of another package is the family that it derives from, or else the package.
+    """
     stages = list(model.models.values()) if hasattr(model, "models") else [model]
-    return " + ".join(type(stage.objective).__module__.split(".")[2] for stage in stages)
+    return " + ".join(_family(type(stage.objective)) for stage in stages)
+
+
+@cache
+def _collect() -> tuple[Mapping[str, Page], Mapping[str, str]]:
+    """The systems, and the faults of those of other packages."""
+    found, faulty = {}, {}
+    for module in pkgutil.iter_modules(morphogen.systems.__path__):
+        function = getattr(import_module(f"morphogen.systems.{module.name}"), module.name)
+        found[module.name] = _read_page(module.name, function)
+    packages = dict.fromkeys(found, "morphogen")
+    for plugin in installed("systems"):
+        name, other = plugin.name, packages.setdefault(plugin.name, plugin.package)
+        if other != plugin.package:
+            faulty[name] = f"two packages have a system {name!r}: {other} and {plugin.package}; uninstall one"
+            found.pop(name, None)
+            continue
+        try:
+            found[name] = replace(_read_page(name, plugin.load()), package=plugin.package)
+        except (Exception, SystemExit) as error:  # whatever the package does
+            faulty[name] = plugin.fault(error)
+    return found, faulty
+
+
+def _read_page(name: str, function: Callable[..., Any]) -> Page:
+    """The page of a system, read from the signature and the docstring of its function."""
+    first = next(iter(inspect.signature(function, eval_str=True).parameters.values()))
+    summary = (inspect.getdoc(function) or "").split("\n")[0]
+    return Page(name, medium_of(first.annotation), summary, function)
+
+
+def _family(objective: type) -> str:
+    modules = [kind.__module__.split(".") for kind in objective.__mro__]
+    ours = [parts[2] for parts in modules if parts[:2] == ["morphogen", "families"]]
+    return ours[0] if ours else modules[0][0]
