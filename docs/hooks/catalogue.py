@@ -53,7 +53,7 @@ A system is a function of about thirty lines that composes a family, a network, 
 conditioner, with their sizes. Nothing is registered by hand: `morphogen systems` lists every module of
 [`systems`](../src/morphogen/systems), and this page is generated from them. After a system is added, run
 `python docs/hooks/catalogue.py`; a test fails until then. Systems of
-[other packages](../CONTRIBUTING.md#publish-a-system-from-your-own-package) are listed once they are installed.
+[other packages](../CONTRIBUTING.md#publish-a-system-from-your-own-package) are listed once installed.
 
 Each system has three sizes: *tiny* for tests, *small* for minutes of training on two cores, *paper* for the
 published architecture. The columns give the number of trained parameters; for models that are fitted in
