@@ -4,7 +4,8 @@ r"""GPT: a decoder-only transformer language model.
 
 Paper: Language models are unsupervised multitask learners (GPT-2), Radford, Wu, Child, Luan, Amodei &
 Sutskever, 2019.
-"paper": its smallest model, 12 layers of width 768. "small": the shape that nanoGPT trains on a laptop. GPT-3
+"paper": its smallest model, 12 layers of width 768; 124M parameters (the paper's 117M was an error, says the
+README of its code). "small": the shape that nanoGPT trains on a laptop. GPT-3
 (Brown et al. 2020, table 2.1) has the same architecture, except that dense and sparse attention alternate in
 its layers; it is larger, and was trained on blocks of 2048 tokens:
 

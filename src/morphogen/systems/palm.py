@@ -4,7 +4,7 @@ r"""PaLM: a decoder-only transformer with parallel attention and feed-forward, a
     p(x) = prod_i softmax(D^(-1/2) W_e norm(h_i))_{x_i}
 
 Paper: PaLM: scaling language modeling with pathways, Chowdhery, Narang, Devlin et al., 2022.
-"paper": its largest model, 118 layers of width 18432 with 48 heads of 256; 540 billion parameters with its
+"paper": its largest model, 118 layers of width 18432 with 48 heads of 256; 540.35 billion parameters with its
 vocabulary of 256,000. The paper trains with Adafactor; the optimizer here is gpt's.
 Bits/byte of this system: not measured.
 """

@@ -5,7 +5,8 @@ r"""The encoder-decoder transformer for translation: the decoder cross-attends t
 Paper: Attention is all you need, Vaswani, Shazeer, Parmar, Uszkoreit, Jones, Gomez, Kaiser & Polosukhin,
 2017.
 "paper": its base model, 6 + 6 layers of width 512, post-norm; batches of 25,000 tokens are about a thousand
-sentences. As in the paper, both texts have one vocabulary; here the encoder has its own embedding.
+sentences. As in the paper, both texts have one vocabulary; here the encoder has its own embedding. With one
+embedding of 37,000 tokens it has 63.1 million parameters; table 3 of the paper states 65.
 Measured: recipes/results/translation.json.
 """
 
