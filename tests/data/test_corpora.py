@@ -1,6 +1,7 @@
 """Corpora: the held-out text does not depend on the tokenizer, and no window crosses documents."""
 
 import json
+import re
 import struct
 import zlib
 
@@ -137,13 +138,17 @@ def test_the_standard_library_is_a_corpus():
 
 def test_a_folder_of_code_is_split_by_file(tmp_path):
     for i in range(12):
-        (tmp_path / f"m{i}.py").write_text(f"def f{i}(x):\n    return x + {i}\n" * 10)
+        (tmp_path / f"m{i}.py").write_text(f"def f{i}(x):\n    return x + {100 + i}\n" * 10)
     (tmp_path / ".hidden.py").write_text("no")
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "m.py").write_text("import os\n" * 30)
     data = load_data(str(tmp_path), length=16)
     assert data.medium == "text" and "files train" in data.split and data.name == tmp_path.name
-    assert min(map(len, (data.train, data.valid, data.test))) > 0
+    parts = [
+        set(re.findall(r"\+ (\d{3})\n", "\n".join(texts_of(part, data.representation))))
+        for part in (data.train, data.valid, data.test)
+    ]
+    assert all(parts) and sum(map(len, parts)) == len(set.union(*parts)) >= 9, "a file is in two parts"
     (tmp_path / "bad1.py").write_bytes(b"\xff\xfe" * 10)
     assert any(
         "bad1.py: byte 0 is not valid UTF-8" in note for note in load_data(str(tmp_path), length=16).notes

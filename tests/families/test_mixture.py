@@ -177,8 +177,12 @@ def test_more_components_than_distinct_rows_stay_finite() -> None:
     model = Mixture(5, (2,), classes=2)
     fit(model, torch.ones(6, 2), 3, labels(torch.zeros(6).long(), 2))  # no row of class 1
     context = labels(torch.tensor([0, 1]), 2)
-    assert model.log_prob(rows(torch.ones(2, 2)), context, Rng(0, 2)).nats.isfinite().all()
-    assert model.default_sampler()(model, (2,), context, Rng(0, 2)).isfinite().all()
+    near, far = (
+        model.log_prob(rows(x), context, Rng(0, 2)).nats for x in (torch.ones(2, 2), torch.zeros(2, 2))
+    )
+    assert near.isfinite().all() and far.isfinite().all() and near[0] > far[0] + 10
+    samples = model.default_sampler()(model, (2,), context, Rng(0, 2))
+    assert samples.isfinite().all() and (samples[0] - 1).abs().max() < 0.2
 
 
 @pytest.mark.parametrize("covariance", ["full", "diagonal"])
