@@ -17,7 +17,7 @@ from morphogen.networks.dit import DiT
 from morphogen.networks.unet import UNet
 from morphogen.representations.pixels import Pixels
 from morphogen.representations.text import Bytes
-from morphogen.systems import d3pm_text, dit, edm, improved_ddpm, transformer
+from morphogen.systems import d3pm_text, dit, edm, improved_ddpm, rnn_lm, transformer
 from morphogen.systems.ddpm import NETWORKS
 from morphogen.systems.dit import SIZES as DIT
 from morphogen.systems.gpt import SIZES as GPT
@@ -137,11 +137,30 @@ def test_the_base_transformer_has_63_million_where_the_paper_states_65() -> None
     assert ours - embeddings + 37_000 * width == by_hand
 
 
-def test_d3pm_has_86_million_where_the_paper_states_70() -> None:
-    """Austin et al. 2021, appendix: 12 layers of width 768 with feed-forward layers of width 3072."""
+def test_d3pm_has_87_million_where_the_paper_states_70() -> None:
+    """Austin et al. 2021 state 70M; the sizes of the authors' code (gpt_base, text8) are those below."""
     blocks = 12 * (4 * 768 * 768 + 2 * 768 * 3072)
     assert f"{blocks:.1e}" == "8.5e+07"
     assert f"{count(lambda: d3pm_text(Bytes(256), size='paper')):.1e}" == "8.7e+07"
+
+
+def graves(layers: int, width: int = 700, characters: int = 205) -> int:
+    """Weights of the paper's network: skip connections from the input and to the output, and peepholes."""
+    recurrent, below = layers * 4 * width**2, (layers - 1) * 4 * width**2
+    from_input, to_output = layers * 4 * width * characters, layers * width * characters
+    return recurrent + below + from_input + to_output + layers * (4 + 3) * width + characters
+
+
+def test_rnn_lm_has_41_million_where_the_paper_states_21() -> None:
+    """Graves 2013, section 3.2: seven hidden layers of 700 LSTM cells with approximately 21.3M weights."""
+    assert f"{graves(5):.2e}" == "2.13e+07" and f"{graves(7):.2e}" == "3.05e+07"
+    embedding = 257 * 700  # of 256 bytes and the start
+    inputs = 7 * 4 * 700 * (700 - 205)  # the embedding instead of 205 characters
+    output, cells = (
+        7 * 700 * (256 - 205) + (256 - 205),
+        7 * (8 - 7) * 700,
+    )  # two biases of 4, no peepholes of 3
+    assert count(lambda: rnn_lm(Bytes(100), size="paper")) == graves(7) + embedding + inputs + output + cells
 
 
 def test_edm_has_ddpms_network() -> None:
