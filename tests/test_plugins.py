@@ -14,9 +14,9 @@ MORPHOGEN = [sys.executable, "-m", "morphogen"]
 LOAD = "import sys, morphogen as mg; print(type(mg.load(sys.argv[1]).objective.network).__name__)"
 ONE_SYSTEM, ONE_MODULE = "tiny_vae = tinypkg:tiny_vae", "tiny = tinypkg"
 FAMILY = """
-from morphogen.catalogue import build_system, family
+from morphogen.catalogue import family, page
 from morphogen.representations.pixels import Pixels
-print(family(build_system("tiny_vae", Pixels(17, (1, 8, 8)), 0, "tiny")))
+print(family(page("tiny_vae").build(Pixels(17, (1, 8, 8)))))
 """
 
 
@@ -85,10 +85,10 @@ BROKEN = {
 USE_THE_OTHERS = """
 from morphogen.component import ConfigError, find_part
 print(find_part("TinyDecoder").__module__, find_part("UNet").__module__)  # of the packages, broken first
-from morphogen.catalogue import build_system, page
+from morphogen.catalogue import page
 from morphogen.representations.pixels import Pixels
 for name in ("tiny_vae", "ddpm"):
-    build_system(name, Pixels(17, (1, 8, 8)), 0, "tiny")
+    page(name).build(Pixels(17, (1, 8, 8)), size="tiny")
 try:
     page("broken_vae")
 except ConfigError as error:

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from morphogen.catalogue import build_system
 from morphogen.component import ConfigError, to_config
 from morphogen.evaluation.features import WEIGHTS, ClassifierFeatures
 from morphogen.model import load, save
 from morphogen.recipes import records
 from morphogen.representations.pixels import Pixels
 from morphogen.saved_config import FORMAT, check_format, read_config
+from morphogen.systems import mixture
 
 COMMITTED = [*WEIGHTS.glob("*.json"), *records.RESULTS.glob("*.json")]
 OUTDATED = [None, 0, FORMAT + 1, True, 1.0, str(FORMAT), [FORMAT]]
@@ -21,7 +21,7 @@ OUTDATED = [None, 0, FORMAT + 1, True, 1.0, str(FORMAT), [FORMAT]]
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
-    save(build_system("mixture", Pixels(17, (1, 4, 4)), 0, "tiny"), tmp_path / "model")
+    save(mixture(Pixels(17, (1, 4, 4)), size="tiny"), tmp_path / "model")
     (tmp_path / "model/manifest.json").unlink()  # so that a changed file is read
     return tmp_path / "model"
 
