@@ -22,8 +22,6 @@ from morphogen.systems import Size
 from morphogen.typed import check_types
 
 T = TypeVar("T")
-# medium by the class of a page's first argument
-MEDIA = {"Pixels": "pictures", "Text": "text", "Tabular": "table", "MuLaw": "sound"}
 
 
 class UnknownName(ValueError):
@@ -128,8 +126,8 @@ def check_conditions(name: str, model: Any, dataset: Dataset) -> None:
 
 
 def medium_of(representation: type[Representation]) -> str:
-    """The medium of a representation class."""
-    return next(MEDIA[kind.__name__] for kind in representation.__mro__ if kind.__name__ in MEDIA)
+    """The name of the medium of a representation class."""
+    return representation.medium.name
 
 
 def family(model: Any) -> str:

@@ -39,6 +39,7 @@ from jaxtyping import Bool, Float, Int, Real, Shaped
 from torch import Tensor, nn
 
 from morphogen.component import Component
+from morphogen.media import Medium
 from morphogen.numerics.randomness import Rng
 
 
@@ -234,9 +235,15 @@ class Representation(Component, nn.Module, ABC):
     Wrap a representation to add a step (dequantisation, logit transform, latents of another model).
     """
 
+    medium: Medium
     shape: tuple[int, ...]  # of one x
     discrete: bool  # x is on a grid or categorical, so that a density of x is meaningless
     medium_discrete: bool  # the same of the medium
+
+    @property
+    def unit(self) -> str:
+        """Unit of `dims`: likelihoods are reported in bits/unit."""
+        return self.medium.unit
 
     def prepare(self, medium: Shaped[Tensor, "b ..."], rng: Rng) -> None:
         """Data-dependent initialization, called once on the first batch."""

@@ -11,7 +11,7 @@ from PIL import Image
 from command_line import run
 from morphogen.data import load_data
 from morphogen.evaluation.film import MAX_FILM_BYTES
-from morphogen.representations.stamp import read_stamp
+from morphogen.media.pictures import read_stamp
 
 RUN = "runs/ddpm-digits-001"
 DDIM = ["--sampler", "ddim", "--steps", "5"]

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from command_line import run
-from morphogen.representations.stamp import read_stamp
+from morphogen.media.pictures import read_stamp
 
 
 @pytest.fixture(autouse=True)

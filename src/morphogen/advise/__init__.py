@@ -29,7 +29,7 @@ class Advice:
     Arguments:
         data: the name or path that was given.
         options: the options of `load_data` that were given.
-        medium: "pictures", "text", "table" or "sound".
+        medium: its name, such as "pictures".
         size: size of the data set.
         conditions: what samples can be conditioned on, one line each.
         notes: what was done to the data, then warnings.
@@ -80,7 +80,7 @@ def advise(
     options: dict[str, Any] = {"resolution": resolution, "length": length, "condition": column}
     options = {name: value for name, value in options.items() if value is not None}
     dataset = load_data(data, **options)
-    if condition == FOLDERS and not (dataset.medium in ("pictures", "sound") and dataset.classes):
+    if condition == FOLDERS and not (dataset.representation.medium.has_class_folders and dataset.classes):
         raise DataError(
             f"condition {FOLDERS!r}: {data} has no sub-folders of pictures or sounds, one per class; omit it"
         )

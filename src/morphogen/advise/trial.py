@@ -19,7 +19,7 @@ from torch import Tensor
 from morphogen.catalogue import Page, build_system, family
 from morphogen.conditioning.prefix import Prefix
 from morphogen.contract import Batch, Causal, Unsupported
-from morphogen.data import Dataset, Examples, Windows
+from morphogen.data import Dataset, Examples
 from morphogen.model import parameters
 from morphogen.training.loop import train
 from morphogen.training.progress import Progress
@@ -138,8 +138,7 @@ def _cost(step: float, stage: Any, dataset: Dataset, rows: int) -> tuple[float, 
     if not stage.plan.batch:
         step *= count / rows
         return step, step, step * (1 if stage.representation.discrete else ITERATIONS)
-    distinct = count / dataset.train.length if isinstance(dataset.train, Windows) else count
-    epoch = step * distinct / stage.plan.batch
+    epoch = step * count / dataset.train.overlap / stage.plan.batch
     return step, epoch, max(STEPS * step, EPOCHS * epoch)
 
 

@@ -99,7 +99,7 @@ def save_samples(
     """
     from dataclasses import replace
 
-    from morphogen.representations.stamp import stamp
+    from morphogen.media.pictures import stamp
 
     record = run.record
     facts = {

@@ -107,11 +107,10 @@ def _condition(
     from morphogen.conditioning.label import Label
     from morphogen.conditioning.sketch import Sketch
     from morphogen.data.pictures import read_as
-    from morphogen.representations.text import Text
 
     if prompt is not None:
         conditioner = getattr(model.conditioner, "conditioner", model.conditioner)
-        has_prompt = isinstance(model.representation, Text) and not isinstance(conditioner, Label)
+        has_prompt = hasattr(model.representation, "tokenize") and not isinstance(conditioner, Label)
         if condition is not None or not has_prompt:
             raise BadArgument(
                 f"--prompt {prompt!r}: {run.directory} does not accept a prompt; omit it, "
@@ -137,10 +136,11 @@ def _draw(
     import torch
 
     from morphogen.evaluation.sheet import sheet
+    from morphogen.media import is_text
 
     samples = model.sample(len(rows), condition, sampler, indices=torch.tensor(rows), rank=rank, **options)
     shown = save_samples(run, samples, folder, rank, lambda pictures: sheet({"": pictures}))
-    texts = ["\n---\n".join(shown[:4])] if isinstance(shown[0], str) else []
+    texts = ["\n---\n".join(shown[:4])] if is_text(shown) else []
     typer.echo("\n".join([*texts, f"{len(rows)} samples of {run.name} by {sampler!r} in {folder}"]))
 
 

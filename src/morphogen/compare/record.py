@@ -20,8 +20,8 @@ from torch import Tensor
 from morphogen.data import Dataset
 from morphogen.evaluation.sheet import sheet
 from morphogen.files import naming, write_json, write_tensors
+from morphogen.media.pictures import stamp
 from morphogen.report import write_report
-from morphogen.representations.stamp import stamp
 from morphogen.run import RunError
 from morphogen.samples import Samples
 

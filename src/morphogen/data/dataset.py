@@ -9,7 +9,6 @@ __all__ = ["DataError", "Dataset", "Examples", "Pictures", "Windows"]
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from jaxtyping import Int, Shaped, UInt8
@@ -24,6 +23,8 @@ class DataError(ValueError):
 
 class Examples(ABC):
     """A sequence of examples, indexed by a tensor of row numbers."""
+
+    overlap: int = 1  # examples of the training part that share an element, as overlapping windows do
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -75,6 +76,7 @@ class Windows(Examples):
 
     def __init__(self, text: Shaped[Tensor, " l"], starts: Int[Tensor, " n"], length: int):
         self.text, self.starts, self.length = text, starts, length
+        self.overlap = length  # training windows start at every token
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -98,8 +100,8 @@ class Dataset:
 
     Arguments:
         name: for reports.
-        medium: "pictures" (float [B, C, H, W] in [-1, 1]), "text" (int64 [B, T] token ids), "table" (float64
-            [B, D]) or "sound" (float [B, 1, T] in [-1, 1]).
+        medium: name of the medium: "pictures" (float [B, C, H, W] in [-1, 1]), "text" (int64 [B, T] token
+            ids), "table" (float64 [B, D]), "sound" (float [B, 1, T] in [-1, 1]), ...
         train, valid, test: about 75, 10 and 15 % of the data.
         classes: the class names, () if there are none.
         representation: `Pixels(levels, shape)`, a `Text`, `Tabular(columns)` or `MuLaw(length, rate)`: the
@@ -109,7 +111,7 @@ class Dataset:
     """
 
     name: str
-    medium: Literal["pictures", "text", "table", "sound"]
+    medium: str
     train: Examples
     valid: Examples
     test: Examples

@@ -35,7 +35,7 @@ class WithSketches(Examples):
 
 def with_sketches(data: Any) -> Dataset:
     """Replace the labels of pictures by their edge maps. Errors: DataError if the data are not pictures."""
-    if not isinstance(data, Dataset) or data.medium != "pictures":
+    if not isinstance(data, Dataset) or SKETCH not in data.representation.medium.computed_conditions:
         raise DataError(f"condition {SKETCH!r}: {data.name} has no pictures; leave condition out")
     train, valid, test = (WithSketches(part) for part in (data.train, data.valid, data.test))
     return replace(data, train=train, valid=valid, test=test, classes=())

@@ -14,7 +14,6 @@ __all__ = [
     "Recording",
     "Sounds",
     "WithMels",
-    "holds_sounds",
     "load_sounds",
     "read_sound",
     "read_sound_content",
@@ -38,6 +37,7 @@ from morphogen.contract import Batch
 from morphogen.data.dataset import DataError, Dataset, Examples
 from morphogen.data.folders import check_skipped, files_by_class
 from morphogen.data.splits import split
+from morphogen.media.sound import SOUND
 from morphogen.representations.audio import MuLaw
 
 LENGTH = 8192  # samples per window: longer than the receptive field of most networks
@@ -45,7 +45,6 @@ LARGEST = 2**28  # bytes per file
 RATE, HIGHEST = 16_000, 24_000  # Hz: target rate of resampling, and the highest rate that is not resampled
 RATES = 1_000, 384_000  # Hz: valid rates of a file
 FULL = 32768.0  # full scale of 16 bits
-SUFFIXES = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au"}
 
 
 @dataclass(frozen=True)
@@ -132,15 +131,9 @@ class WithMels(Examples):
         return Batch(extended[:, :, margin:-margin], self.mel(extended)[:, frames:-frames])
 
 
-def holds_sounds(path: Path) -> bool:
-    """Whether most files of a folder have the suffix of a sound file."""
-    files = [file for file in path.rglob("*") if not file.name.startswith(".") and file.is_file()]
-    return 2 * sum(file.suffix.lower() in SUFFIXES for file in files) > len(files)
-
-
 def load_sounds(path: Path, length: int = LENGTH) -> Dataset:
     """The recordings below `path`; the names of its sub-folders are the classes."""
-    files, classes = files_by_class(path, lambda file: file.suffix.lower() in SUFFIXES, "recording")
+    files, classes = files_by_class(path, lambda file: file.suffix.lower() in SOUND.suffixes, "recording")
     sounds = [(file, label, read_sound(file)) for file, label in files]
     good = [Recording(*sound, label) for _, label, sound in sounds if not isinstance(sound, str)]
     bad = [f"skipped {file.relative_to(path)}: {why}" for file, _, why in sounds if isinstance(why, str)]
@@ -200,7 +193,7 @@ def read_sound(path: Path) -> tuple[np.ndarray, int] | str:
         content = path.read_bytes()
     except PermissionError:
         return "permission denied; change its permissions"
-    return read_sound_content(content, path.suffix.lower() in SUFFIXES)
+    return read_sound_content(content, path.suffix.lower() in SOUND.suffixes)
 
 
 def read_sound_content(content: bytes, has_suffix: bool = True) -> tuple[np.ndarray, int] | str:

@@ -6,7 +6,7 @@ be the condition: its values are the classes, and it is not part of the medium. 
 each row; means and standard deviations are those of the training part.
 """
 
-__all__ = ["SUFFIXES", "Rows", "load_table"]
+__all__ = ["Rows", "load_table"]
 
 import csv
 import difflib
@@ -26,7 +26,6 @@ from morphogen.data.dataset import DataError, Dataset, Examples
 from morphogen.data.splits import split
 from morphogen.representations.tabular import Tabular
 
-SUFFIXES = (".csv", ".tsv", ".parquet")
 SHOWN = 12  # columns that the notes list
 COLUMN_MISSING = 0.25  # largest fraction of missing cells in a column
 ROWS_MISSING = 0.5  # largest fraction of rows with a missing cell

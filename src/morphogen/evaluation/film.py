@@ -21,6 +21,7 @@ from torch import Tensor
 
 from morphogen.contract import Context, Sampler, Unsupported
 from morphogen.files import write_bytes
+from morphogen.media import is_text
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import expand_like
 
@@ -68,8 +69,8 @@ def film(
     recorder = _CallRecorder(frames)
     recorded = _recorded(sampler if sampler is not None else model.objective.default_sampler(), recorder)
     samples = model.sample(n, condition, recorded, seed, batch=n, **options)
-    finished = samples.decode()
-    if not isinstance(finished[0], Image.Image):
+    finished = samples.to_displayable()
+    if is_text(finished):
         raise Unsupported(
             f"a film requires a model of pictures, not {type(model.representation).__name__}; "
             "sample without a film"
@@ -166,7 +167,9 @@ def _recorded(sampler: Any, recorder: _CallRecorder) -> Sampler:
 
 
 def _pictures(representation: Any, x: Tensor) -> list[Image.Image]:
-    return representation.present(representation.decode(x))
+    return [
+        representation.medium.preview(sample) for sample in representation.present(representation.decode(x))
+    ]
 
 
 def _frame(rows: Sequence[Sequence[Image.Image]]) -> Image.Image:

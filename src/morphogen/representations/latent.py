@@ -34,6 +34,7 @@ class Latent(Representation):
                 f"Latent requires an autoencoder, not {type(objective).__name__}; give a model such as a VAE"
             )
         self.shape, self.discrete = tuple(objective.latent_shape), objective.discrete_latent
+        self.medium = first_stage.representation.medium
         self.medium_discrete = bool(first_stage.representation.medium_discrete)
 
     def encode(self, medium: Shaped[Tensor, "b ..."], rng: Rng) -> Encoded:

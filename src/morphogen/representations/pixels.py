@@ -17,6 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from morphogen.contract import Encoded, Representation
+from morphogen.media.pictures import PICTURES
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import sum_except_batch
 
@@ -29,6 +30,7 @@ class Pixels(Representation):
         shape: (channels, height, width).
     """
 
+    medium = PICTURES
     discrete = True
     medium_discrete = True
 
@@ -63,7 +65,7 @@ class _Wrapped(Representation):
     def __init__(self, inner: Representation):
         super().__init__()
         self.inner: Any = inner
-        self.shape = inner.shape
+        self.shape, self.medium = inner.shape, inner.medium
         self.medium_discrete, self.discrete = inner.medium_discrete, inner.discrete
 
     def prepare(self, medium: Float[Tensor, "b c h w"], rng: Rng) -> None:

@@ -31,6 +31,7 @@ from torch import Tensor
 
 from morphogen.component import ConfigError
 from morphogen.contract import Encoded, Representation
+from morphogen.media.text import TEXT
 from morphogen.numerics.randomness import Rng
 from morphogen.representations.tokenizer import Tokenizer
 
@@ -52,13 +53,13 @@ class Text(Representation):
     Raises ConfigError for a length below 1.
     """
 
+    medium = TEXT
     discrete = True
     medium_discrete = True
     vocabulary: int
     pieces: Sequence[bytes]
     end: int | None = None
     exact = True
-    unit = "byte"
 
     def __init__(self, length: int):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Saved samples: the provenance in each picture and in samples.json; texts and tables as files."""
+"""Samples of each medium: their files and names, previews, and the provenance in each picture."""
 
 import csv
 import json
@@ -6,10 +6,14 @@ import json
 import torch
 from PIL import Image
 
-from morphogen.representations.pixels import Pixels
-from morphogen.representations.stamp import read_stamp, stamp
+from morphogen.media.pictures import read_stamp, stamp
+from morphogen.representations.audio import MuLaw
+from morphogen.representations.pixels import Dequantised, Logit, Pixels
+from morphogen.representations.tabular import CategoryColumn, GridColumn, Tabular
 from morphogen.representations.text import Bytes
 from morphogen.samples import Samples
+
+PEOPLE = Tabular((GridColumn("age", 3.0, 1.0, 0, 9), CategoryColumn("city", 0.5, 0.5, ("Ulm", "Köln, Bonn"))))
 
 
 def test_a_stamp_is_read_back_and_a_plain_png_has_none(tmp_path):
@@ -28,17 +32,26 @@ def test_each_picture_is_stamped_with_its_index(tmp_path):
     assert json.loads((tmp_path / "samples.json").read_text()) == facts | {"condition": [1, 2]}
 
 
+def test_a_wrapped_representation_saves_the_files_of_its_medium(tmp_path):
+    pixels = Logit(Dequantised(Pixels(17, (1, 4, 4))))
+    (path,) = Samples(torch.zeros(1, 1, 4, 4), None, pixels).save(tmp_path)
+    assert path.name == "0000.png" and Image.open(path).size == (4, 4)
+
+
 def test_texts_are_saved_as_text_files(tmp_path):
     samples = Samples(torch.tensor([[104, 105]]), None, Bytes(2))
     assert [p.read_text() for p in samples.save(tmp_path)] == ["hi"]
+    assert samples.to_displayable() == ["hi"]
+
+
+def test_sounds_are_saved_as_wav_files_and_shown_as_spectrograms(tmp_path):
+    samples = Samples(torch.zeros(2, 1, 512), None, MuLaw(512, 8000))
+    assert [p.name for p in samples.save(tmp_path)] == ["0000.wav", "0001.wav"]
+    assert samples.to_displayable()[0].height == 129
 
 
 def test_a_table_is_saved_as_one_csv_file(tmp_path):
-    class Table(Bytes):
-        def present(self, medium):
-            return [{"age": int(a), "city": "Köln, Bonn"} for a, _ in medium.tolist()]
-
-    samples = Samples(torch.tensor([[3, 0], [4, 0]]), None, Table(2))
+    samples = Samples(torch.tensor([[3.0, 1.0], [4.0, 1.0]]).double(), None, PEOPLE)
     (path,) = samples.save(tmp_path)
     assert samples.to_displayable()[0] == "age 3, city Köln, Bonn"
     assert path.name == "samples.csv" and list(csv.DictReader(path.open(encoding="utf8")))[1] == {
