@@ -63,12 +63,7 @@ def load_data(
 
     Errors: `DataError`: one line with the invalid value and the remedy.
     """
-    has_column = _has_class_column(Path(name_or_path))
-    if not has_column and condition not in (None, SKETCH):
-        raise DataError(
-            f"condition {condition!r}: {name_or_path!r} is not a table (.csv, .tsv, .parquet); "
-            "leave condition out, sub-folders already give the classes"
-        )
+    has_column = _check_condition(name_or_path, condition)
     data = _load(name_or_path, ReadingOptions(resolution, length, condition))
     if not has_column and condition == SKETCH:
         return with_sketches(data)
@@ -77,6 +72,19 @@ def load_data(
     if tokenizer is not None:
         raise DataError(f"tokenizer {tokenizer!r}: {name_or_path!r} is not a text; leave tokenizer out")
     return data
+
+
+def _check_condition(name_or_path: str, condition: str | None) -> bool:
+    """Whether a column can hold the classes. Errors: DataError for a condition where there are no columns."""
+    columned = [medium for medium in media().values() if medium.has_class_column]
+    has_column = any(Path(name_or_path).suffix.lower() in medium.suffixes for medium in columned)
+    if not has_column and condition not in (None, SKETCH):
+        kinds = " or ".join(f"{medium} ({', '.join(medium.suffixes)})" for medium in columned)
+        raise DataError(
+            f"condition {condition!r}: {name_or_path!r} is not a {kinds}; "
+            "leave condition out, sub-folders already give the classes"
+        )
+    return has_column
 
 
 def _load(name_or_path: str, options: ReadingOptions) -> Dataset | Corpus | PairCorpus:
@@ -99,12 +107,6 @@ def _load(name_or_path: str, options: ReadingOptions) -> Dataset | Corpus | Pair
     raise DataError(
         f"data {name_or_path!r}: no such data set, folder or file; {_suggestion(name_or_path, path)}"
     )
-
-
-def _has_class_column(path: Path) -> bool:
-    """Whether the suffix of a path, which need not exist, is of a medium whose columns can be classes."""
-    columned = (medium for medium in media().values() if medium.has_class_column)
-    return any(path.suffix.lower() in medium.suffixes for medium in columned)
 
 
 def _suggestion(name: str, path: Path) -> str:

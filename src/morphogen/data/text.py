@@ -40,6 +40,7 @@ from torch import Tensor
 from morphogen.component import ConfigError
 from morphogen.data.dataset import DataError, Dataset, Windows
 from morphogen.data.splits import split
+from morphogen.files import visible_files
 from morphogen.media.text import TEXT
 from morphogen.representations.text import Bytes, Characters, Text, Tokens
 from morphogen.representations.tokenizer import bpe, unigram
@@ -160,7 +161,7 @@ def load_text(path: Path, length: int | None = None) -> Corpus:
 
 def load_texts(path: Path) -> Corpus:
     """A folder of text or source files, split by file; up to a tenth may be unreadable, and are listed."""
-    files = [file for file in _files_below(path) if file.suffix.lower() in TEXT.suffixes]
+    files = [file for file in visible_files(path) if file.suffix.lower() in TEXT.suffixes]
     texts, bad = {}, []
     for file in files:
         name = file.relative_to(path).as_posix()
@@ -274,12 +275,6 @@ def decode_utf8(where: str, content: bytes) -> str:
             f"{where}: byte {error.start} is not valid UTF-8; convert the file, for example: "
             "iconv -f latin1 -t utf8"
         ) from None
-
-
-def _files_below(path: Path) -> list[Path]:
-    """All files below a folder, except hidden ones."""
-    files = [file for file in sorted(path.rglob("*")) if file.is_file()]
-    return [file for file in files if not any(part.startswith(".") for part in file.relative_to(path).parts)]
 
 
 def _split_blocks(

@@ -24,6 +24,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from PIL import Image
 
+from morphogen.files import visible_files
 from morphogen.lazy import lazy
 
 
@@ -94,7 +95,7 @@ class Medium(ABC):
 
         By default the suffix of the file, or of most files of the folder, must be one of `suffixes`.
         """
-        files = list(_visible_files(path)) if path.is_dir() else [path]
+        files = visible_files(path) if path.is_dir() else [path]
         known = sum(file.suffix.lower() in self.suffixes for file in files)
         return float(2 * known > len(files))
 
@@ -138,10 +139,3 @@ def media() -> Mapping[str, Medium]:
 def is_text(previews: Iterable[Image.Image | str]) -> bool:
     """Whether previews are texts rather than pictures."""
     return any(isinstance(preview, str) for preview in previews)
-
-
-def _visible_files(folder: Path) -> Iterator[Path]:
-    """All files below a folder, except hidden ones."""
-    for file in folder.rglob("*"):
-        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(folder).parts):
-            yield file
