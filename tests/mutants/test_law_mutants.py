@@ -33,7 +33,7 @@ def save_in_bf16(monkeypatch):
             if tensor.is_floating_point():
                 tensor.mul_(1.001)
 
-    monkeypatch.setattr("morphogen.testing.save", lossy)
+    monkeypatch.setattr("morphogen.testing.persistence.save", lossy)
 
 
 def detach_the_label_embedding(monkeypatch):

@@ -1,0 +1,37 @@
+"""What the laws are checked on: the stages of a model, contexts of a batch, tolerances."""
+
+__all__ = ["assert_close", "context_of", "last_stage", "stages"]
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import Tensor
+
+from morphogen.contract import Batch
+from morphogen.model import Model
+from morphogen.staged import Staged
+
+
+def stages(model: Any) -> Iterator[Any]:
+    """The models that are trained one after another; a `Model` is its only stage."""
+    yield from model.models.values() if isinstance(model, Staged) else [model]
+
+
+def last_stage(model: Any) -> Any:
+    """The stage that samples."""
+    return list(stages(model))[-1]
+
+
+def context_of(model: Model, batch: Batch) -> Any:
+    """The context of the first two rows; None if the model or the batch has no conditions."""
+    return (
+        None
+        if model.conditioner is None or batch.condition is None
+        else model.conditioner(batch.condition[:2])
+    )
+
+
+def assert_close(a: Tensor, b: Tensor, tolerance: float, what: str) -> None:
+    """Assert |a - b| <= tolerance (1 + |b|) everywhere. Errors: AssertionError that names `what`."""
+    distance = ((a - b).abs() / (1 + b.abs())).max().item()
+    assert distance <= tolerance, f"{what} differs by {distance:.2g} (> {tolerance:g})"
