@@ -38,6 +38,7 @@ _HOMES = {
     "Run": "run",
     "Sampler": "contract",
     "Staged": "staged",
+    "Trainable": "contract",
     "Unsupported": "contract",
     "build_system": "catalogue",
     "check_model": "testing",

@@ -24,13 +24,14 @@ __all__ = [
     "Reorders",
     "Representation",
     "Sampler",
+    "Trainable",
     "Truncates",
     "Unsupported",
     "owned",
 ]
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
@@ -40,6 +41,7 @@ from torch import Tensor, nn
 
 from morphogen.component import Component
 from morphogen.numerics.randomness import Rng
+from morphogen.ownership import Boundary, owned
 
 
 class Unsupported(NotImplementedError):
@@ -161,37 +163,15 @@ class Likelihood:
         return -self.nats / self.dims / torch.log(torch.tensor(2.0))
 
 
-class Boundary(nn.Module):
-    """A module that owns its parameters: training an enclosing model never updates a nested Boundary.
+class Trainable(Component, nn.Module, ABC):
+    """What the training loop trains: losses that players minimize in turns.
 
-    First stages and teachers are Boundaries.
-    """
-
-
-def owned(module: nn.Module) -> Iterator[nn.Parameter]:
-    """Iterate over the parameters of `module` once each, except those inside a nested Boundary."""
-    seen: set[int] = set()
-
-    def walk(node: nn.Module) -> Iterator[nn.Parameter]:
-        for parameter in node._parameters.values():
-            if parameter is not None and id(parameter) not in seen:
-                seen.add(id(parameter))
-                yield parameter
-        for child in node.children():
-            if not isinstance(child, Boundary):
-                yield from walk(child)
-
-    return walk(module)
-
-
-class Objective(Component, nn.Module, ABC):
-    """A family's model of x: its losses, its likelihood and its default sampler.
-
-    The network that samples is the attribute `network`, so that guidance can replace it; all other parameters
-    and constants belong to the objective.
+    Contrastive encoders, classifiers and reward models are Trainables; a generative model is an `Objective`.
     """
 
     turns: tuple[str, ...] = ("model",)  # the player of step s is turns[s % len(turns)]; one step = one batch
+    coupled_rows: bool = False  # whether the loss of a row depends on the other rows (InfoNCE)
+    usage: ClassVar[str] = "call its own methods"  # what it is for, if it does not generate samples
 
     def players(self) -> dict[str, list[nn.Parameter]]:
         """Parameters updated in each player's turn; the conditioner's are added to the first player.
@@ -204,6 +184,20 @@ class Objective(Component, nn.Module, ABC):
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
         """Losses of the player on a batch, one value per row."""
 
+    def prepare(self, x: Encoded, context: Context | None, rng: Rng) -> None:
+        """Data-dependent initialization of buffers and parameters, called once on the first batch."""
+
+    def update_from_statistics(self, statistics: dict[str, Tensor], step: int) -> None:
+        """Update buffers from the batch statistics of a finite step (the M-step of EM, codebook averages)."""
+
+
+class Objective(Trainable):
+    """A family's model of x: its losses, its likelihood and its default sampler.
+
+    The network that samples is the attribute `network`, so that guidance can replace it; all other parameters
+    and constants belong to the objective.
+    """
+
     def log_prob(self, x: Encoded, context: Context | None, rng: Rng) -> Likelihood:
         """log p(x | context), differentiable; `Model.log_prob` adds the representation's log_weight."""
         raise Unsupported(
@@ -214,12 +208,6 @@ class Objective(Component, nn.Module, ABC):
     @abstractmethod
     def default_sampler(self) -> "Sampler":
         """The paper's sampler, used when none is given."""
-
-    def prepare(self, x: Encoded, context: Context | None, rng: Rng) -> None:
-        """Data-dependent initialization of buffers and parameters, called once on the first batch."""
-
-    def update_from_statistics(self, statistics: dict[str, Tensor], step: int) -> None:
-        """Update buffers from the batch statistics of a finite step (the M-step of EM, codebook averages)."""
 
     def with_network(self, network: nn.Module) -> Self:
         """Return a shallow copy of this objective with another `network`, for guidance and wrappers."""

@@ -3,7 +3,17 @@
 log p(medium | c) = log p(x | context(c)) + log_weight,   x = representation.encode(medium)
 """
 
-__all__ = ["Model", "copy_tensors", "evaluating", "load", "parameters", "save", "tensors", "with_negative"]
+__all__ = [
+    "Model",
+    "copy_tensors",
+    "evaluating",
+    "generative",
+    "load",
+    "parameters",
+    "save",
+    "tensors",
+    "with_negative",
+]
 
 import json
 import math
@@ -32,6 +42,8 @@ from morphogen.contract import (
     Objective,
     Representation,
     Sampler,
+    Trainable,
+    Unsupported,
     owned,
 )
 from morphogen.files import find_fault, replacing, write_bytes, write_json, write_tensors
@@ -44,7 +56,7 @@ from morphogen.samples import Samples
 
 
 class Model(Component, Boundary):
-    """p(medium | condition).
+    """p(medium | condition), or a `Trainable` of another kind with its data (a classifier of them).
 
     Arguments:
         objective: the family's objective, which owns the networks.
@@ -54,7 +66,7 @@ class Model(Component, Boundary):
     """
 
     def __init__(
-        self, objective: Objective, representation: Representation,
+        self, objective: Trainable, representation: Representation,
         conditioner: Conditioner | None = None, plan: Plan | None = None,
     ):  # fmt: skip
         super().__init__()
@@ -104,14 +116,14 @@ class Model(Component, Boundary):
             batch: samples drawn at a time.
             rank: of this process. Every rank calls this method, draws its shard and returns all samples.
             negative: a condition, one for all samples or [n], that `Guided` uses in place of the null
-                condition, also
-                for models trained without condition dropout. Errors: ConfigError without guidance.
+                condition,
+                also for models trained without condition dropout. Errors: ConfigError without guidance.
             precision: of the networks. "bf16" takes up to half the time and gives nearly the same samples;
                 `inference.Quantized(model, BFloat16())` also halves the memory of the weights.
         """
         keep_freed_memory()
         indices = torch.arange(n) if indices is None else torch.as_tensor(indices)
-        sampler = sampler if sampler is not None else self.objective.default_sampler()
+        sampler = sampler if sampler is not None else generative(self.objective).default_sampler()
         rng = Rng(seed, indices, ("sample",)).to(self.device)
         if condition is None and self.conditioner is not None:
             condition = self.conditioner.sample_condition(rng.fork("draw"))
@@ -133,12 +145,12 @@ class Model(Component, Boundary):
         negative: Shaped[Tensor, "b ..."] | None = None,
     ) -> Shaped[Tensor, "b ..."]:  # fmt: skip
         """Draw one batch of x, not yet decoded; row i is the sample of index `rng.rows[i]`."""
-        sampler = sampler if sampler is not None else self.objective.default_sampler()
+        sampler = sampler if sampler is not None else generative(self.objective).default_sampler()
         with evaluating(self):
             context = self.context(condition)
             if negative is not None:
                 context = with_negative(self, context, negative, sampler)
-            return sampler(self.objective, self.representation.shape, context, rng)
+            return sampler(generative(self.objective), self.representation.shape, context, rng)
 
     def log_prob(
         self, medium: Shaped[Tensor, "n ..."], condition: Shaped[Tensor, "n ..."] | None = None,
@@ -173,7 +185,7 @@ class Model(Component, Boundary):
     def log_prob_batch(self, batch: Batch, rng: Rng) -> Likelihood:
         """log p of one batch, differentiable."""
         x = self.representation.encode(batch.medium, rng.fork("encode"))
-        of_x = self.objective.log_prob(x, self.context(batch.condition), rng.fork("objective"))
+        of_x = generative(self.objective).log_prob(x, self.context(batch.condition), rng.fork("objective"))
         if of_x.measure == "density" and self.representation.discrete:
             raise ConfigError(
                 f"{type(self.objective).__name__} is a density, but {type(self.representation).__name__} is "
@@ -186,6 +198,14 @@ class Model(Component, Boundary):
     def context(self, condition: Shaped[Tensor, "b ..."] | None, rng: Rng | None = None) -> Context | None:
         """Encode a condition; with `rng`, as in training, condition dropout is active."""
         return None if self.conditioner is None or condition is None else self.conditioner(condition, rng)
+
+
+def generative(objective: Trainable) -> Objective:
+    """Return an objective that generates samples. Errors: Unsupported for another `Trainable`."""
+    if not isinstance(objective, Objective):
+        name = type(objective).__name__
+        raise Unsupported(f"{name} does not generate samples and has no likelihood: {objective.usage}")
+    return objective
 
 
 def with_negative(

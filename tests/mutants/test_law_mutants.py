@@ -123,7 +123,7 @@ MUTANTS = {
     "gradient_reaches_every_owned_parameter": (detach_the_label_embedding, "vae"),
     "sample_is_a_function_of_its_index": (draw_noise_from_the_global_generator, "vae"),
     "bf16_samples_match_fp32": (flip_the_sign_in_bf16, "vae"),
-    "losses_are_per_row": (centre_the_losses_over_the_batch, "vae"),
+    "coupled_rows_are_declared": (centre_the_losses_over_the_batch, "vae"),
     "likelihood_is_typed": (negate_log_prob, "gated_pixelcnn"),
     "condition_matters_and_null_is_independent": (leak_the_condition_into_null, "ddpm"),
     "sampler_makes_the_requested_calls": (call_the_network_twice_per_step, "ddpm"),
@@ -134,13 +134,23 @@ MUTANTS = {
 }
 
 
+def declare_coupled_rows(monkeypatch):
+    monkeypatch.setattr(VAE, "coupled_rows", True)
+
+
+# a second mutant of a law that fails on both sides
+OPPOSITE = {"coupled_rows_are_declared": (declare_coupled_rows, "vae")}
+
+
 def test_every_law_has_a_mutant():
     assert MUTANTS.keys() == LAWS.keys()
 
 
-@pytest.mark.parametrize("law", MUTANTS)
-def test_mutant_is_killed(law, monkeypatch):
-    mutate, system = MUTANTS[law]
+@pytest.mark.parametrize(
+    ("law", "mutant"), [(law, mutant) for each in (MUTANTS, OPPOSITE) for law, mutant in each.items()]
+)
+def test_mutant_is_killed(law, mutant, monkeypatch):
+    mutate, system = mutant
     torch.manual_seed(0)
     model = build_system(system, Pixels(17, (1, 8, 8)), 10, "tiny")
     rng = Rng(7, 12)

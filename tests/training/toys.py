@@ -123,6 +123,13 @@ def denoiser(
     return Model(ToyDenoise(dropout), ToyPoints(first), plan=Plan(optimizer or AdamW(1e-2), **settings))
 
 
+def batch_norm(**plan: Any) -> Model:
+    """A denoiser whose network has batch normalization."""
+    model = denoiser(0.0, **plan)
+    model.objective.network.insert(1, nn.BatchNorm1d(16))
+    return model
+
+
 def duel() -> Model:
     torch.manual_seed(3)
     return Model(

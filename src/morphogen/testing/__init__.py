@@ -5,7 +5,7 @@ values. Laws are checked on copies whose weights are first perturbed, since a ze
 many of them trivially.
 """
 
-__all__ = ["LAWS", "check_model"]
+__all__ = ["LAWS", "OF_SAMPLES", "check_model"]
 
 import copy
 from collections.abc import Callable, Iterable
@@ -17,9 +17,9 @@ from morphogen.numerics.randomness import Rng
 from morphogen.staged import Staged
 from morphogen.testing.losses import (
     condition_matters_and_null_is_independent,
+    coupled_rows_are_declared,
     gradient_reaches_every_owned_parameter,
     likelihood_is_typed,
-    losses_are_per_row,
 )
 from morphogen.testing.persistence import resume_is_bitwise, save_load_round_trip
 from morphogen.testing.samplers import (
@@ -28,7 +28,7 @@ from morphogen.testing.samplers import (
     sampler_makes_the_requested_calls,
 )
 from morphogen.testing.structure import bijection_inverts, cache_equals_recomputation, factorisation_is_causal
-from morphogen.testing.subjects import stages
+from morphogen.testing.subjects import generates, stages
 
 
 def check_model(model: Model | Staged, batch: Batch, laws: Iterable[str] | None = None) -> list[str]:
@@ -37,12 +37,13 @@ def check_model(model: Model | Staged, batch: Batch, laws: Iterable[str] | None 
     Arguments:
         model: the model to check; it is copied, never changed.
         batch: rows of its medium, with conditions if it is conditional.
-        laws: names of the laws to check; None: all of `LAWS`.
+        laws: names of the laws to check; None: all of `LAWS`, without `OF_SAMPLES` for a model that
+            generates none.
 
     Errors: AssertionError that names the law and the observed values.
     """
-    checked = []
-    for name in laws if laws is not None else LAWS:
+    checked, applicable = [], [name for name in LAWS if generates(model) or name not in OF_SAMPLES]
+    for name in laws if laws is not None else applicable:
         subject = _perturbed(copy.deepcopy(model), batch)
         try:
             LAWS[name](subject, batch)
@@ -59,7 +60,7 @@ LAWS: dict[str, Callable[[Any, Batch], None]] = {
         gradient_reaches_every_owned_parameter,
         sample_is_a_function_of_its_index,
         bf16_samples_match_fp32,
-        losses_are_per_row,
+        coupled_rows_are_declared,
         likelihood_is_typed,
         condition_matters_and_null_is_independent,
         sampler_makes_the_requested_calls,
@@ -67,6 +68,16 @@ LAWS: dict[str, Callable[[Any, Batch], None]] = {
         factorisation_is_causal,
         bijection_inverts,
         resume_is_bitwise,
+    )
+}
+
+OF_SAMPLES = {
+    law.__name__
+    for law in (
+        sample_is_a_function_of_its_index,
+        bf16_samples_match_fp32,
+        sampler_makes_the_requested_calls,
+        cache_equals_recomputation,
     )
 }
 

@@ -2,9 +2,9 @@
 
 __all__ = [
     "condition_matters_and_null_is_independent",
+    "coupled_rows_are_declared",
     "gradient_reaches_every_owned_parameter",
     "likelihood_is_typed",
-    "losses_are_per_row",
 ]
 
 from dataclasses import fields
@@ -16,7 +16,8 @@ from torch import Tensor
 from morphogen.contract import Batch, Losses, Unsupported
 from morphogen.model import Model
 from morphogen.numerics.randomness import Rng
-from morphogen.testing.subjects import assert_close, last_stage, stages
+from morphogen.ownership import coupled_parts
+from morphogen.testing.subjects import assert_close, last_stage, relative_distance, stages
 
 
 def gradient_reaches_every_owned_parameter(model: Any, batch: Batch) -> None:
@@ -42,17 +43,27 @@ def gradient_reaches_every_owned_parameter(model: Any, batch: Batch) -> None:
         stage.zero_grad()
 
 
-def losses_are_per_row(model: Any, batch: Batch) -> None:
+def coupled_rows_are_declared(model: Any, batch: Batch) -> None:
     """The losses of a part of a batch equal those rows' losses in the whole batch (<= 1e-4 relative).
 
-    Gradient accumulation therefore equals training on the large batch.
+    Gradient accumulation therefore equals training on the large batch. In a model with `coupled_parts`, the
+    losses of some player differ instead.
     """
     for stage in stages(model):
+        coupled, rng, distances = coupled_parts(stage), Rng(0, len(batch), ("law",)), [0.0]
+        for module in coupled:
+            module.training = True  # but not its submodules, since dropout would change the losses as well
         for player in stage.players():
-            rng = Rng(0, len(batch), ("law",))
             whole, part = stage(batch, rng, player), stage(batch[2:5], rng[2:5], player)
-            assert_close(part.total, whole.total[2:5], 1e-4, f"{player}'s losses of a part of the batch")
-            _statistics_add(stage, batch, player, whole)
+            if coupled:
+                distances.append(relative_distance(part.total, whole.total[2:5]))
+            else:
+                assert_close(part.total, whole.total[2:5], 1e-4, f"{player}'s losses of a part of the batch")
+                _statistics_add(stage, batch, player, whole)
+        names = sorted({type(module).__name__ for module in coupled})
+        assert not coupled or max(distances) > 1e-4, (
+            f"{names} couple rows, but the losses of a part of the batch differ by {max(distances):.2g} only"
+        )
 
 
 def likelihood_is_typed(model: Any, batch: Batch) -> None:

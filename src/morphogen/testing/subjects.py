@@ -1,13 +1,13 @@
 """What the laws are checked on: the stages of a model, contexts of a batch, tolerances."""
 
-__all__ = ["assert_close", "context_of", "last_stage", "stages"]
+__all__ = ["assert_close", "context_of", "generates", "last_stage", "relative_distance", "stages"]
 
 from collections.abc import Iterator
 from typing import Any
 
 from torch import Tensor
 
-from morphogen.contract import Batch
+from morphogen.contract import Batch, Objective
 from morphogen.model import Model
 from morphogen.staged import Staged
 
@@ -31,7 +31,17 @@ def context_of(model: Model, batch: Batch) -> Any:
     )
 
 
+def generates(model: Any) -> bool:
+    """Whether the model generates samples; the last stage may be another `Trainable`."""
+    return isinstance(last_stage(model).objective, Objective)
+
+
+def relative_distance(a: Tensor, b: Tensor) -> float:
+    """The largest |a - b| / (1 + |b|)."""
+    return ((a - b).abs() / (1 + b.abs())).max().item()
+
+
 def assert_close(a: Tensor, b: Tensor, tolerance: float, what: str) -> None:
     """Assert |a - b| <= tolerance (1 + |b|) everywhere. Errors: AssertionError that names `what`."""
-    distance = ((a - b).abs() / (1 + b.abs())).max().item()
+    distance = relative_distance(a, b)
     assert distance <= tolerance, f"{what} differs by {distance:.2g} (> {tolerance:g})"

@@ -14,18 +14,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from morphogen.component import ConfigError
-from morphogen.contract import Context, Encoded, Losses, Objective, Sampler, Unsupported
+from morphogen.contract import Context, Encoded, Losses, Trainable
 from morphogen.families.diffusion.processes import ForwardProcess
 from morphogen.numerics.randomness import Rng
 
 
-class NoisyClassifier(Objective):
+class NoisyClassifier(Trainable):
     """Classifier p(y | x_t) of noisy data; the labels are the condition (Dhariwal & Nichol 2021).
 
     Arguments:
         network: (x_t [B, ...], time input [B], context) -> logits [B, classes].
         schedule: the forward process of the diffusion model to guide.
     """
+
+    usage = "use it to guide a diffusion model, ClassifierGuided(sampler, classifier)"
 
     def __init__(self, network: nn.Module, schedule: ForwardProcess):
         super().__init__()
@@ -47,9 +49,3 @@ class NoisyClassifier(Objective):
     def forward(self, x_t: Float[Tensor, "b ..."], time_input: Float[Tensor, " b"]) -> Float[Tensor, "b k"]:
         """Return the class logits of x_t."""
         return self.network(x_t, time_input, None)
-
-    def default_sampler(self) -> Sampler:
-        raise Unsupported(
-            "NoisyClassifier does not generate samples: "
-            "use it to guide a diffusion model, ClassifierGuided(sampler, classifier)"
-        )
