@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
@@ -116,8 +116,8 @@ class Encoded:
     (SurVAE flows, Nielsen et al. 2020).
     """
 
-    x: Shaped[Tensor, "b ..."]
-    log_weight: Float[Tensor, " b"]
+    x: Any  # [B, ...], or several such tensors by name
+    log_weight: Float[Tensor, " b"]  # NaN in training, where only x is used
     dims: Real[
         Tensor, " b"
     ]  # units of the medium (subpixels, bytes), so that bits/dim compare across representations
@@ -125,7 +125,7 @@ class Encoded:
     mask: Bool[Tensor, "b t"] | None = None  # True at valid positions
 
     def __len__(self) -> int:
-        return len(self.x)
+        return len(self.dims)
 
 
 @dataclass(frozen=True)
@@ -230,8 +230,8 @@ class Representation(Component, nn.Module, ABC):
         """Data-dependent initialization, called once on the first batch."""
 
     @abstractmethod
-    def encode(self, medium: Shaped[Tensor, "b ..."], rng: Rng) -> Encoded:
-        """Encode each row as x, with its change of measure."""
+    def encode(self, medium: Shaped[Tensor, "b ..."], rng: Rng, measure: bool = True) -> Encoded:
+        """Encode each row as x, with its change of measure; without `measure`, log_weight may be NaN."""
 
     @abstractmethod
     def decode(self, x: Shaped[Tensor, "b ..."]) -> Shaped[Tensor, "b ..."]:
@@ -281,20 +281,23 @@ class Sampler(Component, ABC):
 
 @runtime_checkable
 class Autoencoder(Protocol):
-    """An objective with a latent variable: what `Latent` requires of a first stage."""
+    """A model with latent variables: what `Latent` requires of a first stage.
 
-    latent_shape: tuple[int, ...]
-    discrete_latent: bool
+    With several latents, such as the levels of a hierarchy, the shapes, the vocabularies and z are mappings
+    with the same names.
+    """
 
-    def encode(
-        self, x: Shaped[Tensor, "b ..."], rng: Rng
-    ) -> tuple[Shaped[Tensor, "b ..."], Float[Tensor, " b"]]:
+    latent_shape: tuple[int, ...] | Mapping[str, tuple[int, ...]]
+    # number of values of a discrete latent; None: real numbers
+    latent_vocabulary: int | Mapping[str, int | None] | None
+
+    def encode(self, x: Shaped[Tensor, "b ..."], rng: Rng) -> tuple[Any, Float[Tensor, " b"]]:
         """Sample z ~ q(z | x); returns z and log q(z | x)."""
 
-    def log_conditional(self, x: Shaped[Tensor, "b ..."], z: Shaped[Tensor, "b ..."]) -> Float[Tensor, " b"]:
+    def log_conditional(self, x: Shaped[Tensor, "b ..."], z: Any) -> Float[Tensor, " b"]:
         """log p(x | z)."""
 
-    def decode(self, z: Shaped[Tensor, "b ..."]) -> Shaped[Tensor, "b ..."]:
+    def decode(self, z: Any) -> Shaped[Tensor, "b ..."]:
         """The mode or mean of p(x | z)."""
 
 

@@ -92,7 +92,8 @@ class Model(Component, Boundary):
 
     def encode_batch(self, batch: Batch, rng: Rng) -> tuple[Encoded, Context | None]:
         """Encode a training batch and its conditions, with condition dropout."""
-        x = self.representation.encode(batch.medium, rng.fork("encode"))
+        x = self.representation.encode(batch.medium, rng.fork("encode"), measure=False)
+        x = replace(x, log_weight=torch.full_like(x.log_weight, math.nan))  # of no use to losses
         return x, self.context(batch.condition, rng.fork("condition"))
 
     def prepare(self, batch: Batch, rng: Rng) -> None:

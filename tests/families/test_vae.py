@@ -57,7 +57,7 @@ class Points(Representation):
         super().__init__()
         self.shape = shape
 
-    def encode(self, medium: Tensor, rng: Rng) -> Encoded:
+    def encode(self, medium: Tensor, rng: Rng, measure: bool = True) -> Encoded:
         return Encoded(medium, torch.zeros(len(medium)), torch.full((len(medium),), float(medium[0].numel())))
 
     def decode(self, x: Tensor) -> Tensor:

@@ -35,7 +35,7 @@ class ToyPoints(Representation):
         self.first: Any = first
         self.shape, self.discrete, self.medium_discrete = (4,), False, False
 
-    def encode(self, medium: Tensor, rng: Rng) -> Encoded:
+    def encode(self, medium: Tensor, rng: Rng, measure: bool = True) -> Encoded:
         x = medium if self.first is None else self.first.objective.network(medium)
         return Encoded(x, torch.zeros(len(medium)), torch.full((len(medium),), 4))
 

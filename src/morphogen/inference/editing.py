@@ -187,7 +187,7 @@ def edit(
     rng, parts = Rng(seed, torch.arange(n).repeat(len(pictures)), ("edit",)).to(model.device), []
     with evaluating(model), torch.no_grad():
         conditions, context = _conditions(model, condition, negative, sampler, rng)
-        x = model.representation.encode(given, rng.fork("encode")).x
+        x = model.representation.encode(given, rng.fork("encode"), measure=False).x
         for rows in torch.arange(len(x), device=x.device).split(BATCH):
             context_of_rows = None if context is None else context[rows]
             parts.append(change.apply(model, x[rows], context_of_rows, rng.fork("x")[rows], sampler))

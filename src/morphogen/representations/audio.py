@@ -58,7 +58,7 @@ class MuLaw(Representation):
         self.length, self.rate, self.levels, self.shape = length, rate, levels, (length,)
         self.vocabulary = levels
 
-    def encode(self, medium: Float[Tensor, "b 1 t"], rng: Rng) -> Encoded:
+    def encode(self, medium: Float[Tensor, "b 1 t"], rng: Rng, measure: bool = True) -> Encoded:
         dims = medium.new_full((len(medium),), medium.shape[2])
         return Encoded(compand(medium[:, 0], self.levels), torch.zeros_like(dims), dims)
 

@@ -124,7 +124,7 @@ class Tabular(Representation):
         self.discrete = False  # columns on a grid are dequantised
         self.medium_discrete = all(column.step > 0 for column in self.columns)
 
-    def encode(self, medium: Float[Tensor, "b d"], rng: Rng) -> Encoded:
+    def encode(self, medium: Float[Tensor, "b d"], rng: Rng, measure: bool = True) -> Encoded:
         values = medium.double()
         mean, std, step = (self._vector(values, name) for name in ("mean", "std", "step"))
         exact = not step.any()

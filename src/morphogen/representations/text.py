@@ -102,7 +102,7 @@ class Text(Representation):
         """Number of units (bytes or characters) that each row spells."""
         return (self.sizes[medium.clamp_min(0)] * (medium >= 0)).sum(1)
 
-    def encode(self, medium: Int[Tensor, "b t"], rng: Rng) -> Encoded:
+    def encode(self, medium: Int[Tensor, "b t"], rng: Rng, measure: bool = True) -> Encoded:
         dims = self.count(medium).float()
         return Encoded(medium, dims * 0, dims, self.exact, medium >= 0)
 
