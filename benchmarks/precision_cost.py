@@ -60,7 +60,7 @@ def _train(system: str, steps: int, data: str, seed: int, precision: Precision) 
     """Bits/dim of each image of the test split, [N], after training."""
     dataset = load_data(data)
     torch.manual_seed(seed)  # weights are initialized by torch's generator
-    model = build_system(system, dataset.representation, len(dataset.classes), "small")
+    model = build_system(system, dataset.representation, dataset.conditions, "small")
     train(model, dataset.train, steps=steps, seed=seed, device="cpu", precision=precision)
     test = dataset.test.first()
     return model.log_prob(test.medium, test.condition, seed=seed).bits_per_dim

@@ -59,7 +59,9 @@ def main(seconds: float = 60.0, folder: str = "runs/small-diffusion", seed: int 
     print(f"after {trained.steps} steps: at most {bound:.2f} bits per pixel")
 
     real, classes = data.train.first(), range(len(data.classes))
-    pairs = [data.representation.present(real.medium[real.condition == digit][:2]) for digit in classes]
+    pairs = [
+        data.representation.present(real.medium[real.condition["label"] == digit][:2]) for digit in classes
+    ]
     rows = {"real": [pair[i] for i in (0, 1) for pair in pairs]}
     digits = torch.arange(len(data.classes)).repeat(2)
     for scale in GUIDANCE:

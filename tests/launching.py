@@ -11,7 +11,9 @@ from pathlib import Path
 
 ENVIRONMENT = os.environ | {
     "OMP_NUM_THREADS": "1",
-    "PYTHONPATH": str(Path(__file__).parent),
+    "PYTHONPATH": os.pathsep.join(
+        [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    ),
     "TORCH_CPP_LOG_LEVEL": "ERROR",
 }
 LAUNCH = [

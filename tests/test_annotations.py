@@ -9,6 +9,7 @@ from jaxtyping import TypeCheckError
 
 from morphogen.catalogue import build_system
 from morphogen.component import to_config
+from morphogen.conditioning.specs import Classes
 from morphogen.contract import Context, Encoded, Losses
 from morphogen.families.diffusion.targets import combine
 from morphogen.networks.attention import Attention
@@ -28,7 +29,9 @@ WRONG = {
     "an unknown target": lambda: combine(
         "noise", torch.zeros(3, 2), torch.zeros(3, 2), torch.ones(3), torch.ones(3)
     ),
-    "a shape that is not a tuple": lambda: build_system("vae", Pixels(17, [1, 8, 8]), 10, "tiny"),
+    "a shape that is not a tuple": lambda: build_system(
+        "vae", Pixels(17, [1, 8, 8]), {"label": Classes(10)}, "tiny"
+    ),
 }
 
 EVERYTHING = """

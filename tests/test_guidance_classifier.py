@@ -24,7 +24,7 @@ def unlabelled(digits, tmp_path_factory):
     run = Run.create(
         tmp_path_factory.mktemp("runs"), "v_diffusion", "digits", {"seed": 0, "steps": 3, "size": "tiny"}
     )
-    train_run(run, build_system("v_diffusion", digits.representation, 0, "tiny"), digits.train)
+    train_run(run, build_system("v_diffusion", digits.representation, {}, "tiny"), digits.train)
     return run
 
 
@@ -36,7 +36,9 @@ def test_an_unconditional_run_is_guided(digits, unlabelled):
     t = torch.full((200,), 2)
     x_t = classifier.schedule.diffuse(batch.medium, torch.zeros_like(batch.medium), t)
     accuracy = (
-        (classifier(x_t, classifier.schedule.time_input(t)).argmax(1) == batch.condition).float().mean()
+        (classifier(x_t, classifier.schedule.time_input(t)).argmax(1) == batch.condition["label"])
+        .float()
+        .mean()
     )
     assert accuracy > 0.8  # of ten classes, after 150 steps
     samples = [
@@ -48,8 +50,8 @@ def test_an_unconditional_run_is_guided(digits, unlabelled):
 
 def test_unsuitable_runs_and_data_are_rejected(digits, unlabelled, tmp_path):
     with pytest.raises(RunError, match="has no classes to guide by"):
-        train_classifier(unlabelled, replace(digits, classes=()), steps=1)
+        train_classifier(unlabelled, replace(digits, conditions={}), steps=1)
     vae = Run.create(tmp_path, "vae", "digits", {"seed": 0, "steps": 1, "size": "tiny"})
-    train_run(vae, build_system("vae", digits.representation, 0, "tiny"), digits.train)
+    train_run(vae, build_system("vae", digits.representation, {}, "tiny"), digits.train)
     with pytest.raises(RunError, match="requires a diffusion model, not vae"):
         train_classifier(vae, digits, steps=1)

@@ -14,12 +14,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from morphogen.component import ConfigError, to_config
+from morphogen.conditioning.specs import Classes
 from morphogen.model import tensors
 from morphogen.run import Run, RunError, next_directory, train_run
+from morphogen.saved_config import FORMAT
 from training.toys import Rows, denoiser, two_stages
 
 MODEL_FILES = ("config.json", "weights.safetensors", "manifest.json")
-SETTINGS = {"size": "tiny", "seed": 3, "steps": 4, "time": None, "classes": ["cat", "dog"]}
+SETTINGS: dict[str, Any] = {"size": "tiny", "seed": 3, "steps": 4, "time": None}
+SETTINGS["conditions"] = {"label": to_config(Classes(("cat", "dog")))}
 
 
 def test_a_trained_run_loads_its_model(tmp_path: Path) -> None:
@@ -51,14 +55,13 @@ def test_a_failed_training_is_marked(tmp_path: Path) -> None:
     assert Run.open(run.directory).status == "interrupted"
 
 
-def test_label_by_name_or_number(tmp_path: Path) -> None:
-    run = Run.create(tmp_path, "toy", "points", SETTINGS)
-    assert (run.label("dog"), run.label("0")) == (1, 0)
+def test_conditions_are_read_from_the_settings(tmp_path: Path) -> None:
+    label = Run.create(tmp_path, "toy", "points", SETTINGS).conditions["label"]
+    assert (int(label.parse("dog")), int(label.parse("0"))) == (1, 0)
     for wrong in ("2", "cow", "-1"):
-        with pytest.raises(RunError, match=r"cat, dog"):
-            run.label(wrong)
-    with pytest.raises(RunError, match="without classes"):
-        Run.create(tmp_path, "toy", "points", {}).label("0")
+        with pytest.raises(ConfigError, match=r"cat, dog"):
+            label.parse(wrong)
+    assert Run.create(tmp_path, "toy", "points", {}).conditions == {}
 
 
 def finished(root: Path, settings: dict[str, Any] = SETTINGS) -> Run:
@@ -129,7 +132,7 @@ def test_a_model_without_a_manifest_loads(tmp_path: Path) -> None:
         {"part": "ToyDenoise", "dropout": "much"},
         {"part": "Adam"},
     ):
-        (folder / "config.json").write_text(json.dumps(config))
+        (folder / "config.json").write_text(json.dumps({"format": FORMAT, "config": config}))
         with pytest.raises(RunError, match="does not describe a model"):
             run.model()
 

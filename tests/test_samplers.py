@@ -38,7 +38,7 @@ SAMPLERS = {
 
 
 def sample(sampler: Sampler, system: str) -> torch.Tensor:
-    model = build_system(system, SYSTEMS[system], 0, "tiny")
+    model = build_system(system, SYSTEMS[system], {}, "tiny")
     return model.sample_batch(Rng(0, torch.arange(2)), sampler=sampler)
 
 

@@ -150,7 +150,7 @@ def copy_classes(theirs: Any, ours: Any, conditioner: Any) -> None:
     """
     embeddings = theirs.class_embedding.weight
     conditioner.conditioner.embedding.weight.copy_(embeddings[:-1])
-    conditioner.null.copy_(embeddings[-1])
+    conditioner.null["vector"].copy_(embeddings[-1])
     nn.init.eye_(ours.condition.weight)
     nn.init.zeros_(ours.condition.bias)
 

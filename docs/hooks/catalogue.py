@@ -16,7 +16,8 @@ from typing import Any, get_args
 
 import torch
 
-from morphogen.catalogue import Page, family, pages
+from morphogen.catalogue import Page, build_system, family, pages
+from morphogen.conditioning.specs import Classes, Sketches
 from morphogen.model import parameters
 from morphogen.recipes.reproduce import RECIPES
 from morphogen.representations.audio import MuLaw
@@ -32,12 +33,12 @@ FIGURES = {"likelihood": ("bits_per_dim", "bits"), "frechet": ("value", ".2f")}
 SIZES = get_args(Size)
 NBSP = "\N{NO-BREAK SPACE}"
 _TABLE = Tabular(tuple(RealColumn(f"column {i}") for i in range(8)))
-# by medium: the representation at size "paper", at the other sizes, and the number of classes
-SPECIMENS: dict[str, tuple[Any, Any, int]] = {
-    "pictures": (Pixels(256, (3, 32, 32)), Pixels(256, (1, 28, 28)), 10),
-    "text": (Bytes(1024), Bytes(256), 0),
-    "table": (_TABLE, _TABLE, 0),
-    "sound": (MuLaw(8192, 16_000), MuLaw(8192, 8000), 0),
+# by medium: the representation at size "paper", at the other sizes, and what the data can condition on
+SPECIMENS: dict[str, tuple[Any, Any, dict[str, Any]]] = {
+    "pictures": (Pixels(256, (3, 32, 32)), Pixels(256, (1, 28, 28)), {"label": Classes(10)}),
+    "text": (Bytes(1024), Bytes(256), {}),
+    "table": (_TABLE, _TABLE, {}),
+    "sound": (MuLaw(8192, 16_000), MuLaw(8192, 8000), {}),
 }
 TITLES = {"pictures": "Pictures", "text": "Text", "table": "Tables", "sound": "Sound"}
 NOTES = {
@@ -52,7 +53,8 @@ HEAD = """# The catalogue
 A system is a function of about thirty lines that composes a family, a network, a representation and a
 conditioner, with their sizes. Nothing is registered by hand: `morphogen systems` lists every module of
 [`systems`](../src/morphogen/systems), and this page is generated from them. After a system is added, run
-`python docs/hooks/catalogue.py`; a test fails until then.
+`python docs/hooks/catalogue.py`; a test fails until then. Systems of
+[other packages](../CONTRIBUTING.md#publish-a-system-from-your-own-package) are listed once installed.
 
 Each system has three sizes: *tiny* for tests, *small* for minutes of training on two cores, *paper* for the
 published architecture. The columns give the number of trained parameters; for models that are fitted in
@@ -77,10 +79,7 @@ def catalogue() -> str:
 
 def counts(page: Page) -> dict[str, str]:
     """Number of parameters of a system, by size."""
-    paper, other, _ = SPECIMENS[page.medium]
-    return {
-        size: _count(page.build(paper if size == "paper" else other, _classes(page), size)) for size in SIZES
-    }
+    return {size: _count(_built(page, size)) for size in SIZES}
 
 
 def _systems(systems: list[Page]) -> str:
@@ -146,14 +145,17 @@ def _short(number: int) -> str:
     return str(number)
 
 
-def _classes(page: Page) -> int:
-    """Number of classes that the system is built for."""
-    return 0 if page.name == "ngram" else SPECIMENS[page.medium][2]
+def _built(page: Page, size: Size) -> Any:
+    """The system for data of its medium, with the conditions that it takes."""
+    paper, other, conditions = SPECIMENS[page.medium]
+    representation = paper if size == "paper" else other
+    required = {name: {"source": representation, "sketch": Sketches()}[name] for name in page.required}
+    return build_system(page.name, representation, required or conditions, size)
 
 
 def _families(page: Page) -> str:
     """The family of each stage, linked to its page."""
-    names = family(page.build(SPECIMENS[page.medium][1], _classes(page), "tiny")).split(" + ")
+    names = family(_built(page, "tiny")).split(" + ")
     return ", ".join(f"[{name}](families/{name}.md)" for name in names)
 
 

@@ -2,7 +2,7 @@
 
     import morphogen as mg
     data = mg.load_data("digits")
-    model = mg.build_system("ddpm", data.representation, len(data.classes))
+    model = mg.build_system("ddpm", data.representation, data.conditions)
     mg.train(model, data.train, time=60)
     model.sample(16, condition=3, sampler=mg.Guided(mg.DDIM(steps=25), scale=3.0)).save("threes")
 
@@ -20,6 +20,7 @@ _HOMES = {
     "Ancestral": "families.autoregressive.decoding",
     "Batch": "contract",
     "Beam": "families.autoregressive.beam",
+    "Classes": "conditioning.specs",
     "Conditioner": "contract",
     "Context": "contract",
     "Cosine": "plan",
@@ -38,6 +39,7 @@ _HOMES = {
     "Run": "run",
     "Sampler": "contract",
     "Staged": "staged",
+    "Trainable": "contract",
     "Unsupported": "contract",
     "build_system": "catalogue",
     "check_model": "testing",

@@ -1,29 +1,25 @@
 """The catalogue of named systems, read from the modules of `systems/`."""
 
-__all__ = ["Page", "UnknownName", "build_system", "check_conditions", "family", "look_up", "pages"]
+__all__ = ["Page", "UnknownName", "build_system", "family", "faults", "look_up", "pages"]
 
 import difflib
 import inspect
 import pkgutil
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 from typing import Any, TypeVar, get_args
 
 import morphogen.systems
 from morphogen.component import ConfigError, from_config, set_path, to_config
-from morphogen.conditioning.sketch import Sketch
-from morphogen.conditioning.source import SourceText
-from morphogen.contract import Representation
-from morphogen.data import Dataset, Pairs, WithSketches
+from morphogen.contract import ConditionSpec, Representation
+from morphogen.plugins import installed
 from morphogen.systems import Size
 from morphogen.typed import check_types
 
 T = TypeVar("T")
-# medium by the class of a page's first argument
-MEDIA = {"Pixels": "pictures", "Text": "text", "Tabular": "table", "MuLaw": "sound"}
 
 
 class UnknownName(ValueError):
@@ -32,28 +28,40 @@ class UnknownName(ValueError):
 
 @dataclass(frozen=True)
 class Page:
-    """A named system: name, medium, first line of the docstring, and the function that builds it."""
+    """A named system, read from the function that builds it.
+
+    Arguments:
+        name, medium: of the system; the medium is that of the first argument's class.
+        summary: first line of the docstring.
+        build: the function.
+        takes: the conditions that it takes, by name: the arguments whose class is a `ConditionSpec`.
+        required: those without a default.
+        package: that has it.
+    """
 
     name: str
     medium: str
     summary: str
     build: Callable[..., Any]
+    takes: Mapping[str, type[ConditionSpec]]
+    required: frozenset[str]
+    package: str = "morphogen"
 
 
-@cache
 def pages() -> Mapping[str, Page]:
-    """All systems by name."""
-    found = {}
-    for module in pkgutil.iter_modules(morphogen.systems.__path__):
-        function = getattr(import_module(f"morphogen.systems.{module.name}"), module.name)
-        first = next(iter(inspect.signature(function, eval_str=True).parameters.values()))
-        summary = (inspect.getdoc(function) or "").split("\n")[0]
-        found[module.name] = Page(module.name, medium_of(first.annotation), summary, function)
-    return found
+    """All systems by name: those of this package, and those of other packages that can be used."""
+    return _collect()[0]
+
+
+def faults() -> Mapping[str, str]:
+    """The systems of other packages that cannot be used, by name; each a line with package and reason."""
+    return _collect()[1]
 
 
 def page(name: str) -> Page:
-    """A system by name. Errors: UnknownName with the closest names."""
+    """A system by name. Errors: UnknownName with the closest names; ConfigError for a faulty one."""
+    if name in faults():
+        raise ConfigError(faults()[name])
     return look_up(pages(), name, "system", "morphogen systems")
 
 
@@ -68,32 +76,129 @@ def look_up(known: Mapping[str, T], name: str, what: str, lister: str) -> T:
 
 
 def build_system(
-    name: str, representation: Representation, classes: int, size: str = "small",
-    changes: Mapping[str, Any] | None = None, **parts: Any,
+    name: str, representation: Representation, conditions: Mapping[str, ConditionSpec] | None = None,
+    size: str = "small", changes: Mapping[str, Any] | None = None, **parts: Any,
 ) -> Any:  # fmt: skip
-    """Build a named system for data of this representation.
+    """Build a named system for data of this representation, with the conditions that its page names.
 
     Arguments:
         name: of the system.
         representation: of the data.
-        classes: number of labels; 0: unconditional.
+        conditions: what the data can condition on, `Dataset.conditions`; None: nothing.
         size: "tiny", "small" or "paper".
         changes: config values to override, such as `{"network.channels": 64}`.
-        parts: further arguments of the system, such as the `mel` of a WaveNet.
+        parts: further arguments of the system, such as the `teacher` of a distilled model.
 
-    Errors: UnknownName; ConfigError for an unknown size or data of another medium.
+    Errors: UnknownName; ConfigError for an unknown size, data of another medium, a condition that the page
+    requires and the data lack, and one that the data require and the page does not take.
     """
     if size not in get_args(Size):
         raise ConfigError(f"size {size!r} is unknown; choose {', '.join(get_args(Size))}")
     medium = medium_of(type(representation))
     if page(name).medium != medium:
-        fitting = ", ".join(other.name for other in pages().values() if other.medium == medium)
         raise ConfigError(
-            f"{name} models {page(name).medium}, but the data are {medium}; choose one of {fitting}"
+            f"{name} models {page(name).medium}, but the data are {medium}; "
+            f"choose one of {_fitting(medium, conditions or {})}"
         )
-    model = page(name).build(representation, classes, size, **parts)
-    if not changes:
-        return model
+    if not isinstance(conditions or {}, Mapping):
+        raise ConfigError(
+            f"build_system: conditions {conditions!r}: give those of the data, data.conditions, "
+            'or {"label": Classes(10)}'
+        )
+    bound = _bind(page(name), conditions or {})
+    model = page(name).build(representation, **bound, size=size, **parts)
+    return _changed(name, model, changes) if changes else model
+
+
+def medium_of(representation: type[Representation]) -> str:
+    """The name of the medium of a representation class."""
+    return representation.medium.name
+
+
+def family(model: Any) -> str:
+    """The family of a model, or of its stages in order: the package that defines its objective.
+
+    That of an objective of another package is the family that it derives from, or else the package.
+    """
+    stages = list(model.models.values()) if hasattr(model, "models") else [model]
+    return " + ".join(_family(type(stage.objective)) for stage in stages)
+
+
+@cache
+def _collect() -> tuple[Mapping[str, Page], Mapping[str, str]]:
+    """The systems, and the faults of those of other packages."""
+    found, faulty = {}, {}
+    for module in pkgutil.iter_modules(morphogen.systems.__path__):
+        function = getattr(import_module(f"morphogen.systems.{module.name}"), module.name)
+        found[module.name] = _page(module.name, function)
+    packages = dict.fromkeys(found, "morphogen")
+    for plugin in installed("systems"):
+        name, other = plugin.name, packages.setdefault(plugin.name, plugin.package)
+        if other != plugin.package:
+            faulty[name] = f"two packages have a system {name!r}: {other} and {plugin.package}; uninstall one"
+            found.pop(name, None)
+            continue
+        try:
+            found[name] = replace(_page(name, plugin.load()), package=plugin.package)
+        except (Exception, SystemExit) as error:  # whatever the package does
+            faulty[name] = plugin.fault(error)
+    return found, faulty
+
+
+def _page(name: str, function: Callable[..., Any]) -> Page:
+    """What the signature and the docstring of a page say."""
+    first, *others = inspect.signature(function, eval_str=True).parameters.values()
+    summary = (inspect.getdoc(function) or "").split("\n")[0]
+    classes = {p.name: _condition_class(p.annotation) for p in others}
+    takes = {name: cls for name, cls in classes.items() if cls is not None}
+    required = frozenset(p.name for p in others if p.name in takes and p.default is p.empty)
+    return Page(name, medium_of(first.annotation), summary, function, takes, required)
+
+
+def _condition_class(annotation: Any) -> type[ConditionSpec] | None:
+    """The class of a condition in an annotation such as `Classes | None`; None: it is another argument."""
+    classes = [cls for cls in (get_args(annotation) or (annotation,)) if isinstance(cls, type)]
+    return next((cls for cls in classes if issubclass(cls, ConditionSpec)), None)
+
+
+def _bind(page: Page, conditions: Mapping[str, ConditionSpec]) -> dict[str, ConditionSpec]:
+    """The conditions that the page names and the data offer. Errors: ConfigError for what is missing."""
+    bound = {name: spec for name, spec in conditions.items() if isinstance(spec, page.takes.get(name, ()))}
+    missing = sorted(page.required - bound.keys())
+    ignored = sorted(name for name in conditions.keys() - bound.keys() if not conditions[name].optional)
+    if not missing and not ignored:
+        return bound
+    has = {name: type(spec) for name, spec in conditions.items()}
+    problem = (
+        f"needs {_described({name: page.takes[name] for name in missing})}; the data have {_described(has)}"
+        if missing
+        else f"does not take the {_described({name: has[name] for name in ignored})} of the data"
+    )
+    fitting = _fitting(page.medium, conditions)
+    remedies = [page.takes[name].remedy for name in missing if page.takes[name].remedy]
+    remedies.append(f"choose one that fits: {fitting}" if fitting else "no system fits them")
+    raise ConfigError(f"{page.name} {problem}; {', or '.join(remedies)}")
+
+
+def _described(specs: Mapping[str, type[ConditionSpec]]) -> str:
+    """The conditions in words: "labels", or "texts ('source')"."""
+    named = {"labels": "label", "sketches": "sketch"}
+    words = [s.plural if named.get(s.plural) == n else f"{s.plural} ({n!r})" for n, s in specs.items()]
+    return " and ".join(words) or "no conditions"
+
+
+def _fitting(medium: str, conditions: Mapping[str, ConditionSpec]) -> str:
+    """The names of the systems that take data of this medium with these conditions."""
+    required = {name for name, spec in conditions.items() if not spec.optional}
+    return ", ".join(
+        page.name
+        for page in pages().values()
+        if page.medium == medium and page.required <= conditions.keys() and required <= page.takes.keys()
+    )
+
+
+def _changed(name: str, model: Any, changes: Mapping[str, Any]) -> Any:
+    """The model with other config values. Errors: ConfigError if it cannot be built with them."""
     config = to_config(model)
     for path, value in changes.items():
         set_path(config, path, value)
@@ -108,31 +213,7 @@ def build_system(
         raise ConfigError(message) from error
 
 
-def check_conditions(name: str, model: Any, dataset: Dataset) -> None:
-    """Check that a model's conditions are those of the data (sketches, source texts). Errors: ConfigError."""
-    conditioner = getattr(model, "conditioner", None)
-    translates = isinstance(getattr(conditioner, "conditioner", conditioner), SourceText)
-    sketches, pairs = isinstance(dataset.train, WithSketches), isinstance(dataset.train, Pairs)
-    if sketches and not isinstance(conditioner, Sketch):
-        raise ConfigError(
-            f"{name} does not accept sketches; use sketch_to_picture, or omit --condition sketch"
-        )
-    if isinstance(conditioner, Sketch) and not sketches:
-        raise ConfigError(f"{name} needs sketches, which {dataset.name} has not; add --condition sketch")
-    if pairs and not translates:
-        raise ConfigError(f"{name} continues a text, but {dataset.name} has pairs of texts; use transformer")
-    if translates and not pairs:
-        raise ConfigError(
-            f"{name} translates pairs of texts, but {dataset.name} is plain text; use gpt, llama or rnn_lm"
-        )
-
-
-def medium_of(representation: type[Representation]) -> str:
-    """The medium of a representation class."""
-    return next(MEDIA[kind.__name__] for kind in representation.__mro__ if kind.__name__ in MEDIA)
-
-
-def family(model: Any) -> str:
-    """The family of a model, or of its stages in order: the package that defines its objective."""
-    stages = list(model.models.values()) if hasattr(model, "models") else [model]
-    return " + ".join(type(stage.objective).__module__.split(".")[2] for stage in stages)
+def _family(objective: type) -> str:
+    modules = [kind.__module__.split(".") for kind in objective.__mro__]
+    ours = [parts[2] for parts in modules if parts[:2] == ["morphogen", "families"]]
+    return ours[0] if ours else modules[0][0]

@@ -2,24 +2,22 @@
 
 A `Component` stores each constructor argument as an attribute of the same name (scikit-learn's convention),
 so that `to_config` needs no separate config class. Each subclass is registered under its class name when it
-is defined. `from_config` resolves names in that registry, after importing the module of this package that
-defines the part: no dotted path and no code is ever taken from a file. A part that occurs more than once is
-written once and referred to afterwards.
+is defined. `from_config` resolves names in that registry, after importing the module of this package, or of
+one that declares parts (`plugins`), that defines the part: no dotted path and no code is ever taken from a
+file. A part that occurs more than once is written once and referred to afterwards.
 
 Large arguments (a tokenizer) are an `Asset`: a file next to the config, which names it with its sha256.
 """
 
-__all__ = ["Asset", "Component", "ConfigError", "assets", "from_config", "set_path", "to_config"]
+__all__ = ["Asset", "Component", "ConfigError", "assets", "find_part", "from_config", "set_path", "to_config"]
 
 import hashlib
 import inspect
-import re
-from collections import defaultdict
 from collections.abc import Mapping
-from functools import cache
-from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Self
+
+from morphogen.part_index import import_own, import_part
 
 REPR_WIDTH = 120  # columns that a part's repr may take before it is split over several lines
 
@@ -79,6 +77,8 @@ class Component:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if cls.__module__.partition(".")[0] != __package__:  # it must not take the name of a part of ours
+            import_own(cls.__name__)
         known = Component.registry.get(cls.__name__)
         if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
             raise ConfigError(
@@ -155,12 +155,7 @@ def from_config(config: Mapping[str, Any], folder: Path | None = None) -> Any:
         if isinstance(value, Mapping) and "asset" in value:
             return Asset.find(value, folder)
         if isinstance(value, Mapping) and "part" in value:
-            cls = _part(value["part"])
-            if cls is None:
-                raise ConfigError(
-                    f"{path or 'the config'}: no part is named {value['part']!r}; "
-                    "import the module that defines it"
-                )
+            cls = find_part(value["part"], path or "the config")
             arguments = {k: read(v, f"{path}.{k}" if path else k) for k, v in value.items() if k != "part"}
             try:
                 built[path] = cls(**arguments)
@@ -174,6 +169,22 @@ def from_config(config: Mapping[str, Any], folder: Path | None = None) -> Any:
         return value
 
     return read(config, "")
+
+
+def find_part(name: str, where: str = "the config") -> type[Component]:
+    """The class of a part, whose module is imported first. Errors: ConfigError if there is none.
+
+    Arguments:
+        name: of the part.
+        where: path in a config that names it, for the message.
+    """
+    faults = [] if name in Component.registry else import_part(name, Component.registry)
+    if name not in Component.registry:
+        missing = (
+            f"{where}: no part is named {name!r}; import the module, or install the package, that defines it"
+        )
+        raise ConfigError("; ".join([missing, *faults]))
+    return Component.registry[name]
 
 
 def set_path(config: dict[str, Any], path: str, value: Any) -> None:
@@ -202,24 +213,6 @@ def _paths(config: Any, parent: str = "") -> list[str]:
         return [parent]
     children = {f"{parent}.{k}" if parent else k: v for k, v in config.items() if k != "part"}
     return [path for name, child in children.items() for path in _paths(child, name)]
-
-
-def _part(name: str) -> type[Component] | None:
-    """The class of that name; a part of this package is imported first."""
-    if name not in Component.registry:
-        for module in _modules().get(name, ()):
-            import_module(f"morphogen.{module}")
-    return Component.registry.get(name)
-
-
-@cache
-def _modules() -> dict[str, list[str]]:
-    """The modules of this package that define a class of each name, read from the source, not imported."""
-    root, modules = Path(__file__).parent, defaultdict(list)
-    for file in sorted(root.rglob("*.py")):
-        for name in re.findall(r"^class (\w+)\(", file.read_text(encoding="utf8"), re.M):
-            modules[name].append(".".join(file.relative_to(root).with_suffix("").parts))
-    return modules
 
 
 def _expression(value: Any, depth: int, path: str = "", seen: dict[int, str] | None = None) -> str:

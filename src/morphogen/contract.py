@@ -13,6 +13,7 @@ __all__ = [
     "Batch",
     "Boundary",
     "Causal",
+    "ConditionSpec",
     "Conditioner",
     "Context",
     "DecodingCache",
@@ -24,22 +25,27 @@ __all__ = [
     "Reorders",
     "Representation",
     "Sampler",
+    "Trainable",
     "Truncates",
     "Unsupported",
     "owned",
 ]
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int, Real, Shaped
 from torch import Tensor, nn
 
-from morphogen.component import Component
+from morphogen.component import Component, ConfigError
+from morphogen.context import Context
+from morphogen.media import Medium
 from morphogen.numerics.randomness import Rng
+from morphogen.numerics.trees import Tree, index, length, tree_map
+from morphogen.ownership import Boundary, owned
 
 
 class Unsupported(NotImplementedError):
@@ -48,62 +54,20 @@ class Unsupported(NotImplementedError):
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows of a data set: the medium as a tensor and the condition of each row (labels: int64 [B])."""
+    """Rows of a data set: the medium, and the conditions of each row by name, {"label": [B]}; {}: none."""
 
-    medium: Shaped[Tensor, "b ..."]
-    condition: Shaped[Tensor, "b ..."] | None = None
+    medium: Tree
+    condition: Mapping[str, Tree] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len(self.medium)
+        return length(self.medium)
 
     def __getitem__(self, rows: slice | Shaped[Tensor, " n"]) -> "Batch":
-        return Batch(self.medium[rows], None if self.condition is None else self.condition[rows])
+        return Batch(index(self.medium, rows), index(self.condition, rows))
 
     def to(self, device: torch.device | str) -> "Batch":
         """Return the batch on `device`."""
-        return Batch(self.medium.to(device), None if self.condition is None else self.condition.to(device))
-
-
-@dataclass(frozen=True)
-class Context:
-    """The encoded condition that a network receives besides x.
-
-    `null` is the context without the condition, for classifier-free guidance; it is set only if the model was
-    trained with condition dropout.
-    """
-
-    vector: Float[Tensor, "b d"] | None = None
-    tokens: Float[Tensor, "b t e"] | None = None
-    mask: Bool[Tensor, "b t"] | None = None  # True at valid tokens
-    spatial: Float[Tensor, "b c ..."] | None = None
-    prefix: Int[Tensor, "b p"] | None = None  # the given first ids of x, padded with -1
-    condition: Shaped[Tensor, "b ..."] | None = None  # the raw condition, for classifier guidance
-    null: "Context | None" = None
-
-    def map(self, change: Callable[[Tensor], Tensor]) -> "Context":
-        """Apply `change` to every tensor, including those of `null`."""
-        return Context(**{f.name: _apply(getattr(self, f.name), change) for f in fields(self)})
-
-    def __getitem__(self, rows: slice | Shaped[Tensor, " n"]) -> "Context":
-        return self.map(lambda t: t[rows])
-
-    def detach(self) -> "Context":
-        """Return the context with all tensors detached."""
-        return self.map(Tensor.detach)
-
-    @staticmethod
-    def cat(first: "Context", second: "Context") -> "Context":
-        """Concatenate two contexts along the batch axis; the result has no `null`.
-
-        Token sequences are padded to a common length and masked. A context without tokens counts as a batch
-        of the same size whose tokens are all masked.
-        """
-        names = [f.name for f in fields(Context) if f.name not in ("tokens", "mask", "null", "condition")]
-        pairs = {n: (getattr(first, n), getattr(second, n)) for n in names}
-        joined: dict[str, Any] = {
-            n: torch.cat([a, b]) for n, (a, b) in pairs.items() if a is not None and b is not None
-        }
-        return Context(**joined, **_cat_tokens(first, second))
+        return Batch(*(tree_map(lambda t: t.to(device), tree) for tree in (self.medium, self.condition)))
 
 
 @dataclass(frozen=True)
@@ -114,8 +78,8 @@ class Encoded:
     (SurVAE flows, Nielsen et al. 2020).
     """
 
-    x: Shaped[Tensor, "b ..."]
-    log_weight: Float[Tensor, " b"]
+    x: Any  # [B, ...], or several such tensors by name
+    log_weight: Float[Tensor, " b"]  # NaN in training, where only x is used
     dims: Real[
         Tensor, " b"
     ]  # units of the medium (subpixels, bytes), so that bits/dim compare across representations
@@ -123,7 +87,7 @@ class Encoded:
     mask: Bool[Tensor, "b t"] | None = None  # True at valid positions
 
     def __len__(self) -> int:
-        return len(self.x)
+        return len(self.dims)
 
 
 @dataclass(frozen=True)
@@ -161,37 +125,15 @@ class Likelihood:
         return -self.nats / self.dims / torch.log(torch.tensor(2.0))
 
 
-class Boundary(nn.Module):
-    """A module that owns its parameters: training an enclosing model never updates a nested Boundary.
+class Trainable(Component, nn.Module, ABC):
+    """What the training loop trains: losses that players minimize in turns.
 
-    First stages and teachers are Boundaries.
-    """
-
-
-def owned(module: nn.Module) -> Iterator[nn.Parameter]:
-    """Iterate over the parameters of `module` once each, except those inside a nested Boundary."""
-    seen: set[int] = set()
-
-    def walk(node: nn.Module) -> Iterator[nn.Parameter]:
-        for parameter in node._parameters.values():
-            if parameter is not None and id(parameter) not in seen:
-                seen.add(id(parameter))
-                yield parameter
-        for child in node.children():
-            if not isinstance(child, Boundary):
-                yield from walk(child)
-
-    return walk(module)
-
-
-class Objective(Component, nn.Module, ABC):
-    """A family's model of x: its losses, its likelihood and its default sampler.
-
-    The network that samples is the attribute `network`, so that guidance can replace it; all other parameters
-    and constants belong to the objective.
+    Contrastive encoders, classifiers and reward models are Trainables; a generative model is an `Objective`.
     """
 
     turns: tuple[str, ...] = ("model",)  # the player of step s is turns[s % len(turns)]; one step = one batch
+    coupled_rows: bool = False  # whether the loss of a row depends on the other rows (InfoNCE)
+    usage: ClassVar[str] = "call its own methods"  # what it is for, if it does not generate samples
 
     def players(self) -> dict[str, list[nn.Parameter]]:
         """Parameters updated in each player's turn; the conditioner's are added to the first player.
@@ -204,6 +146,20 @@ class Objective(Component, nn.Module, ABC):
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
         """Losses of the player on a batch, one value per row."""
 
+    def prepare(self, x: Encoded, context: Context | None, rng: Rng) -> None:
+        """Data-dependent initialization of buffers and parameters, called once on the first batch."""
+
+    def update_from_statistics(self, statistics: dict[str, Tensor], step: int) -> None:
+        """Update buffers from the batch statistics of a finite step (the M-step of EM, codebook averages)."""
+
+
+class Objective(Trainable):
+    """A family's model of x: its losses, its likelihood and its default sampler.
+
+    The network that samples is the attribute `network`, so that guidance can replace it; all other parameters
+    and constants belong to the objective.
+    """
+
     def log_prob(self, x: Encoded, context: Context | None, rng: Rng) -> Likelihood:
         """log p(x | context), differentiable; `Model.log_prob` adds the representation's log_weight."""
         raise Unsupported(
@@ -214,12 +170,6 @@ class Objective(Component, nn.Module, ABC):
     @abstractmethod
     def default_sampler(self) -> "Sampler":
         """The paper's sampler, used when none is given."""
-
-    def prepare(self, x: Encoded, context: Context | None, rng: Rng) -> None:
-        """Data-dependent initialization of buffers and parameters, called once on the first batch."""
-
-    def update_from_statistics(self, statistics: dict[str, Tensor], step: int) -> None:
-        """Update buffers from the batch statistics of a finite step (the M-step of EM, codebook averages)."""
 
     def with_network(self, network: nn.Module) -> Self:
         """Return a shallow copy of this objective with another `network`, for guidance and wrappers."""
@@ -234,16 +184,22 @@ class Representation(Component, nn.Module, ABC):
     Wrap a representation to add a step (dequantisation, logit transform, latents of another model).
     """
 
+    medium: Medium
     shape: tuple[int, ...]  # of one x
     discrete: bool  # x is on a grid or categorical, so that a density of x is meaningless
     medium_discrete: bool  # the same of the medium
+
+    @property
+    def unit(self) -> str:
+        """Unit of `dims`: likelihoods are reported in bits/unit."""
+        return self.medium.unit
 
     def prepare(self, medium: Shaped[Tensor, "b ..."], rng: Rng) -> None:
         """Data-dependent initialization, called once on the first batch."""
 
     @abstractmethod
-    def encode(self, medium: Shaped[Tensor, "b ..."], rng: Rng) -> Encoded:
-        """Encode each row as x, with its change of measure."""
+    def encode(self, medium: Shaped[Tensor, "b ..."], rng: Rng, measure: bool = True) -> Encoded:
+        """Encode each row as x, with its change of measure; without `measure`, log_weight may be NaN."""
 
     @abstractmethod
     def decode(self, x: Shaped[Tensor, "b ..."]) -> Shaped[Tensor, "b ..."]:
@@ -255,16 +211,60 @@ class Representation(Component, nn.Module, ABC):
 
 
 class Conditioner(Component, nn.Module, ABC):
-    """Encoder of conditions to a Context. Without `rng` it is deterministic and drops nothing."""
+    """Encoder of a condition to a Context. Without `rng` it is deterministic and drops nothing.
 
-    width: int  # of context.vector, for conditioners that set it
+    Attributes:
+        name: of the condition that it encodes, in `Batch.condition`.
+        widths: of the fields of the context that it sets: {"vector": D, "tokens": E, "spatial": C}.
+    """
+
+    name: str
+    widths: Mapping[str, int]
 
     @abstractmethod
-    def forward(self, condition: Shaped[Tensor, "b ..."], rng: Rng | None = None) -> Context: ...
+    def forward(self, condition: Tree, rng: Rng | None = None) -> Context: ...
 
-    def sample_condition(self, rng: Rng) -> Shaped[Tensor, "b ..."] | None:
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the conditions that it encodes."""
+        return (self.name,)
+
+    def select(self, condition: Mapping[str, Tree]) -> Tree | None:
+        """What `forward` takes, out of the named conditions of a batch; None: it is not given."""
+        return condition.get(self.name)
+
+    def named(self, condition: Tree) -> Mapping[str, Tree]:
+        """The inverse of `select`: the named conditions."""
+        return {self.name: condition}
+
+    def absent(self, rows: int) -> Context | None:
+        """The context of rows without the condition; None: the network gets no context."""
+        return None
+
+    def sample_condition(self, rng: Rng) -> Tree | None:
         """Random conditions for samples requested without one; None: sample unconditionally."""
         return None
+
+
+class ConditionSpec(Component):
+    """What a data set can condition on, such as labels: the kind of a named condition.
+
+    `Dataset.conditions` maps names to specs; the page of a system takes them as arguments of these names.
+
+    Attributes:
+        plural: what its rows are called.
+        optional: whether a model of the medium alone makes sense of such data: labels may be ignored, but a
+            model that ignores the source texts of a translation has learned something else.
+        remedy: how data come to have it, for errors.
+    """
+
+    plural: ClassVar[str]
+    optional: ClassVar[bool] = False
+    remedy: ClassVar[str] = ""
+
+    def parse(self, text: str) -> Tree:
+        """One condition from a person's words. Errors: ConfigError."""
+        raise ConfigError(f"{text!r}: {self.plural} cannot be given in words")
 
 
 class Sampler(Component, ABC):
@@ -293,20 +293,23 @@ class Sampler(Component, ABC):
 
 @runtime_checkable
 class Autoencoder(Protocol):
-    """An objective with a latent variable: what `Latent` requires of a first stage."""
+    """A model with latent variables: what `Latent` requires of a first stage.
 
-    latent_shape: tuple[int, ...]
-    discrete_latent: bool
+    With several latents, such as the levels of a hierarchy, the shapes, the vocabularies and z are mappings
+    with the same names.
+    """
 
-    def encode(
-        self, x: Shaped[Tensor, "b ..."], rng: Rng
-    ) -> tuple[Shaped[Tensor, "b ..."], Float[Tensor, " b"]]:
+    latent_shape: tuple[int, ...] | Mapping[str, tuple[int, ...]]
+    # number of values of a discrete latent; None: real numbers
+    latent_vocabulary: int | Mapping[str, int | None] | None
+
+    def encode(self, x: Shaped[Tensor, "b ..."], rng: Rng) -> tuple[Any, Float[Tensor, " b"]]:
         """Sample z ~ q(z | x); returns z and log q(z | x)."""
 
-    def log_conditional(self, x: Shaped[Tensor, "b ..."], z: Shaped[Tensor, "b ..."]) -> Float[Tensor, " b"]:
+    def log_conditional(self, x: Shaped[Tensor, "b ..."], z: Any) -> Float[Tensor, " b"]:
         """log p(x | z)."""
 
-    def decode(self, z: Shaped[Tensor, "b ..."]) -> Shaped[Tensor, "b ..."]:
+    def decode(self, z: Any) -> Shaped[Tensor, "b ..."]:
         """The mode or mean of p(x | z)."""
 
 
@@ -354,26 +357,3 @@ class Truncates(DecodingCache, Protocol):
 
     def truncate(self, length: int) -> None:
         """Keep the first `length` tokens."""
-
-
-def _apply(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    return value.map(change) if isinstance(value, Context) else None if value is None else change(value)
-
-
-def _cat_tokens(first: Context, second: Context) -> dict[str, Any]:
-    """Concatenated tokens and mask of two contexts; without a mask if every token is valid."""
-    given = [c.tokens for c in (first, second) if c.tokens is not None]
-    if not given:
-        return {}
-    length, parts = max(tokens.shape[1] for tokens in given), []
-    for context in (first, second):
-        tokens = given[0][:, :0] if context.tokens is None else context.tokens
-        valid = tokens.new_ones(tokens.shape[:2], dtype=torch.bool)
-        valid = valid if context.mask is None or context.tokens is None else context.mask
-        missing = length - tokens.shape[1]
-        padded = nn.functional.pad(tokens, (0, 0, 0, missing)), nn.functional.pad(valid, (0, missing))
-        parts.append(padded)
-    tokens, mask = (torch.cat(both) for both in zip(*parts, strict=True))
-    same_length = len(given) == 2 and given[0].shape[1] == given[1].shape[1]
-    all_valid = same_length and first.mask is None and second.mask is None
-    return {"tokens": tokens} if all_valid else {"tokens": tokens, "mask": mask}

@@ -3,9 +3,13 @@
     __getattr__, __dir__, __all__ = attach(__name__, {"DDIM": "families.diffusion"})
 
 A public module lists its names by home, so that `import morphogen` loads neither torch nor any family.
+
+    features = lazy("evaluation.features.picture_features")
+
+A class attribute names what is above it in the layers, and imports it on first use.
 """
 
-__all__ = ["attach"]
+__all__ = ["attach", "lazy"]
 
 from collections.abc import Callable, Collection, Mapping
 from difflib import get_close_matches
@@ -39,3 +43,19 @@ def attach(
         return getattr(import_module(f"morphogen.{homes[name]}"), name)
 
     return load, lambda: names, names
+
+
+def lazy(home: str) -> Any:
+    """A class attribute that is imported on first use: its value is `morphogen.{home}`, unbound."""
+    return _Lazy(home)
+
+
+class _Lazy:
+    """A descriptor that imports its value."""
+
+    def __init__(self, home: str):
+        self.home = home
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        module, _, name = self.home.rpartition(".")
+        return getattr(import_module(f"morphogen.{module}"), name)

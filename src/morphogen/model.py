@@ -3,9 +3,18 @@
 log p(medium | c) = log p(x | context(c)) + log_weight,   x = representation.encode(medium)
 """
 
-__all__ = ["Model", "copy_tensors", "evaluating", "load", "parameters", "save", "tensors", "with_negative"]
+__all__ = [
+    "Model",
+    "copy_tensors",
+    "evaluating",
+    "generative",
+    "load",
+    "parameters",
+    "save",
+    "tensors",
+    "with_negative",
+]
 
-import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,13 +23,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Int, Shaped
+from jaxtyping import Int
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from morphogen.component import Component, ConfigError, assets, from_config, to_config
 from morphogen.conditioning.guidance import Guided
+from morphogen.conditioning.named import name_conditions, names_of
 from morphogen.contract import (
     Batch,
     Boundary,
@@ -32,19 +42,23 @@ from morphogen.contract import (
     Objective,
     Representation,
     Sampler,
+    Trainable,
+    Unsupported,
     owned,
 )
-from morphogen.files import find_fault, replacing, write_bytes, write_json, write_tensors
+from morphogen.files import find_fault, replacing, write_bytes, write_tensors
 from morphogen.numerics.memory import keep_freed_memory
 from morphogen.numerics.precision import Precision, autocast
 from morphogen.numerics.randomness import Rng
+from morphogen.numerics.trees import Tree, cat, index, length, tree_map
 from morphogen.plan import Adam, Plan
 from morphogen.rank import ALONE, Rank
 from morphogen.samples import Samples
+from morphogen.saved_config import read_config, write_config
 
 
 class Model(Component, Boundary):
-    """p(medium | condition).
+    """p(medium | condition), or a `Trainable` of another kind with its data (a classifier of them).
 
     Arguments:
         objective: the family's objective, which owns the networks.
@@ -54,7 +68,7 @@ class Model(Component, Boundary):
     """
 
     def __init__(
-        self, objective: Objective, representation: Representation,
+        self, objective: Trainable, representation: Representation,
         conditioner: Conditioner | None = None, plan: Plan | None = None,
     ):  # fmt: skip
         super().__init__()
@@ -64,13 +78,12 @@ class Model(Component, Boundary):
     @property
     def device(self) -> torch.device:
         """Device of the parameters."""
-        return next((t.device for t in [*self.parameters(), *self.buffers()]), torch.device("cpu"))
+        return next((t.device for t in tensors(self).values()), torch.device("cpu"))
 
     def players(self) -> dict[str, list[nn.Parameter]]:
         """Parameters updated in each player's turn; the conditioner's belong to the first player."""
         players = self.objective.players()
-        if self.conditioner is not None:
-            next(iter(players.values())).extend(owned(self.conditioner))
+        next(iter(players.values())).extend(owned(self.conditioner) if self.conditioner is not None else ())
         return players
 
     def forward(self, batch: Batch, rng: Rng, player: str) -> Losses:
@@ -80,8 +93,9 @@ class Model(Component, Boundary):
 
     def encode_batch(self, batch: Batch, rng: Rng) -> tuple[Encoded, Context | None]:
         """Encode a training batch and its conditions, with condition dropout."""
-        x = self.representation.encode(batch.medium, rng.fork("encode"))
-        return x, self.context(batch.condition, rng.fork("condition"))
+        x = self.representation.encode(batch.medium, rng.fork("encode"), measure=False)
+        x = replace(x, log_weight=torch.full_like(x.log_weight, math.nan))  # of no use to losses
+        return x, self.context(batch.condition, len(batch), rng.fork("condition"))
 
     def prepare(self, batch: Batch, rng: Rng) -> None:
         """Data-dependent initialization, called once on the first batch."""
@@ -89,66 +103,67 @@ class Model(Component, Boundary):
         self.objective.prepare(*self.encode_batch(batch, rng), rng.fork("objective"))
 
     def sample(
-        self, n: int, condition: Shaped[Tensor, "..."] | int | None = None, sampler: Sampler | None = None,
+        self, n: int, condition: Tree | None = None, sampler: Sampler | None = None,
         seed: int = 0, indices: Int[Tensor, " n"] | None = None, batch: int = 64, rank: Rank = ALONE,
-        negative: Shaped[Tensor, "..."] | int | None = None, precision: Precision = "fp32",
+        negative: Tree | None = None, precision: Precision = "fp32",
     ) -> Samples:  # fmt: skip
         """Draw n samples. Sample i depends on (seed, indices[i]) only, not on n or the batch size.
 
         Arguments:
             n: number of samples.
-            condition: one for all samples, or [n]; None: drawn by the conditioner, if there is one.
+            condition: one for all samples, or [n], by name: {"label": 3}; the name may be left out if the
+                model has one condition; None: drawn by the conditioner, if there is one.
             sampler: None: the objective's default sampler.
             seed: random seed.
             indices: which samples of the seed to draw, [n]; None: the first n.
             batch: samples drawn at a time.
             rank: of this process. Every rank calls this method, draws its shard and returns all samples.
             negative: a condition, one for all samples or [n], that `Guided` uses in place of the null
-                condition, also
-                for models trained without condition dropout. Errors: ConfigError without guidance.
+                condition, also for models trained without condition dropout. Errors: ConfigError without
+                guidance.
             precision: of the networks. "bf16" takes up to half the time and gives nearly the same samples;
                 `inference.Quantized(model, BFloat16())` also halves the memory of the weights.
         """
         keep_freed_memory()
         indices = torch.arange(n) if indices is None else torch.as_tensor(indices)
-        sampler = sampler if sampler is not None else self.objective.default_sampler()
+        sampler = sampler if sampler is not None else generative(self.objective).default_sampler()
         rng = Rng(seed, indices, ("sample",)).to(self.device)
         if condition is None and self.conditioner is not None:
             condition = self.conditioner.sample_condition(rng.fork("draw"))
-        settings = _settings(seed, indices, sampler, negative, precision)
-        condition, negative = _expand(condition, n, self.device), _expand(negative, n, self.device)
+        given = self.conditions(condition, n)
+        unwanted = self.conditions(negative, n, "negative")
+        settings = _settings(seed, indices, sampler, unwanted, precision)
         rows = rank.shard(torch.arange(n)).split(batch)
         with autocast(precision, self.device):
-            x = [
-                self.sample_batch(rng.fork("x")[r], _rows(condition, r), sampler, _rows(negative, r))
-                for r in rows
-            ]
+            draws = ((rng.fork("x")[r], index(given, r), sampler, index(unwanted, r)) for r in rows)
+            x = [self.sample_batch(*draw) for draw in draws]
         with evaluating(self), torch.no_grad():
-            medium = torch.cat([self.representation.decode(part) for part in x])
-        return Samples(rank.gather(medium, n), condition, self.representation, settings)
+            medium = cat([self.representation.decode(part) for part in x])
+        medium = tree_map(lambda leaf: rank.gather(leaf, n), medium)
+        return Samples(medium, given, self.representation, settings)
 
     @torch.no_grad()
     def sample_batch(
-        self, rng: Rng, condition: Shaped[Tensor, "b ..."] | None = None, sampler: Sampler | None = None,
-        negative: Shaped[Tensor, "b ..."] | None = None,
-    ) -> Shaped[Tensor, "b ..."]:  # fmt: skip
+        self, rng: Rng, condition: Mapping[str, Tree] | None = None, sampler: Sampler | None = None,
+        negative: Mapping[str, Tree] | None = None,
+    ) -> Tree:  # fmt: skip
         """Draw one batch of x, not yet decoded; row i is the sample of index `rng.rows[i]`."""
-        sampler = sampler if sampler is not None else self.objective.default_sampler()
+        sampler = sampler if sampler is not None else generative(self.objective).default_sampler()
         with evaluating(self):
-            context = self.context(condition)
-            if negative is not None:
+            context = self.context(condition or {}, len(rng))
+            if negative:
                 context = with_negative(self, context, negative, sampler)
-            return sampler(self.objective, self.representation.shape, context, rng)
+            return sampler(generative(self.objective), self.representation.shape, context, rng)
 
     def log_prob(
-        self, medium: Shaped[Tensor, "n ..."], condition: Shaped[Tensor, "n ..."] | None = None,
+        self, medium: Tree, condition: Tree | None = None,
         seed: int = 0, indices: Int[Tensor, " n"] | None = None, batch: int = 64, rank: Rank = ALONE,
     ) -> Likelihood:  # fmt: skip
         """log p(medium | condition) of each row, with its kind and measure.
 
         Arguments:
             medium: [n, ...].
-            condition: [n, ...]; None: unconditional.
+            condition: [n, ...], by name, as in `sample`; None: unconditional.
             seed: of Monte Carlo estimates and dequantisation.
             indices: index of each row in the data set, which keys its randomness, [n]; None: 0 .. n-1.
             batch: rows evaluated at a time.
@@ -156,40 +171,51 @@ class Model(Component, Boundary):
 
         Errors: Unsupported without a likelihood; ConfigError for a density of discrete data.
         """
-        indices = torch.arange(len(medium)) if indices is None else indices
-        rows = rank.shard(torch.arange(len(medium))).split(batch)
+        n = length(medium)
+        given = self.taken(condition) if isinstance(condition, Mapping) else self.conditions(condition, n)
+        whole, indices = Batch(medium, given), torch.arange(n) if indices is None else indices
+        rows = rank.shard(torch.arange(n)).split(batch)
         with evaluating(self), torch.no_grad():
-            parts = []
-            for r in rows:
-                rng = Rng(seed, indices[r], ("log_prob",)).to(self.device)
-                given = None if condition is None else condition[r].to(self.device)
-                parts.append(self.log_prob_batch(Batch(medium[r].to(self.device), given), rng))
-        nats = rank.gather(torch.cat([p.nats for p in parts]), len(medium))
-        dims = rank.gather(torch.cat([p.dims for p in parts]), len(medium))
-        errors = [p.stderr for p in parts if p.stderr is not None]
-        stderr = rank.gather(torch.cat(errors), len(medium)) if errors else None
-        return Likelihood(nats, dims, parts[0].kind, parts[0].measure, stderr)
+            rng = Rng(seed, indices, ("log_prob",)).to(self.device)
+            parts = [self.log_prob_batch(whole[r].to(self.device), rng[r]) for r in rows]
+        return _gathered(parts, rank, n)
 
     def log_prob_batch(self, batch: Batch, rng: Rng) -> Likelihood:
         """log p of one batch, differentiable."""
         x = self.representation.encode(batch.medium, rng.fork("encode"))
-        of_x = self.objective.log_prob(x, self.context(batch.condition), rng.fork("objective"))
-        if of_x.measure == "density" and self.representation.discrete:
-            raise ConfigError(
-                f"{type(self.objective).__name__} is a density, but {type(self.representation).__name__} is "
-                "discrete, so that it is unbounded; wrap the representation, as in Dequantised(...)"
-            )
-        kind = of_x.kind if x.exact or of_x.kind == "estimate" else "lower_bound"
-        measure: Literal["mass", "density"] = "mass" if self.representation.medium_discrete else "density"
-        return Likelihood(of_x.nats + x.log_weight, x.dims, kind, measure, of_x.stderr)
+        context = self.context(batch.condition, len(batch))
+        of_x = generative(self.objective).log_prob(x, context, rng.fork("objective"))
+        return _of_medium(of_x, x, self)
 
-    def context(self, condition: Shaped[Tensor, "b ..."] | None, rng: Rng | None = None) -> Context | None:
-        """Encode a condition; with `rng`, as in training, condition dropout is active."""
-        return None if self.conditioner is None or condition is None else self.conditioner(condition, rng)
+    def conditions(self, condition: Tree, n: int, argument: str = "condition") -> Mapping[str, Tree]:
+        """The named conditions of n rows, on the model's device; see `name_conditions`."""
+        rows = name_conditions(names_of(self.conditioner), condition, n, argument)
+        return tree_map(lambda leaf: leaf.to(self.device), rows)
+
+    def taken(self, condition: Mapping[str, Tree]) -> Mapping[str, Tree]:
+        """Those of the conditions of a data set that the model takes."""
+        return {name: condition[name] for name in names_of(self.conditioner) if name in condition}
+
+    def context(self, condition: Mapping[str, Tree], n: int, rng: Rng | None = None) -> Context | None:
+        """Encode the conditions of n rows; with `rng`, as in training, condition dropout is active."""
+        if self.conditioner is None:
+            return None
+        given = self.conditioner.select(condition)
+        if given is None:
+            return self.conditioner.absent(n)
+        return replace(self.conditioner(given, rng), condition=condition)
+
+
+def generative(objective: Trainable) -> Objective:
+    """Return an objective that generates samples. Errors: Unsupported for another `Trainable`."""
+    if not isinstance(objective, Objective):
+        name = type(objective).__name__
+        raise Unsupported(f"{name} does not generate samples and has no likelihood: {objective.usage}")
+    return objective
 
 
 def with_negative(
-    model: Model, context: Context | None, negative: Shaped[Tensor, "b ..."], sampler: Sampler
+    model: Model, context: Context | None, negative: Mapping[str, Tree], sampler: Sampler
 ) -> Context:
     """Replace the null context by a negative condition. Errors: ConfigError without guidance."""
     if context is None or model.conditioner is None:
@@ -199,7 +225,7 @@ def with_negative(
     if not isinstance(sampler, Guided):
         name = type(sampler).__name__
         raise ConfigError(f"negative requires guidance: use Guided({name}(), scale=3.0)")
-    return replace(context, null=model.conditioner(negative))
+    return replace(context, null=model.conditioner(model.conditioner.select(negative)))
 
 
 @contextmanager
@@ -249,12 +275,12 @@ def save(model: Component, directory: str | Path) -> None:
     with replacing(Path(directory)) as folder:
         for name, asset in assets(model).items():
             write_bytes(folder / name, asset.content)
-        write_json(folder / "config.json", to_config(model))
+        write_config(folder / "config.json", to_config(model))
         write_tensors(folder / "weights.safetensors", tensors(model))
 
 
 def load(directory: str | Path, device: str = "cpu") -> Any:
-    """Load a saved model. Errors: ConfigError that names the missing, damaged or unfitting file."""
+    """Load a saved model. Errors: ConfigError that names the missing, damaged or outdated file."""
     folder = Path(directory)
     config, weights = folder / "config.json", folder / "weights.safetensors"
     if not folder.is_dir():
@@ -263,8 +289,9 @@ def load(directory: str | Path, device: str = "cpu") -> Any:
         raise ConfigError(f"{folder}/{fault}")
     if missing := [file for file in (config, weights) if not file.exists()]:
         raise ConfigError(f"{missing[0]} is missing")
+    parts = read_config(config)
     try:
-        model = from_config(json.loads(config.read_text(encoding="utf8")), folder)
+        model = from_config(parts, folder)
     except Exception as error:  # a wrong value may fail in any constructor; the file is at fault
         raise ConfigError(f"{config} does not describe a model of this version ({_reason(error)})") from error
     if not isinstance(model, nn.Module):
@@ -277,24 +304,34 @@ def load(directory: str | Path, device: str = "cpu") -> Any:
     return model
 
 
+def _of_medium(of_x: Likelihood, x: Encoded, model: Model) -> Likelihood:
+    """log p(medium) from log p(x). Errors: ConfigError for a density of discrete data."""
+    if of_x.measure == "density" and model.representation.discrete:
+        raise ConfigError(
+            f"{type(model.objective).__name__} is a density, but {type(model.representation).__name__} is "
+            "discrete, so that it is unbounded; wrap the representation, as in Dequantised(...)"
+        )
+    kind = of_x.kind if x.exact or of_x.kind == "estimate" else "lower_bound"
+    measure: Literal["mass", "density"] = "mass" if model.representation.medium_discrete else "density"
+    return Likelihood(of_x.nats + x.log_weight, x.dims, kind, measure, of_x.stderr)
+
+
+def _gathered(parts: list[Likelihood], rank: Rank, n: int) -> Likelihood:
+    """The likelihoods of this rank's rows, joined with those of the others."""
+    nats = rank.gather(torch.cat([p.nats for p in parts]), n)
+    dims = rank.gather(torch.cat([p.dims for p in parts]), n)
+    errors = [p.stderr for p in parts if p.stderr is not None]
+    stderr = rank.gather(torch.cat(errors), n) if errors else None
+    return Likelihood(nats, dims, parts[0].kind, parts[0].measure, stderr)
+
+
 def _settings(
-    seed: int, indices: Tensor, sampler: Sampler, negative: Tensor | int | None, precision: Precision
+    seed: int, indices: Tensor, sampler: Sampler, negative: Mapping[str, Tree], precision: Precision
 ) -> dict[str, Any]:
     """What the samples were made with, as JSON."""
     settings = {"seed": seed, "indices": indices.tolist(), "sampler": repr(sampler)}
-    if negative is not None:
-        settings["negative"] = torch.as_tensor(negative).tolist()
+    settings |= {"negative": tree_map(Tensor.tolist, negative)} if negative else {}
     return settings if precision == "fp32" else settings | {"precision": precision}
-
-
-def _expand(condition: Tensor | int | None, n: int, device: torch.device) -> Tensor | None:
-    """Expand one condition to n rows."""
-    rows = None if condition is None else torch.as_tensor(condition, device=device)
-    return rows.expand(n) if rows is not None and rows.ndim == 0 else rows
-
-
-def _rows(condition: Tensor | None, rows: Tensor) -> Tensor | None:
-    return None if condition is None else condition[rows]
 
 
 def _reason(error: Exception) -> str:

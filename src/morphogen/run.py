@@ -20,7 +20,8 @@ from typing import Any, Literal, Self, get_args
 
 import torch
 
-from morphogen.component import ConfigError
+from morphogen.component import ConfigError, from_config
+from morphogen.contract import ConditionSpec
 from morphogen.files import write_json
 from morphogen.model import Model, load
 from morphogen.rank import Rank
@@ -38,7 +39,7 @@ _RECORD: dict[str, tuple[type, ...]] = {
 _SETTINGS: dict[str, tuple[type, ...]] = {  # types of optional settings
     "data": (str,), "size": (str,), "seed": (int,), "steps": (int, NoneType), "time": (int, float, NoneType),
     "set": (dict,), "resolution": (int, NoneType), "length": (int, NoneType),
-    "tokenizer": (str, NoneType), "classes": (list,),
+    "tokenizer": (str, NoneType), "conditions": (dict,),
     "teacher": (str, NoneType),
 }  # fmt: skip
 
@@ -91,7 +92,7 @@ class Run:
             raise RunError(message) from None
         if (fault := _fault(record)) is not None:
             raise RunError(f"{file}: {fault}; restore it or train again")
-        if "tokens" in record["settings"]:  # the former name of `tokenizer`
+        if record["settings"].keys() & {"tokens", "classes"}:  # former names of `tokenizer` and `conditions`
             raise RunError(f"{file} was saved by an older version; train it again")
         return cls(Path(path), record)
 
@@ -124,19 +125,11 @@ class Run:
         if Rank.launched().is_first:
             write_json(self.directory / "run.json", self.record)
 
-    def label(self, name: str) -> int:
-        """Index of a class, given its name or number. Errors: RunError that lists the names."""
-        classes = [str(known) for known in self.record["settings"].get("classes") or ()]
-        if name in classes:
-            return classes.index(name)
-        if name.isdecimal() and int(name) < len(classes):
-            return int(name)
-        known = (
-            f"its classes are {', '.join(classes)}"
-            if classes
-            else "it was trained without classes: leave the condition out"
-        )
-        raise RunError(f"{self.directory}: no class {name!r}; {known}")
+    @property
+    def conditions(self) -> Mapping[str, ConditionSpec]:
+        """What the run's data can condition on, by name."""
+        written = self.record["settings"].get("conditions") or {}
+        return {name: from_config(spec, self.directory / "model") for name, spec in written.items()}
 
     def model(self, device: str = "cpu") -> Any:
         """Load the trained model, with all stages and averaged weights."""

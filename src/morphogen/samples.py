@@ -2,7 +2,6 @@
 
 __all__ = ["Samples"]
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,17 +13,16 @@ from torch import Tensor
 
 from morphogen.contract import Representation
 from morphogen.files import naming, write_json
+from morphogen.numerics.trees import Tree, tree_map
 from morphogen.rank import ALONE, Rank
-from morphogen.representations.audio import Waveform
-from morphogen.representations.stamp import stamp
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Samples: the medium as a tensor [N, ...], the condition of each row, and the sampling settings."""
+    """Samples: the medium as a tensor [N, ...], the conditions of each row by name, and the settings."""
 
     tensor: Shaped[Tensor, "n ..."]
-    condition: Shaped[Tensor, "n ..."] | None
+    condition: Mapping[str, Tree]
     representation: Representation
     settings: dict[str, Any] = field(default_factory=dict)
 
@@ -37,18 +35,18 @@ class Samples:
 
     def to_displayable(self) -> list[Any]:
         """The samples as images or strings: table rows as text, sounds as spectrograms."""
-        return [_shown(row) for row in self.decode()]
+        return [self.representation.medium.preview(sample) for sample in self.decode()]
 
     @property
     def record(self) -> dict[str, Any]:
         """The sampling settings and the condition of each sample."""
-        return self.settings | {"condition": None if self.condition is None else self.condition.tolist()}
+        return self.settings | {"condition": tree_map(Tensor.tolist, self.condition)}
 
     def save(self, directory: str | Path, rank: Rank = ALONE) -> list[Path]:
         """Save each sample in its natural format, named by its index, and the settings in samples.json.
 
         Rows of a table are saved as samples.csv. A picture stores its settings under the PNG key "morphogen"
-        (`representations.stamp`). Several ranks that hold the same samples divide the files among them;
+        (`media.pictures.stamp`). Several ranks that hold the same samples divide the files among them;
         samples.json is written last. Returns the paths of the samples.
 
         Arguments:
@@ -57,55 +55,20 @@ class Samples:
         """
         folder = Path(directory)
         folder.mkdir(parents=True, exist_ok=True)
-        samples, indices = self.decode(), self.settings.get("indices", range(len(self)))
-        if isinstance(samples[0], Mapping):
-            paths = [folder / "samples.csv"]
-            rank.once(lambda: _write_table(paths[0], samples))
-        else:
-            paths = [
-                folder / f"{i:04d}.{_suffix(sample)}" for i, sample in zip(indices, samples, strict=True)
-            ]
-            for row in rank.shard(torch.arange(len(self))).tolist():
-                self._write(paths[row], samples[row], row)
+        medium, samples = self.representation.medium, self.decode()
+        rows_of: dict[Path, list[int]] = {}  # by file
+        for row, index in enumerate(self.settings.get("indices", range(len(self)))):
+            rows_of.setdefault(folder / medium.file_name(index), []).append(row)
+        paths = list(rows_of)
+        for i in rank.shard(torch.arange(len(paths))).tolist():
+            rows = rows_of[paths[i]]
+            with naming(paths[i]):  # adds the path to errors such as a full disk
+                medium.save(paths[i], [samples[row] for row in rows], [self._made(row) for row in rows])
         rank.once(lambda: write_json(folder / "samples.json", self.record))
         return paths
-
-    def _write(self, path: Path, sample: Any, row: int) -> None:
-        """Save one picture, text or sound."""
-        with naming(path):  # adds the path to errors such as a full disk
-            if isinstance(sample, str):
-                path.write_text(sample, encoding="utf8")
-            elif isinstance(sample, Waveform):
-                sample.save(path)
-            else:
-                sample.save(path, pnginfo=stamp(self._made(row)))
 
     def _made(self, row: int) -> dict[str, Any]:
         """The settings of one sample."""
         made = {key: value for key, value in self.settings.items() if key != "indices"}
-        condition = None if self.condition is None else self.condition[row].tolist()
+        condition = tree_map(lambda leaf: leaf[row].tolist(), self.condition)
         return made | {"index": self.settings.get("indices", range(len(self)))[row], "condition": condition}
-
-
-def _suffix(sample: Any) -> str:
-    """File name suffix of a sample."""
-    return "txt" if isinstance(sample, str) else "wav" if isinstance(sample, Waveform) else "png"
-
-
-def _shown(sample: Any) -> Any:
-    """A sample as an image or a string."""
-    if isinstance(sample, Waveform):
-        return sample.spectrogram()
-    return (
-        ", ".join(f"{name} {value}" for name, value in sample.items())
-        if isinstance(sample, Mapping)
-        else sample
-    )
-
-
-def _write_table(path: Path, rows: list[Mapping[str, Any]]) -> None:
-    """Write rows of a table as CSV with a header."""
-    with naming(path), path.open("w", encoding="utf8", newline="") as file:
-        table = csv.DictWriter(file, list(rows[0]))
-        table.writeheader()
-        table.writerows(rows)

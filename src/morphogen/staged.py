@@ -35,7 +35,7 @@ class Staged(Component, Boundary):
 
     def __getattr__(self, name: str) -> Any:
         """Delegate a Model's parts to the last stage, so that a Staged can be used like a Model."""
-        if name in ("objective", "representation", "conditioner", "plan", "device"):
+        if name in ("objective", "representation", "conditioner", "plan", "device", "taken"):
             return getattr(self.last, name)
         return super().__getattr__(name)
 

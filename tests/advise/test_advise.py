@@ -11,11 +11,12 @@ from PIL import Image
 from morphogen.advise import Advice, advise
 from morphogen.advise.dataset_summary import conditions, measure, warnings
 from morphogen.advise.recipe import DataSource, write
-from morphogen.advise.recommendation import GOALS, recommend
+from morphogen.advise.recommendation import recommend
 from morphogen.advise.trial import try_system
 from morphogen.catalogue import page, pages
 from morphogen.component import ConfigError
 from morphogen.data import DataError, load_data
+from morphogen.media import media
 
 
 @pytest.fixture(autouse=True)
@@ -175,9 +176,9 @@ def test_columns_that_can_be_the_condition_are_listed():
     assert size.train + size.valid + size.test == 80 and size.bytes == 80 * 3 * 8
 
 
-@pytest.mark.parametrize("medium", GOALS)
+@pytest.mark.parametrize("medium", media())
 def test_recommended_systems_exist(medium):
-    assert {name for row in GOALS[medium].values() for name in row} <= {
+    assert {name for row in media()[medium].goals.values() for name in row} <= {
         p.name for p in pages().values() if p.medium == medium
     }
 

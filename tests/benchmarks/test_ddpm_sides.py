@@ -49,7 +49,7 @@ def difference(null: int = ddpm.CLASSES) -> float:
     # our time input counts from 1
     theirs.register_forward_pre_hook(lambda _, inputs: (inputs[0], inputs[1] + 1))
     expected = peer.guiding(theirs, LABELS, null, len(FIVE), ddpm.SCALE, torch.float32, best=False)()
-    ours = model.sample_batch(Rng(0, 2), LABELS, Guided(DDIM(FIVE, clip=None), ddpm.SCALE))
+    ours = model.sample_batch(Rng(0, 2), {"label": LABELS}, Guided(DDIM(FIVE, clip=None), ddpm.SCALE))
     return ((ours - expected).abs().max() / expected.std()).item()
 
 

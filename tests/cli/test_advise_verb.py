@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from morphogen.advise.trial import try_system
 from morphogen.cli.advise import advise
-from morphogen.cli.arguments import BadArgument
+from morphogen.cli.bad_argument import BadArgument
 
 
 @pytest.fixture(autouse=True)

@@ -202,6 +202,7 @@ def unseal(file: Path, text: str) -> None:
 
 
 CHECKPOINT, RESTORE = f"morphogen train --resume {RUN}", "restore it or train again"
+EVE = '{"format": 1, "config": {"part": "Eve"}}'
 WEIGHTS, CONFIG = "model/weights.safetensors", "model/config.json"
 DAMAGE: dict[str, tuple[Callable[[Path], Any], str, str]] = {
     # case: the damage, the file that the message names, the remedy
@@ -216,7 +217,8 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str, str]] = {
         CHECKPOINT,
     ),
     "config is no JSON": (lambda run: unseal(run / CONFIG, "{"), CONFIG, CHECKPOINT),
-    "config of an unknown part": (lambda run: unseal(run / CONFIG, '{"part": "Eve"}'), "'Eve'", CHECKPOINT),
+    "config of an unknown part": (lambda run: unseal(run / CONFIG, EVE), "'Eve'", CHECKPOINT),
+    "another format": (lambda run: unseal(run / CONFIG, '{"format": 2}'), f"{CONFIG} has format", CHECKPOINT),
     "model missing": (lambda run: shutil.rmtree(run / "model"), "model does not exist", CHECKPOINT),
     "model and checkpoints missing": (
         lambda run: [shutil.rmtree(run / d) for d in ("model", "checkpoints")],

@@ -2,7 +2,7 @@
 
 import pytest
 
-from morphogen.cli.arguments import BadArgument
+from morphogen.cli.bad_argument import BadArgument
 from morphogen.cli.data import data
 from morphogen.data import NAMED, DataError
 

@@ -11,7 +11,7 @@ from PIL import Image
 from command_line import run
 from morphogen.data import load_data
 from morphogen.evaluation.film import MAX_FILM_BYTES
-from morphogen.representations.stamp import read_stamp
+from morphogen.media.pictures import read_stamp
 
 RUN = "runs/ddpm-digits-001"
 DDIM = ["--sampler", "ddim", "--steps", "5"]
@@ -64,7 +64,7 @@ def test_inpainting_keeps_the_exact_values_of_the_file_outside_the_mask(monkeypa
         and record["mask"] == "mask.png"
         and record["variants"] == 3
     )
-    assert "Guided" in record["sampler"] and record["condition"] == [3] * 6
+    assert "Guided" in record["sampler"] and record["condition"] == {"label": [3] * 6}
     assert read_stamp(folder / "0004.png")["index"] == 4
     sheet = Image.open(folder / "sheet.png")
     assert sheet.width > 2 * sheet.height  # two rows of the original, the masked original and three variants
@@ -90,7 +90,7 @@ def test_a_picture_is_translated_to_another_class(monkeypatch, capsys):
     assert (
         record["source_class"] == 0
         and record["negative"] == 1
-        and record["condition"] == [8, 8]
+        and record["condition"] == {"label": [8, 8]}
         and record["variants"] == 1
     )
     assert "DDIM" in record["sampler"] and sorted(p.name for p in Path(RUN, "edits").glob("0*.png")) == [
@@ -116,9 +116,8 @@ def test_a_film_is_saved_and_the_negative_class_is_recorded(monkeypatch, capsys)
     words = ["sample", "--n", "12", "--condition", "7", "--guidance", "3", "--negative", "index:1", *DDIM]
     assert run(monkeypatch, *words, "--film") == 0
     folder = Path(RUN, "samples")
-    assert (
-        json.loads((folder / "samples.json").read_text())["negative"] == 1 and (folder / "sheet.png").exists()
-    )
+    drawn = json.loads((folder / "samples.json").read_text())
+    assert drawn["negative"] == {"label": [1] * 12} and (folder / "sheet.png").exists()
     assert (folder / "film.gif").stat().st_size < MAX_FILM_BYTES
     with Image.open(folder / "film.gif") as film:
         record = json.loads(film.info["comment"])

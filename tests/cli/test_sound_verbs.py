@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from command_line import run
-from morphogen.representations.audio import Waveform
+from morphogen.media.sound import Waveform
 
 
 @pytest.fixture(autouse=True)

@@ -89,10 +89,10 @@ def test_only_one_system_accepts_sketches(teacher, sketcher, tmp_path):
         ["sample", sketcher.directory, "--sketch", tmp_path / "wide.png"], "9 x 8 pixels; resize it to 8 x 8"
     )
     refused(["sample", teacher.directory, "--sketch", sketch], "does not accept sketches")
-    refused(["sample", sketcher.directory, "--condition", "3"], "was trained without classes")
+    refused(["sample", sketcher.directory, "--condition", "3"], "give a picture of edges with --sketch FILE")
     refused(
         ["train", "ddpm", "--data", "digits", "--condition", "sketch", "--steps", 1, "--runs", tmp_path],
-        "does not accept sketches",
+        "does not take the sketches of the data; choose one that fits: sketch_to_picture",
     )
     refused(
         ["train", "sketch_to_picture", "--data", "digits", "--steps", 1, "--runs", tmp_path],

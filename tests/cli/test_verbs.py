@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from command_line import run
-from morphogen.representations.stamp import read_stamp
+from morphogen.media.pictures import read_stamp
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +66,14 @@ def test_systems_lists_the_catalogue(monkeypatch, capsys):
     assert listed == set(pages())
 
 
+def test_tensorboard_needs_its_extra(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    assert run(monkeypatch, "train", "vae", "--data", "digits", "--steps", "1", "--tensorboard") == 2
+    line = capsys.readouterr().err
+    assert "pip install 'morphogen[tensorboard]'" in line and len(line.splitlines()) == 1
+    assert not list(Path().iterdir()), "a run was created"
+
+
 def test_train_then_sample_a_class_with_guidance(monkeypatch, capsys):
     options = ["--size", "tiny", "--steps", "3", "--set", "network.channels=16"]
     assert run(monkeypatch, "train", "ddpm", "--data", "digits", *options) == 0
@@ -76,7 +84,7 @@ def test_train_then_sample_a_class_with_guidance(monkeypatch, capsys):
     folder = Path("runs/ddpm-digits-001/samples")
     assert Image.open(folder / "0002.png").size == (8, 8)
     made = json.loads((folder / "samples.json").read_text())
-    assert made["condition"] == [7, 7, 7] and "Guided" in made["sampler"]
+    assert made["condition"] == {"label": [7, 7, 7]} and "Guided" in made["sampler"]
 
 
 def test_train_on_text_then_sample_from_a_prompt(monkeypatch, capsys):
@@ -160,7 +168,7 @@ def test_a_sample_depends_on_its_index_only_and_records_its_settings(monkeypatch
         "system": "ddpm",
         "seed": 0,
         "index": 3,
-        "condition": 7,
+        "condition": {"label": 7},
     }.items() <= made.items()
     assert "DDIM" in made["sampler"] and "torch" in made["versions"]
     assert read_stamp("one/sheet.png")["indices"] == [3]

@@ -9,13 +9,15 @@ from rich.console import Console
 
 from morphogen.catalogue import build_system
 from morphogen.compare import Comparison, forecast, table
-from morphogen.compare.choice import REPRESENTATIVES, choose
+from morphogen.compare.choice import choose
 from morphogen.compare.forecast import affordable_samples, seconds_per_row
 from morphogen.compare.scorer import KEYS, Scorer
 from morphogen.component import ConfigError
+from morphogen.conditioning.specs import Classes
 from morphogen.data import DataError, load_data
+from morphogen.media import media
+from morphogen.media.pictures import PICTURES, read_stamp
 from morphogen.networks.unet import UNet
-from morphogen.representations.stamp import read_stamp
 from morphogen.run import Run, RunError
 
 THREE = ["mixture", "gated_pixelcnn", "wgan_gp"]
@@ -106,7 +108,7 @@ def test_text_rates_are_in_bytes(tmp_path):
 
 
 def test_one_system_represents_each_family():
-    assert choose(load_data("digits")) == list(REPRESENTATIVES["pictures"])
+    assert choose(load_data("digits")) == list(PICTURES.representatives)
     assert choose(load_data("digits"), families=["classical", "vae"]) == ["mixture", "vae"], (
         "a staged model belongs to both its families"
     )
@@ -117,8 +119,8 @@ def test_one_system_represents_each_family():
 def test_representatives_exist_and_are_of_their_medium():
     from morphogen.catalogue import pages
 
-    for medium, names in REPRESENTATIVES.items():
-        assert all(pages()[name].medium == medium for name in names)
+    for name, medium in media().items():
+        assert all(pages()[system].medium == name for system in medium.representatives)
 
 
 def test_invalid_arguments_create_nothing(tmp_path):
@@ -174,7 +176,7 @@ def test_the_forecast_is_proportional_to_the_number_of_steps(slow, monkeypatch):
     monkeypatch.setattr(forecast.time, "perf_counter", lambda: clock[0])
     monkeypatch.setattr(forecast, "SLOW", slow)
     long, short = (
-        build_system("ddpm", data.representation, 10, "tiny", {"schedule.steps": steps})
+        build_system("ddpm", data.representation, {"label": Classes(10)}, "tiny", {"schedule.steps": steps})
         for steps in (400, 100)
     )
     assert seconds_per_row(long, data.test) - seconds_per_row(short, data.test) == pytest.approx(300)

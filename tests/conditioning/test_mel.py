@@ -64,4 +64,6 @@ def test_a_vocoder_satisfies_every_law(law: str) -> None:
     mel = MelSpectrogram(8000, window=16, hop=5, bands=2)
     torch.manual_seed(0)
     medium = 2 * Rng(7, 12).uniform(1, 24) - 1
-    check_model(wavenet(MuLaw(24, 8000, 16), size="tiny", mel=mel), Batch(medium, mel(medium)), [law])
+    check_model(
+        wavenet(MuLaw(24, 8000, 16), size="tiny", mel=mel), Batch(medium, {"mel": mel(medium)}), [law]
+    )

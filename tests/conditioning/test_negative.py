@@ -53,7 +53,9 @@ def test_guidance_extrapolates_from_the_negative_to_the_condition(conditioner: A
         vector = conditioner(torch.full((4,), label)).vector
         return subject.objective.network(x, t, Context(vector=vector)).detach()  # type: ignore[operator]
 
-    guided = subject.sample_batch(rng, torch.full((4,), 7), Guided(OneCall(), 3.0), torch.full((4,), 2))
+    guided = subject.sample_batch(
+        rng, {"label": torch.full((4,), 7)}, Guided(OneCall(), 3.0), {"label": torch.full((4,), 2)}
+    )
     assert torch.allclose(guided, prediction(2) + 3.0 * (prediction(7) - prediction(2)), atol=1e-5)
     assert (guided - prediction(7)).abs().max() > 0.01
 
@@ -65,8 +67,8 @@ def test_samples_record_the_negative_and_depend_on_it() -> None:
     )
     assert (
         "negative" not in plain.settings
-        and one.settings["negative"] == 2
-        and each.settings["negative"] == [2, 2, 3, 3]
+        and one.settings["negative"] == {"label": [2, 2, 2, 2]}
+        and each.settings["negative"] == {"label": [2, 2, 3, 3]}
     )
     assert torch.equal(one.tensor[:2], each.tensor[:2])
     assert not torch.equal(one.tensor[2:], each.tensor[2:]) and not torch.equal(one.tensor, plain.tensor)
@@ -86,7 +88,7 @@ def test_guidance_without_dropout_or_negative_raises() -> None:
     ("conditioner", "condition", "sampler", "why"),
     [
         (Label(10, 16), 7, DDIM(5), r"negative requires guidance: use Guided\(DDIM"),
-        (None, None, Guided(DDIM(5), 3.0), "negative requires a condition"),
+        (None, None, Guided(DDIM(5), 3.0), "negative 2: the model takes no condition"),
         (
             Prefix(),
             torch.zeros(2, 1).long(),

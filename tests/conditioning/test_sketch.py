@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from morphogen.component import ConfigError, from_config, to_config
+from morphogen.component import ConfigError
+from morphogen.conditioning.dropout import ConditionDropout
 from morphogen.conditioning.guidance import Guided
 from morphogen.conditioning.sketch import Sketch, edge_correlation, edges
 from morphogen.contract import Context
@@ -28,10 +29,10 @@ def test_edges_are_where_grey_values_change() -> None:
 
 def test_images_correlate_with_their_own_sketch_and_not_with_others() -> None:
     batch = WithSketches(load_data("digits").train)[torch.arange(200)]
-    assert batch.condition is not None and batch.condition.shape == (200, 1, 8, 8)
+    assert batch.condition["sketch"].shape == (200, 1, 8, 8)
     own, other = (
-        edge_correlation(batch.medium, batch.condition),
-        edge_correlation(batch.medium, batch.condition.roll(1, 0)),
+        edge_correlation(batch.medium, batch.condition["sketch"]),
+        edge_correlation(batch.medium, batch.condition["sketch"].roll(1, 0)),
     )
     assert torch.allclose(own, torch.ones(200), atol=1e-5) and other.mean() < 0.6
     assert edge_correlation(torch.zeros(1, 1, 4, 4), torch.ones(1, 1, 4, 4)).item() == 0
@@ -43,7 +44,7 @@ def model() -> Model:
     return Model(
         Diffusion(network, LinearBetas(1e-3, 0.4, 50), DiscretizedGaussian(17), bound_steps=8),
         Pixels(17, (1, 8, 8)),
-        Sketch(0.2),
+        ConditionDropout(Sketch(), 0.2),
     )
 
 
@@ -66,7 +67,7 @@ def test_a_sketch_acts_locally_and_guidance_changes_samples() -> None:
 
     change = (prediction(other) - prediction(empty))[0, 0].abs()
     assert change[0, 0] > 0 and change[0, 0] > change[7, 7]
-    sketches = WithSketches(load_data("digits").train)[torch.arange(3)].condition
+    sketches = WithSketches(load_data("digits").train)[torch.arange(3)].condition["sketch"]
     plain, guided = (
         subject.sample(3, sketches, sampler).tensor for sampler in (DDIM(5), Guided(DDIM(5), 3.0))
     )
@@ -76,11 +77,11 @@ def test_a_sketch_acts_locally_and_guidance_changes_samples() -> None:
 def test_sketches_are_dropped_with_probability_p_and_null_has_none() -> None:
     """n = 4000, seed 0: within 4 standard errors."""
     sketch = torch.rand(4000, 1, 2, 2)
-    context = Sketch(0.2)(sketch, Rng(0, 4000))
+    context = ConditionDropout(Sketch(), 0.2)(sketch, Rng(0, 4000))
     assert context.spatial is not None
     dropped = float((context.spatial == 0).flatten(1).all(1).float().mean())
     assert abs(dropped - 0.2) < 4 * (0.2 * 0.8 / 4000) ** 0.5
-    null = Sketch()(sketch).null
+    null = ConditionDropout(Sketch())(sketch).null
     assert null is not None and null.spatial is not None and (null.spatial == 0).all()
 
 
@@ -97,7 +98,3 @@ def test_a_sketch_of_another_size_raises_and_none_is_accepted() -> None:
     with pytest.raises(ConfigError, match=r"shape \[2, 1, 4, 4\]: it must match x, \[2, 1, 8, 8\]"):
         model().sample(2, torch.zeros(2, 1, 4, 4), DDIM(2))
     assert model().sample(2, None, DDIM(2)).tensor.shape == (2, 1, 8, 8)
-
-
-def test_config_round_trip() -> None:
-    assert to_config(from_config(to_config(Sketch(0.3)))) == to_config(Sketch(0.3))

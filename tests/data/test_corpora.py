@@ -1,13 +1,14 @@
 """Corpora: the held-out text does not depend on the tokenizer, and no window crosses documents."""
 
 import json
+import re
 import struct
 import zlib
 
 import pytest
 import torch
 
-from morphogen.catalogue import build_system, check_conditions
+from morphogen.catalogue import build_system
 from morphogen.compare.choice import choose
 from morphogen.component import ConfigError
 from morphogen.data import NAMED, DataError, Windows, load_data, verses
@@ -137,13 +138,17 @@ def test_the_standard_library_is_a_corpus():
 
 def test_a_folder_of_code_is_split_by_file(tmp_path):
     for i in range(12):
-        (tmp_path / f"m{i}.py").write_text(f"def f{i}(x):\n    return x + {i}\n" * 10)
+        (tmp_path / f"m{i}.py").write_text(f"def f{i}(x):\n    return x + {100 + i}\n" * 10)
     (tmp_path / ".hidden.py").write_text("no")
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "m.py").write_text("import os\n" * 30)
     data = load_data(str(tmp_path), length=16)
     assert data.medium == "text" and "files train" in data.split and data.name == tmp_path.name
-    assert min(map(len, (data.train, data.valid, data.test))) > 0
+    parts = [
+        set(re.findall(r"\+ (\d{3})\n", "\n".join(texts_of(part, data.representation))))
+        for part in (data.train, data.valid, data.test)
+    ]
+    assert all(parts) and sum(map(len, parts)) == len(set.union(*parts)) >= 9, "a file is in two parts"
     (tmp_path / "bad1.py").write_bytes(b"\xff\xfe" * 10)
     assert any(
         "bad1.py: byte 0 is not valid UTF-8" in note for note in load_data(str(tmp_path), length=16).notes
@@ -170,12 +175,12 @@ PAIRS = PairCorpus(
 def test_targets_have_an_end_token_and_rows_are_padded():
     data = PAIRS.windows("bpe:270", length=48)
     text, batch = data.representation, data.test.first()
-    for pair, target, source in zip(PAIRS.of("test"), batch.medium, batch.condition, strict=True):
+    for pair, target, source in zip(PAIRS.of("test"), batch.medium, batch.condition["source"], strict=True):
         assert text.detokenize(source.tolist()) == pair.source
         assert text.detokenize(target.tolist()) == pair.target
         assert text.end in target.tolist() and text.end not in source.tolist()
         assert text.count(target[None]).item() == len(pair.target.encode()) + 1
-    assert batch.medium.shape[1] == batch.condition.shape[1] == 48
+    assert batch.medium.shape[1] == batch.condition["source"].shape[1] == 48
 
 
 def test_long_pairs_are_dropped_and_counted():
@@ -201,10 +206,21 @@ def test_pairs_need_an_end_token(tokenizer):
 def test_pairs_need_an_encoder_decoder_and_texts_a_language_model():
     pairs, running = PAIRS.windows("bpe:270", length=48), CORPUS.windows("bpe:270", length=8)
     for name, data in (("transformer", pairs), ("gpt", running)):
-        check_conditions(name, build_system(name, data.representation, 0, "tiny"), data)
-    for name, data, why in (("gpt", pairs, "use transformer"), ("transformer", running, "use gpt")):
+        build_system(name, data.representation, data.conditions, "tiny")
+    for name, data, why in (
+        (
+            "gpt",
+            pairs,
+            r"gpt does not take the texts \('source'\) of the data; choose one that fits: transformer$",
+        ),
+        (
+            "transformer",
+            running,
+            r"transformer needs texts \('source'\); the data have no conditions; .* gpt,",
+        ),
+    ):
         with pytest.raises(ConfigError, match=why):
-            check_conditions(name, build_system(name, data.representation, 0, "tiny"), data)
+            build_system(name, data.representation, data.conditions, "tiny")
     assert choose(pairs) == ["transformer"] and "llama" in choose(running)
 
 

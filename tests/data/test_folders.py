@@ -31,7 +31,7 @@ def all_rows(data):
     """The pictures and the labels of all parts."""
     parts = [part.first() for part in (data.train, data.valid, data.test)]
     medium = torch.cat([part.medium for part in parts])
-    return medium, None if parts[0].condition is None else torch.cat([part.condition for part in parts])
+    return medium, torch.cat([part.condition["label"] for part in parts]) if parts[0].condition else None
 
 
 def test_subfolders_are_classes_in_alphabetical_order(tmp_path):
@@ -48,7 +48,7 @@ def test_subfolders_are_classes_in_alphabetical_order(tmp_path):
 def test_a_flat_folder_has_no_labels(tmp_path):
     fill(tmp_path)
     data = load_data(str(tmp_path))
-    assert data.classes == () and data.train.first().condition is None and data.name == tmp_path.name
+    assert data.classes == () and data.train.first().condition == {} and data.name == tmp_path.name
 
 
 def test_pixels_are_unchanged_and_file_names_do_not_matter(tmp_path):

@@ -50,7 +50,7 @@ def test_each_sample_is_in_one_part_and_test_windows_do_not_overlap(tmp_path):
     assert data.medium == "sound" and data.classes == ()
     assert data.representation.rate == 8000 and data.representation.shape == (100,)
     assert len(all_samples(data)) == 30 * 400
-    assert data.train.first(1).condition is None and data.notes == ("8000 Hz as recorded",)
+    assert data.train.first(1).condition == {} and data.notes == ("8000 Hz as recorded",)
     starts = data.test.starts.sort().values
     assert (starts.diff() == 100).all() and len(starts) == len(data.test.values) // 100
     assert (data.train.starts.sort().values.diff() == 100).all(), "12.5 ms"
@@ -78,7 +78,7 @@ def test_subfolders_are_classes_and_windows_do_not_cross_classes(tmp_path):
     assert data.classes == ("a", "b")
     for part in (data.train, data.valid, data.test):
         batch = part.first()
-        assert torch.equal(batch.condition, (batch.medium[:, 0] >= 0).all(1).long())
+        assert torch.equal(batch.condition["label"], (batch.medium[:, 0] >= 0).all(1).long())
         assert ((batch.medium[:, 0] >= 0).all(1) | (batch.medium[:, 0] < 0).all(1)).all()
 
 
@@ -197,15 +197,15 @@ def test_mel_frames_are_those_of_the_recording_and_not_of_the_window():
     windows = WithMels(data.train, mel)
     assert len(windows) == len(data.train)
     batch, start = windows[torch.tensor([3])], int(data.train.starts[3])
-    assert batch.medium.shape == (1, 1, 250) and batch.condition.shape == (1, 6, 4)
+    assert batch.medium.shape == (1, 1, 250) and batch.condition["mel"].shape == (1, 6, 4)
     extended = data.train.values[None, None, start - 100 : start + 400].float() / FULL
-    torch.testing.assert_close(batch.condition[0], mel(extended)[0, 2:8])
+    torch.testing.assert_close(batch.condition["mel"][0], mel(extended)[0, 2:8])
     last = int(data.train.starts.argmax())
     start = int(data.train.starts[last])
     tail = mel(data.train.values[None, None, start - 100 :].float() / FULL)[0, 2:8]
-    torch.testing.assert_close(windows[torch.tensor([last])].condition[0], tail)
+    torch.testing.assert_close(windows[torch.tensor([last])].condition["mel"][0], tail)
     finer = WithMels(data.train, MelSpectrogram(8000, window=100, hop=40, bands=4))
-    assert finer.first(2).condition.shape == (2, 8, 4)
+    assert finer.first(2).condition["mel"].shape == (2, 8, 4)
 
 
 def test_asterisk_prompts_have_their_transcripts(monkeypatch, tmp_path):

@@ -59,7 +59,7 @@ def test_digits_are_complete_and_parts_are_disjoint():
     medium = torch.cat([part.medium for part in parts])
     assert medium.min() == -1 and medium.max() == 1
     assert torch.equal(data.representation.decode(medium), medium)  # every value is one of the 17 levels
-    counts = torch.cat([part.condition for part in parts]).bincount()
+    counts = torch.cat([part.condition["label"] for part in parts]).bincount()
     assert counts.tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]  # as published by UCI
 
 
@@ -67,11 +67,14 @@ def test_rows_are_returned_in_the_order_of_the_indices():
     data = load_data("digits")
     batch, first = data.train[torch.tensor([7, 2, 7])], data.train.first(8)
     assert torch.equal(batch.medium[0], batch.medium[2])
-    assert torch.equal(batch.medium[1], first.medium[2]) and batch.condition[0] == first.condition[7]
+    assert (
+        torch.equal(batch.medium[1], first.medium[2])
+        and batch.condition["label"][0] == first.condition["label"][7]
+    )
 
 
 def test_the_first_rows_have_all_classes():
-    assert len(load_data("digits").test.first(80).condition.unique()) == 10
+    assert len(load_data("digits").test.first(80).condition["label"].unique()) == 10
 
 
 @pytest.mark.parametrize("name", ["digit", "/no/such/place", "", "a" * 5000, "hf:", "hf:/no/such/place"])

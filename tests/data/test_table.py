@@ -41,7 +41,7 @@ def test_column_types_are_inferred(tmp_path):
     assert (count.low, count.high, count.decimals, size.decimals) == (0, 30, 0, 1)
     assert colour.levels == ("blue", "red")
     batch = data.train.first(4)
-    assert data.medium == "table" and batch.condition is None
+    assert data.medium == "table" and batch.condition == {}
     assert batch.medium.dtype == torch.float64 and batch.medium.shape == (4, 4)
     assert data.representation.present(batch.medium)[0].keys() == {"count", "size", "share", "colour"}
 
@@ -53,7 +53,7 @@ def test_the_condition_column_gives_the_labels_and_is_not_in_the_medium(tmp_path
     assert torch.equal(data.train.first().medium, plain.train.first().medium[:, :3]), (
         "the condition moved rows to another part"
     )
-    assert torch.equal(data.train.first().condition, plain.train.first().medium[:, 3].long())
+    assert torch.equal(data.train.first().condition["label"], plain.train.first().medium[:, 3].long())
 
 
 def test_numbers_can_be_classes(tmp_path):

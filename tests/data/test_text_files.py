@@ -39,7 +39,7 @@ def test_parts_share_no_byte_and_windows_do_not_cross_parts(tmp_path):
         positions = part.starts[:, None] + torch.arange(32)
         covered.append(set(positions.flatten().tolist()))
         batch = part[torch.arange(len(part))]
-        assert batch.condition is None and batch.medium.dtype == torch.int64
+        assert batch.condition == {} and batch.medium.dtype == torch.int64
         assert bytes(batch.medium[0].tolist()) == content[part.starts[0] : part.starts[0] + 32]
     assert not (covered[0] & covered[1] or covered[0] & covered[2] or covered[1] & covered[2])
     assert len(set().union(*covered)) > 0.9 * len(content)

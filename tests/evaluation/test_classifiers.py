@@ -84,7 +84,8 @@ def test_evaluate_matches_a_network_with_known_predictions():
             return 50.0 * torch.nn.functional.one_hot(x[:, 0, 0, 0].long(), 3)
 
     metrics = evaluate(
-        Confident(), Batch(torch.tensor([0.0, 1, 2, 2]).reshape(4, 1, 1, 1), torch.tensor([0, 1, 2, 1]))
+        Confident(),
+        Batch(torch.tensor([0.0, 1, 2, 2]).reshape(4, 1, 1, 1), {"label": torch.tensor([0, 1, 2, 1])}),
     )
     assert metrics == {
         "accuracy": 0.75,

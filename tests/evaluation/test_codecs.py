@@ -28,7 +28,7 @@ def dataset(values, levels=256):
     """A data set with these pictures as its test part."""
     values = torch.as_tensor(values, dtype=torch.uint8)
     part = Pictures(values, levels)
-    return Dataset("made", "pictures", part, part, part, (), Pixels(levels, tuple(values.shape[1:])), "")
+    return Dataset("made", "pictures", part, part, part, {}, Pixels(levels, tuple(values.shape[1:])), "")
 
 
 def noise(n, channels, side, levels=256, seed=0):

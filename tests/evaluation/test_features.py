@@ -55,7 +55,7 @@ def test_accuracy_on_the_test_part_matches_the_record(name):
     data, features = load_data(RECIPES[name].data), ClassifierFeatures(name)
     test, record = data.test.first(1000), json.loads((WEIGHTS / f"{name}.json").read_text())
     p = features.classify(test.medium)
-    correct, confident = p.argmax(1) == test.condition, p.amax(1) >= 0.9
+    correct, confident = p.argmax(1) == test.condition["label"], p.amax(1) >= 0.9
     assert torch.allclose(p.sum(1), torch.ones(len(test))) and record["split"] == data.split
     assert correct.double().mean().item() == pytest.approx(
         record["test"]["accuracy"], abs=0.004 if len(test) == len(data.test) else 0.03
@@ -90,7 +90,7 @@ def test_features_distinguish_noise_and_missing_classes_from_held_out_digits(fea
     noisy = (
         test.medium + 0.5 * torch.randn(test.medium.shape, generator=torch.Generator().manual_seed(0))
     ).clamp(-1, 1)
-    few = test.medium[test.condition < 5]
+    few = test.medium[test.condition["label"] < 5]
     assert frechet(real, features(noisy)) > 2 * fresh and frechet(real, features(few)) > 1.5 * fresh
     assert (
         precision_recall(real, features(few))["coverage"]["value"]
@@ -128,7 +128,7 @@ def test_each_data_set_has_its_features(tmp_path):
 
 def pictures(name, shape):
     part = Pictures(torch.zeros(3, *shape).byte())
-    return Dataset(name, "pictures", part, part, part, (), Pixels(256, shape), "")
+    return Dataset(name, "pictures", part, part, part, {}, Pixels(256, shape), "")
 
 
 def test_columns_are_standardized():

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from morphogen.conditioning.guidance import Guided
+from morphogen.conditioning.specs import Classes
 from morphogen.contract import Unsupported
 from morphogen.evaluation.film import GAP, LAST_FRAME_MS, MAX_FILM_BYTES, film, save_film
 from morphogen.families.diffusion import DDIM, DDPM, Heun
@@ -26,7 +27,7 @@ ZOOM = 8  # of pictures of 8 pixels
 
 def perturbed_model(system: Any = ddpm, pixels: Pixels = PIXELS) -> Model:
     torch.manual_seed(0)
-    model = system(pixels, 10, "tiny")
+    model = system(pixels, Classes(10), "tiny")
     with torch.no_grad():
         for p in model.parameters():
             p.add_(0.05 * torch.randn_like(p))
@@ -89,7 +90,7 @@ def test_a_film_of_pure_noise_is_below_the_size_limit(tmp_path: Path) -> None:
 
 
 def test_a_film_of_an_untrained_model_is_below_the_size_limit_and_pauses_at_the_end(tmp_path: Path) -> None:
-    frames = film(ddpm(Pixels(256, (1, 28, 28)), 10, "tiny"), 10, DDIM(20))
+    frames = film(ddpm(Pixels(256, (1, 28, 28)), Classes(10), "tiny"), 10, DDIM(20))
     assert frames[0].size == (578, 114)
     path = save_film(frames, tmp_path / "film.gif")
     assert path.stat().st_size < MAX_FILM_BYTES

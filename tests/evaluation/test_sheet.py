@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from morphogen.data import load_data
-from morphogen.evaluation.sheet import GAP, MARGIN, TILE, sheet
+from morphogen.evaluation.sheet import FONT_SIZE, GAP, LINE_HEIGHT, MARGIN, ROW_GAP, TILE, sheet
 
 
 def test_pictures_are_drawn_pixel_for_pixel():
@@ -43,4 +43,12 @@ def test_texts_are_drawn_in_a_fixed_width_font():
 def test_empty_rows():
     with pytest.raises(ValueError, match="rows is empty"):
         sheet({})
-    assert sheet({"a": [], "b": [""]}).width > 0
+    page = np.asarray(sheet({"a": [], "b": [""]}).convert("L"))
+    no_pictures, no_text = TILE, max(2 * LINE_HEIGHT, FONT_SIZE)  # the heights of the two rows
+    assert len(page) == 2 * MARGIN + no_pictures + ROW_GAP + ROW_GAP + no_text
+    first, second = MARGIN, len(page) - MARGIN - no_text  # the tops of the rows
+    labels, strips = np.split(page < 100, [page.shape[1] // 2], axis=1)
+    for top, height in ((first, no_pictures), (second, no_text)):
+        assert labels[top : top + height].any(), "a label is missing"
+    assert not strips[first : first + no_pictures].any(), "a row without pictures has dark pixels"
+    assert strips[second : second + no_text].any(), "the bar that marks an empty text is missing"

@@ -53,7 +53,7 @@ def test_copies_are_detected_in_tokens_and_in_rows_that_end_early(data):
 def test_a_model_of_tokens_is_evaluated_in_seconds(data):
     """The complete row of `morphogen evaluate`: likelihood, samples, features, copies."""
     torch.manual_seed(0)
-    model = build_system("gpt", data.representation, 0, "tiny")
+    model = build_system("gpt", data.representation, {}, "tiny")
     start = time.perf_counter()
     scorer = Scorer(data, 60)
     row, _ = scorer.model(model, system="gpt")
@@ -71,7 +71,7 @@ def test_the_unit_for_a_character_tokenizer():
 
 def test_a_model_with_another_tokenizer_raises(data):
     with pytest.raises(ConfigError, match="load the data with the model's tokenizer"):
-        Scorer(data, 20).model(build_system("gpt", Bytes(16), 0, "tiny"))
+        Scorer(data, 20).model(build_system("gpt", Bytes(16), {}, "tiny"))
 
 
 def test_bleu_matches_sacrebleu():

@@ -10,7 +10,7 @@ import torch
 from morphogen.component import ConfigError
 from morphogen.evaluation import word_error_rate
 from morphogen.evaluation.word_error_rate import SpeechRecogniser, word_errors, words
-from morphogen.representations.audio import Waveform
+from morphogen.media.sound import Waveform
 
 
 def edit_distance(reference: tuple[str, ...], hypothesis: tuple[str, ...]) -> int:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from morphogen.component import ConfigError
 from morphogen.conditioning.guidance import Guided
+from morphogen.conditioning.specs import Classes
 from morphogen.contract import Context, Encoded, Losses
 from morphogen.families.autoregressive import Ancestral, Autoregressive, Temperature, TopP
 from morphogen.networks.decoders import gpt2
@@ -177,7 +178,7 @@ def copies(n: int, side: int) -> tuple[Tensor, Tensor]:
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 4, 4)])
 def test_gated_pixelcnn_samples_with_guidance_and_has_a_likelihood(shape: tuple[int, int, int]) -> None:
-    model = gated_pixelcnn(Pixels(17, shape), classes=10, size="tiny")
+    model = gated_pixelcnn(Pixels(17, shape), label=Classes(10), size="tiny")
     drawn = model.sample(2, 3, Guided(Ancestral(), 2.0))
     likelihood = model.log_prob(drawn.tensor, torch.tensor([3, 3]))
     assert (likelihood.kind, likelihood.measure) == ("exact", "mass")

@@ -12,6 +12,7 @@ from morphogen.component import Component, from_config, to_config
 from morphogen.conditioning.dropout import ConditionDropout
 from morphogen.conditioning.guidance import Guided
 from morphogen.conditioning.label import Label
+from morphogen.conditioning.specs import Classes
 from morphogen.contract import Batch, Context, Encoded
 from morphogen.families.diffusion import (
     DDIM,
@@ -259,7 +260,7 @@ def test_the_optimal_network_has_the_lowest_loss(target: Any) -> None:
 def digits(size: Any = "tiny") -> Model:
     """The tiny ddpm with perturbed weights, because the initial output layers are zero."""
     torch.manual_seed(0)
-    model = ddpm(Pixels(17, (1, 8, 8)), 10, size)
+    model = ddpm(Pixels(17, (1, 8, 8)), Classes(10), size)
     with torch.no_grad():
         for p in model.parameters():
             p.add_(0.05 * torch.randn_like(p))
@@ -327,7 +328,7 @@ def test_pixel_bounds_are_masses_that_sum_to_at_most_one() -> None:
 
 def test_the_bound_is_differentiable() -> None:
     model = digits()
-    batch = Batch(torch.zeros(3, 1, 8, 8), torch.arange(3))
+    batch = Batch(torch.zeros(3, 1, 8, 8), {"label": torch.arange(3)})
     model.objective.bound_steps = 6  # type: ignore[assignment]
     model.log_prob_batch(batch, Rng(0, 3)).nats.sum().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for n, p in model.objective.named_parameters())
@@ -335,8 +336,8 @@ def test_the_bound_is_differentiable() -> None:
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 32, 32)])
 def test_ddpm_accepts_any_image_shape(shape: tuple[int, int, int]) -> None:
-    model = ddpm(Pixels(256, shape), 10, "tiny")
-    loss = model(Batch(torch.zeros(2, *shape), torch.arange(2)), Rng(0, 2), "model")
+    model = ddpm(Pixels(256, shape), Classes(10), "tiny")
+    loss = model(Batch(torch.zeros(2, *shape), {"label": torch.arange(2)}), Rng(0, 2), "model")
     assert loss.total.shape == (2,) and to_config(from_config(to_config(model))) == to_config(model)
 
 
@@ -357,8 +358,11 @@ def test_config_round_trip(part: Component) -> None:
 def test_label_embeddings_receive_a_gradient() -> None:
     """The gradient reaches the conditioner through the network's conditioning vector."""
     model = digits()
-    model(Batch(torch.zeros(40, 1, 8, 8), torch.arange(40) % 10), Rng(0, 40), "model").total.sum().backward()
+    model(
+        Batch(torch.zeros(40, 1, 8, 8), {"label": torch.arange(40) % 10}), Rng(0, 40), "model"
+    ).total.sum().backward()
     dropout = model.conditioner
     assert isinstance(dropout, ConditionDropout) and isinstance(dropout.conditioner, Label)
-    assert dropout.null.grad is not None and dropout.null.grad.abs().sum() > 0
+    null = dropout.null["vector"].grad
+    assert null is not None and null.abs().sum() > 0
     assert (dropout.conditioner.embedding.weight.grad.abs().sum(1) > 0).all()  # type: ignore[union-attr]

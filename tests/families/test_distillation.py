@@ -9,7 +9,7 @@ from torch import Tensor
 from exact_denoiser import ExactDenoiser
 from morphogen.closed_form import ring
 from morphogen.component import ConfigError
-from morphogen.conditioning.frozen import FrozenConditioner
+from morphogen.conditioning.specs import Classes
 from morphogen.contract import Batch, Context, Encoded
 from morphogen.families.diffusion import (
     DDIM,
@@ -125,11 +125,11 @@ def test_multistep_sampling_with_the_exact_function_preserves_the_distribution()
 def test_the_student_starts_from_its_teacher_which_stays_frozen() -> None:
     torch.manual_seed(0)
     pixels = Pixels(17, (1, 8, 8))
-    teacher = v_diffusion(pixels, 10, "tiny")
-    rows = Batch(Rng(1, 16).integers(17, 1, 8, 8).float() / 8 - 1, Rng(2, 16).integers(10))
+    teacher = v_diffusion(pixels, Classes(10), "tiny")
+    rows = Batch(Rng(1, 16).integers(17, 1, 8, 8).float() / 8 - 1, {"label": Rng(2, 16).integers(10)})
     train(teacher, Rows(rows), steps=2, seed=0)
     before = {name: tensor.clone() for name, tensor in tensors(teacher).items()}
-    staged = consistency_model(pixels, 10, "tiny", teacher=teacher)
+    staged = consistency_model(pixels, Classes(10), "tiny", teacher=teacher)
     student = staged.last
     student.prepare(rows, Rng(0, 16))
     own, theirs = student.objective.network.state_dict(), teacher.objective.network.state_dict()
@@ -147,10 +147,10 @@ def test_every_weight_receives_a_gradient_under_bf16_autocast(system) -> None:
     """The student is called with gradients and the teacher without, in one autocast context."""
     torch.manual_seed(0)
     pixels = Pixels(17, (1, 8, 8))
-    student = system(pixels, 10, "tiny", teacher=v_diffusion(pixels, 10, "tiny")).last
+    student = system(pixels, Classes(10), "tiny", teacher=v_diffusion(pixels, Classes(10), "tiny")).last
     for parameter in student.parameters():
         parameter.data.add_(0.05 * torch.randn_like(parameter))
-    rows = Batch(Rng(1, 16).integers(17, 1, 8, 8).float() / 8 - 1, Rng(2, 16).integers(10))
+    rows = Batch(Rng(1, 16).integers(17, 1, 8, 8).float() / 8 - 1, {"label": Rng(2, 16).integers(10)})
     with torch.autocast("cpu", torch.bfloat16):
         loss = student(rows, Rng(0, 16), "model").total.sum()
     grads = torch.autograd.grad(loss, student.players()["model"], allow_unused=True)
@@ -170,27 +170,25 @@ class Rows:
 
 def test_mismatched_teachers_are_rejected() -> None:
     pixels = Pixels(17, (1, 8, 8))
-    teacher = v_diffusion(pixels, 10, "tiny")
+    teacher = v_diffusion(pixels, Classes(10), "tiny")
     with pytest.raises(
         ConfigError,
         match=r"images have shape \[1, 8, 8\] and 10 classes, the data's have \[1, 16, 16\] and 10",
     ):
-        progressive_distillation(Pixels(17, (1, 16, 16)), 10, "tiny", teacher=teacher)
+        progressive_distillation(Pixels(17, (1, 16, 16)), Classes(10), "tiny", teacher=teacher)
     with pytest.raises(ConfigError, match=r"and 10 classes, the data's have .* and 3: use a teacher"):
-        consistency_model(pixels, 3, "tiny", teacher=teacher)
+        consistency_model(pixels, Classes(3), "tiny", teacher=teacher)
     with pytest.raises(ConfigError, match="must be a diffusion model, not MLP"):
         ProgressiveDistillation(SimpleNamespace(objective=MLP(2, 2, 4, 1)), 4)
     with pytest.raises(ConfigError, match="steps must be at least 1, got 0"):
         distillation_loss(ConsistencyDistillation, 0)
-    with pytest.raises(ConfigError, match="no conditioner"):
-        FrozenConditioner(v_diffusion(pixels, 0, "tiny"))
     progressive = ProgressiveDistillation(teacher, 2)
     with pytest.raises(ConfigError, match="network differs from the student's"):
         progressive.init_from_teacher(MLP(2, 2, 4, 1))
 
 
 def test_a_student_is_a_diffusion_model_with_a_bound() -> None:
-    student = progressive_distillation(Pixels(17, (1, 8, 8)), 10, "tiny").last
+    student = progressive_distillation(Pixels(17, (1, 8, 8)), Classes(10), "tiny").last
     assert isinstance(student.objective, Diffusion) and isinstance(
         student.objective.decoder, DiscretizedGaussian
     )

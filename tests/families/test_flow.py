@@ -10,6 +10,7 @@ from torch import Tensor
 from morphogen.component import ConfigError, from_config, to_config
 from morphogen.conditioning.guidance import Guided
 from morphogen.conditioning.label import Label
+from morphogen.conditioning.specs import Classes
 from morphogen.contract import Batch, Context, Encoded, Unsupported
 from morphogen.families.flow import ActNorm, Chain, Coupling, Flow, FlowSampler, MultiScale, SingleScale
 from morphogen.model import Model, load, save
@@ -39,7 +40,7 @@ def pictures(rows: int, shape: tuple[int, int, int] = (1, 8, 8), levels: int = 1
 
 def digits_model() -> Model:
     torch.manual_seed(0)
-    model = realnvp(PIXELS, 10, "tiny")
+    model = realnvp(PIXELS, Classes(10), "tiny")
     randomise(model)
     return model
 
@@ -108,7 +109,7 @@ def test_actnorm_starts_with_mean_zero_and_variance_one() -> None:
 
 
 def test_prepare_reaches_every_actnorm_at_every_scale() -> None:
-    model = realnvp(PIXELS, 0, "tiny")
+    model = realnvp(PIXELS, None, "tiny")
     model.prepare(Batch(pictures(32)), Rng(0, 32))
     norms = [m for m in model.modules() if isinstance(m, ActNorm)]
     assert (
@@ -121,9 +122,9 @@ def test_prepare_reaches_every_actnorm_at_every_scale() -> None:
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 32, 32)])
 def test_gradient_reaches_every_parameter(shape: tuple[int, int, int]) -> None:
-    model = realnvp(Pixels(17, shape), 10, "tiny")
+    model = realnvp(Pixels(17, shape), Classes(10), "tiny")
     randomise(model, 0.05)
-    losses = model(Batch(pictures(10, shape), torch.arange(10)), Rng(0, 10), "model")
+    losses = model(Batch(pictures(10, shape), {"label": torch.arange(10)}), Rng(0, 10), "model")
     assert losses.terms["nll"].shape == (10,)
     losses.total.mean().backward()
     assert [n for n, p in model.named_parameters() if p.grad is None or not p.grad.abs().any()] == []
@@ -249,9 +250,9 @@ def test_a_context_without_a_vector_equals_none() -> None:
 
 def test_latent_flow_trains_its_prior_and_not_the_first_stage() -> None:
     torch.manual_seed(0)
-    staged = latent_flow(PIXELS, 10, "tiny")
+    staged = latent_flow(PIXELS, Classes(10), "tiny")
     randomise(staged.last.objective)
-    batch = Batch(pictures(6), torch.arange(6))
+    batch = Batch(pictures(6), {"label": torch.arange(6)})
     staged.last(batch, Rng(0, 6), "model").total.mean().backward()
     prior, first = staged.models["prior"], staged.models["autoencoder"]
     assert all(p.grad is not None and p.grad.abs().any() for p in prior.players()["model"])
@@ -266,7 +267,7 @@ def test_latent_flow_with_an_identity_prior_has_the_bound_of_the_autoencoder() -
     n = 2000 independent noise samples for one image, seed 0; two-sided at 4.5 standard errors.
     """
     torch.manual_seed(0)
-    staged = latent_flow(PIXELS, 0, "tiny")
+    staged = latent_flow(PIXELS, None, "tiny")
     randomise(staged.models["autoencoder"].objective, 0.05)
     picture = pictures(1).expand(2000, -1, -1, -1)
     one, other = (staged.models[name].log_prob(picture, batch=500).nats for name in ("prior", "autoencoder"))

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from morphogen.component import Component, ConfigError
 from morphogen.conditioning.label import Label
+from morphogen.conditioning.specs import Classes
 from morphogen.contract import Batch, Context, Unsupported
 from morphogen.families.gan import GANSampler, GradientPenalty, Wasserstein
 from morphogen.model import Model, load, save
@@ -46,7 +47,7 @@ def perturbed(model: Model) -> Model:
 
 
 def batch_of(shape: tuple[int, int, int], n: int = 6) -> Batch:
-    return Batch(Rng(5, n).uniform(*shape) * 2 - 1, torch.arange(n))
+    return Batch(Rng(5, n).uniform(*shape) * 2 - 1, {"label": torch.arange(n)})
 
 
 @pytest.mark.parametrize("norm", [0.5, 1.0, 3.0])
@@ -84,7 +85,7 @@ def test_a_constant_critic_has_a_finite_gradient() -> None:
 def test_each_turn_trains_all_parameters_of_its_player_and_no_others(
     shape: tuple[int, int, int], levels: int
 ) -> None:
-    model = perturbed(wgan_gp(Pixels(levels, shape), classes=10, size="tiny"))
+    model = perturbed(wgan_gp(Pixels(levels, shape), label=Classes(10), size="tiny"))
     players = model.players()
     for player, own in players.items():
         for p in model.parameters():
@@ -127,14 +128,17 @@ def test_the_losses_are_opposed_and_turns_follow_critic_steps() -> None:
 
 @pytest.mark.parametrize(("shape", "levels"), SHAPES)
 def test_rows_and_samples_are_independent_of_their_batch(shape: tuple[int, int, int], levels: int) -> None:
-    model, three = perturbed(wgan_gp(Pixels(levels, shape), classes=10, size="tiny")), torch.tensor([3])
+    model, three = (
+        perturbed(wgan_gp(Pixels(levels, shape), label=Classes(10), size="tiny")),
+        torch.tensor([3]),
+    )
     batch = batch_of(shape)
     for player in model.players():
         losses = model(batch, Rng(0, 6), player).total
         assert torch.allclose(
             model(batch[3:4], Rng(0, three), player).total, losses[3:4], rtol=1e-4, atol=1e-5
         )
-    context = model.conditioner(batch.condition)
+    context = model.conditioner(batch.condition["label"])
     together = GANSampler()(model.objective, shape, context, Rng(1, 6))
     assert torch.allclose(
         GANSampler()(model.objective, shape, context[3:4], Rng(1, three)), together[3:4], atol=1e-5
@@ -147,16 +151,16 @@ def test_rows_and_samples_are_independent_of_their_batch(shape: tuple[int, int, 
 
 
 def test_both_players_depend_on_the_label() -> None:
-    model = perturbed(wgan_gp(Pixels(17, (1, 8, 8)), classes=10, size="tiny"))
+    model = perturbed(wgan_gp(Pixels(17, (1, 8, 8)), label=Classes(10), size="tiny"))
     batch = batch_of((1, 8, 8))
-    one, other = [model.conditioner(c) for c in (batch.condition, batch.condition.roll(1))]
+    one, other = [model.conditioner(c) for c in (batch.condition["label"], batch.condition["label"].roll(1))]
     assert (model.objective.critic(batch.medium, one) != model.objective.critic(batch.medium, other)).all()
     fakes = [model.objective.fake(batch.medium, c, Rng(0, 6)) for c in (one, other)]
     assert (fakes[0] != fakes[1]).flatten(1).any(1).all()
 
 
 def test_save_and_load_are_the_same_model(tmp_path) -> None:
-    model = wgan_gp(Pixels(17, (1, 8, 8)), classes=10, size="tiny")
+    model = wgan_gp(Pixels(17, (1, 8, 8)), label=Classes(10), size="tiny")
     save(model, tmp_path)
     again = load(tmp_path)
     assert repr(again) == repr(model) and again.objective.turns == model.objective.turns

@@ -1,5 +1,7 @@
 """The learned variance of the reverse step: interpolated between its two bounds, and better than both."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -104,13 +106,40 @@ def test_the_bound_trains_only_the_variance_and_the_error_only_the_mean() -> Non
     assert error_grad[1] is None or error_grad[1] == 0
 
 
-def test_ancestral_sampling_uses_the_learned_variance() -> None:
-    """n = 6000, seed 2, 25 strided steps: the posterior variance is too small (z < -4), beta is larger."""
-    objective = learned(0.0)
-    x = DDPM(steps=25, clip=None)(objective, (3,), None, Rng(2, 2000))
-    assert x.var() < STD**2 * (1 - 4 * (2 / 6000) ** 0.5)
-    x_beta = DDPM(steps=25, clip=None)(learned(1.0), (3,), None, Rng(2, 2000))
-    assert x_beta.var() > x.var()
+def variance_of_samples(fraction: float, steps: int) -> float:
+    """The variance of DDPM's samples, by the recursion of its linear steps.
+
+    var_s = (on_x_t + on_x_0 k_t)^2 var_t + beta^f posterior^(1 - f),   k_t = E[x_0 | x_t] / x_t
+    """
+
+    def gain(t: float) -> float:
+        alpha, sigma = CHAIN.alpha_sigma(torch.tensor([t]))
+        return float(alpha * STD**2 / ((alpha * STD).square() + sigma.square()))
+
+    variance, grid = 1.0, DDPM(steps=steps).grid(CHAIN)
+    for t, s in pairwise(map(int, grid[:-1])):
+        q = CHAIN.posterior(torch.tensor([s]), torch.tensor([t]))
+        noise = float(q.beta**fraction * q.posterior ** (1 - fraction))
+        variance = float(q.on_x_t + q.on_x_0 * gain(t)) ** 2 * variance + noise
+    return gain(int(grid[-2])) ** 2 * variance
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.3, 0.5, 0.8, 1.0])
+def test_ancestral_sampling_uses_the_learned_variance(fraction: float) -> None:
+    """n = 60000, seed 2, 25 strided steps: the variance is that of this fraction (|z| < 4), of no other."""
+    x = DDPM(steps=25, clip=None)(learned(fraction), (3,), None, Rng(2, 20_000))
+    variance, error = x.double().var().item(), (2 / 60_000) ** 0.5
+    assert abs(variance / variance_of_samples(fraction, 25) - 1) < 4 * error
+    for other in {0.0, 0.3, 0.5, 0.8, 1.0} - {fraction}:
+        assert abs(variance / variance_of_samples(other, 25) - 1) > 4 * error
+
+
+def test_ancestral_sampling_with_the_exact_variance_has_the_variance_of_the_data() -> None:
+    """n = 60000, seed 3, all 200 steps; the last step is a mean, which lacks Var(x_0 | x_1)."""
+    x = DDPM(steps=None, clip=None)(learned(None), (3,), None, Rng(3, 20_000))
+    alpha, sigma = (level.double() for level in CHAIN.alpha_sigma(torch.tensor([1])))
+    expected = (alpha * STD**2).square() / ((alpha * STD).square() + sigma.square())
+    assert abs(x.double().var() / expected - 1) < 4 * (2 / 60_000) ** 0.5
 
 
 def test_a_learned_variance_requires_a_discrete_chain() -> None:

@@ -209,8 +209,6 @@ def test_invalid_arguments_are_refused() -> None:
             KneserNey(**({"vocabulary": 2} | invalid))
     with pytest.raises(ConfigError, match="rows of 2 tokens have no 3-gram"):
         objective().losses(rows(torch.zeros(4, 2).long()), None, Rng(0, 4), "model")
-    with pytest.raises(ConfigError, match=r"3 classes.*gpt or rnn_lm"):
-        ngram(Bytes(8), classes=3)
 
 
 def test_a_window_shorter_than_the_order_reduces_the_order() -> None:

@@ -6,11 +6,14 @@ import torch
 from exact_denoiser import ExactDenoiser
 from morphogen.closed_form import GaussianMixture
 from morphogen.component import ConfigError
+from morphogen.conditioning.label import OneHot
 from morphogen.contract import Context, Encoded, Unsupported
 from morphogen.families.diffusion import DDPM, VP, ClassifierGuided, NoisyClassifier
+from morphogen.model import Model
 from morphogen.networks.mlp import MLP
 from morphogen.networks.time_conditioned import TimeConditioned
 from morphogen.numerics.randomness import Rng
+from morphogen.representations.tabular import RealColumn, Tabular
 
 MEANS = torch.tensor([[-0.6, 0.0], [0.6, 0.4]])
 TRUTH = GaussianMixture(
@@ -21,7 +24,7 @@ TRUTH = GaussianMixture(
 def rows(n: int, step: int) -> tuple[Encoded, Context]:
     labels = (Rng(step, n, ("label",)).uniform() < 0.4).long()
     x = MEANS[labels] + 0.05**0.5 * Rng(step, n).normal(2)
-    return Encoded(x, torch.zeros(n), torch.full((n,), 2.0)), Context(condition=labels)
+    return Encoded(x, torch.zeros(n), torch.full((n,), 2.0)), Context(condition={"label": labels})
 
 
 @pytest.fixture(scope="module")
@@ -54,17 +57,21 @@ def test_each_row_is_guided_to_its_condition(classifier: NoisyClassifier) -> Non
     requested = torch.arange(400) % 2
     guided = ClassifierGuided(DDPM(100, clip=None), classifier)
     objective = ExactDenoiser(VP(), TRUTH)
-    x = guided(objective, (2,), Context(condition=requested), Rng(1, 400))
+    x = guided(objective, (2,), Context(condition={"label": requested}), Rng(1, 400))
     nearest = ((x - MEANS[0]).norm(dim=1) > (x - MEANS[1]).norm(dim=1)).long()
     assert (nearest == requested).float().mean() > 0.97
     with pytest.raises(ConfigError, match="requires a class"):
         guided(objective, (2,), None, Rng(1, 4))
 
 
-def test_it_has_no_sampler_and_requires_labels(classifier: NoisyClassifier) -> None:
-    with pytest.raises(Unsupported, match="does not generate samples"):
-        classifier.default_sampler()
-    with pytest.raises(Unsupported, match="no likelihood"):
-        classifier.log_prob(rows(4, 0)[0], None, Rng(0, 4))
+def test_it_refuses_to_sample_and_requires_labels(classifier: NoisyClassifier) -> None:
+    model = Model(classifier, Tabular((RealColumn("a"), RealColumn("b"))), OneHot(2))
+    for refused in (
+        lambda: model.sample(2),
+        lambda: model.sample(2, 1, DDPM(10)),
+        lambda: model.log_prob(rows(4, 0)[0].x),
+    ):
+        with pytest.raises(Unsupported, match=r"^NoisyClassifier does not generate .*: use it to guide"):
+            refused()
     with pytest.raises(ConfigError, match="use a data set that has classes"):
         classifier.losses(rows(4, 0)[0], None, Rng(0, 4), "model")

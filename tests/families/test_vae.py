@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from morphogen.closed_form import LinearGaussian
 from morphogen.component import Component, ConfigError
+from morphogen.conditioning.specs import Classes
 from morphogen.contract import (
     Autoencoder,
     Batch,
@@ -57,7 +58,7 @@ class Points(Representation):
         super().__init__()
         self.shape = shape
 
-    def encode(self, medium: Tensor, rng: Rng) -> Encoded:
+    def encode(self, medium: Tensor, rng: Rng, measure: bool = True) -> Encoded:
         return Encoded(medium, torch.zeros(len(medium)), torch.full((len(medium),), float(medium[0].numel())))
 
     def decode(self, x: Tensor) -> Tensor:
@@ -96,7 +97,7 @@ def bound(objective: VAE, x: Tensor, seed: int = 0) -> Likelihood:
 
 
 def digits(n: int = 6) -> Batch:
-    return Batch(torch.round(Rng(5, n).uniform(1, 8, 8) * 16) / 8 - 1, torch.arange(n) % 10)
+    return Batch(torch.round(Rng(5, n).uniform(1, 8, 8) * 16) / 8 - 1, {"label": torch.arange(n) % 10})
 
 
 def test_the_true_posterior_makes_the_bound_exact_for_every_sample() -> None:
@@ -218,11 +219,11 @@ def test_the_system_fits_every_image_shape_with_independent_rows(
 ) -> None:
     """Every parameter has a gradient; samples and losses of a row do not depend on its batch."""
     torch.manual_seed(0)
-    model = vae(Pixels(levels, shape), classes=10, size="tiny")
+    model = vae(Pixels(levels, shape), label=Classes(10), size="tiny")
     medium = torch.round(Rng(5, 6).uniform(*shape) * (levels - 1)) * (2 / (levels - 1)) - 1
     for p in owned(model):  # at initialization a FiLM of zeros blocks the gradient of the condition
         nn.init.normal_(p, std=0.1)
-    batch, two = Batch(medium, torch.arange(6)), torch.tensor([2])
+    batch, two = Batch(medium, {"label": torch.arange(6)}), torch.tensor([2])
     losses = model(batch, Rng(0, 6), "model").total
     assert torch.allclose(model(batch[2:3], Rng(0, two), "model").total, losses[2:3], rtol=1e-4)
     losses.mean().backward()
@@ -234,7 +235,7 @@ def test_the_system_fits_every_image_shape_with_independent_rows(
 
 
 def test_save_and_load_are_the_same_model(tmp_path) -> None:
-    model = vae(Pixels(17, (1, 8, 8)), classes=10, size="tiny")
+    model = vae(Pixels(17, (1, 8, 8)), label=Classes(10), size="tiny")
     save(model, tmp_path)
     again, batch = load(tmp_path), digits()
     assert repr(again) == repr(model)

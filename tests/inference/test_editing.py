@@ -9,6 +9,7 @@ from torch import Tensor
 from morphogen.component import ConfigError
 from morphogen.conditioning.guidance import Guided
 from morphogen.conditioning.label import Label
+from morphogen.conditioning.specs import Classes
 from morphogen.contract import Unsupported
 from morphogen.data import load_data
 from morphogen.families.diffusion import DDIM, DDPM, Heun
@@ -32,7 +33,7 @@ def pictures() -> Tensor:
 
 def perturbed(system: Any = ddpm) -> Model:
     torch.manual_seed(0)
-    model = system(Pixels(17, (1, 8, 8)), 10, "tiny")
+    model = system(Pixels(17, (1, 8, 8)), Classes(10), "tiny")
     with torch.no_grad():
         for p in model.parameters():
             p.add_(0.05 * torch.randn_like(p))
@@ -47,7 +48,7 @@ def test_pixels_outside_the_mask_are_kept_exactly(sampler: Any, pictures: Tensor
     assert torch.equal(edited.tensor[:, :, :4], given[:, :, :4])
     assert not torch.equal(edited.tensor[:, :, 4:], given[:, :, 4:])
     assert edited.settings["variants"] == 2 and edited.settings["redrawn_fraction"] == 0.5
-    assert edited.record["condition"] == [3] * 6
+    assert edited.record["condition"] == {"label": [3] * 6}
 
 
 @pytest.mark.parametrize("change", [Inpaint(MASK), SDEdit(0.6)], ids=["mask", "strength"])
@@ -75,9 +76,9 @@ def test_condition_and_guidance_have_an_effect_and_are_optional(pictures: Tensor
         for c, s in ((3, DDIM(5)), (8, DDIM(5)), (3, GUIDED))
     )
     assert not torch.equal(three, eight) and not torch.equal(three, guided)
-    assert edit(model, pictures, SDEdit(0.8), sampler=DDIM(5)).condition is None
+    assert edit(model, pictures, SDEdit(0.8), sampler=DDIM(5)).condition == {}
     model.conditioner = Label(10, 64)  # without dropout, so classes are drawn
-    drawn = edit(model, pictures, SDEdit(0.8), sampler=DDIM(5)).condition
+    drawn = edit(model, pictures, SDEdit(0.8), sampler=DDIM(5)).condition["label"]
     assert drawn is not None and len(drawn) == 12 and len(drawn.unique()) > 1
 
 
@@ -99,7 +100,7 @@ def test_translation_depends_on_both_classes_and_on_guidance(pictures: Tensor) -
     )
     assert not torch.equal(guided.tensor, other) and not torch.equal(negated.tensor, guided.tensor)
     assert negated.settings["source_class"] == 3 and negated.settings["negative"] == 2
-    assert negated.record["condition"] == [8] * 3
+    assert negated.record["condition"] == {"label": [8] * 3}
     assert repr(translate.default_sampler(model)) == repr(DDIM(50))
     assert repr(translate.default_sampler(perturbed(edm))) == repr(DDIM(100))
 
@@ -129,7 +130,7 @@ def test_invalid_arguments_are_refused_in_one_line(arguments: dict[str, Any], me
 def test_only_diffusion_models_of_pictures_can_edit() -> None:
     with pytest.raises(Unsupported, match="VAE cannot edit pictures"):
         picture_shape(vae(Pixels(17, (1, 8, 8)), size="tiny"))
-    unconditional = ddpm(Pixels(17, (1, 8, 8)), 0, "tiny")
+    unconditional = ddpm(Pixels(17, (1, 8, 8)), None, "tiny")
     with pytest.raises(ConfigError, match="condition 3: the model was trained without conditions"):
         edit(unconditional, torch.zeros(1, 1, 8, 8), SDEdit(0.5), condition=3)
     edited = edit(unconditional, torch.zeros(2, 1, 8, 8), SDEdit(0.5), n=1, sampler=DDIM(3))

@@ -5,7 +5,8 @@ import torch
 
 from morphogen.catalogue import build_system, pages
 from morphogen.conditioning.sketch import edges
-from morphogen.contract import Batch
+from morphogen.conditioning.specs import Classes, Sketches
+from morphogen.contract import Batch, ConditionSpec, Representation
 from morphogen.numerics.randomness import Rng
 from morphogen.representations.audio import MuLaw
 from morphogen.representations.pixels import Pixels
@@ -18,13 +19,16 @@ COLUMNS = (
     GridColumn("b", 0.4, 0.3, 0.0, 0.8, decimals=1),
     CategoryColumn("c", 1.0, 0.8, ("x", "y", "z")),
 )
-# by medium: representation and number of classes
-SPECIMENS = {
-    "pictures": (Pixels(17, (1, 8, 8)), 10),
-    "text": (Bytes(16), 0),
-    "table": (Tabular(COLUMNS), 10),
-    "sound": (MuLaw(24, 8000, 16), 10),
+LABEL = {"label": Classes(10)}
+# by medium: representation and conditions
+SPECIMENS: dict[str, tuple[Representation, dict[str, ConditionSpec]]] = {
+    "pictures": (Pixels(17, (1, 8, 8)), LABEL),
+    "text": (Bytes(16), {}),
+    "table": (Tabular(COLUMNS), LABEL),
+    "sound": (MuLaw(24, 8000, 16), LABEL),
 }
+# the conditions that a page requires
+REQUIRED: dict[str, ConditionSpec] = {"source": Bytes(16), "sketch": Sketches()}
 
 
 def batch_for(medium: str, rows: int = 12) -> Batch:
@@ -33,11 +37,11 @@ def batch_for(medium: str, rows: int = 12) -> Batch:
     if medium == "text":
         return Batch(rng.integers(256, 16))
     if medium == "sound":
-        return Batch(2 * rng.uniform(1, 24) - 1, rng.integers(10))
+        return Batch(2 * rng.uniform(1, 24) - 1, {"label": rng.integers(10)})
     if medium == "table":
         columns = torch.stack([rng.normal(), rng.integers(9) / 10, rng.integers(3)], 1)
-        return Batch(columns.double(), rng.integers(10))
-    return Batch(rng.integers(17, 1, 8, 8).float() / 8 - 1, rng.integers(10))
+        return Batch(columns.double(), {"label": rng.integers(10)})
+    return Batch(rng.integers(17, 1, 8, 8).float() / 8 - 1, {"label": rng.integers(10)})
 
 
 @pytest.mark.parametrize("law", LAWS)
@@ -45,10 +49,10 @@ def batch_for(medium: str, rows: int = 12) -> Batch:
 def test_law(system: str, law: str) -> None:
     torch.manual_seed(0)
     medium = pages()[system].medium
-    representation, classes = SPECIMENS[medium]
+    representation, conditions = SPECIMENS[medium]
+    conditions = {name: REQUIRED[name] for name in pages()[system].required} or conditions
     batch = batch_for(medium)
-    if system == "transformer":  # conditioned on a source text
-        batch = Batch(batch.medium, Rng(8, len(batch)).integers(256, 9))
-    if system == "sketch_to_picture":  # conditioned on edge maps instead of labels
-        batch = Batch(batch.medium, edges(batch.medium))
-    check_model(build_system(system, representation, classes, "tiny"), batch, [law])
+    values = {"source": Rng(8, len(batch)).integers(256, 9)} if medium == "text" else {}
+    values |= {"sketch": edges(batch.medium)} if medium == "pictures" else {}
+    batch = Batch(batch.medium, {**batch.condition, **values})
+    check_model(build_system(system, representation, conditions, "tiny"), batch, [law])

@@ -1,5 +1,7 @@
 """Each law of `check_model` fails for a mutant that breaks it, and its name is in the error."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -8,6 +10,7 @@ from morphogen import model as model_module
 from morphogen.catalogue import build_system
 from morphogen.conditioning.dropout import ConditionDropout
 from morphogen.conditioning.label import Label
+from morphogen.conditioning.specs import Classes
 from morphogen.contract import Batch, Context, Likelihood, Losses
 from morphogen.families.autoregressive.objective import Autoregressive
 from morphogen.families.diffusion.samplers import DDPM
@@ -33,7 +36,7 @@ def save_in_bf16(monkeypatch):
             if tensor.is_floating_point():
                 tensor.mul_(1.001)
 
-    monkeypatch.setattr("morphogen.testing.save", lossy)
+    monkeypatch.setattr("morphogen.testing.persistence.save", lossy)
 
 
 def detach_the_label_embedding(monkeypatch):
@@ -73,9 +76,17 @@ def leak_the_condition_into_null(monkeypatch):
         context = forward(self, condition, rng)
         if context.null is None:
             return context
-        return Context(vector=context.vector, null=Context(vector=context.vector))
+        return replace(context, null=replace(context, null=None))
 
     monkeypatch.setattr(ConditionDropout, "forward", leaking)
+
+
+def ignore_the_label(monkeypatch):
+    monkeypatch.setattr(Label, "forward", lambda self, label, rng=None: Context(self.embedding(0 * label)))
+
+
+def forget_the_null_when_absent(monkeypatch):
+    monkeypatch.setattr(ConditionDropout, "absent", lambda self, rows: None)
 
 
 def call_the_network_twice_per_step(monkeypatch):
@@ -123,9 +134,11 @@ MUTANTS = {
     "gradient_reaches_every_owned_parameter": (detach_the_label_embedding, "vae"),
     "sample_is_a_function_of_its_index": (draw_noise_from_the_global_generator, "vae"),
     "bf16_samples_match_fp32": (flip_the_sign_in_bf16, "vae"),
-    "losses_are_per_row": (centre_the_losses_over_the_batch, "vae"),
+    "coupled_rows_are_declared": (centre_the_losses_over_the_batch, "vae"),
     "likelihood_is_typed": (negate_log_prob, "gated_pixelcnn"),
-    "condition_matters_and_null_is_independent": (leak_the_condition_into_null, "ddpm"),
+    "condition_matters": (ignore_the_label, "ddpm"),
+    "dropped_equals_not_given": (forget_the_null_when_absent, "ddpm"),
+    "null_is_independent_of_the_condition": (leak_the_condition_into_null, "ddpm"),
     "sampler_makes_the_requested_calls": (call_the_network_twice_per_step, "ddpm"),
     "cache_equals_recomputation": (cache_the_wrong_symbol, "gated_pixelcnn"),
     "factorisation_is_causal": (remove_the_mask, "gated_pixelcnn"),
@@ -134,17 +147,27 @@ MUTANTS = {
 }
 
 
+def declare_coupled_rows(monkeypatch):
+    monkeypatch.setattr(VAE, "coupled_rows", True)
+
+
+# a second mutant of a law that fails on both sides
+OPPOSITE = {"coupled_rows_are_declared": (declare_coupled_rows, "vae")}
+
+
 def test_every_law_has_a_mutant():
     assert MUTANTS.keys() == LAWS.keys()
 
 
-@pytest.mark.parametrize("law", MUTANTS)
-def test_mutant_is_killed(law, monkeypatch):
-    mutate, system = MUTANTS[law]
+@pytest.mark.parametrize(
+    ("law", "mutant"), [(law, mutant) for each in (MUTANTS, OPPOSITE) for law, mutant in each.items()]
+)
+def test_mutant_is_killed(law, mutant, monkeypatch):
+    mutate, system = mutant
     torch.manual_seed(0)
-    model = build_system(system, Pixels(17, (1, 8, 8)), 10, "tiny")
+    model = build_system(system, Pixels(17, (1, 8, 8)), {"label": Classes(10)}, "tiny")
     rng = Rng(7, 12)
-    batch = Batch(rng.integers(17, 1, 8, 8).float() / 8 - 1, rng.integers(10))
+    batch = Batch(rng.integers(17, 1, 8, 8).float() / 8 - 1, {"label": rng.integers(10)})
     mutate(monkeypatch)
     with pytest.raises(AssertionError, match=f"law broken: {law}"):
         check_model(model, batch, [law])

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from morphogen.conditioning.specs import Classes
 from morphogen.contract import Batch
 from morphogen.networks import causal_conv, wavenet
 from morphogen.networks.causal_conv import CausalConvCache
@@ -41,8 +42,8 @@ def is_causal() -> None:
     rng = Rng(7, 12)
     torch.manual_seed(0)
     check_model(
-        system(MuLaw(24, 8000, 16), 10, "tiny"),
-        Batch(2 * rng.uniform(1, 24) - 1, rng.integers(10)),
+        system(MuLaw(24, 8000, 16), Classes(10), size="tiny"),
+        Batch(2 * rng.uniform(1, 24) - 1, {"label": rng.integers(10)}),
         ["factorisation_is_causal"],
     )
 

@@ -76,7 +76,7 @@ def test_config_round_trip() -> None:
     assert to_config(from_config(to_config(network))) == to_config(network)
 
 
-@pytest.mark.parametrize("design", ["adm", "ddpm"])
+@pytest.mark.parametrize("design", ["adm", "ddpm", "improved_ddpm"])
 @torch.no_grad()
 def test_a_signal_is_processed_as_an_image_with_equal_columns(design: str) -> None:
     """The 1-d kernels are copied to the middle column of the 2-d kernels; other weights are equal."""

@@ -6,7 +6,7 @@ import torch
 
 from morphogen.conditioning.mel import MelSpectrogram
 from morphogen.evaluation.word_error_rate import SpeechRecogniser, mel_filterbank
-from morphogen.representations.audio import Waveform
+from morphogen.media.sound import Waveform
 
 audio = pytest.importorskip("transformers.audio_utils")
 

@@ -34,7 +34,7 @@ class RecordedWindows:
 
     def __getitem__(self, rows) -> Batch:
         self.batches.append(self.windows[rows])
-        return Batch(self.windows[rows], self.windows[rows, :1])
+        return Batch(self.windows[rows], {"prompt": self.windows[rows, :1]})
 
 
 def same_weights(ours: Transformer, theirs: NanoGPT) -> None:

@@ -39,7 +39,7 @@ def with_weights_of(theirs: nn.Module, block, crossed: bool) -> nn.Module:
 
 def test_logits_equal_those_of_torchs_layers() -> None:
     torch.manual_seed(0)
-    model = transformer(Bytes(12), size="tiny").eval()
+    model = transformer(Bytes(12), Bytes(12), size="tiny").eval()
     for p in model.parameters():
         p.data += 0.05 * torch.randn_like(p)
     encoder, decoder = model.conditioner.encoder, model.objective.network
@@ -66,7 +66,7 @@ def test_logits_equal_those_of_torchs_layers() -> None:
 def test_padding_of_other_rows_has_no_effect() -> None:
     """Each row's samples equal those of the row sampled alone, without padding."""
     torch.manual_seed(0)
-    model = transformer(Bytes(12), size="tiny").eval()
+    model = transformer(Bytes(12), Bytes(12), size="tiny").eval()
     for p in model.parameters():
         p.data += 0.3 * torch.randn_like(p)
     s = torch.randint(256, (4, 9))

@@ -86,5 +86,5 @@ def test_sketched(tmp_path):
 def test_unconditional(tmp_path):
     record = unconditional.unconditional("digits", "v_diffusion", 0.2, n=20)
     check(record, {"real data", "v_diffusion"})
-    assert record["models"]["v_diffusion"]["classes"] == 0
+    assert record["models"]["v_diffusion"]["conditions"] == {}
     assert list(tmp_path.glob("runs/v_diffusion-digits-*/drawn.png"))

@@ -65,7 +65,7 @@ def test_binarised_digits_are_shared_and_training_resumes(tmp_path):
 
 def test_compared_models_have_similar_parameter_counts():
     cnn, rnn = (
-        parameters(build_system(name, Pixels(2, (1, 28, 28)), 0, "small"))
+        parameters(build_system(name, Pixels(2, (1, 28, 28)), {}, "small"))
         for name in ("pixelcnn", "pixelrnn")
     )
     assert 0.9 < cnn / rnn < 1.1

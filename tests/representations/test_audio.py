@@ -9,8 +9,9 @@ import torch
 
 from morphogen.component import ConfigError, from_config, to_config
 from morphogen.data.sound import read_sound
+from morphogen.media.sound import Waveform
 from morphogen.numerics.randomness import Rng
-from morphogen.representations.audio import MuLaw, Waveform, compand, expand
+from morphogen.representations.audio import MuLaw, compand, expand
 
 
 def mu_law(x: float, levels: int) -> int:

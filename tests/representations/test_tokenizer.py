@@ -15,6 +15,7 @@ from morphogen.contract import Batch
 from morphogen.model import load, save
 from morphogen.representations.text import Tokens
 from morphogen.representations.tokenizer import Tokenizer, bpe, unigram
+from morphogen.saved_config import read_config
 from morphogen.testing import check_model
 
 RHYME = "the cat sat on the mat; the rat that sat by the cat had that hat.\n" * 8
@@ -24,7 +25,7 @@ TOKENIZER = bpe([RHYME], 280)
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
     torch.manual_seed(0)
-    save(build_system("gpt", Tokens(TOKENIZER, 8), 0, "tiny"), tmp_path)
+    save(build_system("gpt", Tokens(TOKENIZER, 8), {}, "tiny"), tmp_path)
     return tmp_path
 
 
@@ -58,7 +59,7 @@ def test_a_model_with_a_tokenizer_satisfies_the_laws():
     text = Tokens(TOKENIZER, 8)
     rows = text.tokenize(RHYME)[:64].view(8, 8)
     torch.manual_seed(0)
-    assert "save_load_round_trip" in check_model(build_system("gpt", text, 0, "tiny"), Batch(rows))
+    assert "save_load_round_trip" in check_model(build_system("gpt", text, {}, "tiny"), Batch(rows))
 
 
 def test_the_file_is_saved_next_to_the_config_under_its_hash(saved: Path):
@@ -66,7 +67,7 @@ def test_the_file_is_saved_next_to_the_config_under_its_hash(saved: Path):
     assert name == f"tokenizer-{TOKENIZER.file.sha256[:8]}.json"
     assert (saved / name).read_bytes() == TOKENIZER.file.content
     assert json.loads((saved / "manifest.json").read_text())[name] == TOKENIZER.file.sha256
-    written = json.loads((saved / "config.json").read_text())["representation"]["tokenizer"]["file"]
+    written = read_config(saved / "config.json")["representation"]["tokenizer"]["file"]
     assert written == {"asset": name, "sha256": TOKENIZER.file.sha256}
     program = f"from morphogen.model import load; print(load({str(saved)!r}).representation.ids('the hat'))"
     other = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -1,16 +1,20 @@
 """Every family on a distribution of known entropy: a Gaussian mixture on 2 x 2 images of 5 levels.
 
 By Gibbs' inequality, the mean of -log p(x) over x ~ p* is at least the entropy of p*, for any model and any
-kind of likelihood or bound. A family below the entropy has an error in its likelihood. The test measures the
-mean of log p*(x) - log p(x), which has expectation KL(p* || p) >= 0 and in which the variance of the data
-cancels: n = 4000 fresh draws, seed 1, interval of 4 standard errors.
+kind of likelihood or bound. A family below the entropy has an error in its likelihood; one that stays above
+its ceiling has not learned, and an untrained model is above it. The test measures the mean of
+log p*(x) - log p(x), which has expectation KL(p* || p) >= 0 and in which the variance of the data cancels:
+n = 4000 fresh draws, seed 1, interval of 4 standard errors.
 """
+
+from typing import Any
 
 import pytest
 import torch
 
 from morphogen.catalogue import build_system, pages
 from morphogen.closed_form import DiscretizedMixture, GaussianMixture
+from morphogen.conditioning.specs import Sketches
 from morphogen.contract import Batch, Unsupported
 from morphogen.families.diffusion import ProbabilityFlow
 from morphogen.families.flow import Flow, MultiScale
@@ -23,7 +27,32 @@ from morphogen.training.loop import train
 EXACT = "gated_pixelcnn", "pixelcnn", "pixelcnn_pp", "pixelrnn"
 FLOWS = "edm", "flow_matching", "ncsn", "score_sde"
 SHAPE, LEVELS = (1, 2, 2), 5
-STEPS = {"gated_pixelcnn": 1000, "mixture": 30, "latent_flow": 200}
+PLAN = Plan(AdamW(3e-3), batch=64)
+STEPS = {"gated_pixelcnn": 1000, "mixture": 30}
+# Nats above the entropy: more than after training, less than before. The first noise level of the chains with
+# large values is far below the distance of two of five levels, which costs bits whatever the network.
+CEILING = {
+    "consistency_model": 8.85,
+    "ddpm": 1.8,
+    "diffusion_2015": 2.0,
+    "dit": 12.6,
+    "edm": 0.75,
+    "flow_matching": 0.9,
+    "gated_pixelcnn": 0.05,
+    "improved_ddpm": 5.4,
+    "latent_flow": 1.0,
+    "mixture": 0.5,
+    "ncsn": 0.75,
+    "pixelcnn": 0.35,
+    "pixelcnn_pp": 0.32,
+    "pixelrnn": 0.45,
+    "progressive_distillation": 8.75,
+    "realnvp": 0.62,
+    "score_sde": 2.7,
+    "sketch_to_picture": 8.65,
+    "v_diffusion": 8.65,
+    "vae": 0.65,
+}
 
 
 class Samples:
@@ -51,33 +80,47 @@ def truth() -> DiscretizedMixture:
 
 
 @pytest.mark.parametrize("system", [name for name, page in pages().items() if page.medium == "pictures"])
-def test_no_likelihood_is_below_the_entropy(system: str, truth: DiscretizedMixture) -> None:
+def test_a_trained_likelihood_is_close_to_the_entropy_from_above(
+    system: str, truth: DiscretizedMixture
+) -> None:
+    model = build(system)
+    fresh = truth.sample(Rng(1, 4000))
+    if system in FLOWS:  # many intervals, so that the discretisation error is negligible
+        fresh = fresh[:1000]
+    if system == "wgan_gp":
+        with pytest.raises(Unsupported, match="has no likelihood"):
+            model.log_prob(fresh)
+        return
+    untrained, _ = excess(model, fresh[: len(fresh) // 4], truth)
+    assert untrained > CEILING[system], f"untrained, it is only {untrained:.3f} nats above the entropy"
+    train(model, Samples(truth.sample(Rng(0, 60_000))), steps=STEPS.get(system, 200))
+    trained, error = excess(model, fresh, truth)
+    assert -4 * error < trained < CEILING[system], (
+        f"{trained:.3f} nats above the entropy (standard error {error:.3f})"
+    )
+    kind = "exact" if system in EXACT else "estimate" if system in FLOWS else "lower_bound"
+    likelihood = model.log_prob(fresh[:2])
+    assert (likelihood.measure, likelihood.kind) == ("mass", kind)
+
+
+def build(system: str) -> Any:
+    """The untrained system at size tiny, with a plan that learns this distribution in few steps."""
     torch.manual_seed(0)
     pixels = Pixels(LEVELS, SHAPE)
     if system == "realnvp":  # the system squeezes twice; 2 x 2 images can be squeezed once
-        model = Model(
-            Flow(MultiScale(SHAPE, 8, blocks=1, couplings=2, scales=1)),
-            Logit(Dequantised(pixels)),
-            plan=Plan(AdamW(3e-3)),
+        return Model(
+            Flow(MultiScale(SHAPE, 8, blocks=1, couplings=2, scales=1)), Logit(Dequantised(pixels)), plan=PLAN
         )
-    else:
-        model = build_system(system, pixels, 0, "tiny")
-    train(model, Samples(truth.sample(Rng(0, 60_000))), steps=STEPS.get(system, 150))
-    fresh = truth.sample(Rng(1, 4000))
-    if system in FLOWS:  # many intervals, so that the discretisation error is negligible
-        model.objective.likelihood, fresh = ProbabilityFlow(60, probes=None), fresh[:1000]
-    try:
-        measured = model.log_prob(fresh, batch=1000)
-    except Unsupported:
-        assert system == "wgan_gp"
-        return
-    assert measured.measure == "mass" and measured.kind == (
-        "exact" if system in EXACT else "estimate" if system in FLOWS else "lower_bound"
-    )
-    excess = truth.log_prob(fresh) - measured.nats.double()
-    error = excess.std() / len(excess) ** 0.5
-    assert excess.mean() > -4 * error, (
-        f"{-excess.mean():.3f} nats below the entropy (standard error {error:.3f})"
-    )
-    if system == "gated_pixelcnn":
-        assert excess.mean() < 0.05, f"{excess.mean():.3f} nats above the entropy"
+    required = {"sketch": Sketches()} if "sketch" in pages()[system].required else {}
+    model = build_system(system, pixels, required, "tiny")
+    for stage in model.models.values() if hasattr(model, "models") else [model]:
+        stage.plan = stage.plan if system == "mixture" else PLAN  # EM has no learning rate
+    if system in FLOWS:
+        model.objective.likelihood = ProbabilityFlow(60, probes=None)
+    return model
+
+
+def excess(model: Any, fresh: torch.Tensor, truth: DiscretizedMixture) -> tuple[float, float]:
+    """Mean of log p*(x) - log p(x), in nats, and its standard error."""
+    difference = truth.log_prob(fresh) - model.log_prob(fresh, batch=1000).nats.double()
+    return difference.mean().item(), difference.std().item() / len(fresh) ** 0.5

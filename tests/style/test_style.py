@@ -2,12 +2,12 @@
 
 import pytest
 
-from . import docstrings, names, papers, parts, shapes, sizes
+from . import docstrings, media, names, papers, parts, shapes, sizes
 from .source import Check, Checks, SourceFile, faults
 
 CHECKS: Checks = {
     check: scope
-    for module in (sizes, names, parts, docstrings, papers, shapes)
+    for module in (sizes, names, parts, docstrings, papers, shapes, media)
     for check, scope in module.CHECKS.items()
 }
 MUTANTS = [

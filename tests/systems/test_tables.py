@@ -11,6 +11,7 @@ from sklearn import datasets
 
 from morphogen.catalogue import build_system
 from morphogen.component import ConfigError
+from morphogen.conditioning.specs import Classes
 from morphogen.data import load_data
 from morphogen.families.classical import Mixture
 from morphogen.model import Model
@@ -53,7 +54,7 @@ def test_the_mixture_beats_independent_columns(name, tmp_path):
         plan=Plan(SGD(0.0), batch=0),
     )
     train(columns, data.train, steps=1)
-    mixture = build_system("table_mixture", data.representation, 0)
+    mixture = build_system("table_mixture", data.representation)
     train(mixture, data.train, steps=12)
     assert bits(mixture, data.test) < bits(columns, data.test) - 0.1
 
@@ -68,7 +69,7 @@ def test_the_flow_beats_independent_columns(condition, tmp_path):
     )
     train(columns, data.train, steps=1)
     torch.manual_seed(0)
-    flow = build_system("table_flow", data.representation, len(data.classes), "tiny")
+    flow = build_system("table_flow", data.representation, data.conditions, "tiny")
     train(flow, data.train, steps=120)
     batch = data.test.first()
     likelihood = flow.log_prob(batch.medium, batch.condition)
@@ -78,29 +79,28 @@ def test_the_flow_beats_independent_columns(condition, tmp_path):
 
 def test_class_conditional_samples_are_saved_as_csv(tmp_path):
     data = load_data(write_csv("iris", tmp_path / "t.csv"), condition="kind")
-    model = build_system("table_mixture", data.representation, 3)
+    model = build_system("table_mixture", data.representation, {"label": Classes(3)})
     train(model, data.train, steps=12)
     samples = model.sample(200, condition=0)
     assert samples.save(tmp_path / "out") == [tmp_path / "out/samples.csv"]
     rows = list(csv.DictReader((tmp_path / "out/samples.csv").open()))
-    assert (
-        len(rows) == 200 and json.loads((tmp_path / "out/samples.json").read_text())["condition"] == [0] * 200
-    )
+    record = json.loads((tmp_path / "out/samples.json").read_text())
+    assert len(rows) == 200 and record["condition"] == {"label": [0] * 200}
     sample_mean = sum(float(row["petal length (cm)"]) for row in rows) / 200
     batch = data.train.first()
     assert sample_mean == pytest.approx(
-        batch.medium[batch.condition == 0, 2].mean().item(), abs=0.3
+        batch.medium[batch.condition["label"] == 0, 2].mean().item(), abs=0.3
     )  # setosa; the mean over all classes is 3.8
 
 
 def test_table_flow_requires_two_columns():
     with pytest.raises(ConfigError, match="table_mixture"):
-        build_system("table_flow", Tabular((GridColumn("a", 0.0, 1.0, 0, 9),)), 0)
+        build_system("table_flow", Tabular((GridColumn("a", 0.0, 1.0, 0, 9),)))
 
 
 def test_probability_mass_of_a_column_sums_to_at_most_one():
     table = Tabular((GridColumn("a", 4.5, math.sqrt(8.25), 0, 9),))
-    model = build_system("table_mixture", table, 0, "tiny")
+    model = build_system("table_mixture", table, {}, "tiny")
     values = torch.arange(10.0, dtype=torch.float64)[:, None]
     train(model, _Rows(values), steps=5)
     total = (

@@ -14,14 +14,16 @@ from typing import Any
 
 import torch
 
+from contract.towers import pairs, towers
 from laws.test_laws import SPECIMENS, batch_for
 from morphogen.catalogue import build_system, pages
 from morphogen.contract import Batch
 from morphogen.numerics.randomness import Rng
+from morphogen.ownership import coupled_parts
 from morphogen.rank import ALONE, Rank
 from morphogen.training import step, train
 from morphogen.training.step import Stepper
-from training.toys import Rows, denoiser
+from training.toys import Rows, batch_norm, denoiser
 
 ROWS, BATCH, STEPS = 45, 9, 50  # 5 and 4 rows per process
 Call = Callable[..., Any]
@@ -54,7 +56,7 @@ def run(system: str, directory: Path, steps: int, accumulate: int) -> None:
         plan = stage.plan
         plan.batch, plan.accumulate, plan.rounds, plan.ema, plan.clip = (
             min(plan.batch, BATCH),
-            accumulate,
+            1 if coupled_parts(stage) else accumulate,
             None,
             0.9,
             1.0,
@@ -74,6 +76,10 @@ def example(system: str) -> tuple[Any, Any]:
     """A model and its rows; those of the toy have unequal weights."""
     if system == "toy":
         return denoiser(dropout=0.0), Rows(ROWS, dtype=torch.float64)
+    if system == "batch_norm":
+        return batch_norm(), Rows(ROWS, dtype=torch.float64)
+    if system == "contrastive":
+        return towers(), pairs(ROWS, 0)
     medium = pages()[system].medium
     rows = batch_for(medium, ROWS)
     exact = rows.medium.double() if rows.medium.is_floating_point() else rows.medium
@@ -111,6 +117,11 @@ def local_positions(original: Call) -> Call:
     return lambda seed, rows, path: Rng(seed, rows - rows.min(), path)
 
 
+def divided(original: Call) -> Call:
+    """Rows that depend on each other, divided among the processes."""
+    return lambda model: False
+
+
 def mean_of_means(original: Call) -> Call:
     """The mean of the processes' means."""
 
@@ -125,17 +136,18 @@ def local_statistics(original: Call) -> Call:
     """Statistics of a process's own rows only."""
 
     def forward_backward(self: Stepper, *arguments: Any) -> Any:
-        rank, self.rank = self.rank, ALONE
+        shards, self.shards = self.shards, ALONE
         try:
             return original(self, *arguments)
         finally:
-            self.rank = rank
+            self.shards = shards
 
     return forward_backward
 
 
 MUTANTS: dict[str, Callable[[], Any]] = {
     "places": lambda: changed(step, "Rng", local_positions),
+    "divided": lambda: changed(step, "_couples_rows", divided),
     "means": lambda: changed(step, "_weighted", mean_of_means),
     "statistics": lambda: changed(Stepper, "_forward_backward", local_statistics),
 }

@@ -319,7 +319,7 @@ def test_augmentation_is_keyed_by_position() -> None:
     seen: list[Tensor] = []
     for parts in (1, 3):
         model = mean()
-        model.representation.encode = lambda medium, rng, f=model.representation.encode: (  # type: ignore[method-assign]
+        model.representation.encode = lambda medium, rng, measure=True, f=model.representation.encode: (  # type: ignore[method-assign]
             seen.append(medium), f(medium.flatten(1), rng))[1]  # fmt: skip
         model.plan.augment, model.plan.accumulate = Shift(1), parts
         train(model, Pictures(), steps=1)

@@ -1,14 +1,18 @@
 """Moving averages, players, precision, budgets, the journal and the progress bar."""
 
 import io
+import json
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 from rich.console import Console
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 
 from morphogen.component import ConfigError
+from morphogen.contract import Unsupported
 from morphogen.numerics.precision import autocast, native_bf16
 from morphogen.plan import Adam, AdamW, Plan
 from morphogen.training import Progress, train
@@ -101,8 +105,26 @@ def test_journal_is_truncated_on_resume(tmp_path: Path) -> None:
 
 
 def test_tensorboard_files(tmp_path: Path) -> None:
-    train(denoiser(), Rows(), steps=2, directory=tmp_path, tensorboard=True)
-    assert list(tmp_path.glob("tensorboard/events*"))
+    """The scalars of TensorBoard are those of metrics.jsonl, at the same steps."""
+    train(denoiser(), Rows(), steps=6, directory=tmp_path, log_every=2, tensorboard=True)
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    written = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    expected = {
+        f"{line['player']}/{name}": [(other["step"], pytest.approx(other[name])) for other in lines]
+        for line in lines
+        for name in line.keys() - {"step", "player"}
+    }
+    assert [line["step"] for line in lines] == [2, 4, 6] and "model/loss" in expected
+    scalars = {tag: [(event.step, event.value) for event in written.Scalars(tag)] for tag in expected}
+    assert scalars == expected and set(written.Tags()["scalars"]) == expected.keys()
+
+
+def test_tensorboard_is_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    with pytest.raises(Unsupported, match=r"pip install 'morphogen\[tensorboard\]'"):
+        train(denoiser(), Rows(), steps=2, directory=tmp_path / "run", tensorboard=True)
+    assert not list(tmp_path.rglob("metrics.jsonl"))
+    train(denoiser(), Rows(), steps=2, directory=tmp_path / "run")
 
 
 def test_no_progress_bar_without_a_terminal() -> None:

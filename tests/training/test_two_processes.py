@@ -1,7 +1,8 @@
 """Two processes under `accelerate launch` have the losses, gradient norms and weights of one, in fp64.
 
 The shards are unequal (5 and 4 rows of a batch of 9, in micro-batches of 3, 2, 2, 2), and noise is keyed by
-the row's position in the whole batch.
+the row's position in the whole batch. Rows that depend on each other (contrastive, batch_norm) stay
+together.
 """
 
 import json
@@ -13,9 +14,9 @@ from safetensors.torch import load_file
 from launching import alone, launched
 from training.launched import MUTANTS, STEPS
 
-QUICK = "toy", "mixture", "vae", "wgan_gp", "ddpm"
+QUICK = "toy", "mixture", "vae", "wgan_gp", "ddpm", "contrastive", "batch_norm"
 SLOW = "gated_pixelcnn", "realnvp", "latent_flow", "gpt", "rnn_lm", "ngram"
-MUTATED = {"places": "vae", "means": "toy", "statistics": "mixture"}
+MUTATED = {"places": "vae", "divided": "contrastive", "means": "toy", "statistics": "mixture"}
 SAME, OTHER = 1e-6, 1e-3
 
 

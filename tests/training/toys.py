@@ -35,7 +35,7 @@ class ToyPoints(Representation):
         self.first: Any = first
         self.shape, self.discrete, self.medium_discrete = (4,), False, False
 
-    def encode(self, medium: Tensor, rng: Rng) -> Encoded:
+    def encode(self, medium: Tensor, rng: Rng, measure: bool = True) -> Encoded:
         x = medium if self.first is None else self.first.objective.network(medium)
         return Encoded(x, torch.zeros(len(medium)), torch.full((len(medium),), 4))
 
@@ -121,6 +121,13 @@ def denoiser(
     torch.manual_seed(3)
     settings: dict[str, Any] = {"batch": 6, "schedule": Cosine(warmup=2), "ema": 0.99, "clip": 5.0} | plan
     return Model(ToyDenoise(dropout), ToyPoints(first), plan=Plan(optimizer or AdamW(1e-2), **settings))
+
+
+def batch_norm(**plan: Any) -> Model:
+    """A denoiser whose network has batch normalization."""
+    model = denoiser(0.0, **plan)
+    model.objective.network.insert(1, nn.BatchNorm1d(16))
+    return model
 
 
 def duel() -> Model:

@@ -14,7 +14,7 @@ from morphogen.advise.dataset_summary import Size, conditions, measure, warnings
 from morphogen.advise.recipe import DataSource, write
 from morphogen.advise.recommendation import Goal, recommend
 from morphogen.advise.trial import Trial, try_system
-from morphogen.catalogue import build_system, check_conditions, pages
+from morphogen.catalogue import build_system, pages
 from morphogen.component import ConfigError
 from morphogen.data import DataError, Dataset, check_resolution, load_data
 from morphogen.report.machine import machine
@@ -29,7 +29,7 @@ class Advice:
     Arguments:
         data: the name or path that was given.
         options: the options of `load_data` that were given.
-        medium: "pictures", "text", "table" or "sound".
+        medium: its name, such as "pictures".
         size: size of the data set.
         conditions: what samples can be conditioned on, one line each.
         notes: what was done to the data, then warnings.
@@ -80,7 +80,7 @@ def advise(
     options: dict[str, Any] = {"resolution": resolution, "length": length, "condition": column}
     options = {name: value for name, value in options.items() if value is not None}
     dataset = load_data(data, **options)
-    if condition == FOLDERS and not (dataset.medium in ("pictures", "sound") and dataset.classes):
+    if condition == FOLDERS and not (dataset.representation.medium.has_class_folders and dataset.classes):
         raise DataError(
             f"condition {FOLDERS!r}: {data} has no sub-folders of pictures or sounds, one per class; omit it"
         )
@@ -110,8 +110,7 @@ def _try_all(
             continue
         on_trial(page.name)
         try:
-            tiny = build_system(page.name, dataset.representation, len(dataset.classes), "tiny")
-            check_conditions(page.name, tiny, dataset)
+            build_system(page.name, dataset.representation, dataset.conditions, "tiny")
             trials.append(try_system(page, dataset, device, seconds))
         except ConfigError as error:  # the system does not accept this shape or condition
             misfits[page.name] = str(error)

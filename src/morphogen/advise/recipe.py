@@ -36,7 +36,7 @@ TIME = {time}  # seconds of training
 OUT = {out}  # directory of the model and its samples
 
 data = mg.load_data({call})
-model = mg.build_system({name}, data.representation, len(data.classes))
+model = mg.build_system({name}, data.representation, data.conditions)
 print(model)
 
 print(f"training for {{TIME}} s on {{len(data.train)}} examples")
@@ -66,7 +66,6 @@ samples = model.sample(16)
 TAIL = """samples.save(OUT + "/samples")
 print(f"{len(samples)} samples in {OUT}/samples")
 """
-UNITS = {"pictures": "subpixel", "text": "byte", "table": "cell", "sound": "sample"}
 
 
 def write(source: DataSource, dataset: Dataset, trial: Trial) -> str:
@@ -82,7 +81,7 @@ def write(source: DataSource, dataset: Dataset, trial: Trial) -> str:
     kind, _, guided = trial.condition.partition(", ")
     if trial.likelihood != "none":
         condition = "held_out.condition" if kind == "class" else "None"
-        text += LIKELIHOOD.format(unit=UNITS[dataset.medium], condition=condition)
+        text += LIKELIHOOD.format(unit=dataset.representation.medium.element, condition=condition)
     classes = ", ".join(f"{i}: {name}" for i, name in enumerate(dataset.classes[:6]))
     classes += ", ..." if len(dataset.classes) > 6 else ""
     sampler = ", sampler=mg.Guided(mg.DDIM(steps=25), scale=3.0)" if guided else ""

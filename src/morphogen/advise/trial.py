@@ -19,7 +19,7 @@ from torch import Tensor
 from morphogen.catalogue import Page, build_system, family
 from morphogen.conditioning.prefix import Prefix
 from morphogen.contract import Batch, Causal, Unsupported
-from morphogen.data import Dataset, Examples, Windows
+from morphogen.data import Dataset, Examples
 from morphogen.model import parameters
 from morphogen.training.loop import train
 from morphogen.training.progress import Progress
@@ -62,7 +62,7 @@ class Trial:
 
 def try_system(page: Page, dataset: Dataset, device: str = "cpu", seconds: float = 1.0) -> Trial:
     """Build and time a system at size small. Errors: ConfigError if it does not fit the data."""
-    model = build_system(page.name, dataset.representation, len(dataset.classes))
+    model = build_system(page.name, dataset.representation, dataset.conditions)
     stages = list(model.models.values()) if hasattr(model, "models") else [model]
     examples = _Subset(dataset.train, ROWS)
     step_times = _time_steps(model, examples, 2 * len(stages), device)
@@ -138,15 +138,14 @@ def _cost(step: float, stage: Any, dataset: Dataset, rows: int) -> tuple[float, 
     if not stage.plan.batch:
         step *= count / rows
         return step, step, step * (1 if stage.representation.discrete else ITERATIONS)
-    distinct = count / dataset.train.length if isinstance(dataset.train, Windows) else count
-    epoch = step * distinct / stage.plan.batch
+    epoch = step * count / dataset.train.overlap / stage.plan.batch
     return step, epoch, max(STEPS * step, EPOCHS * epoch)
 
 
 def _likelihood(model: Any, dataset: Dataset) -> str:
     batch = dataset.valid.first(2).to(model.device)
     try:
-        likelihood = model.log_prob(batch.medium, batch.condition if model.conditioner is not None else None)
+        likelihood = model.log_prob(batch.medium, batch.condition)
     except Unsupported:
         return "none"
     return KINDS[likelihood.kind] + (", density" if likelihood.measure == "density" else "")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 from typer import Argument, Option
 
-from morphogen.cli.arguments import BadArgument, choose_device
+from morphogen.cli.arguments import choose_device
+from morphogen.cli.bad_argument import BadArgument
 from morphogen.cli.options import Device, Length, Resolution
 
 if TYPE_CHECKING:

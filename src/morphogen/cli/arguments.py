@@ -1,10 +1,10 @@
 """Convert arguments of the command line to values; each error names the option, its value and the remedy."""
 
 __all__ = [
-    "BadArgument",
     "budget",
     "changes",
     "choose_class",
+    "choose_conditions",
     "choose_device",
     "choose_indices",
     "choose_precision",
@@ -20,16 +20,16 @@ import json
 import math
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from morphogen.cli.bad_argument import BadArgument
+
 if TYPE_CHECKING:
+    from morphogen.contract import ConditionSpec
+    from morphogen.numerics.trees import Tree
     from morphogen.run import Run
-
-
-class BadArgument(ValueError):
-    """An invalid argument of the command line; the message names it, its value and the remedy."""
 
 
 def seconds(text: str) -> float:
@@ -129,18 +129,41 @@ def choose_sampler(
     return default if guidance == 1 else Guided(default, guidance)
 
 
+def choose_conditions(
+    specs: Mapping[str, "ConditionSpec"], texts: Sequence[str], where: Path, option: str = "--condition"
+) -> "dict[str, Tree]":
+    """Conditions by name, from `name=value`; a model with one condition needs no name.
+
+    Arguments:
+        specs: the conditions that the model takes.
+        texts: the values of the option, in a person's words.
+        where: the run, for errors.
+        option: its name.
+    """
+    from morphogen.component import ConfigError
+
+    chosen = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or name not in specs:
+            name, value = next(iter(specs), ""), text
+            if len(specs) != 1:
+                takes = f"write {' or '.join(f'{known}=...' for known in specs)}" if specs else "leave it out"
+                kind = f"takes {len(specs)} conditions" if specs else "was trained without conditions"
+                raise BadArgument(f"{option} {text}: {where} {kind}: {takes}")
+        if name in chosen:
+            raise BadArgument(f"{option} {text}: {name} is given twice; give it once")
+        try:
+            chosen[name] = specs[name].parse(value)
+        except ConfigError as error:
+            raise BadArgument(f"{option} {text}: {where}: {error}") from None
+    return chosen
+
+
 def choose_class(run: "Run", text: str, option: str = "--condition") -> int:
-    """The number of a class given by name or number; `index:7` is class 7 even if another is named "7"."""
-    classes = [str(name) for name in run.record["settings"].get("classes") or ()]
-    prefix, colon, number = text.partition(":")
-    if not colon or prefix != "index" or text in classes:
-        return run.label(text)
-    if not number.isdecimal() or int(number) >= len(classes):
-        last = max(0, len(classes) - 1)
-        raise BadArgument(
-            f"{option} {text}: {run.directory} has {len(classes)} classes; use index:0 to index:{last}"
-        )
-    return int(number)
+    """The label of a class given by name or number; `index:7` is class 7 even if another is named "7"."""
+    label = {name: spec for name, spec in run.conditions.items() if name == "label"}
+    return int(choose_conditions(label, [text], run.directory, option)["label"])
 
 
 def choose_weights(name: str) -> Any:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer import Argument, Option
 
-from morphogen.cli.arguments import BadArgument, choose_device, seconds
+from morphogen.cli.arguments import choose_device, seconds
+from morphogen.cli.bad_argument import BadArgument
 from morphogen.cli.options import Device, Length, Resolution, Size, Tokenizer
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from typer import Argument
 
-from morphogen.cli.arguments import BadArgument
+from morphogen.cli.bad_argument import BadArgument
 
 
 def data(

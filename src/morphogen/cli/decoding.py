@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
 
-from morphogen.cli.arguments import BadArgument
+from morphogen.cli.bad_argument import BadArgument
 
 if TYPE_CHECKING:
     from morphogen.families.autoregressive import LogitsProcessor

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
 
-from morphogen.cli.arguments import BadArgument, choose_class
+from morphogen.cli.arguments import choose_class
+from morphogen.cli.bad_argument import BadArgument
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -31,8 +32,11 @@ if TYPE_CHECKING:
     from morphogen.samples import Samples
 
 Condition = Annotated[
-    str | None,
-    Option(help="class of the samples, by name or number, or index:7 (default: a random class per sample)"),
+    list[str] | None,
+    Option(
+        help="class of the samples, by name or number, or index:7 (default: a random class per sample); "
+        "NAME=VALUE for a model of several conditions, may be given several times"
+    ),
 ]
 Negative = Annotated[
     str | None, Option(help="class that guidance moves away from (default: the unconditional prediction)")
@@ -61,16 +65,17 @@ SketchFile = Annotated[
 ]
 
 
-def with_classifier(run: "Run", sampler: Any, scale: float | None, condition: str | None, device: str) -> Any:
+def with_classifier(run: "Run", sampler: Any, scale: float | None, conditions: list[str], device: str) -> Any:
     """The sampler with classifier guidance, if a scale is given. Errors: BadArgument without a condition."""
     from morphogen.families.diffusion import ClassifierGuided
     from morphogen.guidance_classifier import load_classifier
 
     if scale is None:
         return sampler
-    if condition is None:
+    if not conditions:
         raise BadArgument(f"--classifier-guidance {scale:g} requires a class: add --condition CLASS")
-    return ClassifierGuided(sampler, load_classifier(run, device), scale, choose_class(run, condition))
+    label = next((text for text in conditions if text.startswith("label=")), conditions[0])
+    return ClassifierGuided(sampler, load_classifier(run, device), scale, choose_class(run, label))
 
 
 def check_negative(run: "Run", negative: str | None, guidance: float) -> int | None:
@@ -99,7 +104,7 @@ def save_samples(
     """
     from dataclasses import replace
 
-    from morphogen.representations.stamp import stamp
+    from morphogen.media.pictures import stamp
 
     record = run.record
     facts = {

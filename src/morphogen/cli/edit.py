@@ -10,13 +10,13 @@ import typer
 from typer import Argument, Option
 
 from morphogen.cli.arguments import (
-    BadArgument,
     choose_class,
     choose_device,
     choose_indices,
     choose_sampler,
     open_file,
 )
+from morphogen.cli.bad_argument import BadArgument
 from morphogen.cli.drawing import (
     Guidance,
     Negative,

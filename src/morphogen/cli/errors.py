@@ -10,7 +10,7 @@ import torch
 from safetensors import SafetensorError
 
 from morphogen.catalogue import UnknownName
-from morphogen.cli.arguments import BadArgument
+from morphogen.cli.bad_argument import BadArgument
 from morphogen.component import ConfigError
 from morphogen.contract import Unsupported
 from morphogen.data import DataError

@@ -10,14 +10,14 @@ from typer import Argument, Option
 
 from morphogen.cli import decoding
 from morphogen.cli.arguments import (
-    BadArgument,
-    choose_class,
+    choose_conditions,
     choose_device,
     choose_indices,
     choose_precision,
     choose_sampler,
     open_file,
 )
+from morphogen.cli.bad_argument import BadArgument
 from morphogen.cli.drawing import (
     ClassifierGuidance,
     Condition,
@@ -35,8 +35,7 @@ from morphogen.cli.drawing import (
 from morphogen.cli.options import Device, Runs, Seed
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
+    from morphogen.numerics.trees import Tree
     from morphogen.rank import Rank
     from morphogen.run import Run
 
@@ -87,8 +86,8 @@ def sample(
     numeric |= {"no_repeat_ngram_size": no_repeat_ngram_size}
     other = {"stop": stop or None, "json_schema": json_schema, "regex": regex}
     method = choose_sampler(model, sampler, guidance, numeric, other)
-    method = with_classifier(chosen, method, classifier_guidance, condition, target)
-    requested = _condition(chosen, model, condition, prompt, sketch, len(rows))
+    method = with_classifier(chosen, method, classifier_guidance, condition or [], target)
+    requested = _condition(chosen, model, condition or [], prompt, sketch, len(rows))
     folder, unwanted = out or chosen.directory / "samples", check_negative(chosen, negative, guidance)
     options = {"seed": seed, "negative": unwanted, "precision": choose_precision(precision)}
     if film:
@@ -99,54 +98,54 @@ def sample(
 
 
 def _condition(
-    run: "Run", model: Any, condition: str | None, prompt: str | None, sketch: Path | None, rows: int
-) -> "Tensor | None":
-    """The condition of every sample: a class, a prompt or a sketch; None: unconditional."""
-    import torch
-
-    from morphogen.conditioning.label import Label
-    from morphogen.conditioning.sketch import Sketch
+    run: "Run", model: Any, texts: list[str], prompt: str | None, sketch: Path | None, rows: int
+) -> "dict[str, Tree]":
+    """The conditions of every sample, by name; {}: none."""
     from morphogen.data.pictures import read_as
-    from morphogen.representations.text import Text
+    from morphogen.numerics.trees import tree_map
 
+    names = () if model.conditioner is None else model.conditioner.names
+    specs = {name: spec for name, spec in run.conditions.items() if name in names}
+    chosen = choose_conditions(specs, texts, run.directory) if texts else {}
     if prompt is not None:
-        conditioner = getattr(model.conditioner, "conditioner", model.conditioner)
-        has_prompt = isinstance(model.representation, Text) and not isinstance(conditioner, Label)
-        if condition is not None or not has_prompt:
+        name = next((name for name in ("prompt", "source") if name in names), None)
+        if texts or name is None:
             raise BadArgument(
                 f"--prompt {prompt!r}: {run.directory} does not accept a prompt; omit it, "
                 "or give --condition alone"
             )
-        return model.representation.tokenize(prompt).expand(rows, -1)
+        chosen[name] = model.representation.tokenize(prompt)
     if sketch is not None:
-        if not isinstance(model.conditioner, Sketch):
+        if "sketch" not in names:
             raise BadArgument(
                 f"--sketch {sketch}: {run.directory} does not accept sketches; omit it, "
                 "or use a run of sketch_to_picture"
             )
-        edges = read_as(sketch, (1, *model.representation.shape[1:])) / 255
-        return edges.expand(rows, -1, -1, -1)
-    return None if condition is None else torch.tensor(choose_class(run, condition)).expand(rows)
+        chosen["sketch"] = read_as(sketch, (1, *model.representation.shape[1:])) / 255
+    return tree_map(lambda one: one.expand(rows, *one.shape), chosen)
 
 
 def _draw(
-    run: "Run", model: Any, condition: "Tensor | None", sampler: Any, rows: list[int], folder: Path,
+    run: "Run", model: Any, condition: "dict[str, Tree]", sampler: Any, rows: list[int], folder: Path,
     rank: "Rank", options: dict[str, Any],
 ) -> None:  # fmt: skip
     """Draw the samples of these indices, save them and print what was drawn."""
     import torch
 
     from morphogen.evaluation.sheet import sheet
+    from morphogen.media import is_text
 
-    samples = model.sample(len(rows), condition, sampler, indices=torch.tensor(rows), rank=rank, **options)
+    samples = model.sample(
+        len(rows), condition or None, sampler, indices=torch.tensor(rows), rank=rank, **options
+    )
     shown = save_samples(run, samples, folder, rank, lambda pictures: sheet({"": pictures}))
-    texts = ["\n---\n".join(shown[:4])] if isinstance(shown[0], str) else []
+    texts = ["\n---\n".join(shown[:4])] if is_text(shown) else []
     typer.echo("\n".join([*texts, f"{len(rows)} samples of {run.name} by {sampler!r} in {folder}"]))
 
 
 def _film(
     model: Any,
-    condition: "Tensor | None",
+    condition: "dict[str, Tree]",
     sampler: Any,
     rows: list[int],
     folder: Path,
@@ -156,10 +155,11 @@ def _film(
     import torch
 
     from morphogen.evaluation.film import film, save_film
+    from morphogen.numerics.trees import index
 
     record = {"sampler": repr(sampler), "seed": options["seed"], "indices": rows} | options
     n = len(rows)
-    filmed = None if condition is None else condition[:n]
-    frames = film(model, n, sampler, condition=filmed, indices=torch.tensor(rows), **options)
+    filmed = index(condition, slice(n))
+    frames = film(model, n, sampler, condition=filmed or None, indices=torch.tensor(rows), **options)
     folder.mkdir(parents=True, exist_ok=True)
     save_film(frames, folder / "film.gif", record)

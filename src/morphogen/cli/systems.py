@@ -6,9 +6,12 @@ import typer
 
 
 def systems() -> None:
-    """List the named systems with their medium and a summary."""
-    from morphogen.catalogue import pages
+    """List the named systems with their medium and a summary; those of other packages with the package."""
+    from morphogen.catalogue import faults, pages
 
     width = max(len(name) for name in pages())
     for page in pages().values():
-        typer.echo(f"{page.name:<{width}}  {page.medium:<8}  {page.summary}")
+        package = "" if page.package == "morphogen" else f"  [{page.package}]"
+        typer.echo(f"{page.name:<{width}}  {page.medium:<8}  {page.summary}{package}")
+    for line in faults().values():
+        typer.echo(f"morphogen: {line}", err=True)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer import Argument, Option
 
-from morphogen.cli.arguments import BadArgument, budget, changes, choose_device, choose_precision
+from morphogen.cli.arguments import budget, changes, choose_device, choose_precision
+from morphogen.cli.bad_argument import BadArgument
 from morphogen.cli.options import Device, Length, Resolution, Seed, Size, Tokenizer
 
 if TYPE_CHECKING:
@@ -40,7 +41,9 @@ Teacher = Annotated[
 Resume = Annotated[Path | None, Option(help="run directory of a training to continue")]
 RunsFolder = Annotated[Path, Option(help="folder in which run directories are created")]
 Precision = Annotated[str, Option(help="fp32, bf16, or auto: bf16 where the hardware supports it, else fp32")]
-TensorBoard = Annotated[bool, Option(help="also write the metrics for TensorBoard")]
+TensorBoard = Annotated[
+    bool, Option(help="write the metrics for TensorBoard too (needs the extra tensorboard)")
+]
 
 
 def train(
@@ -56,9 +59,12 @@ def train(
     """
     from morphogen.rank import Rank
     from morphogen.run import Run
+    from morphogen.training.journal import check_tensorboard
 
     rank, run, target = Rank.initialize(device), None, choose_device(device)
     precision = choose_precision(precision)
+    if tensorboard:
+        check_tensorboard()
     settings: dict[str, Any] = {"resolution": resolution, "length": length, "condition": condition}
     settings |= {"tokenizer": tokenizer, "teacher": teacher and str(teacher)}
     if resume is not None:
@@ -76,7 +82,7 @@ def train(
         chosen = {"data": data, "size": size, "seed": seed} | duration | {"set": changes(set or [])}
         settings = chosen | settings
     model, dataset = _build(system, settings, target)
-    settings |= {"classes": list(dataset.classes), "split": dataset.split}
+    settings |= {"conditions": dataset.conditions_config, "split": dataset.split}
     if run is None:
         run = Run.open(rank.once(lambda: str(Run.create(runs, system, dataset.name, settings).directory)))
     _run(run, model, dataset, device=target, precision=precision, tensorboard=tensorboard)
@@ -108,7 +114,7 @@ def _build(system: str, settings: Mapping[str, Any], device: str) -> tuple[Any, 
     """The untrained model and its data."""
     import torch
 
-    from morphogen.catalogue import build_system, check_conditions, page
+    from morphogen.catalogue import build_system, page
     from morphogen.data import check_resolution, load_data
 
     if not 0 <= settings["seed"] < 2**63:
@@ -125,9 +131,8 @@ def _build(system: str, settings: Mapping[str, Any], device: str) -> tuple[Any, 
     torch.manual_seed(settings["seed"])  # weights are initialized from torch's generator
     parts = {} if settings.get("teacher") is None else {"teacher": _teacher(system, settings)}
     model = build_system(
-        system, dataset.representation, len(dataset.classes), settings["size"], settings["set"], **parts
+        system, dataset.representation, dataset.conditions, settings["size"], settings["set"], **parts
     )
-    check_conditions(system, model, dataset)
     if settings["set"]:
         _check_changes(model, dataset, settings["set"])
     return model, dataset

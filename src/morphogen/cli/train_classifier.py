@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
-from morphogen.cli.arguments import BadArgument, budget, choose_device
+from morphogen.cli.arguments import budget, choose_device
+from morphogen.cli.bad_argument import BadArgument
 from morphogen.cli.options import Device, Seed
 
 RunDirectory = Annotated[Path, Argument(help="run directory of a diffusion model of pictures")]

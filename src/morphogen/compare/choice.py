@@ -1,19 +1,14 @@
 """The systems of a comparison: by default one per family of the medium, in the order of the article."""
 
-__all__ = ["REPRESENTATIVES", "choose"]
+__all__ = ["choose"]
 
 import difflib
 from collections.abc import Sequence
 
-from morphogen.catalogue import build_system, check_conditions, family, pages
+from morphogen.catalogue import build_system, family, pages
 from morphogen.component import ConfigError
 from morphogen.data import Dataset, Pairs
 
-# For a medium that is not listed, all its systems take part.
-REPRESENTATIVES = {
-    "pictures": ("mixture", "gated_pixelcnn", "vae", "realnvp", "wgan_gp", "ddpm", "latent_flow"),
-    "text": ("ngram", "rnn_lm", "gpt", "llama"),
-}
 TRANSLATORS = ("transformer",)  # for pairs of texts
 
 
@@ -32,7 +27,7 @@ def choose(
     """
     every = [page.name for page in pages().values() if page.medium == dataset.medium]
     is_pairs = isinstance(dataset.train, Pairs)
-    default = TRANSLATORS if is_pairs else REPRESENTATIVES.get(dataset.medium, every)
+    default = TRANSLATORS if is_pairs else dataset.representation.medium.representatives or every
     names = dict.fromkeys(systems or default)
     family_of = {name: _family(name, dataset) for name in names}  # checks every name before any training
     if families is None:
@@ -55,6 +50,5 @@ def choose(
 
 def _family(name: str, dataset: Dataset) -> str:
     """The families of a system, joined by " + ". Errors: ConfigError if it does not fit the data."""
-    model = build_system(name, dataset.representation, len(dataset.classes), "tiny")
-    check_conditions(name, model, dataset)
+    model = build_system(name, dataset.representation, dataset.conditions, "tiny")
     return family(model)

@@ -151,7 +151,7 @@ class Comparison:
         torch.manual_seed(self.seed)  # weights are initialized from torch's generator
         model = self._build(name)
         settings = self.settings | {"size": self.size, "seed": self.seed, "time": self.budget, "steps": None}
-        settings |= {"set": {}, "classes": list(self.dataset.classes), "split": self.dataset.split}
+        settings |= {"set": {}, "conditions": self.dataset.conditions_config, "split": self.dataset.split}
         run = _latest_run(self.directory, name)
         if run is None:
             run = Run.create(self.directory, name, self.dataset.name, settings)
@@ -171,7 +171,7 @@ class Comparison:
         return new_row(system=name, family=family(model), size=self.size, error=why, run=place)
 
     def _build(self, name: str, size: str | None = None) -> Any:
-        return build_system(name, self.dataset.representation, len(self.dataset.classes), size or self.size)
+        return build_system(name, self.dataset.representation, self.dataset.conditions, size or self.size)
 
     def _seconds_per_row(self, name: str) -> float:
         """Seconds per sample and likelihood of a system."""

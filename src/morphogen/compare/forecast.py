@@ -69,5 +69,5 @@ def _sample(model: Any, rows: int) -> float:
 
 def _likelihood(model: Any, examples: Examples, rows: int) -> float:
     batch = examples[torch.arange(min(rows, len(examples)))]
-    model.log_prob(batch.medium, batch.condition)
+    model.log_prob(batch.medium, model.taken(batch.condition))
     return rows / len(batch.medium)  # a small data set has fewer rows

@@ -20,8 +20,8 @@ from torch import Tensor
 from morphogen.data import Dataset
 from morphogen.evaluation.sheet import sheet
 from morphogen.files import naming, write_json, write_tensors
+from morphogen.media.pictures import stamp
 from morphogen.report import write_report
-from morphogen.representations.stamp import stamp
 from morphogen.run import RunError
 from morphogen.samples import Samples
 
@@ -52,7 +52,7 @@ class Record:
         write_json(self.directory / "report.json", report)  # after the samples, so that every row has its own
         representation = self.dataset.representation
         shown = {
-            name: Samples(rows, None, representation).to_displayable() for name, rows in self.samples.items()
+            name: Samples(rows, {}, representation).to_displayable() for name, rows in self.samples.items()
         }
         write_report(report, shown, self.directory)
         facts = {key: report[key] for key in ("data", "systems", "budget", "n", "seed", "size", "versions")}

@@ -14,7 +14,6 @@ from jaxtyping import Int, Shaped
 from torch import Tensor
 
 from morphogen.catalogue import family
-from morphogen.component import ConfigError, to_config
 from morphogen.data import DataError, Dataset
 from morphogen.evaluation.codecs import codec_baselines
 from morphogen.evaluation.features import features_for
@@ -22,7 +21,6 @@ from morphogen.evaluation.likelihood import bits_per_dim
 from morphogen.evaluation.quality import MEASURES, quality
 from morphogen.model import parameters
 from morphogen.rank import ALONE, Rank
-from morphogen.representations.text import Text
 from morphogen.run import versions
 
 Row = dict[str, Any]
@@ -32,7 +30,7 @@ KEYS = (
 )  # fmt: skip
 LEAST = 6  # samples: the metrics use the fifth nearest neighbour, which five rows don't have
 MOST = 1000  # samples by default
-SHOWN, SHOWN_TEXTS = 20, 2  # samples per row of the picture
+SHOWN = 20  # samples per row of the picture, of all classes
 BATCH = 256  # samples drawn at a time
 
 
@@ -75,7 +73,7 @@ class Scorer:
         return {
             "data": data.name,
             "medium": data.medium,
-            "unit": f"bits/{getattr(data.representation, 'unit', 'dim')}",
+            "unit": f"bits/{data.representation.unit}",
             "classes": list(data.classes),
             "split": data.split,
             "notes": list(data.notes),
@@ -104,21 +102,18 @@ class Scorer:
 
         Errors: ConfigError for a model whose tokenizer is not that of the data.
         """
-        text = self.dataset.representation
-        if isinstance(text, Text) and to_config(model.representation) != to_config(text):
-            raise ConfigError(
-                f"the model's tokenizer is {model.representation!r}, that of the data {text!r}; "
-                "load the data with the model's tokenizer"
-            )
-        condition = self.dataset.test.first(self.n).condition if model.conditioner is not None else None
+        representation = self.dataset.representation
+        representation.medium.check_comparable(model.representation, representation)
+        condition = model.taken(self.dataset.test.first(self.n).condition)
         start = time.perf_counter()
         samples = model.sample(self.n, condition, seed=self.seed, batch=BATCH, rank=self.rank).tensor.cpu()
         rate = self.n / (time.perf_counter() - start)
+        units = representation.medium.units_per_sample(representation, samples)
         row = new_row(
             family=family(model),
             samples_per_second=rate,
             likelihood=bits_per_dim(model, self.dataset.test, self.n, self.seed, self.rank),
-            tokens_per_second=self._text_length(samples) * rate or None,
+            tokens_per_second=(units and units * rate) or None,
             sampler=repr(model.objective.default_sampler()),
             parameters=parameters(model),
             **facts,
@@ -127,22 +122,16 @@ class Scorer:
 
     def columns(self) -> Int[Tensor, " k"]:
         """Indices of the shown samples: the first few of each class, by the labels of the held-out data."""
-        labels = self.dataset.test.first(self.n).condition
-        if labels is None or not self.dataset.classes:
-            shown = SHOWN_TEXTS if self.dataset.medium == "text" else SHOWN
-            return torch.arange(min(shown, self.n))
+        labels = self.dataset.test.first(self.n).condition.get("label")
+        if labels is None:
+            return torch.arange(min(self.dataset.representation.medium.shown, self.n))
         classes = len(self.dataset.classes)
         repeats = max(1, SHOWN // classes)
         return torch.cat([(labels == c).nonzero()[:repeats, 0] for c in range(min(classes, SHOWN))])
 
     def labels(self) -> list[str]:
         """The class of each shown sample."""
-        condition = self.dataset.test.first(self.n).condition
-        if condition is None or not self.dataset.classes:
+        labels = self.dataset.test.first(self.n).condition.get("label")
+        if labels is None:
             return []
-        return [self.dataset.classes[c] for c in condition[self.columns()].tolist()]
-
-    def _text_length(self, samples: Shaped[Tensor, "n ..."]) -> float:
-        """Mean bytes (or characters) of text per sample; 0 for other media."""
-        text = self.dataset.representation
-        return text.count(samples).double().mean().item() if isinstance(text, Text) else 0.0
+        return [self.dataset.classes[c] for c in labels[self.columns()].tolist()]

@@ -4,7 +4,9 @@ from morphogen.lazy import attach
 
 _HOMES = {
     "ConditionDropout": "conditioning.dropout",
-    "FrozenConditioner": "conditioning.frozen",
+    "Frozen": "conditioning.frozen",
+    "Classes": "conditioning.specs",
+    "Conditions": "conditioning.conditions",
     "Guided": "conditioning.guidance",
     "KShot": "conditioning.template",
     "Label": "conditioning.label",
@@ -13,6 +15,7 @@ _HOMES = {
     "OneHot": "conditioning.label",
     "Prefix": "conditioning.prefix",
     "Sketch": "conditioning.sketch",
+    "Sketches": "conditioning.specs",
     "SourceText": "conditioning.source",
     "Template": "conditioning.template",
     "edge_correlation": "conditioning.sketch",

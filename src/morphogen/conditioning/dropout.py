@@ -2,37 +2,83 @@
 
 __all__ = ["ConditionDropout"]
 
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
 import torch
-from jaxtyping import Shaped
-from torch import Tensor, nn
+from torch import nn
 
 from morphogen.contract import Conditioner, Context
 from morphogen.numerics.randomness import Rng
+from morphogen.numerics.trees import Tree
 
 
 class ConditionDropout(Conditioner):
-    """Replace the condition by a learned null vector with probability p in training (Ho & Salimans 2022).
+    """Drop the whole condition of a row with probability p in training (Ho & Salimans 2022).
 
-    Without `rng` nothing is dropped, and `context.null` is the context that the network would receive without
-    the condition. It contains the null vector alone, so the condition cannot leak into it.
+    Every field of the context is replaced by a null of its own kind: the vector by a learned vector, the
+    tokens by one learned token, spatial planes by zeros, the prefix by an empty one. A conditioner whose
+    planes may be zero everywhere adds a plane of ones, so that its absence can be seen. Without `rng` nothing
+    is dropped, and `context.null` is the context that the network would receive without the condition.
 
     Arguments:
-        conditioner: any conditioner that sets `context.vector`.
+        conditioner: any conditioner.
         p: probability that a row loses its condition.
     """
 
     def __init__(self, conditioner: Conditioner, p: float = 0.1):
         super().__init__()
-        self.conditioner, self.p, self.width = conditioner, p, conditioner.width
-        self.null = nn.Parameter(torch.zeros(self.width))
+        self.conditioner, self.p = conditioner, p
+        widths = {name: width for name, width in conditioner.widths.items() if name in ("vector", "tokens")}
+        self.null = nn.ParameterDict({name: torch.zeros(width) for name, width in widths.items()})
 
-    def forward(self, condition: Shaped[Tensor, "b ..."], rng: Rng | None = None) -> Context:
-        vector = self.conditioner(condition, rng).vector
-        null = Context(vector=self.null.expand_as(vector))
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.conditioner.names
+
+    @property
+    def widths(self) -> Mapping[str, int]:  # type: ignore[override]
+        """Those of the conditioner."""
+        return self.conditioner.widths
+
+    def select(self, condition: Mapping[str, Tree]) -> Tree | None:
+        return self.conditioner.select(condition)
+
+    def named(self, condition: Tree) -> Mapping[str, Tree]:
+        return self.conditioner.named(condition)
+
+    def forward(self, condition: Tree, rng: Rng | None = None) -> Context:
+        context = self.conditioner(condition, rng)
+        null = self._null(context)
         if rng is None:
-            return Context(vector=vector, condition=condition, null=null)
-        dropped = rng.fork("dropout").uniform(1) < self.p
-        return Context(vector=torch.where(dropped, self.null, vector), condition=condition)
+            return replace(context, null=null)
+        dropped = rng.fork("dropout").uniform(1)[:, 0] < self.p
+        row = torch.arange(len(dropped), device=dropped.device)
+        return Context.cat(context, null)[torch.where(dropped, row + len(row), row)]
 
-    def sample_condition(self, rng: Rng) -> Shaped[Tensor, "b ..."] | None:
+    def absent(self, rows: int) -> Context | None:
+        learned = self._learned(rows)
+        return Context(**learned) if learned else None
+
+    def sample_condition(self, rng: Rng) -> Tree | None:
         return self.conditioner.sample_condition(rng)
+
+    def _null(self, context: Context) -> Context:
+        """The context without the condition. It depends on the shape of `context` alone."""
+        fixed = {"spatial": (context.spatial, 0), "prefix": (context.prefix, -1)}
+        full: dict[str, Any] = {}
+        for name, (planes, value) in fixed.items():
+            full |= {} if planes is None else {name: torch.full_like(planes, value)}
+        return Context(**full, **self._learned(_rows(context)))
+
+    def _learned(self, rows: int) -> dict[str, Any]:
+        """The learned null vector [rows, D] and null token [rows, 1, E]."""
+        shapes = {"vector": (rows, -1), "tokens": (rows, 1, -1)}
+        return {name: value.expand(shapes[name]) for name, value in self.null.items()}
+
+
+def _rows(context: Context) -> int:
+    """The number of rows of a context."""
+    fields = (context.vector, context.tokens, context.spatial, context.prefix)
+    return next(len(field) for field in fields if field is not None)

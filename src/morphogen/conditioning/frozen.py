@@ -1,44 +1,107 @@
-"""The conditioner of a distilled model: its teacher's, frozen.
+"""A conditioner that is not trained: a teacher's, or a text tower trained before.
 
-Progressive distillation for fast sampling of diffusion models, Salimans & Ho, 2022, also start each student
-as its teacher.
+Photorealistic text-to-image diffusion models with deep language understanding, Saharia et al., 2022 (Imagen),
+condition on a frozen text encoder, whose outputs are computed once for the whole data set. Progressive
+distillation, Salimans & Ho, 2022, starts each student with its teacher's conditioner.
 """
 
-__all__ = ["FrozenConditioner"]
+__all__ = ["Frozen", "Precomputed"]
 
-from typing import Any
+from collections.abc import Mapping
+from functools import reduce
+from typing import Any, Self
 
-from jaxtyping import Shaped
+import torch
+from jaxtyping import Int
 from torch import Tensor
 
-from morphogen.component import ConfigError
-from morphogen.contract import Conditioner, Context
+from morphogen.contract import Batch, Boundary, Conditioner, Context
 from morphogen.numerics.randomness import Rng
+from morphogen.numerics.trees import Tree, index, length
+
+PRECOMPUTED = "precomputed"  # the name of a context's fields in a condition
 
 
-class FrozenConditioner(Conditioner):
-    """The conditioner of another model, frozen because that model is a `Boundary` (after Salimans & Ho 2022).
+class Frozen(Conditioner):
+    """A trained conditioner within another model, which never trains it (Saharia et al. 2022).
+
+    It is held within a `Boundary` and always in evaluation mode, so that its outputs can be computed once.
 
     Arguments:
-        model: the other model; it must have a conditioner.
-
-    Raises:
-        ConfigError: if the model has no conditioner.
+        conditioner: the trained conditioner.
     """
 
-    def __init__(self, model: Any):
+    def __init__(self, conditioner: Conditioner):
         super().__init__()
-        if model.conditioner is None:
-            raise ConfigError("FrozenConditioner: the model has no conditioner; omit FrozenConditioner")
-        self.model, self.width = model, model.conditioner.width
+        self.frozen = Boundary()
+        self.frozen.conditioner = conditioner
+        self.name, self.widths = conditioner.names[0], conditioner.widths
 
     @property
     def conditioner(self) -> Conditioner:
-        """The teacher's conditioner without its condition dropout, as for every wrapper."""
-        return getattr(self.model.conditioner, "conditioner", self.model.conditioner)
+        """The trained conditioner."""
+        return self.frozen.conditioner  # type: ignore[return-value]
 
-    def forward(self, condition: Shaped[Tensor, "b ..."], rng: Rng | None = None) -> Context:
-        return self.model.conditioner(condition, rng)
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.conditioner.names
 
-    def sample_condition(self, rng: Rng) -> Shaped[Tensor, "b ..."] | None:
-        return self.model.conditioner.sample_condition(rng)
+    def select(self, condition: Mapping[str, Tree]) -> Tree | None:
+        return self.conditioner.select(condition)
+
+    def named(self, condition: Tree) -> Mapping[str, Tree]:
+        return self.conditioner.named(condition)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode; the conditioner itself stays in evaluation mode."""
+        super().train(mode)
+        self.frozen.eval()
+        return self
+
+    def forward(self, condition: Tree, rng: Rng | None = None) -> Context:
+        """The context of a condition, or of one that was precomputed."""
+        if isinstance(condition, Mapping) and PRECOMPUTED in condition:
+            return Context(**condition[PRECOMPUTED])
+        with torch.no_grad():
+            return self.conditioner(condition, rng)
+
+    def absent(self, rows: int) -> Context | None:
+        return self.conditioner.absent(rows)
+
+    def sample_condition(self, rng: Rng) -> Tree | None:
+        return self.conditioner.sample_condition(rng)
+
+    @torch.no_grad()
+    def precompute(self, examples: Any, batch: int = 256) -> "Precomputed":
+        """The examples with the conditioner's outputs in place of its condition, computed once.
+
+        Arguments:
+            examples: a data set indexed by tensors of row numbers.
+            batch: rows encoded at a time.
+        """
+        chunks = torch.arange(len(examples)).split(batch)
+        context = reduce(Context.cat, (self(self.select(examples[rows].condition)) for rows in chunks))
+        fields = {name: getattr(context, name) for name in ("vector", "tokens", "mask", "spatial")}
+        present = {name: value for name, value in fields.items() if value is not None}
+        return Precomputed(examples, self.name, present)
+
+
+class Precomputed:
+    """Examples whose condition of one name holds the encoder's outputs.
+
+    Arguments:
+        examples: the data set.
+        name: of the condition.
+        fields: of the context: vector [N, D], tokens [N, T, E] and their mask, spatial [N, C, ...].
+    """
+
+    def __init__(self, examples: Any, name: str, fields: Mapping[str, Tensor]):
+        self.examples, self.name, self.fields = examples, name, fields
+
+    def __len__(self) -> int:
+        return length(self.fields)
+
+    def __getitem__(self, rows: Int[Tensor, " b"]) -> Batch:
+        batch = self.examples[rows]
+        computed = {self.name: {PRECOMPUTED: index(self.fields, rows)}}
+        return Batch(batch.medium, {**batch.condition, **computed})

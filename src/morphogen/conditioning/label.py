@@ -21,13 +21,15 @@ class Label(Conditioner):
         width: of the embedding.
     """
 
+    name = "label"
+
     def __init__(self, classes: int, width: int):
         super().__init__()
-        self.classes, self.width = classes, width
+        self.classes, self.width, self.widths = classes, width, {"vector": width}
         self.embedding = nn.Embedding(classes, width)
 
     def forward(self, condition: Int[Tensor, " b"], rng: Rng | None = None) -> Context:
-        return Context(vector=self.embedding(condition), condition=condition)
+        return Context(vector=self.embedding(condition))
 
     def sample_condition(self, rng: Rng) -> Int[Tensor, " b"]:
         return rng.integers(self.classes)
@@ -40,13 +42,15 @@ class OneHot(Conditioner):
         classes: number of classes.
     """
 
+    name = "label"
+
     def __init__(self, classes: int):
         super().__init__()
-        self.classes = self.width = classes
+        self.classes, self.widths = classes, {"vector": classes}
 
     def forward(self, condition: Int[Tensor, " b"], rng: Rng | None = None) -> Context:
         vector = nn.functional.one_hot(condition, self.classes).to(torch.get_default_dtype())
-        return Context(vector=vector, condition=condition)
+        return Context(vector=vector)
 
     def sample_condition(self, rng: Rng) -> Int[Tensor, " b"]:
         return rng.integers(self.classes)

@@ -17,13 +17,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from morphogen.component import Component, ConfigError
-from morphogen.contract import Conditioner, Context
+from morphogen.component import ConfigError
+from morphogen.contract import Conditioner, ConditionSpec, Context
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.spectrum import mel_filterbank, stft
 
 
-class MelSpectrogram(Component, nn.Module):
+class MelSpectrogram(ConditionSpec, nn.Module):
     """Log-mel spectrogram: sounds [B, 1, T] to frames [B, F, M], F = T / hop + 1 rounded up.
 
     Frame f is centred on sample f hop.
@@ -40,6 +40,7 @@ class MelSpectrogram(Component, nn.Module):
         ConfigError: if a band contains no frequency bin, or an argument is out of its range.
     """
 
+    plural = "mel spectrograms"
     filters: Float[Tensor, "m k"]
 
     def __init__(
@@ -98,8 +99,11 @@ class Mel(Conditioner):
         ConfigError: if rise does not divide the hop.
     """
 
+    name = "mel"
+
     def __init__(self, spectrogram: MelSpectrogram, width: int, tokens_per_frame: int = 1):
         super().__init__()
+        self.widths = {"tokens": width}
         self.spectrogram, self.width, self.tokens_per_frame = spectrogram, width, tokens_per_frame
         if tokens_per_frame < 1 or spectrogram.hop % tokens_per_frame:
             raise ConfigError(f"rise {tokens_per_frame}: must divide the hop of {spectrogram.hop} samples")
@@ -118,4 +122,4 @@ class Mel(Conditioner):
     def forward(self, condition: Float[Tensor, "b f m"], rng: Rng | None = None) -> Context:
         scaled = 1 - 2 * condition / self.spectrogram.silence  # -1 at silence, 1 at magnitude 1
         features = F.relu(self.conv(scaled.transpose(1, 2)))
-        return Context(tokens=self.upsample(features).transpose(1, 2), condition=condition)
+        return Context(tokens=self.upsample(features).transpose(1, 2))

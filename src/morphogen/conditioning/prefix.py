@@ -22,6 +22,8 @@ class Prefix(Conditioner):
     The network embeds them as its own tokens.
     """
 
+    name, widths = "prompt", {}
+
     def forward(self, condition: Int[Tensor, "b p"], rng: Rng | None = None) -> Context:
         return Context(prefix=condition)
 

@@ -46,18 +46,11 @@ def edge_correlation(x: Float[Tensor, "b c h w"], sketch: Float[Tensor, "b 1 h w
 class Sketch(Conditioner):
     """Edge maps [B, 1, H, W] as `context.spatial`, scaled to [-1, 1] (after Zhang et al. 2023).
 
-    Rows without a sketch are 0 everywhere.
-
-    Arguments:
-        p: probability that a row loses its sketch in training, which enables guidance and unconditional
-            sampling.
+    An edge map is -1 where there is no edge, so that planes of zeros, which `ConditionDropout` and
+    `ConcatCondition` put in place of a sketch, are none.
     """
 
-    width = 0
-
-    def __init__(self, p: float = 0.1):
-        super().__init__()
-        self.p = p
+    name, widths = "sketch", {"spatial": 1}
 
     def forward(self, condition: Float[Tensor, "b ..."], rng: Rng | None = None) -> Context:
         """Errors: ConfigError for sketches that do not have one channel with values in [0, 1]."""
@@ -66,9 +59,4 @@ class Sketch(Conditioner):
                 f"a sketch is a tensor [B, 1, H, W] with values in [0, 1], not {list(condition.shape)} "
                 f"with values in [{condition.min():g}, {condition.max():g}]: use edges(images)"
             )
-        scaled = 2 * condition - 1
-        if rng is None:
-            null = Context(spatial=torch.zeros_like(scaled))
-            return Context(spatial=scaled, condition=condition, null=null)
-        dropped = rng.fork("dropout").uniform(1, 1, 1) < self.p
-        return Context(spatial=torch.where(dropped, 0.0, scaled), condition=condition)
+        return Context(spatial=2 * condition - 1)

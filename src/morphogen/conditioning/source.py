@@ -20,11 +20,12 @@ class SourceText(Conditioner):
         encoder: transformer encoder of the source.
     """
 
+    name = "source"
+
     def __init__(self, encoder: Encoder):
         super().__init__()
-        self.encoder = encoder
-        self.width = encoder.width
+        self.encoder, self.widths = encoder, {"tokens": encoder.width}
 
     def forward(self, condition: Int[Tensor, "b s"], rng: Rng | None = None) -> Context:
         mask = condition >= 0
-        return Context(tokens=self.encoder(condition, mask), mask=mask, condition=condition)
+        return Context(tokens=self.encoder(condition, mask), mask=mask)

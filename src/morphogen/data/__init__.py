@@ -29,11 +29,12 @@ from morphogen.data.dataset import DataError, Dataset, Examples, Pictures, Windo
 from morphogen.data.hub import load_hub
 from morphogen.data.named import NAMED, nearest
 from morphogen.data.pairs import PairCorpus, Pairs
-from morphogen.data.pictures import check_resolution, load_folder, size_of
+from morphogen.data.pictures import check_resolution
 from morphogen.data.sketches import SKETCH, WithSketches, with_sketches
-from morphogen.data.sound import LENGTH, Sounds, WithMels, holds_sounds, load_sounds
-from morphogen.data.table import SUFFIXES, Rows, load_table
-from morphogen.data.text import Corpus, concatenate, holds_texts, load_text, load_texts
+from morphogen.data.sound import Sounds, WithMels
+from morphogen.data.table import Rows
+from morphogen.data.text import Corpus, concatenate
+from morphogen.media import ReadingOptions, media
 from morphogen.representations.text import Text
 
 
@@ -62,14 +63,9 @@ def load_data(
 
     Errors: `DataError`: one line with the invalid value and the remedy.
     """
-    is_table = Path(name_or_path).suffix.lower() in SUFFIXES
-    if not is_table and condition not in (None, SKETCH):
-        raise DataError(
-            f"condition {condition!r}: {name_or_path!r} is not a table (.csv, .tsv, .parquet); "
-            "leave condition out, sub-folders already give the classes"
-        )
-    data = _load(name_or_path, resolution, length, condition)
-    if not is_table and condition == SKETCH:
+    has_column = _check_condition(name_or_path, condition)
+    data = _load(name_or_path, ReadingOptions(resolution, length, condition))
+    if not has_column and condition == SKETCH:
         return with_sketches(data)
     if isinstance(data, Corpus | PairCorpus):
         return data.windows(tokenizer, length)
@@ -78,9 +74,20 @@ def load_data(
     return data
 
 
-def _load(
-    name_or_path: str, resolution: int | None, length: int | None, condition: str | None
-) -> Dataset | Corpus | PairCorpus:
+def _check_condition(name_or_path: str, condition: str | None) -> bool:
+    """Whether a column can hold the classes. Errors: DataError for a condition where there are no columns."""
+    columned = [medium for medium in media().values() if medium.has_class_column]
+    has_column = any(Path(name_or_path).suffix.lower() in medium.suffixes for medium in columned)
+    if not has_column and condition not in (None, SKETCH):
+        kinds = " or ".join(f"{medium} ({', '.join(medium.suffixes)})" for medium in columned)
+        raise DataError(
+            f"condition {condition!r}: {name_or_path!r} is not a {kinds}; "
+            "leave condition out, sub-folders already give the classes"
+        )
+    return has_column
+
+
+def _load(name_or_path: str, options: ReadingOptions) -> Dataset | Corpus | PairCorpus:
     """The data, or for text the corpus before tokenization."""
     names = name_or_path.split("+")
     if all(name in NAMED for name in names):
@@ -88,17 +95,11 @@ def _load(
             return NAMED[name_or_path].load()
         return concatenate(name_or_path, [NAMED[name].load() for name in names])
     if name_or_path.startswith("hf:"):
-        return load_hub(name_or_path.removeprefix("hf:"), resolution, length)
+        return load_hub(name_or_path.removeprefix("hf:"), options.resolution, options.length)
     path = Path(name_or_path).expanduser()
     try:
-        if name_or_path and path.is_dir():  # Path("") would be the working directory
-            return _load_directory(path, resolution, length)
-        if path.is_file():
-            if size_of(path):
-                raise DataError(f"{path}: is a single picture; give a folder of pictures")
-            if path.suffix.lower() in SUFFIXES:
-                return load_table(path, condition)
-            return load_text(path, length)
+        if path.is_file() or (name_or_path and path.is_dir()):  # Path("") would be the working directory
+            return max(media().values(), key=lambda medium: medium.confidence(path)).read(path, options)
     except OSError as error:
         raise DataError(
             f"{error.filename or path}: {error.strerror or error}; check the path and its permissions"
@@ -106,13 +107,6 @@ def _load(
     raise DataError(
         f"data {name_or_path!r}: no such data set, folder or file; {_suggestion(name_or_path, path)}"
     )
-
-
-def _load_directory(path: Path, resolution: int | None, length: int | None) -> Dataset | Corpus:
-    """Load a folder as sounds, texts or pictures, by the type of most of its files."""
-    if holds_sounds(path):
-        return load_sounds(path, LENGTH if length is None else length)
-    return load_texts(path) if holds_texts(path) else load_folder(path, resolution)
 
 
 def _suggestion(name: str, path: Path) -> str:

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Int, UInt8
 from torch import Tensor
 
-from morphogen.data.dataset import Dataset, Pictures
+from morphogen.data.dataset import Dataset, Pictures, with_labels
 from morphogen.data.splits import content_hash, split
 from morphogen.representations.pixels import Pixels
 
@@ -61,7 +61,8 @@ def by_content(
         for part in (parts.train, parts.valid, parts.test)
     )
     line = parts.line if groups is None else parts.line.replace("each example's content", groups.what)
-    return Dataset(name, "pictures", train, valid, test, classes, Pixels(levels, _shape(data)), line, notes)
+    pixels = Pixels(levels, _shape(data))
+    return Dataset(name, "pictures", train, valid, test, with_labels(classes), pixels, line, notes)
 
 
 def by_authors(
@@ -83,7 +84,9 @@ def by_authors(
     test_part = test.rows(range(len(test.values)), 256)
     line = f"{how}; {len(test_part)} test, the authors' own part"
     pixels = Pixels(256, _shape(learn))
-    return Dataset(name, "pictures", train_part, valid_part, test_part, classes, pixels, line, notes)
+    return Dataset(
+        name, "pictures", train_part, valid_part, test_part, with_labels(classes), pixels, line, notes
+    )
 
 
 def _contents(data: Labelled) -> list[bytes]:

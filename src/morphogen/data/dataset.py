@@ -1,21 +1,23 @@
-"""`Dataset`: train, valid and test examples, their classes and representation, and how they were split.
+"""`Dataset`: train, valid and test examples, their conditions and representation, and how they were split.
 
 Examples are kept in memory as bytes and become a `Batch` of the medium when indexed, so the order of training
 (a keyed permutation) and the subset of an evaluation are just index tensors.
 """
 
-__all__ = ["DataError", "Dataset", "Examples", "Pictures", "Windows"]
+__all__ = ["DataError", "Dataset", "Examples", "Pictures", "Windows", "with_labels"]
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
 import torch
 from jaxtyping import Int, Shaped, UInt8
 from torch import Tensor
 
-from morphogen.contract import Batch, Representation
+from morphogen.component import to_config
+from morphogen.conditioning.specs import Classes
+from morphogen.contract import Batch, ConditionSpec, Representation
 
 
 class DataError(ValueError):
@@ -24,6 +26,8 @@ class DataError(ValueError):
 
 class Examples(ABC):
     """A sequence of examples, indexed by a tensor of row numbers."""
+
+    overlap: int = 1  # examples of the training part that share an element, as overlapping windows do
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -61,7 +65,7 @@ class Pictures(Examples):
 
     def __getitem__(self, indices: Int[Tensor, " b"]) -> Batch:
         medium = self.values[indices] * (2 / (self.levels - 1)) - 1
-        return Batch(medium, None if self.labels is None else self.labels[indices])
+        return Batch(medium, {} if self.labels is None else {"label": self.labels[indices]})
 
 
 class Windows(Examples):
@@ -75,6 +79,7 @@ class Windows(Examples):
 
     def __init__(self, text: Shaped[Tensor, " l"], starts: Int[Tensor, " n"], length: int):
         self.text, self.starts, self.length = text, starts, length
+        self.overlap = length  # training windows start at every token
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -98,10 +103,11 @@ class Dataset:
 
     Arguments:
         name: for reports.
-        medium: "pictures" (float [B, C, H, W] in [-1, 1]), "text" (int64 [B, T] token ids), "table" (float64
-            [B, D]) or "sound" (float [B, 1, T] in [-1, 1]).
+        medium: name of the medium: "pictures" (float [B, C, H, W] in [-1, 1]), "text" (int64 [B, T] token
+            ids), "table" (float64 [B, D]), "sound" (float [B, 1, T] in [-1, 1]), ...
         train, valid, test: about 75, 10 and 15 % of the data.
-        classes: the class names, () if there are none.
+        conditions: what the examples can be conditioned on, by name: {"label": Classes(names)}; the batches
+            have them under the same names.
         representation: `Pixels(levels, shape)`, a `Text`, `Tabular(columns)` or `MuLaw(length, rate)`: the
             first argument of a system.
         split: how the parts were made, with a sha256 of the assignment.
@@ -109,11 +115,27 @@ class Dataset:
     """
 
     name: str
-    medium: Literal["pictures", "text", "table", "sound"]
+    medium: str
     train: Examples
     valid: Examples
     test: Examples
-    classes: tuple[str, ...]
+    conditions: Mapping[str, ConditionSpec]
     representation: Representation
     split: str
     notes: tuple[str, ...] = ()
+
+    @property
+    def conditions_config(self) -> dict[str, Any]:
+        """The conditions as JSON, for the record of a run."""
+        return {name: to_config(spec) for name, spec in self.conditions.items()}
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class names, () if the examples have no labels."""
+        label = self.conditions.get("label")
+        return label.names if isinstance(label, Classes) else ()
+
+
+def with_labels(classes: Sequence[str]) -> Mapping[str, ConditionSpec]:
+    """The conditions of data whose only condition is a label; none without classes."""
+    return {"label": Classes(tuple(classes))} if classes else {}

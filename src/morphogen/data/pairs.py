@@ -1,7 +1,7 @@
 """Pairs of texts, source and target, such as sentences and their translations. Both share one tokenizer.
 
 medium       int64 [B, T]     target ids, the end token, then -1
-condition    int64 [B, S]     source ids, then -1
+"source"     int64 [B, S]     source ids, then -1
 """
 
 __all__ = ["Pair", "PairCorpus", "Pairs"]
@@ -46,7 +46,7 @@ class Pairs(Examples):
         return len(self.targets)
 
     def __getitem__(self, indices: Int[Tensor, " b"]) -> Batch:
-        return Batch(self.targets[indices].long(), self.sources[indices].long())
+        return Batch(self.targets[indices].long(), {"source": self.sources[indices].long()})
 
     @property
     def covered_tokens(self) -> Int[Tensor, " l"]:
@@ -105,7 +105,7 @@ class PairCorpus:
         if dropped:
             note = f"{dropped} of {len(self.pairs)} pairs are longer than {length} tokens and were dropped"
             notes = (*notes, note)
-        return Dataset(self.name, "text", train, valid, test, (), text, self.split, notes)
+        return Dataset(self.name, "text", train, valid, test, {"source": text}, text, self.split, notes)
 
     def _rows(self, part: str, text: Text, length: int) -> Pairs:
         """The pairs of a part that fit into `length` tokens."""

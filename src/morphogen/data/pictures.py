@@ -29,6 +29,8 @@ ON_CPU = 128  # largest side that trains on a CPU in hours rather than days
 
 def load_folder(path: Path, resolution: int | None = None) -> Dataset:
     """The pictures below `path` as squares; the names of its sub-folders are the classes."""
+    if path.is_file():
+        raise DataError(f"{path}: is a single picture; give a folder of pictures")
     files, classes = files_by_class(path, size_of)
     side, note = choose_side({size for file, _ in files if (size := size_of(file))}, resolution)
     pictures = [(file, label, read_square(file, side)) for file, label in files]

@@ -9,6 +9,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from morphogen.conditioning.sketch import edges
+from morphogen.conditioning.specs import Sketches
 from morphogen.contract import Batch
 from morphogen.data.dataset import DataError, Dataset, Examples
 
@@ -30,12 +31,12 @@ class WithSketches(Examples):
 
     def __getitem__(self, indices: Int[Tensor, " b"]) -> Batch:
         medium = self.pictures[indices].medium
-        return Batch(medium, edges(medium))
+        return Batch(medium, {SKETCH: edges(medium)})
 
 
 def with_sketches(data: Any) -> Dataset:
     """Replace the labels of pictures by their edge maps. Errors: DataError if the data are not pictures."""
-    if not isinstance(data, Dataset) or data.medium != "pictures":
+    if not isinstance(data, Dataset) or SKETCH not in data.representation.medium.computed_conditions:
         raise DataError(f"condition {SKETCH!r}: {data.name} has no pictures; leave condition out")
     train, valid, test = (WithSketches(part) for part in (data.train, data.valid, data.test))
-    return replace(data, train=train, valid=valid, test=test, classes=())
+    return replace(data, train=train, valid=valid, test=test, conditions={SKETCH: Sketches()})

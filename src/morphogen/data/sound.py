@@ -14,7 +14,6 @@ __all__ = [
     "Recording",
     "Sounds",
     "WithMels",
-    "holds_sounds",
     "load_sounds",
     "read_sound",
     "read_sound_content",
@@ -35,9 +34,10 @@ from torch import Tensor
 
 from morphogen.conditioning.mel import MelSpectrogram
 from morphogen.contract import Batch
-from morphogen.data.dataset import DataError, Dataset, Examples
+from morphogen.data.dataset import DataError, Dataset, Examples, with_labels
 from morphogen.data.folders import check_skipped, files_by_class
 from morphogen.data.splits import split
+from morphogen.media.sound import SOUND
 from morphogen.representations.audio import MuLaw
 
 LENGTH = 8192  # samples per window: longer than the receptive field of most networks
@@ -45,7 +45,6 @@ LARGEST = 2**28  # bytes per file
 RATE, HIGHEST = 16_000, 24_000  # Hz: target rate of resampling, and the highest rate that is not resampled
 RATES = 1_000, 384_000  # Hz: valid rates of a file
 FULL = 32768.0  # full scale of 16 bits
-SUFFIXES = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au"}
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ class Sounds(Examples):
         return len(self.starts)
 
     def __getitem__(self, indices: Int[Tensor, " b"]) -> Batch:
-        return Batch(self.around(indices, 0), None if self.labels is None else self.labels[indices])
+        return Batch(self.around(indices, 0), {} if self.labels is None else {"label": self.labels[indices]})
 
     def around(self, indices: Int[Tensor, " b"], margin: int) -> Float[Tensor, "b 1 t"]:
         """Windows extended by `margin` samples on both sides; zeros where there is no recording."""
@@ -129,18 +128,12 @@ class WithMels(Examples):
         frames = -(-self.mel.window // (2 * self.mel.hop))
         margin = frames * self.mel.hop
         extended = self.sounds.around(indices, margin)
-        return Batch(extended[:, :, margin:-margin], self.mel(extended)[:, frames:-frames])
-
-
-def holds_sounds(path: Path) -> bool:
-    """Whether most files of a folder have the suffix of a sound file."""
-    files = [file for file in path.rglob("*") if not file.name.startswith(".") and file.is_file()]
-    return 2 * sum(file.suffix.lower() in SUFFIXES for file in files) > len(files)
+        return Batch(extended[:, :, margin:-margin], {"mel": self.mel(extended)[:, frames:-frames]})
 
 
 def load_sounds(path: Path, length: int = LENGTH) -> Dataset:
     """The recordings below `path`; the names of its sub-folders are the classes."""
-    files, classes = files_by_class(path, lambda file: file.suffix.lower() in SUFFIXES, "recording")
+    files, classes = files_by_class(path, lambda file: file.suffix.lower() in SOUND.suffixes, "recording")
     sounds = [(file, label, read_sound(file)) for file, label in files]
     good = [Recording(*sound, label) for _, label, sound in sounds if not isinstance(sound, str)]
     bad = [f"skipped {file.relative_to(path)}: {why}" for file, _, why in sounds if isinstance(why, str)]
@@ -189,7 +182,8 @@ def sounds_by_content(
         )
     line = parts.line.replace("each example's content", "each recording's samples")
     line = line.replace(" train,", " recordings train,", 1)
-    return Dataset(name, "sound", train, valid, test, classes, MuLaw(length, rate), line, (note, *notes))
+    conditions, sound = with_labels(classes), MuLaw(length, rate)
+    return Dataset(name, "sound", train, valid, test, conditions, sound, line, (note, *notes))
 
 
 def read_sound(path: Path) -> tuple[np.ndarray, int] | str:
@@ -200,7 +194,7 @@ def read_sound(path: Path) -> tuple[np.ndarray, int] | str:
         content = path.read_bytes()
     except PermissionError:
         return "permission denied; change its permissions"
-    return read_sound_content(content, path.suffix.lower() in SUFFIXES)
+    return read_sound_content(content, path.suffix.lower() in SOUND.suffixes)
 
 
 def read_sound_content(content: bytes, has_suffix: bool = True) -> tuple[np.ndarray, int] | str:
@@ -270,7 +264,7 @@ def _windows(recordings: Sequence[Recording], length: int, stride: int, labelled
         classes[recording.label] = (classes.get(recording.label, (start, end))[0], end)
     starts_of = [torch.arange(start, max(start, end - length + 1), stride) for start, end in classes.values()]
     starts = torch.cat(starts_of)
-    labels = torch.cat(
+    label = torch.cat(
         [torch.full((len(part),), label) for label, part in zip(classes, starts_of, strict=True)]
     )
     order = _golden(len(starts))
@@ -281,7 +275,7 @@ def _windows(recordings: Sequence[Recording], length: int, stride: int, labelled
         starts[order],
         length,
         spans,
-        labels[order] if labelled else None,
+        label[order] if labelled else None,
         captions if any(captions) else (),
     )
 

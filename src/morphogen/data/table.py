@@ -6,7 +6,7 @@ be the condition: its values are the classes, and it is not part of the medium. 
 each row; means and standard deviations are those of the training part.
 """
 
-__all__ = ["SUFFIXES", "Rows", "load_table"]
+__all__ = ["Rows", "load_table"]
 
 import csv
 import difflib
@@ -22,11 +22,10 @@ from torch import Tensor
 
 from morphogen.contract import Batch
 from morphogen.data.columns import MISSING, MOST_WORDS, NUMBER, Reading, read_column
-from morphogen.data.dataset import DataError, Dataset, Examples
+from morphogen.data.dataset import DataError, Dataset, Examples, with_labels
 from morphogen.data.splits import split
 from morphogen.representations.tabular import Tabular
 
-SUFFIXES = (".csv", ".tsv", ".parquet")
 SHOWN = 12  # columns that the notes list
 COLUMN_MISSING = 0.25  # largest fraction of missing cells in a column
 ROWS_MISSING = 0.5  # largest fraction of rows with a missing cell
@@ -47,7 +46,7 @@ class Rows(Examples):
         return len(self.values)
 
     def __getitem__(self, indices: Int[Tensor, " b"]) -> Batch:
-        return Batch(self.values[indices], None if self.labels is None else self.labels[indices])
+        return Batch(self.values[indices], {} if self.labels is None else {"label": self.labels[indices]})
 
 
 class _Cells(NamedTuple):
@@ -73,7 +72,7 @@ def load_table(path: Path, condition: str | None = None) -> Dataset:
         raise DataError(f"{path}: no column is named {condition!r}; choose one of {', '.join(similar)}")
     complete, notes = _drop_missing(path, cells)
     readings, dropped = _read_columns(path, complete, condition)
-    names, labels = ((), None) if condition is None else readings.pop(condition).classes()
+    names, label = ((), None) if condition is None else readings.pop(condition).classes()
     if not readings:
         raise DataError(
             f"{path}: no usable column is left ({'; '.join(dropped)}); "
@@ -90,13 +89,13 @@ def load_table(path: Path, condition: str | None = None) -> Dataset:
         raise DataError(f"{path}: {error}") from None
     values = torch.from_numpy(np.stack([reading.values for reading in readings.values()], 1))
     train, valid, test = (
-        Rows(values[part], None if labels is None else torch.from_numpy(labels[part]))
+        Rows(values[part], None if label is None else torch.from_numpy(label[part]))
         for part in (parts.train, parts.valid, parts.test)
     )
     table = Tabular(tuple(reading.column(np.array(parts.train)) for reading in readings.values()))
     line = parts.line.replace("each example's content", "each row")
     notes = [_column_note(readings), *cells.notes, *notes, *dropped]
-    return Dataset(path.name, "table", train, valid, test, names, table, line, tuple(notes))
+    return Dataset(path.name, "table", train, valid, test, with_labels(names), table, line, tuple(notes))
 
 
 def _column_note(readings: dict[str, Reading]) -> str:

@@ -19,7 +19,6 @@ __all__ = [
     "concatenate",
     "cut",
     "decode_utf8",
-    "holds_texts",
     "load_text",
     "load_texts",
     "text_by_authors",
@@ -41,15 +40,14 @@ from torch import Tensor
 from morphogen.component import ConfigError
 from morphogen.data.dataset import DataError, Dataset, Windows
 from morphogen.data.splits import split
+from morphogen.files import visible_files
+from morphogen.media.text import TEXT
 from morphogen.representations.text import Bytes, Characters, Text, Tokens
 from morphogen.representations.tokenizer import bpe, unigram
 
 WINDOW = 64  # default number of tokens per window
 TOKENIZERS = "bytes, characters, bpe:1000 or unigram:1000 (or another vocabulary size)"
 SKIPPED = 0.1  # largest fraction of the files of a folder that may be skipped
-PROSE = (".txt", ".md", ".rst", ".tex", ".html")
-CODE = (".py", ".pyi", ".c", ".h", ".cpp", ".rs", ".go", ".js", ".ts", ".java", ".css", ".sh")
-SUFFIXES = PROSE + CODE
 PARTS = ("train", "valid", "test")
 
 Block = tuple[int, int]  # start and end in bytes
@@ -111,7 +109,7 @@ class Corpus:
             for part, stride in zip(PARTS, (1, length, length), strict=True)
         )
         notes = (f"{short} documents are shorter than a window and were dropped",) if short else ()
-        return Dataset(self.name, "text", train, valid, test, (), text, self.split, (*self.notes, *notes))
+        return Dataset(self.name, "text", train, valid, test, {}, text, self.split, (*self.notes, *notes))
 
 
 def text_representation(
@@ -161,15 +159,9 @@ def load_text(path: Path, length: int | None = None) -> Corpus:
     return text_by_content(path.name, str(path), path.read_bytes(), length)
 
 
-def holds_texts(path: Path) -> bool:
-    """Whether most files of a folder have the suffix of a text file."""
-    files = _files_below(path)
-    return 2 * sum(file.suffix.lower() in SUFFIXES for file in files) > len(files)
-
-
 def load_texts(path: Path) -> Corpus:
     """A folder of text or source files, split by file; up to a tenth may be unreadable, and are listed."""
-    files = [file for file in _files_below(path) if file.suffix.lower() in SUFFIXES]
+    files = [file for file in visible_files(path) if file.suffix.lower() in TEXT.suffixes]
     texts, bad = {}, []
     for file in files:
         name = file.relative_to(path).as_posix()
@@ -283,12 +275,6 @@ def decode_utf8(where: str, content: bytes) -> str:
             f"{where}: byte {error.start} is not valid UTF-8; convert the file, for example: "
             "iconv -f latin1 -t utf8"
         ) from None
-
-
-def _files_below(path: Path) -> list[Path]:
-    """All files below a folder, except hidden ones."""
-    files = [file for file in sorted(path.rglob("*")) if file.is_file()]
-    return [file for file in files if not any(part.startswith(".") for part in file.relative_to(path).parts)]
 
 
 def _split_blocks(

@@ -39,6 +39,7 @@ from morphogen.model import tensors
 from morphogen.networks.classifier import Classifier
 from morphogen.numerics.randomness import Rng
 from morphogen.plan import Augmentation, Flip, Shift
+from morphogen.saved_config import FORMAT
 
 CONFIDENT = 0.9  # class probability above which the classifier counts as confident
 
@@ -156,6 +157,7 @@ def train_and_save(
     weights = {key: tensor.contiguous().to(recipe.saved_dtype) for key, tensor in tensors(network).items()}
     save_file(weights, folder / f"{name}.safetensors")
     record = {
+        "format": FORMAT,
         "config": to_config(network),
         "made_by": f"python -m morphogen.evaluation.classifiers {name} (seed {seed})",
         "sha256": hashlib.sha256((folder / f"{name}.safetensors").read_bytes()).hexdigest(),
@@ -177,8 +179,7 @@ def _augmented(medium: Tensor, augment: tuple[Augmentation, ...], rng: Rng) -> T
 
 
 def _labels(batch: Batch) -> Tensor:
-    assert batch.condition is not None
-    return batch.condition
+    return batch.condition["label"]
 
 
 if __name__ == "__main__":

@@ -22,6 +22,9 @@ __all__ = [
     "decode_image",
     "encode_png",
     "encode_webp",
+    "no_codecs",
+    "picture_codecs",
+    "text_codecs",
 ]
 
 import bz2
@@ -33,15 +36,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from jaxtyping import Int
 from numpy.typing import NDArray
 from PIL import Image
 from PIL import features as pillow
+from torch import Tensor
 
-from morphogen.data.dataset import Dataset, Windows
+from morphogen.data.dataset import Dataset
 from morphogen.evaluation.intervals import Interval, mean
 from morphogen.evaluation.likelihood import evenly_spaced_indices
-from morphogen.representations.pixels import Pixels
-from morphogen.representations.text import Text
 
 COLUMNS = (1, 10, 32)  # numbers of columns to try for a sheet
 MAX_SIDE = 16_383  # largest side of a WebP in pixels; a longer sheet is split over several files
@@ -106,10 +109,18 @@ def codec_baselines(data: Dataset, n: int | None = None) -> list[dict[str, Any]]
     rows. Tables, and pictures with 2 or 4 channels, have no codec and return no rows.
     """
     rows = evenly_spaced_indices(len(data.test), n)
-    if isinstance(data.representation, Text):
-        return _text_rows(data, rows)
-    pixels = data.representation
-    if data.medium != "pictures" or not isinstance(pixels, Pixels) or pixels.shape[0] not in (1, 3):
+    return data.representation.medium.codecs(data, rows)
+
+
+def no_codecs(data: Dataset, rows: Int[Tensor, " n"]) -> list[dict[str, Any]]:
+    """No rows, for a medium without a codec."""
+    return []
+
+
+def picture_codecs(data: Dataset, rows: Int[Tensor, " n"]) -> list[dict[str, Any]]:
+    """The rows of the picture codecs; none for 2 or 4 channels."""
+    pixels: Any = data.representation
+    if pixels.shape[0] not in (1, 3):
         return []
     index = pixels.to_index(data.test[rows].medium).byte()
     pictures = index.permute(0, 2, 3, 1).contiguous().numpy()
@@ -117,14 +128,15 @@ def codec_baselines(data: Dataset, n: int | None = None) -> list[dict[str, Any]]
     return [_row(codec, *_smallest(codec, pictures)) for codec in available]
 
 
-def _text_rows(data: Dataset, rows: torch.Tensor) -> list[dict[str, Any]]:
-    """The rows of the text codecs, each on the concatenation of all windows."""
-    assert isinstance(data.representation, Text)
-    if isinstance(data.test, Windows):
-        rows = rows[data.test.starts[rows].argsort()]
+def text_codecs(data: Dataset, rows: Int[Tensor, " n"]) -> list[dict[str, Any]]:
+    """The rows of the text codecs, each on the concatenation of all windows, in the order of the text."""
+    representation: Any = data.representation
+    starts = getattr(data.test, "starts", None)
+    if starts is not None:
+        rows = rows[starts[rows].argsort()]
     medium = data.test[rows].medium
-    text = b"".join(data.representation.decode_bytes(row) for row in medium.tolist())
-    dims = int(data.representation.count(medium).sum())
+    text = b"".join(representation.decode_bytes(row) for row in medium.tolist())
+    dims = int(representation.count(medium).sum())
     return [
         _row(codec, _exact(8 * _size(codec, text) / dims, len(rows)), "all windows in one file")
         for codec in TEXT_CODECS

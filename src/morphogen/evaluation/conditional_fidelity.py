@@ -50,16 +50,16 @@ def conditional_fidelity(
     Errors: ValueError if the data have no labels, or a class has a single sample.
     """
     condition, real = condition.cpu(), data.train.first(REFERENCE)
-    if real.condition is None:
+    if "label" not in real.condition:
         raise ValueError(f"{data.name} has no classes; conditional fidelity requires labelled data")
     classes, counts = condition.unique(return_counts=True)
     if counts.min() < 2:
         raise ValueError(
             f"class {classes[counts.argmin()]} has a single sample; draw at least 2 of each class"
         )
-    in_classes = torch.isin(real.condition, classes)
+    in_classes = torch.isin(real.condition["label"], classes)
     generated = _labelled(features(samples), condition)
-    reference = _labelled(features(real.medium[in_classes]), real.condition[in_classes])
+    reference = _labelled(features(real.medium[in_classes]), real.condition["label"][in_classes])
     return {
         "condition_accuracy": condition_accuracy(samples, condition, features),
         "variance_ratio": bootstrap(_variance_ratio, (generated, reference), seed=seed, minimum=0.0),

@@ -6,7 +6,8 @@
     random          a random convolutional network, 64-d, for data without a classifier (Naeem et al. 2020)
     random-bytes    a random embedding of byte trigrams, 64-d, averaged over the text
     mel             mean, standard deviation and mean absolute change over time of 32 log-mel bands
-    columns         columns of a table, standardized by the mean and standard deviation of the train part
+    columns         columns of a table (elements of any other tensor), standardized by the mean and standard
+                    deviation of the train part
 
 A distance is meaningful only together with its features, so each extractor has a name and a hash. Random
 weights come from a keyed uniform generator (multiples of 2^-32 before rounding) and are bit-identical on
@@ -22,7 +23,11 @@ __all__ = [
     "Features",
     "RandomFeatures",
     "SpectrumFeatures",
+    "column_features",
     "features_for",
+    "picture_features",
+    "sound_features",
+    "text_features",
 ]
 
 import hashlib
@@ -31,6 +36,7 @@ import math
 from abc import ABC, abstractmethod
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int, Shaped
@@ -44,8 +50,8 @@ from morphogen.data.dataset import Dataset
 from morphogen.model import copy_tensors, tensors
 from morphogen.networks.classifier import Classifier
 from morphogen.numerics.randomness import Rng
-from morphogen.representations.audio import MuLaw
 from morphogen.representations.text import Text
+from morphogen.saved_config import check_format
 
 WEIGHTS = Path(__file__).parent / "weights"
 CLASSIFIERS = {  # data set -> the classifier that provides its features
@@ -79,19 +85,35 @@ class Features(ABC):
 
 
 def features_for(data: Dataset) -> Features:
-    """The feature extractor of a data set."""
-    if isinstance(data.representation, Text):
-        return ByteFeatures(data.representation)
-    if data.medium == "table":
-        return ColumnFeatures(data.train.first().medium)
-    if isinstance(data.representation, MuLaw):
-        return SpectrumFeatures(data.representation.rate)
+    """The default feature extractor of a data set, chosen by its medium."""
+    return data.representation.medium.features(data)
+
+
+def picture_features(data: Dataset) -> Features:
+    """The classifier of a known data set, or else the random network."""
     if data.name in CLASSIFIERS:
         features = ClassifierFeatures(CLASSIFIERS[data.name])
         # a user's folder may have the name of a known data set
         if data.representation.shape == features.network.shape:
             return features
     return RandomFeatures(data.representation.shape[0])
+
+
+def text_features(data: Dataset) -> Features:
+    """Byte trigrams, whatever the tokenizer."""
+    representation: Any = data.representation
+    return ByteFeatures(representation)
+
+
+def column_features(data: Dataset) -> Features:
+    """Standardized columns; of any other tensor, its elements as columns."""
+    return ColumnFeatures(data.train.first().medium.flatten(1))
+
+
+def sound_features(data: Dataset) -> Features:
+    """Statistics of log-mel bands, at the sampling rate of the data."""
+    representation: Any = data.representation
+    return SpectrumFeatures(representation.rate)
 
 
 class ClassifierFeatures(Features):
@@ -118,6 +140,7 @@ class ClassifierFeatures(Features):
             raise ConfigError(
                 f"{file} is not the recorded file: its sha256 is {self.sha256[:12]}...; reinstall morphogen"
             )
+        check_format(record, folder / f"{name}.json", "reinstall morphogen")
         self.network: Classifier = from_config(record["config"]).eval()
         copy_tensors(tensors(self.network), load_bytes(content))
 
@@ -205,8 +228,8 @@ class ColumnFeatures(Features):
         self.deviation = table.std(0, correction=0).where(varies, torch.ones(())).float()
         self.sha256 = _digest([self.mean, self.deviation])
 
-    def embed(self, medium: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
-        return ((medium - self.mean) / self.deviation).float()
+    def embed(self, medium: Shaped[Tensor, "b ..."]) -> Float[Tensor, "b d"]:
+        return ((medium.flatten(1) - self.mean) / self.deviation).float()
 
 
 class SpectrumFeatures(Features):

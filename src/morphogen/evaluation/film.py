@@ -21,8 +21,10 @@ from torch import Tensor
 
 from morphogen.contract import Context, Sampler, Unsupported
 from morphogen.files import write_bytes
+from morphogen.media import is_text
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import expand_like
+from morphogen.numerics.trees import Tree
 
 FRAMES = 40  # largest number of network calls shown
 TILE, GAP, BACKGROUND = 60, 2, "#ffffff"  # approximate size of a picture and gap between pictures, in pixels
@@ -45,7 +47,7 @@ def film(
     n: int,
     sampler: Sampler | None = None,
     seed: int = 0,
-    condition: Shaped[Tensor, "..."] | int | None = None,
+    condition: Tree | int | None = None,
     frames: int = FRAMES,
     **options: Any,
 ) -> list[Image.Image]:
@@ -68,8 +70,8 @@ def film(
     recorder = _CallRecorder(frames)
     recorded = _recorded(sampler if sampler is not None else model.objective.default_sampler(), recorder)
     samples = model.sample(n, condition, recorded, seed, batch=n, **options)
-    finished = samples.decode()
-    if not isinstance(finished[0], Image.Image):
+    finished = samples.to_displayable()
+    if is_text(finished):
         raise Unsupported(
             f"a film requires a model of pictures, not {type(model.representation).__name__}; "
             "sample without a film"
@@ -166,7 +168,9 @@ def _recorded(sampler: Any, recorder: _CallRecorder) -> Sampler:
 
 
 def _pictures(representation: Any, x: Tensor) -> list[Image.Image]:
-    return representation.present(representation.decode(x))
+    return [
+        representation.medium.preview(sample) for sample in representation.present(representation.decode(x))
+    ]
 
 
 def _frame(rows: Sequence[Sequence[Image.Image]]) -> Image.Image:

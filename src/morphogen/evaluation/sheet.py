@@ -6,11 +6,13 @@ No paper: this is a visualization, not a metric.
 __all__ = ["sheet"]
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from jaxtyping import Shaped
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from morphogen.media import is_text
 from morphogen.representations.pixels import Pixels
 from morphogen.representations.text import Bytes
 
@@ -60,11 +62,8 @@ def _present(samples: Tensor | Sequence[Image.Image | str]) -> list[Image.Image 
     return Bytes(samples.shape[1]).present(samples)
 
 
-def _strip(samples: list[Image.Image | str], columns: int) -> Image.Image:
-    texts = [sample for sample in samples if isinstance(sample, str)]
-    if texts:
-        return _text_strip(texts)
-    return _picture_strip([s for s in samples if isinstance(s, Image.Image)], columns)
+def _strip(samples: list[Any], columns: int) -> Image.Image:
+    return _text_strip(samples) if is_text(samples) else _picture_strip(samples, columns)
 
 
 def _picture_strip(pictures: list[Image.Image], columns: int) -> Image.Image:

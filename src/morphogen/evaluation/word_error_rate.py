@@ -22,8 +22,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from morphogen.component import ConfigError
+from morphogen.media.sound import Waveform
 from morphogen.numerics.spectrum import mel_filterbank, stft
-from morphogen.representations.audio import Waveform
 
 RATE, SECONDS, WINDOW, HOP, BANDS = 16_000, 30, 400, 160, 80  # Whisper's input features
 NUMBERS = "zero one two three four five six seven eight nine ten eleven twelve"

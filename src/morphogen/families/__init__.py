@@ -3,5 +3,5 @@
 from morphogen.lazy import attach
 
 __getattr__, __dir__, __all__ = attach(
-    __name__, {}, ("autoregressive", "classical", "diffusion", "flow", "gan", "vae")
+    __name__, {}, ("autoregressive", "classical", "contrastive", "diffusion", "flow", "gan", "vae")
 )

@@ -21,7 +21,7 @@ from morphogen.component import ConfigError
 from morphogen.contract import Context, Truncates
 from morphogen.families.autoregressive.decoding import Decoding
 from morphogen.inference.quantized import Quantized
-from morphogen.model import Model
+from morphogen.model import Model, generative
 from morphogen.numerics.randomness import Rng
 
 
@@ -45,7 +45,8 @@ class Conversation:
         seed: int = 0,
     ):
         self.model, self.write, self.decoding, self.system, self.seed = model, write, decoding, system, seed
-        self.objective: Any = model.objective.with_network(_CachedNetwork(model.objective.network))
+        objective: Any = generative(model.objective)
+        self.objective: Any = objective.with_network(_CachedNetwork(objective.network))
         self.turns: list[dict[str, str]] = []
         self.begin()
 

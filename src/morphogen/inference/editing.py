@@ -11,6 +11,7 @@ algorithms.
 __all__ = ["DDIMTranslate", "Edit", "Inpaint", "SDEdit", "edit", "picture_shape"]
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,7 @@ from morphogen.contract import Context, Sampler, Unsupported
 from morphogen.families.diffusion import DDIM, DDPM, ddim_translate, inpaint, sdedit
 from morphogen.model import evaluating, with_negative
 from morphogen.numerics.randomness import Rng
+from morphogen.numerics.trees import Tree
 from morphogen.samples import Samples
 
 BATCH = 64  # rows processed at a time
@@ -147,7 +149,7 @@ class DDIMTranslate(Edit):
     def apply(
         self, model: Any, x: Float[Tensor, "b ..."], context: Context | None, rng: Rng, sampler: Sampler
     ) -> Float[Tensor, "b ..."]:
-        source = model.context(torch.full((len(x),), self.source_class, device=x.device))
+        source = model.context(model.conditions(self.source_class, len(x)), len(x))
         return ddim_translate(model.objective, x, source, context, rng, sampler)
 
     @property
@@ -187,7 +189,7 @@ def edit(
     rng, parts = Rng(seed, torch.arange(n).repeat(len(pictures)), ("edit",)).to(model.device), []
     with evaluating(model), torch.no_grad():
         conditions, context = _conditions(model, condition, negative, sampler, rng)
-        x = model.representation.encode(given, rng.fork("encode")).x
+        x = model.representation.encode(given, rng.fork("encode"), measure=False).x
         for rows in torch.arange(len(x), device=x.device).split(BATCH):
             context_of_rows = None if context is None else context[rows]
             parts.append(change.apply(model, x[rows], context_of_rows, rng.fork("x")[rows], sampler))
@@ -214,23 +216,20 @@ def picture_shape(model: Any) -> tuple[int, int, int]:
 
 def _conditions(
     model: Any, condition: int | None, negative: int | None, sampler: Any, rng: Rng
-) -> tuple[Tensor | None, Context | None]:
-    """The condition of each variant and its context."""
+) -> tuple[Mapping[str, Tree], Context | None]:
+    """The conditions of each variant and their context."""
     if condition is None and isinstance(sampler, Guided):
         raise ConfigError("guidance requires a condition: give one, or edit without guidance")
     if model.conditioner is None:
         if condition is not None:
             raise ConfigError(f"condition {condition}: the model was trained without conditions; omit it")
-        return None, None
-    if condition is None:
-        conditions = model.conditioner.sample_condition(rng.fork("draw"))
-    else:
-        conditions = torch.full((len(rng),), condition, device=rng.rows.device)
-    if conditions is None:
-        return None, None
-    context = model.context(conditions)
-    if condition is None and context.null is not None:
-        return None, context.null
+        return {}, None
+    n, absent = len(rng), model.conditioner.absent(len(rng))
+    if condition is None and absent is not None:
+        return {}, absent
+    drawn = model.conditioner.sample_condition(rng.fork("draw")) if condition is None else condition
+    conditions = model.conditions(drawn, n)
+    context = model.context(conditions, n)
     if negative is not None:
-        context = with_negative(model, context, torch.full_like(conditions, negative), sampler)
+        context = with_negative(model, context, model.conditions(negative, n), sampler)
     return conditions, context

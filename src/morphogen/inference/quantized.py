@@ -22,8 +22,8 @@ from morphogen.contract import (
     Conditioner,
     Likelihood,
     Losses,
-    Objective,
     Representation,
+    Trainable,
     Unsupported,
 )
 from morphogen.inference.packed import PackedConv, PackedEmbedding, PackedLinear, WeightFormat
@@ -47,7 +47,7 @@ class Quantized(Component, Boundary):
         self.eval()
 
     @property
-    def objective(self) -> Objective:
+    def objective(self) -> Trainable:
         """The model's objective, with quantized networks."""
         return self.model.objective
 

@@ -149,16 +149,23 @@ class SourceKeyValues:
 
     Arguments:
         keys, values: of every source position, [B, n, S, d].
-        mask: True at valid source positions, [B, S]; None: all are valid.
+        mask: True at valid source positions, [B, S]; or at those that each position of x may attend to,
+            [B, T, S] (Flamingo, Alayrac et al. 2022, section 2.3); None: all are valid.
     """
 
     def __init__(
         self,
         keys: Float[Tensor, "b n s d"],
         values: Float[Tensor, "b n s d"],
-        mask: Bool[Tensor, "b s"] | None,
+        mask: Bool[Tensor, "b *t s"] | None,
     ):
         self.keys, self.values, self.mask = keys, values, mask
+
+    def at(self, start: int, count: int) -> "SourceKeyValues":
+        """The source as `count` positions of x from `start` see it."""
+        if self.mask is None or self.mask.ndim == 2:
+            return self
+        return SourceKeyValues(self.keys, self.values, self.mask[:, start : start + count])
 
     def reorder(self, rows: Int[Tensor, " m"]) -> None:
         """Select, reorder or repeat rows."""
@@ -185,12 +192,17 @@ class CrossAttention(Component, nn.Module):
         self.keys_values = nn.Linear(width if source is None else source, 2 * width, bias)
 
     def forward(self, x: Float[Tensor, "b t d"], source: SourceKeyValues) -> Float[Tensor, "b t d"]:
+        """Attend to the source; 0 where nothing of it is visible."""
         q = self.queries(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-        bias = _score_bias(None, source.mask, None, q)
-        return self.out(_attend(q, source.keys, source.values, False, bias))
+        if source.mask is None:
+            return self.out(_attend(q, source.keys, source.values, False, None))
+        visible = source.mask if source.mask.ndim == 3 else source.mask[:, None]
+        nothing = ~visible.any(-1, keepdim=True)  # a softmax over no keys is NaN: see all, then discard
+        bias = _score_bias((visible | nothing)[:, None], None, None, q)
+        return self.out(_attend(q, source.keys, source.values, False, bias)).masked_fill(nothing, 0.0)
 
     def encode_source(
-        self, tokens: Float[Tensor, "b s e"], mask: Bool[Tensor, "b s"] | None
+        self, tokens: Float[Tensor, "b s e"], mask: Bool[Tensor, "b *t s"] | None
     ) -> SourceKeyValues:
         """Keys and values of a source sequence."""
         k, v = self.keys_values(tokens).unflatten(-1, (2, self.heads, -1)).transpose(1, 3).unbind(2)

@@ -95,6 +95,7 @@ class Layer(Component, nn.Module, ABC):
         """
         source = cache.source if cache is not None else self._source(context)
         key_values = None if cache is None else cache.self_attention
+        source = source and source.at(0 if key_values is None else key_values.length, h.shape[1])
         return self.add(h, lambda x: self.attention(x, key_values, causal, mask), source)
 
     @abstractmethod

@@ -40,12 +40,7 @@ class TokenAttention(Component, nn.Module):
     def forward(self, h: Float[Tensor, "b t d"], context: Context | None) -> Float[Tensor, "b t d"]:
         if context is None or context.tokens is None or not context.tokens.shape[1]:
             return torch.zeros_like(h)
-        if context.mask is None:
-            return self.cross(h, self.cross.encode_source(context.tokens, None))
-        # A softmax over no keys is NaN: rows without a valid token attend to all, and their output is zeroed.
-        empty = ~context.mask.any(1, keepdim=True)
-        source = self.cross.encode_source(context.tokens, context.mask | empty)
-        return self.cross(h, source).masked_fill(empty[..., None], 0.0)
+        return self.cross(h, self.cross.encode_source(context.tokens, context.mask))
 
 
 class GridTokenAttention(Component, nn.Module):

@@ -44,8 +44,8 @@ class UNet(Component, nn.Module):
         dropout: in every block.
         patch: patch x patch pixels are folded into patch^2 C channels (patch C for signals) at the input and
             unfolded at the output (Hoogeboom, Heek & Salimans 2023).
-        design: block design: "ddpm" of Ho et al., or "adm" of Dhariwal & Nichol (2021), with scale and shift
-            conditioning.
+        design: block design: "ddpm" of Ho et al. (2020), "improved_ddpm" of Nichol & Dhariwal (2021), with
+            scale and shift conditioning, or "adm" of Dhariwal & Nichol (2021), which resamples in blocks too.
 
     Raises:
         ConfigError: for an unknown design, a shape with other axes, or tokens without attention heads.

@@ -1,12 +1,13 @@
 r"""Block designs of the U-Net: conditioning on a vector, resampling and group normalisation, as published.
 
-    ddpm   h = conv1(act(norm(x)));   h = conv2(act(norm(h + V v)))             Ho et al. 2020, appendix B
-    adm    h = conv1(act(norm(x)));   h = conv2(act(norm(h) (1 + S v) + V v))   Dhariwal & Nichol 2021
+    ddpm            h = conv1(act(norm(x)));  h = conv2(act(norm(h + V v)))             Ho et al. 2020
+    improved_ddpm   h = conv1(act(norm(x)));  h = conv2(act(norm(h) (1 + S v) + V v))   Nichol & Dhariwal 2021
+    adm             as improved_ddpm                                                    Dhariwal & Nichol 2021
 
-each plus x. DDPM downsamples by a convolution of stride 2, upsamples by nearest-neighbour interpolation and a
-convolution, and normalises 32 groups. ADM resamples inside a residual block (after Brock, Donahue & Simonyan
-2019), which is conditioned on the vector as well. Its groups have 8 channels here, so that the statistics of
-narrow networks cover more than one channel.
+each plus x. DDPM and improved DDPM downsample by a convolution of stride 2 and upsample by nearest-neighbour
+interpolation and a convolution. ADM resamples inside a residual block (after Brock, Donahue & Simonyan 2019),
+which is conditioned on the vector as well. DDPM normalises 32 groups; groups of the others have 8 channels
+here, so that the statistics of narrow networks cover more than one channel.
 """
 
 __all__ = ["DESIGNS", "Design", "Downsample", "ShiftedBlock", "Upsample"]
@@ -23,7 +24,7 @@ from morphogen.networks.axes import conv_class
 from morphogen.networks.residual import ResidualBlock, group_norm, norm_silu
 from morphogen.numerics.tensors import expand_like
 
-Design = Literal["adm", "ddpm"]
+Design = Literal["adm", "ddpm", "improved_ddpm"]
 
 
 class ShiftedBlock(nn.Module):
@@ -122,5 +123,6 @@ def _adm_up(channels: int, vector: int, dropout: float, axes: int) -> nn.Module:
 
 DESIGNS: Mapping[Design, _Parts] = {
     "ddpm": _Parts(ShiftedBlock, Downsample, Upsample, _size_of_32_groups),
+    "improved_ddpm": _Parts(_adm_block, Downsample, Upsample, lambda channels: 8),
     "adm": _Parts(_adm_block, _adm_down, _adm_up, lambda channels: 8),
 }

@@ -49,7 +49,7 @@ def binarised(
     figures, models = {}, {}
     for system in systems:
         torch.manual_seed(seed)  # of the initial weights
-        model = build_system(system, data.representation, 0, size)
+        model = build_system(system, data.representation, size=size)
         steps = math.ceil(epochs * len(data.train) / model.plan.batch)
         folder = None if directory is None else directory / system
         result = train(model, data.train, steps=steps, seed=seed, directory=folder)
@@ -72,7 +72,7 @@ def binarise(data: Dataset) -> Dataset:
     parts: dict[str, Any] = {part: _binary(getattr(data, part), part) for part in ("train", "valid", "test")}
     assert isinstance(data.representation, Pixels)
     pixels = from_config(to_config(data.representation) | {"levels": 2})
-    return replace(data, name=f"{data.name}, binarised", classes=(), representation=pixels, **parts)
+    return replace(data, name=f"{data.name}, binarised", conditions={}, representation=pixels, **parts)
 
 
 def _binary(examples: Examples, part: str) -> Pictures:

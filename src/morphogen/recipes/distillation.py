@@ -80,7 +80,7 @@ def _train_students(
     students, costs = {}, {}
     for system, seconds in STUDENTS.items():
         torch.manual_seed(seed)
-        student = build_system(system, data.representation, len(data.classes), SIZE, teacher=teacher)
+        student = build_system(system, data.representation, data.conditions, SIZE, teacher=teacher)
         steps = train(student, data.train, time=seconds, seed=seed).steps
         students[system], costs[system] = student, {"steps": steps, "seconds": seconds}
     return students, costs

@@ -36,9 +36,8 @@ def guided_ddpm(
     data = load_data(name)
     model, cost = _train(data, budget, seed) if directory is None else _load_run(directory)
     features, labels, real = features_for(data), torch.arange(n) % len(data.classes), data.test.first()
-    assert real.condition is not None
     figures: dict[str, Any] = {
-        "classifier_on_real_test_digits": condition_accuracy(real.medium, real.condition, features)
+        "classifier_on_real_test_digits": condition_accuracy(real.medium, real.condition["label"], features)
     }
     for scale in SCALES:
         samples = model.sample(n, labels, Guided(DDIM(steps=STEPS), scale), seed=seed, batch=250).tensor
@@ -52,7 +51,7 @@ def guided_ddpm(
 
 def _train(data: Dataset, budget: float, seed: int) -> tuple[Any, dict[str, Any]]:
     torch.manual_seed(seed)  # of the initial weights
-    model = build_system("ddpm", data.representation, len(data.classes), "small")
+    model = build_system("ddpm", data.representation, data.conditions, "small")
     result = train(model, data.train, time=budget, seed=seed)
     return model, {"steps": result.steps, "seconds": round(result.seconds)}
 

@@ -65,7 +65,7 @@ def language(
 
 def _train(system: str, data: Dataset, budget: float, seed: int) -> tuple[Any, dict[str, Any]]:
     torch.manual_seed(seed)  # of the initial weights
-    model = build_system(system, data.representation, len(data.classes), SIZE)
+    model = build_system(system, data.representation, data.conditions, SIZE)
     result = train(model, data.train, time=budget, seed=seed)
     return model, {"steps": result.steps, "seconds": round(result.seconds)}
 

@@ -1,8 +1,10 @@
 """Records of recipes: `results/NAME.json` has the measured figures and what is needed to measure them again.
 
+    format      number of the format of the configs
     figures     {name: {"value", "low", "high", ...}}, or the rows of a comparison by system
-    models      {name: {"system", "size", "classes", "representation", "config", "sha256"}}, or for pretrained
-                models {name: {"gguf", "file", "config", "sha256"}}, where `file` is the sha256 of its file
+    models      {name: {"system", "size", "conditions", "representation", "config", "sha256"}}, or for
+                pretrained models {name: {"gguf", "file", "config", "sha256"}}, where `file` is the sha256 of
+                its file
 
 `sha256` is the hash of the config. A test checks that the stored config still equals the one that its system
 builds now; otherwise the figure is of another model. Files that a config refers to (tokenizers) are in
@@ -36,14 +38,19 @@ from morphogen.files import write_bytes
 from morphogen.interop.gguf_named import KNOWN
 from morphogen.report import machine
 from morphogen.run import Run, versions, write_json
+from morphogen.saved_config import FORMAT, check_format
 
 RESULTS = Path(__file__).parent / "results"
 
 
 def read(name: str) -> dict[str, Any] | None:
-    """The record of a recipe; None if it was never stored."""
+    """The record of a recipe; None if it was never stored. Errors: ConfigError for another format."""
     path = RESULTS / f"{name}.json"
-    return json.loads(path.read_text(encoding="utf8")) if path.exists() else None
+    if not path.exists():
+        return None
+    record = json.loads(path.read_text(encoding="utf8"))
+    check_format(record, path, f"measure it again with `morphogen reproduce {name} --store`")
+    return record
 
 
 def store(name: str, record: Mapping[str, Any]) -> None:
@@ -51,7 +58,7 @@ def store(name: str, record: Mapping[str, Any]) -> None:
     for asset in _assets([model for model in record["models"].values() if "gguf" not in model]):
         (RESULTS / "assets").mkdir(exist_ok=True)
         write_bytes(RESULTS / "assets" / asset.name, asset.content)
-    write_json(RESULTS / f"{name}.json", record)
+    write_json(RESULTS / f"{name}.json", {"format": FORMAT} | dict(record))
 
 
 def environment(device: str = "cpu") -> dict[str, Any]:
@@ -78,7 +85,7 @@ def model_record(
     record = {
         "system": system,
         "size": size,
-        "classes": len(dataset.classes),
+        "conditions": dataset.conditions_config,
         "representation": to_config(dataset.representation),
     }
     record |= {"parts": {name: to_config(part) for name, part in parts.items()}} if parts else {}
@@ -103,7 +110,8 @@ def _is_outdated(model: Mapping[str, Any]) -> bool:
     folder = RESULTS / "assets"
     parts = {name: from_config(part, folder) for name, part in model.get("parts", {}).items()}
     representation = from_config(model["representation"], folder)
-    current = build_system(model["system"], representation, model["classes"], model["size"], **parts)
+    conditions = {name: from_config(spec, folder) for name, spec in model["conditions"].items()}
+    current = build_system(model["system"], representation, conditions, model["size"], **parts)
     return to_config(from_config(model["config"], folder)) != to_config(current)
 
 

@@ -70,7 +70,6 @@ def _measure(model: Model, data: Dataset, features: Features, seed: int, n: int)
     """The figures of the model, of held-out images and of the mixture."""
     labels, held_out = torch.arange(n) % len(data.classes), data.test.first(n)
     real = features(data.train.first(REFERENCE).medium)
-    assert held_out.condition is not None
 
     def frechet(images: Tensor) -> Any:
         return frechet_interval(real, features(images), seed=seed)
@@ -78,7 +77,7 @@ def _measure(model: Model, data: Dataset, features: Features, seed: int, n: int)
     figures: dict[str, Any] = {
         "real data": {
             "frechet": frechet(held_out.medium),
-            "condition_accuracy": condition_accuracy(held_out.medium, held_out.condition, features),
+            "condition_accuracy": condition_accuracy(held_out.medium, held_out.condition["label"], features),
         },
         "mixture": {"frechet": frechet(_mixture_samples(data, labels, seed))},
     }
@@ -130,7 +129,7 @@ def _likelihood(model: Any, data: Dataset, seed: int) -> dict[str, Any]:
 def _mixture_samples(data: Dataset, labels: Tensor, seed: int) -> Tensor:
     """Samples of the Gaussian mixture, the baseline."""
     torch.manual_seed(seed)
-    model = build_system("mixture", data.representation, len(data.classes), SIZE)
+    model = build_system("mixture", data.representation, data.conditions, SIZE)
     train(model, data.train, time=MIXTURE_SECONDS, seed=seed)
     return model.sample(len(labels), labels, seed=seed, batch=250).tensor
 
@@ -138,8 +137,7 @@ def _mixture_samples(data: Dataset, labels: Tensor, seed: int) -> Tensor:
 def _sheet(model: Model, data: Dataset, seed: int) -> Any:
     """One sample per class from the same noise: a row per number of calls, a block per guidance scale."""
     classes, held_out = len(data.classes), data.test.first(REFERENCE)
-    assert held_out.condition is not None
-    first_of_class = [held_out.medium[held_out.condition == label][0] for label in range(classes)]
+    first_of_class = [held_out.medium[held_out.condition["label"] == label][0] for label in range(classes)]
     rows = {"real": torch.stack(first_of_class)}
     for scale in SHEET_SCALES:
         for calls in SHEET_CALLS:

@@ -42,21 +42,21 @@ def sketched(
     data = load_data(name, condition="sketch")
     run = train_system(SYSTEM, data, budget, seed) if directory is None else Run.open(directory)
     model, features, held_out = run.model(), features_for(data), data.test.first(n)
-    assert held_out.condition is not None
-    samples = model.sample(n, held_out.condition, seed=seed, batch=250).tensor
-    real, others = features(data.train.first(REFERENCE).medium), held_out.condition.roll(1, 0)
+    sketch = held_out.condition["sketch"]
+    samples = model.sample(n, sketch, seed=seed, batch=250).tensor
+    real, others = features(data.train.first(REFERENCE).medium), sketch.roll(1, 0)
     figures = {
         "real data": {
             "frechet": frechet_interval(real, features(held_out.medium), seed=seed),
             "with another": mean(edge_correlation(held_out.medium, others)),
         },
         SYSTEM: {
-            "agreement": mean(edge_correlation(samples, held_out.condition)),
+            "agreement": mean(edge_correlation(samples, sketch)),
             "with another": mean(edge_correlation(samples, others)),
             "frechet": frechet_interval(real, features(samples), seed=seed),
         },
     }
-    sketches = 2 * held_out.condition[:20] - 1
+    sketches = 2 * sketch[:20] - 1
     rows = {"sketch": sketches, "drawn": samples[:20], "its picture": held_out.medium[:20]}
     sheet(rows).quantize(64).save(run.directory / "sketches.png", optimize=True)
     models = {SYSTEM: model_record(SYSTEM, SIZE, data, model)}

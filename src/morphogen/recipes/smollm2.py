@@ -110,7 +110,7 @@ def smollm2(
     windows = _windows(_text(model), 16, 256)
     figures = _compare_with_transformers(model, path, windows, PROMPTS[:texts], new)
     for name, weights in (("bfloat16", BFloat16()), ("int8", Int8())):
-        cost = precision_cost(model, weights, Batch(windows, windows[:, :1]))
+        cost = precision_cost(model, weights, Batch(windows, {"prompt": windows[:, :1]}))
         figures[f"{name}_extra_bits_per_byte"] = cost["extra"]
         figures[f"{name}_fraction_of_bytes"] = cost["bytes_held"] / cost["bytes_trained"]
     valid = [_is_valid(text) for text in _json_objects(model, path, objects, seed)]

@@ -34,8 +34,8 @@ def train_system(
         parts: further arguments of the system's function.
     """
     torch.manual_seed(seed)  # of the initial weights
-    model = build_system(system, data.representation, len(data.classes), size, **parts)
-    settings = {"seed": seed, "time": budget, "size": size, "classes": list(data.classes)}
+    model = build_system(system, data.representation, data.conditions, size, **parts)
+    settings = {"seed": seed, "time": budget, "size": size, "conditions": data.conditions_config}
     run = Run.create("runs", system, data.name, settings)
     train_run(run, model, data.train if examples is None else examples)
     return run

@@ -42,8 +42,8 @@ def translation(
     data = load_data(name, length=length, tokenizer=tokenizer)
     model, cost = _train(data, budget, seed) if directory is None else _load_run(directory)
     text, held_out = data.representation, data.test.first(n)
-    assert isinstance(text, Text) and held_out.condition is not None
-    sources, references = text.present(held_out.condition), text.present(held_out.medium)
+    assert isinstance(text, Text)
+    sources, references = text.present(held_out.condition["source"]), text.present(held_out.medium)
     translations = {"word for word": _word_for_word(data, text, sources)}
     for method, sampler in DECODERS.items():
         samples = model.sample(len(sources), held_out.condition, sampler, seed=seed, batch=100)
@@ -68,14 +68,13 @@ def translation(
 def _word_for_word(data: Dataset, text: Text, sources: list[str]) -> list[str]:
     """Translations by IBM Model 1, fitted to the training pairs."""
     train_pairs = data.train.first()
-    assert train_pairs.condition is not None
-    lexicon = Lexicon.learn(text.present(train_pairs.condition), text.present(train_pairs.medium))
+    lexicon = Lexicon.learn(text.present(train_pairs.condition["source"]), text.present(train_pairs.medium))
     return [lexicon.translate(source) for source in sources]
 
 
 def _train(data: Dataset, budget: float, seed: int) -> tuple[Any, dict[str, Any]]:
     torch.manual_seed(seed)  # of the initial weights
-    model = build_system(SYSTEM, data.representation, 0, SIZE)
+    model = build_system(SYSTEM, data.representation, data.conditions, SIZE)
     result = train(model, data.train, time=budget, seed=seed)
     return model, {"steps": result.steps, "seconds": round(result.seconds)}
 

@@ -56,4 +56,4 @@ def _without_labels(data: Dataset) -> Dataset:
     parts = (data.train, data.valid, data.test)
     assert all(isinstance(part, Pictures) for part in parts)
     train, valid, test = (Pictures(part.values, part.levels) for part in parts)  # type: ignore[attr-defined]
-    return replace(data, train=train, valid=valid, test=test, classes=())
+    return replace(data, train=train, valid=valid, test=test, conditions={})

@@ -22,10 +22,11 @@ from morphogen.evaluation.intervals import Interval, bootstrap
 from morphogen.evaluation.likelihood import bits_per_dim
 from morphogen.evaluation.sheet import sheet
 from morphogen.evaluation.word_error_rate import SpeechRecogniser, word_errors
+from morphogen.media.sound import Waveform
 from morphogen.model import Model
 from morphogen.recipes.records import environment, model_record
 from morphogen.recipes.train_system import SIZE, train_system
-from morphogen.representations.audio import MuLaw, Waveform
+from morphogen.representations.audio import MuLaw
 from morphogen.run import Run
 
 SYSTEM = "wavenet"

@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from morphogen.media import is_text
 from morphogen.report.claims import CLAIMS, FAMILIES, judge
 from morphogen.report.curves import draw, panels
 from morphogen.report.rows import Row, read_rows, unit
@@ -46,7 +47,7 @@ def write_report(report: Mapping[str, Any], samples: "Samples", directory: Path)
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # imported late: only reports need it
 
     rows = read_rows(report["rows"])
-    texts = any(isinstance(sample, str) for shown in samples.values() for sample in shown)
+    texts = is_text(sample for shown in samples.values() for sample in shown)
     likelihood_unit = unit(report, texts)
     shown = columns(rows, likelihood_unit)
     environment = Environment(
@@ -135,11 +136,11 @@ def _strips(rows: Sequence[Row], samples: "Samples", report: Mapping[str, Any]) 
     return strips
 
 
-def _tile(sample: "Image.Image | str") -> dict[str, Any]:
+def _tile(sample: Any) -> dict[str, Any]:
     """A text, or a picture as an embedded PNG of at most MAX_SIDE; small pictures are enlarged unsmoothed."""
     from PIL.Image import Resampling
 
-    if isinstance(sample, str):
+    if is_text([sample]):
         return {"text": _printable(sample)}
     picture = sample if sample.mode in ("1", "L", "LA", "P", "RGB", "RGBA") else sample.convert("RGB")
     if max(picture.size) > MAX_SIDE:

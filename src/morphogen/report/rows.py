@@ -26,6 +26,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from morphogen.media import media
+from morphogen.media.text import TEXT
+
 TIMING = 1.5  # two timings differ if their ratio is larger
 KINDS = {  # kind of a likelihood -> sign and name
     "exact": ("=", "exact"),
@@ -195,8 +198,9 @@ def figure(row: Row, key: str) -> Figure | None:
 
 
 def unit(report: Mapping[str, Any], texts: bool) -> str:
-    """Unit of the likelihood: bits/byte for text, bits/dim for everything else."""
-    return str(report.get("unit") or ("bits/byte" if texts or report.get("medium") == "text" else "bits/dim"))
+    """Unit of the likelihood; if the report does not record it, that of its medium, or of what it shows."""
+    medium = media().get(str(report.get("medium")), TEXT if texts else None)
+    return str(report.get("unit") or f"bits/{medium.unit if medium else 'dim'}")
 
 
 def beats(one: Figure, other: Figure, key: str) -> bool:

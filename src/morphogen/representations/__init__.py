@@ -20,7 +20,7 @@ _HOMES = {
     "Text": "representations.text",
     "Tokenizer": "representations.tokenizer",
     "Tokens": "representations.text",
-    "Waveform": "representations.audio",
+    "Waveform": "media.sound",
     "bpe": "representations.tokenizer",
     "unigram": "representations.tokenizer",
 }

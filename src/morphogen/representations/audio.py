@@ -7,27 +7,19 @@ loud ones (ITU-T G.711, used in telephony since 1972; van den Oord et al. 2016, 
 256 levels then replaces one over the 65,536 values of 16 bits.
 """
 
-__all__ = ["MuLaw", "Waveform", "compand", "expand"]
+__all__ = ["MuLaw", "compand", "expand"]
 
 import math
-import wave
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
-from PIL import Image
 from torch import Tensor
 
 from morphogen.component import ConfigError
 from morphogen.contract import Encoded, Representation
+from morphogen.media.sound import SOUND, Waveform
 from morphogen.numerics.randomness import Rng
-from morphogen.numerics.spectrum import stft
-
-LOUDEST = 32767  # largest 16-bit magnitude of both signs
-RANGE = 80.0  # dynamic range of a spectrogram, in decibels
 
 
 class MuLaw(Representation):
@@ -46,6 +38,7 @@ class MuLaw(Representation):
         ConfigError: for a length or rate below 1, or fewer than two levels.
     """
 
+    medium = SOUND
     discrete = True
     medium_discrete = True
 
@@ -58,7 +51,7 @@ class MuLaw(Representation):
         self.length, self.rate, self.levels, self.shape = length, rate, levels, (length,)
         self.vocabulary = levels
 
-    def encode(self, medium: Float[Tensor, "b 1 t"], rng: Rng) -> Encoded:
+    def encode(self, medium: Float[Tensor, "b 1 t"], rng: Rng, measure: bool = True) -> Encoded:
         dims = medium.new_full((len(medium),), medium.shape[2])
         return Encoded(compand(medium[:, 0], self.levels), torch.zeros_like(dims), dims)
 
@@ -68,44 +61,6 @@ class MuLaw(Representation):
     def present(self, medium: Float[Tensor, "b 1 t"]) -> list[Any]:
         """A `Waveform` per row."""
         return [Waveform(samples, self.rate) for samples in medium[:, 0].float().cpu()]
-
-
-@dataclass(frozen=True)
-class Waveform:
-    """A sound that can be saved as a WAV file or shown as a spectrogram.
-
-    Arguments:
-        samples: [T] in [-1, 1].
-        rate: samples per second.
-    """
-
-    samples: Float[Tensor, " t"]
-    rate: int
-
-    @property
-    def seconds(self) -> float:
-        """Duration in seconds."""
-        return len(self.samples) / self.rate
-
-    def save(self, path: str | Path) -> None:
-        """Write a mono 16-bit WAV file; samples outside of [-1, 1] are clipped."""
-        values = (self.samples.double().clamp(-1, 1) * LOUDEST).round().to(torch.int16)
-        with Path(path).open("wb") as file, wave.open(file) as sound:
-            sound.setnchannels(1)
-            sound.setsampwidth(2)
-            sound.setframerate(self.rate)
-            sound.writeframes(values.numpy().astype("<i2").tobytes())
-
-    def spectrogram(self, window: int = 256) -> Image.Image:
-        """The spectrogram, with time to the right and frequency upwards.
-
-        Black is the maximum and white 80 decibels below it; a column is a quarter of `window` samples.
-        """
-        magnitude = stft(self.samples.double()[None], window, max(1, window // 4))[0].abs()
-        magnitude = magnitude.clamp_min(1e-9)
-        decibels = 20 * (magnitude / magnitude.amax().clamp_min(1e-6)).log10()
-        brightness = (-decibels / RANGE).clamp(0, 1).t().flip(0)
-        return Image.fromarray((255 * brightness).round().byte().numpy().astype(np.uint8))
 
 
 def compand(wave: Float[Tensor, "*b"], levels: int = 256) -> Int[Tensor, "*b"]:

@@ -17,6 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from morphogen.contract import Encoded, Representation
+from morphogen.media.pictures import PICTURES
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import sum_except_batch
 
@@ -29,6 +30,7 @@ class Pixels(Representation):
         shape: (channels, height, width).
     """
 
+    medium = PICTURES
     discrete = True
     medium_discrete = True
 
@@ -36,7 +38,7 @@ class Pixels(Representation):
         super().__init__()
         self.levels, self.shape = levels, tuple(shape)
 
-    def encode(self, medium: Float[Tensor, "b c h w"], rng: Rng) -> Encoded:
+    def encode(self, medium: Float[Tensor, "b c h w"], rng: Rng, measure: bool = True) -> Encoded:
         dims = medium.new_full((len(medium),), math.prod(self.shape))
         return Encoded(medium, torch.zeros_like(dims), dims)
 
@@ -63,7 +65,7 @@ class _Wrapped(Representation):
     def __init__(self, inner: Representation):
         super().__init__()
         self.inner: Any = inner
-        self.shape = inner.shape
+        self.shape, self.medium = inner.shape, inner.medium
         self.medium_discrete, self.discrete = inner.medium_discrete, inner.discrete
 
     def prepare(self, medium: Float[Tensor, "b c h w"], rng: Rng) -> None:
@@ -84,8 +86,8 @@ class Quantised(_Wrapped):
         super().__init__(inner)
         self.vocabulary = inner.levels
 
-    def encode(self, medium: Float[Tensor, "b c h w"], rng: Rng) -> Encoded:
-        grid = self.inner.encode(medium, rng)
+    def encode(self, medium: Float[Tensor, "b c h w"], rng: Rng, measure: bool = True) -> Encoded:
+        grid = self.inner.encode(medium, rng, measure)
         return Encoded(self.inner.to_index(grid.x), grid.log_weight, grid.dims, grid.exact)
 
     def decode(self, x: Int[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
@@ -105,8 +107,8 @@ class Dequantised(_Wrapped):
         super().__init__(inner)
         self.discrete = False
 
-    def encode(self, medium: Float[Tensor, "b c h w"], rng: Rng) -> Encoded:
-        grid, levels = self.inner.encode(medium, rng), self.inner.levels
+    def encode(self, medium: Float[Tensor, "b c h w"], rng: Rng, measure: bool = True) -> Encoded:
+        grid, levels = self.inner.encode(medium, rng, measure), self.inner.levels
         u = rng.fork("dequantise").uniform(*self.shape)
         y = (self.inner.to_index(grid.x) + u) * (2 / levels) - 1
         return Encoded(y, grid.log_weight + grid.dims * math.log(2 / levels), grid.dims, exact=False)
@@ -131,8 +133,8 @@ class Logit(_Wrapped):
         super().__init__(inner)
         self.alpha = alpha
 
-    def encode(self, medium: Float[Tensor, "b c h w"], rng: Rng) -> Encoded:
-        y = self.inner.encode(medium, rng)
+    def encode(self, medium: Float[Tensor, "b c h w"], rng: Rng, measure: bool = True) -> Encoded:
+        y = self.inner.encode(medium, rng, measure)
         s = self.alpha + (1 - 2 * self.alpha) * (y.x + 1) / 2
         log_det = sum_except_batch(math.log((1 - 2 * self.alpha) / 2) - s.log() - (1 - s).log())
         return Encoded(s.log() - (1 - s).log(), y.log_weight + log_det, y.dims, y.exact)

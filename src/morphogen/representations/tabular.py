@@ -26,6 +26,7 @@ from torch import Tensor
 
 from morphogen.component import Component, ConfigError
 from morphogen.contract import Encoded, Representation
+from morphogen.media.table import TABLE
 from morphogen.numerics.randomness import Rng
 from morphogen.plan import Augmentation
 
@@ -43,6 +44,10 @@ class Column(Component, ABC):
     @abstractmethod
     def format_value(self, value: float) -> Any:
         """A value as it is written in the original table."""
+
+    def class_values(self) -> str:
+        """Its values in words, if they are few enough to be classes; "" otherwise."""
+        return ""
 
 
 class RealColumn(Column):
@@ -81,6 +86,10 @@ class GridColumn(Column):
     def format_value(self, value: float) -> float | int:
         return round(value, self.decimals) if self.decimals else round(value)
 
+    def class_values(self) -> str:
+        few_integers = self.decimals == 0 and self.high - self.low <= 20
+        return f"{self.low:g} to {self.high:g}" if few_integers else ""
+
 
 class CategoryColumn(Column):
     """A column of categories, stored in the medium as indices.
@@ -100,6 +109,9 @@ class CategoryColumn(Column):
     def format_value(self, value: float) -> str:
         return self.levels[round(value)]
 
+    def class_values(self) -> str:
+        return ", ".join(self.levels[:5]) + (", ..." if len(self.levels) > 5 else "")
+
 
 class Tabular(Representation):
     """Rows as standardised, dequantised vectors [B, D].
@@ -111,6 +123,8 @@ class Tabular(Representation):
 
     Errors: ConfigError without columns, or for a std that is not above 0.
     """
+
+    medium = TABLE
 
     def __init__(self, columns: tuple[Column, ...]):
         super().__init__()
@@ -124,7 +138,7 @@ class Tabular(Representation):
         self.discrete = False  # columns on a grid are dequantised
         self.medium_discrete = all(column.step > 0 for column in self.columns)
 
-    def encode(self, medium: Float[Tensor, "b d"], rng: Rng) -> Encoded:
+    def encode(self, medium: Float[Tensor, "b d"], rng: Rng, measure: bool = True) -> Encoded:
         values = medium.double()
         mean, std, step = (self._vector(values, name) for name in ("mean", "std", "step"))
         exact = not step.any()

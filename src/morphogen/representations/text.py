@@ -30,12 +30,13 @@ from jaxtyping import Int
 from torch import Tensor
 
 from morphogen.component import ConfigError
-from morphogen.contract import Encoded, Representation
+from morphogen.contract import ConditionSpec, Encoded, Representation
+from morphogen.media.text import TEXT
 from morphogen.numerics.randomness import Rng
 from morphogen.representations.tokenizer import Tokenizer
 
 
-class Text(Representation):
+class Text(Representation, ConditionSpec):
     """Base class of text representations: windows of `length` tokens.
 
     The medium is the ids themselves, int64 [B, T], padded with -1.
@@ -52,13 +53,13 @@ class Text(Representation):
     Raises ConfigError for a length below 1.
     """
 
+    plural, medium = "texts", TEXT
     discrete = True
     medium_discrete = True
     vocabulary: int
     pieces: Sequence[bytes]
     end: int | None = None
     exact = True
-    unit = "byte"
 
     def __init__(self, length: int):
         super().__init__()
@@ -72,6 +73,9 @@ class Text(Representation):
     @abstractmethod
     def tokenize(self, text: str) -> Int[Tensor, " l"]:
         """The ids of a text. Errors: ConfigError for a text that cannot be tokenized."""
+
+    def parse(self, text: str) -> Int[Tensor, " l"]:
+        return self.tokenize(text)
 
     def ids(self, text: str) -> list[int]:
         """The ids of a text, as a list."""
@@ -102,7 +106,7 @@ class Text(Representation):
         """Number of units (bytes or characters) that each row spells."""
         return (self.sizes[medium.clamp_min(0)] * (medium >= 0)).sum(1)
 
-    def encode(self, medium: Int[Tensor, "b t"], rng: Rng) -> Encoded:
+    def encode(self, medium: Int[Tensor, "b t"], rng: Rng, measure: bool = True) -> Encoded:
         dims = self.count(medium).float()
         return Encoded(medium, dims * 0, dims, self.exact, medium >= 0)
 

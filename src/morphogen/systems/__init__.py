@@ -1,7 +1,7 @@
 """Named systems: each module has a function of the same name that builds a published model.
 
     from morphogen.systems import ddpm
-    model = ddpm(pixels, classes=10, size="small")
+    model = ddpm(pixels, label=Classes(10), size="small")
 
 Each page has a table of sizes: "tiny" for tests, "small" for minutes on two cores, "paper" as published.
 """

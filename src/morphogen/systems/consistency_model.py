@@ -14,6 +14,7 @@ __all__ = ["consistency_model"]
 
 from typing import Any
 
+from morphogen.conditioning.specs import Classes
 from morphogen.families.diffusion import (
     ConsistencyDistillation,
     MultistepConsistency,
@@ -40,14 +41,14 @@ PLANS: dict[Size, Plan] = {
 
 
 def consistency_model(
-    pixels: Pixels, classes: int = 0, size: Size = "small", teacher: Model | None = None
+    pixels: Pixels, label: Classes | None = None, size: Size = "small", teacher: Model | None = None
 ) -> Staged:
     """Consistency model of images, sampled in 1 or 2 calls; given a `teacher`, only the student's stage."""
     intervals, calls = SIZES[size]["intervals"], SIZES[size]["calls"]
-    model = teacher if teacher is not None else v_diffusion(pixels, classes, size)
+    model = teacher if teacher is not None else v_diffusion(pixels, label, size)
     distillation = getattr(model.objective, "distillation", None)
     if isinstance(distillation, ProgressiveDistillation):
         intervals = distillation.steps
     loss = ConsistencyDistillation(model, intervals)
-    student = build_student(loss, pixels, classes, MultistepConsistency(calls), PLANS[size])
+    student = build_student(loss, pixels, label, MultistepConsistency(calls), PLANS[size])
     return Staged(student=student) if teacher is not None else Staged(teacher=model, student=student)

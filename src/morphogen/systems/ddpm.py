@@ -9,6 +9,7 @@ from typing import Any
 
 from morphogen.conditioning.dropout import ConditionDropout
 from morphogen.conditioning.label import Label
+from morphogen.conditioning.specs import Classes
 from morphogen.families.diffusion import Diffusion, DiscretizedGaussian, LinearBetas
 from morphogen.model import Model
 from morphogen.networks.unet import UNet
@@ -55,7 +56,7 @@ PLANS: dict[str, dict[str, Any]] = {
 }
 
 
-def ddpm(pixels: Pixels, classes: int = 0, size: Size = "small") -> Model:
+def ddpm(pixels: Pixels, label: Classes | None = None, size: Size = "small") -> Model:
     r"""DDPM (Ho, Jain & Abbeel 2020), with classifier-free guidance (Ho & Salimans 2022) if it has classes.
 
         loss = |eps - eps_theta(alpha_t x_0 + sigma_t eps, t)|^2,   t ~ U{1 .. T}               (eq. 14)
@@ -68,7 +69,7 @@ def ddpm(pixels: Pixels, classes: int = 0, size: Size = "small") -> Model:
     Measured, on digits: recipes/results/digits-ddpm.json.
     """
     steps, bound_steps = SIZES[size]["steps"], SIZES[size]["bound_steps"]
-    key, vector = size_key(pixels, size), 64 if classes else 0
+    key, vector = size_key(pixels, size), 64 if label else 0
     # at most 0.05: with very wide bins, 1.3 bins of noise would destroy the image in the first step
     first_beta = min(0.05, 1e-4 * (255 / (pixels.levels - 1)) ** 2)
     objective = Diffusion(
@@ -79,7 +80,7 @@ def ddpm(pixels: Pixels, classes: int = 0, size: Size = "small") -> Model:
         variance="beta" if size == "paper" else "posterior",
         bound_steps=bound_steps,
     )
-    conditioner = ConditionDropout(Label(classes, vector), p=0.2) if classes else None
+    conditioner = ConditionDropout(Label(len(label), vector), p=0.2) if label else None
     return Model(objective, pixels, conditioner, plan=Plan(**PLANS[key]))
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from morphogen.conditioning.dropout import ConditionDropout
 from morphogen.conditioning.label import Label
+from morphogen.conditioning.specs import Classes
 from morphogen.families.diffusion import BoundWeight, Diffusion, DiscretizedGaussian, InverseBetas
 from morphogen.model import Model
 from morphogen.networks.unet import UNet
@@ -33,9 +34,9 @@ SIZES: dict[Size, dict[str, Any]] = {
 }
 
 
-def diffusion_2015(pixels: Pixels, classes: int = 0, size: Size = "small") -> Model:
+def diffusion_2015(pixels: Pixels, label: Classes | None = None, size: Size = "small") -> Model:
     """Diffusion model of images trained on its variational bound, in bits/dim."""
-    key, vector = size_key(pixels, size), 64 if classes else 0
+    key, vector = size_key(pixels, size), 64 if label else 0
     objective = Diffusion(
         UNet(pixels.shape, vector=vector, **NETWORKS[key]),
         InverseBetas(SIZES[size]["steps"]),
@@ -45,5 +46,5 @@ def diffusion_2015(pixels: Pixels, classes: int = 0, size: Size = "small") -> Mo
         bound_steps=SIZES[size]["bound_steps"],
         weighting=BoundWeight(),
     )
-    conditioner = ConditionDropout(Label(classes, vector), p=0.1) if classes else None
+    conditioner = ConditionDropout(Label(len(label), vector), p=0.1) if label else None
     return Model(objective, pixels, conditioner, plan=Plan(**PLANS[key]))

@@ -15,6 +15,7 @@ from typing import Any
 
 from morphogen.conditioning.dropout import ConditionDropout
 from morphogen.conditioning.label import Label
+from morphogen.conditioning.specs import Classes
 from morphogen.families.diffusion import (
     Diffusion,
     DiscretizedGaussian,
@@ -38,9 +39,9 @@ SIZES: dict[Size, dict[str, Any]] = {
 }
 
 
-def flow_matching(pixels: Pixels, classes: int = 0, size: Size = "small") -> Model:
+def flow_matching(pixels: Pixels, label: Classes | None = None, size: Size = "small") -> Model:
     """Flow matching of images with straight paths; log p along the ODE is estimated with one probe."""
-    key, vector = size_key(pixels, size), 64 if classes else 0
+    key, vector = size_key(pixels, size), 64 if label else 0
     objective = Diffusion(
         UNet(pixels.shape, vector=vector, **NETWORKS[key]),
         RectifiedFlow(),
@@ -49,5 +50,5 @@ def flow_matching(pixels: Pixels, classes: int = 0, size: Size = "small") -> Mod
         sampler=Euler(SIZES[size]["calls"]),
         likelihood=ProbabilityFlow(SIZES[size]["intervals"], spacing=UniformTimesteps()),
     )
-    conditioner = ConditionDropout(Label(classes, vector), p=0.1) if classes else None
+    conditioner = ConditionDropout(Label(len(label), vector), p=0.1) if label else None
     return Model(objective, Dequantised(pixels), conditioner, plan=Plan(**PLANS[key]))

@@ -15,6 +15,7 @@ from typing import Any
 
 from morphogen.conditioning.dropout import ConditionDropout
 from morphogen.conditioning.label import Label
+from morphogen.conditioning.specs import Classes
 from morphogen.families.autoregressive import Autoregressive
 from morphogen.model import Model
 from morphogen.networks.gated_pixelcnn import GatedPixelCNN
@@ -39,15 +40,15 @@ TRAINING: dict[str, dict[str, Any]] = {
 }
 
 
-def gated_pixelcnn(pixels: Pixels, classes: int = 0, size: Size = "small") -> Model:
-    """Gated PixelCNN with exact bits/dim; class-conditional if there are `classes`.
+def gated_pixelcnn(pixels: Pixels, label: Classes | None = None, size: Size = "small") -> Model:
+    """Gated PixelCNN with exact bits/dim; class-conditional if there are labels.
 
     Samplers: `Ancestral()`; with labels also `Guided(Ancestral(), scale=2)`.
     """
     colours, *sides = pixels.shape
     key = LARGE if size == "small" and max(pixels.shape) > 16 else size
     sizes, training = SIZES[key], TRAINING[key]
-    vector = sizes["label_width"] if classes else 0
+    vector = sizes["label_width"] if label else 0
     network = GatedPixelCNN(
         pixels.shape,
         pixels.levels,
@@ -60,7 +61,7 @@ def gated_pixelcnn(pixels: Pixels, classes: int = 0, size: Size = "small") -> Mo
         vector=vector,
         position_bias=PositionBias((sides[0], sides[1]), 8 * colours, vector) if key == LARGE else None,
     )
-    conditioner = ConditionDropout(Label(classes, vector), p=0.1) if classes else None
+    conditioner = ConditionDropout(Label(len(label), vector), p=0.1) if label else None
     plan = Plan(
         AdamW(training["lr"], betas=(0.9, 0.99), weight_decay=0.01),
         batch=training["batch"],

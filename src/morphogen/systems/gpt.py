@@ -4,7 +4,8 @@ r"""GPT: a decoder-only transformer language model.
 
 Paper: Language models are unsupervised multitask learners (GPT-2), Radford, Wu, Child, Luan, Amodei &
 Sutskever, 2019.
-"paper": its smallest model, 12 layers of width 768. "small": the shape that nanoGPT trains on a laptop. GPT-3
+"paper": its smallest model, 12 layers of width 768; 124M parameters (the paper's 117M was an error, says the
+README of its code). "small": the shape that nanoGPT trains on a laptop. GPT-3
 (Brown et al. 2020, table 2.1) has the same architecture, except that dense and sparse attention alternate in
 its layers; it is larger, and was trained on blocks of 2048 tokens:
 
@@ -25,6 +26,7 @@ from typing import Any
 from morphogen.conditioning.dropout import ConditionDropout
 from morphogen.conditioning.label import Label
 from morphogen.conditioning.prefix import Prefix
+from morphogen.conditioning.specs import Classes
 from morphogen.families.autoregressive import Autoregressive
 from morphogen.model import Model
 from morphogen.networks.decoders import gpt2
@@ -44,7 +46,7 @@ TRAINING: dict[Size, dict[str, Any]] = {
 }
 
 
-def gpt(text: Text, classes: int = 0, size: Size = "small") -> Model:
+def gpt(text: Text, label: Classes | None = None, size: Size = "small") -> Model:
     """GPT language model with exact bits/byte; the condition is a prompt (ids [B, P]), or a label."""
     sizes, training = SIZES[size], TRAINING[size]
     width = sizes["width"]
@@ -55,9 +57,9 @@ def gpt(text: Text, classes: int = 0, size: Size = "small") -> Model:
         sizes["layers"],
         sizes["heads"],
         dropout=sizes["dropout"],
-        vector=width if classes else 0,
+        vector=width if label else 0,
     )
-    conditioner = ConditionDropout(Label(classes, width), p=0.1) if classes else Prefix()
+    conditioner = ConditionDropout(Label(len(label), width), p=0.1) if label else Prefix()
     plan = Plan(
         AdamW(training["lr"], betas=(0.9, 0.95), weight_decay=0.1),
         batch=training["batch"],

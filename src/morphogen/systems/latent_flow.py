@@ -5,6 +5,7 @@ __all__ = ["latent_flow"]
 from typing import Any
 
 from morphogen.conditioning.label import Label
+from morphogen.conditioning.specs import Classes
 from morphogen.families.flow import Flow, SingleScale
 from morphogen.model import Model
 from morphogen.plan import AdamW, Cosine, Plan
@@ -22,7 +23,7 @@ SIZES: dict[Size, dict[str, Any]] = {
 }
 
 
-def latent_flow(pixels: Pixels, classes: int = 0, size: Size = "small") -> Staged:
+def latent_flow(pixels: Pixels, label: Classes | None = None, size: Size = "small") -> Staged:
     r"""VAE (Kingma & Welling 2013) with a RealNVP prior (Dinh et al. 2017), trained in two stages.
 
         log p(x) >= log p(x | z) + log N(f(z); 0, I) + log|det df/dz| - log q(z | x),   z ~ q(z | x)
@@ -32,7 +33,7 @@ def latent_flow(pixels: Pixels, classes: int = 0, size: Size = "small") -> Stage
     label.
     Measured, small, on digits, 30 s on two cores: 2.01 bits/dim.
     """
-    sizes, vector = SIZES[size], 32 if classes else 0
+    sizes, vector = SIZES[size], 32 if label else 0
     autoencoder = vae(pixels, size=size)
     latent = Latent(autoencoder)
     flow = SingleScale(
@@ -45,5 +46,5 @@ def latent_flow(pixels: Pixels, classes: int = 0, size: Size = "small") -> Stage
         ema=sizes["ema"],
         clip=5.0,
     )
-    prior = Model(Flow(flow), latent, Label(classes, vector) if classes else None, plan)
+    prior = Model(Flow(flow), latent, Label(len(label), vector) if label else None, plan)
     return Staged(autoencoder=autoencoder, prior=prior)

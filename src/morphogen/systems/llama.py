@@ -18,6 +18,7 @@ from typing import Any
 from morphogen.conditioning.dropout import ConditionDropout
 from morphogen.conditioning.label import Label
 from morphogen.conditioning.prefix import Prefix
+from morphogen.conditioning.specs import Classes
 from morphogen.families.autoregressive import Autoregressive
 from morphogen.model import Model
 from morphogen.networks import decoders
@@ -38,7 +39,7 @@ TRAINING: dict[Size, dict[str, Any]] = {
 }
 
 
-def llama(text: Text, classes: int = 0, size: Size = "small") -> Model:
+def llama(text: Text, label: Classes | None = None, size: Size = "small") -> Model:
     """LLaMA language model with exact bits/byte; the condition is a prompt (ids [B, P]), or a label."""
     sizes, training = SIZES[size], TRAINING[size]
     width = sizes["width"]
@@ -50,9 +51,9 @@ def llama(text: Text, classes: int = 0, size: Size = "small") -> Model:
         sizes["heads"],
         sizes["kv_heads"],
         sizes["hidden"],
-        vector=width if classes else 0,
+        vector=width if label else 0,
     )
-    conditioner = ConditionDropout(Label(classes, width), p=0.1) if classes else Prefix()
+    conditioner = ConditionDropout(Label(len(label), width), p=0.1) if label else Prefix()
     plan = Plan(
         AdamW(training["lr"], betas=(0.9, 0.95), weight_decay=0.1),
         batch=training["batch"],

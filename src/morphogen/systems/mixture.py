@@ -13,6 +13,7 @@ import math
 from typing import Any
 
 from morphogen.conditioning.label import OneHot
+from morphogen.conditioning.specs import Classes
 from morphogen.families.classical.mixture import Mixture
 from morphogen.model import Model
 from morphogen.plan import SGD, Plan
@@ -27,7 +28,7 @@ SIZES: dict[Size, dict[str, Any]] = {
 }
 
 
-def mixture(pixels: Pixels, classes: int = 0, size: Size = "small") -> Model:
+def mixture(pixels: Pixels, label: Classes | None = None, size: Size = "small") -> Model:
     """Gaussian mixture of images (Dempster et al. 1977), with the covariance shrinkage of Friedman 1989.
 
     Components per class, floor and prior have the least validation bits/dim of 60 settings, with labels, on
@@ -41,12 +42,12 @@ def mixture(pixels: Pixels, classes: int = 0, size: Size = "small") -> Model:
     """
     d = math.prod(pixels.shape)
     objective = Mixture(
-        components=SIZES[size]["components"] * (classes or 10),
+        components=SIZES[size]["components"] * (len(label or ()) or 10),
         shape=pixels.shape,
-        classes=classes,
+        classes=len(label or ()),
         covariance="full" if d <= 1024 else "diagonal",
         floor=1e-3,
         prior=d / 4,
     )
     em = Plan(SGD(0.0), batch=0, rounds=12)  # no parameter has a gradient: a step is one round of EM
-    return Model(objective, Dequantised(pixels), OneHot(classes) if classes else None, em)
+    return Model(objective, Dequantised(pixels), OneHot(len(label)) if label else None, em)

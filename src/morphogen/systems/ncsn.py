@@ -17,6 +17,7 @@ from typing import Any
 
 from morphogen.conditioning.dropout import ConditionDropout
 from morphogen.conditioning.label import Label
+from morphogen.conditioning.specs import Classes
 from morphogen.families.diffusion import (
     VE,
     AnnealedLangevin,
@@ -40,9 +41,9 @@ SIZES: dict[Size, dict[str, Any]] = {
 }
 
 
-def ncsn(pixels: Pixels, classes: int = 0, size: Size = "small") -> Model:
+def ncsn(pixels: Pixels, label: Classes | None = None, size: Size = "small") -> Model:
     """NCSN of images with annealed Langevin sampling; log p along the ODE is estimated with one probe."""
-    sizes, key, vector = SIZES[size], size_key(pixels, size), 64 if classes else 0
+    sizes, key, vector = SIZES[size], size_key(pixels, size), 64 if label else 0
     objective = Diffusion(
         UNet(pixels.shape, vector=vector, **NETWORKS[key]),
         VE(0.02, 2 * max(pixels.shape[1:]) ** 0.5 * pixels.shape[0] ** 0.5),
@@ -51,5 +52,5 @@ def ncsn(pixels: Pixels, classes: int = 0, size: Size = "small") -> Model:
         sampler=AnnealedLangevin(sizes["calls"], sizes["calls_per_level"]),
         likelihood=ProbabilityFlow(sizes["intervals"]),
     )
-    conditioner = ConditionDropout(Label(classes, vector), p=0.1) if classes else None
+    conditioner = ConditionDropout(Label(len(label), vector), p=0.1) if label else None
     return Model(objective, Dequantised(pixels), conditioner, plan=Plan(**PLANS[key]))

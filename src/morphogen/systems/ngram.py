@@ -14,7 +14,6 @@ __all__ = ["ngram"]
 import math
 from typing import Any
 
-from morphogen.component import ConfigError
 from morphogen.conditioning.prefix import Prefix
 from morphogen.families.autoregressive import Ancestral
 from morphogen.families.classical import KneserNey, NGram
@@ -31,12 +30,8 @@ SIZES: dict[Size, dict[str, Any]] = {
 }
 
 
-def ngram(text: Text, classes: int = 0, size: Size = "small") -> Model:
+def ngram(text: Text, size: Size = "small") -> Model:
     """Modified interpolated Kneser-Ney n-grams with exact bits/byte; the condition is a prompt [B, P]."""
-    if classes:
-        raise ConfigError(
-            f"ngram does not accept labels, and the data have {classes} classes: use gpt or rnn_lm"
-        )
     # an n-gram is stored in 62 bits, which limits the order: to 5 for 5,404 tokens
     longest = int(62 / math.log2(max(2, text.vocabulary)))
     order = min(SIZES[size]["order"], text.length, longest)

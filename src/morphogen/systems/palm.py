@@ -4,7 +4,7 @@ r"""PaLM: a decoder-only transformer with parallel attention and feed-forward, a
     p(x) = prod_i softmax(D^(-1/2) W_e norm(h_i))_{x_i}
 
 Paper: PaLM: scaling language modeling with pathways, Chowdhery, Narang, Devlin et al., 2022.
-"paper": its largest model, 118 layers of width 18432 with 48 heads of 256; 540 billion parameters with its
+"paper": its largest model, 118 layers of width 18432 with 48 heads of 256; 540.35 billion parameters with its
 vocabulary of 256,000. The paper trains with Adafactor; the optimizer here is gpt's.
 Bits/byte of this system: not measured.
 """
@@ -16,6 +16,7 @@ from typing import Any
 from morphogen.conditioning.dropout import ConditionDropout
 from morphogen.conditioning.label import Label
 from morphogen.conditioning.prefix import Prefix
+from morphogen.conditioning.specs import Classes
 from morphogen.families.autoregressive import Autoregressive
 from morphogen.model import Model
 from morphogen.networks import decoders
@@ -36,7 +37,7 @@ TRAINING: dict[Size, dict[str, Any]] = {
 }
 
 
-def palm(text: Text, classes: int = 0, size: Size = "small") -> Model:
+def palm(text: Text, label: Classes | None = None, size: Size = "small") -> Model:
     """PaLM language model with exact bits/byte; the condition is a prompt (ids [B, P]), or a label."""
     sizes, training = SIZES[size], TRAINING[size]
     width = sizes["width"]
@@ -48,9 +49,9 @@ def palm(text: Text, classes: int = 0, size: Size = "small") -> Model:
         sizes["heads"],
         sizes["head_width"],
         sizes["hidden"],
-        vector=width if classes else 0,
+        vector=width if label else 0,
     )
-    conditioner = ConditionDropout(Label(classes, width), p=0.1) if classes else Prefix()
+    conditioner = ConditionDropout(Label(len(label), width), p=0.1) if label else Prefix()
     plan = Plan(
         AdamW(training["lr"], betas=(0.9, 0.95), weight_decay=0.1),
         batch=training["batch"],

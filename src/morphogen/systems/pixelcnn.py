@@ -15,6 +15,7 @@ from typing import Any
 
 from morphogen.conditioning.dropout import ConditionDropout
 from morphogen.conditioning.label import Label
+from morphogen.conditioning.specs import Classes
 from morphogen.families.autoregressive import Autoregressive
 from morphogen.model import Model
 from morphogen.networks.pixel_stack import PixelStack, Residual
@@ -37,15 +38,15 @@ TRAINING: dict[Size, dict[str, Any]] = {
 }
 
 
-def pixelcnn(pixels: Pixels, classes: int = 0, size: Size = "small") -> Model:
-    """PixelCNN with exact bits/dim; class-conditional if there are `classes`."""
+def pixelcnn(pixels: Pixels, label: Classes | None = None, size: Size = "small") -> Model:
+    """PixelCNN with exact bits/dim; class-conditional if there are labels."""
     sizes = SIZES[BINARY if size == "small" and pixels.levels == 2 else size]
-    colours, vector = pixels.shape[0], sizes["label_width"] if classes else 0
+    colours, vector = pixels.shape[0], sizes["label_width"] if label else 0
     layers = tuple(
         Residual(2 * sizes["width"] * colours, sizes["kernel"], colours) for _ in range(sizes["layers"])
     )
     network = PixelStack(pixels.shape, pixels.levels, layers, sizes["first_kernel"], vector)
-    conditioner = ConditionDropout(Label(classes, vector), p=0.1) if classes else None
+    conditioner = ConditionDropout(Label(len(label), vector), p=0.1) if label else None
     plan = Plan(
         AdamW(TRAINING[size]["lr"], betas=(0.9, 0.99), weight_decay=0.01),
         batch=TRAINING[size]["batch"],

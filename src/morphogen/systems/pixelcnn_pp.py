@@ -17,6 +17,7 @@ from typing import Any
 
 from morphogen.conditioning.dropout import ConditionDropout
 from morphogen.conditioning.label import Label
+from morphogen.conditioning.specs import Classes
 from morphogen.families.autoregressive import Autoregressive
 from morphogen.families.autoregressive.logistic_mixture import LogisticMixture, parameters_per_pixel
 from morphogen.model import Model
@@ -52,10 +53,10 @@ TRAINING: dict[Size, dict[str, Any]] = {
 }
 
 
-def pixelcnn_pp(pixels: Pixels, classes: int = 0, size: Size = "small") -> Model:
-    """PixelCNN++ with exact bits/dim; class-conditional if there are `classes`."""
+def pixelcnn_pp(pixels: Pixels, label: Classes | None = None, size: Size = "small") -> Model:
+    """PixelCNN++ with exact bits/dim; class-conditional if there are labels."""
     sizes, training = SIZES[size], TRAINING[size]
-    components, vector = sizes["components"], sizes["label_width"] if classes else 0
+    components, vector = sizes["components"], sizes["label_width"] if label else 0
     network = PixelCNNPP(
         pixels.shape,
         pixels.levels,
@@ -67,7 +68,7 @@ def pixelcnn_pp(pixels: Pixels, classes: int = 0, size: Size = "small") -> Model
         vector,
     )
     objective = Autoregressive(LogisticMixture(network, pixels.levels, components))
-    conditioner = ConditionDropout(Label(classes, vector), p=0.1) if classes else None
+    conditioner = ConditionDropout(Label(len(label), vector), p=0.1) if label else None
     plan = Plan(
         AdamW(training["lr"], betas=(0.9, 0.99), weight_decay=0.01),
         batch=training["batch"],

@@ -16,6 +16,7 @@ from typing import Any
 
 from morphogen.conditioning.dropout import ConditionDropout
 from morphogen.conditioning.label import Label
+from morphogen.conditioning.specs import Classes
 from morphogen.families.autoregressive import Autoregressive
 from morphogen.model import Model
 from morphogen.networks.pixel_stack import PixelStack
@@ -39,19 +40,19 @@ TRAINING: dict[Size, dict[str, Any]] = {
 
 def pixelrnn(
     pixels: Pixels,
-    classes: int = 0,
+    label: Classes | None = None,
     size: Size = "small",
     layer: type[DiagonalBiLSTM] | type[RowLSTM] = DiagonalBiLSTM,
 ) -> Model:
-    """PixelRNN with exact bits/dim; class-conditional if there are `classes`.
+    """PixelRNN with exact bits/dim; class-conditional if there are labels.
 
     `layer=RowLSTM` is the cheaper of the paper's two layers.
     """
     sizes, training = SIZES[size], TRAINING[size]
-    colours, vector = pixels.shape[0], sizes["label_width"] if classes else 0
+    colours, vector = pixels.shape[0], sizes["label_width"] if label else 0
     layers = tuple(layer(2 * sizes["width"] * colours, colours=colours) for _ in range(sizes["layers"]))
     network = PixelStack(pixels.shape, pixels.levels, layers, sizes["first_kernel"], vector)
-    conditioner = ConditionDropout(Label(classes, vector), p=0.1) if classes else None
+    conditioner = ConditionDropout(Label(len(label), vector), p=0.1) if label else None
     plan = Plan(
         AdamW(training["lr"], betas=(0.9, 0.99), weight_decay=0.01),
         batch=training["batch"],

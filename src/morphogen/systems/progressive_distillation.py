@@ -13,6 +13,7 @@ __all__ = ["progressive_distillation"]
 
 from typing import Any
 
+from morphogen.conditioning.specs import Classes
 from morphogen.families.diffusion import DDIM, ProgressiveDistillation
 from morphogen.model import Model
 from morphogen.plan import Adam, Cosine, Plan
@@ -34,13 +35,13 @@ PLANS: dict[Size, Plan] = {
 
 
 def progressive_distillation(
-    pixels: Pixels, classes: int = 0, size: Size = "small", teacher: Model | None = None
+    pixels: Pixels, label: Classes | None = None, size: Size = "small", teacher: Model | None = None
 ) -> Staged:
     """Diffusion model of images distilled to few steps; given a `teacher`, only the students' stages."""
-    model = teacher if teacher is not None else v_diffusion(pixels, classes, size)
+    model = teacher if teacher is not None else v_diffusion(pixels, label, size)
     stages: dict[str, Any] = {} if teacher is not None else {"teacher": model}
     for steps in STUDENT_STEPS[size]:
         loss = ProgressiveDistillation(model, steps)
-        model = build_student(loss, pixels, classes, DDIM(steps), PLANS[size])
+        model = build_student(loss, pixels, label, DDIM(steps), PLANS[size])
         stages[f"in_{steps}"] = model
     return Staged(**stages)

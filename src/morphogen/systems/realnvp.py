@@ -5,6 +5,7 @@ __all__ = ["realnvp"]
 from typing import Any
 
 from morphogen.conditioning.label import Label
+from morphogen.conditioning.specs import Classes
 from morphogen.families.flow import Flow, MultiScale
 from morphogen.model import Model
 from morphogen.plan import AdamW, Cosine, Plan
@@ -26,7 +27,7 @@ TRAINING: dict[str, dict[str, Any]] = {
 }
 
 
-def realnvp(pixels: Pixels, classes: int = 0, size: Size = "small") -> Model:
+def realnvp(pixels: Pixels, label: Classes | None = None, size: Size = "small") -> Model:
     r"""RealNVP (Dinh, Sohl-Dickstein & Bengio 2017), class-conditional if there are classes.
 
         log P(x) >= E_u[log N(f(y); 0, I) + log|det df/dx|],   y = logit(alpha + (1 - 2 alpha) (x + u))
@@ -34,7 +35,7 @@ def realnvp(pixels: Pixels, classes: int = 0, size: Size = "small") -> Model:
     where alpha = 0.05, x in [0, 1] and u is uniform over the bin of x (section 4.1).
     Measured, small, on digits, 30 s on two cores: 1.96 bits/dim.
     """
-    key, vector = LARGE if size == "small" and max(pixels.shape) > 16 else size, 32 if classes else 0
+    key, vector = LARGE if size == "small" and max(pixels.shape) > 16 else size, 32 if label else 0
     training = TRAINING[key]
     plan = Plan(
         AdamW(training["lr"], weight_decay=0.01),
@@ -44,5 +45,5 @@ def realnvp(pixels: Pixels, classes: int = 0, size: Size = "small") -> Model:
         clip=5.0,
     )
     objective = Flow(MultiScale(pixels.shape, vector=vector, **SIZES[key]))
-    conditioner = Label(classes, vector) if classes else None
+    conditioner = Label(len(label), vector) if label else None
     return Model(objective, Logit(Dequantised(pixels), alpha=0.05), conditioner, plan)

@@ -18,6 +18,7 @@ from typing import Any
 
 from morphogen.conditioning.dropout import ConditionDropout
 from morphogen.conditioning.label import Label
+from morphogen.conditioning.specs import Classes
 from morphogen.families.diffusion import (
     VE,
     VP,
@@ -45,10 +46,10 @@ SIZES: dict[Size, dict[str, Any]] = {
 
 
 def score_sde(
-    pixels: Pixels, classes: int = 0, size: Size = "small", process: ForwardProcess | None = None
+    pixels: Pixels, label: Classes | None = None, size: Size = "small", process: ForwardProcess | None = None
 ) -> Model:
     """Score SDE of images, VP unless `process` is given; log p along the ODE is estimated with one probe."""
-    process, key, vector = process or VP(), size_key(pixels, size), 64 if classes else 0
+    process, key, vector = process or VP(), size_key(pixels, size), 64 if label else 0
     sampler = PredictorCorrector if isinstance(process, VE) else EulerMaruyama
     objective = Diffusion(
         UNet(pixels.shape, vector=vector, **NETWORKS[key]),
@@ -58,5 +59,5 @@ def score_sde(
         sampler=sampler(SIZES[size]["calls"]),
         likelihood=ProbabilityFlow(SIZES[size]["intervals"]),
     )
-    conditioner = ConditionDropout(Label(classes, vector), p=0.1) if classes else None
+    conditioner = ConditionDropout(Label(len(label), vector), p=0.1) if label else None
     return Model(objective, Dequantised(pixels), conditioner, plan=Plan(**PLANS[key]))

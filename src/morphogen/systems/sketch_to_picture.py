@@ -11,7 +11,9 @@ Measured, on Fashion-MNIST: recipes/results/fashion-sketches.json.
 
 __all__ = ["sketch_to_picture"]
 
+from morphogen.conditioning.dropout import ConditionDropout
 from morphogen.conditioning.sketch import Sketch
+from morphogen.conditioning.specs import Sketches
 from morphogen.families.diffusion import DDIM, CosineAlphas, Diffusion, DiscretizedGaussian
 from morphogen.model import Model
 from morphogen.networks.concat_condition import ConcatCondition
@@ -22,8 +24,8 @@ from morphogen.systems.ddpm import size_key
 from morphogen.systems.v_diffusion import NETWORKS, PLANS, SIZES
 
 
-def sketch_to_picture(pixels: Pixels, classes: int = 0, size: Size = "small") -> Model:
-    """Diffusion model of images given a sketch; class labels are ignored."""
+def sketch_to_picture(pixels: Pixels, sketch: Sketches, size: Size = "small") -> Model:
+    """Diffusion model of images given a sketch."""
     chain, (channels, *sides) = SIZES[size], pixels.shape
     unet = UNet((channels + 1, *sides), **NETWORKS[size_key(pixels, size)])
     objective = Diffusion(
@@ -35,4 +37,4 @@ def sketch_to_picture(pixels: Pixels, classes: int = 0, size: Size = "small") ->
         bound_steps=chain["bound_steps"],
         sampler=DDIM(chain["calls"]),
     )
-    return Model(objective, pixels, Sketch(p=0.1), PLANS[size])
+    return Model(objective, pixels, ConditionDropout(Sketch(), p=0.1), PLANS[size])

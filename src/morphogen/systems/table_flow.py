@@ -6,6 +6,7 @@ from typing import Any
 
 from morphogen.component import ConfigError
 from morphogen.conditioning.label import Label
+from morphogen.conditioning.specs import Classes
 from morphogen.families.flow import Flow, SingleScale
 from morphogen.model import Model
 from morphogen.plan import AdamW, Cosine, Plan
@@ -25,7 +26,7 @@ TRAINING: dict[Size, dict[str, Any]] = {
 }
 
 
-def table_flow(table: Tabular, classes: int = 0, size: Size = "small") -> Model:
+def table_flow(table: Tabular, label: Classes | None = None, size: Size = "small") -> Model:
     r"""RealNVP of table rows (Dinh, Sohl-Dickstein & Bengio 2017), class-conditional if there are classes.
 
         log p(x) = log N(f(x); 0, I) + log|det df/dx|
@@ -40,7 +41,7 @@ def table_flow(table: Tabular, classes: int = 0, size: Size = "small") -> Model:
         raise ConfigError(
             "table_flow requires at least two columns, and the table has one: use table_mixture"
         )
-    sizes, training, vector = SIZES[size], TRAINING[size], 32 if classes else 0
+    sizes, training, vector = SIZES[size], TRAINING[size], 32 if label else 0
     flow = SingleScale(
         len(table.columns), sizes["width"], sizes["layers"], sizes["couplings"], vector, sizes["dropout"]
     )
@@ -52,4 +53,4 @@ def table_flow(table: Tabular, classes: int = 0, size: Size = "small") -> Model:
         clip=5.0,
         augment=Jitter(table, training["jitter"]) if training["jitter"] else None,
     )
-    return Model(Flow(flow), table, Label(classes, vector) if classes else None, plan)
+    return Model(Flow(flow), table, Label(len(label), vector) if label else None, plan)

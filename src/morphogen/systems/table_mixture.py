@@ -11,6 +11,7 @@ __all__ = ["table_mixture"]
 from typing import Any
 
 from morphogen.conditioning.label import OneHot
+from morphogen.conditioning.specs import Classes
 from morphogen.families.classical.mixture import Mixture
 from morphogen.model import Model
 from morphogen.plan import SGD, Plan
@@ -25,7 +26,7 @@ SIZES: dict[Size, dict[str, Any]] = {
 }
 
 
-def table_mixture(table: Tabular, classes: int = 0, size: Size = "small") -> Model:
+def table_mixture(table: Tabular, label: Classes | None = None, size: Size = "small") -> Model:
     """Gaussian mixture of table rows (Dempster et al. 1977), with the covariance shrinkage of Friedman 1989.
 
     The shrinkage counts as 15 rows per component: the best of 2, d / 2 and 15 on the validation sets of
@@ -34,12 +35,12 @@ def table_mixture(table: Tabular, classes: int = 0, size: Size = "small") -> Mod
     Bits per cell of this system: not measured.
     """
     objective = Mixture(
-        components=SIZES[size]["components"] * (classes or 4),
+        components=SIZES[size]["components"] * (len(label or ()) or 4),
         shape=table.shape,
-        classes=classes,
+        classes=len(label or ()),
         covariance="full" if len(table.columns) <= 256 else "diagonal",
         floor=1e-3,
         prior=15.0,
     )
     em = Plan(SGD(0.0), batch=0, rounds=12)  # no parameter has a gradient: a step is one round of EM
-    return Model(objective, table, OneHot(classes) if classes else None, em)
+    return Model(objective, table, OneHot(len(label)) if label else None, em)

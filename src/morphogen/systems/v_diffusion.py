@@ -17,8 +17,9 @@ from typing import Any
 
 from morphogen.component import ConfigError, from_config, to_config
 from morphogen.conditioning.dropout import ConditionDropout
-from morphogen.conditioning.frozen import FrozenConditioner
+from morphogen.conditioning.frozen import Frozen
 from morphogen.conditioning.label import Label
+from morphogen.conditioning.specs import Classes
 from morphogen.contract import Sampler
 from morphogen.families.diffusion import DDIM, CosineAlphas, Diffusion, DiscretizedGaussian, DistillationLoss
 from morphogen.model import Model
@@ -47,9 +48,9 @@ PLANS: dict[Size, Plan] = {
 }
 
 
-def v_diffusion(pixels: Pixels, classes: int = 0, size: Size = "small") -> Model:
+def v_diffusion(pixels: Pixels, label: Classes | None = None, size: Size = "small") -> Model:
     """v-prediction diffusion of images, sampled in any number of steps; one label in five is dropped."""
-    chain, vector = SIZES[size], 64 if classes else 0
+    chain, vector = SIZES[size], 64 if label else 0
     objective = Diffusion(
         UNet(pixels.shape, vector=vector, **NETWORKS[size_key(pixels, size)]),
         CosineAlphas(chain["steps"]),
@@ -59,12 +60,12 @@ def v_diffusion(pixels: Pixels, classes: int = 0, size: Size = "small") -> Model
         bound_steps=chain["bound_steps"],
         sampler=DDIM(chain["calls"]),
     )
-    conditioner = ConditionDropout(Label(classes, vector), p=0.2) if classes else None
+    conditioner = ConditionDropout(Label(len(label), vector), p=0.2) if label else None
     return Model(objective, pixels, conditioner, PLANS[size])
 
 
 def build_student(
-    loss: DistillationLoss, pixels: Pixels, classes: int, sampler: Sampler, plan: Plan
+    loss: DistillationLoss, pixels: Pixels, label: Classes | None, sampler: Sampler, plan: Plan
 ) -> Model:
     """A model like the loss's teacher, trained by that loss.
 
@@ -72,7 +73,7 @@ def build_student(
     """
     teacher = loss.teacher
     shape, teacher_shape = list(pixels.shape), list(teacher.representation.shape)
-    teacher_classes = getattr(getattr(teacher.conditioner, "conditioner", None), "classes", 0)
+    classes, teacher_classes = len(label or ()), _classes(teacher.conditioner)
     if teacher_shape != shape or teacher_classes != classes:
         raise ConfigError(
             f"the teacher's images have shape {teacher_shape} and {teacher_classes} classes, the data's have "
@@ -89,4 +90,11 @@ def build_student(
         sampler=sampler,
         distillation=loss,
     )
-    return Model(objective, pixels, FrozenConditioner(teacher) if classes else None, plan)
+    return Model(objective, pixels, Frozen(teacher.conditioner) if label else None, plan)
+
+
+def _classes(conditioner: Any) -> int:
+    """The number of classes of a conditioner of labels, within its wrappers; 0 without one."""
+    while hasattr(conditioner, "conditioner"):
+        conditioner = conditioner.conditioner
+    return getattr(conditioner, "classes", 0)

@@ -5,6 +5,7 @@ __all__ = ["vae"]
 from typing import Any
 
 from morphogen.conditioning.label import Label
+from morphogen.conditioning.specs import Classes
 from morphogen.families.vae import VAE, DiscretizedLogistic
 from morphogen.model import Model
 from morphogen.networks.convnet import ConvDecoder, ConvEncoder, halvings
@@ -37,7 +38,7 @@ PLANS: dict[Size, dict[str, Any]] = {
 }
 
 
-def vae(pixels: Pixels, classes: int = 0, size: Size = "small") -> Model:
+def vae(pixels: Pixels, label: Classes | None = None, size: Size = "small") -> Model:
     r"""VAE (Kingma & Welling 2013), class-conditional if there are classes (Sohn et al. 2015).
 
         log P(x) >= E_q log P(x | z) - KL(q(z | x) || N(0, I)),   P(x | z) a discretised logistic per subpixel
@@ -47,7 +48,7 @@ def vae(pixels: Pixels, classes: int = 0, size: Size = "small") -> Model:
     in nats per image.
     Measured, small, on digits, 30 s on two cores: 1.86 bits/dim.
     """
-    sizes, vector = SIZES[size], 32 if classes else 0
+    sizes, vector = SIZES[size], 32 if label else 0
     channels, height, width = pixels.shape
     latent_shape, blocks = (sizes["latent"],), sizes["blocks"]
     widths = (sizes["fine"],) + (sizes["coarse"],) * halvings(pixels.shape)
@@ -59,4 +60,4 @@ def vae(pixels: Pixels, classes: int = 0, size: Size = "small") -> Model:
         likelihood,
         latent_shape=latent_shape,
     )
-    return Model(objective, pixels, Label(classes, vector) if classes else None, Plan(**PLANS[size]))
+    return Model(objective, pixels, Label(len(label), vector) if label else None, Plan(**PLANS[size]))

@@ -16,6 +16,7 @@ from typing import Any
 from morphogen.conditioning.dropout import ConditionDropout
 from morphogen.conditioning.label import Label
 from morphogen.conditioning.mel import Mel, MelSpectrogram
+from morphogen.conditioning.specs import Classes
 from morphogen.contract import Conditioner
 from morphogen.families.autoregressive import Autoregressive
 from morphogen.model import Model
@@ -38,15 +39,17 @@ TRAINING: dict[Size, dict[str, Any]] = {
 TOKENS_PER_FRAME = 5  # outputs of the mel encoder per frame, if the hop is a multiple of it
 
 
-def wavenet(audio: MuLaw, classes: int = 0, size: Size = "small", mel: MelSpectrogram | None = None) -> Model:
+def wavenet(
+    audio: MuLaw, label: Classes | None = None, mel: MelSpectrogram | None = None, size: Size = "small"
+) -> Model:
     """WaveNet of mu-law audio with exact bits/sample; the condition is a label or mel frames.
 
-    The label is used if there are `classes`, the frames [B, F, M] if `mel` is given.
+    Mel frames [B, F, M], if there are any, take precedence over labels.
     """
     sizes, training, condition = SIZES[size], TRAINING[size], SIZES[size]["condition"]
-    conditioner: Conditioner | None = ConditionDropout(Label(classes, condition), p=0.1) if classes else None
+    conditioner: Conditioner | None = ConditionDropout(Label(len(label), condition), p=0.1) if label else None
     # widths of the label embedding and of the embedded mel frames; samples per embedded frame
-    vector, frames, samples_per_token = condition if classes else 0, 0, 1
+    vector, frames, samples_per_token = condition if label else 0, 0, 1
     if mel is not None:
         tokens_per_frame = TOKENS_PER_FRAME if mel.hop % TOKENS_PER_FRAME == 0 else 1
         conditioner = Mel(mel, condition, tokens_per_frame)

@@ -5,6 +5,7 @@ __all__ = ["wgan_gp"]
 from typing import Any
 
 from morphogen.conditioning.label import OneHot
+from morphogen.conditioning.specs import Classes
 from morphogen.families.gan import GradientPenalty, Wasserstein
 from morphogen.model import Model
 from morphogen.networks.convnet import halvings
@@ -32,7 +33,7 @@ PLANS: dict[Size, dict[str, Any]] = {
 }
 
 
-def wgan_gp(pixels: Pixels, classes: int = 0, size: Size = "small") -> Model:
+def wgan_gp(pixels: Pixels, label: Classes | None = None, size: Size = "small") -> Model:
     r"""WGAN-GP (Gulrajani et al. 2017), with label projection (Miyato & Koyama 2018) if there are classes.
 
         critic: D(G(z)) - D(x) + lambda (||grad D(x_hat)|| - 1)^2;   generator: -D(G(z))
@@ -46,10 +47,10 @@ def wgan_gp(pixels: Pixels, classes: int = 0, size: Size = "small") -> Model:
     widths = (sizes["fine"],) + (sizes["coarse"],) * scales
     critic_widths = widths[:-1] if size == "paper" and scales > 1 else widths
     objective = Wasserstein(
-        ResNetGenerator(sizes["latent"], pixels.shape, widths, classes),
-        ResNetCritic(pixels.shape, critic_widths, sizes["blocks"], classes),
+        ResNetGenerator(sizes["latent"], pixels.shape, widths, len(label or ())),
+        ResNetCritic(pixels.shape, critic_widths, sizes["blocks"], len(label or ())),
         sizes["latent"],
         GradientPenalty(sizes["penalty"]),
         sizes["critic_steps"],
     )
-    return Model(objective, pixels, OneHot(classes) if classes else None, Plan(**PLANS[size]))
+    return Model(objective, pixels, OneHot(len(label)) if label else None, Plan(**PLANS[size]))

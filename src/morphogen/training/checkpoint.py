@@ -103,7 +103,7 @@ def nested_boundaries(module: nn.Module) -> Iterator[Boundary]:
 
 
 def own_tensors(module: nn.Module) -> dict[str, Tensor]:
-    """The tensors that a checkpoint stores: all except those of nested Boundaries (see `contract.owned`)."""
+    """The tensors that a checkpoint stores: all except those of nested Boundaries (see `owned`)."""
     return tensors(module, without=nested_boundaries(module))
 
 

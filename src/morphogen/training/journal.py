@@ -7,15 +7,17 @@ training truncates the files to the checkpoint's step, so that metrics.jsonl doe
 training was stopped.
 """
 
-__all__ = ["Journal"]
+__all__ = ["Journal", "check_tensorboard"]
 
 import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TextIO
 
+from morphogen.contract import Unsupported
 from morphogen.files import naming, write_text
 
 Window = dict[str, dict[str, Any]]  # player -> {"steps": count, "sums": {name: sum}}
@@ -29,6 +31,8 @@ class Journal:
         step: first step of this process; lines of later steps are removed.
         window: the open window at that step.
         tensorboard: whether to write `directory/tensorboard` too.
+
+    Errors: Unsupported for TensorBoard files without the extra `tensorboard`.
     """
 
     def __init__(
@@ -37,6 +41,8 @@ class Journal:
         self.window = window if window is not None else {}
         self._files: dict[str, TextIO] = {}
         self._writer: Any = None
+        if tensorboard:
+            check_tensorboard()
         if directory is None:
             return
         directory.mkdir(parents=True, exist_ok=True)
@@ -93,6 +99,14 @@ class Journal:
         if name in self._files:
             with naming(Path(self._files[name].name)):
                 self._files[name].write(json.dumps(value) + "\n")
+
+
+def check_tensorboard() -> None:
+    """Check that TensorBoard files can be written. Errors: Unsupported without the extra `tensorboard`."""
+    if find_spec("tensorboard") is None:
+        raise Unsupported(
+            "TensorBoard files require the package tensorboard: pip install 'morphogen[tensorboard]'"
+        )
 
 
 def _open_truncated(path: Path, step: int) -> TextIO:

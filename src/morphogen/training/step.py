@@ -5,6 +5,10 @@
 Gradients of sum w l are accumulated first and divided by the total weight at the end, because the weights
 (tokens per row) are known only then. A step whose loss, statistics or gradient is not finite is skipped:
 weights, averages and optimizer state remain unchanged.
+
+If the loss of a row depends on the other rows (InfoNCE, BatchNorm), every rank evaluates all rows of the
+batch, which are a function of (seed, step), so that the result is that of one process; micro-batches are
+refused.
 """
 
 __all__ = ["Examples", "StepResult", "Stepper", "seed_torch"]
@@ -23,7 +27,8 @@ from morphogen.contract import Batch, Losses
 from morphogen.model import Model
 from morphogen.numerics.precision import Precision, autocast
 from morphogen.numerics.randomness import Rng
-from morphogen.rank import Rank
+from morphogen.ownership import coupled_parts
+from morphogen.rank import ALONE, Rank
 from morphogen.training.ema import Ema
 from morphogen.training.optimizers import Player, players_of
 from morphogen.training.order import DataOrder
@@ -92,7 +97,8 @@ class Stepper:
                 f"{self.rank.count} processes cannot share a batch of {self.order.batch}: "
                 "launch fewer processes, or increase plan.batch"
             )
-        positions = self.rank.shard(torch.arange(self.order.batch))
+        self.shards = ALONE if _couples_rows(model) else self.rank  # how the rows of a batch are divided
+        positions = self.shards.shard(torch.arange(self.order.batch))
         self.micro_batches = [part for part in positions.tensor_split(model.plan.accumulate) if len(part)]
         self.ema: Ema | None = None
         self.forward: nn.Module = model  # its DDP wrapper, if there are several ranks
@@ -116,7 +122,7 @@ class Stepper:
         turns = self.model.objective.turns
         player = self.players[turns[step % len(turns)]]
         self._enable_gradients(player)
-        seed_torch(self.device, self.seed, step, self.rank.index)
+        seed_torch(self.device, self.seed, step, self.shards.index)
         sums = self._forward_backward(player, step)
         gradients = [p.grad for p in player.parameters if p.grad is not None]
         if gradients:
@@ -163,7 +169,7 @@ class Stepper:
                 if has_gradients:
                     self.accelerator.backward(weighted["loss"])
             sums.add(weighted, losses.statistics)
-        if self.rank.count > 1:
+        if self.shards.count > 1:
             reduce = self.accelerator.reduce
             sums.statistics = {name: reduce(value, "sum") for name, value in sums.statistics.items()}
         return sums
@@ -210,6 +216,17 @@ def seed_torch(device: torch.device, *name: Any) -> None:
     torch.default_generator.manual_seed(key)
     if device.type == "cuda":
         torch.cuda.manual_seed(key)
+
+
+def _couples_rows(model: Model) -> bool:
+    """Whether the loss of a row depends on the others. Errors: ConfigError if the plan has micro-batches."""
+    coupled = sorted({type(part).__name__ for part in coupled_parts(model)})
+    if coupled and model.plan.accumulate > 1:
+        raise ConfigError(
+            f"plan.accumulate is {model.plan.accumulate}, but {', '.join(coupled)} couples the rows of a "
+            "batch: micro-batches would have another loss; set plan.accumulate=1"
+        )
+    return bool(coupled)
 
 
 def _weighted(losses: Losses) -> dict[str, Tensor]:

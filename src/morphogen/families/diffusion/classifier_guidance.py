@@ -52,7 +52,7 @@ class ClassifierGuided(Sampler):
 
     def guide(self, objective: Any, context: Context | None) -> Any:
         """Return the objective with the guided score; see `Guided`."""
-        labels = self.label if self.label is not None or context is None else context.condition
+        labels = self.label if self.label is not None or context is None else context.condition.get("label")
         if labels is None:
             raise ConfigError("ClassifierGuided requires a class: pass a condition or a label")
         return _GuidedObjective(objective, partial(self._gradient, labels))

@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from morphogen.component import ConfigError
-from morphogen.contract import Context, Encoded, Losses, Objective, Sampler, Unsupported
+from morphogen.contract import Context, Encoded, Losses, Trainable
 from morphogen.families.diffusion.processes import ForwardProcess
 from morphogen.numerics.randomness import Rng
 
 
-class NoisyClassifier(Objective):
+class NoisyClassifier(Trainable):
     """Classifier p(y | x_t) of noisy data; the labels are the condition (Dhariwal & Nichol 2021).
 
     Arguments:
@@ -27,29 +27,25 @@ class NoisyClassifier(Objective):
         schedule: the forward process of the diffusion model to guide.
     """
 
+    usage = "use it to guide a diffusion model, ClassifierGuided(sampler, classifier)"
+
     def __init__(self, network: nn.Module, schedule: ForwardProcess):
         super().__init__()
         self.network, self.schedule = network, schedule
 
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
         """Return the cross-entropy of the labels. Errors: ConfigError for rows without labels."""
-        if context is None or context.condition is None:
+        if context is None or "label" not in context.condition:
             raise ConfigError("NoisyClassifier requires labels: use a data set that has classes")
         t = self.schedule.sample_time(rng.fork("t"))
         x_t = self.schedule.diffuse(x.x, rng.fork("noise").normal(*x.x.shape[1:]), t)
         logits = self(x_t, self.schedule.time_input(t)).float()
-        accuracy = (logits.argmax(1) == context.condition).float()
+        accuracy = (logits.argmax(1) == context.condition["label"]).float()
         return Losses(
-            {"classifier": F.cross_entropy(logits, context.condition, reduction="none")},
+            {"classifier": F.cross_entropy(logits, context.condition["label"], reduction="none")},
             metrics={"accuracy": accuracy},
         )
 
     def forward(self, x_t: Float[Tensor, "b ..."], time_input: Float[Tensor, " b"]) -> Float[Tensor, "b k"]:
         """Return the class logits of x_t."""
         return self.network(x_t, time_input, None)
-
-    def default_sampler(self) -> Sampler:
-        raise Unsupported(
-            "NoisyClassifier does not generate samples: "
-            "use it to guide a diffusion model, ClassifierGuided(sampler, classifier)"
-        )

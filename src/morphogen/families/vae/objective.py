@@ -55,7 +55,7 @@ class VAE(Objective):
         bound_samples: k of the importance-weighted bound, which evaluates the decoder k times.
     """
 
-    discrete_latent = False
+    latent_vocabulary = None
 
     def __init__(
         self,

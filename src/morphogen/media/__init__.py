@@ -1,0 +1,141 @@
+"""Media: what a user has (pictures, text, tables, sound), one class each, in a module of its own.
+
+A representation names its medium, and everything above asks it: how an example is saved and previewed, what
+it is measured by, how its files are recognised and read, and which systems are recommended.
+
+    from morphogen.media.sound import SOUND     # each module holds one medium, under its own name
+    Samples.save       -> representation.medium.save(path, samples, records)
+    features_for(data) -> representation.medium.features(data)
+    load_data(path)    -> the medium in `media()` whose `confidence(path)` is the largest
+
+A medium is below the data and the metrics that it refers to: it names them by `lazy`, which imports them on
+first use.
+"""
+
+__all__ = ["Medium", "ReadingOptions", "is_text", "media"]
+
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+from PIL import Image
+
+from morphogen.files import visible_files
+from morphogen.lazy import lazy
+
+
+class ReadingOptions(NamedTuple):
+    """The options of `load_data` that reach the reader of a medium; None: the reader's default."""
+
+    resolution: int | None = None
+    length: int | None = None
+    condition: str | None = None
+
+
+class Medium(ABC):
+    """A medium. The module of a medium has one instance, under the module's name in capitals.
+
+    Attributes:
+        name: as in `Dataset.medium`, `morphogen systems` and reports.
+        unit: likelihoods are reported in bits/unit.
+        element: what one dimension is, in words.
+        suffix: of the file of a sample.
+        shown: samples in a row of a sheet, where there are no classes.
+        suffixes: of the files that it is read from.
+        has_class_folders: whether the sub-folders of a folder are classes.
+        computed_conditions: conditions that can be computed from the examples themselves, such as "sketch".
+        has_class_column: whether a column, named by the condition, can hold the classes.
+        features: data set -> the default `Features`.
+        codecs: data set, rows of its test part -> rows of a report, one per lossless codec.
+        few: training examples (see `amount`) below which figures are uncertain.
+        few_to_fit: training examples below which a system for few data is recommended; None: `few`.
+        memorisable: training examples below which a long training can memorise them; 0: not known.
+        goals: systems recommended for each goal, the best first.
+        representatives: systems that are compared by default; (): all of the medium.
+    """
+
+    name: ClassVar[str]
+    unit: ClassVar[str] = "dim"
+    element: ClassVar[str] = "value"
+    suffix: ClassVar[str]
+    shown: ClassVar[int] = 20
+    suffixes: ClassVar[tuple[str, ...]] = ()
+    has_class_folders: ClassVar[bool] = False
+    computed_conditions: ClassVar[tuple[str, ...]] = ()
+    has_class_column: ClassVar[bool] = False
+    features: ClassVar[Any] = lazy("evaluation.features.column_features")
+    codecs: ClassVar[Any] = lazy("evaluation.codecs.no_codecs")
+    few: ClassVar[int] = 200
+    few_to_fit: ClassVar[int | None] = None
+    memorisable: ClassVar[int] = 0
+    goals: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    representatives: ClassVar[tuple[str, ...]] = ()
+
+    def __str__(self) -> str:
+        return self.name
+
+    def file_name(self, index: int) -> str:
+        """Name of the file of a sample; samples with the same file name are saved in one file."""
+        return f"{index:04d}.{self.suffix}"
+
+    @abstractmethod
+    def save(self, path: Path, samples: Sequence[Any], records: Sequence[Mapping[str, Any]]) -> None:
+        """Write the samples of one file, each with the settings that produced it."""
+
+    @abstractmethod
+    def preview(self, sample: Any) -> Image.Image | str:
+        """The sample as a picture or a text that a sheet, a report and a terminal can show."""
+
+    def confidence(self, path: Path) -> float:
+        """How certainly a file or a folder holds this medium; 1: certainly, 0: not, 0.5: for want of another.
+
+        By default the suffix of the file, or of most files of the folder, must be one of `suffixes`.
+        """
+        files = visible_files(path) if path.is_dir() else [path]
+        known = sum(file.suffix.lower() in self.suffixes for file in files)
+        return float(2 * known > len(files))
+
+    @abstractmethod
+    def read(self, path: Path, options: ReadingOptions) -> Any:
+        """Read a file or a folder: a `Dataset`, or a corpus to be tokenized. Errors: DataError."""
+
+    def describe(self, data: Any) -> tuple[str, str, int]:
+        """Shape of an example in words, levels of an element in words, and bytes in memory, of a data set."""
+        shape = " x ".join(map(str, data.representation.shape))
+        stored = sum(part.values.nbytes for part in (data.train, data.valid, data.test))
+        return f"{shape} values", "discrete" if data.representation.medium_discrete else "real", stored
+
+    def conditions(self, data: Any) -> Iterable[str]:
+        """What samples can be conditioned on besides the classes of the data, one line each."""
+        return ()
+
+    def amount(self, data: Any) -> tuple[int, str]:
+        """How much training data there is, and its unit in words, to be compared with `few`."""
+        return len(data.train), "training examples"
+
+    def warnings(self, data: Any, device: str) -> Iterator[str]:
+        """Warnings about a data set that are specific to the medium, one line each."""
+        return iter(())
+
+    def units_per_sample(self, representation: Any, samples: Any) -> float | None:
+        """Mean number of units per sample, where it varies; None where it does not."""
+        return None
+
+    def check_comparable(self, model: Any, data: Any) -> None:
+        """Check that likelihoods under two representations compare. Errors: ConfigError."""
+
+
+@cache
+def media() -> Mapping[str, Medium]:
+    """All media by name, read from the modules of this package."""
+    names = [module.name for module in pkgutil.iter_modules(__path__)]
+    return {name: getattr(import_module(f"morphogen.media.{name}"), name.upper()) for name in names}
+
+
+def is_text(previews: Iterable[Image.Image | str]) -> bool:
+    """Whether previews are texts rather than pictures."""
+    return any(isinstance(preview, str) for preview in previews)

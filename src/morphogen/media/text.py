@@ -1,0 +1,88 @@
+"""Text: int64 [B, T] token ids, shown and saved as UTF-8; bits are per byte (or character), not per token."""
+
+__all__ = ["TEXT", "TextMedium"]
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from morphogen.component import ConfigError, to_config
+from morphogen.lazy import lazy
+from morphogen.media import Medium, ReadingOptions
+
+PROSE = (".txt", ".md", ".rst", ".tex", ".html")
+CODE = (".py", ".pyi", ".c", ".h", ".cpp", ".rs", ".go", ".js", ".ts", ".java", ".css", ".sh")
+
+
+class TextMedium(Medium):
+    """Text: strings, from text files or folders of them; running text in windows, or pairs of texts."""
+
+    name = "text"
+    unit = element = "byte"
+    suffix = "txt"
+    shown = 2
+    suffixes = PROSE + CODE
+    features = lazy("evaluation.features.text_features")
+    codecs = lazy("evaluation.codecs.text_codecs")
+    read_file = lazy("data.text.load_text")
+    read_folder = lazy("data.text.load_texts")
+    few = 100_000
+    goals: ClassVar = {
+        "quality": ("gpt", "rnn_lm"),
+        "likelihood": ("gpt", "rnn_lm"),
+        "speed": ("ngram", "rnn_lm"),
+        "few": ("ngram", "gpt"),
+    }
+    representatives = ("ngram", "rnn_lm", "gpt", "llama")
+
+    def save(self, path: Path, samples: Sequence[Any], records: Sequence[Mapping[str, Any]]) -> None:
+        path.write_text(samples[0], encoding="utf8")
+
+    def preview(self, sample: str) -> str:
+        return sample
+
+    def confidence(self, path: Path) -> float:
+        """A single file of another suffix is taken for text."""
+        return super().confidence(path) if path.is_dir() else 0.5
+
+    def read(self, path: Path, options: ReadingOptions) -> Any:
+        return self.read_folder(path) if path.is_dir() else self.read_file(path, options.length)
+
+    def describe(self, data: Any) -> tuple[str, str, int]:
+        representation, parts = data.representation, (data.train, data.valid, data.test)
+        if _is_pairs(data):
+            shape = f"pairs of texts, at most {representation.length} tokens each"
+            size = sum(int(representation.count(part.first().medium).sum()) for part in parts)
+            return shape, f"{representation.vocabulary} tokens", size
+        unit = f"{representation.unit}s"
+        different = int((data.train.text.unique() >= 0).sum())
+        # training windows overlap, and start at every token; others do not
+        size = len(data.train) + sum(len(part) * part.length for part in parts[1:])
+        return f"windows of {data.train.length} {unit}", f"{different} different {unit}", size
+
+    def conditions(self, data: Any) -> Iterable[str]:
+        if _is_pairs(data):
+            return ("a source text, to be translated",)
+        return ("a prompt: the beginning of the text",)
+
+    def amount(self, data: Any) -> tuple[int, str]:
+        return super().amount(data) if _is_pairs(data) else (len(data.train), "bytes of text")
+
+    def units_per_sample(self, representation: Any, samples: Any) -> float:
+        return representation.count(samples).double().mean().item()
+
+    def check_comparable(self, model: Any, data: Any) -> None:
+        """Errors: ConfigError for a model whose tokenizer is not that of the data."""
+        if to_config(model) != to_config(data):
+            raise ConfigError(
+                f"the model's tokenizer is {model!r}, that of the data {data!r}; "
+                "load the data with the model's tokenizer"
+            )
+
+
+TEXT = TextMedium()
+
+
+def _is_pairs(data: Any) -> bool:
+    """Whether the examples have source texts."""
+    return hasattr(data.train, "sources")

@@ -1,0 +1,61 @@
+"""Trees with names: tensors in nested mappings, whose leaves share their first axis, the rows.
+
+    Tree = Tensor | Mapping[str, Tree]
+
+A tensor is a tree of one leaf, so that one function serves a batch of labels and a batch of captions with
+their masks: {"ids": [B, T], "mask": [B, T]}.
+"""
+
+__all__ = ["Tree", "cat", "index", "leaves", "length", "same", "tree_map"]
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import torch
+from jaxtyping import Shaped
+from torch import Tensor
+
+Tree: TypeAlias = Any  # Tensor | Mapping[str, Tree], which subclasses narrow to what they take
+
+
+def tree_map(change: Callable[..., Any], tree: Tree, *others: Tree) -> Any:
+    """Apply `change` to every leaf, and to the leaves of `others` at the same place.
+
+    >>> tree_map(lambda t: t + 1, {"label": torch.tensor([1]), "size": {"width": torch.tensor([2])}})
+    {'label': tensor([2]), 'size': {'width': tensor([3])}}
+    """
+    if isinstance(tree, Mapping):
+        return {name: tree_map(change, tree[name], *(other[name] for other in others)) for name in tree}
+    return change(tree, *others)
+
+
+def leaves(tree: Tree) -> Iterator[Shaped[Tensor, "b ..."]]:
+    """The tensors of a tree, in order."""
+    if isinstance(tree, Mapping):
+        for part in tree.values():
+            yield from leaves(part)
+    else:
+        yield tree
+
+
+def length(tree: Tree) -> int:
+    """The number of rows: the length of the first axis, which all leaves share."""
+    return len(next(leaves(tree)))
+
+
+def index(tree: Tree, rows: slice | Shaped[Tensor, " n"]) -> Any:
+    """The given rows of every leaf."""
+    return tree_map(lambda leaf: leaf[rows], tree)
+
+
+def cat(trees: Sequence[Tree]) -> Any:
+    """The rows of several trees with the same names, one after the other."""
+    return tree_map(lambda *parts: torch.cat(parts), *trees)
+
+
+def same(first: Tree, second: Tree) -> bool:
+    """Whether two trees have the same names, and equal tensors under them."""
+    if isinstance(first, Mapping) and isinstance(second, Mapping):
+        return first.keys() == second.keys() and all(same(first[name], second[name]) for name in first)
+    both = isinstance(first, Tensor) and isinstance(second, Tensor)
+    return both and torch.equal(first, second)

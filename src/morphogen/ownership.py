@@ -1,0 +1,46 @@
+"""Ownership of parameters between nested models: a model trains what it owns, not the models inside it."""
+
+__all__ = ["Boundary", "coupled_parts", "own_modules", "owned"]
+
+from collections.abc import Iterator
+
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+
+class Boundary(nn.Module):
+    """A module that owns its parameters: training an enclosing model never updates a nested Boundary.
+
+    First stages and teachers are Boundaries.
+    """
+
+
+def own_modules(module: nn.Module) -> Iterator[nn.Module]:
+    """Iterate over `module` and its submodules once each, without nested Boundaries."""
+    seen: set[nn.Module] = set()
+
+    def walk(node: nn.Module) -> Iterator[nn.Module]:
+        if node not in seen:
+            seen.add(node)
+            yield node
+            for child in node.children():
+                if not isinstance(child, Boundary):
+                    yield from walk(child)
+
+    return walk(module)
+
+
+def owned(module: nn.Module) -> Iterator[nn.Parameter]:
+    """Iterate over the parameters of `module` once each, except those inside a nested Boundary."""
+    parameters = {p: None for part in own_modules(module) for p in part._parameters.values() if p is not None}
+    return iter(parameters)
+
+
+def coupled_parts(module: nn.Module) -> list[nn.Module]:
+    """The parts whose output for a row depends on the other rows of the batch, in training.
+
+    These are the parts that declare `coupled_rows = True`, and batch normalization. A model without any can
+    be trained in micro-batches and in shards.
+    """
+    parts = own_modules(module)
+    return [part for part in parts if getattr(part, "coupled_rows", isinstance(part, _BatchNorm))]

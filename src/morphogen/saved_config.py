@@ -1,0 +1,57 @@
+"""Files that hold configs: each has the number of its format next to the config.
+
+    config.json of a saved model    {"format": 1, "config": {"part": "Model", ...}}
+
+The number belongs to the file, not to the config, so that hashes of configs do not depend on it. It is
+increased when files written before can no longer be loaded: a renamed part or argument, or renamed weights.
+"""
+
+__all__ = ["FORMAT", "check_format", "read_config", "write_config"]
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from morphogen.component import ConfigError
+from morphogen.files import write_json
+
+FORMAT = 1
+
+
+def write_config(path: Path, config: Mapping[str, Any]) -> None:
+    """Write the config of a saved model atomically."""
+    write_json(path, {"format": FORMAT, "config": config})
+
+
+def read_config(path: Path) -> Any:
+    """Return the config of a saved model. Errors: ConfigError if it cannot be read or has another format."""
+    try:
+        content = json.loads(path.read_text(encoding="utf8"))
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path} does not describe a model ({str(error).splitlines()[0]})") from None
+    check_format(content, path, "load it with the version that saved it, or train it again")
+    return content.get("config")
+
+
+def check_format(content: Any, path: Path, remedy: str) -> None:
+    """Check the format number of a file.
+
+    Arguments:
+        content: the parsed file.
+        path: of the file, for the message.
+        remedy: what to do about an older file; a newer one needs a newer version of morphogen.
+
+    Errors: ConfigError with the file, both numbers and the remedy.
+    """
+    if not isinstance(content, Mapping):
+        raise ConfigError(f"{path} does not describe a model: it is not a JSON object")
+    found = content.get("format")
+    if type(found) is int and found == FORMAT:
+        return
+    newer = type(found) is int and found > FORMAT
+    stated = "no format number" if found is None else f"format {json.dumps(found)[:20]}"
+    raise ConfigError(
+        f"{path} has {stated}, this version of morphogen reads format {FORMAT}: "
+        f"{'upgrade morphogen' if newer else remedy}"
+    )
