@@ -32,7 +32,7 @@ __all__ = [
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int, Real, Shaped
@@ -40,6 +40,7 @@ from torch import Tensor, nn
 
 from morphogen.component import Component
 from morphogen.numerics.randomness import Rng
+from morphogen.steering import Steerable
 
 
 class Unsupported(NotImplementedError):
@@ -184,11 +185,11 @@ def owned(module: nn.Module) -> Iterator[nn.Parameter]:
     return walk(module)
 
 
-class Objective(Component, nn.Module, ABC):
+class Objective(Steerable, Component, nn.Module, ABC):
     """A family's model of x: its losses, its likelihood and its default sampler.
 
-    The network that samples is the attribute `network`, so that guidance can replace it; all other parameters
-    and constants belong to the objective.
+    Samplers call its attribute `predict`, so that guidance can wrap it (`steering.py`); a family without a
+    prediction, such as a flow, has no such attribute.
     """
 
     turns: tuple[str, ...] = ("model",)  # the player of step s is turns[s % len(turns)]; one step = one batch
@@ -220,12 +221,6 @@ class Objective(Component, nn.Module, ABC):
 
     def update_from_statistics(self, statistics: dict[str, Tensor], step: int) -> None:
         """Update buffers from the batch statistics of a finite step (the M-step of EM, codebook averages)."""
-
-    def with_network(self, network: nn.Module) -> Self:
-        """Return a shallow copy of this objective with another `network`, for guidance and wrappers."""
-        twin = object.__new__(type(self))
-        twin.__dict__ = self.__dict__ | {"_modules": self._modules | {"network": network}}
-        return twin
 
 
 class Representation(Component, nn.Module, ABC):

@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from morphogen.component import Component, ConfigError, assets, from_config, to_config
-from morphogen.conditioning.guidance import Guided
+from morphogen.conditioning.guidance import Guided, guidances
 from morphogen.contract import (
     Batch,
     Boundary,
@@ -196,7 +196,7 @@ def with_negative(
         raise ConfigError("negative requires a condition: give one, or omit negative")
     if context.prefix is not None:
         raise ConfigError("negative does not apply to prompts: use PromptGuided(..., instead=...)")
-    if not isinstance(sampler, Guided):
+    if not any(isinstance(guidance, Guided) for guidance in guidances(sampler)):
         name = type(sampler).__name__
         raise ConfigError(f"negative requires guidance: use Guided({name}(), scale=3.0)")
     return replace(context, null=model.conditioner(negative))

@@ -39,6 +39,6 @@ def test_a_target_that_says_nothing_about_x_0_at_the_end_is_refused(process: Any
 @pytest.mark.parametrize("target", ["x0", "v", "velocity", Preconditioned(0.5)], ids=str)
 def test_other_targets_are_finite_at_the_end(process: Any, target: Any) -> None:
     x_t = torch.randn(2, 3, generator=torch.Generator().manual_seed(0))
-    denoise = Diffusion(Echo(), process, GaussianDecoder(), target).denoise
+    denoise = Diffusion(Echo(), process, GaussianDecoder(), target).predict
     x_0, eps, _ = denoise(x_t, torch.full((2,), process.t_max), None)
     assert x_0.isfinite().all() and eps.isfinite().all()

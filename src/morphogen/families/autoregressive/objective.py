@@ -11,6 +11,8 @@ estimator, Larochelle & Murray, 2011.
 
 __all__ = ["Autoregressive"]
 
+from typing import Any
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -22,6 +24,7 @@ from morphogen.families.autoregressive.decoding import Ancestral
 from morphogen.families.autoregressive.logistic_mixture import HasLogProbs
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import raster, sum_except_batch, unraster
+from morphogen.steering import prediction
 
 
 class Autoregressive(Objective):
@@ -49,7 +52,6 @@ class Autoregressive(Objective):
         if not 0 <= smoothing < 1:
             raise ConfigError(f"Autoregressive: smoothing={smoothing:g} must be at least 0 and below 1")
         self.network, self.end, self.smoothing = network, end, smoothing
-        # a copy: guidance replaces the network by one without this attribute
         self.vocabulary: int | None = getattr(network, "vocabulary", None)
 
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
@@ -81,6 +83,11 @@ class Autoregressive(Objective):
             logits, x.flatten(), ignore_index=-1, reduction="none", label_smoothing=smoothing
         )
         return -nll.view(x.shape)
+
+    @prediction
+    def predict(self) -> Any:
+        """The next-token logits, (x, context) -> [B, *shape, V]: the network, with its cached decoding."""
+        return self.network
 
     def default_sampler(self) -> Sampler:
         return Ancestral()

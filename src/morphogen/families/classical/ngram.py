@@ -11,6 +11,8 @@ References: A mathematical theory of communication, Shannon, 1948 (section 3); a
 
 __all__ = ["NGram"]
 
+from typing import Any
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -20,6 +22,7 @@ from morphogen.component import ConfigError
 from morphogen.contract import Context, Encoded, Likelihood, Losses, Objective, Sampler
 from morphogen.families.classical.kneser_ney import KneserNey
 from morphogen.numerics.randomness import Rng
+from morphogen.steering import prediction
 
 
 class NGram(Objective):
@@ -76,6 +79,11 @@ class NGram(Objective):
     def token_log_probs(self, x: Int[Tensor, "b t"], context: Context | None) -> Float[Tensor, "b t"]:
         """log p(x_i | x_<i) of every token, in the shape of x."""
         return self.network(x, context).gather(-1, x[..., None])[..., 0]
+
+    @prediction
+    def predict(self) -> Any:
+        """The next-token logits, (x, context) -> [B, *shape, V]: the network, with its cached decoding."""
+        return self.network
 
     def default_sampler(self) -> Sampler:
         return self.sampler

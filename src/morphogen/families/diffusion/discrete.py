@@ -97,13 +97,24 @@ class D3PM(Objective):
         stderr = variance_of_sum(step_kl).sqrt().detach()
         return Likelihood(nats, x.dims, "lower_bound", "mass", stderr)
 
+    @property
+    def t_max(self) -> float:
+        """T, the number of steps of the corruption."""
+        return self.corruption.steps
+
+    def predict(
+        self, x_t: Int[Tensor, "b n"], t: Int[Tensor, " b"], context: Context | None
+    ) -> Float[Tensor, "b n v"]:
+        """Logits of x_0 at x_t; samplers call this prediction, and guidance wraps it."""
+        return self.network(x_t, t / self.corruption.steps, context)
+
     def default_sampler(self) -> Sampler:
         return D3PMSampler()
 
     def _step_kl(self, x_0: Tensor, t: Tensor, context: Context | None, rng: Rng) -> tuple[Tensor, Tensor]:
         """Logits of x_0 at a sampled x_t, and KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)) per token."""
         x_t = self.corruption.corrupt(x_0, t, rng)
-        logits = self.network(x_t, t / self.corruption.steps, context).float()
+        logits = self.predict(x_t, t, context).float()
         one_hot = F.one_hot(x_0, self.corruption.vocabulary).to(logits.dtype)
         q = self.corruption.posterior(x_t, one_hot, t, t - 1)
         p = self.corruption.posterior(x_t, _probabilities(logits), t, t - 1)
@@ -132,7 +143,7 @@ class D3PMSampler(Sampler):
         x = corruption.sample_noise(length, rng.fork("start"))
         for i, (start, end) in enumerate(pairwise(self.grid(corruption.steps))):
             t, s = (torch.full((len(x),), time, device=x.device) for time in (start, end))
-            x_0 = _probabilities(objective.network(x, t / corruption.steps, context))
+            x_0 = _probabilities(objective.predict(x, t, context))
             p = corruption.posterior(x, x_0, t, s)
             if not end:
                 p = p[..., : corruption.vocabulary]  # no mask token at t = 0

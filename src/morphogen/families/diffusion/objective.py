@@ -34,6 +34,7 @@ from torch import Tensor, nn
 
 from morphogen.component import ConfigError
 from morphogen.contract import Context, Encoded, Likelihood, Losses, Objective, Sampler, Unsupported
+from morphogen.families.diffusion.denoiser import Denoiser
 from morphogen.families.diffusion.distillation import DistillationLoss
 from morphogen.families.diffusion.likelihood import Bound, DecoderLikelihood, strata
 from morphogen.families.diffusion.probability_flow import ProbabilityFlow
@@ -55,7 +56,7 @@ from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import expand_like, sum_except_batch
 
 
-class Diffusion(Objective):
+class Diffusion(Denoiser, Objective):
     r"""Denoising diffusion, in a discrete chain or in continuous time.
 
         loss = w(t) mean over x of (u - network(x_t, t, context))^2,     u = a x_0 + b eps     (equation 14)
@@ -108,7 +109,7 @@ class Diffusion(Objective):
         check_determined(target, schedule)
         self.network, self.schedule, self.decoder = network, schedule, decoder
         self.target, self.variance, self.bound_steps = target, variance, bound_steps
-        self.weighting, self.sampler = weighting, sampler
+        self.weighting, self.sampler, self.max_abs = weighting, sampler, decoder.max_abs
         self.likelihood, self.distillation = likelihood, distillation
 
     def prepare(self, x: Encoded, context: Context | None, rng: Rng) -> None:
@@ -122,7 +123,7 @@ class Diffusion(Objective):
         eps = rng.fork("noise").normal(*x.x.shape[1:])
         alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
         x_t = self.schedule.diffuse(x.x, eps, t)
-        prediction, variance_fraction = self._predict(x_t, t, context)
+        prediction, variance_fraction = self._output(x_t, t, context)
         error = combine(self.target, x.x, eps, alpha, sigma) - prediction
         loss = error.square().flatten(1).mean(1)
         terms, metrics = {"simple": loss}, {}
@@ -136,16 +137,16 @@ class Diffusion(Objective):
             terms["bound"] = 0.001 * self.schedule.t_max * bound / x.x[0].numel()
         return Losses(terms, metrics=metrics)
 
-    def denoise(
+    def predict(
         self, x_t: Float[Tensor, "b ..."], t: Real[Tensor, " b"], context: Context | None
     ) -> Denoised:
         """Predict x_0 and eps from x_t = alpha_t x_0 + sigma_t eps, with one call of the network."""
-        prediction, variance_fraction = self._predict(x_t, t, context)
+        prediction, variance_fraction = self._output(x_t, t, context)
         alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
         return Denoised(*solve(self.target, prediction, x_t, alpha, sigma), variance_fraction)
 
     def default_sampler(self) -> Sampler:
-        return DDPM(clip=self.decoder.max_abs) if self.sampler is None else self.sampler
+        return DDPM() if self.sampler is None else self.sampler
 
     def log_prob(self, x: Encoded, context: Context | None, rng: Rng) -> Likelihood:
         """Return log p along the flow if `likelihood` is set, else the bound, from one x_t per step.
@@ -176,7 +177,7 @@ class Diffusion(Objective):
         prior_kl = _prior_kl(self.schedule, x_0)
         return Bound(torch.stack(reconstruction), torch.stack(step_kl), tuple(parts), prior_kl)
 
-    def _predict(self, x_t: Tensor, t: Tensor, context: Context | None) -> tuple[Tensor, Tensor | None]:
+    def _output(self, x_t: Tensor, t: Tensor, context: Context | None) -> tuple[Tensor, Tensor | None]:
         """The network's prediction of the target, and of the variance fraction if it is learned."""
         if isinstance(self.target, Preconditioned):
             x_t = expand_like(self.target.scale(self.schedule.alpha(t), self.schedule.sigma(t)), x_t) * x_t
@@ -189,7 +190,7 @@ class Diffusion(Objective):
     def _sampled_term(self, x_0: Tensor, t: Tensor, context: Context | None, rng: Rng) -> Tensor:
         """The bound's term at t, from one sample of x_t: [B]."""
         x_t = self.schedule.diffuse(x_0, rng.normal(*x_0.shape[1:]), t)
-        return self._term(x_0, self.denoise(x_t, t, context), t)
+        return self._term(x_0, self.predict(x_t, t, context), t)
 
     def _term(self, x_0: Tensor, prediction: Denoised, t: Tensor) -> Tensor:
         """KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)), or -log p(x_0 | x_1) at t = 1: [B]."""

@@ -84,7 +84,7 @@ class ProbabilityFlow(Component):
         """The drift d at x, and v^T (dd/dx) v of every probe: [k, B]."""
         with torch.enable_grad():
             x = x.detach().requires_grad_()
-            d = ode_drift(objective.schedule, objective.denoise(x, t, context))
+            d = ode_drift(objective.schedule, objective.predict(x, t, context))
             traces = [
                 sum_except_batch(
                     torch.autograd.grad(d, x, v, retain_graph=i + 1 < len(probes))[0] * v

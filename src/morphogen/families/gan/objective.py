@@ -77,6 +77,10 @@ class Wasserstein(Objective):
         """One generated sample per row of `rng`, differentiable; x is unused."""
         return self.network(rng.fork("latent").normal(self.latent), context)
 
+    def predict(self, z: Float[Tensor, "b z"], context: Context | None) -> Float[Tensor, "b ..."]:
+        """x = G(z)."""
+        return self.network(z, context)
+
     def default_sampler(self) -> "GANSampler":
         return GANSampler()
 
@@ -98,4 +102,4 @@ class GANSampler(Sampler):
         self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng
     ) -> Float[Tensor, "b ..."]:
         self.check(objective)
-        return objective.network(self.temperature * rng.fork("latent").normal(objective.latent), context)
+        return objective.predict(self.temperature * rng.fork("latent").normal(objective.latent), context)

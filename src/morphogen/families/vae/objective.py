@@ -88,6 +88,10 @@ class VAE(Objective):
         stderr = (log_w - nats).exp().std(0) / math.sqrt(k) if k > 1 else None
         return Likelihood(nats, x.dims, "lower_bound", self.likelihood.measure, stderr)
 
+    def predict(self, z: Float[Tensor, "b ..."], context: Context | None) -> Float[Tensor, "b ..."]:
+        """Parameters of p(x | z)."""
+        return self.network(z, context)
+
     def default_sampler(self) -> "VAESampler":
         return VAESampler()
 
@@ -145,7 +149,7 @@ class VAESampler(Sampler):
         self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng
     ) -> Float[Tensor, "b ..."]:
         self.check(objective)
-        h = objective.network(self.temperature * rng.fork("prior").normal(*objective.latent_shape), context)
+        h = objective.predict(self.temperature * rng.fork("prior").normal(*objective.latent_shape), context)
         if self.draw == "median":
             return objective.likelihood.median(h)
         return objective.likelihood.sample(h, rng.fork("observation"))
