@@ -35,6 +35,7 @@ from morphogen.contract import (
     owned,
 )
 from morphogen.files import find_fault, replacing, write_bytes, write_json, write_tensors
+from morphogen.numerics.masking import mark_missing
 from morphogen.numerics.memory import keep_freed_memory
 from morphogen.numerics.precision import Precision, autocast
 from morphogen.numerics.randomness import Rng
@@ -138,7 +139,10 @@ class Model(Component, Boundary):
             context = self.context(condition)
             if negative is not None:
                 context = with_negative(self, context, negative, sampler)
-            return sampler(self.objective, self.representation.shape, context, rng)
+            mask = self.representation.draw_mask(rng.fork("size"))
+            context, rng = self.objective.receive_mask(mask, context, rng)
+            x = sampler(self.objective, self.representation.shape, context, rng)
+            return mark_missing(x, mask)
 
     def log_prob(
         self, medium: Shaped[Tensor, "n ..."], condition: Shaped[Tensor, "n ..."] | None = None,

@@ -66,6 +66,10 @@ def negate_log_prob(monkeypatch):
     monkeypatch.setattr(Autoregressive, "log_prob", negated)
 
 
+def ignore_the_mask(monkeypatch):
+    monkeypatch.setattr(VAE, "receive_mask", lambda self, mask, context, rng: (context, rng))
+
+
 def leak_the_condition_into_null(monkeypatch):
     forward = ConditionDropout.forward
 
@@ -125,6 +129,7 @@ MUTANTS = {
     "bf16_samples_match_fp32": (flip_the_sign_in_bf16, "vae"),
     "losses_are_per_row": (centre_the_losses_over_the_batch, "vae"),
     "likelihood_is_typed": (negate_log_prob, "gated_pixelcnn"),
+    "padding_has_no_effect": (ignore_the_mask, "vae"),
     "condition_matters_and_null_is_independent": (leak_the_condition_into_null, "ddpm"),
     "sampler_makes_the_requested_calls": (call_the_network_twice_per_step, "ddpm"),
     "cache_equals_recomputation": (cache_the_wrong_symbol, "gated_pixelcnn"),

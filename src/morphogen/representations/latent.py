@@ -11,7 +11,7 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from morphogen.component import ConfigError
-from morphogen.contract import Autoencoder, Encoded, Representation
+from morphogen.contract import Autoencoder, Encoded, Representation, Unsupported
 from morphogen.numerics.randomness import Rng
 
 
@@ -38,6 +38,11 @@ class Latent(Representation):
 
     def encode(self, medium: Shaped[Tensor, "b ..."], rng: Rng) -> Encoded:
         encoded = self.first_stage.representation.encode(medium, rng)
+        if encoded.mask is not None:
+            raise Unsupported(
+                "Latent does not accept examples of different sizes: give examples of one size, "
+                "or train on them without a first stage"
+            )
         z, log_q = self.first_stage.objective.encode(encoded.x, rng.fork("posterior"))
         log_weight = encoded.log_weight + self.first_stage.objective.log_conditional(encoded.x, z) - log_q
         return Encoded(z.detach(), log_weight.detach(), encoded.dims, exact=False)

@@ -21,6 +21,7 @@ from morphogen.testing.losses import (
     likelihood_is_typed,
     losses_are_per_row,
 )
+from morphogen.testing.masks import padding_has_no_effect
 from morphogen.testing.persistence import resume_is_bitwise, save_load_round_trip
 from morphogen.testing.samplers import (
     bf16_samples_match_fp32,
@@ -61,6 +62,7 @@ LAWS: dict[str, Callable[[Any, Batch], None]] = {
         bf16_samples_match_fp32,
         losses_are_per_row,
         likelihood_is_typed,
+        padding_has_no_effect,
         condition_matters_and_null_is_independent,
         sampler_makes_the_requested_calls,
         cache_equals_recomputation,

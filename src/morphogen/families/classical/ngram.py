@@ -52,6 +52,7 @@ class NGram(Objective):
 
     @torch.no_grad()
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
+        context, rng = self.receive_mask(x.mask, context, rng)
         order = self.network.order
         if x.x.shape[1] < order:
             raise ConfigError(
@@ -68,6 +69,7 @@ class NGram(Objective):
 
     def log_prob(self, x: Encoded, context: Context | None, rng: Rng) -> Likelihood:
         """Exact log p(x | prefix); -inf for an x that does not begin with the prefix."""
+        context, rng = self.receive_mask(x.mask, context, rng)
         log_p = self.token_log_probs(x.x, context)
         if context is None or context.prefix is None:
             return Likelihood(log_p.sum(1), x.dims, "exact", "mass")

@@ -33,7 +33,7 @@ from jaxtyping import Float, Real
 from torch import Tensor
 
 from morphogen.component import ConfigError
-from morphogen.contract import Context, Sampler
+from morphogen.contract import Context, Sampler, x_mask_of
 from morphogen.families.diffusion.denoiser import Denoiser
 from morphogen.families.diffusion.processes import ForwardProcess
 from morphogen.families.diffusion.targets import Denoised
@@ -65,7 +65,7 @@ class ClippedDenoiser:
         if self.clip is None:
             return prediction
         if isinstance(self.clip, DynamicThreshold):
-            x_0 = self.clip(prediction.x_0)
+            x_0 = self.clip(prediction.x_0, x_mask_of(self.context))
         else:
             x_0 = prediction.x_0.clamp(-self.clip, self.clip)
         alpha_t, sigma_t = expand_like(self.process.alpha(t), x_t), expand_like(self.process.sigma(t), x_t)

@@ -64,6 +64,7 @@ class Wasserstein(Objective):
         return {"generator": list(owned(self.network)), "critic": list(owned(self.critic))}
 
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
+        context, rng = self.receive_mask(x.mask, context, rng)
         detached = None if context is None else context.detach()
         if player == "generator":
             return Losses({"adversarial": -self.critic(self.fake(x.x, context, rng), detached)})

@@ -71,6 +71,7 @@ class VAE(Objective):
         self.latent_shape, self.beta, self.bound_samples = tuple(latent_shape), beta, bound_samples
 
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
+        context, rng = self.receive_mask(x.mask, context, rng)
         mean, log_sigma = self.posterior(x.x, context)
         z = mean + log_sigma.exp() * rng.fork("posterior").normal(*self.latent_shape)
         reconstruction = -self.likelihood.log_prob(x.x, self.network(z, context))
@@ -80,6 +81,7 @@ class VAE(Objective):
 
     def log_prob(self, x: Encoded, context: Context | None, rng: Rng) -> Likelihood:
         """The importance-weighted bound; for k > 1 with `stderr` from the delta method."""
+        context, rng = self.receive_mask(x.mask, context, rng)
         posterior, k = self.posterior(x.x, context), self.bound_samples
         log_w = torch.stack(
             [self._log_weight(x.x, posterior, context, rng.fork("posterior", i)) for i in range(k)]
