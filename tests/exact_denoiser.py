@@ -8,10 +8,11 @@ from torch import Tensor
 
 from morphogen.closed_form import GaussianMixture
 from morphogen.contract import Context
+from morphogen.families.diffusion.denoiser import Denoiser
 from morphogen.families.diffusion.targets import Denoised
 
 
-class ExactDenoiser:
+class ExactDenoiser(Denoiser):
     """A diffusion objective that predicts E[x_0 | x_t] and E[eps | x_t] of a Gaussian mixture exactly."""
 
     variance = "posterior"
@@ -19,7 +20,7 @@ class ExactDenoiser:
     def __init__(self, schedule: Any, truth: GaussianMixture):
         self.schedule, self.truth = schedule, truth
 
-    def denoise(self, x: Tensor, t: Tensor, context: Context | None) -> Denoised:
+    def predict(self, x: Tensor, t: Tensor, context: Context | None) -> Denoised:
         alpha, sigma = (float(level[0]) for level in self.schedule.alpha_sigma(t))
         score = self.truth.diffused(alpha, sigma).score(x).to(x.dtype)
         x_0 = self.truth.mean.expand_as(x).to(x.dtype) if alpha == 0 else (x + sigma**2 * score) / alpha

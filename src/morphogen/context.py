@@ -32,6 +32,7 @@ class Context:
     spatial: Float[Tensor, "b c ..."] | None = None
     prefix: Int[Tensor, "b p"] | None = None  # the given first ids of x, padded with -1
     condition: Mapping[str, Tree] = field(default_factory=dict)  # the raw condition, for classifier guidance
+    x_mask: Bool[Tensor, "b n"] | None = None  # True at existing elements of x; also in `null`
     null: "Context | None" = None
 
     def map(self, change: Callable[[Tensor], Tensor]) -> "Context":
@@ -52,7 +53,7 @@ class Context:
         Token sequences are padded to a common length and masked. A context without tokens counts as a batch
         of the same size whose tokens are all masked.
         """
-        names = ("vector", "spatial", "prefix")
+        names = ("vector", "spatial", "prefix", "x_mask")
         pairs = {n: (getattr(first, n), getattr(second, n)) for n in names}
         joined: dict[str, Any] = {
             n: torch.cat([a, b]) for n, (a, b) in pairs.items() if a is not None and b is not None

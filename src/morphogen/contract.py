@@ -20,6 +20,7 @@ __all__ = [
     "Encoded",
     "Likelihood",
     "Losses",
+    "Masked",
     "Objective",
     "Prefills",
     "Reorders",
@@ -29,12 +30,13 @@ __all__ = [
     "Truncates",
     "Unsupported",
     "owned",
+    "x_mask_of",
 ]
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int, Real, Shaped
@@ -45,7 +47,9 @@ from morphogen.context import Context
 from morphogen.media import Medium
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.trees import Tree, index, length, tree_map
+from morphogen.objective_values import Likelihood, Losses
 from morphogen.ownership import Boundary, owned
+from morphogen.steering import Steerable
 
 
 class Unsupported(NotImplementedError):
@@ -84,45 +88,10 @@ class Encoded:
         Tensor, " b"
     ]  # units of the medium (subpixels, bytes), so that bits/dim compare across representations
     exact: bool = True
-    mask: Bool[Tensor, "b t"] | None = None  # True at valid positions
+    mask: Bool[Tensor, "b n"] | None = None  # True at existing elements x[:, i]; None: all exist
 
     def __len__(self) -> int:
         return len(self.dims)
-
-
-@dataclass(frozen=True)
-class Losses:
-    """Losses of one optimizer turn.
-
-    The loss of a row is the sum of `terms`. The training loop reduces rows to sum(weight * loss) /
-    sum(weight), over micro-batches and ranks.
-    """
-
-    terms: dict[str, Float[Tensor, " b"]]
-    weight: Float[Tensor, " b"] | None = None  # units per row (tokens); None: ones
-    metrics: dict[str, Real[Tensor, " b"]] = field(default_factory=dict)  # logged, without gradient
-    statistics: dict[str, Tensor] = field(default_factory=dict)  # sums over the batch (EM, codebooks)
-
-    @property
-    def total(self) -> Float[Tensor, " b"]:
-        """The loss of each row: the sum of the terms."""
-        return torch.stack(list(self.terms.values())).sum(0)
-
-
-@dataclass(frozen=True)
-class Likelihood:
-    """log p(x) per row, with its kind (exact, bound, estimate) and its measure (mass or density)."""
-
-    nats: Float[Tensor, " b"]
-    dims: Real[Tensor, " b"]
-    kind: Literal["exact", "lower_bound", "estimate"]
-    measure: Literal["mass", "density"]
-    stderr: Float[Tensor, " b"] | None = None  # Monte Carlo standard error of each row
-
-    @property
-    def bits_per_dim(self) -> Float[Tensor, " b"]:
-        """-log2 p(x) / dims."""
-        return -self.nats / self.dims / torch.log(torch.tensor(2.0))
 
 
 class Trainable(Component, nn.Module, ABC):
@@ -134,6 +103,7 @@ class Trainable(Component, nn.Module, ABC):
     turns: tuple[str, ...] = ("model",)  # the player of step s is turns[s % len(turns)]; one step = one batch
     coupled_rows: bool = False  # whether the loss of a row depends on the other rows (InfoNCE)
     usage: ClassVar[str] = "call its own methods"  # what it is for, if it does not generate samples
+    masked: ClassVar[tuple[str, ...]] = ()  # the networks that receive the mask of x; (): masks are refused
 
     def players(self) -> dict[str, list[nn.Parameter]]:
         """Parameters updated in each player's turn; the conditioner's are added to the first player.
@@ -152,12 +122,34 @@ class Trainable(Component, nn.Module, ABC):
     def update_from_statistics(self, statistics: dict[str, Tensor], step: int) -> None:
         """Update buffers from the batch statistics of a finite step (the M-step of EM, codebook averages)."""
 
+    def receive_mask(
+        self, mask: Bool[Tensor, "b n"] | None, context: Context | None, rng: Rng
+    ) -> tuple[Context | None, Rng]:
+        """The context and random stream for rows of this mask; without a mask, both unchanged.
 
-class Objective(Trainable):
+        The mask is passed to the networks as `context.x_mask`, and the noise of an element does not depend on
+        the padding. Errors: Unsupported unless the family and its `masked` networks accept masks.
+        """
+        if mask is None:
+            return context, rng
+        networks = [getattr(self, name) for name in self.masked]
+        ignoring = [type(network).__name__ for network in networks if not isinstance(network, Masked)]
+        if ignoring or not networks:
+            use = "a network that does, such as SetTransformer" if networks else "Diffusion or Autoregressive"
+            what = " with ".join([type(self).__name__, *ignoring])
+            raise Unsupported(
+                f"{what} does not accept examples of different sizes: give examples of one size, or use {use}"
+            )
+        context = Context() if context is None else context
+        null = None if context.null is None else replace(context.null, x_mask=mask)
+        return replace(context, x_mask=mask, null=null), rng.by_element()
+
+
+class Objective(Steerable, Trainable):
     """A family's model of x: its losses, its likelihood and its default sampler.
 
-    The network that samples is the attribute `network`, so that guidance can replace it; all other parameters
-    and constants belong to the objective.
+    Samplers call its attribute `predict`, so that guidance can wrap it (`steering.py`); a family without a
+    prediction, such as a flow, has no such attribute.
     """
 
     def log_prob(self, x: Encoded, context: Context | None, rng: Rng) -> Likelihood:
@@ -170,12 +162,6 @@ class Objective(Trainable):
     @abstractmethod
     def default_sampler(self) -> "Sampler":
         """The paper's sampler, used when none is given."""
-
-    def with_network(self, network: nn.Module) -> Self:
-        """Return a shallow copy of this objective with another `network`, for guidance and wrappers."""
-        twin = object.__new__(type(self))
-        twin.__dict__ = self.__dict__ | {"_modules": self._modules | {"network": network}}
-        return twin
 
 
 class Representation(Component, nn.Module, ABC):
@@ -203,7 +189,11 @@ class Representation(Component, nn.Module, ABC):
 
     @abstractmethod
     def decode(self, x: Shaped[Tensor, "b ..."]) -> Shaped[Tensor, "b ..."]:
-        """Decode x to the medium."""
+        """Decode x to the medium; missing elements of a sampled x are NaN, or -1 for ids."""
+
+    def draw_mask(self, rng: Rng) -> Bool[Tensor, "b n"] | None:
+        """Draw the number of elements of each sample, as a mask [B, N]; None: all have the same size."""
+        return None
 
     @abstractmethod
     def present(self, medium: Shaped[Tensor, "b ..."]) -> list[Any]:
@@ -314,6 +304,13 @@ class Autoencoder(Protocol):
 
 
 @runtime_checkable
+class Masked(Protocol):
+    """A network whose outputs at existing elements do not depend on the other ones (`context.x_mask`)."""
+
+    accepts_mask: bool
+
+
+@runtime_checkable
 class Causal(Protocol):
     """A network `forward(x, context)` whose logits at position i depend only on x_<i, with cached decoding.
 
@@ -357,3 +354,8 @@ class Truncates(DecodingCache, Protocol):
 
     def truncate(self, length: int) -> None:
         """Keep the first `length` tokens."""
+
+
+def x_mask_of(context: Context | None) -> Bool[Tensor, "b n"] | None:
+    """The mask of x; None: all elements exist."""
+    return None if context is None else context.x_mask

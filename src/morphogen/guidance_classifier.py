@@ -38,7 +38,7 @@ def train_classifier(run: Run, data: Dataset, seed: int = 0, **options: Any) -> 
     Errors: RunError for a run that isn't a diffusion model, and for data without classes or of another size.
     """
     model = run.model()
-    if not hasattr(model.objective, "denoise"):
+    if not hasattr(model.objective, "schedule"):
         raise RunError(
             f"{run.directory}: classifier guidance requires a diffusion model, not {run.record['system']}"
         )

@@ -29,7 +29,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from morphogen.component import Component, ConfigError, assets, from_config, to_config
-from morphogen.conditioning.guidance import Guided
+from morphogen.conditioning.guidance import Guided, guidances
 from morphogen.conditioning.named import name_conditions, names_of
 from morphogen.contract import (
     Batch,
@@ -47,6 +47,7 @@ from morphogen.contract import (
     owned,
 )
 from morphogen.files import find_fault, replacing, write_bytes, write_tensors
+from morphogen.numerics.masking import mark_missing
 from morphogen.numerics.memory import keep_freed_memory
 from morphogen.numerics.precision import Precision, autocast
 from morphogen.numerics.randomness import Rng
@@ -153,7 +154,10 @@ class Model(Component, Boundary):
             context = self.context(condition or {}, len(rng))
             if negative:
                 context = with_negative(self, context, negative, sampler)
-            return sampler(generative(self.objective), self.representation.shape, context, rng)
+            objective = generative(self.objective)
+            mask = self.representation.draw_mask(rng.fork("size"))
+            context, rng = objective.receive_mask(mask, context, rng)
+            return mark_missing(sampler(objective, self.representation.shape, context, rng), mask)
 
     def log_prob(
         self, medium: Tree, condition: Tree | None = None,
@@ -222,7 +226,7 @@ def with_negative(
         raise ConfigError("negative requires a condition: give one, or omit negative")
     if context.prefix is not None:
         raise ConfigError("negative does not apply to prompts: use PromptGuided(..., instead=...)")
-    if not isinstance(sampler, Guided):
+    if not any(isinstance(guidance, Guided) for guidance in guidances(sampler)):
         name = type(sampler).__name__
         raise ConfigError(f"negative requires guidance: use Guided({name}(), scale=3.0)")
     return replace(context, null=model.conditioner(model.conditioner.select(negative)))

@@ -24,7 +24,7 @@ class OneCall(Sampler):
     """One prediction of eps at the middle of the chain, from noise."""
 
     def __call__(self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng) -> Tensor:
-        return objective.denoise(rng.fork("start").normal(*shape), torch.full((len(rng),), 25), context)[1]
+        return objective.predict(rng.fork("start").normal(*shape), torch.full((len(rng),), 25), context)[1]
 
 
 def model(conditioner: Any) -> Model:

@@ -98,7 +98,7 @@ def test_cached_decoding_equals_uncached_decoding(shape: tuple[int, ...], scale:
     context = Context(vector=torch.randn(6, 3), null=Context(vector=torch.zeros(6, 3)))
     sampler = Ancestral() if scale == 1 else Guided(Ancestral(), scale)
     cached = sampler(objective, shape, context, Rng(1, 6))
-    uncached = objective.with_network(Uncached(objective.network))
+    uncached = objective.steered(Uncached)
     assert torch.equal(cached, sampler(uncached, shape, context, Rng(1, 6)))
     assert cached.shape == (6, *shape) and len(cached.unique()) == 5
 

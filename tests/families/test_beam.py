@@ -134,7 +134,7 @@ def test_cached_search_equals_uncached_search() -> None:
         vector=torch.randn(2, 3), prefix=pad_prompts([[0], [1, 1, 0]]), null=Context(vector=torch.zeros(2, 3))
     )
     for sampler in (Beam(3), Guided(Beam(3), 2.0)):
-        uncached = objective.with_network(Uncached(objective.network))
+        uncached = objective.steered(Uncached)
         cached_tokens = sampler(objective, (9,), context, Rng(0, 2))
         assert torch.equal(cached_tokens, sampler(uncached, (9,), context, Rng(0, 2)))
 

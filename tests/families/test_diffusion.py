@@ -278,12 +278,13 @@ def test_guidance_of_scale_1_is_off_and_of_scale_3_is_not() -> None:
 
 def test_limited_interval_guidance_is_on_inside_and_off_outside() -> None:
     model, labels = digits(), torch.arange(4)
+    t_max = model.objective.schedule.t_max  # type: ignore[union-attr, operator]
     samplers = (
         DDIM(5),
         Guided(DDIM(5), 3.0),
-        Guided(DDIM(5), 3.0, (0.0, 1.0)),
-        Guided(DDIM(5), 3.0, (2.0, 3.0)),
-        Guided(DDIM(5), 3.0, (0.3, 0.7)),
+        Guided(DDIM(5), 3.0, (0, t_max)),
+        Guided(DDIM(5), 3.0, (1, 2)),
+        Guided(DDIM(5), 3.0, (0.3 * t_max, 0.7 * t_max)),
     )
     plain, three, always, never, between = (model.sample(4, labels, s).tensor for s in samplers)
     assert torch.equal(always, three)

@@ -18,11 +18,11 @@ from morphogen.families.diffusion import (
     Denoised,
     Diffusion,
     DiscretizedGaussian,
-    GaussianDecoder,
     MultistepConsistency,
     ProgressiveDistillation,
 )
-from morphogen.families.diffusion.samplers import Denoiser
+from morphogen.families.diffusion.denoiser import Denoiser
+from morphogen.families.diffusion.samplers import ClippedDenoiser
 from morphogen.model import Model, tensors
 from morphogen.networks.mlp import MLP
 from morphogen.numerics.randomness import Rng
@@ -36,29 +36,28 @@ from morphogen.training.loop import train
 CHAIN, MEAN, STD = CosineAlphas(1024), 0.3, 0.5
 
 
-class Gaussian(torch.nn.Module):
+class Gaussian(Denoiser, torch.nn.Module):
     """A teacher with the exact E[x_0 | x_t] for data ~ N(MEAN, STD^2)."""
 
-    decoder = GaussianDecoder()
-    schedule = CHAIN
+    schedule, variance = CHAIN, "posterior"
 
-    def denoise(self, x_t: Tensor, t: Tensor, context: Context | None) -> Denoised:
+    def predict(self, x_t: Tensor, t: Tensor, context: Context | None) -> Denoised:
         alpha, sigma = (expand_like(level.float(), x_t) for level in CHAIN.alpha_sigma(t))
         x_0 = MEAN + alpha * STD**2 * (x_t - alpha * MEAN) / ((alpha * STD).square() + sigma.square())
         return Denoised(x_0, (x_t - alpha * x_0) / sigma)
 
 
-class StubStudent:
+class StubStudent(Denoiser):
     """A student with a given prediction of x_0, which records its calls."""
 
-    schedule = CHAIN
+    schedule, variance = CHAIN, "posterior"
 
-    def __init__(self, predict):
-        self.predict, self.calls = predict, []
+    def __init__(self, x_0):
+        self.x_0, self.calls = x_0, []
 
-    def denoise(self, x_t: Tensor, t: Tensor, context: Context | None) -> Denoised:
+    def predict(self, x_t: Tensor, t: Tensor, context: Context | None) -> Denoised:
         self.calls.append((x_t, t))
-        return Denoised(self.predict(x_t, t), x_t)
+        return Denoised(self.x_0(x_t, t), x_t)
 
 
 def distillation_loss(kind, steps):
@@ -75,7 +74,7 @@ def test_a_progressive_step_ends_where_two_teacher_steps_end() -> None:
     assert set(t.tolist()) == set(indices)  # all 8 steps are trained
     grid = torch.tensor([*CHAIN.timesteps(16), 0])
     i = torch.tensor([indices[time] for time in t.tolist()])
-    teacher = Denoiser(Gaussian(), None, None)
+    teacher = ClippedDenoiser(Gaussian(), None, None)
     x_s = teacher.ode_step(teacher.ode_step(x_t, t, grid[2 * i + 1]), grid[2 * i + 1], grid[2 * i + 2])
     # the x_0 with which a single step reaches x_s: x_s = alpha_s x + sigma_s (x_t - alpha_t x) / sigma_t
     (a_t, s_t), (a_s, s_s) = (
@@ -101,7 +100,7 @@ def test_the_consistency_function_has_a_lower_loss_than_the_posterior_mean() -> 
     consistency = distillation_loss(ConsistencyDistillation, 512)
     exact = consistency.losses(StubStudent(end_of_trajectory), x_0, None, Rng(0, 256)).total.mean()
     mean = consistency.losses(
-        StubStudent(lambda x_t, t: Gaussian().denoise(x_t, t, None).x_0), x_0, None, Rng(0, 256)
+        StubStudent(lambda x_t, t: Gaussian().predict(x_t, t, None).x_0), x_0, None, Rng(0, 256)
     ).total.mean()
     assert exact < 0.1 * mean
 

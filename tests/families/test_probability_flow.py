@@ -33,7 +33,7 @@ from morphogen.families.diffusion import (
     inpaint,
     sdedit,
 )
-from morphogen.families.diffusion.samplers import Denoiser
+from morphogen.families.diffusion.samplers import ClippedDenoiser
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import expand_like
 
@@ -182,7 +182,7 @@ def test_inversion_recovers_the_image(process: Any) -> None:
     for steps in (25, 100):
         sampler = Euler(steps, clip=None, spacing=UniformLogSNR())
         noise = ddim_invert(exact(process), image, None, sampler)
-        denoise = Denoiser(exact(process), None, None)
+        denoise = ClippedDenoiser(exact(process), None, None)
         recovered = sampler.integrate(denoise, noise, sampler.grid(process), Rng(0, 200))
         errors.append(float((recovered - image).norm(dim=1).mean()))
     assert errors[1] < 0.6 * errors[0] and errors[1] < 0.1

@@ -44,7 +44,7 @@ from morphogen.families.diffusion import (
     ZeroTerminal,
     solvers,
 )
-from morphogen.families.diffusion.samplers import Denoiser
+from morphogen.families.diffusion.samplers import ClippedDenoiser
 from morphogen.families.diffusion.targets import Denoised, combine, determinant, solve
 from morphogen.numerics.randomness import Rng
 
@@ -217,7 +217,9 @@ def errors(sampler: Any, process: Any, first: float, last: float) -> list[float]
             grid = process.time_of_ratio(
                 first * (last / first) ** (torch.arange(count + 1).double() / count)
             ).tolist()
-        return sampler.integrate(Denoiser(ExactDenoiser(process, TRUTH), None, None), x, grid, Rng(0, 64))
+        return sampler.integrate(
+            ClippedDenoiser(ExactDenoiser(process, TRUTH), None, None), x, grid, Rng(0, 64)
+        )
 
     x = process.prior_std * Rng(1, 64).normal(2)
     reference = integrate(Heun((1.0,)), 1024)
@@ -369,8 +371,8 @@ def test_config_round_trip(part: Any) -> None:
 class PerturbedDenoiser(ExactDenoiser):
     """The exact denoiser with an error of up to 0.1 in x_0, as a trained network has."""
 
-    def denoise(self, x: Tensor, t: Tensor, context: Context | None) -> Denoised:
-        x_0 = super().denoise(x, t, context).x_0 + 0.1 * (20 * x).sin()
+    def predict(self, x: Tensor, t: Tensor, context: Context | None) -> Denoised:
+        x_0 = super().predict(x, t, context).x_0 + 0.1 * (20 * x).sin()
         alpha, sigma = (float(level[0]) for level in self.schedule.alpha_sigma(t))
         return Denoised(x_0, (x - alpha * x_0) / sigma)
 

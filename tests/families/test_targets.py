@@ -42,7 +42,7 @@ def test_a_target_that_says_nothing_about_x_0_at_the_end_is_refused(process: Any
 def test_other_targets_determine_x_0_at_the_end(process: Any, target: Any, factor: float) -> None:
     """The prediction is x_t: v = -x_0, velocity = x_t - x_0, and x_0 = 0.5 F of Karras et al."""
     x_t = torch.randn(2, 3, generator=torch.Generator().manual_seed(0))
-    denoise = Diffusion(Echo(), process, GaussianDecoder(), target).denoise
+    denoise = Diffusion(Echo(), process, GaussianDecoder(), target).predict
     x_0, eps, _ = denoise(x_t, torch.full((2,), process.t_max), None)
     assert torch.allclose(eps, x_t, atol=1e-5)  # alpha = 0 and sigma = 1: x_t is the noise
     assert torch.allclose(x_0, factor * x_t, atol=1e-5)

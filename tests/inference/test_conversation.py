@@ -51,8 +51,8 @@ def test_replies_equal_generation_from_the_whole_text(file: Path) -> None:
 
 def test_no_token_is_processed_twice(file: Path) -> None:
     talk, counts = converse(file), []
-    talk.objective.network.make_cache(1, None)
-    cache, prefill = talk.objective.network.cache, talk.objective.network.cache.prefill
+    talk.objective.predict.make_cache(1, None)
+    cache, prefill = talk.objective.predict.cache, talk.objective.predict.cache.prefill
     cache.prefill = lambda tokens: counts.append(tokens.shape[1]) or prefill(tokens)
     list(talk.say("the cat sat", 4))
     first = len(talk.write(talk.turns[:1]))

@@ -69,6 +69,10 @@ def negate_log_prob(monkeypatch):
     monkeypatch.setattr(Autoregressive, "log_prob", negated)
 
 
+def ignore_the_mask(monkeypatch):
+    monkeypatch.setattr(VAE, "receive_mask", lambda self, mask, context, rng: (context, rng))
+
+
 def leak_the_condition_into_null(monkeypatch):
     forward = ConditionDropout.forward
 
@@ -136,6 +140,7 @@ MUTANTS = {
     "bf16_samples_match_fp32": (flip_the_sign_in_bf16, "vae"),
     "coupled_rows_are_declared": (centre_the_losses_over_the_batch, "vae"),
     "likelihood_is_typed": (negate_log_prob, "gated_pixelcnn"),
+    "padding_has_no_effect": (ignore_the_mask, "vae"),
     "condition_matters": (ignore_the_label, "ddpm"),
     "dropped_equals_not_given": (forget_the_null_when_absent, "ddpm"),
     "null_is_independent_of_the_condition": (leak_the_condition_into_null, "ddpm"),

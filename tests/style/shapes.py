@@ -14,7 +14,7 @@ from .source import Checks, SourceFile, annotations, documented_arguments, funct
 
 SUBPACKAGES = (
     "numerics", "networks", "conditioning", "representations", "families", "evaluation", "data",
-    "contract.py", "plan.py", "model.py", "staged.py", "closed_form.py",
+    "contract.py", "objective_values.py", "plan.py", "model.py", "staged.py", "closed_form.py",
 )  # fmt: skip
 KINDS = {"Bool", "Float", "Float64", "Int", "Real", "Shaped", "UInt8"}
 MANY = {"Callable", "Mapping", "dict"}

@@ -1,14 +1,23 @@
-"""Classifier-free guidance for every family: extrapolation from the unconditional to the conditional output.
+"""Guidance for every family: samplers that wrap the prediction of an objective.
 
-    output = null + scale (conditional - null)          (Ho & Salimans 2022; scale 1 = off)
+    predict = null + scale (conditional - null)          (Ho & Salimans 2022; scale 1 = off)
 
-eps, x_0, v, score and logits are all affine in the network's output, so one class serves diffusion and
-autoregressive models. A negative condition (`Model.sample`) may take the place of the null condition. A
-prompt cannot, because it is part of x: see `PromptGuided` of the autoregressive family.
+Classifier-free guidance extrapolates from the unconditional to the conditional prediction. eps, x_0, v, score
+and logits are affine in the network's output, so one class serves diffusion and autoregressive models. What
+is extrapolated is registered per type of prediction (`steering.extrapolate`): of diffusion x_0 and eps, while
+a learned variance stays the conditional one's. A negative condition (`Model.sample`) may take the place of
+the null condition. A prompt cannot, because it is part of x: see `PromptGuided` of the autoregressive family.
+
+Guidance composes in any order: `Guided(ClassifierGuided(DDIM(), classifier), 3.0)` and
+`ClassifierGuided(Guided(DDIM(), 3.0), classifier)` give the same samples.
 """
 
-__all__ = ["Guided"]
+__all__ = ["Guidance", "Guided", "guidances"]
 
+import math
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,37 +25,48 @@ from jaxtyping import Shaped
 from torch import Tensor, nn
 
 from morphogen.component import ConfigError
-from morphogen.contract import Causal, Context, Prefills, Reorders, Sampler, Truncates, Unsupported
+from morphogen.contract import Context, Prefills, Reorders, Sampler, Truncates, Unsupported
 from morphogen.numerics.randomness import Rng
-from morphogen.numerics.tensors import expand_like
+from morphogen.steering import extrapolate
 
 
-class Guided(Sampler):
-    """Sample with classifier-free guidance (Ho & Salimans 2022).
+class Guidance(Sampler):
+    """Base class of samplers that wrap the prediction of the objective and leave the steps to `sampler`."""
 
-    Arguments:
-        sampler: any sampler of a family whose objective has a `network`.
-        scale: 1 samples the conditional distribution; larger values sharpen it.
-        interval: (low, high), the times at which to guide, in the units of the network's time input; None:
-            always. Images need guidance only in the middle of the trajectory, which also preserves their
-            diversity (Applying guidance in a limited interval, Kynkaanniemi et al. 2024).
-    """
-
-    def __init__(self, sampler: Sampler, scale: float, interval: tuple[float, float] | None = None):
-        self.sampler, self.scale, self.interval = sampler, scale, interval
+    sampler: Sampler
 
     def __call__(
         self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng
     ) -> Shaped[Tensor, "b ..."]:
         return self.sampler(self.guide(objective, context), shape, context, rng)
 
+    @abstractmethod
     def guide(self, objective: Any, context: Context | None) -> Any:
-        """The objective with a guided network, for `sampler` and for image editing.
+        """The objective with the guided prediction, for `sampler` and for image editing."""
 
-        Errors: Unsupported without a network; ConfigError without a condition or without a null or negative
-        condition.
+
+class Guided(Guidance):
+    """Sample with classifier-free guidance (Ho & Salimans 2022).
+
+    Arguments:
+        sampler: any sampler of a family with a prediction, with or without other guidance.
+        scale: 1 samples the conditional distribution; larger values sharpen it.
+        interval: (low, high), the times at which to guide, both included, in the time of the process: 1 .. T
+            for a chain of T steps, 0 .. 1 for `VP`, sigma for `EDM`; None: always. Images need guidance only
+            in the middle of the trajectory, which also preserves their diversity (Applying guidance in a
+            limited interval, Kynkaanniemi et al. 2024).
+    """
+
+    def __init__(self, sampler: Sampler, scale: float, interval: tuple[float, float] | None = None):
+        self.sampler, self.scale, self.interval = sampler, scale, interval
+
+    def guide(self, objective: Any, context: Context | None) -> Any:
+        """The objective with the guided prediction, for `sampler` and for image editing.
+
+        Errors: Unsupported without a prediction; ConfigError without a condition, without a null or negative
+        condition, or for an interval outside the times of the process.
         """
-        if not hasattr(objective, "network"):
+        if not hasattr(objective, "predict"):
             raise Unsupported(f"{type(objective).__name__} has no network to guide; sample without guidance")
         if context is None:
             raise ConfigError("guidance requires a condition: pass one, or sample without guidance")
@@ -55,34 +75,37 @@ class Guided(Sampler):
                 "guidance requires a model that was trained with condition dropout (ConditionDropout): "
                 "sample without guidance, or give a negative condition"
             )
-        if self.interval is not None and isinstance(objective.network, Causal):
-            raise ConfigError(
-                "a guidance interval requires a model with a time input; "
-                f"{type(objective).__name__} has none: omit the interval"
-            )
-        return objective.with_network(_GuidedNetwork(objective.network, self.scale, self.interval))
+        if self.interval is not None:
+            _check_interval(self.interval, objective)
+        return objective.steered(lambda predict: _GuidedPrediction(predict, self.scale, self.interval))
 
 
-class _GuidedNetwork(nn.Module):
-    """Evaluate the null and the conditional output in one batch of twice the size."""
+def guidances(sampler: Any) -> Iterator[Guidance]:
+    """The guidance around a sampler, the outermost first."""
+    while isinstance(sampler, Guidance):
+        yield sampler
+        sampler = sampler.sampler
 
-    def __init__(self, network: Any, scale: float, interval: tuple[float, float] | None):
+
+class _GuidedPrediction(nn.Module):
+    """Evaluate the null and the conditional prediction in one batch of twice the size."""
+
+    def __init__(self, predict: Any, scale: float, interval: tuple[float, float] | None):
         super().__init__()
-        self.network, self.scale, self.interval = network, scale, interval
-        if hasattr(network, "make_cache"):
+        self.predict, self.scale, self.interval = predict, scale, interval
+        if hasattr(predict, "make_cache"):
             self.make_cache = self._cache
 
-    def forward(self, *arguments: Any) -> Tensor:
+    def forward(self, *arguments: Any) -> Any:
         *inputs, context = arguments
-        outputs = self.network(*[torch.cat([x, x]) for x in inputs], _both(context))
+        outputs = self.predict(*[torch.cat([x, x]) for x in inputs], _both(context))
         if self.interval is None:
-            return _combine(outputs, self.scale)
-        time_input, (low, high) = inputs[1], self.interval
-        scale = torch.where((low <= time_input) & (time_input <= high), self.scale, 1.0)
-        return _combine(outputs, scale)
+            return extrapolate(outputs, self.scale)
+        t, (low, high) = inputs[1], self.interval
+        return extrapolate(outputs, torch.where((low <= t) & (t <= high), self.scale, 1.0))
 
     def _cache(self, rows: int, context: Context) -> "_GuidedCache":
-        cache = self.network.make_cache(2 * rows, _both(context))
+        cache = self.predict.make_cache(2 * rows, _both(context))
         full = all(isinstance(cache, protocol) for protocol in (Prefills, Reorders, Truncates))
         return (_FullGuidedCache if full else _GuidedCache)(cache, rows, self.scale)
 
@@ -95,7 +118,7 @@ class _GuidedCache:
 
     def step(self, previous: Tensor | None) -> Tensor:
         doubled = None if previous is None else torch.cat([previous, previous])
-        return _combine(self.cache.step(doubled), self.scale)
+        return extrapolate(self.cache.step(doubled), self.scale)
 
 
 class _FullGuidedCache(_GuidedCache):
@@ -106,7 +129,7 @@ class _FullGuidedCache(_GuidedCache):
         return self.cache.length
 
     def prefill(self, tokens: Tensor) -> Tensor:
-        return _combine(self.cache.prefill(torch.cat([tokens, tokens])), self.scale)
+        return extrapolate(self.cache.prefill(torch.cat([tokens, tokens])), self.scale)
 
     def reorder(self, rows: Tensor) -> None:
         self.cache.reorder(torch.cat([rows, rows + self.rows]))
@@ -117,13 +140,27 @@ class _FullGuidedCache(_GuidedCache):
 
 
 def _both(context: Context) -> Context:
-    """The null context and the context, concatenated along the batch axis."""
+    """The null context and the context along the batch axis; both halves have the raw condition.
+
+    A classifier inside the prediction therefore has the labels of all rows.
+    """
     assert context.null is not None
-    return Context.cat(context.null, context)
+    raw = Context(condition=context.condition).map(lambda rows: torch.cat([rows, rows]))
+    return replace(Context.cat(context.null, context), condition=raw.condition)
 
 
-def _combine(outputs: Tensor, scale: float | Tensor) -> Tensor:
-    """null + scale (conditional - null), of outputs [null, conditional]; `scale`: a float or one per row."""
-    null, conditional = outputs.chunk(2)
-    scale = expand_like(scale, null) if isinstance(scale, Tensor) else scale
-    return null + scale * (conditional - null)
+def _check_interval(interval: tuple[float, float], objective: Any) -> None:
+    """Errors: ConfigError for a prediction without time, and an interval without a time of the process."""
+    low, high = interval
+    t_max = objective.t_max
+    if t_max is None:
+        raise ConfigError(
+            "a guidance interval requires a model with a time input; "
+            f"{type(objective).__name__} has none: omit the interval"
+        )
+    first, last = (math.ceil(low), math.floor(high)) if isinstance(t_max, int) else (low, high)
+    if not (first <= last and last > 0 and first <= t_max):
+        raise ConfigError(
+            f"the guidance interval ({low:g}, {high:g}) has no time of the process: "
+            f"give (low, high) within 0 .. {t_max:g}"
+        )

@@ -11,11 +11,12 @@ __all__ = ["film", "save_film"]
 import io
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float, Real, Shaped
+from jaxtyping import Shaped
 from PIL import Image
 from torch import Tensor
 
@@ -63,7 +64,7 @@ def film(
 
     Errors: Unsupported if the model is not a diffusion model or does not generate pictures.
     """
-    if not hasattr(model.objective, "denoise"):
+    if not hasattr(model.objective, "schedule"):
         raise Unsupported(
             f"a film requires a diffusion model, not {type(model.objective).__name__}; sample without a film"
         )
@@ -112,7 +113,7 @@ def save_film(
 
 
 class _CallRecorder:
-    """Records every call of an objective, or every 2nd, 4th, ...: at most twice as many as are wanted."""
+    """Records every call of a prediction, or every 2nd, 4th, ...: at most twice as many as are wanted."""
 
     def __init__(self, wanted: int):
         self.wanted, self.count, self.stride = wanted, 0, 1
@@ -133,7 +134,7 @@ class _CallRecorder:
 
 
 class _RecordingSampler(Sampler):
-    """A sampler whose calls of the objective are recorded."""
+    """A sampler whose calls of the prediction are recorded."""
 
     def __init__(self, sampler: Any, recorder: _CallRecorder):
         self.sampler, self.recorder = sampler, recorder
@@ -141,21 +142,12 @@ class _RecordingSampler(Sampler):
     def __call__(
         self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng
     ) -> Shaped[Tensor, "b ..."]:
-        return self.sampler(_RecordingObjective(objective, self.recorder), shape, context, rng)
+        recorded = objective.steered(lambda predict: partial(self._predict, objective.schedule, predict))
+        return self.sampler(recorded, shape, context, rng)
 
-
-class _RecordingObjective:
-    """An objective whose calls of `denoise` are recorded."""
-
-    def __init__(self, objective: Any, recorder: _CallRecorder):
-        self.objective, self.recorder = objective, recorder
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.objective, name)
-
-    def denoise(self, x_t: Float[Tensor, "b ..."], t: Real[Tensor, " b"], context: Context | None) -> Any:
-        prediction = self.objective.denoise(x_t, t, context)
-        alpha, sigma = (expand_like(level(t), x_t) for level in (self.schedule.alpha, self.schedule.sigma))
+    def _predict(self, process: Any, predict: Any, x_t: Tensor, t: Tensor, context: Context | None) -> Any:
+        prediction = predict(x_t, t, context)
+        alpha, sigma = expand_like(process.alpha(t), x_t), expand_like(process.sigma(t), x_t)
         self.recorder.add(x_t / (alpha.square() + sigma.square()).sqrt(), prediction.x_0)
         return prediction
 

@@ -45,8 +45,7 @@ class Conversation:
         seed: int = 0,
     ):
         self.model, self.write, self.decoding, self.system, self.seed = model, write, decoding, system, seed
-        objective: Any = generative(model.objective)
-        self.objective: Any = objective.with_network(_CachedNetwork(objective.network))
+        self.objective: Any = generative(model.objective).steered(_CachedPrediction)
         self.turns: list[dict[str, str]] = []
         self.begin()
 
@@ -76,7 +75,7 @@ class Conversation:
                 reply += piece
                 yield piece
         except BaseException:
-            self.objective.network.forget()  # it may have stopped within a step
+            self.objective.predict.forget()  # it may have stopped within a step
             raise
         finally:
             self.turns = [*turns, {"role": "assistant", "content": reply}]
@@ -98,12 +97,12 @@ class Conversation:
             yield rest
 
 
-class _CachedNetwork(nn.Module):
-    """A network that keeps its cache between calls: prefill skips the tokens that are cached already."""
+class _CachedPrediction(nn.Module):
+    """A prediction that keeps its cache between calls: prefill skips the tokens that are cached already."""
 
-    def __init__(self, network: Any):
+    def __init__(self, predict: Any):
         super().__init__()
-        self.network = network
+        self.predict = predict
         self.forget()
 
     def forget(self) -> None:
@@ -112,12 +111,12 @@ class _CachedNetwork(nn.Module):
         self.ids: list[int] = []
 
     def forward(self, x: Int[Tensor, "b t"], context: Context | None) -> Float[Tensor, "b t v"]:
-        return self.network(x, context)
+        return self.predict(x, context)
 
-    def make_cache(self, rows: int, context: Context | None) -> "_CachedNetwork":
+    def make_cache(self, rows: int, context: Context | None) -> "_CachedPrediction":
         """This object, with an empty cache at first."""
         if not isinstance(self.cache, Truncates):
-            self.cache, self.ids = self.network.make_cache(rows, context), []
+            self.cache, self.ids = self.predict.make_cache(rows, context), []
         return self
 
     def prefill(self, tokens: Int[Tensor, "b t"]) -> Float[Tensor, "b s v"]:
@@ -129,7 +128,7 @@ class _CachedNetwork(nn.Module):
         if common:
             self.cache.truncate(self.cache.length - len(self.ids) + common)
         elif self.ids:
-            self.cache = self.network.make_cache(1, None)
+            self.cache = self.predict.make_cache(1, None)
         logits = self.cache.prefill(tokens[:, common:])
         self.ids = ids
         return logits

@@ -20,7 +20,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from morphogen.component import ConfigError
-from morphogen.conditioning.guidance import Guided
+from morphogen.conditioning.guidance import Guided, guidances
 from morphogen.contract import Context, Sampler, Unsupported
 from morphogen.families.diffusion import DDIM, DDPM, ddim_translate, inpaint, sdedit
 from morphogen.model import evaluating, with_negative
@@ -201,7 +201,7 @@ def edit(
 
 def picture_shape(model: Any) -> tuple[int, int, int]:
     """(C, H, W) of the pictures that a model can edit. Errors: Unsupported if it can edit none."""
-    if not hasattr(model.objective, "denoise"):
+    if not hasattr(model.objective, "schedule"):
         name = type(model.objective).__name__
         raise Unsupported(f"{name} cannot edit pictures, only diffusion models can: morphogen train ddpm")
     representation = model.representation
@@ -218,7 +218,7 @@ def _conditions(
     model: Any, condition: int | None, negative: int | None, sampler: Any, rng: Rng
 ) -> tuple[Mapping[str, Tree], Context | None]:
     """The conditions of each variant and their context."""
-    if condition is None and isinstance(sampler, Guided):
+    if condition is None and any(isinstance(s, Guided) for s in guidances(sampler)):
         raise ConfigError("guidance requires a condition: give one, or edit without guidance")
     if model.conditioner is None:
         if condition is not None:

@@ -55,6 +55,7 @@ _HOMES = {
     "Rotary": "networks.relative_positions",
     "RowLSTM": "networks.pixelrnn",
     "Scaling": "networks.relative_positions",
+    "SetTransformer": "networks.denoising_transformer",
     "ShiftedBlock": "networks.unet_designs",
     "SinusoidalPositions": "networks.positions",
     "SourceKeyValues": "networks.attention",

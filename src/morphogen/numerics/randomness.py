@@ -7,7 +7,7 @@ training row's position in the global batch); `fork` names the purpose of the nu
 model never share a stream. Numbers have torch's default dtype.
 """
 
-__all__ = ["Rng", "philox"]
+__all__ = ["ElementRng", "Rng", "philox"]
 
 import hashlib
 import math
@@ -58,11 +58,11 @@ class Rng:
 
     def fork(self, *name: str | int) -> "Rng":
         """An independent stream for the same rows."""
-        return Rng(self.seed, self.rows, self.path + name)
+        return type(self)(self.seed, self.rows, self.path + name)
 
     def __getitem__(self, rows: slice | Shaped[Tensor, " n"]) -> "Rng":
         """The same stream, restricted to some of the rows."""
-        part = Rng(self.seed, self.rows[rows], self.path)
+        part = type(self)(self.seed, self.rows[rows], self.path)
         part.draws = self.draws
         return part
 
@@ -71,9 +71,15 @@ class Rng:
 
     def to(self, device: torch.device | str) -> "Rng":
         """The same stream, drawn on `device`."""
-        moved = Rng(self.seed, self.rows.to(device), self.path)
+        moved = type(self)(self.seed, self.rows.to(device), self.path)
         moved.draws = self.draws
         return moved
+
+    def by_element(self) -> "ElementRng":
+        """A stream whose numbers for the first elements of a row do not depend on how many follow."""
+        keyed = ElementRng(self.seed, self.rows, self.path)
+        keyed.draws = self.draws
+        return keyed
 
     def bits(self, count: int) -> Int[Tensor, "b n"]:
         """`count` random 32-bit words per row, int64 `[B, count]`; every call is a new draw."""
@@ -109,6 +115,19 @@ class Rng:
     def categorical(self, logits: Float[Tensor, "b v"]) -> Int[Tensor, " b"]:
         """One category per row by inverse transform sampling: `[B, V] -> [B]`."""
         return invert_cdf(logits, self.uniform())
+
+
+class ElementRng(Rng):
+    """A stream of numbers for rows of different sizes, [B, N, ...]: number i is the same for every N.
+
+    A padded row therefore receives the noise of the same row without padding. This already holds for the
+    other distributions; `Rng.normal` pairs the first half of its numbers with the second.
+    """
+
+    def normal(self, *shape: int) -> Float[Tensor, "b ..."]:
+        u = ((self.bits(2 * math.prod(shape)).double() + 0.5) * 2.0**-32).unflatten(1, (-1, 2))
+        z = (-2 * u[..., 0].log()).sqrt() * (2 * math.pi * u[..., 1]).cos()
+        return z.reshape(len(self), *shape).to(torch.get_default_dtype())
 
 
 def invert_cdf(logits: Float[Tensor, "b v"], u: Float[Tensor, " b"]) -> Int[Tensor, " b"]:

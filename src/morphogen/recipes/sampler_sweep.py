@@ -7,6 +7,7 @@ References are held-out images, a Gaussian mixture, and ancestral sampling with 
 __all__ = ["REFERENCE", "SYSTEM", "sampler_sweep"]
 
 from collections.abc import Iterator
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,7 @@ def _fidelity(
 
 def _likelihood(model: Any, data: Dataset, seed: int) -> dict[str, Any]:
     """Bits/dim of held-out images, by the variational bound and by the probability-flow ODE."""
-    objective = model.objective.with_network(model.objective.network)
+    objective = copy(model.objective)
     objective.likelihood = ProbabilityFlow(FLOW_INTERVALS)
     flow = Model(objective, Dequantised(data.representation), model.conditioner)  # type: ignore[arg-type]
     return {

@@ -14,6 +14,7 @@ _HOMES = {
     "Logit": "representations.pixels",
     "MuLaw": "representations.audio",
     "Pixels": "representations.pixels",
+    "PointSets": "representations.points",
     "Quantised": "representations.pixels",
     "RealColumn": "representations.tabular",
     "Tabular": "representations.tabular",

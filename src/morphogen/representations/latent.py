@@ -68,6 +68,7 @@ class Latent(Representation):
         first, objective = self.first_stage.representation, self.first_stage.objective
         with torch.no_grad():
             encoded = first.encode(medium, rng, measure)
+            _refuse_mask(encoded)
             z, log_q = objective.encode(encoded.x, rng.fork("posterior"))
             if measure:
                 log_weight = encoded.log_weight + objective.log_conditional(encoded.x, z) - log_q
@@ -94,3 +95,12 @@ class Latent(Representation):
                 f"{operation} requires all latents ({', '.join(self.names)}), not {self.latent} alone: "
                 "use Latent(first_stage), whose x has all of them by name"
             )
+
+
+def _refuse_mask(encoded: Encoded) -> None:
+    """Errors: Unsupported for examples of different sizes."""
+    if encoded.mask is not None:
+        raise Unsupported(
+            "Latent does not accept examples of different sizes: give examples of one size, "
+            "or train on them without a first stage"
+        )

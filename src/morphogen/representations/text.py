@@ -107,8 +107,8 @@ class Text(Representation, ConditionSpec):
         return (self.sizes[medium.clamp_min(0)] * (medium >= 0)).sum(1)
 
     def encode(self, medium: Int[Tensor, "b t"], rng: Rng, measure: bool = True) -> Encoded:
-        dims = self.count(medium).float()
-        return Encoded(medium, dims * 0, dims, self.exact, medium >= 0)
+        dims, valid = self.count(medium).float(), medium >= 0
+        return Encoded(medium, dims * 0, dims, self.exact, None if bool(valid.all()) else valid)
 
     def decode(self, x: Int[Tensor, "b t"]) -> Int[Tensor, "b t"]:
         return x

@@ -25,6 +25,7 @@ from morphogen.testing.losses import (
     gradient_reaches_every_owned_parameter,
     likelihood_is_typed,
 )
+from morphogen.testing.masks import padding_has_no_effect
 from morphogen.testing.persistence import resume_is_bitwise, save_load_round_trip
 from morphogen.testing.samplers import (
     bf16_samples_match_fp32,
@@ -66,6 +67,7 @@ LAWS: dict[str, Callable[[Any, Batch], None]] = {
         bf16_samples_match_fp32,
         coupled_rows_are_declared,
         likelihood_is_typed,
+        padding_has_no_effect,
         condition_matters,
         null_is_independent_of_the_condition,
         dropped_equals_not_given,

@@ -1,4 +1,4 @@
-"""Laws of samples: keyed by index, close in bf16, drawn in the requested number of network calls."""
+"""Laws of samples: keyed by index, close in bf16, drawn in the requested number of calls."""
 
 __all__ = [
     "bf16_samples_match_fp32",
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from morphogen.contract import Batch
 from morphogen.model import tensors
@@ -58,29 +58,24 @@ def bf16_samples_match_fp32(model: Any, batch: Batch) -> None:
 
 
 def sampler_makes_the_requested_calls(model: Any, batch: Batch) -> None:
-    """A sampler with `steps=N` calls the network N times."""
+    """A sampler with `steps=N` calls the prediction N times."""
     last = last_stage(model)
     default = last.objective.default_sampler()
     if "steps" not in default.arguments:
         return
     sampler = type(default)(**default.arguments | {"steps": 5})
-    counted = _Counted(last.objective.network)
-    sampler(
-        last.objective.with_network(counted), last.representation.shape, context_of(last, batch), Rng(0, 2)
-    )
-    assert counted.calls == sampler.steps, f"{sampler} called the network {counted.calls} times"
+    calls: list[Any] = []
 
+    def counted(predict: Any) -> Any:
+        def call(*inputs: Any) -> Any:
+            calls.append(inputs)
+            return predict(*inputs)
 
-class _Counted(nn.Module):
-    """A network that counts its calls."""
+        return call
 
-    def __init__(self, network: nn.Module):
-        super().__init__()
-        self.network, self.calls = network, 0
-
-    def forward(self, *arguments: Any) -> Tensor:
-        self.calls += 1
-        return self.network(*arguments)
+    shape, context = last.representation.shape, context_of(last, batch)
+    sampler(last.objective.steered(counted), shape, context, Rng(0, 2))
+    assert len(calls) == sampler.steps, f"{sampler} called the prediction {len(calls)} times"
 
 
 def _draw(model: Any, indices: Tensor, condition: Mapping[str, Tree]) -> Tensor:

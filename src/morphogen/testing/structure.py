@@ -19,7 +19,7 @@ def cache_equals_recomputation(model: Any, batch: Batch) -> None:
     network = getattr(last.objective, "network", None)
     if not isinstance(network, Causal):
         return
-    uncached, rng = last.objective.with_network(_Uncached(network)), Rng(0, 2, ("law",))
+    uncached, rng = last.objective.steered(_Uncached), Rng(0, 2, ("law",))
     sampler, shape, context = (
         last.objective.default_sampler(),
         last.representation.shape,

@@ -84,7 +84,7 @@ class Beam(Sampler):
         beams = _Beams(self, prompt, length)
         first = int(beams.prompt_length.amin()) if rows else length
         if first < length:
-            cache = cache_for(objective.network, rows, shape, context, Reorders)
+            cache = cache_for(objective.predict, rows, shape, context, Reorders)
             logits = prefill(cache, prompt[:, :first])
             expanded = torch.arange(rows, device=prompt.device).repeat_interleave(self.width)
             cache.reorder(expanded)

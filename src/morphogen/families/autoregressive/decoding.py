@@ -204,7 +204,7 @@ class DecodingState:
 
     def make_cache(self, protocol: type = DecodingCache) -> Any:
         """An empty cache for the batch that implements `protocol`; see `cache_for`."""
-        return cache_for(self.objective.network, len(self.tokens), self.shape, self.context, protocol)
+        return cache_for(self.objective.predict, len(self.tokens), self.shape, self.context, protocol)
 
     def append(self, logits: Float[Tensor, "b v"]) -> Int[Tensor, " b"]:
         """Decide the tokens of the next position from its logits.

@@ -11,17 +11,21 @@ estimator, Larochelle & Murray, 2011.
 
 __all__ = ["Autoregressive"]
 
+from typing import Any
+
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from morphogen.component import ConfigError
-from morphogen.contract import Context, Encoded, Likelihood, Losses, Objective, Sampler
+from morphogen.contract import Context, Encoded, Likelihood, Losses, Objective, Sampler, Unsupported
 from morphogen.families.autoregressive.decoding import Ancestral
 from morphogen.families.autoregressive.logistic_mixture import HasLogProbs
+from morphogen.numerics.masking import masked_mean, masked_sum
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import raster, sum_except_batch, unraster
+from morphogen.steering import prediction
 
 
 class Autoregressive(Objective):
@@ -49,17 +53,16 @@ class Autoregressive(Objective):
         if not 0 <= smoothing < 1:
             raise ConfigError(f"Autoregressive: smoothing={smoothing:g} must be at least 0 and below 1")
         self.network, self.end, self.smoothing = network, end, smoothing
-        # a copy: guidance replaces the network by one without this attribute
         self.vocabulary: int | None = getattr(network, "vocabulary", None)
 
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
-        log_p, scored = self.token_log_probs(x.x, context, self.smoothing), _scored(x, context)
-        count = sum_except_batch(scored.to(log_p.dtype))
-        return Losses({"nll": -sum_except_batch(log_p * scored) / count.clamp_min(1)}, weight=count)
+        scored = _scored(x, context)
+        nll = masked_mean(-self.token_log_probs(x.x, context, self.smoothing), scored)
+        return Losses({"nll": nll}, weight=sum_except_batch(scored.to(nll.dtype)))
 
     def log_prob(self, x: Encoded, context: Context | None, rng: Rng) -> Likelihood:
         """Exact log p(x | prefix); -inf for an x that does not begin with the prefix."""
-        nats = sum_except_batch(self.token_log_probs(x.x, context) * _scored(x, context))
+        nats = masked_sum(self.token_log_probs(x.x, context), _scored(x, context))
         if context is not None and context.prefix is not None:
             start = raster(x.x, x.x.shape[1:])[:, : context.prefix.shape[1]]
             differs = (start != context.prefix) & (context.prefix >= 0)
@@ -82,6 +85,17 @@ class Autoregressive(Objective):
         )
         return -nll.view(x.shape)
 
+    @prediction
+    def predict(self) -> Any:
+        """The next-token logits, (x, context) -> [B, *shape, V]: the network, with its cached decoding."""
+        return self.network
+
+    def receive_mask(
+        self, mask: Bool[Tensor, "b n"] | None, context: Context | None, rng: Rng
+    ) -> tuple[Context | None, Rng]:
+        """Both unchanged: in a causal network, padding after the end changes no other conditional."""
+        return context, rng
+
     def default_sampler(self) -> Sampler:
         return Ancestral()
 
@@ -92,4 +106,11 @@ def _scored(x: Encoded, context: Context | None) -> Tensor:
     if context is not None and context.prefix is not None:
         in_prompt = F.pad(context.prefix >= 0, (0, shape.numel() - context.prefix.shape[1]))
         scored = scored & ~unraster(in_prompt, shape)
-    return scored if x.mask is None else scored & x.mask.bool().view(x.x.shape)
+    if x.mask is None:
+        return scored
+    if scored.shape != x.mask.shape:
+        raise Unsupported(
+            f"Autoregressive does not accept a mask of {list(x.mask.shape)} for x of {list(x.x.shape)}: "
+            "only sequences [B, N], padded after their end"
+        )
+    return scored & x.mask

@@ -97,12 +97,14 @@ class Mixture(Objective):
 
     @torch.no_grad()
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
+        context, rng = self.receive_mask(x.mask, context, rng)
         flat = x.x.flatten(1).double()
         log_joint = self._log_joint(flat, context)
         statistics = _statistics(self, flat, log_joint.softmax(1), context)
         return Losses({"nll": -log_joint.logsumexp(1)}, statistics=statistics)
 
     def log_prob(self, x: Encoded, context: Context | None, rng: Rng) -> Likelihood:
+        context, rng = self.receive_mask(x.mask, context, rng)
         nats = self._log_joint(x.x.flatten(1).double(), context).logsumexp(1)
         return Likelihood(nats, x.dims, kind="exact", measure="density")
 

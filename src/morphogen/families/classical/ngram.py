@@ -11,6 +11,8 @@ References: A mathematical theory of communication, Shannon, 1948 (section 3); a
 
 __all__ = ["NGram"]
 
+from typing import Any
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -20,6 +22,7 @@ from morphogen.component import ConfigError
 from morphogen.contract import Context, Encoded, Likelihood, Losses, Objective, Sampler
 from morphogen.families.classical.kneser_ney import KneserNey
 from morphogen.numerics.randomness import Rng
+from morphogen.steering import prediction
 
 
 class NGram(Objective):
@@ -49,6 +52,7 @@ class NGram(Objective):
 
     @torch.no_grad()
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
+        context, rng = self.receive_mask(x.mask, context, rng)
         order = self.network.order
         if x.x.shape[1] < order:
             raise ConfigError(
@@ -65,6 +69,7 @@ class NGram(Objective):
 
     def log_prob(self, x: Encoded, context: Context | None, rng: Rng) -> Likelihood:
         """Exact log p(x | prefix); -inf for an x that does not begin with the prefix."""
+        context, rng = self.receive_mask(x.mask, context, rng)
         log_p = self.token_log_probs(x.x, context)
         if context is None or context.prefix is None:
             return Likelihood(log_p.sum(1), x.dims, "exact", "mass")
@@ -76,6 +81,11 @@ class NGram(Objective):
     def token_log_probs(self, x: Int[Tensor, "b t"], context: Context | None) -> Float[Tensor, "b t"]:
         """log p(x_i | x_<i) of every token, in the shape of x."""
         return self.network(x, context).gather(-1, x[..., None])[..., 0]
+
+    @prediction
+    def predict(self) -> Any:
+        """The next-token logits, (x, context) -> [B, *shape, V]: the network, with its cached decoding."""
+        return self.network
 
     def default_sampler(self) -> Sampler:
         return self.sampler

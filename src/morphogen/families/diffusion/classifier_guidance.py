@@ -21,19 +21,24 @@ from jaxtyping import Float, Real
 from torch import Tensor, nn
 
 from morphogen.component import ConfigError
+from morphogen.conditioning.guidance import Guidance
 from morphogen.contract import Context, Sampler
+from morphogen.families.diffusion.denoiser import Denoiser
+from morphogen.families.diffusion.processes import ForwardProcess
 from morphogen.families.diffusion.targets import Denoised
-from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import expand_like
 
 
-class ClassifierGuided(Sampler):
+class ClassifierGuided(Guidance):
     """Classifier guidance: sample a class with the gradient of a classifier of noisy data.
 
-    Diffusion models beat GANs on image synthesis, Dhariwal & Nichol, 2021.
+        score + s grad log p(y | x_t):    eps - s sigma grad,    x_0 + s sigma^2 / alpha grad
+
+    The variance of the reverse step does not change. Diffusion models beat GANs on image synthesis, Dhariwal
+    & Nichol, 2021.
 
     Arguments:
-        sampler: a diffusion sampler.
+        sampler: a diffusion sampler, with or without other guidance.
         classifier: (x_t [B, ...], time input [B]) -> logits [B, classes].
         scale: s; 1 is Bayes' rule, larger values sharpen it.
         label: the class to sample; None: the condition of each row (the diffusion model may be
@@ -45,49 +50,39 @@ class ClassifierGuided(Sampler):
     def __init__(self, sampler: Sampler, classifier: nn.Module, scale: float = 1.0, label: int | None = None):
         self.sampler, self.classifier, self.scale, self.label = sampler, classifier, scale, label
 
-    def __call__(
-        self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng
-    ) -> Float[Tensor, "b ..."]:
-        return self.sampler(self.guide(objective, context), shape, context, rng)
-
     def guide(self, objective: Any, context: Context | None) -> Any:
-        """Return the objective with the guided score; see `Guided`."""
-        labels = self.label if self.label is not None or context is None else context.condition.get("label")
-        if labels is None:
-            raise ConfigError("ClassifierGuided requires a class: pass a condition or a label")
-        return _GuidedObjective(objective, partial(self._gradient, labels))
+        """The objective with the guided prediction; see `Guided`."""
+        self._labels(context)
+        return objective.steered(lambda predict: partial(self._predict, objective.schedule, predict))
 
-    def _gradient(self, labels: Tensor | int, x_t: Tensor, time_input: Tensor) -> Tensor:
-        """s grad log p(labels | x_t)."""
-        labels = torch.as_tensor(labels, device=x_t.device).expand(len(x_t))
+    def _predict(
+        self, process: ForwardProcess, predict: Any, x_t: Tensor, t: Tensor, context: Context | None
+    ) -> Denoised:
+        """The prediction with the gradient added to its score."""
+        prediction = predict(x_t, t, context)
+        labels = torch.as_tensor(self._labels(context), device=x_t.device).expand(len(x_t))
+        gradient = self.scale * self._gradient(labels, x_t, process.time_input(t))
+        alpha, sigma = expand_like(process.alpha(t), x_t), expand_like(process.sigma(t), x_t)
+        on_x_0 = torch.where(alpha > 0, sigma.square() / alpha.clamp_min(1e-12), 0.0)  # x_T has no class
+        x_0, eps = prediction.x_0 + on_x_0 * gradient, prediction.eps - sigma * gradient
+        return prediction._replace(x_0=x_0, eps=eps)
+
+    def _gradient(self, labels: Tensor, x_t: Tensor, time_input: Tensor) -> Tensor:
+        """grad log p(labels | x_t)."""
         with torch.enable_grad():
             x_t = x_t.detach().requires_grad_()
             log_p = self.classifier(x_t, time_input).log_softmax(-1).gather(1, labels[:, None])
-            return self.scale * torch.autograd.grad(log_p.sum(), x_t)[0]
+            return torch.autograd.grad(log_p.sum(), x_t)[0]
+
+    def _labels(self, context: Context | None) -> Tensor | int:
+        """The class of every row, or of each. Errors: ConfigError without one."""
+        labels = self.label if self.label is not None or context is None else context.condition.get("label")
+        if labels is None:
+            raise ConfigError("ClassifierGuided requires a class: pass a condition or a label")
+        return labels
 
 
-class _GuidedObjective:
-    """A diffusion objective with a gradient added to its score.
-
-    Arguments:
-        objective: a diffusion objective.
-        gradient: (x_t, time input) -> the term to add to the score.
-    """
-
-    def __init__(self, objective: Any, gradient: Any):
-        self.objective, self.gradient = objective, gradient
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.objective, name)
-
-    def denoise(self, x_t: Tensor, t: Tensor, context: Context | None) -> Denoised:
-        prediction = self.objective.denoise(x_t, t, context)
-        gradient = self.gradient(x_t, self.schedule.time_input(t))
-        eps = prediction.eps - expand_like(self.schedule.sigma(t), x_t) * gradient
-        return _from_eps(self.schedule, x_t, t, eps, prediction.variance_fraction)
-
-
-class ProductOfModels:
+class ProductOfModels(Denoiser):
     """A product of diffusion models, as an objective to sample from.
 
     Reduce, reuse, recycle, Du et al., 2023. The reverse step has the posterior variance, because the
@@ -109,23 +104,20 @@ class ProductOfModels:
                 f"got {len(objectives)} models and {len(weights)} weights"
             )
         self.objectives, self.weights = objectives, weights
-        self.schedule = objectives[0].schedule
+        self.schedule, self.max_abs = objectives[0].schedule, objectives[0].max_abs
 
-    def denoise(
+    def predict(
         self, x_t: Float[Tensor, "b ..."], t: Real[Tensor, " b"], context: Context | None
     ) -> Denoised:
-        """Predict x_0 and eps from the weighted sum of scores, with one call of each model."""
+        """Predict x_0 and eps from the weighted sum of scores, with one call of each model.
+
+        x_0 is 0 where alpha = 0 leaves it undetermined.
+        """
         weighted = [
-            weight * objective.denoise(x_t, t, context).eps
+            weight * objective.predict(x_t, t, context).eps
             for objective, weight in zip(self.objectives, self.weights, strict=True)
         ]
-        return _from_eps(self.schedule, x_t, t, torch.stack(weighted).sum(0))
-
-
-def _from_eps(
-    process: Any, x_t: Tensor, t: Tensor, eps: Tensor, variance_fraction: Tensor | None = None
-) -> Denoised:
-    """The prediction with the given eps; x_0 is 0 where alpha = 0 leaves it undetermined."""
-    alpha, sigma = expand_like(process.alpha(t), x_t), expand_like(process.sigma(t), x_t)
-    x_0 = torch.where(alpha > 0, (x_t - sigma * eps) / alpha.clamp_min(1e-12), 0.0)
-    return Denoised(x_0, eps, variance_fraction)
+        eps = torch.stack(weighted).sum(0)
+        alpha, sigma = expand_like(self.schedule.alpha(t), x_t), expand_like(self.schedule.sigma(t), x_t)
+        x_0 = torch.where(alpha > 0, (x_t - sigma * eps) / alpha.clamp_min(1e-12), 0.0)
+        return Denoised(x_0, eps)

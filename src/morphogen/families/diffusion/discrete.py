@@ -30,7 +30,7 @@ from itertools import pairwise
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -38,6 +38,7 @@ from morphogen.component import ConfigError
 from morphogen.contract import Context, Encoded, Likelihood, Losses, Objective, Sampler
 from morphogen.families.diffusion.corruptions import Corruption
 from morphogen.families.diffusion.likelihood import strata, variance_of_sum
+from morphogen.numerics.masking import masked_mean, masked_sum
 from morphogen.numerics.randomness import Rng, invert_cdf
 
 
@@ -49,11 +50,14 @@ class D3PM(Objective):
     Austin et al., 2021.
 
     Arguments:
-        network: (x_t int64 [B, N], t / T [B], context) -> logits of x_0 [B, N, V].
+        network: (x_t int64 [B, N], t / T [B], context) -> logits of x_0 [B, N, V]; for texts of different
+            lengths one that `accepts_mask`.
         corruption: the forward process.
         auxiliary_weight: weight of the second term (0.01 for text in the paper, 0.001 for images).
         bound_steps: most network calls of `log_prob`, at least 2 (`likelihood.strata`).
     """
+
+    masked = ("network",)
 
     def __init__(
         self,
@@ -69,15 +73,16 @@ class D3PM(Objective):
         self.auxiliary_weight, self.bound_steps = auxiliary_weight, bound_steps
 
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
-        x_0, mask = _tokens_and_mask(x.x)
+        context, rng = self.receive_mask(x.mask, context, rng)
+        x_0, mask = _tokens_and_mask(x)
         t = 1 + rng.fork("t").integers(self.corruption.steps)
         logits, kl = self._step_kl(x_0, t, context, rng.fork("corrupt"))
         cross_entropy = F.cross_entropy(logits.transpose(1, 2), x_0, reduction="none")
-        count = mask.sum(1)
-        bound = (self.corruption.steps * kl * mask).sum(1) / count.clamp_min(1)
-        auxiliary = (cross_entropy * mask).sum(1) / count.clamp_min(1)
+        bound = masked_mean(self.corruption.steps * kl, mask)
+        auxiliary = masked_mean(cross_entropy, mask)
         return Losses(
-            {"bound": bound, "auxiliary": self.auxiliary_weight * auxiliary}, weight=count.to(bound.dtype)
+            {"bound": bound, "auxiliary": self.auxiliary_weight * auxiliary},
+            weight=mask.sum(1).to(bound.dtype),
         )
 
     def log_prob(self, x: Encoded, context: Context | None, rng: Rng) -> Likelihood:
@@ -85,17 +90,29 @@ class D3PM(Objective):
 
         `stderr` covers the sampling of both x_t and t.
         """
-        x_0, mask = _tokens_and_mask(x.x)
+        context, rng = self.receive_mask(x.mask, context, rng)
+        x_0, mask = _tokens_and_mask(x)
         terms = []
         for start, size in strata(1, self.corruption.steps, self.bound_steps):
             step_rng = rng.fork("step", start)
             t = start + step_rng.fork("t").integers(size)
             _, kl = self._step_kl(x_0, t, context, step_rng.fork("corrupt"))
-            terms.append(size * (kl * mask).sum(1))
+            terms.append(size * masked_sum(kl, mask))
         step_kl = torch.stack(terms)
-        nats = -step_kl.sum(0) - self.corruption.prior_kl(mask.sum(1)).to(step_kl.dtype)
+        nats = -step_kl.sum(0) - self.corruption.prior_kl(mask.sum(1).float()).to(step_kl.dtype)
         stderr = variance_of_sum(step_kl).sqrt().detach()
         return Likelihood(nats, x.dims, "lower_bound", "mass", stderr)
+
+    @property
+    def t_max(self) -> float:
+        """T, the number of steps of the corruption."""
+        return self.corruption.steps
+
+    def predict(
+        self, x_t: Int[Tensor, "b n"], t: Int[Tensor, " b"], context: Context | None
+    ) -> Float[Tensor, "b n v"]:
+        """Logits of x_0 at x_t; samplers call this prediction, and guidance wraps it."""
+        return self.network(x_t, t / self.corruption.steps, context)
 
     def default_sampler(self) -> Sampler:
         return D3PMSampler()
@@ -103,7 +120,7 @@ class D3PM(Objective):
     def _step_kl(self, x_0: Tensor, t: Tensor, context: Context | None, rng: Rng) -> tuple[Tensor, Tensor]:
         """Logits of x_0 at a sampled x_t, and KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)) per token."""
         x_t = self.corruption.corrupt(x_0, t, rng)
-        logits = self.network(x_t, t / self.corruption.steps, context).float()
+        logits = self.predict(x_t, t, context).float()
         one_hot = F.one_hot(x_0, self.corruption.vocabulary).to(logits.dtype)
         q = self.corruption.posterior(x_t, one_hot, t, t - 1)
         p = self.corruption.posterior(x_t, _probabilities(logits), t, t - 1)
@@ -132,7 +149,7 @@ class D3PMSampler(Sampler):
         x = corruption.sample_noise(length, rng.fork("start"))
         for i, (start, end) in enumerate(pairwise(self.grid(corruption.steps))):
             t, s = (torch.full((len(x),), time, device=x.device) for time in (start, end))
-            x_0 = _probabilities(objective.network(x, t / corruption.steps, context))
+            x_0 = _probabilities(objective.predict(x, t, context))
             p = corruption.posterior(x, x_0, t, s)
             if not end:
                 p = p[..., : corruption.vocabulary]  # no mask token at t = 0
@@ -157,7 +174,7 @@ def _probabilities(logits: Float[Tensor, "b n v"]) -> Float[Tensor, "b n v"]:
     return logits.float().softmax(-1).clamp_min(1e-12)
 
 
-def _tokens_and_mask(x: Int[Tensor, "b ..."]) -> tuple[Int[Tensor, "b n"], Float[Tensor, "b n"]]:
-    """Flattened tokens, and a mask that is 0 at the padding (-1) after the end of a text."""
-    flat = x.flatten(1)
-    return flat.clamp_min(0), (flat >= 0).float()
+def _tokens_and_mask(x: Encoded) -> tuple[Int[Tensor, "b n"], Bool[Tensor, "b n"]]:
+    """Flattened tokens, and the mask of those that are scored: existing, and not padding (-1)."""
+    flat = x.x.flatten(1)
+    return flat.clamp_min(0), flat >= 0 if x.mask is None else x.mask & (flat >= 0)

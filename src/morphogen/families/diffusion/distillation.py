@@ -19,9 +19,10 @@ from jaxtyping import Float, Int, Real
 from torch import Tensor, nn
 
 from morphogen.component import Component, ConfigError
-from morphogen.contract import Context, Losses
+from morphogen.contract import Context, Losses, x_mask_of
 from morphogen.families.diffusion.processes import ForwardProcess
-from morphogen.families.diffusion.samplers import Denoiser
+from morphogen.families.diffusion.samplers import ClippedDenoiser
+from morphogen.numerics.masking import masked_mean
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import expand_like
 
@@ -38,7 +39,7 @@ class DistillationLoss(Component, nn.Module, ABC):
 
     def __init__(self, teacher: Any, steps: int):
         super().__init__()
-        if not hasattr(teacher.objective, "denoise"):
+        if not hasattr(teacher.objective, "schedule"):
             raise ConfigError(
                 f"{type(self).__name__}: the teacher must be a diffusion model, "
                 f"not {type(teacher.objective).__name__}"
@@ -66,9 +67,11 @@ class DistillationLoss(Component, nn.Module, ABC):
             )
         network.load_state_dict(theirs)
 
-    def _denoiser(self, context: Context | None) -> Denoiser:
-        """The teacher's denoiser, with the clipping of its sampler."""
-        return Denoiser(self.teacher.objective, context, self.teacher.objective.decoder.max_abs)
+    def _denoiser(self, context: Context | None) -> ClippedDenoiser:
+        """The teacher's prediction, clipped to the data range as in sampling."""
+        if (mask := x_mask_of(context)) is not None:
+            self.teacher.objective.receive_mask(mask, context, Rng(0, len(mask)))
+        return ClippedDenoiser(self.teacher.objective, context, "data")
 
     def _times(
         self, process: ForwardProcess, count: int, indices: Int[Tensor, "b k"]
@@ -102,7 +105,7 @@ class ProgressiveDistillation(DistillationLoss):
             x_m = teacher.ode_step(x_t, t, m)
             x_s = teacher.ode_step(x_m, m, s)
             target = self._target(process, x_t, t, x_s, s)
-        error = (target - student.denoise(x_t, t, context).x_0).square().flatten(1).mean(1)
+        error = masked_mean((target - student.predict(x_t, t, context).x_0).square(), x_mask_of(context))
         weight = process.ratio(t).pow(-2).clamp_min(1).to(error.dtype)
         return Losses({"progressive": weight * error})
 
@@ -142,7 +145,7 @@ class ConsistencyDistillation(DistillationLoss):
             for i, (start, end) in enumerate(pairwise([*process.timesteps(self.steps), 0])):
                 x_end = teacher.ode_step(x, process.full_time(start, x), process.full_time(end, x))
                 x = torch.where(expand_like(first <= i, x), x_end, x)
-        error = (student.denoise(x_t, t, context).x_0 - x).square().flatten(1).mean(1)
+        error = masked_mean((student.predict(x_t, t, context).x_0 - x).square(), x_mask_of(context))
         return Losses({"consistency": error})
 
 

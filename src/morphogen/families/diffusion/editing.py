@@ -6,8 +6,8 @@ r"""Image editing with a trained diffusion model: inpainting, SDEdit, DDIM inver
     ddim_invert       integrates the probability-flow ODE from the image to its noise
     ddim_translate    inverts the image with its own condition, and samples from that noise with another
 
-A guided sampler (`Guided`, `ClassifierGuided`) guides all of them but the inversion: it guides the
-objective, and its inner sampler takes the steps.
+Guidance (`Guided`, `ClassifierGuided`) applies to all of them but the inversion: it wraps the prediction of
+the objective, and its inner sampler takes the steps.
 """
 
 __all__ = ["ddim_invert", "ddim_translate", "inpaint", "sdedit"]
@@ -20,18 +20,18 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from morphogen.component import ConfigError
-from morphogen.conditioning.guidance import Guided
+from morphogen.conditioning.guidance import guidances
 from morphogen.contract import Context, Sampler
-from morphogen.families.diffusion.classifier_guidance import ClassifierGuided
+from morphogen.families.diffusion.denoiser import Denoiser
 from morphogen.families.diffusion.processes import ForwardProcess
-from morphogen.families.diffusion.samplers import DDPM, Denoiser, DiffusionSampler, Euler, StepState
+from morphogen.families.diffusion.samplers import DDPM, ClippedDenoiser, DiffusionSampler, Euler, StepState
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import expand_like
 
 
 @torch.no_grad()
 def inpaint(
-    objective: Any,
+    objective: Denoiser,
     image: Float[Tensor, "b ..."],
     known: Bool[Tensor, "..."],
     context: Context | None,
@@ -56,7 +56,7 @@ def inpaint(
     """
     objective, sampler = _unwrap(objective, context, sampler)
     _check_inpaint(image, known, sampler, rounds)
-    denoise = Denoiser(objective, context, sampler.clip)
+    denoise = ClippedDenoiser(objective, context, sampler.clip)
     process = denoise.process
     x = process.prior_std * rng.fork("start").normal(*image.shape[1:])
     for i, (start, end) in enumerate(pairwise(sampler.grid(process))):
@@ -72,7 +72,7 @@ def inpaint(
 
 @torch.no_grad()
 def sdedit(
-    objective: Any,
+    objective: Denoiser,
     image: Float[Tensor, "b ..."],
     strength: float,
     context: Context | None,
@@ -93,7 +93,7 @@ def sdedit(
             f"sdedit: strength {strength} is out of range: use 0 (returns the image) .. 1 (ignores it)"
         )
     objective, sampler = _unwrap(objective, context, sampler)
-    denoise = Denoiser(objective, context, sampler.clip)
+    denoise = ClippedDenoiser(objective, context, sampler.clip)
     grid = sampler.grid(denoise.process)
     steps = round(strength * (len(grid) - 1))
     if not steps:
@@ -106,7 +106,7 @@ def sdedit(
 
 @torch.no_grad()
 def ddim_invert(
-    objective: Any,
+    objective: Denoiser,
     image: Float[Tensor, "b ..."],
     context: Context | None,
     sampler: DiffusionSampler | None = None,
@@ -120,7 +120,7 @@ def ddim_invert(
         sampler: the sampler whose grid is integrated in reverse; None: 100 steps.
     """
     sampler = sampler if sampler is not None else Euler(100, clip=None)
-    denoise = Denoiser(objective, context, sampler.clip)
+    denoise = ClippedDenoiser(objective, context, sampler.clip)
     process, x = denoise.process, image
     times = sampler.grid(process)[::-1]
     times[0] = times[1]  # the network isn't trained at t = 0: its prediction at the next time is used
@@ -131,7 +131,7 @@ def ddim_invert(
 
 @torch.no_grad()
 def ddim_translate(
-    objective: Any,
+    objective: Denoiser,
     image: Float[Tensor, "b ..."],
     source: Context | None,
     context: Context | None,
@@ -150,24 +150,24 @@ def ddim_translate(
             `Euler` in 100 steps.
     """
     guided, sampler = _unwrap(objective, context, sampler if sampler is not None else Euler(100))
-    denoise = Denoiser(guided, context, sampler.clip)
+    denoise = ClippedDenoiser(guided, context, sampler.clip)
     x_t = ddim_invert(objective, image, source, sampler)
     return sampler.integrate(denoise, x_t, sampler.grid(denoise.process), rng)
 
 
-def _unwrap(objective: Any, context: Context | None, sampler: Any) -> tuple[Any, DiffusionSampler]:
+def _unwrap(objective: Any, context: Context | None, sampler: Any) -> tuple[Denoiser, DiffusionSampler]:
     """The guided objective, and the inner sampler of a guided sampler."""
-    while isinstance(sampler, Guided | ClassifierGuided):
-        objective, sampler = sampler.guide(objective, context), sampler.sampler
+    for guidance in guidances(sampler):
+        objective, sampler = guidance.guide(objective, context), guidance.sampler
     if sampler is not None and not isinstance(sampler, DiffusionSampler):
         raise ConfigError(
             f"editing requires a diffusion sampler, such as DDPM(100), got {type(sampler).__name__}"
         )
-    return objective, sampler if sampler is not None else DDPM(clip=1.0)
+    return objective, sampler if sampler is not None else DDPM()
 
 
 def _inpaint_step(
-    denoise: Denoiser, sampler: DiffusionSampler, state: StepState, image: Tensor, known: Tensor
+    denoise: ClippedDenoiser, sampler: DiffusionSampler, state: StepState, image: Tensor, known: Tensor
 ) -> Tensor:
     """A step of the sampler from x_t to x_s, with the known part of x_s from q(x_s | image)."""
     x_s = sampler.step(denoise, state)

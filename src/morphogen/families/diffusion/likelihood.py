@@ -21,12 +21,13 @@ from abc import ABC, abstractmethod
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from morphogen.component import Component
 from morphogen.numerics.distributions import discretized_log_mass, gaussian_cdf, gaussian_log_prob
-from morphogen.numerics.tensors import expand_like, sum_except_batch
+from morphogen.numerics.masking import masked_sum
+from morphogen.numerics.tensors import expand_like
 
 
 class Bound(NamedTuple):
@@ -62,9 +63,13 @@ class DecoderLikelihood(Component, ABC):
 
     @abstractmethod
     def log_prob(
-        self, x_0: Float[Tensor, "b ..."], mean: Float[Tensor, "b ..."], log_sigma: Float[Tensor, "b ..."]
+        self,
+        x_0: Float[Tensor, "b ..."],
+        mean: Float[Tensor, "b ..."],
+        log_sigma: Float[Tensor, "b ..."],
+        mask: Bool[Tensor, "b n"] | None = None,
     ) -> Float[Tensor, " b"]:
-        """Return log p(x_0 | x_1) in nats; `mean` is the predicted x_0."""
+        """Return log p(x_0 | x_1) in nats, of existing elements; `mean` is the predicted x_0."""
 
     def clip(self, x_0: Float[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
         """Clip x_0 to the data range."""
@@ -87,11 +92,14 @@ class DiscretizedGaussian(DecoderLikelihood):
         self.levels = levels
 
     def log_prob(
-        self, x_0: Float[Tensor, "b ..."], mean: Float[Tensor, "b ..."], log_sigma: Float[Tensor, "b ..."]
+        self,
+        x_0: Float[Tensor, "b ..."],
+        mean: Float[Tensor, "b ..."],
+        log_sigma: Float[Tensor, "b ..."],
+        mask: Bool[Tensor, "b n"] | None = None,
     ) -> Float[Tensor, " b"]:
-        return sum_except_batch(
-            discretized_log_mass(x_0, mean, expand_like(log_sigma, x_0), self.levels, gaussian_cdf)
-        )
+        log_sigma = expand_like(log_sigma, x_0)
+        return masked_sum(discretized_log_mass(x_0, mean, log_sigma, self.levels, gaussian_cdf), mask)
 
 
 class GaussianDecoder(DecoderLikelihood):
@@ -100,9 +108,13 @@ class GaussianDecoder(DecoderLikelihood):
     measure = "density"
 
     def log_prob(
-        self, x_0: Float[Tensor, "b ..."], mean: Float[Tensor, "b ..."], log_sigma: Float[Tensor, "b ..."]
+        self,
+        x_0: Float[Tensor, "b ..."],
+        mean: Float[Tensor, "b ..."],
+        log_sigma: Float[Tensor, "b ..."],
+        mask: Bool[Tensor, "b n"] | None = None,
     ) -> Float[Tensor, " b"]:
-        return sum_except_batch(gaussian_log_prob(x_0, mean, expand_like(log_sigma, x_0)))
+        return masked_sum(gaussian_log_prob(x_0, mean, expand_like(log_sigma, x_0)), mask)
 
 
 def strata(first: int, last: int, count: int) -> list[tuple[int, int]]:

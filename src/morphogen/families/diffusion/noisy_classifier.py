@@ -35,6 +35,7 @@ class NoisyClassifier(Trainable):
 
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
         """Return the cross-entropy of the labels. Errors: ConfigError for rows without labels."""
+        context, rng = self.receive_mask(x.mask, context, rng)
         if context is None or "label" not in context.condition:
             raise ConfigError("NoisyClassifier requires labels: use a data set that has classes")
         t = self.schedule.sample_time(rng.fork("t"))

@@ -33,7 +33,17 @@ from jaxtyping import Float, Real
 from torch import Tensor, nn
 
 from morphogen.component import ConfigError
-from morphogen.contract import Context, Encoded, Likelihood, Losses, Objective, Sampler, Unsupported
+from morphogen.contract import (
+    Context,
+    Encoded,
+    Likelihood,
+    Losses,
+    Objective,
+    Sampler,
+    Unsupported,
+    x_mask_of,
+)
+from morphogen.families.diffusion.denoiser import Denoiser
 from morphogen.families.diffusion.distillation import DistillationLoss
 from morphogen.families.diffusion.likelihood import Bound, DecoderLikelihood, strata
 from morphogen.families.diffusion.probability_flow import ProbabilityFlow
@@ -51,11 +61,12 @@ from morphogen.families.diffusion.targets import (
 )
 from morphogen.families.diffusion.weightings import Weighting
 from morphogen.numerics.distributions import gaussian_kl
+from morphogen.numerics.masking import masked_mean, masked_sum
 from morphogen.numerics.randomness import Rng
-from morphogen.numerics.tensors import expand_like, sum_except_batch
+from morphogen.numerics.tensors import expand_like
 
 
-class Diffusion(Objective):
+class Diffusion(Denoiser, Objective):
     r"""Denoising diffusion, in a discrete chain or in continuous time.
 
         loss = w(t) mean over x of (u - network(x_t, t, context))^2,     u = a x_0 + b eps     (equation 14)
@@ -65,7 +76,8 @@ class Diffusion(Objective):
     5), a mass or a density depending on the decoder; it clips x_0 to the data range, as sampling does.
 
     Arguments:
-        network: (x_t [B, ...], time input [B], context) -> [B, ...]; the time input of a chain is t / T.
+        network: (x_t [B, ...], time input [B], context) -> [B, ...]; the time input of a chain is t / T. For
+            sets of different sizes one that `accepts_mask`, such as `SetTransformer`.
         schedule: the forward process: a discrete chain, t = 1 .. T, or a process of continuous time.
         decoder: p(x_0 | x_1), with variance sigma_1^2.
         target: what the network predicts; see `targets.py`.
@@ -83,6 +95,8 @@ class Diffusion(Objective):
 
     Raises ConfigError for a learned variance in continuous time, and for a target undefined at the last time.
     """
+
+    masked = ("network",)
 
     def __init__(
         self,
@@ -108,7 +122,7 @@ class Diffusion(Objective):
         check_determined(target, schedule)
         self.network, self.schedule, self.decoder = network, schedule, decoder
         self.target, self.variance, self.bound_steps = target, variance, bound_steps
-        self.weighting, self.sampler = weighting, sampler
+        self.weighting, self.sampler, self.max_abs = weighting, sampler, decoder.max_abs
         self.likelihood, self.distillation = likelihood, distillation
 
     def prepare(self, x: Encoded, context: Context | None, rng: Rng) -> None:
@@ -116,15 +130,16 @@ class Diffusion(Objective):
             self.distillation.init_from_teacher(self.network)
 
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
+        context, rng = self.receive_mask(x.mask, context, rng)
         if self.distillation is not None:
             return self.distillation.losses(self, x.x, context, rng)
         t = self.schedule.sample_time(rng.fork("t"))
         eps = rng.fork("noise").normal(*x.x.shape[1:])
         alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
         x_t = self.schedule.diffuse(x.x, eps, t)
-        prediction, variance_fraction = self._predict(x_t, t, context)
+        prediction, variance_fraction = self._output(x_t, t, context)
         error = combine(self.target, x.x, eps, alpha, sigma) - prediction
-        loss = error.square().flatten(1).mean(1)
+        loss = masked_mean(error.square(), x.mask)
         terms, metrics = {"simple": loss}, {}
         if self.weighting is not None:
             to_x_0 = (sigma / determinant(self.target, alpha, sigma)).square()
@@ -132,26 +147,27 @@ class Diffusion(Objective):
             terms, metrics = {"weighted": weight * loss}, {"simple": loss.detach()}
         if variance_fraction is not None:  # the bound trains the variance only
             x_0, _ = solve(self.target, prediction, x_t, alpha, sigma)
-            bound = self._term(x.x, Denoised(x_0.detach(), eps, variance_fraction), t)
+            bound = _bound_term(self, x.x, Denoised(x_0.detach(), eps, variance_fraction), t, x.mask)
             terms["bound"] = 0.001 * self.schedule.t_max * bound / x.x[0].numel()
         return Losses(terms, metrics=metrics)
 
-    def denoise(
+    def predict(
         self, x_t: Float[Tensor, "b ..."], t: Real[Tensor, " b"], context: Context | None
     ) -> Denoised:
         """Predict x_0 and eps from x_t = alpha_t x_0 + sigma_t eps, with one call of the network."""
-        prediction, variance_fraction = self._predict(x_t, t, context)
+        prediction, variance_fraction = self._output(x_t, t, context)
         alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
         return Denoised(*solve(self.target, prediction, x_t, alpha, sigma), variance_fraction)
 
     def default_sampler(self) -> Sampler:
-        return DDPM(clip=self.decoder.max_abs) if self.sampler is None else self.sampler
+        return DDPM() if self.sampler is None else self.sampler
 
     def log_prob(self, x: Encoded, context: Context | None, rng: Rng) -> Likelihood:
         """Return log p along the flow if `likelihood` is set, else the bound, from one x_t per step.
 
         `stderr` of the bound covers the noise and the choice of t within strata.
         """
+        context, rng = self.receive_mask(x.mask, context, rng)
         if self.likelihood is not None:
             nats, stderr = self.likelihood.log_prob(self, x.x, context, rng)
             return Likelihood(nats, x.dims, "estimate", "density", stderr)
@@ -173,41 +189,49 @@ class Diffusion(Objective):
             step_rng = rng.fork("step", start)
             t = start + step_rng.fork("t").integers(size)
             step_kl.append(size * self._sampled_term(x_0, t, context, step_rng.fork("noise")))
-        prior_kl = _prior_kl(self.schedule, x_0)
+        prior_kl = _prior_kl(self.schedule, x_0, x_mask_of(context))
         return Bound(torch.stack(reconstruction), torch.stack(step_kl), tuple(parts), prior_kl)
 
-    def _predict(self, x_t: Tensor, t: Tensor, context: Context | None) -> tuple[Tensor, Tensor | None]:
+    def _output(self, x_t: Tensor, t: Tensor, context: Context | None) -> tuple[Tensor, Tensor | None]:
         """The network's prediction of the target, and of the variance fraction if it is learned."""
         if isinstance(self.target, Preconditioned):
             x_t = expand_like(self.target.scale(self.schedule.alpha(t), self.schedule.sigma(t)), x_t) * x_t
         prediction = self.network(x_t, self.schedule.time_input(t), context)
         if self.variance != "learned":
             return prediction, None
+        if x_mask_of(context) is not None:
+            raise Unsupported(
+                "Diffusion with a learned variance does not accept examples of different sizes: "
+                "use variance='beta'"
+            )
         prediction, variance_fraction = prediction.chunk(2, 1)
         return prediction, (variance_fraction + 1) / 2
 
     def _sampled_term(self, x_0: Tensor, t: Tensor, context: Context | None, rng: Rng) -> Tensor:
         """The bound's term at t, from one sample of x_t: [B]."""
         x_t = self.schedule.diffuse(x_0, rng.normal(*x_0.shape[1:]), t)
-        return self._term(x_0, self.denoise(x_t, t, context), t)
-
-    def _term(self, x_0: Tensor, prediction: Denoised, t: Tensor) -> Tensor:
-        """KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)), or -log p(x_0 | x_1) at t = 1: [B]."""
-        s = (t - 1).clamp_min(1)  # a learned variance at t = 1 is that of the step t = 2
-        q = self.schedule.posterior(s, s + 1)
-        log_p = 0.5 * q.variance(self.variance, prediction.variance_fraction).log()
-        log_q = expand_like(0.5 * q.posterior.log(), x_0)
-        mean = self.decoder.clip(prediction.x_0)
-        weight = expand_like(q.on_x_0, x_0)
-        kl = sum_except_batch(gaussian_kl(weight * x_0, log_q, weight * mean, expand_like(log_p, x_0)))
-        if (t > 1).all():
-            return kl
-        log_sigma = log_p if self.variance == "learned" else self.schedule.sigma(t).log()
-        return torch.where(t > 1, kl, -self.decoder.log_prob(x_0, mean, log_sigma))
+        return _bound_term(self, x_0, self.predict(x_t, t, context), t, x_mask_of(context))
 
 
-def _prior_kl(schedule: NoiseSchedule, x_0: Tensor) -> Tensor:
+def _bound_term(
+    objective: Diffusion, x_0: Tensor, prediction: Denoised, t: Tensor, mask: Tensor | None
+) -> Tensor:
+    """KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)), or -log p(x_0 | x_1) at t = 1: [B]."""
+    s = (t - 1).clamp_min(1)  # a learned variance at t = 1 is that of the step t = 2
+    q = objective.schedule.posterior(s, s + 1)
+    log_p = 0.5 * q.variance(objective.variance, prediction.variance_fraction).log()
+    log_q = expand_like(0.5 * q.posterior.log(), x_0)
+    mean = objective.decoder.clip(prediction.x_0)
+    weight = expand_like(q.on_x_0, x_0)
+    kl = masked_sum(gaussian_kl(weight * x_0, log_q, weight * mean, expand_like(log_p, x_0)), mask)
+    if (t > 1).all():
+        return kl
+    log_sigma = log_p if objective.variance == "learned" else objective.schedule.sigma(t).log()
+    return torch.where(t > 1, kl, -objective.decoder.log_prob(x_0, mean, log_sigma, mask))
+
+
+def _prior_kl(schedule: NoiseSchedule, x_0: Tensor, mask: Tensor | None) -> Tensor:
     """KL(q(x_T | x_0) || N(0, I)): [B]."""
     t_max = torch.full((len(x_0),), int(schedule.t_max), device=x_0.device)
     alpha, sigma = expand_like(schedule.alpha(t_max), x_0), expand_like(schedule.sigma(t_max), x_0)
-    return sum_except_batch(gaussian_kl(alpha * x_0, sigma.log().expand_as(x_0)))
+    return masked_sum(gaussian_kl(alpha * x_0, sigma.log().expand_as(x_0)), mask)

@@ -22,12 +22,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from morphogen.component import Component
-from morphogen.contract import Context
+from morphogen.contract import Context, x_mask_of
 from morphogen.families.diffusion.solvers import ode_coordinates, ode_drift
 from morphogen.families.diffusion.timesteps import TimestepSpacing, UniformLogSNR
 from morphogen.numerics.distributions import gaussian_log_prob
+from morphogen.numerics.masking import existing_values, masked_sum
 from morphogen.numerics.randomness import Rng
-from morphogen.numerics.tensors import sum_except_batch
+from morphogen.numerics.tensors import expand_like, sum_except_batch
 
 
 class ProbabilityFlow(Component):
@@ -50,7 +51,8 @@ class ProbabilityFlow(Component):
 
         The standard error is None with the exact trace and with a single probe.
         """
-        process, probes, dims = objective.schedule, self._probes(x, rng), x[0].numel()
+        process, mask = objective.schedule, x_mask_of(context)
+        probes, dims = self._probes(x, rng, mask), existing_values(x, mask)
         times = [process.full_time(t, x) for t in reversed(self.spacing.timesteps(process, self.steps + 1))]
         scale, _ = ode_coordinates(process, times[0], x)
         nats = (-dims * scale.log().flatten()).expand(len(probes), -1)
@@ -64,19 +66,24 @@ class ProbabilityFlow(Component):
             nats = nats + h.flatten() * (trace_s * scale_s.flatten() + trace_t * scale_t.flatten()) / 2
             d_s, trace_s = self._drift_and_trace(objective, x, t, context, probes)
         scale, _ = ode_coordinates(process, times[-1], x)
-        prior = sum_except_batch(gaussian_log_prob(x, 0.0, math.log(process.prior_std)))
+        prior = masked_sum(gaussian_log_prob(x, 0.0, math.log(process.prior_std)), mask)
         nats = nats + (prior + dims * scale.log().flatten())
         stderr = nats.std(0) / math.sqrt(len(nats)) if self.probes is not None and self.probes > 1 else None
         return nats.mean(0), stderr
 
-    def _probes(self, x: Tensor, rng: Rng) -> Float[Tensor, "k b ..."]:
-        """The k probes, [k, B, ...]: random signs, or scaled unit vectors whose mean is the exact trace."""
+    def _probes(self, x: Tensor, rng: Rng, mask: Tensor | None) -> Float[Tensor, "k b ..."]:
+        """The k probes, [k, B, ...]: random signs, or scaled unit vectors whose mean is the exact trace.
+
+        They are 0 at missing elements, which are not part of the trace.
+        """
         if self.probes is None:
             dims = x[0].numel()
             basis = math.sqrt(dims) * torch.eye(dims, dtype=x.dtype, device=x.device)
-            return basis.reshape(dims, 1, *x.shape[1:]).expand(-1, *x.shape)
+            probes = basis.reshape(dims, 1, *x.shape[1:]).expand(-1, *x.shape)
+            return probes if mask is None else torch.where(expand_like(mask, x), probes, 0.0)
         draws = [rng.fork("probe", i).uniform(*x.shape[1:]) for i in range(self.probes)]
-        return torch.stack([torch.where(u < 0.5, -1.0, 1.0) for u in draws]).to(x.dtype)
+        probes = torch.stack([torch.where(u < 0.5, -1.0, 1.0) for u in draws]).to(x.dtype)
+        return probes if mask is None else torch.where(expand_like(mask, x), probes, 0.0)
 
     def _drift_and_trace(
         self, objective: Any, x: Tensor, t: Tensor, context: Context | None, probes: Tensor
@@ -84,7 +91,7 @@ class ProbabilityFlow(Component):
         """The drift d at x, and v^T (dd/dx) v of every probe: [k, B]."""
         with torch.enable_grad():
             x = x.detach().requires_grad_()
-            d = ode_drift(objective.schedule, objective.denoise(x, t, context))
+            d = ode_drift(objective.schedule, objective.predict(x, t, context))
             traces = [
                 sum_except_batch(
                     torch.autograd.grad(d, x, v, retain_graph=i + 1 < len(probes))[0] * v

@@ -13,19 +13,28 @@ models, Song, Meng & Ermon, 2021; Elucidating the design space of diffusion-base
 al., 2022.
 """
 
-__all__ = ["DDIM", "DDPM", "Denoiser", "DiffusionSampler", "Euler", "MultistepConsistency", "StepState"]
+__all__ = [
+    "DDIM",
+    "DDPM",
+    "ClippedDenoiser",
+    "DiffusionSampler",
+    "Euler",
+    "MultistepConsistency",
+    "StepState",
+]
 
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 from jaxtyping import Float, Real
 from torch import Tensor
 
 from morphogen.component import ConfigError
-from morphogen.contract import Context, Sampler
+from morphogen.contract import Context, Sampler, x_mask_of
+from morphogen.families.diffusion.denoiser import Denoiser
 from morphogen.families.diffusion.processes import ForwardProcess
 from morphogen.families.diffusion.targets import Denoised
 from morphogen.families.diffusion.thresholds import DynamicThreshold
@@ -33,30 +42,30 @@ from morphogen.families.diffusion.timesteps import TimestepSpacing
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import expand_like
 
-Clip = float | DynamicThreshold | None
+Clip = float | Literal["data"] | DynamicThreshold | None
 
 
-class Denoiser:
-    """The objective's prediction of x_0 and eps for a fixed context, clipped to the data range.
+class ClippedDenoiser:
+    """The prediction of x_0 and eps for a fixed context, clipped to the data range.
 
     Arguments:
-        objective: a diffusion objective.
-        context: passed to its network.
-        clip: largest |x_0| of a prediction, or a `DynamicThreshold`; None: no clipping. eps is recomputed
-            from the clipped x_0.
+        objective: a diffusion model.
+        context: passed to its prediction.
+        clip: see `DiffusionSampler`.
     """
 
-    def __init__(self, objective: Any, context: Context | None, clip: Clip):
-        self.objective, self.context, self.clip = objective, context, clip
-        self.process: ForwardProcess = objective.schedule
+    def __init__(self, objective: Denoiser, context: Context | None, clip: Clip):
+        self.objective, self.context = objective, context
+        self.clip = objective.max_abs if clip == "data" else clip
+        self.process = objective.schedule
 
     def __call__(self, x_t: Float[Tensor, "b ..."], t: Real[Tensor, " b"]) -> Denoised:
         """Predict x_0 and eps from x_t, with one call of the network."""
-        prediction = self.objective.denoise(x_t, t, self.context)
+        prediction = self.objective.predict(x_t, t, self.context)
         if self.clip is None:
             return prediction
         if isinstance(self.clip, DynamicThreshold):
-            x_0 = self.clip(prediction.x_0)
+            x_0 = self.clip(prediction.x_0, x_mask_of(self.context))
         else:
             x_0 = prediction.x_0.clamp(-self.clip, self.clip)
         alpha_t, sigma_t = expand_like(self.process.alpha(t), x_t), expand_like(self.process.sigma(t), x_t)
@@ -112,18 +121,19 @@ class DiffusionSampler(Sampler):
     Arguments:
         steps: number of denoiser calls; or the times themselves, descending from at most t_max; None: every
             step of a discrete chain.
-        clip: largest |x_0| of a prediction, or a `DynamicThreshold`; None: no clipping. eps is recomputed
-            from the clipped x_0.
+        clip: largest |x_0| of a prediction, or a `DynamicThreshold`; "data": that of the data, which is 1 for
+            pixels, and no clipping for unbounded data such as latents and points; None: no clipping. eps is
+            recomputed from the clipped x_0.
         spacing: where the times lie; None: the process's own timesteps.
     """
 
-    requires = "denoise"
+    requires = "schedule"
     extra_calls_per_step = 0  # denoiser calls that a step may make beyond the first
 
     def __init__(
         self,
         steps: int | tuple[float, ...] | None = None,
-        clip: Clip = 1.0,
+        clip: Clip = "data",
         spacing: TimestepSpacing | None = None,
     ):
         self.steps, self.clip, self.spacing = steps, clip, spacing
@@ -132,12 +142,12 @@ class DiffusionSampler(Sampler):
         self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng
     ) -> Float[Tensor, "b ..."]:
         self.check(objective)
-        denoise = Denoiser(objective, context, self.clip)
+        denoise = ClippedDenoiser(objective, context, self.clip)
         x = denoise.process.prior_std * rng.fork("start").normal(*shape)
         return self.integrate(denoise, x, self.grid(denoise.process), rng)
 
     def integrate(
-        self, denoise: Denoiser, x: Float[Tensor, "b ..."], grid: list[float], rng: Rng
+        self, denoise: ClippedDenoiser, x: Float[Tensor, "b ..."], grid: list[float], rng: Rng
     ) -> Float[Tensor, "b ..."]:
         """Integrate from x at the first time of the grid to its last, t = 0."""
         budget, previous = self._extra_calls(len(grid) - 1), None
@@ -152,7 +162,7 @@ class DiffusionSampler(Sampler):
         return x
 
     @abstractmethod
-    def step(self, denoise: Denoiser, state: StepState) -> Float[Tensor, "b ..."]:
+    def step(self, denoise: ClippedDenoiser, state: StepState) -> Float[Tensor, "b ..."]:
         """One step from x_t to x_s."""
 
     def grid(self, process: ForwardProcess) -> list[float]:
@@ -200,7 +210,7 @@ class DDPM(DiffusionSampler):
         steps, clip, spacing: see `DiffusionSampler`.
     """
 
-    def step(self, denoise: Denoiser, state: StepState) -> Float[Tensor, "b ..."]:
+    def step(self, denoise: ClippedDenoiser, state: StepState) -> Float[Tensor, "b ..."]:
         q = denoise.process.posterior(state.s, state.t)
         variance = q.variance(denoise.objective.variance, state.prediction.variance_fraction)
         mean = expand_like(q.on_x_t, state.x_t) * state.x_t + expand_like(q.on_x_0, state.x_t) * state.x_0
@@ -216,7 +226,7 @@ class Euler(DiffusionSampler):
         steps, clip, spacing: see `DiffusionSampler`.
     """
 
-    def step(self, denoise: Denoiser, state: StepState) -> Float[Tensor, "b ..."]:
+    def step(self, denoise: ClippedDenoiser, state: StepState) -> Float[Tensor, "b ..."]:
         return denoise.process.diffuse(state.x_0, state.eps, state.s)
 
 
@@ -236,13 +246,13 @@ class DDIM(DiffusionSampler):
         self,
         steps: int | tuple[float, ...] | None = 50,
         eta: float = 0.0,
-        clip: Clip = 1.0,
+        clip: Clip = "data",
         spacing: TimestepSpacing | None = None,
     ):
         super().__init__(steps, clip, spacing)
         self.eta = eta
 
-    def step(self, denoise: Denoiser, state: StepState) -> Float[Tensor, "b ..."]:
+    def step(self, denoise: ClippedDenoiser, state: StepState) -> Float[Tensor, "b ..."]:
         alpha_s, sigma_s = denoise.process.alpha(state.s), denoise.process.sigma(state.s)
         c = self.eta * denoise.process.posterior(state.s, state.t).posterior.sqrt()
         direction = (sigma_s.square() - c.square()).clamp_min(0).sqrt()
@@ -263,10 +273,10 @@ class MultistepConsistency(DiffusionSampler):
     def __init__(
         self,
         steps: int | tuple[float, ...] | None = 2,
-        clip: Clip = 1.0,
+        clip: Clip = "data",
         spacing: TimestepSpacing | None = None,
     ):
         super().__init__(steps, clip, spacing)
 
-    def step(self, denoise: Denoiser, state: StepState) -> Float[Tensor, "b ..."]:
+    def step(self, denoise: ClippedDenoiser, state: StepState) -> Float[Tensor, "b ..."]:
         return denoise.process.diffuse(state.x_0, state.noise(), state.s)

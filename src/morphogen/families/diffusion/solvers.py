@@ -28,7 +28,7 @@ from jaxtyping import Float, Real
 from torch import Tensor
 
 from morphogen.families.diffusion.processes import ForwardProcess
-from morphogen.families.diffusion.samplers import Clip, Denoiser, DiffusionSampler, StepState
+from morphogen.families.diffusion.samplers import Clip, ClippedDenoiser, DiffusionSampler, StepState
 from morphogen.families.diffusion.targets import Denoised
 from morphogen.families.diffusion.timesteps import TimestepSpacing
 from morphogen.numerics.tensors import expand_like
@@ -49,12 +49,12 @@ class Heun(DiffusionSampler):
     def __init__(
         self,
         steps: int | tuple[float, ...] | None = 19,
-        clip: Clip = 1.0,
+        clip: Clip = "data",
         spacing: TimestepSpacing | None = None,
     ):
         super().__init__(steps, clip, spacing)
 
-    def step(self, denoise: Denoiser, state: StepState) -> Float[Tensor, "b ..."]:
+    def step(self, denoise: ClippedDenoiser, state: StepState) -> Float[Tensor, "b ..."]:
         scale_t, r_t = ode_coordinates(denoise.process, state.t, state.x_t)
         scale_s, r_s = ode_coordinates(denoise.process, state.s, state.x_t)
         y_t = state.x_t / scale_t
@@ -81,12 +81,12 @@ class DPMSolver(DiffusionSampler):
     def __init__(
         self,
         steps: int | tuple[float, ...] | None = 20,
-        clip: Clip = 1.0,
+        clip: Clip = "data",
         spacing: TimestepSpacing | None = None,
     ):
         super().__init__(steps, clip, spacing)
 
-    def step(self, denoise: Denoiser, state: StepState) -> Float[Tensor, "b ..."]:
+    def step(self, denoise: ClippedDenoiser, state: StepState) -> Float[Tensor, "b ..."]:
         alpha_t, sigma_t = denoise.process.alpha_sigma(state.t)
         alpha_s, sigma_s = denoise.process.alpha_sigma(state.s)
         on_x_t = _broadcast(sigma_s / sigma_t, state.x_t)
@@ -105,7 +105,7 @@ class DPMSolverSDE(DPMSolver):
         steps, clip, spacing: see `DiffusionSampler`.
     """
 
-    def step(self, denoise: Denoiser, state: StepState) -> Float[Tensor, "b ..."]:
+    def step(self, denoise: ClippedDenoiser, state: StepState) -> Float[Tensor, "b ..."]:
         alpha_t, sigma_t = denoise.process.alpha_sigma(state.t)
         alpha_s, sigma_s = denoise.process.alpha_sigma(state.s)
         decay = alpha_t * sigma_s / (sigma_t * alpha_s)  # e^-h
@@ -133,12 +133,12 @@ class EulerMaruyama(DiffusionSampler):
     def __init__(
         self,
         steps: int | tuple[float, ...] | None = 200,
-        clip: Clip = 1.0,
+        clip: Clip = "data",
         spacing: TimestepSpacing | None = None,
     ):
         super().__init__(steps, clip, spacing)
 
-    def step(self, denoise: Denoiser, state: StepState) -> Float[Tensor, "b ..."]:
+    def step(self, denoise: ClippedDenoiser, state: StepState) -> Float[Tensor, "b ..."]:
         alpha_t, sigma_t = denoise.process.alpha_sigma(state.t)
         alpha_s, _ = denoise.process.alpha_sigma(state.s)
         beta = denoise.process.posterior(state.s, state.t).beta
@@ -170,13 +170,13 @@ class PredictorCorrector(EulerMaruyama):
         self,
         steps: int | tuple[float, ...] | None = 400,
         snr: float = 0.16,
-        clip: Clip = 1.0,
+        clip: Clip = "data",
         spacing: TimestepSpacing | None = None,
     ):
         super().__init__(steps, clip, spacing)
         self.snr = snr
 
-    def step(self, denoise: Denoiser, state: StepState) -> Float[Tensor, "b ..."]:
+    def step(self, denoise: ClippedDenoiser, state: StepState) -> Float[Tensor, "b ..."]:
         x_s = super().step(denoise, state)
         if not state.extra_calls:
             return x_s
@@ -208,7 +208,7 @@ class AnnealedLangevin(DiffusionSampler):
         steps: int | tuple[float, ...] | None = 1000,
         steps_per_level: int = 10,
         step_size: float = 0.1,
-        clip: Clip = 1.0,
+        clip: Clip = "data",
         spacing: TimestepSpacing | None = None,
     ):
         super().__init__(steps, clip, spacing)
@@ -218,7 +218,7 @@ class AnnealedLangevin(DiffusionSampler):
             steps_per_level - 1,
         )
 
-    def step(self, denoise: Denoiser, state: StepState) -> Float[Tensor, "b ..."]:
+    def step(self, denoise: ClippedDenoiser, state: StepState) -> Float[Tensor, "b ..."]:
         x, eps = state.x_t, state.eps
         sigma_t = expand_like(denoise.process.sigma(state.t), x)
         e = self.step_size * sigma_t.square()

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from morphogen.component import Component, ConfigError
 from morphogen.numerics.tensors import expand_like
+from morphogen.steering import extrapolate
 
 
 class Denoised(NamedTuple):
@@ -129,3 +130,11 @@ def coefficients(
         "velocity": (-one, one),
     }
     return table[target]
+
+
+@extrapolate.register
+def _(outputs: Denoised, scale: float | Tensor) -> Denoised:
+    """Extrapolate x_0 and eps; the variance fraction is the conditional one's."""
+    fraction = outputs.variance_fraction
+    conditional = None if fraction is None else fraction.chunk(2)[1]
+    return Denoised(extrapolate(outputs.x_0, scale), extrapolate(outputs.eps, scale), conditional)

@@ -2,10 +2,11 @@
 
 __all__ = ["DynamicThreshold"]
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from morphogen.component import Component
+from morphogen.numerics.masking import mark_missing
 from morphogen.numerics.tensors import expand_like
 
 
@@ -24,6 +25,11 @@ class DynamicThreshold(Component):
     def __init__(self, quantile: float = 0.995, max_abs: float = 1.0):
         self.quantile, self.max_abs = quantile, max_abs
 
-    def __call__(self, x_0: Float[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
-        s = expand_like(x_0.flatten(1).abs().quantile(self.quantile, 1).clamp_min(self.max_abs), x_0)
+    def __call__(
+        self, x_0: Float[Tensor, "b ..."], mask: Bool[Tensor, "b n"] | None = None
+    ) -> Float[Tensor, "b ..."]:
+        """Clip and rescale x_0; the quantile is that of the existing elements."""
+        magnitude = mark_missing(x_0, mask).flatten(1).abs()
+        quantile = magnitude.quantile if mask is None else magnitude.nanquantile
+        s = expand_like(quantile(self.quantile, 1).clamp_min(self.max_abs), x_0)
         return x_0.clamp(-s, s) * (self.max_abs / s)

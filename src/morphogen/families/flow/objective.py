@@ -39,11 +39,13 @@ class Flow(Objective):
         self.bijection = bijection
 
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
+        context, rng = self.receive_mask(x.mask, context, rng)
         z, log_det = self.bijection(x.x, context)
         log_prob = sum_except_batch(gaussian_log_prob(z)) + log_det
         return Losses({"nll": -log_prob}, metrics={"log_det": log_det.detach()})
 
     def log_prob(self, x: Encoded, context: Context | None, rng: Rng) -> Likelihood:
+        context, rng = self.receive_mask(x.mask, context, rng)
         z, log_det = self.bijection(x.x, context)
         return Likelihood(
             sum_except_batch(gaussian_log_prob(z)) + log_det, x.dims, kind="exact", measure="density"

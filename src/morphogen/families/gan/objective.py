@@ -64,6 +64,7 @@ class Wasserstein(Objective):
         return {"generator": list(owned(self.network)), "critic": list(owned(self.critic))}
 
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
+        context, rng = self.receive_mask(x.mask, context, rng)
         detached = None if context is None else context.detach()
         if player == "generator":
             return Losses({"adversarial": -self.critic(self.fake(x.x, context, rng), detached)})
@@ -76,6 +77,10 @@ class Wasserstein(Objective):
     def fake(self, x: Float[Tensor, "b ..."], context: Context | None, rng: Rng) -> Float[Tensor, "b ..."]:
         """One generated sample per row of `rng`, differentiable; x is unused."""
         return self.network(rng.fork("latent").normal(self.latent), context)
+
+    def predict(self, z: Float[Tensor, "b z"], context: Context | None) -> Float[Tensor, "b ..."]:
+        """x = G(z)."""
+        return self.network(z, context)
 
     def default_sampler(self) -> "GANSampler":
         return GANSampler()
@@ -98,4 +103,4 @@ class GANSampler(Sampler):
         self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng
     ) -> Float[Tensor, "b ..."]:
         self.check(objective)
-        return objective.network(self.temperature * rng.fork("latent").normal(objective.latent), context)
+        return objective.predict(self.temperature * rng.fork("latent").normal(objective.latent), context)

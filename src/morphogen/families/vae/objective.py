@@ -71,6 +71,7 @@ class VAE(Objective):
         self.latent_shape, self.beta, self.bound_samples = tuple(latent_shape), beta, bound_samples
 
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
+        context, rng = self.receive_mask(x.mask, context, rng)
         mean, log_sigma = self.posterior(x.x, context)
         z = mean + log_sigma.exp() * rng.fork("posterior").normal(*self.latent_shape)
         reconstruction = -self.likelihood.log_prob(x.x, self.network(z, context))
@@ -80,6 +81,7 @@ class VAE(Objective):
 
     def log_prob(self, x: Encoded, context: Context | None, rng: Rng) -> Likelihood:
         """The importance-weighted bound; for k > 1 with `stderr` from the delta method."""
+        context, rng = self.receive_mask(x.mask, context, rng)
         posterior, k = self.posterior(x.x, context), self.bound_samples
         log_w = torch.stack(
             [self._log_weight(x.x, posterior, context, rng.fork("posterior", i)) for i in range(k)]
@@ -87,6 +89,10 @@ class VAE(Objective):
         nats = log_w.logsumexp(0) - math.log(k)
         stderr = (log_w - nats).exp().std(0) / math.sqrt(k) if k > 1 else None
         return Likelihood(nats, x.dims, "lower_bound", self.likelihood.measure, stderr)
+
+    def predict(self, z: Float[Tensor, "b ..."], context: Context | None) -> Float[Tensor, "b ..."]:
+        """Parameters of p(x | z)."""
+        return self.network(z, context)
 
     def default_sampler(self) -> "VAESampler":
         return VAESampler()
@@ -145,7 +151,7 @@ class VAESampler(Sampler):
         self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng
     ) -> Float[Tensor, "b ..."]:
         self.check(objective)
-        h = objective.network(self.temperature * rng.fork("prior").normal(*objective.latent_shape), context)
+        h = objective.predict(self.temperature * rng.fork("prior").normal(*objective.latent_shape), context)
         if self.draw == "median":
             return objective.likelihood.median(h)
         return objective.likelihood.sample(h, rng.fork("observation"))

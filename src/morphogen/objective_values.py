@@ -1,0 +1,45 @@
+"""What an objective computes: the losses of an optimizer turn, and log-likelihoods with their kind."""
+
+__all__ = ["Likelihood", "Losses"]
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Real
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Losses of one optimizer turn.
+
+    The loss of a row is the sum of `terms`. The training loop reduces rows to sum(weight * loss) /
+    sum(weight), over micro-batches and ranks.
+    """
+
+    terms: dict[str, Float[Tensor, " b"]]
+    weight: Float[Tensor, " b"] | None = None  # units per row (tokens); None: ones
+    metrics: dict[str, Real[Tensor, " b"]] = field(default_factory=dict)  # logged, without gradient
+    statistics: dict[str, Tensor] = field(default_factory=dict)  # sums over the batch (EM, codebooks)
+
+    @property
+    def total(self) -> Float[Tensor, " b"]:
+        """The loss of each row: the sum of the terms."""
+        return torch.stack(list(self.terms.values())).sum(0)
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """log p(x) per row, with its kind (exact, bound, estimate) and its measure (mass or density)."""
+
+    nats: Float[Tensor, " b"]
+    dims: Real[Tensor, " b"]
+    kind: Literal["exact", "lower_bound", "estimate"]
+    measure: Literal["mass", "density"]
+    stderr: Float[Tensor, " b"] | None = None  # Monte Carlo standard error of each row
+
+    @property
+    def bits_per_dim(self) -> Float[Tensor, " b"]:
+        """-log2 p(x) / dims."""
+        return -self.nats / self.dims / torch.log(torch.tensor(2.0))
