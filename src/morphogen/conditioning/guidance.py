@@ -12,7 +12,7 @@ Guidance composes in any order: `Guided(ClassifierGuided(DDIM(), classifier), 3.
 `ClassifierGuided(Guided(DDIM(), 3.0), classifier)` give the same samples.
 """
 
-__all__ = ["Guidance", "Guided", "guidances"]
+__all__ = ["Guidance", "Guided", "guidances", "raw_condition"]
 
 import math
 from abc import abstractmethod
@@ -80,6 +80,11 @@ class Guided(Guidance):
         return objective.steered(lambda predict: _GuidedPrediction(predict, self.scale, self.interval))
 
 
+def raw_condition(context: Context | None) -> Shaped[Tensor, "b ..."] | None:
+    """The condition as it was given, such as the labels [B]; None without one."""
+    return None if context is None else context.condition
+
+
 def guidances(sampler: Any) -> Iterator[Guidance]:
     """The guidance around a sampler, the outermost first."""
     while isinstance(sampler, Guidance):
@@ -140,13 +145,13 @@ class _FullGuidedCache(_GuidedCache):
 
 
 def _both(context: Context) -> Context:
-    """The null context and the context along the batch axis; both halves have the raw condition.
+    """The null context and the context along the batch axis, null first.
 
-    A classifier inside the prediction therefore has the labels of all rows.
+    Both halves have the raw condition and the null context of their rows, for guidance inside the prediction.
     """
     assert context.null is not None
-    raw = Context(condition=context.condition).map(lambda rows: torch.cat([rows, rows]))
-    return replace(Context.cat(context.null, context), condition=raw.condition)
+    shared = Context(condition=context.condition, null=context.null).map(lambda rows: torch.cat([rows, rows]))
+    return replace(Context.cat(context.null, context), condition=shared.condition, null=shared.null)
 
 
 def _check_interval(interval: tuple[float, float], objective: Any) -> None:

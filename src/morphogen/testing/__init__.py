@@ -15,6 +15,7 @@ from morphogen.contract import Batch
 from morphogen.model import Model
 from morphogen.numerics.randomness import Rng
 from morphogen.staged import Staged
+from morphogen.testing.guidance import guidance_composes_in_any_order
 from morphogen.testing.losses import (
     condition_matters_and_null_is_independent,
     gradient_reaches_every_owned_parameter,
@@ -66,6 +67,7 @@ LAWS: dict[str, Callable[[Any, Batch], None]] = {
         cache_equals_recomputation,
         factorisation_is_causal,
         bijection_inverts,
+        guidance_composes_in_any_order,
         resume_is_bitwise,
     )
 }

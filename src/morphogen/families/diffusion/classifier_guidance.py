@@ -21,7 +21,7 @@ from jaxtyping import Float, Real
 from torch import Tensor, nn
 
 from morphogen.component import ConfigError
-from morphogen.conditioning.guidance import Guidance
+from morphogen.conditioning.guidance import Guidance, raw_condition
 from morphogen.contract import Context, Sampler
 from morphogen.families.diffusion.denoiser import Denoiser
 from morphogen.families.diffusion.processes import ForwardProcess
@@ -76,7 +76,7 @@ class ClassifierGuided(Guidance):
 
     def _labels(self, context: Context | None) -> Tensor | int:
         """The class of every row, or of each. Errors: ConfigError without one."""
-        labels = self.label if self.label is not None or context is None else context.condition
+        labels = self.label if self.label is not None else raw_condition(context)
         if labels is None:
             raise ConfigError("ClassifierGuided requires a class: pass a condition or a label")
         return labels
