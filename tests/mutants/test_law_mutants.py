@@ -8,6 +8,7 @@ from torch import nn
 
 from morphogen import model as model_module
 from morphogen.catalogue import build_system
+from morphogen.conditioning import guidance
 from morphogen.conditioning.dropout import ConditionDropout
 from morphogen.conditioning.label import Label
 from morphogen.conditioning.specs import Classes
@@ -133,6 +134,10 @@ def flip_the_sign_in_bf16(monkeypatch):
     )
 
 
+def drop_the_raw_condition_in_guidance(monkeypatch):
+    monkeypatch.setattr(guidance, "_both", lambda context: Context.cat(context.null, context))
+
+
 MUTANTS = {
     "save_load_round_trip": (save_in_bf16, "vae"),
     "gradient_reaches_every_owned_parameter": (detach_the_label_embedding, "vae"),
@@ -147,6 +152,7 @@ MUTANTS = {
     "sampler_makes_the_requested_calls": (call_the_network_twice_per_step, "ddpm"),
     "cache_equals_recomputation": (cache_the_wrong_symbol, "gated_pixelcnn"),
     "factorisation_is_causal": (remove_the_mask, "gated_pixelcnn"),
+    "guidance_composes_in_any_order": (drop_the_raw_condition_in_guidance, "ddpm"),
     "bijection_inverts": (replace_the_inverse_by_the_identity, "realnvp"),
     "resume_is_bitwise": (drop_the_averages_when_resuming, "vae"),
 }

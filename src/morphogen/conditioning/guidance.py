@@ -140,13 +140,13 @@ class _FullGuidedCache(_GuidedCache):
 
 
 def _both(context: Context) -> Context:
-    """The null context and the context along the batch axis; both halves have the raw condition.
+    """The null context and the context along the batch axis, null first.
 
-    A classifier inside the prediction therefore has the labels of all rows.
+    Both halves have the raw condition and the null context of their rows, for guidance inside the prediction.
     """
     assert context.null is not None
-    raw = Context(condition=context.condition).map(lambda rows: torch.cat([rows, rows]))
-    return replace(Context.cat(context.null, context), condition=raw.condition)
+    shared = Context(condition=context.condition, null=context.null).map(lambda rows: torch.cat([rows, rows]))
+    return replace(Context.cat(context.null, context), condition=shared.condition, null=shared.null)
 
 
 def _check_interval(interval: tuple[float, float], objective: Any) -> None:

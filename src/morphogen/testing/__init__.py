@@ -20,6 +20,7 @@ from morphogen.testing.conditions import (
     dropped_equals_not_given,
     null_is_independent_of_the_condition,
 )
+from morphogen.testing.guidance import guidance_composes_in_any_order
 from morphogen.testing.losses import (
     coupled_rows_are_declared,
     gradient_reaches_every_owned_parameter,
@@ -75,6 +76,7 @@ LAWS: dict[str, Callable[[Any, Batch], None]] = {
         cache_equals_recomputation,
         factorisation_is_causal,
         bijection_inverts,
+        guidance_composes_in_any_order,
         resume_is_bitwise,
     )
 }

@@ -62,6 +62,7 @@ class Contrastive(Trainable):
 
         Errors: ConfigError for rows without a condition.
         """
+        context, rng = self.receive_mask(x.mask, context, rng)
         similarity = self.similarity(x.x, context)
         pairs = torch.arange(len(x), device=similarity.device)
         directions = [F.cross_entropy(s, pairs, reduction="none") for s in (similarity, similarity.T)]
