@@ -7,6 +7,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from morphogen.cli import app
+from morphogen.conditioning.guidance import Guided
+from morphogen.families.diffusion import DDIM, ClassifierGuided
+from morphogen.guidance_classifier import load_classifier
 from morphogen.run import Run
 
 
@@ -36,13 +39,36 @@ def test_a_trained_classifier_guides_samples(teacher, tmp_path):
         ["sample", teacher.directory, "--classifier-guidance", 2, "--condition", 3],
         "classifier/model does not exist: train it with morphogen train-classifier",
     )
-    call("train-classifier", teacher.directory, "--steps", 2)
+    call("train-classifier", teacher.directory, "--steps", 40)
     refused(["sample", teacher.directory, "--classifier-guidance", 2], "requires a class: add --condition")
-    options = ["--n", 2, "--steps", 2, "--classifier-guidance", 2, "--condition", 3, "--out", tmp_path]
-    call("sample", teacher.directory, *options)
-    assert len(list(tmp_path.glob("000*.png"))) == 2
+    options = ["--n", 2, "--steps", 2, "--condition", 3]
+    scales = {"classifier": 30.0, "null": 300.0}  # of models that are hardly trained
+    for kinds in ((), ("classifier",), ("null",), ("classifier", "null")):
+        given = ["--classifier-guidance", scales["classifier"]] if "classifier" in kinds else []
+        given += ["--guidance", scales["null"]] if "null" in kinds else []
+        out = tmp_path / "-".join(["by", *kinds])
+        call("sample", teacher.directory, *options, *given, "--out", out)
+        assert pixels_of(out) == expected_pixels(teacher, kinds, scales), kinds
+    written = [pixels_of(folder) for folder in tmp_path.glob("by*")]
+    assert len(written) == 4 and all(written.count(one) == 1 for one in written)
     refused(["train-classifier", teacher.directory, "--steps", 0], "--steps 0: must be positive")
     refused(["train-classifier", tmp_path], "is not a run")
+
+
+def pixels_of(folder):
+    return [Image.open(path).tobytes() for path in sorted(folder.glob("000*.png"))]
+
+
+def expected_pixels(teacher, kinds, scales):
+    """The pictures of `Model.sample` with the kinds of guidance, classifier guidance inside."""
+    model = teacher.model()
+    sampler = DDIM(2)
+    if "classifier" in kinds:
+        sampler = ClassifierGuided(sampler, load_classifier(teacher), scales["classifier"])
+    if "null" in kinds:
+        sampler = Guided(sampler, scales["null"])
+    pictures = model.sample(2, 3, sampler).to_displayable()
+    return [picture.tobytes() for picture in pictures]
 
 
 @pytest.mark.parametrize("student", ["progressive_distillation", "consistency_model"])

@@ -30,7 +30,8 @@ class Recompute:
 
     def __init__(self, network: nn.Module, rows: int, shape: tuple[int, ...], context: Context | None):
         self.network, self.shape, self.context, self.length = network, shape, context, 0
-        device = next(t.device for t in [*network.parameters(), *network.buffers()])
+        tensors = [*network.parameters(), *network.buffers()]
+        device = tensors[0].device if tensors else torch.device("cpu")
         self.tokens = torch.zeros(rows, torch.Size(shape).numel(), dtype=torch.int64, device=device)
 
     def step(self, previous: Int[Tensor, " b"] | None) -> Float[Tensor, "b v"]:

@@ -23,7 +23,6 @@ from torch import Tensor, nn
 from morphogen.component import ConfigError
 from morphogen.contract import Context, Prefills, Reorders, Sampler, Truncates, Unsupported
 from morphogen.families.autoregressive.cache import cache_for, prefill
-from morphogen.families.autoregressive.decoding import Decoding
 from morphogen.families.autoregressive.stopping import prompt_tokens
 from morphogen.numerics.randomness import Rng
 from morphogen.steering import extrapolate
@@ -35,7 +34,7 @@ class PromptGuided(Sampler):
     Rows whose prompts have the same length are decoded as one batch.
 
     Arguments:
-        decoding: the decoding method.
+        decoding: the decoding method, with or without other guidance.
         scale: guidance scale; 1 is the plain model, larger values follow the prompt more closely.
         negative_prompt: token ids of a negative prompt; (): the last token of each prompt.
 
@@ -46,7 +45,7 @@ class PromptGuided(Sampler):
 
     requires = "token_log_probs"
 
-    def __init__(self, decoding: Decoding, scale: float, negative_prompt: tuple[int, ...] = ()):
+    def __init__(self, decoding: Sampler, scale: float, negative_prompt: tuple[int, ...] = ()):
         self.decoding, self.scale, self.negative_prompt = decoding, scale, negative_prompt
 
     def __call__(
