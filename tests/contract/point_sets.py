@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from morphogen.contract import Batch
 from morphogen.families.diffusion import (
     Diffusion,
     Euler,
@@ -23,6 +24,19 @@ from morphogen.plan import Adam, Cosine, Plan
 from morphogen.representations import PointSets
 
 SIZES = (0, 6, 1, 2, 4, 8, 4, 2, 5)  # weights of the sizes 1 .. 9, far from uniform
+
+
+class Sets:
+    """The sets as a data set."""
+
+    def __init__(self, points: Tensor):
+        self.points = points
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def __getitem__(self, rows: Tensor) -> Batch:
+        return Batch(self.points[rows])
 
 
 def circles(sets: int, seed: int, sizes: tuple[int, ...] = SIZES) -> Tensor:
@@ -47,9 +61,11 @@ def flow_model(points: Tensor, **options: Any) -> Model:
     return _model(points, RectifiedFlow(), parts, **options)
 
 
-def _model(points: Tensor, schedule: Any, parts: dict[str, Any], width: int = 64, layers: int = 3) -> Model:
+def _model(
+    points: Tensor, schedule: Any, parts: dict[str, Any], width: int = 64, layers: int = 3, vector: int = 0
+) -> Model:
     torch.manual_seed(0)
     block = Block(Attention(width, 4), FeedForward(width, 2 * width), LayerNorm(width))
-    objective = Diffusion(SetTransformer(2, block, layers), schedule, GaussianDecoder(), **parts)
+    objective = Diffusion(SetTransformer(2, block, layers, vector), schedule, GaussianDecoder(), **parts)
     plan = Plan(Adam(2e-3), batch=128, schedule=Cosine(50, floor=0.01), clip=1.0, ema=0.99)
     return Model(objective, PointSets.of(points), plan=plan)

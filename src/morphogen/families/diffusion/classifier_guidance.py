@@ -22,10 +22,11 @@ from torch import Tensor, nn
 
 from morphogen.component import ConfigError
 from morphogen.conditioning.guidance import Guidance
-from morphogen.contract import Context, Sampler
+from morphogen.contract import Context, Sampler, Unsupported, x_mask_of
 from morphogen.families.diffusion.denoiser import Denoiser
 from morphogen.families.diffusion.processes import ForwardProcess
 from morphogen.families.diffusion.targets import Denoised
+from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import expand_like
 
 
@@ -51,7 +52,15 @@ class ClassifierGuided(Guidance):
         self.sampler, self.classifier, self.scale, self.label = sampler, classifier, scale, label
 
     def guide(self, objective: Any, context: Context | None) -> Any:
-        """The objective with the guided prediction; see `Guided`."""
+        """The objective with the guided prediction; see `Guided`.
+
+        Errors: Unsupported for sets of different sizes, of which the classifier would see the padding.
+        """
+        if x_mask_of(context) is not None:
+            raise Unsupported(
+                "ClassifierGuided does not accept examples of different sizes: "
+                "use Guided, classifier-free guidance"
+            )
         self._labels(context)
         return objective.steered(lambda predict: partial(self._predict, objective.schedule, predict))
 
@@ -113,6 +122,9 @@ class ProductOfModels(Denoiser):
 
         x_0 is 0 where alpha = 0 leaves it undetermined.
         """
+        if (mask := x_mask_of(context)) is not None:
+            for objective in self.objectives:
+                objective.receive_mask(mask, context, Rng(0, len(mask)))
         weighted = [
             weight * objective.predict(x_t, t, context).eps
             for objective, weight in zip(self.objectives, self.weights, strict=True)
