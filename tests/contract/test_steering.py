@@ -103,7 +103,7 @@ class HalfOfChannels(nn.Module):
 
 def context_of(labels: Tensor) -> Context:
     ones = torch.ones(len(labels), 1)
-    return Context(vector=ones, condition=labels, null=Context(vector=torch.zeros_like(ones)))
+    return Context(vector=ones, condition={"label": labels}, null=Context(vector=torch.zeros_like(ones)))
 
 
 LABELS = (torch.arange(N) % 3 == 0).long()  # a third of the rows asks for class 1
@@ -172,7 +172,7 @@ def swap_the_labels(patch: pytest.MonkeyPatch) -> None:
     both = guidance._both
 
     def swapped(context: Context) -> Context:
-        return replace(both(context), condition=1 - both(context).condition)
+        return replace(both(context), condition={"label": 1 - both(context).condition["label"]})
 
     patch.setattr(guidance, "_both", swapped)
 

@@ -65,7 +65,7 @@ def model_and_batch(name):
     if name == "points":
         points = circles(12, seed=7)
         return chain_model(points, width=16, layers=1), Batch(points)
-    return build_system(name, Bytes(16), 0, "tiny"), Batch(Rng(7, 12).integers(256, 16))
+    return build_system(name, Bytes(16), {}, "tiny"), Batch(Rng(7, 12).integers(256, 16))
 
 
 @pytest.mark.parametrize("name", sorted({name for _, name in MUTANTS}))
