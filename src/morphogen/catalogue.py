@@ -100,7 +100,8 @@ def build_system(
             f"{name} models {page(name).medium}, but the data are {medium}; "
             f"choose one of {_fitting(medium, conditions or {})}"
         )
-    if not isinstance(conditions or {}, Mapping):
+    given = conditions if isinstance(conditions, Mapping) else {"label": conditions} if conditions else {}
+    if any(not isinstance(spec, ConditionSpec) for spec in given.values()):
         raise ConfigError(
             f"build_system: conditions {conditions!r}: give those of the data, data.conditions, "
             'or {"label": Classes(10)}'

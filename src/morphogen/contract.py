@@ -63,6 +63,10 @@ class Batch:
     medium: Tree
     condition: Mapping[str, Tree] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.condition, Mapping):
+            raise ConfigError('Batch: conditions have names: write Batch(medium, {"label": labels})')
+
     def __len__(self) -> int:
         return length(self.medium)
 

@@ -3,8 +3,11 @@
 __all__ = ["name_conditions", "names_of"]
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
+from jaxtyping import Shaped
+from torch import Tensor
 
 from morphogen.component import ConfigError
 from morphogen.contract import Conditioner
@@ -25,7 +28,8 @@ def name_conditions(
         n: number of rows.
         argument: its name, for errors.
 
-    Errors: ConfigError for a condition that the model does not take, and without a name if it takes several.
+    Errors: ConfigError for a condition that the model does not take, without a name if it takes several, for
+    another number of rows, and for words.
     """
     if condition is None:
         return {}
@@ -37,8 +41,20 @@ def name_conditions(
     elif unknown := sorted(condition.keys() - set(names)):
         takes = ", ".join(names) or "no conditions"
         raise ConfigError(f"{argument} {', '.join(unknown)}: the model takes {takes}")
-    rows = tree_map(torch.as_tensor, condition)
-    return tree_map(lambda leaf: leaf.expand(n) if leaf.ndim == 0 else leaf, rows)
+    return {name: tree_map(partial(_rows, f"{argument} {name}", n), tree) for name, tree in condition.items()}
+
+
+def _rows(name: str, n: int, value: Any) -> Shaped[Tensor, "n ..."]:
+    """One value as n rows, or n values as they are. Errors: ConfigError for another number, and for words."""
+    try:
+        rows = torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError):
+        raise ConfigError(f"{name}={value!r:.40}: give numbers, such as the index of a class") from None
+    if rows.ndim == 0 or len(rows) == 1:
+        return rows.expand(n, *rows.shape[1:])
+    if len(rows) != n:
+        raise ConfigError(f"{name} has {len(rows)} rows for {n} samples: give one value, or {n}")
+    return rows
 
 
 def names_of(conditioner: Conditioner | None) -> tuple[str, ...]:
