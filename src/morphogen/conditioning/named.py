@@ -3,8 +3,11 @@
 __all__ = ["name_conditions", "names_of"]
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
+from jaxtyping import Shaped
+from torch import Tensor
 
 from morphogen.component import ConfigError
 from morphogen.contract import Conditioner
@@ -21,11 +24,13 @@ def name_conditions(
 
     Arguments:
         names: of the conditions that the model takes; with one, the name may be left out.
-        condition: one for all rows, or [n, ...]; or a mapping of names to these; None: none.
+        condition: one for all rows, a number or [1, ...], or one each, [n, ...]; or a mapping of names to
+            these; None: none.
         n: number of rows.
         argument: its name, for errors.
 
-    Errors: ConfigError for a condition that the model does not take, and without a name if it takes several.
+    Errors: ConfigError for a condition that the model does not take, for another number of rows, and without
+    a name if the model takes several.
     """
     if condition is None:
         return {}
@@ -37,8 +42,20 @@ def name_conditions(
     elif unknown := sorted(condition.keys() - set(names)):
         takes = ", ".join(names) or "no conditions"
         raise ConfigError(f"{argument} {', '.join(unknown)}: the model takes {takes}")
-    rows = tree_map(torch.as_tensor, condition)
-    return tree_map(lambda leaf: leaf.expand(n) if leaf.ndim == 0 else leaf, rows)
+    return {name: _rows(given, n, f"{argument} {name!r}") for name, given in condition.items()}
+
+
+def _rows(given: Tree, n: int, what: str) -> Tree:
+    """One condition for each of n rows. Errors: ConfigError for another number of rows."""
+
+    def expand(leaf: Any) -> Shaped[Tensor, "n ..."]:
+        rows = torch.as_tensor(leaf)
+        rows = rows[None] if rows.ndim == 0 else rows
+        if len(rows) not in (1, n):
+            raise ConfigError(f"{what} has {len(rows)} rows, not {n}: give one for all rows, or one each")
+        return rows if len(rows) == n else rows.expand(n, *rows.shape[1:])
+
+    return tree_map(expand, given)
 
 
 def names_of(conditioner: Conditioner | None) -> tuple[str, ...]:
