@@ -64,6 +64,20 @@ class Context:
         return Context(**joined, **_cat_tokens(contexts))
 
 
+def full_masks(
+    tokens: Sequence[Float[Tensor, "_ _ _"]], masks: Sequence[Bool[Tensor, "..."] | None]
+) -> list[Bool[Tensor, "..."]]:
+    """The mask of each token sequence, all [B, T] or all [B, Q, T]; None: all tokens are valid."""
+    full = [
+        t.new_ones(t.shape[:2], dtype=torch.bool) if mask is None else mask
+        for t, mask in zip(tokens, masks, strict=True)
+    ]
+    queries = max((mask.shape[1] for mask in full if mask.ndim == 3), default=0)
+    if queries:  # a mask for all positions of x holds for each of them
+        full = [mask if mask.ndim == 3 else mask[:, None].expand(-1, queries, -1) for mask in full]
+    return full
+
+
 def _apply(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
     if isinstance(value, Context):
         return value.map(change)
@@ -83,17 +97,3 @@ def _cat_tokens(contexts: Sequence[Context]) -> dict[str, Any]:
         return {"tokens": padded}
     full = [nn.functional.pad(mask, (0, longest - mask.shape[-1])) for mask in full_masks(tokens, masks)]
     return {"tokens": padded, "mask": torch.cat(full)}
-
-
-def full_masks(
-    tokens: Sequence[Float[Tensor, "_ _ _"]], masks: Sequence[Bool[Tensor, "..."] | None]
-) -> list[Bool[Tensor, "..."]]:
-    """The mask of each token sequence, all [B, T] or all [B, Q, T]; None: all tokens are valid."""
-    full = [
-        t.new_ones(t.shape[:2], dtype=torch.bool) if mask is None else mask
-        for t, mask in zip(tokens, masks, strict=True)
-    ]
-    queries = max((mask.shape[1] for mask in full if mask.ndim == 3), default=0)
-    if queries:  # a mask for all positions of x holds for each of them
-        full = [mask if mask.ndim == 3 else mask[:, None].expand(-1, queries, -1) for mask in full]
-    return full

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from morphogen.component import ConfigError
 from morphogen.contract import Batch, Boundary, Conditioner, Context
+from morphogen.numerics.precision import autocast
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.trees import Tree, index, length
 
@@ -61,15 +62,16 @@ class Frozen(Conditioner):
         return self
 
     def forward(self, condition: Tree, rng: Rng | None = None) -> Context:
-        """The context of a condition, or of one that was precomputed."""
+        """The context of a condition, or of one that was precomputed; always in full precision."""
         if _is_precomputed(condition):
             return Context(**condition[PRECOMPUTED])
-        with torch.no_grad():
-            return self.conditioner(condition, rng)
+        with torch.no_grad(), autocast("fp32", self._device):
+            return self.conditioner(condition, rng).detach()
 
     @torch.no_grad()
     def absent(self, rows: int) -> Context | None:
-        return self.conditioner.absent(rows)
+        absent = self.conditioner.absent(rows)
+        return None if absent is None else absent.detach()
 
     def sample_condition(self, rng: Rng) -> Tree | None:
         return self.conditioner.sample_condition(rng)
@@ -88,10 +90,9 @@ class Frozen(Conditioner):
 
         Errors: ConfigError for examples without the condition, and for a conditioner that drops conditions.
         """
-        device = next((p.device for p in self.parameters()), torch.device("cpu"))
         contexts = []
         for rows in torch.arange(len(examples)).split(batch):
-            condition = examples[rows].to(device).condition
+            condition = examples[rows].to(self._device).condition
             given = self.select(condition) if name is None else condition.get(name)
             if given is None:
                 has = ", ".join(condition) or "none"
@@ -108,12 +109,12 @@ class Frozen(Conditioner):
         present = {field: value.cpu() for field in _FIELDS if (value := getattr(context, field)) is not None}
         return Precomputed(examples, self.name if name is None else name, present)
 
+    @property
+    def _device(self) -> torch.device:
+        return next((p.device for p in self.parameters()), torch.device("cpu"))
+
 
 _FIELDS = ("vector", "tokens", "mask", "spatial", "prefix")  # that a network reads
-
-
-def _is_precomputed(condition: Tree) -> bool:
-    return isinstance(condition, Mapping) and PRECOMPUTED in condition
 
 
 class Precomputed:
@@ -135,3 +136,7 @@ class Precomputed:
         batch = self.examples[rows]
         computed = {self.name: {PRECOMPUTED: index(self.fields, rows)}}
         return Batch(batch.medium, {**batch.condition, **computed})
+
+
+def _is_precomputed(condition: Tree) -> bool:
+    return isinstance(condition, Mapping) and PRECOMPUTED in condition

@@ -17,7 +17,7 @@ import torch
 from morphogen.component import ConfigError
 from morphogen.contract import Batch, Context
 from morphogen.numerics.randomness import Rng
-from morphogen.numerics.trees import Tree, same, tree_map
+from morphogen.numerics.trees import Tree, length, same, tree_map
 from morphogen.testing.subjects import assert_close, last_stage
 
 
@@ -42,7 +42,7 @@ def null_is_independent_of_the_condition(model: Any, batch: Batch) -> None:
 def dropped_equals_not_given(model: Any, batch: Batch) -> None:
     """Dropping a condition equals not giving it: in the null context, its samples and the rows of training.
 
-    In training, the whole context of a row is that of some of its conditions, and some rows lose one.
+    In training, the whole context of a row is that of some of its conditions; each optional one is dropped.
     """
     last = last_stage(model).eval()
     condition = last.taken(batch[:4].condition)
@@ -50,38 +50,40 @@ def dropped_equals_not_given(model: Any, batch: Batch) -> None:
     if context is None or context.null is None:
         return
     ways = _contexts_of_some(last, condition)
-    fewest = ways[0]
+    required, fewest = next(iter(ways.items()))
     for row in range(4):
-        found = (_seen(way, row) for way in (context.null, fewest))
-        assert _close(*found), "the null context is not the one without the condition"
+        equal = _close(_seen(context.null, row), _seen(fewest, row))
+        assert equal, "the null context is not the one without the condition"
     shape, rng, sampler = last.representation.shape, Rng(0, 4, ("law",)), last.objective.default_sampler()
     with torch.no_grad():
         null, absent = (sampler(last.objective, shape, c, rng) for c in (context.null, fewest))
     assert_close(null, absent, 1e-5, "a sample without the condition")
-    dropped = False
+    dropped: set[str] = set()
     for seed in range(32):
         drawn = last.context(condition, 4, Rng(seed, 4))
         for row in range(4):
-            equal = [_close(_seen(drawn, row), _seen(way, row)) for way in ways]
-            assert any(equal), "a row in training is neither that of its conditions nor that without some"
-            dropped |= not equal[-1]
-    assert dropped, "no condition is dropped in training"
+            given = [names for names, way in ways.items() if _close(_seen(drawn, row), _seen(way, row))]
+            assert given, "a row in training is neither that of its conditions nor that without some"
+            dropped |= condition.keys() - given[-1]
+    optional = sorted(condition.keys() - required)
+    assert dropped.issuperset(optional), f"of {optional}, only {sorted(dropped)} are dropped in training"
 
 
-def _contexts_of_some(model: Any, condition: Mapping[str, Tree]) -> list[Context]:
+def _contexts_of_some(model: Any, condition: Mapping[str, Tree]) -> dict[frozenset[str], Context]:
     """The contexts of every subset of the conditions that the model accepts, from none to all."""
-    found = []
+    found: dict[frozenset[str], Context] = {}
     for size in range(len(condition) + 1):
         for names in combinations(condition, size):
             with suppress(ConfigError):  # a condition that the model requires is missing
-                found.append(model.context({name: condition[name] for name in names}, 4))
-    return [context for context in found if context is not None]
+                given = model.context({name: condition[name] for name in names}, 4)
+                found |= {} if given is None else {frozenset(names): given}
+    return found
 
 
 def _null(model: Any, condition: Mapping[str, Tree]) -> Mapping[str, Tree]:
     """The fields of the null context; {} without one."""
     given = model.taken(condition)
-    context = model.context(given, len(next(iter(given.values())))) if given else None
+    context = model.context(given, length(given)) if given else None
     return {} if context is None or context.null is None else _fields(context.null)
 
 
@@ -107,6 +109,6 @@ def _seen(context: Context, row: int) -> dict[str, Any]:
 def _close(first: dict[str, Any], second: dict[str, Any]) -> bool:
     return first.keys() == second.keys() and all(
         first[name].shape == second[name].shape
-        and torch.allclose(first[name] * 1.0, second[name] * 1.0, atol=1e-6)
+        and torch.allclose(first[name].float(), second[name].float(), atol=1e-6)
         for name in first
     )
