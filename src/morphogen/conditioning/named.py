@@ -45,6 +45,11 @@ def name_conditions(
     return {name: _rows(given, n, f"{argument} {name!r}") for name, given in condition.items()}
 
 
+def names_of(conditioner: Conditioner | None) -> tuple[str, ...]:
+    """The names of the conditions that a model takes."""
+    return () if conditioner is None else conditioner.names
+
+
 def _rows(given: Tree, n: int, what: str) -> Tree:
     """One condition for each of n rows. Errors: ConfigError for another number of rows."""
 
@@ -56,8 +61,3 @@ def _rows(given: Tree, n: int, what: str) -> Tree:
         return rows if len(rows) == n else rows.expand(n, *rows.shape[1:])
 
     return tree_map(expand, given)
-
-
-def names_of(conditioner: Conditioner | None) -> tuple[str, ...]:
-    """The names of the conditions that a model takes."""
-    return () if conditioner is None else conditioner.names
