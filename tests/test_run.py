@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from morphogen.component import ConfigError, to_config
-from morphogen.conditioning.specs import Classes
+from morphogen.conditioning.specs import Classes, Sketches
 from morphogen.model import tensors
+from morphogen.representations.text import Bytes
 from morphogen.run import Run, RunError, next_directory, train_run
 from morphogen.saved_config import FORMAT
 from training.toys import Rows, denoiser, two_stages
@@ -58,6 +59,18 @@ def test_a_failed_training_is_marked(tmp_path: Path) -> None:
 def test_conditions_are_read_from_the_settings(tmp_path: Path) -> None:
     label = Run.create(tmp_path, "toy", "points", SETTINGS).conditions["label"]
     assert (int(label.parse("dog")), int(label.parse("0"))) == (1, 0)
+    several = {
+        "label": to_config(Classes(3)),
+        "source": to_config(Bytes(16)),
+        "sketch": to_config(Sketches()),
+    }
+    conditions = Run.create(tmp_path, "toy", "points", SETTINGS | {"conditions": several}).conditions
+    assert {name: type(spec) for name, spec in conditions.items()} == {
+        "label": Classes,
+        "source": Bytes,
+        "sketch": Sketches,
+    }
+    assert Run.create(tmp_path, "toy", "points", SETTINGS | {"conditions": {}}).conditions == {}
     for wrong in ("2", "cow", "-1"):
         with pytest.raises(ConfigError, match=r"cat, dog"):
             label.parse(wrong)

@@ -4,9 +4,9 @@ A conditioner sets the fields that its networks read: one vector for the whole x
 attend to, planes to concatenate, or the first ids of x.
 """
 
-__all__ = ["Context"]
+__all__ = ["Context", "full_masks"]
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
+from morphogen.component import ConfigError
 from morphogen.numerics.trees import Tree, tree_map
 
 
@@ -47,18 +48,35 @@ class Context:
         return self.map(Tensor.detach)
 
     @staticmethod
-    def cat(first: "Context", second: "Context") -> "Context":
-        """Concatenate two contexts along the batch axis; the result has no `null`.
+    def cat(*contexts: "Context") -> "Context":
+        """Concatenate contexts along the batch axis; the result has no `null` and no raw condition.
 
         Token sequences are padded to a common length and masked. A context without tokens counts as a batch
         of the same size whose tokens are all masked.
+
+        Errors: ConfigError for a vector, planes or a prefix that only some of the contexts have.
         """
-        names = ("vector", "spatial", "prefix", "x_mask")
-        pairs = {n: (getattr(first, n), getattr(second, n)) for n in names}
-        joined: dict[str, Any] = {
-            n: torch.cat([a, b]) for n, (a, b) in pairs.items() if a is not None and b is not None
-        }
-        return Context(**joined, **_cat_tokens(first, second))
+        joined: dict[str, Any] = {}
+        for name in ("vector", "spatial", "prefix", "x_mask"):
+            given = [value for context in contexts if (value := getattr(context, name)) is not None]
+            if given and len(given) < len(contexts):
+                raise ConfigError(f"contexts with and without {name!r} do not concatenate: give it to each")
+            joined |= {name: torch.cat(given)} if given else {}
+        return Context(**joined, **_cat_tokens(contexts))
+
+
+def full_masks(
+    tokens: Sequence[Float[Tensor, "_ _ _"]], masks: Sequence[Bool[Tensor, "..."] | None]
+) -> list[Bool[Tensor, "..."]]:
+    """The mask of each token sequence, all [B, T] or all [B, Q, T]; None: all tokens are valid."""
+    full = [
+        t.new_ones(t.shape[:2], dtype=torch.bool) if mask is None else mask
+        for t, mask in zip(tokens, masks, strict=True)
+    ]
+    queries = max((mask.shape[1] for mask in full if mask.ndim == 3), default=0)
+    if queries:  # a mask for all positions of x holds for each of them
+        full = [mask if mask.ndim == 3 else mask[:, None].expand(-1, queries, -1) for mask in full]
+    return full
 
 
 def _apply(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
@@ -67,26 +85,16 @@ def _apply(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
     return None if value is None else tree_map(change, value)
 
 
-def _cat_tokens(first: Context, second: Context) -> dict[str, Any]:
-    """Concatenated tokens and mask of two contexts; without a mask if every token is valid."""
-    given = [c.tokens for c in (first, second) if c.tokens is not None]
+def _cat_tokens(contexts: Sequence[Context]) -> dict[str, Any]:
+    """Concatenated tokens and mask of contexts; without a mask if every token is valid."""
+    given = [c.tokens for c in contexts if c.tokens is not None]
     if not given:
         return {}
-    size = max(tokens.shape[1] for tokens in given)
-    if len(given) == 2 and given[0].shape[1] == given[1].shape[1] and first.mask is second.mask is None:
-        return {"tokens": torch.cat(given)}
-    tokens = [given[0][:, :0] if c.tokens is None else c.tokens for c in (first, second)]
-    masks = [_mask(c, t) for c, t in zip((first, second), tokens, strict=True)]
-    queries = {m.shape[1] for m in masks if m.ndim == 3}
-    if queries:  # a mask for all positions of x holds for each of them
-        masks = [m if m.ndim == 3 else m[:, None].expand(-1, max(queries), -1) for m in masks]
-    return {
-        "tokens": torch.cat([nn.functional.pad(t, (0, 0, 0, size - t.shape[1])) for t in tokens]),
-        "mask": torch.cat([nn.functional.pad(m, (0, size - m.shape[-1])) for m in masks]),
-    }
-
-
-def _mask(context: Context, tokens: Tensor) -> Tensor:
-    """The mask of a context's tokens; all valid without one."""
-    valid = tokens.new_ones(tokens.shape[:2], dtype=torch.bool)
-    return valid if context.mask is None or context.tokens is None else context.mask
+    tokens = [given[0][:, :0] if c.tokens is None else c.tokens for c in contexts]
+    longest = max(t.shape[1] for t in tokens)
+    padded = torch.cat([nn.functional.pad(t, (0, 0, 0, longest - t.shape[1])) for t in tokens])
+    masks = [None if c.tokens is None else c.mask for c in contexts]
+    if all(t.shape[1] == longest for t in tokens) and all(mask is None for mask in masks):
+        return {"tokens": padded}
+    full = [nn.functional.pad(mask, (0, longest - mask.shape[-1])) for mask in full_masks(tokens, masks)]
+    return {"tokens": padded, "mask": torch.cat(full)}

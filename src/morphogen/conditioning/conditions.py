@@ -8,12 +8,14 @@ channels, as in Palette (Saharia et al. 2022).
 __all__ = ["Conditions"]
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from morphogen.component import ConfigError
+from morphogen.context import full_masks
 from morphogen.contract import Conditioner, Context
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.trees import Tree, length
@@ -30,8 +32,9 @@ class Conditions(Conditioner):
         parts: `name=conditioner`; the name is that of the condition in the batch.
 
     Raises:
-        ConfigError: without parts; in `forward`, for a required condition that is missing, and for
-            conditions that no part encodes.
+        ConfigError: without parts; in `forward`, for a required condition that is missing, for conditions
+            that no part encodes, and for contexts that cannot be joined: planes of several sizes, two
+            prefixes.
     """
 
     def __init__(self, **parts: Conditioner):
@@ -66,6 +69,8 @@ class Conditions(Conditioner):
         if unknown := sorted(condition.keys() - self.parts.keys()):
             known = ", ".join(self.parts)
             raise ConfigError(f"no part encodes {', '.join(unknown)}; the conditions are {known}")
+        if not condition:
+            raise ConfigError(f"none of the conditions {', '.join(self.parts)} is given: give one")
         rows = length(condition)
         parts: dict[str, Context] = {}
         for name, part in self.parts.items():
@@ -79,7 +84,7 @@ class Conditions(Conditioner):
         if all(context.null is None for context in parts.values()):
             return joined
         nulls = {name: context if context.null is None else context.null for name, context in parts.items()}
-        return Context(**vars(joined) | {"null": self._join(nulls)})
+        return replace(joined, null=self._join(nulls))
 
     def absent(self, rows: int) -> Context | None:
         parts = {name: part.absent(rows) for name, part in self.parts.items()}
@@ -87,30 +92,49 @@ class Conditions(Conditioner):
         return self._join(given) if len(given) == len(parts) else None
 
     def sample_condition(self, rng: Rng) -> Mapping[str, Tree] | None:
+        """Random conditions, where they can be drawn; None if another one is required."""
         drawn = {name: part.sample_condition(rng.fork(name)) for name, part in self.parts.items()}
-        return {name: value for name, value in drawn.items() if value is not None} or None
+        given = {name: value for name, value in drawn.items() if value is not None}
+        required = [name for name, part in self.parts.items() if part.absent(len(rng)) is None]
+        return given if given and given.keys() >= set(required) else None
 
     def _join(self, parts: Mapping[str, Context]) -> Context:
         """One context of the contexts of the parts, without their nulls."""
-        vectors, spatial, tokens, masks = [], [], [], []
-        for name, context in parts.items():
-            if context.vector is not None:
-                vectors.append(self._projected(name, "vector", context.vector))
-            if context.spatial is not None:
-                spatial.append(context.spatial)
-            if context.tokens is not None:
-                tokens.append(self._projected(name, "tokens", context.tokens))
-                masks.append(context.mask)
-        joined: dict[str, Any] = {"mask": _joined_mask(tokens, masks)}
-        joined |= {"vector": torch.stack(vectors).sum(0)} if vectors else {}
-        joined |= {"tokens": torch.cat(tokens, 1)} if tokens else {}
-        joined |= {"spatial": _joined_planes(parts, spatial)} if spatial else {}
+        vectors = [self._project(n, "vector", c.vector) for n, c in parts.items() if c.vector is not None]
+        tokens = [self._project(n, "tokens", c.tokens) for n, c in parts.items() if c.tokens is not None]
+        masks = [context.mask for context in parts.values() if context.tokens is not None]
         prefixes = [context.prefix for context in parts.values() if context.prefix is not None]
-        return Context(**joined, prefix=prefixes[0] if prefixes else None)
+        if len(prefixes) > 1:
+            raise ConfigError(
+                f"{len(prefixes)} parts set a prefix, but x has one beginning: keep one of them"
+            )
+        return Context(
+            vector=torch.stack(vectors).sum(0) if vectors else None,
+            tokens=torch.cat(tokens, 1) if tokens else None,
+            mask=_joined_mask(tokens, masks),
+            spatial=self._joined_planes({name: context.spatial for name, context in parts.items()}),
+            prefix=prefixes[0] if prefixes else None,
+        )
 
-    def _projected(self, name: str, field: str, value: Tensor) -> Tensor:
-        project = f"{name}_{field}"
-        return self.project[project](value) if project in self.project else value
+    def _joined_planes(self, planes: Mapping[str, Tensor | None]) -> Tensor | None:
+        """Planes concatenated as channels, zeros for a part that is not given; None if none is given.
+
+        Errors: ConfigError for planes of different sizes.
+        """
+        given = {name: value for name, value in planes.items() if value is not None}
+        if not given:
+            return None
+        if len({value.shape[2:] for value in given.values()}) > 1:
+            found = ", ".join(f"{name} {list(value.shape[2:])}" for name, value in given.items())
+            raise ConfigError(f"spatial conditions must have the same size, not {found}: resize them")
+        like = next(iter(given.values()))
+        widths = {name: part.widths.get("spatial", 0) for name, part in self.parts.items()}
+        absent = {n: like.new_zeros(len(like), width, *like.shape[2:]) for n, width in widths.items()}
+        return torch.cat([given.get(name, absent[name]) for name in planes], 1)
+
+    def _project(self, name: str, field: str, value: Tensor) -> Tensor:
+        projection = f"{name}_{field}"
+        return self.project[projection](value) if projection in self.project else value
 
 
 # the width of the joined field, from those of the parts
@@ -119,23 +143,4 @@ _FIELDS: dict[str, Callable[[list[int]], int]] = {"vector": max, "tokens": max, 
 
 def _joined_mask(tokens: list[Tensor], masks: list[Tensor | None]) -> Tensor | None:
     """The masks of concatenated tokens, [B, T] or [B, Q, T]; None: all tokens are valid."""
-    if all(mask is None for mask in masks):
-        return None
-    full = [
-        t.new_ones(t.shape[:2], dtype=torch.bool) if mask is None else mask
-        for t, mask in zip(tokens, masks, strict=True)
-    ]
-    queries = max((mask.shape[1] for mask in full if mask.ndim == 3), default=0)
-    if queries:
-        full = [mask if mask.ndim == 3 else mask[:, None].expand(-1, queries, -1) for mask in full]
-    return torch.cat(full, -1)
-
-
-def _joined_planes(parts: Mapping[str, Context], planes: list[Tensor]) -> Tensor:
-    """Planes concatenated as channels. Errors: ConfigError for planes of different sizes."""
-    sizes = {tuple(plane.shape[2:]) for plane in planes}
-    if len(sizes) > 1:
-        given = {name: context.spatial for name, context in parts.items() if context.spatial is not None}
-        found = ", ".join(f"{name} {list(plane.shape[2:])}" for name, plane in given.items())
-        raise ConfigError(f"spatial conditions must have the same size, not {found}: resize them")
-    return torch.cat(planes, 1)
+    return None if all(mask is None for mask in masks) else torch.cat(full_masks(tokens, masks), -1)

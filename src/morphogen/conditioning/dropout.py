@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from morphogen.component import ConfigError
 from morphogen.contract import Conditioner, Context
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.trees import Tree
@@ -25,10 +26,14 @@ class ConditionDropout(Conditioner):
     Arguments:
         conditioner: any conditioner.
         p: probability that a row loses its condition.
+
+    Raises ConfigError for a p outside [0, 1].
     """
 
     def __init__(self, conditioner: Conditioner, p: float = 0.1):
         super().__init__()
+        if not 0 <= p <= 1:
+            raise ConfigError(f"ConditionDropout: p is a probability, not {p}: give 0.1, for example")
         self.conditioner, self.p = conditioner, p
         widths = {name: width for name, width in conditioner.widths.items() if name in ("vector", "tokens")}
         self.null = nn.ParameterDict({name: torch.zeros(width) for name, width in widths.items()})
@@ -57,9 +62,8 @@ class ConditionDropout(Conditioner):
         row = torch.arange(len(dropped), device=dropped.device)
         return Context.cat(context, null)[torch.where(dropped, row + len(row), row)]
 
-    def absent(self, rows: int) -> Context | None:
-        learned = self._learned(rows)
-        return Context(**learned) if learned else None
+    def absent(self, rows: int) -> Context:
+        return Context(**self._learned(rows))
 
     def sample_condition(self, rng: Rng) -> Tree | None:
         return self.conditioner.sample_condition(rng)

@@ -8,14 +8,15 @@ distillation, Salimans & Ho, 2022, starts each student with its teacher's condit
 __all__ = ["Frozen", "Precomputed"]
 
 from collections.abc import Mapping
-from functools import reduce
 from typing import Any, Self
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from morphogen.component import ConfigError
 from morphogen.contract import Batch, Boundary, Conditioner, Context
+from morphogen.numerics.precision import autocast
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.trees import Tree, index, length
 
@@ -35,6 +36,7 @@ class Frozen(Conditioner):
         super().__init__()
         self.frozen = Boundary()
         self.frozen.conditioner = conditioner
+        self.frozen.eval()
         self.name, self.widths = conditioner.names[0], conditioner.widths
 
     @property
@@ -47,7 +49,8 @@ class Frozen(Conditioner):
         return self.conditioner.names
 
     def select(self, condition: Mapping[str, Tree]) -> Tree | None:
-        return self.conditioner.select(condition)
+        given = condition.get(self.name)
+        return given if _is_precomputed(given) else self.conditioner.select(condition)
 
     def named(self, condition: Tree) -> Mapping[str, Tree]:
         return self.conditioner.named(condition)
@@ -59,31 +62,59 @@ class Frozen(Conditioner):
         return self
 
     def forward(self, condition: Tree, rng: Rng | None = None) -> Context:
-        """The context of a condition, or of one that was precomputed."""
-        if isinstance(condition, Mapping) and PRECOMPUTED in condition:
+        """The context of a condition, or of one that was precomputed; always in full precision."""
+        if _is_precomputed(condition):
             return Context(**condition[PRECOMPUTED])
-        with torch.no_grad():
-            return self.conditioner(condition, rng)
+        with torch.no_grad(), autocast("fp32", self._device):
+            return self.conditioner(condition, rng).detach()
 
+    @torch.no_grad()
     def absent(self, rows: int) -> Context | None:
-        return self.conditioner.absent(rows)
+        absent = self.conditioner.absent(rows)
+        return None if absent is None else absent.detach()
 
     def sample_condition(self, rng: Rng) -> Tree | None:
         return self.conditioner.sample_condition(rng)
 
     @torch.no_grad()
-    def precompute(self, examples: Any, batch: int = 256) -> "Precomputed":
+    def precompute(self, examples: Any, name: str | None = None, batch: int = 256) -> "Precomputed":
         """The examples with the conditioner's outputs in place of its condition, computed once.
+
+        They equal the outputs that are computed during training bit for bit where the arithmetic of a row
+        does not depend on the size of its batch.
 
         Arguments:
             examples: a data set indexed by tensors of row numbers.
+            name: of the condition, if `Conditions` gives the conditioner another one than its own.
             batch: rows encoded at a time.
+
+        Errors: ConfigError for examples without the condition, and for a conditioner that drops conditions.
         """
-        chunks = torch.arange(len(examples)).split(batch)
-        context = reduce(Context.cat, (self(self.select(examples[rows].condition)) for rows in chunks))
-        fields = {name: getattr(context, name) for name in ("vector", "tokens", "mask", "spatial")}
-        present = {name: value for name, value in fields.items() if value is not None}
-        return Precomputed(examples, self.name, present)
+        contexts = []
+        for rows in torch.arange(len(examples)).split(batch):
+            condition = examples[rows].to(self._device).condition
+            given = self.select(condition) if name is None else condition.get(name)
+            if given is None:
+                has = ", ".join(condition) or "none"
+                raise ConfigError(
+                    f"precompute: the examples lack {name or self.name!r}; their conditions: {has}"
+                )
+            contexts.append(self(given))
+        if any(context.null is not None for context in contexts):
+            raise ConfigError(
+                "precompute: the frozen conditioner drops conditions at random, which is not computed once: "
+                "use ConditionDropout(Frozen(...)), not Frozen(ConditionDropout(...))"
+            )
+        context = Context.cat(*contexts)
+        present = {field: value.cpu() for field in _FIELDS if (value := getattr(context, field)) is not None}
+        return Precomputed(examples, self.name if name is None else name, present)
+
+    @property
+    def _device(self) -> torch.device:
+        return next((p.device for p in self.parameters()), torch.device("cpu"))
+
+
+_FIELDS = ("vector", "tokens", "mask", "spatial", "prefix")  # that a network reads
 
 
 class Precomputed:
@@ -105,3 +136,7 @@ class Precomputed:
         batch = self.examples[rows]
         computed = {self.name: {PRECOMPUTED: index(self.fields, rows)}}
         return Batch(batch.medium, {**batch.condition, **computed})
+
+
+def _is_precomputed(condition: Tree) -> bool:
+    return isinstance(condition, Mapping) and PRECOMPUTED in condition

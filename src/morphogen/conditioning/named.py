@@ -24,7 +24,8 @@ def name_conditions(
 
     Arguments:
         names: of the conditions that the model takes; with one, the name may be left out.
-        condition: one for all rows, or [n, ...]; or a mapping of names to these; None: none.
+        condition: one for all rows, a number or [1, ...], or one each, [n, ...]; or a mapping of names to
+            these; None: none.
         n: number of rows.
         argument: its name, for errors.
 
@@ -41,22 +42,25 @@ def name_conditions(
     elif unknown := sorted(condition.keys() - set(names)):
         takes = ", ".join(names) or "no conditions"
         raise ConfigError(f"{argument} {', '.join(unknown)}: the model takes {takes}")
-    return {name: tree_map(partial(_rows, f"{argument} {name}", n), tree) for name, tree in condition.items()}
-
-
-def _rows(name: str, n: int, value: Any) -> Shaped[Tensor, "n ..."]:
-    """One value as n rows, or n values as they are. Errors: ConfigError for another number, and for words."""
-    try:
-        rows = torch.as_tensor(value)
-    except (TypeError, ValueError, RuntimeError):
-        raise ConfigError(f"{name}={value!r:.40}: give numbers, such as the index of a class") from None
-    if rows.ndim == 0 or len(rows) == 1:
-        return rows.expand(n, *rows.shape[1:])
-    if len(rows) != n:
-        raise ConfigError(f"{name} has {len(rows)} rows for {n} samples: give one value, or {n}")
-    return rows
+    return {name: _rows(given, n, f"{argument} {name!r}") for name, given in condition.items()}
 
 
 def names_of(conditioner: Conditioner | None) -> tuple[str, ...]:
     """The names of the conditions that a model takes."""
     return () if conditioner is None else conditioner.names
+
+
+def _rows(given: Tree, n: int, what: str) -> Tree:
+    """One condition for each of n rows. Errors: ConfigError for another number of rows, and for words."""
+
+    def expand(leaf: Any) -> Shaped[Tensor, "n ..."]:
+        try:
+            rows = torch.as_tensor(leaf)
+        except (TypeError, ValueError, RuntimeError):
+            raise ConfigError(f"{what} is {leaf!r:.40}: give numbers, such as the index of a class") from None
+        rows = rows[None] if rows.ndim == 0 else rows
+        if len(rows) not in (1, n):
+            raise ConfigError(f"{what} has {len(rows)} rows, not {n}: give one for all rows, or one each")
+        return rows if len(rows) == n else rows.expand(n, *rows.shape[1:])
+
+    return tree_map(expand, given)

@@ -7,14 +7,17 @@ __all__ = [
 ]
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import fields, replace
+from itertools import combinations
 from typing import Any
 
 import torch
 
+from morphogen.component import ConfigError
 from morphogen.contract import Batch, Context
 from morphogen.numerics.randomness import Rng
-from morphogen.numerics.trees import Tree, same, tree_map
+from morphogen.numerics.trees import Tree, length, same, tree_map
 from morphogen.testing.subjects import assert_close, last_stage
 
 
@@ -37,32 +40,50 @@ def null_is_independent_of_the_condition(model: Any, batch: Batch) -> None:
 
 
 def dropped_equals_not_given(model: Any, batch: Batch) -> None:
-    """A sample from the null context equals one without the condition; in training, a row has either."""
+    """Dropping a condition equals not giving it: in the null context, its samples and the rows of training.
+
+    In training, the whole context of a row is that of some of its conditions; each optional one is dropped.
+    """
     last = last_stage(model).eval()
     condition = last.taken(batch[:4].condition)
     context = last.context(condition, 4)
     if context is None or context.null is None:
         return
-    shape, rng = last.representation.shape, Rng(0, 4, ("law",))
-    sampler = last.objective.default_sampler()
+    ways = _contexts_of_some(last, condition)
+    required, fewest = next(iter(ways.items()))
+    for row in range(4):
+        equal = _close(_seen(context.null, row), _seen(fewest, row))
+        assert equal, "the null context is not the one without the condition"
+    shape, rng, sampler = last.representation.shape, Rng(0, 4, ("law",)), last.objective.default_sampler()
     with torch.no_grad():
-        null, absent = (sampler(last.objective, shape, c, rng) for c in (context.null, last.context({}, 4)))
-    assert_close(null.double(), absent.double(), 1e-5, "a sample without the condition")
-    for seed in range(8):
-        row = last.context(condition, 4, Rng(seed, 4))
-        ways = [_network_fields(c) for c in (context, context.null, row)]
-        for name in ways[2]:
-            full, dropped, drawn = (way.get(name) for way in ways)
-            if full is None or dropped is None or full.shape != dropped.shape:
-                continue  # token sequences are padded to a common length
-            either = (drawn == full).flatten(1).all(1) | (drawn == dropped).flatten(1).all(1)
-            assert either.all(), f"a row of {name} is neither kept nor dropped in training"
+        null, absent = (sampler(last.objective, shape, c, rng) for c in (context.null, fewest))
+    assert_close(null, absent, 1e-5, "a sample without the condition")
+    dropped: set[str] = set()
+    for seed in range(32):
+        drawn = last.context(condition, 4, Rng(seed, 4))
+        for row in range(4):
+            given = [names for names, way in ways.items() if _close(_seen(drawn, row), _seen(way, row))]
+            assert given, "a row in training is neither that of its conditions nor that without some"
+            dropped |= condition.keys() - given[-1]
+    optional = sorted(condition.keys() - required)
+    assert dropped.issuperset(optional), f"of {optional}, only {sorted(dropped)} are dropped in training"
+
+
+def _contexts_of_some(model: Any, condition: Mapping[str, Tree]) -> dict[frozenset[str], Context]:
+    """The contexts of every subset of the conditions that the model accepts, from none to all."""
+    found: dict[frozenset[str], Context] = {}
+    for size in range(len(condition) + 1):
+        for names in combinations(condition, size):
+            with suppress(ConfigError):  # a condition that the model requires is missing
+                given = model.context({name: condition[name] for name in names}, 4)
+                found |= {} if given is None else {frozenset(names): given}
+    return found
 
 
 def _null(model: Any, condition: Mapping[str, Tree]) -> Mapping[str, Tree]:
     """The fields of the null context; {} without one."""
     given = model.taken(condition)
-    context = model.context(given, len(next(iter(given.values())))) if given else None
+    context = model.context(given, length(given)) if given else None
     return {} if context is None or context.null is None else _fields(context.null)
 
 
@@ -71,6 +92,23 @@ def _fields(context: Context) -> dict[str, Any]:
     return {name: value for name, value in every.items() if value is not None}
 
 
-def _network_fields(context: Context) -> dict[str, Any]:
-    """What a network reads of a context."""
-    return {name: value for name, value in _fields(context).items() if name not in ("condition", "mask")}
+def _seen(context: Context, row: int) -> dict[str, Any]:
+    """What a network reads of one row of a context: its valid tokens, without their padding."""
+    bare = replace(context, null=None, condition={})
+    seen = {name: value[row] for name, value in _fields(bare).items() if name != "condition"}
+    if (mask := seen.get("mask")) is not None:
+        valid = mask if mask.ndim == 1 else mask.any(0)
+        seen |= {"tokens": seen["tokens"][valid], "mask": mask[..., valid]}
+    elif "tokens" in seen:
+        seen["mask"] = seen["tokens"].new_ones(len(seen["tokens"]), dtype=torch.bool)
+    if "spatial" in seen and not seen["spatial"].any():
+        del seen["spatial"]  # networks read zeros for planes that are not given
+    return seen
+
+
+def _close(first: dict[str, Any], second: dict[str, Any]) -> bool:
+    return first.keys() == second.keys() and all(
+        first[name].shape == second[name].shape
+        and torch.allclose(first[name].float(), second[name].float(), atol=1e-6)
+        for name in first
+    )

@@ -1,0 +1,47 @@
+"""Conditions as a person gives them: with or without a name, one for all rows or one each."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from morphogen.component import ConfigError
+from morphogen.conditioning.label import Label
+from morphogen.conditioning.named import name_conditions, names_of
+
+
+@pytest.mark.parametrize(
+    "given",
+    [3, torch.tensor(3), torch.tensor([3]), torch.tensor([3, 3]), [3, 3], {"label": 3}, {"label": [3]}],
+)
+def test_one_condition_for_all_rows_or_one_each(given: Any) -> None:
+    named = name_conditions(["label"], given, 2)
+    assert named.keys() == {"label"} and named["label"].tolist() == [3, 3]
+
+
+def test_trees_and_several_conditions() -> None:
+    caption = {"ids": torch.arange(6).view(1, 6), "mask": torch.ones(1, 6)}
+    named = name_conditions(["label", "caption"], {"caption": caption, "label": 1}, 3)
+    assert named["caption"]["ids"].shape == (3, 6) and named["label"].tolist() == [1, 1, 1]
+    assert name_conditions(["label", "caption"], {"label": 1}, 3).keys() == {"label"}
+    assert name_conditions(["label"], None, 3) == {} == name_conditions([], {}, 3)
+
+
+@pytest.mark.parametrize(
+    ("names", "given", "message"),
+    [
+        (["label", "caption"], 3, "condition 3: the model takes label, caption: give one by name"),
+        ([], 3, "condition 3: the model takes no condition: omit it"),
+        (["label"], {"colour": 3, "hue": 1}, "condition colour, hue: the model takes label"),
+        ([], {"colour": 3}, "condition colour: the model takes no conditions"),
+        (["label"], [1, 2, 3], "condition 'label' has 3 rows, not 5: give one for all rows, or one each"),
+    ],
+)
+def test_errors_name_the_condition(names: list[str], given: Any, message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        name_conditions(names, given, 5)
+    assert str(error.value) == message
+
+
+def test_names_of_a_conditioner() -> None:
+    assert names_of(None) == () and names_of(Label(3, 4)) == ("label",)
