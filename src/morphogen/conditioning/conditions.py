@@ -54,6 +54,11 @@ class Conditions(Conditioner):
     def names(self) -> tuple[str, ...]:
         return tuple(self.parts)
 
+    @property
+    def required(self) -> tuple[str, ...]:
+        each = {name: part.required for name, part in self.parts.items()}
+        return tuple(name for name, needed in each.items() if needed)
+
     def select(self, condition: Mapping[str, Tree]) -> Tree | None:
         given = {name: condition[name] for name in self.parts if name in condition}
         return given or None

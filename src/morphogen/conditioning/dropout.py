@@ -42,6 +42,10 @@ class ConditionDropout(Conditioner):
         """Those of the conditioner."""
         return self.conditioner.widths
 
+    @property
+    def required(self) -> tuple[str, ...]:
+        return ()
+
     def select(self, condition: Mapping[str, Tree]) -> Tree | None:
         return self.conditioner.select(condition)
 

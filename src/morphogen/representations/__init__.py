@@ -16,6 +16,7 @@ _HOMES = {
     "Pixels": "representations.pixels",
     "Quantised": "representations.pixels",
     "RealColumn": "representations.tabular",
+    "Resized": "representations.resized",
     "Tabular": "representations.tabular",
     "Text": "representations.text",
     "Tokenizer": "representations.tokenizer",
