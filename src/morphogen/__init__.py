@@ -20,6 +20,7 @@ _HOMES = {
     "Ancestral": "families.autoregressive.decoding",
     "Batch": "contract",
     "Beam": "families.autoregressive.beam",
+    "Cascade": "staged",
     "Classes": "conditioning.specs",
     "Conditioner": "contract",
     "Context": "contract",

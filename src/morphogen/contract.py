@@ -178,6 +178,7 @@ class Representation(Component, nn.Module, ABC):
     shape: tuple[int, ...]  # of one x
     discrete: bool  # x is on a grid or categorical, so that a density of x is meaningless
     medium_discrete: bool  # the same of the medium
+    latent: str | None = None  # which latent of its `first_stage` x is; they are decoded together
 
     @property
     def unit(self) -> str:
@@ -230,6 +231,14 @@ class Conditioner(Component, nn.Module, ABC):
     def named(self, condition: Tree) -> Mapping[str, Tree]:
         """The inverse of `select`: the named conditions."""
         return {self.name: condition}
+
+    def check(self, condition: Tree) -> None:
+        """Check conditions that a person gives, such as the range of labels. Errors: ConfigError."""
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Those of the names that a row cannot be without."""
+        return self.names if self.absent(1) is None else ()
 
     def absent(self, rows: int) -> Context | None:
         """The context of rows without the condition; None: the network gets no context."""

@@ -8,8 +8,10 @@ __all__ = [
     "copy_tensors",
     "evaluating",
     "generative",
+    "likelihood_of_medium",
     "load",
     "parameters",
+    "sampling_settings",
     "save",
     "tensors",
     "with_negative",
@@ -30,7 +32,7 @@ from torch import Tensor, nn
 
 from morphogen.component import Component, ConfigError, assets, from_config, to_config
 from morphogen.conditioning.guidance import Guided, guidances
-from morphogen.conditioning.named import name_conditions, names_of
+from morphogen.conditioning.named import check_conditions, name_conditions, names_of
 from morphogen.contract import (
     Batch,
     Boundary,
@@ -133,7 +135,7 @@ class Model(Component, Boundary):
             condition = self.conditioner.sample_condition(rng.fork("draw"))
         given = self.conditions(condition, n)
         unwanted = self.conditions(negative, n, "negative")
-        settings = _settings(seed, indices, sampler, unwanted, precision)
+        settings = sampling_settings(seed, indices, sampler, unwanted, precision)
         rows = rank.shard(torch.arange(n)).split(batch)
         with autocast(precision, self.device):
             draws = ((rng.fork("x")[r], index(given, r), sampler, index(unwanted, r)) for r in rows)
@@ -189,11 +191,12 @@ class Model(Component, Boundary):
         x = self.representation.encode(batch.medium, rng.fork("encode"))
         context = self.context(batch.condition, len(batch))
         of_x = generative(self.objective).log_prob(x, context, rng.fork("objective"))
-        return _of_medium(of_x, x, self)
+        return likelihood_of_medium(of_x, x, self)
 
     def conditions(self, condition: Tree, n: int, argument: str = "condition") -> Mapping[str, Tree]:
         """The named conditions of n rows, on the model's device; see `name_conditions`."""
         rows = name_conditions(names_of(self.conditioner), condition, n, argument)
+        check_conditions(self.conditioner, rows)
         return tree_map(lambda leaf: leaf.to(self.device), rows)
 
     def taken(self, condition: Mapping[str, Tree]) -> Mapping[str, Tree]:
@@ -230,6 +233,31 @@ def with_negative(
         name = type(sampler).__name__
         raise ConfigError(f"negative requires guidance: use Guided({name}(), scale=3.0)")
     return replace(context, null=model.conditioner(model.conditioner.select(negative)))
+
+
+def likelihood_of_medium(of_x: Likelihood, x: Encoded, model: Any) -> Likelihood:
+    """log p(medium) from log p(x). Errors: ConfigError for a density of discrete data."""
+    if of_x.measure == "density" and model.representation.discrete:
+        raise ConfigError(
+            f"{type(model.objective).__name__} is a density, but {type(model.representation).__name__} is "
+            "discrete, so that it is unbounded; wrap the representation, as in Dequantised(...)"
+        )
+    kind = of_x.kind if x.exact or of_x.kind == "estimate" else "lower_bound"
+    measure: Literal["mass", "density"] = "mass" if model.representation.medium_discrete else "density"
+    return Likelihood(of_x.nats + x.log_weight, x.dims, kind, measure, of_x.stderr)
+
+
+def sampling_settings(
+    seed: int,
+    indices: Int[Tensor, " n"],
+    sampler: Sampler | Mapping[str, Sampler],
+    negative: Mapping[str, Tree],
+    precision: Precision,
+) -> dict[str, Any]:
+    """What the samples were made with, as JSON."""
+    settings = {"seed": seed, "indices": indices.tolist(), "sampler": repr(sampler)}
+    settings |= {"negative": tree_map(Tensor.tolist, negative)} if negative else {}
+    return settings if precision == "fp32" else settings | {"precision": precision}
 
 
 @contextmanager
@@ -308,18 +336,6 @@ def load(directory: str | Path, device: str = "cpu") -> Any:
     return model
 
 
-def _of_medium(of_x: Likelihood, x: Encoded, model: Model) -> Likelihood:
-    """log p(medium) from log p(x). Errors: ConfigError for a density of discrete data."""
-    if of_x.measure == "density" and model.representation.discrete:
-        raise ConfigError(
-            f"{type(model.objective).__name__} is a density, but {type(model.representation).__name__} is "
-            "discrete, so that it is unbounded; wrap the representation, as in Dequantised(...)"
-        )
-    kind = of_x.kind if x.exact or of_x.kind == "estimate" else "lower_bound"
-    measure: Literal["mass", "density"] = "mass" if model.representation.medium_discrete else "density"
-    return Likelihood(of_x.nats + x.log_weight, x.dims, kind, measure, of_x.stderr)
-
-
 def _gathered(parts: list[Likelihood], rank: Rank, n: int) -> Likelihood:
     """The likelihoods of this rank's rows, joined with those of the others."""
     nats = rank.gather(torch.cat([p.nats for p in parts]), n)
@@ -327,15 +343,6 @@ def _gathered(parts: list[Likelihood], rank: Rank, n: int) -> Likelihood:
     errors = [p.stderr for p in parts if p.stderr is not None]
     stderr = rank.gather(torch.cat(errors), n) if errors else None
     return Likelihood(nats, dims, parts[0].kind, parts[0].measure, stderr)
-
-
-def _settings(
-    seed: int, indices: Tensor, sampler: Sampler, negative: Mapping[str, Tree], precision: Precision
-) -> dict[str, Any]:
-    """What the samples were made with, as JSON."""
-    settings = {"seed": seed, "indices": indices.tolist(), "sampler": repr(sampler)}
-    settings |= {"negative": tree_map(Tensor.tolist, negative)} if negative else {}
-    return settings if precision == "fp32" else settings | {"precision": precision}
 
 
 def _reason(error: Exception) -> str:

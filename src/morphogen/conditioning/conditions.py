@@ -57,12 +57,21 @@ class Conditions(Conditioner):
     def names(self) -> tuple[str, ...]:
         return tuple(self.parts)
 
+    @property
+    def required(self) -> tuple[str, ...]:
+        each = {name: part.required for name, part in self.parts.items()}
+        return tuple(name for name, needed in each.items() if needed)
+
     def select(self, condition: Mapping[str, Tree]) -> Tree | None:
         given = {name: condition[name] for name in self.parts if name in condition}
         return given or None
 
     def named(self, condition: Tree) -> Mapping[str, Tree]:
         return condition
+
+    def check(self, condition: Tree) -> None:
+        for name, given in condition.items():
+            self.parts[name].check(given)
 
     def forward(self, condition: Mapping[str, Tree], rng: Rng | None = None) -> Context:
         """Join the contexts of the given conditions, and what the parts have for those not given."""

@@ -2,7 +2,6 @@
 
 __all__ = ["ConditionDropout"]
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,12 +9,13 @@ import torch
 from torch import nn
 
 from morphogen.component import ConfigError
+from morphogen.conditioning.wrapper import WrappedConditioner
 from morphogen.contract import Conditioner, Context
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.trees import Tree
 
 
-class ConditionDropout(Conditioner):
+class ConditionDropout(WrappedConditioner):
     """Drop the whole condition of a row with probability p in training (Ho & Salimans 2022).
 
     Every field of the context is replaced by a null of its own kind: the vector by a learned vector, the
@@ -39,19 +39,8 @@ class ConditionDropout(Conditioner):
         self.null = nn.ParameterDict({name: torch.zeros(width) for name, width in widths.items()})
 
     @property
-    def names(self) -> tuple[str, ...]:
-        return self.conditioner.names
-
-    @property
-    def widths(self) -> Mapping[str, int]:  # type: ignore[override]
-        """Those of the conditioner."""
-        return self.conditioner.widths
-
-    def select(self, condition: Mapping[str, Tree]) -> Tree | None:
-        return self.conditioner.select(condition)
-
-    def named(self, condition: Tree) -> Mapping[str, Tree]:
-        return self.conditioner.named(condition)
+    def required(self) -> tuple[str, ...]:
+        return ()
 
     def forward(self, condition: Tree, rng: Rng | None = None) -> Context:
         context = self.conditioner(condition, rng)
@@ -64,9 +53,6 @@ class ConditionDropout(Conditioner):
 
     def absent(self, rows: int) -> Context:
         return Context(**self._learned(rows))
-
-    def sample_condition(self, rng: Rng) -> Tree | None:
-        return self.conditioner.sample_condition(rng)
 
     def _null(self, context: Context) -> Context:
         """The context without the condition. It depends on the shape of `context` alone."""

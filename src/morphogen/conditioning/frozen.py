@@ -15,6 +15,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from morphogen.component import ConfigError
+from morphogen.conditioning.wrapper import WrappedConditioner
 from morphogen.contract import Batch, Boundary, Conditioner, Context
 from morphogen.numerics.precision import autocast
 from morphogen.numerics.randomness import Rng
@@ -23,7 +24,7 @@ from morphogen.numerics.trees import Tree, index, length
 PRECOMPUTED = "precomputed"  # the name of a context's fields in a condition
 
 
-class Frozen(Conditioner):
+class Frozen(WrappedConditioner):
     """A trained conditioner within another model, which never trains it (Saharia et al. 2022).
 
     It is held within a `Boundary` and always in evaluation mode, so that its outputs can be computed once.
@@ -37,23 +38,20 @@ class Frozen(Conditioner):
         self.frozen = Boundary()
         self.frozen.conditioner = conditioner
         self.frozen.eval()
-        self.name, self.widths = conditioner.names[0], conditioner.widths
+        self.name = conditioner.names[0]
 
     @property
-    def conditioner(self) -> Conditioner:
+    def conditioner(self) -> Conditioner:  # type: ignore[override]
         """The trained conditioner."""
         return self.frozen.conditioner  # type: ignore[return-value]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.conditioner.names
 
     def select(self, condition: Mapping[str, Tree]) -> Tree | None:
         given = condition.get(self.name)
         return given if _is_precomputed(given) else self.conditioner.select(condition)
 
-    def named(self, condition: Tree) -> Mapping[str, Tree]:
-        return self.conditioner.named(condition)
+    def check(self, condition: Tree) -> None:
+        if not _is_precomputed(condition):
+            super().check(condition)
 
     def train(self, mode: bool = True) -> Self:
         """Set the mode; the conditioner itself stays in evaluation mode."""
@@ -72,9 +70,6 @@ class Frozen(Conditioner):
     def absent(self, rows: int) -> Context | None:
         absent = self.conditioner.absent(rows)
         return None if absent is None else absent.detach()
-
-    def sample_condition(self, rng: Rng) -> Tree | None:
-        return self.conditioner.sample_condition(rng)
 
     @torch.no_grad()
     def precompute(self, examples: Any, name: str | None = None, batch: int = 256) -> "Precomputed":

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
+from morphogen.component import ConfigError
 from morphogen.contract import Conditioner, Context
 from morphogen.numerics.randomness import Rng
 
@@ -27,6 +28,9 @@ class Label(Conditioner):
         super().__init__()
         self.classes, self.width, self.widths = classes, width, {"vector": width}
         self.embedding = nn.Embedding(classes, width)
+
+    def check(self, condition: Tensor) -> None:
+        _check_labels(condition, self.classes)
 
     def forward(self, condition: Int[Tensor, " b"], rng: Rng | None = None) -> Context:
         return Context(vector=self.embedding(condition))
@@ -48,9 +52,20 @@ class OneHot(Conditioner):
         super().__init__()
         self.classes, self.widths = classes, {"vector": classes}
 
+    def check(self, condition: Tensor) -> None:
+        _check_labels(condition, self.classes)
+
     def forward(self, condition: Int[Tensor, " b"], rng: Rng | None = None) -> Context:
         vector = nn.functional.one_hot(condition, self.classes).to(torch.get_default_dtype())
         return Context(vector=vector)
 
     def sample_condition(self, rng: Rng) -> Int[Tensor, " b"]:
         return rng.integers(self.classes)
+
+
+def _check_labels(labels: Tensor, classes: int) -> None:
+    """Errors: ConfigError for labels that are not whole numbers from 0 to classes - 1."""
+    whole = labels.dtype in (torch.int64, torch.int32) and labels.ndim == 1
+    if not whole or (len(labels) and not (int(labels.min()) >= 0 and int(labels.max()) < classes)):
+        shown = labels.flatten()[:3].tolist()
+        raise ConfigError(f"labels {shown}: give whole numbers from 0 to {classes - 1}, one per sample")

@@ -1,6 +1,6 @@
 """Conditions as a person gives them: one for all samples or one each, with a name where there are several."""
 
-__all__ = ["name_conditions", "names_of"]
+__all__ = ["check_conditions", "name_conditions", "names_of"]
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -43,6 +43,13 @@ def name_conditions(
         takes = ", ".join(names) or "no conditions"
         raise ConfigError(f"{argument} {', '.join(unknown)}: the model takes {takes}")
     return {name: _rows(given, n, f"{argument} {name!r}") for name, given in condition.items()}
+
+
+def check_conditions(conditioner: Conditioner | None, condition: Mapping[str, Tree]) -> None:
+    """Check the values of named conditions, such as the range of labels. Errors: ConfigError."""
+    given = None if conditioner is None else conditioner.select(condition)
+    if conditioner is not None and given is not None:
+        conditioner.check(given)
 
 
 def names_of(conditioner: Conditioner | None) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ _HOMES = {
     "PointSets": "representations.points",
     "Quantised": "representations.pixels",
     "RealColumn": "representations.tabular",
+    "Resized": "representations.resized",
     "Tabular": "representations.tabular",
     "Text": "representations.text",
     "Tokenizer": "representations.tokenizer",

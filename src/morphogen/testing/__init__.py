@@ -34,7 +34,7 @@ from morphogen.testing.samplers import (
     sampler_makes_the_requested_calls,
 )
 from morphogen.testing.structure import bijection_inverts, cache_equals_recomputation, factorisation_is_causal
-from morphogen.testing.subjects import generates, stages
+from morphogen.testing.subjects import generates, stage_batches
 
 
 def check_model(model: Model | Staged, batch: Batch, laws: Iterable[str] | None = None) -> list[str]:
@@ -52,7 +52,7 @@ def check_model(model: Model | Staged, batch: Batch, laws: Iterable[str] | None 
     for name in laws if laws is not None else applicable:
         subject = _perturbed(copy.deepcopy(model), batch)
         try:
-            LAWS[name](subject, batch)
+            LAWS[name](subject, complete(subject, batch))
         except AssertionError as broken:
             raise AssertionError(f"law broken: {name}: {broken}") from broken
         checked.append(name)
@@ -93,10 +93,15 @@ OF_SAMPLES = {
 }
 
 
+def complete(model: Any, batch: Batch) -> Batch:
+    """The batch with the conditions that earlier stages give to later ones."""
+    return list(stage_batches(model, batch))[-1][1]
+
+
 def _perturbed(model: Any, batch: Batch) -> Any:
     """Prepare the model on the batch and perturb every parameter, so that no layer is left at zero."""
-    for stage in stages(model):
-        stage.prepare(batch, Rng(0, len(batch), ("prepare",)))
+    for stage, given in stage_batches(model, batch):
+        stage.prepare(given, Rng(0, len(batch), ("prepare",)))
         for i, parameter in enumerate(p for group in stage.players().values() for p in group):
             noise = Rng(i, 1, ("awake",)).normal(parameter.numel()).view_as(parameter)
             parameter.data.add_(0.03 * noise)

@@ -6,6 +6,7 @@ __all__ = [
     "null_is_independent_of_the_condition",
 ]
 
+import copy
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import fields, replace
@@ -15,6 +16,7 @@ from typing import Any
 import torch
 
 from morphogen.component import ConfigError
+from morphogen.conditioning.dropout import ConditionDropout
 from morphogen.contract import Batch, Context
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.trees import Tree, length, same, tree_map
@@ -33,9 +35,12 @@ def condition_matters(model: Any, batch: Batch) -> None:
 
 
 def null_is_independent_of_the_condition(model: Any, batch: Batch) -> None:
-    """The null context is the same whatever the condition."""
-    rolled = tree_map(lambda leaf: leaf.roll(1, 0), batch.condition)
-    null, other = (_null(last_stage(model), condition) for condition in (batch.condition, rolled))
+    """The null context is the same whatever the condition, except for what is required."""
+    last = last_stage(model)
+    required = () if last.conditioner is None else last.conditioner.required
+    free = {name: value for name, value in batch.condition.items() if name not in required}
+    rolled = {**batch.condition, **tree_map(lambda leaf: leaf.roll(1, 0), free)}
+    null, other = (_null(last, condition) for condition in (batch.condition, rolled))
     assert same(null, other), "the condition leaks into null"
 
 
@@ -58,9 +63,10 @@ def dropped_equals_not_given(model: Any, batch: Batch) -> None:
     with torch.no_grad():
         null, absent = (sampler(last.objective, shape, c, rng) for c in (context.null, fewest))
     assert_close(null, absent, 1e-5, "a sample without the condition")
-    dropped: set[str] = set()
+    kept, dropped = _never_dropping(last), set[str]()
     for seed in range(32):
-        drawn = last.context(condition, 4, Rng(seed, 4))
+        rng = Rng(seed, 4)
+        drawn, ways = last.context(condition, 4, rng), _contexts_of_some(kept, condition, rng)
         for row in range(4):
             given = [names for names, way in ways.items() if _close(_seen(drawn, row), _seen(way, row))]
             assert given, "a row in training is neither that of its conditions nor that without some"
@@ -69,13 +75,24 @@ def dropped_equals_not_given(model: Any, batch: Batch) -> None:
     assert dropped.issuperset(optional), f"of {optional}, only {sorted(dropped)} are dropped in training"
 
 
-def _contexts_of_some(model: Any, condition: Mapping[str, Tree]) -> dict[frozenset[str], Context]:
+def _never_dropping(model: Any) -> Any:
+    """A copy that adds the same noise to its conditions in training, but drops none."""
+    copied = copy.deepcopy(model)
+    for part in copied.modules():
+        if isinstance(part, ConditionDropout):
+            part.p = 0.0
+    return copied
+
+
+def _contexts_of_some(
+    model: Any, condition: Mapping[str, Tree], rng: Rng | None = None
+) -> dict[frozenset[str], Context]:
     """The contexts of every subset of the conditions that the model accepts, from none to all."""
     found: dict[frozenset[str], Context] = {}
     for size in range(len(condition) + 1):
         for names in combinations(condition, size):
             with suppress(ConfigError):  # a condition that the model requires is missing
-                given = model.context({name: condition[name] for name in names}, 4)
+                given = model.context({name: condition[name] for name in names}, 4, rng)
                 found |= {} if given is None else {frozenset(names): given}
     return found
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from morphogen.contract import Batch
 from morphogen.model import tensors
 from morphogen.numerics.randomness import Rng
-from morphogen.numerics.trees import Tree, index
+from morphogen.numerics.trees import Tree, index, leaves, same
 from morphogen.testing.subjects import context_of, last_stage
 
 _EIGHT = torch.arange(8)
@@ -23,34 +23,33 @@ _EIGHT = torch.arange(8)
 
 def sample_is_a_function_of_its_index(model: Any, batch: Batch) -> None:
     """Sample 5 of 8 equals sample 5 drawn alone (<= 1e-5; tokens exactly); a seed repeats its samples."""
-    condition = last_stage(model).taken(batch[_EIGHT % len(batch)].condition)
+    condition = model.taken(batch[_EIGHT % len(batch)].condition)
     together = _draw(model, torch.arange(8), condition)
     alone = _draw(model, torch.tensor([5]), index(condition, slice(5, 6)))
-    assert torch.equal(together, _draw(model, torch.arange(8), condition)), (
-        "the same seed gave different samples"
-    )
-    assert not torch.equal(together[0], together[1]) or together[0].numel() == 1, (
+    assert same(together, _draw(model, torch.arange(8), condition)), "the same seed gave different samples"
+    assert all(not torch.equal(x[0], x[1]) or x[0].numel() == 1 for x in leaves(together)), (
         "two indices gave the same sample"
     )
-    distance = (together[5] - alone[0]).abs().max().item()
-    assert distance <= (0 if not together.is_floating_point() else 1e-5), (
-        f"sample 5 alone differs by {distance:.2g}"
-    )
+    for whole, one in zip(leaves(together), leaves(alone), strict=True):
+        distance = (whole[5] - one[0]).abs().max().item()
+        assert distance <= (0 if not whole.is_floating_point() else 1e-5), (
+            f"sample 5 alone differs by {distance:.2g}"
+        )
 
 
 def bf16_samples_match_fp32(model: Any, batch: Batch) -> None:
     """bf16 samples are three times closer to the same fp32 samples than to others; weights do not change."""
-    last, before = last_stage(model), {name: tensor.clone() for name, tensor in tensors(model).items()}
-    condition = last.taken(batch[_EIGHT % len(batch)].condition) or None
+    before = {name: tensor.clone() for name, tensor in tensors(model).items()}
+    condition = model.taken(batch[_EIGHT % len(batch)].condition) or None
     bf16, fp32 = (
-        last.sample(8, condition, seed=3, precision=precision).tensor for precision in ("bf16", "fp32")
+        model.sample(8, condition, seed=3, precision=precision).tensor for precision in ("bf16", "fp32")
     )
     assert bf16.dtype == fp32.dtype and bf16.shape == fp32.shape, (
         f"bf16 gives {bf16.dtype} {bf16.shape}, fp32 gives {fp32.dtype} {fp32.shape}"
     )
-    same, other = (float((bf16.double() - of).abs().mean()) for of in (fp32, fp32.roll(1, 0)))
-    assert bf16.isfinite().all() and same < other / 3, (
-        f"bf16 and fp32 samples differ by {same:.2g}, unrelated samples by {other:.2g}"
+    near, far = (float((bf16.double() - of).abs().mean()) for of in (fp32, fp32.roll(1, 0)))
+    assert bf16.isfinite().all() and near < far / 3, (
+        f"bf16 and fp32 samples differ by {near:.2g}, unrelated samples by {far:.2g}"
     )
     assert all(torch.equal(tensor, before[name]) for name, tensor in tensors(model).items()), (
         "the weights changed"
@@ -78,5 +77,5 @@ def sampler_makes_the_requested_calls(model: Any, batch: Batch) -> None:
     assert len(calls) == sampler.steps, f"{sampler} called the prediction {len(calls)} times"
 
 
-def _draw(model: Any, indices: Tensor, condition: Mapping[str, Tree]) -> Tensor:
-    return last_stage(model).sample_batch(Rng(0, indices, ("law",)), condition)
+def _draw(model: Any, indices: Tensor, condition: Mapping[str, Tree]) -> Tree:
+    return model.sample_batch(Rng(0, indices, ("law",)), condition)

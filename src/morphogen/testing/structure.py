@@ -38,7 +38,7 @@ def factorisation_is_causal(model: Any, batch: Batch) -> None:
     last = last_stage(model).eval()
     if not isinstance(getattr(last.objective, "network", None), Causal):
         return
-    x = last.representation.encode(batch.medium[:2], Rng(0, 2)).x
+    x = last.representation.encode(batch.medium[:2], Rng(0, 2), measure=False).x
     shape, network = x.shape[1:], last.objective.network
     logits = raster(network(x, context_of(last, batch)), shape)
     for i in (0, x[0].numel() // 2, x[0].numel() - 1):
@@ -53,7 +53,7 @@ def bijection_inverts(model: Any, batch: Batch) -> None:
     last = last_stage(model).eval()
     if not hasattr(last.objective, "bijection"):
         return
-    x = last.representation.encode(batch.medium[:2], Rng(0, 2)).x
+    x = last.representation.encode(batch.medium[:2], Rng(0, 2), measure=False).x
     z, _ = last.objective.bijection(x, context_of(last, batch))
     assert_close(last.objective.bijection.inverse(z, context_of(last, batch)), x, 1e-4, "inverse(forward(x))")
 

@@ -1,6 +1,14 @@
 """What the laws are checked on: the stages of a model, contexts of a batch, tolerances."""
 
-__all__ = ["assert_close", "context_of", "generates", "last_stage", "relative_distance", "stages"]
+__all__ = [
+    "assert_close",
+    "context_of",
+    "generates",
+    "last_stage",
+    "relative_distance",
+    "stage_batches",
+    "stages",
+]
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,12 +17,23 @@ from torch import Tensor
 
 from morphogen.contract import Batch, Objective
 from morphogen.model import Model
+from morphogen.numerics.randomness import Rng
 from morphogen.staged import Staged
 
 
 def stages(model: Any) -> Iterator[Any]:
     """The models that are trained one after another; a `Model` is its only stage."""
     yield from model.models.values() if isinstance(model, Staged) else [model]
+
+
+def stage_batches(model: Any, batch: Batch) -> Iterator[tuple[Any, Batch]]:
+    """Each stage with the batch that it is trained on, with the conditions made by earlier stages."""
+    if not isinstance(model, Staged):
+        yield model, batch
+        return
+    for name, stage in model.models.items():
+        batch = model.stage_batch(name, batch, Rng(0, len(batch), ("law",)))
+        yield stage, batch
 
 
 def last_stage(model: Any) -> Any:

@@ -19,6 +19,7 @@ import signal
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -44,7 +45,7 @@ from morphogen.training.interrupt import Interrupt
 from morphogen.training.journal import Journal
 from morphogen.training.progress import Budget, Clock, Progress
 from morphogen.training.stages import split_budget, train_stages
-from morphogen.training.step import Examples, Stepper, StepResult
+from morphogen.training.step import Complete, Examples, Stepper, StepResult
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -105,9 +106,7 @@ def train(
     if directory is not None and not resume and accelerator.is_main_process:
         _remove_previous(model, directory)
 
-    def train_one(title: str, stage: Model, part: Budget, folder: Path | None) -> Trained:
-        return _Training(stage, examples, part, folder, options, accelerator).run(title)
-
+    train_one = partial(_train_one, model, examples, options, accelerator)
     if isinstance(model, Staged):
         budgets = split_budget(budget, list(model.models), stage_fractions)
         trained = _total(train_stages(model, budgets, directory, train_one, lambda stage: stage.finished))
@@ -124,11 +123,11 @@ class _Training:
 
     def __init__(
         self, model: Model, examples: Examples, budget: Budget, directory: Path | None, options: _Options,
-        accelerator: "Accelerator",
+        accelerator: "Accelerator", complete: Complete,
     ):  # fmt: skip
         self.model, self.budget, self.options, self.accelerator = model, budget, options, accelerator
         model.to(_device(options.device, accelerator))
-        self.stepper = Stepper(model, examples, accelerator, options.precision, options.seed)
+        self.stepper = Stepper(model, examples, accelerator, options.precision, options.seed, complete)
         self.directory = directory if accelerator.is_main_process else None  # where this process writes
         self.progress = options.progress if accelerator.is_main_process else None
         self.checkpoints = None if directory is None else Checkpoints(directory / "checkpoints", options.keep)
@@ -281,6 +280,17 @@ def _training_mode(model: nn.Module) -> Iterator[None]:
             module.training = mode
         for parameter, flag in flags.items():
             parameter.requires_grad_(flag)
+
+
+def _train_one(
+    model: Model | Staged, examples: Examples, options: _Options, accelerator: "Accelerator", title: str,
+    stage: Model, budget: Budget, directory: Path | None,
+) -> Trained:  # fmt: skip
+    """Train a model or one of its stages, with the conditions that the stage takes from earlier ones."""
+    complete: Complete = lambda batch, rng: batch  # noqa: E731
+    if isinstance(model, Staged):
+        complete = partial(model.stage_batch, title)
+    return _Training(stage, examples, budget, directory, options, accelerator, complete).run(title)
 
 
 def _remove_previous(model: Model | Staged, directory: Path) -> None:

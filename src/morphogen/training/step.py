@@ -15,6 +15,7 @@ __all__ = ["Examples", "StepResult", "Stepper", "seed_torch"]
 
 import hashlib
 import math
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -36,6 +37,7 @@ from morphogen.training.order import DataOrder
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
+Complete = Callable[[Batch, Rng], Batch]
 # a batch of all rows, which is trained in micro-batches, would not fit in memory at once
 MAX_PREPARE_ROWS = 65_536
 
@@ -81,13 +83,15 @@ class Stepper:
         accelerator: communication between ranks.
         precision: of the forward pass.
         seed: of the training.
+        complete: adds the conditions that are made from the augmented batch; see `Staged.stage_batch`.
     """
 
     def __init__(
-        self, model: Model, examples: Examples, accelerator: "Accelerator", precision: Precision, seed: int
-    ):
+        self, model: Model, examples: Examples, accelerator: "Accelerator", precision: Precision, seed: int,
+        complete: Complete,
+    ):  # fmt: skip
         self.model, self.examples, self.accelerator = model, examples, accelerator
-        self.precision, self.seed = precision, seed
+        self.precision, self.seed, self.complete = precision, seed, complete
         self.rank, self.device = Rank(accelerator.process_index, accelerator.num_processes), model.device
         self.players = players_of(model)
         self.first = next(iter(self.players.values()))
@@ -110,7 +114,7 @@ class Stepper:
         rows = self.order[0][:MAX_PREPARE_ROWS]
         rng = Rng(self.seed, torch.arange(len(rows), device=self.device), ("prepare",))
         with torch.no_grad():
-            self.model.prepare(self.examples[rows].to(self.device), rng)
+            self.model.prepare(self.complete(self.examples[rows].to(self.device), rng), rng)
 
     def start_ema(self) -> None:
         """Start the moving average at the current weights, if the plan has one."""
@@ -157,6 +161,7 @@ class Stepper:
             batch = self.examples[rows[positions]].to(self.device)
             if augment is not None:
                 batch = Batch(augment(batch.medium, rng.fork("augment")), batch.condition)
+            batch = self.complete(batch, rng)
             # gradients are synchronized once per step, at the last micro-batch
             postpone_sync = self.rank.count > 1 and i + 1 < len(self.micro_batches)
             with (
