@@ -78,7 +78,7 @@ class Encoded:
     (SurVAE flows, Nielsen et al. 2020).
     """
 
-    x: Any  # [B, ...], or several such tensors by name
+    x: Tree  # [B, ...], or several such tensors by name
     log_weight: Float[Tensor, " b"]  # NaN in training, where only x is used
     dims: Real[
         Tensor, " b"
@@ -185,7 +185,7 @@ class Representation(Component, nn.Module, ABC):
     """
 
     medium: Medium
-    shape: tuple[int, ...]  # of one x
+    shape: Any  # of one x: tuple[int, ...], or a mapping of names to shapes
     discrete: bool  # x is on a grid or categorical, so that a density of x is meaningless
     medium_discrete: bool  # the same of the medium
 
@@ -194,19 +194,19 @@ class Representation(Component, nn.Module, ABC):
         """Unit of `dims`: likelihoods are reported in bits/unit."""
         return self.medium.unit
 
-    def prepare(self, medium: Shaped[Tensor, "b ..."], rng: Rng) -> None:
+    def prepare(self, medium: Tree, rng: Rng) -> None:
         """Data-dependent initialization, called once on the first batch."""
 
     @abstractmethod
-    def encode(self, medium: Shaped[Tensor, "b ..."], rng: Rng, measure: bool = True) -> Encoded:
+    def encode(self, medium: Tree, rng: Rng, measure: bool = True) -> Encoded:
         """Encode each row as x, with its change of measure; without `measure`, log_weight may be NaN."""
 
     @abstractmethod
-    def decode(self, x: Shaped[Tensor, "b ..."]) -> Shaped[Tensor, "b ..."]:
+    def decode(self, x: Tree) -> Tree:
         """Decode x to the medium."""
 
     @abstractmethod
-    def present(self, medium: Shaped[Tensor, "b ..."]) -> list[Any]:
+    def present(self, medium: Tree) -> list[Any]:
         """Convert the medium to Python objects: PIL images, strings, ..."""
 
 
@@ -285,10 +285,8 @@ class Sampler(Component, ABC):
             )
 
     @abstractmethod
-    def __call__(
-        self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng
-    ) -> Shaped[Tensor, "b ..."]:
-        """Draw `len(rng)` samples of the given shape, without gradient: [B, *shape]."""
+    def __call__(self, objective: Any, shape: Any, context: Context | None, rng: Rng) -> Tree:
+        """Draw `len(rng)` samples x of the representation's shape, without gradient: [B, *shape]."""
 
 
 @runtime_checkable
