@@ -15,7 +15,7 @@ from torch.distributions import MultivariateNormal
 import morphogen as mg
 from morphogen.component import Component
 from morphogen.contract import Batch, Context, Encoded, Representation
-from morphogen.families.vae import VAE, Categorical, Gaussian, Joint
+from morphogen.families.vae import VAE, Gaussian, Joint, Softmax
 from morphogen.media import Medium, ReadingOptions
 from morphogen.networks.mlp import MLP
 from morphogen.numerics.randomness import Rng
@@ -113,7 +113,7 @@ class Brighten(Augmentation):
 
 def joint_model(bound_samples: int = 1, **plan: Any) -> mg.Model:
     torch.manual_seed(0)
-    likelihood = Joint(picture=Gaussian(SIGMA), label=Categorical(CLASSES))
+    likelihood = Joint(picture=Gaussian(SIGMA), label=Softmax(CLASSES))
     objective = VAE(JointEncoder(), JointDecoder(), likelihood, (LATENT,), bound_samples=bound_samples)
     settings: dict[str, Any] = {"batch": 256, "schedule": Cosine(warmup=20), "ema": 0.99, "clip": 1.0} | plan
     return mg.Model(objective, PictureAndLabel(), plan=Plan(Adam(3e-3), **settings))

@@ -2,19 +2,19 @@
 
 __all__ = [
     "VAE",
-    "Categorical",
     "DiscretizedLogistic",
     "Gaussian",
     "Joint",
     "ObservationModel",
+    "Softmax",
     "VAESampler",
 ]
 
 from morphogen.families.vae.likelihoods import (
-    Categorical,
     DiscretizedLogistic,
     Gaussian,
     Joint,
     ObservationModel,
+    Softmax,
 )
 from morphogen.families.vae.objective import VAE, VAESampler

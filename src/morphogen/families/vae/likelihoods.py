@@ -2,7 +2,7 @@
 
     DiscretizedLogistic(levels)    discrete pixel values, a probability mass; h = (mean, log s) per subpixel
     Gaussian(sigma)                continuous data, a density; h = mean
-    Categorical(classes)           a class, a probability mass; h = logits
+    Softmax(classes)               a class, a probability mass; h = logits
     Joint(name=model, ...)         several parts by name, each with its h
 
 The observation model determines which detail the latent retains. A density of data on a grid is unbounded; a
@@ -12,7 +12,7 @@ channels of h, for sizing the decoder.
 Reference: Auto-encoding variational Bayes, Kingma & Welling, 2013 (appendix C).
 """
 
-__all__ = ["Categorical", "DiscretizedLogistic", "Gaussian", "Joint", "ObservationModel"]
+__all__ = ["DiscretizedLogistic", "Gaussian", "Joint", "ObservationModel", "Softmax"]
 
 import math
 from abc import ABC, abstractmethod
@@ -119,7 +119,7 @@ class Gaussian(ObservationModel):
         return h + self.sigma * rng.normal(*h.shape[1:])
 
 
-class Categorical(ObservationModel):
+class Softmax(ObservationModel):
     """A class with probabilities softmax(h): x int64 [B], h [B, classes] (Kingma et al. 2014).
 
     Arguments:
