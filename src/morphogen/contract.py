@@ -86,7 +86,7 @@ class Encoded:
     (SurVAE flows, Nielsen et al. 2020).
     """
 
-    x: Any  # [B, ...], or several such tensors by name
+    x: Tree  # [B, ...], or several such tensors by name
     log_weight: Float[Tensor, " b"]  # NaN in training, where only x is used
     dims: Real[
         Tensor, " b"
@@ -175,7 +175,7 @@ class Representation(Component, nn.Module, ABC):
     """
 
     medium: Medium
-    shape: tuple[int, ...]  # of one x
+    shape: Any  # of one x: tuple[int, ...], or a mapping of names to shapes
     discrete: bool  # x is on a grid or categorical, so that a density of x is meaningless
     medium_discrete: bool  # the same of the medium
     latent: str | None = None  # which latent of its `first_stage` x is; they are decoded together
@@ -185,15 +185,15 @@ class Representation(Component, nn.Module, ABC):
         """Unit of `dims`: likelihoods are reported in bits/unit."""
         return self.medium.unit
 
-    def prepare(self, medium: Shaped[Tensor, "b ..."], rng: Rng) -> None:
+    def prepare(self, medium: Tree, rng: Rng) -> None:
         """Data-dependent initialization, called once on the first batch."""
 
     @abstractmethod
-    def encode(self, medium: Shaped[Tensor, "b ..."], rng: Rng, measure: bool = True) -> Encoded:
+    def encode(self, medium: Tree, rng: Rng, measure: bool = True) -> Encoded:
         """Encode each row as x, with its change of measure; without `measure`, log_weight may be NaN."""
 
     @abstractmethod
-    def decode(self, x: Shaped[Tensor, "b ..."]) -> Shaped[Tensor, "b ..."]:
+    def decode(self, x: Tree) -> Tree:
         """Decode x to the medium; missing elements of a sampled x are NaN, or -1 for ids."""
 
     def draw_mask(self, rng: Rng) -> Bool[Tensor, "b n"] | None:
@@ -201,7 +201,7 @@ class Representation(Component, nn.Module, ABC):
         return None
 
     @abstractmethod
-    def present(self, medium: Shaped[Tensor, "b ..."]) -> list[Any]:
+    def present(self, medium: Tree) -> list[Any]:
         """Convert the medium to Python objects: PIL images, strings, ..."""
 
 
@@ -288,10 +288,8 @@ class Sampler(Component, ABC):
             )
 
     @abstractmethod
-    def __call__(
-        self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng
-    ) -> Shaped[Tensor, "b ..."]:
-        """Draw `len(rng)` samples of the given shape, without gradient: [B, *shape]."""
+    def __call__(self, objective: Any, shape: Any, context: Context | None, rng: Rng) -> Tree:
+        """Draw `len(rng)` samples x of the representation's shape, without gradient: [B, *shape]."""
 
 
 @runtime_checkable

@@ -22,11 +22,12 @@ import math
 from abc import ABC, abstractmethod
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float
 from torch import Tensor
 
 from morphogen.component import Component, ConfigError
 from morphogen.numerics.randomness import Rng
+from morphogen.numerics.trees import Tree
 
 
 class SGD(Component):
@@ -135,7 +136,7 @@ class Augmentation(Component, ABC):
     """A random transformation of the training examples that preserves their meaning."""
 
     @abstractmethod
-    def __call__(self, medium: Shaped[Tensor, " b *x"], rng: Rng) -> Shaped[Tensor, " b *x"]: ...
+    def __call__(self, medium: Tree, rng: Rng) -> Tree: ...
 
 
 class Flip(Augmentation):

@@ -8,26 +8,25 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Shaped
 from torch import Tensor
 
 from morphogen.contract import Representation
 from morphogen.files import naming, write_json
-from morphogen.numerics.trees import Tree, tree_map
+from morphogen.numerics.trees import Tree, length, tree_map
 from morphogen.rank import ALONE, Rank
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Samples: the medium as a tensor [N, ...], the conditions of each row by name, and the settings."""
+    """The drawn medium, [N, ...] or several such tensors by name, conditions of each row, and settings."""
 
-    tensor: Shaped[Tensor, "n ..."]
+    tensor: Tree
     condition: Mapping[str, Tree]
     representation: Representation
     settings: dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len(self.tensor)
+        return length(self.tensor)
 
     def decode(self) -> list[Any]:
         """The samples as Python objects: PIL images, strings, ..."""

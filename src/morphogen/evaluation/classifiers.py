@@ -100,7 +100,7 @@ def train(recipe: Recipe, data: Dataset, seed: int = 0) -> Classifier:
     """Train a classifier and return it with the weights of the epoch with the lowest validation loss."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = Classifier(data.representation.shape, len(data.classes), recipe.widths)  # type: ignore[arg-type]
+        network = Classifier(data.representation.shape, len(data.classes), recipe.widths)
         optimizer = torch.optim.AdamW(network.parameters(), lr=recipe.lr, weight_decay=0.01)
         steps = recipe.epochs * (len(data.train) // recipe.batch)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)

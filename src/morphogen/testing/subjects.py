@@ -18,6 +18,7 @@ from torch import Tensor
 from morphogen.contract import Batch, Objective
 from morphogen.model import Model
 from morphogen.numerics.randomness import Rng
+from morphogen.numerics.trees import Tree, leaves, tree_map
 from morphogen.staged import Staged
 
 
@@ -56,7 +57,7 @@ def relative_distance(a: Tensor, b: Tensor) -> float:
     return ((a - b).abs() / (1 + b.abs())).max().item()
 
 
-def assert_close(a: Tensor, b: Tensor, tolerance: float, what: str) -> None:
+def assert_close(a: Tree, b: Tree, tolerance: float, what: str) -> None:
     """Assert |a - b| <= tolerance (1 + |b|) everywhere. Errors: AssertionError that names `what`."""
-    distance = relative_distance(a, b)
+    distance = max(leaves(tree_map(relative_distance, a, b)))
     assert distance <= tolerance, f"{what} differs by {distance:.2g} (> {tolerance:g})"

@@ -2,6 +2,8 @@
 
     DiscretizedLogistic(levels)    discrete pixel values, a probability mass; h = (mean, log s) per subpixel
     Gaussian(sigma)                continuous data, a density; h = mean
+    Softmax(classes)               a class, a probability mass; h = logits
+    Joint(name=model, ...)         several parts by name, each with its h
 
 The observation model determines which detail the latent retains. A density of data on a grid is unbounded; a
 squared error is the log-likelihood of a Gaussian with an implicit sigma. `outputs` returns the number of
@@ -10,14 +12,15 @@ channels of h, for sizing the decoder.
 Reference: Auto-encoding variational Bayes, Kingma & Welling, 2013 (appendix C).
 """
 
-__all__ = ["DiscretizedLogistic", "Gaussian", "ObservationModel"]
+__all__ = ["DiscretizedLogistic", "Gaussian", "Joint", "ObservationModel", "Softmax"]
 
 import math
 from abc import ABC, abstractmethod
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -25,27 +28,31 @@ from morphogen.component import Component
 from morphogen.numerics.distributions import gaussian_log_prob, logistic_log_mass
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import sum_except_batch
+from morphogen.numerics.trees import Tree
 
 
 class ObservationModel(Component, ABC):
-    """p(x | h), with the entries of x [B, C, ...] independent given h [B, outputs(C), ...]."""
+    """p(x | h), with the entries of x [B, C, ...] independent given h [B, outputs(C), ...].
+
+    x and h may be trees, which a subclass may narrow to tensors.
+    """
 
     measure: Literal["mass", "density"]
 
     @abstractmethod
-    def outputs(self, channels: int) -> int:
+    def outputs(self, channels: Any) -> Any:
         """Number of channels of h for x with `channels` channels."""
 
     @abstractmethod
-    def log_prob(self, x: Float[Tensor, "b ..."], h: Float[Tensor, "b ..."]) -> Float[Tensor, " b"]:
+    def log_prob(self, x: Tree, h: Tree) -> Float[Tensor, " b"]:
         """log p(x | h) in nats."""
 
     @abstractmethod
-    def median(self, h: Float[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
-        """The median of each entry, shown as the reconstruction."""
+    def median(self, h: Tree) -> Tree:
+        """The median of each entry, shown as the reconstruction; of a class, the mode."""
 
     @abstractmethod
-    def sample(self, h: Float[Tensor, "b ..."], rng: Rng) -> Float[Tensor, "b ..."]:
+    def sample(self, h: Tree, rng: Rng) -> Tree:
         """Sample x ~ p(x | h)."""
 
 
@@ -110,3 +117,55 @@ class Gaussian(ObservationModel):
 
     def sample(self, h: Float[Tensor, "b ..."], rng: Rng) -> Float[Tensor, "b ..."]:
         return h + self.sigma * rng.normal(*h.shape[1:])
+
+
+class Softmax(ObservationModel):
+    """A class with probabilities softmax(h): x int64 [B], h [B, classes] (Kingma et al. 2014).
+
+    Arguments:
+        classes: number of classes.
+    """
+
+    measure = "mass"
+
+    def __init__(self, classes: int):
+        self.classes = classes
+
+    def outputs(self, channels: int) -> int:
+        return self.classes
+
+    def log_prob(self, x: Int[Tensor, " b"], h: Float[Tensor, "b k"]) -> Float[Tensor, " b"]:
+        return -F.cross_entropy(h, x, reduction="none")
+
+    def median(self, h: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
+        return h.argmax(1)
+
+    def sample(self, h: Float[Tensor, "b k"], rng: Rng) -> Int[Tensor, " b"]:
+        return rng.categorical(h)
+
+
+class Joint(ObservationModel):
+    """Parts that are independent given z: log p(x | h) = sum over names of log p(x[name] | h[name]).
+
+    Joint multimodal learning with deep generative models, Suzuki, Nakayama & Matsuo, 2016.
+
+    Arguments:
+        parts: `name=observation model`; x and h are mappings with these names.
+    """
+
+    def __init__(self, **parts: ObservationModel):
+        self.parts = parts
+        mass = all(part.measure == "mass" for part in parts.values())
+        self.measure = "mass" if mass else "density"  # of the product of both kinds of measure
+
+    def outputs(self, channels: Mapping[str, int]) -> dict[str, int]:
+        return {name: part.outputs(channels[name]) for name, part in self.parts.items()}
+
+    def log_prob(self, x: Mapping[str, Tree], h: Mapping[str, Tree]) -> Float[Tensor, " b"]:
+        return torch.stack([part.log_prob(x[name], h[name]) for name, part in self.parts.items()]).sum(0)
+
+    def median(self, h: Mapping[str, Tree]) -> dict[str, Tree]:
+        return {name: part.median(h[name]) for name, part in self.parts.items()}
+
+    def sample(self, h: Mapping[str, Tree], rng: Rng) -> dict[str, Tree]:
+        return {name: part.sample(h[name], rng.fork(name)) for name, part in self.parts.items()}

@@ -37,6 +37,7 @@ from morphogen.families.vae.likelihoods import ObservationModel
 from morphogen.numerics.distributions import gaussian_kl, gaussian_log_prob
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import sum_except_batch
+from morphogen.numerics.trees import Tree
 
 
 class VAE(Objective):
@@ -47,7 +48,8 @@ class VAE(Objective):
     `Latent` can use it as a first stage.
 
     Arguments:
-        encoder: x, context -> mu and log sigma, concatenated on axis 1: [B, 2 D, ...].
+        encoder: x, context -> mu and log sigma, concatenated on axis 1: [B, 2 D, ...]; x may have several
+            parts by name.
         network: the decoder, z, context -> h [B, likelihood.outputs(C), ...].
         likelihood: the observation model p(x | h).
         latent_shape: shape of one z, (D,) or (D, h, w).
@@ -98,28 +100,26 @@ class VAE(Objective):
         return VAESampler()
 
     def posterior(
-        self, x: Float[Tensor, "b ..."], context: Context | None
+        self, x: Tree, context: Context | None
     ) -> tuple[Float[Tensor, " b *z"], Float[Tensor, " b *z"]]:
         """mu and log sigma of q(z | x), each [B, *latent_shape]."""
         mean, log_sigma = self.encoder(x, context).chunk(2, 1)
         return mean, log_sigma
 
-    def encode(
-        self, x: Float[Tensor, "b ..."], rng: Rng
-    ) -> tuple[Float[Tensor, "b ..."], Float[Tensor, " b"]]:
+    def encode(self, x: Tree, rng: Rng) -> tuple[Float[Tensor, "b ..."], Float[Tensor, " b"]]:
         """Sample z ~ q(z | x); returns z and log q(z | x)."""
         return _reparameterize(*self.posterior(x, None), rng)
 
-    def log_conditional(self, x: Float[Tensor, "b ..."], z: Float[Tensor, "b ..."]) -> Float[Tensor, " b"]:
+    def log_conditional(self, x: Tree, z: Float[Tensor, "b ..."]) -> Float[Tensor, " b"]:
         """log p(x | z)."""
         return self.likelihood.log_prob(x, self.network(z, None))
 
-    def decode(self, z: Float[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
+    def decode(self, z: Float[Tensor, "b ..."]) -> Tree:
         """The median of p(x | z)."""
         return self.likelihood.median(self.network(z, None))
 
     def _log_weight(
-        self, x: Tensor, posterior: tuple[Tensor, Tensor], context: Context | None, rng: Rng
+        self, x: Tree, posterior: tuple[Tensor, Tensor], context: Context | None, rng: Rng
     ) -> Tensor:
         """The log importance weight log p(x, z) - log q(z | x) of one z ~ q."""
         z, log_q = _reparameterize(*posterior, rng)
@@ -147,9 +147,7 @@ class VAESampler(Sampler):
     def __init__(self, draw: Literal["median", "sample"] = "median", temperature: float = 1.0):
         self.draw, self.temperature = draw, temperature
 
-    def __call__(
-        self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng
-    ) -> Float[Tensor, "b ..."]:
+    def __call__(self, objective: Any, shape: Any, context: Context | None, rng: Rng) -> Tree:
         self.check(objective)
         h = objective.predict(self.temperature * rng.fork("prior").normal(*objective.latent_shape), context)
         if self.draw == "median":
