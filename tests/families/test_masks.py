@@ -38,7 +38,7 @@ REFUSING = ("vae", "wgan_gp", "realnvp", "mixture", "ddpm", "gated_pixelcnn", "n
 
 @pytest.mark.parametrize("system", REFUSING)
 def test_others_refuse_in_one_line(system: str) -> None:
-    model = build_system(system, Bytes(16) if system == "ngram" else Pixels(17, (1, 8, 8)), 0, "tiny")
+    model = build_system(system, Bytes(16) if system == "ngram" else Pixels(17, (1, 8, 8)), size="tiny")
     medium = torch.zeros(2, 16).long() if system == "ngram" else torch.zeros(2, 1, 8, 8)
     x = model.encode_batch(Batch(medium), Rng(0, 2))[0]
     x = replace(x, mask=torch.zeros(x.x.shape[:2], dtype=torch.bool))
@@ -49,7 +49,7 @@ def test_others_refuse_in_one_line(system: str) -> None:
 
 
 def test_a_network_that_ignores_masks_is_named() -> None:
-    objective = build_system("ddpm", Pixels(17, (1, 8, 8)), 0, "tiny").objective
+    objective = build_system("ddpm", Pixels(17, (1, 8, 8)), size="tiny").objective
     with pytest.raises(Unsupported, match=r"Diffusion with UNet does not accept .* SetTransformer"):
         objective.receive_mask(MASK, None, Rng(0, 2))
 
