@@ -23,7 +23,7 @@ def diffusion(network: Any, calls: int = 25) -> Diffusion:
     return Diffusion(network, CosineAlphas(100), decoder, "v", variance="posterior", sampler=DDIM(calls))
 
 
-def digits_cascade(channels: int = 24, noise: float = 0.3, plan: Plan | None = None) -> mg.Cascade:
+def digits_cascade(channels: int = 16, noise: float = 0.3, plan: Plan | None = None) -> mg.Cascade:
     """The label is dropped for one row in five, the smaller picture never."""
     torch.manual_seed(0)
     network: dict[str, Any] = {"channels": channels, "blocks": 1, "heads": 0, "vector": 32}
