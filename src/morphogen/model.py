@@ -133,8 +133,7 @@ class Model(Component, Boundary):
         rng = Rng(seed, indices, ("sample",)).to(self.device)
         if condition is None and self.conditioner is not None:
             condition = self.conditioner.sample_condition(rng.fork("draw"))
-        given = self.conditions(condition, n)
-        unwanted = self.conditions(negative, n, "negative")
+        given, unwanted = self.conditions(condition, n), self.conditions(negative, n, "negative")
         settings = sampling_settings(seed, indices, sampler, unwanted, precision)
         rows = rank.shard(torch.arange(n)).split(batch)
         with autocast(precision, self.device):

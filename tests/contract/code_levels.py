@@ -52,6 +52,7 @@ class TwoLevels(Trainable):
             book.copy_(vectors[torch.arange(len(book)) * len(vectors) // len(book)])
 
     def losses(self, x: Encoded, context: Context | None, rng: mg.Rng, player: str) -> Losses:
+        context, rng = self.receive_mask(x.mask, context, rng)
         codes, sums = self.codes(x.x), {}
         for level, vectors in self.vectors(x.x).items():
             chosen = F.one_hot(codes[level].flatten(), len(self.books()[level])).to(vectors.dtype)

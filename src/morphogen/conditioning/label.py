@@ -6,7 +6,7 @@ Reference: Conditional generative adversarial nets, Mirza & Osindero, 2014.
 __all__ = ["Label", "OneHot"]
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Int, Shaped
 from torch import Tensor, nn
 
 from morphogen.component import ConfigError
@@ -29,7 +29,7 @@ class Label(Conditioner):
         self.classes, self.width, self.widths = classes, width, {"vector": width}
         self.embedding = nn.Embedding(classes, width)
 
-    def check(self, condition: Tensor) -> None:
+    def check(self, condition: Shaped[Tensor, "..."]) -> None:
         _check_labels(condition, self.classes)
 
     def forward(self, condition: Int[Tensor, " b"], rng: Rng | None = None) -> Context:
@@ -52,7 +52,7 @@ class OneHot(Conditioner):
         super().__init__()
         self.classes, self.widths = classes, {"vector": classes}
 
-    def check(self, condition: Tensor) -> None:
+    def check(self, condition: Shaped[Tensor, "..."]) -> None:
         _check_labels(condition, self.classes)
 
     def forward(self, condition: Int[Tensor, " b"], rng: Rng | None = None) -> Context:
