@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from morphogen.component import from_config, to_config
-from morphogen.conditioning.guidance import _both, _GuidedNetwork
+from morphogen.conditioning.guidance import _both, _GuidedPrediction
 from morphogen.contract import Context
 from morphogen.networks.attention_pooling import AttentionPooling
 from morphogen.networks.concat_condition import ConcatCondition
@@ -144,7 +144,7 @@ def test_rows_are_independent(make: Make) -> None:
 def test_guidance_with_a_null_without_tokens(make: Make) -> None:
     network, x, t, context = inputs(make)
     null = Context(context.vector)
-    guided = _GuidedNetwork(network, 3.0, None)(x, t, Context(context.vector, context.tokens, null=null))
+    guided = _GuidedPrediction(network, 3.0, None)(x, t, Context(context.vector, context.tokens, null=null))
     expected = network(x, t, null) + 3.0 * (network(x, t, context) - network(x, t, null))
     assert torch.allclose(guided, expected, atol=1e-5)
 

@@ -23,7 +23,7 @@ from morphogen.training import train
 PIXELS = Pixels(17, (1, 8, 8))
 
 
-class TwoLevels(Trainable):
+class Means(Trainable):
     """Top: the mean of each quarter of 8 x 8 pixels, as one of 17 codes. Bottom: the residual, real numbers.
 
     The code is exact, so that log p(x | z) = log q(z | x) = 0 wherever z is the code of x.
@@ -105,7 +105,7 @@ def test_a_single_latent_is_real_and_has_no_name() -> None:
 
 
 def test_one_of_several_latents() -> None:
-    first, medium = Model(TwoLevels(), PIXELS), pictures().medium
+    first, medium = Model(Means(), PIXELS), pictures().medium
     assert isinstance(first.objective, Autoencoder)
     top, bottom = Latent(first, "top"), Latent(first, "bottom")
     assert (top.shape, top.vocabulary, top.discrete) == ((1, 2, 2), 17, True)
@@ -118,14 +118,14 @@ def test_one_of_several_latents() -> None:
     for refused in (lambda: top.decode(z["top"]), lambda: bottom.encode(medium, Rng(0, 12))):
         with pytest.raises(Unsupported, match=r"requires all latents \(top, bottom\), not .* alone: use"):
             refused()
-    with pytest.raises(ConfigError, match=r"^TwoLevels has no latent 'middle'; known: top, bottom$"):
+    with pytest.raises(ConfigError, match=r"^Means has no latent 'middle'; known: top, bottom$"):
         Latent(first, "middle")
 
 
 def test_all_of_several_latents() -> None:
     """x has both by name; the code is exact, so that the change of measure is zero."""
-    latent, medium = Latent(Model(TwoLevels(), PIXELS)), pictures().medium
-    assert latent.shape == TwoLevels.latent_shape and latent.discrete
+    latent, medium = Latent(Model(Means(), PIXELS)), pictures().medium
+    assert latent.shape == Means.latent_shape and latent.discrete
     encoded = latent.encode(medium, Rng(0, 12))
     assert encoded.x.keys() == {"top", "bottom"} and len(encoded) == 12 and not encoded.log_weight.any()
     assert torch.equal(latent.decode(encoded.x), medium)
@@ -133,5 +133,5 @@ def test_all_of_several_latents() -> None:
 
 
 def test_the_config_names_the_latent() -> None:
-    latent = Latent(Model(TwoLevels(), PIXELS), "bottom")
+    latent = Latent(Model(Means(), PIXELS), "bottom")
     assert from_config(to_config(latent)).latent == "bottom"

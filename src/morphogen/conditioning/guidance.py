@@ -142,11 +142,13 @@ class _FullGuidedCache(_GuidedCache):
 def _both(context: Context) -> Context:
     """The null context and the context along the batch axis, null first.
 
-    Both halves have the raw condition and the null context of their rows, for guidance inside the prediction.
+    Both halves have the raw condition and the null context of their rows, for guidance inside the prediction,
+    and the prompt, which is part of x.
     """
     assert context.null is not None
     shared = Context(condition=context.condition, null=context.null).map(lambda rows: torch.cat([rows, rows]))
-    return replace(Context.cat(context.null, context), condition=shared.condition, null=shared.null)
+    null = replace(context.null, prefix=context.prefix)
+    return replace(Context.cat(null, context), condition=shared.condition, null=shared.null)
 
 
 def _check_interval(interval: tuple[float, float], objective: Any) -> None:

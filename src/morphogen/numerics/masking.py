@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from morphogen.numerics.tensors import expand_like, sum_except_batch
+from morphogen.numerics.trees import Tree
 
 
 def masked_sum(x: Float[Tensor, "b ..."], mask: Bool[Tensor, "b ..."] | None) -> Float[Tensor, " b"]:
@@ -35,7 +36,7 @@ def existing_values(
     return x[0].numel() // mask[0].numel() * mask.flatten(1).sum(1)
 
 
-def mark_missing(x: Shaped[Tensor, "b n ..."], mask: Bool[Tensor, "b n"] | None) -> Shaped[Tensor, "b n ..."]:
+def mark_missing(x: Tree, mask: Bool[Tensor, "b n"] | None) -> Tree:
     """x with NaN (real numbers) or -1 (ids) in place of missing elements, as media mark them."""
     if mask is None:
         return x

@@ -13,6 +13,7 @@ from torch import Tensor
 from morphogen.contract import Batch, Context, Encoded, Unsupported
 from morphogen.model import evaluating
 from morphogen.numerics.randomness import Rng
+from morphogen.numerics.trees import leaves
 from morphogen.testing.subjects import assert_close, generates, stages
 
 
@@ -26,8 +27,9 @@ def padding_has_no_effect(model: Any, batch: Batch) -> None:
         rng = Rng(0, len(batch), ("law",))
         with evaluating(stage):
             x, context = stage.encode_batch(batch, rng)
-            size = x.x.shape[1] // 2  # x as padding after the first half of its elements
-            mask = (torch.arange(x.x.shape[1]) < size).expand(len(x), -1)
+            elements = next(leaves(x.x)).shape[1]
+            size = elements // 2  # x as padding after the first half of its elements
+            mask = (torch.arange(elements) < size).expand(len(x), -1)
             padded = replace(x, mask=mask)
             if not _accepts_masks(stage, padded, context, rng):
                 continue
@@ -40,7 +42,8 @@ def padding_has_no_effect(model: Any, batch: Batch) -> None:
 def _accepts_masks(stage: Any, padded: Encoded, context: Context | None, rng: Rng) -> bool:
     """Whether losses, likelihood and sampling accept a mask; they agree."""
     objective, player = stage.objective, next(iter(stage.players()))
-    whole = replace(padded, mask=torch.ones(padded.x.shape[:2], dtype=torch.bool))
+    assert padded.mask is not None
+    whole = replace(padded, mask=torch.ones_like(padded.mask))
     losses = _accepted(lambda: [objective.losses(x, context, rng, player).total for x in (padded, whole)])
     nats = _accepted(lambda: objective.log_prob(padded, context, rng).nats) if generates(stage) else None
     received = _accepted(lambda: objective.receive_mask(padded.mask, context, rng))

@@ -92,8 +92,8 @@ class VAE(Objective):
         stderr = (log_w - nats).exp().std(0) / math.sqrt(k) if k > 1 else None
         return Likelihood(nats, x.dims, "lower_bound", self.likelihood.measure, stderr)
 
-    def predict(self, z: Float[Tensor, "b ..."], context: Context | None) -> Float[Tensor, "b ..."]:
-        """Parameters of p(x | z)."""
+    def predict(self, z: Float[Tensor, "b ..."], context: Context | None) -> Tree:
+        """Parameters of p(x | z), a tree if x is one."""
         return self.network(z, context)
 
     def default_sampler(self) -> "VAESampler":
