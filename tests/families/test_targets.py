@@ -17,6 +17,7 @@ from morphogen.families.diffusion import (
     RectifiedFlow,
     ZeroTerminal,
 )
+from morphogen.families.diffusion.targets import check_determined
 
 NOISE_AT_THE_END = [ZeroTerminal(LinearBetas()), InverseBetas(10), RectifiedFlow()]  # alpha = 0 there
 
@@ -46,3 +47,11 @@ def test_other_targets_determine_x_0_at_the_end(process: Any, target: Any, facto
     x_0, eps, _ = denoise(x_t, torch.full((2,), process.t_max), None)
     assert torch.allclose(eps, x_t, atol=1e-5)  # alpha = 0 and sigma = 1: x_t is the noise
     assert torch.allclose(x_0, factor * x_t, atol=1e-5)
+
+
+def test_a_schedule_with_values_is_checked_by_them_on_the_meta_device() -> None:
+    """Its buffer is indexed by a time of its own device, not by one without values."""
+    schedule = LinearBetas(1e-3, 0.4, 50)
+    with torch.device("meta"):
+        for _ in range(20):
+            check_determined("eps", schedule)

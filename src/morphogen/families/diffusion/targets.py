@@ -98,7 +98,9 @@ def solve(
 
 def check_determined(target: Target, process: Any) -> None:
     """Check that the target determines x_0 at the last time, where sampling starts. Errors: ConfigError."""
-    last = torch.tensor([process.t_max])
+    # on the device of the schedule: a CPU tensor indexed by one without values is uninitialised memory
+    device = next((buffer.device for buffer in process.buffers()), torch.empty(0).device)
+    last = torch.tensor([process.t_max], device=device)
     final = determinant(target, process.alpha(last), process.sigma(last))
     if not final.is_meta and not final.any():  # a model on the meta device has shapes, but no values
         raise ConfigError(
