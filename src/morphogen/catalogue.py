@@ -1,6 +1,6 @@
 """The catalogue of named systems, read from the modules of `systems/`."""
 
-__all__ = ["Page", "UnknownName", "build_system", "family", "faults", "look_up", "pages"]
+__all__ = ["Page", "UnknownName", "build_system", "family", "faults", "fitting", "look_up", "pages"]
 
 import difflib
 import inspect
@@ -98,7 +98,7 @@ def build_system(
     if page(name).medium != medium:
         raise ConfigError(
             f"{name} models {page(name).medium}, but the data are {medium}; "
-            f"choose one of {_fitting(medium, conditions or {})}"
+            f"choose one of {', '.join(fitting(medium, conditions or {}))}"
         )
     given = conditions if isinstance(conditions, Mapping) else {"label": conditions} if conditions else {}
     if any(not isinstance(spec, ConditionSpec) for spec in given.values()):
@@ -109,6 +109,16 @@ def build_system(
     bound = _bind(page(name), conditions or {})
     model = page(name).build(representation, **bound, size=size, **parts)
     return _changed(name, model, changes) if changes else model
+
+
+def fitting(medium: str, conditions: Mapping[str, ConditionSpec]) -> list[str]:
+    """The names of the systems that take data of this medium with these conditions."""
+    required = {name for name, spec in conditions.items() if not spec.optional}
+    return [
+        page.name
+        for page in pages().values()
+        if page.medium == medium and page.required <= conditions.keys() and required <= page.takes.keys()
+    ]
 
 
 def medium_of(representation: type[Representation]) -> str:
@@ -175,9 +185,9 @@ def _bind(page: Page, conditions: Mapping[str, ConditionSpec]) -> dict[str, Cond
         if missing
         else f"does not take the {_described({name: has[name] for name in ignored})} of the data"
     )
-    fitting = _fitting(page.medium, conditions)
+    fit = ", ".join(fitting(page.medium, conditions))
     remedies = [page.takes[name].remedy for name in missing if page.takes[name].remedy]
-    remedies.append(f"choose one that fits: {fitting}" if fitting else "no system fits them")
+    remedies.append(f"choose one that fits: {fit}" if fit else "no system fits them")
     raise ConfigError(f"{page.name} {problem}; {', or '.join(remedies)}")
 
 
@@ -186,16 +196,6 @@ def _described(specs: Mapping[str, type[ConditionSpec]]) -> str:
     named = {"labels": "label", "sketches": "sketch"}
     words = [s.plural if named.get(s.plural) == n else f"{s.plural} ({n!r})" for n, s in specs.items()]
     return " and ".join(words) or "no conditions"
-
-
-def _fitting(medium: str, conditions: Mapping[str, ConditionSpec]) -> str:
-    """The names of the systems that take data of this medium with these conditions."""
-    required = {name for name, spec in conditions.items() if not spec.optional}
-    return ", ".join(
-        page.name
-        for page in pages().values()
-        if page.medium == medium and page.required <= conditions.keys() and required <= page.takes.keys()
-    )
 
 
 def _changed(name: str, model: Any, changes: Mapping[str, Any]) -> Any:

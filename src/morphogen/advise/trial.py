@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 
 from morphogen.catalogue import Page, build_system, family
-from morphogen.conditioning.prefix import Prefix
 from morphogen.contract import Batch, Causal, Unsupported
 from morphogen.data import Dataset, Examples
 from morphogen.model import parameters
@@ -154,10 +153,8 @@ def _likelihood(model: Any, dataset: Dataset) -> str:
 def _condition(model: Any) -> str:
     if model.conditioner is None:
         return "none"
-    if isinstance(model.conditioner, Prefix):
-        return "prompt"
-    guided = model.conditioner(torch.zeros(1, dtype=torch.int64, device=model.device)).null is not None
-    return "class, guided" if guided else "class"
+    kinds = " and ".join("class" if name == "label" else name for name in model.conditioner.names)
+    return kinds if model.conditioner.required else f"{kinds}, guided"
 
 
 def _sampling(model: Any) -> str:

@@ -5,11 +5,9 @@ __all__ = ["choose"]
 import difflib
 from collections.abc import Sequence
 
-from morphogen.catalogue import build_system, family, pages
+from morphogen.catalogue import build_system, family, fitting
 from morphogen.component import ConfigError
-from morphogen.data import Dataset, Pairs
-
-TRANSLATORS = ("transformer",)  # for pairs of texts
+from morphogen.data import Dataset
 
 
 def choose(
@@ -25,10 +23,12 @@ def choose(
 
     Errors: UnknownName; ConfigError for a system of another medium or an unknown family, or if none is left.
     """
-    every = [page.name for page in pages().values() if page.medium == dataset.medium]
-    is_pairs = isinstance(dataset.train, Pairs)
-    default = TRANSLATORS if is_pairs else dataset.representation.medium.representatives or every
+    every = fitting(dataset.medium, dataset.conditions)
+    default = [name for name in dataset.representation.medium.representatives if name in every] or every
     names = dict.fromkeys(systems or default)
+    if not names:
+        has = ", ".join(dataset.conditions) or "nothing"
+        raise ConfigError(f"no system models {dataset.medium} conditioned on {has}: load the data otherwise")
     family_of = {name: _family(name, dataset) for name in names}  # checks every name before any training
     if families is None:
         return list(family_of)
