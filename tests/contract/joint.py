@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.distributions import MultivariateNormal
 
 import morphogen as mg
-from morphogen.component import Component
+from morphogen.component import Component, ConfigError
 from morphogen.contract import Batch, Context, Encoded, Representation
 from morphogen.families.vae import VAE, Gaussian, Joint, Softmax
 from morphogen.media import Medium, ReadingOptions
@@ -55,7 +55,7 @@ class LabelledPictures(Medium):
         return f"{sample['label']}: {sample['picture']}"
 
     def read(self, path: Path, options: ReadingOptions) -> Any:
-        raise NotImplementedError
+        raise ConfigError(f"{path}: labelled pictures are drawn in memory, not read")
 
 
 class PictureAndLabel(Representation):
