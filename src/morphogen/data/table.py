@@ -45,6 +45,8 @@ class Rows(Examples):
 
     def __init__(self, values: Float64[Tensor, "n d"], labels: Int[Tensor, " n"] | None = None):
         self.values, self.labels = values, labels
+        spread = values.std(0, correction=0)
+        self.units = spread.where(spread > 0, 1.0)
 
     def __len__(self) -> int:
         return len(self.values)

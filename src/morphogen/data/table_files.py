@@ -12,6 +12,7 @@ import numpy as np
 
 from morphogen.data.csv_dialect import find_dialect
 from morphogen.data.dataset import DataError
+from morphogen.data.encoding import decode
 from morphogen.data.table_options import TableOptions
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def _read_csv(path: Path, options: TableOptions) -> Table:
     """All cells as text."""
     import pandas as pd
 
-    text, notes = _decode(path)
+    text, notes = _text_of(path)
     dialect = find_dialect(path, text, options)
     buffer = io.StringIO(text, newline="")
     for _ in range(dialect.above):
@@ -60,24 +61,12 @@ def _read_csv(path: Path, options: TableOptions) -> Table:
     return Table(_named(frame, dialect.names), (*notes, *dialect.notes), decimal)
 
 
-def _decode(path: Path) -> tuple[str, tuple[str, ...]]:
-    """The text of a file, and a note on its encoding unless it is UTF-8."""
-    from charset_normalizer import from_bytes
-
-    content, notes = path.read_bytes(), []
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        best = from_bytes(content).best()
-        if best is None:
-            raise DataError(f"{path}: its encoding is not known; save the table as CSV in UTF-8") from None
-        text = str(best)
-        notes.append(f"read as {best.encoding}, as it is not UTF-8")
+def _text_of(path: Path) -> tuple[str, tuple[str, ...]]:
+    """The text of a file, and notes on its encoding unless it is UTF-8."""
+    text, notes = decode(str(path), path.read_bytes())
     if not text.strip():
         raise DataError(f"{path}: is empty; give a table of at least 3 rows, better hundreds")
-    if "\0" in text:
-        raise DataError(f"{path}: has zero bytes, so it is not CSV; save the table as CSV in UTF-8")
-    return text, tuple(notes)
+    return text, notes
 
 
 def _named(frame: "DataFrame", names: Sequence[str]) -> "DataFrame":
@@ -106,7 +95,7 @@ def _read_json_lines(path: Path, options: TableOptions) -> Table:
     """One object per line, from the name of a column to its value."""
     import pandas as pd
 
-    text, notes = _decode(path)
+    text, notes = _text_of(path)
     return Table(pd.DataFrame.from_records(list(_objects(path, text.splitlines()))), notes)
 
 
