@@ -130,7 +130,7 @@ def _numbers(name: str, cells: np.ndarray, notes: tuple[str, ...] = ()) -> Numbe
     known = cells[~np.isnan(cells) & ~extreme]
     if len(known):
         distance = np.abs(cells - np.median(known))
-        typical = np.quantile(np.abs(known - np.median(known)), 0.99)
+        typical = np.quantile(np.abs(known - np.median(known)), 0.99, method="lower")
         extreme |= (distance > OUTLYING * typical) & (typical > 0)
     if extreme.any():
         row = int(extreme.nonzero()[0][0])

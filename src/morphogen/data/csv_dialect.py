@@ -85,7 +85,8 @@ def find_dialect(where: Path, text: str, options: TableOptions) -> Dialect:
     for record in _records(where, text, separator, above):
         if len(record.cells) != width:
             raise DataError(
-                f"{where}: line {record.line} has {len(record.cells)} cells, the others have {width}; "
+                f"{where}: line {record.line} has {len(record.cells)} "
+                f"{'cell' if len(record.cells) == 1 else 'cells'}, the others have {width}; "
                 "correct that line"
             )
     return Dialect(separator, tuple(names), above, width, tuple(notes))
