@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 SHOWN = 12  # columns that the notes list
 COLUMN_MISSING = 0.25  # largest fraction of missing cells in a column
+REMEDY = "give a table with numbers, dates or categories, and fill in empty cells"
 ROWS_MISSING = 0.5  # largest fraction of rows with a missing cell
 
 
@@ -123,10 +124,7 @@ def _dataset(name: str, where: str, table: Table, condition: str | None, options
     readings, rows, dropped = _complete(where, cells, condition)
     label = None if condition is None else readings.pop(condition)
     if not readings:
-        raise DataError(
-            f"{where}: no usable column is left ({'; '.join(dropped)}); "
-            "give a table with numbers, dates or categories"
-        )
+        raise DataError(f"{where}: no usable column is left ({'; '.join(dropped)}); {REMEDY}")
     kept = [*readings.values(), *([] if label is None else [label])]
     parts, line = _split(where, kept, None if table.parts is None else table.parts[rows])
     classes, labels = ((), None) if label is None else label.classes()
@@ -209,7 +207,7 @@ def _usable(
         )
     dropped = [f"column {name!r} dropped: {fault}" for name, fault in faults.items()]
     if not usable:
-        raise DataError(f"{where}: no usable column is left ({'; '.join(dropped)}); fill in the cells")
+        raise DataError(f"{where}: no usable column is left ({'; '.join(dropped)}); {REMEDY}")
     return usable, dropped
 
 
