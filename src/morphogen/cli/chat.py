@@ -10,6 +10,7 @@ import typer
 from typer import Argument, Option
 
 from morphogen.cli.arguments import choose_device, choose_weights
+from morphogen.cli.echo import echo
 from morphogen.cli.options import Device, Seed
 
 if TYPE_CHECKING:
@@ -98,14 +99,14 @@ def _reply(conversation: "Conversation", message: str, max_new: int, interactive
     reply = conversation.say(message, max_new)
     try:
         for piece in reply:
-            typer.echo(piece, nl=False)
+            echo(piece, nl=False)
     except KeyboardInterrupt:
         if not interactive:
             raise
     except ConfigError as error:
         if not interactive:
             raise
-        typer.echo(f"morphogen: {error}", err=True, nl=False)
+        echo(f"morphogen: {error}", err=True, nl=False)
     finally:
         reply.close()  # type: ignore[attr-defined]
-    typer.echo("")
+    echo("")
