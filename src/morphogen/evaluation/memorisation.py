@@ -8,8 +8,8 @@ A sample counts as a copy if it is closer to a training example than 99 % of hel
 
 A model that samples the data distribution has copied = 0.01: the held-out examples calibrate how close is
 close by chance (after Meehan et al. 2020). For pictures d is the Euclidean distance between pixels, for rows
-of a table the same in standard deviations of its columns; for text it is the fraction of the window, in tokens,
-outside its longest common substring with the training text.
+of a table the same in standard deviations of its columns; for text it is the fraction of the window, in
+tokens, outside its longest common substring with the training text.
 """
 
 __all__ = ["memorisation", "nearest_distance"]
