@@ -41,10 +41,9 @@ def advise(
 
     Describes the data, times every system that fits them, and writes a program that trains the best choice.
     """
-    from rich.console import Console
-
     from morphogen.advise import advise as run_advise
     from morphogen.advise.recommendation import Goal
+    from morphogen.cli.console import PlainConsole
 
     goals: dict[str, Goal] = {name: name for name in get_args(Goal)}
     if goal not in goals:
@@ -53,7 +52,7 @@ def advise(
         raise BadArgument(f"--out {out}: file exists; choose another file, or overwrite it with --force")
     if not out.parent.is_dir():
         raise BadArgument(f"--out {out}: there is no folder {out.parent}; create it first")
-    console = Console()
+    console = PlainConsole()
     with console.status("reading the data") as status:
         advice = run_advise(
             data,

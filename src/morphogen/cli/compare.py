@@ -105,12 +105,11 @@ def _new_comparison(
 
 def _run(comparison: "Comparison") -> None:
     """Run a comparison and print its progress and results; Ctrl-C keeps what is finished."""
-    from rich.console import Console
-
+    from morphogen.cli.console import PlainConsole
     from morphogen.compare import table
     from morphogen.training.progress import Progress
 
-    console = Console()
+    console = PlainConsole()
     files = [comparison.directory / name for name in ("report.html", "report.json", "samples.png")]
     try:
         console.print(comparison.announcement(), soft_wrap=True, highlight=False)

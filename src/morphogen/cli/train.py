@@ -11,6 +11,7 @@ from typer import Argument, Option
 
 from morphogen.cli.arguments import budget, changes, choose_device, choose_precision, table_options
 from morphogen.cli.bad_argument import BadArgument
+from morphogen.cli.echo import complain, echo
 from morphogen.cli.options import Device, Length, Resolution, Seed, Size, TableOption, Tokenizer
 
 if TYPE_CHECKING:
@@ -183,20 +184,18 @@ def _run(run: "Run", model: Any, dataset: "Dataset", **options: Any) -> None:
     from morphogen.training.progress import Progress
 
     for line in (str(run.directory), *dataset.notes, repr(model)):
-        typer.echo(line)
+        echo(line)
     resume = f"continue: morphogen train --resume {run.directory}"
     try:
         trained = train_run(run, model, dataset.train, progress=Progress(), **options)
     except KeyboardInterrupt:
-        typer.echo(f"morphogen: stopped; {resume}", err=True)
+        complain(f"stopped; {resume}")
         raise typer.Exit(130) from None
     except OSError as error:
         if (why := remedy(error)) is None:
             raise
         raise RunError(f"{why}; then {resume}") from error
     if not trained.finished:
-        typer.echo(f"morphogen: stopped by SIGTERM after {trained.steps} steps; {resume}", err=True)
+        complain(f"stopped by SIGTERM after {trained.steps} steps; {resume}")
         raise typer.Exit(143)
-    typer.echo(
-        f"{trained.steps} steps in {trained.seconds:.0f} s; draw samples: morphogen sample {run.directory}"
-    )
+    echo(f"{trained.steps} steps in {trained.seconds:.0f} s; draw samples: morphogen sample {run.directory}")
