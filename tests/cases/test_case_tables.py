@@ -324,7 +324,7 @@ def test_data_frames_of_parts() -> None:
     data = table_of_parts("frame", {"train": frame[:40], "valid": frame[40:50], "test": frame[50:]})
     assert [len(part) for part in (data.train, data.valid, data.test)] == [40, 10, 10]
     assert sorted(data.test.first().medium[:, 0].tolist()) == sorted(i % 7 for i in range(50, 60))
-    with pytest.raises(DataError, match="parts train, text: give train, test and"):
+    with pytest.raises(DataError, match="parts train, text: give train, and"):
         table_of_parts("frame", {"train": frame, "text": frame})
 
 

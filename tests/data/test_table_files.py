@@ -101,7 +101,7 @@ def check_equal(reading: Reading | str, expected: pd.Series) -> None:
         assert [known.written(cell) for cell in known.cells] == [*expected.dropna().astype(str)]
 
 
-@pytest.mark.parametrize("examples", [150, pytest.param(3000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [60, pytest.param(3000, marks=pytest.mark.slow)])
 def test_tables_are_read_as_pandas_reads_them(tmp_path: Path, examples: int) -> None:
     path, undecided = tmp_path / "t.csv", []
 
