@@ -1,0 +1,163 @@
+"""Text files and folders of them: running text, documents of JSON lines, pairs of texts.
+
+Files are recognised by their content, in any encoding (`decode`): a folder may hold the sources of any
+programming language. A single running text is split by blocks, a folder and JSON lines by document, pairs by
+their source.
+"""
+
+__all__ = ["holds_pairs", "holds_text", "load_text", "load_texts"]
+
+import csv
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from morphogen.data.dataset import DataError
+from morphogen.data.encoding import Decoded, decode
+from morphogen.data.pairs import PairCorpus, pairs_by_content
+from morphogen.data.records import json_records, pair_columns, pairs_of, rows_of, texts_of
+from morphogen.data.text import Corpus, concatenate, text_by_content, texts_by_content
+from morphogen.files import visible_files
+from morphogen.media import media
+from morphogen.media.text import DELIMITED, JSON_LINES, JSON_SUFFIXES, TEXT
+
+HEAD = 1 << 16  # bytes by which the content of a file is recognised
+SKIPPED = 0.1  # largest fraction of the files of a folder that may be skipped
+
+
+def load_text(path: Path, length: int | None = None) -> Corpus | PairCorpus:
+    """A file of running text, of documents or of pairs; `length`: tokens per window, bounds the blocks."""
+    name, where = path.name, str(path)
+    text, notes = decode(where, path.read_bytes())
+    if path.suffix.lower() in DELIMITED and (pairs := _table_of_pairs(path, text)):
+        return replace(pairs, notes=(*notes, *pairs.notes))
+    found = _json(path, text)
+    if found is None:
+        corpus = text_by_content(name, where, text.encode(), length)
+        return replace(corpus, notes=(*notes, *corpus.notes))
+    records, skipped = found
+    if of_pairs := pairs_of(records):
+        return pairs_by_content(name, where, of_pairs[0], (*notes, *skipped, of_pairs[1]))
+    texts, more = texts_of(where, records)
+    documents = {str(i): text for i, text in enumerate(texts)}
+    return texts_by_content(name, where, documents, "document", (*notes, *skipped, *more))
+
+
+def load_texts(path: Path, length: int | None = None) -> Corpus | PairCorpus:
+    """A folder of texts, split by file, or by document if they are JSON lines.
+
+    Files of other kinds are ignored, and counted; up to a tenth of the text files may be unreadable.
+    """
+    files = [file for file in visible_files(path) if file.stat().st_size]
+    texts: dict[str, Decoded] = {}
+    bad, others = [], []
+    for file in files:
+        name = file.relative_to(path).as_posix()
+        if not holds_text(file):
+            others.append(file)
+            continue
+        try:
+            texts |= _documents(name, file)
+        except DataError as error:
+            bad.append(f"skipped {error}")
+    if len(bad) > SKIPPED * (len(texts) + len(bad)) or not texts:
+        why = bad[0] if bad else f"{len(files)} files hold no text"
+        raise DataError(
+            f"{path}: {len(bad)} of {len(texts) + len(bad)} files are not text ({why}); "
+            "remove them or give another folder"
+        )
+    name = path.resolve().name
+    empty = len(visible_files(path)) - len(files)
+    notes = (*_summary(texts), *_ignored(empty, others), *bad)
+    if len(texts) < 3:  # too few to be split by file
+        where = str(path)
+        corpora = [
+            text_by_content(name, f"{where}/{each}", text.encode(), length)
+            for each, (text, _) in texts.items()
+        ]
+        whole = concatenate(name, corpora)
+        return replace(whole, where=where, notes=(*notes, *whole.notes))
+    return texts_by_content(name, str(path), {each: text for each, (text, _) in texts.items()}, "file", notes)
+
+
+def holds_text(path: Path) -> bool:
+    """Whether a file is text, by its suffix or its content; not if its suffix is that of another medium."""
+    suffix = path.suffix.lower()
+    if suffix in TEXT.suffixes:
+        return True
+    if any(suffix in medium.suffixes for medium in media().values()):
+        return False
+    try:
+        with path.open("rb") as file:
+            decode("", file.read(HEAD))
+    except (DataError, OSError):
+        return False
+    return True
+
+
+def holds_pairs(path: Path) -> bool:
+    """Whether a delimited file is a table of pairs of texts, by its first rows."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+        text = decode("", head).text
+        rows = rows_of(text.rpartition("\n")[0] if len(head) == HEAD else text)
+    except (DataError, OSError, csv.Error):
+        return False
+    return pair_columns(rows) is not None
+
+
+def _documents(name: str, file: Path) -> dict[str, Decoded]:
+    """The documents of a file of a folder: itself, or those of its JSON lines."""
+    text, notes = decode(name, file.read_bytes())
+    if file.suffix.lower() not in JSON_LINES:
+        return {name: Decoded(text, notes)}
+    records, _ = json_records(name, text, True) or ([], ())
+    texts, more = texts_of(name, records)
+    return {f"{name}:{i}": Decoded(text, (*notes, *more)) for i, text in enumerate(texts)}
+
+
+def _json(path: Path, text: str) -> tuple[list[object], tuple[str, ...]] | None:
+    """The records of a JSON file, and notes; None for running text."""
+    suffix = path.suffix.lower()
+    return json_records(str(path), text, suffix in JSON_LINES) if suffix in JSON_SUFFIXES else None
+
+
+def _table_of_pairs(path: Path, text: str) -> PairCorpus | None:
+    """The pairs of a delimited file; None if it does not have them."""
+    try:
+        rows = rows_of(text)
+    except csv.Error as error:
+        raise DataError(f"{path}: not a table of pairs ({error}); write one pair per line") from None
+    columns = pair_columns(rows)
+    if columns is None:
+        return None
+    source, target, has_header, names = columns
+    pairs = [
+        (row[source], row[target]) if len(row) == len(names) else (None, None) for row in rows[has_header:]
+    ]
+    others = [name for i, name in enumerate(names) if i not in (source, target)]
+    unused = f"; not used: column {', '.join(others)}" if others else ""
+    note = f"pairs of texts: from column {names[source]} to column {names[target]}{unused}"
+    return pairs_by_content(path.name, str(path), pairs, (f"{note}; as a table: --data table:{path}",))
+
+
+def _summary(texts: dict[str, Decoded]) -> list[str]:
+    """What was done to the bytes of the files, one note for all files that it was done to."""
+    names: dict[str, list[str]] = {}
+    for name, (_, notes) in texts.items():
+        for note in notes:
+            names.setdefault(note, []).append(name)
+    return [
+        f"{each[0]}: {note}" if len(each) == 1 else f"{len(each)} files, such as {each[0]}: {note}"
+        for note, each in names.items()
+    ]
+
+
+def _ignored(empty: int, others: Sequence[Path]) -> list[str]:
+    """How many files are empty, and how many of which kind are not text."""
+    kinds = Counter(file.suffix.lower() or "without a suffix" for file in others)
+    listed = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(4))
+    notes = [f"ignored {empty} empty files"] if empty else []
+    return [*notes, f"ignored {len(others)} files that are not text ({listed})"] if others else notes
