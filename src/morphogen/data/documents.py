@@ -8,22 +8,21 @@ their source.
 __all__ = ["holds_pairs", "holds_text", "load_text", "load_texts"]
 
 import csv
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from morphogen.data.dataset import DataError
 from morphogen.data.encoding import Decoded, decode
+from morphogen.data.folders import FOLDERS, SKIPPED, list_folder
 from morphogen.data.pairs import PairCorpus, pairs_by_content
 from morphogen.data.records import json_records, pair_columns, pairs_of, rows_of, texts_of
+from morphogen.data.splits import Part
 from morphogen.data.text import Corpus, concatenate, text_by_content, texts_by_content
-from morphogen.files import visible_files
 from morphogen.media import media
 from morphogen.media.text import DELIMITED, JSON_LINES, JSON_SUFFIXES, TEXT
 
 HEAD = 1 << 16  # bytes by which the content of a file is recognised
-SKIPPED = 0.1  # largest fraction of the files of a folder that may be skipped
 
 
 def load_text(path: Path, length: int | None = None) -> Corpus | PairCorpus:
@@ -44,41 +43,41 @@ def load_text(path: Path, length: int | None = None) -> Corpus | PairCorpus:
     return texts_by_content(name, where, documents, "document", (*notes, *skipped, *more))
 
 
-def load_texts(path: Path, length: int | None = None) -> Corpus | PairCorpus:
+def load_texts(path: Path, length: int | None = None) -> Corpus:
     """A folder of texts, split by file, or by document if they are JSON lines.
 
     Files of other kinds are ignored, and counted; up to a tenth of the text files may be unreadable.
+    The files train.txt, valid.txt and test.txt are the parts of the split, as folders of these names are.
     """
-    files = [file for file in visible_files(path) if file.stat().st_size]
+    listing = list_folder(path, holds_text, "text", has_classes=False)
+    by_name = _parts_by_name([example.path for example in listing.examples])
     texts: dict[str, Decoded] = {}
-    bad, others = [], []
-    for file in files:
-        name = file.relative_to(path).as_posix()
-        if not holds_text(file):
-            others.append(file)
-            continue
+    own: list[Part | None] = []
+    bad = []
+    for example in listing.examples:
         try:
-            texts |= _documents(name, file)
+            documents = _documents(example.name, example.path)
         except DataError as error:
             bad.append(f"skipped {error}")
-    if len(bad) > SKIPPED * (len(texts) + len(bad)) or not texts:
-        why = bad[0] if bad else f"{len(files)} files hold no text"
+            continue
+        texts |= documents
+        own += [example.part or by_name.get(example.path)] * len(documents)
+    if len(bad) > SKIPPED * len(listing.examples):
         raise DataError(
-            f"{path}: {len(bad)} of {len(texts) + len(bad)} files are not text ({why}); "
+            f"{path}: {len(bad)} of {len(listing.examples)} files are not text ({bad[0]}); "
             "remove them or give another folder"
         )
-    name = path.resolve().name
-    empty = len(visible_files(path)) - len(files)
-    notes = (*_summary(texts), *_ignored(empty, others), *bad)
+    name, where, notes = path.resolve().name, str(path), (*listing.notes, *_summary(texts), *bad)
     if len(texts) < 3:  # too few to be split by file
-        where = str(path)
         corpora = [
-            text_by_content(name, f"{where}/{each}", text.encode(), length)
+            text_by_content(each, f"{where}/{each}", text.encode(), length)
             for each, (text, _) in texts.items()
         ]
         whole = concatenate(name, corpora)
         return replace(whole, where=where, notes=(*notes, *whole.notes))
-    return texts_by_content(name, str(path), {each: text for each, (text, _) in texts.items()}, "file", notes)
+    return texts_by_content(
+        name, where, {each: text for each, (text, _) in texts.items()}, "file", notes, own
+    )
 
 
 def holds_text(path: Path) -> bool:
@@ -155,9 +154,7 @@ def _summary(texts: dict[str, Decoded]) -> list[str]:
     ]
 
 
-def _ignored(empty: int, others: Sequence[Path]) -> list[str]:
-    """How many files are empty, and how many of which kind are not text."""
-    kinds = Counter(file.suffix.lower() or "without a suffix" for file in others)
-    listed = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(4))
-    notes = [f"ignored {empty} empty files"] if empty else []
-    return [*notes, f"ignored {len(others)} files that are not text ({listed})"] if others else notes
+def _parts_by_name(files: Sequence[Path]) -> dict[Path, Part]:
+    """The part of each file if all are called train, valid or test, and at least two parts are there."""
+    parts = {file: FOLDERS[file.stem.lower()] for file in files if file.stem.lower() in FOLDERS}
+    return parts if len(parts) == len(files) and len({*parts.values()}) > 1 else {}

@@ -8,7 +8,7 @@ __all__ = ["Pair", "PairCorpus", "Pairs", "pairs_by_content"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Int
@@ -17,8 +17,8 @@ from torch import Tensor
 from morphogen.component import ConfigError
 from morphogen.contract import Batch
 from morphogen.data.dataset import DataError, Dataset, Examples
-from morphogen.data.splits import split
-from morphogen.data.text import PARTS, UNUSED, WINDOW, Untokenized, text_representation
+from morphogen.data.splits import PARTS, Part, split
+from morphogen.data.text import UNUSED, WINDOW, Untokenized, text_representation
 from morphogen.representations.text import Text
 
 PAIR_TOKENIZER = "bpe:2000"  # the default
@@ -27,7 +27,7 @@ PAIR_TOKENIZER = "bpe:2000"  # the default
 class Pair(NamedTuple):
     """A source text, its target text and their part of the split."""
 
-    part: Literal["train", "valid", "test"]
+    part: Part
     source: str
     target: str
 
@@ -147,8 +147,7 @@ def pairs_by_content(
         parts = split([source.encode() for source, _ in full])
     except DataError as error:
         raise DataError(f"{where}: {error}") from None
-    named = zip(PARTS, (parts.train, parts.valid, parts.test), strict=True)
-    rows = [Pair(part, *full[i]) for part, indices in named for i in indices]  # type: ignore[arg-type]
+    rows = [Pair(part, *full[i]) for part in PARTS for i in getattr(parts, part)]
     how = parts.line.replace("each example's content", "each source text").replace(
         " train,", " pairs train,", 1
     )

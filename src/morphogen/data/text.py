@@ -11,7 +11,6 @@ split by file.
 """
 
 __all__ = [
-    "PARTS",
     "TOKENIZERS",
     "WINDOW",
     "Corpus",
@@ -30,7 +29,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -38,14 +37,13 @@ from torch import Tensor
 from morphogen.component import ConfigError
 from morphogen.data.dataset import DataError, Dataset, Windows
 from morphogen.data.encoding import decode_utf8
-from morphogen.data.splits import split
+from morphogen.data.splits import PARTS, Part, split
 from morphogen.representations.text import Bytes, Characters, Text, Tokens
 from morphogen.representations.tokenizer import bpe, unigram
 
 WINDOW = 64  # default number of tokens per window
 TOKENIZERS = "bytes, characters, bpe:1000 or unigram:1000 (or another vocabulary size)"
 UNUSED = 0.1  # largest fraction of a text that may be in no window
-PARTS = ("train", "valid", "test")
 
 Block = tuple[int, int]  # start and end in bytes
 
@@ -53,7 +51,7 @@ Block = tuple[int, int]  # start and end in bytes
 class Document(NamedTuple):
     """A running text and its part of the split."""
 
-    part: Literal["train", "valid", "test"]
+    part: Part
     text: str
 
 
@@ -154,7 +152,12 @@ def concatenate(name: str, corpora: Sequence[Any]) -> Corpus:
 
 
 def texts_by_content(
-    name: str, where: str, texts: Mapping[str, str], what: str, notes: tuple[str, ...] = ()
+    name: str,
+    where: str,
+    texts: Mapping[str, str],
+    what: str,
+    notes: tuple[str, ...] = (),
+    own: Sequence[Part | None] = (),
 ) -> Corpus:
     """Split whole documents by the hash of their text.
 
@@ -162,20 +165,18 @@ def texts_by_content(
         name, where, notes: see `Corpus`.
         texts: by the name of the document, in the order of the source.
         what: name of a document in reports ("work", "file").
+        own: the part of each document in the data's own split, see `split`.
     """
     contents = list(texts.values())
     try:
-        parts = split([text.encode() for text in contents])
+        parts = split([text.encode() for text in contents], own)
     except DataError as error:
         raise DataError(f"{where}: {error}") from None
-    part_of = {
-        i: part
-        for part, rows in zip(PARTS, (parts.train, parts.valid, parts.test), strict=True)
-        for i in rows
-    }
-    documents = [Document(part_of[i], text) for i, text in enumerate(contents)]  # type: ignore[arg-type]
+    part_of = {i: part for part in PARTS for i in getattr(parts, part)}
+    documents = [Document(part_of[i], text) for i, text in enumerate(contents)]
+    notes = (*notes, *parts.copied(what))
     how = parts.line.replace("each example's content", f"each {what}'s text")
-    return Corpus(name, where, documents, how.replace(" train,", f" {what}s train,", 1), notes)
+    return Corpus(name, where, documents, how.replace(" train", f" {what}s train", 1), notes)
 
 
 def text_by_content(name: str, where: str, content: bytes, length: int | None = None) -> Corpus:
@@ -204,7 +205,7 @@ def text_by_authors(
     """
     if valid is None:
         blocks, parts, _ = _split_blocks(where, learn, WINDOW if length is None else length)
-        blocks_of = {
+        blocks_of: dict[Part, list[Block]] = {
             "train": [blocks[i] for part in parts[::2] for i in part],
             "valid": [blocks[i] for i in parts[1]],
         }
@@ -258,7 +259,7 @@ def _split_blocks(
     return blocks, (parts.train, parts.valid, parts.test), how.replace(" train,", " blocks train,", 1)
 
 
-def _documents(content: bytes, parts: Mapping[str, Sequence[Block]]) -> list[Document]:
+def _documents(content: bytes, parts: Mapping[Part, Sequence[Block]]) -> list[Document]:
     """Merge adjacent blocks of the same part into documents, in the order of the text."""
     runs: list[tuple[int, int, str]] = []
     for start, end, part in sorted(
@@ -274,10 +275,12 @@ def _documents(content: bytes, parts: Mapping[str, Sequence[Block]]) -> list[Doc
     ]
 
 
-def _tokenize(where: str, text: Text, documents: Sequence[Document]) -> tuple[Tensor, dict[str, list[Block]]]:
+def _tokenize(
+    where: str, text: Text, documents: Sequence[Document]
+) -> tuple[Tensor, dict[Part, list[Block]]]:
     """Concatenate the ids of all documents, with -1 between two of one part; and the spans of each part."""
     ids: list[Tensor] = []
-    spans: dict[str, list[Block]] = {part: [] for part in PARTS}
+    spans: dict[Part, list[Block]] = {part: [] for part in PARTS}
     position, previous = 0, ""
     dtype = torch.int16 if text.vocabulary < 2**15 else torch.int32
     for part, content in documents:
@@ -294,7 +297,7 @@ def _tokenize(where: str, text: Text, documents: Sequence[Document]) -> tuple[Te
     return torch.cat(ids), spans
 
 
-def _check_unused(where: str, spans: Mapping[str, Sequence[Block]], length: int, unit: str) -> list[str]:
+def _check_unused(where: str, spans: Mapping[Part, Sequence[Block]], length: int, unit: str) -> list[str]:
     """Notes on the documents that are shorter than a window, and on the text that is in no window.
 
     Errors: DataError if more than a tenth of the text is in none, or all of a part.
@@ -318,12 +321,12 @@ def _check_unused(where: str, spans: Mapping[str, Sequence[Block]], length: int,
     return [*notes, f"{unused:.1%} of the text is in no window"] if unused >= 0.001 else notes
 
 
-def _without(sizes: Mapping[str, Sequence[int]], length: int) -> list[str]:
+def _without(sizes: Mapping[Part, Sequence[int]], length: int) -> list[str]:
     """The parts that have no document of `length`."""
     return [part for part in PARTS if max(sizes[part], default=0) < length]
 
 
-def _unused(sizes: Mapping[str, Sequence[int]], length: int) -> float:
+def _unused(sizes: Mapping[Part, Sequence[int]], length: int) -> float:
     """Fraction of the text that is in no window; windows of valid and test do not overlap."""
     dropped = sum(size for part in PARTS for size in sizes[part] if size < length)
     ends = sum(size % length for part in PARTS[1:] for size in sizes[part] if size >= length)

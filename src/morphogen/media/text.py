@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from morphogen.component import ConfigError, to_config
-from morphogen.files import visible_files
 from morphogen.lazy import lazy
 from morphogen.media import Medium, ReadingOptions
 
@@ -52,7 +51,7 @@ class TextMedium(Medium):
         if path.is_file():
             is_pairs = path.suffix.lower() in DELIMITED and self.holds_pairs(path)
             return 1.0 if is_pairs else 0.5
-        files = [file for file in visible_files(path) if file.stat().st_size]
+        files = self.visible_files(path)
         sample = files[:: 1 + len(files) // SAMPLE]
         return float(2 * sum(map(self.holds_text, sample)) > len(sample))
 
