@@ -14,7 +14,7 @@ from pathlib import Path
 
 from morphogen.data.dataset import DataError
 from morphogen.data.encoding import Decoded, decode
-from morphogen.data.folders import FOLDERS, SKIPPED, list_folder
+from morphogen.data.folders import FOLDERS, SKIPPED, list_folder, summarise
 from morphogen.data.pairs import PairCorpus, pairs_by_content
 from morphogen.data.records import json_records, pair_columns, pairs_of, rows_of, texts_of
 from morphogen.data.splits import Part
@@ -67,7 +67,11 @@ def load_texts(path: Path, length: int | None = None) -> Corpus:
             f"{path}: {len(bad)} of {len(listing.examples)} files are not text ({bad[0]}); "
             "remove them or give another folder"
         )
-    name, where, notes = path.resolve().name, str(path), (*listing.notes, *_summary(texts), *bad)
+    name, where, notes = (
+        path.resolve().name,
+        str(path),
+        (*listing.notes, *summarise({each: text.notes for each, text in texts.items()}), *bad),
+    )
     if len(texts) < 3:  # too few to be split by file
         corpora = [
             text_by_content(each, f"{where}/{each}", text.encode(), length)
@@ -140,18 +144,6 @@ def _table_of_pairs(path: Path, text: str) -> PairCorpus | None:
     unused = f"; not used: column {', '.join(others)}" if others else ""
     note = f"pairs of texts: from column {names[source]} to column {names[target]}{unused}"
     return pairs_by_content(path.name, str(path), pairs, (f"{note}; as a table: --data table:{path}",))
-
-
-def _summary(texts: dict[str, Decoded]) -> list[str]:
-    """What was done to the bytes of the files, one note for all files that it was done to."""
-    names: dict[str, list[str]] = {}
-    for name, (_, notes) in texts.items():
-        for note in notes:
-            names.setdefault(note, []).append(name)
-    return [
-        f"{each[0]}: {note}" if len(each) == 1 else f"{len(each)} files, such as {each[0]}: {note}"
-        for note, each in names.items()
-    ]
 
 
 def _parts_by_name(files: Sequence[Path]) -> dict[Path, Part]:
