@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from morphogen.lazy import lazy
 from morphogen.media import Medium, ReadingOptions
 
-RECORDS = (".jsonl", ".ndjson")  # files of JSON objects
+RECORDS = (".jsonl", ".ndjson")  # files of JSON objects, one per line
 
 
 class TableMedium(Medium):
@@ -46,9 +46,9 @@ class TableMedium(Medium):
         return ", ".join(f"{name} {value}" for name, value in sample.items())
 
     def confidence(self, path: Path) -> float:
-        if path.is_dir():
-            return 0.0
-        return 0.6 if path.suffix.lower() in RECORDS else super().confidence(path)  # or the texts of a corpus
+        """By its suffix, but a file of this suffix may hold texts, which its content shows."""
+        certainty = 0.6 if path.suffix.lower() in RECORDS else 0.9 * super().confidence(path)
+        return 0.0 if path.is_dir() else certainty
 
     def read(self, path: Path, options: ReadingOptions) -> Any:
         return self.read_file(path, options.condition, options.table)
