@@ -5,7 +5,7 @@ The time per step excludes the first step, which also warms up the machine. If a
 epoch is the number of windows that cover the text once.
 """
 
-__all__ = ["Trial", "try_system"]
+__all__ = ["Trial", "seconds_per_step", "try_system"]
 
 import math
 from dataclasses import dataclass
@@ -85,6 +85,12 @@ def try_system(page: Page, dataset: Dataset, device: str = "cpu", seconds: float
         epoch_seconds=sum(epoch_seconds),
         time=next((time for time in TIMES if time >= wanted), TIMES[-1]),
     )
+
+
+def seconds_per_step(model: Any, dataset: Dataset, device: str = "cpu") -> float:
+    """Seconds of a step of the slowest stage, from two steps each; the model's weights change."""
+    stages = len(getattr(model, "models", (model,)))
+    return max(_time_steps(model, _Subset(dataset.train, ROWS), 2 * stages, device))
 
 
 class _Subset:

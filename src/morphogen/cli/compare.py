@@ -106,13 +106,13 @@ def _run(comparison: "Comparison") -> None:
     """Run a comparison and print its progress and results; Ctrl-C keeps what is finished."""
     from rich.console import Console
 
-    from morphogen.compare import table
+    from morphogen.compare import announcement, table
     from morphogen.training.progress import Progress
 
     console = Console()
     files = [comparison.directory / name for name in ("report.html", "report.json", "samples.png")]
     try:
-        console.print(comparison.announcement(), soft_wrap=True, highlight=False)
+        console.print(announcement(comparison), soft_wrap=True, highlight=False)
         for row in comparison.run(Progress(console)):
             done = (
                 f"done, {row['train_seconds'] or 0:.0f} s of training" if comparison.budget else "evaluated"

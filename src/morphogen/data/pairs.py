@@ -6,12 +6,12 @@ medium       int64 [B, T]     target ids, the end token, then -1
 
 __all__ = ["Pair", "PairCorpus", "Pairs"]
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Int, Shaped
 from torch import Tensor
 
 from morphogen.component import ConfigError
@@ -47,6 +47,9 @@ class Pairs(Examples):
 
     def __getitem__(self, indices: Int[Tensor, " b"]) -> Batch:
         return Batch(self.targets[indices].long(), {"source": self.sources[indices].long()})
+
+    def contents(self) -> Iterator[Shaped[Tensor, "..."]]:
+        yield from (self.sources, self.targets)
 
     @property
     def covered_tokens(self) -> Int[Tensor, " l"]:

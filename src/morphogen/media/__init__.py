@@ -24,6 +24,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from PIL import Image
 
+from morphogen.component import ConfigError, to_config
 from morphogen.files import visible_files
 from morphogen.lazy import lazy
 
@@ -124,6 +125,11 @@ class Medium(ABC):
     def units_per_sample(self, representation: Any, samples: Any) -> float | None:
         """Mean number of units per sample, where it varies; None where it does not."""
         return None
+
+    def check_same_values(self, model: Any, data: Any) -> None:
+        """Check that a model can be trained on data of another representation. Errors: ConfigError."""
+        if to_config(model) != to_config(data):
+            raise ConfigError(f"the model has {model!r}, the data have {data!r}")
 
     def check_comparable(self, model: Any, data: Any) -> None:
         """Check that likelihoods under two representations compare. Errors: ConfigError."""
