@@ -39,7 +39,7 @@ class Trial:
         name, family, summary: from the system's page.
         likelihood: "exact", "bound" (a lower bound) or "estimate", with ", density" if it is a density;
             "none" if the model has no likelihood.
-        condition: "class", "class, guided", "prompt" or "none".
+        condition: "class", "class, guided", "prompt", "source", "sketch" or "none".
         sampling: cost of one sample, in passes of the network.
         parameters: number of parameters.
         step_seconds: time per step on this machine.
@@ -150,7 +150,7 @@ def _cost(step: float, stage: Any, dataset: Dataset, rows: int) -> tuple[float, 
 def _likelihood(model: Any, dataset: Dataset) -> str:
     batch = dataset.valid.first(2).to(model.device)
     try:
-        likelihood = model.log_prob(batch.medium, batch.condition)
+        likelihood = model.log_prob(batch.medium, model.taken(batch.condition))
     except Unsupported:
         return "none"
     return KINDS[likelihood.kind] + (", density" if likelihood.measure == "density" else "")

@@ -10,7 +10,7 @@ from typer import Argument, Option
 
 from morphogen.cli.arguments import choose_device, seconds
 from morphogen.cli.bad_argument import BadArgument
-from morphogen.cli.options import Device, Length, Resolution, Size, Tokenizer
+from morphogen.cli.options import Device, Force, Length, Resolution, Size, Tokenizer
 
 if TYPE_CHECKING:
     from morphogen.compare import Comparison
@@ -47,7 +47,7 @@ def compare(
     what: DataOrRuns = None, time: Time = None, families: Families = None, systems: Systems = None,
     n: SampleCount = None, size: Size = "small", resolution: Resolution = None, length: Length = None,
     tokenizer: Tokenizer = None, condition: Condition = None, out: Out = None, resume: Resume = None,
-    seed: OptionalSeed = None, device: Device = "auto", budget: Budget = None,
+    seed: OptionalSeed = None, device: Device = "auto", force: Force = False, budget: Budget = None,
 ) -> None:  # fmt: skip
     """Compare models trained for equal time on your data.
 
@@ -77,20 +77,22 @@ def compare(
         settings = {"data": what[0], "resolution": resolution, "length": length, "condition": condition}
         settings |= {"tokenizer": tokenizer}
         duration = seconds("30s" if time is None else time)
-        comparison = _new_comparison(settings, systems, families, duration, out, size, n, seed or 0, target)
+        comparison = _new_comparison(
+            settings, systems, families, duration, out, size, n, seed or 0, target, force
+        )
     _run(comparison)
 
 
 def _new_comparison(
     settings: dict[str, Any], systems: str | None, families: str | None, duration: float, out: Path | None,
-    size: str, n: int | None, seed: int, device: str,
+    size: str, n: int | None, seed: int, device: str, force: bool,
 ) -> "Comparison":  # fmt: skip
     """A comparison of systems that are still to be trained."""
     from morphogen.compare import Comparison
     from morphogen.compare.choice import choose
     from morphogen.data import check_resolution, load_data
 
-    check_resolution(settings["resolution"], device)
+    check_resolution(settings["resolution"], "any" if force else device)
     dataset = load_data(
         settings["data"],
         settings["resolution"],

@@ -107,7 +107,8 @@ class Medium(ABC):
     def describe(self, data: Any) -> tuple[str, str, int]:
         """Shape of an example in words, levels of an element in words, and bytes in memory, of a data set."""
         shape = " x ".join(map(str, data.representation.shape))
-        stored = sum(part.values.nbytes for part in (data.train, data.valid, data.test))
+        parts = (data.train, data.valid, data.test)
+        stored = sum(tensor.nbytes for part in parts for tensor in part.contents())
         return f"{shape} values", "discrete" if data.representation.medium_discrete else "real", stored
 
     def conditions(self, data: Any) -> Iterable[str]:
