@@ -21,7 +21,14 @@ from morphogen.data.relabelled import with_classes_of
 from morphogen.representations.text import Text
 from morphogen.run import Run, RunError
 
-DATA_SETTINGS = ("data", "resolution", "length", "condition", "tokenizer")  # the arguments of `load_data`
+DATA_SETTINGS = (
+    "data",
+    "resolution",
+    "length",
+    "condition",
+    "tokenizer",
+    "table",
+)  # the arguments of `load_data`
 PATHS = ("data", "teacher", "from")  # the settings that can be paths
 HUB = "hf:"
 SHOWN = 8  # class names that a message lists
@@ -95,7 +102,7 @@ def read_data(settings: Mapping[str, Any], directory: Path, tokenizer: Text | No
     arguments = dict(settings) | {"data": locate(settings, "data", directory)}
     if settings.get("tokenizer") and tokenizer is not None:
         arguments["tokenizer"] = tokenizer
-    dataset = load_data(arguments["data"], *(arguments.get(key) for key in DATA_SETTINGS[1:]))
+    dataset = load_data(arguments["data"], **{key: arguments.get(key) for key in DATA_SETTINGS[1:]})
     if settings.get("from"):  # fine-tuned: the labels are those of the first run
         label = settings["conditions"].get("label")
         dataset = with_classes_of(dataset, {"label": from_config(label)} if label else {})

@@ -10,6 +10,7 @@ __all__ = [
     "Runs",
     "Seed",
     "Size",
+    "TableOption",
     "Tokenizer",
 ]
 
@@ -37,6 +38,14 @@ OptionalSize = Annotated[
     str | None, Option("--size", help="size of the model: tiny, small or paper (default: small)")
 ]
 Size = Annotated[str, Option(help="size of the model: tiny, small or paper")]
+TableOption = Annotated[
+    list[str] | None,
+    Option(
+        "--table",
+        help="how a table is written: decimal=, | header=no | dates=day-first | separator=tab; "
+        "may be given several times (default: inferred, and noted where it is ambiguous)",
+    ),
+]
 Tokenizer = Annotated[
     str | None,
     Option(

@@ -5,7 +5,7 @@ __all__ = ["choose_run"]
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
+from morphogen.cli.echo import echo
 
 if TYPE_CHECKING:
     from morphogen.run import Run
@@ -22,5 +22,5 @@ def choose_run(directory: Path | None, root: Path) -> "Run":
         return Run.open(directory)
     run = Run.latest(root)
     if run.status != "finished":
-        typer.echo(f"note: {root} contains no finished run; {run.directory} is {run.status}", err=True)
+        echo(f"note: {root} contains no finished run; {run.directory} is {run.status}", err=True)
     return run

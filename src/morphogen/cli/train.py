@@ -9,9 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer import Argument, Option
 
-from morphogen.cli.arguments import budget, changes, choose_device, choose_precision
+from morphogen.cli.arguments import budget, changes, choose_device, choose_precision, table_options
 from morphogen.cli.bad_argument import BadArgument
-from morphogen.cli.options import Device, Force, Length, OptionalSeed, OptionalSize, Resolution, Tokenizer
+from morphogen.cli.echo import complain, echo
+from morphogen.cli.options import (
+    Device,
+    Force,
+    Length,
+    OptionalSeed,
+    OptionalSize,
+    Resolution,
+    TableOption,
+    Tokenizer,
+)
 from morphogen.cli.preparation import Preparation, fine_tuning, new_training, resumed_training
 
 if TYPE_CHECKING:
@@ -58,6 +68,7 @@ def train(
     length: Length = None, tokenizer: Tokenizer = None, teacher: Teacher = None, resume: Resume = None,
     from_: From = None, runs: RunsFolder = Path("runs"), seed: OptionalSeed = None, device: Device = "auto",
     precision: Precision = "auto", force: Force = False, tensorboard: TensorBoard = False,
+    table: TableOption = None,
 ) -> None:  # fmt: skip
     """Train one system on your data.
 
@@ -79,6 +90,7 @@ def train(
         "time": time,
         "set": set,
         "seed": seed,
+        "table": table_options(table),
     }
     given |= {"size": size, "resolution": resolution, "length": length, "condition": condition}
     given |= {"tokenizer": tokenizer, "teacher": teacher and str(teacher), "from": from_ and str(from_)}
@@ -109,7 +121,7 @@ def _prepare(given: Mapping[str, Any], resume: Path | None, device: str, force: 
         raise BadArgument("train needs a system and data: morphogen train ddpm --data digits")
     prepared = new_training(system, settings | {"size": given["size"] or "small"}, device, force)
     if force:
-        typer.echo(_estimate(prepared, device))
+        echo(_estimate(prepared, device))
         return prepared.rebuilt()
     return prepared
 
@@ -143,13 +155,13 @@ def _run(run: "Run", prepared: Preparation, **options: Any) -> None:
 
     dataset, model = prepared.dataset, prepared.model
     for line in (str(run.directory), *dataset.notes, *_untrained(dataset.untrained_classes), repr(model)):
-        typer.echo(line)
+        echo(line)
     resume = f"continue: morphogen train --resume {run.directory}"
     options |= {"progress": Progress(), "warm_start": prepared.is_warm_start}
     try:
         trained = train_run(run, model, dataset.train, **options)
     except KeyboardInterrupt:
-        typer.echo(f"morphogen: stopped; {resume}", err=True)
+        complain(f"stopped; {resume}")
         raise typer.Exit(130) from None
     except OSError as error:
         if (why := remedy(error)) is None:
@@ -158,13 +170,11 @@ def _run(run: "Run", prepared: Preparation, **options: Any) -> None:
     if trained.diverged:
         raise RunError(run.unusable())
     if not trained.finished:
-        typer.echo(f"morphogen: stopped by SIGTERM after {trained.steps} steps; {resume}", err=True)
+        complain(f"stopped by SIGTERM after {trained.steps} steps; {resume}")
         raise typer.Exit(143)
     if trained.skipped:
-        typer.echo(f"{trained.skipped_steps}, and were skipped")
-    typer.echo(
-        f"{trained.steps} steps in {trained.seconds:.0f} s; draw samples: morphogen sample {run.directory}"
-    )
+        echo(f"{trained.skipped_steps}, and were skipped")
+    echo(f"{trained.steps} steps in {trained.seconds:.0f} s; draw samples: morphogen sample {run.directory}")
 
 
 def _untrained(classes: tuple[str, ...]) -> list[str]:

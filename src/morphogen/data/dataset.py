@@ -33,6 +33,9 @@ class Examples(ABC):
 
     overlap: int = 1  # examples of the training part that share an element, as overlapping windows do
     labels: Int[Tensor, " n"] | None = None  # of the examples, if they have classes
+    units: Shaped[Tensor, "..."] | float = (
+        1.0  # of the elements of the medium, in which distances are measured
+    )
 
     @abstractmethod
     def __len__(self) -> int: ...

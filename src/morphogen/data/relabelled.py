@@ -22,7 +22,8 @@ class Relabelled(Examples):
     """
 
     def __init__(self, examples: Examples, index: Int[Tensor, " c"]):
-        self.examples, self.index, self.overlap = examples, index, examples.overlap
+        self.examples, self.index = examples, index
+        self.overlap, self.units = examples.overlap, examples.units
         self.labels = None if examples.labels is None else index[examples.labels]
 
     def __len__(self) -> int:
