@@ -5,9 +5,11 @@ __all__ = ["TABLE", "TableMedium"]
 import csv
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, ClassVar
 
+from morphogen.component import ConfigError
 from morphogen.lazy import lazy
 from morphogen.media import Medium, ReadingOptions
 
@@ -58,6 +60,17 @@ class TableMedium(Medium):
         discrete = sum(column.step > 0 for column in columns)
         levels = f"{discrete} discrete (grid or categories), {len(columns) - discrete} real"
         return f"{len(columns)} columns", levels, super().describe(data)[2]
+
+    def check_same_values(self, model: Any, data: Any) -> None:
+        """Errors: ConfigError unless the columns have the same names, kinds and categories, in order."""
+
+        def kinds(representation: Any) -> list[tuple[Any, ...]]:
+            columns = representation.columns
+            return [(c.name, type(c).__name__, getattr(c, "levels", None)) for c in columns]
+
+        for known, given in zip_longest(kinds(model), kinds(data)):
+            if known != given:
+                raise ConfigError(f"the model has the column {known}, the data have {given}")
 
     def conditions(self, data: Any) -> Iterable[str]:
         for column in data.representation.columns:
