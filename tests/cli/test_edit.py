@@ -172,7 +172,7 @@ BAD = {
     ),
     "mask nowhere": ([*EDIT, "--mask", "nowhere.png"], ["nowhere.png", "check the path"]),
     "mask of another size": ([*EDIT, "--mask", "wide.png"], ["wide.png", "9 x 8", "8 x 8"]),
-    "mask of white only": ([*EDIT, "--mask", "white.png"], ["white.png", "nothing but white", "paint the rest black"]),
+    "mask of white only": ([*EDIT, "--mask", "white.png"], ["white.png", "nothing but white"]),
     "photograph as a mask": ([*EDIT, "--mask", "hole.png"], ["hole.png", "transparent", "paint white"]),
     "mask without white": ([*EDIT, "--mask", "black.png"], ["black.png", "no white", "paint white"]),
     "too strong": ([*EDIT, "--strength", "1.5"], ["strength 1.5", "0 (returns the image) .. 1"]),
