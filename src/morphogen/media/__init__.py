@@ -33,6 +33,7 @@ class ReadingOptions(NamedTuple):
     resolution: int | None = None
     length: int | None = None
     condition: str | None = None
+    table: Mapping[str, str] | None = None
 
 
 class Medium(ABC):
