@@ -153,7 +153,7 @@ def _read(files: list[Path], shape: tuple[int, int, int]) -> "Tensor":
 
     fitted = [read_as(file, shape) for file in files]
     for note in filter(None, (one.note for one in fitted)):
-        typer.echo(note)
+        echo(note)
     return torch.stack([one.values for one in fitted]) * (2 / 255) - 1
 
 
