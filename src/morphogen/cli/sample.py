@@ -123,7 +123,10 @@ def _condition(
                 f"--sketch {sketch}: {run.directory} does not accept sketches; omit it, "
                 "or use a run of sketch_to_picture"
             )
-        chosen["sketch"] = read_as(sketch, (1, *model.representation.shape[1:])) / 255
+        fitted = read_as(sketch, (1, *model.representation.shape[1:]))
+        chosen["sketch"] = fitted.values / 255
+        if fitted.note:
+            echo(fitted.note)
     return tree_map(lambda one: one.expand(rows, *one.shape), chosen)
 
 
