@@ -15,6 +15,7 @@ from typing import Any, TypeVar, get_args
 import morphogen.systems
 from morphogen.component import ConfigError, from_config, set_path, to_config
 from morphogen.contract import ConditionSpec, Representation
+from morphogen.model import give_specs
 from morphogen.plugins import installed
 from morphogen.systems import Size
 from morphogen.typed import check_types
@@ -108,7 +109,9 @@ def build_system(
         )
     bound = _bind(page(name), conditions or {})
     model = page(name).build(representation, **bound, size=size, **parts)
-    return _changed(name, model, changes) if changes else model
+    model = _changed(name, model, changes) if changes else model
+    give_specs(model, given)
+    return model
 
 
 def fitting(medium: str, conditions: Mapping[str, ConditionSpec]) -> list[str]:

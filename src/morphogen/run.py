@@ -23,7 +23,7 @@ import torch
 from morphogen.component import ConfigError, from_config
 from morphogen.contract import ConditionSpec
 from morphogen.files import write_json
-from morphogen.model import Model, load
+from morphogen.model import Model, give_specs, load
 from morphogen.rank import Rank
 from morphogen.staged import Staged
 from morphogen.training.loop import Trained, train
@@ -137,9 +137,11 @@ class Run:
         if not folder.exists():
             raise RunError(f"{folder} does not exist: the run is {self.status}; {self._resume_hint()}")
         try:
-            return load(folder, device)
+            model = load(folder, device)
+            give_specs(model, self.conditions)
         except ConfigError as error:
             raise RunError(f"{_first_line(error)}; {self._resume_hint()}") from error
+        return model
 
     def _resume_hint(self) -> str:
         """The command that produces the model."""
