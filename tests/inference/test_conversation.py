@@ -11,8 +11,8 @@ from morphogen.families.autoregressive.decoding import Ancestral, Greedy, logits
 from morphogen.inference import Conversation, Int8, Quantized
 from morphogen.inference import conversation as conversation_module
 from morphogen.interop.gguf import GGUF
+from morphogen.interop.gguf_chat import read_chat_format
 from morphogen.interop.gguf_llama import read_model
-from morphogen.interop.gguf_tokenizer import control_tokens, read_template
 from tests.interop.gguf_files import LlamaSizes, llama
 
 
@@ -23,11 +23,11 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def converse(path: Path, decoding: Any = None, **options: Any) -> Conversation:
     file = GGUF(path)
-    model, template, control = read_model(file), read_template(file), control_tokens(file)
+    model, form = read_model(file), read_chat_format(file)
     chosen = Quantized(model, Int8()) if options.pop("quantized", False) else model
 
     def write(turns: Any) -> list[int]:
-        return template.ids(turns, model.representation.ids, control)
+        return form.ids(turns, model.representation.ids)
 
     return Conversation(chosen, write, decoding or Greedy(), **options)
 

@@ -13,9 +13,9 @@ from morphogen.component import ConfigError
 from morphogen.contract import Batch
 from morphogen.interop import gguf_llama
 from morphogen.interop.gguf import GGUF
+from morphogen.interop.gguf_chat import read_chat_format
 from morphogen.interop.gguf_llama import read_model
 from morphogen.interop.gguf_named import KNOWN, locate
-from morphogen.interop.gguf_tokenizer import control_tokens, read_template
 from morphogen.testing import check_model
 from tests.interop.gguf_files import VOCABULARY, LlamaSizes, llama, llama_weights
 
@@ -109,7 +109,7 @@ def test_every_format_loads(kind: str, path: Path, tmp_path: Path) -> None:
         ({"llama.attention.head_count": 0}, "llama.attention.head_count must be in 1 .. 16777216, got 0"),
         ({"llama.attention.head_count": 3}, "is damaged|is missing|not LLaMA's"),
         ({"llama.rope.dimension_count": 4}, "not LLaMA's"),
-        ({"llama.rope.scaling.type": "yarn"}, "unsupported rope scaling 'yarn'"),
+        ({"llama.rope.scaling.type": "yarn"}, "unsupported llama.rope.scaling.type 'yarn'"),
         ({"llama.attention.layer_norm_rms_epsilon": float("nan")}, "epsilon must be positive, got nan"),
         ({"llama.embedding_length": 64}, "4 heads of width 16 (8 rotated) with 2 key-value heads"),
         ({"llama.feed_forward_length": 96}, "has shape (64, 32), expected (96, 32)"),
@@ -122,7 +122,7 @@ def test_inconsistent_metadata_raise_a_one_line_error(
     file = GGUF(path)
     file.metadata = {key: value for key, value in (file.metadata | changes).items() if value is not None}
     with pytest.raises(ConfigError, match=r"tiny.gguf: ") as error:
-        read_template(file)
+        read_chat_format(file)
         read_model(file)
     assert any(part in str(error.value) for part in message.split("|")), error.value
     assert len(str(error.value).splitlines()) == 1
@@ -149,9 +149,7 @@ def attempt(path: Path) -> str | None:
     try:
         file = GGUF(path)
         model = read_model(file, 64)
-        read_template(file).ids(
-            [{"role": "user", "content": "hello 12"}], model.representation.ids, control_tokens(file)
-        )
+        read_chat_format(file).ids([{"role": "user", "content": "hello 12"}], model.representation.ids)
     except ConfigError as error:
         return str(error)
     return None

@@ -50,6 +50,7 @@ class Text(Representation, ConditionSpec):
         pieces: the bytes that each token spells.
         end: id of the end token; None: there is none, and a text is cut into windows without an end.
         unit: the unit of `dims`, "byte" or "character".
+        space_prefix: whether the first token of a text spells a space that is not part of the text.
 
     Raises ConfigError for a length below 1.
     """
@@ -61,6 +62,7 @@ class Text(Representation, ConditionSpec):
     pieces: Sequence[bytes]
     end: int | None = None
     exact = True
+    space_prefix = False
 
     def __init__(self, length: int):
         super().__init__()
@@ -215,12 +217,16 @@ class Tokens(Text):
 
     def __init__(self, tokenizer: Tokenizer, length: int):
         self.tokenizer, self.pieces, self.end = tokenizer, tokenizer.pieces, tokenizer.end_id
-        self.vocabulary = len(tokenizer.pieces)
+        self.vocabulary, self.space_prefix = len(tokenizer.pieces), tokenizer.space_prefix
         super().__init__(length)
 
     def tokenize(self, text: str) -> Int[Tensor, " l"]:
         _utf8(text)
         return torch.tensor(self.tokenizer.ids(text), dtype=torch.int64)
+
+    def decode_bytes(self, ids: Sequence[int]) -> bytes:
+        spelled = super().decode_bytes(ids)
+        return spelled.removeprefix(b" ") if self.space_prefix else spelled
 
     def _sizes(self) -> Tensor:
         sizes = torch.tensor([len(piece) for piece in self.pieces])
