@@ -224,6 +224,12 @@ def test_shuffled_row_numbers(tmp_path: Path) -> None:
     assert columns(data) == ["x"] and "counts the rows" in notes(data)
 
 
+@case("a different integer in every row", "read, with a note that it may identify rows")
+def test_other_identifiers(tmp_path: Path) -> None:
+    data = written(tmp_path / "t.csv", "account,x", lambda i: f"{i * i + 1000},{i % 5}")
+    assert columns(data) == ["account", "x"] and "if it identifies rows, remove it" in notes(data)
+
+
 @case("integers beyond 2⁵³", "words or dropped: float64 does not hold them")
 def test_long_identifiers(tmp_path: Path) -> None:
     data = written(tmp_path / "t.csv", "id,x", lambda i: f"90071992547409{93 + i % 3},{i % 5}")
@@ -318,7 +324,7 @@ def test_data_frames_of_parts() -> None:
     data = table_of_parts("frame", {"train": frame[:40], "valid": frame[40:50], "test": frame[50:]})
     assert [len(part) for part in (data.train, data.valid, data.test)] == [40, 10, 10]
     assert sorted(data.test.first().medium[:, 0].tolist()) == sorted(i % 7 for i in range(50, 60))
-    with pytest.raises(DataError, match="parts train, text: give train, test and"):
+    with pytest.raises(DataError, match="parts train, text: give train, and"):
         table_of_parts("frame", {"train": frame, "text": frame})
 
 

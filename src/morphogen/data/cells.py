@@ -30,6 +30,7 @@ LARGEST = 1e150  # beyond it, a variance overflows
 OUTLYING = 1e12  # distances of 99 % of the cells
 WHOLE = 2**53  # integers beyond it are not all float64
 NONZERO = re.compile("[^eE]*[1-9]")  # a number whose mantissa is not 0
+MANY = 50  # rows with different integers, from which on these may be identifiers
 MOSTLY = 0.9  # share of numbers in a column of words that is worth a note
 
 
@@ -136,6 +137,8 @@ def _numbers(name: str, cells: np.ndarray, notes: tuple[str, ...] = ()) -> Numbe
         row = int(extreme.nonzero()[0][0])
         count = f"{extreme.sum()} cells are" if extreme.sum() > 1 else "a cell is"
         notes += (f"column {name!r}: {count} left out as extreme: row {row + 1} has {cells[row]:g}",)
+    if len(known) >= MANY and not (known % 1).any() and len(np.unique(known)) == len(known):
+        notes += (f"column {name!r} has a different integer in every row; if it identifies rows, remove it",)
     return Numbers(name, np.where(extreme, np.nan, cells), notes)
 
 
@@ -145,6 +148,8 @@ def _number_column(name: str, column: "Series") -> Reading:
     known = cells[column.notna().to_numpy()]
     if any(isinstance(cell, int | np.integer) and abs(int(cell)) > WHOLE for cell in known):
         return _text(name, _stripped(column), ".", None)
+    if column.dtype == np.float32:
+        column = column.astype(str).astype(float)  # 0.1, not 0.10000000149
     return _numbers(name, column.astype("Float64").to_numpy(np.float64, na_value=np.nan))
 
 

@@ -108,8 +108,12 @@ class Numbers(Reading):
 
         Decimals are those of 15 significant digits, so that 0.1 + 0.2 is on the grid of tenths.
         """
-        values, decimals = np.unique(self.cells), -400
-        wide = float(np.ptp(values))
+        values = np.unique(self.cells)
+        wide, decimals = float(np.ptp(values)), 0
+        if not (values % 1).any():
+            while not (values % 10.0 ** (1 - decimals)).any():
+                decimals -= 1
+            return decimals
         for value in values.tolist():
             decimals = max(decimals, _decimals(value))
             if decimals > 0 and (decimals > 300 or wide * 10.0**decimals > FINEST):
@@ -219,8 +223,6 @@ class Words(Reading):
 
 
 def _decimals(value: float) -> int:
-    """Decimals that a number needs: one for 2.5, -3 for 12000; any number for 0."""
-    if value == 0:
-        return -400
+    """Decimals that a number needs: one for 2.5, none for 12000."""
     exponent = Decimal(f"{value:.15g}").normalize().as_tuple().exponent
-    return -exponent if isinstance(exponent, int) else 0
+    return max(0, -exponent) if isinstance(exponent, int) else 0

@@ -62,12 +62,12 @@ class Marks(NamedTuple):
             possible[name] = [m for m in OTHER if all(map(number_pattern(m).fullmatch, numbers))]
             examples[name] = next((cell for cell in numbers if "," in cell or "." in cell), None)
         certain = {marks[0] for name, marks in possible.items() if len(marks) == 1 and examples[name]}
-        guess = certain.pop() if len(certain) == 1 else usual
+        guess = next(iter(certain)) if len(certain) == 1 else usual
         decimal, notes = {}, []
         for name, marks in possible.items():
             decimal[name] = guess if len(marks) == 2 else (marks or ["."])[0]
             cell = examples[name]
-            if len(marks) == 2 and cell and ("," in cell or guess == ","):
+            if len(marks) == 2 and cell and len(certain) != 1:
                 notes.append(
                     f"column {name!r}: {cell} is read as {to_float(cell, guess):g}; "
                     f"--table decimal={OTHER[guess]} reads it as {to_float(cell, OTHER[guess]):g}"

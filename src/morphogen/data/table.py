@@ -10,6 +10,7 @@ __all__ = ["Rows", "load_table", "table_of", "table_of_parts"]
 
 import difflib
 from collections.abc import Mapping, Sequence
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from morphogen.contract import Batch
 from morphogen.data.cells import read_columns
 from morphogen.data.columns import MOST_WORDS, Reading
 from morphogen.data.dataset import DataError, Dataset, Examples, with_labels
-from morphogen.data.splits import content_hash, split
+from morphogen.data.splits import PARTS, Part, Split, split, trained_only
 from morphogen.data.table_files import Table, read_table_file
 from morphogen.data.table_options import TableOptions
 from morphogen.representations.tabular import Tabular
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 SHOWN = 12  # columns that the notes list
 COLUMN_MISSING = 0.25  # largest fraction of missing cells in a column
+REMEDY = "give a table with numbers, dates or categories, and fill in empty cells"
 ROWS_MISSING = 0.5  # largest fraction of rows with a missing cell
 
 
@@ -95,16 +97,16 @@ def table_of_parts(
 
     Arguments:
         name, condition, options: as for `table_of`.
-        frames: "train", "test" and, unless a tenth of the first becomes it, "valid".
+        frames: "train" and "valid", "test" or both; a missing one is cut from train.
 
     Errors: DataError.
     """
     import pandas as pd
 
-    if not {"train", "test"} <= frames.keys() <= {"train", "valid", "test"}:
-        raise DataError(f"{name}: parts {', '.join(frames)}: give train, test and, if there is one, valid")
-    parts = np.repeat(list(frames), [len(frame) for frame in frames.values()])
-    frame = pd.concat(list(frames.values()), ignore_index=True)
+    if not {"train"} < {*frames} <= {*PARTS}:
+        raise DataError(f"{name}: parts {', '.join(frames)}: give train, and valid or test or both")
+    parts = [part for part in PARTS for _ in range(len(frames.get(part, ())))]
+    frame = pd.concat([frames[part] for part in PARTS if part in frames], ignore_index=True)
     return _dataset(name, name, Table(frame, parts=parts), condition, TableOptions.of(options))
 
 
@@ -123,20 +125,23 @@ def _dataset(name: str, where: str, table: Table, condition: str | None, options
     readings, rows, dropped = _complete(where, cells, condition)
     label = None if condition is None else readings.pop(condition)
     if not readings:
-        raise DataError(
-            f"{where}: no usable column is left ({'; '.join(dropped)}); "
-            "give a table with numbers, dates or categories"
-        )
+        raise DataError(f"{where}: no usable column is left ({'; '.join(dropped)}); {REMEDY}")
     kept = [*readings.values(), *([] if label is None else [label])]
-    parts, line = _split(where, kept, None if table.parts is None else table.parts[rows])
+    made = _split(where, kept, list(compress(table.parts, rows)))
     classes, labels = ((), None) if label is None else label.classes()
+    if labels is not None:
+        made, known, untrained = trained_only(made, labels.tolist(), classes, "row")
+        classes, labels = tuple(classes[k] for k in known), np.searchsorted(known, labels)
+        dropped += untrained
     values = torch.from_numpy(np.stack([reading.values for reading in readings.values()], 1))
     train, valid, test = (
-        Rows(values[part], None if labels is None else torch.from_numpy(labels[part])) for part in parts
+        Rows(values[part], None if labels is None else torch.from_numpy(labels[part]))
+        for part in (made.train, made.valid, made.test)
     )
-    tabular = Tabular(tuple(reading.column(np.array(parts[0])) for reading in readings.values()))
+    tabular = Tabular(tuple(reading.column(np.array(made.train)) for reading in readings.values()))
     notes = [_column_note(readings), *table.notes, *renamed, *marks]
-    notes += [note for reading in kept for note in reading.notes] + dropped
+    notes += [note for reading in kept for note in reading.notes] + [*dropped, *made.copied("row")]
+    line = made.line.replace("each example's content", "each row")
     return Dataset(name, "table", train, valid, test, with_labels(classes), tabular, line, tuple(notes))
 
 
@@ -209,7 +214,7 @@ def _usable(
         )
     dropped = [f"column {name!r} dropped: {fault}" for name, fault in faults.items()]
     if not usable:
-        raise DataError(f"{where}: no usable column is left ({'; '.join(dropped)}); fill in the cells")
+        raise DataError(f"{where}: no usable column is left ({'; '.join(dropped)}); {REMEDY}")
     return usable, dropped
 
 
@@ -222,37 +227,13 @@ def _check_classes(where: str, readings: Mapping[str, Reading], condition: str |
         )
 
 
-def _split(
-    where: str, readings: Sequence[Reading], own: np.ndarray | None
-) -> tuple[tuple[list[int], list[int], list[int]], str]:
-    """Indices of the rows of train, valid and test, and how they were chosen."""
+def _split(where: str, readings: Sequence[Reading], parts: Sequence[Part]) -> Split:
+    """The rows of train, valid and test, by content or as `parts` has them."""
     contents = ["\x1f".join(row).encode() for row in zip(*(r.texts() for r in readings), strict=True)]
     try:
-        if own is not None:
-            return _own_parts(contents, own)
-        parts = split(contents)
+        return split(contents, parts)
     except DataError as error:
         raise DataError(f"{where}: {error}") from None
-    return (parts.train, parts.valid, parts.test), parts.line.replace("each example's content", "each row")
-
-
-def _own_parts(
-    contents: Sequence[bytes], own: np.ndarray
-) -> tuple[tuple[list[int], list[int], list[int]], str]:
-    """The user's parts, each in the order of its hashes; without a valid one, a tenth of train becomes it."""
-    train, valid, test = (
-        sorted((own == part).nonzero()[0].tolist(), key=lambda i: content_hash(contents[i]))
-        for part in ("train", "valid", "test")
-    )
-    if not train or not test:
-        raise DataError(f"no complete row is left in {'test' if train else 'train'}; give more rows")
-    if not valid:
-        inner = split([contents[i] for i in train])
-        rows, train = train, []
-        for part, chosen in ((train, inner.train), (valid, inner.valid), (train, inner.test)):
-            part.extend(rows[i] for i in chosen)
-    sizes = f"{len(train)} train, {len(valid)} valid, {len(test)} test"
-    return (train, valid, test), f"{sizes}, parts given by the user"
 
 
 def _column_note(readings: Mapping[str, Reading]) -> str:

@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 from morphogen.data.csv_dialect import find_dialect
 from morphogen.data.dataset import DataError
 from morphogen.data.encoding import decode
+from morphogen.data.splits import Part
 from morphogen.data.table_options import TableOptions
 
 if TYPE_CHECKING:
@@ -26,13 +25,13 @@ class Table(NamedTuple):
         frame: its cells; columns of text are interpreted later, each as a whole.
         notes: facts for the user.
         decimal: the decimal mark that is usual in such a file.
-        parts: "train", "valid" or "test" for each row [N]; None: to be split by content.
+        parts: of the user's own split, for each row; (): to be split by content.
     """
 
     frame: "DataFrame"
     notes: tuple[str, ...] = ()
     decimal: str = "."
-    parts: np.ndarray | None = None
+    parts: Sequence[Part] = ()
 
 
 def read_table_file(path: Path, options: TableOptions) -> Table:
