@@ -29,7 +29,7 @@ import numpy as np
 from morphogen.component import ConfigError
 from morphogen.interop.gguf_blocks import FORMATS, NAMES, Format
 
-MAGIC = b"GGUF"
+MAGIC, LFS_POINTER = b"GGUF", b"version https://git-lfs"
 SCALARS = {  # type codes of metadata values -> format characters of `struct`
     0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d",
 }  # fmt: skip
@@ -124,6 +124,8 @@ class _Cursor:
 
 def _read_counts(cursor: _Cursor) -> tuple[int, int, int]:
     """Version, number of tensors, number of metadata pairs."""
+    if cursor.content[: len(LFS_POINTER)] == LFS_POINTER:
+        raise ConfigError(f"{cursor.path}: a Git LFS pointer, not the file itself; run git lfs pull")
     if (magic := cursor.content[:4]) != MAGIC:
         raise ConfigError(f"{cursor.path}: not a GGUF file (begins with {magic!r} instead of {MAGIC!r})")
     cursor.take(4, "the header")
