@@ -39,7 +39,7 @@ _RECORD: dict[str, tuple[type, ...]] = {
 _SETTINGS: dict[str, tuple[type, ...]] = {  # types of optional settings
     "data": (str,), "size": (str,), "seed": (int,), "steps": (int, NoneType), "time": (int, float, NoneType),
     "set": (dict,), "resolution": (int, NoneType), "length": (int, NoneType),
-    "tokenizer": (str, NoneType), "conditions": (dict,),
+    "tokenizer": (str, NoneType), "table": (dict, NoneType), "conditions": (dict,),
     "teacher": (str, NoneType),
 }  # fmt: skip
 

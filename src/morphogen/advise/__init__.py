@@ -6,7 +6,7 @@ rule.py       which system is recommended for which goal          recipe.py    t
 
 __all__ = ["Advice", "Trial", "advise"]
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,14 +60,14 @@ class Advice:
 def advise(
     data: str, condition: str | None = None, resolution: int | None = None, length: int | None = None,
     goal: Goal = "quality", device: str = "cpu", seconds: float = 1.0,
-    on_trial: Callable[[str], None] = lambda name: None,
+    on_trial: Callable[[str], None] = lambda name: None, table: Mapping[str, str] | None = None,
 ) -> Advice:  # fmt: skip
     """Time every system that fits a data set and recommend one.
 
     Arguments:
         data: a name or a path, as for `load_data`.
         condition: the column of a table that holds the classes, or "folders"; None: the data's own classes.
-        resolution, length: see `load_data`.
+        resolution, length, table: see `load_data`.
         goal: "quality" of samples, "likelihood", or "speed" of sampling.
         device: device to train on.
         seconds: training time per system, used to time it.
@@ -77,8 +77,8 @@ def advise(
     """
     check_resolution(resolution, device)
     column = None if condition == FOLDERS else condition
-    options: dict[str, Any] = {"resolution": resolution, "length": length, "condition": column}
-    options = {name: value for name, value in options.items() if value is not None}
+    given = {"resolution": resolution, "length": length, "condition": column, "table": table}
+    options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     dataset = load_data(data, **options)
     if condition == FOLDERS and not (dataset.representation.medium.has_class_folders and dataset.classes):
         raise DataError(

@@ -2,15 +2,16 @@
 
 __all__ = ["advise"]
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 from typer import Argument, Option
 
-from morphogen.cli.arguments import choose_device
+from morphogen.cli.arguments import choose_device, table_options
 from morphogen.cli.bad_argument import BadArgument
-from morphogen.cli.options import Device, Length, Resolution
+from morphogen.cli.options import Device, Length, Resolution, TableOption
 
 if TYPE_CHECKING:
     from morphogen.advise import Advice
@@ -34,15 +35,15 @@ Force = Annotated[bool, Option("--force", help="overwrite an existing recipe")]
 def advise(
     data: DataName, condition: Condition = None, goal: GoalName = "quality", resolution: Resolution = None,
     length: Length = None, out: RecipeFile = Path("recipe.py"), force: Force = False, device: Device = "auto",
+    table: TableOption = None,
 ) -> None:  # fmt: skip
     """Recommend a system for your data.
 
     Describes the data, times every system that fits them, and writes a program that trains the best choice.
     """
-    from rich.console import Console
-
     from morphogen.advise import advise as run_advise
     from morphogen.advise.recommendation import Goal
+    from morphogen.cli.console import PlainConsole
 
     goals: dict[str, Goal] = {name: name for name in get_args(Goal)}
     if goal not in goals:
@@ -51,7 +52,7 @@ def advise(
         raise BadArgument(f"--out {out}: file exists; choose another file, or overwrite it with --force")
     if not out.parent.is_dir():
         raise BadArgument(f"--out {out}: there is no folder {out.parent}; create it first")
-    console = Console()
+    console = PlainConsole()
     with console.status("reading the data") as status:
         advice = run_advise(
             data,
@@ -60,6 +61,7 @@ def advise(
             length,
             goals[goal],
             choose_device(device),
+            table=table_options(table),
             on_trial=lambda name: status.update(f"trying {name}"),
         )
     _print(console, advice)
@@ -83,7 +85,7 @@ def _print(console: Any, advice: "Advice") -> None:
     for name, why in advice.misfits.items():
         line("does not fit", f"{name}: {why}")
     best = next(trial for trial in advice.trials if trial.name == advice.recommended)
-    options = "".join(f" --{name} {quote(str(value))}" for name, value in advice.options.items())
+    options = "".join(f" --{name} {quote(text)}" for name, text in _written(advice.options))
     line(
         "recommended",
         f"{best.name} for {advice.goal}: {advice.reason}; check it on your data with `morphogen compare`",
@@ -91,6 +93,13 @@ def _print(console: Any, advice: "Advice") -> None:
     line(
         "", f"morphogen train {best.name} --data {quote(advice.data)}{options} --time {_duration(best.time)}"
     )
+
+
+def _written(options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Options of the command line, name and value; one that holds several by name is given several times."""
+    for name, value in options.items():
+        for text in [f"{k}={v}" for k, v in value.items()] if isinstance(value, dict) else [str(value)]:
+            yield name, text
 
 
 def _table(advice: "Advice") -> Any:

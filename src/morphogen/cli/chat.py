@@ -16,6 +16,7 @@ from morphogen.cli.arguments import choose_device, choose_weights
 from morphogen.cli.bad_argument import BadArgument
 from morphogen.cli.chat_commands import Commands, Leave
 from morphogen.cli.chat_input import piped_lines, typed_lines
+from morphogen.cli.echo import complain, echo
 from morphogen.cli.options import Device, Seed
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def _converse(conversation: "Conversation", commands: Commands, max_new: int, in
         text = line.strip()
         if text.startswith("/") and not text.startswith("//"):
             try:
-                typer.echo(_run(commands, text), err=True)
+                echo(_run(commands, text), err=True)
             except Leave:
                 return
         elif text:
@@ -142,20 +143,20 @@ def _reply(conversation: "Conversation", message: str, max_new: int, interactive
     reply = conversation.say(message, max_new)
     try:
         for piece in reply:
-            typer.echo(piece, nl=False)
+            echo(piece, nl=False)
     except KeyboardInterrupt:
         if not interactive:
             raise
     except ConfigError as error:
         if not interactive:
             raise
-        typer.echo(f"morphogen: {error}", err=True)
+        complain(error)
         return
     finally:
         reply.close()  # type: ignore[attr-defined]
-    typer.echo("")
+    echo("")
     if (status := _status(conversation.reply, interactive and sys.stderr.isatty())) is not None:
-        typer.secho(status, dim=True, err=True)
+        echo(status, err=True)
 
 
 def _status(reply: "Reply | None", terminal: bool) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import typer
+from morphogen.cli.echo import complain, echo
 
 PROMPT = "> "
 HISTORY = 1000  # lines kept
@@ -20,13 +20,13 @@ def typed_lines() -> Iterator[str]:
             try:
                 line = input(PROMPT)
             except EOFError:
-                typer.echo("")
+                echo("")
                 return
             except KeyboardInterrupt:
-                typer.echo("")
+                echo("")
                 continue
             except UnicodeDecodeError as error:
-                typer.echo(f"morphogen: the line is skipped: {_invalid(error)}", err=True)
+                complain(f"the line is skipped: {_invalid(error)}")
                 continue
             yield line
 
@@ -37,7 +37,7 @@ def piped_lines(lines: Iterable[bytes], encoding: str = "utf8") -> Iterator[str]
         try:
             line = raw.decode(encoding)
         except UnicodeDecodeError as error:
-            typer.echo(f"morphogen: line {number} of the input is skipped: {_invalid(error)}", err=True)
+            complain(f"line {number} of the input is skipped: {_invalid(error)}")
             continue
         yield line.rstrip("\r\n")
 

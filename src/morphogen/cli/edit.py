@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
 from typer import Argument, Option
 
 from morphogen.cli.arguments import (
@@ -26,6 +25,7 @@ from morphogen.cli.drawing import (
     check_negative,
     save_samples,
 )
+from morphogen.cli.echo import echo
 from morphogen.cli.options import Device, Runs, Seed
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def edit(
     edited = replace(edited, settings=edited.settings | inputs)
     folder, region = out or run.directory / "edits", getattr(change, "mask", None)
     save_samples(run, edited, folder, ALONE, lambda shown: _sheet(model, pictures, region, shown))
-    typer.echo(f"{n} variants of {len(files)} pictures by {method!r} of {run.name} in {folder}")
+    echo(f"{n} variants of {len(files)} pictures by {method!r} of {run.name} in {folder}")
     if show:
         open_file(folder / "sheet.png")
 

@@ -32,8 +32,7 @@ def evaluate(
 
     Prints likelihood and sample quality next to real data and lossless codecs; writes RUN/evaluation.json.
     """
-    from rich.console import Console
-
+    from morphogen.cli.console import PlainConsole
     from morphogen.compare import evaluate as evaluate_run
     from morphogen.compare import table, weight_format_cost
     from morphogen.rank import Rank
@@ -43,7 +42,7 @@ def evaluate(
     chosen = Run.open(run) if run else Run.latest(runs)
     rank = Rank.initialize(device)
     report = evaluate_run(chosen, n, choose_device(device), rank)
-    console = Console()
+    console = PlainConsole()
     console.print(table(report))
     console.print(str(chosen.directory / "evaluation.json"), soft_wrap=True, highlight=False)
     if weight_format is not None:

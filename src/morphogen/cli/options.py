@@ -7,6 +7,7 @@ __all__ = [
     "Runs",
     "Seed",
     "Size",
+    "TableOption",
     "Tokenizer",
 ]
 
@@ -27,6 +28,14 @@ Resolution = Annotated[
 Runs = Annotated[Path, Option(help="folder in which to look for the newest run")]
 Seed = Annotated[int, Option(help="seed of all random numbers")]
 Size = Annotated[str, Option(help="size of the model: tiny, small or paper")]
+TableOption = Annotated[
+    list[str] | None,
+    Option(
+        "--table",
+        help="how a table is written: decimal=, | header=no | dates=day-first | separator=tab; "
+        "may be given several times (default: inferred, and noted where it is ambiguous)",
+    ),
+]
 Tokenizer = Annotated[
     str | None,
     Option(

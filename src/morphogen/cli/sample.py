@@ -5,7 +5,6 @@ __all__ = ["sample"]
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
 from typer import Argument, Option
 
 from morphogen.cli import decoding
@@ -32,6 +31,7 @@ from morphogen.cli.drawing import (
     save_samples,
     with_classifier,
 )
+from morphogen.cli.echo import echo
 from morphogen.cli.options import Device, Runs, Seed
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def _draw(
     )
     shown = save_samples(run, samples, folder, rank, lambda pictures: sheet({"": pictures}))
     texts = ["\n---\n".join(shown[:4])] if is_text(shown) else []
-    typer.echo("\n".join([*texts, f"{len(rows)} samples of {run.name} by {sampler!r} in {folder}"]))
+    echo("\n".join([*texts, f"{len(rows)} samples of {run.name} by {sampler!r} in {folder}"]))
 
 
 def _film(

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer import Argument, Option
 
-from morphogen.cli.arguments import budget, changes, choose_device, choose_precision
+from morphogen.cli.arguments import budget, changes, choose_device, choose_precision, table_options
 from morphogen.cli.bad_argument import BadArgument
-from morphogen.cli.options import Device, Length, Resolution, Seed, Size, Tokenizer
+from morphogen.cli.echo import complain, echo
+from morphogen.cli.options import Device, Length, Resolution, Seed, Size, TableOption, Tokenizer
 
 if TYPE_CHECKING:
     from morphogen.data import Dataset
@@ -51,7 +52,7 @@ def train(
     steps: Steps = None, size: Size = "small", set: Changes = None, resolution: Resolution = None,
     length: Length = None, tokenizer: Tokenizer = None, teacher: Teacher = None, resume: Resume = None,
     runs: RunsFolder = Path("runs"), seed: Seed = 0, device: Device = "auto", precision: Precision = "auto",
-    tensorboard: TensorBoard = False,
+    tensorboard: TensorBoard = False, table: TableOption = None,
 ) -> None:  # fmt: skip
     """Train one system on your data.
 
@@ -66,7 +67,7 @@ def train(
     if tensorboard:
         check_tensorboard()
     settings: dict[str, Any] = {"resolution": resolution, "length": length, "condition": condition}
-    settings |= {"tokenizer": tokenizer, "teacher": teacher and str(teacher)}
+    settings |= {"table": table_options(table), "tokenizer": tokenizer, "teacher": teacher and str(teacher)}
     if resume is not None:
         if any(value is not None for value in (system, data, time, steps, set, *settings.values())):
             raise BadArgument(
@@ -127,6 +128,7 @@ def _build(system: str, settings: Mapping[str, Any], device: str) -> tuple[Any, 
         settings["length"],
         settings.get("condition"),
         settings.get("tokenizer"),
+        settings.get("table"),
     )
     torch.manual_seed(settings["seed"])  # weights are initialized from torch's generator
     parts = {} if settings.get("teacher") is None else {"teacher": _teacher(system, settings)}
@@ -182,20 +184,18 @@ def _run(run: "Run", model: Any, dataset: "Dataset", **options: Any) -> None:
     from morphogen.training.progress import Progress
 
     for line in (str(run.directory), *dataset.notes, repr(model)):
-        typer.echo(line)
+        echo(line)
     resume = f"continue: morphogen train --resume {run.directory}"
     try:
         trained = train_run(run, model, dataset.train, progress=Progress(), **options)
     except KeyboardInterrupt:
-        typer.echo(f"morphogen: stopped; {resume}", err=True)
+        complain(f"stopped; {resume}")
         raise typer.Exit(130) from None
     except OSError as error:
         if (why := remedy(error)) is None:
             raise
         raise RunError(f"{why}; then {resume}") from error
     if not trained.finished:
-        typer.echo(f"morphogen: stopped by SIGTERM after {trained.steps} steps; {resume}", err=True)
+        complain(f"stopped by SIGTERM after {trained.steps} steps; {resume}")
         raise typer.Exit(143)
-    typer.echo(
-        f"{trained.steps} steps in {trained.seconds:.0f} s; draw samples: morphogen sample {run.directory}"
-    )
+    echo(f"{trained.steps} steps in {trained.seconds:.0f} s; draw samples: morphogen sample {run.directory}")

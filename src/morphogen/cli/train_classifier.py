@@ -5,11 +5,11 @@ __all__ = ["train_classifier"]
 from pathlib import Path
 from typing import Annotated
 
-import typer
 from typer import Argument, Option
 
 from morphogen.cli.arguments import budget, choose_device
 from morphogen.cli.bad_argument import BadArgument
+from morphogen.cli.echo import echo
 from morphogen.cli.options import Device, Seed
 
 RunDirectory = Annotated[Path, Argument(help="run directory of a diffusion model of pictures")]
@@ -51,7 +51,7 @@ def train_classifier(
     )
     if not trained.finished:
         raise RunError(f"{run}: stopped after {trained.steps} steps; run the same command again to continue")
-    typer.echo(
+    echo(
         f"{trained.steps} steps in {trained.seconds:.0f} s; draw samples: "
         f"morphogen sample {run} --classifier-guidance 2 --condition CLASS"
     )

@@ -44,7 +44,7 @@ class Comparison:
             (`forecast.affordable_samples`).
         seed: seed of initialization, training and sampling.
         device: "cpu" or "cuda".
-        settings: the arguments of `morphogen.load_data` (data, resolution, length, condition, tokenizer);
+        settings: the arguments of `morphogen.load_data` (data, resolution, length, condition, ...);
             required to resume the comparison or to evaluate its runs later.
         runs: name -> trained run, instead of systems to train.
     """

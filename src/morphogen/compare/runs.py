@@ -20,7 +20,14 @@ from morphogen.inference.packed import WeightFormat
 from morphogen.rank import ALONE, Rank
 from morphogen.run import Run, RunError
 
-DATA_SETTINGS = ("data", "resolution", "length", "condition", "tokenizer")  # the arguments of `load_data`
+DATA_SETTINGS = (
+    "data",
+    "resolution",
+    "length",
+    "condition",
+    "tokenizer",
+    "table",
+)  # the arguments of `load_data`
 _DEFAULTS = {"length": 64}  # a run may store this default or None
 
 
@@ -211,7 +218,7 @@ def _data_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _load(settings: Mapping[str, Any]) -> Dataset:
-    return load_data(settings["data"], *(settings.get(key) for key in DATA_SETTINGS[1:]))
+    return load_data(settings["data"], **{key: settings.get(key) for key in DATA_SETTINGS[1:]})
 
 
 def _difference(one: Run, other: Run) -> str | None:

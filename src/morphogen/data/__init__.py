@@ -23,6 +23,7 @@ __all__ = [
     "load_data",
 ]
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from morphogen.data.dataset import DataError, Dataset, Examples, Pictures, Windows
@@ -44,6 +45,7 @@ def load_data(
     length: int | None = None,
     condition: str | None = None,
     tokenizer: str | Text | None = None,
+    table: Mapping[str, str] | None = None,
 ) -> Dataset:
     """Load a data set by name, from a path or from the Hugging Face hub.
 
@@ -60,11 +62,14 @@ def load_data(
         tokenizer: of a text: "bytes", "characters", "bpe:1000" or "unigram:1000" (with any vocabulary size),
             or a `Text` representation, such as that of a trained model. None: bytes for running text,
             "bpe:2000" for pairs of texts.
+        table: what a table leaves open, by the names of `TableOptions`: {"decimal": ","}.
 
     Errors: `DataError`: one line with the invalid value and the remedy.
     """
     has_column = _check_condition(name_or_path, condition)
-    data = _load(name_or_path, ReadingOptions(resolution, length, condition))
+    if table and not has_column:
+        raise DataError(f"table {dict(table)}: {name_or_path!r} is not a table; leave it out")
+    data = _load(name_or_path, ReadingOptions(resolution, length, condition, table))
     if not has_column and condition == SKETCH:
         return with_sketches(data)
     if isinstance(data, Corpus | PairCorpus):

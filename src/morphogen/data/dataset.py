@@ -28,6 +28,9 @@ class Examples(ABC):
     """A sequence of examples, indexed by a tensor of row numbers."""
 
     overlap: int = 1  # examples of the training part that share an element, as overlapping windows do
+    units: Shaped[Tensor, "..."] | float = (
+        1.0  # of the elements of the medium, in which distances are measured
+    )
 
     @abstractmethod
     def __len__(self) -> int: ...

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from morphogen.data.assemble import Labelled, by_authors, by_content
+from morphogen.data.assemble import Labelled, assemble, by_authors
 from morphogen.data.dataset import DataError, Dataset
 from morphogen.data.folders import check_skipped
 from morphogen.data.pictures import choose_side, read_square, size_of, stack
@@ -158,7 +158,7 @@ def _pictures(
         raise DataError(f"data 'hf:{name}': its training split has no pictures; give another data set")
     notes = (note, *bad)
     if test is None:
-        return by_content(name, train, classes, notes=notes)
+        return assemble(name, train, classes, notes=notes)
     return by_authors(name, train, test, classes, valid, notes)
 
 

@@ -17,9 +17,10 @@ from jaxtyping import UInt8
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from morphogen.data.assemble import Labelled, by_content
+from morphogen.data.assemble import Labelled, assemble
 from morphogen.data.dataset import DataError, Dataset
-from morphogen.data.folders import check_skipped, files_by_class
+from morphogen.data.folders import check_skipped, list_folder
+from morphogen.media.pictures import PICTURES
 
 LARGEST = 64_000_000  # pixels per file, checked before decoding: a small file must not fill the memory
 SIDE = 32  # resolution if the pictures differ in size or are large
@@ -31,18 +32,27 @@ def load_folder(path: Path, resolution: int | None = None) -> Dataset:
     """The pictures below `path` as squares; the names of its sub-folders are the classes."""
     if path.is_file():
         raise DataError(f"{path}: is a single picture; give a folder of pictures")
-    files, classes = files_by_class(path, size_of)
-    side, note = choose_side({size for file, _ in files if (size := size_of(file))}, resolution)
-    pictures = [(file, label, read_square(file, side)) for file, label in files]
-    good = [(label, values) for _, label, values in pictures if not isinstance(values, str)]
-    bad = [f"skipped {file.relative_to(path)}: {why}" for file, _, why in pictures if isinstance(why, str)]
+    check_resolution(resolution, device="any")
+    listing = list_folder(path, is_picture)
+    examples = listing.examples
+    side, note = choose_side({size for e in examples if (size := size_of(e.path))}, resolution)
+    read = [(example, read_square(example.path, side)) for example in examples]
+    good = [(example, values) for example, values in read if not isinstance(values, str)]
+    bad = [f"skipped {example.name}: {why}" for example, why in read if isinstance(why, str)]
     check_skipped(str(path), len(good), bad)
-    labels = torch.tensor([label for label, _ in good]) if classes else None
-    data = Labelled(stack([values for _, values in good]), labels)
+    labels = torch.tensor([example.label for example, _ in good]) if listing.classes else None
+    captions = [example.caption for example, _ in good]
+    data = Labelled(stack([values for _, values in good]), labels, captions if any(captions) else ())
+    notes, parts = (note, *listing.notes, *bad), [example.part for example, _ in good]
     try:
-        return by_content(path.resolve().name, data, classes, notes=(note, *bad))
+        return assemble(path.resolve().name, data, listing.classes, parts=parts, notes=notes)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file is meant as a picture: by its suffix, or by its content under another suffix."""
+    return path.suffix.lower() in PICTURES.suffixes or size_of(path) is not None
 
 
 def check_resolution(resolution: int | None, device: str) -> None:

@@ -24,7 +24,7 @@ import io
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,8 +35,8 @@ from torch import Tensor
 from morphogen.conditioning.mel import MelSpectrogram
 from morphogen.contract import Batch
 from morphogen.data.dataset import DataError, Dataset, Examples, with_labels
-from morphogen.data.folders import check_skipped, files_by_class
-from morphogen.data.splits import split
+from morphogen.data.folders import check_skipped, list_folder
+from morphogen.data.splits import Part, split, trained_only
 from morphogen.media.sound import SOUND
 from morphogen.representations.audio import MuLaw
 
@@ -56,12 +56,14 @@ class Recording:
         rate: samples per second.
         label: index of its class.
         caption: transcript, or "".
+        part: of the data's own split; None: they have none.
     """
 
     samples: np.ndarray
     rate: int
     label: int = 0
     caption: str = ""
+    part: Part | None = None
 
 
 class Sounds(Examples):
@@ -133,13 +135,17 @@ class WithMels(Examples):
 
 def load_sounds(path: Path, length: int = LENGTH) -> Dataset:
     """The recordings below `path`; the names of its sub-folders are the classes."""
-    files, classes = files_by_class(path, lambda file: file.suffix.lower() in SOUND.suffixes, "recording")
-    sounds = [(file, label, read_sound(file)) for file, label in files]
-    good = [Recording(*sound, label) for _, label, sound in sounds if not isinstance(sound, str)]
-    bad = [f"skipped {file.relative_to(path)}: {why}" for file, _, why in sounds if isinstance(why, str)]
+    listing = list_folder(path, lambda file: file.suffix.lower() in SOUND.suffixes, "recording")
+    sounds = [(example, read_sound(example.path)) for example in listing.examples]
+    good = [
+        Recording(*sound, example.label, example.caption, example.part)
+        for example, sound in sounds
+        if not isinstance(sound, str)
+    ]
+    bad = [f"skipped {example.name}: {why}" for example, why in sounds if isinstance(why, str)]
     check_skipped(str(path), len(good), bad, "recording")
     try:
-        return sounds_by_content(path.resolve().name, good, classes, length, tuple(bad))
+        return sounds_by_content(path.resolve().name, good, listing.classes, length, (*listing.notes, *bad))
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
 
@@ -162,14 +168,14 @@ def sounds_by_content(
 
     Errors: DataError if a part would be shorter than a window.
     """
-    if length < 2:
-        raise DataError(f"length {length}: a window needs at least 2 samples")
-    rates = {recording.rate for recording in recordings}
-    rate = rates.pop() if len(rates) == 1 and max(rates) <= HIGHEST else RATE
-    same = all(recording.rate == rate for recording in recordings)
-    note = f"{rate} Hz as recorded" if same else f"resampled to {rate} Hz (polyphase, Kaiser window)"
-    resampled = [Recording(_resample(r, rate), rate, r.label, r.caption) for r in recordings]
-    parts = split([recording.samples.tobytes() for recording in resampled])
+    _check_length(length)
+    resampled, rate, note = _at_one_rate(recordings)
+    parts = split([recording.samples.tobytes() for recording in resampled], [r.part for r in resampled])
+    notes = (note, *notes, *parts.copied("recording"))
+    if classes:
+        parts, kept, more = trained_only(parts, [r.label for r in resampled], classes, "recording")
+        resampled = [replace(r, label=kept.index(r.label) if r.label in kept else -1) for r in resampled]
+        classes, notes = tuple(classes[label] for label in kept), (*notes, *more)
     train, valid, test = (
         _windows([resampled[i] for i in part], length, stride, bool(classes))
         for part, stride in ((parts.train, max(1, rate // 80)), (parts.valid, length), (parts.test, length))
@@ -181,9 +187,9 @@ def sounds_by_content(
             f"(the shortest part has {least} samples); give more sound or a smaller --length"
         )
     line = parts.line.replace("each example's content", "each recording's samples")
-    line = line.replace(" train,", " recordings train,", 1)
-    conditions, sound = with_labels(classes), MuLaw(length, rate)
-    return Dataset(name, "sound", train, valid, test, conditions, sound, line, (note, *notes))
+    line = line.replace(" train", " recordings train", 1)
+    sound = MuLaw(length, rate)
+    return Dataset(name, "sound", train, valid, test, with_labels(classes), sound, line, notes)
 
 
 def read_sound(path: Path) -> tuple[np.ndarray, int] | str:
@@ -237,6 +243,21 @@ def _from_soundfile(content: bytes) -> tuple[int, np.ndarray]:
 
     samples, rate = soundfile.read(io.BytesIO(content), dtype="float64")
     return rate, samples
+
+
+def _check_length(length: int) -> None:
+    """Errors: DataError for a window without a next sample to predict."""
+    if length < 2:
+        raise DataError(f"length {length}: a window needs at least 2 samples")
+
+
+def _at_one_rate(recordings: Sequence[Recording]) -> tuple[list[Recording], int, str]:
+    """The recordings at their common rate, or resampled; the rate, and a note on it."""
+    rates = {recording.rate for recording in recordings}
+    rate = rates.pop() if len(rates) == 1 and max(rates) <= HIGHEST else RATE
+    same = all(recording.rate == rate for recording in recordings)
+    note = f"{rate} Hz as recorded" if same else f"resampled to {rate} Hz (polyphase, Kaiser window)"
+    return [replace(r, samples=_resample(r, rate), rate=rate) for r in recordings], rate, note
 
 
 def _resample(recording: Recording, rate: int) -> np.ndarray:

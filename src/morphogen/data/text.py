@@ -39,8 +39,8 @@ from torch import Tensor
 
 from morphogen.component import ConfigError
 from morphogen.data.dataset import DataError, Dataset, Windows
+from morphogen.data.folders import list_folder
 from morphogen.data.splits import split
-from morphogen.files import visible_files
 from morphogen.media.text import TEXT
 from morphogen.representations.text import Bytes, Characters, Text, Tokens
 from morphogen.representations.tokenizer import bpe, unigram
@@ -161,21 +161,19 @@ def load_text(path: Path, length: int | None = None) -> Corpus:
 
 def load_texts(path: Path) -> Corpus:
     """A folder of text or source files, split by file; up to a tenth may be unreadable, and are listed."""
-    files = [file for file in visible_files(path) if file.suffix.lower() in TEXT.suffixes]
+    listing = list_folder(path, lambda file: file.suffix.lower() in TEXT.suffixes, "text", has_classes=False)
     texts, bad = {}, []
-    for file in files:
-        name = file.relative_to(path).as_posix()
+    for example in listing.examples:
         try:
-            if text := decode_utf8(name, file.read_bytes()):
-                texts[name] = text
+            texts[example.name] = decode_utf8(example.name, example.path.read_bytes())
         except DataError as error:
             bad.append(f"skipped {error}")
-    if len(bad) > SKIPPED * len(files):
+    if len(bad) > SKIPPED * len(listing.examples):
         raise DataError(
-            f"{path}: {len(bad)} of {len(files)} files are not text ({bad[0]}); "
+            f"{path}: {len(bad)} of {len(listing.examples)} files are not text ({bad[0]}); "
             "remove them or give another folder"
         )
-    return texts_by_content(path.resolve().name, str(path), texts, "file", tuple(bad))
+    return texts_by_content(path.resolve().name, str(path), texts, "file", (*listing.notes, *bad))
 
 
 def texts_by_content(

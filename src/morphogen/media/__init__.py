@@ -24,7 +24,6 @@ from typing import Any, ClassVar, NamedTuple
 
 from PIL import Image
 
-from morphogen.files import visible_files
 from morphogen.lazy import lazy
 
 
@@ -34,6 +33,7 @@ class ReadingOptions(NamedTuple):
     resolution: int | None = None
     length: int | None = None
     condition: str | None = None
+    table: Mapping[str, str] | None = None
 
 
 class Medium(ABC):
@@ -69,6 +69,7 @@ class Medium(ABC):
     has_class_column: ClassVar[bool] = False
     features: ClassVar[Any] = lazy("evaluation.features.column_features")
     codecs: ClassVar[Any] = lazy("evaluation.codecs.no_codecs")
+    visible_files: ClassVar[Any] = lazy("data.walk.visible_files")
     few: ClassVar[int] = 200
     few_to_fit: ClassVar[int | None] = None
     memorisable: ClassVar[int] = 0
@@ -95,7 +96,7 @@ class Medium(ABC):
 
         By default the suffix of the file, or of most files of the folder, must be one of `suffixes`.
         """
-        files = visible_files(path) if path.is_dir() else [path]
+        files = self.visible_files(path) if path.is_dir() else [path]
         known = sum(file.suffix.lower() in self.suffixes for file in files)
         return float(2 * known > len(files))
 

@@ -27,6 +27,10 @@ class PictureMedium(Medium):
     name = "pictures"
     element = "subpixel"
     suffix = "png"
+    suffixes = (
+        *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff"),
+        *(".heic", ".heif", ".avif", ".jp2", ".pgm", ".ppm", ".pbm", ".pnm", ".tga", ".ico"),
+    )
     has_class_folders = True
     computed_conditions = ("sketch",)
     features = lazy("evaluation.features.picture_features")

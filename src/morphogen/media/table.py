@@ -11,6 +11,8 @@ from typing import Any, ClassVar
 from morphogen.lazy import lazy
 from morphogen.media import Medium, ReadingOptions
 
+RECORDS = (".jsonl", ".ndjson")  # files of JSON objects
+
 
 class TableMedium(Medium):
     """Rows of a table: mappings from the name of a column to its value."""
@@ -18,7 +20,7 @@ class TableMedium(Medium):
     name = "table"
     element = "cell"
     suffix = "csv"
-    suffixes = (".csv", ".tsv", ".parquet")
+    suffixes = (".csv", ".tsv", ".tab", ".parquet", ".xlsx", ".xls", ".ods")
     has_class_column = True
     features = lazy("evaluation.features.column_features")
     read_file = lazy("data.table.load_table")
@@ -44,10 +46,12 @@ class TableMedium(Medium):
         return ", ".join(f"{name} {value}" for name, value in sample.items())
 
     def confidence(self, path: Path) -> float:
-        return 0.0 if path.is_dir() else super().confidence(path)
+        if path.is_dir():
+            return 0.0
+        return 0.6 if path.suffix.lower() in RECORDS else super().confidence(path)  # or the texts of a corpus
 
     def read(self, path: Path, options: ReadingOptions) -> Any:
-        return self.read_file(path, options.condition)
+        return self.read_file(path, options.condition, options.table)
 
     def describe(self, data: Any) -> tuple[str, str, int]:
         columns = data.representation.columns

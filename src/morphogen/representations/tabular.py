@@ -15,9 +15,11 @@ numbering of categories imposes an arbitrary order: the bound holds nevertheless
 distribution need not depend on it.
 """
 
-__all__ = ["CategoryColumn", "Column", "GridColumn", "Jitter", "RealColumn", "Tabular"]
+__all__ = ["CategoryColumn", "Column", "DateColumn", "GridColumn", "Jitter", "RealColumn", "Tabular"]
 
+import math
 from abc import ABC, abstractmethod
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import torch
@@ -65,7 +67,7 @@ class RealColumn(Column):
         self.name, self.mean, self.std = name, mean, std
 
     def format_value(self, value: float) -> float:
-        return float(f"{value:.6g}")
+        return round(value, 5 - math.floor(math.log10(self.std)))  # six digits of a standard deviation
 
 
 class GridColumn(Column):
@@ -75,7 +77,7 @@ class GridColumn(Column):
         name: of the column.
         mean, std: of its values, std above 0.
         low, high: the smallest and the largest value.
-        decimals: the step is 10^-decimals; 0: integers.
+        decimals: the step is 10^-decimals; 0: integers, -3: thousands.
     """
 
     def __init__(self, name: str, mean: float, std: float, low: float, high: float, decimals: int = 0):
@@ -84,11 +86,39 @@ class GridColumn(Column):
         self.step = 10.0**-decimals
 
     def format_value(self, value: float) -> float | int:
-        return round(value, self.decimals) if self.decimals else round(value)
+        number = round(value, self.decimals)
+        return number if self.decimals > 0 else round(number)
 
     def class_values(self) -> str:
         few_integers = self.decimals == 0 and self.high - self.low <= 20
         return f"{self.low:g} to {self.high:g}" if few_integers else ""
+
+
+class DateColumn(Column):
+    """A column of dates or times, stored in the medium as whole units since 1970; samples are clamped.
+
+    Arguments:
+        name: of the column.
+        mean, std: in units, std above 0.
+        low, high: the first and the last one, in units.
+        format: how they are written, as `strftime` takes it.
+        unit: "days", "hours", "minutes", "seconds", "milliseconds" or "microseconds".
+    """
+
+    step = 1.0
+
+    def __init__(
+        self, name: str, mean: float, std: float, low: float, high: float, format: str, unit: str = "days"
+    ):
+        self.name, self.mean, self.std = name, mean, std
+        self.low, self.high, self.format, self.unit = low, high, format, unit
+
+    def format_value(self, value: float) -> str:
+        time = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(**{self.unit: round(value)})
+        milliseconds = f"{time.microsecond // 1000:03d}"
+        return time.strftime(
+            self.format.replace("%f", milliseconds) if self.unit == "milliseconds" else self.format
+        )
 
 
 class CategoryColumn(Column):

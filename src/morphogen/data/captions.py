@@ -1,0 +1,122 @@
+"""What other files of a folder say about an example: its caption and its class.
+
+a.png  a.txt                                                  a text of the same name is the caption
+metadata.jsonl  {"file_name": "a.png", "text": "a cat"}       as in Hugging Face's imagefolder
+metadata.csv    file_name,caption,label
+"""
+
+__all__ = ["Descriptions", "describe"]
+
+import csv
+import json
+import os
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from morphogen.data.dataset import DataError
+from morphogen.data.walk import printable
+
+TABLES = ("metadata.jsonl", "metadata.csv")
+SIDECARS = (".txt", ".caption")
+CAPTIONS = ("text", "caption", "captions", "prompt", "transcription", "transcript", "sentence")
+LABELS = ("label", "class", "category")
+
+
+@dataclass
+class Descriptions:
+    """Captions and class names by example, the files that hold them, and notes.
+
+    Arguments:
+        captions: by path; an example without one is missing.
+        labels: class names by path, from a table.
+        files: that were read for them.
+        notes: facts for the user.
+    """
+
+    captions: dict[Path, str] = field(default_factory=dict)
+    labels: dict[Path, str] = field(default_factory=dict)
+    files: set[Path] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
+
+
+def describe(examples: Sequence[Path], others: Sequence[Path]) -> Descriptions:
+    """What the other files of a folder say about its examples. A table takes precedence over a text.
+
+    Errors: DataError for a table that cannot be read.
+    """
+    found = Descriptions()
+    _read_sidecars(found, examples, set(others))
+    by_key = {_key(example): example for example in examples}
+    for table in others:
+        if table.name.lower() in TABLES:
+            _read_table(found, table, by_key)
+    return found
+
+
+def _read_sidecars(found: Descriptions, examples: Iterable[Path], others: set[Path]) -> None:
+    unread = []
+    for example in examples:
+        beside = (example.with_suffix(suffix) for suffix in SIDECARS)
+        file = next((file for file in beside if file in others), None)
+        if file is None:
+            continue
+        found.files.add(file)
+        try:
+            if caption := file.read_text(encoding="utf-8-sig").strip():
+                found.captions[example] = caption
+        except UnicodeDecodeError:
+            unread.append(printable(file.name))
+    if unread:
+        found.notes.append(f"left out {len(unread)} captions that are not UTF-8, such as {unread[0]}")
+
+
+def _read_table(found: Descriptions, table: Path, examples: Mapping[str, Path]) -> None:
+    """Add what a table says. A table without the column `file_name` is of another kind."""
+    rows = _rows(table)
+    if not any("file_name" in row for row in rows):
+        return
+    found.files.add(table)
+    columns = {column: None for row in rows for column in row}
+    caption, label = (next((c for c in names if c in columns), None) for names in (CAPTIONS, LABELS))
+    absent = []
+    for row in rows:
+        name = str(row.get("file_name"))
+        example = examples.get(_key(table.parent / name.replace("\\", "/")))
+        if example is None:
+            absent.append(printable(name))
+            continue
+        for column, values in ((caption, found.captions), (label, found.labels)):
+            if column is not None and row.get(column) not in (None, ""):
+                values[example] = str(row[column]).strip()
+    if absent:
+        found.notes.append(
+            f"{table.name} names {len(absent)} files that are not examples, such as {absent[0]}"
+        )
+
+
+def _rows(table: Path) -> list[dict[str, Any]]:
+    """The rows of a table. Errors: DataError."""
+    try:
+        text = table.read_text(encoding="utf-8-sig")
+        if table.suffix.lower() == ".csv":
+            return [
+                {k: v for k, v in row.items() if k is not None}
+                for row in csv.DictReader(text.splitlines(keepends=True))
+            ]
+        rows = [json.loads(line) for line in text.split("\n") if line.strip()]
+    except UnicodeDecodeError as error:
+        raise DataError(f"{table}: byte {error.start} is not UTF-8; save the table as UTF-8") from None
+    except (ValueError, csv.Error, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"{table}: {reason}; correct the table, or remove it") from None
+    if any(not isinstance(row, dict) for row in rows):
+        raise DataError(f'{table}: each line must be like {{"file_name": "a.png", "text": "a cat"}}')
+    return rows
+
+
+def _key(path: Path) -> str:
+    """Two names that look the same are the same file."""
+    return unicodedata.normalize("NFC", os.path.normpath(path))
