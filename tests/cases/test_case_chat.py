@@ -107,11 +107,11 @@ def test_commands_do_not_go_to_the_model(chat: Chat, said: list[str]) -> None:
     assert all(name in err for name in ("/system", "/reset", "/save FILE", "/exit"))
 
 
-@case("`/halp`, an unknown command", "named, with `/help`; `//halp` sends the text `/halp`")
+@case("`/begin`, an unknown command", "named, with `/help`; `//begin` sends the text `/begin`")
 def test_unknown_commands_are_named(chat: Chat, said: list[str]) -> None:
-    code, _, err = chat(b"/halp me\n//halp me\n")
-    assert code == 0 and said == ["/halp me"]
-    assert "morphogen: /halp: unknown command; /help lists the commands, and //halp sends it as text" in err
+    code, _, err = chat(b"/begin me\n//begin me\n")
+    assert code == 0 and said == ["/begin me"]
+    assert "morphogen: /begin: unknown command; /help lists the commands, and //begin sends it as text" in err
 
 
 @case("`/save FILE`", "the conversation as JSON; a file that exists is not overwritten")
