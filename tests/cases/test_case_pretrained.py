@@ -159,6 +159,14 @@ def test_typed_control_words_are_text(kind: int, tmp_path: Path) -> None:
     assert model.representation.detokenize(model.representation.ids(message)) == message
 
 
+@case("a control word of letters alone, such as `USER`, typed by a person", "text")
+def test_typed_control_words_without_punctuation_are_text(tmp_path: Path) -> None:
+    change = metadata({"tokenizer.ggml.pre": "llama-bpe"})
+    model, form = read(llama(tmp_path / "word.gguf", change=change, added={"USER": 4}))
+    ids = form.ids([{"role": "user", "content": "a USER\nUSER"}], model.representation.ids)
+    assert 300 not in ids and "a USER\nUSER" in model.representation.detokenize([i for i in ids if i > 2])
+
+
 @case("white space of token type 4, as in many vocabularies", "read as one token where a person types it")
 def test_white_space_tokens_stay_tokens(tmp_path: Path) -> None:
     file = GGUF(llama(tmp_path / "space.gguf", added={"\t\t\t": 4}))
@@ -333,6 +341,14 @@ def test_files_that_are_not_gguf(tmp_path: Path) -> None:
     assert "a Git LFS pointer, not the file itself; run git lfs pull" in refusal(lambda: GGUF(path))
     path.write_text("<!DOCTYPE html>")
     assert "not a GGUF file (begins with b'<!DO' instead of b'GGUF')" in refusal(lambda: GGUF(path))
+
+
+@case("a piece of a file that was cut anywhere, `m.gguf-split-a`", "refused: how the pieces are joined")
+def test_a_piece_of_a_file(tmp_path: Path) -> None:
+    content = llama(tmp_path / "m.gguf").read_bytes()
+    for name, part in (("m.gguf-split-a", content[:40_000]), ("m.gguf.part2of2", content[40_000:])):
+        (tmp_path / name).write_bytes(part)
+        assert "join all pieces in order, cat PIECES > MODEL.gguf" in refusal(lambda: GGUF(tmp_path / name))  # noqa: B023
 
 
 @case("K-quants (Q4_K_M and others)", "refused: names the format and those that are read")

@@ -1,5 +1,6 @@
 """Chat formats: ends of a turn, hidden tokens, and the start token that is written once."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from morphogen.component import ConfigError
 from morphogen.interop import gguf_chat
 from morphogen.interop.gguf import GGUF
 from morphogen.interop.gguf_chat import ChatFormat, read_chat_format
+from morphogen.interop.gguf_tokenizer import read_representation
 from tests.interop.gguf_files import TEMPLATE, llama, metadata
 
 
@@ -34,6 +36,15 @@ def test_a_template_that_rejects_the_probe_names_no_end(tmp_path: Path) -> None:
     refuses = "{% for m in messages %}{% if m['role'] == 'assistant' %}{{ raise_exception('no') }}{% endif %}"
     form = read(tmp_path, refuses + "<|im_start|>{{ m['content'] }}{% endfor %}")
     assert form.ends == {0, 2} and form.template.closing() == ""
+
+
+def test_the_mutant_that_reads_the_start_token_twice_is_killed(tmp_path: Path) -> None:
+    change = metadata({"tokenizer.ggml.add_bos_token": True})
+    file = GGUF(llama(tmp_path / "bos.gguf", change=change))
+    form, encode = read_chat_format(file), read_representation(file, 64).ids
+    turns = [{"role": "user", "content": "the cat"}]
+    assert form.start == 1 and form.ids(turns, encode)[0] != 1
+    assert replace(form, start=None).ids(turns, encode) == [1, *form.ids(turns, encode)]
 
 
 def test_an_invalid_template_names_its_file(tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 """LLaMA from GGUF: equal logits to transformers, and one-line errors for inconsistent metadata."""
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from morphogen.component import ConfigError
+from morphogen.component import ConfigError, from_config, to_config
 from morphogen.contract import Batch
 from morphogen.interop import gguf_llama
 from morphogen.interop.gguf import GGUF
@@ -54,6 +56,18 @@ def test_mutant_without_row_permutation_is_killed(path: Path, monkeypatch: pytes
     monkeypatch.setattr(gguf_llama, "_permute_rotary", lambda rows, heads: rows)
     with pytest.raises(AssertionError):
         test_logits_equal_those_of_transformers_with_the_same_weights(path)
+
+
+def test_frequency_factors_are_saved_with_the_model(tmp_path: Path) -> None:
+    factors = np.array([1, 2, 4, 8], np.float32)
+    file = GGUF(llama(tmp_path / "freqs.gguf", more={"rope_freqs.weight": factors}))
+    network = read_model(file).objective.network
+    again = from_config(json.loads(json.dumps(to_config(network))))
+    assert again.blocks[0].attention.positions.scaling.factors == (1, 2, 4, 8)
+    with pytest.raises(ConfigError, match=r"rope_freqs.weight has factors that are not positive"):
+        read_model(GGUF(llama(tmp_path / "bad.gguf", more={"rope_freqs.weight": -factors})))
+    with pytest.raises(ConfigError, match=r"rope_freqs.weight has shape \(3,\), expected \(4,\)"):
+        read_model(GGUF(llama(tmp_path / "bad.gguf", more={"rope_freqs.weight": factors[:3]})))
 
 
 def test_it_satisfies_the_laws(path: Path) -> None:
