@@ -11,6 +11,7 @@ __all__ = [
     "StopOption",
     "TopK",
     "TopP",
+    "announce_cropping",
     "choose_processors",
 ]
 
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Option
 
 from morphogen.cli.bad_argument import BadArgument
+from morphogen.cli.echo import complain
 
 if TYPE_CHECKING:
     from morphogen.families.autoregressive import LogitsProcessor
@@ -49,7 +51,12 @@ StopOption = Annotated[
     list[str] | None, Option(help="text: end after this string; may be given several times")
 ]
 MaxNewOption = Annotated[
-    int | None, Option("--max-new", help="text: maximum number of new tokens (default: the model's length)")
+    int | None,
+    Option(
+        "--max-new",
+        help="text: maximum number of new tokens; beyond the model's window, the oldest tokens are dropped "
+        "(default: to the end of the window)",
+    ),
 ]
 Schema = Annotated[
     Path | None, Option("--json-schema", help="text: file of a JSON schema that every text satisfies")
@@ -87,6 +94,29 @@ def choose_processors(options: Mapping[str, Any], text: Any) -> tuple["LogitsPro
         processors.append(JsonSchema(_read_schema(options["json_schema"]), text))
     numeric = {name: options[name] for name in NUMERIC if name in options}
     return (*processors, *logits_processors(**numeric))
+
+
+def announce_cropping(window: int, prompt: int, max_new: int | None) -> None:
+    """Say that a text exceeds the model's window, so that its beginning is dropped.
+
+    Arguments:
+        window: number of tokens that the model sees.
+        prompt: number of tokens of the prompt.
+        max_new: maximum number of new tokens; None: to the end of the window.
+
+    Raises:
+        BadArgument: if the prompt fills the window, and nothing else is asked for.
+    """
+    if max_new is None and prompt >= window:
+        raise BadArgument(
+            f"--prompt: its {prompt} tokens fill the model's window of {window}, so that nothing would be "
+            "generated; shorten it, or add --max-new 100 to continue beyond the window"
+        )
+    if max_new is not None and prompt + max_new > window:
+        complain(
+            f"{prompt} tokens of the prompt and --max-new {max_new} exceed the model's window of {window}: "
+            f"beyond it, the model sees the newest {window - max(1, window // 2)} to {window - 1} tokens"
+        )
 
 
 def _read_schema(path: Path) -> str:

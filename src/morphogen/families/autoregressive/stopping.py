@@ -59,7 +59,7 @@ class EndTokens(StoppingCriterion):
 
 
 class MaxNewTokens(StoppingCriterion):
-    """Stop after a maximum number of new tokens.
+    """Stop after a maximum number of new tokens, beyond the window if they do not fit into it.
 
     Arguments:
         max_new_tokens: maximum number of tokens after the prompt, at least 1.
@@ -151,7 +151,7 @@ def prompt_tokens(objective: Any, context: Context | None, rows: int, length: in
     if longest > length:
         raise ConfigError(
             f"the prompt of row {int(lengths.argmax())} has {longest} tokens: "
-            f"must be at most {length}, the sequence length"
+            f"must be at most {length}, the sequence length; shorten it, or set max_new_tokens to continue it"
         )
     if vocabulary is not None and bool((prefix >= vocabulary).any()):
         raise ConfigError(f"the prompt has token id {int(prefix.amax())}: ids must be 0 to {vocabulary - 1}")
