@@ -13,8 +13,10 @@ __all__ = [
     "TopP",
     "announce_cropping",
     "choose_processors",
+    "unescape",
 ]
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -48,7 +50,11 @@ BeamWidth = Annotated[
     Option(help="text: beam search with this many beams, which returns likely texts instead of samples"),
 ]
 StopOption = Annotated[
-    list[str] | None, Option(help="text: end after this string; may be given several times")
+    list[str] | None,
+    Option(
+        help=r"text: end before this string, which is left out; \n, \t, \r and \\ are a line end, a tab, a "
+        "carriage return and a backslash; may be given several times"
+    ),
 ]
 MaxNewOption = Annotated[
     int | None,
@@ -87,7 +93,7 @@ def choose_processors(options: Mapping[str, Any], text: Any) -> tuple["LogitsPro
     if "max_new" in options:
         processors.append(MaxNewTokens(options["max_new"]))
     if "stop" in options:
-        processors.append(StopStrings(tuple(options["stop"]), text))
+        processors.append(StopStrings(tuple(map(unescape, options["stop"])), text))
     if "regex" in options:
         processors.append(Regex(options["regex"], text))
     if "json_schema" in options:
@@ -117,6 +123,12 @@ def announce_cropping(window: int, prompt: int, max_new: int | None) -> None:
             f"{prompt} tokens of the prompt and --max-new {max_new} exceed the model's window of {window}: "
             f"beyond it, the model sees the newest {window - max(1, window // 2)} to {window - 1} tokens"
         )
+
+
+def unescape(text: str) -> str:
+    r"""The text with a line end, tab, carriage return and backslash for \n, \t, \r and \."""
+    escapes = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\"}
+    return re.sub(r"\\([ntr\\])", lambda found: escapes[found[1]], text)
 
 
 def _read_schema(path: Path) -> str:

@@ -24,7 +24,12 @@ from torch import Tensor
 from morphogen.component import ConfigError
 from morphogen.contract import Context, Reorders, Sampler
 from morphogen.families.autoregressive.cache import cache_for, prefill
-from morphogen.families.autoregressive.decoding import check_consistent, check_no_warpers, finished_rows
+from morphogen.families.autoregressive.decoding import (
+    check_consistent,
+    check_no_warpers,
+    finished_rows,
+    trimmed,
+)
 from morphogen.families.autoregressive.processors import LogitsProcessor, process_logits
 from morphogen.families.autoregressive.stopping import prompt_tokens
 from morphogen.families.autoregressive.window import sequence_length
@@ -71,6 +76,8 @@ class Beam(Sampler):
         tokens, _ = self.search(objective, shape, context, rng)
         rank = (rng.rows % self.n_best).cpu()
         best = tokens[torch.arange(len(tokens)), rank]
+        prompt = prompt_tokens(objective, context, len(rng), tokens.shape[2])
+        best = trimmed(self.processors, best, (prompt >= 0).sum(1))
         return unraster(best, shape if len(shape) > 1 else tuple(best.shape[1:]))
 
     @torch.no_grad()

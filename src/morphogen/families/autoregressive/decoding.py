@@ -25,6 +25,7 @@ __all__ = [
     "check_no_warpers",
     "finished_rows",
     "logits_processors",
+    "trimmed",
 ]
 
 import itertools
@@ -97,13 +98,17 @@ class Decoding(Sampler):
         state = DecodingState(self, objective, shape, context, rng)
         for _ in self.generate(state):
             pass
-        return unraster(state.tokens, state.shape)
+        tokens = trimmed(self.processors, state.tokens, state.prompt_length)
+        return unraster(tokens, tuple(tokens.shape[1:]) if len(shape) == 1 else shape)
 
     @torch.no_grad()
     def stream(
         self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng
     ) -> Iterator[Int[Tensor, " b"]]:
-        """Yield the tokens [B] of each position after the shortest prompt; -1 in finished rows."""
+        """Yield the tokens [B] of each position after the shortest prompt; -1 in finished rows.
+
+        The tokens of a stop string are among them.
+        """
         yield from self.generate(DecodingState(self, objective, shape, context, rng))
 
     def generate(self, state: "DecodingState") -> Iterator[Int[Tensor, " b"]]:
@@ -177,7 +182,6 @@ class DecodingState:
         rows, length = len(rng), sequence_length(decoding.processors, window, context)
         prompt = prompt_tokens(objective, context, rows, length).to(rng.rows.device)
         self.decoding, self.objective, self.window, self.context = decoding, objective, window, context
-        self.shape = (length,) if len(window) == 1 else window
         self.prompt_length = (prompt >= 0).sum(1)
         self.longest_prompt = prompt.shape[1]
         self.tokens = torch.full((rows, length), -1, device=prompt.device)
@@ -324,3 +328,12 @@ def finished_rows(
     if end is not None:
         masks.append(token_ids[:, -1] == end)
     return torch.stack(masks).any(0) if masks else None
+
+
+def trimmed(
+    processors: Sequence[LogitsProcessor], token_ids: Int[Tensor, "b n"], prompt_length: Int[Tensor, " b"]
+) -> Int[Tensor, "b m"]:
+    """The decided sequences without what ended them, such as stop strings."""
+    for processor in processors:
+        token_ids = processor.trim(token_ids, prompt_length)
+    return token_ids
