@@ -89,6 +89,9 @@ def sample(
     method = choose_sampler(model, sampler, guidance, numeric, other)
     method = with_classifier(chosen, method, classifier_guidance, condition or [], target)
     requested = _condition(chosen, model, condition or [], prompt, sketch, len(rows))
+    if len(window := model.representation.shape) == 1:
+        prompt_length = requested["prompt"].shape[1] if "prompt" in requested else 0
+        decoding.announce_cropping(window[0], prompt_length, max_new)
     folder, unwanted = out or chosen.directory / "samples", check_negative(chosen, negative, guidance)
     options = {"seed": seed, "negative": unwanted, "precision": choose_precision(precision)}
     if film:
