@@ -286,6 +286,7 @@ def test_encodings(tmp_path: Path, encoding: str) -> None:
 def test_json_lines(tmp_path: Path) -> None:
     lines = [json.dumps({"a": i % 7, "kind": "xy"[i % 2], "ok": i % 3 == 0}) for i in ROWS]
     data = read(tmp_path / "t.jsonl", "\n".join(lines))
+    assert load_data(str(tmp_path / "t.jsonl"), condition="kind").classes == ("x", "y")
     assert columns(data) == ["a", "kind", "ok"] and data.representation.columns[2].levels == ("False", "True")
 
 
@@ -326,6 +327,21 @@ def test_data_frames_of_parts() -> None:
     assert sorted(data.test.first().medium[:, 0].tolist()) == sorted(i % 7 for i in range(50, 60))
     with pytest.raises(DataError, match="parts train, text: give train, and"):
         table_of_parts("frame", {"train": frame, "text": frame})
+
+
+@case("a folder with `train.csv` and `test.csv`", "one table with the user's own split")
+def test_a_folder_of_parts(tmp_path: Path) -> None:
+    for name, start in (("train.csv", 0), ("test.csv", 100)):
+        written(tmp_path / name, "a,b", lambda i, start=start: f"{start + i % 7},{'xy'[i % 2]}")
+    data = load_data(str(tmp_path), condition="b")
+    assert data.classes == ("x", "y") and "60 test, the authors' own part" in data.split
+    assert data.test.first().medium.min() == 100 and data.train.first().medium.max() == 6
+    (tmp_path / "test.csv").write_text("a,c\n1,2\n3,4\n")
+    with pytest.raises(DataError, match="test and train have different columns, such as 'b'"):
+        load_data(str(tmp_path))
+    (tmp_path / "test.csv").rename(tmp_path / "more.csv")
+    with pytest.raises(DataError, match=r"has 2 tables, such as more\.csv; give one of them"):
+        load_data(str(tmp_path))
 
 
 @case("20,000 samples of a table", "all in samples.csv; the sheet shows the first and says of how many")

@@ -46,9 +46,8 @@ class TableMedium(Medium):
         return ", ".join(f"{name} {value}" for name, value in sample.items())
 
     def confidence(self, path: Path) -> float:
-        if path.is_dir():
-            return 0.0
-        return 0.6 if path.suffix.lower() in RECORDS else super().confidence(path)  # or the texts of a corpus
+        """JSON Lines may also be the texts of a corpus."""
+        return 0.6 if path.suffix.lower() in RECORDS and path.is_file() else super().confidence(path)
 
     def read(self, path: Path, options: ReadingOptions) -> Any:
         return self.read_file(path, options.condition, options.table)
