@@ -243,6 +243,28 @@ def test_missing_cells(tmp_path: Path, cell: str) -> None:
     assert "3 of 60 rows dropped" in notes(data) and len(cells(data, "a")) == 57
 
 
+@case("the country code `NA`", "missing, with a note; `--table missing=empty` reads it as a word")
+def test_a_word_that_is_read_as_missing(tmp_path: Path) -> None:
+    data = written(tmp_path / "t.csv", "land,b", lambda i: f"{('NA', 'DE', 'FR', 'IT', 'ES')[i % 5]},{i % 7}")
+    assert "NA is read as missing; --table missing=empty reads it as a word" in notes(data)
+    data = load_data(str(tmp_path / "t.csv"), table={"missing": "empty"})
+    assert data.representation.columns[0].levels == ("DE", "ES", "FR", "IT", "NA") and "missing" not in notes(
+        data
+    )
+
+
+@case("a header that is repeated in the middle, as in files that were joined", "left out and counted")
+def test_a_repeated_header(tmp_path: Path) -> None:
+    data = written(tmp_path / "t.csv", "a,b", lambda i: "a,b" if i in (20, 40) else f"{i % 7},{i % 5}")
+    assert "2 rows repeat the names of the columns" in notes(data) and max(cells(data, "a")) == 6
+
+
+@case("numbers such as `3.000e+01` in a table of commas", "decimal points: an exponent has no thousands mark")
+def test_exponents(tmp_path: Path) -> None:
+    data = written(tmp_path / "t.csv", "a,b", lambda i: f"{i % 7 + 1:.3e},{i % 5}")
+    assert cells(data, "a")[-1] == 7 and "--table" not in notes(data)
+
+
 @case("numbers with one typo", "words, with a note that names the cell")
 def test_nearly_numbers(tmp_path: Path) -> None:
     data = written(tmp_path / "t.csv", "a,b", lambda i: f"{'5x' if i == 7 else i % 7},{i % 5}")

@@ -199,7 +199,7 @@ def _usable(
         if isinstance(reading, str):
             faults[name] = reading
         elif (missing := reading.missing.mean()) > COLUMN_MISSING:
-            faults[name] = f"missing in {missing:.0%} of the rows"
+            faults[name] = "; ".join([f"missing in {missing:.0%} of the rows", *reading.notes])
         elif reading.numbers_rows:
             faults[name] = "it only counts the rows"
         else:

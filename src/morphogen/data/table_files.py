@@ -104,7 +104,10 @@ def _read_csv(path: Path, options: TableOptions) -> Table:
         reason = str(error).strip().splitlines()[0]
         raise DataError(f"{path}: pandas cannot read it as CSV ({reason}); correct it") from None
     decimal = "," if dialect.separator == ";" else "."
-    return Table(_named(frame, dialect.names), (*notes, *dialect.notes), decimal)
+    repeated = (frame == list(dialect.names)).all(axis=1) if dialect.names else frame.index < 0
+    if count := int(repeated.sum()):
+        notes += (f"{count} rows repeat the names of the columns and are left out",)
+    return Table(_named(frame[~repeated], dialect.names), (*notes, *dialect.notes), decimal)
 
 
 def _text_of(path: Path) -> tuple[str, tuple[str, ...]]:
