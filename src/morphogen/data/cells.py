@@ -92,8 +92,8 @@ def _doubtful(reading: Reading, column: "Series") -> Reading:
     word = next((cell for cell in cells if isinstance(cell, str) and cell.strip().isalpha()), None)
     if word is None or not isinstance(reading, Words):
         return reading
-    note = f"column {reading.name!r}: {word.strip()} is read as missing; --table missing=empty reads it as a word"
-    return replace(reading, notes=(*reading.notes, note))
+    note = f"{word.strip()} is read as missing; --table missing=empty reads it as a word"
+    return replace(reading, notes=(*reading.notes, f"column {reading.name!r}: {note}"))
 
 
 def _text(name: str, cells: np.ndarray, decimal: str, order: str | None) -> Reading:
