@@ -30,12 +30,12 @@ from pathlib import Path
 from morphogen.data.dataset import DataError, Dataset, Examples, Pictures, Windows
 from morphogen.data.hub import load_hub
 from morphogen.data.named import NAMED, nearest
-from morphogen.data.pairs import PairCorpus, Pairs
+from morphogen.data.pairs import Pairs
 from morphogen.data.pictures import check_resolution
 from morphogen.data.sketches import SKETCH, WithSketches, with_sketches
 from morphogen.data.sound import Sounds, WithMels
 from morphogen.data.table import Rows
-from morphogen.data.text import Corpus, concatenate
+from morphogen.data.text import Untokenized, concatenate
 from morphogen.media import ReadingOptions, media
 from morphogen.representations.text import Text
 
@@ -75,7 +75,7 @@ def load_data(
     data = _load(name_or_path, ReadingOptions(resolution, length, condition, table))
     if not has_column and condition == SKETCH:
         return with_sketches(data)
-    if isinstance(data, Corpus | PairCorpus):
+    if isinstance(data, Untokenized):
         return data.windows(tokenizer, length)
     if tokenizer is not None:
         raise DataError(f"tokenizer {tokenizer!r}: {name_or_path!r} is not a text; leave tokenizer out")
@@ -101,7 +101,7 @@ def _check_condition(name_or_path: str, condition: str | None, has_column: bool)
         )
 
 
-def _load(name_or_path: str, options: ReadingOptions) -> Dataset | Corpus | PairCorpus:
+def _load(name_or_path: str, options: ReadingOptions) -> Dataset | Untokenized:
     """The data, or for text the corpus before tokenization."""
     names = name_or_path.split("+")
     if all(name in NAMED for name in names):
@@ -110,10 +110,12 @@ def _load(name_or_path: str, options: ReadingOptions) -> Dataset | Corpus | Pair
         return concatenate(name_or_path, [NAMED[name].load() for name in names])
     if name_or_path.startswith("hf:"):
         return load_hub(name_or_path.removeprefix("hf:"), options.resolution, options.length)
-    path = Path(name_or_path).expanduser()
+    kind, _, rest = name_or_path.partition(":")
+    path = Path(rest if kind in media() and rest else name_or_path).expanduser()
     try:
         if path.is_file() or (name_or_path and path.is_dir()):  # Path("") would be the working directory
-            return max(media().values(), key=lambda medium: medium.confidence(path)).read(path, options)
+            candidates = [media()[kind]] if kind in media() and rest else media().values()
+            return max(candidates, key=lambda medium: medium.confidence(path)).read(path, options)
     except OSError as error:
         raise DataError(
             f"{error.filename or path}: {error.strerror or error}; check the path and its permissions"

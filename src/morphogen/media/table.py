@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from morphogen.lazy import lazy
 from morphogen.media import Medium, ReadingOptions
 
-RECORDS = (".jsonl", ".ndjson")  # files of JSON objects
+RECORDS = (".jsonl", ".ndjson")  # files of JSON objects, one per line
 
 
 class TableMedium(Medium):
@@ -46,8 +46,10 @@ class TableMedium(Medium):
         return ", ".join(f"{name} {value}" for name, value in sample.items())
 
     def confidence(self, path: Path) -> float:
-        """JSON Lines may also be the texts of a corpus."""
-        return 0.6 if path.suffix.lower() in RECORDS and path.is_file() else super().confidence(path)
+        """By its suffix, but a file of this suffix may hold texts, which its content shows."""
+        if path.is_dir():
+            return super().confidence(path)
+        return 0.6 if path.suffix.lower() in RECORDS else 0.9 * super().confidence(path)
 
     def read(self, path: Path, options: ReadingOptions) -> Any:
         return self.read_file(path, options.condition, options.table)
