@@ -49,8 +49,9 @@ class TableMedium(Medium):
 
     def confidence(self, path: Path) -> float:
         """By its suffix, but a file of this suffix may hold texts, which its content shows."""
-        certainty = 0.6 if path.suffix.lower() in RECORDS else 0.9 * super().confidence(path)
-        return 0.0 if path.is_dir() else certainty
+        if path.is_dir():
+            return super().confidence(path)
+        return 0.6 if path.suffix.lower() in RECORDS else 0.9 * super().confidence(path)
 
     def read(self, path: Path, options: ReadingOptions) -> Any:
         return self.read_file(path, options.condition, options.table)
