@@ -26,6 +26,7 @@ from morphogen.data.splits import Part
 from morphogen.media import ReadingOptions
 
 FEW = 64  # largest number of levels that is kept
+SAMPLE = 4096  # values that are looked at before all are
 TOLERANCE = 1e-4  # of a value on a grid
 
 
@@ -133,17 +134,26 @@ def _to_levels(values: np.ndarray) -> tuple[np.ndarray, int, str]:
         raise DataError(f"picture {row} has NaN or infinite values; fill them in, or leave it out")
     low, high = float(values.min()), float(values.max())
     kind = f"{values.dtype} from {low:g} to {high:g}"
+    if values.dtype == np.uint8 and high >= FEW:
+        return values, 256, f"{kind}: the scale is 0 to 255, 256 levels"
     unit = _unit_interval(values, low, high)
     if unit is None:
-        raise DataError(
-            f"pictures are {kind}; divide by their full scale, so that they are in [0, 1]: x / {max(high, 1):g}"
-        )
+        raise DataError(f"pictures are {kind}; divide by their full scale, as in x / {max(high, 1):g}")
     scaled, top, scale = unit
     for steps in [top] if top else [*range(1, FEW), 255]:
-        index = scaled * steps
-        if np.abs(index - index.round()).max() <= TOLERANCE * steps:
-            return index.round().astype(np.uint8), steps + 1, f"{kind}: {scale}, {steps + 1} levels"
+        if _on_grid(scaled.ravel()[:SAMPLE], steps) and _on_grid(scaled, steps):
+            return (
+                (scaled * steps).round().astype(np.uint8),
+                steps + 1,
+                f"{kind}: {scale}, {steps + 1} levels",
+            )
     return (scaled * 255).round().astype(np.uint8), 256, f"{kind}: {scale}, rounded to 256 levels"
+
+
+def _on_grid(scaled: np.ndarray, steps: int) -> bool:
+    """Whether all values are multiples of 1 / steps."""
+    index = scaled * steps
+    return bool(np.abs(index - index.round()).max() <= TOLERANCE * steps)
 
 
 def _unit_interval(values: np.ndarray, low: float, high: float) -> tuple[np.ndarray, int, str] | None:

@@ -41,6 +41,7 @@ from morphogen.training.checkpoint import (
     nested_boundaries,
     own_tensors,
 )
+from morphogen.training.given import check_model_parts, training_rows
 from morphogen.training.interrupt import Interrupt
 from morphogen.training.journal import Journal
 from morphogen.training.progress import Budget, Clock, Progress
@@ -79,7 +80,7 @@ class _Options:
 
 
 def train(
-    model: Model | Staged, examples: Examples, *, steps: int | None = None, time: float | None = None,
+    model: Model | Staged, examples: Any, *, steps: int | None = None, time: float | None = None,
     stage_fractions: Mapping[str, float] | None = None, directory: Path | None = None, seed: int = 0,
     device: Device = "auto", precision: Precision = "auto", resume: bool = True, keep: int = 2,
     checkpoint_every: Every = TWO_MINUTES, log_every: int = 50, progress: Progress | None = None,
@@ -88,7 +89,8 @@ def train(
     """Train a model in place by its plan; if the plan has an `ema`, the averages become the weights.
 
     Arguments:
-        model, examples: the model and its training rows.
+        model: trained in place.
+        examples: rows; a `Dataset`, whose train part is used; or what `load_data` reads, such as (X, y): all.
         steps, time: the budget, one of the two; time in seconds, including checkpoints.
         stage_fractions: fraction of the budget of each stage, `{stage: fraction}`; None: equal.
         directory: for checkpoints, metrics.jsonl, timings.jsonl and the final `model/`; None: no files.
@@ -100,7 +102,8 @@ def train(
 
     Errors: ConfigError for an unusable budget, plan or checkpoint. Ctrl-C is raised after a checkpoint.
     """
-    budget = Budget(steps, time)
+    check_model_parts(model)
+    examples, budget = training_rows(model, examples), Budget(steps, time)
     options = _Options(seed, device, precision, checkpoint_every, keep, log_every, progress, tensorboard)
     accelerator = _accelerator(device)
     if directory is not None and not resume and accelerator.is_main_process:
