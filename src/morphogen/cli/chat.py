@@ -3,12 +3,10 @@
 __all__ = ["chat"]
 
 import io
-import os
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
 from typer import Argument, Option
 
 from morphogen.cli import decoding
@@ -60,14 +58,10 @@ def chat(
     options |= {"json_schema": json_schema, "regex": regex}
     given = {name: value for name, value in options.items() if value is not None}
     conversation = _open(model, system, given, stop or [], weights, context, seed, device)
-    try:
-        if message is not None:
-            _reply(conversation, message, max_new)
-        else:
-            _converse(conversation, Commands(conversation, model), max_new, sys.stdin.isatty())
-    except BrokenPipeError:  # the reader of the output has closed it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(141) from None
+    if message is not None:
+        _reply(conversation, message, max_new)
+    else:
+        _converse(conversation, Commands(conversation, model), max_new, sys.stdin.isatty())
 
 
 def _open(
@@ -121,8 +115,7 @@ def _converse(conversation: "Conversation", commands: Commands, max_new: int, in
 def _piped() -> Iterator[str]:
     raw = getattr(sys.stdin, "buffer", None)
     if raw is None:  # a stream of text, without bytes behind it
-        raw = io.BytesIO(sys.stdin.read().encode("utf8"))
-        return piped_lines(raw)
+        return piped_lines(io.BytesIO(sys.stdin.read().encode("utf8")))
     return piped_lines(raw, sys.stdin.encoding)
 
 

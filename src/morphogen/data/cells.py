@@ -11,6 +11,7 @@ __all__ = ["is_missing", "read_columns"]
 
 import re
 from collections.abc import Callable, Container, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,13 +50,15 @@ def read_columns(
         options: what the user decided.
         usual: decimal mark of text where no column decides.
     """
-    texts = {name: _stripped(frame[name]) for name in frame if _kind(frame[name]) in TEXT}
+    all_usual = options.missing != "empty"
+    texts = {name: _stripped(frame[name], all_usual) for name in frame if _kind(frame[name]) in TEXT}
     distinct = {name: {cell for cell in cells if cell is not None} for name, cells in texts.items()}
     marks = Marks.of(distinct, usual, options.decimal)
     readings: dict[str, Reading | str] = {}
     for name in frame:
         if name in texts:
-            readings[name] = _text(name, texts[name], marks.decimal[name], options.dates)
+            reading = _text(name, texts[name], marks.decimal[name], options.dates)
+            readings[name] = reading if options.missing else _doubtful(reading, frame[name])
         else:
             kind = _kind(frame[name])
             readings[name] = READERS[kind](name, frame[name]) if kind in READERS else f"its cells are {kind}"
@@ -69,12 +72,28 @@ def _kind(column: "Series") -> str:
     return infer_dtype(column, skipna=True)
 
 
-def _stripped(column: "Series") -> np.ndarray:
-    """The cells as text without white space around it, object [N]; None where one is missing."""
+def _stripped(column: "Series", usual: bool = True) -> np.ndarray:
+    """The cells as text without white space around it, object [N]; None where one is missing.
+
+    Arguments:
+        column: of text, or of what is written as text.
+        usual: whether texts such as NA are missing, not only empty ones.
+    """
     cells = column.to_numpy(object)
     missing = column.isna().to_numpy()
     texts = [None if gone else str(cell).strip() for cell, gone in zip(cells, missing, strict=True)]
-    return np.array([None if text is None or is_missing(text) else text for text in texts], dtype=object)
+    is_gone = is_missing if usual else "".__eq__
+    return np.array([None if text is None or is_gone(text) else text for text in texts], dtype=object)
+
+
+def _doubtful(reading: Reading, column: "Series") -> Reading:
+    """A column of words with a note on the first word that is read as missing."""
+    cells = column.to_numpy(object)[reading.missing]
+    word = next((cell for cell in cells if isinstance(cell, str) and cell.strip().isalpha()), None)
+    if word is None or not isinstance(reading, Words):
+        return reading
+    note = f"{word.strip()} is read as missing; --table missing=empty reads it as a word"
+    return replace(reading, notes=(*reading.notes, f"column {reading.name!r}: {note}"))
 
 
 def _text(name: str, cells: np.ndarray, decimal: str, order: str | None) -> Reading:

@@ -10,6 +10,7 @@ likelihood counts the levels that there are.
 __all__ = ["collect_pictures", "holds_pictures"]
 
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ from PIL import Image
 from morphogen.data.assemble import Labelled, assemble
 from morphogen.data.dataset import DataError, Dataset
 from morphogen.data.memory import Held, array_of, joined, numbers_of, read_labels
-from morphogen.data.pictures import choose_side, read_square, size_of, stack
+from morphogen.data.picture_file import survey
+from morphogen.data.pictures import choose_side, read_square, stack
 from morphogen.data.splits import Part
 from morphogen.media import ReadingOptions
 
@@ -63,12 +65,14 @@ def _read_each(values: Sequence[Any], resolution: int | None) -> tuple[np.ndarra
         value if isinstance(value, Path) else _encoded(value if _is_image(value) else _as_picture(i, value))
         for i, value in enumerate(values)
     ]
-    side, note = choose_side({size for source in sources if (size := size_of(source))}, resolution)
-    read = [read_square(source, side) for source in sources]
+    found = survey(sources)
+    side, note = choose_side(found.sizes, resolution)
+    read = [read_square(source, side, found.white) for source in sources]
     for i, picture in enumerate(read):
         if isinstance(picture, str):
             raise DataError(f"picture {i}: {picture}; leave it out")
-    return stack([picture for picture in read if not isinstance(picture, str)]).numpy(), 256, (note,)
+    pictures = stack([picture for picture in read if not isinstance(picture, str)]).numpy()
+    return pictures, 256, (note, *found.notes)
 
 
 def _is_image(value: Any) -> bool:
@@ -101,7 +105,7 @@ def _read_array(array: np.ndarray, resolution: int | None) -> tuple[np.ndarray, 
     pictures, layout = _channels_first(array)
     values, levels, scale = _to_levels(pictures)
     height, width = values.shape[2:]
-    side, note = choose_side({(width, height)}, resolution)
+    side, note = choose_side(Counter([(width, height)]), resolution)
     if (height, width) == (side, side):
         return values, levels, (note, *layout, scale)
     wide = (values * (255 / (levels - 1))).round().astype(np.uint8)

@@ -80,6 +80,11 @@ class Inpaint(Edit):
         if tuple(self.mask.shape) != shape[1:]:
             size = list(self.mask.shape)
             raise ConfigError(f"edit: the mask is {size}; give one of the pictures' size, {list(shape[1:])}")
+        if self.mask.all() or not self.mask.any():
+            same = "True" if self.mask.all() else "False"
+            raise ConfigError(
+                f"edit: the mask is {same} everywhere; set True where to redraw, False where to keep"
+            )
         if tuple(model.representation.shape) != shape:
             raise Unsupported(
                 f"{type(model.representation).__name__} cannot keep single pixels; "

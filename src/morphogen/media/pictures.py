@@ -38,7 +38,7 @@ class PictureMedium(Medium):
     collect = lazy("data.picture_arrays.collect_pictures")
     codecs = lazy("evaluation.codecs.picture_codecs")
     read_folder = lazy("data.pictures.load_folder")
-    size_of = lazy("data.pictures.size_of")
+    size_of = lazy("data.picture_file.size_of")
     common = lazy("data.pictures.COMMON")
     few = 300
     memorisable = 1000

@@ -7,7 +7,7 @@
 The model knows its medium, shape, tokenizer and classes, so that nothing has to be said twice.
 """
 
-__all__ = ["Joined", "check_model_parts", "training_rows"]
+__all__ = ["Joined", "training_rows"]
 
 from collections.abc import Sequence
 from itertools import accumulate
@@ -31,11 +31,11 @@ class Joined(Examples):
 
     Arguments:
         parts: the examples.
-        labels: the label that each label of the parts becomes; (): they remain.
+        becomes: the label that each label of the parts becomes; (): they remain.
     """
 
-    def __init__(self, parts: Sequence[Examples], labels: Sequence[int] = ()):
-        self.parts, self.labels = [part for part in parts if len(part)], torch.tensor(labels)
+    def __init__(self, parts: Sequence[Examples], becomes: Sequence[int] = ()):
+        self.parts, self.becomes = [part for part in parts if len(part)], torch.tensor(becomes)
         self.ends = torch.tensor(list(accumulate(map(len, self.parts))))
 
     def __len__(self) -> int:
@@ -48,13 +48,14 @@ class Joined(Examples):
         batches = [self.parts[p][(indices - starts[p])[part == p]] for p in part.unique().tolist()]
         back = order.argsort()
         condition = cat([batch.condition for batch in batches])
-        if len(self.labels) and "label" in condition:
-            condition = {**condition, "label": self.labels[condition["label"]]}
+        if len(self.becomes) and "label" in condition:
+            condition = {**condition, "label": self.becomes[condition["label"]]}
         return Batch(cat([batch.medium for batch in batches]), condition)[back]
 
 
 def training_rows(model: Model | Staged, given: Any) -> Any:
     """The rows to train on. Errors: ConfigError and DataError for what the model cannot be trained on."""
+    _check_parts(model)
     if isinstance(given, Dataset):
         give_specs(model, given.conditions)
         return given.train
@@ -74,7 +75,7 @@ def training_rows(model: Model | Staged, given: Any) -> Any:
     return rows
 
 
-def check_model_parts(model: Any) -> None:
+def _check_parts(model: Any) -> None:
     """Check that a model can be saved once it is trained. Errors: ConfigError with the remedy."""
     if isinstance(model, Model | Staged):
         to_config(model)
