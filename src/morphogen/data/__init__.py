@@ -5,6 +5,7 @@ load_data("photos/")          a folder of pictures, of recordings or of text fil
 load_data("book.txt")         a text file
 load_data("sales.csv")        a table
 load_data("hf:owner/name")    a data set of the Hugging Face hub
+load_data(X, labels=y)        arrays, lists, DataFrames and data sets of other libraries, in memory
 """
 
 __all__ = [
@@ -26,9 +27,11 @@ __all__ = [
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from morphogen.data.dataset import DataError, Dataset, Examples, Pictures, Windows
 from morphogen.data.hub import load_hub
+from morphogen.data.memory import collect
 from morphogen.data.named import NAMED, nearest
 from morphogen.data.pairs import Pairs
 from morphogen.data.pictures import check_resolution
@@ -41,45 +44,67 @@ from morphogen.representations.text import Text
 
 
 def load_data(
-    name_or_path: str,
-    resolution: int | None = None,
-    length: int | None = None,
-    condition: str | None = None,
-    tokenizer: str | Text | None = None,
-    table: Mapping[str, str] | None = None,
-) -> Dataset:
-    """Load a data set by name, from a path or from the Hugging Face hub.
+    data: Any, resolution: Any = None, length: int | None = None, condition: str | None = None,
+    tokenizer: str | Text | None = None, table: Mapping[str, str] | None = None, *, labels: Any = None,
+    captions: Any = None, valid: Any = None, test: Any = None, rate: int | None = None,
+    name: str | None = None,
+) -> Dataset:  # fmt: skip
+    """Load a data set by name, from a path, from the Hugging Face hub or from memory.
 
     Arguments:
-        name_or_path: a name that `morphogen data` lists (`NAMED`), or several names of texts
-            ("kjv+shakespeare"); a folder of pictures or of sounds (one sub-folder per class, or flat) or of
-            texts; a text file; a table (.csv, .tsv, .parquet, .jsonl), or a folder of the tables of a split
-            (train.csv, test.csv); or "hf:owner/name[:config]" or "hf:FOLDER" for
-            whatever the package `datasets` reads.
-        resolution: side in pixels of the square pictures of a folder or of the hub; None: their own size if
-            all have the same small size, else 32.
+        data: a name that `morphogen data` lists (`NAMED`), or several names of texts ("kjv+shakespeare"); a
+            folder of pictures or sounds (one sub-folder per class, or flat) or of texts; a text file; a table
+            (.csv, .tsv, .parquet, .jsonl), or a folder of those of a split; "hf:owner/name[:config]" or
+            "hf:FOLDER" for what the package `datasets` reads. In memory: pictures [N, H, W], [N, H, W, C] or
+            [N, C, H, W], PIL pictures, texts, pairs of texts, a DataFrame or numbers [N, D], waveforms, a
+            torch or Hugging Face `Dataset`, or (X, y); see the guide, docs/data.md.
+        resolution: side in pixels of square pictures; None: their own size if it is small, else 32.
         length: tokens per window of text (None: 64), or samples per window of sound (None: 8192).
         condition: column of a table whose values are the class labels; None: no labels. For pictures,
             "sketch" conditions each picture on its edge map.
-        tokenizer: of a text: "bytes", "characters", "bpe:1000" or "unigram:1000" (with any vocabulary size),
-            or a `Text` representation, such as that of a trained model. None: bytes for running text,
-            "bpe:2000" for pairs of texts.
+        tokenizer: of a text: "bytes", "characters", "bpe:1000" or "unigram:1000" (any vocabulary size), or a
+            `Text`, such as that of a trained model. None: bytes, or "bpe:2000" for pairs of texts.
         table: what a table leaves open, by the names of `TableOptions`: {"decimal": ","}.
+        labels, captions: of data in memory: one per example, the labels as numbers or names.
+        valid, test: of data in memory: parts of one's own split, with labels as (X, y); None: by content.
+        rate, name: of data in memory: samples per second of waveforms; a name for reports.
 
     Errors: `DataError`: one line with the invalid value and the remedy.
     """
-    has_column = (condition or table) is not None and _has_column(name_or_path)
-    _check_condition(name_or_path, condition, has_column)
-    if table and not has_column:
-        raise DataError(f"table {dict(table)}: {name_or_path!r} is not a table; leave it out")
-    data = _load(name_or_path, ReadingOptions(resolution, length, condition, table))
-    if not has_column and condition == SKETCH:
-        return with_sketches(data)
-    if isinstance(data, Untokenized):
-        return data.windows(tokenizer, length)
+    if isinstance(data, Dataset):
+        return data
+    if not isinstance(resolution, int | None):
+        raise DataError("resolution is no number; labels are given by name: load_data(X, labels=y)")
+    options = ReadingOptions(resolution, length, condition, table, rate)
+    beside = {"labels": labels, "captions": captions, "valid": valid, "test": test}
+    is_path = isinstance(data, str | Path)
+    what = repr(str(data)) if is_path else name or "memory"
+    loaded = _read(str(data), options, beside) if is_path else collect(data, what, beside, options)
+    return _finished(loaded, what, options, tokenizer)
+
+
+def _finished(
+    loaded: Dataset | Untokenized, what: str, options: ReadingOptions, tokenizer: str | Text | None
+) -> Dataset:
+    """The data set with sketches or tokens. Errors: DataError for a tokenizer of other data than text."""
+    if isinstance(loaded, Untokenized):
+        return loaded.windows(tokenizer, options.length)
     if tokenizer is not None:
-        raise DataError(f"tokenizer {tokenizer!r}: {name_or_path!r} is not a text; leave tokenizer out")
-    return data
+        raise DataError(f"tokenizer {tokenizer!r}: {what} is not a text; leave tokenizer out")
+    can_sketch = SKETCH in media()[loaded.medium].computed_conditions
+    return with_sketches(loaded) if options.condition == SKETCH and can_sketch else loaded
+
+
+def _read(name_or_path: str, options: ReadingOptions, beside: Mapping[str, Any]) -> Dataset | Untokenized:
+    """The data at a path or of a name. Errors: DataError for options that these data do not have."""
+    given = [key for key, value in {**beside, "rate": options.rate}.items() if value is not None]
+    if given:
+        raise DataError(f"{', '.join(given)}: {name_or_path!r} is a name or a path; leave {given[0]} out")
+    has_column = (options.condition or options.table) is not None and _has_column(name_or_path)
+    _check_condition(name_or_path, options.condition, has_column)
+    if options.table and not has_column:
+        raise DataError(f"table {dict(options.table)}: {name_or_path!r} is not a table; leave it out")
+    return _load(name_or_path, options)
 
 
 def _has_column(name_or_path: str) -> bool:

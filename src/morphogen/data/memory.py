@@ -8,7 +8,17 @@
 The media then say which of them holds the values (`Medium.holds`), and it collects them into a `Dataset`.
 """
 
-__all__ = ["Held", "array_of", "joined", "numbers_of", "read_labels", "unpack"]
+__all__ = [
+    "Held",
+    "array_of",
+    "collect",
+    "collect_nothing",
+    "holds_nothing",
+    "joined",
+    "numbers_of",
+    "read_labels",
+    "unpack",
+]
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -21,12 +31,19 @@ from PIL import Image
 from torch import Tensor
 
 from morphogen.data.dataset import DataError
+from morphogen.data.hub import read_tables, tables_in
 from morphogen.data.splits import Part
+from morphogen.media import ReadingOptions, media
 
 CLASSES = 1000  # largest number of classes
 MOST = 200_000  # rows of a torch Dataset that are read
 LABELS = ("label", "labels", "fine_label", "class", "category", "target", "targets", "y")
 CAPTIONS = ("caption", "captions", "text", "prompt")
+
+KINDS = (
+    "give pictures [N, H, W], [N, H, W, 3] or PIL pictures, a list of texts or of pairs of texts, "
+    "a DataFrame or numbers [N, D], waveforms with rate=16000, a torch Dataset, or a path"
+)
 
 
 class Held(NamedTuple):
@@ -41,6 +58,45 @@ class Held(NamedTuple):
     values: Any
     labels: Any = None
     captions: Any = None
+
+
+def collect(data: Any, name: str, held: Mapping[str, Any], options: ReadingOptions) -> Any:
+    """The data set of examples in memory, or a corpus to be tokenized.
+
+    Arguments:
+        data: see `unpack`.
+        name: of the data set.
+        held: "labels" and "captions" beside the data, and its own parts "valid" and "test"; None: none.
+        options: those of `load_data`.
+
+    Errors: DataError for what no medium holds, and options that it does not have.
+    """
+    own: dict[Any, Any] = {part: held.get(part) for part in ("valid", "test") if held.get(part) is not None}
+    if (tables := tables_in(data, own)) is not None:
+        return read_tables(name, name, tables, options)
+    parts: dict[Part, Held] = {"train": unpack(data), **{part: unpack(rows) for part, rows in own.items()}}
+    for beside in ("labels", "captions"):
+        if held.get(beside) is not None:
+            parts["train"] = parts["train"]._replace(**{beside: held[beside]})
+    values = parts["train"].values
+    candidates = {medium: medium.holds(values, options) for medium in media().values()}
+    medium, certainty = max(candidates.items(), key=lambda item: item[1])
+    if not certainty:
+        raise DataError(f"{_described(values)}: cannot be read; {KINDS}")
+    known = None if medium.has_class_column else {None, *medium.computed_conditions}
+    if known is not None and options.condition not in known:
+        raise DataError(f"condition {options.condition!r}: {medium} have no columns; give labels, one each")
+    return medium.collect(name, parts, options)
+
+
+def holds_nothing(values: Any, options: ReadingOptions) -> float:
+    """0: the medium has no form in memory."""
+    return 0.0
+
+
+def collect_nothing(name: str, parts: Mapping[Part, Held], options: ReadingOptions) -> Any:
+    """Errors: DataError."""
+    raise DataError(f"{name}: cannot be read; {KINDS}")
 
 
 def unpack(data: Any) -> Held:
@@ -103,7 +159,7 @@ def read_labels(
         array = array[:, 0]
     if array.ndim != 1:
         raise DataError(
-            f"labels have shape {list(array.shape)}; give one per example, as labels.argmax(1) does for one-hot"
+            f"labels have shape {list(array.shape)}; give one per example: labels.argmax(1) if one-hot"
         )
     missing = [i for i, label in enumerate(array.tolist()) if label is None or label != label or label == ""]
     if missing:
@@ -200,3 +256,11 @@ def _numpy(value: Any) -> np.ndarray:
 def _plain(label: Any) -> Any:
     """A label as a plain Python value."""
     return label.tolist() if hasattr(label, "tolist") else label
+
+
+def _described(values: Any) -> str:
+    """The kind of what was given, and its shape if it has one."""
+    shape = getattr(values, "shape", None)
+    size = f" of shape {list(shape)}" if shape is not None else ""
+    size = f" of {len(values)}" if shape is None and hasattr(values, "__len__") else size
+    return f"data {type(values).__name__}{size}"

@@ -10,6 +10,7 @@ likelihood counts the levels that there are.
 __all__ = ["collect_pictures", "holds_pictures"]
 
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,13 @@ from PIL import Image
 from morphogen.data.assemble import Labelled, assemble
 from morphogen.data.dataset import DataError, Dataset
 from morphogen.data.memory import Held, array_of, joined, numbers_of, read_labels
-from morphogen.data.pictures import choose_side, read_square, size_of, stack
+from morphogen.data.picture_file import survey
+from morphogen.data.pictures import choose_side, read_square, stack
 from morphogen.data.splits import Part
 from morphogen.media import ReadingOptions
 
 FEW = 64  # largest number of levels that is kept
+SAMPLE = 4096  # values that are looked at before all are
 TOLERANCE = 1e-4  # of a value on a grid
 
 
@@ -62,12 +65,14 @@ def _read_each(values: Sequence[Any], resolution: int | None) -> tuple[np.ndarra
         value if isinstance(value, Path) else _encoded(value if _is_image(value) else _as_picture(i, value))
         for i, value in enumerate(values)
     ]
-    side, note = choose_side({size for source in sources if (size := size_of(source))}, resolution)
-    read = [read_square(source, side) for source in sources]
+    found = survey(sources)
+    side, note = choose_side(found.sizes, resolution)
+    read = [read_square(source, side, found.white) for source in sources]
     for i, picture in enumerate(read):
         if isinstance(picture, str):
             raise DataError(f"picture {i}: {picture}; leave it out")
-    return stack([picture for picture in read if not isinstance(picture, str)]).numpy(), 256, (note,)
+    pictures = stack([picture for picture in read if not isinstance(picture, str)]).numpy()
+    return pictures, 256, (note, *found.notes)
 
 
 def _is_image(value: Any) -> bool:
@@ -100,7 +105,7 @@ def _read_array(array: np.ndarray, resolution: int | None) -> tuple[np.ndarray, 
     pictures, layout = _channels_first(array)
     values, levels, scale = _to_levels(pictures)
     height, width = values.shape[2:]
-    side, note = choose_side({(width, height)}, resolution)
+    side, note = choose_side(Counter([(width, height)]), resolution)
     if (height, width) == (side, side):
         return values, levels, (note, *layout, scale)
     wide = (values * (255 / (levels - 1))).round().astype(np.uint8)
@@ -133,17 +138,26 @@ def _to_levels(values: np.ndarray) -> tuple[np.ndarray, int, str]:
         raise DataError(f"picture {row} has NaN or infinite values; fill them in, or leave it out")
     low, high = float(values.min()), float(values.max())
     kind = f"{values.dtype} from {low:g} to {high:g}"
+    if values.dtype == np.uint8 and high >= FEW:
+        return values, 256, f"{kind}: the scale is 0 to 255, 256 levels"
     unit = _unit_interval(values, low, high)
     if unit is None:
-        raise DataError(
-            f"pictures are {kind}; divide by their full scale, so that they are in [0, 1]: x / {max(high, 1):g}"
-        )
+        raise DataError(f"pictures are {kind}; divide by their full scale, as in x / {max(high, 1):g}")
     scaled, top, scale = unit
     for steps in [top] if top else [*range(1, FEW), 255]:
-        index = scaled * steps
-        if np.abs(index - index.round()).max() <= TOLERANCE * steps:
-            return index.round().astype(np.uint8), steps + 1, f"{kind}: {scale}, {steps + 1} levels"
+        if _on_grid(scaled.ravel()[:SAMPLE], steps) and _on_grid(scaled, steps):
+            return (
+                (scaled * steps).round().astype(np.uint8),
+                steps + 1,
+                f"{kind}: {scale}, {steps + 1} levels",
+            )
     return (scaled * 255).round().astype(np.uint8), 256, f"{kind}: {scale}, rounded to 256 levels"
+
+
+def _on_grid(scaled: np.ndarray, steps: int) -> bool:
+    """Whether all values are multiples of 1 / steps."""
+    index = scaled * steps
+    return bool(np.abs(index - index.round()).max() <= TOLERANCE * steps)
 
 
 def _unit_interval(values: np.ndarray, low: float, high: float) -> tuple[np.ndarray, int, str] | None:

@@ -31,7 +31,8 @@ def collect_sounds(name: str, parts: Mapping[Part, Held], options: ReadingOption
     classes, labels, notes = read_labels(given)
     rate = options.rate
     if rate is None:
-        raise DataError(f"{name}: lists of numbers of different lengths; for sounds give their rate, rate=16000")
+        what = "lists of numbers of different lengths"
+        raise DataError(f"{name}: {what}; if they are sounds, give their rate: rate=16000")
     if not RATES[0] <= rate <= RATES[1]:
         raise DataError(f"rate {rate}: give the samples per second, {RATES[0]} to {RATES[1]}")
     waves = [_mono(i, np.asarray(value)) for i, value in enumerate(values)]

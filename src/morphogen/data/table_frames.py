@@ -3,6 +3,7 @@
 __all__ = ["collect_table", "holds_table"]
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from morphogen.data.dataset import DataError, Dataset
@@ -29,23 +30,24 @@ def holds_table(values: Any, options: ReadingOptions) -> float:
 
 
 def collect_table(name: str, parts: Mapping[Part, Held], options: ReadingOptions) -> Dataset:
-    """The data set of a table in memory; labels are a further column, and the condition. Errors: DataError."""
-    frames = {part: _frame(name, held) for part, held in parts.items()}
+    """The data set of a table in memory; labels are one more column, the condition. Errors: DataError."""
+    frames: dict[str, DataFrame] = {part: _frame(name, held) for part, held in parts.items()}
     condition = options.condition
     if any(held.labels is not None for held in parts.values()):
         if condition is not None:
             raise DataError(f"condition {condition!r} and labels: the classes are given twice; give one")
         condition = "label"
-    if len(frames) == 1:
-        data = table_of(name, frames["train"], condition, options.table)
-    else:
-        frames.setdefault("test", frames["train"][:0])
-        data = table_of_parts(name, dict(frames), condition, options.table)
+    one = len(frames) == 1
+    data = (
+        table_of(name, frames["train"], condition, options.table)
+        if one
+        else table_of_parts(name, frames, condition, options.table)
+    )
     columns = frames["train"].shape[1]
-    if array_of(parts["train"].values) is None or columns < WIDE:
+    if hasattr(parts["train"].values, "columns") or columns < WIDE:
         return data
-    note = f"{columns} columns of numbers read as a table; pictures are x.reshape(-1, height, width), sounds have rate=16000"
-    return data.__class__(**{**vars(data), "notes": (note, *data.notes)})
+    note = f"{columns} columns are read as a table; for pictures give x.reshape(-1, height, width)"
+    return replace(data, notes=(note, *data.notes))
 
 
 def _frame(name: str, held: Held) -> "DataFrame":

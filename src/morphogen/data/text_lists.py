@@ -9,7 +9,7 @@ from morphogen.data.dataset import DataError
 from morphogen.data.memory import Held, joined
 from morphogen.data.pairs import Pair, PairCorpus
 from morphogen.data.splits import PARTS, Part, split
-from morphogen.data.text import Corpus, Document
+from morphogen.data.text import WINDOW, Corpus, Document
 from morphogen.media import ReadingOptions
 
 
@@ -25,7 +25,7 @@ def collect_texts(name: str, parts: Mapping[Part, Held], options: ReadingOptions
     """Documents or pairs, split by content or as they are given. Errors: DataError."""
     values, of_part, labels, captions = joined(parts)
     if labels is not None or captions:
-        raise DataError("labels and captions: texts have none; leave them out, or give pairs (source, target)")
+        raise DataError("labels, captions: texts have none; leave them out, or give pairs of texts")
     pairs = [row for row in values if not isinstance(row, str)]
     if pairs and len(pairs) < len(values):
         raise DataError(f"{name}: texts and pairs of texts in one list; give one kind")
@@ -41,9 +41,16 @@ def collect_texts(name: str, parts: Mapping[Part, Held], options: ReadingOptions
     if pairs:
         found = [Pair(part, *values[i]) for part in PARTS for i in rows[part]]
         return PairCorpus(name, name, found, how, notes)
+    return Corpus(name, name, _documents(values, rows, options.length or WINDOW), how, notes)
+
+
+def _documents(texts: Sequence[str], rows: Mapping[Part, Sequence[int]], length: int) -> list[Document]:
+    """The texts; those of a part as lines of one document if most are shorter than a window."""
     part_of = {i: part for part in PARTS for i in rows[part]}
-    documents = [Document(part_of[i], values[i]) for i in sorted(part_of)]
-    return Corpus(name, name, documents, how, notes)
+    if sum(len(texts[i].encode("utf8", "replace")) >= length for i in part_of) >= len(part_of) / 2:
+        return [Document(part_of[i], texts[i]) for i in sorted(part_of)]
+    lines = {part: [texts[i].rstrip("\n") for i in sorted(rows[part])] for part in PARTS}
+    return [Document(part, "\n".join([*lines[part], ""])) for part in PARTS]
 
 
 def _is_pair(row: Any) -> bool:

@@ -25,6 +25,8 @@ class TableMedium(Medium):
     suffixes = (".csv", ".tsv", ".tab", ".parquet", ".xlsx", ".xls", ".ods")
     has_class_column = True
     features = lazy("evaluation.features.column_features")
+    holds = lazy("data.table_frames.holds_table")
+    collect = lazy("data.table_frames.collect_table")
     read_file = lazy("data.table.load_table")
     few = 200
     few_to_fit = 1000  # a mixture is better on small tables, up to more rows than the warning
@@ -55,6 +57,17 @@ class TableMedium(Medium):
 
     def read(self, path: Path, options: ReadingOptions) -> Any:
         return self.read_file(path, options.condition, options.table)
+
+    def check_comparable(self, model: Any, data: Any) -> None:
+        """Errors: ConfigError for a model of other columns, or of other categories in one of them."""
+        names = [[column.name for column in table.columns] for table in (model, data)]
+        if names[0] != names[1]:
+            raise ConfigError(
+                f"the columns are {', '.join(names[1])}; the model is for {', '.join(names[0])}"
+            )
+        for own, other in zip(model.columns, data.columns, strict=True):
+            if getattr(own, "levels", None) != getattr(other, "levels", None):
+                raise ConfigError(f"column {own.name!r} has other categories than that of the model")
 
     def describe(self, data: Any) -> tuple[str, str, int]:
         columns = data.representation.columns

@@ -27,6 +27,8 @@ class TextMedium(Medium):
     shown = 2
     suffixes = PROSE + CODE + JSON_LINES
     features = lazy("evaluation.features.text_features")
+    holds = lazy("data.text_lists.holds_texts")
+    collect = lazy("data.text_lists.collect_texts")
     codecs = lazy("evaluation.codecs.text_codecs")
     read_file = lazy("data.documents.load_text")
     read_folder = lazy("data.documents.load_texts")
@@ -56,6 +58,9 @@ class TextMedium(Medium):
 
     def read(self, path: Path, options: ReadingOptions) -> Any:
         return (self.read_folder if path.is_dir() else self.read_file)(path, options.length)
+
+    def reading(self, representation: Any) -> Mapping[str, Any]:
+        return {"tokenizer": representation, "length": representation.length}
 
     def describe(self, data: Any) -> tuple[str, str, int]:
         representation, parts = data.representation, (data.train, data.valid, data.test)
