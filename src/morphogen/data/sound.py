@@ -262,7 +262,7 @@ def _check_length(length: int) -> None:
 
 
 def _check_unused(parts: Sequence[Sounds], length: int) -> tuple[str, ...]:
-    """A note on the samples that are in no window. Errors: DataError if a part has none, or they exceed a tenth."""
+    """A note on the samples in no window. Errors: DataError if those are over a tenth, or a part is empty."""
     if min(map(len, parts)) == 0:
         least = min(len(part.values) for part in parts)
         raise DataError(
