@@ -68,13 +68,13 @@ TREES = st.fixed_dictionaries(
 )
 
 
-class Builder:
+class GeneratedFolder:
     """Writes a generated folder, each picture with a content of its own."""
 
     def __init__(self, root: Path):
         self.root, self.drawn = root, 0
 
-    def build(self, tree: dict[str, Any]) -> None:
+    def write(self, tree: dict[str, Any]) -> None:
         self.fill(self.root, tree["top"])
         for name, entries in tree.get("classes", {}).items():
             self.fill(self.root / name, entries)
@@ -144,7 +144,7 @@ def check_folder(tree: dict[str, Any]) -> str:
     """The laws of one folder; what became of it."""
     with tempfile.TemporaryDirectory() as place:
         root = Path(place) / "data"
-        Builder(root).build(tree)
+        GeneratedFolder(root).write(tree)
         start = time.process_time()
         try:
             data = load_data(str(root))
