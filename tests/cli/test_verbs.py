@@ -206,7 +206,7 @@ def gpt(working_directory: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         " ".join(f"the cat sat on mat {i * i} and a dog ran {i} miles." for i in range(200))
     )
     assert run(monkeypatch, "train", "gpt", "--data", "book.txt", "--size", "tiny", "--steps", "2") == 0
-    return Path("runs/gpt-book.txt-001/samples")
+    return Path("runs/gpt-book-001/samples")
 
 
 def test_logits_processors_are_applied_and_recorded(gpt, monkeypatch):

@@ -27,6 +27,7 @@ from morphogen.cli.drawing import (
 )
 from morphogen.cli.echo import echo
 from morphogen.cli.options import Device, Runs, Seed
+from morphogen.cli.run_choice import choose_run
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,7 +39,8 @@ Paths = Annotated[
     list[Path],
     Argument(
         metavar="[RUN] PICTURE...",
-        help="run directory of a diffusion model (default: the newest in runs/), then the pictures to edit",
+        help="run directory of a diffusion model (default: the newest finished one in runs/), then the "
+        "pictures to edit",
     ),
 ]
 Mask = Annotated[
@@ -134,10 +136,8 @@ def _change(
 
 def _split_paths(paths: list[Path], runs: Path) -> tuple["Run", list[Path]]:
     """The run (by default the newest) and the picture files."""
-    from morphogen.run import Run
-
     has_run = paths[0].is_dir()
-    run, files = Run.open(paths[0]) if has_run else Run.latest(runs), paths[has_run:]
+    run, files = choose_run(paths[0] if has_run else None, runs), paths[has_run:]
     if not files:
         raise BadArgument(
             f"edit {paths[0]}: no pictures given; write morphogen edit {paths[0]} PICTURE... --strength 0.5"

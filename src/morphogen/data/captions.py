@@ -3,6 +3,7 @@
 a.png  a.txt                                                  a text of the same name is the caption
 metadata.jsonl  {"file_name": "a.png", "text": "a cat"}       as in Hugging Face's imagefolder
 metadata.csv    file_name,caption,label
+a|a cat    b|a dog                                            a line per example, see `transcripts`
 """
 
 __all__ = ["Descriptions", "describe"]
@@ -19,6 +20,7 @@ from typing import Any
 
 from morphogen.data.dataset import DataError
 from morphogen.data.encoding import decode
+from morphogen.data.transcripts import read_transcripts
 from morphogen.data.walk import printable
 
 TABLES = ("metadata.jsonl", "metadata.csv")
@@ -55,6 +57,11 @@ def describe(examples: Sequence[Path], others: Sequence[Path]) -> Descriptions:
     for table in others:
         if table.name.lower() in TABLES:
             _read_table(found, table, by_key)
+    by_stem = {example.stem: example for example in examples}
+    for table in others:
+        if table not in found.files and (transcripts := read_transcripts(table, by_stem)):
+            found.files.add(table)
+            found.captions |= transcripts
     return found
 
 

@@ -76,7 +76,7 @@ def check_resolution(resolution: int | None, device: str) -> None:
     if resolution is not None and resolution > ON_CPU and device == "cpu":
         raise DataError(
             f"resolution {resolution}: training would take days on a CPU; "
-            "give --resolution 64, or use a GPU with --device cuda"
+            "give --resolution 64, use a GPU with --device cuda, or add --force"
         )
 
 
