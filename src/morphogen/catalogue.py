@@ -167,7 +167,7 @@ def family(model: Any) -> str:
 
 def page_family(name: str) -> str:
     """The families of a system that cannot be built: those of the objectives in its module."""
-    objects = page(name).build.__globals__.values()
+    objects = vars(inspect.getmodule(page(name).build)).values()
     objectives = [cls for cls in objects if isinstance(cls, type) and issubclass(cls, Objective)]
     return " + ".join(dict.fromkeys(_family(cls) for cls in objectives if cls is not Objective))
 

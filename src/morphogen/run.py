@@ -44,7 +44,6 @@ _SETTINGS: dict[str, tuple[type, ...]] = {  # types of optional settings
     "set": (dict,), "resolution": (int, NoneType), "length": (int, NoneType),
     "tokenizer": (str, NoneType), "table": (dict, NoneType), "conditions": (dict,),
     "teacher": (str, NoneType), "from": (str, NoneType), "places": (dict,), "fingerprint": (dict,),
-    "untrained_classes": (list,),
 }  # fmt: skip
 
 

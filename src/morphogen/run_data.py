@@ -8,7 +8,16 @@
 So the data are found from any working directory, and if they were moved together with the run.
 """
 
-__all__ = ["DATA_SETTINGS", "check_unchanged", "create_run", "facts", "locate", "places", "read_data"]
+__all__ = [
+    "DATA_SETTINGS",
+    "check_unchanged",
+    "create_run",
+    "facts",
+    "locate",
+    "needs_tokenizer",
+    "places",
+    "read_data",
+]
 
 import os
 from collections.abc import Mapping, Sequence
@@ -16,9 +25,9 @@ from pathlib import Path
 from typing import Any
 
 from morphogen.component import from_config
+from morphogen.contract import Representation
 from morphogen.data import NAMED, Dataset, load_data
 from morphogen.data.relabelled import with_classes_of
-from morphogen.representations.text import Text
 from morphogen.run import Run, RunError
 
 DATA_SETTINGS = (
@@ -50,7 +59,6 @@ def facts(dataset: Dataset) -> dict[str, Any]:
         "conditions": dataset.conditions_config,
         "split": dataset.split,
         "fingerprint": {"sha256": dataset.sha256, "examples": examples},
-        "untrained_classes": list(dataset.untrained_classes),
     }
 
 
@@ -84,13 +92,15 @@ def locate(settings: Mapping[str, Any], name: str, directory: Path) -> str:
     )
 
 
-def read_data(settings: Mapping[str, Any], directory: Path, tokenizer: Text | None = None) -> Dataset:
+def read_data(
+    settings: Mapping[str, Any], directory: Path, representation: Representation | None = None
+) -> Dataset:
     """The data of a run (or of a comparison), found and read as for its training.
 
     Arguments:
         settings: of the run.
         directory: of the run.
-        tokenizer: of the trained model, for texts; None: that of the settings.
+        representation: of the trained model, whose tokenizer a text is read with; None: that of the settings.
 
     Errors: RunError if the settings name no data, if they are missing or if they have changed; DataError.
     """
@@ -100,14 +110,19 @@ def read_data(settings: Mapping[str, Any], directory: Path, tokenizer: Text | No
             "`compare`); train it again"
         )
     arguments = dict(settings) | {"data": locate(settings, "data", directory)}
-    if settings.get("tokenizer") and tokenizer is not None:
-        arguments["tokenizer"] = tokenizer
+    if needs_tokenizer(settings) and hasattr(representation, "tokenize"):
+        arguments["tokenizer"] = representation
     dataset = load_data(arguments["data"], **{key: arguments.get(key) for key in DATA_SETTINGS[1:]})
     if settings.get("from"):  # fine-tuned: the labels are those of the first run
         label = settings["conditions"].get("label")
         dataset = with_classes_of(dataset, {"label": from_config(label)} if label else {})
     check_unchanged(settings, dataset, directory)
     return dataset
+
+
+def needs_tokenizer(settings: Mapping[str, Any]) -> bool:
+    """Whether a text must be read with the tokenizer of the model, which was learned from a text."""
+    return bool(settings.get("tokenizer") or settings.get("from"))
 
 
 def check_unchanged(settings: Mapping[str, Any], dataset: Dataset, directory: Path) -> None:

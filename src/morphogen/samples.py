@@ -90,6 +90,7 @@ def _listed(file: Path, medium: Medium) -> set[str]:
     """The names of the files that a samples.json lists; one of an earlier version lists the indices."""
     try:
         record = json.loads(file.read_text(encoding="utf8"))
-        return set(record.get("files") or map(medium.file_name, record["indices"]))
+        names = record.get("files") or [medium.file_name(index) for index in record["indices"]]
+        return {name for name in names if isinstance(name, str)}
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return set()  # none, or a file of someone else

@@ -32,7 +32,8 @@ class Input(io.TextIOWrapper):
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return llama(tmp_path_factory.mktemp("chat") / "tiny.gguf", LlamaSizes(length=512))
+    added = {"[DONE]": 3, "USER": 3}
+    return llama(tmp_path_factory.mktemp("chat") / "tiny.gguf", LlamaSizes(length=512), added=added)
 
 
 @pytest.fixture
@@ -203,3 +204,7 @@ def test_decoding_options(chat: Chat) -> None:
     pytest.importorskip("llguidance")
     code, out, _ = chat(b"", "--message", "the cat", "--regex", "(yes|no)")
     assert code == 0 and out in ("yes\n", "no\n")
+    options = ["--message", "the cat", "--max-new", "200"]
+    assert chat(b"", *options, "--regex", "a\nb", "--stop", r"\n")[1] == "a\n"
+    words = chat(b"", *options, "--regex", r"(USER|\[DONE\]){9}")[1]
+    assert re.fullmatch(r"(USER|\[DONE\]){9}\n", words)  # spelled by letters, not by the control tokens

@@ -4,7 +4,6 @@ import csv
 import json
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -265,6 +264,16 @@ def test_exponents(tmp_path: Path) -> None:
     assert cells(data, "a")[-1] == 7 and "--table" not in notes(data)
 
 
+@case("prices and shares: `$1,234.50`, `-12 €`, `15 %`", "numbers, with a note")
+@pytest.mark.parametrize(
+    ("form", "unit"), [("${:,.2f}", "$"), ("{:.2f} €", "€"), ("{:.1f}%", "%"), ("-£{}", "£")]
+)
+def test_currencies(tmp_path: Path, form: str, unit: str) -> None:
+    data = written(tmp_path / "t.csv", "p\tb", lambda i: f"{form.format(i * i % 97 * 25)}\t{i % 5}")
+    assert {abs(cell) for cell in cells(data, "p")} == {i * i % 97 * 25 for i in ROWS}
+    assert f"numbers in {unit}, which samples leave out" in notes(data)
+
+
 @case("numbers with one typo", "words, with a note that names the cell")
 def test_nearly_numbers(tmp_path: Path) -> None:
     data = written(tmp_path / "t.csv", "a,b", lambda i: f"{'5x' if i == 7 else i % 7},{i % 5}")
@@ -385,9 +394,3 @@ def test_unknown_options(tmp_path: Path) -> None:
     ]:
         with pytest.raises(DataError, match=reason):
             written(tmp_path / "t.csv", "a,b", lambda i: f"{i % 7},{i % 5}", table=options)
-
-
-def test_numbers_in_numpy_are_exact() -> None:
-    frame = pd.DataFrame({"n": np.array([2**53, 2**53 - 1, 5, 6] * 20), "x": [0.1 + 0.2, 0.3, 0.4, 0.5] * 20})
-    data = table_of("frame", frame)
-    assert cells(data, "n")[-1] == 2**53 and data.representation.columns[1].decimals == 1

@@ -3,7 +3,6 @@
 __all__ = [
     "budget",
     "changes",
-    "check_trained",
     "choose_class",
     "choose_conditions",
     "choose_device",
@@ -170,21 +169,7 @@ def choose_conditions(
 def choose_class(run: "Run", text: str, option: str = "--condition") -> int:
     """The label of a class given by name or number; `index:7` is class 7 even if another is named "7"."""
     label = {name: spec for name, spec in run.conditions.items() if name == "label"}
-    chosen = choose_conditions(label, [text], run.directory, option)
-    check_trained(run, chosen, option)
-    return int(chosen["label"])
-
-
-def check_trained(run: "Run", chosen: "Mapping[str, Tree]", option: str = "--condition") -> None:
-    """Errors: BadArgument for a class of which the model has seen no example."""
-    untrained = run.record["settings"].get("untrained_classes") or ()
-    if untrained and "label" in chosen:
-        name = run.conditions["label"].names[int(chosen["label"])]  # type: ignore[attr-defined]
-        if name in untrained:
-            raise BadArgument(
-                f"{option} {name}: {run.directory} was trained without an example of {name!r}; "
-                "choose another class, or train it on more examples"
-            )
+    return int(choose_conditions(label, [text], run.directory, option)["label"])
 
 
 def choose_weights(name: str) -> Any:

@@ -30,9 +30,6 @@ MaxNewOption = Annotated[int, Option(help="maximum length of a reply, in tokens"
 Temperature = Annotated[
     float, Option(help="softmax temperature; 0: the most likely token, 1: the model's own distribution")
 ]
-StopOption = Annotated[
-    list[str] | None, Option(help="end a reply before this string; may be given several times")
-]
 Weights = Annotated[str, Option(help="format that weight matrices are stored in: fp32, bf16 or int8")]
 ContextLength = Annotated[int, Option(help="maximum length of the conversation, in tokens")]
 
@@ -41,7 +38,7 @@ def chat(
     model: ModelFile, message: Message = None, system: System = None, max_new: MaxNewOption = 256,
     temperature: Temperature = 0.7, top_k: decoding.TopK = None, top_p: decoding.TopP = None,
     min_p: decoding.MinP = None, repetition_penalty: decoding.Penalty = None,
-    no_repeat_ngram_size: decoding.NoRepeat = None, stop: StopOption = None,
+    no_repeat_ngram_size: decoding.NoRepeat = None, stop: decoding.StopOption = None,
     json_schema: decoding.Schema = None, regex: decoding.Expression = None, weights: Weights = "fp32",
     context: ContextLength = 2048, seed: Seed = 0, device: Device = "auto",
 ) -> None:  # fmt: skip
@@ -69,7 +66,7 @@ def _open(
     seed: int, device: str,
 ) -> "Conversation":  # fmt: skip
     """Load the model, its chat template and its tokenizer."""
-    from morphogen.families.autoregressive.decoding import Ancestral
+    from morphogen.families.autoregressive import Ancestral, SuppressTokens
     from morphogen.inference import Conversation, Quantized, prepack_weights
     from morphogen.interop.gguf import GGUF
     from morphogen.interop.gguf_chat import read_chat_format
@@ -86,16 +83,18 @@ def _open(
     packed = (
         prepack_weights(language_model) if weight_format is None else Quantized(language_model, weight_format)
     ).to(choose_device(device))
-    method = Ancestral(decoding.choose_processors(options, text))
+    processors = decoding.choose_processors(options, text)
+    if "regex" in options or "json_schema" in options:  # a control token is no text, and may end the reply
+        processors = (SuppressTokens(tuple(sorted(form.hidden - {text.end}))), *processors)
     return Conversation(
         packed,
         lambda turns: form.ids(turns, text.ids),
-        method,
+        Ancestral(processors),
         system,
         seed,
         form.ends,
         form.hidden,
-        (*stop, *form.stops),
+        (*map(decoding.unescape, stop), *form.stops),
     )
 
 

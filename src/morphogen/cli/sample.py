@@ -9,7 +9,6 @@ from typer import Argument, Option
 
 from morphogen.cli import decoding
 from morphogen.cli.arguments import (
-    check_trained,
     choose_conditions,
     choose_device,
     choose_indices,
@@ -111,7 +110,6 @@ def _condition(
     names = () if model.conditioner is None else model.conditioner.names
     specs = {name: spec for name, spec in run.conditions.items() if name in names}
     chosen = choose_conditions(specs, texts, run.directory) if texts else {}
-    check_trained(run, chosen)
     if prompt is not None:
         name = next((name for name in ("prompt", "source") if name in names), None)
         if texts or name is None:

@@ -154,7 +154,7 @@ def _run(run: "Run", prepared: Preparation, **options: Any) -> None:
     from morphogen.training.progress import Progress
 
     dataset, model = prepared.dataset, prepared.model
-    for line in (str(run.directory), *dataset.notes, *_untrained(dataset.untrained_classes), repr(model)):
+    for line in (str(run.directory), *dataset.notes, repr(model)):
         echo(line)
     resume = f"continue: morphogen train --resume {run.directory}"
     options |= {"progress": Progress(), "warm_start": prepared.is_warm_start}
@@ -175,9 +175,3 @@ def _run(run: "Run", prepared: Preparation, **options: Any) -> None:
     if trained.skipped:
         echo(f"{trained.skipped_steps}, and were skipped")
     echo(f"{trained.steps} steps in {trained.seconds:.0f} s; draw samples: morphogen sample {run.directory}")
-
-
-def _untrained(classes: tuple[str, ...]) -> list[str]:
-    """A note on the classes without a training example."""
-    names = ", ".join(map(repr, classes))
-    return [f"no training example of {names}: it cannot be sampled; give more"] if classes else []

@@ -19,7 +19,7 @@ from morphogen.files import write_json
 from morphogen.inference.packed import WeightFormat
 from morphogen.rank import ALONE, Rank
 from morphogen.run import Run, RunError
-from morphogen.run_data import DATA_SETTINGS, read_data
+from morphogen.run_data import DATA_SETTINGS, needs_tokenizer, read_data
 
 _DEFAULTS = {"length": 64}  # a run may store this default or None
 
@@ -190,8 +190,8 @@ def _check_resumable(directory: Path, report: Mapping[str, Any], budget: float |
 def _data(run: Run) -> Dataset:
     """The data of a run; a text is encoded with the tokenizer of the model."""
     settings = run.record["settings"]
-    tokenizer = run.model().representation if settings.get("tokenizer") else None
-    return read_data(settings, run.directory, tokenizer)
+    representation = run.model().representation if needs_tokenizer(settings) else None
+    return read_data(settings, run.directory, representation)
 
 
 def _data_settings(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -167,15 +167,6 @@ class Dataset:
         label = self.conditions.get("label")
         return label.names if isinstance(label, Classes) else ()
 
-    @property
-    def untrained_classes(self) -> tuple[str, ...]:
-        """The classes without an example in the training part: no model can learn them."""
-        labels = self.train.labels
-        if labels is None:
-            return ()
-        counts = torch.bincount(labels, minlength=len(self.classes)).tolist()
-        return tuple(name for name, count in zip(self.classes, counts, strict=False) if not count)
-
 
 def with_labels(classes: Sequence[str]) -> Mapping[str, ConditionSpec]:
     """The conditions of data whose only condition is a label; none without classes."""
