@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 import morphogen as mg
+from morphogen.cli.arguments import choose_conditions
 from morphogen.component import ConfigError
 from morphogen.data import DataError
 from tests.cases import case
@@ -110,6 +112,32 @@ def test_conditions_in_words(tmp_path: Path) -> None:
     refused(lambda: model.sample(2, condition=["cat"] * 3), "has 3 rows, not 2: give one for all rows")
     bare = mg.Model(model.objective, model.representation, model.conditioner)
     refused(lambda: bare.sample(2, condition="cat"), "'cat': give numbers, such as the index of a class")
+
+
+@case(
+    "class folders `01`, `02`, `03` and `--condition 1`",
+    "the class *named* 01; `index:1` is the place",
+    "pytorch/vision#714",
+)
+@case(
+    "class folders with accents, written composed or decomposed (macOS)",
+    "the same class: names are compared in NFC",
+)
+def test_classes_of_folders(tmp_path: Path) -> None:
+    for folder in ("01", "02", "03", "cafe\u0301"):
+        (tmp_path / folder).mkdir()
+        for i, x in enumerate(X[:20]):
+            Image.fromarray(x ^ len(list(tmp_path.iterdir()))).save(tmp_path / folder / f"{i}.png")
+    data = mg.load_data(tmp_path)
+    label = data.conditions["label"]
+    words = ("1", "01", "3", "index:1", "caf\u00e9", "cafe\u0301")
+    assert [int(label.parse(word)) for word in words] == [0, 0, 2, 1, 3, 3]
+    refused(
+        lambda: label.parse("0"),
+        r"no class '0'; the classes are 01, 02, 03, caf\u00e9 \(index:0 to index:3\)$",
+    )
+    chosen = choose_conditions({"label": label}, ["1"], tmp_path)
+    assert int(chosen["label"]) == 0
 
 
 class Net(nn.Module):

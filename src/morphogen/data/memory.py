@@ -154,7 +154,12 @@ def read_labels(
     """
     if labels is None:
         return (), None, ()
-    array = np.asarray([_plain(label) for label in labels])
+    try:
+        array = np.asarray([_plain(label) for label in labels])
+    except ValueError:
+        raise DataError("labels are lists of different lengths; give one label per example") from None
+    if not array.size:
+        raise DataError("there are no labels; give one per example, or leave labels out")
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
@@ -165,8 +170,9 @@ def read_labels(
     if missing:
         raise DataError(f"labels[{missing[0]}] is missing; give every example a label, or leave it out")
     if array.dtype.kind == "f":
-        if (array % 1).any():
-            raise DataError(f"labels such as {array[array % 1 != 0][0]:g} are no classes; give whole numbers")
+        odd = array[(array % 1 != 0) | (abs(array) > 2**53)]
+        if len(odd):
+            raise DataError(f"labels such as {odd[0]:g} are no classes; give whole numbers")
         array = array.astype(np.int64)
     if array.dtype.kind in "iu" and array.min() < 0:
         raise DataError(f"labels[{int(array.argmin())}] is {array.min()}; leave out what has no label")

@@ -117,7 +117,7 @@ def _read_array(array: np.ndarray, resolution: int | None) -> tuple[np.ndarray, 
 def _channels_first(array: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
     """The pictures as [N, C, H, W]. Errors: DataError for other shapes."""
     shape = list(array.shape)
-    if array.ndim == 3 and shape[2] > 4:
+    if array.ndim == 3 and (shape[2] not in (1, 3, 4) or shape[1] == shape[2]):  # else [H, W, C]
         return array[:, None], ()
     if array.ndim == 4:
         first, last = shape[1] in (1, 3), shape[3] in (1, 3)

@@ -1,0 +1,142 @@
+"""Arrays of any type, shape and range: read with the right values, or refused in one line."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from morphogen.component import ConfigError
+from morphogen.data import DataError, load_data
+from morphogen.data.memory import Held, array_of, read_labels, unpack
+from morphogen.data.picture_arrays import _to_levels
+from morphogen.training.given import Joined
+
+KINDS = ("bool", "uint8", "int8", "int16", "uint16", "int32", "int64", "float16", "float32", "float64")
+RANGES = ((0, 1), (0, 2), (0, 16), (0, 255), (0, 254), (-1, 1), (0, 4095), (0, 65535), (-8, 8), (100, 200))
+
+
+@st.composite
+def arrays(draw: st.DrawFn) -> np.ndarray:
+    """Pictures of some layout, type and range; sometimes real numbers, constant, or with NaN."""
+    side, n = draw(st.integers(4, 9)), draw(st.integers(12, 20))
+    shape = draw(
+        st.sampled_from(
+            [(n, side, side), (n, side, side, 3), (n, 1, side, side), (n, side, side, 1), (n, 3, 4, 4)]
+        )
+    )
+    (low, high), kind = draw(st.sampled_from(RANGES)), draw(st.sampled_from(KINDS))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    values = rng.uniform(low, high, shape) if draw(st.booleans()) else rng.integers(low, high + 1, shape)
+    if draw(st.integers(0, 9)) == 0:
+        values = np.full(shape, draw(st.sampled_from([low, high, np.nan, np.inf])))
+    with np.errstate(all="ignore"):
+        return values.astype(kind)
+
+
+def check(array: np.ndarray) -> None:
+    """Read the array: the values are those of the scale that the note names; or the refusal is one line."""
+    given: Any = torch.tensor(array) if array.dtype != np.uint16 and array.shape[0] % 2 else array
+    try:
+        data = load_data(given)
+    except DataError as error:
+        assert "\n" not in str(error) and len(str(error)) < 250
+        return
+    medium = torch.cat([part.first().medium for part in (data.train, data.valid, data.test)]).double().numpy()
+    note = next(note for note in data.notes if "the scale is" in note)
+    words = note.split("the scale is ")[1].split(",")[0].split(" to ")
+    low, high = float(words[0]), float(words[1])
+    want = 2 * (array.astype(np.float64) - low) / (high - low) - 1
+    want = want[:, None] if want.ndim == 3 else want
+    want = want.transpose(0, 3, 1, 2) if want.shape[1] not in (1, 3) else want
+    order = [np.lexsort(np.round(part.reshape(len(part), -1), 1).T[::-1]) for part in (medium, want)]
+    half = 1 / (data.representation.levels - 1) + 2e-3
+    assert abs(np.sort(medium.ravel()) - np.sort(want.ravel())).max() <= half, note
+    assert len(order[0]) == len(order[1]) == len(array)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(arrays())
+def test_arrays_are_read_with_their_values_or_refused(array: np.ndarray) -> None:
+    check(array)
+
+
+@pytest.mark.slow
+@settings(max_examples=3000, deadline=None)
+@given(arrays())
+def test_many_arrays_are_read_with_their_values_or_refused(array: np.ndarray) -> None:
+    check(array)
+
+
+LABELS = st.lists(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(-3, 2**70), st.floats(), st.text(max_size=3), st.just([1])
+    )
+)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(LABELS)
+def test_labels_of_any_kind_are_classes_or_refused(labels: list[Any]) -> None:
+    try:
+        names, index, _ = read_labels(labels)
+    except DataError as error:
+        assert "\n" not in str(error)
+        return
+    assert index is not None and len(index) == len(labels) and len(set(names)) == len(names)
+
+
+ANYTHING: Any = st.recursive(
+    st.one_of(st.none(), st.integers(), st.floats(), st.text(max_size=5), st.binary(max_size=3)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4),
+        st.tuples(inner, inner),
+        st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    ),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(ANYTHING)
+def test_anything_else_is_read_or_refused_in_one_line(data: Any) -> None:
+    try:
+        load_data(data)
+    except (DataError, ConfigError) as error:
+        assert "\n" not in str(error)
+
+
+def test_a_mutant_of_the_scale_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    array = np.random.default_rng(0).integers(0, 256, (20, 5, 5), dtype=np.uint8)
+    check(array)
+
+    def halved(values: np.ndarray) -> tuple[np.ndarray, int, str]:
+        indices, levels, scale = _to_levels(values)
+        return indices // 2, levels, scale
+
+    monkeypatch.setattr("morphogen.data.picture_arrays._to_levels", halved)
+    with pytest.raises(AssertionError):
+        check(array)
+
+
+def test_containers() -> None:
+    x = np.zeros((3, 4, 4))
+    assert unpack((x, [1, 2, 3])).labels == [1, 2, 3]
+    assert unpack({"a": [1], "b": [2]}) == Held({"a": [1], "b": [2]})
+    assert array_of([torch.zeros(2), torch.ones(2)]).shape == (2, 2)  # type: ignore[union-attr]
+    assert array_of(torch.zeros(2, dtype=torch.bfloat16)) is not None
+    assert array_of("text") is None is array_of([[1, 2], [3]])
+
+
+def test_joined_rows_are_in_the_order_asked_for() -> None:
+    x = np.random.default_rng(0).integers(0, 256, (30, 4, 4), dtype=np.uint8)
+    data = load_data(x, labels=np.arange(30) % 3)
+    rows = Joined((data.train, data.valid, data.test), [2, 0, 1])
+    every = torch.cat([part.first().medium for part in (data.train, data.valid, data.test)])
+    labels = torch.cat([part.first().condition["label"] for part in (data.train, data.valid, data.test)])
+    order = torch.randperm(30)
+    batch = rows[order]
+    assert len(rows) == 30 and torch.equal(batch.medium, every[order])
+    assert batch.condition["label"].tolist() == [[2, 0, 1][label] for label in labels[order].tolist()]
