@@ -26,6 +26,7 @@ from typing import Any, TypeVar, get_args
 import morphogen.systems
 from morphogen.component import ConfigError, from_config, set_path, to_config
 from morphogen.contract import ConditionSpec, Objective, Representation
+from morphogen.model import give_specs
 from morphogen.plugins import installed
 from morphogen.systems import Size
 from morphogen.typed import check_types
@@ -119,7 +120,9 @@ def build_system(
         )
     bound = _bind(page(name), conditions or {})
     model = page(name).build(representation, **bound, size=size, **parts)
-    return change(name, model, changes) if changes else model
+    model = change(name, model, changes) if changes else model
+    give_specs(model, given)
+    return model
 
 
 def fitting(medium: str, conditions: Mapping[str, ConditionSpec]) -> list[str]:

@@ -24,7 +24,7 @@ import torch
 from morphogen.component import ConfigError, from_config
 from morphogen.contract import ConditionSpec
 from morphogen.files import write_json
-from morphogen.model import Model, load
+from morphogen.model import Model, give_specs, load
 from morphogen.rank import Rank
 from morphogen.run_directory import file_name, next_directory
 from morphogen.staged import Staged
@@ -147,9 +147,11 @@ class Run:
         if self.status == "diverged" or not folder.exists():
             raise RunError(self.unusable())
         try:
-            return load(folder, device)
+            model = load(folder, device)
+            give_specs(model, self.conditions)
         except ConfigError as error:
             raise RunError(f"{_first_line(error)}; {self._resume_hint()}") from error
+        return model
 
     def unusable(self) -> str:
         """Why an unfinished run has no model, and the remedy."""

@@ -4,7 +4,6 @@ import csv
 import json
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -243,6 +242,38 @@ def test_missing_cells(tmp_path: Path, cell: str) -> None:
     assert "3 of 60 rows dropped" in notes(data) and len(cells(data, "a")) == 57
 
 
+@case("the country code `NA`", "missing, with a note; `--table missing=empty` reads it as a word")
+def test_a_word_that_is_read_as_missing(tmp_path: Path) -> None:
+    data = written(tmp_path / "t.csv", "land,b", lambda i: f"{('NA', 'DE', 'FR', 'IT', 'ES')[i % 5]},{i % 7}")
+    assert "NA is read as missing; --table missing=empty reads it as a word" in notes(data)
+    data = load_data(str(tmp_path / "t.csv"), table={"missing": "empty"})
+    assert data.representation.columns[0].levels == ("DE", "ES", "FR", "IT", "NA") and "missing" not in notes(
+        data
+    )
+
+
+@case("a header that is repeated in the middle, as in files that were joined", "left out and counted")
+def test_a_repeated_header(tmp_path: Path) -> None:
+    data = written(tmp_path / "t.csv", "a,b", lambda i: "a,b" if i in (20, 40) else f"{i % 7},{i % 5}")
+    assert "2 rows repeat the names of the columns" in notes(data) and max(cells(data, "a")) == 6
+
+
+@case("numbers such as `3.000e+01` in a table of commas", "decimal points: an exponent has no thousands mark")
+def test_exponents(tmp_path: Path) -> None:
+    data = written(tmp_path / "t.csv", "a,b", lambda i: f"{i % 7 + 1:.3e},{i % 5}")
+    assert cells(data, "a")[-1] == 7 and "--table" not in notes(data)
+
+
+@case("prices and shares: `$1,234.50`, `-12 €`, `15 %`", "numbers, with a note")
+@pytest.mark.parametrize(
+    ("form", "unit"), [("${:,.2f}", "$"), ("{:.2f} €", "€"), ("{:.1f}%", "%"), ("-£{}", "£")]
+)
+def test_currencies(tmp_path: Path, form: str, unit: str) -> None:
+    data = written(tmp_path / "t.csv", "p\tb", lambda i: f"{form.format(i * i % 97 * 25)}\t{i % 5}")
+    assert {abs(cell) for cell in cells(data, "p")} == {i * i % 97 * 25 for i in ROWS}
+    assert f"numbers in {unit}, which samples leave out" in notes(data)
+
+
 @case("numbers with one typo", "words, with a note that names the cell")
 def test_nearly_numbers(tmp_path: Path) -> None:
     data = written(tmp_path / "t.csv", "a,b", lambda i: f"{'5x' if i == 7 else i % 7},{i % 5}")
@@ -286,6 +317,7 @@ def test_encodings(tmp_path: Path, encoding: str) -> None:
 def test_json_lines(tmp_path: Path) -> None:
     lines = [json.dumps({"a": i % 7, "kind": "xy"[i % 2], "ok": i % 3 == 0}) for i in ROWS]
     data = read(tmp_path / "t.jsonl", "\n".join(lines))
+    assert load_data(str(tmp_path / "t.jsonl"), condition="kind").classes == ("x", "y")
     assert columns(data) == ["a", "kind", "ok"] and data.representation.columns[2].levels == ("False", "True")
 
 
@@ -328,6 +360,21 @@ def test_data_frames_of_parts() -> None:
         table_of_parts("frame", {"train": frame, "text": frame})
 
 
+@case("a folder with `train.csv` and `test.csv`", "one table with the user's own split")
+def test_a_folder_of_parts(tmp_path: Path) -> None:
+    for name, start in (("train.csv", 0), ("test.csv", 100)):
+        written(tmp_path / name, "a,b", lambda i, start=start: f"{start + i % 7},{'xy'[i % 2]}")
+    data = load_data(str(tmp_path), condition="b")
+    assert data.classes == ("x", "y") and "60 test, the authors' own part" in data.split
+    assert data.test.first().medium.min() == 100 and data.train.first().medium.max() == 6
+    (tmp_path / "test.csv").write_text("a,c\n1,2\n3,4\n")
+    with pytest.raises(DataError, match="test and train have different columns, such as 'b'"):
+        load_data(str(tmp_path))
+    (tmp_path / "test.csv").rename(tmp_path / "more.csv")
+    with pytest.raises(DataError, match=r"has 2 tables, such as more\.csv; give one of them"):
+        load_data(str(tmp_path))
+
+
 @case("20,000 samples of a table", "all in samples.csv; the sheet shows the first and says of how many")
 def test_many_samples(tmp_path: Path) -> None:
     from morphogen.evaluation.sheet import sheet
@@ -347,9 +394,3 @@ def test_unknown_options(tmp_path: Path) -> None:
     ]:
         with pytest.raises(DataError, match=reason):
             written(tmp_path / "t.csv", "a,b", lambda i: f"{i % 7},{i % 5}", table=options)
-
-
-def test_numbers_in_numpy_are_exact() -> None:
-    frame = pd.DataFrame({"n": np.array([2**53, 2**53 - 1, 5, 6] * 20), "x": [0.1 + 0.2, 0.3, 0.4, 0.5] * 20})
-    data = table_of("frame", frame)
-    assert cells(data, "n")[-1] == 2**53 and data.representation.columns[1].decimals == 1

@@ -71,7 +71,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         " ".join(f"the cat sat on mat {i * i} and a dog ran {i} miles." for i in range(200))
     )
     Path("binary.txt").write_bytes(bytes(range(256)) * 20)
-    Path("latin.txt").write_bytes("caf\xe9 ".encode("latin1") * 500)
+    Path("mixed.txt").write_bytes("日".encode() * 66 + b"x\n\xe9\n")
     Path("empty.txt").touch()
     Path("empty").mkdir()
     for name, count in (("one", 1), ("corrupt", 30)):
@@ -115,7 +115,10 @@ MATRIX: dict[str, tuple[list[str], list[str]]] = {
     "text for pictures": (["train", "ddpm", "--data", "book.txt", *TINY], ["ddpm", "pictures", "gpt"]),
     "pictures for text": (["train", "gpt", "--data", "digits", *TINY], ["gpt", "text", "ddpm"]),
     "binary as text": (["train", "gpt", "--data", "binary.txt", *TINY], ["binary.txt", "give a text file"]),
-    "another encoding": (["train", "gpt", "--data", "latin.txt", *TINY], ["latin.txt", "iconv"]),
+    "mixed encodings": (
+        ["train", "gpt", "--data", "mixed.txt", *TINY],
+        ["mixed.txt: byte 200 (0xE9, line 2)"],
+    ),
     "empty text": (["train", "gpt", "--data", "empty.txt", *TINY], ["empty.txt", "give a text file"]),
     "long windows": (
         ["train", "gpt", "--data", "book.txt", "--length", "999999", *TINY],

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 import torch
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from morphogen.data import DataError, Dataset, load_data
+from morphogen.data.table import table_of
 from morphogen.representations.tabular import CategoryColumn, GridColumn, RealColumn
 
 
@@ -197,3 +200,13 @@ def test_arbitrary_tables_load_or_raise_one_line(tmp_path, content):
         return
     assert all(part.first().medium.isfinite().all() for part in (data.train, data.valid, data.test))
     assert all(isinstance(c, RealColumn | GridColumn | CategoryColumn) for c in data.representation.columns)
+
+
+def test_numbers_in_memory_are_exact():
+    frame = pd.DataFrame({"n": np.array([2**53, 2**53 - 1, 5, 6] * 20), "x": [0.1 + 0.2, 0.3, 0.4, 0.5] * 20})
+    frame["single"] = np.array([0.1, 0.2, 0.3, 0.7] * 20, dtype=np.float32)
+    data = table_of("frame", frame)
+    rows = data.representation.present(data.train.first().medium)
+    assert max(row["n"] for row in rows) <= 2**53 and {type(row["n"]) for row in rows} == {int}
+    assert [column.decimals for column in data.representation.columns] == [0, 1, 1]
+    assert {row["single"] for row in rows} <= {0.1, 0.2, 0.3, 0.7}

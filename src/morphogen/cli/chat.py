@@ -3,12 +3,10 @@
 __all__ = ["chat"]
 
 import io
-import os
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
 from typer import Argument, Option
 
 from morphogen.cli import decoding
@@ -32,9 +30,6 @@ MaxNewOption = Annotated[int, Option(help="maximum length of a reply, in tokens"
 Temperature = Annotated[
     float, Option(help="softmax temperature; 0: the most likely token, 1: the model's own distribution")
 ]
-StopOption = Annotated[
-    list[str] | None, Option(help="end a reply before this string; may be given several times")
-]
 Weights = Annotated[str, Option(help="format that weight matrices are stored in: fp32, bf16 or int8")]
 ContextLength = Annotated[int, Option(help="maximum length of the conversation, in tokens")]
 
@@ -43,7 +38,7 @@ def chat(
     model: ModelFile, message: Message = None, system: System = None, max_new: MaxNewOption = 256,
     temperature: Temperature = 0.7, top_k: decoding.TopK = None, top_p: decoding.TopP = None,
     min_p: decoding.MinP = None, repetition_penalty: decoding.Penalty = None,
-    no_repeat_ngram_size: decoding.NoRepeat = None, stop: StopOption = None,
+    no_repeat_ngram_size: decoding.NoRepeat = None, stop: decoding.StopOption = None,
     json_schema: decoding.Schema = None, regex: decoding.Expression = None, weights: Weights = "fp32",
     context: ContextLength = 2048, seed: Seed = 0, device: Device = "auto",
 ) -> None:  # fmt: skip
@@ -60,14 +55,10 @@ def chat(
     options |= {"json_schema": json_schema, "regex": regex}
     given = {name: value for name, value in options.items() if value is not None}
     conversation = _open(model, system, given, stop or [], weights, context, seed, device)
-    try:
-        if message is not None:
-            _reply(conversation, message, max_new)
-        else:
-            _converse(conversation, Commands(conversation, model), max_new, sys.stdin.isatty())
-    except BrokenPipeError:  # the reader of the output has closed it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(141) from None
+    if message is not None:
+        _reply(conversation, message, max_new)
+    else:
+        _converse(conversation, Commands(conversation, model), max_new, sys.stdin.isatty())
 
 
 def _open(
@@ -75,7 +66,7 @@ def _open(
     seed: int, device: str,
 ) -> "Conversation":  # fmt: skip
     """Load the model, its chat template and its tokenizer."""
-    from morphogen.families.autoregressive.decoding import Ancestral
+    from morphogen.families.autoregressive import Ancestral, SuppressTokens
     from morphogen.inference import Conversation, Quantized, prepack_weights
     from morphogen.interop.gguf import GGUF
     from morphogen.interop.gguf_chat import read_chat_format
@@ -92,16 +83,18 @@ def _open(
     packed = (
         prepack_weights(language_model) if weight_format is None else Quantized(language_model, weight_format)
     ).to(choose_device(device))
-    method = Ancestral(decoding.choose_processors(options, text))
+    processors = decoding.choose_processors(options, text)
+    if "regex" in options or "json_schema" in options:  # a control token is no text, and may end the reply
+        processors = (SuppressTokens(tuple(sorted(form.hidden - {text.end}))), *processors)
     return Conversation(
         packed,
         lambda turns: form.ids(turns, text.ids),
-        method,
+        Ancestral(processors),
         system,
         seed,
         form.ends,
         form.hidden,
-        (*stop, *form.stops),
+        (*map(decoding.unescape, stop), *form.stops),
     )
 
 
@@ -121,8 +114,7 @@ def _converse(conversation: "Conversation", commands: Commands, max_new: int, in
 def _piped() -> Iterator[str]:
     raw = getattr(sys.stdin, "buffer", None)
     if raw is None:  # a stream of text, without bytes behind it
-        raw = io.BytesIO(sys.stdin.read().encode("utf8"))
-        return piped_lines(raw)
+        return piped_lines(io.BytesIO(sys.stdin.read().encode("utf8")))
     return piped_lines(raw, sys.stdin.encoding)
 
 

@@ -78,11 +78,13 @@ class Commands:
         path = Path(argument).expanduser()
         if not argument or path.is_dir():
             raise BadArgument(f"/save {argument}: give the name of a file, such as /save conversation.json")
+        if not path.parent.is_dir():
+            raise BadArgument(f"/save {path}: the folder {path.parent} does not exist; create it first")
         if path.exists() and path.resolve() not in self._written:
             raise BadArgument(f"/save {path}: the file exists; choose another name")
         write_json(path, {"model": self.model, "messages": self.conversation.turns})
         self._written.add(path.resolve())
-        return f"{len(self.conversation.turns)} messages in {path}"
+        return f"saved: {path}"
 
     def _exit(self, argument: str) -> str:
         raise Leave

@@ -88,6 +88,9 @@ def sample(
     method = choose_sampler(model, sampler, guidance, numeric, other)
     method = with_classifier(chosen, method, classifier_guidance, condition or [], target)
     requested = _condition(chosen, model, condition or [], prompt, sketch, len(rows))
+    if len(window := model.representation.shape) == 1:
+        prompt_length = requested["prompt"].shape[1] if "prompt" in requested else 0
+        decoding.announce_cropping(window[0], prompt_length, max_new)
     folder, unwanted = out or chosen.directory / "samples", check_negative(chosen, negative, guidance)
     options = {"seed": seed, "negative": unwanted, "precision": choose_precision(precision)}
     if film:
@@ -121,7 +124,10 @@ def _condition(
                 f"--sketch {sketch}: {run.directory} does not accept sketches; omit it, "
                 "or use a run of sketch_to_picture"
             )
-        chosen["sketch"] = read_as(sketch, (1, *model.representation.shape[1:])) / 255
+        fitted = read_as(sketch, (1, *model.representation.shape[1:]))
+        chosen["sketch"] = fitted.values / 255
+        if fitted.note:
+            echo(fitted.note)
     return tree_map(lambda one: one.expand(rows, *one.shape), chosen)
 
 

@@ -11,13 +11,14 @@ __all__ = ["is_missing", "read_columns"]
 
 import re
 from collections.abc import Callable, Container, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from morphogen.data.columns import Dates, Numbers, Reading, Words
 from morphogen.data.dates import MICROSECONDS, date_format, microseconds, whole_unit
-from morphogen.data.number_marks import Marks, number_pattern, to_float
+from morphogen.data.number_marks import Marks, is_number, number_pattern, to_float
 from morphogen.data.table_options import TableOptions
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ MISSING = re.compile(  # what pandas reads as missing, in any case, and "?"
 LARGEST = 1e150  # beyond it, a variance overflows
 OUTLYING = 1e12  # distances of 99 % of the cells
 WHOLE = 2**53  # integers beyond it are not all float64
+UNIT = re.compile(  # a number with a currency sign before it, or this or a percent sign after it
+    r"(?P<sign>[+\-\u2212]?)(?P<before>[$€£¥₹])?\s*(?P<number>\S.*?)\s*(?P<after>(?(before)|[%$€£¥₹]?))"
+)
 NONZERO = re.compile("[^eE]*[1-9]")  # a number whose mantissa is not 0
 MANY = 50  # rows with different integers, from which on these may be identifiers
 MOSTLY = 0.9  # share of numbers in a column of words that is worth a note
@@ -49,17 +53,23 @@ def read_columns(
         options: what the user decided.
         usual: decimal mark of text where no column decides.
     """
-    texts = {name: _stripped(frame[name]) for name in frame if _kind(frame[name]) in TEXT}
+    all_usual = options.missing != "empty"
+    texts = {name: _stripped(frame[name], all_usual) for name in frame if _kind(frame[name]) in TEXT}
+    units = {name: unit for name, cells in texts.items() if (unit := _unit(cells))}
+    for name in units:
+        texts[name] = np.array([cell and _without_unit(cell) for cell in texts[name]], dtype=object)
     distinct = {name: {cell for cell in cells if cell is not None} for name, cells in texts.items()}
     marks = Marks.of(distinct, usual, options.decimal)
     readings: dict[str, Reading | str] = {}
     for name in frame:
         if name in texts:
-            readings[name] = _text(name, texts[name], marks.decimal[name], options.dates)
+            reading = _text(name, texts[name], marks.decimal[name], options.dates)
+            readings[name] = reading if options.missing else _doubtful(reading, frame[name])
         else:
             kind = _kind(frame[name])
             readings[name] = READERS[kind](name, frame[name]) if kind in READERS else f"its cells are {kind}"
-    return readings, marks.notes
+    notes = [f"column {name!r}: numbers in {unit}, which samples leave out" for name, unit in units.items()]
+    return readings, (*marks.notes, *notes)
 
 
 def _kind(column: "Series") -> str:
@@ -69,12 +79,45 @@ def _kind(column: "Series") -> str:
     return infer_dtype(column, skipna=True)
 
 
-def _stripped(column: "Series") -> np.ndarray:
-    """The cells as text without white space around it, object [N]; None where one is missing."""
+def _stripped(column: "Series", usual: bool = True) -> np.ndarray:
+    """The cells as text without white space around it, object [N]; None where one is missing.
+
+    Arguments:
+        column: of text, or of what is written as text.
+        usual: whether texts such as NA are missing, not only empty ones.
+    """
     cells = column.to_numpy(object)
     missing = column.isna().to_numpy()
     texts = [None if gone else str(cell).strip() for cell, gone in zip(cells, missing, strict=True)]
-    return np.array([None if text is None or is_missing(text) else text for text in texts], dtype=object)
+    is_gone = is_missing if usual else "".__eq__
+    return np.array([None if text is None or is_gone(text) else text for text in texts], dtype=object)
+
+
+def _unit(cells: np.ndarray) -> str:
+    """The currency or percent sign that all cells have around a number; "" if there is none."""
+    units = set()
+    for cell in cells:
+        if cell is not None:
+            match = UNIT.fullmatch(cell)
+            if match is None or not is_number(_without_unit(cell)):
+                return ""
+            units.add(match["before"] or match["after"])
+    return units.pop() if len(units) == 1 else ""
+
+
+def _without_unit(cell: str) -> str:
+    match = UNIT.fullmatch(cell)
+    return match["sign"] + match["number"] if match else cell
+
+
+def _doubtful(reading: Reading, column: "Series") -> Reading:
+    """A column of words with a note on the first word that is read as missing."""
+    cells = column.to_numpy(object)[reading.missing]
+    word = next((cell for cell in cells if isinstance(cell, str) and cell.strip().isalpha()), None)
+    if word is None or not isinstance(reading, Words):
+        return reading
+    note = f"{word.strip()} is read as missing; --table missing=empty reads it as a word"
+    return replace(reading, notes=(*reading.notes, f"column {reading.name!r}: {note}"))
 
 
 def _text(name: str, cells: np.ndarray, decimal: str, order: str | None) -> Reading:

@@ -27,7 +27,9 @@ def date_format(cells: Sequence[str], order: str | None = None) -> tuple[str | N
         cells: distinct cells.
         order: "day-first" or "month-first"; None: inferred, month first where both are possible.
     """
-    fitting = [form for form in _candidates(cells[0]) if not np.isnat(_parse(cells, form)).any()]
+    fitting = _candidates(cells[0])
+    for some in (cells[:100], cells):
+        fitting = [form for form in fitting if not np.isnat(_parse(some, form)).any()]
     if not fitting:
         return None, None
     wanted = [form for form in fitting if order is None or _order(form) in (order, None)]

@@ -106,7 +106,7 @@ def _by_zeros(content: bytes) -> Decoded | None:
     """UTF-16 or UTF-32 without a mark; None if the zero bytes are in other places."""
     zeros = [content[place : SAMPLE * 4 : 4].count(0) for place in range(4)]
     total = sum(zeros)
-    if not total:
+    if not total or len(content) % 2:
         return None
     for encoding, places in {"utf_32_le": (2, 3), "utf_32_be": (0, 1)}.items():
         if min(zeros[place] for place in places) >= 0.9 * len(content[: SAMPLE * 4 : 4]):

@@ -8,7 +8,7 @@
 What is left out (see `walk`) is counted in a note. Two names that are equal in Unicode NFC are one class.
 """
 
-__all__ = ["SKIPPED", "Example", "Listing", "check_skipped", "list_folder"]
+__all__ = ["FOLDERS", "SKIPPED", "Example", "Listing", "check_skipped", "list_folder", "summarise"]
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -131,6 +131,18 @@ def check_skipped(where: str, good: int, bad: Sequence[str], what: str = "pictur
             f"{where}: {good} {what}{'s' if good != 1 else ''} cannot be split into train, valid and test; "
             "give at least 3, better hundreds"
         )
+
+
+def summarise(notes: Mapping[str, Sequence[str]]) -> list[str]:
+    """Notes on files, by the name of the file, as one note for all files with the same."""
+    names: dict[str, list[str]] = {}
+    for name, each in notes.items():
+        for note in each:
+            names.setdefault(note, []).append(name)
+    return [
+        f"{each[0]}: {note}" if len(each) == 1 else f"{len(each)} files, such as {each[0]}: {note}"
+        for note, each in names.items()
+    ]
 
 
 def _shown(path: Path, file: Path) -> str:

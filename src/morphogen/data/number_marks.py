@@ -23,9 +23,9 @@ SPACES = "' \u2019\u00a0\u2009\u202f"  # grouping marks in either convention
 def number_pattern(decimal: str) -> re.Pattern[str]:
     """Pattern of a whole number, decimal or number in scientific notation, with this decimal mark."""
     mark, group = re.escape(decimal), re.escape(OTHER[decimal] + SPACES)
-    grouped = rf"[1-9]\d{{0,2}}(?P<group>[{group}])\d{{3}}(?:(?P=group)\d{{3}})*"
-    mantissa = rf"(?:(?:{grouped}|\d+)(?:{mark}\d*)?|{mark}\d+)"
-    return re.compile(rf"[+\-\u2212]?(?:{mantissa}(?:e[+-]?\d+)?|inf(?:inity)?)", re.ASCII | re.IGNORECASE)
+    grouped = rf"[1-9]\d{{0,2}}(?P<group>[{group}])\d{{3}}(?:(?P=group)\d{{3}})*(?:{mark}\d*)?"
+    plain = rf"(?:\d+(?:{mark}\d*)?|{mark}\d+)(?:e[+-]?\d+)?"
+    return re.compile(rf"[+\-\u2212]?(?:{grouped}|{plain}|inf(?:inity)?)", re.ASCII | re.IGNORECASE)
 
 
 def is_number(cell: str) -> bool:

@@ -1,17 +1,18 @@
 """Folders of recordings as windows of samples: one sub-folder per class, or flat.
 
 The recordings of a part are concatenated class by class, and windows are cut from the result as from a text:
-test windows contain recorded samples only, each at most once, and no padding. WAV is read with SciPy; other
+test windows contain recorded samples only, each at most once, and no padding. WAV is read by `wav`; other
 formats (FLAC, Ogg, MP3, AIFF) need the extra `audio`.
 
 Several channels are averaged. The sample rate is that of the files if all have the same rate of at most 24
 kHz, else 16 kHz; files with another rate are resampled (polyphase filter, Kaiser window). Loudness is not
-normalised. The split is by the resulting samples.
+normalised, but a float file beyond full scale is scaled down to it. The split is by the resulting samples.
 """
 
 __all__ = [
     "LENGTH",
     "Recording",
+    "Sound",
     "Sounds",
     "WithMels",
     "load_sounds",
@@ -22,10 +23,10 @@ __all__ = [
 
 import io
 import math
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -35,8 +36,9 @@ from torch import Tensor
 from morphogen.conditioning.mel import MelSpectrogram
 from morphogen.contract import Batch
 from morphogen.data.dataset import DataError, Dataset, Examples, with_labels
-from morphogen.data.folders import check_skipped, list_folder
+from morphogen.data.folders import check_skipped, list_folder, summarise
 from morphogen.data.splits import Part, split, trained_only
+from morphogen.data.wav import is_wav, read_wav
 from morphogen.media.sound import SOUND
 from morphogen.representations.audio import MuLaw
 
@@ -45,6 +47,16 @@ LARGEST = 2**28  # bytes per file
 RATE, HIGHEST = 16_000, 24_000  # Hz: target rate of resampling, and the highest rate that is not resampled
 RATES = 1_000, 384_000  # Hz: valid rates of a file
 FULL = 32768.0  # full scale of 16 bits
+LOUDEST = 16.0  # highest peak of floats that are not integers, 24 dB above full scale
+UNUSED = 0.1  # largest fraction of the samples that may be in no window
+
+
+class Sound(NamedTuple):
+    """A sound file that was read: mono int16 samples [T], their rate, and what was done to them."""
+
+    samples: np.ndarray
+    rate: int
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,6 +117,12 @@ class Sounds(Examples):
         inside = (positions >= 0) & (positions < len(self.values))
         return (self.values[positions.clamp(0, len(self.values) - 1)] * inside)[:, None].float() / FULL
 
+    @property
+    def covered(self) -> int:
+        """Number of samples that are in a window."""
+        starts = self.starts.sort().values
+        return int(starts.diff().clamp_max(self.length).sum()) + self.length if len(starts) else 0
+
     def recording(self, i: int) -> Float[Tensor, "1 1 t"]:
         """One whole recording."""
         start, end = self.spans[i]
@@ -143,15 +161,13 @@ def load_sounds(path: Path, length: int = LENGTH) -> Dataset:
     """The recordings below `path`; the names of its sub-folders are the classes."""
     listing = list_folder(path, lambda file: file.suffix.lower() in SOUND.suffixes, "recording")
     sounds = [(example, read_sound(example.path)) for example in listing.examples]
-    good = [
-        Recording(*sound, example.label, example.caption, example.part)
-        for example, sound in sounds
-        if not isinstance(sound, str)
-    ]
+    good = [(example, sound) for example, sound in sounds if isinstance(sound, Sound)]
     bad = [f"skipped {example.name}: {why}" for example, why in sounds if isinstance(why, str)]
     check_skipped(str(path), len(good), bad, "recording")
+    recordings = [Recording(s.samples, s.rate, e.label, e.caption, e.part) for e, s in good]
+    notes = (*listing.notes, *summarise({e.name: s.notes for e, s in good}), *bad)
     try:
-        return sounds_by_content(path.resolve().name, good, listing.classes, length, (*listing.notes, *bad))
+        return sounds_by_content(path.resolve().name, recordings, listing.classes, length, notes)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
 
@@ -182,9 +198,10 @@ def sounds_by_content(
         parts, kept, more = trained_only(parts, [r.label for r in resampled], classes, "recording")
         resampled = [replace(r, label=kept.index(r.label) if r.label in kept else -1) for r in resampled]
         classes, notes = tuple(classes[label] for label in kept), (*notes, *more)
+    strides = max(1, rate // 80), length, length
     train, valid, test = (
         _windows([resampled[i] for i in part], length, stride, bool(classes))
-        for part, stride in ((parts.train, max(1, rate // 80)), (parts.valid, length), (parts.test, length))
+        for part, stride in zip((parts.train, parts.valid, parts.test), strides, strict=True)
     )
     if min(map(len, (train, valid, test))) == 0:
         least = min(len(part.values) for part in (train, valid, test))
@@ -192,14 +209,15 @@ def sounds_by_content(
             f"length {length}: a part of the split, or a class in it, is shorter than a window "
             f"(the shortest part has {least} samples); give more sound or a smaller --length"
         )
+    notes = (*notes, *_check_unused((train, valid, test), length))
     line = parts.line.replace("each example's content", "each recording's samples")
     line = line.replace(" train", " recordings train", 1)
     sound = MuLaw(length, rate)
     return Dataset(name, "sound", train, valid, test, with_labels(classes), sound, line, notes)
 
 
-def read_sound(path: Path) -> tuple[np.ndarray, int] | str:
-    """Mono int16 samples and their rate; or why the file cannot be read."""
+def read_sound(path: Path) -> Sound | str:
+    """The sound of a file; or why it cannot be read."""
     try:
         if path.stat().st_size > LARGEST:
             return f"larger than {LARGEST >> 20} MB; cut it into shorter files"
@@ -209,11 +227,10 @@ def read_sound(path: Path) -> tuple[np.ndarray, int] | str:
     return read_sound_content(content, path.suffix.lower() in SOUND.suffixes)
 
 
-def read_sound_content(content: bytes, has_suffix: bool = True) -> tuple[np.ndarray, int] | str:
+def read_sound_content(content: bytes, has_suffix: bool = True) -> Sound | str:
     """`read_sound` for the content of a file; `has_suffix`: its name has the suffix of a sound file."""
-    is_wav = content[:4] in (b"RIFF", b"RIFX", b"RF64")
     try:
-        rate, samples = _from_wav(content) if is_wav else _from_soundfile(content)
+        rate, samples, notes = read_wav(content) if is_wav(content) else _from_soundfile(content)
     except ImportError:
         return "needs the extra `audio`: pip install 'morphogen[audio]'" if has_suffix else "not a sound file"
     except Exception as error:  # ValueError, struct.error, LibsndfileError, ... on broken files
@@ -223,38 +240,43 @@ def read_sound_content(content: bytes, has_suffix: bool = True) -> tuple[np.ndar
     if samples.size == 0:
         return "it has no samples"
     if not np.isfinite(samples).all():
-        return "it has samples that are not finite"
+        return "it has samples that are not finite (NaN or infinite); write it again"
     mono = samples.mean(1) if samples.ndim == 2 else samples
-    return (mono * FULL).round().clip(-FULL, FULL - 1).astype(np.int16), int(rate)
+    peak = float(np.abs(mono).max())
+    if peak > LOUDEST:
+        return (
+            f"its float samples reach {peak:.6g}, but full scale is 1: they are integers stored as floats; "
+            f"divide them by {2 ** max(7, math.ceil(math.log2(peak)))}"
+        )
+    if peak > 1:
+        mono, notes = mono / peak, (*notes, "float samples beyond full scale: scaled down to it")
+    return Sound((mono * FULL).round().clip(-FULL, FULL - 1).astype(np.int16), int(rate), notes)
 
 
-def _from_wav(content: bytes) -> tuple[int, np.ndarray]:
-    """Rate, and samples in [-1, 1], [T] or [T, C]. Errors: what SciPy raises, also for a truncated file."""
-    from scipy.io import wavfile
-
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", category=wavfile.WavFileWarning)
-        warnings.filterwarnings("error", "Reached EOF")  # the last filter added takes precedence
-        rate, samples = wavfile.read(io.BytesIO(content))
-    if samples.dtype == np.uint8:
-        return rate, (samples.astype(np.float32) - 128) / 128
-    if np.issubdtype(samples.dtype, np.integer):
-        return rate, samples / np.float64(-np.iinfo(samples.dtype).min)
-    return rate, samples.astype(np.float64)
-
-
-def _from_soundfile(content: bytes) -> tuple[int, np.ndarray]:
+def _from_soundfile(content: bytes) -> tuple[int, np.ndarray, tuple[str, ...]]:
     """Rate, and samples in [-1, 1], [T] or [T, C]. Errors: what soundfile raises; ImportError without it."""
     import soundfile
 
     samples, rate = soundfile.read(io.BytesIO(content), dtype="float64")
-    return rate, samples
+    return rate, samples, ()
 
 
 def _check_length(length: int) -> None:
     """Errors: DataError for a window without a next sample to predict."""
     if length < 2:
         raise DataError(f"length {length}: a window needs at least 2 samples")
+
+
+def _check_unused(parts: Sequence[Sounds], length: int) -> tuple[str, ...]:
+    """A note on the samples that are in no window. Errors: DataError if they are more than a tenth."""
+    total = sum(len(part.values) for part in parts)
+    unused = 1 - sum(part.covered for part in parts) / total
+    if unused > UNUSED:
+        raise DataError(
+            f"length {length}: {unused:.0%} of the samples would be in no window; give a smaller --length, "
+            f"such as {max(2, length // 4)}"
+        )
+    return (f"{unused:.1%} of the samples are in no window",) if unused >= 0.001 else ()
 
 
 def _at_one_rate(recordings: Sequence[Recording]) -> tuple[list[Recording], int, str]:

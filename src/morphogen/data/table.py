@@ -23,8 +23,8 @@ from morphogen.contract import Batch
 from morphogen.data.cells import read_columns
 from morphogen.data.columns import MOST_WORDS, Reading
 from morphogen.data.dataset import DataError, Dataset, Examples, with_labels
-from morphogen.data.splits import PARTS, Part, Split, split, trained_only
-from morphogen.data.table_files import Table, read_table_file
+from morphogen.data.splits import Part, Split, split, trained_only
+from morphogen.data.table_files import Table, join_parts, read_table_file, read_table_folder
 from morphogen.data.table_options import TableOptions
 from morphogen.representations.tabular import Tabular
 
@@ -61,14 +61,16 @@ def load_table(path: Path, condition: str | None = None, options: Mapping[str, s
     """Load a table.
 
     Arguments:
-        path: of a file: CSV, Parquet (.parquet) or JSON Lines (.jsonl).
+        path: of a file: CSV, Parquet (.parquet) or JSON Lines (.jsonl), or of a folder with such files of the
+            user's own split: train.csv and test.csv, for example.
         condition: name of the column whose values are the classes; None: no classes.
         options: those of `TableOptions`, by name.
 
     Errors: DataError.
     """
     chosen = TableOptions.of(options)
-    return _dataset(path.name, str(path), read_table_file(path, chosen), condition, chosen)
+    table = read_table_folder(path, chosen) if path.is_dir() else read_table_file(path, chosen)
+    return _dataset(path.name, str(path), table, condition, chosen)
 
 
 def table_of(
@@ -101,13 +103,8 @@ def table_of_parts(
 
     Errors: DataError.
     """
-    import pandas as pd
-
-    if not {"train"} < {*frames} <= {*PARTS}:
-        raise DataError(f"{name}: parts {', '.join(frames)}: give train, and valid or test or both")
-    parts = [part for part in PARTS for _ in range(len(frames.get(part, ())))]
-    frame = pd.concat([frames[part] for part in PARTS if part in frames], ignore_index=True)
-    return _dataset(name, name, Table(frame, parts=parts), condition, TableOptions.of(options))
+    table = join_parts(name, {part: Table(frame) for part, frame in frames.items()})
+    return _dataset(name, name, table, condition, TableOptions.of(options))
 
 
 def _dataset(name: str, where: str, table: Table, condition: str | None, options: TableOptions) -> Dataset:
@@ -202,7 +199,7 @@ def _usable(
         if isinstance(reading, str):
             faults[name] = reading
         elif (missing := reading.missing.mean()) > COLUMN_MISSING:
-            faults[name] = f"missing in {missing:.0%} of the rows"
+            faults[name] = "; ".join([f"missing in {missing:.0%} of the rows", *reading.notes])
         elif reading.numbers_rows:
             faults[name] = "it only counts the rows"
         else:

@@ -1,18 +1,21 @@
 """Files of tables as pandas DataFrames: CSV in any dialect, Parquet, and JSON Lines."""
 
-__all__ = ["Table", "read_table_file"]
+__all__ = ["Table", "join_parts", "read_table_file", "read_table_folder"]
 
 import io
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from morphogen.data.csv_dialect import find_dialect
 from morphogen.data.dataset import DataError
 from morphogen.data.encoding import decode
-from morphogen.data.splits import Part
+from morphogen.data.folders import FOLDERS
+from morphogen.data.splits import PARTS, Part
 from morphogen.data.table_options import TableOptions
+from morphogen.data.walk import walk
+from morphogen.media.table import TABLE
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -39,6 +42,50 @@ def read_table_file(path: Path, options: TableOptions) -> Table:
     return READERS.get(path.suffix.lower(), _read_csv)(path, options)
 
 
+def read_table_folder(folder: Path, options: TableOptions) -> Table:
+    """Read a folder with one table, or with those of a split, such as train.csv and test.csv.
+
+    Errors: DataError for other tables, and for parts with different columns.
+    """
+    files = [file for file in walk(folder).files if file.suffix.lower() in TABLE.suffixes]
+    if len(files) == 1:
+        return read_table_file(files[0], options)
+    parts = {FOLDERS.get(file.stem.lower(), file.name): file for file in files}
+    if len(parts) < len(files) or not {*parts} <= {*PARTS}:
+        raise DataError(
+            f"{folder}: has {len(files)} tables, such as {files[0].name}; give one of them, or call those of "
+            "a split train.csv, valid.csv and test.csv"
+        )
+    return join_parts(str(folder), {part: read_table_file(file, options) for part, file in parts.items()})
+
+
+def join_parts(where: str, tables: Mapping[str, Table]) -> Table:
+    """One table with the rows of all parts.
+
+    Arguments:
+        where: what errors name.
+        tables: "train" and "valid", "test" or both, with the same columns.
+
+    Errors: DataError.
+    """
+    import pandas as pd
+
+    if not {"train"} < {*tables} <= {*PARTS}:
+        raise DataError(f"{where}: parts {', '.join(tables)}: give train, and valid or test or both")
+    names = {part: {*table.frame.columns} for part, table in tables.items()}
+    for part in tables:
+        if other := names[part] ^ names["train"]:
+            raise DataError(
+                f"{where}: {part} and train have different columns, such as {sorted(map(str, other))[0]!r}; "
+                "give the same ones"
+            )
+    present = [part for part in PARTS if part in tables]
+    frame = pd.concat([tables[part].frame for part in present], ignore_index=True)
+    parts = [part for part in present for _ in range(len(tables[part].frame))]
+    notes = dict.fromkeys(note for part in present for note in tables[part].notes)
+    return Table(frame, tuple(notes), tables["train"].decimal, parts)
+
+
 def _read_csv(path: Path, options: TableOptions) -> Table:
     """All cells as text."""
     import pandas as pd
@@ -57,7 +104,10 @@ def _read_csv(path: Path, options: TableOptions) -> Table:
         reason = str(error).strip().splitlines()[0]
         raise DataError(f"{path}: pandas cannot read it as CSV ({reason}); correct it") from None
     decimal = "," if dialect.separator == ";" else "."
-    return Table(_named(frame, dialect.names), (*notes, *dialect.notes), decimal)
+    repeated = (frame == list(dialect.names)).all(axis=1) if dialect.names else frame.index < 0
+    if count := int(repeated.sum()):
+        notes += (f"{count} rows repeat the names of the columns and are left out",)
+    return Table(_named(frame[~repeated], dialect.names), (*notes, *dialect.notes), decimal)
 
 
 def _text_of(path: Path) -> tuple[str, tuple[str, ...]]:

@@ -11,6 +11,7 @@ CHOICES = {
     "decimal": (".", ","),
     "header": ("yes", "no"),
     "dates": ("day-first", "month-first"),
+    "missing": ("usual", "empty"),
     "separator": (",", ";", "tab", "|", "space"),
 }
 SEPARATORS = {"tab": "\t", "\\t": "\t", "space": r"\s+", " ": r"\s+"}
@@ -23,12 +24,14 @@ class TableOptions(NamedTuple):
         decimal: decimal mark of numbers in text, "." or ",".
         header: "yes" or "no", whether the first row of a CSV file has the names of the columns.
         dates: "day-first" or "month-first", the order in dates such as 01/02/2024.
+        missing: "usual", what pandas reads as missing (NA, null, ...), or "empty", empty cells only.
         separator: of the cells of a CSV file: one character, "tab", or "space" for any white space.
     """
 
     decimal: str | None = None
     header: str | None = None
     dates: str | None = None
+    missing: str | None = None
     separator: str | None = None
 
     @classmethod

@@ -123,7 +123,7 @@ class ChatTemplate:
         ids: list[int] = []
         for piece in re.split(pattern, self.render(marked, add_generation_prompt)):
             if piece:
-                ids += [control[piece]] if piece in control else encode(piece.replace(mark, ""))
+                ids += [control[piece]] if piece in control else _encode(piece, encode, control, mark)
         return ids
 
 
@@ -178,6 +178,16 @@ def _mark(text: str, control: Iterable[str], mark: str) -> str:
     for token in control:
         text = text.replace(token, token[:1] + mark + token[1:])
     return text
+
+
+def _encode(
+    text: str, encode: Callable[[str], list[int]], control: Mapping[str, int], mark: str
+) -> list[int]:
+    """The ids of a text with marks; cut at the marks if a control token is among the ids of the whole."""
+    ids = encode(text.replace(mark, ""))
+    if not set(control.values()).isdisjoint(ids):  # a word without punctuation may be a token of the text
+        return [token_id for part in text.split(mark) for token_id in encode(part)]
+    return ids
 
 
 def _raise_exception(message: str) -> None:

@@ -16,6 +16,7 @@ Reference: the specification of GGUF in ggml's documentation (Gerganov and other
 __all__ = ["Header", "TensorInfo", "read_header"]
 
 import mmap
+import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,11 +30,12 @@ import numpy as np
 from morphogen.component import ConfigError
 from morphogen.interop.gguf_blocks import FORMATS, NAMES, Format
 
-MAGIC = b"GGUF"
+MAGIC, LFS_POINTER = b"GGUF", b"version https://git-lfs"
 SCALARS = {  # type codes of metadata values -> format characters of `struct`
     0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d",
 }  # fmt: skip
 STRING, ARRAY = 8, 9
+PIECE = re.compile(r"[-_.](part|split)[-_.]?\w+$")  # names of the pieces of a file that was cut anywhere
 MAX_DIMENSIONS = 4  # ggml's limit
 ALIGNMENTS = tuple(2**k for k in range(3, 21))
 
@@ -91,9 +93,7 @@ class _Cursor:
 
     def error(self, what: str) -> ConfigError:
         """An error with its position in the file."""
-        return ConfigError(
-            f"{self.path}: {what} (at byte {self.position}); the file is damaged, download it again"
-        )
+        return ConfigError(f"{self.path}: {what} (at byte {self.position}); {_remedy(self.path)}")
 
     def take(self, size: int, what: str) -> bytes:
         """The next `size` bytes."""
@@ -122,10 +122,21 @@ class _Cursor:
             raise self.error(f"invalid UTF-8 in {what}") from None
 
 
+def _remedy(path: Path) -> str:
+    if PIECE.search(path.name):
+        return "it seems to be a piece of a file: join all pieces in order, cat PIECES > MODEL.gguf"
+    return "the file is damaged, download it again"
+
+
 def _read_counts(cursor: _Cursor) -> tuple[int, int, int]:
     """Version, number of tensors, number of metadata pairs."""
+    if cursor.content[: len(LFS_POINTER)] == LFS_POINTER:
+        raise ConfigError(f"{cursor.path}: a Git LFS pointer, not the file itself; run git lfs pull")
     if (magic := cursor.content[:4]) != MAGIC:
-        raise ConfigError(f"{cursor.path}: not a GGUF file (begins with {magic!r} instead of {MAGIC!r})")
+        raise ConfigError(
+            f"{cursor.path}: not a GGUF file (begins with {magic!r} instead of {MAGIC!r}); "
+            + _remedy(cursor.path)
+        )
     cursor.take(4, "the header")
     version = cursor.number("I", "the header")
     if version and version & 0xFFFF == 0:

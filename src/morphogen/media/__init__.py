@@ -35,6 +35,7 @@ class ReadingOptions(NamedTuple):
     length: int | None = None
     condition: str | None = None
     table: Mapping[str, str] | None = None
+    rate: int | None = None
 
 
 class Medium(ABC):
@@ -52,6 +53,8 @@ class Medium(ABC):
         has_class_column: whether a column, named by the condition, can hold the classes.
         features: data set -> the default `Features`.
         codecs: data set, rows of its test part -> rows of a report, one per lossless codec.
+        holds: examples in memory, options -> how certainly they are of this medium, as `confidence`.
+        collect: name, parts of the split as `data.memory.Held`, options -> as `read`.
         few: training examples (see `amount`) below which figures are uncertain.
         few_to_fit: training examples below which a system for few data is recommended; None: `few`.
         memorisable: training examples below which a long training can memorise them; 0: not known.
@@ -70,6 +73,8 @@ class Medium(ABC):
     has_class_column: ClassVar[bool] = False
     features: ClassVar[Any] = lazy("evaluation.features.column_features")
     codecs: ClassVar[Any] = lazy("evaluation.codecs.no_codecs")
+    holds: ClassVar[Any] = lazy("data.memory.holds_nothing")
+    collect: ClassVar[Any] = lazy("data.memory.collect_nothing")
     visible_files: ClassVar[Any] = lazy("data.walk.visible_files")
     few: ClassVar[int] = 200
     few_to_fit: ClassVar[int | None] = None
@@ -104,6 +109,10 @@ class Medium(ABC):
     @abstractmethod
     def read(self, path: Path, options: ReadingOptions) -> Any:
         """Read a file or a folder: a `Dataset`, or a corpus to be tokenized. Errors: DataError."""
+
+    def reading(self, representation: Any) -> Mapping[str, Any]:
+        """The options of `load_data` that read data for a model of this representation."""
+        return {}
 
     def describe(self, data: Any) -> tuple[str, str, int]:
         """Shape of an example in words, levels of an element in words, and bytes in memory, of a data set."""

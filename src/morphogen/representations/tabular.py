@@ -31,6 +31,7 @@ from morphogen.contract import Encoded, Representation
 from morphogen.media.table import TABLE
 from morphogen.numerics.randomness import Rng
 from morphogen.plan import Augmentation
+from morphogen.representations.given import check_finite, check_shape, tensor_of
 
 
 class Column(Component, ABC):
@@ -50,6 +51,9 @@ class Column(Component, ABC):
     def class_values(self) -> str:
         """Its values in words, if they are few enough to be classes; "" otherwise."""
         return ""
+
+    def check(self, low: float, high: float) -> None:
+        """Check the smallest and the largest of given values. Errors: ConfigError."""
 
 
 class RealColumn(Column):
@@ -139,6 +143,13 @@ class CategoryColumn(Column):
     def format_value(self, value: float) -> str:
         return self.levels[round(value)]
 
+    def check(self, low: float, high: float) -> None:
+        if low < 0 or high > self.high:
+            raise ConfigError(
+                f"column {self.name!r} has values from {low:g} to {high:g}, the model takes the indices 0 to "
+                f"{self.high:g} of {self.class_values()}"
+            )
+
     def class_values(self) -> str:
         return ", ".join(self.levels[:5]) + (", ..." if len(self.levels) > 5 else "")
 
@@ -167,6 +178,16 @@ class Tabular(Representation):
         self.shape = (len(self.columns),)
         self.discrete = False  # columns on a grid are dequantised
         self.medium_discrete = all(column.step > 0 for column in self.columns)
+
+    def check(self, medium: Any) -> Float[Tensor, "b d"]:
+        """Rows as float64, in the order of the columns, categories as indices. Errors: ConfigError."""
+        what = f"rows of the columns {', '.join(column.name for column in self.columns)}"
+        values = tensor_of(medium, what, torch.float64)
+        check_shape(values, self.shape, what)
+        check_finite(values, what)
+        for column, low, high in zip(self.columns, values.amin(0), values.amax(0), strict=True):
+            column.check(low.item(), high.item())
+        return values.double()
 
     def encode(self, medium: Float[Tensor, "b d"], rng: Rng, measure: bool = True) -> Encoded:
         values = medium.double()

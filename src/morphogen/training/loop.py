@@ -43,6 +43,7 @@ from morphogen.training.checkpoint import (
     own_tensors,
 )
 from morphogen.training.divergence import Diverged, SkippedSteps, lower_rates
+from morphogen.training.given import training_rows
 from morphogen.training.interrupt import Interrupt
 from morphogen.training.journal import Journal
 from morphogen.training.progress import Budget, Clock, Progress
@@ -89,7 +90,7 @@ class _Options:
 
 
 def train(
-    model: Model | Staged, examples: Examples, *, steps: int | None = None, time: float | None = None,
+    model: Model | Staged, examples: Any, *, steps: int | None = None, time: float | None = None,
     stage_fractions: Mapping[str, float] | None = None, directory: Path | None = None, seed: int = 0,
     device: Device = "auto", precision: Precision = "auto", resume: bool = True, keep: int = 2,
     checkpoint_every: Every = TWO_MINUTES, log_every: int = 50, progress: Progress | None = None,
@@ -98,7 +99,7 @@ def train(
     """Train a model in place by its plan; if the plan has an `ema`, the averages become the weights.
 
     Arguments:
-        model, examples: the model and its training rows.
+        model, examples: rows, a `Dataset` (its train part), or what `load_data` reads, such as (X, y).
         steps, time: the budget, one of the two; time in seconds, including checkpoints.
         stage_fractions: fraction of the budget of each stage, `{stage: fraction}`; None: equal.
         directory: for checkpoints, metrics.jsonl, timings.jsonl and the final `model/`; None: no files.
@@ -111,7 +112,7 @@ def train(
 
     Errors: ConfigError for an unusable budget, plan or checkpoint; Ctrl-C, after one. Warns: Diverged.
     """
-    budget = Budget(steps, time)
+    examples, budget = training_rows(model, examples), Budget(steps, time)
     options = _Options(
         seed, device, precision, checkpoint_every, keep, log_every, progress, tensorboard, warm_start
     )

@@ -74,6 +74,10 @@ class LogitsProcessor(Component, ABC):
         """Mask of the rows [B] that are complete and must not be continued."""
         return token_ids.new_zeros(len(token_ids), dtype=torch.bool)
 
+    def trim(self, token_ids: Int[Tensor, "b n"], prompt_length: Int[Tensor, " b"]) -> Int[Tensor, "b m"]:
+        """The decided sequences without what ended them; padding -1 may be added."""
+        return token_ids
+
 
 class Temperature(LogitsProcessor):
     """Temperature: p^(1/T), sharper for T < 1 and flatter for T > 1.
