@@ -22,6 +22,7 @@ _HOMES = {
     "Beam": "families.autoregressive.beam",
     "Cascade": "staged",
     "Classes": "conditioning.specs",
+    "Component": "component",
     "Conditioner": "contract",
     "Context": "contract",
     "Cosine": "plan",

@@ -122,7 +122,13 @@ def to_config(part: Component) -> dict[str, Any]:
             return {k: write(v, f"{path}.{k}") for k, v in value.items()}
         if value is None or isinstance(value, bool | int | float | str):
             return value
-        raise ConfigError(f"{path}: a {type(value).__name__} cannot be saved; pass numbers, strings or parts")
+        kind = type(value).__name__
+        if hasattr(value, "state_dict"):  # a network
+            raise ConfigError(
+                f"{path}: {kind} is no Component, so that it cannot be saved; write "
+                f"class {kind}(mg.Component, nn.Module), and self.NAME = NAME for each argument of __init__"
+            )
+        raise ConfigError(f"{path}: a {kind} cannot be saved; pass numbers, strings or parts")
 
     return write(part, "")
 

@@ -12,7 +12,6 @@ __all__ = [
     "naming",
     "replacing",
     "seal",
-    "visible_files",
     "write_bytes",
     "write_json",
     "write_tensors",
@@ -34,12 +33,6 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 MANIFEST = "manifest.json"
-
-
-def visible_files(folder: Path) -> list[Path]:
-    """All files below a folder in the order of their paths, except hidden ones."""
-    files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
-    return [file for file in files if not any(p.startswith(".") for p in file.relative_to(folder).parts)]
 
 
 @contextmanager

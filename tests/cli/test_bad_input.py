@@ -71,7 +71,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         " ".join(f"the cat sat on mat {i * i} and a dog ran {i} miles." for i in range(200))
     )
     Path("binary.txt").write_bytes(bytes(range(256)) * 20)
-    Path("latin.txt").write_bytes("caf\xe9 ".encode("latin1") * 500)
+    Path("mixed.txt").write_bytes("日".encode() * 66 + b"x\n\xe9\n")
     Path("empty.txt").touch()
     Path("empty").mkdir()
     for name, count in (("one", 1), ("corrupt", 30)):
@@ -105,7 +105,7 @@ MATRIX: dict[str, tuple[list[str], list[str]]] = {
     # case: the arguments, and parts of the message
     "missing path": (["train", "vae", "--data", "nowhere/photos", *TINY], ["nowhere/photos", "digits"]),
     "empty folder": (["train", "vae", "--data", "empty", *TINY], ["empty", "put pictures in it"]),
-    "corrupt files": (["train", "vae", "--data", "corrupt", *TINY], ["corrupt", "7 of 31", "remove them"]),
+    "corrupt files": (["train", "vae", "--data", "corrupt", *TINY], ["corrupt", "6 of 30", "remove them"]),
     "one picture": (["train", "vae", "--data", "one", *TINY], ["one", "at least 3"]),
     "large on a CPU": (
         ["train", "vae", "--data", "digits", "--resolution", "512", "--device", "cpu", *TINY],
@@ -115,7 +115,10 @@ MATRIX: dict[str, tuple[list[str], list[str]]] = {
     "text for pictures": (["train", "ddpm", "--data", "book.txt", *TINY], ["ddpm", "pictures", "gpt"]),
     "pictures for text": (["train", "gpt", "--data", "digits", *TINY], ["gpt", "text", "ddpm"]),
     "binary as text": (["train", "gpt", "--data", "binary.txt", *TINY], ["binary.txt", "give a text file"]),
-    "another encoding": (["train", "gpt", "--data", "latin.txt", *TINY], ["latin.txt", "iconv"]),
+    "mixed encodings": (
+        ["train", "gpt", "--data", "mixed.txt", *TINY],
+        ["mixed.txt: byte 200 (0xE9, line 2)"],
+    ),
     "empty text": (["train", "gpt", "--data", "empty.txt", *TINY], ["empty.txt", "give a text file"]),
     "long windows": (
         ["train", "gpt", "--data", "book.txt", "--length", "999999", *TINY],
@@ -168,7 +171,7 @@ MATRIX: dict[str, tuple[list[str], list[str]]] = {
     ),
     "out of memory": ([*SET, "network.widths=[1000000000000]"], ["network.widths", "give other values"]),
     "resume and system": (["train", "vae", "--resume", RUN], ["--resume", "are those of the run"]),
-    "resume and steps": (["train", "--resume", RUN, "--steps", "9"], ["--resume", "are those of the run"]),
+    "resume and fewer steps": (["train", "--resume", RUN, "--steps", "1"], ["--steps 1", "give more than 2"]),
     "resume nothing": (["train", "--resume", "empty"], ["empty", "run.json", "morphogen train"]),
     "runs below a file": ([*DIGITS, "--runs", "file/runs"], ["file/runs", "check the path"]),
     "runs is a file": ([*DIGITS, "--runs", "file"], ["file", "check the path"]),

@@ -109,7 +109,17 @@ def test_only_texts_have_a_tokenizer():
 
 def test_short_documents_are_dropped_and_counted():
     corpus = Corpus("toy", "toy", [*CORPUS.documents, Document("train", "tiny")], "by hand")
-    assert "1 documents are shorter than a window and were dropped" in corpus.windows(length=8).notes
+    dropped, unused = corpus.windows(length=8).notes
+    assert dropped == "1 documents are shorter than a window and were dropped"
+    assert unused == "2.5% of the text is in no window"
+
+
+def test_a_text_of_which_a_tenth_is_in_no_window_is_refused():
+    documents = [*CORPUS.documents, *[Document("train", "seven b")] * 12]
+    corpus = Corpus("toy", "toy", documents, "by hand")
+    with pytest.raises(DataError, match=r"toy: 12% of the text .* give a smaller length, such as 4"):
+        corpus.windows(length=8)
+    assert corpus.windows(length=4).notes == ("0.7% of the text is in no window",)
 
 
 def test_joined_texts_keep_their_splits():
@@ -149,9 +159,10 @@ def test_a_folder_of_code_is_split_by_file(tmp_path):
         for part in (data.train, data.valid, data.test)
     ]
     assert all(parts) and sum(map(len, parts)) == len(set.union(*parts)) >= 9, "a file is in two parts"
-    (tmp_path / "bad1.py").write_bytes(b"\xff\xfe" * 10)
+    (tmp_path / "bad1.py").write_bytes(bytes(range(1, 8)))
     assert any(
-        "bad1.py: byte 0 is not valid UTF-8" in note for note in load_data(str(tmp_path), length=16).notes
+        "skipped bad1.py: has 7 control characters" in note
+        for note in load_data(str(tmp_path), length=16).notes
     )
     (tmp_path / "bad2.py").write_bytes(b"a\0b")
     with pytest.raises(DataError, match="2 of 15 files are not text"):
@@ -187,12 +198,15 @@ def test_long_pairs_are_dropped_and_counted():
     longer = PairCorpus(
         "toy",
         "data 'toy'",
-        [*PAIRS.pairs, Pair("train", "the " * 60, "x"), Pair("test", "x", "the " * 60)],
+        [*PAIRS.pairs, *PAIRS.pairs, Pair("train", "the " * 60, "x"), Pair("test", "x", "the " * 60)],
         "by hand",
     )
     data = longer.windows("bpe:270", length=48)
-    assert data.notes == ("2 of 18 pairs are longer than 48 tokens and were dropped",)
-    assert sum(map(len, (data.train, data.valid, data.test))) == 16
+    assert data.notes == ("2 of 34 pairs are longer than 48 tokens and were dropped",)
+    assert sum(map(len, (data.train, data.valid, data.test))) == 32
+    few = PairCorpus("toy", "data 'toy'", longer.pairs[16:], "by hand")
+    with pytest.raises(DataError, match="data 'toy': 2 of 18 pairs are longer than 48 tokens and would not"):
+        few.windows("bpe:270", length=48)
     with pytest.raises(DataError, match="no pair of its train part fits into 3 tokens"):
         PAIRS.windows("bpe:270", length=3)
 

@@ -128,10 +128,10 @@ def test_text_with_the_authors_split(tmp_path, with_valid):
         assert text[min(valid) : min(valid) + 64].decode().startswith(parts["validation"][0])
 
 
-def test_data_without_pictures_or_text_raise_one_line(tmp_path):
-    source = stored(tmp_path, train=datasets.Dataset.from_dict({"id": [1, 2, 3], "price": [1.0, 2.0, 3.0]}))
-    with pytest.raises(DataError, match="no column of images or text among id, price"):
-        load_data(source)
+def test_columns_without_pictures_or_text_are_a_table(tmp_path):
+    columns = {"size": [0.3, 1.7, 2.2, 0.9] * 9, "price": [float(i * i % 7) for i in range(36)]}
+    data = load_data(stored(tmp_path, train=datasets.Dataset.from_dict(columns)))
+    assert data.medium == "table" and [c.name for c in data.representation.columns] == ["size", "price"]
 
 
 def test_broken_pictures_are_skipped_unless_there_are_too_many(tmp_path):

@@ -71,7 +71,7 @@ def test_a_text_of_one_line(tmp_path):
         (b"", "empty"),
         (b"short", "too few"),
         (b"a\0b" * 200, "zero bytes"),
-        (b"caf\xe9 " * 100, "UTF-8"),
+        (b"\1\2\3" * 100, "control characters"),
         (b"abc\n" * 4096, "repeats"),
     ],
 )

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from morphogen.component import ConfigError
 from morphogen.contract import Batch, Causal, Context, Encoded
-from morphogen.data.text import load_text
+from morphogen.data.documents import load_text
 from morphogen.families.autoregressive import Ancestral, Recompute
 from morphogen.families.classical import KneserNey, NGram
 from morphogen.families.classical.kneser_ney import discounts

@@ -12,6 +12,7 @@ __all__ = [
     "choose_weights",
     "open_file",
     "seconds",
+    "table_options",
 ]
 
 import difflib
@@ -65,6 +66,11 @@ def changes(assignments: list[str]) -> dict[str, Any]:
         except json.JSONDecodeError:
             values[path] = value
     return values
+
+
+def table_options(texts: Sequence[str] | None) -> dict[str, str] | None:
+    """The options of a table by name: `decimal=,` is {"decimal": ","}; `load_data` checks them."""
+    return {name: value for name, _, value in (text.partition("=") for text in texts or ())} or None
 
 
 def choose_device(name: str) -> str:

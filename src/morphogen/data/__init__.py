@@ -5,6 +5,7 @@ load_data("photos/")          a folder of pictures, of recordings or of text fil
 load_data("book.txt")         a text file
 load_data("sales.csv")        a table
 load_data("hf:owner/name")    a data set of the Hugging Face hub
+load_data(X, labels=y)        arrays, lists, DataFrames and data sets of other libraries, in memory
 """
 
 __all__ = [
@@ -23,71 +24,109 @@ __all__ = [
     "load_data",
 ]
 
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from morphogen.data.dataset import DataError, Dataset, Examples, Pictures, Windows
 from morphogen.data.hub import load_hub
+from morphogen.data.memory import collect
 from morphogen.data.named import NAMED, nearest
-from morphogen.data.pairs import PairCorpus, Pairs
+from morphogen.data.pairs import Pairs
 from morphogen.data.pictures import check_resolution
 from morphogen.data.sketches import SKETCH, WithSketches, with_sketches
 from morphogen.data.sound import Sounds, WithMels
 from morphogen.data.table import Rows
-from morphogen.data.text import Corpus, concatenate
+from morphogen.data.text import Untokenized, concatenate
 from morphogen.media import ReadingOptions, media
 from morphogen.representations.text import Text
 
 
 def load_data(
-    name_or_path: str,
-    resolution: int | None = None,
-    length: int | None = None,
-    condition: str | None = None,
-    tokenizer: str | Text | None = None,
-) -> Dataset:
-    """Load a data set by name, from a path or from the Hugging Face hub.
+    data: Any, resolution: Any = None, length: int | None = None, condition: str | None = None,
+    tokenizer: str | Text | None = None, table: Mapping[str, str] | None = None, *, labels: Any = None,
+    captions: Any = None, valid: Any = None, test: Any = None, rate: int | None = None,
+    name: str | None = None,
+) -> Dataset:  # fmt: skip
+    """Load a data set by name, from a path, from the Hugging Face hub or from memory.
 
     Arguments:
-        name_or_path: a name that `morphogen data` lists (`NAMED`), or several names of texts
-            ("kjv+shakespeare"); a folder of pictures or of sounds (one sub-folder per class, or flat) or of
-            texts; a text file; a table (.csv, .tsv, .parquet); or "hf:owner/name[:config]" or "hf:FOLDER" for
-            whatever the package `datasets` reads.
-        resolution: side in pixels of the square pictures of a folder or of the hub; None: their own size if
-            all have the same small size, else 32.
+        data: a name that `morphogen data` lists (`NAMED`), or several names of texts ("kjv+shakespeare"); a
+            folder of pictures or sounds (one sub-folder per class, or flat) or of texts; a text file; a table
+            (.csv, .tsv, .parquet, .jsonl), or a folder of those of a split; "hf:owner/name[:config]" or
+            "hf:FOLDER" for what the package `datasets` reads. In memory: pictures [N, H, W], [N, H, W, C] or
+            [N, C, H, W], PIL pictures, texts, pairs of texts, a DataFrame or numbers [N, D], waveforms, a
+            torch or Hugging Face `Dataset`, or (X, y); see the guide, docs/data.md.
+        resolution: side in pixels of square pictures; None: their own size if it is small, else 32.
         length: tokens per window of text (None: 64), or samples per window of sound (None: 8192).
         condition: column of a table whose values are the class labels; None: no labels. For pictures,
             "sketch" conditions each picture on its edge map.
-        tokenizer: of a text: "bytes", "characters", "bpe:1000" or "unigram:1000" (with any vocabulary size),
-            or a `Text` representation, such as that of a trained model. None: bytes for running text,
-            "bpe:2000" for pairs of texts.
+        tokenizer: of a text: "bytes", "characters", "bpe:1000" or "unigram:1000" (any vocabulary size), or a
+            `Text`, such as that of a trained model. None: bytes, or "bpe:2000" for pairs of texts.
+        table: what a table leaves open, by the names of `TableOptions`: {"decimal": ","}.
+        labels, captions: of data in memory: one per example, the labels as numbers or names.
+        valid, test: of data in memory: parts of one's own split, with labels as (X, y); None: by content.
+        rate, name: of data in memory: samples per second of waveforms; a name for reports.
 
     Errors: `DataError`: one line with the invalid value and the remedy.
     """
-    has_column = _check_condition(name_or_path, condition)
-    data = _load(name_or_path, ReadingOptions(resolution, length, condition))
-    if not has_column and condition == SKETCH:
-        return with_sketches(data)
-    if isinstance(data, Corpus | PairCorpus):
-        return data.windows(tokenizer, length)
+    if isinstance(data, Dataset):
+        return data
+    if not isinstance(resolution, int | None):
+        raise DataError("resolution is no number; labels are given by name: load_data(X, labels=y)")
+    options = ReadingOptions(resolution, length, condition, table, rate)
+    beside = {"labels": labels, "captions": captions, "valid": valid, "test": test}
+    is_path = isinstance(data, str | Path)
+    what = repr(str(data)) if is_path else name or "memory"
+    loaded = _read(str(data), options, beside) if is_path else collect(data, what, beside, options)
+    return _finished(loaded, what, options, tokenizer)
+
+
+def _finished(
+    loaded: Dataset | Untokenized, what: str, options: ReadingOptions, tokenizer: str | Text | None
+) -> Dataset:
+    """The data set with sketches or tokens. Errors: DataError for a tokenizer of other data than text."""
+    if isinstance(loaded, Untokenized):
+        return loaded.windows(tokenizer, options.length)
     if tokenizer is not None:
-        raise DataError(f"tokenizer {tokenizer!r}: {name_or_path!r} is not a text; leave tokenizer out")
-    return data
+        raise DataError(f"tokenizer {tokenizer!r}: {what} is not a text; leave tokenizer out")
+    can_sketch = SKETCH in media()[loaded.medium].computed_conditions
+    return with_sketches(loaded) if options.condition == SKETCH and can_sketch else loaded
 
 
-def _check_condition(name_or_path: str, condition: str | None) -> bool:
-    """Whether a column can hold the classes. Errors: DataError for a condition where there are no columns."""
-    columned = [medium for medium in media().values() if medium.has_class_column]
-    has_column = any(Path(name_or_path).suffix.lower() in medium.suffixes for medium in columned)
+def _read(name_or_path: str, options: ReadingOptions, beside: Mapping[str, Any]) -> Dataset | Untokenized:
+    """The data at a path or of a name. Errors: DataError for options that these data do not have."""
+    given = [key for key, value in {**beside, "rate": options.rate}.items() if value is not None]
+    if given:
+        raise DataError(f"{', '.join(given)}: {name_or_path!r} is a name or a path; leave {given[0]} out")
+    has_column = (options.condition or options.table) is not None and _has_column(name_or_path)
+    _check_condition(name_or_path, options.condition, has_column)
+    if options.table and not has_column:
+        raise DataError(f"table {dict(options.table)}: {name_or_path!r} is not a table; leave it out")
+    return _load(name_or_path, options)
+
+
+def _has_column(name_or_path: str) -> bool:
+    """Whether a column can hold the classes."""
+    path = Path(name_or_path).expanduser()
+    with suppress(OSError):  # reading it says why
+        return any(medium.has_class_column and medium.confidence(path) > 0.5 for medium in media().values())
+    return False
+
+
+def _check_condition(name_or_path: str, condition: str | None, has_column: bool) -> None:
+    """Errors: DataError for a condition where there are no columns."""
     if not has_column and condition not in (None, SKETCH):
+        columned = [medium for medium in media().values() if medium.has_class_column]
         kinds = " or ".join(f"{medium} ({', '.join(medium.suffixes)})" for medium in columned)
         raise DataError(
             f"condition {condition!r}: {name_or_path!r} is not a {kinds}; "
             "leave condition out, sub-folders already give the classes"
         )
-    return has_column
 
 
-def _load(name_or_path: str, options: ReadingOptions) -> Dataset | Corpus | PairCorpus:
+def _load(name_or_path: str, options: ReadingOptions) -> Dataset | Untokenized:
     """The data, or for text the corpus before tokenization."""
     names = name_or_path.split("+")
     if all(name in NAMED for name in names):
@@ -96,10 +135,12 @@ def _load(name_or_path: str, options: ReadingOptions) -> Dataset | Corpus | Pair
         return concatenate(name_or_path, [NAMED[name].load() for name in names])
     if name_or_path.startswith("hf:"):
         return load_hub(name_or_path.removeprefix("hf:"), options.resolution, options.length)
-    path = Path(name_or_path).expanduser()
+    kind, _, rest = name_or_path.partition(":")
+    path = Path(rest if kind in media() and rest else name_or_path).expanduser()
     try:
         if path.is_file() or (name_or_path and path.is_dir()):  # Path("") would be the working directory
-            return max(media().values(), key=lambda medium: medium.confidence(path)).read(path, options)
+            candidates = [media()[kind]] if kind in media() and rest else media().values()
+            return max(candidates, key=lambda medium: medium.confidence(path)).read(path, options)
     except OSError as error:
         raise DataError(
             f"{error.filename or path}: {error.strerror or error}; check the path and its permissions"

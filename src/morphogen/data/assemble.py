@@ -1,13 +1,14 @@
 """Build a `Dataset` from arrays of pictures.
 
-by_content      each picture is assigned to train, valid or test by the hash of its content (see `splits`)
-by_authors      uses the authors' test set; without a validation set of theirs, a tenth of the training set,
-                chosen by content, becomes one
+assemble        each picture is in the part that the data say, else in one by the hash of its content (see
+                `splits`); a class of which train has no picture is left out, and named
+by_authors      the same for parts that come as one array each, in the order of their authors
 """
 
-__all__ = ["Groups", "Labelled", "by_authors", "by_content"]
+__all__ = ["Groups", "Labelled", "assemble", "by_authors"]
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -15,7 +16,7 @@ from jaxtyping import Int, UInt8
 from torch import Tensor
 
 from morphogen.data.dataset import Dataset, Pictures, with_labels
-from morphogen.data.splits import content_hash, split
+from morphogen.data.splits import Part, Split, content_hash, split, trained_only
 from morphogen.representations.pixels import Pixels
 
 
@@ -41,28 +42,39 @@ class Groups(NamedTuple):
     what: str
 
 
-def by_content(
+def assemble(
     name: str,
     data: Labelled,
-    classes: tuple[str, ...],
+    classes: Sequence[str] = (),
     levels: int = 256,
+    parts: Sequence[Part | None] = (),
     groups: Groups | None = None,
-    notes: tuple[str, ...] = (),
+    notes: Sequence[str] = (),
 ) -> Dataset:
-    """Split by the content of each picture, or by the keys of `groups`.
+    """A data set of pictures.
 
-    Errors: DataError for fewer than three distinct pictures.
+    Arguments:
+        name: of the data set.
+        data: the pictures, with labels in 0 .. len(classes)-1, and captions.
+        classes: the class names, () if there are none.
+        levels: number of values of a subpixel.
+        parts: the part of each picture in the data's own split; (): they have none. A missing valid or test
+            part is cut from train.
+        groups: pictures that stay together where the parts are made by content.
+        notes: other facts for the user.
+
+    Errors: DataError for fewer than three distinct pictures, or where no class is in every part.
     """
     contents = _contents(data)
-    parts = split(contents if groups is None else groups.keys)
-    # Sorted by content hash: pictures of a group are not neighbours, so the first rows are a random subset.
+    made = split(contents if groups is None else groups.keys, parts)
+    # Sorted by content: neither classes nor pictures of a group are neighbours, so the first rows are a
+    # random subset.
     train, valid, test = (
-        data.rows(sorted(part, key=lambda i: content_hash(contents[i])), levels)
-        for part in (parts.train, parts.valid, parts.test)
+        sorted(part, key=lambda i: content_hash(contents[i])) for part in (made.train, made.valid, made.test)
     )
-    line = parts.line if groups is None else parts.line.replace("each example's content", groups.what)
-    pixels = Pixels(levels, _shape(data))
-    return Dataset(name, "pictures", train, valid, test, with_labels(classes), pixels, line, notes)
+    made = replace(made, train=train, valid=valid, test=test)
+    what = "each example's content" if groups is None else groups.what
+    return _dataset(name, data, classes, levels, made, what, notes)
 
 
 def by_authors(
@@ -74,19 +86,41 @@ def by_authors(
     notes: tuple[str, ...] = (),
 ) -> Dataset:
     """Use the authors' own split; `learn` is their training set."""
-    if valid is None:
-        parts = split(_contents(learn))
-        train_part, valid_part = learn.rows(parts.train + parts.test, 256), learn.rows(parts.valid, 256)
-        how = f"{len(train_part)} train, {len(valid_part)} valid by the hash of each picture's content"
-    else:
-        train_part, valid_part = (part.rows(range(len(part.values)), 256) for part in (learn, valid))
-        how = f"{len(train_part)} train, {len(valid_part)} valid, the authors' own parts"
-    test_part = test.rows(range(len(test.values)), 256)
-    line = f"{how}; {len(test_part)} test, the authors' own part"
-    pixels = Pixels(256, _shape(learn))
-    return Dataset(
-        name, "pictures", train_part, valid_part, test_part, with_labels(classes), pixels, line, notes
-    )
+    own = [part for part in (learn, valid, test) if part is not None]
+    labels = None if learn.labels is None else torch.cat([p.labels for p in own if p.labels is not None])
+    captions = [caption for part in own for caption in part.captions or [""] * len(part.values)]
+    values = torch.cat([part.values for part in own])
+    data = Labelled(values, labels, captions if any(captions) else ())
+    sizes: list[tuple[Part, int]] = [
+        ("train", len(learn.values)),
+        ("valid", 0 if valid is None else len(valid.values)),
+        ("test", len(test.values)),
+    ]
+    made = split(_contents(data), [part for part, size in sizes for _ in range(size)])
+    return _dataset(name, data, classes, 256, made, "each picture's content", notes)
+
+
+def _dataset(
+    name: str,
+    data: Labelled,
+    classes: Sequence[str],
+    levels: int,
+    made: Split,
+    what: str,
+    notes: Sequence[str],
+) -> Dataset:
+    """The data set of a split, whose parts were cut by `what`."""
+    notes = (*notes, *made.copied("picture"))
+    if data.labels is not None:
+        made, kept, more = trained_only(made, data.labels.tolist(), classes)
+        index = torch.full((len(classes),), -1).scatter(0, torch.tensor(kept), torch.arange(len(kept)))
+        data, classes = data._replace(labels=index[data.labels]), [classes[label] for label in kept]
+        notes += more
+    train, valid, test = (data.rows(part, levels) for part in (made.train, made.valid, made.test))
+    line = made.line.replace("each example's content", what)
+    pixels = Pixels(levels, _shape(data))
+    conditions = with_labels(tuple(classes))
+    return Dataset(name, "pictures", train, valid, test, conditions, pixels, line, notes)
 
 
 def _contents(data: Labelled) -> list[bytes]:

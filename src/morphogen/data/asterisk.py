@@ -32,7 +32,7 @@ def load_asterisk() -> Dataset:
                 sound = read_sound_content(archive.read(name))
                 if isinstance(sound, str):
                     raise DataError(f"data 'asterisk': {name}: {sound}")
-                recordings.append(Recording(*sound, caption=caption))
+                recordings.append(Recording(sound.samples, sound.rate, caption=caption))
     return sounds_by_content("asterisk", recordings)
 
 

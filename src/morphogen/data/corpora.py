@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from morphogen.data.dataset import DataError
-from morphogen.data.text import Corpus, decode_utf8, texts_by_content
+from morphogen.data.encoding import decode_utf8
+from morphogen.data.text import Corpus, texts_by_content
 
 EXCLUDED = {
     "test",

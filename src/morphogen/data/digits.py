@@ -5,7 +5,7 @@ __all__ = ["load_digits"]
 import numpy as np
 import torch
 
-from morphogen.data.assemble import Labelled, by_content
+from morphogen.data.assemble import Labelled, assemble
 from morphogen.data.dataset import Dataset
 
 
@@ -16,4 +16,4 @@ def load_digits() -> Dataset:
     source = datasets.load_digits()
     values = torch.from_numpy(source.images.astype(np.uint8)[:, None])
     labelled = Labelled(values, torch.from_numpy(source.target).long())
-    return by_content("digits", labelled, tuple("0123456789"), levels=17)
+    return assemble("digits", labelled, tuple("0123456789"), levels=17)

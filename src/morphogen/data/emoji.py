@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from morphogen.data.assemble import Groups, Labelled, by_content
+from morphogen.data.assemble import Groups, Labelled, assemble
 from morphogen.data.cache import pinned
 from morphogen.data.dataset import Dataset
 
@@ -55,7 +55,7 @@ def load_emoji() -> Dataset:
             keys.append(key_of.setdefault(picture.tobytes(), cells[0][1].tobytes()))
     values = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous()
     groups = Groups(keys, "the first picture of each emoji, its skin tones with it")
-    return by_content("emoji", Labelled(values, torch.tensor(labels), captions), classes, groups=groups)
+    return assemble("emoji", Labelled(values, torch.tensor(labels), captions), classes, groups=groups)
 
 
 def _cells(entry: dict[str, Any], pixels: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:

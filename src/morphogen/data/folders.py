@@ -1,48 +1,120 @@
-"""List the files of a data folder (one sub-folder per class, or flat), and check how many are unusable."""
+"""List a data folder: which files are examples, their classes, parts of the split and captions.
 
-__all__ = ["SKIPPED", "check_skipped", "files_by_class"]
+    cats/1.png  dogs/2.png                     one folder per class
+    1.png  2.png                               flat: no classes
+    train/cats/1.png  test/cats/2.png          the folders at the top are parts of the split
+    1.png  1.txt;  metadata.csv                captions (see `captions`)
 
-import os
-from collections.abc import Callable, Sequence
+What is left out (see `walk`) is counted in a note. Two names that are equal in Unicode NFC are one class.
+"""
+
+__all__ = ["FOLDERS", "SKIPPED", "Example", "Listing", "check_skipped", "list_folder", "summarise"]
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
+from morphogen.data.captions import Descriptions, describe
 from morphogen.data.dataset import DataError
+from morphogen.data.splits import PARTS, Part
+from morphogen.data.walk import Tree, printable, walk
 
 SKIPPED = 0.1  # largest fraction of files that may be skipped
+FOLDERS: Mapping[str, Part] = {  # names of the parts of a split, as in the package `datasets`
+    **dict.fromkeys(("train", "training"), PARTS[0]),
+    **dict.fromkeys(("valid", "val", "validation", "dev"), PARTS[1]),
+    **dict.fromkeys(("test", "testing", "eval", "evaluation"), PARTS[2]),
+}
 
 
-def files_by_class(
-    path: Path, is_example: Callable[[Path], object], what: str = "picture"
-) -> tuple[list[tuple[Path, int]], tuple[str, ...]]:
-    """All files with their class indices, and the class names; ignores hidden files and empty sub-folders.
+class Example(NamedTuple):
+    """A file that is an example.
+
+    Arguments:
+        path: of the file.
+        name: its path below the folder, printable.
+        label: index of its class; 0 if there are none.
+        part: of the split, by its folder; None if the folder has no parts.
+        caption: or "".
+    """
+
+    path: Path
+    name: str
+    label: int = 0
+    part: Part | None = None
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The examples of a folder.
+
+    Arguments:
+        examples: in the order of their paths.
+        classes: the class names, () if there are none.
+        notes: facts for the user.
+        ignored: number of files left out, by kind.
+        described: number of files that only describe examples.
+    """
+
+    examples: Sequence[Example]
+    classes: tuple[str, ...]
+    notes: tuple[str, ...]
+    ignored: Mapping[str, int] = field(default_factory=dict)
+    described: int = 0
+
+
+def list_folder(
+    path: Path, is_example: Callable[[Path], object], what: str = "picture", has_classes: bool = True
+) -> Listing:
+    """The examples of a folder, their classes, parts and captions.
 
     Arguments:
         path: of the folder.
-        is_example: whether a file is an example; an example next to class folders is an error.
-        what: name of an example in error messages.
+        is_example: whether a file, by its name or content, is meant as an example.
+        what: name of an example in messages.
+        has_classes: whether sub-folders are classes, and texts beside the examples their captions.
+
+    Errors: DataError for a folder without examples, for examples next to class folders, and for other folders
+    next to the parts of a split.
     """
-    entries = [entry for entry in sorted(path.iterdir()) if not entry.name.startswith(".")]
-    files_in = {entry: _files_below(entry) for entry in entries if entry.is_dir()}
-    folders = [folder for folder, files in files_in.items() if files]
-    loose = [entry for entry in entries if entry.is_file()]
-    if not folders:
-        return [(file, 0) for file in loose], ()
-    if any(is_example(file) for file in loose):
-        raise DataError(
-            f"{path}: {what}s next to the class folders {folders[0].name!r}, ...; "
-            f"move each {what} into the folder of its class"
-        )
-    files = [(file, label) for label, folder in enumerate(folders) for file in files_in[folder]]
-    return files, tuple(folder.name for folder in folders)
+    tree = walk(path)
+    files = [file for file in tree.files if is_example(file)]
+    others = sorted(set(tree.files) - set(files))
+    about = describe(files, others) if has_classes else Descriptions()
+    kinds = Counter(file.suffix.lower() or "no suffix" for file in others if file not in about.files)
+    ignored = {**tree.ignored} | ({"of another kind": kinds.total()} if kinds else {})
+    notes = [*_dead_links(path, tree), *_ignored(ignored, kinds), *about.notes]
+    if not files:
+        raise DataError(_no_examples(path, what, notes))
+    parts = _parts(path, files, what, has_classes)
+    kept = [file for file in files if not parts or _top(path, file) in parts]
+    if len(kept) < len(files):
+        notes.append(f"left out {len(files) - len(kept)} {what}s beside {', '.join(parts)}")
+        ignored["beside the parts of the split"] = len(files) - len(kept)
+    names = {file: _class_name(path, file, parts, about) if has_classes else None for file in kept}
+    classes = tuple(sorted({name for name in names.values() if name is not None}))
+    if classes:
+        _check_classes(path, names, what)
+        notes += _empty_classes(path, tree, parts, classes, what, about)
+    if about.captions:
+        notes.append(f"captions for {len(about.captions)} of {len(kept)} {what}s")
+    examples = [
+        Example(file, _shown(path, file), label, parts.get(_top(path, file)), about.captions.get(file, ""))
+        for file, label in ((f, classes.index(name) if name else 0) for f, name in names.items())
+    ]
+    return Listing(examples, classes, tuple(notes), ignored, len(about.files))
 
 
 def check_skipped(where: str, good: int, bad: Sequence[str], what: str = "picture") -> None:
-    """Raise DataError if there are too few examples, or too many skipped files.
+    """Raise DataError if there are too few examples, or too many that cannot be used.
 
     Arguments:
         where: the folder or data set that an error names.
         good: number of usable examples.
-        bad: the reason for each skipped file.
+        bad: the reason for each other file that is meant as an example.
         what: name of an example in error messages.
     """
     if good + len(bad) == 0:
@@ -61,14 +133,113 @@ def check_skipped(where: str, good: int, bad: Sequence[str], what: str = "pictur
         )
 
 
-def _files_below(folder: Path) -> list[Path]:
-    """All files below a folder. Errors: OSError for an unreadable folder: no class is silently lost."""
+def summarise(notes: Mapping[str, Sequence[str]]) -> list[str]:
+    """Notes on files, by the name of the file, as one note for all files with the same."""
+    names: dict[str, list[str]] = {}
+    for name, each in notes.items():
+        for note in each:
+            names.setdefault(note, []).append(name)
+    return [
+        f"{each[0]}: {note}" if len(each) == 1 else f"{len(each)} files, such as {each[0]}: {note}"
+        for note, each in names.items()
+    ]
 
-    def stop(error: OSError) -> None:
-        raise error
 
-    files = []
-    for root, folders, names in os.walk(folder, onerror=stop):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        files += [Path(root) / name for name in names if not name.startswith(".")]
-    return sorted(file for file in files if file.is_file())
+def _shown(path: Path, file: Path) -> str:
+    return printable(file.relative_to(path).as_posix())
+
+
+def _top(path: Path, file: Path) -> str:
+    """The folder at the top that a file is in; "" for a file at the top."""
+    return printable(file.relative_to(path).parts[0]) if file.parent != path else ""
+
+
+def _parts(path: Path, files: Sequence[Path], what: str, has_classes: bool) -> Mapping[str, Part]:
+    """The parts of the split by the folders at the top; {}: they are not parts, but classes.
+
+    `train` alone beside other folders is a class (of vehicles); beside `test` or `valid` it is a part.
+    """
+    tops = {_top(path, file) for file in files}
+    parts = {top: FOLDERS[top.lower()] for top in sorted(tops) if top.lower() in FOLDERS}
+    beside, several = sorted(tops - set(parts)), len(set(parts.values())) > 1
+    if "train" not in parts.values():
+        if several and not beside:
+            raise DataError(
+                f"{path}: {' and '.join(parts)} are parts of a split, but there is no train; "
+                "name one of them train, or others if they are classes"
+            )
+        return {}
+    if not beside:
+        return parts
+    if not several:
+        return {}
+    if has_classes:
+        found = f"the folder {beside[-1]}" if beside[-1] else f"{what}s"
+        raise DataError(
+            f"{path}: {found} beside {' and '.join(parts)}, the parts of the split; "
+            f"move {'it' if beside[-1] else 'them'} into these, or rename these if they are classes"
+        )
+    return parts
+
+
+def _class_name(path: Path, file: Path, parts: Mapping[str, Part], about: Descriptions) -> str | None:
+    """The class of an example: by a table, else by its folder; None: it is in none."""
+    if about.labels:
+        return printable(about.labels[file]) if file in about.labels else None
+    folders = file.relative_to(path).parts[bool(parts) : -1]
+    return printable(folders[0]) if folders else None
+
+
+def _check_classes(path: Path, names: Mapping[Path, str | None], what: str) -> None:
+    """Errors: DataError if some examples have a class and others have none."""
+    without = [_shown(path, file) for file, name in names.items() if name is None]
+    if without:
+        name = next(name for name in names.values() if name is not None)
+        raise DataError(
+            f"{path}: {len(without)} {what}s, such as {without[0]}, next to the class folders {name!r}, ...; "
+            f"move each {what} into the folder of its class"
+        )
+
+
+def _empty_classes(
+    path: Path,
+    tree: Tree,
+    parts: Mapping[str, Part],
+    classes: Sequence[str],
+    what: str,
+    about: Descriptions,
+) -> list[str]:
+    """A note on the folders that could be classes, but hold no example."""
+    if about.labels:
+        return ["the classes are those of the table of labels"]
+    below = [folder.relative_to(path).parts[bool(parts) :] for folder in tree.folders if folder != path]
+    empty = sorted({printable(names[0]) for names in below if len(names) == 1} - set(classes))
+    return [f"no {what}s in {', '.join(empty)}: no class"] if empty else []
+
+
+def _dead_links(path: Path, tree: Tree) -> list[str]:
+    """Links that lead nowhere, by the folder that they are in."""
+    count = Counter(_shown(path, link.parent) for link in tree.dead)
+    return [
+        f"{f'{n} links' if n > 1 else '1 link'} in {'the folder' if place == '.' else place} "
+        f"{'lead' if n > 1 else 'leads'} nowhere"
+        for place, n in sorted(count.items())
+    ]
+
+
+def _ignored(ignored: Mapping[str, int], kinds: Counter[str]) -> list[str]:
+    """A note on the files left out: "ignored 3 empty files, 40 files of another kind (.txt, .md)"."""
+    suffixes = ", ".join(printable(suffix) for suffix, _ in kinds.most_common(4))
+    suffixes += ", ..." if len(kinds) > 4 else ""
+    counts = []
+    for kind, n in ignored.items():
+        files = f"file{'s' if n > 1 else ''}"
+        counts.append(f"{n} {kind} {files}" if kind == "empty" else f"{n} {files} {kind}")
+    note = f"ignored {', '.join(counts)}"
+    return [note + (f" ({suffixes})" if kinds else "")] if counts else []
+
+
+def _no_examples(path: Path, what: str, notes: Sequence[str]) -> str:
+    if not notes:
+        return f"{path}: the folder is empty; put {what}s in it, flat or in one sub-folder per class"
+    return f"{path}: no {what}s in it ({'; '.join(notes)}); give a folder of {what}s"

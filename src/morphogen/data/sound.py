@@ -1,17 +1,18 @@
 """Folders of recordings as windows of samples: one sub-folder per class, or flat.
 
 The recordings of a part are concatenated class by class, and windows are cut from the result as from a text:
-test windows contain recorded samples only, each at most once, and no padding. WAV is read with SciPy; other
+test windows contain recorded samples only, each at most once, and no padding. WAV is read by `wav`; other
 formats (FLAC, Ogg, MP3, AIFF) need the extra `audio`.
 
 Several channels are averaged. The sample rate is that of the files if all have the same rate of at most 24
 kHz, else 16 kHz; files with another rate are resampled (polyphase filter, Kaiser window). Loudness is not
-normalised. The split is by the resulting samples.
+normalised, but a float file beyond full scale is scaled down to it. The split is by the resulting samples.
 """
 
 __all__ = [
     "LENGTH",
     "Recording",
+    "Sound",
     "Sounds",
     "WithMels",
     "load_sounds",
@@ -22,21 +23,22 @@ __all__ = [
 
 import io
 import math
-import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from morphogen.conditioning.mel import MelSpectrogram
 from morphogen.contract import Batch
 from morphogen.data.dataset import DataError, Dataset, Examples, with_labels
-from morphogen.data.folders import check_skipped, files_by_class
-from morphogen.data.splits import split
+from morphogen.data.folders import check_skipped, list_folder, summarise
+from morphogen.data.splits import Part, split, trained_only
+from morphogen.data.wav import is_wav, read_wav
 from morphogen.media.sound import SOUND
 from morphogen.representations.audio import MuLaw
 
@@ -45,6 +47,16 @@ LARGEST = 2**28  # bytes per file
 RATE, HIGHEST = 16_000, 24_000  # Hz: target rate of resampling, and the highest rate that is not resampled
 RATES = 1_000, 384_000  # Hz: valid rates of a file
 FULL = 32768.0  # full scale of 16 bits
+LOUDEST = 16.0  # highest peak of floats that are not integers, 24 dB above full scale
+UNUSED = 0.1  # largest fraction of the samples that may be in no window
+
+
+class Sound(NamedTuple):
+    """A sound file that was read: mono int16 samples [T], their rate, and what was done to them."""
+
+    samples: np.ndarray
+    rate: int
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,12 +68,14 @@ class Recording:
         rate: samples per second.
         label: index of its class.
         caption: transcript, or "".
+        part: of the data's own split; None: they have none.
     """
 
     samples: np.ndarray
     rate: int
     label: int = 0
     caption: str = ""
+    part: Part | None = None
 
 
 class Sounds(Examples):
@@ -94,11 +108,20 @@ class Sounds(Examples):
     def __getitem__(self, indices: Int[Tensor, " b"]) -> Batch:
         return Batch(self.around(indices, 0), {} if self.labels is None else {"label": self.labels[indices]})
 
+    def contents(self) -> Iterator[Shaped[Tensor, "..."]]:
+        yield from (self.values, self.starts, *([] if self.labels is None else [self.labels]))
+
     def around(self, indices: Int[Tensor, " b"], margin: int) -> Float[Tensor, "b 1 t"]:
         """Windows extended by `margin` samples on both sides; zeros where there is no recording."""
         positions = self.starts[indices][:, None] + torch.arange(-margin, self.length + margin)
         inside = (positions >= 0) & (positions < len(self.values))
         return (self.values[positions.clamp(0, len(self.values) - 1)] * inside)[:, None].float() / FULL
+
+    @property
+    def covered(self) -> int:
+        """Number of samples that are in a window."""
+        starts = self.starts.sort().values
+        return int(starts.diff().clamp_max(self.length).sum()) + self.length if len(starts) else 0
 
     def recording(self, i: int) -> Float[Tensor, "1 1 t"]:
         """One whole recording."""
@@ -130,16 +153,21 @@ class WithMels(Examples):
         extended = self.sounds.around(indices, margin)
         return Batch(extended[:, :, margin:-margin], {"mel": self.mel(extended)[:, frames:-frames]})
 
+    def contents(self) -> Iterator[Shaped[Tensor, "..."]]:
+        yield from self.sounds.contents()  # the frames are a function of the sounds
+
 
 def load_sounds(path: Path, length: int = LENGTH) -> Dataset:
     """The recordings below `path`; the names of its sub-folders are the classes."""
-    files, classes = files_by_class(path, lambda file: file.suffix.lower() in SOUND.suffixes, "recording")
-    sounds = [(file, label, read_sound(file)) for file, label in files]
-    good = [Recording(*sound, label) for _, label, sound in sounds if not isinstance(sound, str)]
-    bad = [f"skipped {file.relative_to(path)}: {why}" for file, _, why in sounds if isinstance(why, str)]
+    listing = list_folder(path, lambda file: file.suffix.lower() in SOUND.suffixes, "recording")
+    sounds = [(example, read_sound(example.path)) for example in listing.examples]
+    good = [(example, sound) for example, sound in sounds if isinstance(sound, Sound)]
+    bad = [f"skipped {example.name}: {why}" for example, why in sounds if isinstance(why, str)]
     check_skipped(str(path), len(good), bad, "recording")
+    recordings = [Recording(s.samples, s.rate, e.label, e.caption, e.part) for e, s in good]
+    notes = (*listing.notes, *summarise({e.name: s.notes for e, s in good}), *bad)
     try:
-        return sounds_by_content(path.resolve().name, good, classes, length, tuple(bad))
+        return sounds_by_content(path.resolve().name, recordings, listing.classes, length, notes)
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
 
@@ -162,17 +190,18 @@ def sounds_by_content(
 
     Errors: DataError if a part would be shorter than a window.
     """
-    if length < 2:
-        raise DataError(f"length {length}: a window needs at least 2 samples")
-    rates = {recording.rate for recording in recordings}
-    rate = rates.pop() if len(rates) == 1 and max(rates) <= HIGHEST else RATE
-    same = all(recording.rate == rate for recording in recordings)
-    note = f"{rate} Hz as recorded" if same else f"resampled to {rate} Hz (polyphase, Kaiser window)"
-    resampled = [Recording(_resample(r, rate), rate, r.label, r.caption) for r in recordings]
-    parts = split([recording.samples.tobytes() for recording in resampled])
+    _check_length(length)
+    resampled, rate, note = _at_one_rate(recordings)
+    parts = split([recording.samples.tobytes() for recording in resampled], [r.part for r in resampled])
+    notes = (note, *notes, *parts.copied("recording"))
+    if classes:
+        parts, kept, more = trained_only(parts, [r.label for r in resampled], classes, "recording")
+        resampled = [replace(r, label=kept.index(r.label) if r.label in kept else -1) for r in resampled]
+        classes, notes = tuple(classes[label] for label in kept), (*notes, *more)
+    strides = max(1, rate // 80), length, length
     train, valid, test = (
         _windows([resampled[i] for i in part], length, stride, bool(classes))
-        for part, stride in ((parts.train, max(1, rate // 80)), (parts.valid, length), (parts.test, length))
+        for part, stride in zip((parts.train, parts.valid, parts.test), strides, strict=True)
     )
     if min(map(len, (train, valid, test))) == 0:
         least = min(len(part.values) for part in (train, valid, test))
@@ -180,14 +209,15 @@ def sounds_by_content(
             f"length {length}: a part of the split, or a class in it, is shorter than a window "
             f"(the shortest part has {least} samples); give more sound or a smaller --length"
         )
+    notes = (*notes, *_check_unused((train, valid, test), length))
     line = parts.line.replace("each example's content", "each recording's samples")
-    line = line.replace(" train,", " recordings train,", 1)
-    conditions, sound = with_labels(classes), MuLaw(length, rate)
-    return Dataset(name, "sound", train, valid, test, conditions, sound, line, (note, *notes))
+    line = line.replace(" train", " recordings train", 1)
+    sound = MuLaw(length, rate)
+    return Dataset(name, "sound", train, valid, test, with_labels(classes), sound, line, notes)
 
 
-def read_sound(path: Path) -> tuple[np.ndarray, int] | str:
-    """Mono int16 samples and their rate; or why the file cannot be read."""
+def read_sound(path: Path) -> Sound | str:
+    """The sound of a file; or why it cannot be read."""
     try:
         if path.stat().st_size > LARGEST:
             return f"larger than {LARGEST >> 20} MB; cut it into shorter files"
@@ -197,11 +227,10 @@ def read_sound(path: Path) -> tuple[np.ndarray, int] | str:
     return read_sound_content(content, path.suffix.lower() in SOUND.suffixes)
 
 
-def read_sound_content(content: bytes, has_suffix: bool = True) -> tuple[np.ndarray, int] | str:
+def read_sound_content(content: bytes, has_suffix: bool = True) -> Sound | str:
     """`read_sound` for the content of a file; `has_suffix`: its name has the suffix of a sound file."""
-    is_wav = content[:4] in (b"RIFF", b"RIFX", b"RF64")
     try:
-        rate, samples = _from_wav(content) if is_wav else _from_soundfile(content)
+        rate, samples, notes = read_wav(content) if is_wav(content) else _from_soundfile(content)
     except ImportError:
         return "needs the extra `audio`: pip install 'morphogen[audio]'" if has_suffix else "not a sound file"
     except Exception as error:  # ValueError, struct.error, LibsndfileError, ... on broken files
@@ -211,32 +240,52 @@ def read_sound_content(content: bytes, has_suffix: bool = True) -> tuple[np.ndar
     if samples.size == 0:
         return "it has no samples"
     if not np.isfinite(samples).all():
-        return "it has samples that are not finite"
+        return "it has samples that are not finite (NaN or infinite); write it again"
     mono = samples.mean(1) if samples.ndim == 2 else samples
-    return (mono * FULL).round().clip(-FULL, FULL - 1).astype(np.int16), int(rate)
+    peak = float(np.abs(mono).max())
+    if peak > LOUDEST:
+        return (
+            f"its float samples reach {peak:.6g}, but full scale is 1: they are integers stored as floats; "
+            f"divide them by {2 ** max(7, math.ceil(math.log2(peak)))}"
+        )
+    if peak > 1:
+        mono, notes = mono / peak, (*notes, "float samples beyond full scale: scaled down to it")
+    return Sound((mono * FULL).round().clip(-FULL, FULL - 1).astype(np.int16), int(rate), notes)
 
 
-def _from_wav(content: bytes) -> tuple[int, np.ndarray]:
-    """Rate, and samples in [-1, 1], [T] or [T, C]. Errors: what SciPy raises, also for a truncated file."""
-    from scipy.io import wavfile
-
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", category=wavfile.WavFileWarning)
-        warnings.filterwarnings("error", "Reached EOF")  # the last filter added takes precedence
-        rate, samples = wavfile.read(io.BytesIO(content))
-    if samples.dtype == np.uint8:
-        return rate, (samples.astype(np.float32) - 128) / 128
-    if np.issubdtype(samples.dtype, np.integer):
-        return rate, samples / np.float64(-np.iinfo(samples.dtype).min)
-    return rate, samples.astype(np.float64)
-
-
-def _from_soundfile(content: bytes) -> tuple[int, np.ndarray]:
+def _from_soundfile(content: bytes) -> tuple[int, np.ndarray, tuple[str, ...]]:
     """Rate, and samples in [-1, 1], [T] or [T, C]. Errors: what soundfile raises; ImportError without it."""
     import soundfile
 
     samples, rate = soundfile.read(io.BytesIO(content), dtype="float64")
-    return rate, samples
+    return rate, samples, ()
+
+
+def _check_length(length: int) -> None:
+    """Errors: DataError for a window without a next sample to predict."""
+    if length < 2:
+        raise DataError(f"length {length}: a window needs at least 2 samples")
+
+
+def _check_unused(parts: Sequence[Sounds], length: int) -> tuple[str, ...]:
+    """A note on the samples that are in no window. Errors: DataError if they are more than a tenth."""
+    total = sum(len(part.values) for part in parts)
+    unused = 1 - sum(part.covered for part in parts) / total
+    if unused > UNUSED:
+        raise DataError(
+            f"length {length}: {unused:.0%} of the samples would be in no window; give a smaller --length, "
+            f"such as {max(2, length // 4)}"
+        )
+    return (f"{unused:.1%} of the samples are in no window",) if unused >= 0.001 else ()
+
+
+def _at_one_rate(recordings: Sequence[Recording]) -> tuple[list[Recording], int, str]:
+    """The recordings at their common rate, or resampled; the rate, and a note on it."""
+    rates = {recording.rate for recording in recordings}
+    rate = rates.pop() if len(rates) == 1 and max(rates) <= HIGHEST else RATE
+    same = all(recording.rate == rate for recording in recordings)
+    note = f"{rate} Hz as recorded" if same else f"resampled to {rate} Hz (polyphase, Kaiser window)"
+    return [replace(r, samples=_resample(r, rate), rate=rate) for r in recordings], rate, note
 
 
 def _resample(recording: Recording, rate: int) -> np.ndarray:

@@ -5,57 +5,152 @@ r"""Train, valid and test parts as a pure function of the content.
 The split depends on no seed, order or file name: shuffling or renaming the examples does not change it,
 identical examples are always in the same part, and new examples do not move existing ones (except in sets of
 a few examples, where each part gets at least one).
+
+Parts that the data bring along are used as they are; a missing valid or test part is cut from train.
 """
 
-__all__ = ["Split", "content_hash", "split"]
+__all__ = ["PARTS", "Part", "Split", "content_hash", "split", "trained_only"]
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from morphogen.data.dataset import DataError
 
 BOUNDS = (0.75, 0.85)
 
+Part = Literal["train", "valid", "test"]
+PARTS: tuple[Part, ...] = ("train", "valid", "test")
+
 
 @dataclass(frozen=True)
 class Split:
-    """Indices of the examples of each part, in the order of their hashes; sha256 of the assignment."""
+    """Indices of the examples of each part, in the order of their hashes; sha256 of the assignment.
+
+    Arguments:
+        train, valid, test: the indices; those of the authors' own parts are in the order of the source.
+        sha256: of the assignment.
+        own: the authors' own parts; the others were made by content.
+        copies: examples of their valid and test parts that are in train too.
+    """
 
     train: list[int]
     valid: list[int]
     test: list[int]
     sha256: str
+    own: tuple[Part, ...] = ()
+    copies: int = 0
+
+    def copied(self, what: str) -> tuple[str, ...]:
+        """A note on the examples of valid and test that are in train too."""
+        note = f"{self.copies} {what}s of valid and test are in train too: figures on them flatter the model"
+        return (note,) if self.copies else ()
 
     @property
     def line(self) -> str:
         """How the parts were made, for a report."""
-        sizes = f"{len(self.train)} train, {len(self.valid)} valid, {len(self.test)} test"
-        return f"{sizes}, by the hash of each example's content (75/10/15 %), sha256 {self.sha256}"
+        sizes = {part: f"{len(getattr(self, part))} {part}" for part in PARTS}
+        if not self.own:
+            sizes_line = ", ".join(sizes.values())
+            return f"{sizes_line}, by the hash of each example's content (75/10/15 %), sha256 {self.sha256}"
+        cut = [sizes[part] for part in PARTS if part not in self.own]
+        own = [sizes[part] for part in PARTS if part in self.own]
+        how = [f"{', '.join(cut)} by the hash of each example's content"] if cut else []
+        return "; ".join([*how, f"{', '.join(own)}, the authors' own part{'s' if len(own) > 1 else ''}"])
 
 
-def split(contents: Sequence[bytes]) -> Split:
-    """Assign each example by its content; each part gets at least one distinct example.
+def split(contents: Sequence[bytes], parts: Sequence[Part | None] = ()) -> Split:
+    """Assign each example by its content, where the data do not say its part.
 
-    Errors: `DataError` for fewer than three distinct examples.
+    Arguments:
+        contents: of the examples.
+        parts: the part of each example in the data's own split; () or None: they have none. A valid or test
+            part that none of them is in is cut from train.
+
+    Errors: `DataError` for fewer than three distinct examples to assign, or a split without train.
     """
     hashes = [content_hash(content) for content in contents]
-    distinct = sorted(set(hashes))
+    given = {part: [i for i, own in enumerate(parts) if (own or "train") == part] for part in PARTS}
+    if not given["valid"] and not given["test"]:
+        return _by_content(hashes, range(len(hashes)))
+    if not given["train"]:
+        raise DataError("valid and test have examples, but train has none; give examples to train on")
+    if given["valid"] and given["test"]:
+        return _with_own(hashes, given, PARTS)
+    cut = _by_content(hashes, given["train"])
+    missing: Part = "test" if given["valid"] else "valid"
+    rest: Part = "valid" if given["valid"] else "test"  # of the three that were cut; it stays in train
+    assigned = {"train": cut.train + getattr(cut, rest), missing: getattr(cut, missing), rest: given[rest]}
+    return _with_own(hashes, assigned, (rest,))
+
+
+def trained_only(
+    made: Split, labels: Sequence[int], classes: Sequence[str], what: str = "picture"
+) -> tuple[Split, list[int], tuple[str, ...]]:
+    """Leave out each class of which train has no example: nobody could learn it.
+
+    Returns:
+        the split without their examples, the classes that are kept, as labels, and a note on the others.
+
+    Errors: DataError if valid or test has no example then.
+    """
+    trained = {labels[i] for i in made.train}
+    kept = [label for label in range(len(classes)) if label in trained]
+    if len(kept) == len(classes):
+        return made, kept, ()
+    valid, test = ([i for i in part if labels[i] in trained] for part in (made.valid, made.test))
+    count = {label: labels.count(label) for label in range(len(classes)) if label not in trained}
+    none = [classes[label] for label, n in count.items() if not n]
+    few = [f"{classes[label]} ({n})" for label, n in count.items() if n]
+    notes = [f"no {what} of {_listed(none)} can be read: left out of the classes"] if none else []
+    if few:
+        notes.append(f"no {what} of {_listed(few)} is in train: left out, and no class to ask for")
+    if not valid or not test:
+        raise DataError(
+            f"no class is in train and in valid and test, such as {_listed(few)}; "
+            f"give more {what}s per class, or put all {what}s in one folder"
+        )
+    return replace(made, valid=valid, test=test), kept, tuple(notes)
+
+
+def content_hash(content: bytes) -> str:
+    """64-bit blake2b hash as 16 hexadecimal digits, so that string order equals numerical order."""
+    return hashlib.blake2b(content, digest_size=8).hexdigest()
+
+
+def _by_content(hashes: Sequence[str], rows: Sequence[int]) -> Split:
+    """Split these rows; each part gets at least one distinct example."""
+    distinct = sorted({hashes[i] for i in rows})
     if len(distinct) < 3:
         raise DataError(
-            f"{len(contents)} examples, {len(distinct)} distinct, cannot be split into "
+            f"{len(rows)} examples, {len(distinct)} distinct, cannot be split into "
             "train, valid and test; give at least 3 distinct ones"
         )
     bounds = [sum(int(h, 16) < bound * 2**64 for h in distinct) for bound in BOUNDS]
     train_end = min(max(bounds[0], 1), len(distinct) - 2)
     valid_end = min(max(bounds[1], train_end + 1), len(distinct) - 1)
     part_of = {h: 0 if i < train_end else 1 if i < valid_end else 2 for i, h in enumerate(distinct)}
-    order = sorted(range(len(contents)), key=hashes.__getitem__)
+    order = sorted(rows, key=hashes.__getitem__)
     train, valid, test = ([i for i in order if part_of[hashes[i]] == part] for part in range(3))
-    record = "\n".join(f"{part_of[hashes[i]]} {hashes[i]}" for i in order)
-    return Split(train, valid, test, hashlib.sha256(record.encode()).hexdigest())
+    return Split(train, valid, test, _sha256(hashes, (train, valid, test)))
 
 
-def content_hash(content: bytes) -> str:
-    """64-bit blake2b hash as 16 hexadecimal digits, so that string order equals numerical order."""
-    return hashlib.blake2b(content, digest_size=8).hexdigest()
+def _with_own(hashes: Sequence[str], rows: Mapping[Part, list[int]], own: tuple[Part, ...]) -> Split:
+    """The authors' own parts, and what was cut from their train part."""
+    train, valid, test = (rows[part] for part in PARTS)
+    known = {hashes[i] for i in train}
+    copies = sum(hashes[i] in known for i in valid + test)
+    return Split(train, valid, test, _sha256(hashes, (train, valid, test)), own, copies)
+
+
+def _sha256(hashes: Sequence[str], parts: Sequence[list[int]]) -> str:
+    """Of the part and the hash of each example, in the order of the hashes."""
+    lines = sorted((hashes[i], part) for part, rows in enumerate(parts) for i in rows)
+    return hashlib.sha256("\n".join(f"{part} {h}" for h, part in lines).encode()).hexdigest()
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    more = len(names) - 10
+    return ", ".join(names[:10]) + (f" and {more} more" if more > 0 else "")

@@ -11,16 +11,13 @@ split by file.
 """
 
 __all__ = [
-    "PARTS",
     "TOKENIZERS",
     "WINDOW",
     "Corpus",
     "Document",
+    "Untokenized",
     "concatenate",
     "cut",
-    "decode_utf8",
-    "load_text",
-    "load_texts",
     "text_by_authors",
     "text_by_content",
     "text_representation",
@@ -29,26 +26,24 @@ __all__ = [
 
 import math
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from morphogen.component import ConfigError
 from morphogen.data.dataset import DataError, Dataset, Windows
-from morphogen.data.splits import split
-from morphogen.files import visible_files
-from morphogen.media.text import TEXT
+from morphogen.data.encoding import decode_utf8
+from morphogen.data.splits import PARTS, Part, split
 from morphogen.representations.text import Bytes, Characters, Text, Tokens
 from morphogen.representations.tokenizer import bpe, unigram
 
 WINDOW = 64  # default number of tokens per window
 TOKENIZERS = "bytes, characters, bpe:1000 or unigram:1000 (or another vocabulary size)"
-SKIPPED = 0.1  # largest fraction of the files of a folder that may be skipped
-PARTS = ("train", "valid", "test")
+UNUSED = 0.1  # largest fraction of a text that may be in no window
 
 Block = tuple[int, int]  # start and end in bytes
 
@@ -56,12 +51,20 @@ Block = tuple[int, int]  # start and end in bytes
 class Document(NamedTuple):
     """A running text and its part of the split."""
 
-    part: Literal["train", "valid", "test"]
+    part: Part
     text: str
 
 
+class Untokenized(ABC):
+    """Texts before tokenization."""
+
+    @abstractmethod
+    def windows(self, tokenizer: str | Text | None = None, length: int | None = None) -> Dataset:
+        """Examples of `length` tokens."""
+
+
 @dataclass(frozen=True)
-class Corpus:
+class Corpus(Untokenized):
     """Texts in three parts, before tokenization.
 
     Arguments:
@@ -97,19 +100,13 @@ class Corpus:
         every = [document.text for document in self.documents]
         text = text_representation(self.where, tokenizer or "bytes", self.of("train"), every, length)
         ids, spans = _tokenize(self.where, text, self.documents)
-        short = sum(end - start < length for part in PARTS for start, end in spans[part])
-        if empty := [part for part in PARTS if all(end - start < length for start, end in spans[part])]:
-            unit = "tokens" if isinstance(text, Tokens) else f"{text.unit}s"
-            raise DataError(
-                f"{self.where}: its {empty[0]} part has no text as long as a window of {length} {unit}; "
-                "give a smaller length"
-            )
+        unit = "tokens" if isinstance(text, Tokens) else f"{text.unit}s"
+        notes = (*self.notes, *_check_unused(self.where, spans, length, unit))
         train, valid, test = (
             Windows(ids, _starts(spans[part], length, stride), length)
             for part, stride in zip(PARTS, (1, length, length), strict=True)
         )
-        notes = (f"{short} documents are shorter than a window and were dropped",) if short else ()
-        return Dataset(self.name, "text", train, valid, test, {}, text, self.split, (*self.notes, *notes))
+        return Dataset(self.name, "text", train, valid, test, {}, text, self.split, notes)
 
 
 def text_representation(
@@ -154,32 +151,13 @@ def concatenate(name: str, corpora: Sequence[Any]) -> Corpus:
     return Corpus(name, f"data {name!r}", documents, how, notes)
 
 
-def load_text(path: Path, length: int | None = None) -> Corpus:
-    """A UTF-8 file, split into blocks; `length` is that of a window and bounds their size."""
-    return text_by_content(path.name, str(path), path.read_bytes(), length)
-
-
-def load_texts(path: Path) -> Corpus:
-    """A folder of text or source files, split by file; up to a tenth may be unreadable, and are listed."""
-    files = [file for file in visible_files(path) if file.suffix.lower() in TEXT.suffixes]
-    texts, bad = {}, []
-    for file in files:
-        name = file.relative_to(path).as_posix()
-        try:
-            if text := decode_utf8(name, file.read_bytes()):
-                texts[name] = text
-        except DataError as error:
-            bad.append(f"skipped {error}")
-    if len(bad) > SKIPPED * len(files):
-        raise DataError(
-            f"{path}: {len(bad)} of {len(files)} files are not text ({bad[0]}); "
-            "remove them or give another folder"
-        )
-    return texts_by_content(path.resolve().name, str(path), texts, "file", tuple(bad))
-
-
 def texts_by_content(
-    name: str, where: str, texts: Mapping[str, str], what: str, notes: tuple[str, ...] = ()
+    name: str,
+    where: str,
+    texts: Mapping[str, str],
+    what: str,
+    notes: tuple[str, ...] = (),
+    own: Sequence[Part | None] = (),
 ) -> Corpus:
     """Split whole documents by the hash of their text.
 
@@ -187,20 +165,18 @@ def texts_by_content(
         name, where, notes: see `Corpus`.
         texts: by the name of the document, in the order of the source.
         what: name of a document in reports ("work", "file").
+        own: the part of each document in the data's own split, see `split`.
     """
     contents = list(texts.values())
     try:
-        parts = split([text.encode() for text in contents])
+        parts = split([text.encode() for text in contents], own)
     except DataError as error:
         raise DataError(f"{where}: {error}") from None
-    part_of = {
-        i: part
-        for part, rows in zip(PARTS, (parts.train, parts.valid, parts.test), strict=True)
-        for i in rows
-    }
-    documents = [Document(part_of[i], text) for i, text in enumerate(contents)]  # type: ignore[arg-type]
+    part_of = {i: part for part in PARTS for i in getattr(parts, part)}
+    documents = [Document(part_of[i], text) for i, text in enumerate(contents)]
+    notes = (*notes, *parts.copied(what))
     how = parts.line.replace("each example's content", f"each {what}'s text")
-    return Corpus(name, where, documents, how.replace(" train,", f" {what}s train,", 1), notes)
+    return Corpus(name, where, documents, how.replace(" train", f" {what}s train", 1), notes)
 
 
 def text_by_content(name: str, where: str, content: bytes, length: int | None = None) -> Corpus:
@@ -229,7 +205,7 @@ def text_by_authors(
     """
     if valid is None:
         blocks, parts, _ = _split_blocks(where, learn, WINDOW if length is None else length)
-        blocks_of = {
+        blocks_of: dict[Part, list[Block]] = {
             "train": [blocks[i] for part in parts[::2] for i in part],
             "valid": [blocks[i] for i in parts[1]],
         }
@@ -260,23 +236,6 @@ def cut(content: bytes, size: int) -> list[Block]:
     return blocks
 
 
-def decode_utf8(where: str, content: bytes) -> str:
-    """Decode the text of a file. Errors: DataError for an empty file, zero bytes or invalid UTF-8."""
-    if not content:
-        raise DataError(f"{where}: the file is empty; give a text file")
-    if b"\0" in content[:65536]:
-        raise DataError(
-            f"{where}: has zero bytes, so it is not text; give a text file or a folder of pictures"
-        )
-    try:
-        return content.decode("utf8")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{where}: byte {error.start} is not valid UTF-8; convert the file, for example: "
-            "iconv -f latin1 -t utf8"
-        ) from None
-
-
 def _split_blocks(
     where: str, content: bytes, length: int
 ) -> tuple[list[Block], tuple[list[int], list[int], list[int]], str]:
@@ -300,7 +259,7 @@ def _split_blocks(
     return blocks, (parts.train, parts.valid, parts.test), how.replace(" train,", " blocks train,", 1)
 
 
-def _documents(content: bytes, parts: Mapping[str, Sequence[Block]]) -> list[Document]:
+def _documents(content: bytes, parts: Mapping[Part, Sequence[Block]]) -> list[Document]:
     """Merge adjacent blocks of the same part into documents, in the order of the text."""
     runs: list[tuple[int, int, str]] = []
     for start, end, part in sorted(
@@ -316,10 +275,12 @@ def _documents(content: bytes, parts: Mapping[str, Sequence[Block]]) -> list[Doc
     ]
 
 
-def _tokenize(where: str, text: Text, documents: Sequence[Document]) -> tuple[Tensor, dict[str, list[Block]]]:
+def _tokenize(
+    where: str, text: Text, documents: Sequence[Document]
+) -> tuple[Tensor, dict[Part, list[Block]]]:
     """Concatenate the ids of all documents, with -1 between two of one part; and the spans of each part."""
     ids: list[Tensor] = []
-    spans: dict[str, list[Block]] = {part: [] for part in PARTS}
+    spans: dict[Part, list[Block]] = {part: [] for part in PARTS}
     position, previous = 0, ""
     dtype = torch.int16 if text.vocabulary < 2**15 else torch.int32
     for part, content in documents:
@@ -334,6 +295,42 @@ def _tokenize(where: str, text: Text, documents: Sequence[Document]) -> tuple[Te
         spans[part].append((position, end))
         position, previous = end, part
     return torch.cat(ids), spans
+
+
+def _check_unused(where: str, spans: Mapping[Part, Sequence[Block]], length: int, unit: str) -> list[str]:
+    """Notes on the documents that are shorter than a window, and on the text that is in no window.
+
+    Errors: DataError if more than a tenth of the text is in none, or all of a part.
+    """
+    sizes = {part: [end - start for start, end in spans[part]] for part in PARTS}
+    halves = [length >> k for k in range(length.bit_length() - 1)]
+    fits = next((n for n in halves if not _without(sizes, n) and _unused(sizes, n) <= UNUSED), None)
+    remedy = "give more text" if fits is None else f"give a smaller length, such as {fits}"
+    if empty := _without(sizes, length):
+        raise DataError(
+            f"{where}: its {empty[0]} part has no text as long as a window of {length} {unit}; {remedy}"
+        )
+    short = sum(size < length for part in PARTS for size in sizes[part])
+    unused = _unused(sizes, length)
+    if unused > UNUSED:
+        raise DataError(
+            f"{where}: {unused:.0%} of the text would be in no window of {length} {unit}, as {short} "
+            f"documents are shorter; {remedy}"
+        )
+    notes = [f"{short} documents are shorter than a window and were dropped"] if short else []
+    return [*notes, f"{unused:.1%} of the text is in no window"] if unused >= 0.001 else notes
+
+
+def _without(sizes: Mapping[Part, Sequence[int]], length: int) -> list[str]:
+    """The parts that have no document of `length`."""
+    return [part for part in PARTS if max(sizes[part], default=0) < length]
+
+
+def _unused(sizes: Mapping[Part, Sequence[int]], length: int) -> float:
+    """Fraction of the text that is in no window; windows of valid and test do not overlap."""
+    dropped = sum(size for part in PARTS for size in sizes[part] if size < length)
+    ends = sum(size % length for part in PARTS[1:] for size in sizes[part] if size >= length)
+    return (dropped + ends) / max(1, sum(map(sum, sizes.values())))
 
 
 def _starts(spans: Sequence[Block], length: int, stride: int) -> Tensor:

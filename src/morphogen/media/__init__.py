@@ -24,7 +24,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from PIL import Image
 
-from morphogen.files import visible_files
+from morphogen.component import ConfigError, to_config
 from morphogen.lazy import lazy
 
 
@@ -34,6 +34,8 @@ class ReadingOptions(NamedTuple):
     resolution: int | None = None
     length: int | None = None
     condition: str | None = None
+    table: Mapping[str, str] | None = None
+    rate: int | None = None
 
 
 class Medium(ABC):
@@ -51,6 +53,8 @@ class Medium(ABC):
         has_class_column: whether a column, named by the condition, can hold the classes.
         features: data set -> the default `Features`.
         codecs: data set, rows of its test part -> rows of a report, one per lossless codec.
+        holds: examples in memory, options -> how certainly they are of this medium, as `confidence`.
+        collect: name, parts of the split as `data.memory.Held`, options -> as `read`.
         few: training examples (see `amount`) below which figures are uncertain.
         few_to_fit: training examples below which a system for few data is recommended; None: `few`.
         memorisable: training examples below which a long training can memorise them; 0: not known.
@@ -69,6 +73,9 @@ class Medium(ABC):
     has_class_column: ClassVar[bool] = False
     features: ClassVar[Any] = lazy("evaluation.features.column_features")
     codecs: ClassVar[Any] = lazy("evaluation.codecs.no_codecs")
+    holds: ClassVar[Any] = lazy("data.memory.holds_nothing")
+    collect: ClassVar[Any] = lazy("data.memory.collect_nothing")
+    visible_files: ClassVar[Any] = lazy("data.walk.visible_files")
     few: ClassVar[int] = 200
     few_to_fit: ClassVar[int | None] = None
     memorisable: ClassVar[int] = 0
@@ -95,7 +102,7 @@ class Medium(ABC):
 
         By default the suffix of the file, or of most files of the folder, must be one of `suffixes`.
         """
-        files = visible_files(path) if path.is_dir() else [path]
+        files = self.visible_files(path) if path.is_dir() else [path]
         known = sum(file.suffix.lower() in self.suffixes for file in files)
         return float(2 * known > len(files))
 
@@ -103,10 +110,15 @@ class Medium(ABC):
     def read(self, path: Path, options: ReadingOptions) -> Any:
         """Read a file or a folder: a `Dataset`, or a corpus to be tokenized. Errors: DataError."""
 
+    def reading(self, representation: Any) -> Mapping[str, Any]:
+        """The options of `load_data` that read data for a model of this representation."""
+        return {}
+
     def describe(self, data: Any) -> tuple[str, str, int]:
         """Shape of an example in words, levels of an element in words, and bytes in memory, of a data set."""
         shape = " x ".join(map(str, data.representation.shape))
-        stored = sum(part.values.nbytes for part in (data.train, data.valid, data.test))
+        parts = (data.train, data.valid, data.test)
+        stored = sum(tensor.nbytes for part in parts for tensor in part.contents())
         return f"{shape} values", "discrete" if data.representation.medium_discrete else "real", stored
 
     def conditions(self, data: Any) -> Iterable[str]:
@@ -124,6 +136,11 @@ class Medium(ABC):
     def units_per_sample(self, representation: Any, samples: Any) -> float | None:
         """Mean number of units per sample, where it varies; None where it does not."""
         return None
+
+    def check_same_values(self, model: Any, data: Any) -> None:
+        """Check that a model can be trained on data of another representation. Errors: ConfigError."""
+        if to_config(model) != to_config(data):
+            raise ConfigError(f"the model has {model!r}, the data have {data!r}")
 
     def check_comparable(self, model: Any, data: Any) -> None:
         """Check that likelihoods under two representations compare. Errors: ConfigError."""

@@ -27,12 +27,19 @@ class PictureMedium(Medium):
     name = "pictures"
     element = "subpixel"
     suffix = "png"
+    suffixes = (
+        *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff"),
+        *(".heic", ".heif", ".avif", ".jp2", ".pgm", ".ppm", ".pbm", ".pnm", ".tga", ".ico"),
+    )
     has_class_folders = True
     computed_conditions = ("sketch",)
     features = lazy("evaluation.features.picture_features")
+    holds = lazy("data.picture_arrays.holds_pictures")
+    collect = lazy("data.picture_arrays.collect_pictures")
     codecs = lazy("evaluation.codecs.picture_codecs")
     read_folder = lazy("data.pictures.load_folder")
-    size_of = lazy("data.pictures.size_of")
+    size_of = lazy("data.picture_file.size_of")
+    common = lazy("data.pictures.COMMON")
     few = 300
     memorisable = 1000
     goals: ClassVar = {
@@ -55,6 +62,10 @@ class PictureMedium(Medium):
 
     def read(self, path: Path, options: ReadingOptions) -> Any:
         return self.read_folder(path, options.resolution)
+
+    def reading(self, representation: Any) -> Mapping[str, Any]:
+        side = max(representation.shape[1:])
+        return {"resolution": side} if side > self.common else {}
 
     def describe(self, data: Any) -> tuple[str, str, int]:
         channels, height, width = data.representation.shape

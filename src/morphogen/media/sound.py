@@ -72,6 +72,8 @@ class SoundMedium(Medium):
     suffixes = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au")
     has_class_folders = True
     features = lazy("evaluation.features.sound_features")
+    holds = lazy("data.sound_arrays.holds_sounds")
+    collect = lazy("data.sound_arrays.collect_sounds")
     read_folder = lazy("data.sound.load_sounds")
     window = lazy("data.sound.LENGTH")
     few = 5_000
@@ -88,6 +90,9 @@ class SoundMedium(Medium):
 
     def read(self, path: Path, options: ReadingOptions) -> Any:
         return self.read_folder(path, self.window if options.length is None else options.length)
+
+    def reading(self, representation: Any) -> Mapping[str, Any]:
+        return {"rate": representation.rate, "length": representation.length}
 
     def describe(self, data: Any) -> tuple[str, str, int]:
         shape = f"windows of {data.train.length} samples, {data.representation.rate} Hz"

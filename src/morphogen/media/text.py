@@ -12,6 +12,10 @@ from morphogen.media import Medium, ReadingOptions
 
 PROSE = (".txt", ".md", ".rst", ".tex", ".html")
 CODE = (".py", ".pyi", ".c", ".h", ".cpp", ".rs", ".go", ".js", ".ts", ".java", ".css", ".sh")
+JSON_LINES = (".jsonl", ".ndjson")
+JSON_SUFFIXES = (*JSON_LINES, ".json")
+DELIMITED = (".tsv", ".csv")  # pairs of texts, if its columns are; else a table
+SAMPLE = 200  # files by which a folder is recognised
 
 
 class TextMedium(Medium):
@@ -21,11 +25,14 @@ class TextMedium(Medium):
     unit = element = "byte"
     suffix = "txt"
     shown = 2
-    suffixes = PROSE + CODE
+    suffixes = PROSE + CODE + JSON_LINES
     features = lazy("evaluation.features.text_features")
+    holds = lazy("data.text_lists.holds_texts")
+    collect = lazy("data.text_lists.collect_texts")
     codecs = lazy("evaluation.codecs.text_codecs")
-    read_file = lazy("data.text.load_text")
-    read_folder = lazy("data.text.load_texts")
+    read_file = lazy("data.documents.load_text")
+    read_folder = lazy("data.documents.load_texts")
+    holds_text, holds_texts = lazy("data.documents.holds_text"), lazy("data.documents.holds_texts")
     few = 100_000
     goals: ClassVar = {
         "quality": ("gpt", "rnn_lm"),
@@ -42,11 +49,18 @@ class TextMedium(Medium):
         return sample
 
     def confidence(self, path: Path) -> float:
-        """A single file of another suffix is taken for text."""
-        return super().confidence(path) if path.is_dir() else 0.5
+        """A file of another suffix is taken for text; a folder is one if most of its files are."""
+        if path.is_file():
+            return 1.0 if self.holds_texts(path) else 0.5
+        files = self.visible_files(path)
+        sample = files[:: 1 + len(files) // SAMPLE]
+        return float(2 * sum(map(self.holds_text, sample)) > len(sample))
 
     def read(self, path: Path, options: ReadingOptions) -> Any:
-        return self.read_folder(path) if path.is_dir() else self.read_file(path, options.length)
+        return (self.read_folder if path.is_dir() else self.read_file)(path, options.length)
+
+    def reading(self, representation: Any) -> Mapping[str, Any]:
+        return {"tokenizer": representation, "length": representation.length}
 
     def describe(self, data: Any) -> tuple[str, str, int]:
         representation, parts = data.representation, (data.train, data.valid, data.test)

@@ -1,0 +1,155 @@
+"""Text files and folders of them: running text, documents of JSON lines, pairs of texts.
+
+Files are recognised by their content, in any encoding (`decode`): a folder may hold the sources of any
+programming language. A single running text is split by blocks, a folder and JSON lines by document, pairs by
+their source.
+"""
+
+__all__ = ["holds_text", "holds_texts", "load_text", "load_texts"]
+
+import csv
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from morphogen.data.dataset import DataError
+from morphogen.data.encoding import Decoded, decode
+from morphogen.data.folders import FOLDERS, SKIPPED, list_folder, summarise
+from morphogen.data.pairs import PairCorpus, pairs_by_content
+from morphogen.data.records import has_texts, json_records, pair_columns, pairs_of, rows_of, texts_of
+from morphogen.data.splits import Part
+from morphogen.data.text import Corpus, concatenate, text_by_content, texts_by_content
+from morphogen.media import media
+from morphogen.media.text import DELIMITED, JSON_LINES, JSON_SUFFIXES, TEXT
+
+HEAD = 1 << 16  # bytes by which the content of a file is recognised
+
+
+def load_text(path: Path, length: int | None = None) -> Corpus | PairCorpus:
+    """A file of running text, of documents or of pairs; `length`: tokens per window, bounds the blocks."""
+    name, where = path.name, str(path)
+    text, notes = decode(where, path.read_bytes())
+    if path.suffix.lower() in DELIMITED and (pairs := _table_of_pairs(path, text)):
+        return replace(pairs, notes=(*notes, *pairs.notes))
+    found = _json(path, text)
+    if found is None:
+        corpus = text_by_content(name, where, text.encode(), length)
+        return replace(corpus, notes=(*notes, *corpus.notes))
+    records, skipped = found
+    if of_pairs := pairs_of(records):
+        return pairs_by_content(name, where, of_pairs[0], (*notes, *skipped, of_pairs[1]))
+    texts, more = texts_of(where, records)
+    documents = {str(i): text for i, text in enumerate(texts)}
+    return texts_by_content(name, where, documents, "document", (*notes, *skipped, *more))
+
+
+def load_texts(path: Path, length: int | None = None) -> Corpus:
+    """A folder of texts, split by file, or by document if they are JSON lines.
+
+    Files of other kinds are ignored, and counted; up to a tenth of the text files may be unreadable.
+    The files train.txt, valid.txt and test.txt are the parts of the split, as folders of these names are.
+    """
+    listing = list_folder(path, holds_text, "text", has_classes=False)
+    by_name = _parts_by_name([example.path for example in listing.examples])
+    texts: dict[str, Decoded] = {}
+    own: list[Part | None] = []
+    bad = []
+    for example in listing.examples:
+        try:
+            documents = _documents(example.name, example.path)
+        except DataError as error:
+            bad.append(f"skipped {error}")
+            continue
+        texts |= documents
+        own += [example.part or by_name.get(example.path)] * len(documents)
+    if len(bad) > SKIPPED * len(listing.examples):
+        raise DataError(
+            f"{path}: {len(bad)} of {len(listing.examples)} files are not text ({bad[0]}); "
+            "remove them or give another folder"
+        )
+    name, where, notes = (
+        path.resolve().name,
+        str(path),
+        (*listing.notes, *summarise({each: text.notes for each, text in texts.items()}), *bad),
+    )
+    if len(texts) < 3:  # too few to be split by file
+        corpora = [
+            text_by_content(each, f"{where}/{each}", text.encode(), length)
+            for each, (text, _) in texts.items()
+        ]
+        whole = concatenate(name, corpora)
+        return replace(whole, where=where, notes=(*notes, *whole.notes))
+    return texts_by_content(
+        name, where, {each: text for each, (text, _) in texts.items()}, "file", notes, own
+    )
+
+
+def holds_text(path: Path) -> bool:
+    """Whether a file is text, by its suffix or its content; not if its suffix is that of another medium."""
+    suffix = path.suffix.lower()
+    if suffix in TEXT.suffixes:
+        return True
+    if any(suffix in medium.suffixes for medium in media().values()):
+        return False
+    try:
+        with path.open("rb") as file:
+            decode("", file.read(HEAD))
+    except (DataError, OSError):
+        return False
+    return True
+
+
+def holds_texts(path: Path) -> bool:
+    """Whether a table or JSON lines hold texts, or pairs of them, by the first rows or records."""
+    suffix = path.suffix.lower()
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+        text = decode("", head).text
+        text = text.rpartition("\n")[0] if len(head) == HEAD else text
+        if suffix in JSON_LINES:
+            return has_texts((json_records("", text, True) or ([], ()))[0])
+        return suffix in DELIMITED and pair_columns(rows_of(text)) is not None
+    except (DataError, OSError, csv.Error):
+        return False
+
+
+def _documents(name: str, file: Path) -> dict[str, Decoded]:
+    """The documents of a file of a folder: itself, or those of its JSON lines."""
+    text, notes = decode(name, file.read_bytes())
+    if file.suffix.lower() not in JSON_LINES:
+        return {name: Decoded(text, notes)}
+    records, _ = json_records(name, text, True) or ([], ())
+    texts, more = texts_of(name, records)
+    return {f"{name}:{i}": Decoded(text, (*notes, *more)) for i, text in enumerate(texts)}
+
+
+def _json(path: Path, text: str) -> tuple[list[object], tuple[str, ...]] | None:
+    """The records of a JSON file, and notes; None for running text."""
+    suffix = path.suffix.lower()
+    return json_records(str(path), text, suffix in JSON_LINES) if suffix in JSON_SUFFIXES else None
+
+
+def _table_of_pairs(path: Path, text: str) -> PairCorpus | None:
+    """The pairs of a delimited file; None if it does not have them."""
+    try:
+        rows = rows_of(text)
+    except csv.Error as error:
+        raise DataError(f"{path}: not a table of pairs ({error}); write one pair per line") from None
+    columns = pair_columns(rows)
+    if columns is None:
+        return None
+    source, target, has_header, names = columns
+    pairs = [
+        (row[source], row[target]) if len(row) == len(names) else (None, None) for row in rows[has_header:]
+    ]
+    others = [name for i, name in enumerate(names) if i not in (source, target)]
+    unused = f"; not used: column {', '.join(others)}" if others else ""
+    note = f"pairs of texts: from column {names[source]} to column {names[target]}{unused}"
+    return pairs_by_content(path.name, str(path), pairs, (f"{note}; as a table: --data table:{path}",))
+
+
+def _parts_by_name(files: Sequence[Path]) -> dict[Path, Part]:
+    """The part of each file if all are called train, valid or test, and at least two parts are there."""
+    parts = {file: FOLDERS[file.stem.lower()] for file in files if file.stem.lower() in FOLDERS}
+    return parts if len(parts) == len(files) and len({*parts.values()}) > 1 else {}

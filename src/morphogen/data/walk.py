@@ -1,0 +1,136 @@
+"""The files below a data folder, without those that no person means by it.
+
+hidden files, files of the operating system, morphogen's own sheets and reports, empty files    left out
+a link to a folder       entered, under the name of the link; each folder is read once, so loops end
+a link that leads nowhere                                                                       listed
+"""
+
+__all__ = ["Tree", "printable", "visible_files", "walk"]
+
+import os
+import stat
+import unicodedata
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+FILES = ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r")  # of the operating system
+FOLDERS = ("__macosx", "@eadir", "__pycache__", "$recycle.bin", "system volume information", "lost+found")
+RECORDS = ("samples.json", "report.json")  # beside them lie the other files that morphogen writes
+OWN = frozenset((*RECORDS, "sheet.png", "film.gif", "report.html", "samples.png", "samples.safetensors"))
+STAMP = b"morphogen"  # in the first bytes of each of OWN, also without the record beside it
+UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")  # control characters, undecodable bytes, separators of lines
+
+
+@dataclass(frozen=True)
+class Tree:
+    """What lies below a folder.
+
+    Arguments:
+        files: readable, not empty, in the order of their paths.
+        folders: all that were entered, the top first.
+        dead: links that lead nowhere.
+        ignored: number of files left out, by kind ("empty", "of the operating system", ...).
+    """
+
+    files: Sequence[Path]
+    folders: Sequence[Path]
+    dead: Sequence[Path]
+    ignored: Mapping[str, int]
+
+
+def walk(folder: Path) -> Tree:
+    """All files below a folder. Errors: OSError for an unreadable folder: no class is silently lost."""
+    files: list[Path] = []
+    folders: list[Path] = []
+    dead: list[Path] = []
+    ignored: Counter[str] = Counter()
+    for root, names in _folders(folder, ignored):
+        folders.append(root)
+        is_ours = any(record in names for record in RECORDS)
+        for path in (root / name for name in names):
+            kind = _kind(path, is_ours)
+            if kind is None:
+                files.append(path)
+            elif kind == "dead":
+                dead.append(path)
+            elif kind != "hidden":
+                ignored[kind] += 1
+    return Tree(sorted(files), folders, sorted(dead), ignored)
+
+
+def visible_files(folder: Path) -> Sequence[Path]:
+    """The files below a folder by which its medium is recognised: a text that only describes another is none.
+
+    A text beside another file of the same stem is its caption.
+    """
+    files = walk(folder).files
+    described = {file.with_suffix("") for file in files if file.suffix.lower() != ".txt"}
+    return [file for file in files if file.suffix.lower() != ".txt" or file.with_suffix("") not in described]
+
+
+def printable(name: str) -> str:
+    """A file name in one line that can be written as UTF-8: in NFC, with control characters escaped."""
+    return "".join(
+        c.encode("unicode_escape").decode() if unicodedata.category(c) in UNPRINTABLE else c
+        for c in unicodedata.normalize("NFC", name)
+    )
+
+
+def _folders(top: Path, ignored: Counter[str]) -> Iterator[tuple[Path, list[str]]]:
+    """Each folder once, with the names of its files; links are followed last: a folder keeps its own name."""
+    # A link to the folder or to one that holds it is a loop.
+    seen = {_identity(parent) for parent in top.resolve().parents}
+    waiting = deque([top])
+    while waiting:
+        for place, folders, names in os.walk(waiting.popleft(), onerror=_stop):
+            root = Path(place)
+            if _identity(root) in seen:
+                ignored["behind links to folders that are read already"] += 1
+                folders.clear()
+                continue
+            seen.add(_identity(root))
+            folders[:] = sorted(name for name in folders if not _is_litter(name))
+            waiting.extend(root / name for name in folders if (root / name).is_symlink())
+            yield root, names
+
+
+def _kind(path: Path, is_ours: bool) -> str | None:
+    """Why a file is left out; None: it is not."""
+    if path.name.startswith("."):
+        return "hidden"
+    if _is_litter(path.name):
+        return "of the operating system"
+    try:
+        status = path.stat()
+    except OSError:
+        if path.is_symlink():
+            return "dead"
+        raise
+    if not stat.S_ISREG(status.st_mode):
+        return "that are not regular files"
+    if status.st_size == 0:
+        return "empty"
+    if path.name in OWN and (is_ours or _is_stamped(path)):
+        return "written by morphogen"
+    return None
+
+
+def _is_litter(name: str) -> bool:
+    return name.startswith(".") or name.lower() in (*FILES, *FOLDERS)
+
+
+def _is_stamped(path: Path) -> bool:
+    """Whether a file names morphogen where its own files do."""
+    with path.open("rb") as file:
+        return STAMP in file.read(4096)
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    status = folder.stat()
+    return status.st_dev, status.st_ino
+
+
+def _stop(error: OSError) -> None:
+    raise error

@@ -1,0 +1,135 @@
+"""Models in a notebook."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import morphogen as mg
+from morphogen.component import ConfigError
+from morphogen.data import DataError
+from tests.cases import case
+
+RNG = np.random.default_rng(0)
+X = RNG.integers(0, 256, (60, 8, 8), dtype=np.uint8)
+Y = np.arange(60) % 3
+LEVELS = RNG.integers(0, 17, (60, 8, 8))
+LEVELS.flat[0] = 16
+TEXTS = [
+    f"the cat sat on mat {i * i % 31}, and the dog of {i} did not, said the cow of {i}" for i in range(60)
+]
+
+
+def refused(call: Callable[[], Any], message: str) -> None:
+    with pytest.raises((DataError, ConfigError)) as error:
+        call()
+    assert re.search(message, str(error.value)) and "\n" not in str(error.value), str(error.value)
+
+
+def small(labels: bool = True) -> Any:
+    data = mg.load_data(LEVELS, labels=Y if labels else None)
+    return mg.build_system("vae", data.representation, data.conditions, "tiny")
+
+
+@case("`mg.train(model, X)`, `(X, y)`, a `Dataset`, or rows", "trains on all rows, or on the train part")
+@pytest.mark.parametrize(
+    "given", [LEVELS, (LEVELS, Y), LEVELS / 8 - 1, mg.load_data(LEVELS, labels=Y), mg.load_data(LEVELS).train]
+)
+def test_training_on_arrays(given: Any) -> None:
+    assert mg.train(small(not isinstance(given, np.ndarray)), given, steps=2, device="cpu").steps == 2
+
+
+@case(
+    "`mg.train` with pictures of another size, texts, or a class that the model lacks",
+    "refused before training",
+)
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            RNG.integers(0, 17, (60, 9, 9)),
+            r"shape \[43, 1, 9, 9\]|have shape \[\d+, 1, 9, 9\], the model takes",
+        ),
+        (TEXTS, "the examples are text, the model is for pictures"),
+        ((LEVELS, Y + 1), "no class of the model is named '3'; its classes are 0, 1, 2"),
+        (3, "data int: cannot be read; give pictures"),
+    ],
+)
+def test_training_on_other_data_is_refused(given: Any, message: str) -> None:
+    refused(lambda: mg.train(small(), given, steps=1, device="cpu"), message)
+
+
+@case(
+    "`model.log_prob` of integers 0 to 16, or of floats in [0, 1]",
+    "refused with the expression that converts",
+    "morphogen#18",
+)
+def test_log_prob_of_another_scale() -> None:
+    model = small()
+    refused(lambda: model.log_prob(LEVELS, Y), r"int64 from 0 to 16, .*: write x \* \(2 / 16\) - 1$")
+    refused(
+        lambda: model.log_prob(LEVELS / 16, Y), r"from 0 to 1, the model takes -1 to 1: write x \* 2 - 1$"
+    )
+    nats = model.log_prob(LEVELS / 8 - 1, torch.tensor(Y)).nats
+    assert nats.shape == (60,) and bool(nats.isfinite().all())
+
+
+@case(
+    "a label out of range in `sample`, `log_prob`, `train` or a `Batch`",
+    "one line with the range",
+    "morphogen#18",
+)
+def test_labels_out_of_range() -> None:
+    model, medium = small(), torch.tensor(LEVELS[:2, None] / 8 - 1, dtype=torch.float32)
+    label = torch.tensor([1, 12])
+    message = r"labels \[1, 12\]: give whole numbers from 0 to 2"
+    for condition in (label, {"label": label}):
+        refused(lambda given=condition: model.log_prob(medium, given), message)
+        refused(lambda given=condition: model.sample(2, given), message)
+    batch = mg.Batch(medium, {"label": label})
+    refused(lambda: model(batch, mg.Rng(0, 2), "model"), message)
+
+
+@case(
+    '`model.sample(condition="cat")`, a list or an array of names',
+    "the classes of these names, also after loading",
+)
+def test_conditions_in_words(tmp_path: Path) -> None:
+    data = mg.load_data(LEVELS, labels=["cat", "dog", "cow"] * 20)
+    model = mg.build_system("vae", data.representation, data.conditions, "tiny")
+    mg.save(model, tmp_path / "m")
+    for one in (model, mg.load(tmp_path / "m")):
+        for given in ("dog", ["dog", "dog"], np.array(["dog", "index:2"]), {"label": "dog"}, 2, [2, 2]):
+            assert one.sample(2, condition=given).condition["label"].tolist() == [2, 2]
+    refused(lambda: model.sample(2, condition="bird"), "no class 'bird'; the classes are cat, cow, dog")
+    refused(lambda: model.sample(2, condition=["cat"] * 3), "has 3 rows, not 2: give one for all rows")
+    bare = mg.Model(model.objective, model.representation, model.conditioner)
+    refused(lambda: bare.sample(2, condition="cat"), "'cat': give numbers, such as the index of a class")
+
+
+class Net(nn.Module):
+    """A network of one's own, which is no Component."""
+
+    def forward(self, x: Any, context: Any) -> Any:
+        return x
+
+
+@case(
+    "an own `nn.Module` as the model, or inside of one",
+    "refused before training, with how to make it a part",
+    "morphogen#18",
+)
+@pytest.mark.usefixtures("untyped")
+def test_an_own_module() -> None:
+    data, model = mg.load_data(LEVELS), small(labels=False)
+    refused(lambda: mg.train(Net(), data, steps=1), r"Net is a network: give it to an objective, mg.Model\(")
+    model.objective.encoder = Net()
+    line = (
+        r"objective.encoder: Net is no Component.*; write class Net\(mg.Component, nn.Module\), and self.NAME"
+    )
+    refused(lambda: mg.train(model, data, steps=1), line)
