@@ -22,7 +22,7 @@ import torch
 from PIL import Image
 
 import morphogen
-from morphogen.compare import Comparison, find_runs, resume
+from morphogen.compare import Comparison, announcement, find_runs, resume
 from morphogen.data import load_data, mnist
 from morphogen.evaluation.features import CLASSIFIERS, ClassifierFeatures
 from morphogen.run import Run
@@ -85,7 +85,7 @@ def test_models_runs_and_comparisons_load_without_pickle(compared):
         run.model().sample(2)
         morphogen.load(run.directory / "model")
         Run.latest(compared)
-        resume(compared).announcement()
+        announcement(resume(compared))
         list(resume(compared, budget=0.3).run())
     assert recorded == []
 

@@ -18,7 +18,8 @@ from morphogen.component import ConfigError, to_config
 from morphogen.conditioning.specs import Classes, Sketches
 from morphogen.model import tensors
 from morphogen.representations.text import Bytes
-from morphogen.run import Run, RunError, next_directory, train_run
+from morphogen.run import Run, RunError, train_run
+from morphogen.run_directory import next_directory
 from morphogen.saved_config import FORMAT
 from training.toys import Rows, denoiser, two_stages
 

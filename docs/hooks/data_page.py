@@ -19,7 +19,7 @@ def tables() -> str:
 
     blocks = []
     for title, cases in sections().items():
-        rows = [f"| {one.have} | {one.reads}{_source(one.source)} |" for one in cases]
+        rows = [f"| {_cell(one.have)} | {_cell(one.reads)}{_source(one.source)} |" for one in cases]
         blocks.append("\n".join([f"### {title}\n", "| you have | morphogen reads |", "|---|---|", *rows, ""]))
     return "\n".join(blocks)
 
@@ -29,6 +29,11 @@ def filled(page: str) -> str:
     before, _, rest = page.partition(START)
     _, _, after = rest.partition(END)
     return f"{before}{START}\n{tables()}\n{END}{after}"
+
+
+def _cell(text: str) -> str:
+    """The text of a cell; a bar would end it."""
+    return text.replace("|", r"\|")
 
 
 def _source(source: str) -> str:

@@ -1,6 +1,17 @@
 """The catalogue of named systems, read from the modules of `systems/`."""
 
-__all__ = ["Page", "UnknownName", "build_system", "family", "faults", "fitting", "look_up", "pages"]
+__all__ = [
+    "Page",
+    "UnknownName",
+    "build_system",
+    "change",
+    "family",
+    "faults",
+    "fitting",
+    "look_up",
+    "page_family",
+    "pages",
+]
 
 import difflib
 import inspect
@@ -14,7 +25,8 @@ from typing import Any, TypeVar, get_args
 
 import morphogen.systems
 from morphogen.component import ConfigError, from_config, set_path, to_config
-from morphogen.contract import ConditionSpec, Representation
+from morphogen.contract import ConditionSpec, Objective, Representation
+from morphogen.model import give_specs
 from morphogen.plugins import installed
 from morphogen.systems import Size
 from morphogen.typed import check_types
@@ -108,7 +120,9 @@ def build_system(
         )
     bound = _bind(page(name), conditions or {})
     model = page(name).build(representation, **bound, size=size, **parts)
-    return _changed(name, model, changes) if changes else model
+    model = change(name, model, changes) if changes else model
+    give_specs(model, given)
+    return model
 
 
 def fitting(medium: str, conditions: Mapping[str, ConditionSpec]) -> list[str]:
@@ -119,6 +133,22 @@ def fitting(medium: str, conditions: Mapping[str, ConditionSpec]) -> list[str]:
         for page in pages().values()
         if page.medium == medium and page.required <= conditions.keys() and required <= page.takes.keys()
     ]
+
+
+def change(name: str, model: Any, changes: Mapping[str, Any]) -> Any:
+    """The model with other config values. Errors: ConfigError if it cannot be built with them."""
+    config = to_config(model)
+    for path, value in changes.items():
+        set_path(config, path, value)
+    requested = ", ".join(f"{path}={value}" for path, value in changes.items())
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns about layers of width 0, which fail below anyway
+            return from_config(check_types(config))
+    except Exception as error:  # the unchanged config was just built, so whatever fails is due to the changes
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        message = f"--set {requested}: {name} cannot be built with this ({why}); give other values"
+        raise ConfigError(message) from error
 
 
 def medium_of(representation: type[Representation]) -> str:
@@ -133,6 +163,13 @@ def family(model: Any) -> str:
     """
     stages = list(model.models.values()) if hasattr(model, "models") else [model]
     return " + ".join(_family(type(stage.objective)) for stage in stages)
+
+
+def page_family(name: str) -> str:
+    """The families of a system that cannot be built: those of the objectives in its module."""
+    objects = page(name).build.__globals__.values()
+    objectives = [cls for cls in objects if isinstance(cls, type) and issubclass(cls, Objective)]
+    return " + ".join(dict.fromkeys(_family(cls) for cls in objectives if cls is not Objective))
 
 
 @cache
@@ -196,22 +233,6 @@ def _described(specs: Mapping[str, type[ConditionSpec]]) -> str:
     named = {"labels": "label", "sketches": "sketch"}
     words = [s.plural if named.get(s.plural) == n else f"{s.plural} ({n!r})" for n, s in specs.items()]
     return " and ".join(words) or "no conditions"
-
-
-def _changed(name: str, model: Any, changes: Mapping[str, Any]) -> Any:
-    """The model with other config values. Errors: ConfigError if it cannot be built with them."""
-    config = to_config(model)
-    for path, value in changes.items():
-        set_path(config, path, value)
-    requested = ", ".join(f"{path}={value}" for path, value in changes.items())
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch warns about layers of width 0, which fail below anyway
-            return from_config(check_types(config))
-    except Exception as error:  # the unchanged config was just built, so whatever fails is due to the changes
-        why = (str(error).splitlines() or [type(error).__name__])[0]
-        message = f"--set {requested}: {name} cannot be built with this ({why}); give other values"
-        raise ConfigError(message) from error
 
 
 def _family(objective: type) -> str:

@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -185,6 +185,15 @@ class Representation(Component, nn.Module, ABC):
         """Unit of `dims`: likelihoods are reported in bits/unit."""
         return self.medium.unit
 
+    @property
+    def source(self) -> "Representation":
+        """The representation of the medium that this one transforms; itself, if it transforms none."""
+        return self
+
+    def check(self, medium: Any) -> Tree:
+        """The medium as `encode` takes it, of arrays that a person gives. Errors: ConfigError."""
+        return medium if self.source is self else self.source.check(medium)
+
     def prepare(self, medium: Tree, rng: Rng) -> None:
         """Data-dependent initialization, called once on the first batch."""
 
@@ -268,6 +277,18 @@ class ConditionSpec(Component):
     def parse(self, text: str) -> Tree:
         """One condition from a person's words. Errors: ConfigError."""
         raise ConfigError(f"{text!r}: {self.plural} cannot be given in words")
+
+    def read(self, given: Any) -> Any:
+        """Words (a text, or one for each row) as tensors; anything else unchanged. Errors: ConfigError."""
+        texts = [given] if isinstance(given, str) else given
+        if isinstance(texts, Tensor | Mapping) or not hasattr(texts, "__len__") or not len(texts):
+            return given
+        words = all(isinstance(text, str) for text in texts)
+        return self.stack([self.parse(text) for text in texts]) if words else given
+
+    def stack(self, rows: Sequence[Any]) -> Tree:
+        """Parsed conditions as rows."""
+        return torch.stack(list(rows))
 
 
 class Sampler(Component, ABC):

@@ -44,6 +44,12 @@ def train_classifier(run: Run, data: Dataset, seed: int = 0, **options: Any) -> 
         )
     if not data.classes:
         raise RunError(f"{run.directory}: {data.name} has no classes to guide by: use data with classes")
+    label = run.conditions.get("label")
+    if label is not None and (names := label.names) != data.classes:  # type: ignore[attr-defined]
+        raise RunError(
+            f"{run.directory} has the classes {', '.join(names)}, {data.name} has {', '.join(data.classes)}: "
+            "use data with the same classes"
+        )
     shape = tuple(model.representation.shape)
     if tuple(data.representation.shape) != shape:
         raise RunError(

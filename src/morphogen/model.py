@@ -8,6 +8,7 @@ __all__ = [
     "copy_tensors",
     "evaluating",
     "generative",
+    "give_specs",
     "likelihood_of_medium",
     "load",
     "parameters",
@@ -22,6 +23,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import torch
@@ -37,6 +39,7 @@ from morphogen.contract import (
     Batch,
     Boundary,
     Conditioner,
+    ConditionSpec,
     Context,
     Encoded,
     Likelihood,
@@ -57,7 +60,7 @@ from morphogen.numerics.trees import Tree, cat, index, length, tree_map
 from morphogen.plan import Adam, Plan
 from morphogen.rank import ALONE, Rank
 from morphogen.samples import Samples
-from morphogen.saved_config import read_config, write_config
+from morphogen.saved_config import read_conditions, read_config, write_config
 
 
 class Model(Component, Boundary):
@@ -69,6 +72,8 @@ class Model(Component, Boundary):
         conditioner: encoder of the condition; None: an unconditional model.
         plan: training hyperparameters; None: Adam with learning rate 1e-3.
     """
+
+    specs: Mapping[str, ConditionSpec] = MappingProxyType({})  # what the conditions are: see `give_specs`
 
     def __init__(
         self, objective: Trainable, representation: Representation,
@@ -114,16 +119,15 @@ class Model(Component, Boundary):
 
         Arguments:
             n: number of samples.
-            condition: one for all samples, or [n], by name: {"label": 3}; the name may be left out if the
-                model has one condition; None: drawn by the conditioner, if there is one.
+            condition: one for all samples, or n, by name: {"label": 3} or {"label": "cat"}; the name may be
+                left out if the model has one condition; None: drawn by the conditioner, if there is one.
             sampler: None: the objective's default sampler.
             seed: random seed.
             indices: which samples of the seed to draw, [n]; None: the first n.
             batch: samples drawn at a time.
             rank: of this process. Every rank calls this method, draws its shard and returns all samples.
-            negative: a condition, one for all samples or [n], that `Guided` uses in place of the null
-                condition, also for models trained without condition dropout. Errors: ConfigError without
-                guidance.
+            negative: a condition, one for all samples or n, that `Guided` uses in place of the null one, also
+                for models trained without condition dropout. Errors: ConfigError without guidance.
             precision: of the networks. "bf16" takes up to half the time and gives nearly the same samples;
                 `inference.Quantized(model, BFloat16())` also halves the memory of the weights.
         """
@@ -135,10 +139,9 @@ class Model(Component, Boundary):
             condition = self.conditioner.sample_condition(rng.fork("draw"))
         given, unwanted = self.conditions(condition, n), self.conditions(negative, n, "negative")
         settings = sampling_settings(seed, indices, sampler, unwanted, precision)
-        rows = rank.shard(torch.arange(n)).split(batch)
+        rows, x_rng = rank.shard(torch.arange(n)).split(batch), rng.fork("x")
         with autocast(precision, self.device):
-            draws = ((rng.fork("x")[r], index(given, r), sampler, index(unwanted, r)) for r in rows)
-            x = [self.sample_batch(*draw) for draw in draws]
+            x = [self.sample_batch(x_rng[r], index(given, r), sampler, index(unwanted, r)) for r in rows]
         with evaluating(self), torch.no_grad():
             medium = cat([self.representation.decode(part) for part in x])
         medium = tree_map(lambda leaf: rank.gather(leaf, n), medium)
@@ -167,7 +170,7 @@ class Model(Component, Boundary):
         """log p(medium | condition) of each row, with its kind and measure.
 
         Arguments:
-            medium: [n, ...].
+            medium: [n, ...], as `representation.check` takes it.
             condition: [n, ...], by name, as in `sample`; None: unconditional.
             seed: of Monte Carlo estimates and dequantisation.
             indices: index of each row in the data set, which keys its randomness, [n]; None: 0 .. n-1.
@@ -176,8 +179,8 @@ class Model(Component, Boundary):
 
         Errors: Unsupported without a likelihood; ConfigError for a density of discrete data.
         """
-        n = length(medium)
-        given = self.taken(condition) if isinstance(condition, Mapping) else self.conditions(condition, n)
+        n = length(medium := self.representation.check(medium))
+        given = self.conditions(self.taken(condition) if isinstance(condition, Mapping) else condition, n)
         whole, indices = Batch(medium, given), torch.arange(n) if indices is None else indices
         rows = rank.shard(torch.arange(n)).split(batch)
         with evaluating(self), torch.no_grad():
@@ -192,9 +195,9 @@ class Model(Component, Boundary):
         of_x = generative(self.objective).log_prob(x, context, rng.fork("objective"))
         return likelihood_of_medium(of_x, x, self)
 
-    def conditions(self, condition: Tree, n: int, argument: str = "condition") -> Mapping[str, Tree]:
+    def conditions(self, condition: Any, n: int, argument: str = "condition") -> Mapping[str, Tree]:
         """The named conditions of n rows, on the model's device; see `name_conditions`."""
-        rows = name_conditions(names_of(self.conditioner), condition, n, argument)
+        rows = name_conditions(names_of(self.conditioner), condition, n, argument, self.specs)
         check_conditions(self.conditioner, rows)
         return tree_map(lambda leaf: leaf.to(self.device), rows)
 
@@ -300,13 +303,25 @@ def copy_tensors(own: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> Non
         tensor.copy_(values[name])
 
 
+def give_specs(model: nn.Module, specs: Mapping[str, ConditionSpec]) -> None:
+    """Give a model and its stages what their conditions are, such as the classes' names, unless they know.
+
+    They are not part of the config, which describes the computation, but `save` writes them next to it.
+    """
+    for part in model.modules():
+        if isinstance(part, Model) and not part.specs:
+            part.specs = {name: specs[name] for name in names_of(part.conditioner) if name in specs}
+
+
 def save(model: Component, directory: str | Path) -> None:
     """Save config.json, its assets, weights.safetensors and their manifest atomically into a directory."""
     assert isinstance(model, nn.Module)
+    specs = {name: spec for part in model.modules() for name, spec in getattr(part, "specs", {}).items()}
     with replacing(Path(directory)) as folder:
-        for name, asset in assets(model).items():
+        for name, asset in (assets(model) | assets(specs)).items():
             write_bytes(folder / name, asset.content)
-        write_config(folder / "config.json", to_config(model))
+        conditions = {name: to_config(spec) for name, spec in specs.items()}
+        write_config(folder / "config.json", to_config(model), conditions)
         write_tensors(folder / "weights.safetensors", tensors(model))
 
 
@@ -320,13 +335,15 @@ def load(directory: str | Path, device: str = "cpu") -> Any:
         raise ConfigError(f"{folder}/{fault}")
     if missing := [file for file in (config, weights) if not file.exists()]:
         raise ConfigError(f"{missing[0]} is missing")
-    parts = read_config(config)
+    parts, conditions = read_config(config), read_conditions(config)
     try:
         model = from_config(parts, folder)
+        specs = {name: from_config(spec, folder) for name, spec in conditions.items()}
     except Exception as error:  # a wrong value may fail in any constructor; the file is at fault
         raise ConfigError(f"{config} does not describe a model of this version ({_reason(error)})") from error
     if not isinstance(model, nn.Module):
         raise ConfigError(f"{config} does not describe a model")
+    give_specs(model, specs)
     model.to(device)
     try:
         copy_tensors(tensors(model), load_file(weights))

@@ -5,11 +5,12 @@
 run.json is written atomically. It records the system, the data, all settings and the library versions.
 """
 
-__all__ = ["Run", "RunError", "next_directory", "train_run", "versions", "write_json"]
+__all__ = ["Run", "RunError", "extend", "train_run", "versions", "write_json"]
 
 import json
 import platform
-import re
+import shutil
+import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -23,13 +24,15 @@ import torch
 from morphogen.component import ConfigError, from_config
 from morphogen.contract import ConditionSpec
 from morphogen.files import write_json
-from morphogen.model import Model, load
+from morphogen.model import Model, give_specs, load
 from morphogen.rank import Rank
+from morphogen.run_directory import file_name, next_directory
 from morphogen.staged import Staged
+from morphogen.training.divergence import Diverged, lower_rates
 from morphogen.training.loop import Trained, train
 from morphogen.training.step import Examples
 
-Status = Literal["training", "finished", "interrupted"]
+Status = Literal["training", "finished", "interrupted", "diverged"]
 _RECORD: dict[str, tuple[type, ...]] = {
     "system": (str,),
     "data": (str,),
@@ -39,8 +42,9 @@ _RECORD: dict[str, tuple[type, ...]] = {
 _SETTINGS: dict[str, tuple[type, ...]] = {  # types of optional settings
     "data": (str,), "size": (str,), "seed": (int,), "steps": (int, NoneType), "time": (int, float, NoneType),
     "set": (dict,), "resolution": (int, NoneType), "length": (int, NoneType),
-    "tokenizer": (str, NoneType), "conditions": (dict,),
-    "teacher": (str, NoneType),
+    "tokenizer": (str, NoneType), "table": (dict, NoneType), "conditions": (dict,),
+    "teacher": (str, NoneType), "from": (str, NoneType), "places": (dict,), "fingerprint": (dict,),
+    "untrained_classes": (list,),
 }  # fmt: skip
 
 
@@ -69,7 +73,7 @@ class Run:
             "system": system, "data": data, "settings": dict(settings or {}),
             "status": "training", "created": datetime.now(UTC).isoformat(), "versions": versions(),
         }  # fmt: skip
-        run = cls(next_directory(Path(root), f"{_file_name(system)}-{_file_name(data)}"), record)
+        run = cls(next_directory(Path(root), f"{file_name(system)}-{file_name(data)}"), record)
         try:
             write_json(run.directory / "run.json", record)
         except OSError:
@@ -98,7 +102,10 @@ class Run:
 
     @classmethod
     def latest(cls, root: str | Path = "runs") -> Self:
-        """The newest run under `root`; damaged runs are skipped."""
+        """The newest finished run under `root`, or else the newest interrupted one; damaged ones are skipped.
+
+        Errors: RunError if there is neither.
+        """
         runs = []
         for file in [*Path(root).glob("*/run.json"), *Path(root).glob("*/*/run.json")]:
             try:
@@ -107,7 +114,11 @@ class Run:
                 continue
         if not runs:
             raise RunError(f"{root} contains no run; make one: morphogen train SYSTEM --data DATA")
-        return max(runs, key=lambda run: (str(run.record.get("created", "")), run.directory.name))
+        runs.sort(key=lambda run: (str(run.record.get("created", "")), run.directory.name))
+        for status in ("finished", "interrupted"):
+            if chosen := [run for run in runs if run.status == status]:
+                return chosen[-1]
+        raise RunError(f"{root} contains no finished run; {runs[-1].unusable()}")
 
     @property
     def name(self) -> str:
@@ -116,7 +127,7 @@ class Run:
 
     @property
     def status(self) -> Status:
-        """Progress of the run: training, finished or interrupted."""
+        """Progress of the run: training, finished, interrupted or diverged."""
         return self.record["status"]
 
     def mark(self, status: Status, **facts: Any) -> None:
@@ -134,12 +145,22 @@ class Run:
     def model(self, device: str = "cpu") -> Any:
         """Load the trained model, with all stages and averaged weights."""
         folder = self.directory / "model"
-        if not folder.exists():
-            raise RunError(f"{folder} does not exist: the run is {self.status}; {self._resume_hint()}")
+        if self.status == "diverged" or not folder.exists():
+            raise RunError(self.unusable())
         try:
-            return load(folder, device)
+            model = load(folder, device)
+            give_specs(model, self.conditions)
         except ConfigError as error:
             raise RunError(f"{_first_line(error)}; {self._resume_hint()}") from error
+        return model
+
+    def unusable(self) -> str:
+        """Why an unfinished run has no model, and the remedy."""
+        folder = self.directory / "model"
+        if self.status == "diverged":
+            return f"{self.directory}: its training diverged: {self.record.get('fault', 'train again')}"
+        ended = "wait for its end, or if it was stopped, " if self.status == "training" else ""
+        return f"{folder} does not exist: the run is {self.status}; {ended}{self._resume_hint()}"
 
     def _resume_hint(self) -> str:
         """The command that produces the model."""
@@ -160,41 +181,35 @@ def train_run(run: Run, model: Model | Staged, examples: Examples, **options: An
         options: passed to `training.train`: device, precision, progress, tensorboard, ...
     """
     settings = run.record["settings"]
+    budget = {name: settings.get(name) for name in ("steps", "time")}
     run.mark("training")
     try:
-        trained = train(
-            model,
-            examples,
-            steps=settings.get("steps"),
-            time=settings.get("time"),
-            seed=settings.get("seed", 0),
-            directory=run.directory,
-            **options,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Diverged)  # run.json says so
+            trained = train(
+                model, examples, **budget, seed=settings.get("seed", 0), directory=run.directory, **options
+            )
     except BaseException:  # including Ctrl-C: the status must not remain "training"
         with suppress(OSError):  # a full disk must not hide the first error
             run.mark("interrupted")
         raise
-    run.mark(
-        "finished" if trained.finished else "interrupted",
-        steps=trained.steps,
-        seconds=round(trained.seconds, 3),
-    )
+    facts = {"steps": trained.steps, "seconds": round(trained.seconds, 3), "skipped": trained.skipped}
+    if trained.diverged:
+        run.mark("diverged", **facts, fault=f"{trained.skipped_steps}; {lower_rates(model)}")
+    else:
+        run.mark("finished" if trained.finished else "interrupted", **facts)
     return trained
 
 
-def next_directory(root: Path, stem: str) -> Path:
-    """Create `root/STEM-NNN` with the next free number; concurrent callers get different directories."""
-    root.mkdir(parents=True, exist_ok=True)
-    names = (re.fullmatch(rf"{re.escape(stem)}-(\d+)", path.name) for path in root.glob(f"{stem}-*"))
-    number = max((int(name[1]) for name in names if name), default=0) + 1
-    while True:
-        directory = root / f"{stem}-{number:03d}"
-        try:
-            directory.mkdir()
-            return directory
-        except FileExistsError:
-            number += 1
+def extend(run: Run, model: Model | Staged, steps: int | None = None, time: float | None = None) -> None:
+    """Give a run another budget, in total; the next `train_run` continues towards it.
+
+    The learning rate follows the schedule of the new budget: a run of 1000 steps that is given 2000 continues
+    in the middle of a cosine decay. Later stages start again, because the first one changes.
+    """
+    run.record["settings"] |= {"steps": steps, "time": time}
+    for stage in list(model.models)[1:] if isinstance(model, Staged) else ():
+        shutil.rmtree(run.directory / stage / "checkpoints", ignore_errors=True)
 
 
 def versions() -> dict[str, str]:
@@ -226,9 +241,3 @@ def _fault(record: Any) -> str | None:
 
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
-
-
-def _file_name(name: str) -> str:
-    """The last part of a data set's name: flowers for `hf:owner/flowers` and `/data/flowers/`."""
-    last = re.split(r"[/:\\]", name.rstrip("/\\"))[-1]
-    return re.sub(r"[^A-Za-z0-9._]+", "-", last).strip("-.") or "unnamed"

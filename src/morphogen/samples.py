@@ -2,7 +2,8 @@
 
 __all__ = ["Samples"]
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,11 @@ from torch import Tensor
 
 from morphogen.contract import Representation
 from morphogen.files import naming, write_json
+from morphogen.media import Medium
 from morphogen.numerics.trees import Tree, length, tree_map
 from morphogen.rank import ALONE, Rank
+
+RECORD = "samples.json"
 
 
 @dataclass(frozen=True)
@@ -41,16 +45,18 @@ class Samples:
         """The sampling settings and the condition of each sample."""
         return self.settings | {"condition": tree_map(Tensor.tolist, self.condition)}
 
-    def save(self, directory: str | Path, rank: Rank = ALONE) -> list[Path]:
+    def save(self, directory: str | Path, rank: Rank = ALONE, others: Sequence[str] = ()) -> list[Path]:
         """Save each sample in its natural format, named by its index, and the settings in samples.json.
 
         Rows of a table are saved as samples.csv. A picture stores its settings under the PNG key "morphogen"
         (`media.pictures.stamp`). Several ranks that hold the same samples divide the files among them;
-        samples.json is written last. Returns the paths of the samples.
+        samples.json is written last. Files of the samples that were saved there before are removed. Returns
+        the paths of the samples.
 
         Arguments:
             directory: where to write; it is created if missing.
             rank: of this process.
+            others: names of further files that the caller writes there.
         """
         folder = Path(directory)
         folder.mkdir(parents=True, exist_ok=True)
@@ -63,11 +69,27 @@ class Samples:
             rows = rows_of[paths[i]]
             with naming(paths[i]):  # adds the path to errors such as a full disk
                 medium.save(paths[i], [samples[row] for row in rows], [self._made(row) for row in rows])
-        rank.once(lambda: write_json(folder / "samples.json", self.record))
+        rank.once(lambda: self._list(folder, [*(path.name for path in paths), *others]))
         return paths
+
+    def _list(self, folder: Path, names: list[str]) -> None:
+        """Write samples.json, and remove the files that the one before it lists and this one does not."""
+        for name in _listed(folder / RECORD, self.representation.medium) - set(names):
+            if Path(name).name == name and (folder / name).is_file():
+                (folder / name).unlink()
+        write_json(folder / RECORD, self.record | {"files": names})
 
     def _made(self, row: int) -> dict[str, Any]:
         """The settings of one sample."""
         made = {key: value for key, value in self.settings.items() if key != "indices"}
         condition = tree_map(lambda leaf: leaf[row].tolist(), self.condition)
         return made | {"index": self.settings.get("indices", range(len(self)))[row], "condition": condition}
+
+
+def _listed(file: Path, medium: Medium) -> set[str]:
+    """The names of the files that a samples.json lists; one of an earlier version lists the indices."""
+    try:
+        record = json.loads(file.read_text(encoding="utf8"))
+        return set(record.get("files") or map(medium.file_name, record["indices"]))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return set()  # none, or a file of someone else

@@ -1,12 +1,12 @@
 """Files that hold configs: each has the number of its format next to the config.
 
-    config.json of a saved model    {"format": 1, "config": {"part": "Model", ...}}
+    config.json of a saved model    {"format": 1, "config": {"part": "Model", ...}, "conditions": {...}}
 
 The number belongs to the file, not to the config, so that hashes of configs do not depend on it. It is
 increased when files written before can no longer be loaded: a renamed part or argument, or renamed weights.
 """
 
-__all__ = ["FORMAT", "check_format", "read_config", "write_config"]
+__all__ = ["FORMAT", "check_format", "read_conditions", "read_config", "write_config"]
 
 import json
 from collections.abc import Mapping
@@ -19,9 +19,11 @@ from morphogen.files import write_json
 FORMAT = 1
 
 
-def write_config(path: Path, config: Mapping[str, Any]) -> None:
-    """Write the config of a saved model atomically."""
-    write_json(path, {"format": FORMAT, "config": config})
+def write_config(path: Path, config: Mapping[str, Any], conditions: Mapping[str, Any] | None = None) -> None:
+    """Write the config of a saved model atomically, and those of its conditions, which it does not need."""
+    write_json(
+        path, {"format": FORMAT, "config": config} | ({"conditions": conditions} if conditions else {})
+    )
 
 
 def read_config(path: Path) -> Any:
@@ -32,6 +34,12 @@ def read_config(path: Path) -> Any:
         raise ConfigError(f"{path} does not describe a model ({str(error).splitlines()[0]})") from None
     check_format(content, path, "load it with the version that saved it, or train it again")
     return content.get("config")
+
+
+def read_conditions(path: Path) -> Mapping[str, Any]:
+    """Return the configs of the conditions next to a valid config; {}: none were saved."""
+    conditions = json.loads(path.read_text(encoding="utf8")).get("conditions")
+    return conditions if isinstance(conditions, Mapping) else {}
 
 
 def check_format(content: Any, path: Path, remedy: str) -> None:

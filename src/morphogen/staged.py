@@ -107,10 +107,11 @@ class Cascade(Staged):
         """Those of the conditions of a data set that a stage takes."""
         return {name: condition[name] for name in self._data_names if name in condition}
 
-    def conditions(self, condition: Tree, n: int, argument: str = "condition") -> Mapping[str, Tree]:
+    def conditions(self, condition: Any, n: int, argument: str = "condition") -> Mapping[str, Tree]:
         """The named conditions of n rows, on the model's device; see `name_conditions`."""
         known = self.names if isinstance(condition, Mapping) else self._data_names
-        rows = name_conditions(known, condition, n, argument)
+        specs = {name: spec for stage in self.chain for name, spec in self._stage(stage).specs.items()}
+        rows = name_conditions(known, condition, n, argument, specs)
         return tree_map(lambda leaf: leaf.to(self.device), rows)
 
     def stage_batch(self, name: str, batch: Batch, rng: Rng) -> Batch:

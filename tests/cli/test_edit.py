@@ -10,6 +10,7 @@ from PIL import Image
 
 from command_line import run
 from morphogen.data import load_data
+from morphogen.data.pictures import read_square
 from morphogen.evaluation.film import MAX_FILM_BYTES
 from morphogen.media.pictures import read_stamp
 
@@ -32,10 +33,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Image.fromarray(values).save(root / "grey.png")
     Image.fromarray(np.stack([values, values.T, values], 2)).save(root / "coloured.png")
     Image.new("L", (9, 8)).save(root / "wide.png")
-    for name, left in (("mask", 4), ("black", 8)):
+    for name, left in (("mask", 4), ("black", 8), ("white", 0)):
         Image.fromarray(np.repeat(np.where(np.arange(8) < left, 0, 255).astype(np.uint8)[None], 8, 0)).save(
             root / f"{name}.png"
         )
+    hole = np.stack([values, np.where(values > 128, 255, 0).astype(np.uint8)], 2)
+    Image.fromarray(hole, "LA").save(root / "hole.png")
     (root / "broken.png").write_bytes(b"no picture")
     return root
 
@@ -99,6 +102,21 @@ def test_a_picture_is_translated_to_another_class(monkeypatch, capsys):
     ]
 
 
+def test_a_photograph_and_its_mask_are_fitted_to_the_run(monkeypatch, capsys):
+    """The centre of 32 x 16 pixels; white strokes on the right half of a transparent layer."""
+    photo = np.random.default_rng(0).integers(0, 256, (16, 32), dtype=np.uint8)
+    layer = np.zeros((16, 32, 4), np.uint8)
+    layer[:, 16:] = 255
+    Image.fromarray(photo).save("photo.png")
+    Image.fromarray(layer).save("layer.png")
+    assert run(monkeypatch, "edit", "photo.png", "--mask", "layer.png", "--n", "1", *DDIM) == 0
+    assert "photo.png: cropped at its centre and resized from 32 x 16 to 8 x 8" in capsys.readouterr().out
+    record = json.loads(Path(RUN, "edits", "samples.json").read_text())
+    as_in_training = read_square(Path("photo.png"), 8)
+    edited = np.asarray(Image.open(Path(RUN, "edits", "0000.png")))
+    assert record["redrawn_fraction"] == 0.5 and (edited[:, :4] == as_in_training[0, :, :4]).all()
+
+
 def test_bf16_samples_are_close_and_recorded(monkeypatch, capsys):
     for precision in ("fp32", "bf16"):
         options = ["--precision", precision, "--out", precision]
@@ -148,14 +166,15 @@ BAD = {
     "no run": (["edit", "runs", "digit0.png", *HALF], ["runs", "run.json", "morphogen train"]),
     "nowhere": (["edit", "nowhere.png", *HALF], ["nowhere.png", "check the path"]),
     "broken": ([*EDIT, "broken.png", *HALF], ["broken.png", "not a picture", "8 x 8"]),
-    "another size": (["edit", "wide.png", *HALF], ["wide.png", "9 x 8", "8 x 8"]),
     "coloured": (["edit", "coloured.png", *HALF], ["coloured.png", "grey"]),
     "editing with a VAE": (
         ["edit", "runs/vae-digits-001", "digit0.png", *HALF], ["VAE", "morphogen train ddpm"],
     ),
     "mask nowhere": ([*EDIT, "--mask", "nowhere.png"], ["nowhere.png", "check the path"]),
     "mask of another size": ([*EDIT, "--mask", "wide.png"], ["wide.png", "9 x 8", "8 x 8"]),
-    "mask without white": ([*EDIT, "--mask", "black.png"], ["--mask black.png", "paint white"]),
+    "mask of white only": ([*EDIT, "--mask", "white.png"], ["white.png", "nothing but white"]),
+    "photograph as a mask": ([*EDIT, "--mask", "hole.png"], ["hole.png", "transparent", "paint white"]),
+    "mask without white": ([*EDIT, "--mask", "black.png"], ["black.png", "no white", "paint white"]),
     "too strong": ([*EDIT, "--strength", "1.5"], ["strength 1.5", "0 (returns the image) .. 1"]),
     "no strength": ([*EDIT, "--strength", "nan"], ["strength nan", "0 (returns the image) .. 1"]),
     "no variant": ([*REDRAW, "--n", "0"], ["--n 0", "positive"]),

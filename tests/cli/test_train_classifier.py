@@ -110,10 +110,8 @@ def test_only_one_system_accepts_sketches(teacher, sketcher, tmp_path):
         "sample", sketcher.directory, "--n", 2, "--steps", 2, "--sketch", sketch, "--out", tmp_path / "drawn"
     )
     assert len(list((tmp_path / "drawn").glob("000*.png"))) == 2
-    Image.new("L", (9, 8)).save(tmp_path / "wide.png")
-    refused(
-        ["sample", sketcher.directory, "--sketch", tmp_path / "wide.png"], "9 x 8 pixels; resize it to 8 x 8"
-    )
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "red.png")
+    refused(["sample", sketcher.directory, "--sketch", tmp_path / "red.png"], "convert it to grey")
     refused(["sample", teacher.directory, "--sketch", sketch], "does not accept sketches")
     refused(["sample", sketcher.directory, "--condition", "3"], "give a picture of edges with --sketch FILE")
     refused(

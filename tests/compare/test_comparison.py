@@ -8,7 +8,7 @@ from PIL import Image
 from rich.console import Console
 
 from morphogen.catalogue import build_system
-from morphogen.compare import Comparison, forecast, table
+from morphogen.compare import Comparison, announcement, forecast, table
 from morphogen.compare.choice import choose
 from morphogen.compare.forecast import affordable_samples, seconds_per_row
 from morphogen.compare.scorer import KEYS, Scorer
@@ -149,11 +149,11 @@ def test_existing_runs_in_the_directory_are_refused(tmp_path):
 def test_the_announcement_estimates_training_and_sampling(tmp_path):
     comparison = Comparison(load_data("digits"), 600, tmp_path, ["vae", "mixture"], "tiny", n=20)
     comparison.prepare()
-    comparison.forecast, comparison._seconds_of_metrics = {}, 5.0  # independent of this machine
-    text = comparison.announcement()
+    comparison.forecast, comparison.seconds_of_metrics = {}, 5.0  # independent of this machine
+    text = announcement(comparison)
     assert "vae, mixture: 600 s of training each, 20 samples; about 20 min in total, until " in text
     comparison.forecast = {"vae": 60.0}
-    assert "about 40 min in total" in comparison.announcement(), "20 samples of one minute each"
+    assert "about 40 min in total" in announcement(comparison), "20 samples of one minute each"
 
 
 def test_a_slow_model_reduces_the_number_of_samples():

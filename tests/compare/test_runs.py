@@ -62,10 +62,17 @@ def test_runs_of_one_system_have_distinct_names(finished, tmp_path):
 
 def test_runs_on_other_data_are_refused(copy, tmp_path):
     one, other = find_runs([copy])
+    earlier = {"fingerprint": None}  # runs of a version that recorded the split alone
+    one.record["settings"] |= earlier
     for change in ({"data": "mnist-5k"}, {"resolution": 16}, {"split": "another"}):
+        change |= earlier
         strange = Run(other.directory, other.record | {"settings": other.record["settings"] | change})
         with pytest.raises(RunError, match="cannot be compared"):
             rescore([one, strange], tmp_path / "out")
+    one, other = find_runs([copy])
+    other.record["settings"] |= {"fingerprint": {"sha256": "0", "examples": {}}}
+    with pytest.raises(RunError, match="cannot be compared: their data are not the same"):
+        rescore([one, other], tmp_path / "out")
     with pytest.raises(RunError, match="name no data"):
         rescore([Run(one.directory, one.record | {"settings": {}})], tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -107,7 +114,8 @@ def test_resume_is_refused_with_a_reason(copy, tmp_path):
         resume(copy, budget=0.1)
     file = copy / "report.json"
     report = json.loads(file.read_text())
-    file.write_text(json.dumps(report | {"split": "other"}))
+    of_earlier = {"data": "digits", "resolution": None, "length": 64}
+    file.write_text(json.dumps(report | {"split": "other", "settings": of_earlier}))
     with pytest.raises(RunError, match="have changed"):
         resume(copy)
     file.write_text(json.dumps(report | {"settings": {}}))

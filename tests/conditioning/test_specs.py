@@ -1,11 +1,17 @@
 """What data can be conditioned on: classes by name or number."""
 
+from typing import Any
+
+import numpy as np
 import pytest
+import torch
 
 from morphogen.component import ConfigError, from_config, to_config
 from morphogen.conditioning.specs import Classes, Sketches
+from morphogen.representations.text import Bytes
 
 PLAIN, NUMBERED, ODD = Classes(("cat", "dog")), Classes(("7", "3", "1")), Classes(("a=b", "index:1", "x"))
+PADDED = Classes(("01", "02", "03"))
 
 
 @pytest.mark.parametrize(
@@ -16,8 +22,16 @@ PLAIN, NUMBERED, ODD = Classes(("cat", "dog")), Classes(("7", "3", "1")), Classe
         (PLAIN, "index:1", 1),
         (NUMBERED, "3", 1),  # a name takes precedence over a number
         (NUMBERED, "index:0", 0),
-        (NUMBERED, "0", 0),
         (NUMBERED, "index:2", 2),
+        (PADDED, "1", 0),  # the class named 01, not the place
+        (PADDED, "02", 1),
+        (PADDED, "3.0", 2),
+        (PADDED, "index:1", 1),
+        (Classes(("1", "01")), "01", 1),
+        (Classes(("a", "2019")), "2019", 1),
+        (Classes(("-1.5", "0")), "-1.50", 0),
+        (Classes(("cafe\u0301", "the")), "caf\u00e9", 0),  # Unicode in another form
+        (Classes(("caf\u00e9", "the")), "cafe\u0301", 0),
         (Classes(10), "7", 7),
         (ODD, "a=b", 0),
         (ODD, "index:1", 1),
@@ -37,6 +51,34 @@ def test_other_classes_are_refused_with_their_names(text: str) -> None:
 def test_numeric_names_do_not_hide_that_an_index_is_too_large() -> None:
     with pytest.raises(ConfigError, match="no class 'index:7'"):
         NUMBERED.parse("index:7")
+
+
+@pytest.mark.parametrize("text", ["0", "2", "007"])
+def test_a_number_among_names_that_are_numbers_is_never_a_place(text: str) -> None:
+    with pytest.raises(ConfigError, match=f"no class '{text}'; the classes are 8, 3, 1 "):
+        Classes(("8", "3", "1")).parse(text)
+    with pytest.raises(ConfigError, match="no class '0'; the classes are a, 7"):
+        Classes(("a", "7")).parse("0")
+
+
+def test_a_number_that_equals_several_names_is_refused() -> None:
+    with pytest.raises(ConfigError, match="'001' can be 1 or 01: the classes are 1, 01, 2"):
+        Classes(("1", "01", "2")).parse("001")
+
+
+def test_names_for_several_rows() -> None:
+    assert PLAIN.read(["dog", "cat"]).tolist() == PLAIN.read(np.array(["dog", "index:0"])).tolist() == [1, 0]
+    assert PLAIN.read("dog").tolist() == [1] and PLAIN.read(1) == 1
+    labels = torch.tensor([2, 1])
+    assert PADDED.read(labels) is labels  # as in the batches of the data
+    assert Classes(10).read([3, 4]) == [3, 4]
+    assert Bytes(8).read(["ab", "c"]).tolist() == [[97, 98], [99, -1]]
+
+
+@pytest.mark.parametrize("given", [1, [0, 1], np.array([2])])
+def test_a_number_that_is_a_name_and_a_place_is_refused(given: Any) -> None:
+    with pytest.raises(ConfigError, match=r"as the classes are 01, 02, 03: write '\d' for the name, 'index:"):
+        PADDED.read(given)
 
 
 def test_config_round_trip() -> None:

@@ -265,22 +265,26 @@ def test_photographs_of_mixed_sizes_in_two_classes_load_in_seconds(tmp_path):
     assert data.classes == ("cats", "dogs") and data.representation.shape == (3, 32, 32)
 
 
-def test_read_as_returns_the_pixels_or_names_the_size(tmp_path):
+def test_read_as_returns_the_pixels_or_fits_them_to_the_size(tmp_path):
     grey, coloured = noise(1, 6, 4)[0], noise(1, 6, 4, 3)[0]
     for name, values in (("grey", grey), ("coloured", coloured)):
         Image.fromarray(values).save(tmp_path / f"{name}.png")
     exif = Image.Exif()
     exif[274] = 6  # rotate by 90 degrees
     Image.fromarray(grey).save(tmp_path / "rotated.png", exif=exif)
-    assert (read_as(tmp_path / "grey.png", (1, 6, 4))[0].numpy() == grey).all()
-    assert (read_as(tmp_path / "grey.png", (3, 6, 4)).numpy() == grey).all()
-    assert (read_as(tmp_path / "coloured.png", (3, 6, 4)).numpy() == coloured.transpose(2, 0, 1)).all()
-    assert (read_as(tmp_path / "rotated.png", (1, 4, 6))[0].numpy() == np.rot90(grey, -1)).all()
-    for name, shape, why in (
-        ("grey", (1, 4, 4), "4 x 6 pixels; resize it to 4 x 4"),
-        ("coloured", (1, 6, 4), "grey"),
-        ("none", (1, 6, 4), "no such file"),
+    for name, shape, expected in (
+        ("grey", (1, 6, 4), grey),
+        ("grey", (3, 6, 4), grey),
+        ("coloured", (3, 6, 4), coloured.transpose(2, 0, 1)),
+        ("rotated", (1, 4, 6), np.rot90(grey, -1)),
     ):
+        fitted = read_as(tmp_path / f"{name}.png", shape)
+        assert (fitted.values.numpy() == expected).all() and fitted.note == ""
+    fitted = read_as(tmp_path / "grey.png", (1, 4, 4))
+    assert (
+        (fitted.values.numpy() == grey[1:5]).all() and "cropped" in fitted.note and "to 4 x 4" in fitted.note
+    )
+    for name, shape, why in (("coloured", (1, 6, 4), "grey"), ("none", (1, 6, 4), "no such file")):
         with pytest.raises(DataError, match=why) as error:
             read_as(tmp_path / f"{name}.png", shape)
         assert f"{name}.png" in str(error.value) and "\n" not in str(error.value)

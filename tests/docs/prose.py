@@ -140,7 +140,7 @@ def _commands(text: str) -> list[str]:
     lines = [line for block in shell for line in block.splitlines()]
     lines += indented + re.findall(r"`([^`\n]+)`", rest)
     lines = [line.strip().removeprefix("$ ").removeprefix(".venv/bin/") for line in lines]
-    bare = [re.split(r"\s#|\s{3,}|\s[|>]\s", line)[0].strip() for line in lines]
+    bare = [re.split(r"\s#|\s{3,}|\s\\?[|>]\s", line)[0].strip() for line in lines]
     bare = [re.sub(r"^accelerate launch .*? -m (?=morphogen )", "", line) for line in bare]
     return [
         line for line in bare if re.match(r"(morphogen|make|python) \S", line) and "=" not in line.split()[1]

@@ -5,6 +5,7 @@ import torch
 
 from morphogen.data import load_data
 from morphogen.data.dataset import Pictures, Windows
+from morphogen.data.table import Rows
 from morphogen.evaluation.memorisation import memorisation, nearest_distance
 
 
@@ -27,6 +28,16 @@ def test_nearest_distance_matches_a_loop():
     expected = [min((q - t).square().sum().sqrt().item() for t in train.first().medium) for q in queries]
     assert nearest_distance(queries, train).tolist() == pytest.approx(expected, rel=1e-5)
     assert nearest_distance(train.first(5).medium, train).tolist() == [0.0] * 5
+
+
+def test_the_distance_between_rows_of_a_table_does_not_depend_on_units():
+    generator = torch.Generator().manual_seed(0)
+    table = torch.randn(300, 2, generator=generator, dtype=torch.float64)
+    units = torch.tensor([1.0, 1e6])
+    near = table[:50] + 0.0001
+    share = memorisation(near, Rows(table[:200]), table[200:])["value"]
+    scaled = memorisation(near * units, Rows(table[:200] * units), table[200:] * units)["value"]
+    assert share == scaled >= 0.9
 
 
 def test_the_distance_of_a_text_is_by_its_longest_common_substring():

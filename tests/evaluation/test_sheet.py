@@ -25,6 +25,15 @@ def test_pictures_are_wrapped_and_large_ones_are_not_resized():
     assert sheet({"": torch.zeros(1, 3, 100, 100)}).width == 100 + 2 * MARGIN
 
 
+def test_a_sheet_is_bounded_and_says_how_many_samples_there_are():
+    row, some, many = (sheet({"": ["a 1, b 2"] * n}).height for n in (1, 100, 20_000))
+    line = 2 * LINE_HEIGHT
+    assert row == line + 2 * MARGIN and some == 100 * line + 2 * MARGIN and many == some + line
+    tall = sheet({"": ["x" * 80 * 3000]}).height
+    assert tall == (500 + 1) * line + 2 * MARGIN
+    assert sheet({"": torch.zeros(3000, 1, 1, 1)}, 100).height == 10 * (TILE + GAP) - GAP + line + 2 * MARGIN
+
+
 def test_labels_and_the_line_below_real_data_are_drawn():
     rows = {"real data": torch.ones(3, 1, 8, 8), "a family": torch.ones(3, 1, 8, 8)}
     page = np.asarray(sheet(rows).convert("L"))

@@ -5,14 +5,16 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from morphogen.component import ConfigError
 from morphogen.families.autoregressive.decoding import Ancestral, Greedy, logits_processors
 from morphogen.inference import Conversation, Int8, Quantized
 from morphogen.inference import conversation as conversation_module
 from morphogen.interop.gguf import GGUF
+from morphogen.interop.gguf_chat import read_chat_format
 from morphogen.interop.gguf_llama import read_model
-from morphogen.interop.gguf_tokenizer import control_tokens, read_template
 from tests.interop.gguf_files import LlamaSizes, llama
 
 
@@ -23,11 +25,11 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def converse(path: Path, decoding: Any = None, **options: Any) -> Conversation:
     file = GGUF(path)
-    model, template, control = read_model(file), read_template(file), control_tokens(file)
+    model, form = read_model(file), read_chat_format(file)
     chosen = Quantized(model, Int8()) if options.pop("quantized", False) else model
 
     def write(turns: Any) -> list[int]:
-        return template.ids(turns, model.representation.ids, control)
+        return form.ids(turns, model.representation.ids)
 
     return Conversation(chosen, write, decoding or Greedy(), **options)
 
@@ -95,3 +97,37 @@ def test_a_quantized_model_converses(file: Path) -> None:
 def test_a_conversation_longer_than_the_context_is_refused(file: Path) -> None:
     with pytest.raises(ConfigError, match=r"but the context is 512: start a new conversation"):
         list(converse(file).say("the cat " * 400, 5))
+
+
+@given(
+    st.lists(st.text("abc", min_size=1, max_size=4), max_size=8),
+    st.lists(st.text("abc", min_size=1, max_size=3)),
+)
+def test_text_is_cut_exactly_before_the_first_stop_string(pieces: list[str], stops: list[str]) -> None:
+    whole = "".join(pieces)
+    places = [at for stop in stops if (at := whole.find(stop)) >= 0]
+    shown = list(conversation_module._before(iter(pieces), stops))
+    assert "".join(shown) == whole[: min(places, default=len(whole))]
+
+
+def test_a_reply_says_what_cut_it(file: Path) -> None:
+    talk = converse(file)
+    list(talk.say("the cat", 3))
+    assert talk.reply is not None and (talk.reply.tokens, talk.reply.cut) == (3, "length")
+    assert talk.reply.speed > 0
+    first = "".join(converse(file).say("the cat", 3))
+    stopped = converse(file, stops=[first[1:3]])
+    assert "".join(stopped.say("the cat", 40)) == first.split(first[1:3])[0]
+    assert stopped.reply is not None and stopped.reply.cut is None
+    generator = talk.say("the cat", 30)
+    next(generator)
+    generator.close()
+    assert talk.reply.cut == "interrupt"
+
+
+def test_ends_and_hidden_tokens_are_not_shown(file: Path) -> None:
+    every = range(converse(file).model.representation.vocabulary)
+    ended, hidden = converse(file, ends=every), converse(file, hidden=every)
+    assert "".join(ended.say("the cat", 8)) == "".join(hidden.say("the cat", 8)) == ""
+    assert ended.reply is not None and (ended.reply.tokens, ended.reply.cut) == (0, None)
+    assert hidden.reply is not None and (hidden.reply.tokens, hidden.reply.cut) == (8, "length")

@@ -111,9 +111,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"change": DDIMTranslate(3)}, "source class 3 needs a target; give another class as the condition"),
     (
         {"pictures": torch.zeros(1, 3, 8, 8)},
-        r"the pictures have shape \[1, 3, 8, 8\]; give one or more of shape",
+        r"pictures have shape \[1, 3, 8, 8\], the model takes \[N, 1, 8, 8\]: give rows of that shape",
     ),
-    ({"pictures": torch.zeros(0, 1, 8, 8)}, r"the pictures have shape \[0, 1, 8, 8\]; give one or more"),
+    ({"pictures": torch.zeros(0, 1, 8, 8)}, r"pictures are float32 \[0, 1, 8, 8\]: give one or more rows"),
     ({"sampler": GUIDED}, "guidance requires a condition"),
     ({"condition": 3, "negative": 2}, r"negative requires guidance: use Guided\(DDPM\(\), scale=3.0\)"),
     ({"change": Inpaint(MASK), "sampler": Heun(9)}, "one call per step, such as DDPM or DDIM"),

@@ -1,8 +1,9 @@
 """Tiny GGUF files for tests, written by ggml's own Python package, which shares no code with our reader."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,19 +40,65 @@ def make_tokenizer() -> Tokenizer:
     return tokenizer
 
 
-def add_tokenizer(writer: Any, tokenizer: Tokenizer, pre: str = "smollm") -> None:
-    """Write the tokenizer as metadata."""
+def add_tokenizer(
+    writer: Any, tokenizer: Tokenizer, pre: str = "smollm", added: Mapping[str, int] = MappingProxyType({})
+) -> None:
+    """Write the tokenizer as metadata, with `added` tokens and their types."""
     model = json.loads(tokenizer.to_str())["model"]
     tokens = sorted(model["vocab"], key=model["vocab"].get)
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre(pre)
-    writer.add_token_list(tokens)
-    writer.add_token_types([3 if token in SPECIAL else 1 for token in tokens])
+    writer.add_token_list([*tokens, *added])
+    writer.add_token_types([*(3 if token in SPECIAL else 1 for token in tokens), *added.values()])
     writer.add_token_merges([" ".join(pair) for pair in model["merges"]])
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(2)
     writer.add_add_bos_token(False)
     writer.add_chat_template(TEMPLATE)
+
+
+SPACE = "\u2581"
+
+
+def sentencepiece_vocabulary() -> dict[str, float]:
+    """Tokens with scores as SentencePiece writes them: controls, bytes, learned pieces, characters."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(SPACE)
+    trainer = trainers.BpeTrainer(vocab_size=90, show_progress=False)
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    learned = sorted(tokenizer.get_vocab(), key=tokenizer.get_vocab().__getitem__)
+    pieces = [token for token in learned if len(token) > 1] + [token for token in learned if len(token) == 1]
+    first = dict.fromkeys(["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))], 0.0)
+    return first | {token: -float(i) for i, token in enumerate(pieces)}
+
+
+def add_sentencepiece(writer: Any, vocabulary: dict[str, float]) -> None:
+    """Write a SentencePiece tokenizer as metadata, with LLaMA 2's template."""
+    kinds = {"<unk>": 2, "<s>": 3, "</s>": 3} | {f"<0x{byte:02X}>": 6 for byte in range(256)}
+    writer.add_tokenizer_model("llama")
+    writer.add_token_list(list(vocabulary))
+    writer.add_token_scores(list(vocabulary.values()))
+    writer.add_token_types([kinds.get(token, 1) for token in vocabulary])
+    writer.add_bos_token_id(1)
+    writer.add_eos_token_id(2)
+    writer.add_chat_template(
+        "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'user' %}[INST] {{ m['content'] }} [/INST]"
+        "{% else %} {{ m['content'] | trim }} {{ eos_token }}{% endif %}{% endfor %}"
+    )
+
+
+def metadata(values: dict[str, Any]) -> Callable[[Any], None]:
+    """A change that sets metadata by key; None removes a key."""
+
+    def change(writer: Any) -> None:
+        for key, value in values.items():
+            writer.kv_data[0].pop(key, None)
+            kinds = {bool: writer.add_bool, int: writer.add_uint32, float: writer.add_float32}
+            kinds |= {str: writer.add_string, list: writer.add_array}
+            if value is not None:
+                kinds[type(value)](key, value)
+
+    return change
 
 
 class LlamaSizes(NamedTuple):
@@ -107,9 +154,24 @@ def llama(
     shape: LlamaSizes = LlamaSizes(),  # noqa: B008
     kind: str = "F32",
     change: Callable[[Any], None] | None = None,
+    sentencepiece: dict[str, float] | None = None,
+    more: dict[str, np.ndarray] | None = None,
+    added: Mapping[str, int] = MappingProxyType({}),
+    **options: Any,
 ) -> Path:
-    """Write a tiny LLaMA as llama.cpp's converter does, with query and key rows in ggml's order."""
+    """Write a tiny LLaMA as llama.cpp's converter does, with query and key rows in ggml's order.
+
+    It has byte-level BPE with `added` tokens, or the vocabulary `sentencepiece`, and `more` tensors;
+    `options` are the writer's.
+    """
     tokenizer = make_tokenizer()
+    size = len(sentencepiece) if sentencepiece else tokenizer.get_vocab_size() + len(added)
+
+    def add_tokens(writer: Any) -> None:
+        if sentencepiece:
+            add_sentencepiece(writer, sentencepiece)
+        else:
+            add_tokenizer(writer, tokenizer, added=added)
 
     def add_sizes(writer: Any) -> None:
         writer.add_context_length(shape.length)
@@ -122,11 +184,9 @@ def llama(
         writer.add_rope_freq_base(10_000.0)
         writer.add_rope_dimension_count(shape.width // shape.heads)
 
-    tensors = ggml_tensors(shape, tokenizer.get_vocab_size())
+    tensors = ggml_tensors(shape, size) | (more or {})
     typed = {name: (rows, "F32" if rows.ndim == 1 else kind) for name, rows in tensors.items()}
-    return write(
-        path, [add_sizes, lambda w: add_tokenizer(w, tokenizer), *([change] if change else [])], typed
-    )
+    return write(path, [add_sizes, add_tokens, *([change] if change else [])], typed, **options)
 
 
 def ggml_tensors(shape: LlamaSizes, vocabulary: int) -> dict[str, np.ndarray]:
@@ -150,10 +210,14 @@ def ggml_tensors(shape: LlamaSizes, vocabulary: int) -> dict[str, np.ndarray]:
 
 
 def write(
-    path: Path, fill: Iterable[Any], tensors: dict[str, tuple[np.ndarray, str]], architecture: str = "llama"
+    path: Path,
+    fill: Iterable[Any],
+    tensors: dict[str, tuple[np.ndarray, str]],
+    architecture: str = "llama",
+    **options: Any,
 ) -> Path:
     """Write a GGUF file; each of `fill` adds metadata, `tensors` are float32 with their format in it."""
-    writer = gguf.GGUFWriter(path, architecture)
+    writer = gguf.GGUFWriter(path, architecture, **options)
     for add in fill:
         add(writer)
     for name, (weights, kind) in tensors.items():

@@ -2,9 +2,12 @@
 
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import tokenizers
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from morphogen.component import Asset, ConfigError
 from morphogen.interop import gguf_tokenizer
@@ -14,10 +17,23 @@ from morphogen.interop.gguf_tokenizer import (
     read_representation,
     read_tokenizer,
     special_token_id,
+    start_token,
 )
 from morphogen.representations.text import Tokens
 from morphogen.representations.tokenizer import Tokenizer
-from tests.interop.gguf_files import SPECIAL, VOCABULARY, add_tokenizer, make_tokenizer, write
+from tests.interop.gguf_files import (
+    SPACE,
+    SPECIAL,
+    VOCABULARY,
+    add_sentencepiece,
+    add_tokenizer,
+    llama,
+    make_tokenizer,
+    metadata,
+    sentencepiece_vocabulary,
+    write,
+)
+from tests.interop.sentencepiece import reference_ids
 
 TEXTS = [
     "", " ", "the cat", "  two   spaces ", "\n\n\tif x:\n\t\treturn  1\n", "don't DON'T we'll",
@@ -139,6 +155,109 @@ def test_an_id_outside_the_vocabulary_is_rejected(written: tokenizers.Tokenizer,
             "bos",
             VOCABULARY,
         )
+
+
+ALPHABET = "ab \u00e9"
+
+
+@st.composite
+def sentencepiece_vocabularies(draw: st.DrawFn) -> dict[str, float]:
+    """Controls, bytes, and pieces over a small alphabet in any order, with a score each."""
+    first = dict.fromkeys(["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))], 0.0)
+    characters = {SPACE} | draw(st.sets(st.sampled_from("ab")))
+    letters = st.text(st.sampled_from(sorted(characters)), min_size=2, max_size=5)
+    pieces = draw(st.permutations(sorted(characters | draw(st.sets(letters, max_size=14)))))
+    return first | {piece: -float(i) for i, piece in enumerate(pieces)}
+
+
+@settings(max_examples=150, derandomize=True, deadline=None)
+@given(
+    sentencepiece_vocabularies(),
+    st.lists(st.text(ALPHABET, max_size=30), min_size=5, max_size=5),
+    st.booleans(),
+)
+def test_sentencepiece_equals_a_slow_reference(
+    vocabulary: dict[str, float], texts: list[str], prefix: bool
+) -> None:
+    with TemporaryDirectory() as folder:
+        change = metadata({"tokenizer.ggml.add_space_prefix": prefix})
+        path = write(Path(folder) / "sp.gguf", [lambda w: add_sentencepiece(w, vocabulary), change], {})
+        text = read_representation(GGUF(path), 64)
+    for words in texts:
+        assert text.ids(words) == reference_ids(words, vocabulary, SPACE if prefix else ""), words
+        assert text.detokenize(text.ids(words)) == words
+
+
+def test_sentencepiece_equals_transformers(tmp_path: Path) -> None:
+    """Of the same file. At a space in front, transformers' tokenizer puts no other, unlike SentencePiece."""
+    transformers = pytest.importorskip("transformers")
+    path = llama(tmp_path / "sp.gguf", sentencepiece=sentencepiece_vocabulary())
+    text, theirs = (
+        read_representation(GGUF(path), 64),
+        transformers.AutoTokenizer.from_pretrained(str(tmp_path), gguf_file=path.name),
+    )
+    for words in TEXTS:
+        if not words.startswith(" ") and words:
+            assert text.ids(words) == theirs(words, add_special_tokens=False)["input_ids"], words
+
+
+def test_a_hugging_face_tokenizer_with_byte_fallback() -> None:
+    """The file of LLaMA 2's tokenizer in transformers: the same parts, written as JSON."""
+    ids = {token: i for i, token in enumerate(sentencepiece_vocabulary())}
+    model = {"type": "BPE", "vocab": ids, "merges": [], "byte_fallback": True, "unk_token": "<unk>"}
+    prepend = {"type": "Prepend", "prepend": SPACE}
+    spaces = {"type": "Replace", "pattern": {"String": " "}, "content": SPACE}
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False) | {"special": True}
+    added = [{"id": i, "content": token} | flags for i, token in enumerate(["<unk>", "<s>", "</s>"])]
+    content = {
+        "version": "1.0", "truncation": None, "padding": None, "added_tokens": added,
+        "normalizer": {"type": "Sequence", "normalizers": [prepend, spaces]}, "pre_tokenizer": None,
+        "post_processor": None, "decoder": None, "model": model,
+    }  # fmt: skip
+    text = Tokens(Tokenizer(Asset("tokenizer.json", json.dumps(content).encode()), "</s>"), 8)
+    assert text.space_prefix and text.end == 2
+    assert text.detokenize(text.ids(" a </s>\n😀")) == " a </s>\n😀" and 2 not in text.ids("</s>")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"tokenizer.ggml.scores": None}, "metadata key tokenizer.ggml.scores is missing"),
+        ({"tokenizer.ggml.scores": [0.5]}, "tokenizer.ggml.scores must be 345 numbers, one per token"),
+        ({"tokenizer.ggml.token_type": "x"}, "tokenizer.ggml.token_type must be"),
+        ({"tokenizer.ggml.model": "t5"}, "unsupported tokenizer 't5'; use a model with gpt2"),
+    ],
+)
+def test_a_damaged_sentencepiece_tokenizer(values: dict[str, object], message: str, tmp_path: Path) -> None:
+    path = llama(tmp_path / "bad.gguf", sentencepiece=sentencepiece_vocabulary(), change=metadata(values))
+    with pytest.raises(ConfigError, match=r"bad.gguf: ") as error:
+        read_tokenizer(GGUF(path))
+    assert message in str(error.value) and len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "start"),
+    [
+        ({"tokenizer.ggml.add_bos_token": None}, None),
+        ({"tokenizer.ggml.add_bos_token": None, "tokenizer.ggml.pre": "llama-bpe"}, 1),
+        ({"tokenizer.ggml.add_bos_token": True}, 1),
+        ({"tokenizer.ggml.add_bos_token": True, "tokenizer.ggml.bos_token_id": None}, None),
+    ],
+)
+def test_the_start_token_is_that_of_llama_cpp(
+    values: dict[str, object], start: int | None, tmp_path: Path
+) -> None:
+    assert start_token(GGUF(llama(tmp_path / "bos.gguf", change=metadata(values)))) == start
+
+
+def test_the_mutant_that_ranks_merges_by_id_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def by_length(words: dict[str, int], scores: object) -> list[tuple[str, str]]:
+        return sorted(_ranked_merges(words, scores), key=lambda pair: -len("".join(pair)))
+
+    _ranked_merges = gguf_tokenizer._ranked_merges
+    monkeypatch.setattr(gguf_tokenizer, "_ranked_merges", by_length)
+    with pytest.raises((AssertionError, ExceptionGroup)):
+        test_sentencepiece_equals_a_slow_reference()
 
 
 def test_mutant_without_digit_splitting_is_killed(

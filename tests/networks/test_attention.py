@@ -15,7 +15,13 @@ from morphogen.networks.decoders import gpt2, llama, palm
 from morphogen.networks.feed_forward import FeedForward, SwiGLU
 from morphogen.networks.normalization import LayerNorm, RMSNorm
 from morphogen.networks.positions import SinusoidalPositions
-from morphogen.networks.relative_positions import ALiBi, LinearScaling, Llama3Scaling, Rotary
+from morphogen.networks.relative_positions import (
+    ALiBi,
+    FrequencyFactors,
+    LinearScaling,
+    Llama3Scaling,
+    Rotary,
+)
 from morphogen.networks.transformer import Tied, Transformer
 
 N = 12
@@ -142,6 +148,9 @@ def test_rotary_scores_depend_on_distance_only() -> None:
 def test_scalings_of_the_frequencies() -> None:
     w = torch.tensor([1.0, 1e-2, 1e-5], dtype=torch.float64)
     assert LinearScaling(4.0)(w).tolist() == [0.25, 0.0025, 2.5e-6]
+    assert FrequencyFactors((1.0, 2.0, 4.0))(w).tolist() == [1.0, 0.005, 2.5e-6]
+    with pytest.raises(ConfigError, match="FrequencyFactors: 2 factors for 3 frequencies"):
+        FrequencyFactors((1.0, 2.0))(w)
     scaled = Llama3Scaling(8.0, 1.0, 4.0, 1000)(w)
     rotations = 1000e-2 / (2 * math.pi)
     unscaled = (rotations - 1) / 3

@@ -9,9 +9,9 @@ from morphogen.component import ConfigError
 from morphogen.families.autoregressive.decoding import Greedy
 from morphogen.families.autoregressive.stopping import MaxNewTokens
 from morphogen.interop.gguf import GGUF
+from morphogen.interop.gguf_chat import read_chat_format
 from morphogen.interop.gguf_llama import read_model
 from morphogen.interop.gguf_named import locate
-from morphogen.interop.gguf_tokenizer import control_tokens, read_template
 from tests.interop.test_gguf_tokenizer import TEXTS
 
 pytestmark = pytest.mark.slow
@@ -51,11 +51,8 @@ def test_the_rendered_conversation_equals_that_of_transformers(ours: Any) -> Non
     turns = [{"role": "user", "content": "Who are you? a < b"}, {"role": "assistant", "content": "Nobody."}]
     assert file.metadata["tokenizer.chat_template"] == tokenizer.chat_template
     text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-    assert read_template(file).render(turns) == text
-    assert (
-        read_template(file).ids(turns, ours.representation.ids, control_tokens(file))
-        == tokenizer(text)["input_ids"]
-    )
+    assert read_chat_format(file).template.render(turns) == text
+    assert read_chat_format(file).ids(turns, ours.representation.ids) == tokenizer(text)["input_ids"]
 
 
 def test_logits_equal_those_of_transformers(ours: Any, theirs: Any) -> None:

@@ -9,7 +9,14 @@ from morphogen.component import ConfigError, from_config, to_config
 from morphogen.numerics.distributions import gaussian_cdf, gaussian_log_prob
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import sum_except_batch
-from morphogen.representations.tabular import CategoryColumn, GridColumn, Jitter, RealColumn, Tabular
+from morphogen.representations.tabular import (
+    CategoryColumn,
+    DateColumn,
+    GridColumn,
+    Jitter,
+    RealColumn,
+    Tabular,
+)
 
 REAL = RealColumn("weight", mean=70.0, std=12.0)
 GRID = GridColumn("length", mean=5.0, std=0.8, low=4.3, high=7.9, decimals=1)
@@ -87,3 +94,33 @@ def test_jitter_is_in_standard_deviations_and_keyed_by_the_row():
 def test_columns_without_a_positive_std_are_rejected(columns):
     with pytest.raises(ConfigError, match="above 0"):
         Tabular(columns)
+
+
+@pytest.mark.parametrize(
+    ("format", "unit", "value", "text"),
+    [
+        ("%d.%m.%Y", "days", 19_723, "01.01.2024"),
+        ("%Y-%m-%dT%H:%M:%SZ", "hours", 473_352.0, "2024-01-01T00:00:00Z"),
+        ("%H:%M", "minutes", -36_816_480, "00:00"),
+        ("%Y-%m-%d %H:%M:%S.%f", "milliseconds", 1_704_067_200_125, "2024-01-01 00:00:00.125"),
+    ],
+)
+def test_dates_are_presented_in_their_format(format, unit, value, text):
+    column = DateColumn("day", value + 1.0, 2.0, value, value + 9, format, unit)
+    table = Tabular((column, COUNT))
+    medium = torch.tensor([[value, 3.0]], dtype=torch.float64)
+    decoded = table.decode(table.encode(medium, Rng(0, 1)).x)
+    assert table.present(decoded) == [{"day": text, "count": 3}]
+    assert table.decode(torch.tensor([[-1e4, 0.0]]))[0, 0] == value
+    assert from_config(to_config(table)).present(medium)[0]["day"] == text
+
+
+def test_real_numbers_keep_six_digits_of_a_standard_deviation():
+    column = RealColumn("time", mean=1.7e9, std=0.5)
+    assert column.format_value(1700000000.1234567) == 1700000000.123457
+
+
+def test_a_grid_of_thousands_has_whole_numbers():
+    column = GridColumn("price", mean=5e3, std=2e3, low=1e3, high=9e3, decimals=-3)
+    assert Tabular((column,)).decode(torch.tensor([[0.1], [9.0]])).tolist() == [[5e3], [9e3]]
+    assert column.format_value(4999.9) == 5000 and isinstance(column.format_value(5e3), int)

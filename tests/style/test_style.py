@@ -2,12 +2,12 @@
 
 import pytest
 
-from . import docstrings, media, names, papers, parts, shapes, sizes
+from . import docstrings, media, names, output, papers, parts, shapes, sizes
 from .source import Check, Checks, SourceFile, faults
 
 CHECKS: Checks = {
     check: scope
-    for module in (sizes, names, parts, docstrings, papers, shapes, media)
+    for module in (sizes, names, parts, docstrings, papers, shapes, media, output)
     for check, scope in module.CHECKS.items()
 }
 MUTANTS = [

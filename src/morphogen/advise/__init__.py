@@ -6,7 +6,7 @@ rule.py       which system is recommended for which goal          recipe.py    t
 
 __all__ = ["Advice", "Trial", "advise"]
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,26 +59,26 @@ class Advice:
 
 def advise(
     data: str, condition: str | None = None, resolution: int | None = None, length: int | None = None,
-    goal: Goal = "quality", device: str = "cpu", seconds: float = 1.0,
-    on_trial: Callable[[str], None] = lambda name: None,
+    goal: Goal = "quality", device: str = "cpu", seconds: float = 1.0, force: bool = False,
+    on_trial: Callable[[str], None] = lambda name: None, table: Mapping[str, str] | None = None,
 ) -> Advice:  # fmt: skip
     """Time every system that fits a data set and recommend one.
 
     Arguments:
         data: a name or a path, as for `load_data`.
-        condition: the column of a table that holds the classes, or "folders"; None: the data's own classes.
-        resolution, length: see `load_data`.
-        goal: "quality" of samples, "likelihood", or "speed" of sampling.
-        device: device to train on.
+        condition: the column of a table with the classes, "folders" or "sketch"; None: the data's own.
+        resolution, length, table: see `load_data`.
+        goal, device: "quality" of samples, "likelihood", or "speed" of sampling; to train on.
         seconds: training time per system, used to time it.
+        force: time the systems also on pictures that are too large for a CPU.
         on_trial: called with the name of each system before its trial.
 
     Errors: DataError; ConfigError if no system fits.
     """
-    check_resolution(resolution, device)
+    check_resolution(resolution, "any" if force else device)
     column = None if condition == FOLDERS else condition
-    options: dict[str, Any] = {"resolution": resolution, "length": length, "condition": column}
-    options = {name: value for name, value in options.items() if value is not None}
+    given = {"resolution": resolution, "length": length, "condition": column, "table": table}
+    options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     dataset = load_data(data, **options)
     if condition == FOLDERS and not (dataset.representation.medium.has_class_folders and dataset.classes):
         raise DataError(
@@ -112,6 +112,6 @@ def _try_all(
         try:
             build_system(page.name, dataset.representation, dataset.conditions, "tiny")
             trials.append(try_system(page, dataset, device, seconds))
-        except ConfigError as error:  # the system does not accept this shape or condition
-            misfits[page.name] = str(error)
+        except Exception as error:  # the shape or condition, or whatever a page of another package does
+            misfits[page.name] = " ".join(str(error).split()) or type(error).__name__
     return trials, misfits

@@ -43,6 +43,11 @@ def conditions(dataset: Dataset) -> tuple[str, ...]:
     if dataset.classes:
         names = ", ".join(dataset.classes[:8]) + (", ..." if len(dataset.classes) > 8 else "")
         return (f"{len(dataset.classes)} classes: {names}",)
+    computed = [
+        name for name in dataset.conditions if name in dataset.representation.medium.computed_conditions
+    ]
+    if computed:
+        return tuple(dataset.conditions[name].plural for name in computed)
     return tuple(dataset.representation.medium.conditions(dataset))
 
 

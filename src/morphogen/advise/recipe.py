@@ -62,6 +62,10 @@ print("\\n---\\n".join(samples.decode()))
     "none": """
 samples = model.sample(16)
 """,
+    "given": """
+condition = data.test.first(4).condition  # of held-out examples
+samples = model.sample(4, condition=condition{sampler})
+""",
 }
 TAIL = """samples.save(OUT + "/samples")
 print(f"{len(samples)} samples in {OUT}/samples")
@@ -78,10 +82,11 @@ def write(source: DataSource, dataset: Dataset, trial: Trial) -> str:
         call=source.call,
         name=_literal(trial.name),
     )
-    kind, _, guided = trial.condition.partition(", ")
+    condition, _, guided = trial.condition.partition(", ")
+    kind = condition if condition in DRAW else "given"
     if trial.likelihood != "none":
-        condition = "held_out.condition" if kind == "class" else "None"
-        text += LIKELIHOOD.format(unit=dataset.representation.medium.element, condition=condition)
+        given = "held_out.condition" if kind in ("class", "given") else "None"
+        text += LIKELIHOOD.format(unit=dataset.representation.medium.element, condition=given)
     classes = ", ".join(f"{i}: {name}" for i, name in enumerate(dataset.classes[:6]))
     classes += ", ..." if len(dataset.classes) > 6 else ""
     sampler = ", sampler=mg.Guided(mg.DDIM(steps=25), scale=3.0)" if guided else ""

@@ -5,7 +5,7 @@ The time per step excludes the first step, which also warms up the machine. If a
 epoch is the number of windows that cover the text once.
 """
 
-__all__ = ["Trial", "try_system"]
+__all__ = ["Trial", "seconds_per_step", "try_system"]
 
 import math
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class Trial:
         name, family, summary: from the system's page.
         likelihood: "exact", "bound" (a lower bound) or "estimate", with ", density" if it is a density;
             "none" if the model has no likelihood.
-        condition: "class", "class, guided", "prompt" or "none".
+        condition: "class", "class, guided", "prompt", "source", "sketch" or "none".
         sampling: cost of one sample, in passes of the network.
         parameters: number of parameters.
         step_seconds: time per step on this machine.
@@ -85,6 +85,12 @@ def try_system(page: Page, dataset: Dataset, device: str = "cpu", seconds: float
         epoch_seconds=sum(epoch_seconds),
         time=next((time for time in TIMES if time >= wanted), TIMES[-1]),
     )
+
+
+def seconds_per_step(model: Any, dataset: Dataset, device: str = "cpu") -> float:
+    """Seconds of a step of the slowest stage, from two steps each; the model's weights change."""
+    stages = len(getattr(model, "models", (model,)))
+    return max(_time_steps(model, _Subset(dataset.train, ROWS), 2 * stages, device))
 
 
 class _Subset:
@@ -144,7 +150,7 @@ def _cost(step: float, stage: Any, dataset: Dataset, rows: int) -> tuple[float, 
 def _likelihood(model: Any, dataset: Dataset) -> str:
     batch = dataset.valid.first(2).to(model.device)
     try:
-        likelihood = model.log_prob(batch.medium, batch.condition)
+        likelihood = model.log_prob(batch.medium, model.taken(batch.condition))
     except Unsupported:
         return "none"
     return KINDS[likelihood.kind] + (", density" if likelihood.measure == "density" else "")

@@ -15,6 +15,7 @@ from morphogen.cli.advise import advise
 from morphogen.cli.chat import chat
 from morphogen.cli.compare import compare
 from morphogen.cli.data import data
+from morphogen.cli.echo import complain, discard_output, echo, only_our_warnings
 from morphogen.cli.edit import edit
 from morphogen.cli.evaluate import evaluate
 from morphogen.cli.reproduce import reproduce
@@ -23,6 +24,7 @@ from morphogen.cli.systems import systems
 from morphogen.cli.train import train
 from morphogen.cli.train_classifier import train_classifier
 from morphogen.rank import Rank
+from morphogen.terminal import tolerate
 
 MULTIPROCESS = ("train", "sample", "evaluate")  # commands that several processes can share
 
@@ -65,10 +67,10 @@ def start(
 ) -> None:
     """Run before every command; without a command, print three to try."""
     if version:
-        typer.echo(f"morphogen {morphogen.__version__}")
+        echo(f"morphogen {morphogen.__version__}")
         raise typer.Exit
     if context.invoked_subcommand is None:
-        typer.echo(START)
+        echo(START)
     elif context.invoked_subcommand not in MULTIPROCESS and Rank.launched().count > 1:
         shared = ", ".join(MULTIPROCESS)
         raise typer.BadParameter(
@@ -79,9 +81,13 @@ def start(
 def main() -> None:
     """Run a command; an error that the user can fix ends in one line and exit code 2, without a traceback."""
     rank = Rank.launched()
+    tolerate(sys.stdout, sys.stderr)
     try:
-        with _silent_unless_first(rank):
+        with _silent_unless_first(rank), only_our_warnings():
             code = app(standalone_mode=False)  # raises typer's errors, and returns the code of an Exit
+        sys.stdout.flush()
+    except BrokenPipeError:
+        sys.exit(discard_output())
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
@@ -90,7 +96,7 @@ def main() -> None:
         if (line := remedy(error)) is None:
             raise
         if rank.is_first or not is_shared(error):
-            typer.echo(f"morphogen: {line}", err=True)
+            complain(line)
         sys.exit(2)
     sys.exit(code or 0)
 

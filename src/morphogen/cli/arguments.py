@@ -3,6 +3,7 @@
 __all__ = [
     "budget",
     "changes",
+    "check_trained",
     "choose_class",
     "choose_conditions",
     "choose_device",
@@ -12,6 +13,7 @@ __all__ = [
     "choose_weights",
     "open_file",
     "seconds",
+    "table_options",
 ]
 
 import difflib
@@ -65,6 +67,11 @@ def changes(assignments: list[str]) -> dict[str, Any]:
         except json.JSONDecodeError:
             values[path] = value
     return values
+
+
+def table_options(texts: Sequence[str] | None) -> dict[str, str] | None:
+    """The options of a table by name: `decimal=,` is {"decimal": ","}; `load_data` checks them."""
+    return {name: value for name, _, value in (text.partition("=") for text in texts or ())} or None
 
 
 def choose_device(name: str) -> str:
@@ -163,7 +170,21 @@ def choose_conditions(
 def choose_class(run: "Run", text: str, option: str = "--condition") -> int:
     """The label of a class given by name or number; `index:7` is class 7 even if another is named "7"."""
     label = {name: spec for name, spec in run.conditions.items() if name == "label"}
-    return int(choose_conditions(label, [text], run.directory, option)["label"])
+    chosen = choose_conditions(label, [text], run.directory, option)
+    check_trained(run, chosen, option)
+    return int(chosen["label"])
+
+
+def check_trained(run: "Run", chosen: "Mapping[str, Tree]", option: str = "--condition") -> None:
+    """Errors: BadArgument for a class of which the model has seen no example."""
+    untrained = run.record["settings"].get("untrained_classes") or ()
+    if untrained and "label" in chosen:
+        name = run.conditions["label"].names[int(chosen["label"])]  # type: ignore[attr-defined]
+        if name in untrained:
+            raise BadArgument(
+                f"{option} {name}: {run.directory} was trained without an example of {name!r}; "
+                "choose another class, or train it on more examples"
+            )
 
 
 def choose_weights(name: str) -> Any:

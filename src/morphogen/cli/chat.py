@@ -2,18 +2,23 @@
 
 __all__ = ["chat"]
 
-import os
+import io
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
 from typer import Argument, Option
 
+from morphogen.cli import decoding
 from morphogen.cli.arguments import choose_device, choose_weights
+from morphogen.cli.bad_argument import BadArgument
+from morphogen.cli.chat_commands import Commands, Leave
+from morphogen.cli.chat_input import piped_lines, typed_lines
+from morphogen.cli.echo import complain, echo
 from morphogen.cli.options import Device, Seed
 
 if TYPE_CHECKING:
-    from morphogen.inference import Conversation
+    from morphogen.inference import Conversation, Reply
 
 
 ModelFile = Annotated[str, Argument(help="gguf:smollm2, or gguf:PATH of a GGUF file")]
@@ -25,70 +30,103 @@ MaxNewOption = Annotated[int, Option(help="maximum length of a reply, in tokens"
 Temperature = Annotated[
     float, Option(help="softmax temperature; 0: the most likely token, 1: the model's own distribution")
 ]
+StopOption = Annotated[
+    list[str] | None, Option(help="end a reply before this string; may be given several times")
+]
 Weights = Annotated[str, Option(help="format that weight matrices are stored in: fp32, bf16 or int8")]
 ContextLength = Annotated[int, Option(help="maximum length of the conversation, in tokens")]
 
 
 def chat(
     model: ModelFile, message: Message = None, system: System = None, max_new: MaxNewOption = 256,
-    temperature: Temperature = 0.7, weights: Weights = "fp32", context: ContextLength = 2048, seed: Seed = 0,
-    device: Device = "auto",
+    temperature: Temperature = 0.7, top_k: decoding.TopK = None, top_p: decoding.TopP = None,
+    min_p: decoding.MinP = None, repetition_penalty: decoding.Penalty = None,
+    no_repeat_ngram_size: decoding.NoRepeat = None, stop: StopOption = None,
+    json_schema: decoding.Schema = None, regex: decoding.Expression = None, weights: Weights = "fp32",
+    context: ContextLength = 2048, seed: Seed = 0, device: Device = "auto",
 ) -> None:  # fmt: skip
     """Converse with a pretrained model.
 
-    One turn per line of input; /new starts a new conversation, /quit exits, Ctrl-C stops a reply.
+    One turn per line of input; /help lists the commands, Ctrl-C stops a reply, Ctrl-D or /exit leaves.
     """
     if max_new < 1 or context < 2:
-        raise typer.BadParameter(
-            f"--max-new {max_new}, --context {context}: must be at least 1 and at least 2"
-        )
-    conversation = _open(model, system, temperature, weights, context, seed, device)
-    try:
-        if message is not None:
-            _reply(conversation, message, max_new)
-        else:
-            _loop(conversation, max_new, sys.stdin.isatty())
-    except BrokenPipeError:  # the reader of the output has closed it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(141) from None
+        raise BadArgument(f"--max-new {max_new}, --context {context}: must be at least 1 and at least 2")
+    if stop and "" in stop:
+        raise BadArgument("--stop '': give a string that is not empty")
+    options: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p}
+    options |= {"repetition_penalty": repetition_penalty, "no_repeat_ngram_size": no_repeat_ngram_size}
+    options |= {"json_schema": json_schema, "regex": regex}
+    given = {name: value for name, value in options.items() if value is not None}
+    conversation = _open(model, system, given, stop or [], weights, context, seed, device)
+    if message is not None:
+        _reply(conversation, message, max_new)
+    else:
+        _converse(conversation, Commands(conversation, model), max_new, sys.stdin.isatty())
 
 
 def _open(
-    model: str, system: str | None, temperature: float, weights: str, context: int, seed: int, device: str
-) -> "Conversation":
+    model: str, system: str | None, options: dict[str, Any], stop: list[str], weights: str, context: int,
+    seed: int, device: str,
+) -> "Conversation":  # fmt: skip
     """Load the model, its chat template and its tokenizer."""
-    from morphogen.families.autoregressive.decoding import Ancestral, logits_processors
+    from morphogen.families.autoregressive.decoding import Ancestral
     from morphogen.inference import Conversation, Quantized, prepack_weights
     from morphogen.interop.gguf import GGUF
+    from morphogen.interop.gguf_chat import read_chat_format
     from morphogen.interop.gguf_llama import read_model
     from morphogen.interop.gguf_named import locate
-    from morphogen.interop.gguf_tokenizer import control_tokens, read_template
 
     weight_format = choose_weights(weights)
-    decoding = Ancestral(logits_processors(temperature=temperature))
+    numeric = {name: value for name, value in options.items() if name in decoding.NUMERIC}
+    Ancestral(decoding.choose_processors(numeric, None))  # a wrong number is refused before the model is read
     file = GGUF(locate(model))
-    template, control = read_template(file), control_tokens(file)
+    form = read_chat_format(file)
     language_model = read_model(file, context)
     text: Any = language_model.representation
     packed = (
         prepack_weights(language_model) if weight_format is None else Quantized(language_model, weight_format)
     ).to(choose_device(device))
-    return Conversation(packed, lambda turns: template.ids(turns, text.ids, control), decoding, system, seed)
+    method = Ancestral(decoding.choose_processors(options, text))
+    return Conversation(
+        packed,
+        lambda turns: form.ids(turns, text.ids),
+        method,
+        system,
+        seed,
+        form.ends,
+        form.hidden,
+        (*stop, *form.stops),
+    )
 
 
-def _loop(conversation: "Conversation", max_new: int, interactive: bool) -> None:
+def _converse(conversation: "Conversation", commands: Commands, max_new: int, interactive: bool) -> None:
     """Reply to each line of the input until it ends."""
-    while True:
-        try:
-            line = input("> " if interactive else "")
-        except EOFError:
-            return
-        if line.strip() == "/quit":
-            return
-        if line.strip() == "/new":
-            conversation.begin()
-        elif line.strip():
-            _reply(conversation, line, max_new, interactive)
+    for line in typed_lines() if interactive else _piped():
+        text = line.strip()
+        if text.startswith("/") and not text.startswith("//"):
+            try:
+                echo(_run(commands, text), err=True)
+            except Leave:
+                return
+        elif text:
+            _reply(conversation, text[1:] if text.startswith("//") else line, max_new, interactive)
+
+
+def _piped() -> Iterator[str]:
+    raw = getattr(sys.stdin, "buffer", None)
+    if raw is None:  # a stream of text, without bytes behind it
+        return piped_lines(io.BytesIO(sys.stdin.read().encode("utf8")))
+    return piped_lines(raw, sys.stdin.encoding)
+
+
+def _run(commands: Commands, line: str) -> str:
+    """The output of a command, or the error that the user can fix."""
+    from morphogen.cli.errors import remedy
+
+    try:
+        return commands.run(line)
+    except (BadArgument, OSError) as error:
+        return f"morphogen: {remedy(error) or error}"
 
 
 def _reply(conversation: "Conversation", message: str, max_new: int, interactive: bool = False) -> None:
@@ -98,14 +136,31 @@ def _reply(conversation: "Conversation", message: str, max_new: int, interactive
     reply = conversation.say(message, max_new)
     try:
         for piece in reply:
-            typer.echo(piece, nl=False)
+            echo(piece, nl=False)
     except KeyboardInterrupt:
         if not interactive:
             raise
     except ConfigError as error:
         if not interactive:
             raise
-        typer.echo(f"morphogen: {error}", err=True, nl=False)
+        complain(error)
+        return
     finally:
         reply.close()  # type: ignore[attr-defined]
-    typer.echo("")
+    echo("")
+    if (status := _status(conversation.reply, interactive and sys.stderr.isatty())) is not None:
+        echo(status, err=True)
+
+
+def _status(reply: "Reply | None", terminal: bool) -> str | None:
+    """A line about the reply: what cut it, and on a terminal its length and speed."""
+    if reply is None:
+        return None
+    causes = {"length": "--max-new", "window": "the end of the context, --context", "interrupt": "Ctrl-C"}
+    facts = [f"cut after {reply.tokens} tokens by {causes[reply.cut]}"] if reply.cut else []
+    if terminal:
+        facts = [
+            *(facts or [f"{reply.tokens} tokens"]),
+            *([f"{reply.speed:.1f} tokens/s"] if reply.speed else []),
+        ]
+    return f"[{', '.join(facts)}]" if facts else None

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer import Argument, Option
 
-from morphogen.cli.arguments import choose_device, seconds
+from morphogen.cli.arguments import choose_device, seconds, table_options
 from morphogen.cli.bad_argument import BadArgument
-from morphogen.cli.options import Device, Length, Resolution, Size, Tokenizer
+from morphogen.cli.options import Device, Force, Length, Resolution, Size, TableOption, Tokenizer
 
 if TYPE_CHECKING:
     from morphogen.compare import Comparison
@@ -47,7 +47,8 @@ def compare(
     what: DataOrRuns = None, time: Time = None, families: Families = None, systems: Systems = None,
     n: SampleCount = None, size: Size = "small", resolution: Resolution = None, length: Length = None,
     tokenizer: Tokenizer = None, condition: Condition = None, out: Out = None, resume: Resume = None,
-    seed: OptionalSeed = None, device: Device = "auto", budget: Budget = None,
+    seed: OptionalSeed = None, device: Device = "auto", force: Force = False, budget: Budget = None,
+    table: TableOption = None,
 ) -> None:  # fmt: skip
     """Compare models trained for equal time on your data.
 
@@ -74,29 +75,32 @@ def compare(
             raise BadArgument("compare RUN ...: runs are not trained; omit --time, --families and --systems")
         comparison = rescore(find_runs(what), out, n, seed, target)
     else:
-        settings = {"data": what[0], "resolution": resolution, "length": length, "condition": condition}
-        settings |= {"tokenizer": tokenizer}
+        settings: dict[str, Any] = {"data": what[0], "resolution": resolution, "length": length}
+        settings |= {"condition": condition, "tokenizer": tokenizer, "table": table_options(table)}
         duration = seconds("30s" if time is None else time)
-        comparison = _new_comparison(settings, systems, families, duration, out, size, n, seed or 0, target)
+        comparison = _new_comparison(
+            settings, systems, families, duration, out, size, n, seed or 0, target, force
+        )
     _run(comparison)
 
 
 def _new_comparison(
     settings: dict[str, Any], systems: str | None, families: str | None, duration: float, out: Path | None,
-    size: str, n: int | None, seed: int, device: str,
+    size: str, n: int | None, seed: int, device: str, force: bool,
 ) -> "Comparison":  # fmt: skip
     """A comparison of systems that are still to be trained."""
     from morphogen.compare import Comparison
     from morphogen.compare.choice import choose
     from morphogen.data import check_resolution, load_data
 
-    check_resolution(settings["resolution"], device)
+    check_resolution(settings["resolution"], "any" if force else device)
     dataset = load_data(
         settings["data"],
         settings["resolution"],
         settings["length"],
         settings["condition"],
         settings["tokenizer"],
+        settings["table"],
     )
     names = choose(dataset, _names(systems), _names(families))
     return Comparison(dataset, duration, out, names, size, n, seed, device, settings)
@@ -104,15 +108,14 @@ def _new_comparison(
 
 def _run(comparison: "Comparison") -> None:
     """Run a comparison and print its progress and results; Ctrl-C keeps what is finished."""
-    from rich.console import Console
-
-    from morphogen.compare import table
+    from morphogen.cli.console import PlainConsole
+    from morphogen.compare import announcement, table
     from morphogen.training.progress import Progress
 
-    console = Console()
+    console = PlainConsole()
     files = [comparison.directory / name for name in ("report.html", "report.json", "samples.png")]
     try:
-        console.print(comparison.announcement(), soft_wrap=True, highlight=False)
+        console.print(announcement(comparison), soft_wrap=True, highlight=False)
         for row in comparison.run(Progress(console)):
             done = (
                 f"done, {row['train_seconds'] or 0:.0f} s of training" if comparison.budget else "evaluated"

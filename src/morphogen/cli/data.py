@@ -4,10 +4,10 @@ __all__ = ["data"]
 
 from typing import Annotated
 
-import typer
 from typer import Argument
 
 from morphogen.cli.bad_argument import BadArgument
+from morphogen.cli.echo import echo
 
 
 def data(
@@ -29,16 +29,16 @@ def data(
         if not names:
             raise BadArgument(f"data get: name one or more of {', '.join(NAMED)}")
         for name in names:
-            get(NAMED[name], typer.echo)
+            get(NAMED[name], echo)
         return
     if action != "list" or names:
         words = " ".join([action, *(names or [])])
         raise BadArgument(f"data {words}: write `morphogen data` or `morphogen data get NAME`")
     width = max(map(len, NAMED))
     for source in NAMED.values():
-        typer.echo(f"{source.name:<{width}}  {'here' if source.available else '-':<4}  {source.description}")
-        typer.echo(f"{'':<{width}}        {source.licence}; {source.size}; {source.origin}")
-    typer.echo(
+        echo(f"{source.name:<{width}}  {'here' if source.available else '-':<4}  {source.description}")
+        echo(f"{'':<{width}}        {source.licence}; {source.size}; {source.origin}")
+    echo(
         "\nDownload one (-): morphogen data get NAME. Or use your own: a folder of pictures, a text file, "
         "hf:owner/name."
     )

@@ -11,9 +11,12 @@ __all__ = [
     "StopOption",
     "TopK",
     "TopP",
+    "announce_cropping",
     "choose_processors",
+    "unescape",
 ]
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,6 +24,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Option
 
 from morphogen.cli.bad_argument import BadArgument
+from morphogen.cli.echo import complain
 
 if TYPE_CHECKING:
     from morphogen.families.autoregressive import LogitsProcessor
@@ -46,10 +50,19 @@ BeamWidth = Annotated[
     Option(help="text: beam search with this many beams, which returns likely texts instead of samples"),
 ]
 StopOption = Annotated[
-    list[str] | None, Option(help="text: end after this string; may be given several times")
+    list[str] | None,
+    Option(
+        help=r"text: end before this string, which is left out; \n, \t, \r and \\ are a line end, a tab, a "
+        "carriage return and a backslash; may be given several times"
+    ),
 ]
 MaxNewOption = Annotated[
-    int | None, Option("--max-new", help="text: maximum number of new tokens (default: the model's length)")
+    int | None,
+    Option(
+        "--max-new",
+        help="text: maximum number of new tokens; beyond the model's window, the oldest tokens are dropped "
+        "(default: to the end of the window)",
+    ),
 ]
 Schema = Annotated[
     Path | None, Option("--json-schema", help="text: file of a JSON schema that every text satisfies")
@@ -80,13 +93,42 @@ def choose_processors(options: Mapping[str, Any], text: Any) -> tuple["LogitsPro
     if "max_new" in options:
         processors.append(MaxNewTokens(options["max_new"]))
     if "stop" in options:
-        processors.append(StopStrings(tuple(options["stop"]), text))
+        processors.append(StopStrings(tuple(map(unescape, options["stop"])), text))
     if "regex" in options:
         processors.append(Regex(options["regex"], text))
     if "json_schema" in options:
         processors.append(JsonSchema(_read_schema(options["json_schema"]), text))
     numeric = {name: options[name] for name in NUMERIC if name in options}
     return (*processors, *logits_processors(**numeric))
+
+
+def announce_cropping(window: int, prompt: int, max_new: int | None) -> None:
+    """Say that a text exceeds the model's window, so that its beginning is dropped.
+
+    Arguments:
+        window: number of tokens that the model sees.
+        prompt: number of tokens of the prompt.
+        max_new: maximum number of new tokens; None: to the end of the window.
+
+    Raises:
+        BadArgument: if the prompt fills the window, and nothing else is asked for.
+    """
+    if max_new is None and prompt >= window:
+        raise BadArgument(
+            f"--prompt: its {prompt} tokens fill the model's window of {window}, so that nothing would be "
+            "generated; shorten it, or add --max-new 100 to continue beyond the window"
+        )
+    if max_new is not None and prompt + max_new > window:
+        complain(
+            f"{prompt} tokens of the prompt and --max-new {max_new} exceed the model's window of {window}: "
+            f"beyond it, the model sees the newest {window - max(1, window // 2)} to {window - 1} tokens"
+        )
+
+
+def unescape(text: str) -> str:
+    r"""The text with a line end, tab, carriage return and backslash for \n, \t, \r and \."""
+    escapes = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\"}
+    return re.sub(r"\\([ntr\\])", lambda found: escapes[found[1]], text)
 
 
 def _read_schema(path: Path) -> str:

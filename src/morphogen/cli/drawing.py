@@ -15,7 +15,7 @@ __all__ = [
     "with_classifier",
 ]
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from morphogen.rank import Rank
     from morphogen.run import Run
     from morphogen.samples import Samples
+
+SHEET = "sheet.png"
 
 Condition = Annotated[
     list[str] | None,
@@ -88,8 +90,9 @@ def check_negative(run: "Run", negative: str | None, guidance: float) -> int | N
 
 
 def save_samples(
-    run: "Run", samples: "Samples", folder: Path, rank: "Rank", arrange: Callable[[list[Any]], "Image"]
-) -> list[Any]:
+    run: "Run", samples: "Samples", folder: Path, rank: "Rank", arrange: Callable[[list[Any]], "Image"],
+    others: Sequence[str] = (),
+) -> list[Any]:  # fmt: skip
     """Save samples, their record and sheet.png.
 
     Arguments:
@@ -98,6 +101,7 @@ def save_samples(
         folder: output folder.
         rank: rank of this process; the first one writes the sheet.
         arrange: makes the sheet from the displayable samples.
+        others: names of further files in the folder that belong to the samples.
 
     Returns:
         the samples in a form that can be displayed.
@@ -114,7 +118,7 @@ def save_samples(
         "versions": record.get("versions"),
     }
     samples = replace(samples, settings=facts | samples.settings)
-    samples.save(folder, rank)
+    samples.save(folder, rank, [SHEET, *others])
     shown = samples.to_displayable()
-    rank.once(lambda: arrange(shown).save(folder / "sheet.png", pnginfo=stamp(samples.record)))
+    rank.once(lambda: arrange(shown).save(folder / SHEET, pnginfo=stamp(samples.record)))
     return shown

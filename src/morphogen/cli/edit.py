@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
 from typer import Argument, Option
 
 from morphogen.cli.arguments import (
@@ -26,7 +25,9 @@ from morphogen.cli.drawing import (
     check_negative,
     save_samples,
 )
+from morphogen.cli.echo import echo
 from morphogen.cli.options import Device, Runs, Seed
+from morphogen.cli.run_choice import choose_run
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,11 +39,13 @@ Paths = Annotated[
     list[Path],
     Argument(
         metavar="[RUN] PICTURE...",
-        help="run directory of a diffusion model (default: the newest in runs/), then the pictures to edit",
+        help="run directory of a diffusion model (default: the newest finished one in runs/), then the "
+        "pictures to edit",
     ),
 ]
 Mask = Annotated[
-    Path | None, Option(help="inpaint: a picture, white where to redraw and black where to keep")
+    Path | None,
+    Option(help="inpaint: a picture, white where to redraw; black or transparent: keep"),
 ]
 Strength = Annotated[
     float | None, Option(help="redraw the whole picture; from 0 (unchanged) to 1 (nothing is kept)")
@@ -85,7 +88,7 @@ def edit(
     run, files = _split_paths(paths, runs)
     model = run.model(choose_device(device))
     shape = picture_shape(model)
-    pictures, change = _read(files, shape), _change(run, shape, mask, strength, source_class)
+    pictures, change = _read(files, shape), _change(run, shape, files, mask, strength, source_class)
     method = choose_sampler(model, sampler, guidance, {"steps": steps}, {}, change.default_sampler(model))
     target = None if condition is None else choose_class(run, condition)
     excluded = check_negative(run, negative, guidance)
@@ -94,7 +97,7 @@ def edit(
     edited = replace(edited, settings=edited.settings | inputs)
     folder, region = out or run.directory / "edits", getattr(change, "mask", None)
     save_samples(run, edited, folder, ALONE, lambda shown: _sheet(model, pictures, region, shown))
-    typer.echo(f"{n} variants of {len(files)} pictures by {method!r} of {run.name} in {folder}")
+    echo(f"{n} variants of {len(files)} pictures by {method!r} of {run.name} in {folder}")
     if show:
         open_file(folder / "sheet.png")
 
@@ -115,15 +118,17 @@ def _check_one(
 def _change(
     run: "Run",
     shape: tuple[int, int, int],
+    files: list[Path],
     mask: Path | None,
     strength: float | None,
     source_class: str | None,
 ) -> "Edit":
     """The edit that the options describe."""
+    from morphogen.data.pictures import read_mask
     from morphogen.inference.editing import DDIMTranslate, Inpaint, SDEdit
 
     if mask is not None:
-        return Inpaint(_read_mask(mask, shape))
+        return Inpaint(read_mask(mask, shape, files))
     if strength is not None:
         return SDEdit(strength)
     return DDIMTranslate(choose_class(run, str(source_class), "--source-class"))
@@ -131,10 +136,8 @@ def _change(
 
 def _split_paths(paths: list[Path], runs: Path) -> tuple["Run", list[Path]]:
     """The run (by default the newest) and the picture files."""
-    from morphogen.run import Run
-
     has_run = paths[0].is_dir()
-    run, files = Run.open(paths[0]) if has_run else Run.latest(runs), paths[has_run:]
+    run, files = choose_run(paths[0] if has_run else None, runs), paths[has_run:]
     if not files:
         raise BadArgument(
             f"edit {paths[0]}: no pictures given; write morphogen edit {paths[0]} PICTURE... --strength 0.5"
@@ -143,24 +146,15 @@ def _split_paths(paths: list[Path], runs: Path) -> tuple["Run", list[Path]]:
 
 
 def _read(files: list[Path], shape: tuple[int, int, int]) -> "Tensor":
-    """The pictures as a tensor in [-1, 1], in the model's shape."""
+    """The pictures as a tensor in [-1, 1], in the model's shape; says how they were made to fit."""
     import torch
 
     from morphogen.data.pictures import read_as
 
-    return torch.stack([read_as(file, shape) for file in files]) * (2 / 255) - 1
-
-
-def _read_mask(mask: Path, shape: tuple[int, int, int]) -> "Tensor":
-    """The mask as a boolean tensor [H, W], true where it is white."""
-    from morphogen.data.pictures import read_as
-
-    white = read_as(mask, (3, *shape[1:])).float().mean(0) >= 128
-    if not white.any():
-        raise BadArgument(
-            f"--mask {mask}: contains no white, so nothing would be redrawn; paint white what is to change"
-        )
-    return white
+    fitted = [read_as(file, shape) for file in files]
+    for note in filter(None, (one.note for one in fitted)):
+        echo(note)
+    return torch.stack([one.values for one in fitted]) * (2 / 255) - 1
 
 
 def _sheet(model: Any, pictures: "Tensor", mask: "Tensor | None", variants: list[Any]) -> Any:

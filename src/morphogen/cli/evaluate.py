@@ -9,9 +9,10 @@ from typer import Argument, Option
 
 from morphogen.cli.arguments import choose_device, choose_weights
 from morphogen.cli.options import Device, Runs
+from morphogen.cli.run_choice import choose_run
 
 RunDirectory = Annotated[
-    Path | None, Argument(help="a run directory (default: the newest in the folder of --runs)")
+    Path | None, Argument(help="a run directory (default: the newest finished one in the folder of --runs)")
 ]
 SampleCount = Annotated[
     int | None, Option(help="number of samples (default: the number of held-out examples, at most 1000)")
@@ -32,18 +33,16 @@ def evaluate(
 
     Prints likelihood and sample quality next to real data and lossless codecs; writes RUN/evaluation.json.
     """
-    from rich.console import Console
-
+    from morphogen.cli.console import PlainConsole
     from morphogen.compare import evaluate as evaluate_run
     from morphogen.compare import table, weight_format_cost
     from morphogen.rank import Rank
-    from morphogen.run import Run
 
     weight_format = choose_weights(weights)
-    chosen = Run.open(run) if run else Run.latest(runs)
+    chosen = choose_run(run, runs)
     rank = Rank.initialize(device)
     report = evaluate_run(chosen, n, choose_device(device), rank)
-    console = Console()
+    console = PlainConsole()
     console.print(table(report))
     console.print(str(chosen.directory / "evaluation.json"), soft_wrap=True, highlight=False)
     if weight_format is not None:

@@ -5,8 +5,9 @@ __all__ = ["reproduce"]
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
 from typer import Argument, Option
+
+from morphogen.cli.echo import echo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -35,22 +36,22 @@ def reproduce(
         width = max(map(len, recipes.RECIPES))
         for key, recipe in recipes.RECIPES.items():
             note = "" if records.read(key) else " (not measured yet)"
-            typer.echo(f"{key:<{width}}  {recipe.minutes:>3} min  {recipe.description}{note}")
+            echo(f"{key:<{width}}  {recipe.minutes:>3} min  {recipe.description}{note}")
         return
     stored, recipe = records.read(name), recipes.recipe(name)
     if trained is None:
-        typer.echo(f"{name}: {recipe.description}; about {recipe.minutes} min on two cores")
+        echo(f"{name}: {recipe.description}; about {recipe.minutes} min on two cores")
     else:
-        typer.echo(f"{name}: measuring {trained}")
+        echo(f"{name}: measuring {trained}")
     measured = recipes.run(name, trained)
     if store:
         records.store(name, measured)
     for line in _lines(recipes.findings(measured, stored)):
-        typer.echo(line)
+        echo(line)
     for system in measured["models"]:
-        typer.echo(f"{system}, published: {recipes.PUBLISHED.get(system, 'no figure')}")
+        echo(f"{system}, published: {recipes.PUBLISHED.get(system, 'no figure')}")
     if stored is not None:
-        typer.echo(f"stored: {_origin(stored)}\nnow:    {_origin(measured)}")
+        echo(f"stored: {_origin(stored)}\nnow:    {_origin(measured)}")
 
 
 def _lines(findings: "list[Finding]") -> "Iterator[str]":

@@ -5,11 +5,11 @@ __all__ = ["sample"]
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
 from typer import Argument, Option
 
 from morphogen.cli import decoding
 from morphogen.cli.arguments import (
+    check_trained,
     choose_conditions,
     choose_device,
     choose_indices,
@@ -32,17 +32,19 @@ from morphogen.cli.drawing import (
     save_samples,
     with_classifier,
 )
+from morphogen.cli.echo import echo
 from morphogen.cli.options import Device, Runs, Seed
+from morphogen.cli.run_choice import choose_run
 
 if TYPE_CHECKING:
     from morphogen.numerics.trees import Tree
     from morphogen.rank import Rank
     from morphogen.run import Run
 
-FILMED = 10  # samples side by side in a film
+FILM, FILMED = "film.gif", 10  # samples side by side in a film
 
 RunDirectory = Annotated[
-    Path | None, Argument(help="a run directory (default: the newest in the folder of --runs)")
+    Path | None, Argument(help="a run directory (default: the newest finished one in the folder of --runs)")
 ]
 SampleCount = Annotated[int | None, Option(help="number of samples (default: 16)")]
 Indices = Annotated[
@@ -76,10 +78,9 @@ def sample(
     Writes one file per sample, sheet.png with all of them, and samples.json with the settings.
     """
     from morphogen.rank import Rank
-    from morphogen.run import Run
 
     rows, rank, target = choose_indices(n, indices), Rank.initialize(device), choose_device(device)
-    chosen = Run.open(run) if run else Run.latest(runs)
+    chosen = choose_run(run, runs)
     model = chosen.model(target)
     numeric = {"steps": steps, "temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p}
     numeric |= {"beam": beam, "repetition_penalty": repetition_penalty, "max_new": max_new}
@@ -88,11 +89,14 @@ def sample(
     method = choose_sampler(model, sampler, guidance, numeric, other)
     method = with_classifier(chosen, method, classifier_guidance, condition or [], target)
     requested = _condition(chosen, model, condition or [], prompt, sketch, len(rows))
+    if len(window := model.representation.shape) == 1:
+        prompt_length = requested["prompt"].shape[1] if "prompt" in requested else 0
+        decoding.announce_cropping(window[0], prompt_length, max_new)
     folder, unwanted = out or chosen.directory / "samples", check_negative(chosen, negative, guidance)
     options = {"seed": seed, "negative": unwanted, "precision": choose_precision(precision)}
     if film:
         rank.once(lambda: _film(model, requested, method, rows[:FILMED], folder, options))
-    _draw(chosen, model, requested, method, rows, folder, rank, options)
+    _draw(chosen, model, requested, method, rows, folder, rank, options, [FILM] if film else [])
     if show:
         rank.once(lambda: open_file(folder / "sheet.png"))
 
@@ -107,6 +111,7 @@ def _condition(
     names = () if model.conditioner is None else model.conditioner.names
     specs = {name: spec for name, spec in run.conditions.items() if name in names}
     chosen = choose_conditions(specs, texts, run.directory) if texts else {}
+    check_trained(run, chosen)
     if prompt is not None:
         name = next((name for name in ("prompt", "source") if name in names), None)
         if texts or name is None:
@@ -121,13 +126,16 @@ def _condition(
                 f"--sketch {sketch}: {run.directory} does not accept sketches; omit it, "
                 "or use a run of sketch_to_picture"
             )
-        chosen["sketch"] = read_as(sketch, (1, *model.representation.shape[1:])) / 255
+        fitted = read_as(sketch, (1, *model.representation.shape[1:]))
+        chosen["sketch"] = fitted.values / 255
+        if fitted.note:
+            echo(fitted.note)
     return tree_map(lambda one: one.expand(rows, *one.shape), chosen)
 
 
 def _draw(
     run: "Run", model: Any, condition: "dict[str, Tree]", sampler: Any, rows: list[int], folder: Path,
-    rank: "Rank", options: dict[str, Any],
+    rank: "Rank", options: dict[str, Any], others: list[str],
 ) -> None:  # fmt: skip
     """Draw the samples of these indices, save them and print what was drawn."""
     import torch
@@ -138,9 +146,9 @@ def _draw(
     samples = model.sample(
         len(rows), condition or None, sampler, indices=torch.tensor(rows), rank=rank, **options
     )
-    shown = save_samples(run, samples, folder, rank, lambda pictures: sheet({"": pictures}))
+    shown = save_samples(run, samples, folder, rank, lambda pictures: sheet({"": pictures}), others)
     texts = ["\n---\n".join(shown[:4])] if is_text(shown) else []
-    typer.echo("\n".join([*texts, f"{len(rows)} samples of {run.name} by {sampler!r} in {folder}"]))
+    echo("\n".join([*texts, f"{len(rows)} samples of {run.name} by {sampler!r} in {folder}"]))
 
 
 def _film(
@@ -162,4 +170,4 @@ def _film(
     filmed = index(condition, slice(n))
     frames = film(model, n, sampler, condition=filmed or None, indices=torch.tensor(rows), **options)
     folder.mkdir(parents=True, exist_ok=True)
-    save_film(frames, folder / "film.gif", record)
+    save_film(frames, folder / FILM, record)

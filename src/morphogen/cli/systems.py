@@ -2,7 +2,7 @@
 
 __all__ = ["systems"]
 
-import typer
+from morphogen.cli.echo import complain, echo
 
 
 def systems() -> None:
@@ -12,6 +12,6 @@ def systems() -> None:
     width = max(len(name) for name in pages())
     for page in pages().values():
         package = "" if page.package == "morphogen" else f"  [{page.package}]"
-        typer.echo(f"{page.name:<{width}}  {page.medium:<8}  {page.summary}{package}")
+        echo(f"{page.name:<{width}}  {page.medium:<8}  {page.summary}{package}")
     for line in faults().values():
-        typer.echo(f"morphogen: {line}", err=True)
+        complain(line)

@@ -2,19 +2,29 @@
 
 __all__ = ["train"]
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer import Argument, Option
 
-from morphogen.cli.arguments import budget, changes, choose_device, choose_precision
+from morphogen.cli.arguments import budget, changes, choose_device, choose_precision, table_options
 from morphogen.cli.bad_argument import BadArgument
-from morphogen.cli.options import Device, Length, Resolution, Seed, Size, Tokenizer
+from morphogen.cli.echo import complain, echo
+from morphogen.cli.options import (
+    Device,
+    Force,
+    Length,
+    OptionalSeed,
+    OptionalSize,
+    Resolution,
+    TableOption,
+    Tokenizer,
+)
+from morphogen.cli.preparation import Preparation, fine_tuning, new_training, resumed_training
 
 if TYPE_CHECKING:
-    from morphogen.data import Dataset
     from morphogen.run import Run
 
 SystemName = Annotated[str | None, Argument(help="name of a system; `morphogen systems` lists them")]
@@ -38,7 +48,13 @@ Changes = Annotated[
 Teacher = Annotated[
     Path | None, Option(help="distillation: run directory of the teacher (default: train one)")
 ]
-Resume = Annotated[Path | None, Option(help="run directory of a training to continue")]
+Resume = Annotated[
+    Path | None,
+    Option(help="run directory of a training to continue; a larger --steps or --time, in total, extends it"),
+]
+From = Annotated[
+    Path | None, Option("--from", help="run directory whose model is trained further on --data, in a new run")
+]
 RunsFolder = Annotated[Path, Option(help="folder in which run directories are created")]
 Precision = Annotated[str, Option(help="fp32, bf16, or auto: bf16 where the hardware supports it, else fp32")]
 TensorBoard = Annotated[
@@ -48,10 +64,11 @@ TensorBoard = Annotated[
 
 def train(
     system: SystemName = None, data: DataName = None, condition: Condition = None, time: Time = None,
-    steps: Steps = None, size: Size = "small", set: Changes = None, resolution: Resolution = None,
+    steps: Steps = None, size: OptionalSize = None, set: Changes = None, resolution: Resolution = None,
     length: Length = None, tokenizer: Tokenizer = None, teacher: Teacher = None, resume: Resume = None,
-    runs: RunsFolder = Path("runs"), seed: Seed = 0, device: Device = "auto", precision: Precision = "auto",
-    tensorboard: TensorBoard = False,
+    from_: From = None, runs: RunsFolder = Path("runs"), seed: OptionalSeed = None, device: Device = "auto",
+    precision: Precision = "auto", force: Force = False, tensorboard: TensorBoard = False,
+    table: TableOption = None,
 ) -> None:  # fmt: skip
     """Train one system on your data.
 
@@ -59,143 +76,108 @@ def train(
     """
     from morphogen.rank import Rank
     from morphogen.run import Run
+    from morphogen.run_data import create_run
     from morphogen.training.journal import check_tensorboard
 
-    rank, run, target = Rank.initialize(device), None, choose_device(device)
-    precision = choose_precision(precision)
+    rank, target = Rank.initialize(device), choose_device(device)
+    options = {"device": target, "precision": choose_precision(precision), "tensorboard": tensorboard}
     if tensorboard:
         check_tensorboard()
-    settings: dict[str, Any] = {"resolution": resolution, "length": length, "condition": condition}
-    settings |= {"tokenizer": tokenizer, "teacher": teacher and str(teacher)}
-    if resume is not None:
-        if any(value is not None for value in (system, data, time, steps, set, *settings.values())):
-            raise BadArgument(
-                f"--resume {resume}: the other settings are those of the run; "
-                "only --device and --precision may be given with it"
-            )
-        run = Run.open(resume)
-        system, settings = _saved_settings(run)
-    elif system is None or data is None:
-        raise BadArgument("train needs a system and data: morphogen train ddpm --data digits")
-    else:
-        duration = budget(time, steps, "5m")
-        chosen = {"data": data, "size": size, "seed": seed} | duration | {"set": changes(set or [])}
-        settings = chosen | settings
-    model, dataset = _build(system, settings, target)
-    settings |= {"conditions": dataset.conditions_config, "split": dataset.split}
-    if run is None:
-        run = Run.open(rank.once(lambda: str(Run.create(runs, system, dataset.name, settings).directory)))
-    _run(run, model, dataset, device=target, precision=precision, tensorboard=tensorboard)
-
-
-def _saved_settings(run: "Run") -> tuple[str, dict[str, Any]]:
-    """The system and the settings of a run."""
-    from morphogen.run import RunError
-
-    settings = {
-        "size": "small",
-        "seed": 0,
-        "steps": None,
-        "time": None,
-        "set": {},
-        "resolution": None,
-        "length": None,
+    given: dict[str, Any] = {
+        "system": system,
+        "data": data,
+        "steps": steps,
+        "time": time,
+        "set": set,
+        "seed": seed,
+        "table": table_options(table),
     }
-    settings |= run.record["settings"]
-    if not settings.get("data"):
-        raise RunError(
-            f"{run.directory}: its settings name no data (it was trained from Python); "
-            "continue from Python: train_run(run, ...)"
-        )
-    return run.record["system"], settings
+    given |= {"size": size, "resolution": resolution, "length": length, "condition": condition}
+    given |= {"tokenizer": tokenizer, "teacher": teacher and str(teacher), "from": from_ and str(from_)}
+    prepared = _prepare(given, resume, target, force)
+    run = prepared.run
+    if run is None:
+        new = (runs, prepared.system, prepared.dataset, prepared.settings)
+        run = Run.open(rank.once(lambda: str(create_run(*new).directory)))
+    _run(run, prepared, **options)
 
 
-def _build(system: str, settings: Mapping[str, Any], device: str) -> tuple[Any, "Dataset"]:
-    """The untrained model and its data."""
-    import torch
-
-    from morphogen.catalogue import build_system, page
-    from morphogen.data import check_resolution, load_data
-
-    if not 0 <= settings["seed"] < 2**63:
-        raise BadArgument(f"--seed {settings['seed']}: must be a whole number from 0 to 2^63 - 1")
-    page(system)  # refuse an unknown name before the data are read
-    check_resolution(settings["resolution"], device)
-    dataset = load_data(
-        settings["data"],
-        settings["resolution"],
-        settings["length"],
-        settings.get("condition"),
-        settings.get("tokenizer"),
-    )
-    torch.manual_seed(settings["seed"])  # weights are initialized from torch's generator
-    parts = {} if settings.get("teacher") is None else {"teacher": _teacher(system, settings)}
-    model = build_system(
-        system, dataset.representation, dataset.conditions, settings["size"], settings["set"], **parts
-    )
-    if settings["set"]:
-        _check_changes(model, dataset, settings["set"])
-    return model, dataset
+def _prepare(given: Mapping[str, Any], resume: Path | None, device: str, force: bool) -> Preparation:
+    """The model, data and settings that the options name."""
+    duration = budget(given["time"], given["steps"], "5m")
+    is_longer = given["time"] is not None or given["steps"] is not None
+    settings = {**given, **duration, "seed": given["seed"] or 0, "set": changes(given["set"] or [])}
+    system = settings.pop("system")
+    if resume is not None:
+        _refuse_others(given, f"--resume {resume}", ("steps", "time"))
+        return resumed_training(resume, duration if is_longer else None)
+    if given["from"] is not None:
+        option = f"--from {given['from']}"
+        _refuse_others(given, option, ("from", "data", "steps", "time", "set", "seed"))
+        if given["data"] is None:
+            raise BadArgument(f"{option} needs the data to train on: add --data DATA")
+        return fine_tuning(settings)
+    if system is None or given["data"] is None:
+        raise BadArgument("train needs a system and data: morphogen train ddpm --data digits")
+    prepared = new_training(system, settings | {"size": given["size"] or "small"}, device, force)
+    if force:
+        echo(_estimate(prepared, device))
+        return prepared.rebuilt()
+    return prepared
 
 
-def _teacher(system: str, settings: Mapping[str, Any]) -> Any:
-    """The trained model of the teacher's run."""
-    import inspect
-
-    from morphogen.catalogue import page
-    from morphogen.run import Run
-
-    option = f"--teacher {settings['teacher']}"
-    if "teacher" not in inspect.signature(page(system).build).parameters:
+def _refuse_others(given: Mapping[str, Any], option: str, allowed: Sequence[str]) -> None:
+    """Errors: BadArgument if an option is given that is not allowed with this one."""
+    if names := [name for name, value in given.items() if value is not None and name not in allowed]:
+        name = names[0] if names[0] == "system" else f"--{names[0]}"
         raise BadArgument(
-            f"{option}: {system} does not use a teacher; use progressive_distillation or consistency_model"
+            f"{option}: the other settings are those of the run: leave out {name}; "
+            f"only {', '.join(f'--{other}' for other in allowed if f'--{other} ' not in option)}, "
+            "--device and --precision may be given with it"
         )
-    if settings["set"]:
-        raise BadArgument(
-            f"{option}: --set would rebuild the teacher without its weights; give one of the two"
-        )
-    return Run.open(settings["teacher"]).model()
 
 
-def _check_changes(model: Any, dataset: "Dataset", changes: dict[str, Any]) -> None:
-    """Compute the losses of two rows, so that a config changed by --set fails before a run is created."""
-    from morphogen.numerics.randomness import Rng
-    from morphogen.training.optimizers import players_of
+def _estimate(prepared: Preparation, device: str) -> str:
+    """How long the training takes on this machine; the steps that are timed change the model."""
+    from morphogen.advise.trial import seconds_per_step
 
-    rows = dataset.train.first(2)
-    try:
-        for stage in list(model.models.values()) if hasattr(model, "models") else [model]:
-            for player in players_of(stage):
-                stage(rows, Rng(0, len(rows)), player)
-    except Exception as error:  # any error: without the changes the system trains
-        assignments = ", ".join(f"{path}={value}" for path, value in changes.items())
-        why = (str(error).splitlines() or [type(error).__name__])[0]
-        raise BadArgument(
-            f"--set {assignments}: the model cannot be trained ({why}); give other values"
-        ) from error
+    step, settings = seconds_per_step(prepared.model, prepared.dataset, device), prepared.settings
+    if settings["time"] is None:
+        return f"{step:.2g} s per step here: about {step * settings['steps']:,.0f} s in total"
+    return f"{step:.2g} s per step here: about {settings['time'] / step:,.0f} steps in {settings['time']:g} s"
 
 
-def _run(run: "Run", model: Any, dataset: "Dataset", **options: Any) -> None:
+def _run(run: "Run", prepared: Preparation, **options: Any) -> None:
     """Train and print the outcome; if the training is interrupted, print how to continue it."""
     from morphogen.cli.errors import remedy
     from morphogen.run import RunError, train_run
     from morphogen.training.progress import Progress
 
-    for line in (str(run.directory), *dataset.notes, repr(model)):
-        typer.echo(line)
+    dataset, model = prepared.dataset, prepared.model
+    for line in (str(run.directory), *dataset.notes, *_untrained(dataset.untrained_classes), repr(model)):
+        echo(line)
     resume = f"continue: morphogen train --resume {run.directory}"
+    options |= {"progress": Progress(), "warm_start": prepared.is_warm_start}
     try:
-        trained = train_run(run, model, dataset.train, progress=Progress(), **options)
+        trained = train_run(run, model, dataset.train, **options)
     except KeyboardInterrupt:
-        typer.echo(f"morphogen: stopped; {resume}", err=True)
+        complain(f"stopped; {resume}")
         raise typer.Exit(130) from None
     except OSError as error:
         if (why := remedy(error)) is None:
             raise
         raise RunError(f"{why}; then {resume}") from error
+    if trained.diverged:
+        raise RunError(run.unusable())
     if not trained.finished:
-        typer.echo(f"morphogen: stopped by SIGTERM after {trained.steps} steps; {resume}", err=True)
+        complain(f"stopped by SIGTERM after {trained.steps} steps; {resume}")
         raise typer.Exit(143)
-    typer.echo(
-        f"{trained.steps} steps in {trained.seconds:.0f} s; draw samples: morphogen sample {run.directory}"
-    )
+    if trained.skipped:
+        echo(f"{trained.skipped_steps}, and were skipped")
+    echo(f"{trained.steps} steps in {trained.seconds:.0f} s; draw samples: morphogen sample {run.directory}")
+
+
+def _untrained(classes: tuple[str, ...]) -> list[str]:
+    """A note on the classes without a training example."""
+    names = ", ".join(map(repr, classes))
+    return [f"no training example of {names}: it cannot be sampled; give more"] if classes else []

@@ -5,11 +5,11 @@ __all__ = ["train_classifier"]
 from pathlib import Path
 from typing import Annotated
 
-import typer
 from typer import Argument, Option
 
 from morphogen.cli.arguments import budget, choose_device
 from morphogen.cli.bad_argument import BadArgument
+from morphogen.cli.echo import echo
 from morphogen.cli.options import Device, Seed
 
 RunDirectory = Annotated[Path, Argument(help="run directory of a diffusion model of pictures")]
@@ -36,6 +36,7 @@ def train_classifier(
     from morphogen.data import load_data
     from morphogen.guidance_classifier import train_classifier as train_noisy_classifier
     from morphogen.run import Run, RunError
+    from morphogen.run_data import read_data
     from morphogen.training.progress import Progress
 
     chosen, duration = Run.open(run), budget(time, steps, "2m")
@@ -45,13 +46,17 @@ def train_classifier(
         raise BadArgument(
             f"train-classifier {run}: its settings name no data (it was trained from Python); give --data"
         )
-    dataset = load_data(source, settings.get("resolution"))
+    dataset = read_data(settings, run) if data is None else load_data(source, settings.get("resolution"))
     trained = train_noisy_classifier(
         chosen, dataset, seed, device=choose_device(device), progress=Progress(), **duration
     )
+    if trained.diverged:
+        raise RunError(
+            f"{run}/classifier: {trained.skipped_steps}: its training diverged; give another --seed"
+        )
     if not trained.finished:
         raise RunError(f"{run}: stopped after {trained.steps} steps; run the same command again to continue")
-    typer.echo(
+    echo(
         f"{trained.steps} steps in {trained.seconds:.0f} s; draw samples: "
         f"morphogen sample {run} --classifier-guidance 2 --condition CLASS"
     )

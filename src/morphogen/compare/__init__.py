@@ -3,11 +3,12 @@
 choice.py       which systems take part             comparison.py   train and evaluate them one after another
 scorer.py       evaluate one model: one row         record.py       files on disk, updated after every row
 forecast.py     estimate the evaluation time        runs.py         evaluate trained runs, resume comparisons
-table.py        the rows as a terminal table
+table.py        the rows as a terminal table      announcement.py  what will be done, and when it ends
 """
 
 __all__ = [
     "Comparison",
+    "announcement",
     "compare",
     "evaluate",
     "find_runs",
@@ -20,6 +21,7 @@ __all__ = [
 
 from typing import Any
 
+from morphogen.compare.announcement import announcement
 from morphogen.compare.comparison import Comparison
 from morphogen.compare.runs import evaluate, find_runs, is_run, rescore, resume, weight_format_cost
 from morphogen.compare.table import table

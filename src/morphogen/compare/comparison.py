@@ -6,10 +6,9 @@ finished row; the training that was interrupted saves a checkpoint, from which `
 
 __all__ = ["Comparison"]
 
-import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +16,16 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
-from morphogen.catalogue import build_system, family
-from morphogen.compare.choice import choose
+from morphogen.catalogue import build_system
+from morphogen.compare.choice import choose, family_of, misfits
 from morphogen.compare.forecast import affordable_samples, seconds_per_row
 from morphogen.compare.record import Record
 from morphogen.compare.scorer import Row, Scorer, new_row
 from morphogen.data import Dataset
 from morphogen.report import machine
-from morphogen.run import Run, RunError, next_directory, train_run
-from morphogen.staged import Staged
+from morphogen.run import Run, RunError, extend, train_run
+from morphogen.run_data import create_run, facts, places
+from morphogen.run_directory import file_name, next_directory
 from morphogen.training.progress import Progress
 
 FAILURES = (ValueError, RuntimeError, ArithmeticError, MemoryError)  # recorded in a row; others are bugs
@@ -44,7 +44,7 @@ class Comparison:
             (`forecast.affordable_samples`).
         seed: seed of initialization, training and sampling.
         device: "cpu" or "cuda".
-        settings: the arguments of `morphogen.load_data` (data, resolution, length, condition, tokenizer);
+        settings: the arguments of `morphogen.load_data` (data, resolution, length, condition, ...);
             required to resume the comparison or to evaluate its runs later.
         runs: name -> trained run, instead of systems to train.
     """
@@ -58,22 +58,27 @@ class Comparison:
         self.n, self.settings, self.runs = n, dict(settings or {}), dict(runs or {})
         self.systems = list(self.runs) or choose(dataset, systems)
         Scorer(dataset, n)  # refuses an invalid n
-        for name in self.systems if not self.runs else ():
-            self._build(name)  # refuses an invalid size
-        self.directory = directory or next_directory(Path("runs"), f"compare-{dataset.name}")
+        self.misfits = {} if self.runs else misfits(self.systems, dataset, size)
+        self.directory = directory or next_directory(Path("runs"), f"compare-{file_name(dataset.name)}")
+        self._data_facts = facts(dataset) | {"places": places(self.settings, self.directory)}
         self.record = Record(self.directory, dataset)
         self.rows: list[Row] = []
-        self.created, self.earlier_seconds = _now().isoformat(timespec="seconds"), 0.0
+        self.created, self.earlier_seconds = datetime.now().astimezone().isoformat(timespec="seconds"), 0.0
         self._start = time.monotonic()
-        self.forecast: dict[str, float] = {}  # seconds per sample of each system
+        self.forecast: dict[str, float] = {}  # seconds per sample of each system that is to be trained
         self.scorer: Scorer | None = None
-        self._seconds_of_metrics = 5.0  # seconds that the metrics of a row take; measured by `prepare`
+        self.seconds_of_metrics = 5.0  # seconds that the metrics of a row take; measured by `prepare`
 
     @property
     def waiting(self) -> list[str]:
         """The systems without a row, and those that failed."""
         done = {row["system"] for row in self.rows if row["error"] is None}
         return [name for name in self.systems if name not in done]
+
+    @property
+    def trainable(self) -> list[str]:
+        """The systems without a row that take the data."""
+        return [name for name in self.waiting if name not in self.misfits]
 
     @property
     def report(self) -> dict[str, Any]:
@@ -84,7 +89,8 @@ class Comparison:
         return scorer.facts() | {
             "labels": scorer.labels(), "systems": self.systems, "size": self.size, "budget": self.budget,
             "finished": names >= set(self.systems), "created": self.created, "seconds": round(seconds, 1),
-            "machine": machine(self.device), "settings": self.settings | runs, "rows": self.rows,
+            "machine": machine(self.device), "rows": self.rows,
+            "settings": self.settings | self._data_facts | runs,
         }  # fmt: skip
 
     def prepare(self) -> Scorer:
@@ -96,44 +102,31 @@ class Comparison:
                 f"{self.directory} already contains {existing[0].parent.name}; "
                 "--resume it, or choose another directory"
             )
-        self.forecast = {name: self._seconds_per_row(name) for name in self.waiting}
+        self.forecast = {name: self._seconds_per_row(name) for name in self.trainable}
         if self.n is None:
             self.n = affordable_samples(self.forecast.values(), Scorer(self.dataset).n)
         self.scorer = Scorer(self.dataset, self.n, self.seed)
         if not self.rows:
             start = time.monotonic()
             row, samples = self.scorer.real()
-            self._seconds_of_metrics = time.monotonic() - start
+            self.seconds_of_metrics = time.monotonic() - start
             self.rows = [row, *self.scorer.codec_baselines()]
             self.record.samples[row["system"]] = samples[self.scorer.columns()]
             self.record.write(self.report)
         return self.scorer
 
-    def announcement(self) -> str:
-        """The systems that will be trained and evaluated, and an estimate of the time."""
-        self.prepare()
-        if not self.waiting:
-            return f"{self.directory}: every system has its row; a larger --time trains them further"
-        sampling = sum(self.forecast.get(name, 0.0) * (self.n or 0) for name in self.waiting)
-        seconds = sampling + len(self.waiting) * ((self.budget or 0.0) + self._seconds_of_metrics)
-        training = f"{self.budget:g} s of training each" if self.budget else "already trained"
-        duration = f"about {_duration(seconds)} in total, until {_now() + timedelta(seconds=seconds):%H:%M}"
-        plan = f"{', '.join(self.waiting)}: {training}, {self.n} samples; {duration}"
-        return "\n".join((f"{self.dataset.name}: {self.dataset.split}", *self.dataset.notes, plan))
-
     def run(self, progress: Progress | None = None) -> Iterator[Row]:
         """Train and evaluate one model after another; each row is yielded once it is saved."""
         scorer = self.prepare()
-        for name in self.waiting:
+        for name, error in self.misfits.items():
+            yield self._add(self.failed(name, error))
+        for name in self.trainable:
             try:
                 row, samples = self.evaluate(name, progress)
-            except FAILURES as error:
-                row, samples = self.failed(name, error), None
-            self.rows = [old for old in self.rows if old["system"] != name] + [row]
-            if samples is not None:
                 self.record.samples[name] = samples[scorer.columns()]
-            self.record.write(self.report)
-            yield row
+            except FAILURES as error:
+                row = self.failed(name, error)
+            yield self._add(row)
 
     def evaluate(self, name: str, progress: Progress | None = None) -> tuple[Row, Shaped[Tensor, "n ..."]]:
         """Train a system, or load its run, and evaluate it."""
@@ -141,24 +134,25 @@ class Comparison:
             run, model = self.runs[name], self.runs[name].model(self.device)
         else:
             run, model = self.train(name, progress)
-        record = run.record
-        facts = {"system": name, "size": record["settings"].get("size"), "run": str(run.directory)}
-        facts |= {"train_seconds": record.get("seconds"), "steps": record.get("steps")}
+        facts = {"system": name, "size": run.record["settings"].get("size"), "run": str(run.directory)}
+        facts |= {"train_seconds": run.record.get("seconds"), "steps": run.record.get("steps")}
         return self.prepare().model(model, **facts)
 
     def train(self, name: str, progress: Progress | None) -> tuple[Run, Any]:
         """Train a system for the budget, continuing its run if there is one."""
         torch.manual_seed(self.seed)  # weights are initialized from torch's generator
         model = self._build(name)
-        settings = self.settings | {"size": self.size, "seed": self.seed, "time": self.budget, "steps": None}
-        settings |= {"set": {}, "conditions": self.dataset.conditions_config, "split": self.dataset.split}
+        settings = self.settings | {"size": self.size, "seed": self.seed, "set": {}}
+        settings |= {"time": self.budget, "steps": None}
         run = _latest_run(self.directory, name)
         if run is None:
-            run = Run.create(self.directory, name, self.dataset.name, settings)
+            run = create_run(self.directory, name, self.dataset, settings)
         elif run.record["settings"].get("time") != self.budget:
-            run.record["settings"] = settings
-            _remove_later_checkpoints(run, model)
-        if not train_run(run, model, self.dataset.train, device=self.device, progress=progress).finished:
+            extend(run, model, time=self.budget)
+        trained = train_run(run, model, self.dataset.train, device=self.device, progress=progress)
+        if trained.diverged:
+            raise RunError(run.unusable())
+        if not trained.finished:
             raise KeyboardInterrupt  # SIGTERM: the checkpoint is saved, as after Ctrl-C
         return run, model
 
@@ -166,12 +160,18 @@ class Comparison:
         """The row of a system that could not be trained or evaluated."""
         why = (" ".join(str(error).split()) or type(error).__name__)[:300]
         run = self.runs.get(name) or _latest_run(self.directory, name)
-        model = self._build(run.record["system"] if run else name, "tiny")
+        kind = family_of(run.record["system"] if run else name, self.dataset)
         place = str(run.directory) if run else None
-        return new_row(system=name, family=family(model), size=self.size, error=why, run=place)
+        return new_row(system=name, family=kind, size=self.size, error=why, run=place)
 
-    def _build(self, name: str, size: str | None = None) -> Any:
-        return build_system(name, self.dataset.representation, self.dataset.conditions, size or self.size)
+    def _add(self, row: Row) -> Row:
+        """Put a row at the end, instead of an earlier one of its system, and save it."""
+        self.rows = [old for old in self.rows if old["system"] != row["system"]] + [row]
+        self.record.write(self.report)
+        return row
+
+    def _build(self, name: str) -> Any:
+        return build_system(name, self.dataset.representation, self.dataset.conditions, self.size)
 
     def _seconds_per_row(self, name: str) -> float:
         """Seconds per sample and likelihood of a system."""
@@ -193,17 +193,3 @@ def _latest_run(directory: Path, system: str) -> Run | None:
         if run.record["system"] == system:
             return run
     return None
-
-
-def _remove_later_checkpoints(run: Run, model: Any) -> None:
-    """With a new budget the first stage resumes from its checkpoint; later stages, built on it, restart."""
-    for stage in list(model.models)[1:] if isinstance(model, Staged) else ():
-        shutil.rmtree(run.directory / stage / "checkpoints", ignore_errors=True)
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
-
-
-def _now() -> datetime:
-    return datetime.now().astimezone()

@@ -12,15 +12,15 @@ from typing import Any
 from morphogen.compare.comparison import Comparison
 from morphogen.compare.record import read_report
 from morphogen.compare.scorer import Scorer
-from morphogen.data import Dataset, load_data
+from morphogen.data import Dataset
 from morphogen.evaluation.likelihood import evenly_spaced_indices
 from morphogen.evaluation.precision import PrecisionCost, precision_cost
 from morphogen.files import write_json
 from morphogen.inference.packed import WeightFormat
 from morphogen.rank import ALONE, Rank
 from morphogen.run import Run, RunError
+from morphogen.run_data import DATA_SETTINGS, read_data
 
-DATA_SETTINGS = ("data", "resolution", "length", "condition", "tokenizer")  # the arguments of `load_data`
 _DEFAULTS = {"length": 64}  # a run may store this default or None
 
 
@@ -97,12 +97,7 @@ def resume(directory: Path, budget: float | None = None, device: str = "cpu") ->
     report = read_report(directory)
     settings, previous = report["settings"], report["budget"]
     _check_resumable(directory, report, budget)
-    dataset = _load(settings)
-    if dataset.split != report["split"]:
-        raise RunError(
-            f"{directory}: the data {settings['data']!r} have changed since ({dataset.split}); "
-            "run the comparison again"
-        )
+    dataset = read_data({"split": report["split"]} | settings, directory)
     comparison = Comparison(
         dataset,
         previous if budget is None else budget,
@@ -195,14 +190,8 @@ def _check_resumable(directory: Path, report: Mapping[str, Any], budget: float |
 def _data(run: Run) -> Dataset:
     """The data of a run; a text is encoded with the tokenizer of the model."""
     settings = run.record["settings"]
-    if not settings.get("data"):
-        raise RunError(
-            f"{run.directory}: its settings name no data (it was not trained by `morphogen train` or "
-            "`compare`); train it again"
-        )
-    if settings.get("tokenizer"):
-        settings = settings | {"tokenizer": run.model().representation}
-    return _load(settings)
+    tokenizer = run.model().representation if settings.get("tokenizer") else None
+    return read_data(settings, run.directory, tokenizer)
 
 
 def _data_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -210,12 +199,11 @@ def _data_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {key: settings[key] for key in DATA_SETTINGS if key in settings}
 
 
-def _load(settings: Mapping[str, Any]) -> Dataset:
-    return load_data(settings["data"], *(settings.get(key) for key in DATA_SETTINGS[1:]))
-
-
 def _difference(one: Run, other: Run) -> str | None:
     """The first difference between the data of two runs, or None. Splits are compared if both record them."""
+    prints = [run.record["settings"].get("fingerprint") for run in (one, other)]
+    if all(prints):
+        return None if prints[0] == prints[1] else "their data are not the same"
     for key in (*DATA_SETTINGS, "split"):
         first, second = (run.record["settings"].get(key) or _DEFAULTS.get(key) for run in (one, other))
         if first != second and (key != "split" or (first and second)):

@@ -33,7 +33,11 @@ class Label(Conditioner):
         _check_labels(condition, self.classes)
 
     def forward(self, condition: Int[Tensor, " b"], rng: Rng | None = None) -> Context:
-        return Context(vector=self.embedding(condition))
+        try:
+            return Context(vector=self.embedding(condition))
+        except IndexError:
+            _check_labels(condition, self.classes)
+            raise
 
     def sample_condition(self, rng: Rng) -> Int[Tensor, " b"]:
         return rng.integers(self.classes)
@@ -56,8 +60,12 @@ class OneHot(Conditioner):
         _check_labels(condition, self.classes)
 
     def forward(self, condition: Int[Tensor, " b"], rng: Rng | None = None) -> Context:
-        vector = nn.functional.one_hot(condition, self.classes).to(torch.get_default_dtype())
-        return Context(vector=vector)
+        try:
+            vector = nn.functional.one_hot(condition, self.classes)
+        except RuntimeError:
+            _check_labels(condition, self.classes)
+            raise
+        return Context(vector=vector.to(torch.get_default_dtype()))
 
     def sample_condition(self, rng: Rng) -> Int[Tensor, " b"]:
         return rng.integers(self.classes)

@@ -10,13 +10,14 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from morphogen.component import ConfigError
-from morphogen.contract import Conditioner
+from morphogen.contract import Conditioner, ConditionSpec
 from morphogen.numerics.trees import Tree, tree_map
 
 
 def name_conditions(
-    names: Sequence[str], condition: Tree | int | None, n: int, argument: str = "condition"
-) -> Mapping[str, Tree]:
+    names: Sequence[str], condition: Any, n: int, argument: str = "condition",
+    specs: Mapping[str, ConditionSpec] | None = None,
+) -> Mapping[str, Tree]:  # fmt: skip
     """The named conditions of n rows.
 
         >>> name_conditions(["label"], 3, n=2)
@@ -24,13 +25,14 @@ def name_conditions(
 
     Arguments:
         names: of the conditions that the model takes; with one, the name may be left out.
-        condition: one for all rows, a number or [1, ...], or one each, [n, ...]; or a mapping of names to
-            these; None: none.
+        condition: one for all rows, a number, a text or [1, ...], or one each, [n, ...]; or a mapping of
+            names to these; None: none.
         n: number of rows.
         argument: its name, for errors.
+        specs: what the conditions are, by name, which reads those in words.
 
     Errors: ConfigError for a condition that the model does not take, without a name if it takes several, for
-    another number of rows, and for words.
+    another number of rows, and for words that cannot be read.
     """
     if condition is None:
         return {}
@@ -42,7 +44,8 @@ def name_conditions(
     elif unknown := sorted(condition.keys() - set(names)):
         takes = ", ".join(names) or "no conditions"
         raise ConfigError(f"{argument} {', '.join(unknown)}: the model takes {takes}")
-    return {name: _rows(given, n, f"{argument} {name!r}") for name, given in condition.items()}
+    read = {name: _read(given, (specs or {}).get(name), argument) for name, given in condition.items()}
+    return {name: _rows(given, n, f"{argument} {name!r}") for name, given in read.items()}
 
 
 def check_conditions(conditioner: Conditioner | None, condition: Mapping[str, Tree]) -> None:
@@ -57,6 +60,14 @@ def names_of(conditioner: Conditioner | None) -> tuple[str, ...]:
     return () if conditioner is None else conditioner.names
 
 
+def _read(given: Any, spec: ConditionSpec | None, argument: str) -> Any:
+    """Words as tensors. Errors: ConfigError with the value."""
+    try:
+        return given if spec is None else spec.read(given)
+    except ConfigError as error:
+        raise ConfigError(f"{argument} {given!r:.40}: {error}") from None
+
+
 def _rows(given: Tree, n: int, what: str) -> Tree:
     """One condition for each of n rows. Errors: ConfigError for another number of rows, and for words."""
 
@@ -65,7 +76,8 @@ def _rows(given: Tree, n: int, what: str) -> Tree:
             rows = torch.as_tensor(leaf)
         except (TypeError, ValueError, RuntimeError):
             raise ConfigError(f"{what} is {leaf!r:.40}: give numbers, such as the index of a class") from None
-        rows = rows[None] if rows.ndim == 0 else rows
+        if not len(rows := rows[None] if rows.ndim == 0 else rows):
+            raise ConfigError(f"{what} has no rows: give one for all rows, or one each")
         if len(rows) not in (1, n):
             raise ConfigError(f"{what} has {len(rows)} rows, not {n}: give one for all rows, or one each")
         return rows if len(rows) == n else rows.expand(n, *rows.shape[1:])

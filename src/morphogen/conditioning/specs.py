@@ -7,6 +7,13 @@ The page takes labels if the data have them. A parameter without a default is re
 
 __all__ = ["Classes", "Sketches"]
 
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+from unicodedata import normalize
+
+import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
@@ -15,39 +22,88 @@ from morphogen.component import ConfigError
 from morphogen.contract import ConditionSpec
 from morphogen.numerics.trees import Tree
 
+SHOWN = 50  # names that an error lists
+NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
+PLACE = re.compile(r"[0-9]{1,9}")
+
 
 class Classes(ConditionSpec):
     """Class labels, int64 [B]. No paper: the labels of the data.
+
+    The name is the identity of a class: names are compared in Unicode's composed form (NFC), and where names
+    are numbers, a number is a name. A place among the classes is written `index:1`.
 
     Arguments:
         names: of the classes, in the order of the labels; or their number: "0", "1", ...
 
         >>> len(Classes(10)), Classes(("cat", "dog")).parse("dog"), Classes(("cat", "dog")).parse("index:0")
         (10, tensor(1), tensor(0))
+        >>> Classes(("01", "02", "03")).parse("1")
+        tensor(0)
     """
 
     plural, optional = "labels", True
 
     def __init__(self, names: tuple[str, ...] | int):
-        self.names = tuple(map(str, range(names))) if isinstance(names, int) else tuple(map(str, names))
+        given = map(str, range(names) if isinstance(names, int) else names)
+        self.names = tuple(normalize("NFC", name) for name in given)
 
     def __len__(self) -> int:
         return len(self.names)
 
     def parse(self, text: str) -> Int[Tensor, ""]:
-        """The label of a class given by name or number; `index:7` is class 7 even if another is named "7".
+        """The label of a class: its name, a number that equals its name, or `index:7` for a place.
 
-        Errors: ConfigError that lists the names.
+        Without names that are numbers, a number is a place as well.
+
+        Errors: ConfigError that lists the names, also for a number that equals several of them.
         """
-        prefix, _, number = text.partition(":")
-        number = number if prefix == "index" and text not in self.names else text
-        if number in self.names and number == text:
-            return torch.tensor(self.names.index(text))
-        if number.isdecimal() and int(number) < len(self.names):
-            return torch.tensor(int(number))
-        raise ConfigError(
-            f"no class {text!r}; the classes are {', '.join(self.names)} (index:0 to index:{len(self) - 1})"
-        )
+        name = normalize("NFC", str(text))
+        if name in self.names:
+            return torch.tensor(self.names.index(name))
+        found = self._equal_to(name)
+        if len(found) == 1:
+            return torch.tensor(found[0])
+        known = f"the classes are {self._listed} (index:0 to index:{len(self) - 1})"
+        if found:
+            raise ConfigError(f"{text!r} can be {' or '.join(self.names[i] for i in found)}: {known}")
+        raise ConfigError(f"no class {text!r}; {known}")
+
+    def read(self, given: Any) -> Any:
+        """Names as labels; tensors are labels already, and so are other numbers that are not names as well.
+
+        Errors: ConfigError for a number that is the name of one class and the place of another.
+        """
+        labels = super().read(given)
+        if isinstance(labels, Tensor | Mapping) or not self._numbered:
+            return labels
+        values = np.asarray(labels)
+        for value in np.unique(values).tolist() if values.dtype.kind in "iu" else ():
+            if not 0 <= value < len(self) or _number(self.names[value]) != value:
+                raise ConfigError(
+                    f"{value} can be a name or a place, as the classes are {self._listed}: write "
+                    f"'{value}' for the name, 'index:{value}' for the place; labels of data are tensors"
+                )
+        return labels
+
+    @property
+    def _numbered(self) -> bool:
+        """Whether a name is a number."""
+        return any(_number(name) is not None for name in self.names)
+
+    @property
+    def _listed(self) -> str:
+        return ", ".join(self.names[:SHOWN]) + (", ..." if len(self) > SHOWN else "")
+
+    def _equal_to(self, text: str) -> list[int]:
+        """The places that a text may mean which is not a name."""
+        prefix, colon, place = text.partition(":")
+        value = _number(text)
+        if colon and prefix == "index":
+            return [int(place)] if PLACE.fullmatch(place) and int(place) < len(self) else []
+        if self._numbered:
+            return [i for i, name in enumerate(self.names) if value is not None and _number(name) == value]
+        return [int(text)] if PLACE.fullmatch(text) and int(text) < len(self) else []
 
 
 class Sketches(ConditionSpec):
@@ -58,3 +114,8 @@ class Sketches(ConditionSpec):
     def parse(self, text: str) -> Tree:
         """Errors: ConfigError, because a sketch is a picture."""
         raise ConfigError(f"{text!r} is no sketch: give a picture of edges with --sketch FILE")
+
+
+def _number(text: str) -> Decimal | None:
+    """The value of a number as people write it; None for other texts."""
+    return Decimal(text) if NUMBER.fullmatch(text) else None

@@ -23,6 +23,8 @@ __all__ = [
     "load_data",
 ]
 
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from morphogen.data.dataset import DataError, Dataset, Examples, Pictures, Windows
@@ -44,13 +46,15 @@ def load_data(
     length: int | None = None,
     condition: str | None = None,
     tokenizer: str | Text | None = None,
+    table: Mapping[str, str] | None = None,
 ) -> Dataset:
     """Load a data set by name, from a path or from the Hugging Face hub.
 
     Arguments:
         name_or_path: a name that `morphogen data` lists (`NAMED`), or several names of texts
             ("kjv+shakespeare"); a folder of pictures or of sounds (one sub-folder per class, or flat) or of
-            texts; a text file; a table (.csv, .tsv, .parquet); or "hf:owner/name[:config]" or "hf:FOLDER" for
+            texts; a text file; a table (.csv, .tsv, .parquet, .jsonl), or a folder of the tables of a split
+            (train.csv, test.csv); or "hf:owner/name[:config]" or "hf:FOLDER" for
             whatever the package `datasets` reads.
         resolution: side in pixels of the square pictures of a folder or of the hub; None: their own size if
             all have the same small size, else 32.
@@ -60,11 +64,15 @@ def load_data(
         tokenizer: of a text: "bytes", "characters", "bpe:1000" or "unigram:1000" (with any vocabulary size),
             or a `Text` representation, such as that of a trained model. None: bytes for running text,
             "bpe:2000" for pairs of texts.
+        table: what a table leaves open, by the names of `TableOptions`: {"decimal": ","}.
 
     Errors: `DataError`: one line with the invalid value and the remedy.
     """
-    has_column = _check_condition(name_or_path, condition)
-    data = _load(name_or_path, ReadingOptions(resolution, length, condition))
+    has_column = (condition or table) is not None and _has_column(name_or_path)
+    _check_condition(name_or_path, condition, has_column)
+    if table and not has_column:
+        raise DataError(f"table {dict(table)}: {name_or_path!r} is not a table; leave it out")
+    data = _load(name_or_path, ReadingOptions(resolution, length, condition, table))
     if not has_column and condition == SKETCH:
         return with_sketches(data)
     if isinstance(data, Untokenized):
@@ -74,17 +82,23 @@ def load_data(
     return data
 
 
-def _check_condition(name_or_path: str, condition: str | None) -> bool:
-    """Whether a column can hold the classes. Errors: DataError for a condition where there are no columns."""
-    columned = [medium for medium in media().values() if medium.has_class_column]
-    has_column = any(Path(name_or_path).suffix.lower() in medium.suffixes for medium in columned)
+def _has_column(name_or_path: str) -> bool:
+    """Whether a column can hold the classes."""
+    path = Path(name_or_path).expanduser()
+    with suppress(OSError):  # reading it says why
+        return any(medium.has_class_column and medium.confidence(path) > 0.5 for medium in media().values())
+    return False
+
+
+def _check_condition(name_or_path: str, condition: str | None, has_column: bool) -> None:
+    """Errors: DataError for a condition where there are no columns."""
     if not has_column and condition not in (None, SKETCH):
+        columned = [medium for medium in media().values() if medium.has_class_column]
         kinds = " or ".join(f"{medium} ({', '.join(medium.suffixes)})" for medium in columned)
         raise DataError(
             f"condition {condition!r}: {name_or_path!r} is not a {kinds}; "
             "leave condition out, sub-folders already give the classes"
         )
-    return has_column
 
 
 def _load(name_or_path: str, options: ReadingOptions) -> Dataset | Untokenized:

@@ -9,6 +9,7 @@ a|a cat    b|a dog                                            a line per example
 __all__ = ["Descriptions", "describe"]
 
 import csv
+import io
 import json
 import os
 import unicodedata
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from morphogen.data.dataset import DataError
+from morphogen.data.encoding import decode
 from morphogen.data.transcripts import read_transcripts
 from morphogen.data.walk import printable
 
@@ -64,7 +66,7 @@ def describe(examples: Sequence[Path], others: Sequence[Path]) -> Descriptions:
 
 
 def _read_sidecars(found: Descriptions, examples: Iterable[Path], others: set[Path]) -> None:
-    unread = []
+    unread, decoded = [], []
     for example in examples:
         beside = (example.with_suffix(suffix) for suffix in SIDECARS)
         file = next((file for file in beside if file in others), None)
@@ -72,12 +74,20 @@ def _read_sidecars(found: Descriptions, examples: Iterable[Path], others: set[Pa
             continue
         found.files.add(file)
         try:
-            if caption := file.read_text(encoding="utf-8-sig").strip():
-                found.captions[example] = caption
-        except UnicodeDecodeError:
+            text = decode(printable(file.name), file.read_bytes())
+        except DataError:  # not a text, or of an unknown encoding
             unread.append(printable(file.name))
-    if unread:
-        found.notes.append(f"left out {len(unread)} captions that are not UTF-8, such as {unread[0]}")
+            continue
+        if text.notes:
+            decoded.append(f"{printable(file.name)}: {text.notes[0]}")
+        if caption := text.text.strip():
+            found.captions[example] = caption
+    for files, what in (
+        (unread, "left out {n} captions that cannot be read"),
+        (decoded, "{n} captions decoded"),
+    ):
+        if files:
+            found.notes.append(f"{what.format(n=len(files))}, such as {files[0]}")
 
 
 def _read_table(found: Descriptions, table: Path, examples: Mapping[str, Path]) -> None:
@@ -97,7 +107,7 @@ def _read_table(found: Descriptions, table: Path, examples: Mapping[str, Path]) 
             continue
         for column, values in ((caption, found.captions), (label, found.labels)):
             if column is not None and row.get(column) not in (None, ""):
-                values[example] = str(row[column]).strip()
+                values[example] = str(row[column]).encode("utf8", "replace").decode().strip()
     if absent:
         found.notes.append(
             f"{table.name} names {len(absent)} files that are not examples, such as {absent[0]}"
@@ -106,22 +116,18 @@ def _read_table(found: Descriptions, table: Path, examples: Mapping[str, Path]) 
 
 def _rows(table: Path) -> list[dict[str, Any]]:
     """The rows of a table. Errors: DataError."""
+    text = decode(str(table), table.read_bytes()).text
     try:
-        text = table.read_text(encoding="utf-8-sig")
         if table.suffix.lower() == ".csv":
-            return [
-                {k: v for k, v in row.items() if k is not None}
-                for row in csv.DictReader(text.splitlines(keepends=True))
-            ]
-        rows = [json.loads(line) for line in text.split("\n") if line.strip()]
-    except UnicodeDecodeError as error:
-        raise DataError(f"{table}: byte {error.start} is not UTF-8; save the table as UTF-8") from None
+            rows = csv.DictReader(io.StringIO(text, newline=""))
+            return [{k: v for k, v in row.items() if k is not None} for row in rows]
+        lines = [json.loads(line) for line in text.split("\n") if line.strip()]
     except (ValueError, csv.Error, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{table}: {reason}; correct the table, or remove it") from None
-    if any(not isinstance(row, dict) for row in rows):
+    if any(not isinstance(row, dict) for row in lines):
         raise DataError(f'{table}: each line must be like {{"file_name": "a.png", "text": "a cat"}}')
-    return rows
+    return lines
 
 
 def _key(path: Path) -> str:

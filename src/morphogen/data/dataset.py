@@ -6,9 +6,12 @@ Examples are kept in memory as bytes and become a `Batch` of the medium when ind
 
 __all__ = ["DataError", "Dataset", "Examples", "Pictures", "Windows", "with_labels"]
 
+import hashlib
+import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -18,6 +21,7 @@ from torch import Tensor
 from morphogen.component import to_config
 from morphogen.conditioning.specs import Classes
 from morphogen.contract import Batch, ConditionSpec, Representation
+from morphogen.numerics.trees import leaves
 
 
 class DataError(ValueError):
@@ -28,6 +32,10 @@ class Examples(ABC):
     """A sequence of examples, indexed by a tensor of row numbers."""
 
     overlap: int = 1  # examples of the training part that share an element, as overlapping windows do
+    labels: Int[Tensor, " n"] | None = None  # of the examples, if they have classes
+    units: Shaped[Tensor, "..."] | float = (
+        1.0  # of the elements of the medium, in which distances are measured
+    )
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -35,6 +43,13 @@ class Examples(ABC):
     @abstractmethod
     def __getitem__(self, indices: Int[Tensor, " b"]) -> Batch:
         """The rows `indices`, each in 0 .. len-1, in that order."""
+
+    def contents(self) -> Iterator[Shaped[Tensor, "..."]]:
+        """The tensors that determine the examples, for `Dataset.sha256`; by default the batches."""
+        for rows in torch.arange(len(self)).split(1024):
+            batch = self[rows]
+            yield from leaves(batch.medium)
+            yield from leaves(batch.condition)
 
     def first(self, n: int | None = None) -> Batch:
         """The first n rows (None: all); `load_data` orders the rows so that they are a fair subset."""
@@ -67,6 +82,9 @@ class Pictures(Examples):
         medium = self.values[indices] * (2 / (self.levels - 1)) - 1
         return Batch(medium, {} if self.labels is None else {"label": self.labels[indices]})
 
+    def contents(self) -> Iterator[Shaped[Tensor, "..."]]:
+        yield from (self.values, *([] if self.labels is None else [self.labels]))
+
 
 class Windows(Examples):
     """Windows of a tokenized text: example i is the `length` tokens from starts[i].
@@ -87,6 +105,9 @@ class Windows(Examples):
     def __getitem__(self, indices: Int[Tensor, " b"]) -> Batch:
         positions = self.starts[indices][:, None] + torch.arange(self.length)
         return Batch(self.text[positions].long())
+
+    def contents(self) -> Iterator[Shaped[Tensor, "..."]]:
+        yield from (self.text, self.starts)
 
     @property
     def covered_tokens(self) -> Int[Tensor, " l"]:
@@ -124,6 +145,17 @@ class Dataset:
     split: str
     notes: tuple[str, ...] = ()
 
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of the examples, their labels, the class names and the representation, not of file names."""
+        config = [self.conditions_config, to_config(self.representation)]
+        digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
+        for part in (self.train, self.valid, self.test):
+            for tensor in part.contents():
+                digest.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
+                digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
+        return digest.hexdigest()
+
     @property
     def conditions_config(self) -> dict[str, Any]:
         """The conditions as JSON, for the record of a run."""
@@ -134,6 +166,15 @@ class Dataset:
         """The class names, () if the examples have no labels."""
         label = self.conditions.get("label")
         return label.names if isinstance(label, Classes) else ()
+
+    @property
+    def untrained_classes(self) -> tuple[str, ...]:
+        """The classes without an example in the training part: no model can learn them."""
+        labels = self.train.labels
+        if labels is None:
+            return ()
+        counts = torch.bincount(labels, minlength=len(self.classes)).tolist()
+        return tuple(name for name, count in zip(self.classes, counts, strict=False) if not count)
 
 
 def with_labels(classes: Sequence[str]) -> Mapping[str, ConditionSpec]:

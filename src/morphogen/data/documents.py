@@ -5,7 +5,7 @@ programming language. A single running text is split by blocks, a folder and JSO
 their source.
 """
 
-__all__ = ["holds_pairs", "holds_text", "load_text", "load_texts"]
+__all__ = ["holds_text", "holds_texts", "load_text", "load_texts"]
 
 import csv
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from morphogen.data.dataset import DataError
 from morphogen.data.encoding import Decoded, decode
 from morphogen.data.folders import FOLDERS, SKIPPED, list_folder, summarise
 from morphogen.data.pairs import PairCorpus, pairs_by_content
-from morphogen.data.records import json_records, pair_columns, pairs_of, rows_of, texts_of
+from morphogen.data.records import has_texts, json_records, pair_columns, pairs_of, rows_of, texts_of
 from morphogen.data.splits import Part
 from morphogen.data.text import Corpus, concatenate, text_by_content, texts_by_content
 from morphogen.media import media
@@ -99,16 +99,19 @@ def holds_text(path: Path) -> bool:
     return True
 
 
-def holds_pairs(path: Path) -> bool:
-    """Whether a delimited file is a table of pairs of texts, by its first rows."""
+def holds_texts(path: Path) -> bool:
+    """Whether a table or JSON lines hold texts, or pairs of them, by the first rows or records."""
+    suffix = path.suffix.lower()
     try:
         with path.open("rb") as file:
             head = file.read(HEAD)
         text = decode("", head).text
-        rows = rows_of(text.rpartition("\n")[0] if len(head) == HEAD else text)
+        text = text.rpartition("\n")[0] if len(head) == HEAD else text
+        if suffix in JSON_LINES:
+            return has_texts((json_records("", text, True) or ([], ()))[0])
+        return suffix in DELIMITED and pair_columns(rows_of(text)) is not None
     except (DataError, OSError, csv.Error):
         return False
-    return pair_columns(rows) is not None
 
 
 def _documents(name: str, file: Path) -> dict[str, Decoded]:

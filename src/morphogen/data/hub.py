@@ -23,7 +23,8 @@ import torch
 from morphogen.data.assemble import Labelled, assemble, by_authors
 from morphogen.data.dataset import DataError, Dataset
 from morphogen.data.folders import check_skipped
-from morphogen.data.pictures import choose_side, read_square, size_of, stack
+from morphogen.data.picture_file import survey
+from morphogen.data.pictures import choose_side, read_square, stack
 from morphogen.data.text import Corpus, text_by_authors, text_by_content
 
 MOST = 200_000  # rows that are read per split: pictures are kept in memory
@@ -131,8 +132,8 @@ def _pictures(
     """Pictures of the column `image`, with the column `label` as classes."""
     splits = _parts(tables, label)
     encoded = [_encoded_images(table, image) for table in splits]
-    sizes = {size for rows in encoded for row in rows if row and (size := size_of(row))}
-    side, note = choose_side(sizes, resolution)
+    found = survey(row for rows in encoded for row in rows if row)
+    side, note = choose_side(found.sizes, resolution)
     classes, index = _classes(splits, label)
     parts: list[tuple[list[np.ndarray], list[int]]] = []
     bad: list[str] = []
@@ -140,7 +141,7 @@ def _pictures(
         labels = table[: len(rows)][label] if index and rows else [None] * len(rows)
         values, numbers = [], []
         for i, (row, value) in enumerate(zip(rows, labels, strict=True)):
-            picture = read_square(row, side) if row else "no picture"
+            picture = read_square(row, side, found.white) if row else "no picture"
             picture = "no label" if index and value not in index else picture
             if isinstance(picture, str):
                 bad.append(f"skipped row {i}: {picture}")
@@ -156,7 +157,7 @@ def _pictures(
     )
     if train is None:
         raise DataError(f"data 'hf:{name}': its training split has no pictures; give another data set")
-    notes = (note, *bad)
+    notes = (note, *found.notes, *bad)
     if test is None:
         return assemble(name, train, classes, notes=notes)
     return by_authors(name, train, test, classes, valid, notes)

@@ -6,12 +6,12 @@ medium       int64 [B, T]     target ids, the end token, then -1
 
 __all__ = ["Pair", "PairCorpus", "Pairs", "pairs_by_content"]
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Int, Shaped
 from torch import Tensor
 
 from morphogen.component import ConfigError
@@ -48,6 +48,9 @@ class Pairs(Examples):
 
     def __getitem__(self, indices: Int[Tensor, " b"]) -> Batch:
         return Batch(self.targets[indices].long(), {"source": self.sources[indices].long()})
+
+    def contents(self) -> Iterator[Shaped[Tensor, "..."]]:
+        yield from (self.sources, self.targets)
 
     @property
     def covered_tokens(self) -> Int[Tensor, " l"]:

@@ -1,30 +1,42 @@
 """Folders of pictures: one sub-folder per class, or flat.
 
-Channels and size are inferred from the files: grey if all pictures are grey, else RGB; their own size if all
-have the same small square size, else a centre crop resized to `resolution`. Unreadable files are skipped and
-listed, up to a tenth of the folder.
+Channels and size are inferred from the files: grey if all pictures are grey, else RGB; their own size if nine
+in ten have the same small square size, else a centre crop resized to `resolution`. Unreadable files are
+skipped and listed, up to a tenth of the folder.
 """
 
-__all__ = ["check_resolution", "choose_side", "load_folder", "read_as", "read_square", "size_of", "stack"]
+__all__ = [
+    "Fitted",
+    "check_resolution",
+    "choose_side",
+    "load_folder",
+    "is_picture",
+    "read_as",
+    "read_square",
+    "stack",
+]
 
-import io
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 from PIL import Image, ImageOps
 from torch import Tensor
 
 from morphogen.data.assemble import Labelled, assemble
 from morphogen.data.dataset import DataError, Dataset
-from morphogen.data.folders import check_skipped, list_folder
+from morphogen.data.folders import SKIPPED, check_skipped, list_folder
+from morphogen.data.picture_file import EACH, White, open_upright, size_of, survey
 from morphogen.media.pictures import PICTURES
 
-LARGEST = 64_000_000  # pixels per file, checked before decoding: a small file must not fill the memory
 SIDE = 32  # resolution if the pictures differ in size or are large
 COMMON = 64  # largest common side that is not resized
+ASPECT = 0.02  # largest difference in shape of a mask and its pictures: sides are rounded
+GREY = 64, 192  # brightness that is neither black nor white in a mask
 ON_CPU = 128  # largest side that trains on a CPU in hours rather than days
 
 
@@ -35,15 +47,16 @@ def load_folder(path: Path, resolution: int | None = None) -> Dataset:
     check_resolution(resolution, device="any")
     listing = list_folder(path, is_picture)
     examples = listing.examples
-    side, note = choose_side({size for e in examples if (size := size_of(e.path))}, resolution)
-    read = [(example, read_square(example.path, side)) for example in examples]
+    found = survey(example.path for example in examples)
+    side, note = choose_side(found.sizes, resolution)
+    read = [(example, read_square(example.path, side, found.white)) for example in examples]
     good = [(example, values) for example, values in read if not isinstance(values, str)]
     bad = [f"skipped {example.name}: {why}" for example, why in read if isinstance(why, str)]
     check_skipped(str(path), len(good), bad)
     labels = torch.tensor([example.label for example, _ in good]) if listing.classes else None
     captions = [example.caption for example, _ in good]
     data = Labelled(stack([values for _, values in good]), labels, captions if any(captions) else ())
-    notes, parts = (note, *listing.notes, *bad), [example.part for example, _ in good]
+    notes, parts = (note, *found.notes, *listing.notes, *bad), [example.part for example, _ in good]
     try:
         return assemble(path.resolve().name, data, listing.classes, parts=parts, notes=notes)
     except DataError as error:
@@ -62,62 +75,88 @@ def check_resolution(resolution: int | None, device: str) -> None:
     if resolution is not None and resolution > ON_CPU and device == "cpu":
         raise DataError(
             f"resolution {resolution}: training would take days on a CPU; "
-            "give --resolution 64, or use a GPU with --device cuda"
+            "give --resolution 64, use a GPU with --device cuda, or add --force"
         )
 
 
-def choose_side(sizes: set[tuple[int, int]], resolution: int | None) -> tuple[int, str]:
-    """The side of the square pictures, and a note on how they are resized."""
+def choose_side(sizes: Counter[tuple[int, int]], resolution: int | None) -> tuple[int, str]:
+    """The side of the square pictures, and a note on how they are resized.
+
+    Arguments:
+        sizes: how many pictures have each width and height.
+        resolution: the side; None: that of nine in ten pictures if it is small, else 32.
+    """
     check_resolution(resolution, device="any")
-    width, height = next(iter(sizes)) if len(sizes) == 1 else (0, 1)
-    common = width if width == height and 4 <= width <= COMMON else None
-    side = resolution if resolution is not None else common or SIDE
-    if width == height == side:
+    (width, height), most = sizes.most_common(1)[0] if sizes else ((0, 1), 0)
+    is_common = width == height and 4 <= width <= COMMON and most >= (1 - SKIPPED) * sizes.total()
+    side = resolution if resolution is not None else width if is_common else SIDE
+    others = sizes.total() - sizes[side, side]
+    if not others:
         return side, f"{side} x {side} pixels, not resized"
+    if resolution is None and is_common:
+        return (
+            side,
+            f"{side} x {side} pixels; {others} of another size cropped to a square and resized",
+        )
     return side, f"cropped to the central square and resized to {side} x {side}"
 
 
-def size_of(source: Path | bytes) -> tuple[int, int] | None:
-    """Width and height from the header of a file (or its content), without decoding; None: not a picture."""
-    try:
-        with _open(source) as image:
-            return image.size
-    except Exception:
-        return None
-
-
-def read_square(source: Path | bytes, side: int) -> np.ndarray | str:
+def read_square(source: Path | bytes, side: int, white: White = EACH) -> np.ndarray | str:
     """The picture, upright and cropped to a square, uint8 [1 or 3, side, side]; or why it cannot be read."""
     # A JPEG is decoded at as little as an eighth of its size, ten times as fast.
-    image = _read_upright(source, (2 * side, 2 * side))
-    if isinstance(image, str):
-        return image
-    if image.size != (side, side):
-        image = ImageOps.fit(image, (side, side), Image.Resampling.LANCZOS)
-    return _values(image)
+    image = open_upright(source, (2 * side, 2 * side), white)
+    return image if isinstance(image, str) else _values(_fit(image, (side, side)))
 
 
-def read_as(path: Path, shape: tuple[int, int, int]) -> UInt8[Tensor, "c h w"]:
-    """The unchanged pixels of a picture; grey is repeated over the channels if `shape` has three.
+class Fitted(NamedTuple):
+    """A picture in a model's shape, uint8 [C, H, W]; a note if it was cropped or resized, else ""."""
 
-    Errors: DataError if it is not a picture, has another size, or is coloured although `shape` has one
-    channel.
+    values: UInt8[Tensor, "c h w"]
+    note: str
+
+
+def read_as(path: Path, shape: tuple[int, int, int]) -> Fitted:
+    """A picture, cropped and resized as for training; grey is repeated over the channels of `shape`.
+
+    Errors: DataError if it is not a picture, or is coloured although `shape` has one channel.
     """
-    if not path.exists():
-        raise DataError(f"{path}: no such file; check the path")
     channels, height, width = shape
-    image = _read_upright(path)
-    if isinstance(image, str):
-        raise DataError(f"{path}: {image}; give a picture of {width} x {height} pixels")
-    if image.size != (width, height):
-        raise DataError(
-            f"{path}: {image.width} x {image.height} pixels; "
-            f"resize it to {width} x {height}, the size of the model's pictures"
-        )
-    values = _values(image)
+    image = _opened(path, shape)
+    values = _values(_fit(image, (width, height)))
     if len(values) > channels:
         raise DataError(f"{path}: a colour picture, but the model is for grey ones; convert it to grey")
-    return stack([values], channels)[0]
+    return Fitted(stack([values], channels)[0], _resized(path, image.size, (width, height)))
+
+
+def read_mask(path: Path, shape: tuple[int, int, int], pictures: Sequence[Path]) -> Bool[Tensor, "h w"]:
+    """Where a picture is white; cropped and resized as the pictures that it belongs to.
+
+    On a transparent layer, white strokes count, and what is transparent is black.
+
+    Arguments:
+        path: of the mask.
+        shape: of the model's pictures.
+        pictures: that the mask is for; the mask is of their shape, or of the model's.
+
+    Errors: DataError for a mask of another shape, for a photograph with transparent parts, and for a mask
+    that is the same everywhere.
+    """
+    mask, size = _opened(path, shape, ground=""), (shape[2], shape[1])
+    for picture in pictures:
+        width, height = _opened(picture, shape).size
+        if mask.size != size and abs(mask.width * height / (mask.height * width) - 1) > ASPECT:
+            raise DataError(
+                f"{path}: {mask.width} x {mask.height} pixels, but {picture} has {width} x {height}; "
+                f"paint the mask on the picture, or on one of {size[0]} x {size[1]}"
+            )
+    white = np.asarray(_fit(_lightness(path, mask), size)) >= 128
+    if not white.any():
+        raise DataError(
+            f"{path}: contains no white, so nothing would be redrawn; paint white what is to change"
+        )
+    if white.all():
+        raise DataError(f"{path}: contains nothing but white, so nothing would be kept; paint the rest black")
+    return torch.from_numpy(white)
 
 
 def stack(pictures: Sequence[np.ndarray], channels: int = 1) -> UInt8[Tensor, "n c h w"]:
@@ -128,52 +167,45 @@ def stack(pictures: Sequence[np.ndarray], channels: int = 1) -> UInt8[Tensor, "n
     )
 
 
-def _read_upright(source: Path | bytes, draft: tuple[int, int] | None = None) -> Image.Image | str:
-    """The picture in its EXIF orientation, grey or RGB; or why it cannot be read.
+def _opened(path: Path, shape: tuple[int, int, int], ground: str = "white") -> Image.Image:
+    """Errors: DataError for a file that is not there, or is not a picture."""
+    if not path.exists():
+        raise DataError(f"{path}: no such file; check the path")
+    image = open_upright(path, ground=ground)
+    if isinstance(image, str):
+        raise DataError(f"{path}: {image}; give a picture, best of {shape[2]} x {shape[1]} pixels")
+    return image
 
-    A format that can be decoded at a reduced size is decoded at the smallest size not below `draft`.
-    """
-    try:
-        with _open(source) as image:
-            if image.width * image.height > LARGEST:
-                limit = f"{LARGEST // 1_000_000} million"
-                return f"{image.width} x {image.height} pixels, more than {limit}; make it smaller"
-            if draft is not None:
-                image.draft(None, draft)
-            return _flatten(ImageOps.exif_transpose(image))
-    except Image.DecompressionBombError:
-        return f"more than {LARGEST // 1_000_000} million pixels; make it smaller"
-    except PermissionError:
-        return "permission denied; change its permissions"
-    except (
-        Exception
-    ) as error:  # Pillow raises OSError, SyntaxError, ValueError, struct.error, ... on broken files
-        if isinstance(error, OSError):
-            return "not a picture that Pillow can read"
-        return f"broken ({type(error).__name__})"
+
+def _resized(path: Path, given: tuple[int, int], size: tuple[int, int]) -> str:
+    if given == size:
+        return ""
+    (width, height), cropped = size, given[0] * size[1] != given[1] * size[0]
+    how = "cropped at its centre and resized" if cropped else "resized"
+    return f"{path}: {how} from {given[0]} x {given[1]} to {width} x {height}, as for training"
+
+
+def _fit(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    return image if image.size == size else ImageOps.fit(image, size, Image.Resampling.LANCZOS)
+
+
+def _lightness(path: Path, mask: Image.Image) -> Image.Image:
+    """A mask as grey; black where it is transparent. Errors: DataError for a photograph with a hole."""
+    light = np.asarray(mask.convert("L"), dtype=np.float64)
+    if mask.mode.endswith("A"):
+        alpha = np.asarray(mask.getchannel("A"), dtype=np.float64) / 255
+        visible = light[alpha > 0.5]
+        grey = (visible > GREY[0]) & (visible < GREY[1])
+        if alpha.min() < 1 and grey.sum() > SKIPPED * len(visible):
+            raise DataError(
+                f"{path}: a picture with transparent parts is no mask; "
+                "paint white where to redraw, and black where to keep"
+            )
+        light *= alpha
+    return Image.fromarray(light.round().astype(np.uint8))
 
 
 def _values(image: Image.Image) -> np.ndarray:
     """The pixels as uint8 [1 or 3, height, width]."""
     values = np.asarray(image)
     return values[None] if values.ndim == 2 else np.ascontiguousarray(values.transpose(2, 0, 1))
-
-
-def _open(source: Path | bytes) -> Image.Image:
-    return Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
-
-
-def _flatten(image: Image.Image) -> Image.Image:
-    """The picture as "L" if it is grey, else "RGB", with transparent pixels composited on white."""
-    if image.mode.startswith(("I", "F")):  # 16 bits and floats: convert("L") would clip them
-        values = np.asarray(image, dtype=np.float64)
-        top = 65535.0 if values.max() > 255 else 255.0
-        return Image.fromarray((values.clip(0, top) * (255 / top)).round().astype(np.uint8))
-    if image.mode in ("1", "L"):
-        return image.convert("L")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    rgb = np.asarray(image.convert("RGB"))
-    grey = (rgb == rgb[:, :, :1]).all()
-    return Image.fromarray(rgb[:, :, 0] if grey else rgb)

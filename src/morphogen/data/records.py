@@ -5,7 +5,7 @@ r"""Records of JSON, JSON-lines and delimited files, and which of their fields a
 two or three columns of mostly different phrases, or columns of these names       pairs
 """
 
-__all__ = ["Columns", "json_records", "pair_columns", "pairs_of", "rows_of", "texts_of"]
+__all__ = ["Columns", "has_texts", "json_records", "pair_columns", "pairs_of", "rows_of", "texts_of"]
 
 import csv
 import json
@@ -66,6 +66,13 @@ def json_records(where: str, text: str, by_line: bool) -> tuple[list[Any], tuple
             f"{len(records) + len(bad)}; write one record per line, or name the file .txt"
         )
     return records, ((f"skipped {len(bad)} lines that are not JSON, line {bad[0]} first",) if bad else ())
+
+
+def has_texts(records: Sequence[Any]) -> bool:
+    """Whether records are texts, pairs of texts or conversations, by the names of their fields."""
+    fields = _fields(records)
+    is_named = any(name in fields for name in (*TEXTS, *CHATS))
+    return is_named or not fields or pairs_of(records) is not None
 
 
 def texts_of(where: str, records: Sequence[Any]) -> tuple[list[str], tuple[str, ...]]:

@@ -2,10 +2,11 @@
 
 __all__ = ["SKETCH", "WithSketches", "with_sketches"]
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from jaxtyping import Int
+from jaxtyping import Int, Shaped
 from torch import Tensor
 
 from morphogen.conditioning.sketch import edges
@@ -32,6 +33,9 @@ class WithSketches(Examples):
     def __getitem__(self, indices: Int[Tensor, " b"]) -> Batch:
         medium = self.pictures[indices].medium
         return Batch(medium, {SKETCH: edges(medium)})
+
+    def contents(self) -> Iterator[Shaped[Tensor, "..."]]:
+        yield from self.pictures.contents()  # the edges are a function of the pictures
 
 
 def with_sketches(data: Any) -> Dataset:

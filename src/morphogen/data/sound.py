@@ -23,14 +23,14 @@ __all__ = [
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from morphogen.conditioning.mel import MelSpectrogram
@@ -108,6 +108,9 @@ class Sounds(Examples):
     def __getitem__(self, indices: Int[Tensor, " b"]) -> Batch:
         return Batch(self.around(indices, 0), {} if self.labels is None else {"label": self.labels[indices]})
 
+    def contents(self) -> Iterator[Shaped[Tensor, "..."]]:
+        yield from (self.values, self.starts, *([] if self.labels is None else [self.labels]))
+
     def around(self, indices: Int[Tensor, " b"], margin: int) -> Float[Tensor, "b 1 t"]:
         """Windows extended by `margin` samples on both sides; zeros where there is no recording."""
         positions = self.starts[indices][:, None] + torch.arange(-margin, self.length + margin)
@@ -149,6 +152,9 @@ class WithMels(Examples):
         margin = frames * self.mel.hop
         extended = self.sounds.around(indices, margin)
         return Batch(extended[:, :, margin:-margin], {"mel": self.mel(extended)[:, frames:-frames]})
+
+    def contents(self) -> Iterator[Shaped[Tensor, "..."]]:
+        yield from self.sounds.contents()  # the frames are a function of the sounds
 
 
 def load_sounds(path: Path, length: int = LENGTH) -> Dataset:

@@ -1,19 +1,18 @@
-r"""Tables: CSV files (comma, semicolon, tab or bar; with or without a header row) and Parquet.
+r"""Tables: CSV files in any dialect, Parquet, JSON Lines, and pandas DataFrames.
 
-The type of each column is inferred (see `columns`). Rows with a missing cell are dropped and counted, up to
-half of the table; a column with more than a quarter of its cells missing is dropped instead. One column may
-be the condition: its values are the classes, and it is not part of the medium. The split is by the hash of
-each row; means and standard deviations are those of the training part.
+The type of each column is inferred (see `cells` and `columns`). Rows with a missing cell are dropped and
+counted, up to half of the table; a column with more than a quarter of its cells missing is dropped instead.
+One column may be the condition: its values are the classes, and it is not part of the medium. The split is by
+the hash of each row, or the user's own; means and standard deviations are those of the training part.
 """
 
-__all__ = ["Rows", "load_table"]
+__all__ = ["Rows", "load_table", "table_of", "table_of_parts"]
 
-import csv
 import difflib
-import io
-import re
+from collections.abc import Mapping, Sequence
+from itertools import compress
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -21,13 +20,20 @@ from jaxtyping import Float64, Int
 from torch import Tensor
 
 from morphogen.contract import Batch
-from morphogen.data.columns import MISSING, MOST_WORDS, NUMBER, Reading, read_column
+from morphogen.data.cells import read_columns
+from morphogen.data.columns import MOST_WORDS, Reading
 from morphogen.data.dataset import DataError, Dataset, Examples, with_labels
-from morphogen.data.splits import split
+from morphogen.data.splits import Part, Split, split, trained_only
+from morphogen.data.table_files import Table, join_parts, read_table_file, read_table_folder
+from morphogen.data.table_options import TableOptions
 from morphogen.representations.tabular import Tabular
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 SHOWN = 12  # columns that the notes list
 COLUMN_MISSING = 0.25  # largest fraction of missing cells in a column
+REMEDY = "give a table with numbers, dates or categories, and fill in empty cells"
 ROWS_MISSING = 0.5  # largest fraction of rows with a missing cell
 
 
@@ -41,6 +47,8 @@ class Rows(Examples):
 
     def __init__(self, values: Float64[Tensor, "n d"], labels: Int[Tensor, " n"] | None = None):
         self.values, self.labels = values, labels
+        spread = values.std(0, correction=0)
+        self.units = spread.where(spread > 0, 1.0)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -49,188 +57,184 @@ class Rows(Examples):
         return Batch(self.values[indices], {} if self.labels is None else {"label": self.labels[indices]})
 
 
-class _Cells(NamedTuple):
-    """A table as text: the column names, the cells of each column, and a note on how it was parsed."""
-
-    names: list[str]
-    columns: list[list[str]]
-    notes: tuple[str, ...] = ()
-
-
-def load_table(path: Path, condition: str | None = None) -> Dataset:
+def load_table(path: Path, condition: str | None = None, options: Mapping[str, str] | None = None) -> Dataset:
     """Load a table.
 
     Arguments:
-        path: of a .csv, .tsv or .parquet file.
+        path: of a file: CSV, Parquet (.parquet) or JSON Lines (.jsonl), or of a folder with such files of the
+            user's own split: train.csv and test.csv, for example.
         condition: name of the column whose values are the classes; None: no classes.
+        options: those of `TableOptions`, by name.
 
     Errors: DataError.
     """
-    cells = _parse_parquet(path) if path.suffix.lower() == ".parquet" else _parse_csv(path)
-    if condition is not None and condition not in cells.names:
-        similar = difflib.get_close_matches(condition, cells.names, cutoff=0.5) or cells.names[:20]
-        raise DataError(f"{path}: no column is named {condition!r}; choose one of {', '.join(similar)}")
-    complete, notes = _drop_missing(path, cells)
-    readings, dropped = _read_columns(path, complete, condition)
-    names, label = ((), None) if condition is None else readings.pop(condition).classes()
-    if not readings:
+    chosen = TableOptions.of(options)
+    table = read_table_folder(path, chosen) if path.is_dir() else read_table_file(path, chosen)
+    return _dataset(path.name, str(path), table, condition, chosen)
+
+
+def table_of(
+    name: str, frame: "DataFrame", condition: str | None = None, options: Mapping[str, str] | None = None
+) -> Dataset:
+    """The data set of a DataFrame; its index is not used.
+
+    Arguments:
+        name: of the data set, for reports and errors.
+        frame: numbers, text, booleans, categories, dates and times are read; other columns are dropped.
+        condition: name of the column whose values are the classes; None: no classes.
+        options: those of `TableOptions`, by name.
+
+    Errors: DataError.
+    """
+    return _dataset(name, name, Table(frame), condition, TableOptions.of(options))
+
+
+def table_of_parts(
+    name: str,
+    frames: "Mapping[str, DataFrame]",
+    condition: str | None = None,
+    options: Mapping[str, str] | None = None,
+) -> Dataset:
+    """The data set of DataFrames that are already split; types of columns are inferred from all of them.
+
+    Arguments:
+        name, condition, options: as for `table_of`.
+        frames: "train" and "valid", "test" or both; a missing one is cut from train.
+
+    Errors: DataError.
+    """
+    table = join_parts(name, {part: Table(frame) for part, frame in frames.items()})
+    return _dataset(name, name, table, condition, TableOptions.of(options))
+
+
+def _dataset(name: str, where: str, table: Table, condition: str | None, options: TableOptions) -> Dataset:
+    """The data set of a table; `where` is what errors begin with."""
+    frame, renamed = _distinct(table.frame)
+    if condition is not None and condition not in frame:
+        similar = difflib.get_close_matches(condition, list(frame), cutoff=0.5) or list(frame)[:20]
+        raise DataError(f"{where}: no column is named {condition!r}; choose one of {', '.join(similar)}")
+    if len(frame) < 3:
         raise DataError(
-            f"{path}: no usable column is left ({'; '.join(dropped)}); "
-            "give a table with numbers or categories"
+            f"{where}: {len(frame)} rows cannot be split into train, valid and test; "
+            "give at least 3, better hundreds"
         )
-    kept = [
-        column
-        for name, column in zip(complete.names, complete.columns, strict=True)
-        if name in readings or name == condition
-    ]
-    try:
-        parts = split(["\x1f".join(row).encode() for row in zip(*kept, strict=True)])
-    except DataError as error:
-        raise DataError(f"{path}: {error}") from None
+    cells, marks = read_columns(frame, options, table.decimal)
+    readings, rows, dropped = _complete(where, cells, condition)
+    label = None if condition is None else readings.pop(condition)
+    if not readings:
+        raise DataError(f"{where}: no usable column is left ({'; '.join(dropped)}); {REMEDY}")
+    kept = [*readings.values(), *([] if label is None else [label])]
+    made = _split(where, kept, list(compress(table.parts, rows)))
+    classes, labels = ((), None) if label is None else label.classes()
+    if labels is not None:
+        made, known, untrained = trained_only(made, labels.tolist(), classes, "row")
+        classes, labels = tuple(classes[k] for k in known), np.searchsorted(known, labels)
+        dropped += untrained
     values = torch.from_numpy(np.stack([reading.values for reading in readings.values()], 1))
     train, valid, test = (
-        Rows(values[part], None if label is None else torch.from_numpy(label[part]))
-        for part in (parts.train, parts.valid, parts.test)
+        Rows(values[part], None if labels is None else torch.from_numpy(labels[part]))
+        for part in (made.train, made.valid, made.test)
     )
-    table = Tabular(tuple(reading.column(np.array(parts.train)) for reading in readings.values()))
-    line = parts.line.replace("each example's content", "each row")
-    notes = [_column_note(readings), *cells.notes, *notes, *dropped]
-    return Dataset(path.name, "table", train, valid, test, with_labels(names), table, line, tuple(notes))
+    tabular = Tabular(tuple(reading.column(np.array(made.train)) for reading in readings.values()))
+    notes = [_column_note(readings), *table.notes, *renamed, *marks]
+    notes += [note for reading in kept for note in reading.notes] + [*dropped, *made.copied("row")]
+    line = made.line.replace("each example's content", "each row")
+    return Dataset(name, "table", train, valid, test, with_labels(classes), tabular, line, tuple(notes))
 
 
-def _column_note(readings: dict[str, Reading]) -> str:
-    """A note that lists the inferred type of each column."""
-    kinds = [f"{reading.name} ({reading.kind})" for reading in readings.values()]
-    more = f" and {len(kinds) - SHOWN} more" if len(kinds) > SHOWN else ""
-    return f"columns: {', '.join(kinds[:SHOWN])}{more}"
+def _distinct(frame: "DataFrame") -> "tuple[DataFrame, list[str]]":
+    """The table with distinct names of columns, as pandas makes them, on one line each; and notes."""
+    names: list[str] = []
+    notes = []
+    for column in frame.columns:
+        parts = column if isinstance(column, tuple) else (column,)
+        name = written = " ".join(" ".join(map(str, parts)).split())
+        while name in names:
+            name = f"{written}.{sum(other.startswith(written) for other in names)}"
+        if name != written:
+            notes.append(f"two columns are named {written!r}: the second is {name!r} here")
+        names.append(name)
+    return frame.set_axis(names, axis=1), notes
 
 
-def _read_columns(path: Path, cells: _Cells, condition: str | None) -> tuple[dict[str, Reading], list[str]]:
-    """The usable columns by name, and a note on each of the others."""
-    readings, dropped = {}, []
-    for name, column in zip(cells.names, cells.columns, strict=True):
-        reading = read_column(name, column)
-        if not isinstance(reading, str):
-            readings[name] = reading
-        elif name == condition:
-            raise DataError(
-                f"{path}: column {name!r} cannot be the classes: {reading}; choose another --condition"
-            )
-        else:
-            dropped.append(f"column {name!r} dropped: {reading}")
-    if condition is not None:
-        if condition not in readings:
-            raise DataError(
-                f"{path}: column {condition!r} is missing in more than a quarter of the rows; "
-                "choose another --condition"
-            )
-        if len(classes := readings[condition].classes()[0]) > MOST_WORDS:
-            raise DataError(
-                f"{path}: column {condition!r} has {len(classes)} different values; a condition has at most "
-                f"{MOST_WORDS}, choose another --condition"
-            )
-    return readings, dropped
+def _complete(
+    where: str, cells: Mapping[str, Reading | str], condition: str | None
+) -> tuple[dict[str, Reading], np.ndarray, list[str]]:
+    """The usable columns without incomplete rows, the rows that are left, and notes on what was dropped.
 
-
-def _drop_missing(path: Path, cells: _Cells) -> tuple[_Cells, list[str]]:
-    """The table without sparse columns and incomplete rows, and notes on what was dropped."""
-    missing = np.array([[cell.lower() in MISSING for cell in column] for column in cells.columns])
-    n_rows = missing.shape[1]
-    sparse = missing.mean(1) > COLUMN_MISSING
-    notes = [
-        f"column {cells.names[j]!r} dropped: missing in {missing[j].mean():.0%} of the rows"
-        for j in sparse.nonzero()[0]
-    ]
-    if sparse.all():
+    Errors: DataError if the condition is not usable, or too little is left.
+    """
+    usable, dropped = _usable(where, cells, condition)
+    missing = np.stack([reading.missing for reading in usable.values()])
+    complete = np.logical_not(missing.any(axis=0))
+    if (incomplete := int((~complete).sum())) > ROWS_MISSING * len(complete):
+        worst = list(usable)[int(missing.mean(1).argmax())]
         raise DataError(
-            f"{path}: every column is missing in more than {COLUMN_MISSING:.0%} of the rows; "
-            "fill in the cells"
-        )
-    complete = ~missing[~sparse].any(0)
-    if (incomplete := n_rows - int(complete.sum())) > ROWS_MISSING * n_rows:
-        worst = cells.names[int(np.where(sparse, 0, missing.mean(1)).argmax())]
-        raise DataError(
-            f"{path}: {incomplete} of {n_rows} rows have missing cells, most often in {worst!r}; "
+            f"{where}: {incomplete} of {len(complete)} rows have missing cells, most often in {worst!r}; "
             "fill them in or remove that column"
         )
     if incomplete:
-        notes.append(f"{incomplete} of {n_rows} rows dropped: they have missing cells")
-    rows = complete.nonzero()[0].tolist()
-    kept = [j for j, is_sparse in enumerate(sparse) if not is_sparse]
-    return _Cells([cells.names[j] for j in kept], [[cells.columns[j][i] for i in rows] for j in kept]), notes
+        dropped.append(f"{incomplete} of {len(complete)} rows dropped: they have missing cells")
+    readings = {}
+    for name, reading in usable.items():
+        kept = reading.keep(complete)
+        if (fault := kept.fault()) is None:
+            readings[name] = kept
+        elif name == condition:
+            raise DataError(
+                f"{where}: column {name!r} cannot be the classes: {fault}; choose another --condition"
+            )
+        else:
+            dropped.append(f"column {name!r} dropped: {fault}")
+    _check_classes(where, readings, condition)
+    return readings, complete, dropped
 
 
-def _parse_csv(path: Path) -> _Cells:
-    """Parse a CSV file. The separator is the one that divides the first line into most cells."""
-    content = path.read_bytes()
-    if b"\0" in content[:65536]:
-        raise DataError(f"{path}: has zero bytes, so it is not CSV; save the table as CSV in UTF-8")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
+def _usable(
+    where: str, cells: Mapping[str, Reading | str], condition: str | None
+) -> tuple[dict[str, Reading], list[str]]:
+    """The columns that are not sparse and not the number of the row, and notes on the others."""
+    usable, faults = {}, {}
+    for name, reading in cells.items():
+        if isinstance(reading, str):
+            faults[name] = reading
+        elif (missing := reading.missing.mean()) > COLUMN_MISSING:
+            faults[name] = "; ".join([f"missing in {missing:.0%} of the rows", *reading.notes])
+        elif reading.numbers_rows:
+            faults[name] = "it only counts the rows"
+        else:
+            usable[name] = reading
+    if condition in faults:
         raise DataError(
-            f"{path}: byte {error.start} is not valid UTF-8; convert the file, for example: "
-            "iconv -f latin1 -t utf8"
-        ) from None
-    header = text.lstrip("\r\n").partition("\n")[0]
-    separator = max(",;\t|", key=lambda mark: len(next(csv.reader([header], delimiter=mark), [])))
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    rows: list[list[str]] = []
-    try:
-        for row in reader:
-            if row and rows and len(row) != len(rows[0]):
-                raise DataError(
-                    f"{path}: line {reader.line_num} has {len(row)} cells, the first line has "
-                    f"{len(rows[0])}; correct that line"
-                )
-            if row:
-                rows.append([cell.strip() for cell in row])
-    except csv.Error as error:
-        raise DataError(f"{path}: line {reader.line_num} is not CSV ({error}); correct that line") from None
-    if separator == ";":  # then a comma is the decimal point
-        rows = [[re.sub(r"^([+-]?\d+),(\d+)$", r"\1.\2", cell) for cell in row] for row in rows]
-    return _with_header(path, rows)
-
-
-def _with_header(path: Path, rows: list[list[str]]) -> _Cells:
-    """Take the first row as the column names, unless it contains a number."""
-    headless = bool(rows) and any(NUMBER.fullmatch(cell) for cell in rows[0])
-    names = [
-        f"column{i + 1}" if headless or not cell else cell for i, cell in enumerate(rows[0] if rows else [])
-    ]
-    body = rows if headless else rows[1:]
-    if len(body) < 3:
-        raise DataError(
-            f"{path}: {len(body)} rows cannot be split into train, valid and test; "
-            "give at least 3, better hundreds"
+            f"{where}: column {condition!r} cannot be the classes: {faults[condition]}; "
+            "choose another --condition"
         )
-    if len(set(names)) < len(names):
-        duplicate = next(name for name in names if names.count(name) > 1)
-        raise DataError(f"{path}: two columns are named {duplicate!r}; rename one")
-    note = f"no header row: the first row has numbers; the columns are named {names[0]} to {names[-1]}"
-    return _Cells(names, [list(column) for column in zip(*body, strict=True)], (note,) if headless else ())
+    dropped = [f"column {name!r} dropped: {fault}" for name, fault in faults.items()]
+    if not usable:
+        raise DataError(f"{where}: no usable column is left ({'; '.join(dropped)}); {REMEDY}")
+    return usable, dropped
 
 
-def _parse_parquet(path: Path) -> _Cells:
-    """Parse a Parquet file; needs the extra `tables`."""
-    try:
-        from pyarrow import ArrowException, parquet
-    except ImportError:
+def _check_classes(where: str, readings: Mapping[str, Reading], condition: str | None) -> None:
+    """Errors: DataError for too many classes."""
+    if condition is not None and (count := len(readings[condition].classes()[0])) > MOST_WORDS:
         raise DataError(
-            f"{path}: Parquet needs pyarrow; install it: pip install 'morphogen[tables]', "
-            "or save the table as CSV"
-        ) from None
+            f"{where}: column {condition!r} has {count} different values; a condition has at most "
+            f"{MOST_WORDS}, choose another --condition"
+        )
+
+
+def _split(where: str, readings: Sequence[Reading], parts: Sequence[Part]) -> Split:
+    """The rows of train, valid and test, by content or as `parts` has them."""
+    contents = ["\x1f".join(row).encode() for row in zip(*(r.texts() for r in readings), strict=True)]
     try:
-        table = parquet.read_table(path)
-    except ArrowException as error:
-        reason = str(error).splitlines()[0]
-        raise DataError(
-            f"{path}: pyarrow cannot read it as Parquet ({reason}); save it again, or as CSV"
-        ) from None
-    columns = [[_cell(value) for value in column.to_pylist()] for column in table.columns]
-    return _with_header(path, [list(map(str, table.column_names)), *map(list, zip(*columns, strict=True))])
+        return split(contents, parts)
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from None
 
 
-def _cell(value: object) -> str:
-    """A value as text, as CSV would store it."""
-    return "" if value is None else repr(value) if isinstance(value, float) else str(value).strip()
+def _column_note(readings: Mapping[str, Reading]) -> str:
+    """A note that lists the inferred type of each column."""
+    kinds = [f"{name} ({reading.kind})" for name, reading in readings.items()]
+    more = f" and {len(kinds) - SHOWN} more" if len(kinds) > SHOWN else ""
+    return f"columns: {', '.join(kinds[:SHOWN])}{more}"

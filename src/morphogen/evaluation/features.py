@@ -223,10 +223,10 @@ class ColumnFeatures(Features):
             )
         table = train.double()
         varies = table.amax(0) > table.amin(0)
-        # summed in fp64 and stored in fp32, so that the order of summation does not change the hash
-        self.mean = table.mean(0).float()
-        self.deviation = table.std(0, correction=0).where(varies, torch.ones(())).float()
-        self.sha256 = _digest([self.mean, self.deviation])
+        self.mean = table.mean(0)
+        self.deviation = table.std(0, correction=0).where(varies, 1.0)
+        # summed in fp64 and hashed in fp32, so that the order of summation does not change the hash
+        self.sha256 = _digest([self.mean.float(), self.deviation.float()])
 
     def embed(self, medium: Shaped[Tensor, "b ..."]) -> Float[Tensor, "b d"]:
         return ((medium.flatten(1) - self.mean) / self.deviation).float()

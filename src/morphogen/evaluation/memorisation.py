@@ -7,8 +7,9 @@ A sample counts as a copy if it is closer to a training example than 99 % of hel
     copied = fraction of samples with d(x) < q
 
 A model that samples the data distribution has copied = 0.01: the held-out examples calibrate how close is
-close by chance (after Meehan et al. 2020). For pictures d is the Euclidean distance between pixels; for text
-it is the fraction of the window, in tokens, outside its longest common substring with the training text.
+close by chance (after Meehan et al. 2020). For pictures d is the Euclidean distance between pixels, for rows
+of a table the same in standard deviations of its columns; for text it is the fraction of the window, in
+tokens, outside its longest common substring with the training text.
 """
 
 __all__ = ["memorisation", "nearest_distance"]
@@ -58,15 +59,17 @@ def nearest_distance(medium: Shaped[Tensor, "n ..."], train: Examples) -> Float[
     """Distance of each row to its nearest training example, fp64."""
     medium = medium.cpu()
     text = getattr(train, "covered_tokens", None)
-    return _pixel_distance(medium, train) if text is None else _text_distance(medium, text)
+    return _euclidean_distance(medium, train) if text is None else _text_distance(medium, text)
 
 
-def _pixel_distance(medium: Tensor, train: Examples) -> Tensor:
-    """Exact Euclidean distance, in blocks of 256 training examples to bound the memory."""
+def _euclidean_distance(medium: Tensor, train: Examples) -> Tensor:
+    """Exact Euclidean distance in the units of the data, in blocks of 256 training examples."""
     nearest = torch.full((len(medium),), torch.inf, dtype=torch.float64)
     for rows in torch.arange(len(train)).split(256):
         distance = torch.cdist(
-            medium.flatten(1), train[rows].medium.flatten(1), compute_mode="donot_use_mm_for_euclid_dist"
+            (medium / train.units).flatten(1),
+            (train[rows].medium / train.units).flatten(1),
+            compute_mode="donot_use_mm_for_euclid_dist",
         )
         nearest = torch.minimum(nearest, distance.amin(1).double())
     return nearest

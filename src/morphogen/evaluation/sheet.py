@@ -21,6 +21,7 @@ TILE = 64  # smallest side of a picture, in pixels
 GAP, MARGIN, ROW_GAP = 4, 24, 14  # between pictures, around the sheet and between rows, in pixels
 FONT_SIZE = 18  # of the labels
 CHAR_WIDTH, LINE_HEIGHT, LINE_CHARS = 6, 12, 80  # of text samples: pixels, pixels, characters per line
+MOST_PICTURES, MOST_TEXTS, MOST_LINES = 1000, 100, 500  # in a strip; it says how many more there are
 
 
 def sheet(
@@ -28,13 +29,15 @@ def sheet(
 ) -> Image.Image:
     """Draw one row per label, in the given order; a line separates the first (real data) from the others.
 
+    At most 1000 pictures or 100 texts are drawn per row.
+
     Arguments:
         rows: label -> samples: pictures (PIL images, or the medium [N, C, H, W] in [-1, 1]) or texts
             (strings, or bytes int64 [N, T]). No room is left for labels if "" is the only one.
         columns: largest number of pictures side by side; more are wrapped.
     """
     font = ImageFont.load_default(FONT_SIZE)
-    strips = {label: _strip(_present(samples), columns) for label, samples in rows.items()}
+    strips = {label: _strip(samples, columns) for label, samples in rows.items()}
     if not strips:
         raise ValueError("cannot draw a sheet: rows is empty")
     label_width = max(font.getlength(label) for label in strips)
@@ -62,8 +65,18 @@ def _present(samples: Tensor | Sequence[Image.Image | str]) -> list[Image.Image 
     return Bytes(samples.shape[1]).present(samples)
 
 
-def _strip(samples: list[Any], columns: int) -> Image.Image:
-    return _text_strip(samples) if is_text(samples) else _picture_strip(samples, columns)
+def _strip(samples: Tensor | Sequence[Image.Image | str], columns: int) -> Image.Image:
+    """The first samples, and a line that says of how many."""
+    shown: list[Any] = _present(samples[:MOST_PICTURES])
+    shown = shown[:MOST_TEXTS] if is_text(shown) else shown
+    strip = _text_strip(shown) if is_text(shown) else _picture_strip(shown, columns)
+    if len(shown) == len(samples):
+        return strip
+    line = _text_strip([f"the first {len(shown):,} of {len(samples):,}"])
+    whole = Image.new("RGB", (max(strip.width, line.width), strip.height + line.height), BACKGROUND)
+    whole.paste(strip)
+    whole.paste(line, (0, strip.height))
+    return whole
 
 
 def _picture_strip(pictures: list[Image.Image], columns: int) -> Image.Image:
@@ -91,6 +104,8 @@ def _text_strip(texts: list[str]) -> Image.Image:
         for text in map(_printable, texts)
         for i in range(0, max(1, len(text)), LINE_CHARS)
     ]
+    if len(lines) > MOST_LINES:
+        lines[MOST_LINES:] = [(True, f"and {len(lines) - MOST_LINES:,} more lines")]
     font, indent = ImageFont.load_default_imagefont(), 6
     size = indent + max(len(line) for _, line in lines) * CHAR_WIDTH, len(lines) * LINE_HEIGHT
     strip = Image.new("RGB", size, BACKGROUND)

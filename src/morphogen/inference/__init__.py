@@ -7,6 +7,7 @@ __all__ = [
     "Inpaint",
     "Int8",
     "Quantized",
+    "Reply",
     "SDEdit",
     "compile_steps",
     "edit",
@@ -14,7 +15,7 @@ __all__ = [
 ]
 
 from morphogen.inference.compiled import compile_steps
-from morphogen.inference.conversation import Conversation
+from morphogen.inference.conversation import Conversation, Reply
 from morphogen.inference.editing import DDIMTranslate, Inpaint, SDEdit, edit
 from morphogen.inference.packed import BFloat16, Int8
 from morphogen.inference.prepack import prepack_weights

@@ -6,10 +6,12 @@ Every turn encodes the whole conversation again, most of which is cached already
 longest common prefix are processed.
 """
 
-__all__ = ["Conversation"]
+__all__ = ["Conversation", "Reply"]
 
 import codecs
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
@@ -25,6 +27,21 @@ from morphogen.model import Model, generative
 from morphogen.numerics.randomness import Rng
 
 
+@dataclass(frozen=True)
+class Reply:
+    """How a reply was generated.
+
+    Arguments:
+        tokens: number of tokens generated.
+        speed: tokens per second after the first; 0 if there were fewer than two.
+        cut: what ended the reply before the model did: "length", "window", "interrupt", or None.
+    """
+
+    tokens: int
+    speed: float
+    cut: str | None
+
+
 class Conversation:
     """A chat with an instruction-tuned language model. No paper: the chain rule, p(reply | previous turns).
 
@@ -34,6 +51,13 @@ class Conversation:
         decoding: decoding method of the replies.
         system: system message; None: the default of the chat template.
         seed: of the replies.
+        ends: ids that end a reply, in addition to the representation's end token.
+        hidden: ids that are left out of the text of a reply.
+        stops: strings that end a reply; they are left out, and so is all that follows.
+
+    Attributes:
+        turns: of the conversation so far.
+        reply: how the last reply was generated; None before the first.
     """
 
     def __init__(
@@ -43,10 +67,15 @@ class Conversation:
         decoding: Decoding,
         system: str | None = None,
         seed: int = 0,
+        ends: Collection[int] = (),
+        hidden: Collection[int] = (),
+        stops: Sequence[str] = (),
     ):
         self.model, self.write, self.decoding, self.system, self.seed = model, write, decoding, system, seed
+        self.ends, self.hidden, self.stops = {-1, model.representation.end, *ends}, hidden, tuple(stops)
         self.objective: Any = generative(model.objective).steered(_CachedPrediction)
         self.turns: list[dict[str, str]] = []
+        self.reply: Reply | None = None
         self.begin()
 
     def begin(self) -> None:
@@ -69,18 +98,20 @@ class Conversation:
                 f"the conversation has {len(ids)} tokens and the reply {most}, but the context is {length}: "
                 "start a new conversation, or increase the context"
             )
-        reply = ""
+        reply, progress = "", _Progress(min(most, length - len(ids)), most)
         try:
-            for piece in self._reply(ids, min(length, len(ids) + most), len(turns)):
+            for piece in _before(self._pieces(ids, len(turns), progress), self.stops):
                 reply += piece
                 yield piece
         except BaseException:
             self.objective.predict.forget()  # it may have stopped within a step
+            progress.interrupted = True
             raise
         finally:
             self.turns = [*turns, {"role": "assistant", "content": reply}]
+            self.reply = progress.reply()
 
-    def _reply(self, ids: list[int], length: int, turn: int) -> Iterator[str]:
+    def _pieces(self, ids: list[int], turn: int, progress: "_Progress") -> Iterator[str]:
         """Stream the decoded text after the ids, without the end token."""
         text: Any = self.model.representation
         decoder = codecs.getincrementaldecoder("utf8")("replace")  # a token may end within a character
@@ -88,13 +119,61 @@ class Conversation:
         context = Context(prefix=torch.tensor([ids], device=device))
         rng = Rng(self.seed, 1, ("conversation", turn)).to(device)
         self.model.eval()
-        for column in self.decoding.stream(self.objective, (length,), context, rng):
-            if (token := int(column[0])) in (-1, text.end):
+        for column in self.decoding.stream(self.objective, (len(ids) + progress.limit,), context, rng):
+            if (token := int(column[0])) in self.ends:
                 break
-            if piece := decoder.decode(text.pieces[token]):
+            spelled = b"" if token in self.hidden else text.pieces[token]
+            if not progress.tokens and text.space_prefix:
+                spelled = spelled.removeprefix(b" ")
+            progress.count()
+            if piece := decoder.decode(spelled):
                 yield piece
+        else:
+            progress.full = progress.tokens == progress.limit
         if rest := decoder.decode(b"", final=True):
             yield rest
+
+
+@dataclass
+class _Progress:
+    """Count and time of the tokens of a reply of at most `limit`, of which the user allows `most`."""
+
+    limit: int
+    most: int
+    tokens: int = 0
+    full: bool = False
+    interrupted: bool = False
+    first: float = 0.0
+    last: float = 0.0
+
+    def count(self) -> None:
+        """Count one more token."""
+        self.last = time.perf_counter()
+        self.first = self.first or self.last
+        self.tokens += 1
+
+    def reply(self) -> Reply:
+        """The record of the reply."""
+        seconds = self.last - self.first
+        full = ("length" if self.limit == self.most else "window") if self.full else None
+        speed = (self.tokens - 1) / seconds if seconds > 0 else 0.0
+        return Reply(self.tokens, speed, "interrupt" if self.interrupted else full)
+
+
+def _before(pieces: Iterator[str], stops: Sequence[str]) -> Iterator[str]:
+    """The text before the first of the strings; what may be the beginning of one is held back."""
+    held = ""
+    for piece in pieces:
+        held += piece
+        if places := [at for stop in stops if (at := held.find(stop)) >= 0]:
+            yield held[: min(places)]
+            return
+        kept = max((n for stop in stops for n in range(len(stop)) if held.endswith(stop[:n])), default=0)
+        if shown := held[: len(held) - kept]:
+            yield shown
+        held = held[len(held) - kept :]
+    if held:
+        yield held
 
 
 class _CachedPrediction(nn.Module):

@@ -80,6 +80,11 @@ class Inpaint(Edit):
         if tuple(self.mask.shape) != shape[1:]:
             size = list(self.mask.shape)
             raise ConfigError(f"edit: the mask is {size}; give one of the pictures' size, {list(shape[1:])}")
+        if self.mask.all() or not self.mask.any():
+            same = "True" if self.mask.all() else "False"
+            raise ConfigError(
+                f"edit: the mask is {same} everywhere; set True where to redraw, False where to keep"
+            )
         if tuple(model.representation.shape) != shape:
             raise Unsupported(
                 f"{type(model.representation).__name__} cannot keep single pixels; "
@@ -149,7 +154,7 @@ class DDIMTranslate(Edit):
     def apply(
         self, model: Any, x: Float[Tensor, "b ..."], context: Context | None, rng: Rng, sampler: Sampler
     ) -> Float[Tensor, "b ..."]:
-        source = model.context(model.conditions(self.source_class, len(x)), len(x))
+        source = model.context(model.conditions(torch.tensor(self.source_class), len(x)), len(x))
         return ddim_translate(model.objective, x, source, context, rng, sampler)
 
     @property
@@ -178,11 +183,8 @@ def edit(
         condition, or
     `negative` without guidance.
     """
-    shape = picture_shape(model)
-    if tuple(pictures.shape[1:]) != shape or not len(pictures):
-        raise ConfigError(
-            f"edit: the pictures have shape {list(pictures.shape)}; give one or more of shape {list(shape)}"
-        )
+    picture_shape(model)
+    pictures = model.representation.check(pictures)
     change.check(model, condition)
     sampler = sampler if sampler is not None else change.default_sampler(model)
     given = pictures.to(model.device).repeat_interleave(n, 0)
@@ -204,9 +206,7 @@ def picture_shape(model: Any) -> tuple[int, int, int]:
     if not hasattr(model.objective, "schedule"):
         name = type(model.objective).__name__
         raise Unsupported(f"{name} cannot edit pictures, only diffusion models can: morphogen train ddpm")
-    representation = model.representation
-    while hasattr(representation, "first"):  # latents: the pictures of the first stage
-        representation = representation.first_stage.representation
+    representation = model.representation.source
     if len(representation.shape) != 3:
         raise Unsupported(
             f"only pictures can be edited, and {type(representation).__name__} represents another medium"
@@ -228,8 +228,8 @@ def _conditions(
     if condition is None and absent is not None:
         return {}, absent
     drawn = model.conditioner.sample_condition(rng.fork("draw")) if condition is None else condition
-    conditions = model.conditions(drawn, n)
+    conditions = model.conditions(torch.as_tensor(drawn), n)
     context = model.context(conditions, n)
     if negative is not None:
-        context = with_negative(model, context, model.conditions(negative, n), sampler)
+        context = with_negative(model, context, model.conditions(torch.tensor(negative), n), sampler)
     return conditions, context

@@ -22,7 +22,9 @@ from datetime import datetime
 from itertools import count
 from typing import Any
 
-from jinja2 import TemplateError
+from jinja2 import TemplateError, nodes
+from jinja2.ext import Extension
+from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
 
 from morphogen.component import ConfigError
@@ -30,6 +32,8 @@ from morphogen.component import ConfigError
 Message = Mapping[str, str]  # role (system, user or assistant) and content
 MAX_SIZE = 1 << 22  # bound on the output in characters, on loop iterations and on numbers
 PRIVATE_USE = 0xE000  # first code point of Unicode's private use area
+MAX_INDENT = 32
+CONTENT = "\uf8ff"  # stands for the content of a reply
 
 
 class ChatTemplate:
@@ -45,7 +49,7 @@ class ChatTemplate:
 
     def __init__(self, source: str, bos: str = "", eos: str = ""):
         self.source, self.bos, self.eos = source, bos, eos
-        environment = _Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"])
+        environment = _Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=EXTENSIONS)
         environment.filters["tojson"] = _to_json
         environment.globals |= {
             "raise_exception": _raise_exception,
@@ -83,6 +87,14 @@ class ChatTemplate:
             ) from error
         return "".join(pieces)
 
+    def closing(self) -> str:
+        """What the template writes after a reply; "" if it cannot be found out."""
+        turns = [{"role": "user", "content": "question"}, {"role": "assistant", "content": CONTENT}]
+        try:
+            return self.render(turns, add_generation_prompt=False).partition(CONTENT)[2]
+        except ConfigError:  # a template may reject any conversation
+            return ""
+
     def ids(
         self,
         messages: Sequence[Message],
@@ -111,8 +123,21 @@ class ChatTemplate:
         ids: list[int] = []
         for piece in re.split(pattern, self.render(marked, add_generation_prompt)):
             if piece:
-                ids += [control[piece]] if piece in control else encode(piece.replace(mark, ""))
+                ids += [control[piece]] if piece in control else _encode(piece, encode, control, mark)
         return ids
+
+
+class _Generation(Extension):
+    """The block {% generation %}, which marks replies for training; its content is rendered as it is."""
+
+    tags = {"generation"}  # noqa: RUF012
+
+    def parse(self, parser: Parser) -> list[nodes.Node]:
+        next(parser.stream)
+        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+
+EXTENSIONS: Sequence[str | type[Extension]] = ("jinja2.ext.loopcontrols", _Generation)
 
 
 class _Sandbox(ImmutableSandboxedEnvironment):
@@ -155,12 +180,33 @@ def _mark(text: str, control: Iterable[str], mark: str) -> str:
     return text
 
 
+def _encode(
+    text: str, encode: Callable[[str], list[int]], control: Mapping[str, int], mark: str
+) -> list[int]:
+    """The ids of a text with marks; cut at the marks if a control token is among the ids of the whole."""
+    ids = encode(text.replace(mark, ""))
+    if not set(control.values()).isdisjoint(ids):  # a word without punctuation may be a token of the text
+        return [token_id for part in text.split(mark) for token_id in encode(part)]
+    return ids
+
+
 def _raise_exception(message: str) -> None:
     raise TemplateError(message)
 
 
-def _to_json(value: Any, indent: int | None = None) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=indent)  # Jinja's own filter escapes < for HTML
+def _to_json(
+    value: Any,
+    ensure_ascii: bool = False,
+    indent: int | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
+) -> str:
+    """The filter "tojson" of Hugging Face's templates; Jinja's own escapes < for HTML."""
+    if indent is not None and not 0 <= indent <= MAX_INDENT:
+        raise TemplateError(f"indent must be in 0 .. {MAX_INDENT}, got {indent}")
+    return json.dumps(
+        value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys
+    )
 
 
 def _first_line(error: BaseException) -> str:

@@ -1,6 +1,6 @@
 r"""LLaMA models from GGUF files, and models of the same architecture (SmolLM2, Mistral, ...).
 
-    token_embd, output_norm, output (absent: tied), and per layer
+    token_embd, output_norm, output (absent: tied), rope_freqs (Llama 3.1), and per layer
     attn_norm, attn_q, attn_k, attn_v, attn_output, ffn_norm, ffn_gate, ffn_up, ffn_down
 
 ggml's rotary embedding rotates neighbouring features (2l, 2l + 1) of a head as a pair, ours rotates (l, l +
@@ -25,14 +25,21 @@ from morphogen.component import ConfigError
 from morphogen.conditioning.prefix import Prefix
 from morphogen.families.autoregressive import Autoregressive
 from morphogen.interop.gguf import GGUF
-from morphogen.interop.gguf_tokenizer import read_representation, special_token_id
+from morphogen.interop.gguf_tokenizer import read_representation, start_token
 from morphogen.model import Model
 from morphogen.networks.decoders import llama
-from morphogen.networks.relative_positions import LinearScaling, Scaling
+from morphogen.networks.relative_positions import FrequencyFactors, LinearScaling, Scaling
 from morphogen.networks.transformer import Transformer
 
 Shapes = Iterator[tuple[str, tuple[int, ...]]]
 MAX_SIZE = 1 << 24  # bound on every size of the architecture
+ROPE_FREQS = "rope_freqs.weight"
+EXTENSIONS = {  # parts of tensor names that other models of the architecture "llama" have
+    "_exps": "a mixture of experts",
+    "ffn_gate_inp": "a mixture of experts",
+    ".bias": "a model with biases",
+    "rope_factors": "a model with LongRoPE",
+}
 
 
 def read_model(file: GGUF, length: int = 2048) -> Model:
@@ -56,17 +63,19 @@ def read_model(file: GGUF, length: int = 2048) -> Model:
     for name, shape in sizes.tensors():  # before memory is allocated
         file.check(name, shape)
     if unknown := file.tensors.keys() - {name for name, _ in sizes.tensors()}:
+        what = next(
+            (what for part, what in EXTENSIONS.items() if part in min(unknown)), "another architecture"
+        )
         raise ConfigError(
-            f"{file.path}: tensor {min(unknown)[:60]} is not LLaMA's; the file is of another architecture"
+            f"{file.path}: tensor {min(unknown)[:60]} is not LLaMA's; the file is of {what}; "
+            "use a LLaMA without it"
         )
     text = read_representation(file, max(1, min(length, file.get("llama.context_length", int))))
     if text.vocabulary != sizes.vocabulary:
         raise ConfigError(
             f"{file.path}: {text.vocabulary} tokens, {sizes.vocabulary} embedding rows; the file is damaged"
         )
-    add_bos = file.get("tokenizer.ggml.add_bos_token", bool, False)
-    start = special_token_id(file, "bos", text.vocabulary) if add_bos else None
-    network = sizes.network(text.length, start)
+    network = sizes.network(text.length, start_token(file))
     _fill(network, file, sizes)
     return Model(Autoregressive(network, text.end), text, Prefix())
 
@@ -107,13 +116,14 @@ class _Sizes:
         eps = _positive(file, "attention.layer_norm_rms_epsilon", 1e-5)
         base = _positive(file, "rope.freq_base", 10_000.0)
         tied = "output.weight" not in file.tensors
-        return cls(
-            vocabulary, width, layers, heads, key_values, head_width, hidden, eps, base, _scaling(file), tied
-        )
+        scaling = _scaling(file, head_width // 2)
+        return cls(vocabulary, width, layers, heads, key_values, head_width, hidden, eps, base, scaling, tied)
 
     def tensors(self) -> Shapes:
         """Name and shape of every tensor that the file must have."""
         queries, keys = self.heads * self.head_width, self.key_values * self.head_width
+        if isinstance(self.scaling, FrequencyFactors):
+            yield ROPE_FREQS, (self.head_width // 2,)
         yield "token_embd.weight", (self.vocabulary, self.width)
         for i in range(self.layers):
             for name in ("attn_norm", "ffn_norm"):
@@ -181,16 +191,28 @@ def _permute_rotary(rows: Float[Tensor, "o i"], heads: int) -> Float[Tensor, "o 
     return rows.unflatten(0, (heads, -1, 2)).transpose(1, 2).flatten(0, 2)
 
 
-def _scaling(file: GGUF) -> Scaling | None:
-    """The scaling of the rotary embedding."""
-    kind = file.get("llama.rope.scaling.type", str, "none")
-    if kind == "none":
-        return None
-    if kind != "linear":
+def _scaling(file: GGUF, pairs: int) -> Scaling | None:
+    """The scaling of the rotary embedding of heads with `pairs` pairs of features."""
+    kind = file.get("llama.rope.scaling.type", str, "linear")  # llama.cpp's default, with the factor 1
+    if kind not in ("none", "linear"):
         raise ConfigError(
-            f"{file.path}: unsupported rope scaling {kind[:40]!r}; use a model with linear scaling or none"
+            f"{file.path}: unsupported llama.rope.scaling.type {kind[:40]!r}; use a model with "
+            "linear scaling, rope_freqs or none"
         )
-    return LinearScaling(_positive(file, "rope.scaling.factor"))
+    key = next(
+        (key for key in ("rope.scaling.factor", "rope.scale_linear") if f"llama.{key}" in file.metadata), ""
+    )
+    factor = _positive(file, key) if key and kind == "linear" else 1.0
+    if ROPE_FREQS in file.tensors:
+        return FrequencyFactors(tuple((factor * _frequency_factors(file, pairs)).tolist()))
+    return LinearScaling(factor) if factor != 1 else None
+
+
+def _frequency_factors(file: GGUF, pairs: int) -> Tensor:
+    factors = file.tensor(ROPE_FREQS, (pairs,))
+    if not (factors > 0).all():
+        raise ConfigError(f"{file.path}: {ROPE_FREQS} has factors that are not positive; the file is damaged")
+    return factors.double()
 
 
 def _size(file: GGUF, key: str, default: int | None = None) -> int:

@@ -24,6 +24,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from PIL import Image
 
+from morphogen.component import ConfigError, to_config
 from morphogen.lazy import lazy
 
 
@@ -33,6 +34,7 @@ class ReadingOptions(NamedTuple):
     resolution: int | None = None
     length: int | None = None
     condition: str | None = None
+    table: Mapping[str, str] | None = None
 
 
 class Medium(ABC):
@@ -106,7 +108,8 @@ class Medium(ABC):
     def describe(self, data: Any) -> tuple[str, str, int]:
         """Shape of an example in words, levels of an element in words, and bytes in memory, of a data set."""
         shape = " x ".join(map(str, data.representation.shape))
-        stored = sum(part.values.nbytes for part in (data.train, data.valid, data.test))
+        parts = (data.train, data.valid, data.test)
+        stored = sum(tensor.nbytes for part in parts for tensor in part.contents())
         return f"{shape} values", "discrete" if data.representation.medium_discrete else "real", stored
 
     def conditions(self, data: Any) -> Iterable[str]:
@@ -124,6 +127,11 @@ class Medium(ABC):
     def units_per_sample(self, representation: Any, samples: Any) -> float | None:
         """Mean number of units per sample, where it varies; None where it does not."""
         return None
+
+    def check_same_values(self, model: Any, data: Any) -> None:
+        """Check that a model can be trained on data of another representation. Errors: ConfigError."""
+        if to_config(model) != to_config(data):
+            raise ConfigError(f"the model has {model!r}, the data have {data!r}")
 
     def check_comparable(self, model: Any, data: Any) -> None:
         """Check that likelihoods under two representations compare. Errors: ConfigError."""

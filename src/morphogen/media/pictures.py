@@ -36,7 +36,7 @@ class PictureMedium(Medium):
     features = lazy("evaluation.features.picture_features")
     codecs = lazy("evaluation.codecs.picture_codecs")
     read_folder = lazy("data.pictures.load_folder")
-    size_of = lazy("data.pictures.size_of")
+    size_of = lazy("data.picture_file.size_of")
     few = 300
     memorisable = 1000
     goals: ClassVar = {

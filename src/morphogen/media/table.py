@@ -5,11 +5,15 @@ __all__ = ["TABLE", "TableMedium"]
 import csv
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, ClassVar
 
+from morphogen.component import ConfigError
 from morphogen.lazy import lazy
 from morphogen.media import Medium, ReadingOptions
+
+RECORDS = (".jsonl", ".ndjson")  # files of JSON objects, one per line
 
 
 class TableMedium(Medium):
@@ -18,7 +22,7 @@ class TableMedium(Medium):
     name = "table"
     element = "cell"
     suffix = "csv"
-    suffixes = (".csv", ".tsv", ".parquet")
+    suffixes = (".csv", ".tsv", ".tab", ".parquet", ".xlsx", ".xls", ".ods")
     has_class_column = True
     features = lazy("evaluation.features.column_features")
     read_file = lazy("data.table.load_table")
@@ -44,17 +48,30 @@ class TableMedium(Medium):
         return ", ".join(f"{name} {value}" for name, value in sample.items())
 
     def confidence(self, path: Path) -> float:
-        """By its suffix, but a delimited file may hold pairs of texts, which its content shows."""
-        return 0.0 if path.is_dir() else 0.9 * super().confidence(path)
+        """By its suffix, but a file of this suffix may hold texts, which its content shows."""
+        if path.is_dir():
+            return super().confidence(path)
+        return 0.6 if path.suffix.lower() in RECORDS else 0.9 * super().confidence(path)
 
     def read(self, path: Path, options: ReadingOptions) -> Any:
-        return self.read_file(path, options.condition)
+        return self.read_file(path, options.condition, options.table)
 
     def describe(self, data: Any) -> tuple[str, str, int]:
         columns = data.representation.columns
         discrete = sum(column.step > 0 for column in columns)
         levels = f"{discrete} discrete (grid or categories), {len(columns) - discrete} real"
         return f"{len(columns)} columns", levels, super().describe(data)[2]
+
+    def check_same_values(self, model: Any, data: Any) -> None:
+        """Errors: ConfigError unless the columns have the same names, kinds and categories, in order."""
+
+        def kinds(representation: Any) -> list[tuple[Any, ...]]:
+            columns = representation.columns
+            return [(c.name, type(c).__name__, getattr(c, "levels", None)) for c in columns]
+
+        for known, given in zip_longest(kinds(model), kinds(data)):
+            if known != given:
+                raise ConfigError(f"the model has the column {known}, the data have {given}")
 
     def conditions(self, data: Any) -> Iterable[str]:
         for column in data.representation.columns:

@@ -30,7 +30,7 @@ class TextMedium(Medium):
     codecs = lazy("evaluation.codecs.text_codecs")
     read_file = lazy("data.documents.load_text")
     read_folder = lazy("data.documents.load_texts")
-    holds_text, holds_pairs = lazy("data.documents.holds_text"), lazy("data.documents.holds_pairs")
+    holds_text, holds_texts = lazy("data.documents.holds_text"), lazy("data.documents.holds_texts")
     few = 100_000
     goals: ClassVar = {
         "quality": ("gpt", "rnn_lm"),
@@ -49,8 +49,7 @@ class TextMedium(Medium):
     def confidence(self, path: Path) -> float:
         """A file of another suffix is taken for text; a folder is one if most of its files are."""
         if path.is_file():
-            is_pairs = path.suffix.lower() in DELIMITED and self.holds_pairs(path)
-            return 1.0 if is_pairs else 0.5
+            return 1.0 if self.holds_texts(path) else 0.5
         files = self.visible_files(path)
         sample = files[:: 1 + len(files) // SAMPLE]
         return float(2 * sum(map(self.holds_text, sample)) > len(sample))

@@ -23,6 +23,7 @@ _HOMES = {
     "FanInInit": "networks.initialization",
     "FeedForward": "networks.feed_forward",
     "FiLM": "networks.residual",
+    "FrequencyFactors": "networks.relative_positions",
     "GatedPixelCNN": "networks.gated_pixelcnn",
     "GridAttention": "networks.attention",
     "GridTokenAttention": "networks.token_attention",

@@ -11,7 +11,15 @@ language models via positional interpolation, Chen et al., 2023; The Llama 3 her
 al., 2024.
 """
 
-__all__ = ["ALiBi", "LinearScaling", "Llama3Scaling", "RelativePositions", "Rotary", "Scaling"]
+__all__ = [
+    "ALiBi",
+    "FrequencyFactors",
+    "LinearScaling",
+    "Llama3Scaling",
+    "RelativePositions",
+    "Rotary",
+    "Scaling",
+]
 
 import math
 from abc import ABC, abstractmethod
@@ -55,6 +63,27 @@ class LinearScaling(Scaling):
 
     def __call__(self, w: Float[Tensor, " d"]) -> Float[Tensor, " d"]:
         return w / self.factor
+
+
+class FrequencyFactors(Scaling):
+    """Every frequency is divided by a factor of its own.
+
+    GGUF files of Llama 3.1 hold the factors of `Llama3Scaling` as the tensor rope_freqs (Grattafiori et al.
+    2024).
+
+    Arguments:
+        factors: of each pair of features, from the fastest to the slowest.
+
+    Raises ConfigError, when called, for another number of frequencies.
+    """
+
+    def __init__(self, factors: tuple[float, ...]):
+        self.factors = tuple(factors)
+
+    def __call__(self, w: Float[Tensor, " d"]) -> Float[Tensor, " d"]:
+        if len(self.factors) != len(w):
+            raise ConfigError(f"FrequencyFactors: {len(self.factors)} factors for {len(w)} frequencies")
+        return w / torch.tensor(self.factors, dtype=w.dtype)
 
 
 class Llama3Scaling(Scaling):

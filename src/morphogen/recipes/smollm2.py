@@ -32,9 +32,9 @@ from morphogen.families.autoregressive.decoding import Ancestral, Greedy
 from morphogen.families.autoregressive.stopping import MaxNewTokens
 from morphogen.inference.packed import BFloat16, Int8
 from morphogen.interop.gguf import GGUF
+from morphogen.interop.gguf_chat import read_chat_format
 from morphogen.interop.gguf_llama import read_model
 from morphogen.interop.gguf_named import KNOWN, locate
-from morphogen.interop.gguf_tokenizer import control_tokens, read_template
 from morphogen.model import Model
 from morphogen.recipes.records import config_sha256, environment
 
@@ -206,7 +206,7 @@ def _json_objects(model: Model, path: Path, count: int, seed: int) -> list[str]:
     file, text = GGUF(path), _text(model)
     request = "Invent a person and describe them in JSON with name, age, colour and pets."
     messages = [{"role": "user", "content": request}]
-    ids = read_template(file).ids(messages, text.ids, control_tokens(file))
+    ids = read_chat_format(file).ids(messages, text.ids)
     sampler = Ancestral((JsonSchema(json.dumps(SCHEMA), text), MaxNewTokens(LENGTH - len(ids))))
     samples = model.sample(count, pad_prompts([ids] * count), sampler, seed=seed, batch=50).tensor
     return [text.detokenize(row[len(ids) :]) for row in samples.tolist()]

@@ -32,6 +32,8 @@ MAX_CHARS = 600  # longer texts are truncated
 MAX_SAMPLES = 40  # per row
 COLUMNS = 20  # small pictures side by side; large ones half as many
 SMALL_SIDE = 40  # largest side of a small picture, in pixels
+# control characters, surrogates and noncharacters
+INVALID = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 
 
 def write_report(report: Mapping[str, Any], samples: "Samples", directory: Path) -> Path:
@@ -71,7 +73,7 @@ def write_report(report: Mapping[str, Any], samples: "Samples", directory: Path)
         method=_method(report, rows),
     )
     temporary, path = directory / ".report.html.new", directory / "report.html"
-    temporary.write_text(page, encoding="utf8")
+    temporary.write_text(_valid(page), encoding="utf8")
     os.replace(temporary, path)
     return path
 
@@ -141,7 +143,7 @@ def _tile(sample: Any) -> dict[str, Any]:
     from PIL.Image import Resampling
 
     if is_text([sample]):
-        return {"text": _printable(sample)}
+        return {"text": sample if len(sample) <= MAX_CHARS else sample[:MAX_CHARS] + " …"}
     picture = sample if sample.mode in ("1", "L", "LA", "P", "RGB", "RGBA") else sample.convert("RGB")
     if max(picture.size) > MAX_SIDE:
         picture = picture.copy()
@@ -156,10 +158,9 @@ def _tile(sample: Any) -> dict[str, Any]:
     }
 
 
-def _printable(text: str) -> str:
-    """The text with unprintable characters replaced by dots, truncated to MAX_CHARS."""
-    printable = "".join(c if c.isprintable() or c in "\n\t" else "·" for c in text)
-    return printable if len(printable) <= MAX_CHARS else printable[:MAX_CHARS] + " …"
+def _valid(page: str) -> str:
+    """The page with dots for what HTML cannot contain; joiners, marks and all scripts are kept."""
+    return INVALID.sub("·", page)
 
 
 def _method(report: Mapping[str, Any], rows: Sequence[Row]) -> list[tuple[str, str]]:

@@ -20,6 +20,7 @@ from morphogen.component import ConfigError
 from morphogen.contract import Encoded, Representation
 from morphogen.media.sound import SOUND, Waveform
 from morphogen.numerics.randomness import Rng
+from morphogen.representations.given import check_finite, check_range, check_shape, tensor_of
 
 
 class MuLaw(Representation):
@@ -50,6 +51,21 @@ class MuLaw(Representation):
             )
         self.length, self.rate, self.levels, self.shape = length, rate, levels, (length,)
         self.vocabulary = levels
+
+    def check(self, medium: Any) -> Float[Tensor, "b 1 t"]:
+        """Waveforms in [-1, 1] of any length; the axis of the only channel may be missing.
+
+        Errors: ConfigError.
+        """
+        values = tensor_of(medium, "sounds")
+        values = values[:, None] if values.ndim == 2 else values
+        check_shape(values, (1, None), "sounds")
+        check_finite(values, "sounds")
+        if not values.is_floating_point():
+            scale = "128 - 1" if values.dtype == torch.uint8 else torch.iinfo(values.dtype).max + 1
+            raise ConfigError(f"sounds are {values.dtype}, the model takes -1 to 1: write x / {scale}")
+        check_range(values, "sounds", self.levels - 1)
+        return values
 
     def encode(self, medium: Float[Tensor, "b 1 t"], rng: Rng, measure: bool = True) -> Encoded:
         dims = medium.new_full((len(medium),), medium.shape[2])

@@ -61,6 +61,10 @@ class Latent(Representation):
         """The medium of the first stage."""
         return self.first_stage.representation.medium
 
+    @property
+    def source(self) -> Representation:
+        return self.first_stage.representation.source
+
     def encode(self, medium: Shaped[Tensor, "b ..."], rng: Rng, measure: bool = True) -> Encoded:
         """Sample z. Errors: Unsupported for the measure of one of several latents."""
         if measure:

@@ -16,10 +16,12 @@ from jaxtyping import Float, Int
 from PIL import Image
 from torch import Tensor
 
+from morphogen.component import ConfigError
 from morphogen.contract import Encoded, Representation
 from morphogen.media.pictures import PICTURES
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import sum_except_batch
+from morphogen.representations.given import check_finite, check_range, check_shape, tensor_of
 
 
 class Pixels(Representation):
@@ -38,6 +40,19 @@ class Pixels(Representation):
         super().__init__()
         self.levels, self.shape = levels, tuple(shape)
 
+    def check(self, medium: Any) -> Float[Tensor, "b c h w"]:
+        """Pictures in [-1, 1]; the axis of the only channel may be missing. Errors: ConfigError."""
+        values = tensor_of(medium, "pictures")
+        if self.shape[0] == 1 and values.ndim == 3:
+            values = values[:, None]
+        check_shape(values, self.shape, "pictures")
+        check_finite(values, "pictures")
+        check_range(values, "pictures", self.levels - 1)
+        varied = values.max() > values.min() >= 0
+        if varied and not self._on_grid(values) and self._on_grid(2 * values - 1):
+            raise ConfigError("pictures are from 0 to 1, the model takes -1 to 1: write x * 2 - 1")
+        return values
+
     def encode(self, medium: Float[Tensor, "b c h w"], rng: Rng, measure: bool = True) -> Encoded:
         dims = medium.new_full((len(medium),), math.prod(self.shape))
         return Encoded(medium, torch.zeros_like(dims), dims)
@@ -53,6 +68,9 @@ class Pixels(Representation):
         """Round to the nearest value of the grid."""
         return self.to_index(x) * (2 / (self.levels - 1)) - 1
 
+    def _on_grid(self, x: Float[Tensor, "b c h w"]) -> bool:
+        return torch.allclose(self.to_grid(x), x, rtol=0, atol=1e-4)
+
     def present(self, medium: Float[Tensor, "b c h w"]) -> list[Any]:
         """A PIL image per row, grey or RGB."""
         bytes_ = ((medium.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
@@ -67,6 +85,10 @@ class _Wrapped(Representation):
         self.inner: Any = inner
         self.shape, self.medium = inner.shape, inner.medium
         self.medium_discrete, self.discrete = inner.medium_discrete, inner.discrete
+
+    @property
+    def source(self) -> Representation:
+        return self.inner.source
 
     def prepare(self, medium: Float[Tensor, "b c h w"], rng: Rng) -> None:
         self.inner.prepare(medium, rng)

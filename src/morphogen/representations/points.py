@@ -20,6 +20,7 @@ from morphogen.component import ConfigError
 from morphogen.contract import Encoded, Representation
 from morphogen.media.points import POINTS
 from morphogen.numerics.randomness import Rng
+from morphogen.representations.given import check_shape, tensor_of
 
 
 class PointSets(Representation):
@@ -60,6 +61,18 @@ class PointSets(Representation):
         sizes = exists.sum(1).bincount(minlength=medium.shape[1] + 1)[1:]
         scale = float(medium[exists].std(correction=0))
         return cls(tuple(sizes.tolist()), medium.shape[2], float(f"{scale:.4g}"))
+
+    def check(self, medium: Any) -> Float[Tensor, "b n d"]:
+        """Sets padded with NaN. Errors: ConfigError for a set without points or with too many."""
+        points = tensor_of(medium, "points")
+        points = points if points.is_floating_point() else points.float()
+        check_shape(points, (None, self.dims), "points")
+        sizes = _exists(points).sum(1)
+        if bool(sizes.min() < 1) or bool(sizes.max() > len(self.sizes)):
+            row = int(((sizes < 1) | (sizes > len(self.sizes))).nonzero()[0])
+            most = f"a set has 1 to {len(self.sizes)} points"
+            raise ConfigError(f"set {row} has {int(sizes[row])} points: {most}, padded with NaN")
+        return points
 
     def encode(self, medium: Float[Tensor, "b n d"], rng: Rng, measure: bool = True) -> Encoded:
         mask = _exists(medium)

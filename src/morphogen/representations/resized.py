@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from morphogen.component import ConfigError
-from morphogen.contract import Encoded, Unsupported
+from morphogen.contract import Encoded, Representation, Unsupported
 from morphogen.numerics.randomness import Rng
 from morphogen.representations.pixels import Pixels
 
@@ -37,6 +37,13 @@ class Resized(Pixels):
             raise ConfigError(
                 f"Resized: shape {self.shape} must have {full[0]} channels and sides that divide {full[1:]}"
             )
+
+    @property
+    def source(self) -> Representation:
+        return self.pixels.source
+
+    def check(self, medium: Any) -> Float[Tensor, "b c h w"]:
+        return self.source.check(medium)
 
     def encode(self, medium: Float[Tensor, "b c h w"], rng: Rng, measure: bool = True) -> Encoded:
         if measure:

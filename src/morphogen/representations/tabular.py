@@ -15,9 +15,11 @@ numbering of categories imposes an arbitrary order: the bound holds nevertheless
 distribution need not depend on it.
 """
 
-__all__ = ["CategoryColumn", "Column", "GridColumn", "Jitter", "RealColumn", "Tabular"]
+__all__ = ["CategoryColumn", "Column", "DateColumn", "GridColumn", "Jitter", "RealColumn", "Tabular"]
 
+import math
 from abc import ABC, abstractmethod
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import torch
@@ -29,6 +31,7 @@ from morphogen.contract import Encoded, Representation
 from morphogen.media.table import TABLE
 from morphogen.numerics.randomness import Rng
 from morphogen.plan import Augmentation
+from morphogen.representations.given import check_finite, check_shape, tensor_of
 
 
 class Column(Component, ABC):
@@ -49,6 +52,9 @@ class Column(Component, ABC):
         """Its values in words, if they are few enough to be classes; "" otherwise."""
         return ""
 
+    def check(self, low: float, high: float) -> None:
+        """Check the smallest and the largest of given values. Errors: ConfigError."""
+
 
 class RealColumn(Column):
     """A column of real numbers.
@@ -65,7 +71,7 @@ class RealColumn(Column):
         self.name, self.mean, self.std = name, mean, std
 
     def format_value(self, value: float) -> float:
-        return float(f"{value:.6g}")
+        return round(value, 5 - math.floor(math.log10(self.std)))  # six digits of a standard deviation
 
 
 class GridColumn(Column):
@@ -75,7 +81,7 @@ class GridColumn(Column):
         name: of the column.
         mean, std: of its values, std above 0.
         low, high: the smallest and the largest value.
-        decimals: the step is 10^-decimals; 0: integers.
+        decimals: the step is 10^-decimals; 0: integers, -3: thousands.
     """
 
     def __init__(self, name: str, mean: float, std: float, low: float, high: float, decimals: int = 0):
@@ -84,11 +90,39 @@ class GridColumn(Column):
         self.step = 10.0**-decimals
 
     def format_value(self, value: float) -> float | int:
-        return round(value, self.decimals) if self.decimals else round(value)
+        number = round(value, self.decimals)
+        return number if self.decimals > 0 else round(number)
 
     def class_values(self) -> str:
         few_integers = self.decimals == 0 and self.high - self.low <= 20
         return f"{self.low:g} to {self.high:g}" if few_integers else ""
+
+
+class DateColumn(Column):
+    """A column of dates or times, stored in the medium as whole units since 1970; samples are clamped.
+
+    Arguments:
+        name: of the column.
+        mean, std: in units, std above 0.
+        low, high: the first and the last one, in units.
+        format: how they are written, as `strftime` takes it.
+        unit: "days", "hours", "minutes", "seconds", "milliseconds" or "microseconds".
+    """
+
+    step = 1.0
+
+    def __init__(
+        self, name: str, mean: float, std: float, low: float, high: float, format: str, unit: str = "days"
+    ):
+        self.name, self.mean, self.std = name, mean, std
+        self.low, self.high, self.format, self.unit = low, high, format, unit
+
+    def format_value(self, value: float) -> str:
+        time = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(**{self.unit: round(value)})
+        milliseconds = f"{time.microsecond // 1000:03d}"
+        return time.strftime(
+            self.format.replace("%f", milliseconds) if self.unit == "milliseconds" else self.format
+        )
 
 
 class CategoryColumn(Column):
@@ -108,6 +142,13 @@ class CategoryColumn(Column):
 
     def format_value(self, value: float) -> str:
         return self.levels[round(value)]
+
+    def check(self, low: float, high: float) -> None:
+        if low < 0 or high > self.high:
+            raise ConfigError(
+                f"column {self.name!r} has values from {low:g} to {high:g}, the model takes the indices 0 to "
+                f"{self.high:g} of {self.class_values()}"
+            )
 
     def class_values(self) -> str:
         return ", ".join(self.levels[:5]) + (", ..." if len(self.levels) > 5 else "")
@@ -137,6 +178,16 @@ class Tabular(Representation):
         self.shape = (len(self.columns),)
         self.discrete = False  # columns on a grid are dequantised
         self.medium_discrete = all(column.step > 0 for column in self.columns)
+
+    def check(self, medium: Any) -> Float[Tensor, "b d"]:
+        """Rows as float64, in the order of the columns, categories as indices. Errors: ConfigError."""
+        what = f"rows of the columns {', '.join(column.name for column in self.columns)}"
+        values = tensor_of(medium, what, torch.float64)
+        check_shape(values, self.shape, what)
+        check_finite(values, what)
+        for column, low, high in zip(self.columns, values.amin(0), values.amax(0), strict=True):
+            column.check(low.item(), high.item())
+        return values.double()
 
     def encode(self, medium: Float[Tensor, "b d"], rng: Rng, measure: bool = True) -> Encoded:
         values = medium.double()

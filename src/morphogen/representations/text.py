@@ -27,12 +27,13 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from morphogen.component import ConfigError
 from morphogen.contract import ConditionSpec, Encoded, Representation
 from morphogen.media.text import TEXT
 from morphogen.numerics.randomness import Rng
+from morphogen.representations.given import check_shape, tensor_of
 from morphogen.representations.tokenizer import Tokenizer
 
 
@@ -49,6 +50,7 @@ class Text(Representation, ConditionSpec):
         pieces: the bytes that each token spells.
         end: id of the end token; None: there is none, and a text is cut into windows without an end.
         unit: the unit of `dims`, "byte" or "character".
+        space_prefix: whether the first token of a text spells a space that is not part of the text.
 
     Raises ConfigError for a length below 1.
     """
@@ -60,6 +62,7 @@ class Text(Representation, ConditionSpec):
     pieces: Sequence[bytes]
     end: int | None = None
     exact = True
+    space_prefix = False
 
     def __init__(self, length: int):
         super().__init__()
@@ -76,6 +79,9 @@ class Text(Representation, ConditionSpec):
 
     def parse(self, text: str) -> Int[Tensor, " l"]:
         return self.tokenize(text)
+
+    def stack(self, rows: Sequence[Any]) -> Int[Tensor, "b t"]:
+        return nn.utils.rnn.pad_sequence(list(rows), batch_first=True, padding_value=-1)
 
     def ids(self, text: str) -> list[int]:
         """The ids of a text, as a list."""
@@ -105,6 +111,19 @@ class Text(Representation, ConditionSpec):
     def count(self, medium: Int[Tensor, "b t"]) -> Int[Tensor, " b"]:
         """Number of units (bytes or characters) that each row spells."""
         return (self.sizes[medium.clamp_min(0)] * (medium >= 0)).sum(1)
+
+    def check(self, medium: Any) -> Int[Tensor, "b t"]:
+        """Token ids, or texts, which are tokenized and padded with -1. Errors: ConfigError."""
+        ids = tensor_of(self.read(medium), "texts")
+        if ids.dtype not in (torch.int64, torch.int32, torch.int16, torch.uint8):
+            raise ConfigError(f"texts are {ids.dtype}: give token ids, integers [N, T], or texts")
+        check_shape(ids, (None,), "texts")
+        if int(ids.min()) < -1 or int(ids.max()) >= self.vocabulary:
+            raise ConfigError(
+                f"texts have ids from {int(ids.min())} to {int(ids.max())}, the model takes 0 to "
+                f"{self.vocabulary - 1}, and -1 after the end: tokenize with the model's representation"
+            )
+        return ids.long()
 
     def encode(self, medium: Int[Tensor, "b t"], rng: Rng, measure: bool = True) -> Encoded:
         dims, valid = self.count(medium).float(), medium >= 0
@@ -198,12 +217,16 @@ class Tokens(Text):
 
     def __init__(self, tokenizer: Tokenizer, length: int):
         self.tokenizer, self.pieces, self.end = tokenizer, tokenizer.pieces, tokenizer.end_id
-        self.vocabulary = len(tokenizer.pieces)
+        self.vocabulary, self.space_prefix = len(tokenizer.pieces), tokenizer.space_prefix
         super().__init__(length)
 
     def tokenize(self, text: str) -> Int[Tensor, " l"]:
         _utf8(text)
         return torch.tensor(self.tokenizer.ids(text), dtype=torch.int64)
+
+    def decode_bytes(self, ids: Sequence[int]) -> bytes:
+        spelled = super().decode_bytes(ids)
+        return spelled.removeprefix(b" ") if self.space_prefix else spelled
 
     def _sizes(self) -> Tensor:
         sizes = torch.tensor([len(piece) for piece in self.pieces])

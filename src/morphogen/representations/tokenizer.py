@@ -22,7 +22,7 @@ __all__ = ["END", "Tokenizer", "bpe", "unigram"]
 import json
 import re
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, ClassVar
 
 import tokenizers
@@ -43,6 +43,10 @@ class Tokenizer(Component):
         file: the JSON file.
         end: the end token, one of the file's special tokens; None: there is none.
 
+    A tokenizer with byte fallback (SentencePiece's, of LLaMA 2 and Mistral) is also accepted: its pieces are
+    plain text with U+2581 for a space, or `<0x0A>` for a byte. If it puts a space before every text,
+    `space_prefix` is True.
+
     Raises ConfigError for a damaged file, a missing end token, or a vocabulary that lacks ASCII characters.
     """
 
@@ -53,8 +57,10 @@ class Tokenizer(Component):
         self._model = _parse(file)
         self._model.encode_special_tokens = True  # "<|endoftext|>" in a text is read as thirteen characters
         special = {token.content for token in self._model.get_added_tokens_decoder().values()}
+        falls_back = getattr(self._model.model, "byte_fallback", False)
+        spelling = _fallback_bytes if falls_back else _letter_bytes
         pieces = {
-            token: _piece_bytes(piece, piece in special, file)
+            token: piece.encode("utf8") if piece in special else spelling(piece, file)
             for piece, token in self._model.get_vocab().items()
         }
         if end is not None and end not in special:
@@ -86,6 +92,11 @@ class Tokenizer(Component):
                         "remove it from the text"
                     )
         return self._model.encode(text, add_special_tokens=False).ids
+
+    @cached_property
+    def space_prefix(self) -> bool:
+        """Whether a space is put before every text, which is not part of it."""
+        return b"".join([self.pieces[i] for i in self.ids("a")]) == b" a"
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Tokenizer":
         return self  # immutable
@@ -190,16 +201,21 @@ def _reason(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:120]
 
 
-def _piece_bytes(piece: str, special: bool, file: Asset) -> bytes:
-    """The bytes of a piece: each letter encodes a byte, except in special tokens, which are plain text."""
-    if special:
-        return piece.encode("utf8")
+def _letter_bytes(piece: str, file: Asset) -> bytes:
+    """The bytes of a byte-level piece, one per letter."""
     try:
         return bytes([_bytes()[letter] for letter in piece])
     except KeyError:
         raise ConfigError(
-            f"{file.name}: its piece {piece!r} is not byte-level; give a byte-level tokenizer"
+            f"{file.name}: its piece {piece!r} is not byte-level; give a byte-level tokenizer, or one with "
+            "byte fallback"
         ) from None
+
+
+def _fallback_bytes(piece: str, file: Asset) -> bytes:
+    """The bytes of a piece of plain text, or the byte that it names."""
+    named = re.fullmatch(r"<0x([0-9A-F]{2})>", piece)
+    return piece.replace("\u2581", " ").encode("utf8") if named is None else bytes.fromhex(named[1])
 
 
 @cache

@@ -50,6 +50,10 @@ class Checkpoint:
     state: dict[str, Any]
 
 
+class DamagedCheckpoint(UserWarning):
+    """A checkpoint cannot be used, and an older one is."""
+
+
 class Checkpoints:
     """The checkpoints of one training.
 
@@ -86,7 +90,8 @@ class Checkpoints:
             if fault is None:
                 tensors = {p.stem: load_file(p) for p in folder.glob("*.safetensors")}
                 return Checkpoint(step, tensors, json.loads((folder / "state.json").read_text()))
-            warnings.warn(f"checkpoint {folder} is damaged ({fault}); using the one before it", stacklevel=2)
+            damaged = f"checkpoint {folder} is damaged ({fault}); using the one before it"
+            warnings.warn(damaged, DamagedCheckpoint, stacklevel=2)
         return None
 
     def _steps(self) -> list[int]:

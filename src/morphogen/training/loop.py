@@ -16,6 +16,7 @@ import hashlib
 import json
 import shutil
 import signal
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ from morphogen.training.checkpoint import (
     nested_boundaries,
     own_tensors,
 )
+from morphogen.training.divergence import Diverged, SkippedSteps, lower_rates
 from morphogen.training.interrupt import Interrupt
 from morphogen.training.journal import Journal
 from morphogen.training.progress import Budget, Clock, Progress
@@ -62,6 +64,13 @@ class Trained:
     seconds: float
     samples_per_second: float
     finished: bool = True  # False: stopped by SIGTERM; the same call resumes from the checkpoint
+    skipped: int = 0  # steps whose loss or gradient was not finite
+    diverged: bool = False  # too many of them (see `divergence`): the model is of no use, and is not saved
+
+    @property
+    def skipped_steps(self) -> str:
+        """How many steps were skipped, in words; "": none."""
+        return f"{self.skipped} of {self.steps} steps were not finite" if self.skipped else ""
 
 
 @dataclass(frozen=True)
@@ -76,6 +85,7 @@ class _Options:
     log_every: int
     progress: Progress | None
     tensorboard: bool
+    warm_start: bool
 
 
 def train(
@@ -83,7 +93,7 @@ def train(
     stage_fractions: Mapping[str, float] | None = None, directory: Path | None = None, seed: int = 0,
     device: Device = "auto", precision: Precision = "auto", resume: bool = True, keep: int = 2,
     checkpoint_every: Every = TWO_MINUTES, log_every: int = 50, progress: Progress | None = None,
-    tensorboard: bool = False,
+    tensorboard: bool = False, warm_start: bool = False,
 ) -> Trained:  # fmt: skip
     """Train a model in place by its plan; if the plan has an `ema`, the averages become the weights.
 
@@ -97,11 +107,14 @@ def train(
         resume: continue from the newest checkpoint in `directory`; False: remove it and start again.
         checkpoint_every, keep: checkpoint interval besides the end; number of checkpoints kept.
         log_every, progress, tensorboard: steps per line of metrics.jsonl; progress bar; TensorBoard files.
+        warm_start: the model is trained already: omit its data-dependent initialization.
 
-    Errors: ConfigError for an unusable budget, plan or checkpoint. Ctrl-C is raised after a checkpoint.
+    Errors: ConfigError for an unusable budget, plan or checkpoint; Ctrl-C, after one. Warns: Diverged.
     """
     budget = Budget(steps, time)
-    options = _Options(seed, device, precision, checkpoint_every, keep, log_every, progress, tensorboard)
+    options = _Options(
+        seed, device, precision, checkpoint_every, keep, log_every, progress, tensorboard, warm_start
+    )
     accelerator = _accelerator(device)
     if directory is not None and not resume and accelerator.is_main_process:
         _remove_previous(model, directory)
@@ -109,11 +122,10 @@ def train(
     train_one = partial(_train_one, model, examples, options, accelerator)
     if isinstance(model, Staged):
         budgets = split_budget(budget, list(model.models), stage_fractions)
-        trained = _total(train_stages(model, budgets, directory, train_one, lambda stage: stage.finished))
+        trained = _total(train_stages(model, budgets, directory, train_one, _is_usable))
     else:
         trained = train_one("training", model, budget, directory)
-    if directory is not None and trained.finished and accelerator.is_main_process:
-        _save_model(model, directory / "model")
+    _conclude(model, trained, directory if accelerator.is_main_process else None)
     accelerator.wait_for_everyone()  # until the model is written
     return trained
 
@@ -131,7 +143,7 @@ class _Training:
         self.directory = directory if accelerator.is_main_process else None  # where this process writes
         self.progress = options.progress if accelerator.is_main_process else None
         self.checkpoints = None if directory is None else Checkpoints(directory / "checkpoints", options.keep)
-        self.steps, self.clock = 0, Clock()
+        self.steps, self.clock, self.skipped = 0, Clock(), SkippedSteps()
 
     def run(self, title: str) -> Trained:
         """Train; afterwards, the model has the averaged weights."""
@@ -158,7 +170,8 @@ class _Training:
                 self.stepper.ema.copy_to_parameters()
         if interrupt.received == signal.SIGINT:
             raise KeyboardInterrupt
-        return Trained(self.steps, self.clock.seconds, self._rate, self.spent >= 1)
+        skipped, finished = self.skipped, self.spent >= 1
+        return Trained(self.steps, self.clock.seconds, self._rate, finished, skipped.total, skipped.diverged)
 
     @property
     def _rate(self) -> float:
@@ -171,7 +184,8 @@ class _Training:
         checkpoint = None if self.checkpoints is None else self.checkpoints.newest()
         if checkpoint is None:
             self.clock = Clock()
-            self.stepper.prepare()
+            if not self.options.warm_start:
+                self.stepper.prepare()
             self.stepper.start_ema()
             seconds, window = 0.0, None
         else:
@@ -202,6 +216,7 @@ class _Training:
         """Count and log the step, and write a checkpoint if one is due."""
         self.steps += 1
         self.spent = self._fraction_spent(result.seconds)
+        self.skipped.add(result.player, result.means is None)
         self.journal.record(self.steps, result.player, result.means)
         if self.steps % self.options.log_every == 0 or self.spent >= 1:
             self.journal.close_window(self.steps, self.clock.seconds, self._rate)
@@ -233,6 +248,7 @@ class _Training:
             "training": self._identity(),
             "seconds": self.clock.seconds,
             "window": self.journal.window,
+            "skipped": self.skipped.counts,
             "optimizer": others,
         }
         self.checkpoints.write(self.steps, files, state)
@@ -258,6 +274,7 @@ class _Training:
         if self.stepper.ema is not None:
             self.stepper.ema.restore(checkpoint.tensors["ema"])
         self.steps, self.clock = checkpoint.step, Clock(checkpoint.state["seconds"])
+        self.skipped = SkippedSteps(checkpoint.state.get("skipped"))
 
     def _identity(self) -> dict[str, Any]:
         """What must be equal for a checkpoint to be resumed."""
@@ -300,6 +317,14 @@ def _remove_previous(model: Model | Staged, directory: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _conclude(model: Model | Staged, trained: Trained, directory: Path | None) -> None:
+    """Save a model that is finished and of use, or warn that it is of none."""
+    if directory is not None and _is_usable(trained):
+        _save_model(model, directory / "model")
+    if trained.diverged:
+        warnings.warn(f"{trained.skipped_steps}; {lower_rates(model)}", Diverged, stacklevel=3)
+
+
 def _save_model(model: Model | Staged, target: Path) -> None:
     with fresh_directory(target) as folder:
         save(model, folder)
@@ -309,7 +334,13 @@ def _total(stages: list[Trained]) -> Trained:
     """Totals over the stages."""
     steps, seconds = sum(stage.steps for stage in stages), sum(stage.seconds for stage in stages)
     samples = sum(stage.samples_per_second * stage.seconds for stage in stages)
-    return Trained(steps, seconds, samples / seconds, stages[-1].finished)
+    skipped, diverged = sum(stage.skipped for stage in stages), any(stage.diverged for stage in stages)
+    return Trained(steps, seconds, samples / seconds, stages[-1].finished, skipped, diverged)
+
+
+def _is_usable(trained: Trained) -> bool:
+    """Whether a stage can be built on: it is finished, and did not diverge."""
+    return trained.finished and not trained.diverged
 
 
 def _accelerator(device: Device) -> "Accelerator":

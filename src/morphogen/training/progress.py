@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from morphogen.component import ConfigError
+from morphogen.terminal import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -62,9 +63,9 @@ class Progress:
             "{task.fields[left]} left",
         )
         self._bar = Bar(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
-            *map(TextColumn, columns),
+            *(TextColumn(column, markup=False) for column in columns),
             console=self.console,
             auto_refresh=False,  # a refresh thread would compete with the training for the cores
             transient=True,
@@ -75,7 +76,7 @@ class Progress:
     def start(self, title: str) -> None:
         """Show the bar of one training."""
         self._bar.start()
-        self._task = self._bar.add_task(title, total=1.0, loss=float("nan"), rate=0.0, left="?")
+        self._task = self._bar.add_task(printable(title), total=1.0, loss=float("nan"), rate=0.0, left="?")
 
     def update(self, spent: float, seconds: float, loss: float, rate: float) -> None:
         """Update the bar, at most four times per second.

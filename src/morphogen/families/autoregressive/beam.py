@@ -24,9 +24,15 @@ from torch import Tensor
 from morphogen.component import ConfigError
 from morphogen.contract import Context, Reorders, Sampler
 from morphogen.families.autoregressive.cache import cache_for, prefill
-from morphogen.families.autoregressive.decoding import check_consistent, check_no_warpers, finished_rows
+from morphogen.families.autoregressive.decoding import (
+    check_consistent,
+    check_no_warpers,
+    finished_rows,
+    trimmed,
+)
 from morphogen.families.autoregressive.processors import LogitsProcessor, process_logits
 from morphogen.families.autoregressive.stopping import prompt_tokens
+from morphogen.families.autoregressive.window import sequence_length
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import unraster
 
@@ -69,7 +75,10 @@ class Beam(Sampler):
         self.check(objective)
         tokens, _ = self.search(objective, shape, context, rng)
         rank = (rng.rows % self.n_best).cpu()
-        return unraster(tokens[torch.arange(len(tokens)), rank], shape)
+        best = tokens[torch.arange(len(tokens)), rank]
+        prompt = prompt_tokens(objective, context, len(rng), tokens.shape[2])
+        best = trimmed(self.processors, best, (prompt >= 0).sum(1))
+        return unraster(best, shape if len(shape) > 1 else tuple(best.shape[1:]))
 
     @torch.no_grad()
     def search(
@@ -79,12 +88,12 @@ class Beam(Sampler):
 
         Hypotheses are padded with -1 after their end. The score is -inf where a row has fewer hypotheses.
         """
-        rows, length = len(rng), torch.Size(shape).numel()
+        rows, length = len(rng), sequence_length(self.processors, shape, context)
         prompt = prompt_tokens(objective, context, rows, length).to(rng.rows.device)
         beams = _Beams(self, prompt, length)
         first = int(beams.prompt_length.amin()) if rows else length
         if first < length:
-            cache = cache_for(objective.predict, rows, shape, context, Reorders)
+            cache = cache_for(objective.predict, rows, shape, context, Reorders, length)
             logits = prefill(cache, prompt[:, :first])
             expanded = torch.arange(rows, device=prompt.device).repeat_interleave(self.width)
             cache.reorder(expanded)

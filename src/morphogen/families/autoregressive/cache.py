@@ -8,13 +8,16 @@ chain rule.
 
 __all__ = ["Recompute", "cache_for", "prefill"]
 
+from functools import partial
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from morphogen.component import ConfigError
 from morphogen.contract import Context, DecodingCache, Prefills
+from morphogen.families.autoregressive.window import SlidingCache
 from morphogen.numerics.tensors import raster, unraster
 
 
@@ -62,14 +65,24 @@ def cache_for(
     shape: tuple[int, ...],
     context: Context | None,
     protocol: type = DecodingCache,
+    length: int = 0,
 ) -> Any:
     """An empty cache of `network` that implements `protocol` (`DecodingCache`, `Reorders`, `Truncates`).
 
     This is the network's own cache if it has one that does, else a `Recompute`, which implements all
-    protocols.
+    protocols; for sequences of a `length` beyond the window, a `SlidingCache` of them.
+
+    Errors: ConfigError if the network does not continue beyond its window.
     """
-    own = network.make_cache(rows, context) if hasattr(network, "make_cache") else None
-    return own if isinstance(own, protocol) else Recompute(network, rows, shape, context)
+    if length > (window := torch.Size(shape).numel()):
+        if getattr(network, "keeps_to_window", False):
+            raise ConfigError(
+                f"{length} tokens exceed the window of {window}, which a prompt's guidance does not continue "
+                f"beyond: lower max_new_tokens by {length - window}, or leave the guidance out"
+            )
+        make = partial(_make_cache, network, shape, protocol)
+        return SlidingCache(make, rows, window, context)
+    return _make_cache(network, shape, protocol, rows, context)
 
 
 def prefill(cache: DecodingCache, tokens: Int[Tensor, "b t"]) -> Float[Tensor, "b v"]:
@@ -80,3 +93,11 @@ def prefill(cache: DecodingCache, tokens: Int[Tensor, "b t"]) -> Float[Tensor, "
     for previous in tokens.unbind(1):
         logits = cache.step(previous)
     return logits
+
+
+def _make_cache(
+    network: Any, shape: tuple[int, ...], protocol: type, rows: int, context: Context | None
+) -> Any:
+    """A cache for sequences within the window."""
+    own = network.make_cache(rows, context) if hasattr(network, "make_cache") else None
+    return own if isinstance(own, protocol) else Recompute(network, rows, shape, context)

@@ -25,6 +25,7 @@ __all__ = [
     "check_no_warpers",
     "finished_rows",
     "logits_processors",
+    "trimmed",
 ]
 
 import itertools
@@ -61,6 +62,7 @@ from morphogen.families.autoregressive.stopping import (
     StoppingCriterion,
     prompt_tokens,
 )
+from morphogen.families.autoregressive.window import sequence_length
 from morphogen.numerics.randomness import Rng, invert_cdf
 from morphogen.numerics.tensors import unraster
 
@@ -96,13 +98,17 @@ class Decoding(Sampler):
         state = DecodingState(self, objective, shape, context, rng)
         for _ in self.generate(state):
             pass
-        return unraster(state.tokens, shape)
+        tokens = trimmed(self.processors, state.tokens, state.prompt_length)
+        return unraster(tokens, tuple(tokens.shape[1:]) if len(shape) == 1 else shape)
 
     @torch.no_grad()
     def stream(
         self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng
     ) -> Iterator[Int[Tensor, " b"]]:
-        """Yield the tokens [B] of each position after the shortest prompt; -1 in finished rows."""
+        """Yield the tokens [B] of each position after the shortest prompt; -1 in finished rows.
+
+        The tokens of a stop string are among them.
+        """
         yield from self.generate(DecodingState(self, objective, shape, context, rng))
 
     def generate(self, state: "DecodingState") -> Iterator[Int[Tensor, " b"]]:
@@ -165,17 +171,17 @@ class DecodingState:
     Arguments:
         decoding: the decoding method, which chooses the tokens.
         objective: the autoregressive objective.
-        shape: shape of one x.
+        window: shape of one x; token sequences may be longer, see `window.py`.
         context: context of the B rows, with their prompts.
         rng: random stream of the B rows.
     """
 
     def __init__(
-        self, decoding: Decoding, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng
+        self, decoding: Decoding, objective: Any, window: tuple[int, ...], context: Context | None, rng: Rng
     ):
-        rows, length = len(rng), torch.Size(shape).numel()
+        rows, length = len(rng), sequence_length(decoding.processors, window, context)
         prompt = prompt_tokens(objective, context, rows, length).to(rng.rows.device)
-        self.decoding, self.objective, self.shape, self.context = decoding, objective, shape, context
+        self.decoding, self.objective, self.window, self.context = decoding, objective, window, context
         self.prompt_length = (prompt >= 0).sum(1)
         self.longest_prompt = prompt.shape[1]
         self.tokens = torch.full((rows, length), -1, device=prompt.device)
@@ -204,7 +210,8 @@ class DecodingState:
 
     def make_cache(self, protocol: type = DecodingCache) -> Any:
         """An empty cache for the batch that implements `protocol`; see `cache_for`."""
-        return cache_for(self.objective.predict, len(self.tokens), self.shape, self.context, protocol)
+        rows, length = self.tokens.shape
+        return cache_for(self.objective.predict, rows, self.window, self.context, protocol, length)
 
     def append(self, logits: Float[Tensor, "b v"]) -> Int[Tensor, " b"]:
         """Decide the tokens of the next position from its logits.
@@ -321,3 +328,12 @@ def finished_rows(
     if end is not None:
         masks.append(token_ids[:, -1] == end)
     return torch.stack(masks).any(0) if masks else None
+
+
+def trimmed(
+    processors: Sequence[LogitsProcessor], token_ids: Int[Tensor, "b n"], prompt_length: Int[Tensor, " b"]
+) -> Int[Tensor, "b m"]:
+    """The decided sequences without what ended them, such as stop strings."""
+    for processor in processors:
+        token_ids = processor.trim(token_ids, prompt_length)
+    return token_ids

@@ -20,7 +20,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from morphogen.component import ConfigError
-from morphogen.families.autoregressive.processors import LogitsProcessor
+from morphogen.families.autoregressive.processors import LogitsProcessor, within_range
 
 
 class RepetitionPenalty(LogitsProcessor):
@@ -38,10 +38,10 @@ class RepetitionPenalty(LogitsProcessor):
     def __call__(
         self, logits: Float[Tensor, "b v"], token_ids: Int[Tensor, "b t"], prompt_length: Int[Tensor, " b"]
     ) -> Float[Tensor, "b v"]:
-        penalised = torch.where(
-            logits < 0, logits * self.repetition_penalty, logits / self.repetition_penalty
-        )
-        return torch.where(_counts(token_ids, logits) > 0, penalised, logits)
+        limits = torch.finfo(logits.dtype)
+        factor = min(max(self.repetition_penalty, limits.tiny), limits.max)
+        penalised = torch.where(logits < 0, logits * factor, logits / factor)
+        return torch.where(_counts(token_ids, logits) > 0, within_range(penalised, logits), logits)
 
 
 class PresencePenalty(LogitsProcessor):
@@ -59,7 +59,7 @@ class PresencePenalty(LogitsProcessor):
         self, logits: Float[Tensor, "b v"], token_ids: Int[Tensor, "b t"], prompt_length: Int[Tensor, " b"]
     ) -> Float[Tensor, "b v"]:
         counts = _counts(_without_prompt(token_ids, prompt_length), logits)
-        return logits - self.presence_penalty * (counts > 0)
+        return _subtract(self.presence_penalty, counts.clamp_max(1), logits)
 
 
 class FrequencyPenalty(LogitsProcessor):
@@ -77,7 +77,7 @@ class FrequencyPenalty(LogitsProcessor):
         self, logits: Float[Tensor, "b v"], token_ids: Int[Tensor, "b t"], prompt_length: Int[Tensor, " b"]
     ) -> Float[Tensor, "b v"]:
         counts = _counts(_without_prompt(token_ids, prompt_length), logits)
-        return logits - self.frequency_penalty * counts
+        return _subtract(self.frequency_penalty, counts, logits)
 
 
 class NoRepeatNgram(LogitsProcessor):
@@ -114,6 +114,13 @@ def _counts(tokens: Tensor, logits: Tensor) -> Tensor:
     """Number of occurrences of each of the V tokens per row, [B, V]; -1 is not counted."""
     counts = torch.zeros_like(logits)
     return counts.scatter_add(1, tokens.clamp_min(0), (tokens >= 0).to(logits.dtype))
+
+
+def _subtract(penalty: float, counts: Tensor, logits: Tensor) -> Tensor:
+    """logits - penalty counts, within the range of their type."""
+    limits = torch.finfo(logits.dtype)
+    factor = min(max(penalty, limits.min), limits.max)
+    return within_range(logits - (factor * counts).clamp(limits.min, limits.max), logits)
 
 
 def _check_finite(name: str, value: float) -> None:

@@ -34,9 +34,9 @@ __all__ = [
     "TopP",
     "check_token_id",
     "process_logits",
+    "within_range",
 ]
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
@@ -74,6 +74,10 @@ class LogitsProcessor(Component, ABC):
         """Mask of the rows [B] that are complete and must not be continued."""
         return token_ids.new_zeros(len(token_ids), dtype=torch.bool)
 
+    def trim(self, token_ids: Int[Tensor, "b n"], prompt_length: Int[Tensor, " b"]) -> Int[Tensor, "b m"]:
+        """The decided sequences without what ended them; padding -1 may be added."""
+        return token_ids
+
 
 class Temperature(LogitsProcessor):
     """Temperature: p^(1/T), sharper for T < 1 and flatter for T > 1.
@@ -93,10 +97,15 @@ class Temperature(LogitsProcessor):
     def __call__(
         self, logits: Float[Tensor, "b v"], token_ids: Int[Tensor, "b t"], prompt_length: Int[Tensor, " b"]
     ) -> Float[Tensor, "b v"]:
-        if self.temperature > 0:
-            return logits / self.temperature
+        limits = torch.finfo(logits.dtype)
         best = logits.argmax(-1, keepdim=True)
-        return torch.full_like(logits, -torch.inf).scatter(-1, best, 0.0)
+        greedy = torch.full_like(logits, -torch.inf).scatter(-1, best, 0.0)
+        if self.temperature < limits.tiny:
+            return greedy
+        scaled = logits / min(self.temperature, limits.max)
+        return torch.where(
+            scaled.amax(-1, keepdim=True).isfinite(), scaled, greedy
+        )  # greedy, if they overflow
 
 
 class TopK(LogitsProcessor):
@@ -180,10 +189,12 @@ class LogitBias(LogitsProcessor):
     def __call__(
         self, logits: Float[Tensor, "b v"], token_ids: Int[Tensor, "b t"], prompt_length: Int[Tensor, " b"]
     ) -> Float[Tensor, "b v"]:
-        total = torch.zeros_like(logits[0])
+        total = torch.zeros_like(logits[0], dtype=torch.float64)
         for token, bias in self.sequence_bias:
             total[check_token_id(token, logits)] += bias
-        return logits + total
+        return within_range(logits + total.to(logits.dtype), logits).masked_fill(
+            total == -torch.inf, -torch.inf
+        )
 
 
 class SuppressTokens(LogitsProcessor):
@@ -234,6 +245,12 @@ def process_logits(
     return logits
 
 
+def within_range(modified: Float[Tensor, "b v"], logits: Float[Tensor, "b v"]) -> Float[Tensor, "b v"]:
+    """The modified logits with the largest finite numbers in place of overflows; -inf where `logits` are."""
+    limits = torch.finfo(logits.dtype)
+    return modified.clamp(limits.min, limits.max).masked_fill(logits == -torch.inf, -torch.inf)
+
+
 def check_token_id(token: int, logits: Float[Tensor, "b v"]) -> int:
     """Return a token id of the vocabulary. Errors: ConfigError if it is outside 0 .. V - 1."""
     if not 0 <= token < logits.shape[-1]:
@@ -252,7 +269,7 @@ def _check_usable(logits: Tensor, source: str, advice: str) -> None:
     The largest logit of a row is NaN or inf if any logit is, and -inf if all are.
     """
     largest = logits.amax(-1)
-    if not math.isfinite(largest.sum().item()):
+    if not bool(largest.isfinite().all()):
         row = int((~largest.isfinite()).nonzero()[0, 0])
         value = largest[row].item()
         problem = "no possible token" if value == -torch.inf else f"logits that are {value}"

@@ -52,8 +52,7 @@ class PromptGuided(Sampler):
         self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng
     ) -> Int[Tensor, "b ..."]:
         self.check(objective)
-        length = torch.Size(shape).numel()
-        prompt = prompt_tokens(objective, context, len(rng), length)
+        prompt = prompt_tokens(objective, context, len(rng), torch.Size(shape).numel())
         prompt_length = (prompt >= 0).sum(1)
         if context is None or not bool((prompt_length > 0).all()):
             raise ConfigError("PromptGuided requires a prompt of one token or more in every row")
@@ -68,6 +67,8 @@ class PromptGuided(Sampler):
 
 class _PromptGuidedPrediction(nn.Module):
     """A prediction guided by prompts of `prompt_length` tokens, for cached decoding only."""
+
+    keeps_to_window = True
 
     def __init__(
         self,

@@ -8,17 +8,19 @@ batch. No paper: these are conventions of text generation; names follow transfor
 """
 
 __all__ = [
-    "Detokenizes",
     "EndTokens",
     "MaxNewTokens",
     "MinNewTokens",
     "StopStrings",
     "StoppingCriterion",
     "prompt_tokens",
+    "spell",
 ]
 
 from abc import abstractmethod
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -59,7 +61,7 @@ class EndTokens(StoppingCriterion):
 
 
 class MaxNewTokens(StoppingCriterion):
-    """Stop after a maximum number of new tokens.
+    """Stop after a maximum number of new tokens, beyond the window if they do not fit into it.
 
     Arguments:
         max_new_tokens: maximum number of tokens after the prompt, at least 1.
@@ -98,39 +100,86 @@ class MinNewTokens(LogitsProcessor):
         return logits.masked_fill(is_end & too_short[:, None], -torch.inf)
 
 
-class Detokenizes(Protocol):
-    """A text representation that converts token ids to text."""
-
-    def detokenize(self, ids: list[int]) -> str:
-        """The text of the ids."""
-
-
 class StopStrings(StoppingCriterion):
-    """Stop as soon as the generated text contains one of these strings; the string stays in the text.
+    """Stop at the first of these strings in the generated text; it is left out, and all that follows it.
+
+    Where a string begins inside a token, the bytes of the token before it are spelled by other tokens.
 
     Arguments:
-        stop_strings: the strings; they may cross token boundaries.
-        text: the text representation, whose `detokenize` is used.
+        stop_strings: the strings; they may begin and end anywhere in a token, and span several.
+        text: the text representation, whose `pieces` are the bytes of each token.
     """
 
     def __init__(self, stop_strings: tuple[str, ...], text: Any):
         self.stop_strings, self.text = stop_strings, text
-        if not stop_strings or "" in stop_strings or not hasattr(text, "detokenize"):
+        if not stop_strings or "" in stop_strings or not hasattr(text, "pieces"):
             raise ConfigError(
                 f"{stop_strings=}, text={type(text).__name__}: "
                 "pass one or more non-empty strings and a text representation"
             )
+        self._bytes = [string.encode() for string in stop_strings]
+        self._longest = max(map(len, text.pieces))
 
     def finished(self, token_ids: Int[Tensor, "b t"], prompt_length: Int[Tensor, " b"]) -> Bool[Tensor, " b"]:
         # a token has one byte at least, except for a few special tokens
-        window = 8 + max(len(string.encode()) for string in self.stop_strings)
+        window = 8 + max(map(len, self._bytes))
         rows = zip(token_ids.tolist(), prompt_length.tolist(), strict=True)
-        endings = [
-            self.text.detokenize([token for token in row[length:][-window:] if token >= 0])
-            for row, length in rows
-        ]
-        contains = [any(string in ending for string in self.stop_strings) for ending in endings]
+        endings = [b"".join(self._pieces(row[length:][-window:])) for row, length in rows]
+        contains = [any(string in ending for string in self._bytes) for ending in endings]
         return torch.tensor(contains, device=token_ids.device)
+
+    def trim(self, token_ids: Int[Tensor, "b n"], prompt_length: Int[Tensor, " b"]) -> Int[Tensor, "b m"]:
+        # other tokens may be more tokens: their number is bounded by the bytes of the one that they replace
+        rows, width = token_ids.tolist(), token_ids.shape[1] + max(0, self._longest - 2)
+        cut = [
+            row[:length] + self._cut([token for token in row[length:] if token >= 0])
+            for row, length in zip(rows, prompt_length.tolist(), strict=True)
+        ]
+        padded = [row + [-1] * (width - len(row)) for row in cut]
+        return torch.tensor(padded, dtype=token_ids.dtype, device=token_ids.device).view(len(rows), width)
+
+    def _pieces(self, ids: Sequence[int]) -> list[bytes]:
+        """The bytes of each token; b"" for padding and the end."""
+        end = getattr(self.text, "end", None)
+        return [b"" if token < 0 or token == end else self.text.pieces[token] for token in ids]
+
+    def _cut(self, ids: list[int]) -> list[int]:
+        """The ids of the text before the first stop string."""
+        pieces = self._pieces(ids)
+        content = b"".join(pieces)
+        places = [at for string in self._bytes if (at := content.find(string)) >= 0]
+        if not places:
+            return ids
+        kept, rest = 0, min(places)
+        while len(pieces[kept]) <= rest:
+            rest -= len(pieces[kept])
+            kept += 1
+        return ids[:kept] + spell(pieces[kept][:rest], self._ids)
+
+    @cached_property
+    def _ids(self) -> dict[bytes, int]:
+        """The lowest id of each piece."""
+        end = getattr(self.text, "end", None)
+        return {piece: i for i, piece in reversed(list(enumerate(self.text.pieces))) if piece and i != end}
+
+
+def spell(content: bytes, ids: Mapping[bytes, int]) -> list[int]:
+    """The fewest tokens that spell the bytes; [] if no tokens do.
+
+    Arguments:
+        content: the bytes.
+        ids: the token id of each piece.
+    """
+    longest = max(map(len, ids), default=0)
+    best: list[list[int] | None] = [[]]
+    for end in range(1, len(content) + 1):
+        found = [
+            [*before, ids[piece]]
+            for start in range(max(0, end - longest), end)
+            if (piece := content[start:end]) in ids and (before := best[start]) is not None
+        ]
+        best.append(min(found, key=len, default=None))
+    return best[-1] or []
 
 
 def prompt_tokens(objective: Any, context: Context | None, rows: int, length: int) -> Int[Tensor, "b p"]:
@@ -151,7 +200,7 @@ def prompt_tokens(objective: Any, context: Context | None, rows: int, length: in
     if longest > length:
         raise ConfigError(
             f"the prompt of row {int(lengths.argmax())} has {longest} tokens: "
-            f"must be at most {length}, the sequence length"
+            f"must be at most {length}, the sequence length; shorten it, or set max_new_tokens to continue it"
         )
     if vocabulary is not None and bool((prefix >= vocabulary).any()):
         raise ConfigError(f"the prompt has token id {int(prefix.amax())}: ids must be 0 to {vocabulary - 1}")

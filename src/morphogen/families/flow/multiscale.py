@@ -66,7 +66,11 @@ class MultiScale(Composite):
         self.scales, self.vector, self.max_resolution, self.dropout = scales, vector, max_resolution, dropout
         multiple = 1 << (scales - 1)
         if h % multiple or w % multiple:
-            raise ConfigError(f"MultiScale: {h} x {w} is not a multiple of {multiple}: use fewer scales")
+            side = -(-max(h, w) // multiple) * multiple
+            raise ConfigError(
+                f"MultiScale: {w} x {h} pixels are not a multiple of {multiple}: use --resolution {side}, or "
+                "fewer scales"
+            )
         self.steps.extend(self._scale(self.shape, width, scales))
 
     def _scale(self, shape: tuple[int, int, int], width: int, scales: int) -> list[Bijection]:

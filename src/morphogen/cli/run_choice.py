@@ -1,0 +1,26 @@
+"""The run that a command uses: the one that is named, or the newest that is finished."""
+
+__all__ = ["choose_run"]
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from morphogen.cli.echo import echo
+
+if TYPE_CHECKING:
+    from morphogen.run import Run
+
+
+def choose_run(directory: Path | None, root: Path) -> "Run":
+    """The run in a directory; None: the newest finished run under `root`, or else the newest interrupted one.
+
+    A run that is still training, or whose training diverged, is chosen by its name alone.
+    """
+    from morphogen.run import Run
+
+    if directory is not None:
+        return Run.open(directory)
+    run = Run.latest(root)
+    if run.status != "finished":
+        echo(f"note: {root} contains no finished run; {run.directory} is {run.status}", err=True)
+    return run

@@ -1,0 +1,84 @@
+"""Dates and times in text: one format for a whole column, and what is ambiguous about it."""
+
+__all__ = ["MICROSECONDS", "date_format", "microseconds", "whole_unit"]
+
+import re
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+MICROSECONDS = {  # in a unit
+    "days": 86_400_000_000,
+    "hours": 3_600_000_000,
+    "minutes": 60_000_000,
+    "seconds": 1_000_000,
+    "milliseconds": 1_000,
+    "microseconds": 1,
+}
+UNGUESSED = ("%d/%m/%y", "%m/%d/%y", "%d.%m.%y", "%d-%m-%y", "%d-%b-%y", "%b %Y", "%H:%M", "%H:%M:%S")
+
+
+def date_format(cells: Sequence[str], order: str | None = None) -> tuple[str | None, str | None]:
+    """The `strftime` format of all cells (None: they are not dates), and a note if it is ambiguous.
+
+    Arguments:
+        cells: distinct cells.
+        order: "day-first" or "month-first"; None: inferred, month first where both are possible.
+    """
+    fitting = _candidates(cells[0])
+    for some in (cells[:100], cells):
+        fitting = [form for form in fitting if not np.isnat(_parse(some, form)).any()]
+    if not fitting:
+        return None, None
+    wanted = [form for form in fitting if order is None or _order(form) in (order, None)]
+    if not wanted:
+        return None, None
+    if len(fitting) == 1 or order is not None:
+        return wanted[0], None
+    return fitting[0], (
+        f"dates such as {cells[0]} are read {_order(fitting[0])}; --table dates={_order(fitting[1])} "
+        "swaps day and month"
+    )
+
+
+def microseconds(cells: Sequence[str], form: str) -> np.ndarray:
+    """Microseconds since 1970 of dates in a format, int64 [N]."""
+    return _parse(cells, form).astype(np.int64)
+
+
+def whole_unit(times: np.ndarray) -> str:
+    """The largest unit in which these microseconds are whole numbers."""
+    return next(unit for unit, size in MICROSECONDS.items() if not (times % size).any())
+
+
+def _candidates(cell: str) -> list[str]:
+    """Formats that may fit a cell, the preferred one first: with dots the day comes first."""
+    from pandas.tseries.api import guess_datetime_format
+
+    if len(re.findall(r"\d", cell)) < 3 or len(cell) > 40:
+        return []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the guess does not follow `dayfirst`
+        guesses = [guess_datetime_format(cell, dayfirst=first) for first in (False, True)]
+    forms = [form for form in (*guesses, *UNGUESSED) if form and "%Y-%d" not in form and "%Y/%d" not in form]
+    if cell.endswith("Z"):
+        forms = [form.replace("%z", "Z") for form in forms]
+    dotted = "." in cell.split()[0]
+    return sorted(dict.fromkeys(forms), key=lambda form: dotted and _order(form) == "month-first")
+
+
+def _parse(cells: Sequence[str], form: str) -> Any:
+    """datetime64[us] [N], NaT where a cell does not have the format."""
+    from pandas import to_datetime
+
+    times = to_datetime(list(cells), format=form, errors="coerce", utc="%z" in form)
+    return times.tz_localize(None).as_unit("us").to_numpy()
+
+
+def _order(form: str) -> str | None:
+    """Whether day or month comes first in a format that has both as numbers before the year."""
+    if "%d" not in form or "%m" not in form or form.lower().startswith("%y"):
+        return None
+    return "day-first" if form.index("%d") < form.index("%m") else "month-first"

@@ -1,0 +1,69 @@
+"""Examples whose labels are those of another data set with the same class names, or with more of them."""
+
+__all__ = ["Relabelled", "with_classes_of"]
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import torch
+from jaxtyping import Int, Shaped
+from torch import Tensor
+
+from morphogen.contract import Batch, ConditionSpec
+from morphogen.data.dataset import DataError, Dataset, Examples
+
+
+class Relabelled(Examples):
+    """Examples with other labels: label i becomes index[i].
+
+    Arguments:
+        examples: with labels.
+        index: [C], the new label of each class.
+    """
+
+    def __init__(self, examples: Examples, index: Int[Tensor, " c"]):
+        self.examples, self.index = examples, index
+        self.overlap, self.units = examples.overlap, examples.units
+        self.labels = None if examples.labels is None else index[examples.labels]
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __getitem__(self, indices: Int[Tensor, " b"]) -> Batch:
+        batch = self.examples[indices]
+        return Batch(batch.medium, {**batch.condition, "label": self.index[batch.condition["label"]]})
+
+    def contents(self) -> Iterator[Shaped[Tensor, "..."]]:
+        yield from self.examples.contents()
+        yield self.index
+
+
+def with_classes_of(dataset: Dataset, conditions: Mapping[str, ConditionSpec]) -> Dataset:
+    """The data set with the labels of a trained model; the names of the classes identify them.
+
+    Arguments:
+        dataset: the data.
+        conditions: what the model was trained on, as `Dataset.conditions`.
+
+    Errors: DataError for a class that the model does not know, or if it has classes and the data have none.
+    """
+    if "label" not in conditions:
+        kept = {name: spec for name, spec in dataset.conditions.items() if name != "label"}
+        return replace(dataset, conditions=kept)
+    names: tuple[str, ...] = conditions["label"].names  # type: ignore[attr-defined]
+    if not dataset.classes:
+        raise DataError(
+            f"{dataset.name} has no classes, but the run was trained with {', '.join(names)}; "
+            "give data with these classes"
+        )
+    if unknown := [name for name in dataset.classes if name not in names]:
+        raise DataError(
+            f"{dataset.name}: the run has no class {unknown[0]!r}, it was trained with {', '.join(names)}; "
+            "rename or remove it, or train a new model on all the data"
+        )
+    if dataset.classes == names:
+        return dataset
+    index = torch.tensor([names.index(name) for name in dataset.classes])
+    train, valid, test = (Relabelled(part, index) for part in (dataset.train, dataset.valid, dataset.test))
+    label = {"label": conditions["label"]}
+    return replace(dataset, train=train, valid=valid, test=test, conditions={**dataset.conditions, **label})

@@ -1,0 +1,177 @@
+"""Files of tables as pandas DataFrames: CSV in any dialect, Parquet, and JSON Lines."""
+
+__all__ = ["Table", "join_parts", "read_table_file", "read_table_folder"]
+
+import io
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from morphogen.data.csv_dialect import find_dialect
+from morphogen.data.dataset import DataError
+from morphogen.data.encoding import decode
+from morphogen.data.folders import FOLDERS
+from morphogen.data.splits import PARTS, Part
+from morphogen.data.table_options import TableOptions
+from morphogen.data.walk import walk
+from morphogen.media.table import TABLE
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+class Table(NamedTuple):
+    """A table and how it was read.
+
+    Arguments:
+        frame: its cells; columns of text are interpreted later, each as a whole.
+        notes: facts for the user.
+        decimal: the decimal mark that is usual in such a file.
+        parts: of the user's own split, for each row; (): to be split by content.
+    """
+
+    frame: "DataFrame"
+    notes: tuple[str, ...] = ()
+    decimal: str = "."
+    parts: Sequence[Part] = ()
+
+
+def read_table_file(path: Path, options: TableOptions) -> Table:
+    """Read a file by its suffix; what is none of the others is CSV. Errors: DataError."""
+    return READERS.get(path.suffix.lower(), _read_csv)(path, options)
+
+
+def read_table_folder(folder: Path, options: TableOptions) -> Table:
+    """Read a folder with one table, or with those of a split, such as train.csv and test.csv.
+
+    Errors: DataError for other tables, and for parts with different columns.
+    """
+    files = [file for file in walk(folder).files if file.suffix.lower() in TABLE.suffixes]
+    if len(files) == 1:
+        return read_table_file(files[0], options)
+    parts = {FOLDERS.get(file.stem.lower(), file.name): file for file in files}
+    if len(parts) < len(files) or not {*parts} <= {*PARTS}:
+        raise DataError(
+            f"{folder}: has {len(files)} tables, such as {files[0].name}; give one of them, or call those of "
+            "a split train.csv, valid.csv and test.csv"
+        )
+    return join_parts(str(folder), {part: read_table_file(file, options) for part, file in parts.items()})
+
+
+def join_parts(where: str, tables: Mapping[str, Table]) -> Table:
+    """One table with the rows of all parts.
+
+    Arguments:
+        where: what errors name.
+        tables: "train" and "valid", "test" or both, with the same columns.
+
+    Errors: DataError.
+    """
+    import pandas as pd
+
+    if not {"train"} < {*tables} <= {*PARTS}:
+        raise DataError(f"{where}: parts {', '.join(tables)}: give train, and valid or test or both")
+    names = {part: {*table.frame.columns} for part, table in tables.items()}
+    for part in tables:
+        if other := names[part] ^ names["train"]:
+            raise DataError(
+                f"{where}: {part} and train have different columns, such as {sorted(map(str, other))[0]!r}; "
+                "give the same ones"
+            )
+    present = [part for part in PARTS if part in tables]
+    frame = pd.concat([tables[part].frame for part in present], ignore_index=True)
+    parts = [part for part in present for _ in range(len(tables[part].frame))]
+    notes = dict.fromkeys(note for part in present for note in tables[part].notes)
+    return Table(frame, tuple(notes), tables["train"].decimal, parts)
+
+
+def _read_csv(path: Path, options: TableOptions) -> Table:
+    """All cells as text."""
+    import pandas as pd
+
+    text, notes = _text_of(path)
+    dialect = find_dialect(path, text, options)
+    buffer = io.StringIO(text, newline="")
+    for _ in range(dialect.above):
+        buffer.readline()
+    try:
+        frame = pd.read_csv(
+            buffer, sep=dialect.separator, header=None, names=range(dialect.width), index_col=False,
+            dtype=str, na_filter=False, skipinitialspace=True,
+        )  # fmt: skip
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise DataError(f"{path}: pandas cannot read it as CSV ({reason}); correct it") from None
+    decimal = "," if dialect.separator == ";" else "."
+    repeated = (frame == list(dialect.names)).all(axis=1) if dialect.names else frame.index < 0
+    if count := int(repeated.sum()):
+        notes += (f"{count} rows repeat the names of the columns and are left out",)
+    return Table(_named(frame[~repeated], dialect.names), (*notes, *dialect.notes), decimal)
+
+
+def _text_of(path: Path) -> tuple[str, tuple[str, ...]]:
+    """The text of a file, and notes on its encoding unless it is UTF-8."""
+    text, notes = decode(str(path), path.read_bytes())
+    if not text.strip():
+        raise DataError(f"{path}: is empty; give a table of at least 3 rows, better hundreds")
+    return text, notes
+
+
+def _named(frame: "DataFrame", names: Sequence[str]) -> "DataFrame":
+    """The table with the names of its columns, as pandas names them, and without nameless empty ones."""
+    written = names or [f"column{j + 1}" for j in range(frame.shape[1])]
+    empty = [j for j, name in enumerate(written) if not name and not frame[j].str.strip().any()]
+    named = frame.drop(columns=empty)
+    return named.set_axis([written[j] or f"Unnamed: {j}" for j in named.columns], axis=1)
+
+
+def _read_parquet(path: Path, options: TableOptions) -> Table:
+    import pandas as pd
+    from pyarrow import ArrowException
+
+    try:
+        frame = pd.read_parquet(path, engine="pyarrow")
+    except (ArrowException, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(
+            f"{path}: pyarrow cannot read it as Parquet ({reason}); save it again, or as CSV"
+        ) from None
+    return Table(frame)
+
+
+def _read_json_lines(path: Path, options: TableOptions) -> Table:
+    """One object per line, from the name of a column to its value."""
+    import pandas as pd
+
+    text, notes = _text_of(path)
+    return Table(pd.DataFrame.from_records(list(_objects(path, text.splitlines()))), notes)
+
+
+def _objects(path: Path, lines: Iterable[str]) -> Iterable[dict[str, object]]:
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{path}: line {number} is not JSON ({error}); correct that line") from None
+        if not isinstance(record, dict):
+            raise DataError(
+                f"{path}: line {number} is not a JSON object; write one object per row, from column to value"
+            )
+        yield record
+
+
+def _refuse_workbook(path: Path, options: TableOptions) -> Table:
+    raise DataError(
+        f"{path}: is a workbook; save the sheet as CSV, or in Python: "
+        f"load_data(pandas.read_excel({path.name!r}))"
+    )
+
+
+READERS: dict[str, Callable[[Path, TableOptions], Table]] = {
+    ".parquet": _read_parquet,
+    **dict.fromkeys((".jsonl", ".ndjson"), _read_json_lines),
+    **dict.fromkeys((".xlsx", ".xls", ".ods"), _refuse_workbook),
+}

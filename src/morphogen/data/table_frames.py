@@ -1,0 +1,69 @@
+"""Tables in memory: a DataFrame, columns by name, a list of records, or numbers [N, D]."""
+
+__all__ = ["collect_table", "holds_table"]
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from morphogen.data.dataset import DataError, Dataset
+from morphogen.data.memory import Held, array_of
+from morphogen.data.splits import Part
+from morphogen.data.table import table_of, table_of_parts
+from morphogen.media import ReadingOptions
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+WIDE = 64  # columns of numbers that may as well be flattened pictures, or sounds
+
+
+def holds_table(values: Any, options: ReadingOptions) -> float:
+    """1 for a DataFrame, columns by name or records; 0.8 for numbers [N, D]."""
+    if options.rate is not None:
+        return 0.0
+    if hasattr(values, "columns") or isinstance(values, Mapping):
+        return 1.0
+    if isinstance(values, Sequence) and len(values) and all(isinstance(row, Mapping) for row in values):
+        return 1.0
+    return 0.8 * float((array := array_of(values)) is not None and array.ndim == 2)
+
+
+def collect_table(name: str, parts: Mapping[Part, Held], options: ReadingOptions) -> Dataset:
+    """The data set of a table in memory; labels are a further column, and the condition. Errors: DataError."""
+    frames = {part: _frame(name, held) for part, held in parts.items()}
+    condition = options.condition
+    if any(held.labels is not None for held in parts.values()):
+        if condition is not None:
+            raise DataError(f"condition {condition!r} and labels: the classes are given twice; give one")
+        condition = "label"
+    if len(frames) == 1:
+        data = table_of(name, frames["train"], condition, options.table)
+    else:
+        frames.setdefault("test", frames["train"][:0])
+        data = table_of_parts(name, dict(frames), condition, options.table)
+    columns = frames["train"].shape[1]
+    if array_of(parts["train"].values) is None or columns < WIDE:
+        return data
+    note = f"{columns} columns of numbers read as a table; pictures are x.reshape(-1, height, width), sounds have rate=16000"
+    return data.__class__(**{**vars(data), "notes": (note, *data.notes)})
+
+
+def _frame(name: str, held: Held) -> "DataFrame":
+    """The values as a DataFrame, with the labels as a column. Errors: DataError."""
+    import pandas as pd
+
+    array = None if hasattr(held.values, "columns") else array_of(held.values)
+    values = held.values if array is None else array
+    columns = None if array is None else [f"column{i + 1}" for i in range(array.shape[1])]
+    try:
+        frame = pd.DataFrame(values, columns=columns) if columns else pd.DataFrame(values)
+    except (ValueError, TypeError) as error:
+        line = str(error).splitlines()[0]
+        raise DataError(f"{name}: not columns of one length ({line}); give one value per row") from None
+    if held.captions is not None:
+        raise DataError("captions: a table has none; leave them out, or add them as a column")
+    if held.labels is None:
+        return frame
+    if len(held.labels) != len(frame):
+        raise DataError(f"{len(held.labels)} labels for {len(frame)} examples; give one for each")
+    return frame.assign(label=pd.Series(list(held.labels), dtype=object).map(str).to_numpy())

@@ -1,0 +1,52 @@
+"""Texts in memory: a list of documents, or of pairs of a source and a target text."""
+
+__all__ = ["collect_texts", "holds_texts"]
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from morphogen.data.dataset import DataError
+from morphogen.data.memory import Held, joined
+from morphogen.data.pairs import Pair, PairCorpus
+from morphogen.data.splits import PARTS, Part, split
+from morphogen.data.text import Corpus, Document
+from morphogen.media import ReadingOptions
+
+
+def holds_texts(values: Any, options: ReadingOptions) -> float:
+    """1 for a list of texts, or of pairs of texts."""
+    if isinstance(values, str | bytes | Mapping) or not hasattr(values, "__iter__"):
+        return 0.0
+    rows = [] if hasattr(values, "columns") else list(values)
+    return float(bool(rows) and all(isinstance(row, str) or _is_pair(row) for row in rows))
+
+
+def collect_texts(name: str, parts: Mapping[Part, Held], options: ReadingOptions) -> Corpus | PairCorpus:
+    """Documents or pairs, split by content or as they are given. Errors: DataError."""
+    values, of_part, labels, captions = joined(parts)
+    if labels is not None or captions:
+        raise DataError("labels and captions: texts have none; leave them out, or give pairs (source, target)")
+    pairs = [row for row in values if not isinstance(row, str)]
+    if pairs and len(pairs) < len(values):
+        raise DataError(f"{name}: texts and pairs of texts in one list; give one kind")
+    kept = [i for i, row in enumerate(values) if (all(map(str.strip, row)) if pairs else row.strip())]
+    dropped = len(values) - len(kept)
+    notes = (f"{dropped} of {len(values)} {'pairs' if pairs else 'texts'} are empty",) if dropped else ()
+    sources = [values[i][0] if pairs else values[i] for i in kept]
+    made = split([text.encode("utf8", "replace") for text in sources], [of_part[i] for i in kept if of_part])
+    what = "pair" if pairs else "text"
+    how = made.line.replace("each example's content", "each pair's source" if pairs else "each text")
+    how, notes = how.replace(" train", f" {what}s train", 1), (*notes, *made.copied(what))
+    rows = {part: [kept[i] for i in getattr(made, part)] for part in PARTS}
+    if pairs:
+        found = [Pair(part, *values[i]) for part in PARTS for i in rows[part]]
+        return PairCorpus(name, name, found, how, notes)
+    part_of = {i: part for part in PARTS for i in rows[part]}
+    documents = [Document(part_of[i], values[i]) for i in sorted(part_of)]
+    return Corpus(name, name, documents, how, notes)
+
+
+def _is_pair(row: Any) -> bool:
+    """Whether a row is a source and a target text."""
+    is_list = isinstance(row, Sequence) and not isinstance(row, str | bytes)
+    return is_list and len(row) == 2 and all(isinstance(text, str) for text in row)

@@ -1,0 +1,90 @@
+"""Check the medium as a person gives it: arrays of the right type, shape and range, or why not in one line.
+
+    x of int64 from 0 to 16, where pictures are floats from -1 to 1     write x * (2 / 16) - 1
+    x of [N, 32, 32, 3], where the model takes [N, 3, 32, 32]           write x.permute(0, 3, 1, 2)
+
+`Representation.check` calls these where a person calls the library (`log_prob`, `edit`, the first batch of a
+training), not in its inner loops.
+"""
+
+__all__ = ["check_finite", "check_range", "check_shape", "tensor_of"]
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Shaped
+from torch import Tensor
+
+from morphogen.component import ConfigError
+
+TOLERANCE = 1e-3  # by which a value may exceed its range, as decoders and 16-bit floats do
+FULL_SCALES = (255, 65535)  # of 8 and 16 bits
+
+
+def tensor_of(given: Any, what: str, dtype: torch.dtype | None = None) -> Shaped[Tensor, "..."]:
+    """A tensor, an array or nested lists of numbers as a tensor.
+
+    Arguments:
+        given: the numbers.
+        what: they are, for errors.
+        dtype: of floats; None: torch's default.
+
+    Errors: ConfigError for anything else.
+    """
+    try:
+        if isinstance(given, str | Mapping):
+            raise TypeError
+        values = given if isinstance(given, Tensor) else torch.as_tensor(np.asarray(given))
+    except (TypeError, ValueError, RuntimeError):
+        kind = type(given).__name__
+        raise ConfigError(f"{what} are a {kind}: give a tensor or an array of numbers") from None
+    if values.is_complex() or not values.ndim or not len(values):
+        found = f"{_type(values)} {list(values.shape)}"
+        raise ConfigError(f"{what} are {found}: give one or more rows of numbers")
+    return values.to(dtype or torch.get_default_dtype()) if values.is_floating_point() else values
+
+
+def check_shape(values: Shaped[Tensor, "..."], shape: Sequence[int | None], what: str) -> None:
+    """Check the shape of a row; None: any size. Errors: ConfigError with the axes to move, if that helps."""
+    found = list(values.shape[1:])
+    if len(found) == len(shape) and all(b in (a, None) for a, b in zip(found, shape, strict=True)):
+        return
+    wanted = ", ".join(["N", *("T" if size is None else str(size) for size in shape)])
+    remedy = "give rows of that shape"
+    if list(values.shape) == list(shape):
+        remedy = "write x[None] for a single one"
+    elif len(shape) == 3 and found == [*shape[1:], shape[0]]:
+        remedy = "write x.permute(0, 3, 1, 2)"
+    elif found and None not in shape and found[1:] == [] and found[0] == np.prod(shape):  # type: ignore[arg-type]
+        remedy = f"write x.reshape({', '.join(map(str, (-1, *shape)))})"
+    raise ConfigError(f"{what} have shape {list(values.shape)}, the model takes [{wanted}]: {remedy}")
+
+
+def check_finite(values: Shaped[Tensor, "..."], what: str) -> None:
+    """Errors: ConfigError for NaN and infinity, with the first such row."""
+    if values.is_floating_point() and not bool((finite := values.isfinite()).all()):
+        row = int((~finite).flatten(1).any(1).nonzero()[0])
+        raise ConfigError(f"{what} are not finite in row {row}: fill in or remove what is missing")
+
+
+def check_range(values: Shaped[Tensor, "..."], what: str, full_scale: int) -> None:
+    """Check floats in [-1, 1]. Errors: ConfigError with the expression that converts other numbers.
+
+    Arguments:
+        values: finite numbers.
+        what: they are, for the message.
+        full_scale: the largest value of the medium as integers from 0.
+    """
+    low, high = values.min().item(), values.max().item()
+    if values.is_floating_point() and low >= -1 - TOLERANCE and high <= 1 + TOLERANCE:
+        return
+    top = next((top for top in (full_scale, *FULL_SCALES) if high <= top), None)
+    remedy = f"write x * (2 / {top}) - 1" if low >= 0 and top else "scale them"
+    found = f"{_type(values)} from {low:g} to {high:g}"
+    raise ConfigError(f"{what} are {found}, the model takes floats from -1 to 1: {remedy}")
+
+
+def _type(values: Tensor) -> str:
+    return str(values.dtype).removeprefix("torch.")

@@ -1,0 +1,148 @@
+"""The data of a run: where they are, read again as for its training, and whether they are still the same.
+
+    settings of a run    data, resolution, ...      the arguments of `load_data`
+                         places                     {argument: [absolute path, path seen from the run]}
+                         conditions, split          of the `Dataset`
+                         fingerprint                {"sha256": of the data, "examples": {"train": 2300, ...}}
+
+So the data are found from any working directory, and if they were moved together with the run.
+"""
+
+__all__ = ["DATA_SETTINGS", "check_unchanged", "create_run", "facts", "locate", "places", "read_data"]
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from morphogen.component import from_config
+from morphogen.data import NAMED, Dataset, load_data
+from morphogen.data.relabelled import with_classes_of
+from morphogen.representations.text import Text
+from morphogen.run import Run, RunError
+
+DATA_SETTINGS = (
+    "data",
+    "resolution",
+    "length",
+    "condition",
+    "tokenizer",
+    "table",
+)  # the arguments of `load_data`
+PATHS = ("data", "teacher", "from")  # the settings that can be paths
+HUB = "hf:"
+SHOWN = 8  # class names that a message lists
+
+
+def create_run(root: str | Path, system: str, dataset: Dataset, settings: Mapping[str, Any]) -> Run:
+    """A new run directory whose settings record what its data are and where; see `Run.create`."""
+    run = Run.create(root, system, dataset.name, {**settings, **facts(dataset)})
+    run.record["settings"]["places"] = places(settings, run.directory)
+    run.mark("training")
+    return run
+
+
+def facts(dataset: Dataset) -> dict[str, Any]:
+    """What the settings of a run record about its data."""
+    parts = {"train": dataset.train, "valid": dataset.valid, "test": dataset.test}
+    examples = {name: len(part) for name, part in parts.items()}
+    return {
+        "conditions": dataset.conditions_config,
+        "split": dataset.split,
+        "fingerprint": {"sha256": dataset.sha256, "examples": examples},
+        "untrained_classes": list(dataset.untrained_classes),
+    }
+
+
+def places(settings: Mapping[str, Any], directory: Path) -> dict[str, list[str]]:
+    """The settings that are paths: each absolute, and relative to a run directory."""
+    found = {}
+    for name in PATHS:
+        kind, path = _split(settings.get(name))
+        if path and Path(path).expanduser().exists():
+            absolute = os.path.abspath(Path(path).expanduser())
+            found[name] = [kind + absolute, kind + os.path.relpath(absolute, directory.absolute())]
+    return found
+
+
+def locate(settings: Mapping[str, Any], name: str, directory: Path) -> str:
+    """Where the path of a setting is now: at its absolute place, at that seen from the run, or as typed.
+
+    Errors: RunError with the places that were tried.
+    """
+    recorded = (settings.get("places") or {}).get(name)
+    if not recorded:
+        return settings[name]
+    kind, absolute = _split(recorded[0])
+    relative = os.path.normpath(directory.absolute() / _split(recorded[1])[1])
+    for place in (absolute, relative, _split(settings[name])[1]):
+        if Path(place).expanduser().exists():
+            return kind + place
+    tried = " nor at ".join(dict.fromkeys((absolute, relative)))
+    raise RunError(
+        f"{directory}: {name} {settings[name]!r} is not at {tried}; put it back there, or train again"
+    )
+
+
+def read_data(settings: Mapping[str, Any], directory: Path, tokenizer: Text | None = None) -> Dataset:
+    """The data of a run (or of a comparison), found and read as for its training.
+
+    Arguments:
+        settings: of the run.
+        directory: of the run.
+        tokenizer: of the trained model, for texts; None: that of the settings.
+
+    Errors: RunError if the settings name no data, if they are missing or if they have changed; DataError.
+    """
+    if not settings.get("data"):
+        raise RunError(
+            f"{directory}: its settings name no data (it was not trained by `morphogen train` or "
+            "`compare`); train it again"
+        )
+    arguments = dict(settings) | {"data": locate(settings, "data", directory)}
+    if settings.get("tokenizer") and tokenizer is not None:
+        arguments["tokenizer"] = tokenizer
+    dataset = load_data(arguments["data"], **{key: arguments.get(key) for key in DATA_SETTINGS[1:]})
+    if settings.get("from"):  # fine-tuned: the labels are those of the first run
+        label = settings["conditions"].get("label")
+        dataset = with_classes_of(dataset, {"label": from_config(label)} if label else {})
+    check_unchanged(settings, dataset, directory)
+    return dataset
+
+
+def check_unchanged(settings: Mapping[str, Any], dataset: Dataset, directory: Path) -> None:
+    """Errors: RunError, in one line with what has changed, if the data are not those of the settings."""
+    if (change := _change(settings, dataset)) is not None:
+        raise RunError(f"{directory}: {change}; train again, or restore them")
+
+
+def _change(settings: Mapping[str, Any], dataset: Dataset) -> str | None:
+    """What has changed about the data, in words; None: nothing."""
+    recorded, now = settings.get("fingerprint"), facts(dataset)
+    if "conditions" in settings and (classes := _classes(settings["conditions"])) != dataset.classes:
+        return f"the classes have changed: {_listed(classes)} -> {_listed(dataset.classes)}"
+    if recorded is None:  # a run of an earlier version
+        same = settings.get("split") in (None, dataset.split)
+        return None if same else f"the data have changed since it was trained ({dataset.split})"
+    if recorded["sha256"] == dataset.sha256:
+        return None
+    then, now = recorded["examples"], now["fingerprint"]["examples"]
+    differing = [name for name in now if then[name] != now[name]]
+    how = [f"{then[name]} {name} examples then, {now[name]} now" for name in differing[:1]]
+    return f"the data have changed since this run was trained: {(how or ['as many examples, but others'])[0]}"
+
+
+def _classes(conditions: Mapping[str, Any]) -> tuple[str, ...]:
+    """The class names in the config of conditions."""
+    return tuple((conditions or {}).get("label", {}).get("names", ()))
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join([*names[:SHOWN], *(["..."] if len(names) > SHOWN else [])]) or "none"
+
+
+def _split(name: str | None) -> tuple[str, str]:
+    """The prefix of a data set of the hub, and the path; a named data set is no path."""
+    if name is None or all(part in NAMED for part in name.split("+")):
+        return "", ""
+    return (HUB, name.removeprefix(HUB)) if name.startswith(HUB) else ("", name)

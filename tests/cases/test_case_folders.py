@@ -1,0 +1,303 @@
+"""Folders.
+
+One folder per class or flat, as they come from cameras, archives, other tools and operating systems.
+"""
+
+import json
+import shutil
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from morphogen.data import DataError, Dataset, load_data
+from tests.cases import case
+
+RNG = np.random.default_rng(0)
+
+
+def fill(folder: Path, n: int = 12, low: int = 0, high: int = 256) -> Path:
+    """A folder of n different pictures of 8 x 8 pixels, added to those that it has."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for i in range(n):
+        Image.fromarray(RNG.integers(low, high, (8, 8), dtype=np.uint8)).save(folder / f"{i:02d}.png")
+    return folder
+
+
+@pytest.fixture
+def pets(tmp_path: Path) -> Path:
+    """Twenty dark pictures of cats and twenty bright ones of dogs."""
+    fill(tmp_path / "pets" / "cats", 20, 0, 100)
+    fill(tmp_path / "pets" / "dogs", 20, 150)
+    return tmp_path / "pets"
+
+
+def count(data: Dataset) -> int:
+    return len(data.train) + len(data.valid) + len(data.test)
+
+
+def refusal(folder: Path) -> str:
+    with pytest.raises(DataError) as error:
+        load_data(str(folder))
+    assert "\n" not in str(error.value) and str(folder) in str(error.value)
+    return str(error.value)
+
+
+@case(
+    "a class folder that holds only `Thumbs.db`", "no class, and a note that names it", "pytorch/vision#4925"
+)
+def test_a_class_of_litter(pets: Path) -> None:
+    (pets / "birds").mkdir()
+    (pets / "birds" / "Thumbs.db").write_bytes(b"\xd0\xcf\x11\xe0")
+    data = load_data(str(pets))
+    assert data.classes == ("cats", "dogs") and count(data) == 40
+    assert data.notes[1:] == ("ignored 1 file of the operating system", "no pictures in birds: no class")
+
+
+@case(
+    "`.DS_Store`, `._a.png`, `desktop.ini` and `__MACOSX/` beside the pictures",
+    "ignored: they are not skipped files",
+    "pytorch/vision#4925",
+)
+def test_litter_of_operating_systems(pets: Path) -> None:
+    for name in (".DS_Store", "._cat.png", "desktop.ini", "THUMBS.DB"):
+        (pets / "cats" / name).write_bytes(b"\0\1")
+    shutil.copytree(pets / "cats", pets / "__MACOSX")
+    data = load_data(str(pets))
+    assert data.classes == ("cats", "dogs") and count(data) == 40
+    assert data.notes[1:] == ("ignored 2 files of the operating system",)
+
+
+@case(
+    "classes of one picture, which fall wholly into valid or test",
+    "named and left out: they cannot be asked for",
+    "healthcareai-py#437",
+)
+def test_classes_without_a_training_example(pets: Path) -> None:
+    for i in range(8):
+        fill(pets / f"rare{i}", 1)
+    data = load_data(str(pets))
+    trained = {data.classes[i] for i in data.train.first().condition["label"]}
+    left_out = [f"rare{i}" for i in range(8) if f"rare{i}" not in trained]
+    assert set(data.classes) == trained and left_out and count(data) == 48 - len(left_out)
+    assert data.notes[-1].startswith(f"no picture of {left_out[0]} (1)") and "is in train" in data.notes[-1]
+    for part in (data.valid, data.test):
+        assert int(part.first().condition["label"].max()) < len(data.classes)
+
+
+@case(
+    "eight classes of one picture and nothing else",
+    "one line: no class is in every part",
+    "healthcareai-py#437",
+)
+def test_only_classes_of_one_picture(tmp_path: Path) -> None:
+    for i in range(8):
+        fill(tmp_path / f"rare{i}", 1)
+    assert "no class is in train and in valid and test" in refusal(tmp_path)
+
+
+@case("forty links that lead nowhere", "“40 links in birds lead nowhere”", "MediSwarm#481")
+def test_dead_links(pets: Path) -> None:
+    (pets / "birds").mkdir()
+    for i in range(40):
+        (pets / "birds" / f"{i}.png").symlink_to(f"/nowhere/{i}.png")
+    data = load_data(str(pets))
+    assert data.classes == ("cats", "dogs")
+    assert data.notes[1:] == ("40 links in birds lead nowhere", "no pictures in birds: no class")
+
+
+@case("a folder of which all links lead nowhere", "one line that counts them", "MediSwarm#481")
+def test_only_dead_links(tmp_path: Path) -> None:
+    (tmp_path / "a.png").symlink_to("/nowhere.png")
+    assert "no pictures in it (1 link in the folder leads nowhere)" in refusal(tmp_path)
+
+
+@case("class folders that are links to folders elsewhere", "entered, under the names of the links")
+def test_linked_classes(tmp_path: Path) -> None:
+    for name in ("cats", "dogs"):
+        fill(tmp_path / "store" / name)
+        (tmp_path / "data").mkdir(exist_ok=True)
+        (tmp_path / "data" / f"my {name}").symlink_to(tmp_path / "store" / name)
+    data = load_data(str(tmp_path / "data"))
+    assert data.classes == ("my cats", "my dogs") and count(data) == 24
+
+
+@case("a link to the folder itself, or to one above it", "not followed, and counted")
+def test_loops(pets: Path) -> None:
+    (pets / "cats" / "self").symlink_to(pets)
+    (pets / "dogs" / "up").symlink_to(pets.parent)
+    (pets / "cats" / "there").symlink_to(pets / "dogs")
+    data = load_data(str(pets))
+    assert data.classes == ("cats", "dogs") and count(data) == 40
+    assert data.notes[1:] == ("ignored 3 files behind links to folders that are read already",)
+
+
+@case("`a.png` with `a.txt`, forty times", "pictures with captions", "kohya_ss#1936")
+def test_captions_beside_the_pictures(tmp_path: Path) -> None:
+    for picture in sorted(fill(tmp_path, 40).iterdir()):
+        brightness = int(np.asarray(Image.open(picture))[0, 0])
+        picture.with_suffix(".txt").write_text(f"first pixel {brightness}\n")
+    data = load_data(str(tmp_path))
+    assert data.medium == "pictures" and "captions for 40 of 40 pictures" in data.notes
+    for part in (data.train, data.valid, data.test):
+        assert part.captions == [f"first pixel {int(v[0, 0, 0])}" for v in part.values]
+
+
+@case("`train`, `val` and `test` folders", "the parts of the split, not classes")
+def test_own_split(tmp_path: Path) -> None:
+    for part, n in (("train", 12), ("val", 4), ("test", 5)):
+        for name in ("cats", "dogs"):
+            fill(tmp_path / part / name, n)
+    data = load_data(str(tmp_path))
+    assert (len(data.train), len(data.valid), len(data.test)) == (24, 8, 10)
+    assert data.classes == ("cats", "dogs") and "the authors' own parts" in data.split
+
+
+@case("`Train` and `Test` only", "valid is cut from train by content")
+def test_own_test_part(tmp_path: Path) -> None:
+    fill(tmp_path / "Train", 40)
+    fill(tmp_path / "Test", 6)
+    data = load_data(str(tmp_path))
+    assert data.classes == () and len(data.test) == 6 and len(data.train) + len(data.valid) == 40
+    assert "6 test, the authors' own part" in data.split and len(data.valid) > 0
+
+
+@case("the same pictures in `train` and `test`", "a note: figures on them flatter the model")
+def test_copies_across_parts(tmp_path: Path) -> None:
+    fill(tmp_path / "train", 30)
+    shutil.copytree(tmp_path / "train", tmp_path / "test")
+    data = load_data(str(tmp_path))
+    copies = 30 - len(data.valid)  # valid is cut from train
+    assert f"{copies} pictures of valid and test are in train too" in data.notes[-1]
+
+
+@case("classes `bus`, `car` and `train`", "three classes: `train` alone beside others is no part of a split")
+def test_a_class_named_train(tmp_path: Path) -> None:
+    for name in ("bus", "car", "train"):
+        fill(tmp_path / name)
+    assert load_data(str(tmp_path)).classes == ("bus", "car", "train")
+
+
+@case("`train` and `test` beside a class folder", "one line that names it and what to do")
+def test_parts_beside_classes(tmp_path: Path) -> None:
+    for name in ("train", "test", "birds"):
+        fill(tmp_path / name)
+    assert "the folder birds beside test and train, the parts of the split; move it" in refusal(tmp_path)
+
+
+@case(
+    "a Kaggle folder: `train` with classes, `test` without",
+    "one line that names the first picture without a class",
+)
+def test_a_test_part_without_classes(tmp_path: Path) -> None:
+    fill(tmp_path / "train" / "cats")
+    fill(tmp_path / "train" / "dogs")
+    fill(tmp_path / "test", 3)
+    assert "3 pictures, such as test/00.png, next to the class folders" in refusal(tmp_path)
+
+
+@case("a class whose name is composed in one part and decomposed in the other", "one class (Unicode NFC)")
+def test_names_that_look_the_same(tmp_path: Path) -> None:
+    for part, form in (("train", "NFC"), ("valid", "NFD"), ("test", "NFD")):
+        for name in ("café", "tea"):
+            fill(tmp_path / part / unicodedata.normalize(form, name))  # type: ignore[arg-type]
+    assert load_data(str(tmp_path)).classes == (unicodedata.normalize("NFC", "café"), "tea")
+
+
+@case("`metadata.jsonl` with `file_name` and `text`", "captions, as in Hugging Face's imagefolder")
+def test_metadata_jsonl(tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        names = [file.name for file in fill(tmp_path / part).iterdir()]
+        rows = [json.dumps({"file_name": name, "text": f"{part} {name}"}) for name in [*names, "gone.png"]]
+        (tmp_path / part / "metadata.jsonl").write_text("\n".join(rows) + "\n")
+    data = load_data(str(tmp_path))
+    assert set(data.test.captions) == {f"test {i:02d}.png" for i in range(12)}
+    assert "metadata.jsonl names 1 files that are not examples, such as gone.png" in data.notes
+
+
+@case("`metadata.csv` with `file_name`, `label`", "the labels are the classes")
+def test_metadata_csv(tmp_path: Path) -> None:
+    rows = [
+        f"images/{file.name},{'odd' if int(file.stem) % 2 else 'even'}"
+        for file in fill(tmp_path / "images").iterdir()
+    ]
+    (tmp_path / "metadata.csv").write_text("\n".join(["file_name,label", *rows]))
+    data = load_data(str(tmp_path))
+    assert data.classes == ("even", "odd") and "the classes are those of the table of labels" in data.notes
+
+
+@case("`metadata.jsonl` that breaks off", "one line with the table and the place")
+def test_broken_metadata(tmp_path: Path) -> None:
+    fill(tmp_path)
+    (tmp_path / "metadata.jsonl").write_text('{"file_name": "00.png", "te')
+    assert "metadata.jsonl" in refusal(tmp_path) and "correct the table" in refusal(tmp_path)
+
+
+@case(
+    "our own `sheet.png`, `film.gif` and `samples.json` among the samples",
+    "ignored: the samples are the examples",
+)
+def test_own_output(tmp_path: Path) -> None:
+    fill(tmp_path)
+    (tmp_path / "samples.json").write_text("{}")
+    for name in ("sheet.png", "film.gif"):
+        Image.new("L", (99, 44)).save(tmp_path / name)
+    data = load_data(str(tmp_path))
+    assert count(data) == 12 and data.representation.shape == (1, 8, 8)
+    assert data.notes[1:] == ("ignored 3 files written by morphogen",)
+
+
+@case("ten `.py` files and three empty ones", "text; the empty ones are counted", "gpt-2-output-dataset#51")
+def test_source_files_with_empty_ones(tmp_path: Path) -> None:
+    for i in range(10):
+        (tmp_path / f"{i}.py").write_text("".join(f"x{i} = {j}\n" for j in range(60)))
+    for i in range(3):
+        (tmp_path / f"e{i}.py").write_bytes(b"")
+    data = load_data(str(tmp_path))
+    assert data.medium == "text" and "ignored 3 empty files" in data.notes
+
+
+@case("pictures with a README and a licence", "the pictures; the others are counted by kind")
+def test_files_of_another_kind(pets: Path) -> None:
+    for name in ("README.md", "LICENSE", "sizes.csv"):
+        (pets / name).write_text("about the pets")
+    data = load_data(str(pets))
+    assert count(data) == 40
+    assert data.notes[1:] == ("ignored 3 files of another kind (no suffix, .md, .csv)",)
+
+
+@case("a folder of spreadsheets only", "one line that counts what is in it")
+def test_no_example(tmp_path: Path) -> None:
+    (tmp_path / "a.xlsx").write_bytes(b"PK")
+    assert "no pictures in it (ignored 1 file of another kind (.xlsx))" in refusal(tmp_path)
+
+
+@case("a class of which every picture is broken", "no class, and each file is named")
+def test_a_class_of_broken_pictures(pets: Path) -> None:
+    (pets / "birds").mkdir()
+    (pets / "birds" / "0.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    data = load_data(str(pets))
+    assert data.classes == ("cats", "dogs")
+    assert "no picture of birds can be read: left out of the classes" in data.notes
+    assert "skipped birds/0.png: not a picture that Pillow can read" in data.notes
+
+
+@case("recordings with `a.txt` beside `a.wav`", "sounds with transcripts")
+def test_sounds_with_transcripts(tmp_path: Path) -> None:
+    from scipy.io import wavfile
+
+    for i in range(12):
+        wavfile.write(tmp_path / f"{i}.wav", 8000, RNG.integers(-9999, 9999, 400).astype(np.int16))
+        (tmp_path / f"{i}.txt").write_text(f"number {i}")
+    data = load_data(str(tmp_path), length=100)
+    assert data.medium == "sound" and "captions for 12 of 12 recordings" in data.notes
+    captions = {caption for part in (data.train, data.valid, data.test) for caption in part.captions}
+    assert captions == {f"number {i}" for i in range(12)}
+
+
+@case("a folder name with a line feed", "a class whose name is in one line")
+def test_names_of_several_lines(pets: Path) -> None:
+    fill(pets / "two\nlines")
+    assert load_data(str(pets)).classes == ("cats", "dogs", "two\\nlines")
