@@ -4,6 +4,7 @@ import json
 import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from morphogen.catalogue import build_system
 from morphogen.component import Asset, ConfigError, from_config, to_config
 from morphogen.contract import Batch
 from morphogen.model import load, save
+from morphogen.representations import tokenizer as tokenizer_module
 from morphogen.representations.text import Tokens
 from morphogen.representations.tokenizer import Tokenizer, bpe, unigram
 from morphogen.saved_config import read_config
@@ -152,3 +154,41 @@ def test_the_error_names_a_missing_end_token():
     with pytest.raises(ConfigError, match=r"has no special token '</s>'"):
         Tokenizer(TOKENIZER.file, "</s>")
     assert Tokenizer(TOKENIZER.file, None).end_id is None
+
+
+@pytest.mark.parametrize("train", [bpe, unigram])
+def test_endless_words_are_learned_from_pieces(train, monkeypatch):
+    """The time of the trainers grows with the square of the length of a word: 40 s for 200,000 letters."""
+    generator = random.Random(0)
+    dna = "".join(generator.choices("ACGT", k=40_000))
+    monkeypatch.setattr(tokenizer_module, "LEARNED", 2**13)
+    start = time.process_time()
+    tokenizer = train([dna[:20_000], "a few words\n", dna[20_000:]], 280)
+    assert time.process_time() - start < 5
+    ids = tokenizer.ids(dna)
+    assert b"".join(tokenizer.pieces[i] for i in ids) == dna.encode() and len(ids) < 0.6 * len(dna)
+
+
+def test_ordinary_texts_are_learned_whole():
+    for text in ("word " * 2000, "x" * 4095, "1a" * 4000, "日本、" * 3000, "a-" * 4000):
+        assert list(tokenizer_module._cut([text, "b"])) == [text, "b"]
+    pieces = list(tokenizer_module._cut(["one " + "x" * 5000 + " two"]))
+    assert (
+        "".join(pieces) == "one " + "x" * 5000 + " two" and max(map(len, pieces)) == tokenizer_module.LONGEST
+    )
+
+
+def test_a_panic_of_the_trainer_is_one_line(monkeypatch):
+    class PanicException(BaseException):
+        pass
+
+    class Trained:
+        def __init__(self, _):
+            pass
+
+        def train_from_iterator(self, *_):
+            raise PanicException("likelihood is NAN\nsecond line")
+
+    monkeypatch.setattr(tokenizer_module.tokenizers, "Tokenizer", Trained)
+    with pytest.raises(ConfigError, match=r"cannot be learned \(likelihood is NAN\); give other texts"):
+        unigram(["a text"], 300)

@@ -198,11 +198,12 @@ def sounds_by_content(
         parts, kept, more = trained_only(parts, [r.label for r in resampled], classes, "recording")
         resampled = [replace(r, label=kept.index(r.label) if r.label in kept else -1) for r in resampled]
         classes, notes = tuple(classes[label] for label in kept), (*notes, *more)
-    strides = max(1, rate // 80), length, length
+    strides = min(length, max(1, rate // 80)), length, length
     train, valid, test = (
         _windows([resampled[i] for i in part], length, stride, bool(classes))
         for part, stride in zip((parts.train, parts.valid, parts.test), strides, strict=True)
     )
+    _check_windows((train, valid, test), classes, length)
     notes = (*notes, *_check_unused((train, valid, test), length))
     line = parts.line.replace("each example's content", "each recording's samples")
     line = line.replace(" train", " recordings train", 1)
@@ -261,14 +262,25 @@ def _check_length(length: int) -> None:
         raise DataError(f"length {length}: a window needs at least 2 samples")
 
 
-def _check_unused(parts: Sequence[Sounds], length: int) -> tuple[str, ...]:
-    """A note on the samples in no window. Errors: DataError if those are over a tenth, or a part is empty."""
+def _check_windows(parts: Sequence[Sounds], classes: Sequence[str], length: int) -> None:
+    """Errors: DataError if a part, or a class in train, has no window."""
     if min(map(len, parts)) == 0:
         least = min(len(part.values) for part in parts)
         raise DataError(
             f"length {length}: a part of the split, or a class in it, is shorter than a window "
             f"(the shortest part has {least} samples); give more sound or a smaller --length"
         )
+    labels = parts[0].labels
+    learned = range(len(classes)) if labels is None else labels.unique().tolist()
+    if missing := [name for label, name in enumerate(classes) if label not in learned]:
+        raise DataError(
+            f"length {length}: class {missing[0]!r} has no window in train, so nobody could learn it; "
+            "give more of its sound or a smaller --length"
+        )
+
+
+def _check_unused(parts: Sequence[Sounds], length: int) -> tuple[str, ...]:
+    """A note on the samples that are in no window. Errors: DataError if they are more than a tenth."""
     total = sum(len(part.values) for part in parts)
     unused = 1 - sum(part.covered for part in parts) / total
     if unused > UNUSED:

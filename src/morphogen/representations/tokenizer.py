@@ -21,7 +21,7 @@ __all__ = ["END", "Tokenizer", "bpe", "unigram"]
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache, cached_property
 from typing import Any, ClassVar
 
@@ -31,6 +31,8 @@ from morphogen.component import Asset, Component, ConfigError
 
 END = "<|endoftext|>"
 PLAIN = {bytes([byte]) for byte in (*b"\t\n", *range(32, 127))}
+ENDLESS = re.compile(r"[^\W\d_]{4096,}|\d{4096,}|(?:[^\w\s]|_){4096,}|\s{4096,}")  # words of the pattern
+LONGEST, LEARNED = 256, 2**17  # characters of an endless word that are learned whole, and altogether
 SMALLEST = 258  # vocabulary of all bytes, the end token and one learned piece
 
 
@@ -141,14 +143,34 @@ def _train(model: Any, trainer: Any, texts: Iterable[str], vocabulary: int) -> t
             f"a vocabulary of {vocabulary} is too small for the 256 bytes, the end token and "
             f"a learned piece; give {SMALLEST} or more"
         )
-    texts = [text for text in texts if text]
+    texts = [text for text in _cut(texts) if text]
     if not texts:
         raise ConfigError("a tokenizer needs text to train on, and all texts are empty; give one that is not")
     tokenizer = tokenizers.Tokenizer(model)
     tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = tokenizers.decoders.ByteLevel()
-    tokenizer.train_from_iterator(texts, trainer)
+    try:
+        tokenizer.train_from_iterator(texts, trainer)
+    except BaseException as error:
+        raise ConfigError(f"the texts cannot be learned ({_reason(error)}); give other texts") from None
     return tokenizer
+
+
+def _cut(texts: Iterable[str]) -> Iterator[str]:
+    """The texts, but for each endless word (DNA, base64) some of its pieces.
+
+    The time of the trainers grows with the square of the length of a word.
+    """
+    texts = list(texts)
+    lengths = (len(word[0]) for text in texts for word in ENDLESS.finditer(text))
+    step = LONGEST * (1 + sum(lengths) // LEARNED)
+    for text in texts:
+        start = 0
+        for word in ENDLESS.finditer(text):
+            yield text[start : word.start()]
+            yield from (word[0][i : i + LONGEST] for i in range(0, len(word[0]), step))
+            start = word.end()
+        yield text[start:]
 
 
 def _from_json(content: str) -> Tokenizer:
@@ -163,13 +185,20 @@ def _parse(file: Asset) -> tokenizers.Tokenizer:
     """Load the library's tokenizer. Errors: ConfigError for a damaged file."""
     try:
         return tokenizers.Tokenizer.from_str(file.content.decode("utf8"))
-    except BaseException as error:  # a panic in the library's Rust code is not an Exception
-        if isinstance(error, KeyboardInterrupt | SystemExit):
-            raise
-        why = (str(error).splitlines() or [type(error).__name__])[0][:120]
+    except BaseException as error:
         raise ConfigError(
-            f"{file.name} is not a valid tokenizer file ({why}); restore it, or train again"
+            f"{file.name} is not a valid tokenizer file ({_reason(error)}); restore it, or train again"
         ) from None
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of an error of the library, or of a panic in its Rust code, which is not an Exception.
+
+    Errors: the error itself if it is an interrupt of Python.
+    """
+    if isinstance(error, KeyboardInterrupt | SystemExit):
+        raise error
+    return (str(error).splitlines() or [type(error).__name__])[0][:120]
 
 
 def _letter_bytes(piece: str, file: Asset) -> bytes:
