@@ -268,7 +268,7 @@ def test_files_of_another_kind(pets: Path) -> None:
     assert data.notes[1:] == ("ignored 3 files of another kind (no suffix, .md, .csv)",)
 
 
-@case("a folder of spreadsheets only", "one line that counts what is in it")
+@case("a folder of files that no medium reads", "one line that counts what is in it")
 def test_no_example(tmp_path: Path) -> None:
     (tmp_path / "a.blend").write_bytes(b"BLENDER\0\0")
     assert "no pictures in it (ignored 1 file of another kind (.blend))" in refusal(tmp_path)
