@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from torch import nn
 
 from morphogen import catalogue
 from morphogen.catalogue import UnknownName, build_system, pages
@@ -25,7 +26,9 @@ def test_a_page_takes_what_its_signature_names() -> None:
 def bound(name: str, conditions: dict[str, ConditionSpec], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The arguments that a page is built with."""
     given: dict[str, Any] = {}
-    page = replace(pages()[name], build=lambda representation, **arguments: given.update(arguments))
+    page = replace(
+        pages()[name], build=lambda representation, **arguments: given.update(arguments) or nn.Module()
+    )
     monkeypatch.setattr(catalogue, "page", lambda _: page)
     build_system(name, PIXELS, conditions, "tiny")
     return {key: value for key, value in given.items() if key != "size"}

@@ -270,8 +270,8 @@ def test_files_of_another_kind(pets: Path) -> None:
 
 @case("a folder of spreadsheets only", "one line that counts what is in it")
 def test_no_example(tmp_path: Path) -> None:
-    (tmp_path / "a.xlsx").write_bytes(b"PK")
-    assert "no pictures in it (ignored 1 file of another kind (.xlsx))" in refusal(tmp_path)
+    (tmp_path / "a.blend").write_bytes(b"BLENDER\0\0")
+    assert "no pictures in it (ignored 1 file of another kind (.blend))" in refusal(tmp_path)
 
 
 @case("a class of which every picture is broken", "no class, and each file is named")

@@ -29,7 +29,8 @@ def test_each_picture_is_stamped_with_its_index(tmp_path):
     paths = samples.save(tmp_path)
     assert [p.name for p in paths] == ["0007.png", "0003.png"]
     assert read_stamp(paths[1]) == {"seed": 4, "sampler": "DDIM()", "index": 3, "condition": {"label": 2}}
-    assert json.loads((tmp_path / "samples.json").read_text()) == facts | {"condition": {"label": [1, 2]}}
+    listed = {"condition": {"label": [1, 2]}, "files": ["0007.png", "0003.png"]}
+    assert json.loads((tmp_path / "samples.json").read_text()) == facts | listed
 
 
 def test_a_wrapped_representation_saves_the_files_of_its_medium(tmp_path):

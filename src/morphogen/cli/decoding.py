@@ -97,7 +97,10 @@ def choose_processors(options: Mapping[str, Any], text: Any) -> tuple["LogitsPro
     if "regex" in options:
         processors.append(Regex(options["regex"], text))
     if "json_schema" in options:
-        processors.append(JsonSchema(_read_schema(options["json_schema"]), text))
+        schema = JsonSchema(_read_schema(options["json_schema"]), text)
+        processors.append(schema)
+        for note in schema.notes:
+            complain(f"--json-schema {options['json_schema']}: {note}")
     numeric = {name: options[name] for name in NUMERIC if name in options}
     return (*processors, *logits_processors(**numeric))
 

@@ -116,7 +116,8 @@ def _read_table(found: Descriptions, table: Path, examples: Mapping[str, Path]) 
 
 def _rows(table: Path) -> list[dict[str, Any]]:
     """The rows of a table. Errors: DataError."""
-    text = decode(str(table), table.read_bytes()).text
+    where = printable(str(table))
+    text = decode(where, table.read_bytes()).text
     try:
         if table.suffix.lower() == ".csv":
             rows = csv.DictReader(io.StringIO(text, newline=""))
@@ -124,9 +125,9 @@ def _rows(table: Path) -> list[dict[str, Any]]:
         lines = [json.loads(line) for line in text.split("\n") if line.strip()]
     except (ValueError, csv.Error, RecursionError) as error:
         reason = " ".join(str(error).split())
-        raise DataError(f"{table}: {reason}; correct the table, or remove it") from None
+        raise DataError(f"{where}: {reason}; correct the table, or remove it") from None
     if any(not isinstance(row, dict) for row in lines):
-        raise DataError(f'{table}: each line must be like {{"file_name": "a.png", "text": "a cat"}}')
+        raise DataError(f'{where}: each line must be like {{"file_name": "a.png", "text": "a cat"}}')
     return lines
 
 

@@ -165,7 +165,7 @@ def _parts(path: Path, files: Sequence[Path], what: str, has_classes: bool) -> M
     if "train" not in parts.values():
         if several and not beside:
             raise DataError(
-                f"{path}: {' and '.join(parts)} are parts of a split, but there is no train; "
+                f"{printable(str(path))}: {' and '.join(parts)} are parts of a split, but there is no train; "
                 "name one of them train, or others if they are classes"
             )
         return {}
@@ -176,7 +176,7 @@ def _parts(path: Path, files: Sequence[Path], what: str, has_classes: bool) -> M
     if has_classes:
         found = f"the folder {beside[-1]}" if beside[-1] else f"{what}s"
         raise DataError(
-            f"{path}: {found} beside {' and '.join(parts)}, the parts of the split; "
+            f"{printable(str(path))}: {found} beside {' and '.join(parts)}, the parts of the split; "
             f"move {'it' if beside[-1] else 'them'} into these, or rename these if they are classes"
         )
     return parts
@@ -196,8 +196,8 @@ def _check_classes(path: Path, names: Mapping[Path, str | None], what: str) -> N
     if without:
         name = next(name for name in names.values() if name is not None)
         raise DataError(
-            f"{path}: {len(without)} {what}s, such as {without[0]}, next to the class folders {name!r}, ...; "
-            f"move each {what} into the folder of its class"
+            f"{printable(str(path))}: {len(without)} {what}s, such as {without[0]}, next to the class "
+            f"folders {name!r}, ...; move each {what} into the folder of its class"
         )
 
 
@@ -240,6 +240,7 @@ def _ignored(ignored: Mapping[str, int], kinds: Counter[str]) -> list[str]:
 
 
 def _no_examples(path: Path, what: str, notes: Sequence[str]) -> str:
+    where = printable(str(path))
     if not notes:
-        return f"{path}: the folder is empty; put {what}s in it, flat or in one sub-folder per class"
-    return f"{path}: no {what}s in it ({'; '.join(notes)}); give a folder of {what}s"
+        return f"{where}: the folder is empty; put {what}s in it, flat or in one sub-folder per class"
+    return f"{where}: no {what}s in it ({'; '.join(notes)}); give a folder of {what}s"

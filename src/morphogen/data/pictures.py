@@ -31,6 +31,7 @@ from morphogen.data.assemble import Labelled, assemble
 from morphogen.data.dataset import DataError, Dataset
 from morphogen.data.folders import SKIPPED, check_skipped, list_folder
 from morphogen.data.picture_file import EACH, White, open_upright, size_of, survey
+from morphogen.data.walk import printable
 from morphogen.media.pictures import PICTURES
 
 SIDE = 32  # resolution if the pictures differ in size or are large
@@ -52,7 +53,7 @@ def load_folder(path: Path, resolution: int | None = None) -> Dataset:
     read = [(example, read_square(example.path, side, found.white)) for example in examples]
     good = [(example, values) for example, values in read if not isinstance(values, str)]
     bad = [f"skipped {example.name}: {why}" for example, why in read if isinstance(why, str)]
-    check_skipped(str(path), len(good), bad)
+    check_skipped(printable(str(path)), len(good), bad)
     labels = torch.tensor([example.label for example, _ in good]) if listing.classes else None
     captions = [example.caption for example, _ in good]
     data = Labelled(stack([values for _, values in good]), labels, captions if any(captions) else ())
@@ -60,7 +61,7 @@ def load_folder(path: Path, resolution: int | None = None) -> Dataset:
     try:
         return assemble(path.resolve().name, data, listing.classes, parts=parts, notes=notes)
     except DataError as error:
-        raise DataError(f"{path}: {error}") from None
+        raise DataError(f"{printable(str(path))}: {error}") from None
 
 
 def is_picture(path: Path) -> bool:

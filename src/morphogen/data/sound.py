@@ -203,12 +203,6 @@ def sounds_by_content(
         _windows([resampled[i] for i in part], length, stride, bool(classes))
         for part, stride in zip((parts.train, parts.valid, parts.test), strides, strict=True)
     )
-    if min(map(len, (train, valid, test))) == 0:
-        least = min(len(part.values) for part in (train, valid, test))
-        raise DataError(
-            f"length {length}: a part of the split, or a class in it, is shorter than a window "
-            f"(the shortest part has {least} samples); give more sound or a smaller --length"
-        )
     notes = (*notes, *_check_unused((train, valid, test), length))
     line = parts.line.replace("each example's content", "each recording's samples")
     line = line.replace(" train", " recordings train", 1)
@@ -268,7 +262,13 @@ def _check_length(length: int) -> None:
 
 
 def _check_unused(parts: Sequence[Sounds], length: int) -> tuple[str, ...]:
-    """A note on the samples that are in no window. Errors: DataError if they are more than a tenth."""
+    """A note on the samples in no window. Errors: DataError if those are over a tenth, or a part is empty."""
+    if min(map(len, parts)) == 0:
+        least = min(len(part.values) for part in parts)
+        raise DataError(
+            f"length {length}: a part of the split, or a class in it, is shorter than a window "
+            f"(the shortest part has {least} samples); give more sound or a smaller --length"
+        )
     total = sum(len(part.values) for part in parts)
     unused = 1 - sum(part.covered for part in parts) / total
     if unused > UNUSED:

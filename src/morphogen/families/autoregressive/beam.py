@@ -29,6 +29,7 @@ from morphogen.families.autoregressive.decoding import (
     check_no_warpers,
     finished_rows,
     trimmed,
+    within,
 )
 from morphogen.families.autoregressive.processors import LogitsProcessor, process_logits
 from morphogen.families.autoregressive.stopping import prompt_tokens
@@ -126,6 +127,7 @@ class _Beams:
     def __init__(self, beam: Beam, prompt: Tensor, length: int):
         rows, width = len(prompt), beam.width
         self.beam, self.length, self.prompt_length = beam, length, (prompt >= 0).sum(1)
+        self.processors = within(beam.processors, length, self.prompt_length)
         self.prompt = torch.full((rows, length), -1, device=prompt.device)
         self.prompt[:, : prompt.shape[1]] = prompt
         empty = torch.full((rows, width), -torch.inf, device=prompt.device)
@@ -187,7 +189,7 @@ class _Beams:
         log_p = torch.full(logits.shape, -torch.inf, device=logits.device)
         if len(active):
             token_ids = self.running.tokens.flatten(0, 1)[active, :i]
-            processed = process_logits(self.beam.processors, logits[active], token_ids, prompt_length)
+            processed = process_logits(self.processors, logits[active], token_ids, prompt_length)
             log_p[active] = processed.log_softmax(-1).float()
         return log_p
 
@@ -198,7 +200,7 @@ class _Beams:
         ended = torch.zeros(value.numel(), dtype=torch.bool, device=value.device)
         if len(possible):
             token_ids = tokens.flatten(0, 1)[possible, : i + 1]
-            rows = finished_rows(self.beam.processors, objective, token_ids, prompt_length)
+            rows = finished_rows(self.processors, objective, token_ids, prompt_length)
             if rows is not None:
                 ended[possible] = rows
         return ended.view(value.shape)

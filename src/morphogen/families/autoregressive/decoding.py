@@ -26,6 +26,7 @@ __all__ = [
     "finished_rows",
     "logits_processors",
     "trimmed",
+    "within",
 ]
 
 import itertools
@@ -182,6 +183,7 @@ class DecodingState:
         rows, length = len(rng), sequence_length(decoding.processors, window, context)
         prompt = prompt_tokens(objective, context, rows, length).to(rng.rows.device)
         self.decoding, self.objective, self.window, self.context = decoding, objective, window, context
+        self.processors = within(decoding.processors, length, (prompt >= 0).sum(1))
         self.prompt_length = (prompt >= 0).sum(1)
         self.longest_prompt = prompt.shape[1]
         self.tokens = torch.full((rows, length), -1, device=prompt.device)
@@ -218,7 +220,7 @@ class DecodingState:
 
         Rows inside their prompt keep the prompt token, finished rows keep -1, and the others choose a token.
         """
-        i, processors = self.position, self.decoding.processors
+        i, processors = self.position, self.processors
         self.position += 1
         rows: Any = slice(None)  # the common case: every row chooses a token
         if i < self.longest_prompt or self.any_finished:
@@ -337,3 +339,11 @@ def trimmed(
     for processor in processors:
         token_ids = processor.trim(token_ids, prompt_length)
     return token_ids
+
+
+def within(
+    processors: Sequence[LogitsProcessor], length: int, prompt_length: Int[Tensor, " b"]
+) -> tuple[LogitsProcessor, ...]:
+    """The processors for sequences of at most `length` tokens; see `LogitsProcessor.within`."""
+    most = [each.max_new_tokens for each in processors if isinstance(each, MaxNewTokens)]
+    return tuple(each.within(length, most[0] if most else None, prompt_length) for each in processors)

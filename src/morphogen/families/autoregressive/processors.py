@@ -74,6 +74,20 @@ class LogitsProcessor(Component, ABC):
         """Mask of the rows [B] that are complete and must not be continued."""
         return token_ids.new_zeros(len(token_ids), dtype=torch.bool)
 
+    def within(
+        self, length: int, max_new_tokens: int | None, prompt_length: Int[Tensor, " b"]
+    ) -> "LogitsProcessor":
+        """This processor for a batch whose sequences end after a number of tokens; most are unchanged.
+
+        Arguments:
+            length: largest number of tokens of a sequence, its prompt included.
+            max_new_tokens: largest number of tokens after the prompt; None: to `length`.
+            prompt_length: number of tokens of each prompt, [B].
+
+        Errors: ConfigError if no valid text fits.
+        """
+        return self
+
     def trim(self, token_ids: Int[Tensor, "b n"], prompt_length: Int[Tensor, " b"]) -> Int[Tensor, "b m"]:
         """The decided sequences without what ended them; padding -1 may be added."""
         return token_ids
