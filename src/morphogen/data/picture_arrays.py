@@ -162,7 +162,7 @@ def _on_grid(scaled: np.ndarray, steps: int) -> bool:
 
 def _unit_interval(values: np.ndarray, low: float, high: float) -> tuple[np.ndarray, int, str] | None:
     """The values in [0, 1], their levels less one (0: not known), and the scale; None: not known."""
-    wide = values.astype(np.float64)
+    wide = values.astype(np.promote_types(values.dtype, np.float32))
     if values.dtype.kind == "f" and low >= 0 and high <= 1:
         return wide, 0, "the scale is 0 to 1"
     if values.dtype.kind == "f" and low >= -1 and high <= 1:
