@@ -78,16 +78,11 @@ def test_a_folder_named_like_markup(tmp_path, monkeypatch, capsys) -> None:
 
 @case("escape sequences of terminals in a text", "samples show `␛[31m`; their files keep the bytes")
 def test_escape_sequences_of_a_model(tmp_path, monkeypatch, capsys) -> None:
-<<<<<<< HEAD
-    write_text_run(tmp_path, monkeypatch, "t.txt", "\x1b[31mred ")
-    assert run(monkeypatch, "sample", "--n", "2") == 0
-=======
     write_text_run(tmp_path, monkeypatch, "t.txt", "one two three. ")
     assert run(monkeypatch, "sample", "--n", "2", "--prompt", "\x1b[31m\x07") == 0
->>>>>>> c9349c25301fd36a8be4279a2ba81cb4968fb852
     out = capsys.readouterr().out
-    assert "␛[31mred" in out and "\x1b" not in out
-    assert b"\x1b[31mre" in (Run.latest("runs").directory / "samples" / "0000.txt").read_bytes()
+    assert "␛[31m␇" in out and "\x1b" not in out and "\x07" not in out
+    assert b"\x1b[31m\x07" in (Run.latest("runs").directory / "samples" / "0000.txt").read_bytes()
 
 
 @case(
