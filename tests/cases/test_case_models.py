@@ -69,7 +69,6 @@ def test_training_on_other_data_is_refused(given: Any, message: str) -> None:
 @case(
     "`model.log_prob` of integers 0 to 16, or of floats in [0, 1]",
     "refused with the expression that converts",
-    "morphogen#18",
 )
 def test_log_prob_of_another_scale() -> None:
     model = small()
@@ -84,7 +83,6 @@ def test_log_prob_of_another_scale() -> None:
 @case(
     "a label out of range in `sample`, `log_prob`, `train` or a `Batch`",
     "one line with the range",
-    "morphogen#18",
 )
 def test_labels_out_of_range() -> None:
     model, medium = small(), torch.tensor(LEVELS[:2, None] / 8 - 1, dtype=torch.float32)
@@ -150,7 +148,6 @@ class Net(nn.Module):
 @case(
     "an own `nn.Module` as the model, or inside of one",
     "refused before training, with how to make it a part",
-    "morphogen#18",
 )
 @pytest.mark.usefixtures("untyped")
 def test_an_own_module() -> None:

@@ -92,16 +92,10 @@ def _new_comparison(
     from morphogen.compare import Comparison
     from morphogen.compare.choice import choose
     from morphogen.data import check_resolution, load_data
+    from morphogen.run_data import DATA_SETTINGS
 
     check_resolution(settings["resolution"], "any" if force else device)
-    dataset = load_data(
-        settings["data"],
-        settings["resolution"],
-        settings["length"],
-        settings["condition"],
-        settings["tokenizer"],
-        settings["table"],
-    )
+    dataset = load_data(settings["data"], **{name: settings[name] for name in DATA_SETTINGS[1:]})
     names = choose(dataset, _names(systems), _names(families))
     return Comparison(dataset, duration, out, names, size, n, seed, device, settings)
 

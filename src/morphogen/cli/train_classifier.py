@@ -41,12 +41,12 @@ def train_classifier(
 
     chosen, duration = Run.open(run), budget(time, steps, "2m")
     settings = chosen.record["settings"]
-    source = data if data is not None else settings.get("data")
-    if source is None:
+    if data is None and settings.get("data") is None:
         raise BadArgument(
             f"train-classifier {run}: its settings name no data (it was trained from Python); give --data"
         )
-    dataset = read_data(settings, run) if data is None else load_data(source, settings.get("resolution"))
+    size = settings.get("resolution")
+    dataset = read_data(settings, run) if data is None else load_data(data, resolution=size)
     trained = train_noisy_classifier(
         chosen, dataset, seed, device=choose_device(device), progress=Progress(), **duration
     )

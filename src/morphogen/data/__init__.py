@@ -5,7 +5,7 @@ load_data("photos/")          a folder of pictures, of recordings or of text fil
 load_data("book.txt")         a text file
 load_data("sales.csv")        a table
 load_data("hf:owner/name")    a data set of the Hugging Face hub
-load_data(X, labels=y)        arrays, lists, DataFrames and data sets of other libraries, in memory
+load_data(X, y)               arrays, lists, DataFrames and data sets of other libraries, in memory
 """
 
 __all__ = [
@@ -44,10 +44,10 @@ from morphogen.representations.text import Text
 
 
 def load_data(
-    data: Any, resolution: Any = None, length: int | None = None, condition: str | None = None,
-    tokenizer: str | Text | None = None, table: Mapping[str, str] | None = None, *, labels: Any = None,
-    captions: Any = None, valid: Any = None, test: Any = None, rate: int | None = None,
-    name: str | None = None,
+    data: Any, labels: Any = None, *, captions: Any = None, valid: Any = None, test: Any = None,
+    rate: int | None = None, name: str | None = None, resolution: int | None = None,
+    length: int | None = None, condition: str | None = None, tokenizer: str | Text | None = None,
+    table: Mapping[str, str] | None = None,
 ) -> Dataset:  # fmt: skip
     """Load a data set by name, from a path, from the Hugging Face hub or from memory.
 
@@ -58,6 +58,9 @@ def load_data(
             "hf:FOLDER" for what the package `datasets` reads. In memory: pictures [N, H, W], [N, H, W, C] or
             [N, C, H, W], PIL pictures, texts, pairs of texts, a DataFrame or numbers [N, D], waveforms, a
             torch or Hugging Face `Dataset`, or (X, y); see the guide, docs/data.md.
+        labels, captions: of data in memory: one per example, the labels as numbers or names.
+        valid, test: of data in memory: parts of one's own split, with labels as (X, y); None: by content.
+        rate, name: of data in memory: samples per second of waveforms; a name for reports.
         resolution: side in pixels of square pictures; None: their own size if it is small, else 32.
         length: tokens per window of text (None: 64), or samples per window of sound (None: 8192).
         condition: column of a table whose values are the class labels; None: no labels. For pictures,
@@ -65,16 +68,11 @@ def load_data(
         tokenizer: of a text: "bytes", "characters", "bpe:1000" or "unigram:1000" (any vocabulary size), or a
             `Text`, such as that of a trained model. None: bytes, or "bpe:2000" for pairs of texts.
         table: what a table leaves open, by the names of `TableOptions`: {"decimal": ","}.
-        labels, captions: of data in memory: one per example, the labels as numbers or names.
-        valid, test: of data in memory: parts of one's own split, with labels as (X, y); None: by content.
-        rate, name: of data in memory: samples per second of waveforms; a name for reports.
 
     Errors: `DataError`: one line with the invalid value and the remedy.
     """
     if isinstance(data, Dataset):
         return data
-    if not isinstance(resolution, int | None):
-        raise DataError("resolution is no number; labels are given by name: load_data(X, labels=y)")
     options = ReadingOptions(resolution, length, condition, table, rate)
     beside = {"labels": labels, "captions": captions, "valid": valid, "test": test}
     is_path = isinstance(data, str | Path)
@@ -99,7 +97,10 @@ def _read(name_or_path: str, options: ReadingOptions, beside: Mapping[str, Any])
     """The data at a path or of a name. Errors: DataError for options that these data do not have."""
     given = [key for key, value in {**beside, "rate": options.rate}.items() if value is not None]
     if given:
-        raise DataError(f"{', '.join(given)}: {name_or_path!r} is a name or a path; leave {given[0]} out")
+        raise DataError(
+            f"{', '.join(given)}: {name_or_path!r} is a name or a path; leave {given[0]} out, "
+            "and give options by name, such as resolution=32"
+        )
     has_column = (options.condition or options.table) is not None and _has_column(name_or_path)
     _check_condition(name_or_path, options.condition, has_column)
     if options.table and not has_column:
