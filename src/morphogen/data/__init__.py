@@ -85,12 +85,11 @@ def _finished(
     loaded: Dataset | Untokenized, what: str, options: ReadingOptions, tokenizer: str | Text | None
 ) -> Dataset:
     """The data set with sketches or tokens. Errors: DataError for a tokenizer of other data than text."""
-    if isinstance(loaded, Untokenized):
-        return loaded.windows(tokenizer, options.length)
-    if tokenizer is not None:
+    data = loaded.windows(tokenizer, options.length) if isinstance(loaded, Untokenized) else loaded
+    if tokenizer is not None and data is loaded:
         raise DataError(f"tokenizer {tokenizer!r}: {what} is not a text; leave tokenizer out")
-    can_sketch = SKETCH in media()[loaded.medium].computed_conditions
-    return with_sketches(loaded) if options.condition == SKETCH and can_sketch else loaded
+    is_column = data.representation.medium.has_class_column
+    return with_sketches(data) if options.condition == SKETCH and not is_column else data
 
 
 def _read(name_or_path: str, options: ReadingOptions, beside: Mapping[str, Any]) -> Dataset | Untokenized:
