@@ -301,3 +301,13 @@ def test_sounds_with_transcripts(tmp_path: Path) -> None:
 def test_names_of_several_lines(pets: Path) -> None:
     fill(pets / "two\nlines")
     assert load_data(str(pets)).classes == ("cats", "dogs", "two\\nlines")
+
+
+@case("an unpacked archive: `archive/PetImages/cats`, `archive/PetImages/dogs`", "two classes, with a note")
+def test_a_folder_around_the_classes(pets: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    archive.mkdir()
+    pets.rename(archive / "PetImages")
+    data = load_data(str(archive))
+    assert data.classes == ("cats", "dogs")
+    assert "the only folder is PetImages: its folders are read" in data.notes

@@ -3,6 +3,7 @@
     cats/1.png  dogs/2.png                     one folder per class
     1.png  2.png                               flat: no classes
     train/cats/1.png  test/cats/2.png          the folders at the top are parts of the split
+    archive/cats/1.png  archive/dogs/2.png     a folder around the others is not a class
     1.png  1.txt;  metadata.csv                captions (see `captions`)
 
 What is left out (see `walk`) is counted in a note. Two names that are equal in Unicode NFC are one class.
@@ -84,11 +85,12 @@ def list_folder(
     files = [file for file in tree.files if is_example(file)]
     others = sorted(set(tree.files) - set(files))
     about = describe(files, others) if has_classes else Descriptions()
-    kinds = Counter(file.suffix.lower() or "no suffix" for file in others if file not in about.files)
-    ignored = {**tree.ignored} | ({"of another kind": kinds.total()} if kinds else {})
-    notes = [*_dead_links(path, tree), *_ignored(ignored, kinds), *about.notes]
+    ignored, left_out = _ignored(tree, [file for file in others if file not in about.files])
+    notes = [*_dead_links(path, tree), *left_out, *about.notes]
     if not files:
         raise DataError(_no_examples(path, what, notes))
+    path, around = _unwrapped(path, files)
+    notes += around
     parts = _parts(path, files, what, has_classes)
     kept = [file for file in files if not parts or _top(path, file) in parts]
     if len(kept) < len(files):
@@ -147,6 +149,17 @@ def summarise(notes: Mapping[str, Sequence[str]]) -> list[str]:
 
 def _shown(path: Path, file: Path) -> str:
     return printable(file.relative_to(path).as_posix())
+
+
+def _unwrapped(path: Path, files: Sequence[Path]) -> tuple[Path, list[str]]:
+    """The folder that holds the others, and a note: an archive is often one folder with all others in it."""
+    inside = path
+    below = [file.relative_to(path).parts for file in files]
+    while len({names[0] for names in below}) == 1 and min(map(len, below)) > 2:
+        inside /= below[0][0]
+        below = [names[1:] for names in below]
+    note = f"the only folder is {_shown(path, inside)}: its folders are read"
+    return inside, [note] if inside != path else []
 
 
 def _top(path: Path, file: Path) -> str:
@@ -212,7 +225,8 @@ def _empty_classes(
     """A note on the folders that could be classes, but hold no example."""
     if about.labels:
         return ["the classes are those of the table of labels"]
-    below = [folder.relative_to(path).parts[bool(parts) :] for folder in tree.folders if folder != path]
+    inside = [folder.relative_to(path).parts for folder in tree.folders if path in folder.parents]
+    below = [names[bool(parts) :] for names in inside]
     empty = sorted({printable(names[0]) for names in below if len(names) == 1} - set(classes))
     return [f"no {what}s in {', '.join(empty)}: no class"] if empty else []
 
@@ -227,8 +241,10 @@ def _dead_links(path: Path, tree: Tree) -> list[str]:
     ]
 
 
-def _ignored(ignored: Mapping[str, int], kinds: Counter[str]) -> list[str]:
-    """A note on the files left out: "ignored 3 empty files, 40 files of another kind (.txt, .md)"."""
+def _ignored(tree: Tree, others: Sequence[Path]) -> tuple[dict[str, int], list[str]]:
+    """The files left out, by kind, and a note: "ignored 3 empty files, 40 files of another kind (.md)"."""
+    kinds = Counter(file.suffix.lower() or "no suffix" for file in others)
+    ignored = {**tree.ignored} | ({"of another kind": kinds.total()} if kinds else {})
     suffixes = ", ".join(printable(suffix) for suffix, _ in kinds.most_common(4))
     suffixes += ", ..." if len(kinds) > 4 else ""
     counts = []
@@ -236,7 +252,7 @@ def _ignored(ignored: Mapping[str, int], kinds: Counter[str]) -> list[str]:
         files = f"file{'s' if n > 1 else ''}"
         counts.append(f"{n} {kind} {files}" if kind == "empty" else f"{n} {files} {kind}")
     note = f"ignored {', '.join(counts)}"
-    return [note + (f" ({suffixes})" if kinds else "")] if counts else []
+    return ignored, [note + (f" ({suffixes})" if kinds else "")] if counts else []
 
 
 def _no_examples(path: Path, what: str, notes: Sequence[str]) -> str:
