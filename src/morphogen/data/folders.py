@@ -89,8 +89,7 @@ def list_folder(
     notes = [*_dead_links(path, tree), *left_out, *about.notes]
     if not files:
         raise DataError(_no_examples(path, what, notes))
-    path, around = _unwrapped(path, files)
-    notes += around
+    path = _unwrapped(path, files, notes)
     parts = _parts(path, files, what, has_classes)
     kept = [file for file in files if not parts or _top(path, file) in parts]
     if len(kept) < len(files):
@@ -151,15 +150,16 @@ def _shown(path: Path, file: Path) -> str:
     return printable(file.relative_to(path).as_posix())
 
 
-def _unwrapped(path: Path, files: Sequence[Path]) -> tuple[Path, list[str]]:
-    """The folder that holds the others, and a note: an archive is often one folder with all others in it."""
+def _unwrapped(path: Path, files: Sequence[Path], notes: list[str]) -> Path:
+    """The folder that holds the others, with a note: an archive is often one folder with all others in it."""
     inside = path
     below = [file.relative_to(path).parts for file in files]
     while len({names[0] for names in below}) == 1 and min(map(len, below)) > 2:
         inside /= below[0][0]
         below = [names[1:] for names in below]
-    note = f"the only folder is {_shown(path, inside)}: its folders are read"
-    return inside, [note] if inside != path else []
+    if inside != path:
+        notes.append(f"the only folder is {_shown(path, inside)}: its folders are read")
+    return inside
 
 
 def _top(path: Path, file: Path) -> str:
