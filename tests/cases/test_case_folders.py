@@ -303,6 +303,21 @@ def test_names_of_several_lines(pets: Path) -> None:
     assert load_data(str(pets)).classes == ("cats", "dogs", "two\\nlines")
 
 
+@case("a folder of clip art: pictures with captions, and a few sources (`.svg`), sounds and data", "pictures")
+def test_a_folder_of_many_kinds(pets: Path) -> None:
+    for i in range(25):
+        (pets / "cats" / f"{i}.svg").write_text("<svg></svg>")
+        (pets / "dogs" / f"{i}.dat").write_text("noflip\n")
+    for i in range(15):
+        (pets / "dogs" / f"sound {i}.ogg").write_bytes(b"OggS")
+    data = load_data(str(pets))
+    assert data.medium == "pictures" and data.classes == ("cats", "dogs")
+    note = "read as pictures; the folder also holds text and sound: give text:"
+    assert any(line.startswith(note) for line in data.notes)
+    (pets / "notes.svg").write_text("<svg>" + "a line of it\n" * 30)
+    assert load_data(f"text:{pets / 'notes.svg'}", length=4).medium == "text"
+
+
 @case("an unpacked archive: `archive/PetImages/cats`, `archive/PetImages/dogs`", "two classes, with a note")
 def test_a_folder_around_the_classes(pets: Path, tmp_path: Path) -> None:
     archive = tmp_path / "archive"

@@ -76,7 +76,7 @@ def test_files_are_recognised_read_and_measured(medium: str, tmp_path: Path) -> 
 def test_confidence_follows_most_files_of_a_folder(tmp_path: Path) -> None:
     for name in ("a.wav", "b.wav", ".hidden.txt", "notes.txt", "c.txt"):
         (tmp_path / name).write_text("x")
-    assert [media()[name].confidence(tmp_path) for name in ("sound", "text", "pictures")] == [0.0, 0.0, 0.5]
+    assert [media()[name].confidence(tmp_path) for name in ("sound", "text", "pictures")] == [0.5, 0.5, 0.01]
     (tmp_path / "d.wav").write_text("x")
-    assert media()["sound"].confidence(tmp_path) == 1.0
+    assert media()["sound"].confidence(tmp_path) == 0.6
     assert media()["table"].confidence(tmp_path) == 0.0

@@ -24,8 +24,9 @@ __all__ = [
     "load_data",
 ]
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,10 @@ from morphogen.data.sketches import SKETCH, WithSketches, with_sketches
 from morphogen.data.sound import Sounds, WithMels
 from morphogen.data.table import Rows
 from morphogen.data.text import Untokenized, concatenate
-from morphogen.media import ReadingOptions, media
+from morphogen.media import Medium, ReadingOptions, media
 from morphogen.representations.text import Text
+
+ALSO = 0.1  # fraction of the files of a folder, of a medium that is not read, from which a note says so
 
 
 def load_data(
@@ -140,7 +143,8 @@ def _load(name_or_path: str, options: ReadingOptions) -> Dataset | Untokenized:
     try:
         if path.is_file() or (name_or_path and path.is_dir()):  # Path("") would be the working directory
             candidates = [media()[kind]] if kind in media() and rest else media().values()
-            return max(candidates, key=lambda medium: medium.confidence(path)).read(path, options)
+            first, *others = sorted(candidates, key=lambda medium: -medium.confidence(path))
+            return _noted(first.read(path, options), first, others, path)
     except OSError as error:
         raise DataError(
             f"{error.filename or path}: {error.strerror or error}; check the path and its permissions"
@@ -148,6 +152,17 @@ def _load(name_or_path: str, options: ReadingOptions) -> Dataset | Untokenized:
     raise DataError(
         f"data {name_or_path!r}: no such data set, folder or file; {_suggestion(name_or_path, path)}"
     )
+
+
+def _noted(
+    loaded: Dataset | Untokenized, read: Medium, others: Sequence[Medium], path: Path
+) -> Dataset | Untokenized:
+    """The data with a note if a tenth of the files of a folder, or more, are of another medium."""
+    also = [str(other) for other in others if path.is_dir() and other.confidence(path) >= ALSO]
+    if not also:
+        return loaded
+    note = f"read as {read}; the folder also holds {' and '.join(also)}: give {also[0]}:{path} to read that"
+    return replace(loaded, notes=(note, *loaded.notes))  # type: ignore[type-var]
 
 
 def _suggestion(name: str, path: Path) -> str:

@@ -58,6 +58,8 @@ class Document(NamedTuple):
 class Untokenized(ABC):
     """Texts before tokenization."""
 
+    notes: tuple[str, ...]
+
     @abstractmethod
     def windows(self, tokenizer: str | Text | None = None, length: int | None = None) -> Dataset:
         """Examples of `length` tokens."""

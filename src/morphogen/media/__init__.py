@@ -98,13 +98,12 @@ class Medium(ABC):
         """The sample as a picture or a text that a sheet, a report and a terminal can show."""
 
     def confidence(self, path: Path) -> float:
-        """How certainly a file or a folder holds this medium; 1: certainly, 0: not, 0.5: for want of another.
+        """How certainly a file holds this medium, or the fraction of the files of a folder that do.
 
-        By default the suffix of the file, or of most files of the folder, must be one of `suffixes`.
+        1: certainly, 0: not, 0.5: for want of another. By default a file is known by its suffix.
         """
         files = self.visible_files(path) if path.is_dir() else [path]
-        known = sum(file.suffix.lower() in self.suffixes for file in files)
-        return float(2 * known > len(files))
+        return sum(file.suffix.lower() in self.suffixes for file in files) / max(1, len(files))
 
     @abstractmethod
     def read(self, path: Path, options: ReadingOptions) -> Any:

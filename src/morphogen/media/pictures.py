@@ -57,8 +57,8 @@ class PictureMedium(Medium):
         return sample
 
     def confidence(self, path: Path) -> float:
-        """A folder of any other files is taken for pictures; a single picture is recognised, and refused."""
-        return 0.5 if path.is_dir() else float(self.size_of(path) is not None)
+        """A folder of files of no medium is taken for pictures; a single picture is known by its content."""
+        return max(0.01, super().confidence(path)) if path.is_dir() else float(self.size_of(path) is not None)
 
     def read(self, path: Path, options: ReadingOptions) -> Any:
         return self.read_folder(path, options.resolution)

@@ -49,12 +49,13 @@ class TextMedium(Medium):
         return sample
 
     def confidence(self, path: Path) -> float:
-        """A file of another suffix is taken for text; a folder is one if most of its files are."""
+        """A file of another suffix is taken for text; in a folder it counts half of one that is known."""
         if path.is_file():
             return 1.0 if self.holds_texts(path) else 0.5
         files = self.visible_files(path)
         sample = files[:: 1 + len(files) // SAMPLE]
-        return float(2 * sum(map(self.holds_text, sample)) > len(sample))
+        by_content = sum(map(self.holds_text, sample)) / max(1, len(sample))
+        return 0.5 * (super().confidence(path) + by_content)
 
     def read(self, path: Path, options: ReadingOptions) -> Any:
         return (self.read_folder if path.is_dir() else self.read_file)(path, options.length)
