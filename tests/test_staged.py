@@ -15,7 +15,7 @@ from morphogen.contract import Batch, Context, Encoded, Losses, Trainable, Unsup
 from morphogen.families.diffusion import DDIM
 from morphogen.model import evaluating
 from morphogen.numerics.randomness import Rng
-from morphogen.plan import Adam, Plan
+from morphogen.plan import Adam, Augmentation, Plan
 from morphogen.representations import Dequantised, Latent, Resized
 from morphogen.training import train
 from training.toys import ToyDenoise, ToyPoints
@@ -70,8 +70,11 @@ def cascade(noise: float = 0.3) -> mg.Cascade:
     return model
 
 
-def flipped(medium: Tensor, rng: Rng) -> Tensor:
-    return medium.flip(3)
+class Mirrored(Augmentation):
+    """Pictures from right to left."""
+
+    def __call__(self, medium: Tensor, rng: Rng) -> Tensor:
+        return medium.flip(3)
 
 
 def test_a_stage_is_trained_on_what_the_earlier_ones_make_of_the_augmented_data(
@@ -87,7 +90,7 @@ def test_a_stage_is_trained_on_what_the_earlier_ones_make_of_the_augmented_data(
         return losses
 
     monkeypatch.setattr(type(high), "forward", watched)
-    high.plan.augment = flipped
+    high.plan.augment = Mirrored()
     rows = Rows()
     train(model, rows, steps=4, device="cpu")
     first, second = seen[:2], seen[2:]

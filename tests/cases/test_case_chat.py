@@ -1,4 +1,4 @@
-"""Chat: lines, commands and replies of `morphogen chat`."""
+"""Chat: lines, commands and replies."""
 
 import builtins
 import io

@@ -267,7 +267,7 @@ BAD_DECODING = [
     (["--json-schema", "broken.json"], "not valid JSON"),
     (["--json-schema", "bytes.json"], "bytes.json"),
     (["--sampler", "promptlookup"], "did you mean"),
-    (["--prompt", "x" * 65], "at most 64"),
+    (["--prompt", "x" * 65], "fill the model's window of 64"),
 ]
 
 MISTAKES = {

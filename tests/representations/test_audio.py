@@ -61,7 +61,7 @@ def test_a_wav_file_has_the_samples(tmp_path) -> None:
     sound.save(tmp_path / "a.wav")
     with wave.open(str(tmp_path / "a.wav")) as file:
         assert file.getparams()[:4] == (1, 2, 11_025, 1003)
-    values, rate = read_sound(tmp_path / "a.wav")
+    values, rate, _ = read_sound(tmp_path / "a.wav")
     assert rate == 11_025 and sound.seconds == 1003 / 11_025
     assert np.abs(values / 32767 - samples.clamp(-1, 1).numpy()).max() <= 0.5 / 32767
 

@@ -43,7 +43,7 @@ def resume_is_bitwise(model: Any, batch: Batch) -> None:
         with suppress(_Killed):
             train(
                 copy.deepcopy(model),
-                _Rows(batch, reads=steps // 2 + 1),
+                _Rows(batch, reads=1 + steps // 2 + 1),  # the first read checks the rows
                 steps=steps,
                 directory=Path(folder),
                 checkpoint_every=every_step,
