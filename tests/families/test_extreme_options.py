@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -48,7 +48,7 @@ def is_distribution(logits: Tensor) -> bool:
 
 
 def check_any_option_gives_a_distribution() -> None:
-    @settings(max_examples=600, derandomize=True, deadline=None)
+    @settings(max_examples=600, derandomize=True, deadline=None, phases=[Phase.generate])
     @given(
         st.lists(LOGIT, min_size=V, max_size=V).filter(lambda row: max(row) > -math.inf),
         OPTIONS | TRUNCATIONS,
