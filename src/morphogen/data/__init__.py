@@ -149,6 +149,10 @@ def _load(name_or_path: str, options: ReadingOptions) -> Dataset | Untokenized:
         raise DataError(
             f"{error.filename or path}: {error.strerror or error}; check the path and its permissions"
         ) from None
+    if path.is_symlink():
+        raise DataError(
+            f"data {name_or_path!r}: is a link that leads nowhere, to {path.readlink()}; correct it"
+        )
     raise DataError(
         f"data {name_or_path!r}: no such data set, folder or file; {_suggestion(name_or_path, path)}"
     )
