@@ -381,3 +381,19 @@ def test_a_class_in_another_case(pets: Path, terminal: Terminal) -> None:
     assert "no class 'wolf'; the classes are cats, dogs" in terminal.refused(
         "sample", RUN, "--condition", "wolf"
     )
+
+
+@case(
+    "a training that ends before it has seen all examples once",
+    "“the model has seen 33% of the training examples”, and the command that trains longer",
+)
+def test_a_training_of_less_than_one_pass(terminal: Terminal) -> None:
+    pictures("pets", {"cats": 240, "dogs": 240})
+    steps = ("--size", "tiny", "--steps")
+    *_, last = terminal("train", "vae", "--data", "pets", *steps, "2").splitlines()
+    batch, n = Run.latest().model().plan.batch, len(load_data("pets").train)
+    assert last == (
+        f"the model has seen {2 * batch / n:.0%} of the training examples, each once; if its samples are "
+        "poor, train it longer: morphogen train --resume runs/vae-pets-001 --time 5m"
+    )
+    assert "the model has seen" not in terminal("train", "--resume", RUN, "--steps", str(-(-n // batch)))

@@ -2,6 +2,7 @@
 
 __all__ = ["train"]
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,6 +26,7 @@ from morphogen.cli.options import (
 from morphogen.cli.preparation import Preparation, fine_tuning, new_training, resumed_training
 
 if TYPE_CHECKING:
+    from morphogen.data import Dataset
     from morphogen.run import Run
 
 SystemName = Annotated[str | None, Argument(help="name of a system; `morphogen systems` lists them")]
@@ -175,3 +177,15 @@ def _run(run: "Run", prepared: Preparation, **options: Any) -> None:
     if trained.skipped:
         echo(f"{trained.skipped_steps}, and were skipped")
     echo(f"{trained.steps} steps in {trained.seconds:.0f} s; draw samples: morphogen sample {run.directory}")
+    if (passes := _passes(model, dataset, trained.steps)) < 1:
+        minutes = max(5, math.ceil(2 * trained.seconds / passes / 60))
+        echo(
+            f"the model has seen {passes:.0%} of the training examples, each once; if its samples are "
+            f"poor, train it longer: morphogen train --resume {run.directory} --time {minutes}m"
+        )
+
+
+def _passes(model: Any, dataset: "Dataset", steps: int) -> float:
+    """Passes over the training examples; infinite for several stages, and where a step is a pass."""
+    batch = model.plan.batch if hasattr(model, "plan") else 0
+    return steps * batch * dataset.train.overlap / len(dataset.train) if batch else math.inf
