@@ -27,7 +27,7 @@ SIGNS = {
 def table(report: Mapping[str, Any]) -> Table:
     """The table of a report; columns without any value are omitted."""
     rows: Sequence[Mapping[str, Any]] = report["rows"]
-    budget = f"{report['budget']:g} s of training each, " if report.get("budget") else ""
+    budget = f"at most {report['budget']:g} s of training each, " if report.get("budget") else ""
     result = Table(title=f"{report['data']}: {budget}{report['n']} samples", box=None, padding=(0, 1))
     result.add_column("", no_wrap=True, min_width=14)
     keys = [key for key in HEADINGS if any(row.get(key) is not None for row in rows)]

@@ -98,7 +98,7 @@ def _sections(rows: Sequence[Row], likelihood_unit: str, directory: Path) -> dic
 def _facts(report: Mapping[str, Any], rows: Sequence[Row]) -> list[str]:
     """The facts below the title: models, samples, date, machine and duration."""
     models = sum(row.is_model for row in rows)
-    training = f", {_duration(report['budget'])} of training each" if report.get("budget") else ""
+    training = f", at most {_duration(report['budget'])} of training each" if report.get("budget") else ""
     facts = [f"{models} model{'s' * (models != 1)}{training}"]
     if report.get("n"):
         facts.append(f"{report['n']:,} samples each")
@@ -172,7 +172,7 @@ def _method(report: Mapping[str, Any], rows: Sequence[Row]) -> list[tuple[str, s
         ("Split", report.get("split")),
         ("Notes", "; ".join(map(str, report.get("notes") or ()))),
         ("Features", f"{features['name']}, sha256 {features.get('sha256')}" if features.get("name") else ""),
-        ("Training", f"{_duration(report['budget'])} each" if report.get("budget") else None),
+        ("Training", f"at most {_duration(report['budget'])} each" if report.get("budget") else None),
         ("Size", report.get("size")),
         ("Samples", f"{report['n']:,} per row" if report.get("n") else None),
         ("Seed", report.get("seed")),
