@@ -15,6 +15,7 @@ import morphogen as mg
 from morphogen.cli.arguments import choose_conditions
 from morphogen.component import ConfigError
 from morphogen.data import DataError
+from morphogen.training.given import training_rows
 from tests.cases import case
 
 RNG = np.random.default_rng(0)
@@ -64,6 +65,34 @@ def test_training_on_arrays(given: Any) -> None:
 )
 def test_training_on_other_data_is_refused(given: Any, message: str) -> None:
     refused(lambda: mg.train(small(), given, steps=1, device="cpu"), message)
+
+
+@case(
+    "`mg.train` with a `Dataset` of the same classes in another order, of other classes, or of other columns",
+    "labels by the names of their classes; a class or a column that the model lacks is refused",
+)
+def test_training_on_a_dataset_of_other_classes() -> None:
+    first = mg.load_data(LEVELS, ["a", "b", "c"] * 20)
+    model = mg.build_system("vae", first.representation, first.conditions, "tiny")
+    second = mg.load_data(LEVELS, ["b", "c", "b"] * 20)
+    rows = training_rows(model, second).first()
+    assert torch.equal(rows.condition["label"], second.train.first().condition["label"] + 1)
+    third = mg.load_data(LEVELS, ["cat", "dog", "cow"] * 20)
+    refused(lambda: mg.train(model, third, steps=1), "no class of the model is named 'cat'; its .* a, b, c$")
+    table = mg.load_data({"x": list(LEVELS[:, 0, 0]), "kind": ["a", "b"] * 30})
+    mixture = mg.build_system("table_mixture", table.representation, table.conditions, "tiny")
+    for columns, message in (
+        (
+            {"x": list(LEVELS[:, 0, 0]), "kind": ["a", "c"] * 30},
+            "'kind' has other categories than that of the mod",
+        ),
+        (
+            {"y": list(LEVELS[:, 0, 0]), "kind": ["a", "b"] * 30},
+            "the columns are y, kind; the model is for x, kind",
+        ),
+    ):
+        refused(lambda given=columns: mg.train(mixture, mg.load_data(given), steps=1), message)
+    refused(lambda: mg.train(mixture, first, steps=1), "the examples are pictures, the model is for table")
 
 
 @case(
