@@ -183,6 +183,21 @@ def test_pil_pictures() -> None:
 
 
 @case("`load_data((X, y))`, as scikit-learn and Keras return them", "pictures and labels")
+@case(
+    "a list, an array or a column of the names of picture files, `glob('photos/*.png')`",
+    "the pictures of these files; a name that there is not is one line",
+)
+@pytest.mark.parametrize("kind", [list, np.array, pd.Series, lambda names: [Path(name) for name in names]])
+def test_names_of_files(kind: Any, tmp_path: Path) -> None:
+    names = [str(tmp_path / f"{i:02}.png") for i in range(60)]
+    for name, x in zip(names, X, strict=True):
+        Image.fromarray(x).save(name)
+    data = mg.load_data(kind(names), ["cat", "dog", "cow"] * 20)
+    assert pictures(data) == BYTES and data.classes == ("cat", "cow", "dog")
+    refused(lambda: mg.load_data(kind([*names, "61.png"])), r"^61.png: no such file in .*; correct the name")
+    assert mg.load_data(["a line. " * 99, *names]).medium == "text"
+
+
 @case("`load_data(X, y)`", "pictures and labels")
 def test_pairs_of_arrays() -> None:
     assert mg.load_data((X, Y)).classes == ("0", "1", "2")

@@ -12,7 +12,8 @@ __all__ = ["collect_pictures", "holds_pictures"]
 
 import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +28,7 @@ from morphogen.data.picture_file import survey
 from morphogen.data.pictures import choose_side, read_square, stack
 from morphogen.data.splits import Part
 from morphogen.media import ReadingOptions
+from morphogen.media.pictures import PICTURES
 
 FEW = 32  # below which whole numbers are few levels; from here on they are dark bytes
 GRID = 64  # largest number of levels of values in [0, 1] that is looked for
@@ -37,22 +39,24 @@ TOLERANCE = 1e-4  # of a value on a grid
 
 
 def holds_pictures(values: Any, options: ReadingOptions) -> float:
-    """1 for pictures: an array of three or four axes, a list of PIL pictures, of arrays or of their files."""
+    """1 for pictures: an array of three or four axes, a list of PIL pictures, arrays or (names of) files."""
     if options.rate is not None:
         return 0.0
     if (array := array_of(values)) is not None:
         return float(array.ndim > 2)
-    if not isinstance(values, Sequence) or not len(values):
+    if isinstance(values, str | bytes | Mapping) or hasattr(values, "columns"):
         return 0.0
-    if all(isinstance(value, Image.Image | Path) for value in values):
+    rows = list(values) if isinstance(values, Iterable) else []
+    if rows and all(isinstance(row, Image.Image) or _names_file(row) for row in rows):
         return 1.0
-    arrays = numbers_of(values)
+    arrays = numbers_of(rows)
     return float(arrays is not None and all(array.ndim in (2, 3) for array in arrays))
 
 
 def collect_pictures(name: str, parts: Mapping[Part, Held], options: ReadingOptions) -> Dataset:
     """A data set of pictures in memory. Errors: DataError."""
-    values, of_part, given, captions = joined(parts)
+    given_values, of_part, given, captions = joined(parts)
+    values = [_file(value) if isinstance(value, str | Path) else value for value in given_values]
     classes, labels, notes = read_labels(given)
     array = array_of(values)
     if array is None:
@@ -77,6 +81,24 @@ def _read_each(values: Sequence[Any], resolution: int | None) -> tuple[np.ndarra
             raise DataError(f"picture {i}: {picture}; leave it out")
     pictures = stack([picture for picture in read if not isinstance(picture, str)]).numpy()
     return pictures, 256, (note, *found.notes)
+
+
+def _names_file(value: Any) -> bool:
+    """Whether a value names a file: one that there is, or a picture by its suffix."""
+    if not isinstance(value, str | Path):
+        return False
+    with suppress(OSError):  # of a text that is too long for a name
+        path = Path(value).expanduser()
+        return path.suffix.lower() in PICTURES.suffixes or path.is_file()
+    return False
+
+
+def _file(name: str | Path) -> Path:
+    """A file by its name. Errors: DataError if there is none."""
+    path = Path(name).expanduser()
+    if not path.is_file():
+        raise DataError(f"{path}: no such file in {Path.cwd()}; correct the name, or give whole paths")
+    return path
 
 
 def _is_image(value: Any) -> bool:
