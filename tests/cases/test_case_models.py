@@ -136,6 +136,40 @@ def test_containers_of_a_medium() -> None:
 
 
 @case(
+    '`mg.train` with `device="gpu"`, `seed="a"`, `steps=2.5`, `time="15s"`, `progress=True`',
+    "refused in one line with what is possible; numbers of NumPy and a directory as text are taken",
+)
+@pytest.mark.usefixtures("untyped")
+def test_options_of_training(tmp_path: Path) -> None:
+    for options, message in (
+        ({"device": "gpu"}, "device='gpu': give 'auto' or 'cpu' or 'cuda'$"),
+        ({"precision": "fp16"}, "precision='fp16': give 'auto' or 'fp32' or 'bf16'$"),
+        ({"seed": "a"}, "seed='a': give an integer$"),
+        ({"steps": 2.5}, "steps=2.5: give an integer or None$"),
+        ({"steps": None, "time": "15s"}, "time='15s': give a number or None$"),
+        ({"steps": None, "time": True}, "time=True: give a number or None$"),
+        ({"progress": True}, "progress=True: give an object of type Progress or None$"),
+        ({"log_every": 0}, "log_every=0: give the steps per line, 1 or more$"),
+    ):
+        given = {"steps": 1, **options}
+        refused(lambda given=given: mg.train(small(), (LEVELS, Y), **given), message)
+    taken = {"steps": np.int64(2), "seed": np.int64(1), "directory": str(tmp_path / "a")}
+    assert mg.train(small(), (LEVELS, Y), device="cpu", **taken).steps == 2
+    assert (tmp_path / "a/model/config.json").is_file()
+
+
+@case(
+    "`mg.train(model, X, steps=2, directory=D)` where D holds 3 steps already",
+    "a warning that the model is the result of these, with `resume=False`",
+)
+def test_a_directory_of_a_longer_training(tmp_path: Path) -> None:
+    mg.train(small(), (LEVELS, Y), steps=3, device="cpu", directory=tmp_path)
+    assert mg.train(small(), (LEVELS, Y), steps=3, device="cpu", directory=tmp_path).steps == 3
+    with pytest.warns(UserWarning, match="holds a training of 3 steps .* give resume=False to start again$"):
+        assert mg.train(small(), (LEVELS, Y), steps=2, device="cpu", directory=tmp_path).steps == 3
+
+
+@case(
     "a label out of range in `sample`, `log_prob`, `train` or a `Batch`",
     "one line with the range",
 )
