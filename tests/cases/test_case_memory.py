@@ -297,6 +297,18 @@ def test_numbers() -> None:
     assert "for pictures give x.reshape(-1, height, width)" in mg.load_data(X.reshape(60, -1)).notes[0]
 
 
+@case(
+    "numbers `[N, 3000]` without `rate=`",
+    "refused: `rate=` for sounds, `reshape` for pictures, a DataFrame for a table",
+)
+def test_numbers_of_many_columns() -> None:
+    remedy = (
+        r"data of shape \[40, 3000\]: for sounds give their rate, rate=16000, for pictures x.reshape\(-1, h"
+    )
+    refused(lambda: mg.load_data(WAVES), remedy)
+    assert mg.load_data(WAVES[:, :784]).medium == "table"
+
+
 @case("waveforms `[N, T]`, or a list of recordings, with `rate=`", "sounds; integers by their full scale")
 def test_sounds() -> None:
     floats = mg.load_data(WAVES, rate=8000, length=500, labels=["kick", "snare"] * 20)

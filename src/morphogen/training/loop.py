@@ -214,10 +214,9 @@ class _Training:
         rank = self.stepper.rank
         steps = set(rank.gather(torch.tensor([self.steps]), rank.count).tolist())
         if len(steps) > 1:
-            raise ConfigError(
-                f"{self.checkpoints and self.checkpoints.directory}: the processes find checkpoints of different steps ({sorted(steps)}): "
-                "use a disk that all machines share"
-            )
+            where = self.checkpoints and self.checkpoints.directory
+            message = f"{where}: the processes find checkpoints of different steps ({sorted(steps)}): "
+            raise ConfigError(f"{message}use a disk that all machines share")
 
     def _finish_step(self, result: StepResult) -> None:
         """Count and log the step, and write a checkpoint if one is due."""
