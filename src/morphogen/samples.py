@@ -24,6 +24,8 @@ RECORD = "samples.json"
 class Samples:
     """The drawn medium, [N, ...] or several such tensors by name, conditions of each row, and settings."""
 
+    medium_at = "samples.tensor, with samples.condition"
+
     tensor: Tree
     condition: Mapping[str, Tree]
     representation: Representation

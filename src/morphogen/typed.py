@@ -4,13 +4,15 @@ Only JSON values are checked: numbers, strings, `Literal`, tuples of them and No
 arguments when they are built.
 """
 
-__all__ = ["check_types"]
+__all__ = ["check_fields", "check_types"]
 
 import inspect
 from collections.abc import Mapping
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
 
 from morphogen.component import Component, ConfigError
 
@@ -22,6 +24,19 @@ def check_types(config: C) -> C:
     """Return a config of `component.to_config`. Errors: ConfigError with path, value and expected type."""
     _walk(config, "")
     return config
+
+
+def check_fields(options: Any) -> None:
+    """Check the fields of a dataclass against their annotations; numbers of NumPy become those of Python.
+
+    Errors: ConfigError with the name, the value and the type that is expected.
+    """
+    for name, expected in get_type_hints(type(options)).items():
+        given = getattr(options, name)
+        value = given.item() if isinstance(given, np.generic) else given
+        if not _fits(value, expected):
+            raise ConfigError(f"{name}={given!r:.80}: give {_name(expected, none='None')}")
+        object.__setattr__(options, name, value)  # of a frozen dataclass
 
 
 def _walk(node: Any, path: str) -> None:
@@ -73,14 +88,14 @@ def _fits(value: Any, expected: Any) -> bool:
     return expected is Any or not inspect.isclass(expected) or not isinstance(value, PLAIN)
 
 
-def _name(expected: Any) -> str:
+def _name(expected: Any, none: str = "null") -> str:
     """Description of an annotation."""
     if get_origin(expected) is Literal:
         return " or ".join(map(repr, get_args(expected)))
     if get_origin(expected) in (Union, UnionType):
-        return " or ".join(_name(one) for one in get_args(expected))
-    plain = {int: "an integer", float: "a number", str: "a string", bool: "true or false", NoneType: "null"}
+        return " or ".join(_name(one, none) for one in get_args(expected))
+    plain = {int: "an integer", float: "a number", str: "a string", bool: "true or false", NoneType: none}
     if expected in plain:
         return plain[expected]
     is_class = inspect.isclass(expected) and get_origin(expected) is None
-    return f"a {expected.__name__}" if is_class else str(expected)
+    return f"an object of type {expected.__name__}" if is_class else str(expected)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 WIDE = 64  # columns of numbers that may as well be flattened pictures, or sounds
+WIDEST = 1000  # columns without names beyond which they are these rather than a table
 
 
 def holds_table(values: Any, options: ReadingOptions) -> float:
@@ -31,6 +32,7 @@ def holds_table(values: Any, options: ReadingOptions) -> float:
 
 def collect_table(name: str, parts: Mapping[Part, Held], options: ReadingOptions) -> Dataset:
     """The data set of a table in memory; labels are one more column, the condition. Errors: DataError."""
+    _check_width(parts["train"].values)
     frames: dict[str, DataFrame] = {part: _frame(name, held) for part, held in parts.items()}
     condition = options.condition
     if any(held.labels is not None for held in parts.values()):
@@ -48,6 +50,16 @@ def collect_table(name: str, parts: Mapping[Part, Held], options: ReadingOptions
         return data
     note = f"{columns} columns are read as a table; for pictures give x.reshape(-1, height, width)"
     return replace(data, notes=(note, *data.notes))
+
+
+def _check_width(values: Any) -> None:
+    """Errors: DataError for so many columns without names that these are pictures or waveforms."""
+    array = None if hasattr(values, "columns") else array_of(values)
+    if array is not None and array.shape[1] > WIDEST:
+        raise DataError(
+            f"data of shape {list(array.shape)}: for sounds give their rate, rate=16000, for pictures "
+            "x.reshape(-1, height, width), for a table a DataFrame"
+        )
 
 
 def _frame(name: str, held: Held) -> "DataFrame":
