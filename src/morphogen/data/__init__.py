@@ -27,8 +27,9 @@ __all__ = [
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
+from morphogen.component import ConfigError
 from morphogen.data.dataset import DataError, Dataset, Examples, Pictures, Windows
 from morphogen.data.hub import load_hub
 from morphogen.data.memory import collect
@@ -41,6 +42,7 @@ from morphogen.data.table import Rows
 from morphogen.data.text import Untokenized, concatenate
 from morphogen.media import ReadingOptions, media
 from morphogen.representations.text import Text
+from morphogen.typed import check_arguments
 
 
 def load_data(
@@ -73,12 +75,24 @@ def load_data(
     """
     if isinstance(data, Dataset):
         return data
-    options = ReadingOptions(resolution, length, condition, table, rate)
+    options = _checked(ReadingOptions(resolution, length, condition, table, rate))
     beside = {"labels": labels, "captions": captions, "valid": valid, "test": test}
     is_path = isinstance(data, str | Path)
     what = repr(str(data)) if is_path else name or "memory"
     loaded = _read(str(data), options, beside) if is_path else collect(data, what, beside, options)
     return _finished(loaded, what, options, tokenizer)
+
+
+def _checked(options: ReadingOptions) -> ReadingOptions:
+    """The options with plain numbers. Errors: DataError for values of another type."""
+    condition = options.condition
+    if condition is not None and not isinstance(condition, str):
+        kind = type(condition).__name__
+        raise DataError(f"condition is a {kind}: give the name of a column; labels are load_data(X, labels)")
+    try:
+        return ReadingOptions(**check_arguments(get_type_hints(ReadingOptions), options._asdict()))
+    except ConfigError as error:
+        raise DataError(str(error)) from None
 
 
 def _finished(
