@@ -4,7 +4,7 @@ Only JSON values are checked: numbers, strings, `Literal`, tuples of them and No
 arguments when they are built.
 """
 
-__all__ = ["check_fields", "check_types"]
+__all__ = ["check_arguments", "check_fields", "check_types"]
 
 import inspect
 from collections.abc import Mapping
@@ -26,16 +26,27 @@ def check_types(config: C) -> C:
     return config
 
 
-def check_fields(options: Any) -> None:
-    """Check the fields of a dataclass against their annotations; numbers of NumPy become those of Python.
+def check_arguments(annotations: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Check arguments against annotations; returns them with plain numbers for those of NumPy, 8 for 8.0.
 
     Errors: ConfigError with the name, the value and the type that is expected.
     """
-    for name, expected in get_type_hints(type(options)).items():
-        given = getattr(options, name)
-        value = given.item() if isinstance(given, np.generic) else given
-        if not _fits(value, expected):
-            raise ConfigError(f"{name}={given!r:.80}: give {_name(expected, none='None')}")
+    plain = {}
+    for name, value in given.items():
+        number = value.item() if isinstance(value, np.generic) else value
+        if isinstance(number, float) and number.is_integer() and not _fits(number, annotations[name]):
+            number = int(number)
+        if not _fits(number, annotations[name]):
+            shown = " ".join(repr(value).split())
+            raise ConfigError(f"{name}={shown:.80}: give {_name(annotations[name], none='None')}")
+        plain[name] = number
+    return plain
+
+
+def check_fields(options: Any) -> None:
+    """Check the fields of a dataclass, as `check_arguments`. Errors: ConfigError."""
+    annotations = get_type_hints(type(options))
+    for name, value in check_arguments(annotations, {n: getattr(options, n) for n in annotations}).items():
         object.__setattr__(options, name, value)  # of a frozen dataclass
 
 

@@ -117,47 +117,6 @@ def test_ranges_that_are_refused() -> None:
     refused(lambda: mg.load_data(RGB[0]), r"pictures have shape \[8, 8, 3\]")
 
 
-@case(
-    "floats from -0.01 to 1.016 or -1.02 to 1, as smooth resizing leaves them",
-    "0 to 1 or -1 to 1, with a note that the rest is cut off",
-)
-@pytest.mark.parametrize(("low", "high", "scale"), [(0, 1.016, "0"), (-0.01, 1.006, "0"), (-1.02, 1, "-1")])
-def test_floats_slightly_beyond_the_scale(low: float, high: float, scale: str) -> None:
-    given = low + X / 255 * (high - low)
-    data = mg.load_data(given)
-    assert f"the scale is {scale} to 1, rounded to 256 levels; values beyond are cut off" in data.notes[1]
-    want = given.clip(int(scale), 1) if scale == "-1" else given.clip(0, 1) * 2 - 1
-    assert np.allclose(np.sort(every(data).numpy().ravel()), np.sort(want.ravel()), atol=0.005)
-
-
-@case("normalised pictures, from -2 to 2.6", "refused with `x * std + mean`")
-@case("fractions from 0 to 1.5, or from 0 to 15.5", "refused: no scale is known, and 0 to 255 would be black")
-def test_floats_on_no_scale() -> None:
-    refused(
-        lambda: mg.load_data(X / 255 * 4.6 - 2), r"from -2 to 2.6; undo the normalisation: x \* std \+ mean$"
-    )
-    for high in (1.5, 15.5):
-        refused(
-            lambda high=high: mg.load_data(X / 255 * high), f"divide by their full scale, as in x / {high}$"
-        )
-        assert pictures(mg.load_data(X / 255 * high / high)) == BYTES
-
-
-@case(
-    "dark pictures, `uint8` up to 63",
-    "0 to 255, as others; up to 31 these are levels, with a note of the other scale",
-)
-def test_dark_bytes() -> None:
-    dark, darker = X // 4, X // 8
-    data = mg.load_data(dark)
-    assert pictures(data) == sorted(x.tobytes() for x in dark)
-    assert data.notes[1].endswith("the scale is 0 to 255, 256 levels; if it is 0 to 63, give x / 63")
-    assert mg.load_data(dark / 63).representation.levels == 64
-    few = mg.load_data(darker)
-    assert few.representation.levels == 32 and few.notes[1].endswith("if it is 0 to 255, give x / 255")
-    assert pictures(mg.load_data(darker / 255)) == sorted(x.tobytes() for x in darker)
-
-
 @case("large or oblong pictures in memory", "cropped to the central square and resized, as from a folder")
 def test_sizes() -> None:
     data = mg.load_data(RNG.random((30, 20, 40)), resolution=16)
@@ -180,22 +139,6 @@ def test_pil_pictures() -> None:
         32,
         32,
     )
-
-
-@case("`load_data((X, y))`, as scikit-learn and Keras return them", "pictures and labels")
-@case(
-    "a list, an array or a column of the names of picture files, `glob('photos/*.png')`",
-    "the pictures of these files; a name that there is not is one line",
-)
-@pytest.mark.parametrize("kind", [list, np.array, pd.Series, lambda names: [Path(name) for name in names]])
-def test_names_of_files(kind: Any, tmp_path: Path) -> None:
-    names = [str(tmp_path / f"{i:02}.png") for i in range(60)]
-    for name, x in zip(names, X, strict=True):
-        Image.fromarray(x).save(name)
-    data = mg.load_data(kind(names), ["cat", "dog", "cow"] * 20)
-    assert pictures(data) == BYTES and data.classes == ("cat", "cow", "dog")
-    refused(lambda: mg.load_data(kind([*names, "61.png"])), r"^61.png: no such file in .*; correct the name")
-    assert mg.load_data(["a line. " * 99, *names]).medium == "text"
 
 
 @case("`load_data(X, y)`", "pictures and labels")
@@ -295,18 +238,6 @@ def test_numbers() -> None:
     assert [column.name for column in data.representation.columns] == ["column1", "column2", "column3"]
     assert data.classes == ("cat", "cow", "dog")
     assert "for pictures give x.reshape(-1, height, width)" in mg.load_data(X.reshape(60, -1)).notes[0]
-
-
-@case(
-    "numbers `[N, 3000]` without `rate=`",
-    "refused: `rate=` for sounds, `reshape` for pictures, a DataFrame for a table",
-)
-def test_numbers_of_many_columns() -> None:
-    remedy = (
-        r"data of shape \[40, 3000\]: for sounds give their rate, rate=16000, for pictures x.reshape\(-1, h"
-    )
-    refused(lambda: mg.load_data(WAVES), remedy)
-    assert mg.load_data(WAVES[:, :784]).medium == "table"
 
 
 @case("waveforms `[N, T]`, or a list of recordings, with `rate=`", "sounds; integers by their full scale")

@@ -28,8 +28,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
+from morphogen.component import ConfigError
 from morphogen.data.dataset import DataError, Dataset, Examples, Pictures, Windows
 from morphogen.data.hub import load_hub
 from morphogen.data.memory import collect
@@ -42,6 +43,7 @@ from morphogen.data.table import Rows
 from morphogen.data.text import Untokenized, concatenate
 from morphogen.media import Medium, ReadingOptions, media
 from morphogen.representations.text import Text
+from morphogen.typed import check_arguments
 
 ALSO = 0.1  # fraction of the files of a folder, of a medium that is not read, from which a note says so
 
@@ -76,12 +78,24 @@ def load_data(
     """
     if isinstance(data, Dataset):
         return data
-    options = ReadingOptions(resolution, length, condition, table, rate)
+    options = _checked(ReadingOptions(resolution, length, condition, table, rate))
     beside = {"labels": labels, "captions": captions, "valid": valid, "test": test}
     is_path = isinstance(data, str | Path)
     what = repr(str(data)) if is_path else name or "memory"
     loaded = _read(str(data), options, beside) if is_path else collect(data, what, beside, options)
     return _finished(loaded, what, options, tokenizer)
+
+
+def _checked(options: ReadingOptions) -> ReadingOptions:
+    """The options with plain numbers. Errors: DataError for values of another type."""
+    condition = options.condition
+    if condition is not None and not isinstance(condition, str):
+        kind = type(condition).__name__
+        raise DataError(f"condition is a {kind}: give the name of a column; labels are load_data(X, labels)")
+    try:
+        return ReadingOptions(**check_arguments(get_type_hints(ReadingOptions), options._asdict()))
+    except ConfigError as error:
+        raise DataError(str(error)) from None
 
 
 def _finished(

@@ -1,6 +1,6 @@
 """Pictures in memory: arrays and tensors of any layout and scale, and lists of PIL pictures.
 
-    [N, H, W], [N, H, W, C], [N, C, H, W]             C = 1 or 3, first or last
+    [N, H, W], [N, H, W, C], [N, C, H, W]             C = 1, 3 or 4 (RGBA), first or last
     bytes 0 .. 255, 16 bits, a few levels, [0, 1], [-1, 1]      one scale for all, with a note that names it
 
 Few levels, such as 0 .. 16 of scikit-learn's digits or 0 and 1 of binary pictures, are kept as they are: a
@@ -132,7 +132,7 @@ def _read_array(array: np.ndarray, resolution: int | None) -> tuple[np.ndarray, 
     values, levels, scale = _to_levels(pictures)
     height, width = values.shape[2:]
     side, note = choose_side(Counter([(width, height)]), resolution)
-    if (height, width) == (side, side):
+    if (height, width) == (side, side) and values.shape[1] < 4:
         return values, levels, (note, *layout, scale)
     wide = (values * (255 / (levels - 1))).round().astype(np.uint8)
     images = [Image.fromarray(rows[0] if len(rows) == 1 else rows.transpose(1, 2, 0)) for rows in wide]
@@ -152,8 +152,10 @@ def _channels_first(array: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
             return array, (note,) if last else ()
         if last:
             return array.transpose(0, 3, 1, 2), ()
+        if 4 in (shape[1], shape[3]):  # with transparency
+            return (array.transpose(0, 3, 1, 2) if shape[3] == 4 else array), ()
     raise DataError(
-        f"pictures have shape {shape}; give [N, H, W], or [N, C, H, W] or [N, H, W, C] with 1 or 3 channels"
+        f"pictures have shape {shape}; give [N, H, W], or [N, C, H, W] or [N, H, W, C], where C is 1, 3 or 4"
     )
 
 

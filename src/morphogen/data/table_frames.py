@@ -27,6 +27,8 @@ def holds_table(values: Any, options: ReadingOptions) -> float:
         return 1.0
     if isinstance(values, Sequence) and len(values) and all(isinstance(row, Mapping) for row in values):
         return 1.0
+    if getattr(getattr(values, "dtype", None), "kind", "") in ("O", "U"):  # numbers and words
+        return 0.8 * float(values.ndim == 2)
     return 0.8 * float((array := array_of(values)) is not None and array.ndim == 2)
 
 
@@ -66,11 +68,13 @@ def _frame(name: str, held: Held) -> "DataFrame":
     """The values as a DataFrame, with the labels as a column. Errors: DataError."""
     import pandas as pd
 
-    array = None if hasattr(held.values, "columns") else array_of(held.values)
+    is_named = hasattr(held.values, "columns")
+    array = None if is_named else array_of(held.values)
     values = held.values if array is None else array
-    columns = None if array is None else [f"column{i + 1}" for i in range(array.shape[1])]
+    shape: tuple[int, ...] = () if is_named else getattr(values, "shape", ())
+    columns = [f"column{i + 1}" for i in range(shape[1])] if len(shape) == 2 else None
     try:
-        frame = pd.DataFrame(values, columns=columns) if columns else pd.DataFrame(values)
+        frame = pd.DataFrame(values, columns=columns).infer_objects() if columns else pd.DataFrame(values)
     except (ValueError, TypeError) as error:
         line = str(error).splitlines()[0]
         raise DataError(f"{name}: not columns of one length ({line}); give one value per row") from None
