@@ -22,6 +22,7 @@ __all__ = [
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from morphogen.component import from_config
@@ -128,14 +129,14 @@ def needs_tokenizer(settings: Mapping[str, Any]) -> bool:
 def check_unchanged(settings: Mapping[str, Any], dataset: Dataset, directory: Path) -> None:
     """Errors: RunError, in one line with what has changed, if the data are not those of the settings."""
     if (change := _change(settings, dataset)) is not None:
-        raise RunError(f"{directory}: {change}; train again, or restore them")
+        raise RunError(f"{directory}: {change}; restore them, or {_remedy(settings, dataset, directory)}")
 
 
 def _change(settings: Mapping[str, Any], dataset: Dataset) -> str | None:
     """What has changed about the data, in words; None: nothing."""
     recorded, now = settings.get("fingerprint"), facts(dataset)
     if "conditions" in settings and (classes := _classes(settings["conditions"])) != dataset.classes:
-        return f"the classes have changed: {_listed(classes)} -> {_listed(dataset.classes)}"
+        return f"the classes have changed: {_difference(classes, dataset.classes)}"
     if recorded is None:  # a run of an earlier version
         same = settings.get("split") in (None, dataset.split)
         return None if same else f"the data have changed since it was trained ({dataset.split})"
@@ -152,8 +153,34 @@ def _classes(conditions: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple((conditions or {}).get("label", {}).get("names", ()))
 
 
+def _difference(then: Sequence[str], now: Sequence[str]) -> str:
+    """The names that are in one of the two alone: "medical is gone, health and sport are new"."""
+    changes = {"gone": [n for n in then if n not in now], "new": [n for n in now if n not in then]}
+    words = [
+        f"{_listed(names)} {'is' if len(names) == 1 else 'are'} {change}"
+        for change, names in changes.items()
+        if names
+    ]
+    return ", ".join(words) or "they are in another order"
+
+
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join([*names[:SHOWN], *(["..."] if len(names) > SHOWN else [])]) or "none"
+    """The first names, and how many others there are."""
+    *shown, last = names if len(names) <= SHOWN else (*names[:SHOWN], f"{len(names) - SHOWN} others")
+    return f"{', '.join(shown)} and {last}" if shown else last
+
+
+def _remedy(settings: Mapping[str, Any], dataset: Dataset, directory: Path) -> str:
+    """The command that trains on the data as they are now; a model that knows all their classes, further."""
+    if not (directory / "run.json").exists():
+        return "compare again"
+    run, data = Run.open(directory), quote(locate(settings, "data", directory))
+    then, now = _classes(settings.get("conditions") or {}), dataset.classes
+    if (directory / "model").exists() and (not then or (now and set(now) <= set(then))):
+        return (
+            f"train the model further on them: morphogen train --from {quote(str(directory))} --data {data}"
+        )
+    return f"train a new model on them: morphogen train {run.record['system']} --data {data}"
 
 
 def _split(name: str | None) -> tuple[str, str]:

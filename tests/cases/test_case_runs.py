@@ -14,7 +14,7 @@ from PIL import Image
 from morphogen.component import to_config
 from morphogen.data import load_data
 from morphogen.run import Run
-from morphogen.run_data import read_data
+from morphogen.run_data import _difference, read_data
 from morphogen.run_directory import file_name
 from tests.cases import case
 from tests.command_line import run
@@ -91,14 +91,15 @@ def terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> 
 
 @case(
     "a class folder renamed after training, `cats` to `zcats`",
-    "`evaluate` and `train --resume` refuse: the classes have changed: cats, dogs -> dogs, zcats",
+    "`evaluate` and `train --resume` refuse: the classes have changed: cats is gone, zcats is new",
     source="ultralytics#13936",
 )
 def test_a_renamed_class(pets: Path, terminal: Terminal) -> None:
     Path("pets/cats").rename("pets/zcats")
     for words in (["evaluate", RUN], ["train", "--resume", RUN, "--steps", "4"]):
         line = terminal.refused(*words)
-        assert "the classes have changed: cats, dogs -> dogs, zcats; train again, or restore" in line
+        assert "the classes have changed: cats is gone, zcats is new; restore them, or train a new" in line
+        assert line.strip().endswith(f"morphogen train vae --data {Path('pets').absolute()}")
     assert not Path(RUN, "evaluation.json").exists()
 
 
@@ -109,7 +110,24 @@ def test_a_renamed_class(pets: Path, terminal: Terminal) -> None:
 )
 def test_an_added_class(pets: Path, terminal: Terminal) -> None:
     pictures("pets", {"birds": 20}, seed=1)
-    assert "cats, dogs -> birds, cats, dogs" in terminal.refused("evaluate", RUN)
+    assert "changed: birds is new; restore" in terminal.refused("evaluate", RUN)
+
+
+@case("one of 60 classes renamed after training", "only the difference: c59 is gone, health is new")
+def test_one_of_many_classes_is_renamed() -> None:
+    then = tuple(f"c{i:02d}" for i in range(60))
+    assert _difference(then, (*then[:-1], "health")) == "c59 is gone, health is new"
+    assert _difference(then, ()) == f"{', '.join(then[:8])} and 52 others are gone"
+    assert _difference(then, then[::-1]) == "they are in another order"
+
+
+@case("a class deleted after training", "the line names the command that trains further: `train --from RUN`")
+def test_the_remedy_for_changed_data_works(pets: Path, terminal: Terminal) -> None:
+    shutil.rmtree("pets/cats")
+    line = terminal.refused("train", "--resume", RUN, "--steps", "4")
+    assert "cats is gone; restore them, or train the model further on them: morphogen train --from" in line
+    terminal(*line.partition("morphogen ")[2].split(), "--steps", "1")
+    assert Run.latest().record["status"] == "finished" and Run.latest().name != Path(RUN).name
 
 
 @case("pictures moved from one class folder to another after training", "refused: other examples than before")
@@ -155,7 +173,7 @@ def test_a_comparison_whose_data_changed(terminal: Terminal) -> None:
     terminal("compare", "pets", *options)
     Path("pets/cats").rename("pets/zcats")
     line = terminal.refused("compare", "--resume", "out", "--time", "0.2s")
-    assert "out: the classes have changed: cats, dogs -> dogs, zcats" in line
+    assert "out: the classes have changed: cats is gone, zcats is new; restore them, or compare again" in line
 
 
 @case("a run used from another working directory than it was trained in", "finds its data")
