@@ -117,28 +117,24 @@ def _read(name_or_path: str, options: ReadingOptions, beside: Mapping[str, Any])
             f"{', '.join(given)}: {name_or_path!r} is a name or a path; leave {given[0]} out, "
             "and give options by name, such as resolution=32"
         )
-    has_column = (options.condition or options.table) is not None and _has_column(name_or_path)
-    _check_condition(name_or_path, options.condition, has_column)
-    if options.table and not has_column:
-        raise DataError(f"table {dict(options.table)}: {name_or_path!r} is not a table; leave it out")
+    if options.condition is not None or options.table:
+        _check_columns(name_or_path, options)
     return _load(name_or_path, options)
 
 
-def _has_column(name_or_path: str) -> bool:
-    """Whether a column can hold the classes."""
-    path = Path(name_or_path).expanduser()
+def _check_columns(name_or_path: str, options: ReadingOptions) -> None:
+    """Errors: DataError for the options of a table where there is none."""
     with suppress(OSError):  # reading it says why
-        return any(medium.has_class_column and medium.confidence(path) > 0.5 for medium in media().values())
-    return False
-
-
-def _check_condition(name_or_path: str, condition: str | None, has_column: bool) -> None:
-    """Errors: DataError for a condition where there are no columns."""
-    if not has_column and condition not in (None, SKETCH):
-        columned = [medium for medium in media().values() if medium.has_class_column]
-        kinds = " or ".join(f"{medium} ({', '.join(medium.suffixes)})" for medium in columned)
+        path, candidates = _candidates(name_or_path, options)
+        if path.exists() and candidates[0].has_class_column:
+            return
+    columned = [medium for medium in media().values() if medium.has_class_column]
+    kinds = " or ".join(f"{medium} ({', '.join(medium.suffixes)})" for medium in columned)
+    if options.table:
+        raise DataError(f"table {dict(options.table)}: {name_or_path!r} is not a {kinds}; leave it out")
+    if options.condition != SKETCH:
         raise DataError(
-            f"condition {condition!r}: {name_or_path!r} is not a {kinds}; "
+            f"condition {options.condition!r}: {name_or_path!r} is not a {kinds}; "
             "leave condition out, sub-folders already give the classes"
         )
 
@@ -152,13 +148,10 @@ def _load(name_or_path: str, options: ReadingOptions) -> Dataset | Untokenized:
         return concatenate(name_or_path, [NAMED[name].load() for name in names])
     if name_or_path.startswith("hf:"):
         return load_hub(name_or_path.removeprefix("hf:"), options.resolution, options.length)
-    kind, _, rest = name_or_path.partition(":")
-    path = Path(rest if kind in media() and rest else name_or_path).expanduser()
+    path, candidates = _candidates(name_or_path, options)
     try:
-        if path.is_file() or (name_or_path and path.is_dir()):  # Path("") would be the working directory
-            candidates = [media()[kind]] if kind in media() and rest else media().values()
-            first, *others = sorted(candidates, key=lambda medium: -medium.confidence(path))
-            return _noted(first.read(path, options), first, others, path)
+        if candidates:
+            return _noted(candidates[0].read(path, options), candidates, path)
     except OSError as error:
         raise DataError(
             f"{error.filename or path}: {error.strerror or error}; check the path and its permissions"
@@ -168,10 +161,25 @@ def _load(name_or_path: str, options: ReadingOptions) -> Dataset | Untokenized:
     )
 
 
-def _noted(
-    loaded: Dataset | Untokenized, read: Medium, others: Sequence[Medium], path: Path
-) -> Dataset | Untokenized:
+def _candidates(name_or_path: str, options: ReadingOptions) -> tuple[Path, list[Medium]]:
+    """The path, and the media that it can hold, the likeliest first; only those that the caller decided on.
+
+    `text:PATH` decides, and the options of a table decide on a table; () for a path that is not there.
+    """
+    kind, _, rest = name_or_path.partition(":")
+    is_named = kind in media() and rest != ""
+    path = Path(rest if is_named else name_or_path).expanduser()
+    if not path.is_file() and not (name_or_path and path.is_dir()):  # Path("") would be the working directory
+        return path, []
+    decided = [media()[kind]] if is_named else list(media().values())
+    if options.table and path.is_file() and not is_named:
+        decided = [medium for medium in decided if medium.has_class_column]
+    return path, sorted(decided, key=lambda medium: -medium.confidence(path))
+
+
+def _noted(loaded: Dataset | Untokenized, candidates: Sequence[Medium], path: Path) -> Dataset | Untokenized:
     """The data with a note if a tenth of the files of a folder, or more, are of another medium."""
+    read, *others = candidates
     also = [str(other) for other in others if path.is_dir() and other.confidence(path) >= ALSO]
     if not also:
         return loaded
