@@ -332,5 +332,5 @@ def test_a_thousand_damaged_texts_are_read_or_refused_in_one_line(tmp_path):
 def test_a_condition_of_texts(tmp_path: Path) -> None:
     path = tmp_path / "t.jsonl"
     path.write_text("".join(f'{{"text": "a text of {i}", "label": {i % 2}}}\n' for i in range(40)))
-    with pytest.raises(DataError, match="condition 'label': .* is not a table"):
+    with pytest.raises(DataError, match=r"condition 'label': .* is not a table"):
         load_data(str(path), length=8, condition="label")
