@@ -15,6 +15,7 @@ import morphogen as mg
 from morphogen.cli.arguments import choose_conditions
 from morphogen.component import ConfigError
 from morphogen.data import DataError
+from morphogen.run import Run
 from morphogen.training.given import training_rows
 from tests.cases import case
 
@@ -223,7 +224,7 @@ def test_classes_of_folders(tmp_path: Path) -> None:
         lambda: label.parse("0"),
         r"no class '0'; the classes are 01, 02, 03, caf\u00e9 \(index:0 to index:3\)$",
     )
-    chosen = choose_conditions({"label": label}, ["1"], tmp_path)
+    chosen = choose_conditions(Run(tmp_path, {"settings": {}}), {"label": label}, ["1"])
     assert int(chosen["label"]) == 0
 
 
