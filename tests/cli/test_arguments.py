@@ -12,7 +12,7 @@ from morphogen.contract import ConditionSpec
 from morphogen.representations.text import Bytes
 from morphogen.run import Run
 
-RUN = Run(Path("runs/x"), {"settings": {}})
+RUN = Run(Path("runs/toy-001"), {"settings": {}})
 LABEL: Mapping[str, ConditionSpec] = {"label": Classes(("cat", "dog", "label=2", "a=b"))}
 BOTH = {**LABEL, "caption": Bytes(16)}
 
