@@ -232,3 +232,16 @@ def test_numbers_as_conditions() -> None:
             2,
         ]
     refused(lambda: model.sample(1, condition=2.5), r"labels \[2.5\]: give whole numbers from 0 to 2")
+
+
+@case("a data set or samples as the last line of a cell", "one line with counts, not every pixel")
+@case("`load_data` of a long text in place of a path", "one line that shows its beginning")
+def test_what_a_cell_shows() -> None:
+    data = mg.load_data(LEVELS, Y, name="mine")
+    counts = f"{len(data.train)} train, {len(data.valid)} valid, {len(data.test)} test"
+    assert repr(data) == f"Dataset('mine', pictures: {counts}, 3 classes; 2 notes)"
+    samples = small().sample(2, condition=1, sampler=mg.DDIM(steps=1))
+    assert repr(samples) == "Samples(2 of pictures, [2, 1, 8, 8], conditions label)"
+    with pytest.raises(mg.data.DataError, match=r"^the cat sat .*, 1440 characters: File name") as error:
+        mg.load_data("the cat sat on the mat. " * 60)
+    assert len(str(error.value)) < 700 and "\n" not in str(error.value)
