@@ -153,3 +153,95 @@ def test_numbers_of_many_columns() -> None:
     )
     refused(lambda: mg.load_data(WAVES), remedy)
     assert mg.load_data(WAVES[:, :784]).medium == "table"
+
+
+def small() -> Any:
+    return mg.build_system("ddpm", mg.load_data(LEVELS, Y), size="tiny")
+
+
+@case(
+    '`sample("3")`, `sample(-1)`, `sample(2.5)`, `seed="a"`, `sampler="ddim"`, `sampler=mg.DDIM`',
+    "refused in one line with what to write; `sample(2.0)` is two samples",
+)
+@pytest.mark.usefixtures("untyped")
+def test_arguments_of_sample() -> None:
+    model = small()
+    for given, message in (
+        ({"n": "3"}, "n='3': give an integer$"),
+        ({"n": -1}, "n=-1: give a number of samples, 1 or more$"),
+        ({"n": 2.5}, "n=2.5: give an integer$"),
+        ({"n": 1, "seed": "a"}, "seed='a': give an integer$"),
+        ({"n": 1, "sampler": "ddim"}, r"sampler 'ddim' is no sampler: write mg.samplers.DDIM\(\)$"),
+        ({"n": 1, "sampler": mg.DDIM}, r"sampler 'DDIM' is no sampler: write mg.samplers.DDIM\(\)$"),
+        ({"n": 1, "sampler": "best"}, r"sampler 'best' is no sampler: give an object, such as mg.samplers"),
+    ):
+        refused(lambda given=given: model.sample(**given), message)
+    assert len(model.sample(2.0, sampler=mg.DDIM(steps=2))) == 2
+
+
+@case("`mg.build_system(NAME, data)`", "the system for these data, with their conditions")
+@case(
+    "`mg.save(directory, model)`, `mg.save(model.state_dict(), ...)`, `mg.check_model(model, data.test)`",
+    "refused with the call to write",
+)
+@pytest.mark.usefixtures("untyped")
+def test_other_calls(tmp_path: Path) -> None:
+    model = small()
+    assert model.specs["label"].names == ("0", "1", "2")
+    refused(lambda: mg.build_system("ddpm", LEVELS), "ndarray is no representation; load_data has one")
+    for given in (str(tmp_path), model.state_dict()):
+        refused(
+            lambda given=given: mg.save(given, tmp_path / "m"), r"no model; write mg.save\(model, directory\)"
+        )
+    refused(lambda: mg.check_model(model, mg.load_data(LEVELS).test), r"such as data.test.first\(16\)$")
+
+
+@case('`gpt.sample(condition="The cat")`', "a text as the prompt")
+@case("`gpt.sample(condition=3)`", "refused: a prompt is a text, or its token ids")
+def test_prompts() -> None:
+    data = mg.load_data([f"the cat of {i * i} and the dog of {i}. " * 3 for i in range(60)], length=16)
+    gpt = mg.build_system("gpt", data, size="tiny")
+    assert all(text.startswith("The cat") for text in gpt.sample(2, condition="The cat").decode())
+    texts = gpt.sample(2, condition=["The cat", "A dog"]).decode()
+    assert texts[0].startswith("The cat") and texts[1].startswith("A dog")
+    refused(
+        lambda: gpt.sample(1, condition=3), r"prompts are int64 \[1\]: give a text, or its token ids \[N, P\]"
+    )
+
+
+@case(
+    "labels 1 to 10 and `condition=10`, which can only be a name; `condition=3.0`",
+    "the class of this name, the label 3; a number that is a name and a place is refused",
+)
+def test_numbers_as_conditions() -> None:
+    data = mg.load_data(LEVELS, labels=np.arange(60) % 10 + 1)
+    label = data.conditions["label"]
+    assert int(label.read(10)) == 9 and label.read([10, 10]).tolist() == [9, 9]
+    refused(
+        lambda: label.read(2), "2 can be a name or a place, .*: write '2' for the name, 'index:2' for the pl"
+    )
+    refused(
+        lambda: label.read(0), "0 is not the name of one class, .*: write 'index:0' for the place; labels"
+    )
+    refused(lambda: label.read(11), "no class 11; the classes are 1, 2, 3")
+    assert [int(label.parse(word)) for word in ("2", "index:2", "index:0")] == [1, 2, 0], "as the errors say"
+    model = small()
+    for given in (2.0, [2.0, 2.0], torch.tensor([2.0, 2.0])):
+        assert model.sample(2, condition=given, sampler=mg.DDIM(steps=1)).condition["label"].tolist() == [
+            2,
+            2,
+        ]
+    refused(lambda: model.sample(1, condition=2.5), r"labels \[2.5\]: give whole numbers from 0 to 2")
+
+
+@case("a data set or samples as the last line of a cell", "one line with counts, not every pixel")
+@case("`load_data` of a long text in place of a path", "one line that shows its beginning")
+def test_what_a_cell_shows() -> None:
+    data = mg.load_data(LEVELS, Y, name="mine")
+    counts = f"{len(data.train)} train, {len(data.valid)} valid, {len(data.test)} test"
+    assert repr(data) == f"Dataset('mine', pictures: {counts}, 3 classes; 2 notes)"
+    samples = small().sample(2, condition=1, sampler=mg.DDIM(steps=1))
+    assert repr(samples) == "Samples(2 of pictures, [2, 1, 8, 8], conditions label)"
+    with pytest.raises(mg.data.DataError, match=r"^the cat sat .*, 1440 characters: File name") as error:
+        mg.load_data("the cat sat on the mat. " * 60)
+    assert len(str(error.value)) < 700 and "\n" not in str(error.value)

@@ -153,11 +153,12 @@ def _load(name_or_path: str, options: ReadingOptions) -> Dataset | Untokenized:
         if candidates:
             return _noted(candidates[0].read(path, options), candidates, path)
     except OSError as error:
-        raise DataError(
-            f"{error.filename or path}: {error.strerror or error}; check the path and its permissions"
-        ) from None
+        shown = str(error.filename or path)
+        shown = shown if len(shown) < 300 else f"{shown[:100]}..., {len(shown)} characters"
+        remedy = "check the path and its permissions, or give texts as a list"
+        raise DataError(f"{shown}: {error.strerror or error}; {remedy}") from None
     raise DataError(
-        f"data {name_or_path!r}: no such data set, folder or file; {_suggestion(name_or_path, path)}"
+        f"data {name_or_path!r:.100}: no such data set, folder or file; {_suggestion(name_or_path, path)}"
     )
 
 
