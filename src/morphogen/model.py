@@ -332,6 +332,10 @@ def load(directory: str | Path, device: str = "cpu") -> Any:
     """Load a saved model. Errors: ConfigError that names the missing, damaged or outdated file."""
     folder = Path(directory)
     config, weights = folder / "config.json", folder / "weights.safetensors"
+    if (folder / "run.json").exists():
+        raise ConfigError(f"{folder} is a run: load {folder / 'model'}, or Run.open({str(folder)!r}).model()")
+    if folder.is_file():
+        raise ConfigError(f"{folder} is a file: give the directory of a saved model, {folder.parent}")
     if not folder.is_dir():
         raise ConfigError(f"{folder} does not exist: give the directory of a saved model")
     if (fault := find_fault(folder, sealed=False)) is not None:

@@ -58,7 +58,7 @@ def test_a_class_of_litter(pets: Path) -> None:
 
 @case(
     "`.DS_Store`, `._a.png`, `desktop.ini` and `__MACOSX/` beside the pictures",
-    "ignored: they are not skipped files",
+    "ignored with their count, hidden or not: they are not skipped files",
     "pytorch/vision#4925",
 )
 def test_litter_of_operating_systems(pets: Path) -> None:
@@ -67,7 +67,7 @@ def test_litter_of_operating_systems(pets: Path) -> None:
     shutil.copytree(pets / "cats", pets / "__MACOSX")
     data = load_data(str(pets))
     assert data.classes == ("cats", "dogs") and count(data) == 40
-    assert data.notes[1:] == ("ignored 2 files of the operating system",)
+    assert data.notes[1:] == ("ignored 4 files of the operating system",)
 
 
 @case(
@@ -112,6 +112,12 @@ def test_dead_links(pets: Path) -> None:
 def test_only_dead_links(tmp_path: Path) -> None:
     (tmp_path / "a.png").symlink_to("/nowhere.png")
     assert "no pictures in it (1 link in the folder leads nowhere)" in refusal(tmp_path)
+
+
+@case("a link that leads nowhere as the data", "one line that says so, and where it leads")
+def test_a_link_that_leads_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "broken").symlink_to("gone/pictures")
+    assert "broken': is a link that leads nowhere, to gone/pictures" in refusal(tmp_path / "broken")
 
 
 @case("class folders that are links to folders elsewhere", "entered, under the names of the links")

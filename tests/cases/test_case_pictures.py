@@ -16,8 +16,8 @@ import torch
 from PIL import Image, ImageCms
 
 from morphogen.data import DataError, Dataset, load_data
+from morphogen.data.masks import read_mask
 from morphogen.data.picture_file import _register_heic, open_upright
-from morphogen.data.pictures import read_mask
 from tests.cases import case
 
 RNG = np.random.default_rng(0)
@@ -218,8 +218,49 @@ def test_a_photograph_is_no_mask(tmp_path: Path) -> None:
     layer = noise(1, 8, 8, 4)[0] // 2 + 64
     layer[..., 3] = np.repeat([[0, 0, 255, 255, 255, 255, 255, 255]], 8, 0)
     Image.fromarray(layer, "RGBA").save(tmp_path / "hole.png")
+    with pytest.raises(DataError, match=r"hole\.png: a picture in colours is no mask; paint white where"):
+        read_mask(tmp_path / "hole.png", (1, 8, 8), [])
+    layer[..., :3] = layer[..., :1]
+    Image.fromarray(layer, "RGBA").save(tmp_path / "hole.png")
     with pytest.raises(DataError, match=r"hole\.png: a picture with transparent parts is no mask"):
         read_mask(tmp_path / "hole.png", (1, 8, 8), [])
+
+
+@case("the picture itself as its mask, clip art or a photograph", "refused: a picture in colours is no mask")
+def test_a_picture_in_colours_is_no_mask(tmp_path: Path) -> None:
+    koala = save_all(tmp_path, noise(1, 24, 24, 3)) / "00.png"
+    with pytest.raises(
+        DataError, match=r"00\.png: a picture in colours is no mask; paint white where to redraw"
+    ):
+        read_mask(koala, (3, 8, 8), [koala])
+
+
+@case(
+    "a mask that is white at the left and right edge alone, which are cropped",
+    "one line with the central square in which to paint, not that there is no white",
+)
+def test_white_outside_of_what_is_kept(tmp_path: Path) -> None:
+    light = np.zeros((20, 60), np.uint8)
+    light[:, :15] = 255
+    mask = save_all(tmp_path, light[None]) / "00.png"
+    with pytest.raises(
+        DataError, match=r"its white lies outside the central 20 x 20 pixels, .* within these$"
+    ):
+        read_mask(mask, (1, 8, 8), [mask])
+    inverse = save_all(tmp_path / "inverse", 255 - light[None]) / "00.png"
+    with pytest.raises(
+        DataError, match=r"its black lies outside the central 20 x 20 pixels, .*nothing would be kept"
+    ):
+        read_mask(inverse, (1, 8, 8), [inverse])
+
+
+@case("a mask of one thin line, for a run of 8 x 8", "one line: too thin at 8 x 8, paint it broader")
+def test_a_thin_line(tmp_path: Path) -> None:
+    light = np.zeros((80, 80), np.uint8)
+    light[40] = 255
+    mask = save_all(tmp_path, light[None]) / "00.png"
+    with pytest.raises(DataError, match="its white is too thin to be seen at 8 x 8 pixels"):
+        read_mask(mask, (1, 8, 8), [mask])
 
 
 @case("a mask that is white, black or transparent everywhere", "one line: nothing would be kept, or redrawn")

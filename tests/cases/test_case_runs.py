@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from morphogen.component import to_config
+import morphogen as mg
+from morphogen.component import ConfigError, to_config
 from morphogen.data import load_data
 from morphogen.run import Run
 from morphogen.run_data import _difference, read_data
@@ -351,3 +352,18 @@ def test_a_class_of_a_table_without_a_training_row(terminal: Terminal) -> None:
     printed = terminal("train", "table_mixture", "--data", "t.csv", "--condition", "kind", *TINY)
     assert unseen and all(name in printed for name in unseen)
     assert unseen[0] in terminal.refused("sample", "--condition", unseen[0])
+
+
+@case("`mg.load` of a run, or of the file `config.json`", "one line with the directory of the model")
+def test_loading_what_is_not_the_directory_of_a_model(pets: Path) -> None:
+    for path, line in (
+        (RUN, f"{RUN} is a run: load {RUN}/model, or Run.open('{RUN}').model()"),
+        (
+            f"{RUN}/model/config.json",
+            f"config.json is a file: give the directory of a saved model, {RUN}/model",
+        ),
+    ):
+        with pytest.raises(ConfigError) as refused:
+            mg.load(path)
+        assert str(refused.value).endswith(line)
+    mg.load(f"{RUN}/model")

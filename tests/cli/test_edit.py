@@ -110,11 +110,23 @@ def test_a_photograph_and_its_mask_are_fitted_to_the_run(monkeypatch, capsys):
     Image.fromarray(photo).save("photo.png")
     Image.fromarray(layer).save("layer.png")
     assert run(monkeypatch, "edit", "photo.png", "--mask", "layer.png", "--n", "1", *DDIM) == 0
-    assert "photo.png: cropped at its centre and resized from 32 x 16 to 8 x 8" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "photo.png: cropped at its centre and resized to 8 x 8, as for training" in printed
+    assert "1 variant of 1 picture by " in printed
     record = json.loads(Path(RUN, "edits", "samples.json").read_text())
     as_in_training = read_square(Path("photo.png"), 8)
     edited = np.asarray(Image.open(Path(RUN, "edits", "0000.png")))
     assert record["redrawn_fraction"] == 0.5 and (edited[:, :4] == as_in_training[0, :, :4]).all()
+
+
+def test_many_pictures_that_are_cropped_are_summarised_in_one_line(monkeypatch, capsys):
+    for i in range(6):
+        Image.new("L", (32 + i, 16)).save(f"photo{i}.png")
+    photos = [f"photo{i}.png" for i in range(6)]
+    assert run(monkeypatch, "edit", *photos, "--strength", "0.5", "--n", "2", *DDIM) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == "6 files, such as photo0.png: cropped at its centre and resized to 8 x 8, as for training"
+    assert second.startswith("2 variants of 6 pictures by ")
 
 
 def test_bf16_samples_are_close_and_recorded(monkeypatch, capsys):
@@ -175,8 +187,8 @@ BAD = {
     "mask of white only": ([*EDIT, "--mask", "white.png"], ["white.png", "nothing but white"]),
     "photograph as a mask": ([*EDIT, "--mask", "hole.png"], ["hole.png", "transparent", "paint white"]),
     "mask without white": ([*EDIT, "--mask", "black.png"], ["black.png", "no white", "paint white"]),
-    "too strong": ([*EDIT, "--strength", "1.5"], ["strength 1.5", "0 (returns the image) .. 1"]),
-    "no strength": ([*EDIT, "--strength", "nan"], ["strength nan", "0 (returns the image) .. 1"]),
+    "too strong": ([*EDIT, "--strength", "1.5"], ["--strength 1.5", "from 0 (unchanged) to 1"]),
+    "no strength": ([*EDIT, "--strength", "nan"], ["--strength nan", "from 0 (unchanged) to 1"]),
     "no variant": ([*REDRAW, "--n", "0"], ["--n 0", "positive"]),
     "unknown class": ([*REDRAW, "--condition", "cow"], ["'cow'", "0, 1, 2"]),
     "guidance without a condition": ([*REDRAW, "--guidance", "3"], ["guidance requires a condition"]),

@@ -97,20 +97,27 @@ def edit(
     edited = replace(edited, settings=edited.settings | inputs)
     folder, region = out or run.directory / "edits", getattr(change, "mask", None)
     save_samples(run, edited, folder, ALONE, lambda shown: _sheet(model, pictures, region, shown))
-    echo(f"{n} variants of {len(files)} pictures by {method!r} of {run.name} in {folder}")
+    made = f"{_counted(n, 'variant')} of {_counted(len(files), 'picture')}"
+    echo(f"{made} by {method!r} of {run.name} in {folder}")
     if show:
         open_file(folder / "sheet.png")
+
+
+def _counted(n: int, noun: str) -> str:
+    return f"{n} {noun}{'s' if n > 1 else ''}"
 
 
 def _check_one(
     mask: Path | None, strength: float | None, source_class: str | None, condition: str | None
 ) -> None:
-    """Errors: BadArgument unless one kind of edit is requested, or for a translation without a target."""
+    """Errors: BadArgument unless one kind of edit is requested, with its values in their range."""
     if sum(option is not None for option in (mask, strength, source_class)) != 1:
         raise BadArgument(
             "edit needs one of the three: --mask FILE (inpaint), --strength 0.5 (redraw), "
             "--source-class CLASS (change the class)"
         )
+    if strength is not None and not 0 <= strength <= 1:
+        raise BadArgument(f"--strength {strength:g}: give a number from 0 (unchanged) to 1 (nothing is kept)")
     if source_class is not None and condition is None:
         raise BadArgument(f"--source-class {source_class} requires a target class: add --condition CLASS")
 
@@ -124,7 +131,7 @@ def _change(
     source_class: str | None,
 ) -> "Edit":
     """The edit that the options describe."""
-    from morphogen.data.pictures import read_mask
+    from morphogen.data.masks import read_mask
     from morphogen.inference.editing import DDIMTranslate, Inpaint, SDEdit
 
     if mask is not None:
@@ -149,12 +156,13 @@ def _read(files: list[Path], shape: tuple[int, int, int]) -> "Tensor":
     """The pictures as a tensor in [-1, 1], in the model's shape; says how they were made to fit."""
     import torch
 
+    from morphogen.data.folders import summarise
     from morphogen.data.pictures import read_as
 
-    fitted = [read_as(file, shape) for file in files]
-    for note in filter(None, (one.note for one in fitted)):
+    fitted = {str(file): read_as(file, shape) for file in files}
+    for note in summarise({file: [one.note] for file, one in fitted.items() if one.note}):
         echo(note)
-    return torch.stack([one.values for one in fitted]) * (2 / 255) - 1
+    return torch.stack([fitted[str(file)].values for file in files]) * (2 / 255) - 1
 
 
 def _sheet(model: Any, pictures: "Tensor", mask: "Tensor | None", variants: list[Any]) -> Any:

@@ -127,7 +127,7 @@ def _condition(
         fitted = read_as(sketch, (1, *model.representation.shape[1:]))
         chosen["sketch"] = fitted.values / 255
         if fitted.note:
-            echo(fitted.note)
+            echo(f"{sketch}: {fitted.note}")
     return tree_map(lambda one: one.expand(rows, *one.shape), chosen)
 
 

@@ -148,12 +148,15 @@ def _load(name_or_path: str, options: ReadingOptions) -> Dataset | Untokenized:
         return concatenate(name_or_path, [NAMED[name].load() for name in names])
     if name_or_path.startswith("hf:"):
         return load_hub(name_or_path.removeprefix("hf:"), options.resolution, options.length)
-    path, candidates = _candidates(name_or_path, options)
     try:
+        path, candidates = _candidates(name_or_path, options)
         if candidates:
             return _noted(candidates[0].read(path, options), candidates, path)
+        if path.is_symlink():
+            target = path.readlink()
+            raise DataError(f"data {name_or_path!r}: is a link that leads nowhere, to {target}; correct it")
     except OSError as error:
-        shown = str(error.filename or path)
+        shown = str(error.filename or name_or_path)
         shown = shown if len(shown) < 300 else f"{shown[:100]}..., {len(shown)} characters"
         remedy = "check the path and its permissions, or give texts as a list"
         raise DataError(f"{shown}: {error.strerror or error}; {remedy}") from None

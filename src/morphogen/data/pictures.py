@@ -9,8 +9,10 @@ __all__ = [
     "Fitted",
     "check_resolution",
     "choose_side",
-    "load_folder",
+    "fit",
     "is_picture",
+    "load_folder",
+    "open_picture",
     "read_as",
     "read_square",
     "stack",
@@ -23,7 +25,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, UInt8
+from jaxtyping import UInt8
 from PIL import Image, ImageOps
 from torch import Tensor
 
@@ -36,8 +38,6 @@ from morphogen.media.pictures import PICTURES
 
 SIDE = 32  # resolution if the pictures differ in size or are large
 COMMON = 64  # largest common side that is not resized
-ASPECT = 0.02  # largest difference in shape of a mask and its pictures: sides are rounded
-GREY = 64, 192  # brightness that is neither black nor white in a mask
 ON_CPU = 128  # largest side that trains on a CPU in hours rather than days
 
 
@@ -106,11 +106,11 @@ def read_square(source: Path | bytes, side: int, white: White = EACH) -> np.ndar
     """The picture, upright and cropped to a square, uint8 [1 or 3, side, side]; or why it cannot be read."""
     # A JPEG is decoded at as little as an eighth of its size, ten times as fast.
     image = open_upright(source, (2 * side, 2 * side), white)
-    return image if isinstance(image, str) else _values(_fit(image, (side, side)))
+    return image if isinstance(image, str) else _values(fit(image, (side, side)))
 
 
 class Fitted(NamedTuple):
-    """A picture in a model's shape, uint8 [C, H, W]; a note if it was cropped or resized, else ""."""
+    """A picture in a model's shape, uint8 [C, H, W]; a note on how it was made to fit, or ""."""
 
     values: UInt8[Tensor, "c h w"]
     note: str
@@ -122,42 +122,29 @@ def read_as(path: Path, shape: tuple[int, int, int]) -> Fitted:
     Errors: DataError if it is not a picture, or is coloured although `shape` has one channel.
     """
     channels, height, width = shape
-    image = _opened(path, shape)
-    values = _values(_fit(image, (width, height)))
+    image = open_picture(path, shape)
+    values = _values(fit(image, (width, height)))
     if len(values) > channels:
         raise DataError(f"{path}: a colour picture, but the model is for grey ones; convert it to grey")
-    return Fitted(stack([values], channels)[0], _resized(path, image.size, (width, height)))
+    return Fitted(stack([values], channels)[0], _resized(image.size, (width, height)))
 
 
-def read_mask(path: Path, shape: tuple[int, int, int], pictures: Sequence[Path]) -> Bool[Tensor, "h w"]:
-    """Where a picture is white; cropped and resized as the pictures that it belongs to.
+def open_picture(path: Path, shape: tuple[int, int, int], ground: str = "white") -> Image.Image:
+    """A picture, upright, in its own size; `ground` is what lies behind transparent pixels, "": they stay so.
 
-    On a transparent layer, white strokes count, and what is transparent is black.
-
-    Arguments:
-        path: of the mask.
-        shape: of the model's pictures.
-        pictures: that the mask is for; the mask is of their shape, or of the model's.
-
-    Errors: DataError for a mask of another shape, for a photograph with transparent parts, and for a mask
-    that is the same everywhere.
+    Errors: DataError for a file that is not there, or is not a picture.
     """
-    mask, size = _opened(path, shape, ground=""), (shape[2], shape[1])
-    for picture in pictures:
-        width, height = _opened(picture, shape).size
-        if mask.size != size and abs(mask.width * height / (mask.height * width) - 1) > ASPECT:
-            raise DataError(
-                f"{path}: {mask.width} x {mask.height} pixels, but {picture} has {width} x {height}; "
-                f"paint the mask on the picture, or on one of {size[0]} x {size[1]}"
-            )
-    white = np.asarray(_fit(_lightness(path, mask), size)) >= 128
-    if not white.any():
-        raise DataError(
-            f"{path}: contains no white, so nothing would be redrawn; paint white what is to change"
-        )
-    if white.all():
-        raise DataError(f"{path}: contains nothing but white, so nothing would be kept; paint the rest black")
-    return torch.from_numpy(white)
+    if not path.exists():
+        raise DataError(f"{path}: no such file; check the path")
+    image = open_upright(path, ground=ground)
+    if isinstance(image, str):
+        raise DataError(f"{path}: {image}; give a picture, best of {shape[2]} x {shape[1]} pixels")
+    return image
+
+
+def fit(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """The centre of a picture in the shape of `size`, resized to it."""
+    return image if image.size == size else ImageOps.fit(image, size, Image.Resampling.LANCZOS)
 
 
 def stack(pictures: Sequence[np.ndarray], channels: int = 1) -> UInt8[Tensor, "n c h w"]:
@@ -168,42 +155,11 @@ def stack(pictures: Sequence[np.ndarray], channels: int = 1) -> UInt8[Tensor, "n
     )
 
 
-def _opened(path: Path, shape: tuple[int, int, int], ground: str = "white") -> Image.Image:
-    """Errors: DataError for a file that is not there, or is not a picture."""
-    if not path.exists():
-        raise DataError(f"{path}: no such file; check the path")
-    image = open_upright(path, ground=ground)
-    if isinstance(image, str):
-        raise DataError(f"{path}: {image}; give a picture, best of {shape[2]} x {shape[1]} pixels")
-    return image
-
-
-def _resized(path: Path, given: tuple[int, int], size: tuple[int, int]) -> str:
+def _resized(given: tuple[int, int], size: tuple[int, int]) -> str:
     if given == size:
         return ""
     (width, height), cropped = size, given[0] * size[1] != given[1] * size[0]
-    how = "cropped at its centre and resized" if cropped else "resized"
-    return f"{path}: {how} from {given[0]} x {given[1]} to {width} x {height}, as for training"
-
-
-def _fit(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    return image if image.size == size else ImageOps.fit(image, size, Image.Resampling.LANCZOS)
-
-
-def _lightness(path: Path, mask: Image.Image) -> Image.Image:
-    """A mask as grey; black where it is transparent. Errors: DataError for a photograph with a hole."""
-    light = np.asarray(mask.convert("L"), dtype=np.float64)
-    if mask.mode.endswith("A"):
-        alpha = np.asarray(mask.getchannel("A"), dtype=np.float64) / 255
-        visible = light[alpha > 0.5]
-        grey = (visible > GREY[0]) & (visible < GREY[1])
-        if alpha.min() < 1 and grey.sum() > SKIPPED * len(visible):
-            raise DataError(
-                f"{path}: a picture with transparent parts is no mask; "
-                "paint white where to redraw, and black where to keep"
-            )
-        light *= alpha
-    return Image.fromarray(light.round().astype(np.uint8))
+    return f"{'cropped at its centre and ' * cropped}resized to {width} x {height}, as for training"
 
 
 def _values(image: Image.Image) -> np.ndarray:

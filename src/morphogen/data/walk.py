@@ -1,6 +1,6 @@
 """The files below a data folder, without those that no person means by it.
 
-hidden files, files of the operating system, morphogen's own sheets and reports, empty files    left out
+files of the operating system, hidden files, morphogen's own sheets and reports, empty files    left out
 a link to a folder       entered, under the name of the link; each folder is read once, so loops end
 a link that leads nowhere                                                                       listed
 """
@@ -15,7 +15,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-FILES = ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r")  # of the operating system
+FILES = (".ds_store", ".directory", ".localized", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r")
+APPLE_DOUBLE = "._"  # how macOS begins the names of its own files beside those of other people
 FOLDERS = ("__macosx", "@eadir", "__pycache__", "$recycle.bin", "system volume information", "lost+found")
 RECORDS = ("samples.json", "report.json")  # beside them lie the other files that morphogen writes
 OWN = frozenset((*RECORDS, "sheet.png", "film.gif", "report.html", "samples.png", "samples.safetensors"))
@@ -98,10 +99,10 @@ def _folders(top: Path, ignored: Counter[str]) -> Iterator[tuple[Path, list[str]
 
 def _kind(path: Path, is_ours: bool) -> str | None:
     """Why a file is left out; None: it is not."""
-    if path.name.startswith("."):
-        return "hidden"
-    if _is_litter(path.name):
+    if path.name.lower() in FILES or path.name.startswith(APPLE_DOUBLE):
         return "of the operating system"
+    if _is_litter(path.name):
+        return "hidden"
     try:
         status = path.stat()
     except OSError:

@@ -90,7 +90,7 @@ def sdedit(
     """
     if not 0 <= strength <= 1:
         raise ConfigError(
-            f"sdedit: strength {strength} is out of range: use 0 (returns the image) .. 1 (ignores it)"
+            f"strength {strength} is out of range: use 0 (returns the image) .. 1 (nothing of it is kept)"
         )
     objective, sampler = _unwrap(objective, context, sampler)
     denoise = ClippedDenoiser(objective, context, sampler.clip)
