@@ -245,3 +245,15 @@ def test_what_a_cell_shows() -> None:
     with pytest.raises(mg.data.DataError, match=r"^the cat sat .*, 1440 characters: File name") as error:
         mg.load_data("the cat sat on the mat. " * 60)
     assert len(str(error.value)) < 700 and "\n" not in str(error.value)
+
+
+@case("`model.log_prob(df)` of a DataFrame", "its columns by name, categories as the model numbers them")
+def test_log_prob_of_a_frame() -> None:
+    data = mg.load_data(FRAME)
+    model = mg.build_system("table_mixture", data, size="tiny")
+    numbers = np.stack([FRAME["size"], FRAME["kind"].map(["cat", "cow", "dog"].index)], 1)
+    assert torch.equal(model.log_prob(FRAME[["kind", "size"]]).nats, model.log_prob(numbers).nats)
+    refused(lambda: model.log_prob(FRAME[["kind"]]), "the table has no column 'size', which the model takes")
+    refused(
+        lambda: model.log_prob(FRAME.replace("cow", "ox")), "'kind' has no category 'ox'; it has cat, cow, d"
+    )
