@@ -367,3 +367,17 @@ def test_loading_what_is_not_the_directory_of_a_model(pets: Path) -> None:
             mg.load(path)
         assert str(refused.value).endswith(line)
     mg.load(f"{RUN}/model")
+
+
+@case(
+    "`sample --condition Cats` of a run whose class is `cats`",
+    "refused: no class 'Cats'; did you mean 'cats'?",
+)
+def test_a_class_in_another_case(pets: Path, terminal: Terminal) -> None:
+    for word in ("Cats", "CAT", "catz"):
+        assert f"no class {word!r}; did you mean 'cats'? the classes are cats" in terminal.refused(
+            "sample", RUN, "--condition", word
+        )
+    assert "no class 'wolf'; the classes are cats, dogs" in terminal.refused(
+        "sample", RUN, "--condition", "wolf"
+    )

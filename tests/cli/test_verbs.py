@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from typer.main import get_command
 
 from command_line import run
+from morphogen.cli import app
+from morphogen.cli.errors import ELSEWHERE
 from morphogen.media.pictures import read_stamp
 
 
@@ -136,6 +139,36 @@ def test_a_former_name_is_refused_with_the_new_one(words, line, monkeypatch, cap
     assert run(monkeypatch, *words) == 2
     error = capsys.readouterr().err
     assert error.startswith(f"morphogen: {line}") and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["fit"], "there is no fit; write morphogen train SYSTEM --data DATA; see: morphogen --help"),
+        (["train", "--system", "vae"], "there is no --system; write morphogen train SYSTEM --data DATA"),
+        (["train", "vae", "--epochs", "3"], "there is no --epochs; write --steps 1000 or --time 5m"),
+        (
+            ["sample", "--num_samples=4"],
+            "there is no --num_samples; write --n 4; see: morphogen sample --help",
+        ),
+        (["sample", "--num-inference-steps", "9"], "there is no --num-inference-steps; write --steps; see"),
+        (["trian"], "No such command 'trian'. Did you mean 'train'?"),
+    ],
+)
+def test_a_name_of_another_tool_is_refused_with_ours(words, line, monkeypatch, capsys):
+    assert run(monkeypatch, *words) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"morphogen: {line}") and error.count("\n") == 1
+
+
+def test_what_is_suggested_for_names_of_other_tools_exists():
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    ours = {option for command in commands.values() for each in command.params for option in each.opts}
+    names = [name for names in ELSEWHERE.values() for name in names]
+    assert len(names) == len(set(names)) and not commands.keys() & set(names)
+    for here in ELSEWHERE:
+        assert set(re.findall(r"--[a-z-]+", here)) <= ours
+        assert set(re.findall(r"morphogen ([a-z-]+)", here)) <= commands.keys()
 
 
 def test_a_run_of_an_older_version_is_refused(monkeypatch, capsys):

@@ -23,6 +23,29 @@ RENAMED = {  # former commands and options: what to write instead
     "--was": "--source-class: morphogen edit PICTURE --source-class CLASS --condition CLASS",
     "--tokens": "--tokenizer: morphogen train gpt --data TEXT --tokenizer bpe:1000",
 }
+ELSEWHERE = {  # what to write here: the commands and options of other tools for it
+    "morphogen train SYSTEM --data DATA": ("fit", "learn", "--system", "--model", "--model-name"),
+    "morphogen train --from RUN --data DATA": ("finetune", "fine-tune", "--pretrained", "--init-from"),
+    "morphogen train --resume RUN": ("resume", "continue", "--resume-from-checkpoint"),
+    "morphogen sample RUN": ("generate", "predict", "infer", "--checkpoint", "--ckpt"),
+    "morphogen evaluate RUN": ("eval", "test", "score"),
+    "morphogen edit PICTURE --mask MASK": ("inpaint", "img2img"),
+    "morphogen compare DATA --time 30s": ("benchmark",),
+    "morphogen systems": ("list", "models"),
+    "--data DATA": ("--dataset", "--data-dir", "--train-data-dir", "--dataset-name"),
+    "--steps 1000 or --time 5m": ("--epochs", "--num-epochs", "--num-train-epochs", "--max-epochs"),
+    "--steps": ("--num-steps", "--max-steps", "--max-train-steps", "--num-inference-steps", "--iterations"),
+    "--n 4": ("--num-samples", "--n-samples", "--num-images", "--num-images-per-prompt", "--count"),
+    "--guidance 3": ("--guidance-scale", "--cfg-scale", "--cfg", "--scale"),
+    "--negative CLASS": ("--negative-prompt",),
+    "--condition CLASS": ("--class", "--label", "--classes", "--class-label"),
+    "--set plan.batch=32": ("--batch-size", "--batch", "--train-batch-size"),
+    "--set plan.optimizer.lr=0.001": ("--learning-rate", "--lr"),
+    "--resolution 32": ("--image-size", "--img-size"),
+    "--max-new 100": ("--max-new-tokens", "--max-tokens", "--max-length"),
+    "--out FOLDER, or for train --runs FOLDER": ("--output", "--output-dir", "--outdir"),
+    "--precision bf16": ("--mixed-precision", "--fp16", "--bf16"),
+}
 FULL = "free some space there, or write elsewhere"
 CLOSED = "change its permissions, or choose another place"
 NOT_FOUND = "check the path"
@@ -74,6 +97,9 @@ def _usage_error(error: BaseException, message: str) -> str:
     name = re.match(r"No such (?:command|option):? '?(-*[\w-]+)", message)
     if name is not None and name[1] in RENAMED:
         return f"{name[1]} is now {RENAMED[name[1]]}"
+    elsewhere = "" if name is None else name[1].replace("_", "-")
+    if here := next((here for here, names in ELSEWHERE.items() if elsewhere in names), None):
+        return f"there is no {name[1]}; write {here}; see: morphogen {_command(error)}--help"
     return f"{' '.join(message.split()).rstrip('.')}; see: morphogen {_command(error)}--help"
 
 

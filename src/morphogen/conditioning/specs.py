@@ -10,6 +10,7 @@ __all__ = ["Classes", "Sketches"]
 import re
 from collections.abc import Mapping
 from decimal import Decimal
+from difflib import get_close_matches
 from typing import Any
 from unicodedata import normalize
 
@@ -67,7 +68,8 @@ class Classes(ConditionSpec):
         known = f"the classes are {self._listed} (index:0 to index:{len(self) - 1})"
         if found:
             raise ConfigError(f"{text!r} can be {' or '.join(self.names[i] for i in found)}: {known}")
-        raise ConfigError(f"no class {text!r}; {known}")
+        near = " or ".join(map(repr, self._nearest(name)))
+        raise ConfigError(f"no class {text!r}; {f'did you mean {near}? ' if near else ''}{known}")
 
     def read(self, given: Any) -> Any:
         """Names as labels; tensors are labels already. A number is a place, unless it is the name of a class.
@@ -109,6 +111,13 @@ class Classes(ConditionSpec):
     @property
     def _listed(self) -> str:
         return ", ".join(self.names[:SHOWN]) + (", ..." if len(self) > SHOWN else "")
+
+    def _nearest(self, text: str) -> list[str]:
+        """Up to three similar names, in any case; none for a number, to which only its own name is similar."""
+        if _number(text) is not None:
+            return []
+        near = get_close_matches(text.casefold(), {name.casefold() for name in self.names})
+        return [name for name in self.names if name.casefold() in near][:3]
 
     def _equal_to(self, text: str) -> list[int]:
         """The places that a text may mean which is not a name."""
