@@ -1,6 +1,7 @@
 """The catalogue of named systems, read from the modules of `systems/`."""
 
 __all__ = [
+    "Misfit",
     "Page",
     "UnknownName",
     "build_system",
@@ -17,7 +18,7 @@ import difflib
 import inspect
 import pkgutil
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
@@ -36,6 +37,22 @@ T = TypeVar("T")
 
 class UnknownName(ValueError):
     """An unknown name; the message suggests the closest known ones."""
+
+
+class Misfit(ConfigError):
+    """A system that lacks conditions of the data, or requires others.
+
+    Arguments:
+        name: of the system.
+        problem: what it needs, or does not take.
+        remedies: how the data can be given these conditions.
+        others: names of the systems that fit.
+    """
+
+    def __init__(self, name: str, problem: str, remedies: Sequence[str], others: Sequence[str]):
+        choice = f"choose one that fits: {', '.join(others)}" if others else "no system fits them"
+        super().__init__(f"{name} {problem}; {', or '.join([*remedies, choice])}")
+        self.reason = "; ".join([problem, *remedies])  # for a reader who sees the others
 
 
 @dataclass(frozen=True)
@@ -234,10 +251,8 @@ def _bind(page: Page, conditions: Mapping[str, ConditionSpec]) -> dict[str, Cond
         if missing
         else f"does not take the {_described({name: has[name] for name in ignored})} of the data"
     )
-    fit = ", ".join(fitting(page.medium, conditions))
     remedies = [page.takes[name].remedy for name in missing if page.takes[name].remedy]
-    remedies.append(f"choose one that fits: {fit}" if fit else "no system fits them")
-    raise ConfigError(f"{page.name} {problem}; {', or '.join(remedies)}")
+    raise Misfit(page.name, problem, remedies, fitting(page.medium, conditions))
 
 
 def _described(specs: Mapping[str, type[ConditionSpec]]) -> str:

@@ -6,9 +6,15 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from morphogen.advise.trial import try_system
-from morphogen.cli.advise import advise
+from morphogen.advise import Advice
+from morphogen.advise.dataset_summary import Size
+from morphogen.advise.trial import Trial, try_system
+from morphogen.catalogue import Misfit, build_system
+from morphogen.cli.advise import _print, advise
 from morphogen.cli.bad_argument import BadArgument
+from morphogen.cli.console import PlainConsole
+from morphogen.conditioning import Classes
+from morphogen.representations import Pixels
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +64,55 @@ def test_invalid_options_are_refused_before_any_trial(words, named):
     assert Path("mine.py").read_text() == "existing" and not Path("recipe.py").exists()
 
 
-def test_force_overwrites_the_recipe(short_trials):
+def test_overwrite_overwrites_the_recipe(short_trials):
     Path("mine.py").write_text("existing")
-    assert run("t.csv", "--out", "mine.py", "--force").exit_code == 0
+    assert run("t.csv", "--out", "mine.py", "--overwrite").exit_code == 0
     assert "import morphogen as mg" in Path("mine.py").read_text()
+
+
+def test_a_recipe_that_exists_is_kept_and_the_next_written_beside_it(short_trials):
+    """The same recipe is not written twice."""
+    Path("recipe.py").write_text("# mine")
+    for _ in range(2):
+        done = run("t.csv")
+        assert (
+            done.exit_code == 0 and "recipe: recipe-2.py" in done.output and "systems that fit" in done.output
+        )
+    assert Path("recipe.py").read_text() == "# mine"
+    assert sorted(path.name for path in Path().glob("recipe*")) == ["recipe-2.py", "recipe.py"]
+
+
+NAMES = ("progressive_distillation", "sketch_to_picture")
+WHOLE = (  # all that is written of them
+    "systems that fit, at size small, timed on 2 cores likelihood condition per sample steps/s epoch --time "
+    "diffusion + diffusion estimate class, guided 100 passes 13.4 5s 5m"
+)
+
+
+def long_advice() -> Advice:
+    """Two systems whose facts are long."""
+    facts = ("diffusion + diffusion", "", "estimate", "class, guided", "100 passes")
+    trials = tuple(
+        Trial(name, *facts, 9, step_seconds=1 / 13.4, epoch_seconds=5.0, time=300) for name in NAMES
+    )
+    size = Size(48, 6, 6, "8 x 8", "256 levels", 99)
+    chosen = ({}, "quality", NAMES[0], "few data", "")
+    return Advice("pics", {}, "pictures", size, (), (), "2 cores", trials, *chosen)
+
+
+@pytest.mark.parametrize(("width", "is_table"), [(120, True), (80, True), (60, False), (44, False)])
+def test_no_word_of_the_systems_is_broken_at_any_width(width, is_table, capsys):
+    _print(PlainConsole(width=width), long_advice())
+    printed = capsys.readouterr().out
+    systems = printed[printed.index("systems that fit") : printed.index("recommended")]
+    words = [word.strip(":;") for word in systems.split()]
+    assert set(words) == {*WHOLE.split(), *NAMES} and words.count("guided") == 2
+    assert (systems.count("steps/s") == 1) == is_table
+    assert max(map(len, systems.splitlines())) <= width
+
+
+def test_a_system_that_does_not_fit_has_its_reason_without_the_names_of_the_others():
+    conditions = {"label": Classes(2)}
+    with pytest.raises(Misfit, match=r"choose one that fits: .*ddpm") as misfit:
+        build_system("sketch_to_picture", Pixels(256, (1, 8, 8)), conditions)
+    assert misfit.value.reason == "needs sketches; the data have labels; add --condition sketch"

@@ -152,7 +152,7 @@ def test_a_former_name_is_refused_with_the_new_one(words, line, monkeypatch, cap
             "there is no --num_samples; write --n 4; see: morphogen sample --help",
         ),
         (["sample", "--num-inference-steps", "9"], "there is no --num-inference-steps; write --steps; see"),
-        (["trian"], "No such command 'trian'. Did you mean 'train'?"),
+        (["trainn"], "No such command 'trainn'. Did you mean 'train'?"),
     ],
 )
 def test_a_name_of_another_tool_is_refused_with_ours(words, line, monkeypatch, capsys):

@@ -14,7 +14,7 @@ from morphogen.advise.dataset_summary import Size, conditions, measure, warnings
 from morphogen.advise.recipe import DataSource, write
 from morphogen.advise.recommendation import Goal, recommend
 from morphogen.advise.trial import Trial, try_system
-from morphogen.catalogue import build_system, pages
+from morphogen.catalogue import Misfit, build_system, pages
 from morphogen.component import ConfigError
 from morphogen.data import DataError, Dataset, check_resolution, load_data
 from morphogen.report.machine import machine
@@ -112,6 +112,8 @@ def _try_all(
         try:
             build_system(page.name, dataset.representation, dataset.conditions, "tiny")
             trials.append(try_system(page, dataset, device, seconds))
+        except Misfit as error:
+            misfits[page.name] = error.reason
         except Exception as error:  # the shape or condition, or whatever a page of another package does
             misfits[page.name] = " ".join(str(error).split()) or type(error).__name__
     return trials, misfits

@@ -2,7 +2,9 @@
 
 __all__ = ["advise"]
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, count, groupby
+from operator import attrgetter
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any, get_args
@@ -15,9 +17,11 @@ from morphogen.cli.options import Device, Length, Resolution, TableOption
 
 if TYPE_CHECKING:
     from morphogen.advise import Advice
+    from morphogen.advise.trial import Trial
 
 
 LABEL = 14  # columns of the labels
+UNBOUNDED = 10_000  # columns that no table reaches
 
 DataName = Annotated[
     str,
@@ -32,16 +36,18 @@ Condition = Annotated[
 GoalName = Annotated[
     str, Option(help="what to recommend for: quality (of samples), likelihood or speed (of sampling)")
 ]
-RecipeFile = Annotated[Path, Option(help="file to write the recipe to")]
-Force = Annotated[
-    bool, Option("--force", help="overwrite an existing recipe, and advise on pictures too large for a CPU")
+RecipeFile = Annotated[
+    Path | None,
+    Option(help="file to write the recipe to (default: recipe.py, or recipe-2.py, ... if it exists)"),
 ]
+Overwrite = Annotated[bool, Option("--overwrite", help="overwrite the file of --out")]
+Force = Annotated[bool, Option("--force", help="advise on pictures that are too large for a CPU too")]
 
 
 def advise(
     data: DataName, condition: Condition = None, goal: GoalName = "quality", resolution: Resolution = None,
-    length: Length = None, out: RecipeFile = Path("recipe.py"), force: Force = False, device: Device = "auto",
-    table: TableOption = None,
+    length: Length = None, out: RecipeFile = None, overwrite: Overwrite = False, force: Force = False,
+    device: Device = "auto", table: TableOption = None,
 ) -> None:  # fmt: skip
     """Recommend a system for your data.
 
@@ -54,10 +60,7 @@ def advise(
     goals: dict[str, Goal] = {name: name for name in get_args(Goal)}
     if goal not in goals:
         raise BadArgument(f"--goal {goal}: unknown; use {', '.join(goals)}")
-    if out.exists() and not force:
-        raise BadArgument(f"--out {out}: file exists; choose another file, or overwrite it with --force")
-    if not out.parent.is_dir():
-        raise BadArgument(f"--out {out}: there is no folder {out.parent}; create it first")
+    _check_place(out, overwrite)
     console = PlainConsole()
     with console.status("reading the data") as status:
         advice = run_advise(
@@ -72,8 +75,27 @@ def advise(
             on_trial=lambda name: status.update(f"trying {name}"),
         )
     _print(console, advice)
+    out = out or _free_place(advice.recipe)
     out.write_text(advice.recipe, encoding="utf8")
     console.print(f"\nrecipe: {out}\n  python {out}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _check_place(out: Path | None, overwrite: bool) -> None:
+    """Errors: BadArgument, before the trials, if the recipe cannot be written to the file that is given."""
+    if out is None:
+        return
+    if out.exists() and not overwrite:
+        raise BadArgument(f"--out {out}: file exists; choose another file, or overwrite it with --overwrite")
+    if not out.parent.is_dir():
+        raise BadArgument(f"--out {out}: there is no folder {out.parent}; create it first")
+
+
+def _free_place(recipe: str) -> Path:
+    """recipe.py, or else recipe-2.py, ...: the first that is free, or has this content already."""
+    for name in chain(["recipe.py"], (f"recipe-{i}.py" for i in count(2))):
+        if not Path(name).exists() or Path(name).read_bytes() == recipe.encode():
+            break
+    return Path(name)
 
 
 def _print(console: Any, advice: "Advice") -> None:
@@ -84,7 +106,9 @@ def _print(console: Any, advice: "Advice") -> None:
     facts += _labelled("condition", advice.conditions or ("none: samples are unconditional",))
     facts += _labelled("notes", advice.notes)
     console.print(_list(facts))
-    console.print(_table(advice))
+    heading = f"systems that fit, at size small, timed on {advice.machine}"
+    console.print(heading, style="italic", highlight=False)
+    console.print(_systems(console, advice))
     best = next(trial for trial in advice.trials if trial.name == advice.recommended)
     reason = f"{best.name} for {advice.goal}: {advice.reason}; check it with `morphogen compare`"
     misfits = _labelled("does not fit", [f"{name}: {why}" for name, why in advice.misfits.items()])
@@ -96,7 +120,7 @@ def _print(console: Any, advice: "Advice") -> None:
     console.print(f"{'':{LABEL}}{command}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _labelled(label: str, texts: Sequence[str]) -> list[tuple[str, str]]:
+def _labelled(label: str, texts: Iterable[str]) -> list[tuple[str, str]]:
     """Lines of which the first has the label."""
     return [("" if i else label, text) for i, text in enumerate(texts)]
 
@@ -121,32 +145,61 @@ def _written(options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield name, text
 
 
-def _table(advice: "Advice") -> Any:
-    """The systems below their families, in 80 columns."""
+def _systems(console: Any, advice: "Advice") -> Any:
+    """The systems: a table, with a word a line in its cells where it is too wide, or else a list."""
+    from rich.measure import Measurement
+
+    options = console.options.update(max_width=UNBOUNDED)
+    for gap, space in ((2, " "), (1, "\n")):
+        table = _table(advice, gap, space)
+        if Measurement.get(console, options, table).maximum <= console.width:
+            return table
+    families = [_labelled(family, map(_facts, trials)) for family, trials in _families(advice)]
+    return _list(list(chain(*families)))
+
+
+def _families(advice: "Advice") -> "Iterator[tuple[str, list[Trial]]]":
+    """The trials of each family."""
+    for family, trials in groupby(sorted(advice.trials, key=attrgetter("family")), attrgetter("family")):
+        yield family, list(trials)
+
+
+def _table(advice: "Advice", gap: int, space: str) -> Any:
+    """The systems below their families.
+
+    Arguments:
+        advice: with the systems.
+        gap: columns between those of the table.
+        space: what stands between the words of a cell.
+    """
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(
-        title=f"systems that fit, at size small, timed on {advice.machine}",
-        box=None,
-        padding=(0, 1),
-        title_justify="left",
-    )
-    table.add_column("", no_wrap=True, min_width=2 + max(len(trial.name) for trial in advice.trials))
-    for heading in ("likelihood", "condition", "per sample"):
-        table.add_column(heading, overflow="fold")
+    table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False)
+    for heading in ("", "likelihood", "condition", "per sample"):
+        table.add_column(heading.replace(" ", space), no_wrap=True)
     for heading in ("steps/s", "epoch", "--time"):
         table.add_column(heading, justify="right", no_wrap=True)
-    family = None
-    for trial in sorted(advice.trials, key=lambda trial: trial.family):
-        if trial.family != family:
-            family = trial.family
-            table.add_row(Text(family))
-        table.add_row(
-            Text(f"  {trial.name}"), trial.likelihood, trial.condition, trial.sampling,
-            f"{1 / trial.step_seconds:.3g}", _duration(trial.epoch_seconds), _duration(trial.time),
-        )  # fmt: skip
+    for family, trials in _families(advice):
+        table.add_row(Text(family))
+        for trial in trials:
+            words = (trial.likelihood, trial.condition, trial.sampling)
+            cells = (each.replace(" ", space) for each in words)
+            table.add_row(Text(f"  {trial.name}"), *cells, *_times(trial))
     return table
+
+
+def _facts(trial: "Trial") -> str:
+    """What a row of the table says, as a sentence."""
+    rate, epoch, time = _times(trial)
+    return (
+        f"{trial.name}: likelihood {trial.likelihood}; condition {trial.condition}; {trial.sampling} per "
+        f"sample; {rate} steps/s; epoch {epoch}; --time {time}"
+    )
+
+
+def _times(trial: "Trial") -> tuple[str, str, str]:
+    return f"{1 / trial.step_seconds:.3g}", _duration(trial.epoch_seconds), _duration(trial.time)
 
 
 def _duration(seconds: float) -> str:

@@ -94,12 +94,13 @@ def is_shared(error: BaseException) -> bool:
 
 
 def _usage_error(error: BaseException, message: str) -> str:
-    name = re.match(r"No such (?:command|option):? '?(-*[\w-]+)", message)
-    if name is not None and name[1] in RENAMED:
-        return f"{name[1]} is now {RENAMED[name[1]]}"
-    elsewhere = "" if name is None else name[1].replace("_", "-")
-    if here := next((here for here, names in ELSEWHERE.items() if elsewhere in names), None):
-        return f"there is no {name[1]}; write {here}; see: morphogen {_command(error)}--help"
+    unknown = re.match(r"No such (?:command|option):? '?(-*[\w-]+)", message)
+    name = "" if unknown is None else unknown[1]
+    if name in RENAMED:
+        return f"{name} is now {RENAMED[name]}"
+    for here, names in ELSEWHERE.items():
+        if name.replace("_", "-") in names:
+            return f"there is no {name}; write {here}; see: morphogen {_command(error)}--help"
     return f"{' '.join(message.split()).rstrip('.')}; see: morphogen {_command(error)}--help"
 
 

@@ -113,7 +113,7 @@ class Classes(ConditionSpec):
         return ", ".join(self.names[:SHOWN]) + (", ..." if len(self) > SHOWN else "")
 
     def _nearest(self, text: str) -> list[str]:
-        """Up to three similar names, in any case; none for a number, to which only its own name is similar."""
+        """Up to three similar names, in any case; none for a number: 12 is not a slip for 1."""
         if _number(text) is not None:
             return []
         near = get_close_matches(text.casefold(), {name.casefold() for name in self.names})
