@@ -82,7 +82,7 @@ def test_legacy_encodings(tmp_path):
     }.items():
         text = "".join(f"{i}: {sentence} {i * i}.\n" for i in range(100))
         data = load(tmp_path / f"{encoding}.txt", text.encode(encoding))
-        assert data.notes[0].startswith(f"decoded as {encoding}, detected") and "> COPY" in data.notes[0]
+        assert data.notes[0].startswith(f"decoded as {encoding}, detected") and "-utf8.txt" in data.notes[0]
         assert bytes_of(data) == set(text.encode())
 
 
