@@ -78,3 +78,9 @@ def test_heavy_tails() -> None:
     for values in (random.lognormal(0, 3, 1000), random.standard_cauchy(1000), mixture):
         data = table_of("t", pd.DataFrame({"x": values, "b": np.arange(1000) % 5}))
         assert len(cells(data, "x")) == 1000 and "extreme" not in notes(data)
+
+
+@case("three rows that differ only in columns that were dropped", "one line that says so")
+def test_few_rows_of_dropped_columns(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"t\.csv: .*; column 'id' dropped: it only counts the rows"):
+        read(tmp_path / "t.csv", "id,x\n1,5\n2,6\n3,5\n")
