@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from morphogen.data import DataError
+from morphogen.data import DataError, load_data
+from morphogen.data.table import table_of
 from tests.cases import case
-from tests.cases.test_case_tables import ROWS, cells, columns, notes, read
+from tests.cases.test_case_tables import ROWS, cells, columns, notes, read, written
 
 
 @case(
@@ -30,3 +33,54 @@ def test_a_german_sheet(tmp_path: Path) -> None:
 def test_an_empty_table(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(DataError, match=r"t\.csv: is empty; give a table of at least 3 rows"):
         read(tmp_path / "t.csv", content)
+
+
+@case(
+    "one `k.A.`, `-`, `n/d` or `keine` in a column of numbers or dates",
+    "missing, with a note; `--table missing=usual` reads it as a word",
+)
+@pytest.mark.parametrize("word", ["k.A.", "-", "n.a.", "n/d", "keine", "unknown"])
+@pytest.mark.parametrize("other", ["{},03", "{:02d}.03.2024"])
+def test_an_odd_word(tmp_path: Path, word: str, other: str) -> None:
+    data = written(
+        tmp_path / "t.csv", "x;b", lambda i: f"{word if i == 7 else other.format(i % 28 + 1)};{i % 5}"
+    )
+    assert f"{word!r} in column 'x' is read as missing (1 cell)" in notes(data)
+    assert columns(data) == ["x", "b"] and len(cells(data, "x")) == 59
+    data = load_data(str(tmp_path / "t.csv"), table={"missing": "usual"})
+    assert word in data.representation.columns[0].levels
+
+
+@case(
+    "many cells `k.A.` or other words among numbers",
+    "words; `--table missing=k.A.,none` reads them as missing",
+)
+def test_many_odd_words(tmp_path: Path) -> None:
+    def row(i: int) -> str:
+        return f"{'k.A.' if i % 9 == 8 else 'none' if i == 3 else i * 0.37 % 11:};{i % 5}"
+
+    data = written(tmp_path / "t.csv", "x;b", row)
+    assert columns(data) == ["b"] and "such as 'k.A.'" in notes(data), "a culprit, not a valid number"
+    data = load_data(str(tmp_path / "t.csv"), table={"missing": "k.A.,none"})
+    assert columns(data) == ["x", "b"] and len(cells(data, "x")) == 53
+
+
+@case("one cell `1e12` among values near 50", "left out, with its row in a note")
+def test_an_enormous_cell(tmp_path: Path) -> None:
+    data = written(tmp_path / "t.csv", "x,b", lambda i: f"{1e12 if i == 7 else 50 + i * 0.37 % 11},{i % 5}")
+    assert "a cell is left out as extreme: row 8 has 1e+12" in notes(data) and max(cells(data, "x")) < 62
+
+
+@case("heavy tails: lognormal, Cauchy, or a tenth of all values enormous", "all values")
+def test_heavy_tails() -> None:
+    random = np.random.default_rng(0)
+    mixture = np.where(np.arange(1000) % 10, random.random(1000), 1e9 + random.random(1000))
+    for values in (random.lognormal(0, 3, 1000), random.standard_cauchy(1000), mixture):
+        data = table_of("t", pd.DataFrame({"x": values, "b": np.arange(1000) % 5}))
+        assert len(cells(data, "x")) == 1000 and "extreme" not in notes(data)
+
+
+@case("three rows that differ only in columns that were dropped", "one line that says so")
+def test_few_rows_of_dropped_columns(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"t\.csv: .*; column 'id' dropped: it only counts the rows"):
+        read(tmp_path / "t.csv", "id,x\n1,5\n2,6\n3,5\n")

@@ -110,7 +110,7 @@ def test_tables_are_read_as_pandas_reads_them(tmp_path: Path, examples: int) -> 
     def check(written: Written) -> None:
         path.write_bytes(written.content)
         expected = as_pandas_reads(path, written)
-        for options in (TableOptions(), TableOptions(written.decimal, "yes", None, written.separator)):
+        for options in (TableOptions(), TableOptions(written.decimal, "yes", separator=written.separator)):
             table = read_table_file(path, options)
             readings, notes = read_columns(table.frame, options, table.decimal)
             undecided.append(

@@ -42,7 +42,7 @@ TableOption = Annotated[
     list[str] | None,
     Option(
         "--table",
-        help="how a table is written: decimal=, or header=no, dates=day-first, separator=tab, missing=empty, "
+        help="how a table is written: decimal=, or header=no, dates=day-first, separator=tab, missing=k.A., "
         "encoding=cp1252; may be given several times (default: inferred, and noted where it is ambiguous)",
     ),
 ]

@@ -4,13 +4,15 @@
     text                                     numbers, dates or words
 
 Missing are the cells that pandas reads as missing, "?", and numbers that arithmetic cannot hold: those beyond
-1e150, or 1e12 times further from the median than 99 % of the column.
+1e150, 1e12 times further from the median than 99 % of the column, or a few 1e6 interquartile ranges away. So
+are one or two words, such as "k.A.", in a column of numbers or dates.
 """
 
 __all__ = ["is_missing", "read_columns"]
 
 import re
-from collections.abc import Callable, Container, Mapping
+from collections import Counter
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -29,12 +31,14 @@ MISSING = re.compile(  # what pandas reads as missing, in any case, and "?"
 )
 LARGEST = 1e150  # beyond it, a variance overflows
 OUTLYING = 1e12  # distances of 99 % of the cells
+RANGES, FEW = 1e6, 0.01  # interquartile ranges from the median, and the largest share of cells beyond them
+ODD, ODD_WORDS = 0.05, 2  # largest share of cells with words in a column of numbers, and of different ones
 WHOLE = 2**53  # integers beyond it are not all float64
 UNIT = re.compile(  # a number with a currency sign before it, or this or a percent sign after it
     r"(?P<sign>[+\-\u2212]?)(?P<before>[$€£¥₹])?\s*(?P<number>\S.*?)\s*(?P<after>(?(before)|[%$€£¥₹]?))"
 )
 NONZERO = re.compile("[^eE]*[1-9]")  # a number whose mantissa is not 0
-MANY = 50  # rows with different integers, from which on these may be identifiers
+MANY = 50  # rows with different integers, from which on these may be identifiers, and quartiles are reliable
 MOSTLY = 0.9  # share of numbers in a column of words that is worth a note
 
 
@@ -53,8 +57,15 @@ def read_columns(
         options: what the user decided.
         usual: decimal mark of text where no column decides.
     """
-    all_usual = options.missing != "empty"
-    texts = {name: _stripped(frame[name], all_usual) for name in frame if _kind(frame[name]) in TEXT}
+    gone, infers = (options.missing or "").split(","), options.missing is None
+    texts = {
+        name: _stripped(frame[name], "empty" not in gone, gone)
+        for name in frame
+        if _kind(frame[name]) in TEXT
+    }
+    odd = {name: found for name, cells in texts.items() if infers and (found := _odd(cells, options.dates))}
+    for name, found in odd.items():
+        texts[name] = np.array([None if cell in found else cell for cell in texts[name]], dtype=object)
     units = {name: unit for name, cells in texts.items() if (unit := _unit(cells))}
     for name in units:
         texts[name] = np.array([cell and _without_unit(cell) for cell in texts[name]], dtype=object)
@@ -69,6 +80,12 @@ def read_columns(
             kind = _kind(frame[name])
             readings[name] = READERS[kind](name, frame[name]) if kind in READERS else f"its cells are {kind}"
     notes = [f"column {name!r}: numbers in {unit}, which samples leave out" for name, unit in units.items()]
+    notes += [
+        f"{word!r} in column {name!r} is read as missing ({count} cell{'s' * (count > 1)}); "
+        "--table missing=usual reads it as a word"
+        for name, found in odd.items()
+        for word, count in found.items()
+    ]
     return readings, (*marks.notes, *notes)
 
 
@@ -79,18 +96,36 @@ def _kind(column: "Series") -> str:
     return infer_dtype(column, skipna=True)
 
 
-def _stripped(column: "Series", usual: bool = True) -> np.ndarray:
+def _odd(cells: np.ndarray, order: str | None) -> dict[str, int]:
+    """One or two words and their cells, in a column whose others are numbers or dates."""
+    known = Counter(cell for cell in cells if cell is not None)
+    words = {
+        cell: count
+        for cell, count in known.items()
+        if not any(map(str.isdigit, cell)) and not is_number(cell)
+    }
+    if not 0 < len(words) <= ODD_WORDS or sum(words.values()) > ODD * known.total():
+        return {}
+    others = sorted({*known} - {*words})
+    are_numbers = all(is_number(_without_unit(cell)) for cell in others)
+    return words if are_numbers or date_format(others, order)[0] is not None else {}
+
+
+def _stripped(column: "Series", usual: bool = True, words: Sequence[str] = ()) -> np.ndarray:
     """The cells as text without white space around it, object [N]; None where one is missing.
 
     Arguments:
         column: of text, or of what is written as text.
         usual: whether texts such as NA are missing, not only empty ones.
+        words: others that are missing.
     """
     cells = column.to_numpy(object)
     missing = column.isna().to_numpy()
     texts = [None if gone else str(cell).strip() for cell, gone in zip(cells, missing, strict=True)]
     is_gone = is_missing if usual else "".__eq__
-    return np.array([None if text is None or is_gone(text) else text for text in texts], dtype=object)
+    return np.array(
+        [None if text is None or is_gone(text) or text in words else text for text in texts], dtype=object
+    )
 
 
 def _unit(cells: np.ndarray) -> str:
@@ -176,6 +211,9 @@ def _numbers(name: str, cells: np.ndarray, notes: tuple[str, ...] = ()) -> Numbe
         distance = np.abs(cells - np.median(known))
         typical = np.quantile(np.abs(known - np.median(known)), 0.99, method="lower")
         extreme |= (distance > OUTLYING * typical) & (typical > 0)
+        spread = np.subtract(*np.quantile(known, [0.75, 0.25]))
+        beyond = (distance > RANGES * spread) & (spread > 0)
+        extreme |= beyond & (len(known) >= MANY) & (beyond.sum() <= max(1, FEW * len(known)))
     if extreme.any():
         row = int(extreme.nonzero()[0][0])
         count = f"{extreme.sum()} cells are" if extreme.sum() > 1 else "a cell is"

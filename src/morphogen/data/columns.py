@@ -19,6 +19,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from morphogen.data.number_marks import is_number
 from morphogen.representations.tabular import CategoryColumn, Column, DateColumn, GridColumn, RealColumn
 
 MOST_WORDS = 256  # categories per column
@@ -209,7 +210,8 @@ class Words(Reading):
     def fault(self) -> str | None:
         n, rows = len(self.levels), len(self.cells)
         if n > MOST_WORDS or n > max(2, rows / 2):
-            return f"{n} different words in {rows} rows, such as {self.levels[0][:20]!r}"
+            word = next((word for word in self.levels if not is_number(word)), self.levels[0])
+            return f"{n} different words in {rows} rows, such as {word[:20]!r}"
         return super().fault()
 
     def column(self, train: np.ndarray) -> Column:

@@ -124,7 +124,7 @@ def _dataset(name: str, where: str, table: Table, condition: str | None, options
     if not readings:
         raise DataError(f"{where}: no usable column is left ({'; '.join(dropped)}); {REMEDY}")
     kept = [*readings.values(), *([] if label is None else [label])]
-    made = _split(where, kept, list(compress(table.parts, rows)))
+    made = _split(where, kept, list(compress(table.parts, rows)), dropped)
     classes, labels = ((), None) if label is None else label.classes()
     if labels is not None:
         made, known, untrained = trained_only(made, labels.tolist(), classes, "row")
@@ -224,13 +224,13 @@ def _check_classes(where: str, readings: Mapping[str, Reading], condition: str |
         )
 
 
-def _split(where: str, readings: Sequence[Reading], parts: Sequence[Part]) -> Split:
-    """The rows of train, valid and test, by content or as `parts` has them."""
+def _split(where: str, readings: Sequence[Reading], parts: Sequence[Part], dropped: Sequence[str]) -> Split:
+    """The rows of train, valid and test, by content or as `parts` has them; `dropped` says what is gone."""
     contents = ["\x1f".join(row).encode() for row in zip(*(r.texts() for r in readings), strict=True)]
     try:
         return split(contents, parts)
     except DataError as error:
-        raise DataError(f"{where}: {error}") from None
+        raise DataError(f"{where}: {'; '.join([str(error), *dropped])}") from None
 
 
 def _column_note(readings: Mapping[str, Reading]) -> str:

@@ -2,7 +2,7 @@
 
 __all__ = ["TableOptions"]
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, Self
 
 from morphogen.data.dataset import DataError
@@ -25,7 +25,8 @@ class TableOptions(NamedTuple):
         decimal: decimal mark of numbers in text, "." or ",".
         header: "yes" or "no", whether the first row of a CSV file has the names of the columns.
         dates: "day-first" or "month-first", the order in dates such as 01/02/2024.
-        missing: "usual", what pandas reads as missing (NA, null, ...), or "empty", empty cells only.
+        missing: "usual", what pandas reads as missing (NA, null, ...), or "empty", empty cells only; others
+            are words that are missing besides, separated by commas.
         separator: of the cells of a CSV file: one character, "tab", or "space" for any white space.
         encoding: of a CSV file, such as "cp1252".
     """
@@ -66,4 +67,9 @@ def _is_encoding(value: str) -> bool:
     return True
 
 
-OTHERS = {"separator": _is_separator, "encoding": _is_encoding}  # values besides the usual ones
+# values besides the usual ones
+OTHERS: dict[str, Callable[[str], bool]] = {
+    "missing": bool,
+    "separator": _is_separator,
+    "encoding": _is_encoding,
+}
