@@ -105,14 +105,14 @@ def look_up(known: Mapping[str, T], name: str, what: str, lister: str) -> T:
 
 
 def build_system(
-    name: str, representation: Representation, conditions: Mapping[str, ConditionSpec] | None = None,
+    name: str, representation: Representation | Any, conditions: Mapping[str, ConditionSpec] | None = None,
     size: str = "small", changes: Mapping[str, Any] | None = None, **parts: Any,
 ) -> Any:  # fmt: skip
     """Build a named system for data of this representation, with the conditions that its page names.
 
     Arguments:
         name: of the system.
-        representation: of the data.
+        representation: of the data; or a `Dataset`, which also has the conditions.
         conditions: what the data can condition on, `Dataset.conditions`; None: nothing.
         size: "tiny", "small" or "paper".
         changes: config values to override, such as `{"network.channels": 64}`.
@@ -123,6 +123,7 @@ def build_system(
     """
     if size not in get_args(Size):
         raise ConfigError(f"size {size!r} is unknown; choose {', '.join(get_args(Size))}")
+    representation, conditions = _of_data(representation, conditions)
     medium = medium_of(type(representation))
     if page(name).medium != medium:
         raise ConfigError(
@@ -187,6 +188,17 @@ def page_family(name: str) -> str:
     objects = vars(inspect.getmodule(page(name).build)).values()
     objectives = [cls for cls in objects if isinstance(cls, type) and issubclass(cls, Objective)]
     return " + ".join(dict.fromkeys(_family(cls) for cls in objectives if cls is not Objective))
+
+
+def _of_data(
+    given: Any, conditions: Mapping[str, ConditionSpec] | None
+) -> tuple[Representation, Mapping[str, ConditionSpec] | None]:
+    """The representation and the conditions, which a `Dataset` has. Errors: ConfigError for other objects."""
+    if isinstance(given, Representation):
+        return given, conditions
+    if not isinstance(getattr(given, "representation", None), Representation):
+        raise ConfigError(f"build_system: {type(given).__name__} is no representation; load_data has one")
+    return given.representation, given.conditions if conditions is None else conditions
 
 
 @cache

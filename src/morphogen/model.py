@@ -60,6 +60,7 @@ from morphogen.numerics.trees import Tree, cat, index, length, tree_map
 from morphogen.plan import Adam, Plan
 from morphogen.rank import ALONE, Rank
 from morphogen.samples import Samples
+from morphogen.sampling_arguments import checked
 from morphogen.saved_config import read_conditions, read_config, write_config
 
 
@@ -132,7 +133,7 @@ class Model(Component, Boundary):
                 `inference.Quantized(model, BFloat16())` also halves the memory of the weights.
         """
         keep_freed_memory()
-        indices = torch.arange(n) if indices is None else torch.as_tensor(indices)
+        n, seed, batch, indices = checked(n, seed, batch, indices, sampler)
         sampler = sampler if sampler is not None else generative(self.objective).default_sampler()
         rng = Rng(seed, indices, ("sample",)).to(self.device)
         if condition is None and self.conditioner is not None:
@@ -197,7 +198,7 @@ class Model(Component, Boundary):
 
     def conditions(self, condition: Any, n: int, argument: str = "condition") -> Mapping[str, Tree]:
         """The named conditions of n rows, on the model's device; see `name_conditions`."""
-        rows = name_conditions(names_of(self.conditioner), condition, n, argument, self.specs)
+        rows = name_conditions(names_of(self.conditioner), condition, n, argument, _readers(self))
         check_conditions(self.conditioner, rows)
         return tree_map(lambda leaf: leaf.to(self.device), rows)
 
@@ -315,7 +316,9 @@ def give_specs(model: nn.Module, specs: Mapping[str, ConditionSpec]) -> None:
 
 def save(model: Component, directory: str | Path) -> None:
     """Save config.json, its assets, weights.safetensors and their manifest atomically into a directory."""
-    assert isinstance(model, nn.Module)
+    if not isinstance(model, nn.Module) or not isinstance(model, Component):
+        kind = type(model).__name__
+        raise ConfigError(f"save: {kind} is no model; write mg.save(model, directory), with the whole model")
     specs = {name: spec for part in model.modules() for name, spec in getattr(part, "specs", {}).items()}
     with replacing(Path(directory)) as folder:
         for name, asset in (assets(model) | assets(specs)).items():
@@ -354,6 +357,12 @@ def load(directory: str | Path, device: str = "cpu") -> Any:
     except (ConfigError, SafetensorError, OSError, ValueError) as error:
         raise ConfigError(f"{weights} cannot be used ({_reason(error)})") from error
     return model
+
+
+def _readers(model: Model) -> Mapping[str, ConditionSpec]:
+    """What reads conditions in words, by name: the representation of texts reads their prompts."""
+    source = getattr(model.representation, "source", None)
+    return {"prompt": source, **model.specs} if isinstance(source, ConditionSpec) else model.specs
 
 
 def _gathered(parts: list[Likelihood], rank: Rank, n: int) -> Likelihood:

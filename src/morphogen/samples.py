@@ -14,15 +14,17 @@ from torch import Tensor
 from morphogen.contract import Representation
 from morphogen.files import naming, write_json
 from morphogen.media import Medium
-from morphogen.numerics.trees import Tree, length, tree_map
+from morphogen.numerics.trees import Tree, leaves, length, tree_map
 from morphogen.rank import ALONE, Rank
 
 RECORD = "samples.json"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Samples:
     """The drawn medium, [N, ...] or several such tensors by name, conditions of each row, and settings."""
+
+    medium_at = "samples.tensor, with samples.condition"
 
     tensor: Tree
     condition: Mapping[str, Tree]
@@ -31,6 +33,11 @@ class Samples:
 
     def __len__(self) -> int:
         return length(self.tensor)
+
+    def __repr__(self) -> str:
+        shapes = ", ".join(str(list(leaf.shape)) for leaf in leaves(self.tensor))
+        named = f", conditions {', '.join(self.condition)}" if self.condition else ""
+        return f"Samples({len(self)} of {self.representation.medium}, {shapes}{named})"
 
     def decode(self) -> list[Any]:
         """The samples as Python objects: PIL images, strings, ..."""

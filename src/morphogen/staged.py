@@ -28,6 +28,7 @@ from morphogen.numerics.trees import Tree, cat, index, tree_map
 from morphogen.rank import ALONE, Rank
 from morphogen.representations.latent import Latent
 from morphogen.samples import Samples
+from morphogen.sampling_arguments import checked
 
 
 class Staged(Component, Boundary):
@@ -151,7 +152,7 @@ class Cascade(Staged):
             negative: conditions for every stage that takes them, which must be guided.
         """
         keep_freed_memory()
-        indices = torch.arange(n) if indices is None else torch.as_tensor(indices)
+        n, seed, batch, indices = checked(n, seed, batch, indices, sampler)
         rng = Rng(seed, indices, ("sample",)).to(self.device)
         if condition is None:
             condition = self.sample_condition(rng.fork("draw")) or None

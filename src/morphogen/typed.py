@@ -4,13 +4,15 @@ Only JSON values are checked: numbers, strings, `Literal`, tuples of them and No
 arguments when they are built.
 """
 
-__all__ = ["check_types"]
+__all__ = ["check_arguments", "check_fields", "check_types"]
 
 import inspect
 from collections.abc import Mapping
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
 
 from morphogen.component import Component, ConfigError
 
@@ -22,6 +24,30 @@ def check_types(config: C) -> C:
     """Return a config of `component.to_config`. Errors: ConfigError with path, value and expected type."""
     _walk(config, "")
     return config
+
+
+def check_arguments(annotations: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Check arguments against annotations; returns them with plain numbers for those of NumPy, 8 for 8.0.
+
+    Errors: ConfigError with the name, the value and the type that is expected.
+    """
+    plain = {}
+    for name, value in given.items():
+        number = value.item() if isinstance(value, np.generic) else value
+        if isinstance(number, float) and number.is_integer() and not _fits(number, annotations[name]):
+            number = int(number)
+        if not _fits(number, annotations[name]):
+            shown = " ".join(repr(value).split())
+            raise ConfigError(f"{name}={shown:.80}: give {_name(annotations[name], none='None')}")
+        plain[name] = number
+    return plain
+
+
+def check_fields(options: Any) -> None:
+    """Check the fields of a dataclass, as `check_arguments`. Errors: ConfigError."""
+    annotations = get_type_hints(type(options))
+    for name, value in check_arguments(annotations, {n: getattr(options, n) for n in annotations}).items():
+        object.__setattr__(options, name, value)  # of a frozen dataclass
 
 
 def _walk(node: Any, path: str) -> None:
@@ -73,14 +99,14 @@ def _fits(value: Any, expected: Any) -> bool:
     return expected is Any or not inspect.isclass(expected) or not isinstance(value, PLAIN)
 
 
-def _name(expected: Any) -> str:
+def _name(expected: Any, none: str = "null") -> str:
     """Description of an annotation."""
     if get_origin(expected) is Literal:
         return " or ".join(map(repr, get_args(expected)))
     if get_origin(expected) in (Union, UnionType):
-        return " or ".join(_name(one) for one in get_args(expected))
-    plain = {int: "an integer", float: "a number", str: "a string", bool: "true or false", NoneType: "null"}
+        return " or ".join(_name(one, none) for one in get_args(expected))
+    plain = {int: "an integer", float: "a number", str: "a string", bool: "true or false", NoneType: none}
     if expected in plain:
         return plain[expected]
     is_class = inspect.isclass(expected) and get_origin(expected) is None
-    return f"a {expected.__name__}" if is_class else str(expected)
+    return f"an object of type {expected.__name__}" if is_class else str(expected)

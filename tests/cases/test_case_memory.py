@@ -141,7 +141,6 @@ def test_pil_pictures() -> None:
     )
 
 
-@case("`load_data((X, y))`, as scikit-learn and Keras return them", "pictures and labels")
 @case("`load_data(X, y)`", "pictures and labels")
 def test_pairs_of_arrays() -> None:
     assert mg.load_data((X, Y)).classes == ("0", "1", "2")

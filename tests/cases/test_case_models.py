@@ -15,6 +15,8 @@ import morphogen as mg
 from morphogen.cli.arguments import choose_conditions
 from morphogen.component import ConfigError
 from morphogen.data import DataError
+from morphogen.run import Run
+from morphogen.training.given import training_rows
 from tests.cases import case
 
 RNG = np.random.default_rng(0)
@@ -67,6 +69,34 @@ def test_training_on_other_data_is_refused(given: Any, message: str) -> None:
 
 
 @case(
+    "`mg.train` with a `Dataset` of the same classes in another order, of other classes, or of other columns",
+    "labels by the names of their classes; a class or a column that the model lacks is refused",
+)
+def test_training_on_a_dataset_of_other_classes() -> None:
+    first = mg.load_data(LEVELS, ["a", "b", "c"] * 20)
+    model = mg.build_system("vae", first.representation, first.conditions, "tiny")
+    second = mg.load_data(LEVELS, ["b", "c", "b"] * 20)
+    rows = training_rows(model, second).first()
+    assert torch.equal(rows.condition["label"], second.train.first().condition["label"] + 1)
+    third = mg.load_data(LEVELS, ["cat", "dog", "cow"] * 20)
+    refused(lambda: mg.train(model, third, steps=1), "no class of the model is named 'cat'; its .* a, b, c$")
+    table = mg.load_data({"x": list(LEVELS[:, 0, 0]), "kind": ["a", "b"] * 30})
+    mixture = mg.build_system("table_mixture", table.representation, table.conditions, "tiny")
+    for columns, message in (
+        (
+            {"x": list(LEVELS[:, 0, 0]), "kind": ["a", "c"] * 30},
+            "'kind' has other categories than that of the mod",
+        ),
+        (
+            {"y": list(LEVELS[:, 0, 0]), "kind": ["a", "b"] * 30},
+            "the columns are y, kind; the model is for x, kind",
+        ),
+    ):
+        refused(lambda given=columns: mg.train(mixture, mg.load_data(given), steps=1), message)
+    refused(lambda: mg.train(mixture, first, steps=1), "the examples are pictures, the model is for table")
+
+
+@case(
     "`model.log_prob` of integers 0 to 16, or of floats in [0, 1]",
     "refused with the expression that converts",
 )
@@ -78,6 +108,66 @@ def test_log_prob_of_another_scale() -> None:
     )
     nats = model.log_prob(LEVELS / 8 - 1, torch.tensor(Y)).nats
     assert nats.shape == (60,) and bool(nats.isfinite().all())
+
+
+@case(
+    "`log_prob`, `bits_per_dim` or `quality` of a `Dataset`, of its rows, a `Batch` or `Samples`",
+    "refused with the attribute to give, such as `samples.tensor`",
+)
+@pytest.mark.usefixtures("untyped")
+def test_containers_of_a_medium() -> None:
+    model, data = small(), mg.load_data(LEVELS, Y)
+    samples, rows = model.sample(2, condition=[0, 1]), data.test.first(3)
+    for given, message in (
+        (data, r"pictures are of type Dataset: give batch.medium, with .* of batch = data.test.first\(n\)$"),
+        (data.test, r"pictures are of type Pictures: give batch.medium"),
+        (rows, "pictures are of type Batch: give batch.medium, with batch.condition$"),
+        (samples, "pictures are of type Samples: give samples.tensor, with samples.condition$"),
+    ):
+        refused(lambda given=given: model.log_prob(given), message)
+    for given in (data, rows, samples.tensor):
+        refused(lambda given=given: mg.metrics.bits_per_dim(model, given), r"give rows, such as data.test$")
+    features = mg.metrics.features_for(data)
+    refused(
+        lambda: mg.metrics.quality(samples, data, features), "samples are of type Samples: give samples.tens"
+    )
+    text = mg.load_data(TEXTS, length=16)
+    gpt = mg.build_system("gpt", text.representation, text.conditions, "tiny")
+    refused(lambda: gpt.log_prob(text), "texts are of type Dataset: give batch.medium")
+
+
+@case(
+    '`mg.train` with `device="gpu"`, `seed="a"`, `steps=2.5`, `time="15s"`, `progress=True`',
+    "refused in one line with what is possible; numbers of NumPy and a directory as text are taken",
+)
+@pytest.mark.usefixtures("untyped")
+def test_options_of_training(tmp_path: Path) -> None:
+    for options, message in (
+        ({"device": "gpu"}, "device='gpu': give 'auto' or 'cpu' or 'cuda'$"),
+        ({"precision": "fp16"}, "precision='fp16': give 'auto' or 'fp32' or 'bf16'$"),
+        ({"seed": "a"}, "seed='a': give an integer$"),
+        ({"steps": 2.5}, "steps=2.5: give an integer or None$"),
+        ({"steps": None, "time": "15s"}, "time='15s': give a number or None$"),
+        ({"steps": None, "time": True}, "time=True: give a number or None$"),
+        ({"progress": True}, "progress=True: give an object of type Progress or None$"),
+        ({"log_every": 0}, "log_every=0: give the steps per line, 1 or more$"),
+    ):
+        given = {"steps": 1, **options}
+        refused(lambda given=given: mg.train(small(), (LEVELS, Y), **given), message)
+    taken = {"steps": np.int64(2), "seed": np.int64(1), "directory": str(tmp_path / "a")}
+    assert mg.train(small(), (LEVELS, Y), device="cpu", **taken).steps == 2
+    assert (tmp_path / "a/model/config.json").is_file()
+
+
+@case(
+    "`mg.train(model, X, steps=2, directory=D)` where D holds 3 steps already",
+    "a warning that the model is the result of these, with `resume=False`",
+)
+def test_a_directory_of_a_longer_training(tmp_path: Path) -> None:
+    mg.train(small(), (LEVELS, Y), steps=3, device="cpu", directory=tmp_path)
+    assert mg.train(small(), (LEVELS, Y), steps=3, device="cpu", directory=tmp_path).steps == 3
+    with pytest.warns(UserWarning, match="holds a training of 3 steps .* give resume=False to start again$"):
+        assert mg.train(small(), (LEVELS, Y), steps=2, device="cpu", directory=tmp_path).steps == 3
 
 
 @case(
@@ -134,7 +224,7 @@ def test_classes_of_folders(tmp_path: Path) -> None:
         lambda: label.parse("0"),
         r"no class '0'; the classes are 01, 02, 03, caf\u00e9 \(index:0 to index:3\)$",
     )
-    chosen = choose_conditions({"label": label}, ["1"], tmp_path)
+    chosen = choose_conditions(Run(tmp_path, {"settings": {}}), {"label": label}, ["1"])
     assert int(chosen["label"]) == 0
 
 

@@ -82,7 +82,7 @@ def test_legacy_encodings(tmp_path):
     }.items():
         text = "".join(f"{i}: {sentence} {i * i}.\n" for i in range(100))
         data = load(tmp_path / f"{encoding}.txt", text.encode(encoding))
-        assert data.notes[0].startswith(f"decoded as {encoding}, detected") and "> COPY" in data.notes[0]
+        assert data.notes[0].startswith(f"decoded as {encoding}, detected") and "-utf8.txt" in data.notes[0]
         assert bytes_of(data) == set(text.encode())
 
 
@@ -326,3 +326,11 @@ def test_damaged_texts_are_read_or_refused_in_one_line(tmp_path):
 @pytest.mark.slow
 def test_a_thousand_damaged_texts_are_read_or_refused_in_one_line(tmp_path):
     check_damaged(tmp_path, range(1000))
+
+
+@case("JSON lines of texts, and `--condition label`", "one line: a text has no column of classes")
+def test_a_condition_of_texts(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text("".join(f'{{"text": "a text of {i}", "label": {i % 2}}}\n' for i in range(40)))
+    with pytest.raises(DataError, match=r"condition 'label': .* is not a table"):
+        load_data(str(path), length=8, condition="label")

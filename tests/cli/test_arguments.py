@@ -10,8 +10,9 @@ from morphogen.cli.errors import BadArgument
 from morphogen.conditioning.specs import Classes
 from morphogen.contract import ConditionSpec
 from morphogen.representations.text import Bytes
+from morphogen.run import Run
 
-RUN = Path("runs/toy-001")
+RUN = Run(Path("runs/toy-001"), {"settings": {}})
 LABEL: Mapping[str, ConditionSpec] = {"label": Classes(("cat", "dog", "label=2", "a=b"))}
 BOTH = {**LABEL, "caption": Bytes(16)}
 
@@ -21,21 +22,21 @@ BOTH = {**LABEL, "caption": Bytes(16)}
     [("dog", 1), ("label=dog", 1), ("1", 1), ("label=index:0", 0), ("a=b", 3), ("label=a=b", 3)],
 )
 def test_one_condition_needs_no_name(text: str, label: int) -> None:
-    chosen = choose_conditions(LABEL, [text], RUN)
+    chosen = choose_conditions(RUN, LABEL, [text])
     assert chosen.keys() == {"label"} and int(chosen["label"]) == label
 
 
 def test_a_class_named_like_an_option_is_given_with_the_name() -> None:
-    assert int(choose_conditions(LABEL, ["label=label=2"], RUN)["label"]) == 2
-    assert int(choose_conditions(LABEL, ["label=2"], RUN)["label"]) == 2  # by number, the same class
+    assert int(choose_conditions(RUN, LABEL, ["label=label=2"])["label"]) == 2
+    assert int(choose_conditions(RUN, LABEL, ["label=2"])["label"]) == 2  # by number, the same class
 
 
 def test_several_conditions_in_any_order() -> None:
     for texts in (["label=cat", "caption=a = b"], ["caption=a = b", "label=cat"]):
-        chosen = choose_conditions(BOTH, texts, RUN)
+        chosen = choose_conditions(RUN, BOTH, texts)
         assert int(chosen["label"]) == 0 and bytes(chosen["caption"].tolist()) == b"a = b"
-    assert choose_conditions(BOTH, ["caption="], RUN)["caption"].shape == (0,)
-    assert choose_conditions(BOTH, [], RUN) == {}
+    assert choose_conditions(RUN, BOTH, ["caption="])["caption"].shape == (0,)
+    assert choose_conditions(RUN, BOTH, []) == {}
 
 
 @pytest.mark.parametrize(
@@ -59,5 +60,5 @@ def test_several_conditions_in_any_order() -> None:
 )
 def test_errors_are_one_line(specs: Mapping[str, ConditionSpec], texts: list[str], message: str) -> None:
     with pytest.raises(BadArgument) as error:
-        choose_conditions(specs, texts, RUN)
+        choose_conditions(RUN, specs, texts)
     assert str(error.value).replace("\\", "/") == message

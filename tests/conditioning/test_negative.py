@@ -101,5 +101,5 @@ def test_a_negative_without_guidance_raises_in_one_line(
     conditioner: Any, condition: Any, sampler: Any, why: str
 ) -> None:
     with pytest.raises(ConfigError, match=why) as error:
-        model(conditioner).sample(2, condition, sampler, negative=2)
+        model(conditioner).sample(2, condition, sampler, negative=2 if condition is None else condition)
     assert "\n" not in str(error.value)

@@ -36,7 +36,56 @@ def test_legacy_encodings_are_detected_also_between_plain_lines(encoding, plain)
     text = PLAIN * plain + SENTENCES[encoding] + PLAIN * plain
     decoded = decode("a.txt", text.encode(encoding))
     assert decoded.text == text
-    assert "detected from its bytes" in decoded.notes[0] and "iconv -f ITS_ENCODING" in decoded.notes[0]
+    assert "detected from its bytes" in decoded.notes[0] and "-t UTF-8 a.txt > a-utf8.txt" in decoded.notes[0]
+
+
+WESTERN = [
+    *(
+        "Preis [€]",
+        "gut, aber säuerlich;5 €",
+        "Straße;Größe;Köln",
+        "crème brûlée à 5 €, déjà",
+        "L'été, l'hiver",
+    ),
+    *("¿Dónde está la estación? 3 €", "El niño pagó 5 €", "São Paulo, coração", "perché è così", "5 €", "£5"),
+    *(
+        "Smørrebrød 5 €",
+        "blåbær på øya",
+        "räksmörgås 10 €",
+        "Þórður á Íslandi",
+        "20 °C",
+        "½ cup",
+        "10 µm ± 2",
+    ),
+    *("it’s “good” — €5", "Zoë, Müller, café, naïve", "Ærø"),
+]
+
+
+@pytest.mark.parametrize("text", WESTERN)
+@pytest.mark.parametrize("times", [1, 3, 40])
+def test_few_western_letters_are_windows_1252(text, times):
+    content = f"a;b\n{text}\n" * times
+    assert decode("a.txt", content.encode("cp1252")).text == content
+
+
+@pytest.mark.parametrize(
+    "text", ["Größe der Häuser", "Le café était fermé", "El niño pagó", "räksmörgås", "Köln"]
+)
+def test_signs_inside_of_words_speak_for_dos(text):
+    assert decode("a.txt", text.encode("cp850")).text == text
+
+
+def test_the_remedy_can_be_pasted():
+    note = decode("my data/häuser [1].csv", "Größe".encode("cp1252")).notes[0]
+    assert note.endswith("iconv -f cp1250 -t UTF-8 'my data/häuser [1].csv' > 'my data/häuser [1]-utf8.csv'")
+
+
+def test_an_encoding_by_the_user():
+    assert decode("a.txt", "kočka".encode("cp1250"), "cp1250") == ("kočka", ())
+    with pytest.raises(
+        DataError, match=r"a.txt: byte 1 \(0xE9, line 1\) is not ascii; choose another encoding"
+    ):
+        decode("a.txt", b"a\xe9", "ascii")
 
 
 @pytest.mark.parametrize("size", [16, 32])

@@ -8,6 +8,7 @@ epoch is the number of windows that cover the text once.
 __all__ = ["Trial", "seconds_per_step", "try_system"]
 
 import math
+import warnings
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
@@ -20,6 +21,7 @@ from morphogen.catalogue import Page, build_system, family
 from morphogen.contract import Batch, Causal, Unsupported
 from morphogen.data import Dataset, Examples
 from morphogen.model import parameters
+from morphogen.training.divergence import Diverged
 from morphogen.training.loop import train
 from morphogen.training.progress import Progress
 
@@ -132,7 +134,8 @@ class _Stopwatch(Progress):
 def _time_steps(model: Any, examples: "_Subset", steps: int, device: str) -> list[float]:
     """Seconds per step in each stage, over a training of this many steps."""
     stopwatch = _Stopwatch()
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore", Diverged)  # a step takes as long
         train(model, examples, steps=steps, device=device, progress=stopwatch)  # type: ignore[arg-type]
     return stopwatch.step_times
 

@@ -136,21 +136,24 @@ def choose_sampler(
 
 
 def choose_conditions(
-    specs: Mapping[str, "ConditionSpec"], texts: Sequence[str], where: Path, option: str = "--condition"
+    run: "Run", specs: Mapping[str, "ConditionSpec"], texts: Sequence[str], option: str = "--condition"
 ) -> "dict[str, Tree]":
     """Conditions by name, from `name=value`; a model with one condition needs no name.
 
+    A label may be named by the column that it was read from, as in `--condition kind=Merlot`.
+
     Arguments:
+        run: of the model.
         specs: the conditions that the model takes.
         texts: the values of the option, in a person's words.
-        where: the run, for errors.
         option: its name.
     """
     from morphogen.component import ConfigError
 
-    chosen = {}
+    chosen, where, column = {}, run.directory, run.record["settings"].get("condition")
     for text in texts:
         name, equals, value = text.partition("=")
+        name = "label" if name == column else name
         if not equals or name not in specs:
             name, value = next(iter(specs), ""), text
             if len(specs) != 1:
@@ -169,7 +172,7 @@ def choose_conditions(
 def choose_class(run: "Run", text: str, option: str = "--condition") -> int:
     """The label of a class given by name or number; `index:7` is class 7 even if another is named "7"."""
     label = {name: spec for name, spec in run.conditions.items() if name == "label"}
-    return int(choose_conditions(label, [text], run.directory, option)["label"])
+    return int(choose_conditions(run, label, [text], option)["label"])
 
 
 def choose_weights(name: str) -> Any:

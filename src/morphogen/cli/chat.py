@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from morphogen.inference import Conversation, Reply
 
 
-ModelFile = Annotated[str, Argument(help="gguf:smollm2, or gguf:PATH of a GGUF file")]
+ModelFile = Annotated[str, Argument(help="gguf:smollm2, or the path of a GGUF file")]
 Message = Annotated[
     str | None, Option(help="send this message, print the reply and exit (default: interactive)")
 ]

@@ -123,7 +123,7 @@ def announce_cropping(window: int, prompt: int, max_new: int | None) -> None:
         )
     if max_new is not None and prompt + max_new > window:
         complain(
-            f"{prompt} tokens of the prompt and --max-new {max_new} exceed the model's window of {window}: "
+            f"{prompt + max_new} tokens (--max-new {max_new}) exceed the model's window of {window}: "
             f"beyond it, the model sees the newest {window - max(1, window // 2)} to {window - 1} tokens"
         )
 

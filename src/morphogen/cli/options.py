@@ -42,8 +42,8 @@ TableOption = Annotated[
     list[str] | None,
     Option(
         "--table",
-        help="how a table is written: decimal=, or header=no, dates=day-first, separator=tab, missing=empty; "
-        "may be given several times (default: inferred, and noted where it is ambiguous)",
+        help="how a table is written: decimal=, or header=no, dates=day-first, separator=tab, missing=empty, "
+        "encoding=cp1252; may be given several times (default: inferred, and noted where it is ambiguous)",
     ),
 ]
 Tokenizer = Annotated[

@@ -109,7 +109,7 @@ def _condition(
 
     names = () if model.conditioner is None else model.conditioner.names
     specs = {name: spec for name, spec in run.conditions.items() if name in names}
-    chosen = choose_conditions(specs, texts, run.directory) if texts else {}
+    chosen = choose_conditions(run, specs, texts) if texts else {}
     if prompt is not None:
         name = next((name for name in ("prompt", "source") if name in names), None)
         if texts or name is None:

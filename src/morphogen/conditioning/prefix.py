@@ -8,7 +8,7 @@ __all__ = ["Prefix", "pad_prompts"]
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Int, Shaped
 from torch import Tensor
 
 from morphogen.component import ConfigError
@@ -23,6 +23,13 @@ class Prefix(Conditioner):
     """
 
     name, widths = "prompt", {}
+
+    def check(self, condition: Shaped[Tensor, "..."]) -> None:
+        if condition.is_floating_point() or condition.ndim != 2:
+            kind = f"{str(condition.dtype).removeprefix('torch.')} {list(condition.shape)}"
+            raise ConfigError(
+                f"prompts are {kind}: give a text, or its token ids [N, P], representation.ids(text)"
+            )
 
     def forward(self, condition: Int[Tensor, "b p"], rng: Rng | None = None) -> Context:
         return Context(prefix=condition)

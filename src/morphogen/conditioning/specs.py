@@ -72,21 +72,36 @@ class Classes(ConditionSpec):
         raise ConfigError(f"no class {text!r}; {f'did you mean {near}? ' if near else ''}{known}")
 
     def read(self, given: Any) -> Any:
-        """Names as labels; tensors are labels already, and so are other numbers that are not names as well.
+        """Names as labels; tensors are labels already. A number is a place, unless it is the name of a class.
 
         Errors: ConfigError for a number that is the name of one class and the place of another.
         """
         labels = super().read(given)
-        if isinstance(labels, Tensor | Mapping) or not self._numbered:
+        if isinstance(labels, Mapping):
             return labels
+        if isinstance(labels, Tensor):
+            return labels.long() if labels.is_floating_point() and not (labels % 1).any() else labels
         values = np.asarray(labels)
-        for value in np.unique(values).tolist() if values.dtype.kind in "iu" else ():
-            if not 0 <= value < len(self) or _number(self.names[value]) != value:
-                raise ConfigError(
-                    f"{value} can be a name or a place, as the classes are {self._listed}: write "
-                    f"'{value}' for the name, 'index:{value}' for the place; labels of data are tensors"
-                )
-        return labels
+        if values.dtype.kind == "f" and not (values % 1).any():
+            labels = values = values.astype(np.int64)
+        if not self._numbered or values.dtype.kind not in "iu":
+            return labels
+        return np.vectorize(self._place_of, otypes=[np.int64])(values)
+
+    def _place_of(self, value: int) -> int:
+        """The label that a number means. Errors: ConfigError if it can mean two, or none."""
+        named = [i for i, name in enumerate(self.names) if _number(name) == value]
+        is_place = 0 <= value < len(self)
+        if len(named) == 1 and (not is_place or named == [value]):
+            return named[0]
+        remedies = [f"'{value}' for the name"] * bool(named) + [f"'index:{value}' for the place"] * is_place
+        if not remedies:
+            raise ConfigError(f"no class {value}; the classes are {self._listed}")
+        what = "can be a name or a place" if len(remedies) > 1 else "is not the name of one class"
+        raise ConfigError(
+            f"{value} {what}, as the classes are {self._listed}: write {', '.join(remedies)}; "
+            "labels of data are tensors"
+        )
 
     @property
     def _numbered(self) -> bool:

@@ -28,8 +28,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
+from morphogen.component import ConfigError
 from morphogen.data.dataset import DataError, Dataset, Examples, Pictures, Windows
 from morphogen.data.hub import load_hub
 from morphogen.data.memory import collect
@@ -42,6 +43,7 @@ from morphogen.data.table import Rows
 from morphogen.data.text import Untokenized, concatenate
 from morphogen.media import Medium, ReadingOptions, media
 from morphogen.representations.text import Text
+from morphogen.typed import check_arguments
 
 ALSO = 0.1  # fraction of the files of a folder, of a medium that is not read, from which a note says so
 
@@ -76,12 +78,24 @@ def load_data(
     """
     if isinstance(data, Dataset):
         return data
-    options = ReadingOptions(resolution, length, condition, table, rate)
+    options = _checked(ReadingOptions(resolution, length, condition, table, rate))
     beside = {"labels": labels, "captions": captions, "valid": valid, "test": test}
     is_path = isinstance(data, str | Path)
     what = repr(str(data)) if is_path else name or "memory"
     loaded = _read(str(data), options, beside) if is_path else collect(data, what, beside, options)
     return _finished(loaded, what, options, tokenizer)
+
+
+def _checked(options: ReadingOptions) -> ReadingOptions:
+    """The options with plain numbers. Errors: DataError for values of another type."""
+    condition = options.condition
+    if condition is not None and not isinstance(condition, str):
+        kind = type(condition).__name__
+        raise DataError(f"condition is a {kind}: give the name of a column; labels are load_data(X, labels)")
+    try:
+        return ReadingOptions(**check_arguments(get_type_hints(ReadingOptions), options._asdict()))
+    except ConfigError as error:
+        raise DataError(str(error)) from None
 
 
 def _finished(
@@ -103,28 +117,24 @@ def _read(name_or_path: str, options: ReadingOptions, beside: Mapping[str, Any])
             f"{', '.join(given)}: {name_or_path!r} is a name or a path; leave {given[0]} out, "
             "and give options by name, such as resolution=32"
         )
-    has_column = (options.condition or options.table) is not None and _has_column(name_or_path)
-    _check_condition(name_or_path, options.condition, has_column)
-    if options.table and not has_column:
-        raise DataError(f"table {dict(options.table)}: {name_or_path!r} is not a table; leave it out")
+    if options.condition is not None or options.table:
+        _check_columns(name_or_path, options)
     return _load(name_or_path, options)
 
 
-def _has_column(name_or_path: str) -> bool:
-    """Whether a column can hold the classes."""
-    path = Path(name_or_path).expanduser()
+def _check_columns(name_or_path: str, options: ReadingOptions) -> None:
+    """Errors: DataError for the options of a table where there is none."""
     with suppress(OSError):  # reading it says why
-        return any(medium.has_class_column and medium.confidence(path) > 0.5 for medium in media().values())
-    return False
-
-
-def _check_condition(name_or_path: str, condition: str | None, has_column: bool) -> None:
-    """Errors: DataError for a condition where there are no columns."""
-    if not has_column and condition not in (None, SKETCH):
-        columned = [medium for medium in media().values() if medium.has_class_column]
-        kinds = " or ".join(f"{medium} ({', '.join(medium.suffixes)})" for medium in columned)
+        path, candidates = _candidates(name_or_path, options)
+        if path.exists() and candidates[0].has_class_column:
+            return
+    columned = [medium for medium in media().values() if medium.has_class_column]
+    kinds = " or ".join(f"{medium} ({', '.join(medium.suffixes)})" for medium in columned)
+    if options.table:
+        raise DataError(f"table {dict(options.table)}: {name_or_path!r} is not a {kinds}; leave it out")
+    if options.condition != SKETCH:
         raise DataError(
-            f"condition {condition!r}: {name_or_path!r} is not a {kinds}; "
+            f"condition {options.condition!r}: {name_or_path!r} is not a {kinds}; "
             "leave condition out, sub-folders already give the classes"
         )
 
@@ -138,30 +148,42 @@ def _load(name_or_path: str, options: ReadingOptions) -> Dataset | Untokenized:
         return concatenate(name_or_path, [NAMED[name].load() for name in names])
     if name_or_path.startswith("hf:"):
         return load_hub(name_or_path.removeprefix("hf:"), options.resolution, options.length)
-    kind, _, rest = name_or_path.partition(":")
-    path = Path(rest if kind in media() and rest else name_or_path).expanduser()
     try:
-        if path.is_file() or (name_or_path and path.is_dir()):  # Path("") would be the working directory
-            candidates = [media()[kind]] if kind in media() and rest else media().values()
-            first, *others = sorted(candidates, key=lambda medium: -medium.confidence(path))
-            return _noted(first.read(path, options), first, others, path)
+        path, candidates = _candidates(name_or_path, options)
+        if candidates:
+            return _noted(candidates[0].read(path, options), candidates, path)
+        if path.is_symlink():
+            target = path.readlink()
+            raise DataError(f"data {name_or_path!r}: is a link that leads nowhere, to {target}; correct it")
     except OSError as error:
-        raise DataError(
-            f"{error.filename or path}: {error.strerror or error}; check the path and its permissions"
-        ) from None
-    if path.is_symlink():
-        raise DataError(
-            f"data {name_or_path!r}: is a link that leads nowhere, to {path.readlink()}; correct it"
-        )
+        shown = str(error.filename or name_or_path)
+        shown = shown if len(shown) < 300 else f"{shown[:100]}..., {len(shown)} characters"
+        remedy = "check the path and its permissions, or give texts as a list"
+        raise DataError(f"{shown}: {error.strerror or error}; {remedy}") from None
     raise DataError(
-        f"data {name_or_path!r}: no such data set, folder or file; {_suggestion(name_or_path, path)}"
+        f"data {name_or_path!r:.100}: no such data set, folder or file; {_suggestion(name_or_path, path)}"
     )
 
 
-def _noted(
-    loaded: Dataset | Untokenized, read: Medium, others: Sequence[Medium], path: Path
-) -> Dataset | Untokenized:
+def _candidates(name_or_path: str, options: ReadingOptions) -> tuple[Path, list[Medium]]:
+    """The path, and the media that it can hold, the likeliest first; only those that the caller decided on.
+
+    `text:PATH` decides, and the options of a table decide on a table; () for a path that is not there.
+    """
+    kind, _, rest = name_or_path.partition(":")
+    is_named = kind in media() and rest != ""
+    path = Path(rest if is_named else name_or_path).expanduser()
+    if not path.is_file() and not (name_or_path and path.is_dir()):  # Path("") would be the working directory
+        return path, []
+    decided = [media()[kind]] if is_named else list(media().values())
+    if options.table and path.is_file() and not is_named:
+        decided = [medium for medium in decided if medium.has_class_column]
+    return path, sorted(decided, key=lambda medium: -medium.confidence(path))
+
+
+def _noted(loaded: Dataset | Untokenized, candidates: Sequence[Medium], path: Path) -> Dataset | Untokenized:
     """The data with a note if a tenth of the files of a folder, or more, are of another medium."""
+    read, *others = candidates
     also = [str(other) for other in others if path.is_dir() and other.confidence(path) >= ALSO]
     if not also:
         return loaded

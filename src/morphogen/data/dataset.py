@@ -31,6 +31,7 @@ class DataError(ValueError):
 class Examples(ABC):
     """A sequence of examples, indexed by a tensor of row numbers."""
 
+    medium_at = "batch.medium, with batch.condition, of batch = data.test.first(n)"
     overlap: int = 1  # examples of the training part that share an element, as overlapping windows do
     labels: Int[Tensor, " n"] | None = None  # of the examples, if they have classes
     units: Shaped[Tensor, "..."] | float = (
@@ -118,7 +119,7 @@ class Windows(Examples):
         return torch.where(covered.cumsum(0)[:-1] > 0, self.text.long(), -1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Dataset:
     """A data set as `load_data` returns it: train to fit, valid to select, test for the final evaluation.
 
@@ -135,6 +136,8 @@ class Dataset:
         notes: facts for the user (skipped files, changed sizes).
     """
 
+    medium_at = "batch.medium, with batch.condition, of batch = data.test.first(n)"
+
     name: str
     medium: str
     train: Examples
@@ -144,6 +147,11 @@ class Dataset:
     representation: Representation
     split: str
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        parts = ", ".join(f"{len(getattr(self, part))} {part}" for part in ("train", "valid", "test"))
+        classes = f", {len(self.classes)} classes" if self.classes else ""
+        return f"Dataset({self.name!r}, {self.medium}: {parts}{classes}; {len(self.notes)} notes)"
 
     @cached_property
     def sha256(self) -> str:

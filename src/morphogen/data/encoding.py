@@ -4,6 +4,7 @@ r"""Text of files: their bytes are decoded by the byte order mark, as UTF-8, or 
     h\0e\0l\0l\0o\0                   UTF-16 or UTF-32 without a mark, by the places of the zero bytes
     valid UTF-8                       UTF-8
     mostly valid, Latin script        UTF-8; the few other bytes are read as Windows-1252
+    Western words                     Windows-1252, or that of DOS if the former has signs inside of words
     anything else                     the likeliest of `LEGACY`, by charset-normalizer, on the non-ASCII lines
 
 Line ends become \n, and marks inside of the text (U+FEFF) are removed. Whatever is not plain UTF-8 is a note.
@@ -14,10 +15,13 @@ __all__ = ["LEGACY", "Decoded", "decode", "decode_utf8"]
 
 import codecs
 import re
+import shlex
 import unicodedata
+from pathlib import PurePath
 from typing import NamedTuple
 
 from morphogen.data.dataset import DataError
+from morphogen.data.western import DOS, WINDOWS, Fit
 
 LEGACY = (  # candidates of the detection; of equally likely ones the first is taken
     *("cp1252", "cp1250", "cp1251", "koi8_r", "cp866", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257"),
@@ -52,6 +56,7 @@ BINARY = {  # first bytes of files that are not text
 CONTROLS = bytes({*range(32), 127} - {*b"\t\n\v\f\r\b\x1b\x1a\0"})  # in no encoding a part of a text
 SAMPLE = 1 << 16  # bytes on which the encoding is detected
 STRAY = 0.01  # largest fraction of control characters in a text
+MOSTLY = 0.9  # share of the non-ASCII characters that fit, where a text is not plainly misread
 MIMICS, PENALTY = {"cp1250", "cp1257"}, 0.2  # they read the accents of Western languages as other letters
 
 
@@ -62,18 +67,20 @@ class Decoded(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def decode(where: str, content: bytes) -> Decoded:
+def decode(where: str, content: bytes, encoding: str | None = None) -> Decoded:
     """Decode the content of a text file of any encoding.
 
     Arguments:
-        where: what errors name.
+        where: the file, which errors and notes name.
         content: all bytes of the file.
+        encoding: by the user; None: detect it.
 
-    Errors: DataError for an empty or binary file, or an encoding that cannot be told.
+    Errors: DataError for an empty or binary file, an encoding that cannot be told, or bytes that the given
+    one does not have.
     """
     if not content:
         raise DataError(f"{where}: the file is empty; give a text file")
-    found = _by_mark(content) or _by_zeros(content)
+    found = _chosen(where, content, encoding) if encoding else _by_mark(content) or _by_zeros(content)
     if found is None:
         _check_binary(where, content)
         found = _utf8(where, content) or _legacy(where, content)
@@ -92,6 +99,16 @@ def decode_utf8(where: str, content: bytes) -> str:
         return content.decode("utf8")
     except UnicodeDecodeError as error:
         raise DataError(f"{where}: {_place(content, error.start)} is not valid UTF-8") from None
+
+
+def _chosen(where: str, content: bytes, encoding: str) -> Decoded:
+    """The text in the user's encoding. Errors: DataError."""
+    try:
+        return Decoded(content.decode(encoding))
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{where}: {_place(content, error.start)} is not {encoding}; choose another encoding"
+        ) from None
 
 
 def _by_mark(content: bytes) -> Decoded | None:
@@ -181,9 +198,12 @@ def _legacy(where: str, content: bytes) -> Decoded:
             text = content.decode(encoding)
         except UnicodeDecodeError:
             continue
+        other = "cp1250" if encoding == WINDOWS else WINDOWS
+        file = PurePath(where or "ORIGINAL")
+        copy = file.with_stem(f"{file.stem}-utf8")
         note = (
-            f"decoded as {encoding}, detected from its bytes; if letters are wrong, convert the original: "
-            "iconv -f ITS_ENCODING -t UTF-8 ORIGINAL > COPY"
+            f"decoded as {encoding}, detected from its bytes; if letters are wrong, convert it, from {other} "
+            f"for example: iconv -f {other} -t UTF-8 {shlex.quote(str(file))} > {shlex.quote(str(copy))}"
         )
         return Decoded(text, (note,))
     raise DataError(
@@ -197,10 +217,15 @@ def _likeliest(content: bytes) -> list[str]:
     from charset_normalizer import from_bytes
 
     lines = (line for line in re.split(rb"[\r\n]+", content[: 64 * SAMPLE]) if not line.isascii())
-    matches = from_bytes(b"\n".join(lines)[:SAMPLE], cp_isolation=list(LEGACY), threshold=0.4)
+    sample = b"\n".join(lines)[:SAMPLE]
+    fits = {name: Fit.of(sample, name) for name in (WINDOWS, DOS)}
+    if sure := next((name for name, fit in fits.items() if fit.complete), None):
+        return [sure]
+    candidates = [name for name in LEGACY if name != DOS or fits[WINDOWS].share < MOSTLY]
+    matches = from_bytes(sample, cp_isolation=candidates, threshold=0.4)
     ranked: list[tuple[float, int]] = []
     for match in matches:
-        equivalent = [name for name in match.could_be_from_charset if name in LEGACY]
+        equivalent = [name for name in match.could_be_from_charset if name in candidates]
         likelihood = match.coherence - match.chaos - PENALTY * ({*equivalent} <= MIMICS)
         ranked.append((-likelihood, min(map(LEGACY.index, equivalent))))
     return [*(LEGACY[i] for _, i in sorted(ranked)), LEGACY[0]]

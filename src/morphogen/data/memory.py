@@ -3,6 +3,7 @@
     array, list, DataFrame                      values
     (X, y)                                      values and labels, as scikit-learn and Keras return them
     {"image": X, "label": y}                    the same by name; columns of numbers and words are a table
+    [(x, y), ...]                               the same, row by row
     torch Dataset, DataLoader                   items x, (x, y) or mappings, all of them
 
 The media then say which of them holds the values (`Medium.holds`), and it collects them into a `Dataset`.
@@ -74,6 +75,11 @@ def collect(data: Any, name: str, held: Mapping[str, Any], options: ReadingOptio
     own: dict[Any, Any] = {part: held.get(part) for part in ("valid", "test") if held.get(part) is not None}
     if (tables := tables_in(data, own)) is not None:
         return read_tables(name, name, tables, options)
+    for part, rows in own.items():
+        if not hasattr(rows, "__len__"):
+            raise DataError(
+                f"{part}={rows!r:.40}: give the examples themselves; without, a share is set aside"
+            )
     parts: dict[Part, Held] = {"train": unpack(data), **{part: unpack(rows) for part, rows in own.items()}}
     for beside in ("labels", "captions"):
         if held.get(beside) is not None:
@@ -106,14 +112,20 @@ def unpack(data: Any) -> Held:
     if isinstance(data, torch.utils.data.Dataset):
         return _unpack_rows(_rows(data))
     if isinstance(data, tuple) and len(data) == 2 and not isinstance(data[0], str):
+        if isinstance(data[1], int | float):
+            raise DataError(
+                f"(x, {data[1]}): a pair is values and labels, one each; give a rate by name, rate={data[1]}"
+            )
         return Held(*data)
+    if isinstance(data, list) and data and all(map(_is_labelled, data)):
+        return _unpack_rows(data)
     return _unpack_mapping(data) if isinstance(data, Mapping) else Held(data)
 
 
 def array_of(values: Any) -> np.ndarray | None:
     """Numbers as one array: an array, a tensor, or a list of equal ones; None for anything else."""
     if isinstance(values, Tensor):
-        return values.detach().cpu().float().numpy() if values.dtype == torch.bfloat16 else _numpy(values)
+        return _numpy(values)
     if hasattr(values, "columns") or isinstance(values, str | bytes | Mapping | Image.Image):
         return None
     if isinstance(values, Sequence):
@@ -228,6 +240,15 @@ def _unpack_rows(rows: list[Any]) -> Held:
     return Held(rows)
 
 
+def _is_labelled(row: Any) -> bool:
+    """Whether a row is a picture or an array, and its label."""
+    if not isinstance(row, tuple | list) or len(row) != 2:
+        return False
+    value, label = row
+    is_array = getattr(value, "ndim", 0) > 0 and not getattr(label, "ndim", 0)
+    return is_array or isinstance(value, Image.Image)
+
+
 def _unpack_mapping(data: Mapping[Any, Any]) -> Held:
     """Pictures with their labels and captions by name; any other columns are a table, as they are."""
     pictures = [name for name, values in data.items() if _is_pictures(values)]
@@ -250,7 +271,8 @@ def _is_pictures(values: Any) -> bool:
 def _numpy(value: Any) -> np.ndarray:
     """A value as an array, of objects if it is no number or array of them."""
     if isinstance(value, Tensor):
-        return value.detach().cpu().numpy()
+        tensor = value.detach().cpu()
+        return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
     if isinstance(value, str | bytes | Mapping | Image.Image) or value is None:
         return np.array(value, dtype=object)
     try:

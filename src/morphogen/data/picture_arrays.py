@@ -1,19 +1,21 @@
 """Pictures in memory: arrays and tensors of any layout and scale, and lists of PIL pictures.
 
-    [N, H, W], [N, H, W, C], [N, C, H, W]             C = 1 or 3, first or last
+    [N, H, W], [N, H, W, C], [N, C, H, W]             C = 1, 3 or 4 (RGBA), first or last
     bytes 0 .. 255, 16 bits, a few levels, [0, 1], [-1, 1]      one scale for all, with a note that names it
 
 Few levels, such as 0 .. 16 of scikit-learn's digits or 0 and 1 of binary pictures, are kept as they are: a
-likelihood counts the levels that there are.
+likelihood counts the levels that there are. Whole numbers up to 31 are such levels, larger ones are bytes,
+however dark. Fractions up to 31 are on no scale that is known, and refused unless they are in [-1, 1].
 """
 
 __all__ = ["collect_pictures", "holds_pictures"]
 
 import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -26,29 +28,35 @@ from morphogen.data.picture_file import survey
 from morphogen.data.pictures import choose_side, read_square, stack
 from morphogen.data.splits import Part
 from morphogen.media import ReadingOptions
+from morphogen.media.pictures import PICTURES
 
-FEW = 64  # largest number of levels that is kept
+FEW = 32  # below which whole numbers are few levels; from here on they are dark bytes
+GRID = 64  # largest number of levels of values in [0, 1] that is looked for
+BEYOND = 0.05  # by which smooth resizing exceeds [0, 1] and [-1, 1]
+NORMALISED = 20  # standard deviations, beyond which values are not normalised pictures
 SAMPLE = 4096  # values that are looked at before all are
 TOLERANCE = 1e-4  # of a value on a grid
 
 
 def holds_pictures(values: Any, options: ReadingOptions) -> float:
-    """1 for pictures: an array of three or four axes, a list of PIL pictures, of arrays or of their files."""
+    """1 for pictures: an array of three or four axes, a list of PIL pictures, arrays or (names of) files."""
     if options.rate is not None:
         return 0.0
     if (array := array_of(values)) is not None:
         return float(array.ndim > 2)
-    if not isinstance(values, Sequence) or not len(values):
+    if isinstance(values, str | bytes | Mapping) or hasattr(values, "columns"):
         return 0.0
-    if all(isinstance(value, Image.Image | Path) for value in values):
+    rows = list(values) if isinstance(values, Iterable) else []
+    if rows and all(isinstance(row, Image.Image) or _names_file(row) for row in rows):
         return 1.0
-    arrays = numbers_of(values)
+    arrays = numbers_of(rows)
     return float(arrays is not None and all(array.ndim in (2, 3) for array in arrays))
 
 
 def collect_pictures(name: str, parts: Mapping[Part, Held], options: ReadingOptions) -> Dataset:
     """A data set of pictures in memory. Errors: DataError."""
-    values, of_part, given, captions = joined(parts)
+    given_values, of_part, given, captions = joined(parts)
+    values = [_file(value) if isinstance(value, str | Path) else value for value in given_values]
     classes, labels, notes = read_labels(given)
     array = array_of(values)
     if array is None:
@@ -73,6 +81,24 @@ def _read_each(values: Sequence[Any], resolution: int | None) -> tuple[np.ndarra
             raise DataError(f"picture {i}: {picture}; leave it out")
     pictures = stack([picture for picture in read if not isinstance(picture, str)]).numpy()
     return pictures, 256, (note, *found.notes)
+
+
+def _names_file(value: Any) -> bool:
+    """Whether a value names a file: one that there is, or a picture by its suffix."""
+    if not isinstance(value, str | Path):
+        return False
+    with suppress(OSError):  # of a text that is too long for a name
+        path = Path(value).expanduser()
+        return path.suffix.lower() in PICTURES.suffixes or path.is_file()
+    return False
+
+
+def _file(name: str | Path) -> Path:
+    """A file by its name. Errors: DataError if there is none."""
+    path = Path(name).expanduser()
+    if not path.is_file():
+        raise DataError(f"{path}: no such file in {Path.cwd()}; correct the name, or give whole paths")
+    return path
 
 
 def _is_image(value: Any) -> bool:
@@ -106,7 +132,7 @@ def _read_array(array: np.ndarray, resolution: int | None) -> tuple[np.ndarray, 
     values, levels, scale = _to_levels(pictures)
     height, width = values.shape[2:]
     side, note = choose_side(Counter([(width, height)]), resolution)
-    if (height, width) == (side, side):
+    if (height, width) == (side, side) and values.shape[1] < 4:
         return values, levels, (note, *layout, scale)
     wide = (values * (255 / (levels - 1))).round().astype(np.uint8)
     images = [Image.fromarray(rows[0] if len(rows) == 1 else rows.transpose(1, 2, 0)) for rows in wide]
@@ -126,9 +152,23 @@ def _channels_first(array: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
             return array, (note,) if last else ()
         if last:
             return array.transpose(0, 3, 1, 2), ()
+        if 4 in (shape[1], shape[3]):  # with transparency
+            return (array.transpose(0, 3, 1, 2) if shape[3] == 4 else array), ()
     raise DataError(
-        f"pictures have shape {shape}; give [N, H, W], or [N, C, H, W] or [N, H, W, C] with 1 or 3 channels"
+        f"pictures have shape {shape}; give [N, H, W], or [N, C, H, W] or [N, H, W, C], where C is 1, 3 or 4"
     )
+
+
+class _Scale(NamedTuple):
+    """Values in [0, 1], the number of their levels less one (0: not known), and the scale in words.
+
+    The remark names the values that are cut off, or another scale that is possible and how to give it.
+    """
+
+    unit: np.ndarray
+    steps: int
+    words: str
+    remark: str = ""
 
 
 def _to_levels(values: np.ndarray) -> tuple[np.ndarray, int, str]:
@@ -137,21 +177,13 @@ def _to_levels(values: np.ndarray) -> tuple[np.ndarray, int, str]:
         row = int(np.argwhere(~np.isfinite(values))[0][0])
         raise DataError(f"picture {row} has NaN or infinite values; fill them in, or leave it out")
     low, high = float(values.min()), float(values.max())
-    kind = f"{values.dtype} from {low:g} to {high:g}"
-    if values.dtype == np.uint8 and high >= FEW:
-        return values, 256, f"{kind}: the scale is 0 to 255, 256 levels"
-    unit = _unit_interval(values, low, high)
-    if unit is None:
-        raise DataError(f"pictures are {kind}; divide by their full scale, as in x / {max(high, 1):g}")
-    scaled, top, scale = unit
-    for steps in [top] if top else [*range(1, FEW), 255]:
-        if _on_grid(scaled.ravel()[:SAMPLE], steps) and _on_grid(scaled, steps):
-            return (
-                (scaled * steps).round().astype(np.uint8),
-                steps + 1,
-                f"{kind}: {scale}, {steps + 1} levels",
-            )
-    return (scaled * 255).round().astype(np.uint8), 256, f"{kind}: {scale}, rounded to 256 levels"
+    scale, kind = _scale_of(values, low, high), f"{values.dtype} from {low:g} to {high:g}"
+    for steps in [scale.steps] if scale.steps else [*range(1, GRID), 255]:
+        if _on_grid(scale.unit.ravel()[:SAMPLE], steps) and _on_grid(scale.unit, steps):
+            index = (scale.unit * steps).round().astype(np.uint8)
+            return index, steps + 1, f"{kind}: the scale is {scale.words}, {steps + 1} levels{scale.remark}"
+    index = (scale.unit * 255).round().astype(np.uint8)
+    return index, 256, f"{kind}: the scale is {scale.words}, rounded to 256 levels{scale.remark}"
 
 
 def _on_grid(scaled: np.ndarray, steps: int) -> bool:
@@ -160,20 +192,24 @@ def _on_grid(scaled: np.ndarray, steps: int) -> bool:
     return bool(np.abs(index - index.round()).max() <= TOLERANCE * steps)
 
 
-def _unit_interval(values: np.ndarray, low: float, high: float) -> tuple[np.ndarray, int, str] | None:
-    """The values in [0, 1], their levels less one (0: not known), and the scale; None: not known."""
+def _scale_of(values: np.ndarray, low: float, high: float) -> _Scale:
+    """The scale of values from low to high. Errors: DataError with the expression that converts others."""
     wide = values.astype(np.promote_types(values.dtype, np.float32))
-    if values.dtype.kind == "f" and low >= 0 and high <= 1:
-        return wide, 0, "the scale is 0 to 1"
-    if values.dtype.kind == "f" and low >= -1 and high <= 1:
-        return (wide + 1) / 2, 0, "the scale is -1 to 1"
-    if low < 0:
-        return None
     whole = values.dtype.kind != "f" or not (wide % 1).any()
-    if whole and 0 < high < FEW:
-        return wide / high, round(high), f"the scale is 0 to {high:g}"
-    if high <= 255:
-        return wide / 255, 255 if whole else 0, "the scale is 0 to 255"
+    if whole and low >= 0 and 0 < high < FEW:
+        remark = "; if it is 0 to 255, give x / 255" if high > 1 else ""
+        return _Scale(wide / high, round(high), f"0 to {high:g}", remark)
+    if low >= -1 - BEYOND and high <= 1 + BEYOND:
+        least = 0 if low >= 0 or (low >= -BEYOND and high > 0.5) else -1
+        cut = "; values beyond are cut off" if low < least or high > 1 else ""
+        return _Scale(((wide - least) / (1 - least)).clip(0, 1), 0, f"{least} to 1", cut)
+    if low >= 0 and high <= 255 and (whole or high >= FEW):
+        remark = f"; if it is 0 to {high:g}, give x / {high:g}" if whole and high < 128 else ""
+        return _Scale(wide / 255, 255 if whole else 0, "0 to 255", remark)
     if values.dtype == np.uint16:
-        return wide / 65535, 0, "the scale is 0 to 65535"
-    return None
+        return _Scale(wide / 65535, 0, "0 to 65535")
+    peak, kind = max(high, -low), f"{values.dtype} from {low:g} to {high:g}"
+    remedy = f"divide by their full scale, as in x / {peak:g}"
+    if low < 0 and not whole and peak < NORMALISED:
+        remedy = "undo the normalisation: x * std + mean"
+    raise DataError(f"pictures are {kind}; {remedy}")

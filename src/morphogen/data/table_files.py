@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from morphogen.data.csv_dialect import find_dialect
 from morphogen.data.dataset import DataError
-from morphogen.data.encoding import decode
+from morphogen.data.encoding import Decoded, decode
 from morphogen.data.folders import FOLDERS
 from morphogen.data.splits import PARTS, Part
 from morphogen.data.table_options import TableOptions
@@ -19,6 +19,9 @@ from morphogen.media.table import TABLE
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+
+EMPTY = b"\xef\xbb\xbf \t\r\n"  # bytes without a cell
 
 
 class Table(NamedTuple):
@@ -90,7 +93,7 @@ def _read_csv(path: Path, options: TableOptions) -> Table:
     """All cells as text."""
     import pandas as pd
 
-    text, notes = _text_of(path)
+    text, notes = _text_of(path, options)
     dialect = find_dialect(path, text, options)
     buffer = io.StringIO(text, newline="")
     for _ in range(dialect.above):
@@ -110,12 +113,13 @@ def _read_csv(path: Path, options: TableOptions) -> Table:
     return Table(_named(frame[~repeated], dialect.names), (*notes, *dialect.notes), decimal)
 
 
-def _text_of(path: Path) -> tuple[str, tuple[str, ...]]:
+def _text_of(path: Path, options: TableOptions) -> tuple[str, tuple[str, ...]]:
     """The text of a file, and notes on its encoding unless it is UTF-8."""
-    text, notes = decode(str(path), path.read_bytes())
+    content = path.read_bytes()
+    text, notes = decode(str(path), content, options.encoding) if content.strip(EMPTY) else Decoded("")
     if not text.strip():
         raise DataError(f"{path}: is empty; give a table of at least 3 rows, better hundreds")
-    return text, notes
+    return text, tuple(note.replace(": iconv", ": --table encoding=NAME, or iconv") for note in notes)
 
 
 def _named(frame: "DataFrame", names: Sequence[str]) -> "DataFrame":
@@ -144,7 +148,7 @@ def _read_json_lines(path: Path, options: TableOptions) -> Table:
     """One object per line, from the name of a column to its value."""
     import pandas as pd
 
-    text, notes = _text_of(path)
+    text, notes = _text_of(path, options)
     return Table(pd.DataFrame.from_records(list(_objects(path, text.splitlines()))), notes)
 
 

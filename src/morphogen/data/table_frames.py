@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 WIDE = 64  # columns of numbers that may as well be flattened pictures, or sounds
+WIDEST = 1000  # columns without names beyond which they are these rather than a table
 
 
 def holds_table(values: Any, options: ReadingOptions) -> float:
@@ -26,11 +27,14 @@ def holds_table(values: Any, options: ReadingOptions) -> float:
         return 1.0
     if isinstance(values, Sequence) and len(values) and all(isinstance(row, Mapping) for row in values):
         return 1.0
+    if getattr(getattr(values, "dtype", None), "kind", "") in ("O", "U"):  # numbers and words
+        return 0.8 * float(values.ndim == 2)
     return 0.8 * float((array := array_of(values)) is not None and array.ndim == 2)
 
 
 def collect_table(name: str, parts: Mapping[Part, Held], options: ReadingOptions) -> Dataset:
     """The data set of a table in memory; labels are one more column, the condition. Errors: DataError."""
+    _check_width(parts["train"].values)
     frames: dict[str, DataFrame] = {part: _frame(name, held) for part, held in parts.items()}
     condition = options.condition
     if any(held.labels is not None for held in parts.values()):
@@ -50,15 +54,27 @@ def collect_table(name: str, parts: Mapping[Part, Held], options: ReadingOptions
     return replace(data, notes=(note, *data.notes))
 
 
+def _check_width(values: Any) -> None:
+    """Errors: DataError for so many columns without names that these are pictures or waveforms."""
+    array = None if hasattr(values, "columns") else array_of(values)
+    if array is not None and array.shape[1] > WIDEST:
+        raise DataError(
+            f"data of shape {list(array.shape)}: for sounds give their rate, rate=16000, for pictures "
+            "x.reshape(-1, height, width), for a table a DataFrame"
+        )
+
+
 def _frame(name: str, held: Held) -> "DataFrame":
     """The values as a DataFrame, with the labels as a column. Errors: DataError."""
     import pandas as pd
 
-    array = None if hasattr(held.values, "columns") else array_of(held.values)
+    is_named = hasattr(held.values, "columns")
+    array = None if is_named else array_of(held.values)
     values = held.values if array is None else array
-    columns = None if array is None else [f"column{i + 1}" for i in range(array.shape[1])]
+    shape: tuple[int, ...] = () if is_named else getattr(values, "shape", ())
+    columns = [f"column{i + 1}" for i in range(shape[1])] if len(shape) == 2 else None
     try:
-        frame = pd.DataFrame(values, columns=columns) if columns else pd.DataFrame(values)
+        frame = pd.DataFrame(values, columns=columns).infer_objects() if columns else pd.DataFrame(values)
     except (ValueError, TypeError) as error:
         line = str(error).splitlines()[0]
         raise DataError(f"{name}: not columns of one length ({line}); give one value per row") from None

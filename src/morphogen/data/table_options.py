@@ -13,6 +13,7 @@ CHOICES = {
     "dates": ("day-first", "month-first"),
     "missing": ("usual", "empty"),
     "separator": (",", ";", "tab", "|", "space"),
+    "encoding": ("utf-8", "cp1252", "cp1250", "cp1251", "cp932", "or another one of Python's"),
 }
 SEPARATORS = {"tab": "\t", "\\t": "\t", "space": r"\s+", " ": r"\s+"}
 
@@ -26,6 +27,7 @@ class TableOptions(NamedTuple):
         dates: "day-first" or "month-first", the order in dates such as 01/02/2024.
         missing: "usual", what pandas reads as missing (NA, null, ...), or "empty", empty cells only.
         separator: of the cells of a CSV file: one character, "tab", or "space" for any white space.
+        encoding: of a CSV file, such as "cp1252".
     """
 
     decimal: str | None = None
@@ -33,6 +35,7 @@ class TableOptions(NamedTuple):
     dates: str | None = None
     missing: str | None = None
     separator: str | None = None
+    encoding: str | None = None
 
     @classmethod
     def of(cls, written: Mapping[str, str] | None) -> Self:
@@ -40,10 +43,27 @@ class TableOptions(NamedTuple):
         for name, value in (written or {}).items():
             if name not in CHOICES:
                 raise DataError(f"table option {name}={value}: unknown; choose from {', '.join(CHOICES)}")
-            one_character = name == "separator" and (value in SEPARATORS or len(value) == 1)
-            if value not in CHOICES[name] and not (one_character and value not in '"\r\n'):
+            if value not in CHOICES[name] and not (name in OTHERS and OTHERS[name](value)):
                 raise DataError(f"table option {name}={value}: choose from {' '.join(CHOICES[name])}")
         options = dict(written or {})
         if "separator" in options:
             options["separator"] = SEPARATORS.get(options["separator"], options["separator"])
         return cls(**options)
+
+
+def _is_separator(value: str) -> bool:
+    return value in SEPARATORS or (len(value) == 1 and value not in '"\r\n')
+
+
+def _is_encoding(value: str) -> bool:
+    """Whether Python decodes text with it."""
+    try:
+        b" ".decode(value)
+    except UnicodeDecodeError:
+        return True  # one of more bytes per character
+    except (LookupError, ValueError):
+        return False
+    return True
+
+
+OTHERS = {"separator": _is_separator, "encoding": _is_encoding}  # values besides the usual ones

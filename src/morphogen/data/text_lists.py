@@ -14,11 +14,11 @@ from morphogen.media import ReadingOptions
 
 
 def holds_texts(values: Any, options: ReadingOptions) -> float:
-    """1 for a list of texts, or of pairs of texts."""
+    """0.9 for a list of texts, or of pairs of texts: texts may be the names of files."""
     if isinstance(values, str | bytes | Mapping) or not hasattr(values, "__iter__"):
         return 0.0
     rows = [] if hasattr(values, "columns") else list(values)
-    return float(bool(rows) and all(isinstance(row, str) or _is_pair(row) for row in rows))
+    return 0.9 * float(bool(rows) and all(isinstance(row, str) or _is_pair(row) for row in rows))
 
 
 def collect_texts(name: str, parts: Mapping[Part, Held], options: ReadingOptions) -> Corpus | PairCorpus:

@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from morphogen.component import ConfigError
 from morphogen.contract import Unsupported
 from morphogen.data.dataset import Examples
 from morphogen.evaluation.intervals import mean
@@ -44,7 +45,11 @@ def bits_per_dim(
     The interval is that of the ratio over examples, by linearization. If the log-probability of a row is a
     Monte Carlo estimate, its error is part of the variance between rows. With several processes, all of them
     must call this; each evaluates its shard of the rows (`rank`), and all return the same result.
+
+    Errors: ConfigError for a data set, or a medium without its conditions.
     """
+    if not isinstance(examples, Examples):
+        raise ConfigError(f"examples are of type {type(examples).__name__}: give rows, such as data.test")
     rows = evenly_spaced_indices(len(examples), n)
     batch = examples[rows]
     try:

@@ -96,7 +96,7 @@ class Conversation:
         if most < 1 or not 0 < len(ids) < length:
             raise ConfigError(
                 f"the conversation has {len(ids)} tokens and the reply {most}, but the context is {length}: "
-                "start a new conversation, or increase the context"
+                "start a new conversation (/reset), or increase the context (--context)"
             )
         reply, progress = "", _Progress(min(most, length - len(ids)), most)
         try:

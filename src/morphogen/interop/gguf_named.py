@@ -45,12 +45,16 @@ KNOWN: Mapping[str, PackagedModel] = {
 
 
 def locate(word: str) -> Path:
-    """The path for `gguf:NAME` or `gguf:PATH`.
+    """The path for `gguf:NAME`, `gguf:PATH` or a path.
 
     Errors: ConfigError if the package of a named model is not installed, with the command that installs it.
     """
+    if Path(word).expanduser().is_file():
+        return Path(word).expanduser()
     if not word.startswith(PREFIX):
-        raise ConfigError(f"{word!r} is not a model: use gguf:NAME ({', '.join(KNOWN)}) or gguf:PATH")
+        raise ConfigError(
+            f"{word!r} is not a model: use gguf:NAME ({', '.join(KNOWN)}) or the path of a GGUF file"
+        )
     name = word.removeprefix(PREFIX)
     if name not in KNOWN:
         return Path(name).expanduser()

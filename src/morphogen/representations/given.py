@@ -7,7 +7,7 @@
 training), not in its inner loops.
 """
 
-__all__ = ["check_finite", "check_range", "check_shape", "tensor_of"]
+__all__ = ["check_finite", "check_medium", "check_range", "check_shape", "tensor_of"]
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,6 +23,12 @@ TOLERANCE = 1e-3  # by which a value may exceed its range, as decoders and 16-bi
 FULL_SCALES = (255, 65535)  # of 8 and 16 bits
 
 
+def check_medium(given: Any, what: str) -> None:
+    """Errors: ConfigError for a data set, rows, a batch or samples, with the expression for their medium."""
+    if where := getattr(type(given), "medium_at", ""):
+        raise ConfigError(f"{what} are of type {type(given).__name__}: give {where}")
+
+
 def tensor_of(given: Any, what: str, dtype: torch.dtype | None = None) -> Shaped[Tensor, "..."]:
     """A tensor, an array or nested lists of numbers as a tensor.
 
@@ -33,6 +39,7 @@ def tensor_of(given: Any, what: str, dtype: torch.dtype | None = None) -> Shaped
 
     Errors: ConfigError for anything else.
     """
+    check_medium(given, what)
     try:
         if isinstance(given, str | Mapping):
             raise TypeError

@@ -22,6 +22,7 @@ from abc import ABC, abstractmethod
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -51,6 +52,13 @@ class Column(Component, ABC):
     def class_values(self) -> str:
         """Its values in words, if they are few enough to be classes; "" otherwise."""
         return ""
+
+    def numbers(self, values: Any) -> Float[np.ndarray, " n"]:
+        """The values of a table as numbers of the medium. Errors: ConfigError."""
+        try:
+            return np.asarray(values, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise ConfigError(f"column {self.name!r} is not of numbers: give load_data's rows") from None
 
     def check(self, low: float, high: float) -> None:
         """Check the smallest and the largest of given values. Errors: ConfigError."""
@@ -143,6 +151,13 @@ class CategoryColumn(Column):
     def format_value(self, value: float) -> str:
         return self.levels[round(value)]
 
+    def numbers(self, values: Any) -> Float[np.ndarray, " n"]:
+        place = {level: float(i) for i, level in enumerate(self.levels)}
+        if unknown := [str(value) for value in values if str(value) not in place]:
+            known = self.class_values()
+            raise ConfigError(f"column {self.name!r} has no category {unknown[0]!r}; it has {known}")
+        return np.array([place[str(value)] for value in values])
+
     def check(self, low: float, high: float) -> None:
         if low < 0 or high > self.high:
             raise ConfigError(
@@ -182,12 +197,20 @@ class Tabular(Representation):
     def check(self, medium: Any) -> Float[Tensor, "b d"]:
         """Rows as float64, in the order of the columns, categories as indices. Errors: ConfigError."""
         what = f"rows of the columns {', '.join(column.name for column in self.columns)}"
-        values = tensor_of(medium, what, torch.float64)
+        values = tensor_of(self._numbers(medium), what, torch.float64)
         check_shape(values, self.shape, what)
         check_finite(values, what)
         for column, low, high in zip(self.columns, values.amin(0), values.amax(0), strict=True):
             column.check(low.item(), high.item())
         return values.double()
+
+    def _numbers(self, medium: Any) -> Any:
+        """The columns of a DataFrame as numbers; anything else unchanged. Errors: ConfigError."""
+        if not hasattr(medium, "columns"):
+            return medium
+        if missing := [column.name for column in self.columns if column.name not in medium.columns]:
+            raise ConfigError(f"the table has no column {missing[0]!r}, which the model takes")
+        return np.stack([column.numbers(medium[column.name]) for column in self.columns], 1)
 
     def encode(self, medium: Float[Tensor, "b d"], rng: Rng, measure: bool = True) -> Encoded:
         values = medium.double()

@@ -11,6 +11,7 @@ import copy
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from morphogen.component import ConfigError
 from morphogen.contract import Batch
 from morphogen.model import Model
 from morphogen.numerics.randomness import Rng
@@ -46,8 +47,11 @@ def check_model(model: Model | Staged, batch: Batch, laws: Iterable[str] | None 
         laws: names of the laws to check; None: all of `LAWS`, without `OF_SAMPLES` for a model that
             generates none.
 
-    Errors: AssertionError that names the law and the observed values.
+    Errors: AssertionError that names the law and the observed values; ConfigError for what is no batch.
     """
+    if not isinstance(batch, Batch):
+        kind = type(batch).__name__
+        raise ConfigError(f"batch is of type {kind}: give a batch of rows, such as data.test.first(16)")
     checked, applicable = [], [name for name in LAWS if generates(model) or name not in OF_SAMPLES]
     for name in laws if laws is not None else applicable:
         subject = _perturbed(copy.deepcopy(model), batch)

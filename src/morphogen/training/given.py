@@ -21,6 +21,7 @@ from morphogen.component import ConfigError, to_config
 from morphogen.contract import Batch
 from morphogen.data import DataError, Dataset, load_data
 from morphogen.data.dataset import Examples
+from morphogen.data.relabelled import with_classes_of
 from morphogen.model import Model, give_specs
 from morphogen.numerics.trees import cat
 from morphogen.staged import Staged
@@ -31,11 +32,10 @@ class Joined(Examples):
 
     Arguments:
         parts: the examples.
-        becomes: the label that each label of the parts becomes; (): they remain.
     """
 
-    def __init__(self, parts: Sequence[Examples], becomes: Sequence[int] = ()):
-        self.parts, self.becomes = [part for part in parts if len(part)], torch.tensor(becomes)
+    def __init__(self, parts: Sequence[Examples]):
+        self.parts = [part for part in parts if len(part)]
         self.ends = torch.tensor(list(accumulate(map(len, self.parts))))
 
     def __len__(self) -> int:
@@ -47,29 +47,26 @@ class Joined(Examples):
         order = part.argsort(stable=True)
         batches = [self.parts[p][(indices - starts[p])[part == p]] for p in part.unique().tolist()]
         back = order.argsort()
-        condition = cat([batch.condition for batch in batches])
-        if len(self.becomes) and "label" in condition:
-            condition = {**condition, "label": self.becomes[condition["label"]]}
-        return Batch(cat([batch.medium for batch in batches]), condition)[back]
+        medium, condition = (cat([getattr(b, name) for b in batches]) for name in ("medium", "condition"))
+        return Batch(medium, condition)[back]
 
 
 def training_rows(model: Model | Staged, given: Any) -> Any:
     """The rows to train on. Errors: ConfigError and DataError for what the model cannot be trained on."""
     _check_parts(model)
-    if isinstance(given, Dataset):
-        give_specs(model, given.conditions)
-        return given.train
     if isinstance(given, Examples):
         return given
-    if (first := _first_batch(given)) is not None:
+    source = model.representation.source
+    is_dataset = isinstance(given, Dataset)
+    if not is_dataset and (first := _first_batch(given)) is not None:
         model.representation.check(first.medium)
         return given
-    source = model.representation.source
-    data = load_data(given, **source.medium.reading(source))
+    data = given if is_dataset else load_data(given, **source.medium.reading(source))
     if data.medium != source.medium.name:
         raise DataError(f"the examples are {data.medium}, the model is for {source.medium}; give such data")
     source.medium.check_comparable(source, data.representation)
-    rows = Joined((data.train, data.valid, data.test), _labels(model, data))
+    data = _with_labels_of(model, data)
+    rows = data.train if is_dataset else Joined((data.train, data.valid, data.test))
     source.check(rows.first(64).medium)
     give_specs(model, data.conditions)
     return rows
@@ -99,15 +96,16 @@ def _first_batch(given: Any) -> Batch | None:
     return first if isinstance(first, Batch) else None
 
 
-def _labels(model: Model | Staged, data: Dataset) -> Sequence[int]:
-    """The model's label of each class of the data; (): it does not know the names of its classes.
+def _with_labels_of(model: Model | Staged, data: Dataset) -> Dataset:
+    """The data with the model's label of each class, by name; unchanged if the model has no names.
 
     Errors: DataError for a class that the model does not have.
     """
     last = model if isinstance(model, Model) else model.last
-    known = getattr(last.specs.get("label"), "names", ())
-    if not known or not data.classes:
-        return ()
+    label = last.specs.get("label")
+    known = getattr(label, "names", ())
+    if label is None or not known or not data.classes:
+        return data
     if other := [name for name in data.classes if name not in known]:
         raise DataError(f"no class of the model is named {other[0]!r}; its classes are {', '.join(known)}")
-    return [known.index(name) for name in data.classes]
+    return with_classes_of(data, {"label": label})

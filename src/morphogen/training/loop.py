@@ -49,6 +49,7 @@ from morphogen.training.journal import Journal
 from morphogen.training.progress import Budget, Clock, Progress
 from morphogen.training.stages import split_budget, train_stages
 from morphogen.training.step import Complete, Examples, Stepper, StepResult
+from morphogen.typed import check_fields
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -88,10 +89,15 @@ class _Options:
     tensorboard: bool
     warm_start: bool
 
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if self.log_every < 1:
+            raise ConfigError(f"log_every={self.log_every}: give the steps per line, 1 or more")
+
 
 def train(
     model: Model | Staged, examples: Any, *, steps: int | None = None, time: float | None = None,
-    stage_fractions: Mapping[str, float] | None = None, directory: Path | None = None, seed: int = 0,
+    stage_fractions: Mapping[str, float] | None = None, directory: str | Path | None = None, seed: int = 0,
     device: Device = "auto", precision: Precision = "auto", resume: bool = True, keep: int = 2,
     checkpoint_every: Every = TWO_MINUTES, log_every: int = 50, progress: Progress | None = None,
     tensorboard: bool = False, warm_start: bool = False,
@@ -110,13 +116,13 @@ def train(
         log_every, progress, tensorboard: steps per line of metrics.jsonl; progress bar; TensorBoard files.
         warm_start: the model is trained already: omit its data-dependent initialization.
 
-    Errors: ConfigError for an unusable budget, plan or checkpoint; Ctrl-C, after one. Warns: Diverged.
+    Errors: ConfigError for an unusable argument, plan or checkpoint; Ctrl-C, after one. Warns: Diverged.
     """
-    examples, budget = training_rows(model, examples), Budget(steps, time)
+    budget, directory = Budget(steps, time), None if directory is None else Path(directory)
     options = _Options(
         seed, device, precision, checkpoint_every, keep, log_every, progress, tensorboard, warm_start
     )
-    accelerator = _accelerator(device)
+    examples, accelerator = training_rows(model, examples), _accelerator(device)
     if directory is not None and not resume and accelerator.is_main_process:
         _remove_previous(model, directory)
 
@@ -192,6 +198,7 @@ class _Training:
         else:
             self._restore(checkpoint)
             seconds, window = checkpoint.state["seconds"], checkpoint.state["window"]
+            self.budget.warn_if_less(self.directory, self.steps, seconds)
         self._check_same_step()
         self.spent = self._fraction_spent(seconds)  # the clock would differ between processes
         self.saved = (self.steps, self.clock.seconds)
@@ -207,11 +214,9 @@ class _Training:
         rank = self.stepper.rank
         steps = set(rank.gather(torch.tensor([self.steps]), rank.count).tolist())
         if len(steps) > 1:
-            where = None if self.checkpoints is None else self.checkpoints.directory
-            raise ConfigError(
-                f"{where}: the processes find checkpoints of different steps ({sorted(steps)}): "
-                "use a disk that all machines share"
-            )
+            where = self.checkpoints and self.checkpoints.directory
+            message = f"{where}: the processes find checkpoints of different steps ({sorted(steps)}): "
+            raise ConfigError(f"{message}use a disk that all machines share")
 
     def _finish_step(self, result: StepResult) -> None:
         """Count and log the step, and write a checkpoint if one is due."""
