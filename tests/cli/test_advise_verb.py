@@ -82,21 +82,22 @@ def test_a_recipe_that_exists_is_kept_and_the_next_written_beside_it(short_trial
     assert sorted(path.name for path in Path().glob("recipe*")) == ["recipe-2.py", "recipe.py"]
 
 
-NAMES = ("progressive_distillation", "sketch_to_picture")
+NAMES = {"progressive_distillation": "diffusion + diffusion + diffusion", "pixelcnn": "autoregressive"}
 WHOLE = (  # all that is written of them
     "systems that fit, at size small, timed on 2 cores likelihood condition per sample steps/s epoch --time "
-    "diffusion + diffusion estimate class, guided 100 passes 13.4 5s 5m"
+    "autoregressive diffusion + estimate class, guided 100 passes 13.4 5s 5m"
 )
 
 
 def long_advice() -> Advice:
-    """Two systems whose facts are long."""
-    facts = ("diffusion + diffusion", "", "estimate", "class, guided", "100 passes")
+    """Two systems whose names, families and facts are long."""
+    facts = ("", "estimate", "class, guided", "100 passes")
     trials = tuple(
-        Trial(name, *facts, 9, step_seconds=1 / 13.4, epoch_seconds=5.0, time=300) for name in NAMES
+        Trial(name, family, *facts, parameters=9, step_seconds=1 / 13.4, epoch_seconds=5.0, time=300)
+        for name, family in NAMES.items()
     )
     size = Size(48, 6, 6, "8 x 8", "256 levels", 99)
-    chosen = ({}, "quality", NAMES[0], "few data", "")
+    chosen = ({}, "quality", "pixelcnn", "few data", "")
     return Advice("pics", {}, "pictures", size, (), (), "2 cores", trials, *chosen)
 
 

@@ -7,6 +7,7 @@ from itertools import chain, count, groupby
 from operator import attrgetter
 from pathlib import Path
 from shlex import quote
+from textwrap import fill
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 from typer import Argument, Option
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from morphogen.advise.trial import Trial
 
 
-LABEL = 14  # columns of the labels
+LABEL = 15  # columns of the labels, such as autoregressive
 UNBOUNDED = 10_000  # columns that no table reaches
 
 DataName = Annotated[
@@ -180,8 +181,9 @@ def _table(advice: "Advice", gap: int, space: str) -> Any:
         table.add_column(heading.replace(" ", space), no_wrap=True)
     for heading in ("steps/s", "epoch", "--time"):
         table.add_column(heading, justify="right", no_wrap=True)
+    longest = 2 + max(len(trial.name) for trial in advice.trials)
     for family, trials in _families(advice):
-        table.add_row(Text(family))
+        table.add_row(Text(fill(family, longest, break_long_words=False)))
         for trial in trials:
             words = (trial.likelihood, trial.condition, trial.sampling)
             cells = (each.replace(" ", space) for each in words)
