@@ -139,7 +139,11 @@ class Run:
     def conditions(self) -> Mapping[str, ConditionSpec]:
         """What the run's data can condition on, by name."""
         written = self.record["settings"].get("conditions") or {}
-        return {name: from_config(spec, self.directory / "model") for name, spec in written.items()}
+        specs = {name: from_config(spec, self.directory / "model") for name, spec in written.items()}
+        if wrong := [name for name, spec in specs.items() if not isinstance(spec, ConditionSpec)]:
+            file = self.directory / "run.json"
+            raise RunError(f"{file}: condition {wrong[0]!r} is damaged; restore it or train again")
+        return specs
 
     def model(self, device: str = "cpu") -> Any:
         """Load the trained model, with all stages and averaged weights."""

@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 import tokenizers
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from morphogen.component import Asset, ConfigError
@@ -170,7 +170,7 @@ def sentencepiece_vocabularies(draw: st.DrawFn) -> dict[str, float]:
     return first | {piece: -float(i) for i, piece in enumerate(pieces)}
 
 
-@settings(max_examples=150, derandomize=True, deadline=None)
+@settings(max_examples=150, derandomize=True, deadline=None, phases=[Phase.generate])
 @given(
     sentencepiece_vocabularies(),
     st.lists(st.text(ALPHABET, max_size=30), min_size=5, max_size=5),
