@@ -39,8 +39,8 @@ def evaluate(
     from morphogen.rank import Rank
 
     weight_format = choose_weights(weights)
-    chosen = choose_run(run, runs)
     rank = Rank.initialize(device)
+    chosen = choose_run(run, runs, rank)
     report = evaluate_run(chosen, n, choose_device(device), rank)
     console = PlainConsole()
     console.print(table(report))

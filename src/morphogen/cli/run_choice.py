@@ -6,21 +6,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from morphogen.cli.echo import echo
+from morphogen.rank import ALONE, Rank
 
 if TYPE_CHECKING:
     from morphogen.run import Run
 
 
-def choose_run(directory: Path | None, root: Path) -> "Run":
+def choose_run(directory: Path | None, root: Path, rank: Rank = ALONE) -> "Run":
     """The run in a directory; None: the newest finished run under `root`, or else the newest interrupted one.
 
-    A run that is still training, or whose training diverged, is chosen by its name alone.
+    A run that is still training, or whose training diverged, is chosen by its name alone. The first of
+    several processes chooses, so that all use the same run while the folder changes.
     """
     from morphogen.run import Run
 
     if directory is not None:
         return Run.open(directory)
-    run = Run.latest(root)
+    run = Run.open(rank.once(lambda: str(Run.latest(root).directory)))
     if run.status != "finished":
         echo(f"note: {root} contains no finished run; {run.directory} is {run.status}", err=True)
     return run
