@@ -28,6 +28,7 @@ from typing import Any
 from morphogen.component import from_config
 from morphogen.contract import Representation
 from morphogen.data import NAMED, Dataset, load_data
+from morphogen.data.prefix import split_prefix
 from morphogen.data.relabelled import with_classes_of
 from morphogen.run import Run, RunError
 
@@ -40,7 +41,6 @@ DATA_SETTINGS = (
     "table",
 )  # the arguments of `load_data`
 PATHS = ("data", "teacher", "from")  # the settings that can be paths
-HUB = "hf:"
 SHOWN = 8  # class names that a message lists
 
 
@@ -184,7 +184,8 @@ def _remedy(settings: Mapping[str, Any], dataset: Dataset, directory: Path) -> s
 
 
 def _split(name: str | None) -> tuple[str, str]:
-    """The prefix of a data set of the hub, and the path; a named data set is no path."""
+    """The prefix of data, with its colon, and the path; a named data set is no path."""
     if name is None or all(part in NAMED for part in name.split("+")):
         return "", ""
-    return (HUB, name.removeprefix(HUB)) if name.startswith(HUB) else ("", name)
+    prefix, path = split_prefix(name)
+    return prefix and f"{prefix}:", path

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from morphogen.data import load_data
+from morphogen.data import DataError, load_data
 from tests.cases import case
 from tests.command_line import run
 
@@ -33,3 +33,11 @@ def test_a_class_by_its_column(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         '"label": [\n      1,\n      1\n    ]'
         in next(Path("runs").glob("*/samples/samples.json")).read_text()
     )
+
+
+@case("`--condition kind` with a path that is not there", "no such file, rather than that it is no table")
+def test_a_condition_of_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such data set, folder or file"):
+        load_data(str(tmp_path / "missing.csv"), condition="kind")
+    with pytest.raises(DataError, match="is not a table"):
+        load_data("digits", condition="kind")

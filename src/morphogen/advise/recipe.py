@@ -9,6 +9,7 @@ from typing import Any
 
 from morphogen.advise.trial import Trial
 from morphogen.data import Dataset
+from morphogen.data.prefix import split_prefix
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ print(f"{len(samples)} samples in {OUT}/samples")
 
 def write(source: DataSource, dataset: Dataset, trial: Trial) -> str:
     """The source code of the program that trains a system on these data."""
-    out = f"{trial.name}-{Path(source.data.removeprefix('hf:')).stem or 'data'}"
+    out = f"{trial.name}-{Path(split_prefix(source.data)[1]).stem or 'data'}"
     text = HEAD.format(
         summary=trial.summary,
         time=trial.time,

@@ -24,7 +24,7 @@ __all__ = [
     "load_data",
 ]
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +37,7 @@ from morphogen.data.memory import collect
 from morphogen.data.named import NAMED, nearest
 from morphogen.data.pairs import Pairs
 from morphogen.data.pictures import check_resolution
+from morphogen.data.prefix import HUB, split_prefix
 from morphogen.data.sketches import SKETCH, WithSketches, with_sketches
 from morphogen.data.sound import Sounds, WithMels
 from morphogen.data.table import Rows
@@ -124,10 +125,11 @@ def _read(name_or_path: str, options: ReadingOptions, beside: Mapping[str, Any])
 
 def _check_columns(name_or_path: str, options: ReadingOptions) -> None:
     """Errors: DataError for the options of a table where there is none."""
-    with suppress(OSError):  # reading it says why
-        path, candidates = _candidates(name_or_path, options)
-        if path.exists() and candidates[0].has_class_column:
-            return
+    if not _is_named(name_or_path):
+        with suppress(OSError):  # reading it says why
+            _, candidates = _candidates(name_or_path, options)
+            if not candidates or next(iter(candidates)).has_class_column:
+                return
     columned = [medium for medium in media().values() if medium.has_class_column]
     kinds = " or ".join(f"{medium} ({', '.join(medium.suffixes)})" for medium in columned)
     if options.table:
@@ -141,17 +143,16 @@ def _check_columns(name_or_path: str, options: ReadingOptions) -> None:
 
 def _load(name_or_path: str, options: ReadingOptions) -> Dataset | Untokenized:
     """The data, or for text the corpus before tokenization."""
-    names = name_or_path.split("+")
-    if all(name in NAMED for name in names):
-        if len(names) == 1:
-            return NAMED[name_or_path].load()
-        return concatenate(name_or_path, [NAMED[name].load() for name in names])
-    if name_or_path.startswith("hf:"):
-        return load_hub(name_or_path.removeprefix("hf:"), options.resolution, options.length)
+    prefix, rest = split_prefix(name_or_path)
+    if prefix == HUB:
+        return load_hub(rest, options.resolution, options.length)
+    if _is_named(name_or_path):
+        loaded = [NAMED[name].load() for name in name_or_path.split("+")]
+        return loaded[0] if len(loaded) == 1 else concatenate(name_or_path, loaded)
     try:
         path, candidates = _candidates(name_or_path, options)
         if candidates:
-            return _noted(candidates[0].read(path, options), candidates, path)
+            return _noted(next(iter(candidates)).read(path, options), candidates, path)
         if path.is_symlink():
             target = path.readlink()
             raise DataError(f"data {name_or_path!r}: is a link that leads nowhere, to {target}; correct it")
@@ -165,26 +166,33 @@ def _load(name_or_path: str, options: ReadingOptions) -> Dataset | Untokenized:
     )
 
 
-def _candidates(name_or_path: str, options: ReadingOptions) -> tuple[Path, list[Medium]]:
-    """The path, and the media that it can hold, the likeliest first; only those that the caller decided on.
+def _is_named(name: str) -> bool:
+    """Whether these are data of `NAMED`, or of the hub, rather than a path."""
+    return split_prefix(name)[0] == HUB or all(part in NAMED for part in name.split("+"))
 
-    `text:PATH` decides, and the options of a table decide on a table; () for a path that is not there.
+
+def _candidates(name_or_path: str, options: ReadingOptions) -> tuple[Path, dict[Medium, float]]:
+    """The path, and the confidence of the media that it can hold, the likeliest first; {}: it is not there.
+
+    A prefix decides on its medium, `text:PATH`, and the options of a table on tables.
     """
-    kind, _, rest = name_or_path.partition(":")
-    is_named = kind in media() and rest != ""
-    path = Path(rest if is_named else name_or_path).expanduser()
-    if not path.is_file() and not (name_or_path and path.is_dir()):  # Path("") would be the working directory
-        return path, []
-    decided = [media()[kind]] if is_named else list(media().values())
-    if options.table and path.is_file() and not is_named:
-        decided = [medium for medium in decided if medium.has_class_column]
-    return path, sorted(decided, key=lambda medium: -medium.confidence(path))
+    prefix, rest = split_prefix(name_or_path)
+    path = Path(rest).expanduser()
+    if not path.is_file() and not (rest and path.is_dir()):  # Path("") would be the working directory
+        return path, {}
+    possible = [media()[prefix]] if prefix else list(media().values())
+    if options.table and path.is_file() and not prefix:
+        possible = [medium for medium in possible if medium.has_class_column]
+    confidence = {medium: medium.confidence(path) for medium in possible}
+    return path, dict(sorted(confidence.items(), key=lambda item: -item[1]))
 
 
-def _noted(loaded: Dataset | Untokenized, candidates: Sequence[Medium], path: Path) -> Dataset | Untokenized:
+def _noted(
+    loaded: Dataset | Untokenized, candidates: Mapping[Medium, float], path: Path
+) -> Dataset | Untokenized:
     """The data with a note if a tenth of the files of a folder, or more, are of another medium."""
     read, *others = candidates
-    also = [str(other) for other in others if path.is_dir() and other.confidence(path) >= ALSO]
+    also = [str(other) for other in others if path.is_dir() and candidates[other] >= ALSO]
     if not also:
         return loaded
     note = f"read as {read}; the folder also holds {' and '.join(also)}: give {also[0]}:{path} to read that"

@@ -67,13 +67,14 @@ class Decoded(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def decode(where: str, content: bytes, encoding: str | None = None) -> Decoded:
+def decode(where: str, content: bytes, encoding: str | None = None, option: str = "") -> Decoded:
     """Decode the content of a text file of any encoding.
 
     Arguments:
         where: the file, which errors and notes name.
         content: all bytes of the file.
         encoding: by the user; None: detect it.
+        option: of the command line by which the user decides, for the note; "": there is none.
 
     Errors: DataError for an empty or binary file, an encoding that cannot be told, or bytes that the given
     one does not have.
@@ -83,7 +84,7 @@ def decode(where: str, content: bytes, encoding: str | None = None) -> Decoded:
     found = _chosen(where, content, encoding) if encoding else _by_mark(content) or _by_zeros(content)
     if found is None:
         _check_binary(where, content)
-        found = _utf8(where, content) or _legacy(where, content)
+        found = _utf8(where, content) or _legacy(where, content, option)
     decoded = _normalise(*found)
     if not decoded.text:
         raise DataError(f"{where}: the file is empty; give a text file")
@@ -190,7 +191,7 @@ def _utf8(where: str, content: bytes) -> Decoded | None:
     return Decoded(text, (note if invalid == 1 else f"{note}, and so were {invalid - 1} other bytes",))
 
 
-def _legacy(where: str, content: bytes) -> Decoded:
+def _legacy(where: str, content: bytes, option: str) -> Decoded:
     """The text in the likeliest encoding of one or two bytes per character. Errors: DataError."""
     first = next(re.finditer(rb"[\x80-\xff]", content)).start()
     for encoding in _likeliest(content):
@@ -200,10 +201,11 @@ def _legacy(where: str, content: bytes) -> Decoded:
             continue
         other = "cp1250" if encoding == WINDOWS else WINDOWS
         file = PurePath(where or "ORIGINAL")
-        copy = file.with_stem(f"{file.stem}-utf8")
+        copy = shlex.quote(str(file.with_stem(f"{file.stem}-utf8")))
+        convert = f"iconv -f {other} -t UTF-8 {shlex.quote(str(file))} > {copy}"
         note = (
             f"decoded as {encoding}, detected from its bytes; if letters are wrong, convert it, from {other} "
-            f"for example: iconv -f {other} -t UTF-8 {shlex.quote(str(file))} > {shlex.quote(str(copy))}"
+            f"for example: {', or '.join(filter(None, (option, convert)))}"
         )
         return Decoded(text, (note,))
     raise DataError(

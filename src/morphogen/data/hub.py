@@ -10,7 +10,7 @@ validation and test are used as they are; a missing one is split off by content.
 'morphogen[hub]'.
 """
 
-__all__ = ["load_hub"]
+__all__ = ["CLASSES", "LABELS", "MOST", "load_hub", "read_tables", "tables_in"]
 
 import re
 import sys
@@ -30,8 +30,8 @@ from morphogen.data.table import table_of, table_of_parts
 from morphogen.data.text import Corpus, text_by_authors, text_by_content
 from morphogen.media import ReadingOptions
 
-MOST = 200_000  # rows that are read per split: pictures are kept in memory
-CLASSES = 1000  # largest number of distinct values of a label column
+MOST = 200_000  # rows that are read per split: examples are kept in memory
+CLASSES = 1000  # largest number of classes
 VALID, TEST = ("validation", "valid", "val", "dev"), ("test",)
 LABELS = ("label", "labels", "fine_label", "class", "category", "target", "y")
 TEXTS = ("text", "content", "sentence", "document")

@@ -32,13 +32,11 @@ from PIL import Image
 from torch import Tensor
 
 from morphogen.data.dataset import DataError
-from morphogen.data.hub import read_tables, tables_in
+from morphogen.data.hub import CLASSES, LABELS, MOST, read_tables, tables_in
 from morphogen.data.splits import Part
 from morphogen.media import ReadingOptions, media
 
-CLASSES = 1000  # largest number of classes
-MOST = 200_000  # rows of a torch Dataset that are read
-LABELS = ("label", "labels", "fine_label", "class", "category", "target", "targets", "y")
+NAMES = (*LABELS, "targets")  # of labels
 CAPTIONS = ("caption", "captions", "text", "prompt")
 
 KINDS = (
@@ -256,7 +254,7 @@ def _unpack_mapping(data: Mapping[Any, Any]) -> Held:
         return Held(data)
     labels, captions = (
         next((values for name, values in data.items() if str(name).lower() in known), None)
-        for known in (LABELS, CAPTIONS)
+        for known in (NAMES, CAPTIONS)
     )
     return Held(data[pictures[0]], labels, captions)
 

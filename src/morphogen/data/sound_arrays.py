@@ -9,12 +9,11 @@ import numpy as np
 
 from morphogen.data.dataset import DataError, Dataset
 from morphogen.data.memory import Held, joined, numbers_of, read_labels
-from morphogen.data.sound import FULL, LENGTH, Recording, sounds_by_content
+from morphogen.data.sound import FULL, LENGTH, RATES, Recording, sounds_by_content
 from morphogen.data.splits import Part
 from morphogen.media import ReadingOptions
 
 LOUDEST = 1.5  # beyond full scale, above which floats are not taken for waveforms
-RATES = 1_000, 384_000  # Hz
 
 
 def holds_sounds(values: Any, options: ReadingOptions) -> float:

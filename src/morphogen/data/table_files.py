@@ -116,10 +116,11 @@ def _read_csv(path: Path, options: TableOptions) -> Table:
 def _text_of(path: Path, options: TableOptions) -> tuple[str, tuple[str, ...]]:
     """The text of a file, and notes on its encoding unless it is UTF-8."""
     content = path.read_bytes()
-    text, notes = decode(str(path), content, options.encoding) if content.strip(EMPTY) else Decoded("")
+    is_empty, option = not content.strip(EMPTY), "--table encoding=NAME"
+    text, notes = Decoded("") if is_empty else decode(str(path), content, options.encoding, option)
     if not text.strip():
         raise DataError(f"{path}: is empty; give a table of at least 3 rows, better hundreds")
-    return text, tuple(note.replace(": iconv", ": --table encoding=NAME, or iconv") for note in notes)
+    return text, notes
 
 
 def _named(frame: "DataFrame", names: Sequence[str]) -> "DataFrame":

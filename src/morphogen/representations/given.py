@@ -9,6 +9,7 @@ training), not in its inner loops.
 
 __all__ = ["check_finite", "check_medium", "check_range", "check_shape", "tensor_of"]
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -64,7 +65,7 @@ def check_shape(values: Shaped[Tensor, "..."], shape: Sequence[int | None], what
         remedy = "write x[None] for a single one"
     elif len(shape) == 3 and found == [*shape[1:], shape[0]]:
         remedy = "write x.permute(0, 3, 1, 2)"
-    elif found and None not in shape and found[1:] == [] and found[0] == np.prod(shape):  # type: ignore[arg-type]
+    elif found == [math.prod(size or 0 for size in shape)]:
         remedy = f"write x.reshape({', '.join(map(str, (-1, *shape)))})"
     raise ConfigError(f"{what} have shape {list(values.shape)}, the model takes [{wanted}]: {remedy}")
 
