@@ -1,7 +1,8 @@
 """Build a `Dataset` from arrays of pictures.
 
 assemble        each picture is in the part that the data say, else in one by the hash of its content (see
-                `splits`); a class of which train has no picture is left out, and named
+                `splits`), near-duplicates together; a class of which train has no picture is left out, and
+                named
 by_authors      the same for parts that come as one array each, in the order of their authors
 """
 
@@ -16,8 +17,11 @@ from jaxtyping import Int, UInt8
 from torch import Tensor
 
 from morphogen.data.dataset import Dataset, Pictures, with_labels
+from morphogen.data.near_duplicates import near_duplicates
 from morphogen.data.splits import Part, Split, content_hash, split, trained_only
 from morphogen.representations.pixels import Pixels
+
+CHANGES = "resized, re-encoded or slightly changed"  # that make a near-duplicate
 
 
 class Labelled(NamedTuple):
@@ -60,13 +64,16 @@ def assemble(
         levels: number of values of a subpixel.
         parts: the part of each picture in the data's own split; (): they have none. A missing valid or test
             part is cut from train.
-        groups: pictures that stay together where the parts are made by content.
+        groups: pictures that stay together where the parts are made by content; None: near-duplicates.
         notes: other facts for the user.
 
     Errors: DataError for fewer than three distinct pictures, or where no class is in every part.
     """
     contents = _contents(data)
-    made = split(contents if groups is None else groups.keys, parts)
+    if groups is None:
+        made = split(contents, parts, near_duplicates(data.values, levels).tolist())
+    else:
+        made = split(groups.keys, parts)
     # Sorted by content: neither classes nor pictures of a group are neighbours, so the first rows are a
     # random subset.
     train, valid, test = (
@@ -84,8 +91,16 @@ def by_authors(
     classes: tuple[str, ...],
     valid: Labelled | None = None,
     notes: tuple[str, ...] = (),
+    groups: Sequence[int] = (),
 ) -> Dataset:
-    """Use the authors' own split; `learn` is their training set."""
+    """Use the authors' own split; `learn` is their training set.
+
+    Arguments:
+        name, classes, notes: see `assemble`.
+        learn, test, valid: the parts; a missing valid part is cut from `learn`.
+        groups: number of the group of near-duplicates of each picture of learn, valid and test, in this
+            order; (): not looked for.
+    """
     own = [part for part in (learn, valid, test) if part is not None]
     labels = None if learn.labels is None else torch.cat([p.labels for p in own if p.labels is not None])
     captions = [caption for part in own for caption in part.captions or [""] * len(part.values)]
@@ -96,7 +111,8 @@ def by_authors(
         ("valid", 0 if valid is None else len(valid.values)),
         ("test", len(test.values)),
     ]
-    made = split(_contents(data), [part for part, size in sizes for _ in range(size)])
+    parts = [part for part, size in sizes for _ in range(size)]
+    made = split(_contents(data), parts, groups)
     return _dataset(name, data, classes, 256, made, "each picture's content", notes)
 
 
@@ -110,7 +126,7 @@ def _dataset(
     notes: Sequence[str],
 ) -> Dataset:
     """The data set of a split, whose parts were cut by `what`."""
-    notes = (*notes, *made.copied("picture"))
+    notes = (*notes, *made.copied("picture", CHANGES))
     if data.labels is not None:
         made, kept, more = trained_only(made, data.labels.tolist(), classes)
         index = torch.full((len(classes),), -1).scatter(0, torch.tensor(kept), torch.arange(len(kept)))

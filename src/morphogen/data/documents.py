@@ -15,6 +15,7 @@ from pathlib import Path
 from morphogen.data.dataset import DataError
 from morphogen.data.encoding import Decoded, decode
 from morphogen.data.folders import FOLDERS, SKIPPED, list_folder, summarise
+from morphogen.data.near_duplicate_texts import near_duplicate_texts
 from morphogen.data.pairs import PairCorpus, pairs_by_content
 from morphogen.data.records import has_texts, json_records, pair_columns, pairs_of, rows_of, texts_of
 from morphogen.data.splits import Part
@@ -40,7 +41,8 @@ def load_text(path: Path, length: int | None = None) -> Corpus | PairCorpus:
         return pairs_by_content(name, where, of_pairs[0], (*notes, *skipped, of_pairs[1]))
     texts, more = texts_of(where, records)
     documents = {str(i): text for i, text in enumerate(texts)}
-    return texts_by_content(name, where, documents, "document", (*notes, *skipped, *more))
+    groups = near_duplicate_texts(texts).tolist()
+    return texts_by_content(name, where, documents, "document", (*notes, *skipped, *more), groups=groups)
 
 
 def load_texts(path: Path, length: int | None = None) -> Corpus:
@@ -79,9 +81,9 @@ def load_texts(path: Path, length: int | None = None) -> Corpus:
         ]
         whole = concatenate(name, corpora)
         return replace(whole, where=where, notes=(*notes, *whole.notes))
-    return texts_by_content(
-        name, where, {each: text for each, (text, _) in texts.items()}, "file", notes, own
-    )
+    contents = {each: text for each, (text, _) in texts.items()}
+    groups = near_duplicate_texts(list(contents.values())).tolist()
+    return texts_by_content(name, where, contents, "file", notes, own, groups)
 
 
 def holds_text(path: Path) -> bool:

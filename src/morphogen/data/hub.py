@@ -24,6 +24,7 @@ import torch
 from morphogen.data.assemble import Labelled, assemble, by_authors
 from morphogen.data.dataset import DataError, Dataset
 from morphogen.data.folders import check_skipped
+from morphogen.data.near_duplicates import near_duplicates
 from morphogen.data.picture_file import survey
 from morphogen.data.pictures import choose_side, read_square, stack
 from morphogen.data.table import table_of, table_of_parts
@@ -191,7 +192,8 @@ def _pictures(
     notes = (note, *found.notes, *bad)
     if test is None:
         return assemble(name, train, classes, notes=notes)
-    return by_authors(name, train, test, classes, valid, notes)
+    every = torch.cat([part.values for part in (train, valid, test) if part is not None])
+    return by_authors(name, train, test, classes, valid, notes, near_duplicates(every).tolist())
 
 
 def _encoded_images(table: Any, image: str) -> list[Path | bytes | None]:

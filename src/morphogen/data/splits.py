@@ -7,11 +7,15 @@ identical examples are always in the same part, and new examples do not move exi
 a few examples, where each part gets at least one).
 
 Parts that the data bring along are used as they are; a missing valid or test part is cut from train.
+
+A group of near-duplicates (`near_duplicates`) is assigned as a whole, by the least hash of its members;
+without near-duplicates the split is the same as without looking for them.
 """
 
 __all__ = ["PARTS", "Part", "Split", "content_hash", "split", "trained_only"]
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -33,6 +37,8 @@ class Split:
         sha256: of the assignment.
         own: the authors' own parts; the others were made by content.
         copies: examples of their valid and test parts that are in train too.
+        twins: further ones that have a near-duplicate in train.
+        grouped: examples with a near-duplicate, each group of which is in one part; 0 with the authors' own.
     """
 
     train: list[int]
@@ -41,11 +47,21 @@ class Split:
     sha256: str
     own: tuple[Part, ...] = ()
     copies: int = 0
+    twins: int = 0
+    grouped: int = 0
 
-    def copied(self, what: str) -> tuple[str, ...]:
-        """A note on the examples of valid and test that are in train too."""
-        note = f"{self.copies} {what}s of valid and test are in train too: figures on them flatter the model"
-        return (note,) if self.copies else ()
+    def copied(self, what: str, how: str = "slightly changed") -> tuple[str, ...]:
+        """Notes on examples of valid and test that are in train too, and on near-duplicates."""
+        n = sum(len(part) for part in (self.train, self.valid, self.test))
+        notes = {
+            f"{self.copies} {what}s of valid and test are in train too: "
+            "figures on them flatter the model": self.copies,
+            f"{self.twins:,} {what}s of valid and test have a near-duplicate in train ({how}): "
+            "figures on them flatter the model": self.twins,
+            f"{self.grouped:,} of {n:,} {what}s are near-duplicates of others ({how}): "
+            "each group is in one part": self.grouped,
+        }
+        return tuple(note for note, count in notes.items() if count)
 
     @property
     def line(self) -> str:
@@ -53,36 +69,41 @@ class Split:
         sizes = {part: f"{len(getattr(self, part))} {part}" for part in PARTS}
         if not self.own:
             sizes_line = ", ".join(sizes.values())
-            return f"{sizes_line}, by the hash of each example's content (75/10/15 %), sha256 {self.sha256}"
+            together = ", near-duplicates together" if self.grouped else ""
+            how = f"by the hash of each example's content{together} (75/10/15 %)"
+            return f"{sizes_line}, {how}, sha256 {self.sha256}"
         cut = [sizes[part] for part in PARTS if part not in self.own]
         own = [sizes[part] for part in PARTS if part in self.own]
-        how = [f"{', '.join(cut)} by the hash of each example's content"] if cut else []
-        return "; ".join([*how, f"{', '.join(own)}, the authors' own part{'s' if len(own) > 1 else ''}"])
+        how_cut = [f"{', '.join(cut)} by the hash of each example's content"] if cut else []
+        return "; ".join([*how_cut, f"{', '.join(own)}, the authors' own part{'s' if len(own) > 1 else ''}"])
 
 
-def split(contents: Sequence[bytes], parts: Sequence[Part | None] = ()) -> Split:
+def split(contents: Sequence[bytes], parts: Sequence[Part | None] = (), groups: Sequence[int] = ()) -> Split:
     """Assign each example by its content, where the data do not say its part.
 
     Arguments:
         contents: of the examples.
         parts: the part of each example in the data's own split; () or None: they have none. A valid or test
             part that none of them is in is cut from train.
+        groups: number of the group of near-duplicates of each example; (): there are none. They are ignored
+            where there are fewer than three.
 
     Errors: `DataError` for fewer than three distinct examples to assign, or a split without train.
     """
     hashes = [content_hash(content) for content in contents]
+    keys = _keys(hashes, groups)
     given = {part: [i for i, own in enumerate(parts) if (own or "train") == part] for part in PARTS}
     if not given["valid"] and not given["test"]:
-        return _by_content(hashes, range(len(hashes)))
+        return _by_content(hashes, keys, range(len(hashes)))
     if not given["train"]:
         raise DataError("valid and test have examples, but train has none; give examples to train on")
     if given["valid"] and given["test"]:
-        return _with_own(hashes, given, PARTS)
-    cut = _by_content(hashes, given["train"])
+        return _with_own(hashes, keys, given, PARTS)
+    cut = _by_content(hashes, keys, given["train"])
     missing: Part = "test" if given["valid"] else "valid"
     rest: Part = "valid" if given["valid"] else "test"  # of the three that were cut; it stays in train
     assigned = {"train": cut.train + getattr(cut, rest), missing: getattr(cut, missing), rest: given[rest]}
-    return _with_own(hashes, assigned, (rest,))
+    return _with_own(hashes, keys, assigned, (rest,))
 
 
 def trained_only(
@@ -119,9 +140,19 @@ def content_hash(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=8).hexdigest()
 
 
-def _by_content(hashes: Sequence[str], rows: Sequence[int]) -> Split:
+def _keys(hashes: Sequence[str], groups: Sequence[int]) -> Sequence[str]:
+    """The least hash of the group of each example."""
+    least: dict[int, str] = {}
+    for group, hash in zip(groups, hashes, strict=bool(groups)):
+        least[group] = min(hash, least.get(group, hash))
+    return [least[group] for group in groups] if groups else hashes
+
+
+def _by_content(hashes: Sequence[str], keys: Sequence[str], rows: Sequence[int]) -> Split:
     """Split these rows; each part gets at least one distinct example."""
-    distinct = sorted({hashes[i] for i in rows})
+    distinct = sorted({keys[i] for i in rows})
+    if len(distinct) < 3 and keys is not hashes:
+        return _by_content(hashes, hashes, rows)
     if len(distinct) < 3:
         raise DataError(
             f"{len(rows)} examples, {len(distinct)} distinct, cannot be split into "
@@ -132,16 +163,21 @@ def _by_content(hashes: Sequence[str], rows: Sequence[int]) -> Split:
     valid_end = min(max(bounds[1], train_end + 1), len(distinct) - 1)
     part_of = {h: 0 if i < train_end else 1 if i < valid_end else 2 for i, h in enumerate(distinct)}
     order = sorted(rows, key=hashes.__getitem__)
-    train, valid, test = ([i for i in order if part_of[hashes[i]] == part] for part in range(3))
-    return Split(train, valid, test, _sha256(hashes, (train, valid, test)))
+    train, valid, test = ([i for i in order if part_of[keys[i]] == part] for part in range(3))
+    several = Counter(key for key, _ in {(keys[i], hashes[i]) for i in rows})
+    grouped = sum(several[keys[i]] > 1 for i in rows)
+    return Split(train, valid, test, _sha256(hashes, (train, valid, test)), grouped=grouped)
 
 
-def _with_own(hashes: Sequence[str], rows: Mapping[Part, list[int]], own: tuple[Part, ...]) -> Split:
+def _with_own(
+    hashes: Sequence[str], keys: Sequence[str], rows: Mapping[Part, list[int]], own: tuple[Part, ...]
+) -> Split:
     """The authors' own parts, and what was cut from their train part."""
     train, valid, test = (rows[part] for part in PARTS)
-    known = {hashes[i] for i in train}
+    known, like = {hashes[i] for i in train}, {keys[i] for i in train}
     copies = sum(hashes[i] in known for i in valid + test)
-    return Split(train, valid, test, _sha256(hashes, (train, valid, test)), own, copies)
+    twins = sum(keys[i] in like for i in valid + test) - copies
+    return Split(train, valid, test, _sha256(hashes, (train, valid, test)), own, copies, twins)
 
 
 def _sha256(hashes: Sequence[str], parts: Sequence[list[int]]) -> str:

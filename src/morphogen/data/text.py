@@ -160,6 +160,7 @@ def texts_by_content(
     what: str,
     notes: tuple[str, ...] = (),
     own: Sequence[Part | None] = (),
+    groups: Sequence[int] = (),
 ) -> Corpus:
     """Split whole documents by the hash of their text.
 
@@ -167,11 +168,12 @@ def texts_by_content(
         name, where, notes: see `Corpus`.
         texts: by the name of the document, in the order of the source.
         what: name of a document in reports ("work", "file").
-        own: the part of each document in the data's own split, see `split`.
+        own, groups: the part of each document in the data's own split, and its group of near-duplicates; see
+            `split`.
     """
     contents = list(texts.values())
     try:
-        parts = split([text.encode() for text in contents], own)
+        parts = split([text.encode() for text in contents], own, groups)
     except DataError as error:
         raise DataError(f"{where}: {error}") from None
     part_of = {i: part for part in PARTS for i in getattr(parts, part)}

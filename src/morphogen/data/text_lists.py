@@ -7,6 +7,7 @@ from typing import Any
 
 from morphogen.data.dataset import DataError
 from morphogen.data.memory import Held, joined
+from morphogen.data.near_duplicate_texts import near_duplicate_texts
 from morphogen.data.pairs import Pair, PairCorpus
 from morphogen.data.splits import PARTS, Part, split
 from morphogen.data.text import WINDOW, Corpus, Document
@@ -33,7 +34,9 @@ def collect_texts(name: str, parts: Mapping[Part, Held], options: ReadingOptions
     dropped = len(values) - len(kept)
     notes = (f"{dropped} of {len(values)} {'pairs' if pairs else 'texts'} are empty",) if dropped else ()
     sources = [values[i][0] if pairs else values[i] for i in kept]
-    made = split([text.encode("utf8", "replace") for text in sources], [of_part[i] for i in kept if of_part])
+    groups = near_duplicate_texts(sources).tolist()
+    contents = [text.encode("utf8", "replace") for text in sources]
+    made = split(contents, [of_part[i] for i in kept if of_part], groups)
     what = "pair" if pairs else "text"
     how = made.line.replace("each example's content", "each pair's source" if pairs else "each text")
     how, notes = how.replace(" train", f" {what}s train", 1), (*notes, *made.copied(what))
