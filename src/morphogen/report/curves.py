@@ -6,13 +6,12 @@ panel with its own scale. Early losses may be far above the rest; they are clipp
 
 __all__ = ["Panel", "draw", "panels"]
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from morphogen.files import read_json_lines
 from morphogen.report.rows import Row
 from morphogen.report.svg import Drawing, linear
 
@@ -77,11 +76,11 @@ def _read(row: Row, metrics: Path, stage: str) -> list[Panel]:
     """One panel per player of a training run."""
     seconds = {
         line["step"]: line["seconds"]
-        for line in _lines(metrics.with_name("timings.jsonl"), "step", "seconds")
+        for line in read_json_lines(metrics.with_name("timings.jsonl"), "step", "seconds")
     }
     curves: dict[str, list[tuple[float, float]]] = {}
     skipped: dict[str, int] = {}
-    for line in _lines(metrics, "step", "player"):
+    for line in read_json_lines(metrics, "step", "player"):
         player, loss = str(line["player"]), line.get("loss")
         if line.get("skipped"):
             skipped[player] = skipped.get(player, 0) + 1
@@ -92,23 +91,6 @@ def _read(row: Row, metrics: Path, stage: str) -> list[Panel]:
         Panel(row, f"{stage} {player if several else ''}".strip(), _averaged(points), skipped.get(player, 0))
         for player, points in curves.items()
     ]
-
-
-def _lines(path: Path, *required: str) -> list[dict[str, Any]]:
-    """The lines of a JSONL file that are valid and have the required keys."""
-    try:
-        text = path.read_text(encoding="utf8")
-    except OSError:
-        return []
-    lines = []
-    for line in text.splitlines():
-        try:
-            value = json.loads(line)
-        except ValueError:  # the last line of an interrupted run may be truncated
-            continue
-        if isinstance(value, dict) and value.keys() >= set(required):
-            lines.append(value)
-    return lines
 
 
 def _averaged(points: list[tuple[float, float]]) -> tuple[tuple[float, float], ...]:

@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from morphogen.evaluation.provenance import comparable_rows
 from morphogen.media import media
 from morphogen.media.text import TEXT
 
@@ -168,9 +169,9 @@ class Row:
 
 
 def read_rows(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """The rows with unique ids that are safe in HTML."""
+    """The rows, without the figures that are not comparable, and with unique ids that are safe in HTML."""
     read: list[Row] = []
-    for row in rows:
+    for row in comparable_rows(rows):
         slug = re.sub(r"[^a-z0-9]+", "-", str(row["system"]).lower()).strip("-") or "row"
         taken, number, anchor = {other.anchor for other in read}, 1, f"row-{slug}"
         while anchor in taken:
