@@ -2,11 +2,11 @@
 
 A figure (`Interval`) has a value, a 95 % interval and n. It depends on more than the samples, so it carries
 
-    split       hash of the data and their split                     every figure
-    features    name of the feature space, and the hash of its weights       figures in a feature space
-    resize      how pictures are resized for it; "": not at all                         the same
-    seed        of sampling and resampling                           every figure
-    code        version of the package, and of the measure's definition      every figure
+    split       hash of `Dataset.split`, which has the sha256 of the assignment    every figure
+    seed        of sampling and resampling                                         every figure
+    code        version of the package and number of the measure's definition      every figure
+    features    name of the feature space, with `sha256` of its weights            in a feature space
+    resize      how pictures are resized for it; "": not at all                    in a feature space
 
 Two figures are comparable if all of these and n are equal. A Frechet distance of 4 in one space and of 180 in
 another say nothing about each other, and neither do distances at n = 300 and at n = 1000.
@@ -15,8 +15,9 @@ No paper: how much figures depend on the resize rule alone is shown by Parmar, Z
 resizing and surprising subtleties in GAN evaluation".
 """
 
-__all__ = ["DEFINITIONS", "comparable_rows", "incomparable", "provenance", "stamp", "stamp_all"]
+__all__ = ["DEFINITIONS", "comparable_rows", "incomparable", "provenance", "recorded", "stamp", "stamp_all"]
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -45,30 +46,54 @@ def provenance(data: Dataset, seed: int, features: Features | None = None) -> di
         seed: of sampling and resampling.
         features: feature space of the figures; None: likelihoods have none.
     """
-    facts: dict[str, Any] = {"split": data.sha256, "seed": seed, "code": _package_version()}
+    record: dict[str, Any] = {
+        "split": data.split,
+        "seed": seed,
+        "versions": {"morphogen": _package_version()},
+    }
     if features is not None:
-        facts |= {"features": features.name, "sha256": features.sha256, "resize": features.resize}
+        record["features"] = {"name": features.name, "sha256": features.sha256, "resize": features.resize}
+    return recorded(record)
+
+
+def recorded(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The same from what a record, or a report, says about all its figures; what it does not say is absent.
+
+    Records from before a resize rule existed have none, because nothing was resized.
+    """
+    facts: dict[str, Any] = {key: record[key] for key in ("seed",) if key in record}
+    if "split" in record:
+        facts["split"] = hashlib.sha256(str(record["split"]).encode()).hexdigest()
+    if "versions" in record:
+        facts["code"] = record["versions"]["morphogen"]
+    if features := record.get("features"):
+        facts |= {"features": features["name"], "sha256": features["sha256"]}
+        facts["resize"] = features.get("resize", "")
     return facts
 
 
 def stamp(measure: str, figure: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
     """The figure of a measure with its provenance, unless it has one."""
-    code = f"{facts['code']}, definition {DEFINITIONS.get(measure, 1)}"
-    return {**figure, "provenance": figure.get("provenance") or {**facts, "code": code}}
+    definition = f"definition {DEFINITIONS.get(measure, 1)}"
+    code = {"code": f"{facts['code']}, {definition}"} if "code" in facts else {}
+    return {**figure, "provenance": figure.get("provenance") or {**facts, **code}}
 
 
 def stamp_all(figures: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
     """Stamp every figure in a tree of mappings, a likelihood without features; other nodes are kept."""
     spaceless = {key: value for key, value in facts.items() if key not in ("features", "sha256", "resize")}
 
-    def stamped(name: str, node: Any) -> Any:
+    def stamped(measure: str, node: Any) -> Any:
         if not isinstance(node, Mapping):
             return node
         if _is_figure(node):
-            return stamp(name, node, spaceless if "bits_per_dim" in node else facts)
-        return {key: stamped(key, child) for key, child in node.items()}
+            return stamp(measure, node, spaceless if "bits_per_dim" in node else facts)
+        # the figures of one measure may be named by their samplers
+        return {
+            key: stamped(measure if measure in DEFINITIONS else key, child) for key, child in node.items()
+        }
 
-    return {name: stamped(name, node) for name, node in figures.items()}
+    return stamped("", figures)
 
 
 def incomparable(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
