@@ -2,9 +2,10 @@
 
 Losses of different families are different quantities, so curves are comparable in shape only and each has a
 panel with its own scale. Early losses may be far above the rest; they are clipped at the top of the panel.
+Fewer than MIN_POINTS points are not a curve.
 """
 
-__all__ = ["Panel", "draw", "panels"]
+__all__ = ["MIN_POINTS", "Panel", "draw", "panels"]
 
 import math
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from morphogen.report.rows import Row
 from morphogen.report.svg import Drawing, linear
 
 WIDTH, HEIGHT = 210.0, 128.0  # size of a panel
+MIN_POINTS = 8  # a line through fewer shows no shape, and is not drawn
 MAX_POINTS = 240  # per curve, approximately
 MIN_SPAN = 0.02  # smallest range of a panel, relative to the values
 
@@ -28,6 +30,11 @@ class Panel:
     part: str
     points: tuple[tuple[float, float], ...]
     skipped: int = 0
+
+    @property
+    def is_curve(self) -> bool:
+        """Whether there are enough points to draw."""
+        return len(self.points) >= MIN_POINTS
 
 
 def panels(rows: Sequence[Row], directory: Path) -> list[Panel]:
@@ -66,8 +73,6 @@ def draw(panel: Panel) -> str:
         drawing.text(x.at(tick), HEIGHT - 8, f"{tick:g} s", "tick", "middle" if tick else "start")
     points = " ".join(f"{x.at(s):.1f},{max(y.at(loss), 3.0):.1f}" for s, loss in panel.points)
     family = "family-" + (panel.row.family if panel.row.family.isalpha() else "chain")
-    if len(panel.points) == 1:
-        drawing.add("circle", f"disc {family}", cx=x.at(seconds[0]), cy=y.at(losses[0]), r=3)
     drawing.add("polyline", f"loss {family}", points=points)
     return str(drawing)
 
