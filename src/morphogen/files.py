@@ -10,6 +10,7 @@ __all__ = [
     "find_fault",
     "fresh_directory",
     "naming",
+    "read_json_lines",
     "replacing",
     "seal",
     "write_bytes",
@@ -132,6 +133,23 @@ def write_bytes(path: Path, content: bytes) -> None:
         with suppress(OSError):
             fresh.unlink(missing_ok=True)
         raise
+
+
+def read_json_lines(path: Path, *required: str) -> list[dict[str, Any]]:
+    """The lines of a JSONL file that are valid and have the required keys; none if the file is missing."""
+    try:
+        text = path.read_text(encoding="utf8")
+    except OSError:
+        return []
+    lines = []
+    for line in text.splitlines():
+        try:
+            value = json.loads(line)
+        except ValueError:  # the last line of an interrupted run may be truncated
+            continue
+        if isinstance(value, dict) and value.keys() >= set(required):
+            lines.append(value)
+    return lines
 
 
 @contextmanager

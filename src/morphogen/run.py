@@ -31,6 +31,7 @@ from morphogen.staged import Staged
 from morphogen.training.divergence import Diverged, lower_rates
 from morphogen.training.loop import Trained, train
 from morphogen.training.step import Examples
+from morphogen.training.undertrained import undertrained
 
 Status = Literal["training", "finished", "interrupted", "diverged"]
 _RECORD: dict[str, tuple[type, ...]] = {
@@ -136,6 +137,12 @@ class Run:
             write_json(self.directory / "run.json", self.record)
 
     @property
+    def undertrained(self) -> str | None:
+        """Why the training was too short to judge the model by its samples, or None; see `undertrained`."""
+        reason = self.record.get("undertrained")
+        return f"{self.record['system']} is hardly trained: {reason}" if reason else None
+
+    @property
     def conditions(self) -> Mapping[str, ConditionSpec]:
         """What the run's data can condition on, by name."""
         written = self.record["settings"].get("conditions") or {}
@@ -196,7 +203,12 @@ def train_run(run: Run, model: Model | Staged, examples: Examples, **options: An
         with suppress(OSError):  # a full disk must not hide the first error
             run.mark("interrupted")
         raise
-    facts = {"steps": trained.steps, "seconds": round(trained.seconds, 3), "skipped": trained.skipped}
+    facts: dict[str, Any] = {
+        "steps": trained.steps,
+        "seconds": round(trained.seconds, 3),
+        "skipped": trained.skipped,
+    }
+    facts["undertrained"] = undertrained(model, run.directory)
     if trained.diverged:
         run.mark("diverged", **facts, fault=f"{trained.skipped_steps}; {lower_rates(model)}")
     else:

@@ -31,7 +31,7 @@ def text_of(comparison: Comparison) -> str:
 
 def test_all_files_are_updated_after_every_row(tmp_path):
     out = tmp_path / "out"
-    comparison = Comparison(load_data("digits"), 0.5, out, THREE, "tiny", n=40, settings={"data": "digits"})
+    comparison = Comparison(load_data("digits"), 0.5, out, THREE, "tiny", n=100, settings={"data": "digits"})
     heights = []
     for done, row in enumerate(comparison.run(), start=1):
         report = json.loads((out / "report.json").read_text())
@@ -44,7 +44,7 @@ def test_all_files_are_updated_after_every_row(tmp_path):
         assert (out / "report.html").read_text().rstrip().endswith("</html>")
         heights.append(Image.open(out / "samples.png").height)
     assert heights == sorted(set(heights)), "the picture grows by one row per model"
-    assert {"budget": 0.5, "n": 40, "size": "tiny", "seed": 0}.items() <= report.items()
+    assert {"budget": 0.5, "n": 100, "size": "tiny", "seed": 0}.items() <= report.items()
     assert {"created", "seconds", "machine", "versions", "split", "features", "labels"} <= report.keys()
     assert len(report["labels"]) == len(comparison.record.samples["wgan_gp"])
     assert read_stamp(out / "samples.png")["systems"] == THREE
@@ -56,11 +56,11 @@ def test_all_files_are_updated_after_every_row(tmp_path):
     ) == ("exact", "mass")
     for measure in ("frechet", "precision", "recall", "density", "coverage", "memorised"):
         assert all(
-            {"value", "low", "high", "n"} <= r[measure].keys() and r[measure]["n"] == 40
+            {"value", "low", "high", "n"} <= r[measure].keys() and r[measure]["n"] == 100
             for r in [report["rows"][0], *models]
         )
     (png, webp) = (by_name[codec]["likelihood"] for codec in ("PNG", "WebP lossless"))
-    assert (png["n"], webp["kind"]) == (40, "exact") and by_name["gated_pixelcnn"]["likelihood"]["n"] == 40
+    assert (png["n"], webp["kind"]) == (100, "exact") and by_name["gated_pixelcnn"]["likelihood"]["n"] == 100
     assert "real data" in text_of(comparison) and "bits/dim" in text_of(comparison)
 
 
@@ -151,7 +151,7 @@ def test_the_announcement_estimates_training_and_sampling(tmp_path):
     comparison.prepare()
     comparison.forecast, comparison.seconds_of_metrics = {}, 5.0  # independent of this machine
     text = announcement(comparison)
-    assert "vae, mixture: at most 600 s of training each, 20 samples; about 20 min in total, until " in text
+    assert "vae, mixture: at most 10 min of training each, 20 samples; about 20 min in total, until " in text
     comparison.forecast = {"vae": 60.0}
     assert "about 40 min in total" in announcement(comparison), "20 samples of one minute each"
 
@@ -183,10 +183,10 @@ def test_the_forecast_is_proportional_to_the_number_of_steps(slow, monkeypatch):
 
 
 def test_the_scorer_evaluates_real_data():
-    row, samples = Scorer(load_data("digits"), 30).real()
+    row, samples = Scorer(load_data("digits"), 100).real()
     assert (
         set(row) == set(KEYS)
-        and len(samples) == 30
-        and row["frechet"]["n"] == 30
+        and len(samples) == 100
+        and row["frechet"]["n"] == 100
         and row["likelihood"] is None
     )

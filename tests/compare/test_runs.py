@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from morphogen.compare import Comparison, evaluate, find_runs, rescore, resume
+from morphogen.compare import Comparison, announcement, evaluate, find_runs, rescore, resume
 from morphogen.compare.scorer import KEYS
 from morphogen.data import load_data
+from morphogen.evaluation.features import RandomFeatures
 from morphogen.run import Run, RunError
 
 SYSTEMS = ["mixture", "latent_flow"]
@@ -26,6 +27,12 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ).run()
     )
     return directory
+
+
+@pytest.fixture
+def other_space(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Features are the random ones from now on, in which a Frechet distance has other units."""
+    monkeypatch.setattr("morphogen.compare.scorer.features_for", lambda data: RandomFeatures(1))
 
 
 @pytest.fixture
@@ -105,6 +112,65 @@ def test_a_larger_budget_trains_every_run_further(copy):
     assert len(list(copy.glob("*/run.json"))) == 2 and rows_of(copy)["latent_flow"]["train_seconds"] >= 1
     assert rows_of(copy / "after-0.4s") == figures and (copy / "after-0.4s" / "report.html").exists()
     assert rows_of(copy)["real data"] == figures["real data"]
+
+
+def test_rows_in_another_feature_space_are_measured_again(copy, other_space):
+    """Frechet distances of two spaces, 4.03 and 179.84, stood in one table."""
+    before, steps = rows_of(copy), steps_of(copy)
+    report = json.loads((copy / "report.json").read_text())
+    (copy / "report.json").write_text(json.dumps(report | {"rows": report["rows"][:-1]}))
+    comparison = resume(copy)
+    assert (
+        comparison.waiting == SYSTEMS and "features differ: digits and random" in comparison.again["mixture"]
+    )
+    assert "mixture is measured again: their features differ" in announcement(comparison)
+    list(comparison.run())
+    after = rows_of(copy)
+    assert steps_of(copy) == steps and list(after) == list(before)
+    spaces = {row["memorised"]["provenance"]["features"] for row in after.values() if row["memorised"]}
+    assert spaces == {"random"}
+    assert [key for key in before if key not in SYSTEMS and after[key]["family"] == "codec"]
+
+
+def test_a_row_of_another_space_without_its_run_is_marked(copy, other_space):
+    shutil.rmtree(next(copy.glob("mixture-*")))
+    comparison = resume(copy)
+    assert comparison.trainable == ["latent_flow"]
+    list(comparison.run())
+    marked = rows_of(copy)["mixture"]
+    assert (
+        marked["memorised"] is None
+        and "digits and random" in marked["error"]
+        and "is gone" in marked["error"]
+    )
+    assert rows_of(copy)["latent_flow"]["error"] is None
+
+
+def test_rows_of_an_earlier_version_are_measured_again(copy):
+    report = json.loads((copy / "report.json").read_text())
+    for row in report["rows"]:
+        for figure in row.values():
+            if isinstance(figure, dict):
+                figure.pop("provenance", None)
+    (copy / "report.json").write_text(json.dumps(report))
+    comparison = resume(copy)
+    assert comparison.waiting == SYSTEMS and "older and does not record its" in comparison.again["mixture"]
+
+
+def test_equal_steps_repeat_exactly(tmp_path):
+    data, settings = load_data("digits"), {"data": "digits"}
+    for name in ("one", "two"):
+        list(
+            Comparison(data, None, tmp_path / name, ["vae"], "tiny", n=100, settings=settings, steps=12).run()
+        )
+    one, two = rows_of(tmp_path / "one"), rows_of(tmp_path / "two")
+    differing = {key for key in KEYS if one["vae"][key] != two["vae"][key]}
+    assert one["vae"]["steps"] == 12 and differing == {"samples_per_second", "run", "train_seconds"}
+    comparison = resume(tmp_path / "one", steps=20)
+    list(comparison.run())
+    assert rows_of(tmp_path / "one")["vae"]["steps"] == 20 and (tmp_path / "one" / "after-12steps").exists()
+    with pytest.raises(RunError, match="has trained for 20 steps; a budget of 3 s is not possible"):
+        resume(tmp_path / "one", budget=3.0)
 
 
 def test_resume_is_refused_with_a_reason(copy, tmp_path):

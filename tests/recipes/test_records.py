@@ -28,7 +28,9 @@ def test_a_record_of_a_comparison_has_its_models_and_no_paths(results):
     assert str(results) not in json.dumps(record)
     assert [row["system"] for row in report["rows"]] == list(record["figures"])
     assert list(record["models"]) == ["mixture", "wgan_gp"] and records.outdated(record) == []
-    lines = table.markdown("digits").splitlines()
+    filled = table.markdown("digits").splitlines()
+    lines = [line for line in filled if line.startswith("|")]
+    assert any(line.startswith("Precision, recall") and "n = 20 is below 100" in line for line in filled)
     assert len(lines) == 2 + len(report["rows"]) and len({line.count("|") for line in lines}) == 1
     row = next(line for line in lines if "`mixture`" in line)
     assert f"≤ {record['figures']['mixture']['likelihood']['bits_per_dim']:.2f} ±" in row

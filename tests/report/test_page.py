@@ -1,7 +1,10 @@
 """The HTML report is well formed and self-contained, its links have targets, and names are escaped."""
 
+import base64
 import copy
+import io
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -69,7 +72,7 @@ def read(report: dict[str, Any], samples: dict[str, list[Any]], directory: Path)
     assert "script" not in page.tags
     assert all(link.startswith("#") or link == "data:," for link in page.links), page.links
     assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids), "a link has no target"
-    assert all(source.startswith("data:image/png;base64,") for source in page.sources)
+    assert all(re.match("data:image/(png|svg[+]xml);base64,", source) for source in page.sources)
     return page
 
 
@@ -176,13 +179,13 @@ def test_curves_are_read_from_the_runs_and_truncated_lines_are_ignored(tmp_path)
     report["rows"][3]["run"] = "elsewhere/gan-toys-001"  # the run was moved with the report
     stage = tmp_path / "gan-toys-001" / "first"
     stage.mkdir(parents=True)
-    lines = [{"step": s, "player": p, "loss": 1 / s} for s in (1, 2, 3) for p in ("critic", "generator")]
-    lines.append({"step": 3, "player": "critic", "skipped": True})
+    lines = [{"step": s, "player": p, "loss": 1 / s} for s in range(1, 9) for p in ("critic", "generator")]
+    lines.append({"step": 9, "player": "critic", "skipped": True})
     (stage / "metrics.jsonl").write_text(
-        "".join(json.dumps(line) + "\n" for line in lines) + '{"step": 4, "pla'
+        "".join(json.dumps(line) + "\n" for line in lines) + '{"step": 9, "pla'
     )
     (stage / "timings.jsonl").write_text(
-        "".join(json.dumps({"step": s, "seconds": 0.5 * s}) + "\n" for s in (1, 2, 3))
+        "".join(json.dumps({"step": s, "seconds": 0.5 * s}) + "\n" for s in range(1, 9))
     )
     page = read(report, {}, tmp_path)
     assert (
@@ -191,6 +194,34 @@ def test_curves_are_read_from_the_runs_and_truncated_lines_are_ignored(tmp_path)
         and "1 non-finite step skipped" in page.text
     )
     assert "polyline" in page.tags
+
+
+def test_a_section_is_data_and_needs_no_template(tmp_path):
+    report = copy.deepcopy(REPORT)
+    content = io.BytesIO()
+    Image.new("L", (6, 4)).save(content, "PNG")
+    png = base64.b64encode(content.getvalue()).decode()
+    report["rows"][1]["nearest"] = {
+        "figures": {"ratio": {"value": 0.25, "low": 0.2, "high": 0.3}, "of <none>": None},
+        "pictures": [{"label": "sample <1>", "png": png}, {"label": "nearest", "svg": "<svg/>"}],
+    }
+    page = read(report, {}, tmp_path)
+    assert "Nearest training examples" in page.text and "Columns, pairs" not in page.text
+    assert "0.25 0.20 – 0.30" in page.text and "sample <1>" in page.text and "of <none>" in page.text
+    assert len(page.sources) == 2 and page.sources[0].endswith(png)
+    assert page.ids.index("table") < page.ids.index("nearest-section") < page.ids.index("plot")
+
+
+def test_figures_of_another_feature_space_are_not_shown(tmp_path):
+    report = copy.deepcopy(REPORT)
+    for known, space in zip(report["rows"], ("digits", "digits", "digits", "random", "digits"), strict=False):
+        known["frechet"] |= {"provenance": {"features": space}}
+    page = read(report, {}, tmp_path)
+    assert (
+        "Fréchet of gan is not given: not comparable with the rows above: their features differ: "
+        "digits and random." in page.text
+    )
+    assert "4.50" not in page.text and "3.00" in page.text
 
 
 def test_a_failure_keeps_the_previous_page(tmp_path):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer import Argument, Option
 
+from morphogen.cli.arguments import budget as training_budget
 from morphogen.cli.arguments import choose_device, seconds, table_options
 from morphogen.cli.bad_argument import BadArgument
 from morphogen.cli.options import Device, Force, Length, Resolution, Size, TableOption, Tokenizer
@@ -20,7 +21,14 @@ DataOrRuns = Annotated[
     list[str] | None,
     Argument(metavar="DATA | RUN ...", help="a data set (name, folder or file), or run directories"),
 ]
-Time = Annotated[str | None, Option(help="training time per system: 30s, 10m, 1h (default: 30s)")]
+Time = Annotated[
+    str | None,
+    Option(help="training time per system: 30s, 10m, 1h (default: 30s); does not repeat exactly"),
+]
+Steps = Annotated[
+    int | None,
+    Option(help="training steps per system, instead of --time; all figures but timings repeat exactly"),
+]
 Families = Annotated[
     str | None, Option(help="comma-separated families to keep: classical,vae,... (default: all)")
 ]
@@ -37,20 +45,22 @@ Out = Annotated[
 ]
 Resume = Annotated[
     Path | None,
-    Option(help="directory of a comparison to continue; a larger --time trains all its models further"),
+    Option(
+        help="directory of a comparison to continue; a larger --time or --steps trains all its models further"
+    ),
 ]
 OptionalSeed = Annotated[int | None, Option(help="seed of training and sampling (default: 0)")]
 Budget = Annotated[str | None, Option(hidden=True)]  # the former name of --time
 
 
 def compare(
-    what: DataOrRuns = None, time: Time = None, families: Families = None, systems: Systems = None,
-    n: SampleCount = None, size: Size = "small", resolution: Resolution = None, length: Length = None,
-    tokenizer: Tokenizer = None, condition: Condition = None, out: Out = None, resume: Resume = None,
-    seed: OptionalSeed = None, device: Device = "auto", force: Force = False, budget: Budget = None,
-    table: TableOption = None,
+    what: DataOrRuns = None, time: Time = None, steps: Steps = None, families: Families = None,
+    systems: Systems = None, n: SampleCount = None, size: Size = "small", resolution: Resolution = None,
+    length: Length = None, tokenizer: Tokenizer = None, condition: Condition = None, out: Out = None,
+    resume: Resume = None, seed: OptionalSeed = None, device: Device = "auto", force: Force = False,
+    budget: Budget = None, table: TableOption = None,
 ) -> None:  # fmt: skip
-    """Compare models trained for equal time on your data.
+    """Compare models trained for equal time, or equally many steps, on your data.
 
     DATA: train one model per family and evaluate them all. RUN ...: evaluate runs that are already trained.
     Writes report.html, report.json and samples.png.
@@ -59,34 +69,34 @@ def compare(
     from morphogen.compare import resume as resume_comparison
 
     time, target = budget if time is None else time, choose_device(device)
+    amount = training_budget(time, steps, "30s")
     if resume is not None:
-        if what or families or systems or n is not None or out is not None or seed is not None:
+        if any(value is not None for value in (what or None, families, systems, n, out, seed)):
             raise BadArgument(
                 f"--resume {resume}: the other settings are those of the comparison; "
-                "only --time and --device may be given with it"
+                "only --time or --steps, and --device, may be given with it"
             )
-        comparison = resume_comparison(resume, None if time is None else seconds(time), target)
+        comparison = resume_comparison(resume, None if time is None else seconds(time), target, steps)
     elif not what:
-        raise BadArgument(
-            "compare needs data or runs: morphogen compare digits, morphogen compare runs/one runs/other"
-        )
+        example = "morphogen compare digits, morphogen compare runs/one runs/other"
+        raise BadArgument(f"compare needs data or runs: {example}")
     elif len(what) > 1 or is_run(what[0]):
-        if time or families or systems:
-            raise BadArgument("compare RUN ...: runs are not trained; omit --time, --families and --systems")
+        if time or steps or families or systems:
+            options = "--time, --steps, --families and --systems"
+            raise BadArgument(f"compare RUN ...: runs are not trained; omit {options}")
         comparison = rescore(find_runs(what), out, n, seed, target)
     else:
         settings: dict[str, Any] = {"data": what[0], "resolution": resolution, "length": length}
         settings |= {"condition": condition, "tokenizer": tokenizer, "table": table_options(table)}
-        duration = seconds("30s" if time is None else time)
         comparison = _new_comparison(
-            settings, systems, families, duration, out, size, n, seed or 0, target, force
+            settings, systems, families, amount, out, size, n, seed or 0, target, force
         )
     _run(comparison)
 
 
 def _new_comparison(
-    settings: dict[str, Any], systems: str | None, families: str | None, duration: float, out: Path | None,
-    size: str, n: int | None, seed: int, device: str, force: bool,
+    settings: dict[str, Any], systems: str | None, families: str | None, budget: dict[str, Any],
+    out: Path | None, size: str, n: int | None, seed: int, device: str, force: bool,
 ) -> "Comparison":  # fmt: skip
     """A comparison of systems that are still to be trained."""
     from morphogen.compare import Comparison
@@ -97,13 +107,16 @@ def _new_comparison(
     check_resolution(settings["resolution"], "any" if force else device)
     dataset = load_data(settings["data"], **{name: settings[name] for name in DATA_SETTINGS[1:]})
     names = choose(dataset, _names(systems), _names(families))
-    return Comparison(dataset, duration, out, names, size, n, seed, device, settings)
+    return Comparison(
+        dataset, budget["time"], out, names, size, n, seed, device, settings, steps=budget["steps"]
+    )
 
 
 def _run(comparison: "Comparison") -> None:
     """Run a comparison and print its progress and results; Ctrl-C keeps what is finished."""
     from morphogen.cli.console import PlainConsole
     from morphogen.compare import announcement, table
+    from morphogen.report.caveats import caveats
     from morphogen.training.progress import Progress
 
     console = PlainConsole()
@@ -112,7 +125,7 @@ def _run(comparison: "Comparison") -> None:
         console.print(announcement(comparison), soft_wrap=True, highlight=False)
         for row in comparison.run(Progress(console)):
             done = (
-                f"done, {row['train_seconds'] or 0:.0f} s of training" if comparison.budget else "evaluated"
+                f"done, {row['train_seconds'] or 0:.0f} s of training" if not comparison.runs else "evaluated"
             )
             outcome = done if row["error"] is None else f"failed: {row['error']}"
             console.print(f"  {row['system']}: {outcome}", soft_wrap=True, highlight=False, markup=False)
@@ -124,8 +137,10 @@ def _run(comparison: "Comparison") -> None:
                 soft_wrap=True,
             )
         raise typer.Exit(130) from None
-    console.print(table(comparison.report))
-    console.print("\n".join(map(str, files)), soft_wrap=True, highlight=False)
+    report = comparison.report
+    console.print(table(report))
+    lines = [*caveats(report["rows"]), *map(str, files)]
+    console.print("\n".join(lines), soft_wrap=True, highlight=False, markup=False)
     if not any(row["run"] and row["error"] is None for row in comparison.rows):
         raise typer.Exit(2)  # every system failed; the reasons were printed
 

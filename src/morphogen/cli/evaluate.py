@@ -37,6 +37,7 @@ def evaluate(
     from morphogen.compare import evaluate as evaluate_run
     from morphogen.compare import table, weight_format_cost
     from morphogen.rank import Rank
+    from morphogen.report.caveats import caveats
 
     weight_format = choose_weights(weights)
     rank = Rank.initialize(device)
@@ -44,7 +45,8 @@ def evaluate(
     report = evaluate_run(chosen, n, choose_device(device), rank)
     console = PlainConsole()
     console.print(table(report))
-    console.print(str(chosen.directory / "evaluation.json"), soft_wrap=True, highlight=False)
+    lines = [*caveats(report["rows"]), str(chosen.directory / "evaluation.json")]
+    console.print("\n".join(lines), soft_wrap=True, highlight=False, markup=False)
     if weight_format is not None:
         cost = weight_format_cost(chosen, weight_format, n, choose_device(device))
         extra, size = cost["extra"], cost["bytes_held"] / cost["bytes_trained"]

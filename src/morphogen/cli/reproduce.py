@@ -59,7 +59,8 @@ def _lines(findings: "list[Finding]") -> "Iterator[str]":
     width = max(len(finding.name) for finding in findings)
     yield f"{'':<{width}}  {'measured':>26}  {'stored':>26}"
     for finding in findings:
-        verdict = {True: "agrees", False: "differs", None: ""}[finding.agrees]
+        reason = f"not comparable: {finding.reason}" if finding.reason else ""
+        verdict = {True: "agrees", False: "differs", None: reason}[finding.agrees]
         measured, stored = _format(finding.measured), _format(finding.stored)
         yield f"{finding.name:<{width}}  {measured:>26}  {stored:>26}  {verdict}".rstrip()
 

@@ -146,7 +146,9 @@ def _draw(
     )
     shown = save_samples(run, samples, folder, rank, lambda pictures: sheet({"": pictures}), others)
     texts = ["\n---\n".join(shown[:4])] if is_text(shown) else []
-    echo("\n".join([*texts, f"{len(rows)} samples of {run.name} by {sampler!r} in {folder}"]))
+    notes = [f"{run.undertrained}; train it longer before judging it"] if run.undertrained else []
+    drawn = f"{len(rows)} samples of {run.name} by {sampler!r} in {folder}"
+    echo("\n".join([*texts, drawn, *notes]))
 
 
 def _film(

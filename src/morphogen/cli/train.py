@@ -28,6 +28,7 @@ from morphogen.cli.preparation import Preparation, fine_tuning, new_training, re
 if TYPE_CHECKING:
     from morphogen.data import Dataset
     from morphogen.run import Run
+    from morphogen.training.loop import Trained
 
 SystemName = Annotated[str | None, Argument(help="name of a system; `morphogen systems` lists them")]
 DataName = Annotated[
@@ -174,10 +175,20 @@ def _run(run: "Run", prepared: Preparation, **options: Any) -> None:
     if not trained.finished:
         complain(f"stopped by SIGTERM after {trained.steps} steps; {resume}")
         raise typer.Exit(143)
+    _announce(run, prepared, trained)
+
+
+def _announce(run: "Run", prepared: Preparation, trained: "Trained") -> None:
+    """Print what was trained, and whether it was enough to judge the model by its samples."""
     if trained.skipped:
         echo(f"{trained.skipped_steps}, and were skipped")
     echo(f"{trained.steps} steps in {trained.seconds:.0f} s; draw samples: morphogen sample {run.directory}")
-    if (passes := _passes(model, dataset, trained.steps)) < 1:
+    if run.undertrained is not None:
+        echo(
+            f"{run.undertrained}; its samples do not show what it can do: train it longer: "
+            f"morphogen train --resume {run.directory} --time {max(5, math.ceil(trained.seconds / 10))}m"
+        )
+    elif (passes := _passes(prepared.model, prepared.dataset, trained.steps)) < 1:
         minutes = max(5, math.ceil(2 * trained.seconds / passes / 60))
         echo(
             f"the model has seen {passes:.0%} of the training examples, each once; if its samples are "

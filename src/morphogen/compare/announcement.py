@@ -5,6 +5,7 @@ __all__ = ["announcement"]
 from datetime import datetime, timedelta
 
 from morphogen.compare.comparison import Comparison
+from morphogen.report.budget import budget_of
 
 
 def announcement(comparison: Comparison) -> str:
@@ -12,15 +13,19 @@ def announcement(comparison: Comparison) -> str:
     comparison.prepare()
     names, budget, n = comparison.trainable, comparison.budget, comparison.n or 0
     if not names:
-        return f"{comparison.directory}: every system has its row; a larger --time trains them further"
+        further = "a larger --time or --steps trains them further"
+        return f"{comparison.directory}: every system has its row; {further}"
     sampling = sum(comparison.forecast.get(name, 0.0) * n for name in names)
     seconds = sampling + len(names) * ((budget or 0.0) + comparison.seconds_of_metrics)
-    training = f"at most {budget:g} s of training each" if budget else "already trained"
+    training = budget_of({"budget": budget, "steps": comparison.steps}) or "already trained"
     end = datetime.now().astimezone() + timedelta(seconds=seconds)
     duration = f"about {_duration(seconds)} in total, until {end:%H:%M}"
+    if comparison.steps:
+        duration = f"about {_duration(seconds)} after the training"
     plan = f"{', '.join(names)}: {training}, {n} samples; {duration}"
+    again = [f"{name} is measured again: {reason}" for name, reason in comparison.again.items()]
     dataset = comparison.dataset
-    return "\n".join((f"{dataset.name}: {dataset.split}", *dataset.notes, plan))
+    return "\n".join((f"{dataset.name}: {dataset.split}", *dataset.notes, *again, plan))
 
 
 def _duration(seconds: float) -> str:

@@ -1,10 +1,10 @@
-"""A comparison of systems trained for equal time on the same data, or of trained runs, evaluated one by one.
+"""A comparison of systems trained for equal time or steps on the same data, or of trained runs.
 
 All files are updated after every row. A system that fails becomes a row with the reason. Ctrl-C keeps every
 finished row; the training that was interrupted saves a checkpoint, from which `resume` continues.
 """
 
-__all__ = ["Comparison"]
+__all__ = ["Comparison", "latest_run"]
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,24 +36,27 @@ class Comparison:
 
     Arguments:
         dataset: the data, from `morphogen.load_data`.
-        budget: training time per system in seconds; None: `runs` are evaluated as they are.
+        budget: training time per system in seconds; None: `steps`, or `runs` are evaluated as they are.
         directory: output directory; None: the next free runs/compare-DATA-NNN.
         systems: names of systems; None: the representatives of the medium (`choice.choose`).
         size: "tiny", "small" or "paper".
-        n: samples per model; None: the number of held-out examples, at most 1000, or fewer if a model is slow
-            (`forecast.affordable_samples`).
+        n: samples per model; None: that of the held-out examples, at most 1000, or, with a budget in seconds,
+            fewer if a model is slow (`forecast.affordable_samples`).
         seed: seed of initialization, training and sampling.
         device: "cpu" or "cuda".
-        settings: the arguments of `morphogen.load_data` (data, resolution, length, condition, ...);
-            required to resume the comparison or to evaluate its runs later.
+        settings: the arguments of `morphogen.load_data` (data, resolution, ...), required to resume.
         runs: name -> trained run, instead of systems to train.
+        steps: training steps per system, instead of `budget`: all figures but timings then repeat exactly.
     """
 
     def __init__(
         self, dataset: Dataset, budget: float | None, directory: Path | None = None,
         systems: Sequence[str] | None = None, size: str = "small", n: int | None = None, seed: int = 0,
         device: str = "cpu", settings: Mapping[str, Any] | None = None, runs: Mapping[str, Run] | None = None,
+        steps: int | None = None,
     ):  # fmt: skip
+        self.steps, self.is_resumed = steps, False
+        self.again: dict[str, str] = {}  # rows that are measured again, and why
         self.dataset, self.budget, self.size, self.seed, self.device = dataset, budget, size, seed, device
         self.n, self.settings, self.runs = n, dict(settings or {}), dict(runs or {})
         self.systems = list(self.runs) or choose(dataset, systems)
@@ -87,7 +90,8 @@ class Comparison:
         runs = {"runs": {name: str(run.directory) for name, run in self.runs.items()}} if self.runs else {}
         seconds = self.earlier_seconds + time.monotonic() - self._start
         return scorer.facts() | {
-            "labels": scorer.labels(), "systems": self.systems, "size": self.size, "budget": self.budget,
+            "labels": scorer.labels(), "systems": self.systems, "size": self.size,
+            "budget": self.budget, "steps": self.steps,
             "finished": names >= set(self.systems), "created": self.created, "seconds": round(seconds, 1),
             "machine": machine(self.device), "rows": self.rows,
             "settings": self.settings | self._data_facts | runs,
@@ -97,20 +101,21 @@ class Comparison:
         """Choose n, evaluate the held-out data and the codecs, and write these rows, before any training."""
         if self.scorer is not None:
             return self.scorer
-        if not self.rows and not self.runs and (existing := sorted(self.directory.glob("*/run.json"))):
+        if not self.is_resumed and not self.runs and (existing := sorted(self.directory.glob("*/run.json"))):
             raise RunError(
                 f"{self.directory} already contains {existing[0].parent.name}; "
                 "--resume it, or choose another directory"
             )
         self.forecast = {name: self._seconds_per_row(name) for name in self.trainable}
-        if self.n is None:
+        if self.n is None and self.budget is not None:
             self.n = affordable_samples(self.forecast.values(), Scorer(self.dataset).n)
         self.scorer = Scorer(self.dataset, self.n, self.seed)
-        if not self.rows:
+        self.n = self.scorer.n
+        if all(row["family"] not in (None, "codec") for row in self.rows):
             start = time.monotonic()
             row, samples = self.scorer.real()
             self.seconds_of_metrics = time.monotonic() - start
-            self.rows = [row, *self.scorer.codec_baselines()]
+            self.rows = [row, *self.scorer.codec_baselines(), *self.rows]
             self.record.samples[row["system"]] = samples[self.scorer.columns()]
             self.record.write(self.report)
         return self.scorer
@@ -136,19 +141,14 @@ class Comparison:
             run, model = self.train(name, progress)
         facts = {"system": name, "size": run.record["settings"].get("size"), "run": str(run.directory)}
         facts |= {"train_seconds": run.record.get("seconds"), "steps": run.record.get("steps")}
+        facts |= {"undertrained": run.record.get("undertrained")}
         return self.prepare().model(model, **facts)
 
     def train(self, name: str, progress: Progress | None) -> tuple[Run, Any]:
         """Train a system for the budget, continuing its run if there is one."""
         torch.manual_seed(self.seed)  # weights are initialized from torch's generator
         model = self._build(name)
-        settings = self.settings | {"size": self.size, "seed": self.seed, "set": {}}
-        settings |= {"time": self.budget, "steps": None}
-        run = _latest_run(self.directory, name)
-        if run is None:
-            run = create_run(self.directory, name, self.dataset, settings)
-        elif run.record["settings"].get("time") != self.budget:
-            extend(run, model, time=self.budget)
+        run = _run_for(self, name, model)
         trained = train_run(run, model, self.dataset.train, device=self.device, progress=progress)
         if trained.diverged:
             raise RunError(run.unusable())
@@ -159,7 +159,7 @@ class Comparison:
     def failed(self, name: str, error: BaseException) -> Row:
         """The row of a system that could not be trained or evaluated."""
         why = (" ".join(str(error).split()) or type(error).__name__)[:300]
-        run = self.runs.get(name) or _latest_run(self.directory, name)
+        run = self.runs.get(name) or latest_run(self.directory, name)
         kind = family_of(run.record["system"] if run else name, self.dataset)
         place = str(run.directory) if run else None
         return new_row(system=name, family=kind, size=self.size, error=why, run=place)
@@ -183,7 +183,7 @@ class Comparison:
             return 0.0  # the row of the system will name the error
 
 
-def _latest_run(directory: Path, system: str) -> Run | None:
+def latest_run(directory: Path, system: str) -> Run | None:
     """The newest run of a system in a directory; damaged runs are skipped."""
     for file in sorted(directory.glob("*/run.json"), reverse=True):
         try:
@@ -193,3 +193,15 @@ def _latest_run(directory: Path, system: str) -> Run | None:
         if run.record["system"] == system:
             return run
     return None
+
+
+def _run_for(comparison: Comparison, name: str, model: Any) -> Run:
+    """The run of a system with the comparison's budget: a new one, or the existing one, extended."""
+    budget: dict[str, Any] = {"time": comparison.budget, "steps": comparison.steps}
+    run = latest_run(comparison.directory, name)
+    if run is None:
+        settings = comparison.settings | {"size": comparison.size, "seed": comparison.seed, "set": {}}
+        return create_run(comparison.directory, name, comparison.dataset, settings | budget)
+    if any(run.record["settings"].get(unit) != amount for unit, amount in budget.items()):
+        extend(run, model, **budget)
+    return run

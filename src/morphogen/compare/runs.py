@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from morphogen.compare.comparison import Comparison
+from morphogen.compare.outdated import remove_outdated
 from morphogen.compare.record import read_report
 from morphogen.compare.scorer import Scorer
 from morphogen.data import Dataset
@@ -86,21 +87,26 @@ def rescore(
     )
 
 
-def resume(directory: Path, budget: float | None = None, device: str = "cpu") -> Comparison:
+def resume(
+    directory: Path, budget: float | None = None, device: str = "cpu", steps: int | None = None
+) -> Comparison:
     """Resume a comparison, keeping its finished rows; a larger budget trains all runs further.
 
-    With a larger budget the current report is first copied into `directory/after-<old budget>s`.
+    With a larger budget the current report is first copied into `directory/after-<old budget>s` (or steps).
+    Rows that were measured otherwise, for example in another feature space, are measured again.
 
     Errors: RunError if the directory is not a comparison, its data have changed, or the budget is smaller
     than before.
     """
     report = read_report(directory)
-    settings, previous = report["settings"], report["budget"]
-    _check_resumable(directory, report, budget)
+    settings = report["settings"]
+    former: dict[str, Any] = {"time": report["budget"], "steps": report.get("steps")}
+    new: dict[str, Any] = {"time": budget, "steps": steps} if budget or steps else former
+    _check_resumable(directory, report, former, new)
     dataset = read_data({"split": report["split"]} | settings, directory)
     comparison = Comparison(
         dataset,
-        previous if budget is None else budget,
+        new["time"],
         directory,
         report["systems"],
         report["size"],
@@ -109,16 +115,17 @@ def resume(directory: Path, budget: float | None = None, device: str = "cpu") ->
         device,
         _data_settings(settings),
         {name: Run.open(path) for name, path in settings.get("runs", {}).items()},
+        new["steps"],
     )
+    comparison.is_resumed = True
     comparison.created = report.get("created", comparison.created)
     comparison.earlier_seconds = report.get("seconds", 0.0)
     comparison.record.restore()
     comparison.rows = report["rows"]
-    if budget is not None and previous is not None and budget > previous:
-        comparison.record.set_aside(f"after-{previous:g}s")
-        comparison.rows = [
-            row for row in report["rows"] if row["run"] is None and row["error"] is None
-        ]  # the real data and the codecs
+    if new != former:
+        comparison.record.set_aside(f"after-{_amount(former).replace(' ', '')}")
+        comparison.rows = [row for row in report["rows"] if row["run"] is None and row["error"] is None]
+    remove_outdated(comparison)
     return comparison
 
 
@@ -139,6 +146,7 @@ def evaluate(run: Run, n: int | None = None, device: str = "cpu", rank: Rank = A
         size=settings.get("size"),
         train_seconds=run.record.get("seconds"),
         steps=run.record.get("steps"),
+        undertrained=run.record.get("undertrained"),
     )
     report = scorer.facts() | {"rows": [scorer.real()[0], *scorer.codec_baselines(), row]}
     rank.once(lambda: write_json(run.directory / "evaluation.json", report))
@@ -172,19 +180,27 @@ def _unique_names(runs: Sequence[Run]) -> list[str]:
     return next(unique, directories)
 
 
-def _check_resumable(directory: Path, report: Mapping[str, Any], budget: float | None) -> None:
-    """Errors: RunError if the report does not record its data, or if the budget is smaller than before."""
+def _check_resumable(
+    directory: Path, report: Mapping[str, Any], former: Mapping[str, Any], new: Mapping[str, Any]
+) -> None:
+    """Errors: RunError if the report does not record its data, or if the budget is not a larger one."""
     if "data" not in report["settings"]:
         raise RunError(
             f"{directory / 'report.json'} does not record its data; run the comparison again, by name or path"
         )
-    previous = report["budget"]
-    if budget is not None and (previous is None or budget < previous):
-        done = "evaluates trained runs" if previous is None else f"has trained for {previous:g} s"
-        raise RunError(
-            f"{directory} {done}; a budget of {budget:g} s is not possible: "
-            "give a larger one, or none to resume"
-        )
+    unit = next((unit for unit, amount in former.items() if amount), None)
+    if new == former or (unit and new[unit] and new[unit] >= former[unit]):
+        return
+    done = f"has trained for {_amount(former)}" if unit else "evaluates trained runs"
+    raise RunError(
+        f"{directory} {done}; a budget of {_amount(new)} is not possible: "
+        f"give a larger one{' in the same unit' if unit else ''}, or none to resume"
+    )
+
+
+def _amount(budget: Mapping[str, Any]) -> str:
+    """A budget in words: 30 s, 500 steps."""
+    return f"{budget['time']:g} s" if budget["time"] else f"{budget['steps']} steps"
 
 
 def _data(run: Run) -> Dataset:

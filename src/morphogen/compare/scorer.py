@@ -18,6 +18,7 @@ from morphogen.data import DataError, Dataset
 from morphogen.evaluation.codecs import codec_baselines
 from morphogen.evaluation.features import features_for
 from morphogen.evaluation.likelihood import bits_per_dim
+from morphogen.evaluation.provenance import incomparable, provenance, stamp, stamp_all
 from morphogen.evaluation.quality import MEASURES, quality
 from morphogen.model import parameters
 from morphogen.rank import ALONE, Rank
@@ -26,7 +27,7 @@ from morphogen.run import versions
 Row = dict[str, Any]
 KEYS = (
     "system", "family", "size", "likelihood", *MEASURES, "samples_per_second", "tokens_per_second",
-    "train_seconds", "steps", "sampler", "parameters", "run", "how", "error",
+    "train_seconds", "steps", "undertrained", "sampler", "parameters", "run", "how", "withheld", "error",
 )  # fmt: skip
 LEAST = 6  # samples: the metrics use the fifth nearest neighbour, which five rows don't have
 MOST = 1000  # samples by default
@@ -79,7 +80,7 @@ class Scorer:
             "notes": list(data.notes),
             "n": self.n,
             "seed": self.seed,
-            "features": {"name": features.name, "sha256": features.sha256},
+            "features": {"name": features.name, "sha256": features.sha256, "resize": features.resize},
             "versions": versions(),
         }
 
@@ -91,7 +92,8 @@ class Scorer:
 
     def codec_baselines(self) -> list[Row]:
         """The rows of lossless codecs on the same held-out data."""
-        return [new_row(**values) for values in codec_baselines(self.dataset, self.n)]
+        facts = provenance(self.dataset, self.seed)
+        return [new_row(**stamp_all(values, facts)) for values in codec_baselines(self.dataset, self.n)]
 
     def model(self, model: Any, **facts: Any) -> tuple[Row, Shaped[Tensor, "n ..."]]:
         """The row of a model (likelihood, sample quality and speed), and its samples.
@@ -109,16 +111,25 @@ class Scorer:
         samples = model.sample(self.n, condition, seed=self.seed, batch=BATCH, rank=self.rank).tensor.cpu()
         rate = self.n / (time.perf_counter() - start)
         units = representation.medium.units_per_sample(representation, samples)
+        likelihood = bits_per_dim(model, self.dataset.test, self.n, self.seed, self.rank)
         row = new_row(
             family=family(model),
             samples_per_second=rate,
-            likelihood=bits_per_dim(model, self.dataset.test, self.n, self.seed, self.rank),
+            likelihood=likelihood and stamp("likelihood", likelihood, provenance(self.dataset, self.seed)),
             tokens_per_second=(units and units * rate) or None,
             sampler=repr(model.objective.default_sampler()),
             parameters=parameters(model),
             **facts,
         )
         return row | quality(samples, self.dataset, self.features, self.seed), samples
+
+    def outdated(self, row: Row) -> str | None:
+        """Why the figures of a row cannot stand beside those that this scorer measures; None: they can."""
+        figures = {key: value for key, value in row.items() if isinstance(value, dict) and "n" in value}
+        bare = {key: {**figure, "provenance": None} for key, figure in figures.items()}
+        expected = stamp_all(bare, provenance(self.dataset, self.seed, self.features))
+        reasons = (incomparable(figure, expected[key]) for key, figure in figures.items())
+        return next((reason for reason in reasons if reason), None)
 
     def columns(self) -> Int[Tensor, " k"]:
         """Indices of the shown samples: the first few of each class, by the labels of the held-out data."""

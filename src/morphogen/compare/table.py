@@ -7,6 +7,9 @@ from typing import Any
 
 from rich.table import Table
 
+from morphogen.evaluation.provenance import comparable_rows
+from morphogen.report.budget import budget_of
+
 HEADINGS = {
     "frechet": "frechet",
     "precision": "prec.",
@@ -26,8 +29,8 @@ SIGNS = {
 
 def table(report: Mapping[str, Any]) -> Table:
     """The table of a report; columns without any value are omitted."""
-    rows: Sequence[Mapping[str, Any]] = report["rows"]
-    budget = f"at most {report['budget']:g} s of training each, " if report.get("budget") else ""
+    rows: Sequence[Mapping[str, Any]] = comparable_rows(report["rows"])
+    budget = f"{words}, " if (words := budget_of(report)) else ""
     result = Table(title=f"{report['data']}: {budget}{report['n']} samples", box=None, padding=(0, 1))
     result.add_column("", no_wrap=True, min_width=14)
     keys = [key for key in HEADINGS if any(row.get(key) is not None for row in rows)]

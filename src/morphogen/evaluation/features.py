@@ -69,10 +69,15 @@ class Features(ABC):
     Attributes:
         name: name in a report.
         sha256: hash of the weights.
+        resize: how pictures are resized before the features are computed; "": not at all.
+        fidelity: whether distances between features tell real examples from noise, so that precision, recall,
+            density and coverage have a meaning.
     """
 
     name: str
     sha256: str
+    resize: str = ""
+    fidelity: bool = True
 
     @torch.no_grad()
     def __call__(self, medium: Shaped[Tensor, "n ..."]) -> Float[Tensor, "n d"]:
@@ -165,6 +170,7 @@ class RandomFeatures(Features):
     """
 
     name = "random"
+    fidelity = False
 
     def __init__(self, channels: int, seed: int = 0):
         widths = (channels, 32, 64, 64)
@@ -190,6 +196,7 @@ class ByteFeatures(Features):
     """
 
     name = "random-bytes"
+    fidelity = False
 
     def __init__(self, text: Text, seed: int = 0):
         self.text = text

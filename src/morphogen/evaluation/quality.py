@@ -6,27 +6,88 @@
     memorised              fraction of samples that are copies of training examples
     recognised             fraction of samples that the feature classifier is at least 0.9 confident about
 
+`MEASUREMENTS` lists them, each with the smallest n at which it is given. Below it, and in features that
+cannot tell real examples from noise, a measure is None and the reason is in `withheld`.
+
 No paper: each metric's own module has its reference.
 """
 
-__all__ = ["CONFIDENT", "MEASURES", "quality"]
+__all__ = ["CONFIDENT", "MEASUREMENTS", "MEASURES", "Measurement", "Sampled", "quality"]
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from jaxtyping import Shaped
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from morphogen.data.dataset import Dataset
 from morphogen.evaluation.features import Features
 from morphogen.evaluation.frechet import frechet_interval
-from morphogen.evaluation.intervals import proportion
+from morphogen.evaluation.intervals import Interval, proportion
 from morphogen.evaluation.memorisation import memorisation
 from morphogen.evaluation.precision_recall import precision_recall
+from morphogen.evaluation.provenance import provenance, stamp
 from morphogen.representations.given import check_medium
 
-MEASURES = ("frechet", "precision", "recall", "density", "coverage", "memorised", "recognised")
 CONFIDENT = 0.9  # class probability above which a sample counts as recognised
 REFERENCE = 10_000  # largest number of training examples used as reference
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """Samples and what they are compared with: the data, the features of both, the seed of resampling."""
+
+    samples: Shaped[Tensor, "n ..."]
+    data: Dataset
+    features: Features
+    real: Float[Tensor, "m d"]
+    fake: Float[Tensor, "n d"]
+    seed: int
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One or more measures that are computed together.
+
+    Arguments:
+        names: of the measures, in the order of the table.
+        measure: their figures by name; None for a measure that does not apply.
+        minimum: smallest number of samples at which they are given.
+        reason: why not below.
+        needs_fidelity: whether they are given only in features that tell real examples from noise.
+    """
+
+    names: tuple[str, ...]
+    measure: Callable[[Sampled], Mapping[str, Any]]
+    minimum: int = 0
+    reason: str = ""
+    needs_fidelity: bool = False
+
+    def withheld(self, features: Features, n: int) -> str | None:
+        """Why the measures are not given for n samples in these features; None: they are."""
+        if self.needs_fidelity and not features.fidelity:
+            return f"the features ({features.name}) cannot tell real examples from noise"
+        if n < self.minimum:
+            return f"n = {n} is below {self.minimum}: {self.reason}"
+        return None
+
+
+MEASUREMENTS = (
+    Measurement(
+        ("frechet",), lambda given: {"frechet": frechet_interval(given.real, given.fake, seed=given.seed)},
+        100, "its bias, which grows as 1 / n, would exceed the differences of models"
+    ),
+    Measurement(
+        ("precision", "recall", "density", "coverage"),
+        lambda given: precision_recall(given.real[: len(given.fake)], given.fake), 100,
+        "the balls around fewer points are so large that they contain most samples of any model",
+        needs_fidelity=True,
+    ),
+    Measurement(("memorised",), lambda given: {"memorised": _memorised(given)}),
+    Measurement(("recognised",), lambda given: {"recognised": _recognised(given)}),
+)  # fmt: skip
+MEASURES = tuple(name for measurement in MEASUREMENTS for name in measurement.names)
 
 
 def quality(
@@ -34,18 +95,29 @@ def quality(
 ) -> dict[str, Any]:
     """Metrics of generated samples (the medium) against the training data, each with its interval and n.
 
-    Frechet distances are comparable between tables only for the same features and the same n. Precision,
-    recall, density and coverage compare n samples with n training examples. The threshold for copies comes
-    from the valid part, so that the test part can be evaluated as a row of real data. "recognised" is None
-    for features without a classifier. Errors: ConfigError for samples that are no tensor.
+    Each figure has a `provenance`, and figures are comparable only if these are equal. Precision, recall,
+    density and coverage compare n samples with n training examples. The threshold for copies comes from the
+    valid part, so that the test part can be evaluated as a row of real data. A measure that is not given is
+    None, with the reason in "withheld". Errors: ConfigError for samples that are no tensor.
     """
     check_medium(samples, "samples")
     real, fake = features(data.train.first(REFERENCE).medium), features(samples)
-    metrics: dict[str, Any] = {
-        "frechet": frechet_interval(real, fake, seed=seed),
-        **precision_recall(real[: len(fake)], fake),
-    }
-    metrics["memorised"] = memorisation(samples, data.train, data.valid.first(REFERENCE).medium)
-    classify = getattr(features, "classify", None)
-    metrics["recognised"] = None if classify is None else proportion(classify(samples).amax(1) >= CONFIDENT)
-    return metrics
+    given, facts = Sampled(samples, data, features, real, fake, seed), provenance(data, seed, features)
+    metrics: dict[str, Any] = dict.fromkeys(MEASURES)
+    withheld: dict[str, str] = {}
+    for measurement in MEASUREMENTS:
+        if (reason := measurement.withheld(features, len(samples))) is not None:
+            withheld |= dict.fromkeys(measurement.names, reason)
+            continue
+        for name, figure in measurement.measure(given).items():
+            metrics[name] = figure and stamp(name, figure, facts)
+    return metrics | {"withheld": withheld}
+
+
+def _memorised(given: Sampled) -> Mapping[str, Any]:
+    return memorisation(given.samples, given.data.train, given.data.valid.first(REFERENCE).medium)
+
+
+def _recognised(given: Sampled) -> Interval | None:
+    classify = getattr(given.features, "classify", None)
+    return None if classify is None else proportion(classify(given.samples).amax(1) >= CONFIDENT)

@@ -1,7 +1,7 @@
 """Records of recipes: `results/NAME.json` has the measured figures and what is needed to measure them again.
 
     format      number of the format of the configs
-    figures     {name: {"value", "low", "high", ...}}, or the rows of a comparison by system
+    figures     {name: {"value", "low", "high", "n", "provenance"}}, or the rows of a comparison by system
     models      {name: {"system", "size", "conditions", "representation", "config", "sha256"}}, or for
                 pretrained models {name: {"gguf", "file", "config", "sha256"}}, where `file` is the sha256 of
                 its file
@@ -19,6 +19,7 @@ __all__ = [
     "model_record",
     "outdated",
     "read",
+    "stamped",
     "store",
     "training_cost",
 ]
@@ -34,6 +35,7 @@ from morphogen.catalogue import build_system
 from morphogen.component import Asset, Component, from_config, to_config
 from morphogen.data import Dataset
 from morphogen.evaluation.features import Features
+from morphogen.evaluation.provenance import recorded, stamp_all
 from morphogen.files import write_bytes
 from morphogen.interop.gguf_named import KNOWN
 from morphogen.report import machine
@@ -44,13 +46,21 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def read(name: str) -> dict[str, Any] | None:
-    """The record of a recipe; None if it was never stored. Errors: ConfigError for another format."""
+    """The record of a recipe, with its figures stamped; None if it was never stored.
+
+    Errors: ConfigError for another format.
+    """
     path = RESULTS / f"{name}.json"
     if not path.exists():
         return None
     record = json.loads(path.read_text(encoding="utf8"))
     check_format(record, path, f"measure it again with `morphogen reproduce {name} --store`")
-    return record
+    return stamped(record)
+
+
+def stamped(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The record with the provenance of each figure, from what it says about all of them if it is older."""
+    return {**record, "figures": stamp_all(record["figures"], recorded(record))}
 
 
 def store(name: str, record: Mapping[str, Any]) -> None:
@@ -68,7 +78,7 @@ def environment(device: str = "cpu") -> dict[str, Any]:
 
 def evaluation_settings(data: Dataset, features: Features, n: int, seed: int) -> dict[str, Any]:
     """Data, features, number of samples and seed of an evaluation of images."""
-    features_record = {"name": features.name, "sha256": features.sha256}
+    features_record = {"name": features.name, "sha256": features.sha256, "resize": features.resize}
     return {"data": data.name, "split": data.split, "features": features_record, "n": n, "seed": seed}
 
 

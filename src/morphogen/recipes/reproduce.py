@@ -1,7 +1,7 @@
 """Repeat a recipe and compare its figures with the stored ones.
 
 A time budget gives a different number of steps on another machine, so the figures differ slightly. Two
-figures agree if their 95 % intervals overlap.
+figures agree if their 95 % intervals overlap. They are not compared if they were measured otherwise.
 """
 
 __all__ = ["RECIPES", "Finding", "Interval", "Recipe", "findings", "recipe", "run"]
@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from morphogen.catalogue import look_up
+from morphogen.evaluation.provenance import incomparable
 from morphogen.recipes.binary_digits import binarised
 from morphogen.recipes.comparison import comparison
 from morphogen.recipes.distillation import distilled
 from morphogen.recipes.guided_ddpm import guided_ddpm
 from morphogen.recipes.language import language
+from morphogen.recipes.records import stamped
 from morphogen.recipes.sampler_sweep import sampler_sweep
 from morphogen.recipes.sketches import sketched
 from morphogen.recipes.smollm2 import smollm2
@@ -141,16 +143,17 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True)
 class Finding:
-    """One figure, as measured now and as stored (None if it was not)."""
+    """One figure, as measured now and as stored (None if it was not), and why they are not comparable."""
 
     name: str
     measured: Interval
     stored: Interval | None
+    reason: str | None = None
 
     @property
     def agrees(self) -> bool | None:
-        """Whether the two intervals overlap; None without a stored one."""
-        if self.stored is None:
+        """Whether the two intervals overlap; None without a stored one, or one that is not comparable."""
+        if self.stored is None or self.reason is not None:
             return None
         return self.measured.low <= self.stored.high and self.stored.low <= self.measured.high
 
@@ -162,27 +165,35 @@ def recipe(name: str) -> Recipe:
 
 def run(name: str, directory: Path | None = None) -> dict[str, Any]:
     """Measure a recipe, from the start or from the models that an earlier training saved in `directory`."""
-    return {"recipe": name} | recipe(name).measure(directory=directory)
+    return stamped({"recipe": name} | recipe(name).measure(directory=directory))
 
 
 def findings(measured: Mapping[str, Any], stored: Mapping[str, Any] | None) -> list[Finding]:
-    """Every figure of a record that has an interval, with the stored record's."""
-    stored_intervals = {} if stored is None else dict(_intervals(stored["figures"]))
+    """Every figure of a record that has an interval, with the stored record's; see `incomparable`."""
+    known = {} if stored is None else dict(_figures(stamped(stored)["figures"]))
     return [
-        Finding(" ".join(path), interval, stored_intervals.get(path))
-        for path, interval in _intervals(measured["figures"])
+        Finding(
+            " ".join(path),
+            _interval(figure),
+            _interval(known[path]) if path in known else None,
+            incomparable(known[path], figure) if path in known else None,
+        )
+        for path, figure in _figures(stamped(measured)["figures"])
     ]
 
 
-def _intervals(
+def _interval(figure: Mapping[str, Any]) -> Interval:
+    return Interval(figure.get("value", figure.get("bits_per_dim")), figure["low"], figure["high"])
+
+
+def _figures(
     figures: Mapping[str, Any], path: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], Interval]]:
-    """Every value with an interval, at any depth, with its path of keys."""
+) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
+    """Every figure with an interval, at any depth, with its path of keys."""
     for name, node in figures.items():
         if not isinstance(node, Mapping):
             continue
-        value = node.get("value", node.get("bits_per_dim"))
-        if value is not None:
-            yield (*path, name), Interval(value, node["low"], node["high"])
+        if node.get("value", node.get("bits_per_dim")) is not None:
+            yield (*path, name), node
         else:
-            yield from _intervals(node, (*path, name))
+            yield from _figures(node, (*path, name))

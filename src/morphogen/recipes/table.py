@@ -6,7 +6,7 @@
     <!-- end -->
 
 bits/dim is exact (=) or an upper bound (≤), with half the width of its 95 % interval; the intervals of the
-other metrics are in the record.
+other metrics are in the record. Below the table is what it does not give, and why.
 """
 
 __all__ = ["fill", "markdown"]
@@ -16,7 +16,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from morphogen.evaluation.provenance import comparable_rows
 from morphogen.recipes.records import read
+from morphogen.report.caveats import caveats
 
 COLUMNS = {
     "frechet": "Fréchet",
@@ -35,13 +37,15 @@ def markdown(name: str) -> str:
     record = read(name)
     if record is None:
         raise ValueError(f"table {name}: no such record; run `morphogen reproduce {name} --store`")
+    rows = comparable_rows(list(record["figures"].values()))
     titles = ["", "family", "bits/dim", *COLUMNS.values(), "samples/s"]
     lines = [
         f"| {' | '.join(titles)} |",
         f"|{'---|' * len(titles)}",
-        *(_line(row, row["system"] in record["models"]) for row in record["figures"].values()),
+        *(_line(row, row["system"] in record["models"]) for row in rows),
     ]
-    return "\n".join(lines)
+    notes = [f"\n{sentence}" for sentence in caveats(rows)]
+    return "\n".join([*lines, *notes])
 
 
 def fill(page: str) -> str:

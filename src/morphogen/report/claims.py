@@ -6,7 +6,10 @@ system.
 A claim about rank ("weak in recall") compares this row with the best row of every other family. It is
 supported if more families differ from it significantly in the claimed direction than in the opposite one,
 contradicted if fewer do, and open if the counts are equal (such as when all intervals overlap). "best" is
-contradicted by a single family that is significantly better.
+contradicted by a single family that is significantly better, and open if a single one is not significantly
+worse.
+
+Models whose training was too short are no evidence about their family, except for its speed and size.
 
 A claim about the likelihood ("only a bound") is tested by the kind of the likelihood.
 
@@ -80,6 +83,8 @@ CLAIMS = (
     Claim("diffusion", False, "Slow to sample: many steps", "samples_per_second", "weak"),
 )
 FAMILIES = tuple(dict.fromkeys(claim.family for claim in CLAIMS))
+_RANKS = ("best", "strong", "weak")
+_UNTRAINED = ("samples_per_second", "parameters")  # measures that do not depend on the training
 _DEQUANTIZED = "its density is exact only for data with noise added; for the discrete data it is a bound"
 
 
@@ -90,9 +95,11 @@ def judge(claim: Claim, rows: Sequence[Row]) -> Finding:
         return Finding(claim, "not measured", "no row of this family")
     if not claim.criterion:
         return Finding(claim, "not measured", "no column of the table tests it")
-    return (
-        _by_rank(claim, own, rows) if claim.criterion in ("best", "strong", "weak") else _by_kind(claim, own)
-    )
+    if claim.measure not in _UNTRAINED and claim.criterion in _RANKS:
+        own, rows = ([row for row in group if not row.undertrained] for group in (own, rows))
+        if not own:
+            return Finding(claim, "not measured", "its models were trained too briefly to show it")
+    return _by_rank(claim, own, rows) if claim.criterion in _RANKS else _by_kind(claim, own)
 
 
 def _by_rank(claim: Claim, own: Sequence[Row], rows: Sequence[Row]) -> Finding:
@@ -106,8 +113,8 @@ def _by_rank(claim: Claim, own: Sequence[Row], rows: Sequence[Row]) -> Finding:
     behind = sum(_ahead(other, value, claim.measure) for other in others)
     if claim.criterion == "weak":
         balance = behind - ahead
-    elif claim.criterion == "best" and behind:
-        balance = -behind
+    elif claim.criterion == "best":
+        balance = -behind if behind else int(ahead == len(others))
     else:
         balance = ahead - behind
     status: Status = "open" if balance == 0 else "supported" if balance > 0 else "contradicted"

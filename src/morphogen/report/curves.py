@@ -2,21 +2,22 @@
 
 Losses of different families are different quantities, so curves are comparable in shape only and each has a
 panel with its own scale. Early losses may be far above the rest; they are clipped at the top of the panel.
+Fewer than MIN_POINTS points are not a curve.
 """
 
-__all__ = ["Panel", "draw", "panels"]
+__all__ = ["MIN_POINTS", "Panel", "draw", "panels"]
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from morphogen.files import read_json_lines
 from morphogen.report.rows import Row
 from morphogen.report.svg import Drawing, linear
 
 WIDTH, HEIGHT = 210.0, 128.0  # size of a panel
+MIN_POINTS = 8  # a line through fewer shows no shape, and is not drawn
 MAX_POINTS = 240  # per curve, approximately
 MIN_SPAN = 0.02  # smallest range of a panel, relative to the values
 
@@ -29,6 +30,11 @@ class Panel:
     part: str
     points: tuple[tuple[float, float], ...]
     skipped: int = 0
+
+    @property
+    def is_curve(self) -> bool:
+        """Whether there are enough points to draw."""
+        return len(self.points) >= MIN_POINTS
 
 
 def panels(rows: Sequence[Row], directory: Path) -> list[Panel]:
@@ -67,8 +73,6 @@ def draw(panel: Panel) -> str:
         drawing.text(x.at(tick), HEIGHT - 8, f"{tick:g} s", "tick", "middle" if tick else "start")
     points = " ".join(f"{x.at(s):.1f},{max(y.at(loss), 3.0):.1f}" for s, loss in panel.points)
     family = "family-" + (panel.row.family if panel.row.family.isalpha() else "chain")
-    if len(panel.points) == 1:
-        drawing.add("circle", f"disc {family}", cx=x.at(seconds[0]), cy=y.at(losses[0]), r=3)
     drawing.add("polyline", f"loss {family}", points=points)
     return str(drawing)
 
@@ -77,11 +81,11 @@ def _read(row: Row, metrics: Path, stage: str) -> list[Panel]:
     """One panel per player of a training run."""
     seconds = {
         line["step"]: line["seconds"]
-        for line in _lines(metrics.with_name("timings.jsonl"), "step", "seconds")
+        for line in read_json_lines(metrics.with_name("timings.jsonl"), "step", "seconds")
     }
     curves: dict[str, list[tuple[float, float]]] = {}
     skipped: dict[str, int] = {}
-    for line in _lines(metrics, "step", "player"):
+    for line in read_json_lines(metrics, "step", "player"):
         player, loss = str(line["player"]), line.get("loss")
         if line.get("skipped"):
             skipped[player] = skipped.get(player, 0) + 1
@@ -92,23 +96,6 @@ def _read(row: Row, metrics: Path, stage: str) -> list[Panel]:
         Panel(row, f"{stage} {player if several else ''}".strip(), _averaged(points), skipped.get(player, 0))
         for player, points in curves.items()
     ]
-
-
-def _lines(path: Path, *required: str) -> list[dict[str, Any]]:
-    """The lines of a JSONL file that are valid and have the required keys."""
-    try:
-        text = path.read_text(encoding="utf8")
-    except OSError:
-        return []
-    lines = []
-    for line in text.splitlines():
-        try:
-            value = json.loads(line)
-        except ValueError:  # the last line of an interrupted run may be truncated
-            continue
-        if isinstance(value, dict) and value.keys() >= set(required):
-            lines.append(value)
-    return lines
 
 
 def _averaged(points: list[tuple[float, float]]) -> tuple[tuple[float, float], ...]:

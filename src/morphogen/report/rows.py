@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from morphogen.evaluation.provenance import comparable_rows
 from morphogen.media import media
 from morphogen.media.text import TEXT
 
@@ -91,32 +92,38 @@ MEASURES = (
     Measure(
         "likelihood", "bits/dim", "low", two_decimals,
         "Bits that a lossless code built from the model needs per dimension of a held-out example; lower is "
-        "better. = is exact, ≤ an upper bound (the true value may be lower), ≈ an estimate."),
+        "better. = is exact, ≤ an upper bound (the true value may be lower), ≈ an estimate. n changes the "
+        "interval alone."),
     Measure(
         "frechet", "Fréchet", "low", distance,
         "Fréchet distance between Gaussians fitted to the features of the samples and of the training data; "
-        "lower is better. Comparable only for the same features and the same number of samples.", log=True),
+        "lower is better. It is too large by about 1 / n, so it is comparable only for the same features and "
+        "the same number of samples, and not given below 100.", log=True),
     Measure(
         "precision", "precision", "high", two_decimals,
-        "Fraction of samples that resemble real data: high values mean high fidelity."),
+        "Fraction of samples that resemble real data: high values mean high fidelity. It falls as n grows, "
+        "because the neighbourhoods shrink; compare equal n only. Not given below 100."),
     Measure(
         "recall", "recall", "high", two_decimals,
-        "Fraction of real data that some sample resembles: low values mean that data are missing."),
+        "Fraction of real data that some sample resembles: data are missing if it is lower than that of "
+        "held-out data by more than the intervals. It falls as n grows, because the neighbourhoods shrink; "
+        "compare equal n only. Not given below 100."),
     Measure(
         "density", "density", "", two_decimals,
-        "Precision weighted by the number of real neighbours of a sample: about 1 for real data, and robust "
-        "to outliers."),
+        "Precision weighted by the number of real neighbours of a sample, robust to outliers: about 1 for "
+        "real data at any n. Not given below 100."),
     Measure(
         "coverage", "coverage", "high", two_decimals,
-        "Fraction of real examples with a sample in their neighbourhood: recall that is robust to outliers."),
+        "Fraction of real examples with a sample in their neighbourhood: recall that is robust to outliers. "
+        "About 0.97 for real data at any n. Not given below 100."),
     Measure(
         "memorised", "copies", "low", two_decimals,
         "Fraction of samples closer to a training example than expected by chance, a sign of memorisation. "
-        "The row of real data shows the fraction that occurs without copying."),
+        "The row of real data shows the fraction that occurs without copying. n changes the interval alone."),
     Measure(
         "recognised", "confident", "high", two_decimals,
         "Fraction of samples that the classifier behind the features assigns to a class with probability at "
-        "least 0.9."),
+        "least 0.9. n changes the interval alone."),
     Measure(
         "samples_per_second", "samples/s", "high", rate,
         "Samples generated per second, in batches, on the machine named above; a single timing.", log=True),
@@ -158,6 +165,11 @@ class Row:
         return str(self.source.get("error") or "")
 
     @property
+    def undertrained(self) -> str:
+        """Why its training was too short to show what the model can do; "" if it was not."""
+        return str(self.source.get("undertrained") or "")
+
+    @property
     def is_model(self) -> bool:
         """Whether this is a model that was measured without error."""
         return self.family not in ("", "codec") and not self.error
@@ -168,9 +180,9 @@ class Row:
 
 
 def read_rows(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """The rows with unique ids that are safe in HTML."""
+    """The rows, without the figures that are not comparable, and with unique ids that are safe in HTML."""
     read: list[Row] = []
-    for row in rows:
+    for row in comparable_rows(rows):
         slug = re.sub(r"[^a-z0-9]+", "-", str(row["system"]).lower()).strip("-") or "row"
         taken, number, anchor = {other.anchor for other in read}, 1, f"row-{slug}"
         while anchor in taken:

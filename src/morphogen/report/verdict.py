@@ -1,7 +1,8 @@
-"""Three summary sentences: likelihood, samples, speed with caveats.
+"""Summary sentences: likelihood, samples, speed with caveats, and what limits the comparison.
 
-Every statement is backed by the intervals: a model is called best without reservation only if no other
-interval overlaps with its own. Each figure links to the cell that it comes from.
+Every statement is backed by the intervals. A model is called best only if it is compared with another one and
+no other interval overlaps with its own; one model alone is described, not ranked. Each figure links to the
+cell that it comes from.
 """
 
 __all__ = ["Link", "Sentence", "verdict"]
@@ -10,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from morphogen.report.rows import MEASURES, Figure, Row, best, figure, overlap, rate, two_decimals
+from morphogen.report.caveats import caveats
+from morphogen.report.rows import MEASURES, Figure, Row, beats, best, figure, overlap, rate, two_decimals
 
 
 @dataclass(frozen=True)
@@ -38,45 +40,53 @@ class Sentence:
 
 
 def verdict(rows: Sequence[Row], unit: str) -> list[Sentence]:
-    """The three sentences, or a single one if no model has been measured yet."""
+    """The sentences, or a single one if no model has been measured yet."""
     if not any(row.is_model for row in rows):
         return [Sentence("Status", ["No model has been measured yet."])]
-    return [
+    found = [
         Sentence("Likelihood", _likelihood(rows, unit)),
         Sentence("Samples", _samples(rows)),
         Sentence("Speed and caveats", _speed(rows)),
     ]
+    limits = caveats([row.source for row in rows])
+    return [*found, Sentence("Limits", [" ".join(limits)])] if limits else found
 
 
 def _likelihood(rows: Sequence[Row], unit: str) -> Words:
     models = [row for row in rows if row.is_model]
-    first = best(models, "likelihood")
-    if first is None:
+    leading, others = _leading(models, "likelihood")
+    if not leading:
         names = _names([(row, "likelihood") for row in models])
         return ["No likelihoods to compare: ", *names, " has none." if len(models) == 1 else " have none."]
-    row, lead = first
-    words: Words = [
-        Link(row.name, row.anchor),
-        " has the best held-out likelihood: ",
-        _cell(row, "likelihood", lead, f" {unit}"),
-        _interval(lead),
-        f" ({lead.kind})" if lead.kind else "",
+    row, lead = leading[0], _figure(leading[0], "likelihood")
+    value: Words = [
+        _cell(row, "likelihood", lead, f" {unit}"), _interval(lead), f" ({lead.kind})" if lead.kind else ""
+    ]  # fmt: skip
+    if len(leading) > 1:
+        undecided = _undecided("The best held-out likelihood", leading, "likelihood")
+        return [*undecided, "; the lowest value is ", *value, *_margins(rows, row, lead), "."]
+    if not others:
+        return ["The held-out likelihood of ", Link(row.name, row.anchor), " is ", *value,
+                *_margins(rows, row, lead), "."]  # fmt: skip
+    words: Words = [Link(row.name, row.anchor), " has the best held-out likelihood: ", *value]
+    bounds = any(_figure(other, "likelihood").sign == "≤" for other in others)
+    return [
+        *words,
+        *_margins(rows, row, lead),
+        "; no other model's interval overlaps with it",
+        " (values marked ≤ are upper bounds: the true value may be lower)" if bounds else "",
+        ".",
     ]
+
+
+def _margins(rows: Sequence[Row], row: Row, lead: Figure) -> Words:
+    """The differences between a model and the best codec and classical model."""
+    words: Words = []
     for family in ("codec", "classical"):
         baseline = best([other for other in rows if other.family == family], "likelihood")
         if baseline is not None and row.family != family:
             words += _margin(lead, *baseline)
-    rivals = [other for other in models if other is not row and figure(other, "likelihood") is not None]
-    close = [other for other in rivals if overlap(lead, _figure(other, "likelihood"))]
-    if close:
-        words += [*_overlapping(close, "likelihood"), ", so the best model is undecided"]
-    elif rivals:
-        bounds = any(_figure(other, "likelihood").sign == "≤" for other in rivals)
-        words += [
-            "; no other model's interval overlaps with it",
-            " (values marked ≤ are upper bounds: the true value may be lower)" if bounds else "",
-        ]
-    return [*words, "."]
+    return words
 
 
 def _margin(lead: Figure, row: Row, other: Figure) -> Words:
@@ -92,46 +102,63 @@ def _margin(lead: Figure, row: Row, other: Figure) -> Words:
 
 def _samples(rows: Sequence[Row]) -> Words:
     models = [row for row in rows if row.is_model]
-    first = best(models, "frechet")
-    if first is None:
-        return ["The samples of ", *_names([(row, "frechet") for row in models]), " were not evaluated."]
-    row, lead = first
-    words: Words = [
-        Link(row.name, row.anchor),
-        " generates the samples closest to the data, at a Fréchet distance of ",
-        _cell(row, "frechet", lead),
-        _interval(lead),
-    ]
-    rivals = [other for other in models if other is not row and figure(other, "frechet") is not None]
-    close = [other for other in rivals if overlap(lead, _figure(other, "frechet"))]
-    if close:
-        words += [*_overlapping(close, "frechet"), ", so the best model is undecided"]
-    elif rivals:
-        words += ["; no other model's interval overlaps with it"]
+    leading, others = _leading(models, "frechet")
+    if not leading:
+        return ["The samples of ", *_names([(row, "frechet") for row in models]), " were not compared."]
+    row, lead = leading[0], _figure(leading[0], "frechet")
+    value: Words = [_cell(row, "frechet", lead), _interval(lead)]
+    if len(leading) > 1:
+        words = _undecided("Which model generates the samples closest to the data", leading, "frechet")
+        words += ["; the smallest Fréchet distance is ", *value]
+    elif others:
+        words = [Link(row.name, row.anchor), " generates the samples closest to the data, at a Fréchet "]
+        words += ["distance of ", *value, "; no other model's interval overlaps with it"]
+    else:
+        words = ["The samples of ", Link(row.name, row.anchor), " are at a Fréchet distance of ", *value]
+        words += [" from the training data"]
     real = next((r for r in rows if not r.family and figure(r, "frechet") is not None), None)
-    if real is not None:
-        reference = _figure(real, "frechet")
-        difference = "does not differ" if overlap(lead, reference) else "differs"
-        words += [f"; {row.name} {difference} significantly from held-out real data, at "]
-        words += [_cell(real, "frechet", reference)]
-    return [*words, "."]
+    return [*words, *([] if real is None else _against_real(row, lead, real)), "."]
+
+
+def _against_real(row: Row, lead: Figure, real: Row) -> Words:
+    """Whether a model is farther from the training data than held-out data are, or closer."""
+    reference = _figure(real, "frechet")
+    is_closer = lead.high < reference.low
+    difference = "does not differ significantly from"
+    if not overlap(lead, reference):
+        direction = "closer to" if is_closer else "significantly farther from"
+        difference = f"is {direction} the training data than"
+    return [
+        f"; {row.name} {difference} held-out real data, at ",
+        _cell(real, "frechet", reference),
+        _interval(reference),
+        ", which good samples are not: see whether it copies" if is_closer else "",
+    ]
 
 
 def _speed(rows: Sequence[Row]) -> Words:
-    models = [row for row in rows if row.is_model and figure(row, "samples_per_second") is not None]
-    words: Words = ["No sampler was timed"]
-    if models:
-        fast, slow = (
-            pick(models, key=lambda row: _figure(row, "samples_per_second").value) for pick in (max, min)
-        )
-        words = [Link(fast.name, fast.anchor), " samples fastest, at ", _speed_cell(fast)]
+    models = [row for row in rows if row.is_model]
+    leading, others = _leading(models, "samples_per_second")
+    if not leading:
+        return ["No sampler was timed", *_caveat(rows), "."]
+    fast = leading[0]
+    words: Words = [Link(fast.name, fast.anchor), " samples fastest, at ", _speed_cell(fast)]
+    if len(leading) > 1:
+        subject = "All models" if not others else None
+        words = [subject] if subject else _names([(row, "samples_per_second") for row in leading])
+        words += [" sample about equally fast, at up to ", _speed_cell(fast)]
+    elif not others:
+        words = [Link(fast.name, fast.anchor), " samples ", _speed_cell(fast)]
+    if others:
+        slow = min(others, key=lambda row: _figure(row, "samples_per_second").value)
         slowest = max(_figure(slow, "samples_per_second").value, 1e-9)
         ratio = _figure(fast, "samples_per_second").value / slowest
-        if fast is not slow and ratio > 1.5:
-            words += [f", {rate(ratio)} times as fast as ", Link(slow.name, slow.anchor), " at "]
-            words += [_speed_cell(slow)]
-        elif fast is not slow:
-            words += [", and all models are about equally fast"]
+        words += [
+            f", {rate(ratio)} times as fast as ",
+            Link(slow.name, slow.anchor),
+            " at ",
+            _speed_cell(slow),
+        ]
     return [*words, *_caveat(rows), "."]
 
 
@@ -151,31 +178,56 @@ def _caveat(rows: Sequence[Row]) -> Words:
             _percent(row, "memorised", _figure(row, "memorised")),
             " of its samples count as copies of training examples",
         ]
-    if real is None or (reference := figure(real, "recall")) is None:
-        return []
-    missing = [row for row in models if (known := figure(row, "recall")) and known.high < reference.low]
-    if missing:
-        row = min(missing, key=lambda row: _figure(row, "recall").value)
-        return [
-            "; ",
-            Link(row.name, row.anchor),
-            " misses part of the data: its recall is ",
-            _cell(row, "recall", _figure(row, "recall")),
-            ", compared with ",
-            _cell(real, "recall", reference),
-            " for held-out real data",
+    reference = None if real is None else figure(real, "recall")
+    if real is not None and reference is not None:
+        # beyond the intervals: a recall that is lower by chance is no missing part
+        missing = [
+            row for row in models if (known := figure(row, "recall")) and beats(reference, known, "recall")
         ]
-    return ["; no model shows significant memorisation or a lower recall than held-out real data"]
+        if missing:
+            return _missing(min(missing, key=lambda row: _figure(row, "recall").value), real)
+    return _no_caveat(models, reference)
 
 
-def _overlapping(close: Sequence[Row], key: str) -> Words:
-    """The models whose intervals overlap with that of the best."""
-    one = len(close) == 1
+def _missing(row: Row, real: Row) -> Words:
+    own, reference = _figure(row, "recall"), _figure(real, "recall")
     return [
-        "; the interval" + "s" * (not one) + " of ",
-        *_names([(row, key) for row in close]),
-        f" overlap{'s' * one} with it",
-    ]
+        "; ", Link(row.name, row.anchor), " misses part of the data: its recall is ",
+        _cell(row, "recall", own), _interval(own), ", compared with ",
+        _cell(real, "recall", reference), _interval(reference), " for held-out real data",
+    ]  # fmt: skip
+
+
+def _no_caveat(models: Sequence[Row], recall: Figure | None) -> Words:
+    """What was looked for and not found; nothing that was not measured."""
+    looked_for = []
+    if any(figure(row, "memorised") for row in models):
+        looked_for.append("significant memorisation")
+    if recall is not None and any(figure(row, "recall") for row in models):
+        looked_for.append("a significantly lower recall than held-out real data")
+    if not looked_for:
+        return []
+    subject = models[0].name if len(models) == 1 else "no model"
+    verb = "does not show" if len(models) == 1 else "shows"
+    return [f"; {subject} {verb} {' or '.join(looked_for)}"]
+
+
+def _leading(models: Sequence[Row], key: str) -> tuple[list[Row], list[Row]]:
+    """The model with the best value and those whose intervals overlap with its own, and the others."""
+    first = best(models, key)
+    if first is None:
+        return [], []
+    known = [row for row in models if figure(row, key) is not None]
+    tied = [row for row in known if row is not first[0] and overlap(first[1], _figure(row, key))]
+    others = [row for row in known if row is not first[0] and row not in tied]
+    return [first[0], *tied], others
+
+
+def _undecided(what: str, leading: Sequence[Row], key: str) -> Words:
+    """That the intervals of the leading models overlap, so that none of them is the best."""
+    names = _names([(row, key) for row in leading])
+    which = "whose intervals overlap" if len(leading) == 2 else "whose intervals overlap with the first"
+    return [f"{what} is undecided between ", *names, f", {which}"]
 
 
 def _chance(row: Row, real: Row | None) -> float:

@@ -1,0 +1,49 @@
+"""What a reader must know before the figures: what is not given and why, and what was hardly trained."""
+
+__all__ = ["caveats", "joined"]
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from morphogen.evaluation.provenance import comparable_rows
+from morphogen.report.rows import MEASURES
+
+_HEADINGS = {measure.key: measure.heading for measure in MEASURES}
+
+
+def caveats(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One sentence per reason, for all rows and measures that share it."""
+    rows = comparable_rows(rows)
+    return [*_withheld(rows), *_undertrained(rows)]
+
+
+def joined(names: Sequence[str]) -> str:
+    """a, b and c."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+def _withheld(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The measures without a figure, by reason; the rows are named if others have the figure."""
+    measures: dict[str, dict[str, None]] = {}
+    systems: dict[str, dict[str, None]] = {}
+    for row in rows:
+        for key, reason in (row.get("withheld") or {}).items():
+            measures.setdefault(reason, {})[key] = None
+            systems.setdefault(reason, {})[str(row["system"])] = None
+    sentences = []
+    for reason, keys in measures.items():
+        given = any(row.get(key) is not None for row in rows for key in keys)
+        of = f" of {joined(list(systems[reason]))}" if given else ""
+        named = joined([_HEADINGS.get(key, key) for key in keys])
+        verb = "is" if len(keys) == 1 else "are"
+        sentences.append(f"{named[:1].upper()}{named[1:]}{of} {verb} not given: {reason}.")
+    return sentences
+
+
+def _undertrained(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The models whose training was too short, each with its reason."""
+    short = [(str(row["system"]), row["undertrained"]) for row in rows if row.get("undertrained")]
+    return [
+        f"{name} is hardly trained, so its figures do not show what it can do: {reason}."
+        for name, reason in short
+    ]

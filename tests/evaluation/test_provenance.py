@@ -1,0 +1,110 @@
+"""Figures say what they depend on, and are compared only with their like."""
+
+import hashlib
+
+import pytest
+
+from morphogen.data import load_data
+from morphogen.evaluation import provenance as module
+from morphogen.evaluation.features import ClassifierFeatures, RandomFeatures
+from morphogen.evaluation.provenance import comparable_rows, incomparable, provenance, stamp, stamp_all
+from morphogen.evaluation.quality import MEASURES, quality
+
+FIGURE = {"value": 4.03, "low": 3.0, "high": 5.0, "n": 100}
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_data("digits")
+
+
+@pytest.fixture(scope="module")
+def facts(digits):
+    return provenance(digits, 0, ClassifierFeatures("digits"))
+
+
+def test_every_figure_of_quality_carries_what_it_depends_on(digits):
+    features = ClassifierFeatures("digits")
+    metrics = quality(digits.test.first(100).medium, digits, features, seed=3)
+    assert metrics["withheld"] == {}
+    for name in MEASURES:
+        assert {"value", "low", "high", "n", "provenance"} <= metrics[name].keys()
+        assert metrics[name]["provenance"] == {
+            "split": hashlib.sha256(digits.split.encode()).hexdigest(),
+            "features": "digits", "sha256": features.sha256, "resize": "",
+            "seed": 3, "code": metrics[name]["provenance"]["code"],
+        }  # fmt: skip
+        assert "definition" in metrics[name]["provenance"]["code"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("features", "random", "features differ: digits and random"),
+        ("sha256", "f" * 64, "weights of the features differ"),
+        ("resize", "bicubic 224", "resize rule differ: none and bicubic 224"),
+        ("split", "0" * 64, "split of the data differ"),
+        ("seed", 1, "seed differ: 0 and 1"),
+        ("code", "9", "version of the code differ"),
+    ],
+)
+def test_a_difference_in_any_of_them_is_a_reason(facts, key, value, words):
+    one = stamp("frechet", FIGURE, facts)
+    assert incomparable(one, one) is None
+    other = one | {"provenance": one["provenance"] | {key: value}}
+    assert words in incomparable(one, other)
+    del other["provenance"][key]
+    assert "is older and does not record its" in incomparable(one, other)
+
+
+def test_a_difference_in_n_is_a_reason_and_one_in_the_value_is_none(facts):
+    one = stamp("frechet", FIGURE, facts)
+    assert incomparable(one, one | {"n": 200}) == "their n differ: 100 and 200"
+    assert incomparable(one, one | {"value": 7.0, "low": 6.0, "high": 8.0}) is None
+
+
+def test_another_definition_of_a_measure_is_another_version(facts, monkeypatch):
+    before = stamp("memorised", FIGURE, facts), stamp("frechet", FIGURE, facts)
+    monkeypatch.setitem(module.DEFINITIONS, "memorised", 99)
+    after = stamp("memorised", FIGURE, facts), stamp("frechet", FIGURE, facts)
+    assert "version of the code differ" in incomparable(before[0], after[0])
+    assert incomparable(before[1], after[1]) is None, "the other measures are as before"
+
+
+def test_figures_of_older_records_are_comparable_with_each_other_alone(facts):
+    reason = incomparable(FIGURE, stamp("frechet", FIGURE, facts))
+    assert incomparable(FIGURE, FIGURE) is None and reason.startswith("one of the two is older")
+
+
+def test_a_likelihood_does_not_depend_on_the_features(digits, facts):
+    bits = {"kind": "exact", "bits_per_dim": 2.0, "low": 1.9, "high": 2.1, "n": 9}
+    tree = {"vae": {"likelihood": bits, "frechet": FIGURE, "steps": 7}}
+    other = provenance(digits, 0, RandomFeatures(1))
+    one, two = stamp_all(tree, facts)["vae"], stamp_all(tree, other)["vae"]
+    assert incomparable(one["likelihood"], two["likelihood"]) is None
+    assert incomparable(one["frechet"], two["frechet"]) is not None
+    assert one["steps"] == 7 and stamp_all({"vae": one}, other)["vae"] == one, "a stamped figure is kept"
+
+
+def test_a_table_keeps_only_what_is_comparable_with_its_first_row(facts):
+    rows = [
+        {"system": "real data", "frechet": stamp("frechet", FIGURE, facts), "likelihood": None},
+        {"system": "vae", "frechet": stamp("frechet", FIGURE, facts | {"features": "random"})},
+        {"system": "ddpm", "frechet": stamp("frechet", FIGURE, facts), "withheld": {"recall": "few"}},
+    ]
+    real, vae, ddpm = comparable_rows(rows)
+    assert (real, ddpm) == (rows[0], rows[2]) and vae["frechet"] is None
+    assert "features differ: digits and random" in vae["withheld"]["frechet"]
+    assert rows[1]["frechet"] is not None, "the rows themselves are unchanged"
+
+
+def test_few_samples_and_blind_features_withhold_measures_with_the_reason(digits):
+    few = quality(digits.test.first(99).medium, digits, ClassifierFeatures("digits"))
+    assert few["frechet"] is few["recall"] is None and few["memorised"]["n"] == 99
+    assert few["withheld"]["recall"].startswith("n = 99 is below 100")
+    blind = quality(digits.test.first(100).medium, digits, RandomFeatures(1))
+    assert blind["frechet"]["n"] == 100 and set(blind["withheld"]) == {
+        "precision", "recall", "density", "coverage",
+    }  # fmt: skip
+    assert "(random) cannot tell real examples from noise" in blind["withheld"]["precision"]
+    assert all(blind[name] is None for name in blind["withheld"])
