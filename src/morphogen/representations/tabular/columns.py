@@ -36,7 +36,7 @@ class Column(Component, ABC):
     Attributes:
         name: of the column.
         weights: training rows of each code, smoothed; (): one each, and no cell is missing.
-        dtype: that pandas had for the column; "": that of its plain values.
+        pandas_dtype: that pandas had for the column; "": that of its plain values.
         marker: text of a missing cell.
         step: width of a cell of a grid; 0: real numbers.
         low, high: the smallest and the largest value.
@@ -44,7 +44,7 @@ class Column(Component, ABC):
 
     name: str
     weights: tuple[float, ...]
-    dtype: str
+    pandas_dtype: str
     marker: str
     step: float
     low: float
@@ -135,17 +135,17 @@ class CategoryColumn(Column):
     Arguments:
         name: of the column.
         levels: the categories in the order of their indices.
-        weights, dtype, marker: see `Column`.
+        weights, pandas_dtype, marker: see `Column`.
     """
 
     step, low = 1.0, 0.0
 
     def __init__(
-        self, name: str, levels: tuple[str, ...], weights: tuple[float, ...] = (), dtype: str = "",
+        self, name: str, levels: tuple[str, ...], weights: tuple[float, ...] = (), pandas_dtype: str = "",
         marker: str = "",
     ):  # fmt: skip
         self.name, self.levels, self.weights = name, tuple(levels), tuple(weights)
-        self.dtype, self.marker = dtype, marker
+        self.pandas_dtype, self.marker = pandas_dtype, marker
         self.high = len(self.levels) - 1.0
 
     @cached_property

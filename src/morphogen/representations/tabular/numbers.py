@@ -96,7 +96,7 @@ class RealColumn(NumberColumn):
     Arguments:
         name: of the column.
         edges: ends of the intervals, in order; an atom is in it twice.
-        weights, dtype, marker: see `Column`.
+        weights, pandas_dtype, marker: see `Column`.
 
     Errors: ConfigError for edges that are not in order.
     """
@@ -104,11 +104,11 @@ class RealColumn(NumberColumn):
     step = 0.0
 
     def __init__(
-        self, name: str, edges: tuple[float, ...], weights: tuple[float, ...] = (), dtype: str = "",
+        self, name: str, edges: tuple[float, ...], weights: tuple[float, ...] = (), pandas_dtype: str = "",
         marker: str = "",
     ):  # fmt: skip
         self.name, self.edges, self.weights = name, tuple(map(float, edges)), tuple(weights)
-        self.dtype, self.marker = dtype, marker
+        self.pandas_dtype, self.marker = pandas_dtype, marker
         if len(edges) < 2 or list(edges) != sorted(edges) or not np.isfinite(edges).all():
             raise ConfigError(f"column {name!r}: give two or more edges of intervals, in ascending order")
         self.low, self.high = self.edges[0], self.edges[-1]
@@ -170,18 +170,18 @@ class GridColumn(NumberColumn):
         starts: the first grid point of each interval, in steps, in order.
         last: the largest value, in steps.
         decimals: the step is 10^-decimals; 0: integers, -3: thousands.
-        weights, dtype, marker: see `Column`.
+        weights, pandas_dtype, marker: see `Column`.
 
     Errors: ConfigError for starts that are not in order.
     """
 
     def __init__(
         self, name: str, starts: tuple[int, ...], last: int, decimals: int = 0,
-        weights: tuple[float, ...] = (), dtype: str = "", marker: str = "",
+        weights: tuple[float, ...] = (), pandas_dtype: str = "", marker: str = "",
     ):  # fmt: skip
         self.name, self.starts, self.last = name, tuple(map(int, starts)), int(last)
         self.decimals, self.weights = decimals, tuple(weights)
-        self.dtype, self.marker, self.step = dtype, marker, 10.0**-decimals
+        self.pandas_dtype, self.marker, self.step = pandas_dtype, marker, 10.0**-decimals
         if not starts or (np.diff([*self.starts, self.last + 1]) < 1).any():
             raise ConfigError(f"column {name!r}: starts of intervals ascend up to last={last}")
         self.low, self.high = self._from_steps(torch.tensor([self.starts[0], self.last])).tolist()
@@ -246,14 +246,14 @@ class DateColumn(GridColumn):
         last: the last one, in units.
         format: how they are written, as `strftime` takes it.
         unit: "days", "hours", "minutes", "seconds", "milliseconds" or "microseconds".
-        weights, dtype, marker: see `Column`.
+        weights, pandas_dtype, marker: see `Column`.
     """
 
     def __init__(
         self, name: str, starts: tuple[int, ...], last: int, format: str, unit: str = "days",
-        weights: tuple[float, ...] = (), dtype: str = "", marker: str = "",
+        weights: tuple[float, ...] = (), pandas_dtype: str = "", marker: str = "",
     ):  # fmt: skip
-        super().__init__(name, starts, last, 0, weights, dtype, marker)
+        super().__init__(name, starts, last, 0, weights, pandas_dtype, marker)
         self.format, self.unit = format, unit
 
     def written(self, values: Float[np.ndarray, " n"]) -> np.ndarray:
