@@ -49,4 +49,6 @@ def table_flow(table: Tabular, label: Classes | None = None, size: Size = "small
         ema=training["ema"],
         clip=5.0,
     )
-    return Model(Flow(flow), ContinuousCodes(table), Label(len(label), vector) if label else None, plan)
+    return Model(
+        Flow(flow), ContinuousCodes(table), Label(len(label), vector, label.weights) if label else None, plan
+    )

@@ -43,4 +43,4 @@ def table_mixture(table: Tabular, label: Classes | None = None, size: Size = "sm
         prior=15.0,
     )
     em = Plan(SGD(0.0), batch=0, rounds=12)  # no parameter has a gradient: a step is one round of EM
-    return Model(objective, ContinuousCodes(table), OneHot(len(label)) if label else None, em)
+    return Model(objective, ContinuousCodes(table), OneHot(len(label), label.weights) if label else None, em)

@@ -12,6 +12,7 @@ import math
 from abc import abstractmethod
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -22,7 +23,18 @@ from morphogen.component import ConfigError
 from morphogen.numerics.distributions import gaussian_cdf
 from morphogen.representations.tabular.columns import Column
 
+if TYPE_CHECKING:
+    from pandas import Series
+
 EDGE = 1e-9  # u is at least that far from 0 and 1: scores are between -6 and 6
+UNITS = {
+    "days": "D",
+    "hours": "h",
+    "minutes": "m",
+    "seconds": "s",
+    "milliseconds": "ms",
+    "microseconds": "us",
+}
 POWERS = 22  # powers of ten up to this one are exact in float64
 
 
@@ -57,6 +69,19 @@ class NumberColumn(Column):
         """Standard deviation of the same; 1 for a column of one value."""
         squares = (self.middles - self.mean).square() + self.widths.square() / 12
         return math.sqrt(float((self.cumulative.diff() * squares).sum())) or 1.0
+
+    def series(self, values: Float[np.ndarray, " n"], pandas_dtype: str = "") -> "Series":
+        from pandas import Series, to_timedelta
+
+        known = ~np.isnan(values)
+        written = self.written(values[known])
+        if written.dtype.kind == "i" and not pandas_dtype:
+            pandas_dtype = "Int64" if self.can_be_missing or not known.all() else "int64"
+        cells = np.full(len(values), np.nan)
+        cells[known] = written
+        if pandas_dtype.startswith("timedelta"):
+            return Series(to_timedelta(cells, unit="s")).astype(pandas_dtype)
+        return Series(cells).astype(pandas_dtype or "float64")
 
     def scores(self, codes: Int[Tensor, " b"], offsets: Float[Tensor, " b"]) -> Float64[Tensor, " b"]:
         """The normal score of each cell; 0 where it is missing.
@@ -260,8 +285,20 @@ class DateColumn(GridColumn):
         distinct, index = np.unique(values.round(), return_inverse=True)
         return np.array([self._text(value) for value in distinct.tolist()], dtype=object)[index]
 
-    def format_value(self, value: float) -> str | None:
-        return None if value != value else self._text(round(value))
+    def series(self, values: Float[np.ndarray, " n"], pandas_dtype: str = "") -> "Series":
+        from pandas import Series
+
+        known = ~np.isnan(values)
+        if not pandas_dtype:
+            texts = np.full(len(values), None, dtype=object)
+            texts[known] = self.written(values[known])
+            return Series(texts, dtype=object)
+        times = np.full(len(values), np.datetime64("NaT", "us"))
+        times[known] = values[known].round().astype(np.int64).astype(f"datetime64[{UNITS[self.unit]}]")
+        if pandas_dtype == "date":
+            return Series(times).dt.date.astype(object)
+        zoned = "," in pandas_dtype  # "datetime64[ns, Europe/Berlin]"; the medium is in UTC
+        return (Series(times).dt.tz_localize("UTC") if zoned else Series(times)).astype(pandas_dtype)
 
     def class_values(self) -> str:
         return ""
