@@ -112,17 +112,9 @@ def table_of_parts(
 def _dataset(name: str, where: str, table: Table, condition: str | None, options: TableOptions) -> Dataset:
     """The data set of a table; `where` is what errors begin with."""
     frame, renamed = _distinct(table.frame)
-    if condition is not None and condition not in frame:
-        similar = difflib.get_close_matches(condition, list(frame), cutoff=0.5) or list(frame)[:20]
-        raise DataError(f"{where}: no column is named {condition!r}; choose one of {', '.join(similar)}")
-    if len(frame) < 3:
-        raise DataError(
-            f"{where}: {len(frame)} rows cannot be split into train, valid and test; "
-            "give at least 3, better hundreds"
-        )
+    _check_frame(where, frame, condition)
     cells, marks = read_columns(frame, options, table.decimal)
-    readings, rows, dropped = _usable(where, cells, condition)
-    place = 0 if condition is None else list(readings).index(condition)
+    readings, constants, rows, dropped = _usable(where, cells, condition)
     label = None if condition is None else readings.pop(condition)
     if not readings:
         raise DataError(f"{where}: no usable column is left ({'; '.join(dropped)}); {REMEDY}")
@@ -138,18 +130,29 @@ def _dataset(name: str, where: str, table: Table, condition: str | None, options
         Rows(values[part], None if labels is None else torch.from_numpy(labels[part]))
         for part in (made.train, made.valid, made.test)
     )
-    columns = tuple(reading.column(np.array(made.train)) for reading in readings.values())
-    if label is None or labels is None:
-        tabular, conditions = Tabular(columns), with_labels(())
-    else:
+    parts = [tuple(r.column(np.array(made.train)) for r in some) for some in (readings.values(), constants)]
+    column, conditions = None, with_labels(())
+    if label is not None and labels is not None:
         weights = tuple(np.bincount(labels[made.train], minlength=len(classes)).tolist())
         column = CategoryColumn(label.name, classes, (0, *weights), label.dtype, label.marker)
-        tabular = Tabular(columns, column, place)
         conditions = {"label": Classes(classes, weights)}
+    tabular = Tabular(parts[0], column, parts[1], tuple(frame))
     notes = [_column_note(readings), *table.notes, *renamed, *marks]
     notes += [note for reading in kept for note in reading.notes] + [*dropped, *made.copied("row")]
     line = made.line.replace("each example's content", "each row")
     return Dataset(name, "table", train, valid, test, conditions, tabular, line, tuple(notes))
+
+
+def _check_frame(where: str, frame: "DataFrame", condition: str | None) -> None:
+    """Errors: DataError for a condition that is no column, and fewer than three rows."""
+    if condition is not None and condition not in frame:
+        similar = difflib.get_close_matches(condition, list(frame), cutoff=0.5) or list(frame)[:20]
+        raise DataError(f"{where}: no column is named {condition!r}; choose one of {', '.join(similar)}")
+    if len(frame) < 3:
+        raise DataError(
+            f"{where}: {len(frame)} rows cannot be split into train, valid and test; "
+            "give at least 3, better hundreds"
+        )
 
 
 def _distinct(frame: "DataFrame") -> "tuple[DataFrame, list[str]]":
@@ -169,28 +172,31 @@ def _distinct(frame: "DataFrame") -> "tuple[DataFrame, list[str]]":
 
 def _usable(
     where: str, cells: Mapping[str, Reading | str], condition: str | None
-) -> tuple[dict[str, Reading], np.ndarray, list[str]]:
-    """The usable columns of the rows that have a class, which rows these are, and notes on what was dropped.
+) -> tuple[dict[str, Reading], list[Reading], np.ndarray, list[str]]:
+    """The usable and the constant columns of the rows that have a class, which rows these are, and notes.
 
     Errors: DataError if the condition is not usable, or nothing is left.
     """
     faults = {name: _fault(reading) for name, reading in cells.items()}
     _check_condition(where, condition, faults)
-    count = next((len(reading.cells) for reading in cells.values() if isinstance(reading, Reading)), 0)
-    label = cells[condition] if condition is not None else ""
-    rows = ~label.missing if isinstance(label, Reading) else np.ones(count, dtype=bool)
-    sound = {name: cell for name, cell in cells.items() if isinstance(cell, Reading) and not faults[name]}
-    readings = {name: reading.keep(rows) for name, reading in sound.items()}
-    faults |= {name: reading.fault() or "" for name, reading in readings.items()}
+    readings = {name: reading for name, reading in cells.items() if isinstance(reading, Reading)}
+    count = max((len(reading.cells) for reading in readings.values()), default=0)
+    rows = np.ones(count, dtype=bool) if condition is None else ~readings[condition].missing
+    readings = {name: reading.keep(rows) for name, reading in readings.items()}
+    faults |= {name: reading.fault() or "" for name, reading in readings.items() if not faults[name]}
     _check_condition(where, condition, faults)
     usable = {name: reading for name, reading in readings.items() if not faults[name]}
-    dropped = [f"column {name!r} dropped: {fault}" for name, fault in faults.items() if fault]
+    constants = [reading for reading in readings.values() if reading.is_constant]
+    ways = {reading.name: "not modelled, but in samples" for reading in constants}
+    dropped = [
+        f"column {name!r} {ways.get(name, 'dropped')}: {fault}" for name, fault in faults.items() if fault
+    ]
     if gone := int((~rows).sum()):
         dropped.append(f"{gone} of {count} rows dropped: they have no {condition!r}, the class")
     if not usable:
         raise DataError(f"{where}: no usable column is left ({'; '.join(dropped)}); {REMEDY}")
     _check_classes(where, usable, condition)
-    return usable, rows, dropped
+    return usable, constants, rows, dropped
 
 
 def _fault(reading: Reading | str) -> str:
