@@ -132,7 +132,7 @@ def test_units_do_not_matter(tmp_path: Path) -> None:
     for data in (metres, scaled):
         train, valid = data.train.first().medium, data.valid.first().medium
         near = train + 0.01 * torch.tensor([1.0, other.step if data is scaled else 1.0])
-        assert memorisation(near, data.train, valid + 0.5 * data.train.units)["value"] == 1
+        assert memorisation(near, data.train, valid + 0.5 * data.train.vectors.std)["value"] == 1
 
 
 @pytest.mark.parametrize(

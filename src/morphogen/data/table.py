@@ -22,11 +22,12 @@ from torch import Tensor
 from morphogen.conditioning.specs import Classes
 from morphogen.contract import Batch
 from morphogen.data.cells import read_columns
-from morphogen.data.columns import MOST_WORDS, Reading
+from morphogen.data.columns import MOST_WORDS, Reading, Words
 from morphogen.data.dataset import DataError, Dataset, Examples, with_labels
 from morphogen.data.splits import Part, Split, split, trained_only
 from morphogen.data.table_files import Table, join_parts, read_table_file, read_table_folder
 from morphogen.data.table_options import TableOptions
+from morphogen.numerics.gower import Gower
 from morphogen.representations.tabular import CategoryColumn, Tabular
 
 if TYPE_CHECKING:
@@ -42,15 +43,19 @@ class Rows(Examples):
     Arguments:
         values: [N, D], categories as indices.
         labels: [N], or None.
+        levels: number of categories of each column, 0: numbers; (): all are numbers.
     """
 
-    def __init__(self, values: Float64[Tensor, "n d"], labels: Int[Tensor, " n"] | None = None):
-        self.values, self.labels = values, labels
-        known = ~values.isnan()
-        count = known.sum(0).clamp_min(1)
-        mean = values.nan_to_num().sum(0) / count
-        spread = (torch.where(known, (values - mean).square(), 0.0).sum(0) / count).sqrt()
-        self.units = spread.where(spread > 0, 1.0)
+    def __init__(
+        self,
+        values: Float64[Tensor, "n d"],
+        labels: Int[Tensor, " n"] | None = None,
+        levels: Sequence[int] = (),
+    ):
+        self.values, self.labels, self.vectors = values, labels, Gower(values, levels)
+
+    def coordinates(self, medium: Float64[Tensor, "m d"]) -> Float64[Tensor, "m e"]:
+        return self.vectors(medium)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -126,8 +131,9 @@ def _dataset(name: str, where: str, table: Table, condition: str | None, options
         classes, labels = tuple(classes[k] for k in known), np.searchsorted(known, labels)
         dropped += untrained
     values = torch.from_numpy(np.stack([reading.values for reading in readings.values()], 1))
+    levels = [len(reading.levels) if isinstance(reading, Words) else 0 for reading in readings.values()]
     train, valid, test = (
-        Rows(values[part], None if labels is None else torch.from_numpy(labels[part]))
+        Rows(values[part], None if labels is None else torch.from_numpy(labels[part]), levels)
         for part in (made.train, made.valid, made.test)
     )
     parts = [tuple(r.column(np.array(made.train)) for r in some) for some in (readings.values(), constants)]
