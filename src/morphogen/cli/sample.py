@@ -139,16 +139,15 @@ def _draw(
     import torch
 
     from morphogen.evaluation.sheet import sheet
-    from morphogen.media import is_text
 
     samples = model.sample(
         len(rows), condition or None, sampler, indices=torch.tensor(rows), rank=rank, **options
     )
     shown = save_samples(run, samples, folder, rank, lambda pictures: sheet({"": pictures}), others)
-    texts = ["\n---\n".join(shown[:4])] if is_text(shown) else []
+    lines = samples.representation.medium.lines(samples, shown)
     notes = [f"{run.undertrained}; train it longer before judging it"] if run.undertrained else []
     drawn = f"{len(rows)} samples of {run.name} by {sampler!r} in {folder}"
-    echo("\n".join([*texts, drawn, *notes]))
+    echo("\n".join([*([lines] if lines else []), drawn, *notes]))
 
 
 def _film(

@@ -58,11 +58,8 @@ def read_columns(
         usual: decimal mark of text where no column decides.
     """
     gone, infers = (options.missing or "").split(","), options.missing is None
-    texts = {
-        name: _stripped(frame[name], "empty" not in gone, gone)
-        for name in frame
-        if _kind(frame[name]) in TEXT
-    }
+    usual_too = "empty" not in gone
+    texts = {name: _stripped(frame[name], usual_too, gone) for name in frame if _kind(frame[name]) in TEXT}
     odd = {name: found for name, cells in texts.items() if infers and (found := _odd(cells, options.dates))}
     for name, found in odd.items():
         texts[name] = np.array([None if cell in found else cell for cell in texts[name]], dtype=object)
@@ -73,12 +70,14 @@ def read_columns(
     marks = Marks.of(distinct, usual, options.decimal)
     readings: dict[str, Reading | str] = {}
     for name in frame:
-        if name in texts:
-            reading = _text(name, texts[name], marks.decimal[name], options.dates)
-            readings[name] = reading if options.missing else _doubtful(reading, frame[name])
-        else:
-            kind = _kind(frame[name])
-            readings[name] = READERS[kind](name, frame[name]) if kind in READERS else f"its cells are {kind}"
+        column = frame[name]
+        if name not in texts:
+            readings[name] = _typed(name, column)
+            continue
+        reading = _text(name, texts[name], marks.decimal[name], options.dates)
+        dtype = str(column.dtype) if isinstance(reading, Words | Dates) else ""
+        reading = replace(reading, dtype=dtype, marker=_marker(column, reading.missing))
+        readings[name] = reading if options.missing else _doubtful(reading, column)
     notes = [f"column {name!r}: numbers in {unit}, which samples leave out" for name, unit in units.items()]
     notes += [
         f"{word!r} in column {name!r} is read as missing ({count} cell{'s' * (count > 1)}); "
@@ -94,6 +93,30 @@ def _kind(column: "Series") -> str:
     from pandas.api.types import infer_dtype
 
     return infer_dtype(column, skipna=True)
+
+
+def _typed(name: str, column: "Series") -> Reading | str:
+    """A column that is not text."""
+    kind = _kind(column)
+    if kind not in READERS:
+        return f"its cells are {kind}"
+    return replace(READERS[kind](name, column), dtype=_dtype(column, kind))
+
+
+def _dtype(column: "Series", kind: str) -> str:
+    """The dtype of a column, as `Column.series` makes it again; "": numbers or text."""
+    if kind == "categorical":
+        levels = column.cat.categories.dtype
+        return f"{'ordered' if column.cat.ordered else 'category'}[{levels}]"
+    if column.dtype == object:
+        return "date" if kind == "date" else "bool" if kind == "boolean" and column.notna().all() else ""
+    return str(column.dtype)
+
+
+def _marker(column: "Series", missing: np.ndarray) -> str:
+    """The most common text of a missing cell."""
+    texts = Counter(str(cell).strip() for cell in column[missing] if isinstance(cell, str))
+    return texts.most_common(1)[0][0] if texts else ""
 
 
 def _odd(cells: np.ndarray, order: str | None) -> dict[str, int]:
@@ -267,7 +290,8 @@ def _dates(name: str, times: np.ndarray, form: str | None = None, note: str | No
     """
     unit = whole_unit(times[~np.isnan(times)])
     notes = () if note is None else (f"column {name!r}: {note}",)
-    return Dates(name, times / MICROSECONDS[unit], notes, form or FORMATS.get(unit, FRACTIONS), unit)
+    form = form or FORMATS.get(unit, FRACTIONS)
+    return Dates(name, times / MICROSECONDS[unit], notes, format=form, unit=unit)
 
 
 TEXT = ("string", "empty", "mixed", "mixed-integer", "time", "period")

@@ -1,9 +1,9 @@
 r"""Tables: CSV files in any dialect, Parquet, JSON Lines, and pandas DataFrames.
 
-The type of each column is inferred (see `cells` and `columns`). Rows with a missing cell are dropped and
-counted, up to half of the table; a column with more than a quarter of its cells missing is dropped instead.
-One column may be the condition: its values are the classes, and it is not part of the medium. The split is by
-the hash of each row, or the user's own; means and standard deviations are those of the training part.
+The type of each column is inferred (see `cells` and `columns`). Missing cells are data: NaN in the medium.
+One column may be the condition: its values are the classes, and it is not part of the medium; rows without a
+class are dropped and counted. The split is by the hash of each row, or the user's own; the weights of a
+column's codes are those of the training part.
 """
 
 __all__ = ["Rows", "load_table", "table_of", "table_of_parts"]
@@ -19,22 +19,22 @@ import torch
 from jaxtyping import Float64, Int
 from torch import Tensor
 
+from morphogen.conditioning.specs import Classes
 from morphogen.contract import Batch
 from morphogen.data.cells import read_columns
-from morphogen.data.columns import MOST_WORDS, Reading
+from morphogen.data.columns import MOST_WORDS, Reading, Words
 from morphogen.data.dataset import DataError, Dataset, Examples, with_labels
 from morphogen.data.splits import Part, Split, split, trained_only
 from morphogen.data.table_files import Table, join_parts, read_table_file, read_table_folder
 from morphogen.data.table_options import TableOptions
-from morphogen.representations.tabular import Tabular
+from morphogen.numerics.gower import Gower
+from morphogen.representations.tabular import CategoryColumn, Tabular
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 SHOWN = 12  # columns that the notes list
-COLUMN_MISSING = 0.25  # largest fraction of missing cells in a column
 REMEDY = "give a table with numbers, dates or categories, and fill in empty cells"
-ROWS_MISSING = 0.5  # largest fraction of rows with a missing cell
 
 
 class Rows(Examples):
@@ -43,12 +43,19 @@ class Rows(Examples):
     Arguments:
         values: [N, D], categories as indices.
         labels: [N], or None.
+        levels: number of categories of each column, 0: numbers; (): all are numbers.
     """
 
-    def __init__(self, values: Float64[Tensor, "n d"], labels: Int[Tensor, " n"] | None = None):
-        self.values, self.labels = values, labels
-        spread = values.std(0, correction=0)
-        self.units = spread.where(spread > 0, 1.0)
+    def __init__(
+        self,
+        values: Float64[Tensor, "n d"],
+        labels: Int[Tensor, " n"] | None = None,
+        levels: Sequence[int] = (),
+    ):
+        self.values, self.labels, self.vectors = values, labels, Gower(values, levels)
+
+    def coordinates(self, medium: Float64[Tensor, "m d"]) -> Float64[Tensor, "m e"]:
+        return self.vectors(medium)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -110,16 +117,9 @@ def table_of_parts(
 def _dataset(name: str, where: str, table: Table, condition: str | None, options: TableOptions) -> Dataset:
     """The data set of a table; `where` is what errors begin with."""
     frame, renamed = _distinct(table.frame)
-    if condition is not None and condition not in frame:
-        similar = difflib.get_close_matches(condition, list(frame), cutoff=0.5) or list(frame)[:20]
-        raise DataError(f"{where}: no column is named {condition!r}; choose one of {', '.join(similar)}")
-    if len(frame) < 3:
-        raise DataError(
-            f"{where}: {len(frame)} rows cannot be split into train, valid and test; "
-            "give at least 3, better hundreds"
-        )
+    _check_frame(where, frame, condition)
     cells, marks = read_columns(frame, options, table.decimal)
-    readings, rows, dropped = _complete(where, cells, condition)
+    readings, constants, rows, dropped = _usable(where, cells, condition)
     label = None if condition is None else readings.pop(condition)
     if not readings:
         raise DataError(f"{where}: no usable column is left ({'; '.join(dropped)}); {REMEDY}")
@@ -131,15 +131,35 @@ def _dataset(name: str, where: str, table: Table, condition: str | None, options
         classes, labels = tuple(classes[k] for k in known), np.searchsorted(known, labels)
         dropped += untrained
     values = torch.from_numpy(np.stack([reading.values for reading in readings.values()], 1))
+    levels = [len(reading.levels) if isinstance(reading, Words) else 0 for reading in readings.values()]
     train, valid, test = (
-        Rows(values[part], None if labels is None else torch.from_numpy(labels[part]))
+        Rows(values[part], None if labels is None else torch.from_numpy(labels[part]), levels)
         for part in (made.train, made.valid, made.test)
     )
-    tabular = Tabular(tuple(reading.column(np.array(made.train)) for reading in readings.values()))
+    parts = [tuple(r.column(np.array(made.train)) for r in some) for some in (readings.values(), constants)]
+    order = tuple(name for name in frame if name in {r.name for r in (*kept, *constants)})
+    column, conditions = None, with_labels(())
+    if label is not None and labels is not None:
+        weights = tuple(np.bincount(labels[made.train], minlength=len(classes)).tolist())
+        column = CategoryColumn(label.name, classes, (0, *weights), label.dtype, label.marker)
+        conditions = {"label": Classes(classes, weights)}
+    tabular = Tabular(parts[0], column, parts[1], order)
     notes = [_column_note(readings), *table.notes, *renamed, *marks]
     notes += [note for reading in kept for note in reading.notes] + [*dropped, *made.copied("row")]
     line = made.line.replace("each example's content", "each row")
-    return Dataset(name, "table", train, valid, test, with_labels(classes), tabular, line, tuple(notes))
+    return Dataset(name, "table", train, valid, test, conditions, tabular, line, tuple(notes))
+
+
+def _check_frame(where: str, frame: "DataFrame", condition: str | None) -> None:
+    """Errors: DataError for a condition that is no column, and fewer than three rows."""
+    if condition is not None and condition not in frame:
+        similar = difflib.get_close_matches(condition, list(frame), cutoff=0.5) or list(frame)[:20]
+        raise DataError(f"{where}: no column is named {condition!r}; choose one of {', '.join(similar)}")
+    if len(frame) < 3:
+        raise DataError(
+            f"{where}: {len(frame)} rows cannot be split into train, valid and test; "
+            "give at least 3, better hundreds"
+        )
 
 
 def _distinct(frame: "DataFrame") -> "tuple[DataFrame, list[str]]":
@@ -157,62 +177,52 @@ def _distinct(frame: "DataFrame") -> "tuple[DataFrame, list[str]]":
     return frame.set_axis(names, axis=1), notes
 
 
-def _complete(
-    where: str, cells: Mapping[str, Reading | str], condition: str | None
-) -> tuple[dict[str, Reading], np.ndarray, list[str]]:
-    """The usable columns without incomplete rows, the rows that are left, and notes on what was dropped.
-
-    Errors: DataError if the condition is not usable, or too little is left.
-    """
-    usable, dropped = _usable(where, cells, condition)
-    missing = np.stack([reading.missing for reading in usable.values()])
-    complete = np.logical_not(missing.any(axis=0))
-    if (incomplete := int((~complete).sum())) > ROWS_MISSING * len(complete):
-        worst = list(usable)[int(missing.mean(1).argmax())]
-        raise DataError(
-            f"{where}: {incomplete} of {len(complete)} rows have missing cells, most often in {worst!r}; "
-            "fill them in or remove that column"
-        )
-    if incomplete:
-        dropped.append(f"{incomplete} of {len(complete)} rows dropped: they have missing cells")
-    readings = {}
-    for name, reading in usable.items():
-        kept = reading.keep(complete)
-        if (fault := kept.fault()) is None:
-            readings[name] = kept
-        elif name == condition:
-            raise DataError(
-                f"{where}: column {name!r} cannot be the classes: {fault}; choose another --condition"
-            )
-        else:
-            dropped.append(f"column {name!r} dropped: {fault}")
-    _check_classes(where, readings, condition)
-    return readings, complete, dropped
-
-
 def _usable(
     where: str, cells: Mapping[str, Reading | str], condition: str | None
-) -> tuple[dict[str, Reading], list[str]]:
-    """The columns that are not sparse and not the number of the row, and notes on the others."""
-    usable, faults = {}, {}
-    for name, reading in cells.items():
-        if isinstance(reading, str):
-            faults[name] = reading
-        elif (missing := reading.missing.mean()) > COLUMN_MISSING:
-            faults[name] = "; ".join([f"missing in {missing:.0%} of the rows", *reading.notes])
-        elif reading.numbers_rows:
-            faults[name] = "it only counts the rows"
-        else:
-            usable[name] = reading
-    if condition in faults:
+) -> tuple[dict[str, Reading], list[Reading], np.ndarray, list[str]]:
+    """The usable and the constant columns of the rows that have a class, which rows these are, and notes.
+
+    Errors: DataError if the condition is not usable, or nothing is left.
+    """
+    faults = {name: _fault(reading) for name, reading in cells.items()}
+    _check_condition(where, condition, faults)
+    readings = {name: reading for name, reading in cells.items() if isinstance(reading, Reading)}
+    count = max((len(reading.cells) for reading in readings.values()), default=0)
+    rows = np.ones(count, dtype=bool) if condition is None else ~readings[condition].missing
+    readings = {name: reading.keep(rows) for name, reading in readings.items()}
+    faults |= {name: reading.fault() or "" for name, reading in readings.items() if not faults[name]}
+    _check_condition(where, condition, faults)
+    usable = {name: reading for name, reading in readings.items() if not faults[name]}
+    constants = [reading for reading in readings.values() if reading.is_constant]
+    ways = {reading.name: "not modelled, but in samples" for reading in constants}
+    dropped = [
+        f"column {name!r} {ways.get(name, 'dropped')}: {fault}" for name, fault in faults.items() if fault
+    ]
+    if gone := int((~rows).sum()):
+        dropped.append(f"{gone} of {count} rows dropped: they have no {condition!r}, the class")
+    if not usable:
+        raise DataError(f"{where}: no usable column is left ({'; '.join(dropped)}); {REMEDY}")
+    _check_classes(where, usable, condition)
+    return usable, constants, rows, dropped
+
+
+def _fault(reading: Reading | str) -> str:
+    """Why a column cannot be used; "": it can."""
+    if isinstance(reading, str):
+        return reading
+    if counts := reading.counts_rows():
+        return f"it only counts the rows ({counts})"
+    fault = reading.fault()
+    return "; ".join([fault, *reading.notes]) if fault else ""
+
+
+def _check_condition(where: str, condition: str | None, faults: Mapping[str, str]) -> None:
+    """Errors: DataError if the condition has a fault."""
+    if condition is not None and faults[condition]:
         raise DataError(
             f"{where}: column {condition!r} cannot be the classes: {faults[condition]}; "
             "choose another --condition"
         )
-    dropped = [f"column {name!r} dropped: {fault}" for name, fault in faults.items()]
-    if not usable:
-        raise DataError(f"{where}: no usable column is left ({'; '.join(dropped)}); {REMEDY}")
-    return usable, dropped
 
 
 def _check_classes(where: str, readings: Mapping[str, Reading], condition: str | None) -> None:
@@ -234,7 +244,9 @@ def _split(where: str, readings: Sequence[Reading], parts: Sequence[Part], dropp
 
 
 def _column_note(readings: Mapping[str, Reading]) -> str:
-    """A note that lists the inferred type of each column."""
-    kinds = [f"{name} ({reading.kind})" for name, reading in readings.items()]
+    """A note that lists the inferred type of each column, and how often it is missing."""
+    rates = {name: float(reading.missing.mean()) for name, reading in readings.items()}
+    gone = {name: f", {100 * rate:.2g}% missing" if rate else "" for name, rate in rates.items()}
+    kinds = [f"{name} ({reading.kind}{gone[name]})" for name, reading in readings.items()]
     more = f" and {len(kinds) - SHOWN} more" if len(kinds) > SHOWN else ""
     return f"columns: {', '.join(kinds[:SHOWN])}{more}"

@@ -15,7 +15,7 @@ from morphogen.conditioning.specs import Classes
 from morphogen.families.classical.mixture import Mixture
 from morphogen.model import Model
 from morphogen.plan import SGD, Plan
-from morphogen.representations.tabular import Tabular
+from morphogen.representations.tabular import ContinuousCodes, Tabular
 from morphogen.systems import Size
 
 SIZES: dict[Size, dict[str, Any]] = {
@@ -36,11 +36,11 @@ def table_mixture(table: Tabular, label: Classes | None = None, size: Size = "sm
     """
     objective = Mixture(
         components=SIZES[size]["components"] * (len(label or ()) or 4),
-        shape=table.shape,
+        shape=(len(table.columns),),
         classes=len(label or ()),
         covariance="full" if len(table.columns) <= 256 else "diagonal",
         floor=1e-3,
         prior=15.0,
     )
     em = Plan(SGD(0.0), batch=0, rounds=12)  # no parameter has a gradient: a step is one round of EM
-    return Model(objective, table, OneHot(len(label)) if label else None, em)
+    return Model(objective, ContinuousCodes(table), OneHot(len(label), label.weights) if label else None, em)
