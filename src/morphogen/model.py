@@ -11,6 +11,7 @@ __all__ = [
     "give_specs",
     "likelihood_of_medium",
     "load",
+    "own_specs",
     "parameters",
     "sampling_settings",
     "save",
@@ -359,10 +360,17 @@ def load(directory: str | Path, device: str = "cpu") -> Any:
     return model
 
 
+def own_specs(model: Model) -> Mapping[str, ConditionSpec]:
+    """What the conditions are that the model and not the data know, by name: given cells of its columns."""
+    parts = () if model.conditioner is None else model.conditioner.modules()
+    return {part.name: part.spec for part in parts if isinstance(getattr(part, "spec", None), ConditionSpec)}
+
+
 def _readers(model: Model) -> Mapping[str, ConditionSpec]:
     """What reads conditions in words, by name: the representation of texts reads their prompts."""
     source = getattr(model.representation, "source", None)
-    return {"prompt": source, **model.specs} if isinstance(source, ConditionSpec) else model.specs
+    prompts = {"prompt": source} if isinstance(source, ConditionSpec) else {}
+    return {**prompts, **own_specs(model), **model.specs}
 
 
 def _gathered(parts: list[Likelihood], rank: Rank, n: int) -> Likelihood:
