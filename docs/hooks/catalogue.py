@@ -32,7 +32,7 @@ RESULTS = ROOT / "src" / "morphogen" / "recipes" / "results"
 FIGURES = {"likelihood": ("bits_per_dim", "bits"), "frechet": ("value", ".2f")}
 SIZES = get_args(Size)
 NBSP = "\N{NO-BREAK SPACE}"
-_TABLE = Tabular(tuple(RealColumn(f"column {i}") for i in range(8)))
+_TABLE = Tabular(tuple(RealColumn(f"column {i}", tuple(range(33))) for i in range(8)))
 # by medium: the representation at size "paper", at the other sizes, and what the data can condition on
 SPECIMENS: dict[str, tuple[Any, Any, dict[str, Any]]] = {
     "pictures": (Pixels(256, (3, 32, 32)), Pixels(256, (1, 28, 28)), {"label": Classes(10)}),

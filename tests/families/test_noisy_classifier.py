@@ -65,7 +65,9 @@ def test_each_row_is_guided_to_its_condition(classifier: NoisyClassifier) -> Non
 
 
 def test_it_refuses_to_sample_and_requires_labels(classifier: NoisyClassifier) -> None:
-    model = Model(classifier, Tabular((RealColumn("a"), RealColumn("b"))), OneHot(2))
+    model = Model(
+        classifier, Tabular((RealColumn("a", (-9.0, 9.0)), RealColumn("b", (-9.0, 9.0)))), OneHot(2)
+    )
     for refused in (
         lambda: model.sample(2),
         lambda: model.sample(2, 1, DDPM(10)),

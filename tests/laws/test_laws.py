@@ -15,9 +15,9 @@ from morphogen.representations.text import Bytes
 from morphogen.testing import LAWS, check_model
 
 COLUMNS = (
-    RealColumn("a"),
-    GridColumn("b", 0.4, 0.3, 0.0, 0.8, decimals=1),
-    CategoryColumn("c", 1.0, 0.8, ("x", "y", "z")),
+    RealColumn("a", (-6.0, -1.0, 0.0, 1.0, 6.0), (0.0, 1.0, 2.0, 2.0, 1.0)),
+    GridColumn("b", (0, 1, 2, 4, 8), 8, 1, weights=(1.0, 1.0, 1.0, 2.0, 4.0, 1.0)),
+    CategoryColumn("c", ("x", "y", "z"), (1.0, 3.0, 3.0, 3.0)),
 )
 LABEL = {"label": Classes(10)}
 # by medium: representation and conditions
@@ -39,8 +39,9 @@ def batch_for(medium: str, rows: int = 12) -> Batch:
     if medium == "sound":
         return Batch(2 * rng.uniform(1, 24) - 1, {"label": rng.integers(10)})
     if medium == "table":
-        columns = torch.stack([rng.normal(), rng.integers(9) / 10, rng.integers(3)], 1)
-        return Batch(columns.double(), {"label": rng.integers(10)})
+        columns = torch.stack([rng.normal().double(), rng.integers(9) / 10.0, rng.integers(3).double()], 1)
+        columns[:, 1:] = torch.where(rng.uniform(2) < 0.2, torch.nan, columns[:, 1:])
+        return Batch(columns, {"label": rng.integers(10)})
     return Batch(rng.integers(17, 1, 8, 8).float() / 8 - 1, {"label": rng.integers(10)})
 
 

@@ -13,7 +13,7 @@ from morphogen.representations.tabular import CategoryColumn, GridColumn, Tabula
 from morphogen.representations.text import Bytes
 from morphogen.samples import Samples
 
-PEOPLE = Tabular((GridColumn("age", 3.0, 1.0, 0, 9), CategoryColumn("city", 0.5, 0.5, ("Ulm", "Köln, Bonn"))))
+PEOPLE = Tabular((GridColumn("age", (0,), 9), CategoryColumn("city", ("Ulm", "Köln, Bonn"))))
 
 
 def test_a_stamp_is_read_back_and_a_plain_png_has_none(tmp_path):

@@ -20,7 +20,7 @@ from morphogen.representations.tabular import CategoryColumn, RealColumn, Tabula
 from morphogen.representations.text import Bytes, Characters
 
 GREY, COLOUR, SOUND = Pixels(17, (1, 8, 8)), Pixels(256, (3, 4, 6)), MuLaw(64, 8000)
-TABLE = Tabular((RealColumn("width"), CategoryColumn("kind", 0.5, 0.5, ("cat", "dog"))))
+TABLE = Tabular((RealColumn("width", (-9.0, 3e7)), CategoryColumn("kind", ("cat", "dog"))))
 SETS = PointSets((0, 4, 0, 2), dims=2)
 X = 2 * np.random.default_rng(0).integers(0, 17, (5, 8, 8)) / 16 - 1
 
@@ -68,7 +68,7 @@ RGB = torch.zeros(2, 3, 4, 6)
         (SOUND, np.full((2, 64), 7.0), f"sounds are float32 from 7 to 7, the model takes {F}"),
         (SOUND, np.zeros((2, 2, 64)), "sounds have shape [2, 2, 64], the model takes [N, 1, T]"),
         (TABLE, [[0.5, 2]], "'kind' has values from 2 to 2, the model takes the indices 0 to 1 of cat, dog"),
-        (TABLE, [[0.5, np.nan]], "kind are not finite in row 0"),
+        (TABLE, [[0.5, np.nan]], "column 'kind' has missing cells, and had none in training: fill them in"),
         (TABLE, [[0.5]], "rows of the columns width, kind have shape [1, 1], the model takes [N, 2]"),
         (TABLE, [[0.5, "cat"]], "rows of the columns width, kind are a list: give a tensor"),
         (Bytes(8), torch.zeros(2, 8), "texts are torch.float32: give token ids, integers [N, T], or texts"),

@@ -5,8 +5,9 @@ r"""Columns of a table as they are modelled.
                more than 65536 steps; all others are real
     Dates      whole days, hours, ... or microseconds since 1970
 
-A column is dropped, with a note, if it is missing in more than a quarter of the rows, is constant, numbers
-the rows, or consists of words that are nearly all different (names, free text).
+A cell of any column may be missing. A column is dropped, with a note, if it is missing in all rows or nearly
+(fewer than three cells, or one in a hundred, are left), is constant, numbers the rows (see
+`Numbers.counts_rows`), or consists of words that are nearly all different (names, free text).
 """
 
 __all__ = ["MOST_WORDS", "Dates", "Numbers", "Reading", "Words"]
@@ -18,12 +19,20 @@ from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
+import torch
 
 from morphogen.data.number_marks import is_number
-from morphogen.representations.tabular import CategoryColumn, Column, DateColumn, GridColumn, RealColumn
+from morphogen.representations.tabular.columns import CategoryColumn, Column, smoothed
+from morphogen.representations.tabular.intervals import grid_intervals, real_intervals
+from morphogen.representations.tabular.numbers import DateColumn, GridColumn, RealColumn, to_steps
 
 MOST_WORDS = 256  # categories per column
 FINEST = 2**16  # steps of a grid of decimals: a finer grid is indistinguishable from real numbers in float32
+FEWEST, KNOWN = 3, 0.01  # least cells, and share of the rows, that a column with missing cells has
+COUNTERS = ("", "id", "index", "row", "rowid", "rowname", "rownames", "rownumber", "unnamed0", "x1")
+SOME = 20  # integers from which on a counter may have gaps, or be shuffled
+YEARS = (1000, 2999)
+WHOLE = 2**53  # integers up to it are float64
 SMALLEST = 1e-150  # range of a column whose variance float64 holds
 
 
@@ -35,11 +44,15 @@ class Reading(ABC):
         name: of the column.
         cells: [N]; NaN, or None in a column of words, where one is missing.
         notes: facts for the user.
+        dtype: that pandas has for the column; "": its cells were text of something else.
+        marker: the text of a missing cell.
     """
 
     name: str
     cells: np.ndarray
     notes: tuple[str, ...] = ()
+    dtype: str = ""
+    marker: str = ""
 
     @property
     @abstractmethod
@@ -52,52 +65,54 @@ class Reading(ABC):
         return np.isnan(self.cells)
 
     @property
+    def known(self) -> np.ndarray:
+        """The cells that are not missing."""
+        return self.cells[~self.missing]
+
+    @property
     def values(self) -> np.ndarray:
         """The medium, float64 [N]."""
         return self.cells
 
-    @property
-    def numbers_rows(self) -> bool:
-        """Whether it only numbers the rows, in their order or in any other."""
-        known = ~self.missing
-        numbers = self.values[known]
-        if len(numbers) < 3 or (numbers % 1).any() or len(np.unique(numbers)) < len(numbers):
-            return False
-        in_order = np.ptp(numbers - known.nonzero()[0]) == 0
-        return bool(in_order or (len(numbers) >= 20 and np.ptp(numbers) == len(numbers) - 1))
+    def counts_rows(self) -> str:
+        """How it only numbers the rows, in words; "": it does not."""
+        return ""
 
     def keep(self, rows: np.ndarray) -> Self:
         """The column of these rows only."""
         return replace(self, cells=self.cells[rows])
 
     def fault(self) -> str | None:
-        """Why the complete column cannot be modelled; None: it can."""
-        if (self.cells == self.cells[0]).all():
-            return f"it is always {self.written(self.cells[0])!r}"
+        """Why the column cannot be modelled; None: it can. A level that is missing at times is data."""
+        known, missing = self.known, self.missing
+        if missing.any() and len(known) < max(FEWEST, KNOWN * len(missing)):
+            return f"missing in {'all' if not len(known) else f'{missing.sum()} of {len(missing)}'} rows"
+        if not missing.any() and (known == known[0]).all():
+            return f"it is always {self.written(known[0])!r}"
         return None
 
     @abstractmethod
     def column(self, train: np.ndarray) -> Column:
-        """The column with the moments of its training rows; a grid's variance includes that of a cell."""
+        """The column, with the weights of its training rows."""
 
     def classes(self) -> tuple[tuple[str, ...], np.ndarray]:
-        """Sorted class names, and the class index of each row, int64 [N]."""
+        """Sorted class names, and the class index of each row, int64 [N]; no cell is missing."""
         distinct, labels = np.unique(self.cells, return_inverse=True)
         return tuple(map(self.written, distinct.tolist())), labels.astype(np.int64)
 
     def texts(self) -> list[str]:
-        """All cells as text."""
-        distinct, index = np.unique(self.cells, return_inverse=True)
-        return np.array([self.written(cell) for cell in distinct.tolist()], dtype=object)[index].tolist()
+        """All cells as text, "" where one is missing."""
+        missing = self.missing
+        texts = np.full(len(missing), "", dtype=object)
+        distinct, index = np.unique(self.known, return_inverse=True)
+        written = np.array([self.written(cell) for cell in distinct.tolist()], dtype=object)
+        if len(written):
+            texts[~missing] = written[index]
+        return texts.tolist()
 
     @abstractmethod
     def written(self, cell: Any) -> str:
         """A cell as text: the same for equal cells, however they were stored."""
-
-    def _moments(self, train: np.ndarray, step: float) -> tuple[float, float]:
-        training = self.values[train]
-        floor = float(np.ptp(self.values)) * 1e-3  # the training rows may all be equal
-        return float(training.mean()), max((float(training.var()) + step**2 / 12) ** 0.5, floor)
 
 
 class Numbers(Reading):
@@ -109,12 +124,12 @@ class Numbers(Reading):
 
         Decimals are those of 15 significant digits, so that 0.1 + 0.2 is on the grid of tenths.
         """
-        values = np.unique(self.cells)
+        values = np.unique(self.known)
         wide, decimals = float(np.ptp(values)), 0
         if not (values % 1).any():
-            while not (values % 10.0 ** (1 - decimals)).any():
+            while values.any() and not (values % 10.0 ** (1 - decimals)).any():
                 decimals -= 1
-            return decimals
+            return decimals if np.abs(values).max() <= WHOLE * 10.0**-decimals else None
         for value in values.tolist():
             decimals = max(decimals, _decimals(value))
             if decimals > 0 and (decimals > 300 or wide * 10.0**decimals > FINEST):
@@ -130,16 +145,43 @@ class Numbers(Reading):
         return "integers" if self.decimals == 0 else f"multiples of {10**-self.decimals:,}"
 
     def fault(self) -> str | None:
-        if (wide := float(np.ptp(self.cells))) and wide < SMALLEST:
+        if (fault := super().fault()) is None and 0 < (wide := float(np.ptp(self.known))) < SMALLEST:
             return f"its range is {wide:g}, too small for float64; multiply it"
-        return super().fault()
+        return fault
+
+    def counts_rows(self) -> str:
+        """A counter has distinct integers, and a name of COUNTERS, or these are in the order of the rows from
+        the first to the last and at least half of the integers between, or all of some integers in any order.
+
+        Distinct years, 1000 to 2999, are data under any other name.
+        """
+        numbers = self.known
+        if len(numbers) < 3 or (numbers % 1).any() or len(np.unique(numbers)) < len(numbers):
+            return ""
+        if "".join(filter(str.isalnum, self.name)).casefold() in COUNTERS:
+            return f"distinct integers under the name {self.name!r}"
+        if numbers.min() >= YEARS[0] and numbers.max() <= YEARS[1]:
+            return ""
+        span, in_order = np.ptp(numbers) + 1, bool((np.diff(numbers) > 0).all())
+        if in_order and (span == len(numbers) or (len(numbers) >= SOME and span <= 2 * len(numbers))):
+            return f"{len(numbers)} integers from {numbers[0]:.0f} to {numbers[-1]:.0f} in order"
+        if len(numbers) >= SOME and span == len(numbers):
+            return f"each integer from {numbers.min():.0f} to {numbers.max():.0f} once"
+        return ""
 
     def column(self, train: np.ndarray) -> Column:
+        cells, missing = self.cells[train], self.missing
+        gone, known = int(missing[train].sum()), cells[~np.isnan(cells)]
+        low, high = float(self.known.min()), float(self.known.max())
         if self.decimals is None:
-            return RealColumn(self.name, *self._moments(train, 0.0))
-        mean, std = self._moments(train, 10.0**-self.decimals)
-        low, high = float(self.cells.min()), float(self.cells.max())
-        return GridColumn(self.name, mean, std, low, high, self.decimals)
+            edges, counts = real_intervals(known, low, high)
+            weights = smoothed(counts, gone, bool(missing.any()))
+            return RealColumn(self.name, edges, weights, self.dtype, self.marker)
+        steps = to_steps(torch.tensor([low, high, *known.tolist()], dtype=torch.float64), self.decimals)
+        first, last = steps[:2].tolist()
+        starts, counts = grid_intervals(steps[2:].numpy(), first, last)
+        weights = smoothed(counts, gone, bool(missing.any()))
+        return GridColumn(self.name, starts, last, self.decimals, weights, self.dtype, self.marker)
 
     def written(self, cell: float) -> str:
         return str(int(cell)) if cell % 1 == 0 and abs(cell) < 2**63 else repr(float(cell))
@@ -159,19 +201,19 @@ class Dates(Reading):
 
     @property
     def kind(self) -> str:
-        low, high = (self.written(cell) for cell in (self.cells.min(), self.cells.max()))
+        low, high = (self.written(cell) for cell in (self.known.min(), self.known.max()))
         return f"{'dates' if self.unit == 'days' else 'times'} from {low} to {high}"
 
-    @property
-    def numbers_rows(self) -> bool:
-        return False  # a series of days is data
-
     def column(self, train: np.ndarray) -> Column:
-        low, high = float(self.cells.min()), float(self.cells.max())
-        return DateColumn(self.name, *self._moments(train, 1.0), low, high, self.format, self.unit)
+        known, missing = self.known.astype(np.int64), self.missing
+        cells, last = self.cells[train], int(known.max())
+        days = cells[~np.isnan(cells)].astype(np.int64)
+        starts, counts = grid_intervals(days, int(known.min()), last)
+        weights = smoothed(counts, int(missing[train].sum()), bool(missing.any()))
+        return DateColumn(self.name, starts, last, self.format, self.unit, weights, self.dtype, self.marker)
 
     def written(self, cell: float) -> str:
-        return DateColumn("", 0.0, 1.0, 0.0, 0.0, self.format, self.unit).format_value(cell)
+        return DateColumn("", (0,), 0, self.format, self.unit).format_value(cell)
 
 
 @dataclass(frozen=True)
@@ -187,7 +229,7 @@ class Words(Reading):
     @cached_property
     def levels(self) -> tuple[str, ...]:
         """The distinct words, in order."""
-        present = set(self.cells)
+        present = set(self.known)
         return tuple(word for word in self.order if word in present) or tuple(sorted(present))
 
     @property
@@ -200,22 +242,22 @@ class Words(Reading):
 
     @property
     def values(self) -> np.ndarray:
-        index = {word: i for i, word in enumerate(self.levels)}
+        index = {word: float(i) for i, word in enumerate(self.levels)} | {None: np.nan}
         return np.array([index[word] for word in self.cells], dtype=np.float64)
 
-    @property
-    def numbers_rows(self) -> bool:
-        return False
-
     def fault(self) -> str | None:
-        n, rows = len(self.levels), len(self.cells)
+        n, rows = len(self.levels), len(self.known)
         if n > MOST_WORDS or n > max(2, rows / 2):
             word = next((word for word in self.levels if not is_number(word)), self.levels[0])
             return f"{n} different words in {rows} rows, such as {word[:20]!r}"
         return super().fault()
 
     def column(self, train: np.ndarray) -> Column:
-        return CategoryColumn(self.name, *self._moments(train, 1.0), self.levels)
+        missing, values = self.missing, self.values[train]
+        known = values[~np.isnan(values)].astype(np.int64)
+        counts = np.bincount(known, minlength=len(self.levels)).tolist()
+        weights = smoothed(counts, int(missing[train].sum()), bool(missing.any()))
+        return CategoryColumn(self.name, self.levels, weights, self.dtype, self.marker)
 
     def classes(self) -> tuple[tuple[str, ...], np.ndarray]:
         return self.levels, self.values.astype(np.int64)

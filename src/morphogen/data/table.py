@@ -1,9 +1,9 @@
 r"""Tables: CSV files in any dialect, Parquet, JSON Lines, and pandas DataFrames.
 
-The type of each column is inferred (see `cells` and `columns`). Rows with a missing cell are dropped and
-counted, up to half of the table; a column with more than a quarter of its cells missing is dropped instead.
-One column may be the condition: its values are the classes, and it is not part of the medium. The split is by
-the hash of each row, or the user's own; means and standard deviations are those of the training part.
+The type of each column is inferred (see `cells` and `columns`). Missing cells are data: NaN in the medium.
+One column may be the condition: its values are the classes, and it is not part of the medium; rows without a
+class are dropped and counted. The split is by the hash of each row, or the user's own; the weights of a
+column's codes are those of the training part.
 """
 
 __all__ = ["Rows", "load_table", "table_of", "table_of_parts"]
@@ -32,9 +32,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 SHOWN = 12  # columns that the notes list
-COLUMN_MISSING = 0.25  # largest fraction of missing cells in a column
 REMEDY = "give a table with numbers, dates or categories, and fill in empty cells"
-ROWS_MISSING = 0.5  # largest fraction of rows with a missing cell
 
 
 class Rows(Examples):
@@ -47,7 +45,10 @@ class Rows(Examples):
 
     def __init__(self, values: Float64[Tensor, "n d"], labels: Int[Tensor, " n"] | None = None):
         self.values, self.labels = values, labels
-        spread = values.std(0, correction=0)
+        known = ~values.isnan()
+        count = known.sum(0).clamp_min(1)
+        mean = values.nan_to_num().sum(0) / count
+        spread = (torch.where(known, (values - mean).square(), 0.0).sum(0) / count).sqrt()
         self.units = spread.where(spread > 0, 1.0)
 
     def __len__(self) -> int:
@@ -119,7 +120,7 @@ def _dataset(name: str, where: str, table: Table, condition: str | None, options
             "give at least 3, better hundreds"
         )
     cells, marks = read_columns(frame, options, table.decimal)
-    readings, rows, dropped = _complete(where, cells, condition)
+    readings, rows, dropped = _usable(where, cells, condition)
     label = None if condition is None else readings.pop(condition)
     if not readings:
         raise DataError(f"{where}: no usable column is left ({'; '.join(dropped)}); {REMEDY}")
@@ -157,62 +158,50 @@ def _distinct(frame: "DataFrame") -> "tuple[DataFrame, list[str]]":
     return frame.set_axis(names, axis=1), notes
 
 
-def _complete(
-    where: str, cells: Mapping[str, Reading | str], condition: str | None
-) -> tuple[dict[str, Reading], np.ndarray, list[str]]:
-    """The usable columns without incomplete rows, the rows that are left, and notes on what was dropped.
-
-    Errors: DataError if the condition is not usable, or too little is left.
-    """
-    usable, dropped = _usable(where, cells, condition)
-    missing = np.stack([reading.missing for reading in usable.values()])
-    complete = np.logical_not(missing.any(axis=0))
-    if (incomplete := int((~complete).sum())) > ROWS_MISSING * len(complete):
-        worst = list(usable)[int(missing.mean(1).argmax())]
-        raise DataError(
-            f"{where}: {incomplete} of {len(complete)} rows have missing cells, most often in {worst!r}; "
-            "fill them in or remove that column"
-        )
-    if incomplete:
-        dropped.append(f"{incomplete} of {len(complete)} rows dropped: they have missing cells")
-    readings = {}
-    for name, reading in usable.items():
-        kept = reading.keep(complete)
-        if (fault := kept.fault()) is None:
-            readings[name] = kept
-        elif name == condition:
-            raise DataError(
-                f"{where}: column {name!r} cannot be the classes: {fault}; choose another --condition"
-            )
-        else:
-            dropped.append(f"column {name!r} dropped: {fault}")
-    _check_classes(where, readings, condition)
-    return readings, complete, dropped
-
-
 def _usable(
     where: str, cells: Mapping[str, Reading | str], condition: str | None
-) -> tuple[dict[str, Reading], list[str]]:
-    """The columns that are not sparse and not the number of the row, and notes on the others."""
-    usable, faults = {}, {}
-    for name, reading in cells.items():
-        if isinstance(reading, str):
-            faults[name] = reading
-        elif (missing := reading.missing.mean()) > COLUMN_MISSING:
-            faults[name] = "; ".join([f"missing in {missing:.0%} of the rows", *reading.notes])
-        elif reading.numbers_rows:
-            faults[name] = "it only counts the rows"
-        else:
-            usable[name] = reading
-    if condition in faults:
+) -> tuple[dict[str, Reading], np.ndarray, list[str]]:
+    """The usable columns of the rows that have a class, which rows these are, and notes on what was dropped.
+
+    Errors: DataError if the condition is not usable, or nothing is left.
+    """
+    faults = {name: _fault(reading) for name, reading in cells.items()}
+    _check_condition(where, condition, faults)
+    count = next((len(reading.cells) for reading in cells.values() if isinstance(reading, Reading)), 0)
+    label = cells[condition] if condition is not None else ""
+    rows = ~label.missing if isinstance(label, Reading) else np.ones(count, dtype=bool)
+    readings = {
+        name: r.keep(rows) for name, r in cells.items() if isinstance(r, Reading) and not faults[name]
+    }
+    faults |= {name: reading.fault() or "" for name, reading in readings.items()}
+    _check_condition(where, condition, faults)
+    usable = {name: reading for name, reading in readings.items() if not faults[name]}
+    dropped = [f"column {name!r} dropped: {fault}" for name, fault in faults.items() if fault]
+    if gone := int((~rows).sum()):
+        dropped.append(f"{gone} of {count} rows dropped: they have no {condition!r}, the class")
+    if not usable:
+        raise DataError(f"{where}: no usable column is left ({'; '.join(dropped)}); {REMEDY}")
+    _check_classes(where, usable, condition)
+    return usable, rows, dropped
+
+
+def _fault(reading: Reading | str) -> str:
+    """Why a column cannot be used; "": it can."""
+    if isinstance(reading, str):
+        return reading
+    if counts := reading.counts_rows():
+        return f"it only counts the rows ({counts})"
+    fault = reading.fault()
+    return "; ".join([fault, *reading.notes]) if fault else ""
+
+
+def _check_condition(where: str, condition: str | None, faults: Mapping[str, str]) -> None:
+    """Errors: DataError if the condition has a fault."""
+    if condition is not None and faults[condition]:
         raise DataError(
             f"{where}: column {condition!r} cannot be the classes: {faults[condition]}; "
             "choose another --condition"
         )
-    dropped = [f"column {name!r} dropped: {fault}" for name, fault in faults.items()]
-    if not usable:
-        raise DataError(f"{where}: no usable column is left ({'; '.join(dropped)}); {REMEDY}")
-    return usable, dropped
 
 
 def _check_classes(where: str, readings: Mapping[str, Reading], condition: str | None) -> None:

@@ -1,0 +1,17 @@
+"""Tables: columns cut into codes, rows of codes and offsets, and normal scores of the numbers."""
+
+from morphogen.lazy import attach
+
+_HOMES = {
+    "CategoryColumn": "representations.tabular.columns",
+    "Column": "representations.tabular.columns",
+    "ContinuousCodes": "representations.tabular.continuous",
+    "DateColumn": "representations.tabular.numbers",
+    "GridColumn": "representations.tabular.numbers",
+    "NormalScores": "representations.tabular.scores",
+    "NumberColumn": "representations.tabular.numbers",
+    "RealColumn": "representations.tabular.numbers",
+    "Tabular": "representations.tabular.rows",
+}
+
+__getattr__, __dir__, __all__ = attach(__name__, _HOMES)

@@ -1,0 +1,202 @@
+r"""Columns of a table, whose cells are a code and an offset.
+
+    code 0      the cell is missing
+    code k      category k, or interval k of a column of numbers
+    offset      where in its interval a number lies, in [0, 1)
+
+With P(code) of a model and a uniform density in each interval, which has n grid points or the width n,
+
+    log p(cell) = log P(code) - log n_code,
+
+a histogram whose bins the data choose: exact, whatever models the codes. The weights of the codes are the
+training rows that have them. Codes without a training row (a category, a gap of a grid or a missing cell that
+only held-out rows have) share as much as the codes seen once have, at most half a row each (Good 1953, "The
+population frequencies of species and the estimation of population parameters"). Only a column that is never
+missing has a code of weight 0: code 0, which its models must not draw.
+"""
+
+__all__ = ["CategoryColumn", "Column", "smoothed"]
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64, Int
+from torch import Tensor
+
+from morphogen.component import Component, ConfigError
+
+
+class Column(Component, ABC):
+    """Base class of columns: the codes of its cells, and how their values are written.
+
+    Attributes:
+        name: of the column.
+        weights: training rows of each code, smoothed; (): one each, and no cell is missing.
+        dtype: that pandas had for the column; "": that of its plain values.
+        marker: text of a missing cell.
+        step: width of a cell of a grid; 0: real numbers.
+        low, high: the smallest and the largest value.
+    """
+
+    name: str
+    weights: tuple[float, ...]
+    dtype: str
+    marker: str
+    step: float
+    low: float
+    high: float
+
+    @cached_property
+    def masses(self) -> Float64[Tensor, " k"]:
+        """The fraction of the training rows that has each code, smoothed; it sums to 1."""
+        count = len(self.log_sizes)
+        weights = torch.tensor(self.weights or (0.0, *[1.0] * (count - 1)), dtype=torch.float64)
+        good = len(weights) == count and count > 1 and bool((weights[1:] > 0).all()) and weights[0] >= 0
+        if not good or not weights.isfinite().all():
+            raise ConfigError(
+                f"column {self.name!r}: weights have {len(weights)} values; give one for missing cells, 0 or "
+                f"more, and one above 0 for each of the {count - 1} categories or intervals"
+            )
+        return weights / weights.sum()
+
+    @property
+    def can_be_missing(self) -> bool:
+        """Whether code 0 exists."""
+        return bool(self.masses[0] > 0)
+
+    @property
+    @abstractmethod
+    def log_sizes(self) -> Float64[Tensor, " k"]:
+        """The log of the number of grid points in each code's interval, or of its width; else 0."""
+
+    def encode(
+        self, values: Float64[Tensor, " b"], u: Float[Tensor, " b"]
+    ) -> tuple[Int[Tensor, " b"], Float64[Tensor, " b"]]:
+        """The code and the offset of each cell.
+
+        Arguments:
+            values: from low to high; NaN: missing.
+            u: uniform in [0, 1): the offset of a cell without a place in an interval, and a grid point's own.
+        """
+        missing = values.isnan()
+        codes, offsets = self.place(torch.where(missing, self.low, values), u.double())
+        return torch.where(missing, 0, codes + 1), torch.where(missing, u.double(), offsets)
+
+    def decode(self, codes: Int[Tensor, " b"], offsets: Float[Tensor, " b"]) -> Float64[Tensor, " b"]:
+        """The values of codes and offsets, NaN for code 0."""
+        values = self.value((codes - 1).clamp_min(0), offsets.double().clamp(0, 1 - 2**-53))
+        return torch.where(codes == 0, torch.nan, values)
+
+    @abstractmethod
+    def place(
+        self, values: Float64[Tensor, " b"], u: Float64[Tensor, " b"]
+    ) -> tuple[Int[Tensor, " b"], Float64[Tensor, " b"]]:
+        """The category or interval of each value, from 0, and the offset in it."""
+
+    @abstractmethod
+    def value(self, places: Int[Tensor, " b"], offsets: Float64[Tensor, " b"]) -> Float64[Tensor, " b"]:
+        """The inverse of `place`."""
+
+    @abstractmethod
+    def written(self, values: Float[np.ndarray, " n"]) -> np.ndarray:
+        """The values as they are written: floats or integers, or text; none of them is missing."""
+
+    def format_value(self, value: float) -> Any:
+        """A value as it is written in the original table; None: missing."""
+        return None if value != value else self.written(np.array([value], dtype=np.float64))[0].item()
+
+    def class_values(self) -> str:
+        """Its values in words, if they are few enough to be classes; "" otherwise."""
+        return ""
+
+    def numbers(self, values: Any) -> Float[np.ndarray, " n"]:
+        """The values of a table as numbers of the medium, NaN where missing. Errors: ConfigError."""
+        try:
+            return np.asarray(values, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise ConfigError(f"column {self.name!r} is not of numbers: give load_data's rows") from None
+
+    def check(self, low: float, high: float) -> None:
+        """Check the smallest and the largest of given values. Errors: ConfigError."""
+        if low < self.low or high > self.high:
+            raise ConfigError(
+                f"column {self.name!r} has values from {low:.15g} to {high:.15g}, the model takes "
+                f"{self.low:.15g} to {self.high:.15g}"
+            )
+
+
+class CategoryColumn(Column):
+    """A column of categories, stored in the medium as indices.
+
+    Arguments:
+        name: of the column.
+        levels: the categories in the order of their indices.
+        weights, dtype, marker: see `Column`.
+    """
+
+    step, low = 1.0, 0.0
+
+    def __init__(
+        self, name: str, levels: tuple[str, ...], weights: tuple[float, ...] = (), dtype: str = "",
+        marker: str = "",
+    ):  # fmt: skip
+        self.name, self.levels, self.weights = name, tuple(levels), tuple(weights)
+        self.dtype, self.marker = dtype, marker
+        self.high = len(self.levels) - 1.0
+
+    @cached_property
+    def log_sizes(self) -> Float64[Tensor, " k"]:
+        return torch.zeros(len(self.levels) + 1, dtype=torch.float64)
+
+    def place(
+        self, values: Float64[Tensor, " b"], u: Float64[Tensor, " b"]
+    ) -> tuple[Int[Tensor, " b"], Float64[Tensor, " b"]]:
+        return values.round().long(), u
+
+    def value(self, places: Int[Tensor, " b"], offsets: Float64[Tensor, " b"]) -> Float64[Tensor, " b"]:
+        return places.double()
+
+    def written(self, values: Float[np.ndarray, " n"]) -> np.ndarray:
+        return np.array(self.levels, dtype=object)[values.round().astype(np.int64)]
+
+    def format_value(self, value: float) -> str | None:
+        return None if value != value else self.levels[round(value)]
+
+    def numbers(self, values: Any) -> Float[np.ndarray, " n"]:
+        from pandas import isna
+
+        index = {level: float(i) for i, level in enumerate(self.levels)} | {None: np.nan}
+        texts = [None if gone else str(cell) for cell, gone in zip(values, isna(values), strict=True)]
+        if unknown := [text for text in texts if text not in index]:
+            known = self.class_values()
+            raise ConfigError(f"column {self.name!r} has no category {unknown[0]!r}; it has {known}")
+        return np.array([index[text] for text in texts])
+
+    def check(self, low: float, high: float) -> None:
+        if low < 0 or high > self.high:
+            raise ConfigError(
+                f"column {self.name!r} has values from {low:g} to {high:g}, the model takes the indices 0 to "
+                f"{self.high:g} of {self.class_values()}"
+            )
+
+    def class_values(self) -> str:
+        return ", ".join(self.levels[:5]) + (", ..." if len(self.levels) > 5 else "")
+
+
+def smoothed(counts: Sequence[int], missing: int, can_be_missing: bool) -> tuple[float, ...]:
+    """The weights of a column, code 0 first (Good 1953).
+
+    Arguments:
+        counts: training rows of each category or interval.
+        missing: training rows with a missing cell.
+        can_be_missing: whether any row has one.
+    """
+    weights = np.array([missing, *counts], dtype=np.float64)
+    unseen = weights == 0
+    unseen[0] &= can_be_missing
+    weights[unseen] = min(0.5, max(1, int((weights == 1).sum())) / max(1, int(unseen.sum())))
+    return tuple(weights.tolist())

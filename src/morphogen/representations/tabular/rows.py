@@ -1,0 +1,119 @@
+r"""Rows of a table as codes and offsets (see `columns`).
+
+    log p(row) = log P(codes) + log_weight,     log_weight = - sum_j log n_{j, code_j}
+
+exact for any model of the codes. If no column is real this is a probability mass; otherwise it is a density
+over the real columns and a mass over the others.
+"""
+
+__all__ = ["Tabular"]
+
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from morphogen.component import ConfigError
+from morphogen.contract import Encoded, Representation
+from morphogen.media.table import TABLE
+from morphogen.numerics.randomness import Rng
+from morphogen.representations.given import check_shape, tensor_of
+from morphogen.representations.tabular.columns import Column
+from morphogen.representations.tabular.numbers import NumberColumn
+
+
+class Tabular(Representation):
+    """Rows as x = {"codes": int64 [B, D], "offsets": float64 [B, D] in [0, 1)}.
+
+    The medium is float64 [B, D]: categories as indices, dates as units, NaN where a cell is missing. Offsets
+    have its precision, so that decode inverts encode.
+
+    Arguments:
+        columns: the D columns in order.
+
+    Errors: ConfigError without columns, or for weights that do not fit them.
+    """
+
+    medium = TABLE
+    discrete = True
+
+    def __init__(self, columns: tuple[Column, ...]):
+        super().__init__()
+        self.columns = tuple(columns)
+        if not self.columns:
+            raise ConfigError("Tabular requires at least one column")
+        for column in self.columns:
+            column.masses.sum()  # checks the weights
+        self.shape = {"codes": (len(self.columns),), "offsets": (len(self.columns),)}
+        self.medium_discrete = all(column.step > 0 for column in self.columns)
+
+    @property
+    def masses(self) -> list[Float64[Tensor, " v"]]:
+        """Of each column, the fraction of the training rows with each code."""
+        return [column.masses for column in self.columns]
+
+    @property
+    def ordered(self) -> list[bool]:
+        """Of each column, whether its codes from 1 on are in the order of their values."""
+        return [isinstance(column, NumberColumn) for column in self.columns]
+
+    def check(self, medium: Any) -> Float64[Tensor, "b d"]:
+        """Rows as float64, in the order of the columns, categories as indices. Errors: ConfigError."""
+        values = self.read(medium)
+        for column, missing in zip(self.columns, values.isnan().any(0).tolist(), strict=True):
+            if missing and not column.can_be_missing:
+                raise ConfigError(
+                    f"column {column.name!r} has missing cells, and had none in training: fill them in, or "
+                    "remove these rows"
+                )
+        return values
+
+    def read(self, medium: Any) -> Float64[Tensor, "b d"]:
+        """As `check`, where a cell of any column may be missing: to be filled in. Errors: ConfigError."""
+        what = f"rows of the columns {', '.join(column.name for column in self.columns)}"
+        values = tensor_of(self._numbers(medium), what, torch.float64).double()
+        check_shape(values, (len(self.columns),), what)
+        for column, cells in zip(self.columns, values.T, strict=True):
+            known = cells[~cells.isnan()]
+            if len(known):
+                column.check(known.min().item(), known.max().item())
+        return values
+
+    def _numbers(self, medium: Any) -> Any:
+        """The columns of a DataFrame as numbers; anything else unchanged. Errors: ConfigError."""
+        if not hasattr(medium, "columns"):
+            return medium
+        if absent := [column.name for column in self.columns if column.name not in medium.columns]:
+            raise ConfigError(f"the table has no column {absent[0]!r}, which the model takes")
+        return np.stack([column.numbers(medium[column.name]) for column in self.columns], 1)
+
+    def encode(self, medium: Float64[Tensor, "b d"], rng: Rng, measure: bool = True) -> Encoded:
+        u = rng.fork("dequantise").uniform(len(self.columns))
+        cells = [column.encode(medium[:, j], u[:, j]) for j, column in enumerate(self.columns)]
+        codes, offsets = (torch.stack(parts, 1) for parts in zip(*cells, strict=True))
+        dims = torch.full_like(medium[:, 0], len(self.columns), dtype=torch.float32)
+        log_weight = -self.log_sizes(codes).sum(1).float() if measure else torch.full_like(dims, torch.nan)
+        return Encoded({"codes": codes, "offsets": offsets}, log_weight, dims)
+
+    def decode(self, x: Any) -> Float64[Tensor, "b d"]:
+        codes, offsets = x["codes"], x["offsets"]
+        cells = [column.decode(codes[:, j], offsets[:, j]) for j, column in enumerate(self.columns)]
+        return torch.stack(cells, 1)
+
+    def log_sizes(self, codes: Tensor) -> Float64[Tensor, "b d"]:
+        """The log of the size of the interval of each cell; 0 for categories and missing cells."""
+        sizes = [column.log_sizes.to(codes.device)[codes[:, j]] for j, column in enumerate(self.columns)]
+        return torch.stack(sizes, 1)
+
+    def present(self, medium: Float64[Tensor, "b d"]) -> list[Any]:
+        """A dict per row from column name to value, None where a cell is missing."""
+        written = {}
+        for j, column in enumerate(self.columns):
+            values = medium[:, j].double().cpu().numpy()
+            known = ~np.isnan(values)
+            cells = np.full(len(values), None, dtype=object)
+            cells[known] = column.written(values[known])
+            written[column.name] = cells.tolist()
+        return [dict(zip(written, row, strict=True)) for row in zip(*written.values(), strict=True)]
