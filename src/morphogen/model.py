@@ -362,7 +362,7 @@ def load(directory: str | Path, device: str = "cpu") -> Any:
 
 def own_specs(model: Model) -> Mapping[str, ConditionSpec]:
     """What the conditions are that the model and not the data know, by name: given cells of its columns."""
-    parts = () if model.conditioner is None else model.conditioner.modules()
+    parts: Iterable[Any] = () if model.conditioner is None else model.conditioner.modules()
     return {part.name: part.spec for part in parts if isinstance(getattr(part, "spec", None), ConditionSpec)}
 
 

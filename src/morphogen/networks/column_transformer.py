@@ -12,11 +12,12 @@ embeddings, and the weights of their logits, have a part F_j, the cosines of the
 training data, beside a free part.
 """
 
-__all__ = ["CodedTable", "ColumnCache", "ColumnTransformer"]
+__all__ = ["CodeLogits", "CodeVectors", "CodedTable", "ColumnCache", "ColumnTransformer"]
 
 import math
 from collections.abc import Sequence
-from typing import Any, Protocol
+from itertools import repeat
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -29,8 +30,10 @@ from morphogen.networks.blocks import Layer
 from morphogen.networks.initialization import FanInInit
 
 WAVES = 16  # cosines of an ordered column
+EMBEDDING = 0.3  # standard deviation of the embeddings before training
 
 
+@runtime_checkable
 class CodedTable(Protocol):
     """A representation of rows whose cells are codes 0 .. V-1; code 0 is a missing cell."""
 
@@ -49,31 +52,19 @@ class ColumnTransformer(Component, nn.Module):
         dropout: dropout probability on the input of the first block and of the logits.
     """
 
-    def __init__(
-        self, table: CodedTable, block: Layer, layers: int, vector: int = 0, dropout: float = 0.0
-    ):
+    def __init__(self, table: CodedTable, block: Layer, layers: int, vector: int = 0, dropout: float = 0.0):
         super().__init__()
         self.table, self.layers, self.vector, self.dropout = table, layers, vector, dropout
-        masses = table.masses
-        self.sizes, width = tuple(map(len, masses)), block.width
-        self.starts = tuple(sum(self.sizes[:j]) for j in range(len(masses)))
-        waves = [_waves(m, ordered) for m, ordered in zip(masses, table.ordered, strict=True)]
-        self.register_buffer("log_masses", torch.cat(masses).log().float(), persistent=False)
-        self.register_buffer("waves", torch.cat(waves), persistent=False)
-        self.embedding = nn.Parameter(0.3 * torch.randn(len(self.waves), width))
-        self.curves = nn.Parameter(0.3 * torch.randn(len(masses), WAVES, width))
-        self.targets = nn.Parameter(0.3 * torch.randn(len(masses), width))
+        masses, ordered, width = table.masses, table.ordered, block.width
+        self.sizes = tuple(map(len, masses))
+        self.inputs = nn.ModuleList(map(CodeVectors, masses, ordered, repeat(width), repeat(EMBEDDING)))
+        self.targets = nn.Parameter(EMBEDDING * torch.randn(len(masses), width))
         self.start = nn.Parameter(torch.zeros(width))
         self.condition = nn.Linear(vector, width, bias=False) if vector else None
         self.blocks = nn.ModuleList(block.copy() for _ in range(layers))
         self.norm, self.drop = block.final_norm(), nn.Dropout(dropout)
+        self.outputs = nn.ModuleList(map(CodeLogits, masses, ordered, repeat(width)))
         FanInInit()(self, layers)
-        self.out = nn.Parameter(torch.zeros(len(self.waves), width))
-        self.out_curves = nn.Parameter(torch.zeros(len(masses), WAVES, width))
-        self.bias = nn.Parameter(torch.zeros(len(self.waves)))
-
-    log_masses: Float[Tensor, " v"]
-    waves: Float[Tensor, "v f"]
 
     @property
     def block(self) -> nn.Module:
@@ -90,8 +81,7 @@ class ColumnTransformer(Component, nn.Module):
             order: of the columns in each row, a permutation of 0 .. D-1.
             context: of the rows.
         """
-        offsets = torch.tensor(self.starts, device=codes.device)
-        read = self.tables(self.embedding, self.curves)[codes + offsets]
+        read = torch.stack([F.embedding(codes[:, j], each()) for j, each in enumerate(self.inputs)], 1)
         before = read.gather(1, order[:, :-1, None].expand(-1, -1, read.shape[2]))
         h = torch.cat([self.start.expand(len(codes), 1, -1), before], 1) + self.targets[order]
         features = self.run(h, None, context)
@@ -99,20 +89,11 @@ class ColumnTransformer(Component, nn.Module):
 
     def logits(self, column: int, features: Float[Tensor, "b w"]) -> Float[Tensor, "b v"]:
         """Logits of the codes of one column, from its features [B, W]."""
-        rows = self._rows(column)
-        weight = self.out[rows] + self.waves[rows] @ self.out_curves[column]
-        return F.linear(features, weight, self.bias[rows] + self.log_masses[rows])
+        return self.outputs[column](features)
 
     def decode(self, rows: int, order: Sequence[int], context: Context | None) -> "ColumnCache":
         """An empty cache for `rows` rows whose columns all come in this order."""
         return ColumnCache(self, rows, order, context)
-
-    def tables(
-        self, free: Float[Tensor, "v w"], curves: Float[Tensor, "d f w"]
-    ) -> Float[Tensor, "v w"]:
-        """The rows of all codes: the free part and the curves over the ranks."""
-        smooth = [self.waves[self._rows(j)] @ curve for j, curve in enumerate(curves)]
-        return free + torch.cat(smooth)
 
     def run(self, h: Float[Tensor, "b t w"], caches: Any, context: Context | None) -> Float[Tensor, "b t w"]:
         """The features of the last block; with caches, of positions that follow the cached ones."""
@@ -123,9 +104,53 @@ class ColumnTransformer(Component, nn.Module):
             h = block(h, None, cache)
         return self.drop(self.norm(h))
 
-    def _rows(self, column: int) -> slice:
-        """The codes of one column among those of all."""
-        return slice(self.starts[column], self.starts[column] + self.sizes[column])
+
+class CodeVectors(nn.Module):
+    """A vector for each code of a column: a free one and, for an ordered column, curves over the ranks.
+
+    Those of a column that has a single code, such as whether a number is missing that never is, are 0.
+
+    Arguments:
+        masses: of the codes.
+        ordered: whether codes 1 .. V-1 are in the order of their values.
+        width: of the vectors.
+        std: standard deviation of the free part and of the curves before training.
+    """
+
+    def __init__(self, masses: Float[Tensor, " v"], ordered: bool, width: int, std: float):
+        super().__init__()
+        varies = int((masses > 0).sum()) > 1
+        self.register_buffer("zeros", torch.zeros(len(masses), width), persistent=False)
+        self.register_buffer("waves", _waves(masses) if ordered else None, persistent=False)
+        self.free = nn.Parameter(std * torch.randn(len(masses), width)) if varies else None
+        self.curves = nn.Parameter(std * torch.randn(WAVES, width)) if varies and ordered else None
+
+    zeros: Float[Tensor, "v w"]
+    waves: Float[Tensor, "v f"]
+
+    def forward(self) -> Float[Tensor, "v w"]:
+        free = self.zeros if self.free is None else self.free
+        return free if self.curves is None else free + self.waves @ self.curves
+
+
+class CodeLogits(nn.Module):
+    """Features to the logits of a column, whose biases begin as the logarithms of its masses.
+
+    Arguments:
+        masses, ordered, width: see `CodeVectors`.
+    """
+
+    def __init__(self, masses: Float[Tensor, " v"], ordered: bool, width: int):
+        super().__init__()
+        self.vectors = CodeVectors(masses, ordered, width, 0.0)
+        self.bias = nn.Parameter(torch.zeros(len(masses))) if self.vectors.free is not None else None
+        self.register_buffer("log_masses", masses.log().float(), persistent=False)
+
+    log_masses: Float[Tensor, " v"]
+
+    def forward(self, features: Float[Tensor, "b w"]) -> Float[Tensor, "b v"]:
+        bias = self.log_masses if self.bias is None else self.log_masses + self.bias
+        return F.linear(features, self.vectors(), bias)
 
 
 class ColumnCache:
@@ -139,20 +164,18 @@ class ColumnCache:
     """
 
     @torch.no_grad()
-    def __init__(
-        self, network: ColumnTransformer, rows: int, order: Sequence[int], context: Context | None
-    ):
+    def __init__(self, network: ColumnTransformer, rows: int, order: Sequence[int], context: Context | None):
         self.network, self.rows, self.order, self.context = network, rows, list(order), context
         self.caches = [block.make_cache(rows, len(self.order)) for block in network.blocks]  # type: ignore[operator]
-        self.read = network.tables(network.embedding, network.curves)
+        self.inputs = [vectors() for vectors in network.inputs]
         self.length = 0
 
     @torch.no_grad()
     def prefill(self, codes: Int[Tensor, "b m"]) -> Float[Tensor, "b v"]:
         """Append the first M columns of the order; returns the logits of the next one."""
         network, columns = self.network, self.order[: codes.shape[1]]
-        offsets = torch.tensor([network.starts[j] for j in columns], dtype=torch.long, device=codes.device)
-        inputs = torch.cat([network.start.expand(len(codes), 1, -1), self.read[codes + offsets]], 1)
+        read = [self.inputs[j][codes[:, i], None] for i, j in enumerate(columns)]
+        inputs = torch.cat([network.start.expand(len(codes), 1, -1), *read], 1)
         self.length = len(columns) + 1
         h = network.run(inputs + network.targets[self.order[: self.length]], self.caches, self.context)
         return network.logits(self.order[self.length - 1], h[:, -1])
@@ -161,17 +184,15 @@ class ColumnCache:
     def step(self, previous: Int[Tensor, " b"]) -> Float[Tensor, "b v"]:
         """Append the codes of the previous column; returns the logits of the next one."""
         network, i = self.network, self.length
-        inputs = self.read[previous + network.starts[self.order[i - 1]]] + network.targets[self.order[i]]
+        inputs = self.inputs[self.order[i - 1]][previous] + network.targets[self.order[i]]
         self.length += 1
         h = network.run(inputs[:, None], self.caches, self.context)
         return network.logits(self.order[i], h[:, -1])
 
 
-def _waves(masses: Float[Tensor, " v"], ordered: bool) -> Float[Tensor, "v f"]:
-    """cos(pi k u), k = 1 .. F, of the mean rank u in (0, 1) of each code; 0 for codes without an order."""
-    waves = torch.zeros(len(masses), WAVES)
-    if ordered:
-        present = masses[1:] / masses[1:].sum()
-        rank = present.cumsum(0) - 0.5 * present
-        waves[1:] = torch.cos(math.pi * rank[:, None] * torch.arange(1, WAVES + 1)).float()
-    return waves
+def _waves(masses: Float[Tensor, " v"]) -> Float[Tensor, "v f"]:
+    """cos(pi k u), k = 1 .. F, of the mean rank u in (0, 1) of each code; 0 for a missing cell."""
+    present = masses[1:] / masses[1:].sum()
+    rank = present.cumsum(0) - 0.5 * present
+    waves = torch.cos(math.pi * rank[:, None] * torch.arange(1, WAVES + 1))
+    return F.pad(waves, (0, 0, 1, 0)).float()

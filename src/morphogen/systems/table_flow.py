@@ -39,7 +39,7 @@ TRAINING: dict[Size, dict[str, Any]] = {
 
 
 def table_flow(table: Tabular, label: Classes | None = None, size: Size = "small") -> Model:
-    r"""RealNVP of numbers given categories (Dinh, Sohl-Dickstein & Bengio 2017), class-conditional with classes.
+    r"""RealNVP of numbers given categories (Dinh, Sohl-Dickstein & Bengio 2017), or given a class too.
 
     Couplings, learning rate and batch of "paper" are those of the RealNVP on UCI tables in Masked
     autoregressive flow (Papamakarios, Pavlakou & Murray 2017); the networks are residual here. "small" adds a
@@ -64,7 +64,7 @@ def table_flow(table: Tabular, label: Classes | None = None, size: Size = "small
     )
     embedding = CodeEmbedding(scores, width, vector)
     objective = MixedFlow(
-        AutoregressiveColumns(codes, given=0.0), flow, embedding, tuple(scores.numbers), training["noise"]
+        AutoregressiveColumns(codes), flow, embedding, tuple(scores.numbers), training["noise"]
     )
     plan = Plan(
         AdamW(training["lr"], weight_decay=0.01),

@@ -17,7 +17,7 @@ __all__ = ["MixedMixture", "MixedMixtureSampler"]
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Float64, Int
@@ -30,6 +30,7 @@ from morphogen.numerics.randomness import Rng
 Cells = Mapping[str, Tensor]  # "codes" int64 [B, D], "scores" [B, d]
 
 
+@runtime_checkable
 class ScoredTable(Protocol):
     """A representation of rows by codes, 0 where a cell is missing, and scores of the columns of numbers."""
 
@@ -79,7 +80,7 @@ class MixedMixture(Mixture):
             nats = nats.masked_fill(((given >= 0) & (given != x.x["codes"])).any(1), -torch.inf)
         return Likelihood(nats, x.dims, kind="exact", measure="density")
 
-    def default_sampler(self) -> "MixedMixtureSampler":
+    def default_sampler(self) -> Sampler:
         return MixedMixtureSampler()
 
     @torch.no_grad()
@@ -110,9 +111,7 @@ class MixedMixture(Mixture):
         for rows, seen, _ in _patterns(self.observed(codes)):
             for k, (mean, covariance) in enumerate(zip(self.means, covariances, strict=True)):
                 scale = torch.linalg.cholesky(covariance[seen][:, seen])
-                z = torch.linalg.solve_triangular(
-                    scale, (scores[rows][:, seen] - mean[seen]).T, upper=False
-                )
+                z = torch.linalg.solve_triangular(scale, (scores[rows][:, seen] - mean[seen]).T, upper=False)
                 log_det = scale.diagonal().log().sum() + 0.5 * len(z) * math.log(2 * math.pi)
                 total[rows, k] += -0.5 * z.square().sum(0) - log_det
         return total
@@ -148,7 +147,8 @@ class MixedMixture(Mixture):
     def _maximise(self, statistics: dict[str, Tensor], rate: float) -> None:
         super()._maximise(statistics, rate)
         rows = statistics["counts"].sum(0)[:, None]
-        self.fractions.copy_(torch.where(rows > TINY, statistics["codes"] / rows.clamp_min(TINY), self.pooled))
+        fractions = statistics["codes"] / rows.clamp_min(TINY)
+        self.fractions.copy_(torch.where(rows > TINY, fractions, self.pooled))
 
 
 class MixedMixtureSampler(Sampler):

@@ -108,7 +108,7 @@ class Mixture(Objective):
         nats = self._log_joint(x.x.flatten(1).double(), context).logsumexp(1)
         return Likelihood(nats, x.dims, kind="exact", measure="density")
 
-    def default_sampler(self) -> "MixtureSampler":
+    def default_sampler(self) -> Sampler:
         return MixtureSampler()
 
     @torch.no_grad()
@@ -208,9 +208,7 @@ def _statistics(
     return {"counts": class_counts(mixture, r, context), "first": r.T @ x, "second": torch.stack(second)}
 
 
-def class_counts(
-    mixture: Mixture, r: Float[Tensor, "b k"], context: Context | None
-) -> Float[Tensor, "c k"]:
+def class_counts(mixture: Mixture, r: Float[Tensor, "b k"], context: Context | None) -> Float[Tensor, "c k"]:
     """The responsibilities of each component for the rows of each class."""
     p_class = _class_probabilities(mixture.classes, context)
     if p_class is not None:

@@ -31,7 +31,7 @@ class MixedFlow(Objective):
     """Maximum likelihood of x = {"codes": int64 [B, D], "scores": [B, K]}.
 
     Arguments:
-        codes: model of the codes, an objective with a likelihood.
+        codes: model of the codes, an objective of one player with a likelihood.
         scores: bijection of the K scores, whose `context.vector` is the embedding.
         embedding: `(codes [B, D], vector)` to a vector, such as `CodeEmbedding`.
         columns: which of the codes, if above 0, says that a score exists, one for each score.
@@ -51,8 +51,9 @@ class MixedFlow(Objective):
         context, rng = self.receive_mask(x.mask, context, rng)
         scores, given = x.x["scores"], self.given_codes(x.x["codes"], context)
         scores = existing(scores + self.noise * rng.fork("noise").normal(scores.shape[1]).to(scores), given)
-        of_codes = self.codes.log_prob(x, context, rng.fork("codes")).nats
-        return Losses({"codes": -of_codes, "scores": -self._log_density(scores, given)})
+        of_codes = self.codes.losses(x, context, rng.fork("codes"), self.codes.turns[0])
+        nll = of_codes.total if of_codes.weight is None else of_codes.weight * of_codes.total
+        return Losses({"codes": nll, "scores": -self._log_density(scores, given)})
 
     def log_prob(self, x: Encoded, context: Context | None, rng: Rng) -> Likelihood:
         context, rng = self.receive_mask(x.mask, context, rng)
