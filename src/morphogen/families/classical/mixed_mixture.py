@@ -6,11 +6,12 @@ Within a component the columns of categories are independent, and so is whether 
 numbers z are Gaussian, and o are those that exist: the others are integrated out. EM has their conditional
 moments in the E-step,
 
-    E[z_m | z_o, k] = mu_m + Sigma_mo Sigma_oo^-1 (z_o - mu_o),  Cov = Sigma_mm - Sigma_mo Sigma_oo^-1 Sigma_om
+    E[z_m | z_o, k] = mu_m + Sigma_mo Sigma_oo^-1 (z_o - mu_o)
+    Cov[z_m | z_o, k] = Sigma_mm - Sigma_mo Sigma_oo^-1 Sigma_om
 
 for all rows of one pattern of missing numbers at once (Ghahramani & Jordan 1994, "Supervised learning from
-incomplete data via an EM approach"; Little & Rubin 2002, section 11.2). The conditional distribution given any
-cells is exact too: it is a mixture of the same components.
+incomplete data via an EM approach"; Little & Rubin 2002, section 11.2). The conditional distribution given
+any cells is exact too: it is a mixture of the same components.
 """
 
 __all__ = ["MixedMixture", "MixedMixtureSampler"]
