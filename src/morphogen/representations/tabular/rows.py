@@ -50,6 +50,11 @@ class Tabular(Representation):
         self.medium_discrete = all(column.step > 0 for column in self.columns)
 
     @property
+    def rows(self) -> int:
+        """The number of training rows that the columns were made of."""
+        return round(max(sum(column.weights) for column in self.columns))
+
+    @property
     def masses(self) -> list[Float64[Tensor, " v"]]:
         """Of each column, the fraction of the training rows with each code."""
         return [column.masses for column in self.columns]
