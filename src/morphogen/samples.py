@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from morphogen.contract import Representation
-from morphogen.files import naming, write_json
+from morphogen.files import write_json
 from morphogen.media import Medium
 from morphogen.numerics.trees import Tree, leaves, length, tree_map
 from morphogen.rank import ALONE, Rank
@@ -44,8 +43,15 @@ class Samples:
         return self.representation.present(self.tensor)
 
     def to_displayable(self) -> list[Any]:
-        """The samples as images or strings: table rows as text, sounds as spectrograms."""
-        return [self.representation.medium.preview(sample) for sample in self.decode()]
+        """The samples as images or strings: sounds as spectrograms, the first rows of a table as one."""
+        return self.representation.medium.displayable(self)
+
+    def frame(self) -> Any:
+        """Rows of a table as a DataFrame: the columns of the data, their order and dtypes, and the class.
+
+        Errors: ConfigError for another medium.
+        """
+        return self.representation.medium.frame(self)
 
     @property
     def record(self) -> dict[str, Any]:
@@ -67,15 +73,7 @@ class Samples:
         """
         folder = Path(directory)
         folder.mkdir(parents=True, exist_ok=True)
-        medium, samples = self.representation.medium, self.decode()
-        rows_of: dict[Path, list[int]] = {}  # by file
-        for row, index in enumerate(self.settings.get("indices", range(len(self)))):
-            rows_of.setdefault(folder / medium.file_name(index), []).append(row)
-        paths = list(rows_of)
-        for i in rank.shard(torch.arange(len(paths))).tolist():
-            rows = rows_of[paths[i]]
-            with naming(paths[i]):  # adds the path to errors such as a full disk
-                medium.save(paths[i], [samples[row] for row in rows], [self._made(row) for row in rows])
+        paths = self.representation.medium.write(folder, self, rank)
         rank.once(lambda: self._list(folder, [*(path.name for path in paths), *others]))
         return paths
 
@@ -86,11 +84,16 @@ class Samples:
                 (folder / name).unlink()
         write_json(folder / RECORD, self.record | {"files": names})
 
-    def _made(self, row: int) -> dict[str, Any]:
+    @property
+    def indices(self) -> Sequence[int]:
+        """The index of each sample."""
+        return self.settings.get("indices", range(len(self)))
+
+    def made(self, row: int) -> dict[str, Any]:
         """The settings of one sample."""
         made = {key: value for key, value in self.settings.items() if key != "indices"}
         condition = tree_map(lambda leaf: leaf[row].tolist(), self.condition)
-        return made | {"index": self.settings.get("indices", range(len(self)))[row], "condition": condition}
+        return made | {"index": self.indices[row], "condition": condition}
 
 
 def _listed(file: Path, medium: Medium) -> set[str]:

@@ -13,6 +13,7 @@ from morphogen.data import DataError, Dataset, load_data
 from morphogen.data.table import table_of, table_of_parts
 from morphogen.evaluation.memorisation import memorisation
 from morphogen.media.table import TABLE
+from morphogen.samples import Samples
 from tests.cases import case
 
 ROWS = range(60)
@@ -34,9 +35,9 @@ def columns(data: Dataset) -> list[str]:
 
 
 def cells(data: Dataset, name: str) -> list[object]:
-    """All values of a column as they are sampled, sorted."""
+    """All values of a column that are not missing, as they are sampled, sorted."""
     medium = torch.cat([part.first().medium for part in (data.train, data.valid, data.test)])
-    return sorted(row[name] for row in data.representation.present(medium))
+    return sorted(row[name] for row in data.representation.present(medium) if row[name] is not None)
 
 
 def notes(data: Dataset) -> str:
@@ -64,14 +65,14 @@ def test_a_number_that_underflows(tmp_path: Path) -> None:
     )
 
 
-@case("one cell `1e308` among small numbers", "left out, with its row in a note", source="SDMetrics#11")
+@case("one cell `1e308` among small numbers", "missing, with its row in a note", source="SDMetrics#11")
 def test_an_extreme_number(tmp_path: Path) -> None:
     data = written(tmp_path / "t.csv", "a,b", lambda i: f"{'1e308' if i == 5 else i * 0.77 % 9:},{i % 5}")
     assert max(cells(data, "a")) < 9 and len(cells(data, "a")) == 59
     assert "row 6 has 1e+308" in notes(data) and data.representation.columns[0].std < 9
 
 
-@case("one cell `inf` or 1e20 among small numbers", "left out, with its row in a note")
+@case("one cell `inf` or 1e20 among small numbers", "missing, with its row in a note")
 @pytest.mark.parametrize("cell", ["inf", "-Infinity", "1e20", "1e999"])
 def test_an_infinite_number(tmp_path: Path, cell: str) -> None:
     data = written(tmp_path / "t.csv", "a,b", lambda i: f"{cell if i == 5 else i * 0.77 % 9},{i % 5}")
@@ -235,11 +236,13 @@ def test_long_identifiers(tmp_path: Path) -> None:
     assert cells(data, "id")[0] == "9007199254740993" and "more digits than float64 holds" in notes(data)
 
 
-@case("empty cells, `NA`, `NaN`, `null`, `#N/A`, `?`", "missing: such rows are dropped and counted")
+@case("empty cells, `NA`, `NaN`, `null`, `#N/A`, `?`", "missing: as often in samples; the row is kept")
 @pytest.mark.parametrize("cell", ["", "NA", "NaN", "null", "#N/A", "?", "n/a", "None", "<NA>"])
 def test_missing_cells(tmp_path: Path, cell: str) -> None:
     data = written(tmp_path / "t.csv", "a,b", lambda i: f"{cell if i < 3 else i % 7},{i % 5}")
-    assert "3 of 60 rows dropped" in notes(data) and len(cells(data, "a")) == 57
+    assert "a (integers, 5% missing), b (integers)" in notes(data) and len(cells(data, "a")) == 57
+    assert sum(map(len, (data.train, data.valid, data.test))) == 60
+    assert data.representation.columns[0].marker == cell and not data.representation.columns[1].can_be_missing
 
 
 @case("the country code `NA`", "missing, with a note; `--table missing=empty` reads it as a word")
@@ -335,7 +338,11 @@ def test_parquet(tmp_path: Path) -> None:
     parquet.write_table(table(frame.to_dict("list")), tmp_path / "t.parquet")
     frame.to_csv(tmp_path / "t.csv", index=False)
     one, other = (load_data(str(tmp_path / name)) for name in ("t.parquet", "t.csv"))
-    assert one.split == other.split and repr(one.representation) == repr(other.representation)
+    assert one.split == other.split
+    for column, same in zip(one.representation.columns, other.representation.columns, strict=True):
+        assert column.arguments | {"pandas_dtype": ""} == same.arguments | {"pandas_dtype": ""}
+    rows = one.representation.frame(one.train.first().medium)
+    assert rows.dtypes.map(str).tolist() == ["int64", "str", "object", "bool"] and rows["d"][0] in days
 
 
 @case("a pandas DataFrame", "its dtypes: nullable integers, ordered categories, dates, durations")
@@ -347,6 +354,7 @@ def test_a_data_frame() -> None:
     data = table_of("frame", frame)
     assert columns(data) == ["n", "size", "day", "long"] and len(cells(data, "n")) == 60
     assert data.representation.columns[1].levels == ("low", "mid", "high")
+    assert data.representation.frame(data.train.first().medium).dtypes.equals(frame.dtypes.drop("o"))
     assert cells(data, "day")[-1] == "2025-01-01" and cells(data, "long")[-1] == 4 * 3600
 
 
@@ -375,15 +383,19 @@ def test_a_folder_of_parts(tmp_path: Path) -> None:
         load_data(str(tmp_path))
 
 
-@case("20,000 samples of a table", "all in samples.csv; the sheet shows the first and says of how many")
+@case("20,000 samples of a table", "all in samples.csv; the sheet is a table of the first 20 rows")
 def test_many_samples(tmp_path: Path) -> None:
     from morphogen.evaluation.sheet import sheet
 
-    rows = [{"a [cm]": i, "b": "x, y"} for i in range(20_000)]
-    TABLE.save(tmp_path / "samples.csv", rows, [{}] * len(rows))
+    data = written(tmp_path / "t.csv", "a [cm]\tb", lambda i: f"{i % 9}\t{'x, y' if i % 2 else 'ü' * 40}")
+    rows = torch.arange(20_000) % len(data.train)
+    samples = Samples(data.train[rows].medium, {}, data.representation)
+    samples.save(tmp_path)
     with (tmp_path / "samples.csv").open(newline="") as file:
         assert len(list(csv.DictReader(file))) == 20_000
-    assert sheet({"": list(map(TABLE.preview, rows))}).height < 3000
+    assert sheet({"": samples.to_displayable()}).height < 600
+    lines = TABLE.lines(samples, samples.to_displayable()).split("\n")
+    assert len(lines) == 8 and lines[-1] == "the first 6 of 20,000 rows" and "üüü…" in "".join(lines)
 
 
 @case("an option that no table has", "one line with those that exist")

@@ -73,20 +73,48 @@ def test_the_split_does_not_depend_on_the_order_of_the_rows(tmp_path):
     assert first.split == second.split and torch.equal(first.test.first().medium, second.test.first().medium)
 
 
-def test_moments_are_those_of_the_training_part(tmp_path):
+def test_weights_are_those_of_the_training_part(tmp_path):
     data = table(tmp_path / "t.csv", "count,size,share,colour", numbers())
-    share = data.representation.columns[2]
-    values = data.train.first().medium[:, 2]
-    assert share.mean == pytest.approx(values.mean().item())
-    assert share.std == pytest.approx(values.std(correction=0).item())
+    _, _, share, colour = data.representation.columns
+    values = data.train.first().medium
+    assert list(colour.weights) == [0, *values[:, 3].long().bincount().tolist()]
+    assert share.mean == pytest.approx(values[:, 2].mean().item(), abs=0.02)
+    assert share.std == pytest.approx(values[:, 2].std(correction=0).item(), rel=0.05)
 
 
-def test_missing_cells_are_dropped_and_counted(tmp_path):
+def test_missing_cells_are_kept_and_told(tmp_path):
     rows = [f"{i % 7},{'NA' if i % 2 else i % 5},{'' if i < 4 else 'ab'[i % 2]}" for i in range(60)]
     data = table(tmp_path / "t.csv", "a,sparse,b", rows)
-    assert list(kinds(data)) == ["a", "b"] and sum(map(len, (data.train, data.valid, data.test))) == 56
-    assert any("'sparse'" in note and "50%" in note for note in data.notes)
-    assert any("4 of 60 rows" in note for note in data.notes)
+    medium = torch.cat([part.first().medium for part in (data.train, data.valid, data.test)])
+    assert list(kinds(data)) == ["a", "sparse", "b"] and medium.isnan().sum(0).tolist() == [0, 30, 4]
+    assert "sparse (integers, 50% missing), b (2 categories, 6.7% missing)" in data.notes[0]
+    a, sparse, _ = data.representation.columns
+    assert not a.can_be_missing and sparse.marker == "NA"
+    missing = data.train.first().medium[:, 1].isnan().double().mean().item()
+    assert sparse.masses[0].item() == pytest.approx(missing)
+
+
+def test_a_column_that_is_nearly_always_missing_is_dropped(tmp_path):
+    rows = [f"{i % 7},{i if i in (3, 30) else ''},{'' if i % 3 else 'yes'},{i % 2}" for i in range(60)]
+    data = table(tmp_path / "t.csv", "a,gone,ticked,b", rows)
+    assert list(kinds(data)) == ["a", "ticked", "b"], "a level that is there or not is data"
+    assert "column 'gone' dropped: missing in 58 of 60 rows" in data.notes
+
+
+def test_the_split_depends_on_missing_cells(tmp_path):
+    rows = [f"{i % 7},{'' if i % 2 else 3},{i}" for i in range(60)]
+    one = table(tmp_path / "t.csv", "a,b,c", [*rows, "2,4,5"])
+    other = table(
+        tmp_path / "u.csv", "a,b,c", [row.replace(",,", ",3,", row == "5,,5") for row in rows] + ["2,4,5"]
+    )
+    assert one.split != other.split
+
+
+def test_rows_without_a_class_are_dropped_and_counted(tmp_path):
+    rows = [f"{i % 7},{i % 3 if i % 2 else ''}" for i in range(60)]
+    data = table(tmp_path / "t.csv", "a,b", rows, "b")
+    assert data.classes == ("0", "1", "2") and sum(map(len, (data.train, data.valid, data.test))) == 30
+    assert "30 of 60 rows dropped: they have no 'b', the class" in data.notes
 
 
 def test_uninformative_columns_are_dropped_and_named(tmp_path):
@@ -144,7 +172,7 @@ MISTAKES = {
     "two distinct rows": ((HEAD + "1,2\n2,1\n" * 40).encode(), None, "distinct"),
     "a ragged line": ((HEAD + MANY + "1,2,3\n").encode(), None, "line 42 has 3 cells"),
     "zero bytes": (b"a,b\n1\0,2\n", None, "zero bytes"),
-    "all missing": ((HEAD + "NA,\n" * 40).encode(), None, "missing in 100% of the rows"),
+    "all missing": ((HEAD + "NA,\n" * 40).encode(), None, "missing in all rows"),
     "no usable column": (
         (HEAD + "".join(f"{i},same\n" for i in range(40))).encode(),
         None,
@@ -161,10 +189,10 @@ MISTAKES = {
         "b",
         "at most 256",
     ),
-    "a sparse condition": (
-        (HEAD + "".join(f"{i % 7},{i % 3 if i % 2 else ''}\n" for i in range(40))).encode(),
+    "a condition without classes": (
+        (HEAD + "".join(f"{i % 7},\n" for i in range(40))).encode(),
         "b",
-        "missing in 50%",
+        "cannot be the classes: missing in all rows",
     ),
 }
 
@@ -178,10 +206,30 @@ def test_an_invalid_table_raises_one_line(tmp_path, mistake):
     assert str(tmp_path / "t.csv") in str(error.value) and "\n" not in str(error.value)
 
 
-def test_too_many_incomplete_rows_are_rejected(tmp_path):
+def test_a_table_without_a_complete_row_is_read(tmp_path):
     rows = ["".join("," if j == i % 5 else f"{i % 4}," for j in range(5)) + f"{i % 3}" for i in range(60)]
-    with pytest.raises(DataError, match="60 of 60 rows have missing cells"):
-        table(tmp_path / "t.csv", "a,b,c,d,e,f", rows)
+    data = table(tmp_path / "t.csv", "a,b,c,d,e,f", rows)
+    assert data.train.first().medium.isnan().any(1).all() and len(data.representation.columns) == 6
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "counts"),
+    [
+        ("rownames", lambda i: i * 37 % 1009, True),  # an export of some rows, in any order
+        ("Unnamed: 0", lambda i: 10 * i * i, True),
+        ("id", lambda i: 7 if i == 20 else i, False),  # one occurs twice
+        ("n", lambda i: 1 + i + i // 3, True),  # in order, a quarter of the rows is missing
+        ("n", lambda i: 5 * i, False),  # too sparse
+        ("n", lambda i: i + i // 3 - 4 * (i == 30), False),  # not in order
+        ("n", lambda i: 500 + i * 7 % 60, True),  # all integers, shuffled
+        ("year", lambda i: 1950 + i, False),
+        ("depth", lambda i: i + 0.5, False),
+    ],
+)
+def test_row_counters_are_told_from_measurements(tmp_path, name, number, counts):
+    data = table(tmp_path / "t.csv", f"{name},a", [f"{number(i)},{i % 5}" for i in range(60)])
+    assert (name not in kinds(data)) == counts
+    assert any("only counts the rows" in note for note in data.notes) == counts
 
 
 def test_only_tables_have_a_condition_column(tmp_path):
@@ -198,7 +246,7 @@ def test_arbitrary_tables_load_or_raise_one_line(tmp_path, content):
     except DataError as error:
         assert "\n" not in str(error)
         return
-    assert all(part.first().medium.isfinite().all() for part in (data.train, data.valid, data.test))
+    assert not any(part.first().medium.isinf().any() for part in (data.train, data.valid, data.test))
     assert all(isinstance(c, RealColumn | GridColumn | CategoryColumn) for c in data.representation.columns)
 
 

@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 
 from morphogen.media.pictures import read_stamp, stamp
+from morphogen.media.table import TABLE
 from morphogen.representations.audio import MuLaw
 from morphogen.representations.pixels import Dequantised, Logit, Pixels
 from morphogen.representations.tabular import CategoryColumn, GridColumn, Tabular
@@ -54,7 +55,8 @@ def test_sounds_are_saved_as_wav_files_and_shown_as_spectrograms(tmp_path):
 def test_a_table_is_saved_as_one_csv_file(tmp_path):
     samples = Samples(torch.tensor([[3.0, 1.0], [4.0, 1.0]]).double(), {}, PEOPLE)
     (path,) = samples.save(tmp_path)
-    assert samples.to_displayable()[0] == "age 3, city Köln, Bonn"
+    (picture,) = samples.to_displayable()
+    assert picture.height < 100 and TABLE.lines(samples, []) == "age  city\n  3  Köln, Bonn\n  4  Köln, Bonn"
     assert path.name == "samples.csv" and list(csv.DictReader(path.open(encoding="utf8")))[1] == {
         "age": "4",
         "city": "Köln, Bonn",

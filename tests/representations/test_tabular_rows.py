@@ -1,6 +1,7 @@
 """Rows of a table: the likelihood is exact for any model of the codes, and normal scores are its bound."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from morphogen.component import ConfigError, from_config, to_config
 from morphogen.data.columns import Dates, Numbers, Words
 from morphogen.numerics.distributions import gaussian_log_prob
 from morphogen.numerics.randomness import Rng
+from morphogen.numerics.trees import same
 from morphogen.representations.tabular import (
     CategoryColumn,
     ContinuousCodes,
@@ -53,11 +55,11 @@ def test_log_weight_is_that_of_a_histogram() -> None:
         for column, value in zip(TABLE.columns, row, strict=True):
             if isinstance(column, RealColumn) and value not in column.atoms.tolist():
                 edges = sorted(set(column.edges))
-                total -= math.log(next(b - a for a, b in zip(edges, edges[1:], strict=False) if value <= b))
+                total -= math.log(next(b - a for a, b in pairwise(edges) if value <= b))
             if isinstance(column, GridColumn) and value == value:
                 step = round(value / column.step)
                 ends = [*column.starts, column.last + 1]
-                total -= math.log(next(b - a for a, b in zip(ends, ends[1:], strict=False) if a <= step < b))
+                total -= math.log(next(b - a for a, b in pairwise(ends) if a <= step < b))
         rows.append(total)
     torch.testing.assert_close(encoded.log_weight, torch.tensor(rows), atol=1e-4, rtol=1e-5)
 
@@ -89,10 +91,7 @@ def test_rows_are_presented_as_in_the_original_table() -> None:
 def test_a_table_is_rebuilt_from_its_config(wrapped) -> None:
     table = wrapped(TABLE)
     one, other = (t.encode(MEDIUM, Rng(1, N)) for t in (table, from_config(to_config(table))))
-    pairs = (
-        zip(one.x.values(), other.x.values(), strict=True) if isinstance(one.x, dict) else [(one.x, other.x)]
-    )
-    assert all(a.equal(b) for a, b in pairs) and one.log_weight.equal(other.log_weight)
+    assert same(one.x, other.x) and one.log_weight.equal(other.log_weight)
 
 
 def test_missing_cells_are_refused_where_training_had_none() -> None:

@@ -4,6 +4,7 @@ __all__ = ["Size", "conditions", "measure", "warnings"]
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -84,9 +85,11 @@ def _imbalance(dataset: Dataset) -> Iterator[str]:
     least, most = int(counts.argmin()), int(counts.argmax())
     if counts[most] > IMBALANCE * counts[least]:
         few, many = (f"{int(counts[i])} of {dataset.classes[i]!r}" for i in (least, most))
+        spec: Any = dataset.conditions["label"]
+        often = "in the data's proportions" if spec.weights else "equally often"
         yield (
             f"unbalanced classes: {few}, {many} in the training split; "
-            "unconditional samples draw every class equally often"
+            f"unconditional samples draw every class {often}"
         )
 
 

@@ -139,14 +139,17 @@ def _draw(
     import torch
 
     from morphogen.evaluation.sheet import sheet
-    from morphogen.media import is_text
 
     samples = model.sample(
         len(rows), condition or None, sampler, indices=torch.tensor(rows), rank=rank, **options
     )
     shown = save_samples(run, samples, folder, rank, lambda pictures: sheet({"": pictures}), others)
-    texts = ["\n---\n".join(shown[:4])] if is_text(shown) else []
-    echo("\n".join([*texts, f"{len(rows)} samples of {run.name} by {sampler!r} in {folder}"]))
+    lines = samples.representation.medium.lines(samples, shown)
+    echo(
+        "\n".join(
+            [*([lines] if lines else []), f"{len(rows)} samples of {run.name} by {sampler!r} in {folder}"]
+        )
+    )
 
 
 def _film(

@@ -18,15 +18,17 @@ class Label(Conditioner):
     """A learned embedding per class: `context.vector [B, width]`.
 
     Arguments:
-        classes: number of classes; samples requested without a label get a uniformly random one.
+        classes: number of classes.
         width: of the embedding.
+        weights: in whose proportion labels are drawn for samples requested without one; (): equally often.
     """
 
     name = "label"
 
-    def __init__(self, classes: int, width: int):
+    def __init__(self, classes: int, width: int, weights: tuple[float, ...] = ()):
         super().__init__()
         self.classes, self.width, self.widths = classes, width, {"vector": width}
+        self.weights = tuple(weights)
         self.embedding = nn.Embedding(classes, width)
 
     def check(self, condition: Shaped[Tensor, "..."]) -> None:
@@ -40,7 +42,7 @@ class Label(Conditioner):
             raise
 
     def sample_condition(self, rng: Rng) -> Int[Tensor, " b"]:
-        return rng.integers(self.classes)
+        return _draw_labels(self.classes, self.weights, rng)
 
 
 class OneHot(Conditioner):
@@ -48,13 +50,14 @@ class OneHot(Conditioner):
 
     Arguments:
         classes: number of classes.
+        weights: in whose proportion labels are drawn for samples requested without one; (): equally often.
     """
 
     name = "label"
 
-    def __init__(self, classes: int):
+    def __init__(self, classes: int, weights: tuple[float, ...] = ()):
         super().__init__()
-        self.classes, self.widths = classes, {"vector": classes}
+        self.classes, self.widths, self.weights = classes, {"vector": classes}, tuple(weights)
 
     def check(self, condition: Shaped[Tensor, "..."]) -> None:
         _check_labels(condition, self.classes)
@@ -68,7 +71,15 @@ class OneHot(Conditioner):
         return Context(vector=vector.to(torch.get_default_dtype()))
 
     def sample_condition(self, rng: Rng) -> Int[Tensor, " b"]:
-        return rng.integers(self.classes)
+        return _draw_labels(self.classes, self.weights, rng)
+
+
+def _draw_labels(classes: int, weights: tuple[float, ...], rng: Rng) -> Int[Tensor, " b"]:
+    """Random labels, in proportion to the weights."""
+    if not weights:
+        return rng.integers(classes)
+    logits = torch.tensor(weights, dtype=torch.float64, device=rng.rows.device).log()
+    return rng.categorical(logits.expand(len(rng), -1))
 
 
 def _check_labels(labels: Tensor, classes: int) -> None:

@@ -36,6 +36,7 @@ class Classes(ConditionSpec):
 
     Arguments:
         names: of the classes, in the order of the labels; or their number: "0", "1", ...
+        weights: in whose proportion labels are drawn where none are given; (): equally often.
 
         >>> len(Classes(10)), Classes(("cat", "dog")).parse("dog"), Classes(("cat", "dog")).parse("index:0")
         (10, tensor(1), tensor(0))
@@ -45,9 +46,9 @@ class Classes(ConditionSpec):
 
     plural, optional = "labels", True
 
-    def __init__(self, names: tuple[str, ...] | int):
+    def __init__(self, names: tuple[str, ...] | int, weights: tuple[float, ...] = ()):
         given = map(str, range(names) if isinstance(names, int) else names)
-        self.names = tuple(normalize("NFC", name) for name in given)
+        self.names, self.weights = tuple(normalize("NFC", name) for name in given), tuple(weights)
 
     def __len__(self) -> int:
         return len(self.names)

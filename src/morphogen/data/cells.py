@@ -74,11 +74,17 @@ def read_columns(
     readings: dict[str, Reading | str] = {}
     for name in frame:
         if name in texts:
-            reading = _text(name, texts[name], marks.decimal[name], options.dates)
-            readings[name] = reading if options.missing else _doubtful(reading, frame[name])
+            read = _text(name, texts[name], marks.decimal[name], options.dates)
+            read = read if options.missing else _doubtful(read, frame[name])
+            dtype = str(frame[name].dtype) if isinstance(read, Words) else ""
+            readings[name] = replace(read, dtype=dtype, marker=_marker(frame[name], read.missing))
         else:
             kind = _kind(frame[name])
-            readings[name] = READERS[kind](name, frame[name]) if kind in READERS else f"its cells are {kind}"
+            readings[name] = (
+                replace(READERS[kind](name, frame[name]), dtype=_dtype(frame[name], kind))
+                if kind in READERS
+                else f"its cells are {kind}"
+            )
     notes = [f"column {name!r}: numbers in {unit}, which samples leave out" for name, unit in units.items()]
     notes += [
         f"{word!r} in column {name!r} is read as missing ({count} cell{'s' * (count > 1)}); "
@@ -94,6 +100,22 @@ def _kind(column: "Series") -> str:
     from pandas.api.types import infer_dtype
 
     return infer_dtype(column, skipna=True)
+
+
+def _dtype(column: "Series", kind: str) -> str:
+    """The dtype of a column, as `Column.series` makes it again; "": numbers or text."""
+    if kind == "categorical":
+        levels = column.cat.categories.dtype
+        return f"{'ordered' if column.cat.ordered else 'category'}[{levels}]"
+    if column.dtype == object:
+        return "date" if kind == "date" else "bool" if kind == "boolean" and column.notna().all() else ""
+    return str(column.dtype)
+
+
+def _marker(column: "Series", missing: np.ndarray) -> str:
+    """The most common text of a missing cell."""
+    texts = Counter(str(cell).strip() for cell in column[missing] if isinstance(cell, str))
+    return texts.most_common(1)[0][0] if texts else ""
 
 
 def _odd(cells: np.ndarray, order: str | None) -> dict[str, int]:
@@ -267,7 +289,8 @@ def _dates(name: str, times: np.ndarray, form: str | None = None, note: str | No
     """
     unit = whole_unit(times[~np.isnan(times)])
     notes = () if note is None else (f"column {name!r}: {note}",)
-    return Dates(name, times / MICROSECONDS[unit], notes, form or FORMATS.get(unit, FRACTIONS), unit)
+    form = form or FORMATS.get(unit, FRACTIONS)
+    return Dates(name, times / MICROSECONDS[unit], notes, format=form, unit=unit)
 
 
 TEXT = ("string", "empty", "mixed", "mixed-integer", "time", "period")

@@ -150,10 +150,11 @@ class Numbers(Reading):
         return fault
 
     def counts_rows(self) -> str:
-        """A counter has distinct integers, and a name of COUNTERS, or these are in the order of the rows from
-        the first to the last and at least half of the integers between, or all of some integers in any order.
+        """How the column only numbers the rows, in words; "": it does not.
 
-        Distinct years, 1000 to 2999, are data under any other name.
+        A counter has distinct integers and a name such as "id", "index" or "rownames". Under another name, it
+        has each integer between its ends once, or at least half of them in the order of the rows; distinct
+        years, from 1000 to 2999, are data then.
         """
         numbers = self.known
         if len(numbers) < 3 or (numbers % 1).any() or len(np.unique(numbers)) < len(numbers):
@@ -213,7 +214,7 @@ class Dates(Reading):
         return DateColumn(self.name, starts, last, self.format, self.unit, weights, self.dtype, self.marker)
 
     def written(self, cell: float) -> str:
-        return DateColumn("", (0,), 0, self.format, self.unit).format_value(cell)
+        return str(DateColumn("", (0,), 0, self.format, self.unit).format_value(cell))
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Float64, Int
 from torch import Tensor
 
+from morphogen.conditioning.specs import Classes
 from morphogen.contract import Batch
 from morphogen.data.cells import read_columns
 from morphogen.data.columns import MOST_WORDS, Reading
@@ -26,7 +27,7 @@ from morphogen.data.dataset import DataError, Dataset, Examples, with_labels
 from morphogen.data.splits import Part, Split, split, trained_only
 from morphogen.data.table_files import Table, join_parts, read_table_file, read_table_folder
 from morphogen.data.table_options import TableOptions
-from morphogen.representations.tabular import Tabular
+from morphogen.representations.tabular import CategoryColumn, Tabular
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -121,6 +122,7 @@ def _dataset(name: str, where: str, table: Table, condition: str | None, options
         )
     cells, marks = read_columns(frame, options, table.decimal)
     readings, rows, dropped = _usable(where, cells, condition)
+    place = 0 if condition is None else list(readings).index(condition)
     label = None if condition is None else readings.pop(condition)
     if not readings:
         raise DataError(f"{where}: no usable column is left ({'; '.join(dropped)}); {REMEDY}")
@@ -136,11 +138,18 @@ def _dataset(name: str, where: str, table: Table, condition: str | None, options
         Rows(values[part], None if labels is None else torch.from_numpy(labels[part]))
         for part in (made.train, made.valid, made.test)
     )
-    tabular = Tabular(tuple(reading.column(np.array(made.train)) for reading in readings.values()))
+    columns = tuple(reading.column(np.array(made.train)) for reading in readings.values())
+    if label is None or labels is None:
+        tabular, conditions = Tabular(columns), with_labels(())
+    else:
+        weights = tuple(np.bincount(labels[made.train], minlength=len(classes)).tolist())
+        column = CategoryColumn(label.name, classes, (0, *weights), label.dtype, label.marker)
+        tabular = Tabular(columns, column, place)
+        conditions = {"label": Classes(classes, weights)}
     notes = [_column_note(readings), *table.notes, *renamed, *marks]
     notes += [note for reading in kept for note in reading.notes] + [*dropped, *made.copied("row")]
     line = made.line.replace("each example's content", "each row")
-    return Dataset(name, "table", train, valid, test, with_labels(classes), tabular, line, tuple(notes))
+    return Dataset(name, "table", train, valid, test, conditions, tabular, line, tuple(notes))
 
 
 def _distinct(frame: "DataFrame") -> "tuple[DataFrame, list[str]]":
@@ -170,9 +179,8 @@ def _usable(
     count = next((len(reading.cells) for reading in cells.values() if isinstance(reading, Reading)), 0)
     label = cells[condition] if condition is not None else ""
     rows = ~label.missing if isinstance(label, Reading) else np.ones(count, dtype=bool)
-    readings = {
-        name: r.keep(rows) for name, r in cells.items() if isinstance(r, Reading) and not faults[name]
-    }
+    sound = {name: cell for name, cell in cells.items() if isinstance(cell, Reading) and not faults[name]}
+    readings = {name: reading.keep(rows) for name, reading in sound.items()}
     faults |= {name: reading.fault() or "" for name, reading in readings.items()}
     _check_condition(where, condition, faults)
     usable = {name: reading for name, reading in readings.items() if not faults[name]}
@@ -223,7 +231,9 @@ def _split(where: str, readings: Sequence[Reading], parts: Sequence[Part], dropp
 
 
 def _column_note(readings: Mapping[str, Reading]) -> str:
-    """A note that lists the inferred type of each column."""
-    kinds = [f"{name} ({reading.kind})" for name, reading in readings.items()]
+    """A note that lists the inferred type of each column, and how often it is missing."""
+    rates = {name: float(reading.missing.mean()) for name, reading in readings.items()}
+    gone = {name: f", {100 * rate:.2g}% missing" if rate else "" for name, rate in rates.items()}
+    kinds = [f"{name} ({reading.kind}{gone[name]})" for name, reading in readings.items()]
     more = f" and {len(kinds) - SHOWN} more" if len(kinds) > SHOWN else ""
     return f"columns: {', '.join(kinds[:SHOWN])}{more}"

@@ -22,9 +22,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
+import torch
 from PIL import Image
 
 from morphogen.component import ConfigError, to_config
+from morphogen.files import naming
 from morphogen.lazy import lazy
 
 
@@ -90,6 +92,42 @@ class Medium(ABC):
     def file_name(self, index: int) -> str:
         """Name of the file of a sample; samples with the same file name are saved in one file."""
         return f"{index:04d}.{self.suffix}"
+
+    def write(self, folder: Path, samples: Any, rank: Any) -> list[Path]:
+        """Write samples into files of their medium; several ranks divide the files among them.
+
+        Arguments:
+            folder: which exists.
+            samples: `Samples`, which every rank holds.
+            rank: of this process.
+        """
+        presented = samples.decode()
+        rows_of: dict[Path, list[int]] = {}  # by file
+        for row, index in enumerate(samples.indices):
+            rows_of.setdefault(folder / self.file_name(index), []).append(row)
+        paths = list(rows_of)
+        for i in rank.shard(torch.arange(len(paths))).tolist():
+            rows = rows_of[paths[i]]
+            with naming(paths[i]):  # adds the path to errors such as a full disk
+                self.save(paths[i], [presented[row] for row in rows], [samples.made(row) for row in rows])
+        return paths
+
+    def displayable(self, samples: Any) -> list[Image.Image | str]:
+        """Samples as pictures or texts: a preview of each."""
+        return [self.preview(sample) for sample in samples.decode()]
+
+    def lines(self, samples: Any, shown: Sequence[Image.Image | str]) -> str:
+        """What a terminal shows of samples; "": nothing.
+
+        Arguments:
+            samples: `Samples`.
+            shown: they as `displayable` has them.
+        """
+        return "\n---\n".join(map(str, shown[:4])) if is_text(shown) else ""
+
+    def frame(self, samples: Any) -> Any:
+        """Samples as a DataFrame. Errors: ConfigError for a medium that is no table."""
+        raise ConfigError(f"samples of {self} are no table: use samples.decode()")
 
     @abstractmethod
     def save(self, path: Path, samples: Sequence[Any], records: Sequence[Mapping[str, Any]]) -> None:

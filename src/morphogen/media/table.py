@@ -1,17 +1,21 @@
-"""Tables: float64 [B, D] rows, categories as indices; shown as text and saved together as one CSV file."""
+"""Tables: float64 [B, D] rows, categories as indices, NaN where a cell is missing; saved as one CSV file."""
 
 __all__ = ["TABLE", "TableMedium"]
 
-import csv
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from PIL import Image
 
 from morphogen.component import ConfigError
+from morphogen.files import naming
 from morphogen.lazy import lazy
 from morphogen.media import Medium, ReadingOptions
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 RECORDS = (".jsonl", ".ndjson")  # files of JSON objects, one per line
 
@@ -25,6 +29,8 @@ class TableMedium(Medium):
     suffixes = (".csv", ".tsv", ".tab", ".parquet", ".xlsx", ".xls", ".ods")
     has_class_column = True
     features = lazy("evaluation.features.column_features")
+    picture = lazy("evaluation.table_preview.picture")
+    aligned = lazy("evaluation.table_preview.aligned")
     holds = lazy("data.table_frames.holds_table")
     collect = lazy("data.table_frames.collect_table")
     read_file = lazy("data.table.load_table")
@@ -41,11 +47,41 @@ class TableMedium(Medium):
     def file_name(self, index: int) -> str:
         return f"samples.{self.suffix}"
 
+    def write(self, folder: Path, samples: Any, rank: Any) -> list[Path]:
+        """One CSV file, with the text that missing cells have in the data."""
+        path, table = folder / self.file_name(0), samples.representation.source
+        frame = table.frame(samples.tensor, samples.condition.get("label"), plain=True)
+        for column in table.columns:
+            if column.marker and (missing := frame[column.name].isna()).any():
+                frame[column.name] = frame[column.name].astype(object).mask(missing, column.marker)
+        rank.once(lambda: self._save(path, frame))
+        return [path]
+
     def save(self, path: Path, samples: Sequence[Any], records: Sequence[Mapping[str, Any]]) -> None:
-        with path.open("w", encoding="utf8", newline="") as file:
-            table = csv.DictWriter(file, list(samples[0]))
-            table.writeheader()
-            table.writerows(samples)
+        from pandas import DataFrame
+
+        self._save(path, DataFrame(list(samples)))
+
+    def frame(self, samples: Any) -> "DataFrame":
+        """The rows, with the dtypes of the data and the class of each."""
+        return samples.representation.source.frame(samples.tensor, samples.condition.get("label"))
+
+    def displayable(self, samples: Any) -> list[Image.Image | str]:
+        """One picture of the first rows."""
+        return [self.picture(self._first(samples, 20), len(samples))]
+
+    def lines(self, samples: Any, shown: Sequence[Image.Image | str]) -> str:
+        """The first rows, aligned."""
+        return self.aligned(self._first(samples, 6), len(samples))
+
+    def _first(self, samples: Any, rows: int) -> "DataFrame":
+        label = samples.condition.get("label")
+        table = samples.representation.source
+        return table.frame(samples.tensor[:rows], None if label is None else label[:rows], plain=True)
+
+    def _save(self, path: Path, frame: "DataFrame") -> None:
+        with naming(path):  # adds the path to errors such as a full disk
+            frame.to_csv(path, index=False, encoding="utf8", lineterminator="\n")
 
     def preview(self, sample: Mapping[str, Any]) -> str:
         return ", ".join(f"{name} {value}" for name, value in sample.items())
@@ -93,15 +129,10 @@ class TableMedium(Medium):
                 yield f'--condition "{column.name}": {values}'
 
     def warnings(self, data: Any, device: str) -> Iterator[str]:
-        """Real columns with an atom, where a density is unbounded."""
-        for j, column in enumerate(data.representation.columns):
-            value, times = Counter(data.train.values[:, j].tolist()).most_common(1)[0]
-            if column.step == 0 and times > 0.1 * len(data.train):
-                fraction = times / len(data.train)
-                yield (
-                    f"column {column.name!r} is {value:g} in {fraction:.0%} of the rows: "
-                    "its density is unbounded there; round the column"
-                )
+        """Columns that are mostly missing."""
+        for column in data.representation.columns:
+            if (missing := float(column.masses[0])) > 0.5:
+                yield f"column {column.name!r} is missing in {missing:.0%} of the rows, and as often in samples"
 
 
 TABLE = TableMedium()

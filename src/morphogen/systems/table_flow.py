@@ -73,4 +73,4 @@ def table_flow(table: Tabular, label: Classes | None = None, size: Size = "small
         ema=training["ema"],
         clip=5.0,
     )
-    return Model(objective, scores, Label(len(label), vector) if label else None, plan)
+    return Model(objective, scores, Label(len(label), vector, label.weights) if label else None, plan)

@@ -42,4 +42,5 @@ def table_mixture(table: Tabular, label: Classes | None = None, size: Size = "sm
     objective = MixedMixture(components, scores, classes, floor=1e-3, prior=15.0)
     cells = GivenCells(scores)
     em = Plan(SGD(0.0), batch=0, rounds=12)  # no parameter has a gradient: a step is one round of EM
-    return Model(objective, scores, Conditions(label=OneHot(classes), cells=cells) if label else cells, em)
+    conditioner = Conditions(label=OneHot(classes, label.weights), cells=cells) if label else cells
+    return Model(objective, scores, conditioner, em)

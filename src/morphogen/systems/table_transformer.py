@@ -67,5 +67,5 @@ def table_transformer(table: Tabular, label: Classes | None = None, size: Size =
         clip=1.0,
         rounds=EPOCHS * max(1, table.rows // training["batch"]),
     )
-    conditioner = Conditions(label=Label(len(label), vector), cells=cells) if label else cells
+    conditioner = Conditions(label=Label(len(label), vector, label.weights), cells=cells) if label else cells
     return Model(AutoregressiveColumns(network), table, conditioner, plan)

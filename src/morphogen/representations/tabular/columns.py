@@ -17,10 +17,11 @@ missing has a code of weight 0: code 0, which its models must not draw.
 
 __all__ = ["CategoryColumn", "Column", "smoothed"]
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -29,6 +30,11 @@ from torch import Tensor
 
 from morphogen.component import Component, ConfigError
 
+if TYPE_CHECKING:
+    from pandas import Series
+
+CATEGORIES = re.compile(r"(?P<kind>category|ordered)\[(?P<inner>.*)\]")  # a dtype, with that of the levels
+
 
 class Column(Component, ABC):
     """Base class of columns: the codes of its cells, and how their values are written.
@@ -36,7 +42,7 @@ class Column(Component, ABC):
     Attributes:
         name: of the column.
         weights: training rows of each code, smoothed; (): one each, and no cell is missing.
-        dtype: that pandas had for the column; "": that of its plain values.
+        pandas_dtype: that pandas had for the column; "": that of its plain values.
         marker: text of a missing cell.
         step: width of a cell of a grid; 0: real numbers.
         low, high: the smallest and the largest value.
@@ -44,7 +50,7 @@ class Column(Component, ABC):
 
     name: str
     weights: tuple[float, ...]
-    dtype: str
+    pandas_dtype: str
     marker: str
     step: float
     low: float
@@ -105,9 +111,13 @@ class Column(Component, ABC):
     def written(self, values: Float[np.ndarray, " n"]) -> np.ndarray:
         """The values as they are written: floats or integers, or text; none of them is missing."""
 
+    @abstractmethod
+    def series(self, values: Float[np.ndarray, " n"], pandas_dtype: str = "") -> "Series":
+        """The values, NaN where missing, as a pandas column; without a dtype, as numbers and text."""
+
     def format_value(self, value: float) -> Any:
         """A value as it is written in the original table; None: missing."""
-        return None if value != value else self.written(np.array([value], dtype=np.float64))[0].item()
+        return None if value != value else self.written(np.array([value], dtype=np.float64)).tolist()[0]
 
     def class_values(self) -> str:
         """Its values in words, if they are few enough to be classes; "" otherwise."""
@@ -135,17 +145,17 @@ class CategoryColumn(Column):
     Arguments:
         name: of the column.
         levels: the categories in the order of their indices.
-        weights, dtype, marker: see `Column`.
+        weights, pandas_dtype, marker: see `Column`.
     """
 
     step, low = 1.0, 0.0
 
     def __init__(
-        self, name: str, levels: tuple[str, ...], weights: tuple[float, ...] = (), dtype: str = "",
+        self, name: str, levels: tuple[str, ...], weights: tuple[float, ...] = (), pandas_dtype: str = "",
         marker: str = "",
     ):  # fmt: skip
         self.name, self.levels, self.weights = name, tuple(levels), tuple(weights)
-        self.dtype, self.marker = dtype, marker
+        self.pandas_dtype, self.marker = pandas_dtype, marker
         self.high = len(self.levels) - 1.0
 
     @cached_property
@@ -163,8 +173,18 @@ class CategoryColumn(Column):
     def written(self, values: Float[np.ndarray, " n"]) -> np.ndarray:
         return np.array(self.levels, dtype=object)[values.round().astype(np.int64)]
 
-    def format_value(self, value: float) -> str | None:
-        return None if value != value else self.levels[round(value)]
+    def series(self, values: Float[np.ndarray, " n"], pandas_dtype: str = "") -> "Series":
+        from pandas import Categorical, Index, Series
+
+        codes = np.where(np.isnan(values), -1, values).round().astype(np.int64)
+        levels = Index(self.levels, dtype=object)
+        if match := CATEGORIES.fullmatch(pandas_dtype):
+            levels, is_ordered = levels.astype(match["inner"]), match["kind"] == "ordered"
+            return Series(Categorical.from_codes(codes, levels, ordered=is_ordered))
+        if pandas_dtype in ("bool", "boolean"):
+            levels = levels == "True"
+        typed = Series(levels, dtype=pandas_dtype or object).array
+        return Series(typed.take(codes, allow_fill=bool((codes < 0).any())))
 
     def numbers(self, values: Any) -> Float[np.ndarray, " n"]:
         from pandas import isna

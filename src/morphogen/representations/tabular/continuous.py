@@ -3,8 +3,8 @@ r"""Rows of a table as real vectors: every column becomes one standard normal nu
     u = F_left(code) + P(code) offset,     z = Phi^-1(u)
 
 As `NormalScores`, but F has the mass of every code, those of categories and of missing cells too, in the
-order of the codes. A density that does not mind jumps, such as a mixture or a flow, can model it as it is; its
-likelihood is a lower bound (Theis, van den Oord & Bethge 2016).
+order of the codes. Any density can model it; its likelihood is a lower bound (Theis, van den Oord & Bethge
+2016).
 """
 
 __all__ = ["ContinuousCodes"]

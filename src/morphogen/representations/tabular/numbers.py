@@ -12,6 +12,7 @@ import math
 from abc import abstractmethod
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -22,7 +23,18 @@ from morphogen.component import ConfigError
 from morphogen.numerics.distributions import gaussian_cdf
 from morphogen.representations.tabular.columns import Column
 
+if TYPE_CHECKING:
+    from pandas import Series
+
 EDGE = 1e-9  # u is at least that far from 0 and 1: scores are between -6 and 6
+UNITS = {
+    "days": "D",
+    "hours": "h",
+    "minutes": "m",
+    "seconds": "s",
+    "milliseconds": "ms",
+    "microseconds": "us",
+}
 POWERS = 22  # powers of ten up to this one are exact in float64
 
 
@@ -57,6 +69,19 @@ class NumberColumn(Column):
         """Standard deviation of the same; 1 for a column of one value."""
         squares = (self.middles - self.mean).square() + self.widths.square() / 12
         return math.sqrt(float((self.cumulative.diff() * squares).sum())) or 1.0
+
+    def series(self, values: Float[np.ndarray, " n"], pandas_dtype: str = "") -> "Series":
+        from pandas import Series, to_timedelta
+
+        known = ~np.isnan(values)
+        written = self.written(values[known])
+        if written.dtype.kind == "i" and not pandas_dtype:
+            pandas_dtype = "Int64" if self.can_be_missing or not known.all() else "int64"
+        cells = np.full(len(values), np.nan)
+        cells[known] = written
+        if pandas_dtype.startswith("timedelta"):
+            return Series(to_timedelta(cells, unit="s")).astype(pandas_dtype)
+        return Series(cells).astype(pandas_dtype or "float64")
 
     def scores(self, codes: Int[Tensor, " b"], offsets: Float[Tensor, " b"]) -> Float64[Tensor, " b"]:
         """The normal score of each cell; 0 where it is missing.
@@ -96,7 +121,7 @@ class RealColumn(NumberColumn):
     Arguments:
         name: of the column.
         edges: ends of the intervals, in order; an atom is in it twice.
-        weights, dtype, marker: see `Column`.
+        weights, pandas_dtype, marker: see `Column`.
 
     Errors: ConfigError for edges that are not in order.
     """
@@ -104,11 +129,11 @@ class RealColumn(NumberColumn):
     step = 0.0
 
     def __init__(
-        self, name: str, edges: tuple[float, ...], weights: tuple[float, ...] = (), dtype: str = "",
+        self, name: str, edges: tuple[float, ...], weights: tuple[float, ...] = (), pandas_dtype: str = "",
         marker: str = "",
     ):  # fmt: skip
         self.name, self.edges, self.weights = name, tuple(map(float, edges)), tuple(weights)
-        self.dtype, self.marker = dtype, marker
+        self.pandas_dtype, self.marker = pandas_dtype, marker
         if len(edges) < 2 or list(edges) != sorted(edges) or not np.isfinite(edges).all():
             raise ConfigError(f"column {name!r}: give two or more edges of intervals, in ascending order")
         self.low, self.high = self.edges[0], self.edges[-1]
@@ -170,18 +195,18 @@ class GridColumn(NumberColumn):
         starts: the first grid point of each interval, in steps, in order.
         last: the largest value, in steps.
         decimals: the step is 10^-decimals; 0: integers, -3: thousands.
-        weights, dtype, marker: see `Column`.
+        weights, pandas_dtype, marker: see `Column`.
 
     Errors: ConfigError for starts that are not in order.
     """
 
     def __init__(
         self, name: str, starts: tuple[int, ...], last: int, decimals: int = 0,
-        weights: tuple[float, ...] = (), dtype: str = "", marker: str = "",
+        weights: tuple[float, ...] = (), pandas_dtype: str = "", marker: str = "",
     ):  # fmt: skip
         self.name, self.starts, self.last = name, tuple(map(int, starts)), int(last)
         self.decimals, self.weights = decimals, tuple(weights)
-        self.dtype, self.marker, self.step = dtype, marker, 10.0**-decimals
+        self.pandas_dtype, self.marker, self.step = pandas_dtype, marker, 10.0**-decimals
         if not starts or (np.diff([*self.starts, self.last + 1]) < 1).any():
             raise ConfigError(f"column {name!r}: starts of intervals ascend up to last={last}")
         self.low, self.high = self._from_steps(torch.tensor([self.starts[0], self.last])).tolist()
@@ -246,22 +271,34 @@ class DateColumn(GridColumn):
         last: the last one, in units.
         format: how they are written, as `strftime` takes it.
         unit: "days", "hours", "minutes", "seconds", "milliseconds" or "microseconds".
-        weights, dtype, marker: see `Column`.
+        weights, pandas_dtype, marker: see `Column`.
     """
 
     def __init__(
         self, name: str, starts: tuple[int, ...], last: int, format: str, unit: str = "days",
-        weights: tuple[float, ...] = (), dtype: str = "", marker: str = "",
+        weights: tuple[float, ...] = (), pandas_dtype: str = "", marker: str = "",
     ):  # fmt: skip
-        super().__init__(name, starts, last, 0, weights, dtype, marker)
+        super().__init__(name, starts, last, 0, weights, pandas_dtype, marker)
         self.format, self.unit = format, unit
 
     def written(self, values: Float[np.ndarray, " n"]) -> np.ndarray:
         distinct, index = np.unique(values.round(), return_inverse=True)
         return np.array([self._text(value) for value in distinct.tolist()], dtype=object)[index]
 
-    def format_value(self, value: float) -> str | None:
-        return None if value != value else self._text(round(value))
+    def series(self, values: Float[np.ndarray, " n"], pandas_dtype: str = "") -> "Series":
+        from pandas import Series
+
+        known = ~np.isnan(values)
+        if not pandas_dtype:
+            texts = np.full(len(values), None, dtype=object)
+            texts[known] = self.written(values[known])
+            return Series(texts, dtype=object)
+        times = np.full(len(values), np.datetime64("NaT", "us"))
+        times[known] = values[known].round().astype(np.int64).astype(f"datetime64[{UNITS[self.unit]}]")
+        if pandas_dtype == "date":
+            return Series(times).dt.date.astype(object)
+        zoned = "," in pandas_dtype  # "datetime64[ns, Europe/Berlin]"; the medium is in UTC
+        return (Series(times).dt.tz_localize("UTC") if zoned else Series(times)).astype(pandas_dtype)
 
     def class_values(self) -> str:
         return ""

@@ -8,11 +8,11 @@ over the real columns and a mass over the others.
 
 __all__ = ["Tabular"]
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from jaxtyping import Float64
+from jaxtyping import Float64, Int
 from torch import Tensor
 
 from morphogen.component import ConfigError
@@ -20,8 +20,11 @@ from morphogen.contract import Encoded, Representation
 from morphogen.media.table import TABLE
 from morphogen.numerics.randomness import Rng
 from morphogen.representations.given import check_shape, tensor_of
-from morphogen.representations.tabular.columns import Column
+from morphogen.representations.tabular.columns import CategoryColumn, Column
 from morphogen.representations.tabular.numbers import NumberColumn
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 class Tabular(Representation):
@@ -32,6 +35,8 @@ class Tabular(Representation):
 
     Arguments:
         columns: the D columns in order.
+        label: the column of the classes, which the medium does not have; None: there is none.
+        place: of that column, counted in the columns before it.
 
     Errors: ConfigError without columns, or for weights that do not fit them.
     """
@@ -39,12 +44,12 @@ class Tabular(Representation):
     medium = TABLE
     discrete = True
 
-    def __init__(self, columns: tuple[Column, ...]):
+    def __init__(self, columns: tuple[Column, ...], label: CategoryColumn | None = None, place: int = 0):
         super().__init__()
-        self.columns = tuple(columns)
+        self.columns, self.label, self.place = tuple(columns), label, place
         if not self.columns:
             raise ConfigError("Tabular requires at least one column")
-        for column in self.columns:
+        for column in (*self.columns, *([label] if label else [])):
             column.masses.sum()  # checks the weights
         self.shape = {"codes": (len(self.columns),), "offsets": (len(self.columns),)}
         self.medium_discrete = all(column.step > 0 for column in self.columns)
@@ -107,18 +112,35 @@ class Tabular(Representation):
         cells = [column.decode(codes[:, j], offsets[:, j]) for j, column in enumerate(self.columns)]
         return torch.stack(cells, 1)
 
-    def log_sizes(self, codes: Tensor) -> Float64[Tensor, "b d"]:
+    def log_sizes(self, codes: Int[Tensor, "b d"]) -> Float64[Tensor, "b d"]:
         """The log of the size of the interval of each cell; 0 for categories and missing cells."""
         sizes = [column.log_sizes.to(codes.device)[codes[:, j]] for j, column in enumerate(self.columns)]
         return torch.stack(sizes, 1)
 
     def present(self, medium: Float64[Tensor, "b d"]) -> list[Any]:
         """A dict per row from column name to value, None where a cell is missing."""
-        written = {}
-        for j, column in enumerate(self.columns):
-            values = medium[:, j].double().cpu().numpy()
-            known = ~np.isnan(values)
-            cells = np.full(len(values), None, dtype=object)
-            cells[known] = column.written(values[known])
-            written[column.name] = cells.tolist()
-        return [dict(zip(written, row, strict=True)) for row in zip(*written.values(), strict=True)]
+        frame = self.frame(medium, plain=True).astype(object)
+        return frame.where(frame.notna(), None).to_dict("records")
+
+    def frame(
+        self, medium: Float64[Tensor, "b d"], labels: Int[Tensor, " b"] | None = None, plain: bool = False
+    ) -> "DataFrame":
+        """The rows as a DataFrame, with the columns in the order of the data.
+
+        Arguments:
+            medium: the rows.
+            labels: the class of each, which is in the label's column; None: without that column.
+            plain: numbers and text, as in a CSV file; otherwise each column has the dtype of the data.
+        """
+        from pandas import DataFrame
+
+        columns: list[Column] = list(self.columns)
+        cells = list(medium.double().cpu().numpy().T)
+        if self.label is not None and labels is not None:
+            columns.insert(self.place, self.label)
+            cells.insert(self.place, labels.double().cpu().numpy())
+        written = [
+            column.series(values, "" if plain else column.pandas_dtype)
+            for column, values in zip(columns, cells, strict=True)
+        ]
+        return DataFrame(dict(enumerate(written))).set_axis([column.name for column in columns], axis=1)
