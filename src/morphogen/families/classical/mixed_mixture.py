@@ -158,9 +158,15 @@ class MixedMixtureSampler(Sampler):
     Given scores condition a joint sample z of the component (Matheron's rule, Journel & Huijbregts 1978):
 
         z_m + Sigma_mo Sigma_oo^-1 (given - z_o)
+
+    Arguments:
+        complete: draw no missing cells, as imputation requires.
     """
 
     requires = "log_joint"
+
+    def __init__(self, complete: bool = False):
+        self.complete = complete
 
     def __call__(
         self, objective: Any, shape: Mapping[str, tuple[int, ...]], context: Context | None, rng: Rng
@@ -172,6 +178,8 @@ class MixedMixtureSampler(Sampler):
         given = nothing if context is None or context.given is None else context.given
         component = rng.fork("component").categorical(objective.log_joint(given, context))
         drawn, log_codes = rng.fork("codes"), objective.log_codes()
+        if self.complete:
+            log_codes[:, objective.starts] = -torch.inf
         codes = torch.stack(
             [
                 drawn.categorical(log_codes[:, start : start + len(masses)][component])
