@@ -1,6 +1,5 @@
 """Tables"""
 
-import csv
 import json
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from morphogen.data import DataError, Dataset, load_data
 from morphogen.data.table import table_of, table_of_parts
 from morphogen.evaluation.memorisation import memorisation
 from morphogen.media.table import TABLE
-from morphogen.samples import Samples
 from tests.cases import case
 
 ROWS = range(60)
@@ -134,7 +132,7 @@ def test_units_do_not_matter(tmp_path: Path) -> None:
     for data in (metres, scaled):
         train, valid = data.train.first().medium, data.valid.first().medium
         near = train + 0.01 * torch.tensor([1.0, other.step if data is scaled else 1.0])
-        assert memorisation(near, data.train, valid + 0.5 * data.train.units)["value"] == 1
+        assert memorisation(near, data.train, valid + 0.5 * data.train.vectors.std)["value"] == 1
 
 
 @pytest.mark.parametrize(
@@ -354,8 +352,8 @@ def test_a_data_frame() -> None:
     data = table_of("frame", frame)
     assert columns(data) == ["n", "size", "day", "long"] and len(cells(data, "n")) == 60
     assert data.representation.columns[1].levels == ("low", "mid", "high")
-    assert data.representation.frame(data.train.first().medium).dtypes.equals(frame.dtypes.drop("o"))
-    assert cells(data, "day")[-1] == "2025-01-01" and cells(data, "long")[-1] == 4 * 3600
+    assert data.representation.frame(data.train.first().medium).dtypes.equals(frame.dtypes)
+    assert cells(data, "day")[-1] == "2025-01-01" and cells(data, "long")[-1] == 8 * 3600
 
 
 @case("DataFrames for train and test", "the user's own split")
@@ -381,21 +379,6 @@ def test_a_folder_of_parts(tmp_path: Path) -> None:
     (tmp_path / "test.csv").rename(tmp_path / "more.csv")
     with pytest.raises(DataError, match=r"has 2 tables, such as more\.csv; give one of them"):
         load_data(str(tmp_path))
-
-
-@case("20,000 samples of a table", "all in samples.csv; the sheet is a table of the first 20 rows")
-def test_many_samples(tmp_path: Path) -> None:
-    from morphogen.evaluation.sheet import sheet
-
-    data = written(tmp_path / "t.csv", "a [cm]\tb", lambda i: f"{i % 9}\t{'x, y' if i % 2 else 'ü' * 40}")
-    rows = torch.arange(20_000) % len(data.train)
-    samples = Samples(data.train[rows].medium, {}, data.representation)
-    samples.save(tmp_path)
-    with (tmp_path / "samples.csv").open(newline="") as file:
-        assert len(list(csv.DictReader(file))) == 20_000
-    assert sheet({"": samples.to_displayable()}).height < 600
-    lines = TABLE.lines(samples, samples.to_displayable()).split("\n")
-    assert len(lines) == 8 and lines[-1] == "the first 6 of 20,000 rows" and "üüü…" in "".join(lines)
 
 
 @case("an option that no table has", "one line with those that exist")

@@ -145,11 +145,15 @@ def test_columns_are_standardized():
     assert features.sha256 == ColumnFeatures(table.flip(0)).sha256 != ColumnFeatures(table[:400]).sha256
     assert standardized[:, 3].abs().max() < 1e-6
     assert features(table.float()).shape == (500, 4)
+    table[:100, 1] = math.nan
+    gaps = ColumnFeatures(table, (0, 0, 0, 7))
+    assert gaps(table).shape == (500, 3 + 1 + 8) and gaps(table).isfinite().all()
+    assert gaps(table)[:, 2].tolist() == [1.0] * 100 + [0.0] * 400 and gaps.sha256 != features.sha256
 
 
 @pytest.mark.usefixtures("untyped")
 @pytest.mark.parametrize(
-    "bad", [torch.zeros(5), torch.tensor([[1.0, math.nan]]), torch.tensor([[math.inf, 1.0]])]
+    "bad", [torch.zeros(5), torch.tensor([[1.0, -math.inf]]), torch.tensor([[math.inf, 1.0]])]
 )
 def test_an_invalid_table_raises(bad):
     with pytest.raises(ValueError, match="cannot standardize a table of shape"):

@@ -58,11 +58,8 @@ def read_columns(
         usual: decimal mark of text where no column decides.
     """
     gone, infers = (options.missing or "").split(","), options.missing is None
-    texts = {
-        name: _stripped(frame[name], "empty" not in gone, gone)
-        for name in frame
-        if _kind(frame[name]) in TEXT
-    }
+    usual_too = "empty" not in gone
+    texts = {name: _stripped(frame[name], usual_too, gone) for name in frame if _kind(frame[name]) in TEXT}
     odd = {name: found for name, cells in texts.items() if infers and (found := _odd(cells, options.dates))}
     for name, found in odd.items():
         texts[name] = np.array([None if cell in found else cell for cell in texts[name]], dtype=object)
@@ -73,18 +70,14 @@ def read_columns(
     marks = Marks.of(distinct, usual, options.decimal)
     readings: dict[str, Reading | str] = {}
     for name in frame:
-        if name in texts:
-            read = _text(name, texts[name], marks.decimal[name], options.dates)
-            read = read if options.missing else _doubtful(read, frame[name])
-            dtype = str(frame[name].dtype) if isinstance(read, Words) else ""
-            readings[name] = replace(read, dtype=dtype, marker=_marker(frame[name], read.missing))
-        else:
-            kind = _kind(frame[name])
-            readings[name] = (
-                replace(READERS[kind](name, frame[name]), dtype=_dtype(frame[name], kind))
-                if kind in READERS
-                else f"its cells are {kind}"
-            )
+        column = frame[name]
+        if name not in texts:
+            readings[name] = _typed(name, column)
+            continue
+        reading = _text(name, texts[name], marks.decimal[name], options.dates)
+        dtype = str(column.dtype) if isinstance(reading, Words) else ""
+        reading = replace(reading, dtype=dtype, marker=_marker(column, reading.missing))
+        readings[name] = reading if options.missing else _doubtful(reading, column)
     notes = [f"column {name!r}: numbers in {unit}, which samples leave out" for name, unit in units.items()]
     notes += [
         f"{word!r} in column {name!r} is read as missing ({count} cell{'s' * (count > 1)}); "
@@ -100,6 +93,14 @@ def _kind(column: "Series") -> str:
     from pandas.api.types import infer_dtype
 
     return infer_dtype(column, skipna=True)
+
+
+def _typed(name: str, column: "Series") -> Reading | str:
+    """A column that is not text."""
+    kind = _kind(column)
+    if kind not in READERS:
+        return f"its cells are {kind}"
+    return replace(READERS[kind](name, column), dtype=_dtype(column, kind))
 
 
 def _dtype(column: "Series", kind: str) -> str:

@@ -82,12 +82,17 @@ class Reading(ABC):
         """The column of these rows only."""
         return replace(self, cells=self.cells[rows])
 
+    @property
+    def is_constant(self) -> bool:
+        """Whether all cells have the same value; a level that is missing at times is data."""
+        return len(self.known) == len(self.cells) > 0 and bool((self.cells == self.cells[0]).all())
+
     def fault(self) -> str | None:
-        """Why the column cannot be modelled; None: it can. A level that is missing at times is data."""
+        """Why the column cannot be modelled; None: it can."""
         known, missing = self.known, self.missing
         if missing.any() and len(known) < max(FEWEST, KNOWN * len(missing)):
             return f"missing in {'all' if not len(known) else f'{missing.sum()} of {len(missing)}'} rows"
-        if not missing.any() and (known == known[0]).all():
+        if self.is_constant:
             return f"it is always {self.written(known[0])!r}"
         return None
 

@@ -34,9 +34,6 @@ class Examples(ABC):
     medium_at = "batch.medium, with batch.condition, of batch = data.test.first(n)"
     overlap: int = 1  # examples of the training part that share an element, as overlapping windows do
     labels: Int[Tensor, " n"] | None = None  # of the examples, if they have classes
-    units: Shaped[Tensor, "..."] | float = (
-        1.0  # of the elements of the medium, in which distances are measured
-    )
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -44,6 +41,10 @@ class Examples(ABC):
     @abstractmethod
     def __getitem__(self, indices: Int[Tensor, " b"]) -> Batch:
         """The rows `indices`, each in 0 .. len-1, in that order."""
+
+    def coordinates(self, medium: Shaped[Tensor, "m ..."]) -> Shaped[Tensor, "m e"]:
+        """Rows of the medium as vectors, whose Euclidean distance tells how near they are to each other."""
+        return medium.flatten(1)
 
     def contents(self) -> Iterator[Shaped[Tensor, "..."]]:
         """The tensors that determine the examples, for `Dataset.sha256`; by default the batches."""

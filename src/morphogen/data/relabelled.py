@@ -23,7 +23,7 @@ class Relabelled(Examples):
 
     def __init__(self, examples: Examples, index: Int[Tensor, " c"]):
         self.examples, self.index = examples, index
-        self.overlap, self.units = examples.overlap, examples.units
+        self.overlap = examples.overlap
         self.labels = None if examples.labels is None else index[examples.labels]
 
     def __len__(self) -> int:
@@ -32,6 +32,9 @@ class Relabelled(Examples):
     def __getitem__(self, indices: Int[Tensor, " b"]) -> Batch:
         batch = self.examples[indices]
         return Batch(batch.medium, {**batch.condition, "label": self.index[batch.condition["label"]]})
+
+    def coordinates(self, medium: Shaped[Tensor, "m ..."]) -> Shaped[Tensor, "m e"]:
+        return self.examples.coordinates(medium)
 
     def contents(self) -> Iterator[Shaped[Tensor, "..."]]:
         yield from self.examples.contents()

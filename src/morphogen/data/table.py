@@ -22,11 +22,12 @@ from torch import Tensor
 from morphogen.conditioning.specs import Classes
 from morphogen.contract import Batch
 from morphogen.data.cells import read_columns
-from morphogen.data.columns import MOST_WORDS, Reading
+from morphogen.data.columns import MOST_WORDS, Reading, Words
 from morphogen.data.dataset import DataError, Dataset, Examples, with_labels
 from morphogen.data.splits import Part, Split, split, trained_only
 from morphogen.data.table_files import Table, join_parts, read_table_file, read_table_folder
 from morphogen.data.table_options import TableOptions
+from morphogen.numerics.gower import Gower
 from morphogen.representations.tabular import CategoryColumn, Tabular
 
 if TYPE_CHECKING:
@@ -42,15 +43,19 @@ class Rows(Examples):
     Arguments:
         values: [N, D], categories as indices.
         labels: [N], or None.
+        levels: number of categories of each column, 0: numbers; (): all are numbers.
     """
 
-    def __init__(self, values: Float64[Tensor, "n d"], labels: Int[Tensor, " n"] | None = None):
-        self.values, self.labels = values, labels
-        known = ~values.isnan()
-        count = known.sum(0).clamp_min(1)
-        mean = values.nan_to_num().sum(0) / count
-        spread = (torch.where(known, (values - mean).square(), 0.0).sum(0) / count).sqrt()
-        self.units = spread.where(spread > 0, 1.0)
+    def __init__(
+        self,
+        values: Float64[Tensor, "n d"],
+        labels: Int[Tensor, " n"] | None = None,
+        levels: Sequence[int] = (),
+    ):
+        self.values, self.labels, self.vectors = values, labels, Gower(values, levels)
+
+    def coordinates(self, medium: Float64[Tensor, "m d"]) -> Float64[Tensor, "m e"]:
+        return self.vectors(medium)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -112,17 +117,9 @@ def table_of_parts(
 def _dataset(name: str, where: str, table: Table, condition: str | None, options: TableOptions) -> Dataset:
     """The data set of a table; `where` is what errors begin with."""
     frame, renamed = _distinct(table.frame)
-    if condition is not None and condition not in frame:
-        similar = difflib.get_close_matches(condition, list(frame), cutoff=0.5) or list(frame)[:20]
-        raise DataError(f"{where}: no column is named {condition!r}; choose one of {', '.join(similar)}")
-    if len(frame) < 3:
-        raise DataError(
-            f"{where}: {len(frame)} rows cannot be split into train, valid and test; "
-            "give at least 3, better hundreds"
-        )
+    _check_frame(where, frame, condition)
     cells, marks = read_columns(frame, options, table.decimal)
-    readings, rows, dropped = _usable(where, cells, condition)
-    place = 0 if condition is None else list(readings).index(condition)
+    readings, constants, rows, dropped = _usable(where, cells, condition)
     label = None if condition is None else readings.pop(condition)
     if not readings:
         raise DataError(f"{where}: no usable column is left ({'; '.join(dropped)}); {REMEDY}")
@@ -134,22 +131,34 @@ def _dataset(name: str, where: str, table: Table, condition: str | None, options
         classes, labels = tuple(classes[k] for k in known), np.searchsorted(known, labels)
         dropped += untrained
     values = torch.from_numpy(np.stack([reading.values for reading in readings.values()], 1))
+    levels = [len(reading.levels) if isinstance(reading, Words) else 0 for reading in readings.values()]
     train, valid, test = (
-        Rows(values[part], None if labels is None else torch.from_numpy(labels[part]))
+        Rows(values[part], None if labels is None else torch.from_numpy(labels[part]), levels)
         for part in (made.train, made.valid, made.test)
     )
-    columns = tuple(reading.column(np.array(made.train)) for reading in readings.values())
-    if label is None or labels is None:
-        tabular, conditions = Tabular(columns), with_labels(())
-    else:
+    parts = [tuple(r.column(np.array(made.train)) for r in some) for some in (readings.values(), constants)]
+    column, conditions = None, with_labels(())
+    if label is not None and labels is not None:
         weights = tuple(np.bincount(labels[made.train], minlength=len(classes)).tolist())
         column = CategoryColumn(label.name, classes, (0, *weights), label.dtype, label.marker)
-        tabular = Tabular(columns, column, place)
         conditions = {"label": Classes(classes, weights)}
+    tabular = Tabular(parts[0], column, parts[1], tuple(frame))
     notes = [_column_note(readings), *table.notes, *renamed, *marks]
     notes += [note for reading in kept for note in reading.notes] + [*dropped, *made.copied("row")]
     line = made.line.replace("each example's content", "each row")
     return Dataset(name, "table", train, valid, test, conditions, tabular, line, tuple(notes))
+
+
+def _check_frame(where: str, frame: "DataFrame", condition: str | None) -> None:
+    """Errors: DataError for a condition that is no column, and fewer than three rows."""
+    if condition is not None and condition not in frame:
+        similar = difflib.get_close_matches(condition, list(frame), cutoff=0.5) or list(frame)[:20]
+        raise DataError(f"{where}: no column is named {condition!r}; choose one of {', '.join(similar)}")
+    if len(frame) < 3:
+        raise DataError(
+            f"{where}: {len(frame)} rows cannot be split into train, valid and test; "
+            "give at least 3, better hundreds"
+        )
 
 
 def _distinct(frame: "DataFrame") -> "tuple[DataFrame, list[str]]":
@@ -169,28 +178,31 @@ def _distinct(frame: "DataFrame") -> "tuple[DataFrame, list[str]]":
 
 def _usable(
     where: str, cells: Mapping[str, Reading | str], condition: str | None
-) -> tuple[dict[str, Reading], np.ndarray, list[str]]:
-    """The usable columns of the rows that have a class, which rows these are, and notes on what was dropped.
+) -> tuple[dict[str, Reading], list[Reading], np.ndarray, list[str]]:
+    """The usable and the constant columns of the rows that have a class, which rows these are, and notes.
 
     Errors: DataError if the condition is not usable, or nothing is left.
     """
     faults = {name: _fault(reading) for name, reading in cells.items()}
     _check_condition(where, condition, faults)
-    count = next((len(reading.cells) for reading in cells.values() if isinstance(reading, Reading)), 0)
-    label = cells[condition] if condition is not None else ""
-    rows = ~label.missing if isinstance(label, Reading) else np.ones(count, dtype=bool)
-    sound = {name: cell for name, cell in cells.items() if isinstance(cell, Reading) and not faults[name]}
-    readings = {name: reading.keep(rows) for name, reading in sound.items()}
-    faults |= {name: reading.fault() or "" for name, reading in readings.items()}
+    readings = {name: reading for name, reading in cells.items() if isinstance(reading, Reading)}
+    count = max((len(reading.cells) for reading in readings.values()), default=0)
+    rows = np.ones(count, dtype=bool) if condition is None else ~readings[condition].missing
+    readings = {name: reading.keep(rows) for name, reading in readings.items()}
+    faults |= {name: reading.fault() or "" for name, reading in readings.items() if not faults[name]}
     _check_condition(where, condition, faults)
     usable = {name: reading for name, reading in readings.items() if not faults[name]}
-    dropped = [f"column {name!r} dropped: {fault}" for name, fault in faults.items() if fault]
+    constants = [reading for reading in readings.values() if reading.is_constant]
+    ways = {reading.name: "not modelled, but in samples" for reading in constants}
+    dropped = [
+        f"column {name!r} {ways.get(name, 'dropped')}: {fault}" for name, fault in faults.items() if fault
+    ]
     if gone := int((~rows).sum()):
         dropped.append(f"{gone} of {count} rows dropped: they have no {condition!r}, the class")
     if not usable:
         raise DataError(f"{where}: no usable column is left ({'; '.join(dropped)}); {REMEDY}")
     _check_classes(where, usable, condition)
-    return usable, rows, dropped
+    return usable, constants, rows, dropped
 
 
 def _fault(reading: Reading | str) -> str:

@@ -34,6 +34,7 @@ import hashlib
 import json
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,7 @@ from morphogen.conditioning.mel import MelSpectrogram
 from morphogen.data.dataset import Dataset
 from morphogen.model import copy_tensors, tensors
 from morphogen.networks.classifier import Classifier
+from morphogen.numerics.gower import Gower
 from morphogen.numerics.randomness import Rng
 from morphogen.representations.text import Text
 from morphogen.saved_config import check_format
@@ -107,7 +109,9 @@ def text_features(data: Dataset) -> Features:
 
 def column_features(data: Dataset) -> Features:
     """Standardized columns; of any other tensor, its elements as columns."""
-    return ColumnFeatures(data.train.first().medium.flatten(1))
+    columns = getattr(data.representation.source, "columns", ())
+    levels = [len(getattr(column, "levels", ())) for column in columns]
+    return ColumnFeatures(data.train.first().medium.flatten(1), levels)
 
 
 def sound_features(data: Dataset) -> Features:
@@ -205,31 +209,31 @@ class ByteFeatures(Features):
 
 
 class ColumnFeatures(Features):
-    """Standardized columns of a table, (x - mean) / std, so that units do not matter.
+    """Columns of a table, such that units and the order of categories do not matter (see `Gower`).
 
     Arguments:
-        train: table [N, D] that the moments are computed from; a constant column is only centred.
+        train: table [N, D] that the moments are computed from, NaN where a cell is missing; a constant column
+            is only centred.
+        levels: number of categories of each column, 0: numbers; (): all are numbers.
 
-    Errors: ValueError unless the table is a matrix of finite numbers.
+    Errors: ValueError unless the table is a matrix of finite numbers and missing cells.
     """
 
     name = "columns"
 
-    def __init__(self, train: Float[Tensor, "n d"]):
-        if train.ndim != 2 or not train.isfinite().all():
+    def __init__(self, train: Float[Tensor, "n d"], levels: Sequence[int] = ()):
+        if train.ndim != 2 or train.isinf().any():
             raise ValueError(
                 f"cannot standardize a table of shape {tuple(train.shape)}: "
                 "pass finite numbers, [rows, columns]"
             )
-        table = train.double()
-        varies = table.amax(0) > table.amin(0)
-        self.mean = table.mean(0)
-        self.deviation = table.std(0, correction=0).where(varies, 1.0)
+        self.vectors = Gower(train, levels)
+        kinds = torch.stack([torch.tensor(self.vectors.levels), self.vectors.can_be_missing.long()])
         # summed in fp64 and hashed in fp32, so that the order of summation does not change the hash
-        self.sha256 = _digest([self.mean.float(), self.deviation.float()])
+        self.sha256 = _digest([self.vectors.mean.float(), self.vectors.std.float(), kinds])
 
     def embed(self, medium: Shaped[Tensor, "b ..."]) -> Float[Tensor, "b d"]:
-        return ((medium.flatten(1) - self.mean) / self.deviation).float()
+        return self.vectors(medium.flatten(1)).float()
 
 
 class SpectrumFeatures(Features):

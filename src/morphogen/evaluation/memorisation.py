@@ -8,8 +8,8 @@ A sample counts as a copy if it is closer to a training example than 99 % of hel
 
 A model that samples the data distribution has copied = 0.01: the held-out examples calibrate how close is
 close by chance (after Meehan et al. 2020). For pictures d is the Euclidean distance between pixels, for rows
-of a table the same in standard deviations of its columns; for text it is the fraction of the window, in
-tokens, outside its longest common substring with the training text.
+of a table that of `Gower`; for text it is the fraction of the window, in tokens, outside its longest common
+substring with the training text.
 """
 
 __all__ = ["memorisation", "nearest_distance"]
@@ -63,12 +63,13 @@ def nearest_distance(medium: Shaped[Tensor, "n ..."], train: Examples) -> Float[
 
 
 def _euclidean_distance(medium: Tensor, train: Examples) -> Tensor:
-    """Exact Euclidean distance in the units of the data, in blocks of 256 training examples."""
+    """Exact Euclidean distance of the coordinates of the data, in blocks of 256 training examples."""
     nearest = torch.full((len(medium),), torch.inf, dtype=torch.float64)
+    vectors = train.coordinates(medium)
     for rows in torch.arange(len(train)).split(256):
         distance = torch.cdist(
-            (medium / train.units).flatten(1),
-            (train[rows].medium / train.units).flatten(1),
+            vectors,
+            train.coordinates(train[rows].medium),
             compute_mode="donot_use_mm_for_euclid_dist",
         )
         nearest = torch.minimum(nearest, distance.amin(1).double())

@@ -132,7 +132,7 @@ class TableMedium(Medium):
         """Columns that are mostly missing."""
         for column in data.representation.columns:
             if (missing := float(column.masses[0])) > 0.5:
-                yield f"column {column.name!r} is missing in {missing:.0%} of the rows, and as often in samples"
+                yield f"column {column.name!r} is missing in {missing:.0%} of the rows; so it is in samples"
 
 
 TABLE = TableMedium()

@@ -183,8 +183,8 @@ class CategoryColumn(Column):
             return Series(Categorical.from_codes(codes, levels, ordered=is_ordered))
         if pandas_dtype in ("bool", "boolean"):
             levels = levels == "True"
-        typed = Series(levels, dtype=pandas_dtype or object).array
-        return Series(typed.take(codes, allow_fill=bool((codes < 0).any())))
+        typed = Series(levels, dtype=pandas_dtype or object)
+        return Series(typed.array.take(codes, allow_fill=bool((codes < 0).any())), dtype=typed.dtype)
 
     def numbers(self, values: Any) -> Float[np.ndarray, " n"]:
         from pandas import isna

@@ -36,7 +36,8 @@ class Tabular(Representation):
     Arguments:
         columns: the D columns in order.
         label: the column of the classes, which the medium does not have; None: there is none.
-        place: of that column, counted in the columns before it.
+        constants: columns that always have their lowest value, which the medium does not have either.
+        order: the names of all columns as the data have them; (): as they are given here.
 
     Errors: ConfigError without columns, or for weights that do not fit them.
     """
@@ -44,9 +45,13 @@ class Tabular(Representation):
     medium = TABLE
     discrete = True
 
-    def __init__(self, columns: tuple[Column, ...], label: CategoryColumn | None = None, place: int = 0):
+    def __init__(
+        self, columns: tuple[Column, ...], label: CategoryColumn | None = None,
+        constants: tuple[Column, ...] = (), order: tuple[str, ...] = (),
+    ):  # fmt: skip
         super().__init__()
-        self.columns, self.label, self.place = tuple(columns), label, place
+        self.columns, self.label = tuple(columns), label
+        self.constants, self.order = tuple(constants), tuple(order)
         if not self.columns:
             raise ConfigError("Tabular requires at least one column")
         for column in (*self.columns, *([label] if label else [])):
@@ -134,13 +139,13 @@ class Tabular(Representation):
         """
         from pandas import DataFrame
 
-        columns: list[Column] = list(self.columns)
-        cells = list(medium.double().cpu().numpy().T)
+        cells = dict(zip(self.columns, medium.double().cpu().numpy().T, strict=True))
+        cells |= {column: np.full(len(medium), column.low) for column in self.constants}
         if self.label is not None and labels is not None:
-            columns.insert(self.place, self.label)
-            cells.insert(self.place, labels.double().cpu().numpy())
-        written = [
-            column.series(values, "" if plain else column.pandas_dtype)
-            for column, values in zip(columns, cells, strict=True)
-        ]
-        return DataFrame(dict(enumerate(written))).set_axis([column.name for column in columns], axis=1)
+            cells[self.label] = labels.double().cpu().numpy()
+        written = {
+            column.name: column.series(values, "" if plain else column.pandas_dtype)
+            for column, values in cells.items()
+        }
+        order = [name for name in self.order or written if name in written]
+        return DataFrame({name: written[name] for name in order})
