@@ -194,5 +194,5 @@ def _waves(masses: Float[Tensor, " v"]) -> Float[Tensor, "v f"]:
     """cos(pi k u), k = 1 .. F, of the mean rank u in (0, 1) of each code; 0 for a missing cell."""
     present = masses[1:] / masses[1:].sum()
     rank = present.cumsum(0) - 0.5 * present
-    waves = torch.cos(math.pi * rank[:, None] * torch.arange(1, WAVES + 1))
+    waves = torch.cos(math.pi * rank[:, None] * torch.arange(1, WAVES + 1, device=rank.device))
     return F.pad(waves, (0, 0, 1, 0)).float()

@@ -42,20 +42,24 @@ class ScoredTable(Protocol):
 class MixedMixture(Mixture):
     """A mixture of products of categorical distributions and a Gaussian of the scores that exist.
 
-        P_kj = (n_k f_kj + prior m_j) / (n_k + prior),      m_j: the masses of the codes in the training rows
+        P_kj = (n_k f_kj + a m_j) / (n_k + a),      m_j: the masses of the codes in the training rows
 
-    f_kj are the fractions of the codes in component k; they are shrunk like the covariances.
+    f_kj are the fractions of the codes in component k, shrunk by a Dirichlet prior as the covariances are by
+    theirs.
 
     Arguments:
         components: number of components K, at least 1; a multiple of `classes` is divided evenly.
         table: the representation of the rows, a `ScoredTable`.
         classes, floor, prior: see `Mixture`.
+        smoothing: a, in rows, at least 0.
     """
 
     def __init__(
-        self, components: int, table: ScoredTable, classes: int = 0, floor: float = 1e-3, prior: float = 0.0
-    ):
+        self, components: int, table: ScoredTable, classes: int = 0, floor: float = 1e-3, prior: float = 0.0,
+        smoothing: float = 1.0,
+    ):  # fmt: skip
         super().__init__(components, (len(table.numbers),), classes, "full", floor, prior)
+        self.smoothing = smoothing
         self.table, masses = table, [each.double() for each in table.masses]
         self.starts = [sum(map(len, masses[:j])) for j in range(len(masses))]
         self.register_buffer("pooled", torch.cat(masses), persistent=False)
@@ -98,8 +102,8 @@ class MixedMixture(Mixture):
     def log_codes(self) -> Float64[Tensor, "k v"]:
         """log P_k of the codes of all columns."""
         weight = self.weights.sum(0)[:, None] + TINY
-        prior = self.prior / self.rows
-        return ((weight * self.fractions + prior * self.pooled) / (weight + prior)).log()
+        added = self.smoothing / self.rows
+        return ((weight * self.fractions + added * self.pooled) / (weight + added)).log()
 
     def log_joint(self, x: Cells, context: Context | None) -> Float64[Tensor, "b k"]:
         """log p(x, k | c); cells with code -1 are integrated out."""
