@@ -45,6 +45,7 @@ _HOMES = {
     "Unsupported": "contract",
     "build_system": "catalogue",
     "check_model": "testing",
+    "impute": "inference.imputation",
     "load": "model",
     "load_data": "data",
     "logits_processors": "families.autoregressive.decoding",

@@ -32,6 +32,7 @@ class Context:
     mask: Bool[Tensor, "b *q t"] | None = None
     spatial: Float[Tensor, "b c ..."] | None = None
     prefix: Int[Tensor, "b p"] | None = None  # the given first ids of x, padded with -1
+    given: Tree | None = None  # the given parts of x, anywhere in it: x with -1 for ids that are not given
     condition: Mapping[str, Tree] = field(default_factory=dict)  # the raw condition, for classifier guidance
     x_mask: Bool[Tensor, "b n"] | None = None  # True at existing elements of x; also in `null`
     null: "Context | None" = None

@@ -275,6 +275,7 @@ class ConditionSpec(Component):
     plural: ClassVar[str]
     optional: ClassVar[bool] = False
     remedy: ClassVar[str] = ""
+    parts: Sequence[str] = ()  # names of its parts, each of which is given as NAME=VALUE: columns
 
     def parse(self, text: str) -> Tree:
         """One condition from a person's words. Errors: ConfigError."""

@@ -11,6 +11,7 @@ __all__ = [
     "give_specs",
     "likelihood_of_medium",
     "load",
+    "own_specs",
     "parameters",
     "sampling_settings",
     "save",
@@ -113,7 +114,7 @@ class Model(Component, Boundary):
 
     def sample(
         self, n: int, condition: Tree | None = None, sampler: Sampler | None = None,
-        seed: int = 0, indices: Int[Tensor, " n"] | None = None, batch: int = 64, rank: Rank = ALONE,
+        seed: int = 0, indices: Int[Tensor, " n"] | None = None, batch: int | None = None, rank: Rank = ALONE,
         negative: Tree | None = None, precision: Precision = "fp32",
     ) -> Samples:  # fmt: skip
         """Draw n samples. Sample i depends on (seed, indices[i]) only, not on n or the batch size.
@@ -125,7 +126,7 @@ class Model(Component, Boundary):
             sampler: None: the objective's default sampler.
             seed: random seed.
             indices: which samples of the seed to draw, [n]; None: the first n.
-            batch: samples drawn at a time.
+            batch: samples drawn at a time; None: as many as suit the medium, 64 or, for tables, 2048.
             rank: of this process. Every rank calls this method, draws its shard and returns all samples.
             negative: a condition, one for all samples or n, that `Guided` uses in place of the null one, also
                 for models trained without condition dropout. Errors: ConfigError without guidance.
@@ -133,6 +134,7 @@ class Model(Component, Boundary):
                 `inference.Quantized(model, BFloat16())` also halves the memory of the weights.
         """
         keep_freed_memory()
+        batch = self.representation.medium.at_once if batch is None else batch
         n, seed, batch, indices = checked(n, seed, batch, indices, sampler)
         sampler = sampler if sampler is not None else generative(self.objective).default_sampler()
         rng = Rng(seed, indices, ("sample",)).to(self.device)
@@ -166,7 +168,7 @@ class Model(Component, Boundary):
 
     def log_prob(
         self, medium: Tree, condition: Tree | None = None,
-        seed: int = 0, indices: Int[Tensor, " n"] | None = None, batch: int = 64, rank: Rank = ALONE,
+        seed: int = 0, indices: Int[Tensor, " n"] | None = None, batch: int | None = None, rank: Rank = ALONE,
     ) -> Likelihood:  # fmt: skip
         """log p(medium | condition) of each row, with its kind and measure.
 
@@ -175,12 +177,13 @@ class Model(Component, Boundary):
             condition: [n, ...], by name, as in `sample`; None: unconditional.
             seed: of Monte Carlo estimates and dequantisation.
             indices: index of each row in the data set, which keys its randomness, [n]; None: 0 .. n-1.
-            batch: rows evaluated at a time.
+            batch: rows evaluated at a time; None: as in `sample`.
             rank: see `sample`.
 
         Errors: Unsupported without a likelihood; ConfigError for a density of discrete data.
         """
         n = length(medium := self.representation.check(medium))
+        batch = self.representation.medium.at_once if batch is None else batch
         given = self.conditions(self.taken(condition) if isinstance(condition, Mapping) else condition, n)
         whole, indices = Batch(medium, given), torch.arange(n) if indices is None else indices
         rows = rank.shard(torch.arange(n)).split(batch)
@@ -359,10 +362,17 @@ def load(directory: str | Path, device: str = "cpu") -> Any:
     return model
 
 
+def own_specs(model: Model) -> Mapping[str, ConditionSpec]:
+    """What the conditions are that the model and not the data know, by name: given cells of its columns."""
+    parts: Iterable[Any] = () if model.conditioner is None else model.conditioner.modules()
+    return {part.name: part.spec for part in parts if isinstance(getattr(part, "spec", None), ConditionSpec)}
+
+
 def _readers(model: Model) -> Mapping[str, ConditionSpec]:
     """What reads conditions in words, by name: the representation of texts reads their prompts."""
     source = getattr(model.representation, "source", None)
-    return {"prompt": source, **model.specs} if isinstance(source, ConditionSpec) else model.specs
+    prompts = {"prompt": source} if isinstance(source, ConditionSpec) else {}
+    return {**prompts, **own_specs(model), **model.specs}
 
 
 def _gathered(parts: list[Likelihood], rank: Rank, n: int) -> Likelihood:

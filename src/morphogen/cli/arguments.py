@@ -140,7 +140,8 @@ def choose_conditions(
 ) -> "dict[str, Tree]":
     """Conditions by name, from `name=value`; a model with one condition needs no name.
 
-    A label may be named by the column that it was read from, as in `--condition kind=Merlot`.
+    A label may be named by the column that it was read from, as in `--condition kind=Merlot`, and a cell by
+    any other column of a table.
 
     Arguments:
         run: of the model.
@@ -151,13 +152,14 @@ def choose_conditions(
     from morphogen.component import ConfigError
 
     chosen, where, column = {}, run.directory, run.record["settings"].get("condition")
-    for text in texts:
+    for text in _joined(specs, texts, column):
         name, equals, value = text.partition("=")
         name = "label" if name == column else name
         if not equals or name not in specs:
             name, value = next(iter(specs), ""), text
             if len(specs) != 1:
-                takes = f"write {' or '.join(f'{known}=...' for known in specs)}" if specs else "leave it out"
+                words = ["COLUMN=..." if spec.parts else f"{known}=..." for known, spec in specs.items()]
+                takes = f"write {' or '.join(words)}" if specs else "leave it out"
                 kind = f"takes {len(specs)} conditions" if specs else "was trained without conditions"
                 raise BadArgument(f"{option} {text}: {where} {kind}: {takes}")
         if name in chosen:
@@ -167,6 +169,20 @@ def choose_conditions(
         except ConfigError as error:
             raise BadArgument(f"{option} {text}: {where}: {error}") from None
     return chosen
+
+
+def _joined(specs: "Mapping[str, ConditionSpec]", texts: Sequence[str], column: str | None) -> list[str]:
+    """The texts, where those that give parts of one condition are one text: `name=PART=VALUE`, a part a line."""
+    whole: list[str] = []
+    parts: dict[str, list[str]] = {}
+    for text in texts:
+        name = text.partition("=")[0]
+        owner = next((known for known, spec in specs.items() if name in spec.parts), None)
+        if owner is None or name == column or "=" not in text:
+            whole.append(text)
+        else:
+            parts.setdefault(owner, []).append(text)
+    return whole + [f"{owner}={chr(10).join(lines)}" for owner, lines in parts.items()]
 
 
 def choose_class(run: "Run", text: str, option: str = "--condition") -> int:

@@ -1,4 +1,4 @@
-"""`morphogen edit [RUN] PICTURE...`: edit pictures with a trained diffusion model."""
+"""`morphogen edit [RUN] FILE...`: edit pictures with a diffusion model, or fill the empty cells of tables."""
 
 __all__ = ["edit"]
 
@@ -16,6 +16,7 @@ from morphogen.cli.arguments import (
     open_file,
 )
 from morphogen.cli.bad_argument import BadArgument
+from morphogen.cli.completion import complete_tables, is_table
 from morphogen.cli.drawing import (
     Guidance,
     Negative,
@@ -38,9 +39,9 @@ if TYPE_CHECKING:
 Paths = Annotated[
     list[Path],
     Argument(
-        metavar="[RUN] PICTURE...",
-        help="run directory of a diffusion model (default: the newest finished one in runs/), then the "
-        "pictures to edit",
+        metavar="[RUN] FILE...",
+        help="run directory of a diffusion model or a model of tables (default: the newest finished one in "
+        "runs/), then the pictures to edit, or the tables to complete",
     ),
 ]
 Mask = Annotated[
@@ -73,11 +74,13 @@ def edit(
     sampler: SamplerName = None, steps: Steps = None, seed: Seed = 0, out: Out = None, show: Show = False,
     runs: Runs = Path("runs"), device: Device = "auto",
 ) -> None:  # fmt: skip
-    """Inpaint pictures, redraw them, or change their class.
+    """Inpaint pictures, redraw them, change their class, or fill the empty cells of tables.
 
-    Give one of --mask, --strength and --source-class. Writes one file per variant, and sheet.png with all
-    variants next to the originals.
+    For pictures, give one of --mask, --strength and --source-class. Writes one file per variant, and
+    sheet.png with all variants next to the originals. Tables need no option; each is written as NAME.csv.
     """
+    if is_table(paths[-1]):
+        return complete_tables(*_split_paths(paths, runs), out, seed, device)
     from morphogen.inference.editing import edit as edit_pictures
     from morphogen.inference.editing import picture_shape
     from morphogen.rank import ALONE
@@ -147,7 +150,8 @@ def _split_paths(paths: list[Path], runs: Path) -> tuple["Run", list[Path]]:
     run, files = choose_run(paths[0] if has_run else None, runs), paths[has_run:]
     if not files:
         raise BadArgument(
-            f"edit {paths[0]}: no pictures given; write morphogen edit {paths[0]} PICTURE... --strength 0.5"
+            f"edit {paths[0]}: no pictures given; write morphogen edit {paths[0]} PICTURE... --strength 0.5, or "
+            f"morphogen edit {paths[0]} TABLE.csv"
         )
     return run, files
 

@@ -105,10 +105,11 @@ def _condition(
 ) -> "dict[str, Tree]":
     """The conditions of every sample, by name; {}: none."""
     from morphogen.data.pictures import read_as
+    from morphogen.model import own_specs
     from morphogen.numerics.trees import tree_map
 
     names = () if model.conditioner is None else model.conditioner.names
-    specs = {name: spec for name, spec in run.conditions.items() if name in names}
+    specs = {name: spec for name, spec in run.conditions.items() if name in names} | own_specs(model)
     chosen = choose_conditions(run, specs, texts) if texts else {}
     if prompt is not None:
         name = next((name for name in ("prompt", "source") if name in names), None)

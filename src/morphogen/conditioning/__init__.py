@@ -8,6 +8,7 @@ _HOMES = {
     "Classes": "conditioning.specs",
     "Codes": "conditioning.previous",
     "Conditions": "conditioning.conditions",
+    "GivenCells": "conditioning.given_cells",
     "Guided": "conditioning.guidance",
     "KShot": "conditioning.template",
     "Label": "conditioning.label",

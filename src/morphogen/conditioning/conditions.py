@@ -113,6 +113,7 @@ class Conditions(Conditioner):
         tokens = [self._project(n, "tokens", c.tokens) for n, c in parts.items() if c.tokens is not None]
         masks = [context.mask for context in parts.values() if context.tokens is not None]
         prefixes = [context.prefix for context in parts.values() if context.prefix is not None]
+        given = [context.given for context in parts.values() if context.given is not None]
         if len(prefixes) > 1:
             raise ConfigError(
                 f"{len(prefixes)} parts set a prefix, but x has one beginning: keep one of them"
@@ -123,6 +124,7 @@ class Conditions(Conditioner):
             mask=_joined_mask(tokens, masks),
             spatial=self._joined_planes({name: context.spatial for name, context in parts.items()}),
             prefix=prefixes[0] if prefixes else None,
+            given=given[0] if given else None,
         )
 
     def _joined_planes(self, planes: Mapping[str, Tensor | None]) -> Tensor | None:

@@ -37,11 +37,12 @@ class TableMedium(Medium):
     few = 200
     few_to_fit = 1000  # a mixture is better on small tables, up to more rows than the warning
     goals: ClassVar = {
-        "quality": ("table_flow", "table_mixture"),
-        "likelihood": ("table_flow", "table_mixture"),
+        "quality": ("table_transformer", "table_mixture"),
+        "likelihood": ("table_transformer", "table_mixture"),
         "speed": ("table_mixture",),
         "few": ("table_mixture",),
     }
+    at_once = 2048  # a row is a few numbers
 
     def file_name(self, index: int) -> str:
         return f"samples.{self.suffix}"

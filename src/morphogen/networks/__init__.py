@@ -9,6 +9,8 @@ _HOMES = {
     "Block": "networks.blocks",
     "CausalConv": "networks.causal_conv",
     "Classifier": "networks.classifier",
+    "CodeEmbedding": "networks.code_embedding",
+    "ColumnTransformer": "networks.column_transformer",
     "ConcatCondition": "networks.concat_condition",
     "ConvDecoder": "networks.convnet",
     "ConvEncoder": "networks.convnet",

@@ -54,8 +54,14 @@ def cat(trees: Sequence[Tree]) -> Any:
 
 
 def same(first: Tree, second: Tree) -> bool:
-    """Whether two trees have the same names, and equal tensors under them."""
+    """Whether two trees have the same names, and equal tensors under them. NaN equals NaN."""
     if isinstance(first, Mapping) and isinstance(second, Mapping):
         return first.keys() == second.keys() and all(same(first[name], second[name]) for name in first)
     both = isinstance(first, Tensor) and isinstance(second, Tensor)
-    return both and torch.equal(first, second)
+    return both and (torch.equal(first, second) or _equal_with_missing(first, second))
+
+
+def _equal_with_missing(first: Tensor, second: Tensor) -> bool:
+    """Whether two tensors are equal where they are not NaN, and NaN at the same places."""
+    alike = first.shape == second.shape and first.dtype == second.dtype
+    return alike and bool(((first == second) | (first.isnan() & second.isnan())).all())

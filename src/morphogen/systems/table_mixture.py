@@ -1,21 +1,24 @@
-r"""A Gaussian mixture model of table rows: the baseline for tables, and often the best model of small ones.
+r"""A mixture model of table rows: the baseline for tables, and often the best model of small ones.
 
-    p(x | c) = sum_k pi_ck N(x; mu_k, Sigma_k)
+    p(x | c) = sum_k pi_ck prod_j P_kj(code_j) N(z_o; mu_k, Sigma_k)_o
 
-It is fitted by expectation-maximisation on all rows at once (Dempster, Laird & Rubin 1977). A dozen EM steps
-suffice.
+Categories and missing cells are independent within a component, and the normal scores z of the numbers that
+exist are Gaussian. It is fitted by expectation-maximisation on all rows at once, from incomplete data
+(Dempster, Laird & Rubin 1977; Ghahramani & Jordan 1994). A dozen EM steps suffice.
 """
 
 __all__ = ["table_mixture"]
 
 from typing import Any
 
+from morphogen.conditioning.conditions import Conditions
+from morphogen.conditioning.given_cells import GivenCells
 from morphogen.conditioning.label import OneHot
 from morphogen.conditioning.specs import Classes
-from morphogen.families.classical.mixture import Mixture
+from morphogen.families.classical.mixed_mixture import MixedMixture
 from morphogen.model import Model
 from morphogen.plan import SGD, Plan
-from morphogen.representations.tabular import ContinuousCodes, Tabular
+from morphogen.representations.tabular import NormalScores, Tabular
 from morphogen.systems import Size
 
 SIZES: dict[Size, dict[str, Any]] = {
@@ -27,20 +30,17 @@ SIZES: dict[Size, dict[str, Any]] = {
 
 
 def table_mixture(table: Tabular, label: Classes | None = None, size: Size = "small") -> Model:
-    """Gaussian mixture of table rows (Dempster et al. 1977), with the covariance shrinkage of Friedman 1989.
+    """Mixture of categories and Gaussian scores (Ghahramani & Jordan 1994); any columns are a condition.
 
-    The shrinkage counts as 15 rows per component: the best of 2, d / 2 and 15 on the validation sets of
-    scikit-learn's wine and breast cancer, and a tie on iris. The floor keeps a component from collapsing onto
-    a single value of a real column. Above 256 columns, covariances are diagonal.
+    Components of few rows are shrunk towards the pooled covariance and masses (Friedman 1989). The shrinkage
+    counts as 15 rows per component: the best of 2, d / 2 and 15 on the validation sets of scikit-learn's wine
+    and breast cancer, and a tie on iris, of Gaussian mixtures. The floor keeps a covariance from collapsing.
     Bits per cell of this system: not measured.
     """
-    objective = Mixture(
-        components=SIZES[size]["components"] * (len(label or ()) or 4),
-        shape=(len(table.columns),),
-        classes=len(label or ()),
-        covariance="full" if len(table.columns) <= 256 else "diagonal",
-        floor=1e-3,
-        prior=15.0,
-    )
+    scores, classes = NormalScores(table), len(label or ())
+    components = SIZES[size]["components"] * (classes or 4)
+    objective = MixedMixture(components, scores, classes, floor=1e-3, prior=15.0)
+    cells = GivenCells(scores)
     em = Plan(SGD(0.0), batch=0, rounds=12)  # no parameter has a gradient: a step is one round of EM
-    return Model(objective, ContinuousCodes(table), OneHot(len(label), label.weights) if label else None, em)
+    conditioner = Conditions(label=OneHot(classes, label.weights), cells=cells) if label else cells
+    return Model(objective, scores, conditioner, em)

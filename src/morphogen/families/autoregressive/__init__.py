@@ -3,7 +3,9 @@
 __all__ = [
     "Ancestral",
     "Autoregressive",
+    "AutoregressiveColumns",
     "Beam",
+    "ColumnSampler",
     "Decoding",
     "EndTokens",
     "FrequencyPenalty",
@@ -33,6 +35,7 @@ __all__ = [
 
 from morphogen.families.autoregressive.beam import Beam
 from morphogen.families.autoregressive.cache import Recompute, cache_for
+from morphogen.families.autoregressive.columns import AutoregressiveColumns, ColumnSampler
 from morphogen.families.autoregressive.constraints import JsonSchema, Regex
 from morphogen.families.autoregressive.decoding import Ancestral, Decoding, Greedy, logits_processors
 from morphogen.families.autoregressive.logistic_mixture import LogisticMixture

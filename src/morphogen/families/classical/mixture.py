@@ -10,7 +10,7 @@ On all rows this is classical EM, and micro-batches are added up. On a part of t
 models").
 """
 
-__all__ = ["Mixture", "MixtureSampler"]
+__all__ = ["Mixture", "MixtureSampler", "class_counts", "cluster"]
 
 import math
 from typing import Any, Literal
@@ -108,24 +108,14 @@ class Mixture(Objective):
         nats = self._log_joint(x.x.flatten(1).double(), context).logsumexp(1)
         return Likelihood(nats, x.dims, kind="exact", measure="density")
 
-    def default_sampler(self) -> "MixtureSampler":
+    def default_sampler(self) -> Sampler:
         return MixtureSampler()
 
     @torch.no_grad()
     def prepare(self, x: Encoded, context: Context | None, rng: Rng) -> None:
         """Initialize the components as clusters of the first batch, those of a class from its rows."""
-        flat, p_class = x.x.flatten(1).double(), _class_probabilities(self.classes, context)
-        classes = 1 if p_class is None or self.components < self.classes else self.classes
-        if p_class is not None and classes > 1:
-            labels = p_class.argmax(1)
-        else:
-            labels = torch.zeros(len(flat), dtype=torch.int64, device=flat.device)
-        sizes = [self.components // classes + (c < self.components % classes) for c in range(classes)]
-        assigned = torch.zeros(len(flat), self.components, dtype=torch.float64, device=flat.device)
-        for c, size in enumerate(sizes):
-            rows = (labels == c).nonzero().flatten()
-            if len(rows):
-                assigned[rows, sum(sizes[:c]) + _clusters(flat[rows], size, rng[rows].fork("start", c))] = 1
+        flat = x.x.flatten(1).double()
+        assigned = cluster(flat, self.components, self.classes, context, rng)
         self._maximise(_statistics(self, flat, assigned, context), rate=1.0)
 
     @torch.no_grad()
@@ -215,12 +205,35 @@ def _statistics(
     second = [
         (r[i, k, None] * x[i]).T @ x[i] if full else r[i, k] @ x[i].square() for k, i in enumerate(members)
     ]
+    return {"counts": class_counts(mixture, r, context), "first": r.T @ x, "second": torch.stack(second)}
+
+
+def class_counts(mixture: Mixture, r: Float[Tensor, "b k"], context: Context | None) -> Float[Tensor, "c k"]:
+    """The responsibilities of each component for the rows of each class."""
     p_class = _class_probabilities(mixture.classes, context)
     if p_class is not None:
-        counts = p_class.T @ r
-    else:  # a row of unknown class counts for every class in proportion to the current weights
-        counts = r.sum(0) * mixture.weights / mixture.weights.sum(0).clamp_min(TINY)
-    return {"counts": counts, "first": r.T @ x, "second": torch.stack(second)}
+        return p_class.T @ r
+    # a row of unknown class counts for every class in proportion to the current weights
+    return r.sum(0) * mixture.weights / mixture.weights.sum(0).clamp_min(TINY)
+
+
+def cluster(
+    x: Float[Tensor, "b d"], components: int, classes: int, context: Context | None, rng: Rng
+) -> Float[Tensor, "b k"]:
+    """The cluster of each row, one-hot; the components are divided among the classes."""
+    p_class = _class_probabilities(classes, context)
+    classes = 1 if p_class is None or components < classes else classes
+    if p_class is not None and classes > 1:
+        labels = p_class.argmax(1)
+    else:
+        labels = torch.zeros(len(x), dtype=torch.int64, device=x.device)
+    sizes = [components // classes + (c < components % classes) for c in range(classes)]
+    assigned = torch.zeros(len(x), components, dtype=torch.float64, device=x.device)
+    for c, size in enumerate(sizes):
+        rows = (labels == c).nonzero().flatten()
+        if len(rows):
+            assigned[rows, sum(sizes[:c]) + _clusters(x[rows], size, rng[rows].fork("start", c))] = 1
+    return assigned
 
 
 def _class_probabilities(classes: int, context: Context | None) -> Float[Tensor, "b c"] | None:

@@ -9,6 +9,8 @@ __all__ = [
     "FactorOut",
     "Flow",
     "FlowSampler",
+    "MixedFlow",
+    "MixedFlowSampler",
     "MultiScale",
     "SingleScale",
     "Squeeze",
@@ -16,5 +18,6 @@ __all__ = [
 
 from morphogen.families.flow.bijection import Bijection, Chain, Composite
 from morphogen.families.flow.coupling import ActNorm, Coupling
+from morphogen.families.flow.mixed import MixedFlow, MixedFlowSampler
 from morphogen.families.flow.multiscale import FactorOut, MultiScale, SingleScale, Squeeze
 from morphogen.families.flow.objective import Flow, FlowSampler

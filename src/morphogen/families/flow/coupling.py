@@ -5,9 +5,12 @@ r"""Affine coupling layers: one half of x is scaled and shifted by functions of 
 The Jacobian is triangular, so s and t may be any network and are never inverted. The paper uses batch
 normalisation between couplings, which makes a sample depend on the rest of its batch. Here it is replaced by
 actnorm (Kingma & Dhariwal 2018): a learned affine map per channel, initialized from the first batch.
+
+Entries of vectors that do not exist (`context.x_mask`) are 0 and remain 0: the map is a bijection of the
+others.
 """
 
-__all__ = ["ActNorm", "Coupling"]
+__all__ = ["ActNorm", "Coupling", "existing"]
 
 from typing import Literal
 
@@ -15,7 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from morphogen.contract import Context
+from morphogen.contract import Context, x_mask_of
 from morphogen.families.flow.bijection import Bijection
 from morphogen.numerics.tensors import expand_like, sum_except_batch
 
@@ -44,13 +47,14 @@ class Coupling(Bijection):
     ) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b"]]:
         b = self.binary_mask(x)
         s, t = self._scale_and_shift(b * x, context)
-        s = (1 - b) * s
-        return x * s.exp() + (1 - b) * t, sum_except_batch(s)
+        changed = existing(1 - b, context)
+        s = changed * s
+        return x * s.exp() + changed * t, sum_except_batch(s)
 
     def inverse(self, z: Float[Tensor, " b *x"], context: Context | None) -> Float[Tensor, " b *x"]:
         b = self.binary_mask(z)
         s, t = self._scale_and_shift(b * z, context)
-        return b * z + (1 - b) * (z - t) * (-s).exp()
+        return b * z + existing(1 - b, context) * (z - t) * (-s).exp()
 
     def binary_mask(self, x: Float[Tensor, "b c ..."]) -> Float[Tensor, "..."]:
         """The mask b, broadcastable to x: 1 at entries that are copied and that the network receives."""
@@ -87,14 +91,28 @@ class ActNorm(Bijection):
         self, x: Float[Tensor, " b *x"], context: Context | None
     ) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b"]]:
         shift, log_scale = expand_like(self.shift[None], x), expand_like(self.log_scale[None], x)
-        return (x + shift) * log_scale.exp(), sum_except_batch(log_scale.expand_as(x))
+        log_det = sum_except_batch(existing(log_scale.expand_as(x), context))
+        return existing((x + shift) * log_scale.exp(), context), log_det
 
     def inverse(self, z: Float[Tensor, " b *x"], context: Context | None) -> Float[Tensor, " b *x"]:
         shift, log_scale = expand_like(self.shift[None], z), expand_like(self.log_scale[None], z)
-        return z * (-log_scale).exp() - shift
+        return existing(z * (-log_scale).exp() - shift, context)
 
     @torch.no_grad()
     def prepare(self, x: Float[Tensor, "b ..."], context: Context | None) -> None:
-        values = x.transpose(0, 1).flatten(1)
-        self.shift.copy_(-values.mean(1))
-        self.log_scale.copy_(-values.std(1, correction=0).clamp_min(1e-3).log())
+        count = _sum_per_channel(existing(torch.ones_like(x), context)).clamp_min(1)
+        mean = _sum_per_channel(x) / count
+        centred = existing(x - expand_like(mean[None], x), context)
+        self.shift.copy_(-mean)
+        self.log_scale.copy_(-(_sum_per_channel(centred.square()) / count).sqrt().clamp_min(1e-3).log())
+
+
+def existing(values: Float[Tensor, "..."], context: Context | None) -> Float[Tensor, "..."]:
+    """The values [B, D] or [D], with 0 at entries that do not exist; all others as they are."""
+    mask = x_mask_of(context)
+    return values if mask is None else torch.where(mask, values, 0.0)
+
+
+def _sum_per_channel(x: Tensor) -> Tensor:
+    """Sum over all dimensions except the channels, [B, C, ...] to [C]."""
+    return x.transpose(0, 1).flatten(1).sum(1)

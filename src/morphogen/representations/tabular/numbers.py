@@ -12,7 +12,7 @@ import math
 from abc import abstractmethod
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -281,6 +281,21 @@ class DateColumn(GridColumn):
     ):  # fmt: skip
         super().__init__(name, starts, last, 0, weights, pandas_dtype, marker)
         self.format, self.unit = format, unit
+
+    def numbers(self, values: Any) -> Float[np.ndarray, " n"]:
+        """Dates, as text in the format of the column or of pandas, as whole units since 1970."""
+        from pandas import Series, Timedelta, Timestamp, to_datetime
+
+        given = Series(values)
+        if given.dtype.kind in "iuf":
+            return super().numbers(values)
+        try:
+            times = to_datetime(given, format=None if given.dtype.kind == "M" else self.format, utc=True)
+        except (TypeError, ValueError):
+            raise ConfigError(
+                f"column {self.name!r}: {given.iloc[0]!r} is not a date in the format {self.format}"
+            ) from None
+        return ((times - Timestamp(0, tz="UTC")) / Timedelta(1, self.unit)).to_numpy(dtype=np.float64)
 
     def written(self, values: Float[np.ndarray, " n"]) -> np.ndarray:
         distinct, index = np.unique(values.round(), return_inverse=True)

@@ -21,6 +21,7 @@ from morphogen.media.table import TABLE
 from morphogen.numerics.randomness import Rng
 from morphogen.representations.given import check_shape, tensor_of
 from morphogen.representations.tabular.columns import CategoryColumn, Column
+from morphogen.representations.tabular.numbers import NumberColumn
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -57,6 +58,21 @@ class Tabular(Representation):
             column.masses.sum()  # checks the weights
         self.shape = {"codes": (len(self.columns),), "offsets": (len(self.columns),)}
         self.medium_discrete = all(column.step > 0 for column in self.columns)
+
+    @property
+    def rows(self) -> int:
+        """The number of training rows that the columns were made of."""
+        return round(max(sum(column.weights) for column in self.columns))
+
+    @property
+    def masses(self) -> list[Float64[Tensor, " v"]]:
+        """Of each column, the fraction of the training rows with each code."""
+        return [column.masses for column in self.columns]
+
+    @property
+    def ordered(self) -> list[bool]:
+        """Of each column, whether its codes from 1 on are in the order of their values."""
+        return [isinstance(column, NumberColumn) for column in self.columns]
 
     def check(self, medium: Any) -> Float64[Tensor, "b d"]:
         """Rows as float64, in the order of the columns, categories as indices. Errors: ConfigError."""

@@ -19,6 +19,7 @@ __all__ = ["NormalScores"]
 from typing import Any
 
 import torch
+from jaxtyping import Float64
 from torch import Tensor
 
 from morphogen.contract import Encoded, Representation
@@ -52,6 +53,17 @@ class NormalScores(Representation):
     def columns(self) -> Any:
         """Those of the table."""
         return self.table.columns
+
+    @property
+    def masses(self) -> list[Float64[Tensor, " v"]]:
+        """Of each column, the fraction of the training rows with each code."""
+        whole = enumerate(self.table.masses)
+        return [torch.stack([m[0], m[1:].sum()]) if j in self.numbers else m for j, m in whole]
+
+    @property
+    def ordered(self) -> list[bool]:
+        """Of no column are the codes in the order of values."""
+        return [False] * len(self.columns)
 
     @property
     def source(self) -> Representation:

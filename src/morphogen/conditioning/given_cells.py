@@ -1,0 +1,102 @@
+"""Given cells of a table as the condition: any columns of a row, of which a model draws the others.
+
+    cells   float64 [B, D], the medium of the table; NaN: not given
+
+`context.given` holds them as x: codes, -1 where a cell is not given, and offsets or scores. Conditioning on
+some columns and imputation of missing cells are the same (van Buuren 2018, "Flexible imputation of missing
+data").
+"""
+
+__all__ = ["GivenCells", "TableCells"]
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float64, Shaped
+from torch import Tensor
+
+from morphogen.component import ConfigError
+from morphogen.contract import Conditioner, ConditionSpec, Context, Representation
+from morphogen.numerics.randomness import Rng
+
+
+class GivenCells(Conditioner):
+    """The given cells of each row as `context.given`.
+
+    Arguments:
+        representation: of the rows, with `codes` and one further part by name; it encodes the cells.
+    """
+
+    name, widths = "cells", {}
+
+    def __init__(self, representation: Representation):
+        super().__init__()
+        self.representation = representation
+
+    def check(self, condition: Shaped[Tensor, "..."]) -> None:
+        _source(self.representation).read(condition)
+
+    def forward(self, condition: Float64[Tensor, "b d"], rng: Rng | None = None) -> Context:
+        # the same dequantisation noise for every row: a row must not depend on its place in the batch
+        same = Rng(0, torch.zeros(len(condition), dtype=torch.int64, device=condition.device), ("given",))
+        x = dict(self.representation.encode(condition, same, measure=False).x)
+        return Context(given=x | {"codes": x["codes"].masked_fill(condition.isnan(), -1)})
+
+    def absent(self, rows: int) -> Context:
+        return Context()
+
+    @property
+    def spec(self) -> ConditionSpec:
+        """What reads given cells."""
+        return TableCells(_source(self.representation))
+
+
+class TableCells(ConditionSpec):
+    """Given cells: a DataFrame, a row or several as {column: value}, or text such as "origin=JFK".
+
+    Arguments:
+        table: the representation of the rows.
+    """
+
+    plural, optional = "given cells", True
+
+    def __init__(self, table: Any):
+        self.table = table
+        self.parts = tuple(column.name for column in table.columns)
+
+    def parse(self, text: str) -> Float64[Tensor, " d"]:
+        """The cells of one row, from lines COLUMN=VALUE. Errors: ConfigError for another column or value."""
+        cells = {}
+        for part in text.splitlines():
+            name, equals, value = part.partition("=")
+            if not equals:
+                raise ConfigError(f"{part!r}: write COLUMN=VALUE, of the columns {', '.join(self.parts)}")
+            if name in cells:
+                raise ConfigError(f"{part!r}: {name} is given twice; give it once")
+            cells[name] = value
+        return self._row(cells)
+
+    def read(self, given: Any) -> Any:
+        """Cells as the medium [n, D]; a tensor unchanged. Errors: ConfigError."""
+        if isinstance(given, Tensor) or (hasattr(given, "columns") and hasattr(given, "iloc")):
+            return self.table.read(given)
+        rows: Sequence[Any] = [given] if isinstance(given, Mapping | str) else given
+        if not all(isinstance(row, Mapping | str) for row in rows):
+            return given
+        return torch.stack([self.parse(row) if isinstance(row, str) else self._row(row) for row in rows])
+
+    def _row(self, cells: Mapping[str, Any]) -> Float64[Tensor, " d"]:
+        row = torch.full((len(self.parts),), torch.nan, dtype=torch.float64)
+        for name, value in cells.items():
+            if name not in self.parts:
+                raise ConfigError(f"no column is named {name!r}; the columns are {', '.join(self.parts)}")
+            j = self.parts.index(name)
+            row[j] = float(self.table.columns[j].numbers([value])[0])
+        self.table.read(row[None])
+        return row
+
+
+def _source(representation: Any) -> Any:
+    """The representation of the rows themselves."""
+    return representation.source
