@@ -8,8 +8,8 @@ nearest training examples,
 
 q is the 1 % quantile of r and m the median of d_1 over held-out examples, which tell how near is near by
 chance (Meehan et al. 2020): about 1 % of samples of the data distribution count as copies. A constant picture
-or shrunken noise is near to all training examples, so that r is close to 1. In pictures and sounds r < 0.5
-does not occur by chance, and q is between 0.5 and 0.8: held-out examples below are twins of training
+or shrunken noise is near to all training examples, so that r is close to 1. In pictures and sounds r < 0.4
+does not occur by chance, and q is between 0.4 and 0.8: held-out examples below are twins of training
 examples. Equal rows of a table do occur by chance, and q is the smaller one of held-out rows and of training
 rows without themselves. A constant picture counts as one of the next few.
 
@@ -20,7 +20,7 @@ Other media than text are compared element by element, in standard deviations of
 see `copied_text`.
 """
 
-__all__ = ["Memorisation", "memorisation"]
+__all__ = ["NEIGHBOURS", "Memorisation", "memorisation", "ratios", "spaces"]
 
 from collections.abc import Callable
 from typing import TypedDict
@@ -36,10 +36,8 @@ from morphogen.evaluation.nearest import Nearest, nearest_pictures, nearest_rows
 
 QUANTILE = 0.01  # fraction of the held-out examples that count as copies
 NEIGHBOURS = 5  # training examples that the nearest one is compared with
-UNLIKELY, MUCH = (
-    0.5,
-    0.8,
-)  # ratio below which a picture or a sound is a copy anyway, and the largest of a copy
+UNLIKELY = 0.4  # ratio below which a picture or a sound is no coincidence
+MUCH = 0.8  # largest ratio of a copy
 RESOLUTION = 0.01  # of the median distance: smaller differences between distances do not count
 PROBES = 200  # training examples with which the power is measured
 CONTROL = 1000  # largest number of held-out examples
@@ -83,8 +81,8 @@ def memorisation(
     rows = torch.cat([samples.cpu(), heldout[: counts[1]].cpu(), train.first(counts[2]).medium])
     text = getattr(train, "covered_tokens", None)
     if text is None:
-        spaces = _spaces(rows, train, features)
-        flags = [_copied(space, counts, QUANTILE / len(spaces), rows.ndim == 2) for space in spaces]
+        found = spaces(rows, train, features)
+        flags = [_copied(space, counts, QUANTILE / len(found), rows.ndim == 2) for space in found]
         copied = torch.stack(flags).any(0)
     else:
         copied = copied_text(rows, text, rows[counts[0] : sum(counts[:2])], QUANTILE)
@@ -93,44 +91,49 @@ def memorisation(
     return proportion(of_samples) | known  # type: ignore[return-value]
 
 
-def _spaces(rows: Tensor, train: Examples, features: Callable[[Tensor], Tensor] | None) -> list[Nearest]:
-    """The nearest training examples of the rows, in the medium and in features."""
-    k = NEIGHBOURS + 2  # for a training example: itself, its nearest other one, and the next few
+def spaces(
+    rows: Shaped[Tensor, "n ..."], train: Examples, features: Callable[[Tensor], Tensor] | None = None
+) -> list[Nearest]:
+    """The nearest training examples of rows of the medium (not of text), and those in features."""
+    k, units = NEIGHBOURS + 2, train.units  # of a training example: itself, its nearest other, the next few
     if rows.ndim == 4:
-        spaces = [nearest_pictures(rows, lambda i: train[i].medium, len(train), k)]
+        found = [nearest_pictures(rows, lambda i: train[i].medium, len(train), k)]
     else:
-        units = train.units
-        spaces = [
-            nearest_rows(
-                (rows / units).flatten(1), lambda i: (train[i].medium / units).flatten(1), len(train), k
-            )
-        ]
+        scaled = (rows / units).flatten(1)
+        found = [nearest_rows(scaled, lambda i: (train[i].medium / units).flatten(1), len(train), k)]
     if features is not None and rows.ndim > 2:
         known = features(train.first(LARGEST).medium)
-        spaces.append(nearest_rows(features(rows), known.__getitem__, len(known), k))
-    return spaces
+        found.append(nearest_rows(features(rows), known.__getitem__, len(known), k))
+    return found
+
+
+def ratios(
+    distances: Float[Tensor, "n k"], blank: Float[Tensor, " n"], typical: Float[Tensor, ""]
+) -> Float[Tensor, " n"]:
+    """Distance of each row to its nearest training example, relative to the mean of the next few.
+
+    Arguments:
+        distances, blank: see `Nearest`.
+        typical: distance of held-out examples; a hundredth of it is the resolution.
+    """
+    others = torch.minimum(distances[:, 1 : NEIGHBOURS + 1].mean(1), blank)
+    least = (RESOLUTION * typical).clamp_min(1e-12)
+    return (distances[:, 0] + least) / (others + least)
 
 
 def _copied(nearest: Nearest, counts: tuple[int, int, int], level: float, recurs: bool) -> Bool[Tensor, " n"]:
     """Whether each row is a copy; `recurs`: equal rows are usual, so that training rows are a control too."""
     _, control, probes = nearest.distances.split(counts)
     typical = control[:, 0].median()
-    ratio = _ratios(nearest.distances, nearest.blank, typical)
+    ratio = ratios(nearest.distances, nearest.blank, typical)
     threshold = _quantile(ratio.split(counts)[1], control[:, 0] < typical, level)
     if recurs:  # all rows that are equal are in one part, so that no held-out row recurs in train
         others = probes[:, 1:]
-        known = _ratios(others, nearest.blank.split(counts)[2], typical)
+        known = ratios(others, nearest.blank.split(counts)[2], typical)
         threshold = min(threshold, _quantile(known, others[:, 0] < typical, level))
     else:
         threshold = min(max(threshold, UNLIKELY), MUCH)
     return (ratio < threshold) & (nearest.distances[:, 0] < typical)
-
-
-def _ratios(distances: Tensor, blank: Tensor, typical: Tensor) -> Float[Tensor, " n"]:
-    """Distance of each row to its nearest training example, relative to the mean of the next few."""
-    others = torch.minimum(distances[:, 1 : NEIGHBOURS + 1].mean(1), blank)
-    least = (RESOLUTION * typical).clamp_min(1e-12)
-    return (distances[:, 0] + least) / (others + least)
 
 
 def _quantile(ratio: Tensor, near: Tensor, level: float) -> float:

@@ -45,7 +45,8 @@ def quality(
         "frechet": frechet_interval(real, fake, seed=seed),
         **precision_recall(real[: len(fake)], fake),
     }
-    metrics["memorised"] = memorisation(samples, data.train, data.valid.first(REFERENCE).medium)
     classify = getattr(features, "classify", None)
+    heldout = data.valid.first(REFERENCE).medium
+    metrics["memorised"] = memorisation(samples, data.train, heldout, classify and features)
     metrics["recognised"] = None if classify is None else proportion(classify(samples).amax(1) >= CONFIDENT)
     return metrics

@@ -111,7 +111,7 @@ MEASURES = (
         "Fraction of real examples with a sample in their neighbourhood: recall that is robust to outliers."),
     Measure(
         "memorised", "copies", "low", two_decimals,
-        "Fraction of samples closer to a training example than expected by chance, a sign of memorisation. "
+        "Fraction of samples unusually near to one training example, a sign of memorisation. "
         "The row of real data shows the fraction that occurs without copying."),
     Measure(
         "recognised", "confident", "high", two_decimals,
