@@ -15,6 +15,7 @@ from morphogen.compare.record import read_report
 from morphogen.compare.scorer import Scorer
 from morphogen.data import Dataset
 from morphogen.evaluation.likelihood import evenly_spaced_indices
+from morphogen.evaluation.nearest_pairs import nearest_pairs, pairs_sheet
 from morphogen.evaluation.precision import PrecisionCost, precision_cost
 from morphogen.files import write_json
 from morphogen.inference.packed import WeightFormat
@@ -132,6 +133,8 @@ def resume(
 def evaluate(run: Run, n: int | None = None, device: str = "cpu", rank: Rank = ALONE) -> dict[str, Any]:
     """Evaluate a run next to the held-out data and codecs; the report is also saved in RUN/evaluation.json.
 
+    For pictures RUN/copies.png shows the samples that are most like a copy above their training examples.
+
     With several processes, all of them must call this; each evaluates its shard of samples and held-out rows.
 
     Errors: RunError if the run is damaged, unfinished, or does not record its data.
@@ -139,7 +142,7 @@ def evaluate(run: Run, n: int | None = None, device: str = "cpu", rank: Rank = A
     settings = run.record["settings"]
     model, dataset = run.model(device), _data(run)
     scorer = Scorer(dataset, n, settings.get("seed", 0), rank)
-    row, _ = scorer.model(
+    row, samples = scorer.model(
         model,
         system=run.record["system"],
         run=str(run.directory),
@@ -150,6 +153,9 @@ def evaluate(run: Run, n: int | None = None, device: str = "cpu", rank: Rank = A
     )
     report = scorer.facts() | {"rows": [scorer.real()[0], *scorer.codec_baselines(), row]}
     rank.once(lambda: write_json(run.directory / "evaluation.json", report))
+    if dataset.medium == "pictures":
+        pairs = pairs_sheet(nearest_pairs(samples, dataset.train))
+        rank.once(lambda: pairs.save(run.directory / "copies.png"))
     return report
 
 

@@ -1,45 +1,72 @@
-"""Memorisation: the fraction of samples that are copies of training examples.
+r"""Memorisation: the fraction of samples that are copies of training examples.
 
-A sample counts as a copy if it is closer to a training example than 99 % of held-out examples are:
+A copy is unusually near to one training example. With d_1 <= d_2 <= ... the distances of a sample to its
+nearest training examples,
 
-    d(x)   = min_i |x - train_i|
-    q      = 1 % quantile of d on held-out data
-    copied = fraction of samples with d(x) < q
+    r(x)   = d_1 / mean(d_2, ..., d_6)             nearest against the next few (Carlini et al. 2023)
+    copied = r(x) < q  and  d_1(x) < m
 
-A model that samples the data distribution has copied = 0.01: the held-out examples calibrate how close is
-close by chance (after Meehan et al. 2020). For pictures d is the Euclidean distance between pixels, for rows
-of a table that of `Gower`; for text it is the fraction of the window, in tokens, outside its longest common
-substring with the training text.
+q is the 1 % quantile of r and m the median of d_1 over held-out examples, which tell how near is near by
+chance (Meehan et al. 2020): about 1 % of samples of the data distribution count as copies. A constant picture
+or shrunken noise is near to all training examples, so that r is close to 1. In pictures and sounds r < 0.4
+does not occur by chance, and q is between 0.4 and 0.8: held-out examples below are twins of training
+examples. Equal rows of a table do occur by chance, and q is the smaller one of held-out rows and of training
+rows without themselves. A constant picture counts as one of the next few.
+
+Pictures are compared pixel by pixel at up to 32 x 32, each with its own brightness and contrast removed
+(contrast up to half of the median of the training part, so that noise in a flat picture is not amplified),
+mirrored or not, shifted by up to a pixel; and, if they are given, in features, with half of the 1 % each.
+Rows of a table are compared by the distance of `Gower`, other media than text element by element, in standard
+deviations of the training part. For text see `copied_text`.
 """
 
-__all__ = ["memorisation", "nearest_distance"]
+__all__ = ["NEIGHBOURS", "Memorisation", "memorisation", "ratios", "spaces"]
 
+from collections.abc import Callable
 from typing import TypedDict
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 from morphogen.data.dataset import Examples
+from morphogen.evaluation.copied_text import copied_text
 from morphogen.evaluation.intervals import proportion
-from morphogen.evaluation.substrings import longest_common_substrings
+from morphogen.evaluation.nearest import Nearest, nearest_pictures, nearest_rows
 
-QUANTILE = 0.01
+QUANTILE = 0.01  # fraction of the held-out examples that count as copies
+NEIGHBOURS = 5  # training examples that the nearest one is compared with
+UNLIKELY = 0.4  # ratio below which a picture or a sound is no coincidence
+MUCH = 0.8  # largest ratio of a copy
+RESOLUTION = 0.01  # of the median distance: smaller differences between distances do not count
+PROBES = 200  # training examples with which the power is measured
+CONTROL = 1000  # largest number of held-out examples
+LARGEST = 10_000  # largest number of training examples of which features are computed
 
 
 class Memorisation(TypedDict):
-    """Fraction of copies with its 95 % interval, the fraction expected by chance, and the threshold of d."""
+    """Fraction of copies with its 95 % interval.
+
+    Keys:
+        value, low, high, n: the fraction, its interval, and the number of samples.
+        chance: the fraction of held-out examples that the same rule counts as copies.
+        power: the fraction of training examples that it recognises as copies of themselves; near 0 where rows
+            or texts recur so often that copies cannot be told.
+    """
 
     value: float
     low: float
     high: float
     n: int
     chance: float
-    threshold: float
+    power: float
 
 
 def memorisation(
-    samples: Shaped[Tensor, " n *x"], train: Examples, heldout: Shaped[Tensor, " m *x"]
+    samples: Shaped[Tensor, " n *x"],
+    train: Examples,
+    heldout: Shaped[Tensor, " m *x"],
+    features: Callable[[Tensor], Tensor] | None = None,
 ) -> Memorisation:
     """The fraction of samples that are copies of training examples.
 
@@ -47,38 +74,68 @@ def memorisation(
         samples: generated medium.
         train: the whole training set.
         heldout: medium from the same distribution that was not trained on; a few hundred rows stabilize the
-            quantile.
+            quantile, and 1000 at most are used.
+        features: medium -> vectors, in which pictures and sounds are compared too.
     """
-    threshold = nearest_distance(heldout, train).quantile(QUANTILE)
-    copied = proportion(nearest_distance(samples, train) < threshold)
-    chance: dict[str, float] = {"chance": QUANTILE, "threshold": threshold.item()}
-    return copied | chance  # type: ignore[return-value]
-
-
-def nearest_distance(medium: Shaped[Tensor, "n ..."], train: Examples) -> Float[Tensor, " n"]:
-    """Distance of each row to its nearest training example, fp64."""
-    medium = medium.cpu()
+    counts = len(samples), min(len(heldout), CONTROL), min(len(train), PROBES)
+    rows = torch.cat([samples.cpu(), heldout[: counts[1]].cpu(), train.first(counts[2]).medium])
     text = getattr(train, "covered_tokens", None)
-    return _euclidean_distance(medium, train) if text is None else _text_distance(medium, text)
+    if text is None:
+        found = spaces(rows, train, features)
+        flags = [_copied(space, counts, QUANTILE / len(found), rows.ndim == 2) for space in found]
+        copied = torch.stack(flags).any(0)
+    else:
+        copied = copied_text(rows, text, rows[counts[0] : sum(counts[:2])], QUANTILE)
+    of_samples, of_control, of_train = copied.split(counts)
+    known = {"chance": of_control.double().mean().item(), "power": of_train.double().mean().item()}
+    return proportion(of_samples) | known  # type: ignore[return-value]
 
 
-def _euclidean_distance(medium: Tensor, train: Examples) -> Tensor:
-    """Exact Euclidean distance of the coordinates of the data, in blocks of 256 training examples."""
-    nearest = torch.full((len(medium),), torch.inf, dtype=torch.float64)
-    vectors = train.coordinates(medium)
-    for rows in torch.arange(len(train)).split(256):
-        distance = torch.cdist(
-            vectors,
-            train.coordinates(train[rows].medium),
-            compute_mode="donot_use_mm_for_euclid_dist",
-        )
-        nearest = torch.minimum(nearest, distance.amin(1).double())
-    return nearest
+def spaces(
+    rows: Shaped[Tensor, "n ..."], train: Examples, features: Callable[[Tensor], Tensor] | None = None
+) -> list[Nearest]:
+    """The nearest training examples of rows of the medium (not of text), and those in features."""
+    k = NEIGHBOURS + 2  # of a training example: itself, its nearest other, the next few
+    if rows.ndim == 4:
+        found = [nearest_pictures(rows, lambda i: train[i].medium, len(train), k)]
+    else:
+        vectors = train.coordinates(rows)
+        found = [nearest_rows(vectors, lambda i: train.coordinates(train[i].medium), len(train), k)]
+    if features is not None and rows.ndim > 2:
+        known = features(train.first(LARGEST).medium)
+        found.append(nearest_rows(features(rows), known.__getitem__, len(known), k))
+    return found
 
 
-def _text_distance(medium: Tensor, text: Tensor) -> Tensor:
-    """1 - longest common substring / length, where a row that ends early has its own length."""
-    present = medium >= 0
-    padding = int(text.max()) + 1  # a token that does not occur in the text
-    longest = longest_common_substrings(torch.where(present, medium, padding), text).double()
-    return 1 - longest / present.sum(1).clamp_min(1)
+def ratios(
+    distances: Float[Tensor, "n k"], blank: Float[Tensor, " n"], typical: Float[Tensor, ""]
+) -> Float[Tensor, " n"]:
+    """Distance of each row to its nearest training example, relative to the mean of the next few.
+
+    Arguments:
+        distances, blank: see `Nearest`.
+        typical: distance of held-out examples; a hundredth of it is the resolution.
+    """
+    others = torch.minimum(distances[:, 1 : NEIGHBOURS + 1].mean(1), blank)
+    least = (RESOLUTION * typical).clamp_min(1e-12)
+    return (distances[:, 0] + least) / (others + least)
+
+
+def _copied(nearest: Nearest, counts: tuple[int, int, int], level: float, recurs: bool) -> Bool[Tensor, " n"]:
+    """Whether each row is a copy; `recurs`: equal rows are usual, so that training rows are a control too."""
+    _, control, probes = nearest.distances.split(counts)
+    typical = control[:, 0].median()
+    ratio = ratios(nearest.distances, nearest.blank, typical)
+    threshold = _quantile(ratio.split(counts)[1], control[:, 0] < typical, level)
+    if recurs:  # all rows that are equal are in one part, so that no held-out row recurs in train
+        others = probes[:, 1:]
+        known = ratios(others, nearest.blank.split(counts)[2], typical)
+        threshold = min(threshold, _quantile(known, others[:, 0] < typical, level))
+    else:
+        threshold = min(max(threshold, UNLIKELY), MUCH)
+    return (ratio < threshold) & (nearest.distances[:, 0] < typical)
+
+
+def _quantile(ratio: Tensor, near: Tensor, level: float) -> float:
+    """The ratio below which a fraction `level` of the control is, of those rows that are near as well."""
+    return ratio.where(near, torch.inf).quantile(level, interpolation="lower").item()

@@ -115,7 +115,9 @@ def quality(
 
 
 def _memorised(given: Sampled) -> Mapping[str, Any]:
-    return memorisation(given.samples, given.data.train, given.data.valid.first(REFERENCE).medium)
+    heldout = given.data.valid.first(REFERENCE).medium
+    features = given.features if hasattr(given.features, "classify") else None
+    return memorisation(given.samples, given.data.train, heldout, features)
 
 
 def _recognised(given: Sampled) -> Interval | None:

@@ -10,7 +10,7 @@ the match follows from the ranks, largest k first. One sort per k replaces a sea
 instead of minutes.
 """
 
-__all__ = ["longest_common_substrings"]
+__all__ = ["longest_common_substrings", "match_lengths"]
 
 import torch
 from jaxtyping import Int
@@ -20,21 +20,26 @@ CHUNK = 1 << 22  # tokens of text that are ranked at a time
 
 
 def longest_common_substrings(rows: Int[Tensor, "n t"], text: Int[Tensor, " m"]) -> Int[Tensor, " n"]:
-    """Length of the longest common substring of each row with the text, 0 .. T.
+    """Length of the longest common substring of each row with the text, 0 .. T; see `match_lengths`."""
+    return match_lengths(rows, text).amax(1)
+
+
+def match_lengths(rows: Int[Tensor, "n t"], text: Int[Tensor, " m"]) -> Int[Tensor, "n t"]:
+    """Number of tokens from each position of each row that also occur in the text, one after another.
 
     Arguments:
         rows: non-negative tokens.
         text: tokens; negative ones match nothing.
     """
-    best = torch.zeros(len(rows), dtype=torch.long)
+    best = torch.zeros(rows.shape, dtype=torch.long)
     for start in range(0, len(text), CHUNK):
         # chunks overlap, so that matches across a boundary are found
         chunk = text[start : start + CHUNK + rows.shape[1] - 1]
-        best = torch.maximum(best, _longest(rows.long(), chunk.long()))
+        best = torch.maximum(best, _matched(rows.long(), chunk.long()))
     return best
 
 
-def _longest(rows: Tensor, text: Tensor) -> Tensor:
+def _matched(rows: Tensor, text: Tensor) -> Tensor:
     text = torch.nn.functional.pad(text, (0, 1), value=-1)  # a separator that occurs in no row
     separator = rows.new_full((len(rows), 1), int(max(text.max(), rows.max())) + 1)  # occurs in no text
     ranks = _ranks(torch.cat([text, torch.cat([rows, separator], 1).flatten()]), rows.shape[1])
@@ -50,7 +55,7 @@ def _longest(rows: Tensor, text: Tensor) -> Tensor:
         lengths[exists] = torch.maximum(lengths[exists], matched)
     by_position = torch.empty_like(lengths)
     by_position[position - len(text)] = lengths
-    return by_position.view(len(rows), -1).amax(1)
+    return by_position.view(len(rows), -1)[:, :-1]
 
 
 def _ranks(tokens: Tensor, length: int) -> list[Tensor]:

@@ -118,7 +118,7 @@ MEASURES = (
         "About 0.97 for real data at any n. Not given below 100."),
     Measure(
         "memorised", "copies", "low", two_decimals,
-        "Fraction of samples closer to a training example than expected by chance, a sign of memorisation. "
+        "Fraction of samples unusually near to one training example, a sign of memorisation. "
         "The row of real data shows the fraction that occurs without copying. n changes the interval alone."),
     Measure(
         "recognised", "confident", "high", two_decimals,
