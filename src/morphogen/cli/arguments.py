@@ -170,7 +170,7 @@ def choose_conditions(
 
 
 def choose_class(run: "Run", text: str, option: str = "--condition") -> int:
-    """The label of a class given by name or number; `index:7` is class 7 even if another is named "7"."""
+    """The label of a class given by name; `index:7` is the place 7."""
     label = {name: spec for name, spec in run.conditions.items() if name == "label"}
     return int(choose_conditions(run, label, [text], option)["label"])
 
