@@ -172,11 +172,10 @@ def test_labels_that_do_not_begin_with_0() -> None:
     data = mg.load_data(X, labels=Y + 1)
     assert data.classes == ("1", "2", "3") and "write condition='1' for a name" in data.notes[-1]
     model = mg.build_system("vae", data.representation, data.conditions, "tiny")
-    assert model.sample(2, condition="1").condition["label"].tolist() == [0, 0]
-    refused(lambda: model.sample(2, condition=1), "1 can be a name or a place.*write '1' for the name")
-    refused(
-        lambda: model.sample(2, condition="0"), r"no class '0'; the classes are 1, 2, 3 \(index:0 to index:2"
-    )
+    for one in (1, [1, 1], "1", "index:0", np.array([1, 1])):
+        assert model.sample(2, condition=one).condition["label"].tolist() == [0, 0]
+    for zero in (0, "0"):
+        refused(lambda zero=zero: model.sample(2, condition=zero), "no class '0'; the classes are 1, 2, 3")
 
 
 @case("labels of another number, one-hot, missing, negative, or real numbers", "refused in one line")

@@ -210,20 +210,16 @@ def test_prompts() -> None:
 
 
 @case(
-    "labels 1 to 10 and `condition=10`, which can only be a name; `condition=3.0`",
-    "the class of this name, the label 3; a number that is a name and a place is refused",
+    "labels 1 to 10 and `condition=10` or `2`; `condition=3.0`",
+    "the classes of these names, `index:2` the place; a number that is no name is refused",
 )
 def test_numbers_as_conditions() -> None:
     data = mg.load_data(LEVELS, labels=np.arange(60) % 10 + 1)
     label = data.conditions["label"]
     assert int(label.read(10)) == 9 and label.read([10, 10]).tolist() == [9, 9]
-    refused(
-        lambda: label.read(2), "2 can be a name or a place, .*: write '2' for the name, 'index:2' for the pl"
-    )
-    refused(
-        lambda: label.read(0), "0 is not the name of one class, .*: write 'index:0' for the place; labels"
-    )
-    refused(lambda: label.read(11), "no class 11; the classes are 1, 2, 3")
+    assert int(label.read(2)) == 1
+    refused(lambda: label.read(0), "no class '0'; the classes are 1, 2, .*: write 'index:0' for '1'$")
+    refused(lambda: label.read(11), "no class '11'; the classes are 1, 2, 3")
     assert [int(label.parse(word)) for word in ("2", "index:2", "index:0")] == [1, 2, 0], "as the errors say"
     model = small()
     for given in (2.0, [2.0, 2.0], torch.tensor([2.0, 2.0])):
@@ -231,7 +227,7 @@ def test_numbers_as_conditions() -> None:
             2,
             2,
         ]
-    refused(lambda: model.sample(1, condition=2.5), r"labels \[2.5\]: give whole numbers from 0 to 2")
+    refused(lambda: model.sample(1, condition=2.5), "condition 2.5: no class '2.5'; the classes are 0, 1, 2")
 
 
 @case("a data set or samples as the last line of a cell", "one line with counts, not every pixel")

@@ -19,7 +19,7 @@ BOTH = {**LABEL, "caption": Bytes(16)}
 
 @pytest.mark.parametrize(
     ("text", "label"),
-    [("dog", 1), ("label=dog", 1), ("1", 1), ("label=index:0", 0), ("a=b", 3), ("label=a=b", 3)],
+    [("dog", 1), ("label=dog", 1), ("index:1", 1), ("label=index:0", 0), ("a=b", 3), ("label=a=b", 3)],
 )
 def test_one_condition_needs_no_name(text: str, label: int) -> None:
     chosen = choose_conditions(RUN, LABEL, [text])
@@ -28,7 +28,7 @@ def test_one_condition_needs_no_name(text: str, label: int) -> None:
 
 def test_a_class_named_like_an_option_is_given_with_the_name() -> None:
     assert int(choose_conditions(RUN, LABEL, ["label=label=2"])["label"]) == 2
-    assert int(choose_conditions(RUN, LABEL, ["label=2"])["label"]) == 2  # by number, the same class
+    assert int(choose_conditions(RUN, LABEL, ["label=index:2"])["label"]) == 2
 
 
 def test_several_conditions_in_any_order() -> None:

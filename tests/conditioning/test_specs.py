@@ -1,4 +1,4 @@
-"""What data can be conditioned on: classes by name or number."""
+"""What data can be conditioned on: classes by name, numbers among them."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from morphogen.component import ConfigError, from_config, to_config
+from morphogen.conditioning.named import name_conditions
 from morphogen.conditioning.specs import Classes, Sketches
 from morphogen.representations.text import Bytes
 
@@ -18,7 +19,6 @@ PADDED = Classes(("01", "02", "03"))
     ("classes", "text", "label"),
     [
         (PLAIN, "dog", 1),
-        (PLAIN, "0", 0),
         (PLAIN, "index:1", 1),
         (NUMBERED, "3", 1),  # a name takes precedence over a number
         (NUMBERED, "index:0", 0),
@@ -53,6 +53,14 @@ def test_numeric_names_do_not_hide_that_an_index_is_too_large() -> None:
         NUMBERED.parse("index:7")
 
 
+@pytest.mark.parametrize("given", ["1", 1, [1, 1], True])
+def test_a_number_is_no_place_among_words(given: Any) -> None:
+    with pytest.raises(ConfigError, match=r"no class '(1|True)'; the classes are cat, dog"):
+        PLAIN.read(given)
+    with pytest.raises(ConfigError, match=r"write 'index:1' for 'dog'$"):
+        PLAIN.parse("1")
+
+
 @pytest.mark.parametrize("text", ["0", "2", "007"])
 def test_a_number_among_names_that_are_numbers_is_never_a_place(text: str) -> None:
     with pytest.raises(ConfigError, match=f"no class '{text}'; the classes are 8, 3, 1 "):
@@ -68,17 +76,26 @@ def test_a_number_that_equals_several_names_is_refused() -> None:
 
 def test_names_for_several_rows() -> None:
     assert PLAIN.read(["dog", "cat"]).tolist() == PLAIN.read(np.array(["dog", "index:0"])).tolist() == [1, 0]
-    assert PLAIN.read("dog").tolist() == [1] and PLAIN.read(1) == 1
-    labels = torch.tensor([2, 1])
-    assert PADDED.read(labels) is labels  # as in the batches of the data
-    assert Classes(10).read([3, 4]).tolist() == [3, 4]
+    assert PLAIN.read("dog").tolist() == 1
+    assert Classes(10).read([3, "4", 5.0]).tolist() == [3, 4, 5]
+    assert Classes(("False", "True")).read([True, np.bool_(False)]).tolist() == [1, 0]
+    assert Classes(("1", "x")).read(np.array([[1.0], [1.0]])).tolist() == [0, 0]
     assert Bytes(8).read(["ab", "c"]).tolist() == [[97, 98], [99, -1]]
 
 
-@pytest.mark.parametrize("given", [1, [1, 0], np.array([2])])
-def test_a_number_that_is_a_name_and_a_place_is_refused(given: Any) -> None:
-    with pytest.raises(ConfigError, match=r"as the classes are 01, 02, 03: write '\d' for the name, 'index:"):
-        PADDED.read(given)
+@pytest.mark.parametrize("given", [2, [2], 2.0, np.array([2]), np.array([[2.0]]), "2", ["02"]])
+def test_a_number_is_a_name_in_any_container(given: Any) -> None:
+    assert PADDED.read(given).reshape(-1).tolist() == [1]
+
+
+def test_labels_in_a_tensor_are_taken_where_names_and_places_are_the_same() -> None:
+    labels = torch.tensor([2, 1])
+    assert Classes(3).read(labels) is labels
+    for classes in (PLAIN, NUMBERED, PADDED, Classes(("1", "0"))):
+        with pytest.raises(ConfigError, match=r'give a list of names, or {"label": tensor} for places, as b'):
+            classes.read(labels)
+    named = name_conditions(["label"], {"label": labels}, 2, specs={"label": PADDED})
+    assert named["label"] is labels  # as batches have them
 
 
 def test_config_round_trip() -> None:

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from morphogen.component import ConfigError
 from morphogen.data import DataError, load_data
-from morphogen.data.memory import Held, array_of, read_labels, unpack
+from morphogen.data.containers import unpack
+from morphogen.data.held import Held, array_of
+from morphogen.data.memory import read_labels
 from morphogen.data.picture_arrays import _to_levels
 from morphogen.training.given import Joined
 

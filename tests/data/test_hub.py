@@ -103,8 +103,13 @@ def test_text_by_content(tmp_path):
         tmp_path / "text" / "train.parquet"
     )
     data = load_data(f"hf:{tmp_path / 'text'}", length=32)
-    assert data.medium == "text" and data.representation.length == 32 and "block of lines" in data.split
-    assert bytes(data.train.text.tolist()).decode() == "\n".join(rows)
+    assert (
+        data.medium == "text"
+        and data.representation.length == 32
+        and "by the hash of each text" in data.split
+    )
+    assert torch.equal(data.train.text, load_data(rows, length=32).train.text)  # as the list of these texts
+    assert data.notes[0] == "text: column 'text'; not used: source"
 
 
 @pytest.mark.parametrize("with_valid", [True, False])

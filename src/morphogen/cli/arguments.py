@@ -172,7 +172,7 @@ def choose_conditions(
 
 
 def _joined(specs: "Mapping[str, ConditionSpec]", texts: Sequence[str], column: str | None) -> list[str]:
-    """The texts, where those that give parts of one condition are one text: `name=PART=VALUE`, a part a line."""
+    """The texts, where those that give parts of one condition are one text: `name=PART=VALUE`, one a line."""
     whole: list[str] = []
     parts: dict[str, list[str]] = {}
     for text in texts:
@@ -186,7 +186,7 @@ def _joined(specs: "Mapping[str, ConditionSpec]", texts: Sequence[str], column: 
 
 
 def choose_class(run: "Run", text: str, option: str = "--condition") -> int:
-    """The label of a class given by name or number; `index:7` is class 7 even if another is named "7"."""
+    """The label of a class given by name; `index:7` is the place 7."""
     label = {name: spec for name, spec in run.conditions.items() if name == "label"}
     return int(choose_conditions(run, label, [text], option)["label"])
 

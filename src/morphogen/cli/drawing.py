@@ -36,7 +36,7 @@ SHEET = "sheet.png"
 Condition = Annotated[
     list[str] | None,
     Option(
-        help="class of the samples, by name or number, or index:7 (default: a random class per sample); "
+        help="class of the samples, by name, or index:7 for a place (default: a random class per sample); "
         "NAME=VALUE for a model of several conditions, may be given several times"
     ),
 ]

@@ -61,7 +61,7 @@ Variants = Annotated[
 Condition = Annotated[
     str | None,
     Option(
-        help="class of the variants, by name or number, or index:7 (default: unconditional, or a random "
+        help="class of the variants, by name, or index:7 for a place (default: unconditional, or a random "
         "class per variant if the model needs one)"
     ),
 ]

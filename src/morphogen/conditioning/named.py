@@ -26,7 +26,7 @@ def name_conditions(
     Arguments:
         names: of the conditions that the model takes; with one, the name may be left out.
         condition: one for all rows, a number, a text or [1, ...], or one each, [n, ...]; or a mapping of
-            names to these; None: none.
+            names to these, where tensors are what batches and samples have; None: none.
         n: number of rows.
         argument: its name, for errors.
         specs: what the conditions are, by name, which reads those in words.
@@ -40,11 +40,14 @@ def name_conditions(
         if len(names) != 1:
             takes = f"{', '.join(names)}: give one by name" if names else "no condition: omit it"
             raise ConfigError(f"{argument} {condition!r:.40}: the model takes {takes}")
-        condition = {names[0]: condition}
+        condition = {names[0]: _read(condition, (specs or {}).get(names[0]), argument)}
     elif unknown := sorted(condition.keys() - set(names)):
         takes = ", ".join(names) or "no conditions"
         raise ConfigError(f"{argument} {', '.join(unknown)}: the model takes {takes}")
-    read = {name: _read(given, (specs or {}).get(name), argument) for name, given in condition.items()}
+    read = {
+        name: given if isinstance(given, Tensor) else _read(given, (specs or {}).get(name), argument)
+        for name, given in condition.items()
+    }
     return {name: _rows(given, n, f"{argument} {name!r}") for name, given in read.items()}
 
 

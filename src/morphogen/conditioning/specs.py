@@ -31,8 +31,9 @@ PLACE = re.compile(r"[0-9]{1,9}")
 class Classes(ConditionSpec):
     """Class labels, int64 [B]. No paper: the labels of the data.
 
-    The name is the identity of a class: names are compared in Unicode's composed form (NFC), and where names
-    are numbers, a number is a name. A place among the classes is written `index:1`.
+    The name is the identity of a class: names are compared in Unicode's composed form (NFC), and a number is
+    the class of that name, in any container. A place among the classes is written `index:1`. What morphogen
+    hands out, {"label": tensor} of a batch or of samples, holds places.
 
     Arguments:
         names: of the classes, in the order of the labels; or their number: "0", "1", ...
@@ -56,8 +57,6 @@ class Classes(ConditionSpec):
     def parse(self, text: str) -> Int[Tensor, ""]:
         """The label of a class: its name, a number that equals its name, or `index:7` for a place.
 
-        Without names that are numbers, a number is a place as well.
-
         Errors: ConfigError that lists the names, also for a number that equals several of them.
         """
         name = normalize("NFC", str(text))
@@ -69,45 +68,38 @@ class Classes(ConditionSpec):
         known = f"the classes are {self._listed} (index:0 to index:{len(self) - 1})"
         if found:
             raise ConfigError(f"{text!r} can be {' or '.join(self.names[i] for i in found)}: {known}")
+        if PLACE.fullmatch(name) and int(name) < len(self):
+            place = int(name)
+            raise ConfigError(f"no class {text!r}; {known}: write 'index:{place}' for {self.names[place]!r}")
         near = " or ".join(map(repr, self._nearest(name)))
         raise ConfigError(f"no class {text!r}; {f'did you mean {near}? ' if near else ''}{known}")
 
     def read(self, given: Any) -> Any:
-        """Names as labels; tensors are labels already. A number is a place, unless it is the name of a class.
+        """Names, one or one per row, as labels; numbers are names, and so are booleans.
 
-        Errors: ConfigError for a number that is the name of one class and the place of another.
+        Errors: ConfigError for what names no class, and for a tensor whose numbers are the names of some
+        classes and the places of others.
         """
-        labels = super().read(given)
-        if isinstance(labels, Mapping):
-            return labels
-        if isinstance(labels, Tensor):
-            return labels.long() if labels.is_floating_point() and not (labels % 1).any() else labels
-        values = np.asarray(labels)
-        if values.dtype.kind == "f" and not (values % 1).any():
-            labels = values = values.astype(np.int64)
-        if not self._numbered or values.dtype.kind not in "iu":
-            return labels
-        return np.vectorize(self._place_of, otypes=[np.int64])(values)
+        if isinstance(given, Mapping):
+            return given
+        if isinstance(given, Tensor):
+            self._check_places(given)
+            return given.long() if given.is_floating_point() and not (given % 1).any() else given
+        plain = [_plain(row) for row in given] if isinstance(given, list | tuple) else _plain(given)
+        values = np.asarray(plain, dtype=object)
+        values = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
+        if not values.size:
+            return given
+        labels = [int(self.parse(_name(value))) for value in values.flat]
+        return torch.tensor(labels).reshape(values.shape)
 
-    def _place_of(self, value: int) -> int:
-        """The label that a number means. Errors: ConfigError if it can mean two, or none."""
-        named = [i for i, name in enumerate(self.names) if _number(name) == value]
-        is_place = 0 <= value < len(self)
-        if len(named) == 1 and (not is_place or named == [value]):
-            return named[0]
-        remedies = [f"'{value}' for the name"] * bool(named) + [f"'index:{value}' for the place"] * is_place
-        if not remedies:
-            raise ConfigError(f"no class {value}; the classes are {self._listed}")
-        what = "can be a name or a place" if len(remedies) > 1 else "is not the name of one class"
-        raise ConfigError(
-            f"{value} {what}, as the classes are {self._listed}: write {', '.join(remedies)}; "
-            "labels of data are tensors"
-        )
-
-    @property
-    def _numbered(self) -> bool:
-        """Whether a name is a number."""
-        return any(_number(name) is not None for name in self.names)
+    def _check_places(self, labels: Tensor) -> None:
+        """Errors: ConfigError for labels of which nothing says whether they are names or places."""
+        if any(_number(name) != place for place, name in enumerate(self.names)):
+            raise ConfigError(
+                f"a tensor of labels, where the classes are {self._listed}: give a list of names, or "
+                '{"label": tensor} for places, as batch.condition has them'
+            )
 
     @property
     def _listed(self) -> str:
@@ -123,12 +115,10 @@ class Classes(ConditionSpec):
     def _equal_to(self, text: str) -> list[int]:
         """The places that a text may mean which is not a name."""
         prefix, colon, place = text.partition(":")
-        value = _number(text)
         if colon and prefix == "index":
             return [int(place)] if PLACE.fullmatch(place) and int(place) < len(self) else []
-        if self._numbered:
-            return [i for i, name in enumerate(self.names) if value is not None and _number(name) == value]
-        return [int(text)] if PLACE.fullmatch(text) and int(text) < len(self) else []
+        value = _number(text)
+        return [i for i, name in enumerate(self.names) if value is not None and _number(name) == value]
 
 
 class Sketches(ConditionSpec):
@@ -144,3 +134,13 @@ class Sketches(ConditionSpec):
 def _number(text: str) -> Decimal | None:
     """The value of a number as people write it; None for other texts."""
     return Decimal(text) if NUMBER.fullmatch(text) else None
+
+
+def _plain(value: Any) -> Any:
+    """An array, a column or a tensor as Python values."""
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def _name(value: Any) -> str:
+    """The name that a value stands for: 3 for 3.0, True for True."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

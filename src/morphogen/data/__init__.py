@@ -77,14 +77,24 @@ def load_data(
 
     Errors: `DataError`: one line with the invalid value and the remedy.
     """
-    if isinstance(data, Dataset):
-        return data
     options = _checked(ReadingOptions(resolution, length, condition, table, rate))
     beside = {"labels": labels, "captions": captions, "valid": valid, "test": test}
+    if isinstance(data, Dataset):
+        return _unchanged(data, {**options._asdict(), **beside, "name": name, "tokenizer": tokenizer})
     is_path = isinstance(data, str | Path)
     what = repr(str(data)) if is_path else name or "memory"
     loaded = _read(str(data), options, beside) if is_path else collect(data, what, beside, options)
     return _finished(loaded, what, options, tokenizer)
+
+
+def _unchanged(data: Dataset, options: Mapping[str, Any]) -> Dataset:
+    """The data set. Errors: DataError for options, which belong where it is read."""
+    if given := [name for name, value in options.items() if value is not None]:
+        raise DataError(
+            f"{', '.join(given)}: {data.name!r} is loaded already; give options where it is loaded, or leave "
+            f"{given[0]} out"
+        )
+    return data
 
 
 def _checked(options: ReadingOptions) -> ReadingOptions:

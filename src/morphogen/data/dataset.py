@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -34,6 +35,8 @@ class Examples(ABC):
     medium_at = "batch.medium, with batch.condition, of batch = data.test.first(n)"
     overlap: int = 1  # examples of the training part that share an element, as overlapping windows do
     labels: Int[Tensor, " n"] | None = None  # of the examples, if they have classes
+    conditions: Mapping[str, ConditionSpec] = MappingProxyType({})  # what the conditions of the rows are
+    representation: Representation | None = None  # of the data set of these rows; None: not known
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -45,6 +48,11 @@ class Examples(ABC):
     def coordinates(self, medium: Shaped[Tensor, "m ..."]) -> Shaped[Tensor, "m e"]:
         """Rows of the medium as vectors, whose Euclidean distance tells how near they are to each other."""
         return medium.flatten(1)
+
+    def belong_to(self, data: "Dataset | Examples") -> None:
+        """Take the conditions and the representation of a data set, or of its rows, unless they are known."""
+        if self.representation is None:
+            self.conditions, self.representation = data.conditions, data.representation
 
     def contents(self) -> Iterator[Shaped[Tensor, "..."]]:
         """The tensors that determine the examples, for `Dataset.sha256`; by default the batches."""
@@ -148,6 +156,10 @@ class Dataset:
     representation: Representation
     split: str
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for part in (self.train, self.valid, self.test):
+            part.belong_to(self)
 
     def __repr__(self) -> str:
         parts = ", ".join(f"{len(getattr(self, part))} {part}" for part in ("train", "valid", "test"))

@@ -5,16 +5,17 @@
     hf:FOLDER               a local folder of Parquet, Arrow, CSV, images, ...; needs no network
 
 The columns determine the medium. The first image column gives pictures, labelled by the first class column;
-without an image column, a string column gives text, one line per row. Splits that the authors call train,
+without an image column, a string column gives text, a document per row. Splits that the authors call train,
 validation and test are used as they are; a missing one is split off by content. Needs the extra: pip install
 'morphogen[hub]'.
 """
 
-__all__ = ["CLASSES", "LABELS", "MOST", "load_hub", "read_tables", "tables_in"]
+__all__ = ["CLASSES", "LABELS", "MOST", "load_hub", "read_tables", "recordings_in", "tables_in"]
 
 import re
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,11 +25,14 @@ import torch
 from morphogen.data.assemble import Labelled, assemble, by_authors
 from morphogen.data.dataset import DataError, Dataset
 from morphogen.data.folders import check_skipped
+from morphogen.data.held import Held
 from morphogen.data.near_duplicates import near_duplicates
 from morphogen.data.picture_file import survey
 from morphogen.data.pictures import choose_side, read_square, stack
+from morphogen.data.records import is_prose
 from morphogen.data.table import table_of, table_of_parts
-from morphogen.data.text import Corpus, text_by_authors, text_by_content
+from morphogen.data.text import Corpus
+from morphogen.data.text_lists import collect_texts
 from morphogen.media import ReadingOptions
 
 MOST = 200_000  # rows that are read per split: examples are kept in memory
@@ -50,12 +54,23 @@ def load_hub(source: str, resolution: int | None = None, length: int | None = No
 def tables_in(data: Any, own: Mapping[str, Any]) -> dict[str, Any] | None:
     """The splits by name of a `datasets.Dataset`, with the parts that are given, or of a `DatasetDict`.
 
-    None for anything else.
+    None for anything else. Columns are read as Python has them, whatever their format is.
     """
     datasets = sys.modules.get("datasets")  # without it, nothing in memory is one of its classes
     if datasets is None or not isinstance(data, datasets.Dataset | datasets.DatasetDict):
         return None
-    return {**(data if isinstance(data, dict) else {"train": data}), **own}
+    tables = {**(data if isinstance(data, dict) else {"train": data}), **own}
+    return {part: table.with_format(None) for part, table in tables.items()}
+
+
+def recordings_in(tables: Mapping[str, Any]) -> str | None:
+    """The column of recordings that say their rate; None: there is none."""
+    features = next(iter(tables.values())).features
+    for column, feature in features.items():
+        fields = feature.keys() if isinstance(feature, Mapping) else ()
+        if type(feature).__name__ == "Audio" or {"array", "sampling_rate"} <= set(fields):
+            return column
+    return None
 
 
 def read_tables(
@@ -86,11 +101,11 @@ def read_tables(
     ]
     learn = next(iter(tables.values()))
     prose = [
-        column for column in strings if column in TEXTS or len(features) == 1 or _is_prose(learn, column)
+        column for column in strings if column in TEXTS or len(features) == 1 or is_prose(learn[:100][column])
     ]
     if not prose:
         return _table(name, tables, options)
-    return _text(name, where, tables, next((c for c in TEXTS if c in prose), prose[0]), options.length)
+    return _texts(name, tables, next((c for c in TEXTS if c in prose), prose[0]), options)
 
 
 def _load_tables(source: str) -> dict[str, Any]:
@@ -223,23 +238,18 @@ def _classes(parts: _Parts, label: str | None) -> tuple[tuple[str, ...], dict[An
     return tuple(map(str, values)), {value: number for number, value in enumerate(values)}
 
 
-def _text(name: str, where: str, tables: Mapping[str, Any], column: str, length: int | None) -> Corpus:
-    """The rows of a string column, one per line."""
-    learn, valid, test = (
-        None if table is None else "\n".join(row.rstrip("\n") for row in table[column] if row).encode()
-        for table in _parts(tables, None)
-    )
-    if not learn:
-        raise DataError(f"{where}: its column {column!r} is empty; give another data set")
-    if test:
-        return text_by_authors(name, where, learn, valid, test, length)
-    return text_by_content(name, where, learn, length)
-
-
-def _is_prose(table: Any, column: str) -> bool:
-    """Whether most of the first values of a column of strings are several words."""
-    values = [value for value in table[:100][column] if value]
-    return 2 * sum(len(value.split()) > 1 for value in values) > len(values)
+def _texts(name: str, tables: Mapping[str, Any], column: str, options: ReadingOptions) -> Any:
+    """The rows of a string column, read as a list of them is; a note names the columns that are not."""
+    parts = {part: table for part, table in _parts(tables, None)._asdict().items() if table is not None}
+    texts: dict[Any, Held] = {
+        part: Held([row or "" for row in table[column]]) for part, table in parts.items()
+    }
+    if not any(map(str.strip, texts["train"].values)):
+        raise DataError(f"{name}: its column {column!r} is empty; give another data set")
+    others = [other for other in parts["train"].features if other != column]
+    note = f"text: column {column!r}; not used: {', '.join(others)}"
+    corpus = collect_texts(name, texts, options)
+    return replace(corpus, notes=(note, *corpus.notes)) if others else corpus
 
 
 def _table(name: str, tables: Mapping[str, Any], options: ReadingOptions) -> Dataset:

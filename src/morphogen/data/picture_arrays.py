@@ -23,7 +23,8 @@ from PIL import Image
 
 from morphogen.data.assemble import Labelled, assemble
 from morphogen.data.dataset import DataError, Dataset
-from morphogen.data.memory import Held, array_of, joined, numbers_of, read_labels
+from morphogen.data.held import Held, array_of, joined, numbers_of
+from morphogen.data.memory import read_labels
 from morphogen.data.picture_file import survey
 from morphogen.data.pictures import choose_side, read_square, stack
 from morphogen.data.splits import Part
@@ -55,6 +56,7 @@ def holds_pictures(values: Any, options: ReadingOptions) -> float:
 
 def collect_pictures(name: str, parts: Mapping[Part, Held], options: ReadingOptions) -> Dataset:
     """A data set of pictures in memory. Errors: DataError."""
+    _check_one_scale(parts)
     given_values, of_part, given, captions = joined(parts)
     values = [_file(value) if isinstance(value, str | Path) else value for value in given_values]
     classes, labels, notes = read_labels(given)
@@ -65,6 +67,19 @@ def collect_pictures(name: str, parts: Mapping[Part, Held], options: ReadingOpti
         pictures, levels, more = _read_array(array, options.resolution)
     data = Labelled(torch.from_numpy(pictures), labels, captions)
     return assemble(name, data, classes, levels, of_part, notes=(*more, *notes))
+
+
+def _check_one_scale(parts: Mapping[Part, Held]) -> None:
+    """Errors: DataError for parts on different scales: all are read on one, which would be wrong for some."""
+    arrays = {part: array for part, held in parts.items() if (array := array_of(held.values)) is not None}
+    arrays = {part: array for part, array in arrays.items() if array.size and np.isfinite(array).all()}
+    if all(array.dtype.kind != "f" for array in arrays.values()):
+        return
+    ranges = {part: (float(array.min()), float(array.max())) for part, array in arrays.items()}
+    kinds = {part: (low < -BEYOND, high <= 1 + BEYOND) for part, (low, high) in ranges.items()}
+    if len(set(kinds.values())) > 1:
+        found = ", ".join(f"{part} from {low:g} to {high:g}" for part, (low, high) in ranges.items())
+        raise DataError(f"the parts are on different scales ({found}): give them all on one")
 
 
 def _read_each(values: Sequence[Any], resolution: int | None) -> tuple[np.ndarray, int, tuple[str, ...]]:
@@ -137,7 +152,7 @@ def _read_array(array: np.ndarray, resolution: int | None) -> tuple[np.ndarray, 
     wide = (values * (255 / (levels - 1))).round().astype(np.uint8)
     images = [Image.fromarray(rows[0] if len(rows) == 1 else rows.transpose(1, 2, 0)) for rows in wide]
     resized, _, notes = _read_each(images, side)
-    return resized, 256, (*notes, *layout, scale)
+    return resized, 256, (*notes, *layout, scale.replace(f"{levels} levels", "256 levels once resized"))
 
 
 def _channels_first(array: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:

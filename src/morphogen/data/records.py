@@ -5,7 +5,17 @@ r"""Records of JSON, JSON-lines and delimited files, and which of their fields a
 two or three columns of mostly different phrases, or columns of these names       pairs
 """
 
-__all__ = ["Columns", "has_texts", "json_records", "pair_columns", "pairs_of", "rows_of", "texts_of"]
+__all__ = [
+    "TEXTS",
+    "Columns",
+    "has_texts",
+    "is_prose",
+    "json_records",
+    "pair_columns",
+    "pairs_of",
+    "rows_of",
+    "texts_of",
+]
 
 import csv
 import json
@@ -148,6 +158,12 @@ def pair_columns(rows: Sequence[Sequence[str]]) -> Columns | None:
         return Columns(0, 1, True, sample[0])
     words = [sum(len(cell.split()) for cell in column) / len(column) for column in body]
     return Columns(0, 1, False, ["1", "2", "3"][: len(names)]) if min(words) >= PHRASE else None
+
+
+def is_prose(cells: Sequence[Any]) -> bool:
+    """Whether cells are strings, and most of them several words."""
+    texts = [cell for cell in cells if isinstance(cell, str) and cell]
+    return 2 * len(texts) > len(cells) and 2 * sum(len(text.split()) > 1 for text in texts) > len(texts)
 
 
 def _is_text(cells: Sequence[str], distinct: float = DISTINCT) -> bool:

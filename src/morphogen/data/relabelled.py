@@ -1,6 +1,6 @@
 """Examples whose labels are those of another data set with the same class names, or with more of them."""
 
-__all__ = ["Relabelled", "with_classes_of"]
+__all__ = ["Relabelled", "with_classes_of", "with_labels_of"]
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -25,6 +25,7 @@ class Relabelled(Examples):
         self.examples, self.index = examples, index
         self.overlap = examples.overlap
         self.labels = None if examples.labels is None else index[examples.labels]
+        self.belong_to(examples)
 
     def __len__(self) -> int:
         return len(self.examples)
@@ -70,3 +71,19 @@ def with_classes_of(dataset: Dataset, conditions: Mapping[str, ConditionSpec]) -
     train, valid, test = (Relabelled(part, index) for part in (dataset.train, dataset.valid, dataset.test))
     label = {"label": conditions["label"]}
     return replace(dataset, train=train, valid=valid, test=test, conditions={**dataset.conditions, **label})
+
+
+def with_labels_of(examples: Examples, conditions: Mapping[str, ConditionSpec]) -> Examples:
+    """The rows with a model's label of each class, by name; unchanged if either has no names.
+
+    Errors: DataError for a class that the model does not have.
+    """
+    known, own = (specs.get("label") for specs in (conditions, examples.conditions))
+    names, classes = getattr(known, "names", ()), getattr(own, "names", ())
+    if known is None or not names or not classes or names == classes:
+        return examples
+    if other := [name for name in classes if name not in names]:
+        raise DataError(f"no class of the model is named {other[0]!r}; its classes are {', '.join(names)}")
+    relabelled = Relabelled(examples, torch.tensor([names.index(name) for name in classes]))
+    relabelled.conditions = {**examples.conditions, "label": known}
+    return relabelled

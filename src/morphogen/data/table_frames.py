@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from morphogen.data.dataset import DataError, Dataset
-from morphogen.data.memory import Held, array_of
+from morphogen.data.held import Held, array_of
 from morphogen.data.splits import Part
 from morphogen.data.table import table_of, table_of_parts
 from morphogen.media import ReadingOptions
@@ -48,10 +48,21 @@ def collect_table(name: str, parts: Mapping[Part, Held], options: ReadingOptions
         else table_of_parts(name, frames, condition, options.table)
     )
     columns = frames["train"].shape[1]
+    if unread := _unread_index(parts["train"].values):
+        return replace(data, notes=(unread, *data.notes))
     if hasattr(parts["train"].values, "columns") or columns < WIDE:
         return data
     note = f"{columns} columns are read as a table; for pictures give x.reshape(-1, height, width)"
     return replace(data, notes=(note, *data.notes))
+
+
+def _unread_index(values: Any) -> str:
+    """A note on an index of a DataFrame that says more than the place of a row; "": it has none."""
+    index = getattr(values, "index", None) if hasattr(values, "columns") else None
+    if index is None or (not any(index.names) and index.dtype.kind in "iu"):
+        return ""
+    names = ", ".join(repr(name) for name in index.names if name is not None) or f"of {index[0]!r:.40}, ..."
+    return f"the index {names} is not read; df.reset_index() makes it a column"
 
 
 def _check_width(values: Any) -> None:

@@ -18,7 +18,6 @@ __all__ = [
     "Untokenized",
     "concatenate",
     "cut",
-    "text_by_authors",
     "text_by_content",
     "text_representation",
     "texts_by_content",
@@ -194,32 +193,6 @@ def text_by_content(name: str, where: str, content: bytes, length: int | None = 
     decode_utf8(where, content)
     blocks, parts, how = _split_blocks(where, content, WINDOW if length is None else length)
     blocks_of = {part: [blocks[i] for i in rows] for part, rows in zip(PARTS, parts, strict=True)}
-    return Corpus(name, where, _documents(content, blocks_of), how)
-
-
-def text_by_authors(
-    name: str, where: str, learn: bytes, valid: bytes | None, test: bytes, length: int | None = None
-) -> Corpus:
-    """Use the authors' own split; without a validation set, a tenth of the training blocks becomes one.
-
-    Arguments:
-        name, where: see `Corpus`.
-        learn, valid, test: the authors' parts in UTF-8; `valid` may be None.
-        length: tokens per window; a block has at least as many bytes.
-    """
-    if valid is None:
-        blocks, parts, _ = _split_blocks(where, learn, WINDOW if length is None else length)
-        blocks_of: dict[Part, list[Block]] = {
-            "train": [blocks[i] for part in parts[::2] for i in part],
-            "valid": [blocks[i] for i in parts[1]],
-        }
-        counts = f"{len(blocks_of['train'])} blocks train, {len(blocks_of['valid'])} valid"
-        how = f"{counts} by the hash of each block of lines; test: the authors' own part"
-    else:
-        blocks_of = {"train": [(0, len(learn))], "valid": [(len(learn), len(learn) + len(valid))]}
-        how = "the authors' own parts"
-    content = learn + (valid or b"") + test
-    blocks_of["test"] = [(len(content) - len(test), len(content))]
     return Corpus(name, where, _documents(content, blocks_of), how)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from morphogen.data.dataset import DataError
-from morphogen.data.memory import Held, joined
+from morphogen.data.held import Held, joined
 from morphogen.data.near_duplicate_texts import near_duplicate_texts
 from morphogen.data.pairs import Pair, PairCorpus
 from morphogen.data.splits import PARTS, Part, split

@@ -20,6 +20,7 @@ from torch import Tensor
 from morphogen.component import ConfigError
 from morphogen.contract import Unsupported
 from morphogen.data.dataset import Examples
+from morphogen.data.relabelled import with_labels_of
 from morphogen.evaluation.intervals import mean
 from morphogen.model import Model
 from morphogen.rank import ALONE, Rank
@@ -46,12 +47,13 @@ def bits_per_dim(
     Monte Carlo estimate, its error is part of the variance between rows. With several processes, all of them
     must call this; each evaluates its shard of the rows (`rank`), and all return the same result.
 
-    Errors: ConfigError for a data set, or a medium without its conditions.
+    Labels are those of the model, by the names of the classes. Errors: ConfigError for a data set, or a
+    medium without its conditions; DataError for a class that the model does not have.
     """
     if not isinstance(examples, Examples):
         raise ConfigError(f"examples are of type {type(examples).__name__}: give rows, such as data.test")
     rows = evenly_spaced_indices(len(examples), n)
-    batch = examples[rows]
+    batch = with_labels_of(examples, model.specs)[rows]
     try:
         likelihood = model.log_prob(batch.medium, batch.condition, seed=seed, indices=rows, rank=rank)
     except Unsupported:

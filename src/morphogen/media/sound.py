@@ -17,6 +17,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
+from morphogen.component import ConfigError
 from morphogen.lazy import lazy
 from morphogen.media import Medium, ReadingOptions
 from morphogen.numerics.spectrum import stft
@@ -93,6 +94,13 @@ class SoundMedium(Medium):
 
     def reading(self, representation: Any) -> Mapping[str, Any]:
         return {"rate": representation.rate, "length": representation.length}
+
+    def check_comparable(self, model: Any, data: Any) -> None:
+        """Errors: ConfigError for another rate: the same samples are another sound."""
+        if model.rate != data.rate:
+            raise ConfigError(
+                f"the sounds have {data.rate} samples a second, the model is for {model.rate}; resample them"
+            )
 
     def describe(self, data: Any) -> tuple[str, str, int]:
         shape = f"windows of {data.train.length} samples, {data.representation.rate} Hz"

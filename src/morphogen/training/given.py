@@ -2,12 +2,13 @@
 
     train(model, data.train)             examples
     train(model, data)                   the train part of a `Dataset`
+    train(model, Subset(data.train, rows))      some of them
     train(model, X), train(model, (X, y))    all rows of arrays, lists, DataFrames, torch data sets
 
 The model knows its medium, shape, tokenizer and classes, so that nothing has to be said twice.
 """
 
-__all__ = ["Joined", "training_rows"]
+__all__ = ["Chosen", "Joined", "training_rows"]
 
 from collections.abc import Sequence
 from itertools import accumulate
@@ -16,12 +17,13 @@ from typing import Any
 import torch
 from jaxtyping import Int
 from torch import Tensor, nn
+from torch.utils.data import Subset
 
 from morphogen.component import ConfigError, to_config
 from morphogen.contract import Batch
 from morphogen.data import DataError, Dataset, load_data
 from morphogen.data.dataset import Examples
-from morphogen.data.relabelled import with_classes_of
+from morphogen.data.relabelled import with_labels_of
 from morphogen.model import Model, give_specs
 from morphogen.numerics.trees import cat
 from morphogen.staged import Staged
@@ -37,6 +39,7 @@ class Joined(Examples):
     def __init__(self, parts: Sequence[Examples]):
         self.parts = [part for part in parts if len(part)]
         self.ends = torch.tensor(list(accumulate(map(len, self.parts))))
+        self.belong_to(self.parts[0])
 
     def __len__(self) -> int:
         return int(self.ends[-1])
@@ -51,25 +54,60 @@ class Joined(Examples):
         return Batch(medium, condition)[back]
 
 
+class Chosen(Examples):
+    """Some rows of other examples.
+
+    Arguments:
+        examples: the others.
+        rows: [N], their numbers.
+    """
+
+    def __init__(self, examples: Examples, rows: Int[Tensor, " n"]):
+        self.examples, self.rows = examples, rows
+        self.belong_to(examples)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, indices: Int[Tensor, " b"]) -> Batch:
+        return self.examples[self.rows[indices]]
+
+
 def training_rows(model: Model | Staged, given: Any) -> Any:
     """The rows to train on. Errors: ConfigError and DataError for what the model cannot be trained on."""
     _check_parts(model)
+    if isinstance(given, Dataset):
+        return _fitting(model, given.train)
     if isinstance(given, Examples):
-        return given
-    source = model.representation.source
-    is_dataset = isinstance(given, Dataset)
-    if not is_dataset and (first := _first_batch(given)) is not None:
+        return _fitting(model, given)
+    if (chosen := _chosen(given)) is not None:
+        return _fitting(model, chosen)
+    if (first := _first_batch(given)) is not None:
         model.representation.check(first.medium)
         return given
-    data = given if is_dataset else load_data(given, **source.medium.reading(source))
-    if data.medium != source.medium.name:
-        raise DataError(f"the examples are {data.medium}, the model is for {source.medium}; give such data")
-    source.medium.check_comparable(source, data.representation)
-    data = _with_labels_of(model, data)
-    rows = data.train if is_dataset else Joined((data.train, data.valid, data.test))
-    source.check(rows.first(64).medium)
-    give_specs(model, data.conditions)
-    return rows
+    source = model.representation.source
+    data = load_data(given, **source.medium.reading(source))
+    return _fitting(model, Joined((data.train, data.valid, data.test)))
+
+
+def _fitting(model: Model | Staged, rows: Examples) -> Examples:
+    """The rows with the labels of the model. Errors: DataError and ConfigError for those of other data."""
+    source = model.representation.source
+    if rows.representation is not None:
+        medium = rows.representation.medium
+        if medium is not source.medium:
+            raise DataError(f"the examples are {medium}, the model is for {source.medium}; give such data")
+        medium.check_comparable(source, rows.representation)
+        source.check(rows.first(64).medium)
+    give_specs(model, rows.conditions)
+    return with_labels_of(rows, model.specs)
+
+
+def _chosen(given: Any) -> Examples | None:
+    """The rows of a `torch.utils.data.Subset` of examples; None for anything else."""
+    if not isinstance(given, Subset) or not isinstance(given.dataset, Examples):
+        return None
+    return Chosen(given.dataset, torch.as_tensor(list(given.indices), dtype=torch.long))
 
 
 def _check_parts(model: Any) -> None:
@@ -94,18 +132,3 @@ def _first_batch(given: Any) -> Batch | None:
     except (TypeError, ValueError, LookupError, RuntimeError):
         return None
     return first if isinstance(first, Batch) else None
-
-
-def _with_labels_of(model: Model | Staged, data: Dataset) -> Dataset:
-    """The data with the model's label of each class, by name; unchanged if the model has no names.
-
-    Errors: DataError for a class that the model does not have.
-    """
-    last = model if isinstance(model, Model) else model.last
-    label = last.specs.get("label")
-    known = getattr(label, "names", ())
-    if label is None or not known or not data.classes:
-        return data
-    if other := [name for name in data.classes if name not in known]:
-        raise DataError(f"no class of the model is named {other[0]!r}; its classes are {', '.join(known)}")
-    return with_classes_of(data, {"label": label})

@@ -10,7 +10,7 @@ the same checkpoint, use a common clock, and stop together once one of them rece
 process writes the files. This is the only module that imports accelerate.
 """
 
-__all__ = ["Trained", "train"]
+__all__ = ["AlreadyTrained", "Trained", "train"]
 
 import hashlib
 import json
@@ -58,6 +58,10 @@ Device = Literal["auto", "cpu", "cuda"]
 TWO_MINUTES = Every(seconds=120.0)
 
 
+class AlreadyTrained(UserWarning):
+    """Nothing was trained: the directory holds a training that has spent the budget."""
+
+
 @dataclass(frozen=True)
 class Trained:
     """Totals of a training over all its resumptions; for a `Staged`, over all its stages."""
@@ -68,6 +72,7 @@ class Trained:
     finished: bool = True  # False: stopped by SIGTERM; the same call resumes from the checkpoint
     skipped: int = 0  # steps whose loss or gradient was not finite
     diverged: bool = False  # too many of them (see `divergence`): the model is of no use, and is not saved
+    resumed: int = 0  # of the steps, those of earlier calls
 
     @property
     def skipped_steps(self) -> str:
@@ -178,7 +183,8 @@ class _Training:
         if interrupt.received == signal.SIGINT:
             raise KeyboardInterrupt
         skipped, finished = self.skipped, self.spent >= 1
-        return Trained(self.steps, self.clock.seconds, self._rate, finished, skipped.total, skipped.diverged)
+        totals = (self.steps, self.clock.seconds, self._rate, finished, skipped.total, skipped.diverged)
+        return Trained(*totals, self.resumed)
 
     @property
     def _rate(self) -> float:
@@ -198,8 +204,8 @@ class _Training:
         else:
             self._restore(checkpoint)
             seconds, window = checkpoint.state["seconds"], checkpoint.state["window"]
-            self.budget.warn_if_less(self.directory, self.steps, seconds)
         self._check_same_step()
+        self.resumed = self.steps
         self.spent = self._fraction_spent(seconds)  # the clock would differ between processes
         self.saved = (self.steps, self.clock.seconds)
         self.journal = Journal(self.directory, self.steps, window, self.options.tensorboard)
@@ -324,7 +330,14 @@ def _remove_previous(model: Model | Staged, directory: Path) -> None:
 
 
 def _conclude(model: Model | Staged, trained: Trained, directory: Path | None) -> None:
-    """Save a model that is finished and of use, or warn that it is of none."""
+    """Save a model that is finished and of use; warn if it is of none, or if nothing was trained."""
+    if directory is not None and trained.resumed == trained.steps:
+        warnings.warn(
+            f"{directory}: holds a training of {trained.steps} steps in {trained.seconds:.0f} s already: "
+            "nothing was trained, and the model is its result; give resume=False to start again",
+            AlreadyTrained,
+            stacklevel=3,
+        )
     if directory is not None and _is_usable(trained):
         _save_model(model, directory / "model")
     if trained.diverged:
@@ -341,7 +354,8 @@ def _total(stages: list[Trained]) -> Trained:
     steps, seconds = sum(stage.steps for stage in stages), sum(stage.seconds for stage in stages)
     samples = sum(stage.samples_per_second * stage.seconds for stage in stages)
     skipped, diverged = sum(stage.skipped for stage in stages), any(stage.diverged for stage in stages)
-    return Trained(steps, seconds, samples / seconds, stages[-1].finished, skipped, diverged)
+    resumed = sum(stage.resumed for stage in stages)
+    return Trained(steps, seconds, samples / seconds, stages[-1].finished, skipped, diverged, resumed)
 
 
 def _is_usable(trained: Trained) -> bool:

@@ -3,9 +3,7 @@
 __all__ = ["Budget", "Clock", "Progress"]
 
 import time
-import warnings
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from morphogen.component import ConfigError
@@ -34,16 +32,6 @@ class Budget:
     def spent(self, steps: int, seconds: float) -> float:
         """The fraction of the budget that is spent; 1 or more at its end."""
         return steps / self.steps if self.steps is not None else seconds / (self.time or 1.0)
-
-    def warn_if_less(self, directory: Path | None, steps: int, seconds: float) -> None:
-        """Warn that nothing is trained, because the training in the directory is longer than this budget."""
-        enough = 1.0 if self.time is None else 1.1  # a budget in seconds is exceeded by a step
-        if directory is not None and self.spent(steps, seconds) > enough:
-            warnings.warn(
-                f"{directory}: holds a training of {steps} steps in {seconds:.0f} s, longer than asked for, "
-                "and the model is its result; give resume=False to start again",
-                stacklevel=2,
-            )
 
 
 class Clock:

@@ -1,0 +1,91 @@
+"""Examples that a program holds in memory, and how numbers among them become arrays."""
+
+__all__ = ["Held", "array_of", "joined", "numbers_of"]
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from morphogen.data.dataset import DataError
+from morphogen.data.splits import Part
+
+
+class Held(NamedTuple):
+    """Examples in memory.
+
+    Arguments:
+        values: of the medium, one per example.
+        labels: the class of each example: numbers or names; None: there are none.
+        captions: a text for each example; None: there are none.
+        rate: samples per second of sounds that say theirs.
+    """
+
+    values: Any
+    labels: Any = None
+    captions: Any = None
+    rate: int | None = None
+
+
+def array_of(values: Any) -> np.ndarray | None:
+    """Numbers as one array: an array, a tensor, or a list of equal ones; None for anything else."""
+    if isinstance(values, Tensor):
+        return _numpy(values)
+    if hasattr(values, "columns") or isinstance(values, str | bytes | Mapping | Image.Image):
+        return None
+    if isinstance(values, Sequence):
+        rows = [_numpy(row) for row in values]
+        if not rows or any(row.dtype.kind not in "biuf" or row.shape != rows[0].shape for row in rows):
+            return None
+        return np.stack(rows)
+    array = np.asarray(values)
+    return array if array.dtype.kind in "biuf" else None
+
+
+def numbers_of(values: Any) -> list[np.ndarray] | None:
+    """A list of arrays of numbers that may differ in shape, one per example; None for anything else."""
+    if hasattr(values, "columns") or isinstance(values, str | bytes | Mapping):
+        return None
+    rows = [_numpy(row) for row in values] if isinstance(values, Iterable) else []
+    return rows if rows and all(row.dtype.kind in "biuf" and row.ndim for row in rows) else None
+
+
+def joined(parts: Mapping[Part, Held]) -> tuple[list[Any], list[Part], Any, list[str]]:
+    """The values of all parts, the part of each (none if there is one part), labels and captions.
+
+    Errors: DataError for labels or captions of another number, or of some parts only.
+    """
+    values = [value for held in parts.values() for value in held.values]
+    of_part = [part for part, held in parts.items() for _ in range(len(held.values))]
+    labels = _beside(parts, "labels")
+    captions = [str(caption) for caption in _beside(parts, "captions") or ()]
+    return values, of_part if len(parts) > 1 else [], labels, captions
+
+
+def _beside(parts: Mapping[Part, Held], what: str) -> list[Any] | None:
+    """The labels or captions of all parts. Errors: DataError if their number is another."""
+    given = {part: getattr(held, what) for part, held in parts.items()}
+    if all(beside is None for beside in given.values()):
+        return None
+    for part, beside in given.items():
+        n, found = len(parts[part].values), 0 if beside is None else len(beside)
+        if n != found:
+            of = f" of the {part} part" if len(parts) > 1 else ""
+            raise DataError(f"{found} {what}{of} for {n} examples; give one for each")
+    return [value for beside in given.values() for value in beside]
+
+
+def _numpy(value: Any) -> np.ndarray:
+    """A value as an array, of objects if it is no number or array of them."""
+    if isinstance(value, Tensor):
+        tensor = value.detach().cpu()
+        return (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
+    if isinstance(value, str | bytes | Mapping | Image.Image) or value is None:
+        return np.array(value, dtype=object)
+    try:
+        return np.asarray(value)
+    except ValueError:  # rows of different lengths
+        return np.array(None, dtype=object)
