@@ -8,7 +8,6 @@ the hash of each row, or the user's own; means and standard deviations are those
 
 __all__ = ["Rows", "load_table", "table_of", "table_of_parts"]
 
-import difflib
 from collections.abc import Mapping, Sequence
 from itertools import compress
 from pathlib import Path
@@ -24,6 +23,7 @@ from morphogen.data.cells import read_columns
 from morphogen.data.columns import MOST_WORDS, Reading
 from morphogen.data.dataset import DataError, Dataset, Examples, with_labels
 from morphogen.data.splits import Part, Split, split, trained_only
+from morphogen.data.table_choice import check_condition, numbered_classes, without
 from morphogen.data.table_files import Table, join_parts, read_table_file, read_table_folder
 from morphogen.data.table_options import TableOptions
 from morphogen.representations.tabular import Tabular
@@ -110,9 +110,8 @@ def table_of_parts(
 def _dataset(name: str, where: str, table: Table, condition: str | None, options: TableOptions) -> Dataset:
     """The data set of a table; `where` is what errors begin with."""
     frame, renamed = _distinct(table.frame)
-    if condition is not None and condition not in frame:
-        similar = difflib.get_close_matches(condition, list(frame), cutoff=0.5) or list(frame)[:20]
-        raise DataError(f"{where}: no column is named {condition!r}; choose one of {', '.join(similar)}")
+    frame = without(where, frame, options.drop)
+    check_condition(where, frame, condition)
     if len(frame) < 3:
         raise DataError(
             f"{where}: {len(frame)} rows cannot be split into train, valid and test; "
@@ -129,7 +128,7 @@ def _dataset(name: str, where: str, table: Table, condition: str | None, options
     if labels is not None:
         made, known, untrained = trained_only(made, labels.tolist(), classes, "row")
         classes, labels = tuple(classes[k] for k in known), np.searchsorted(known, labels)
-        dropped += untrained
+        dropped += [*untrained, *numbered_classes(label)]
     values = torch.from_numpy(np.stack([reading.values for reading in readings.values()], 1))
     train, valid, test = (
         Rows(values[part], None if labels is None else torch.from_numpy(labels[part]))
@@ -171,7 +170,7 @@ def _complete(
         worst = list(usable)[int(missing.mean(1).argmax())]
         raise DataError(
             f"{where}: {incomplete} of {len(complete)} rows have missing cells, most often in {worst!r}; "
-            "fill them in or remove that column"
+            f"fill them in, or leave that column out: --table drop={worst}"
         )
     if incomplete:
         dropped.append(f"{incomplete} of {len(complete)} rows dropped: they have missing cells")
