@@ -8,15 +8,18 @@ import pytest
 import torch
 from PIL import Image
 
+import morphogen
 from morphogen.advise import Advice, advise
 from morphogen.advise.dataset_summary import conditions, measure, warnings
 from morphogen.advise.recipe import DataSource, write
 from morphogen.advise.recommendation import recommend
-from morphogen.advise.trial import try_system
-from morphogen.catalogue import page, pages
+from morphogen.advise.trial import Trial, try_system
+from morphogen.advise.trial import _condition as condition_of
+from morphogen.catalogue import build_system, page, pages
 from morphogen.component import ConfigError
 from morphogen.data import DataError, load_data
 from morphogen.media import media
+from morphogen.media.sound import Waveform
 
 
 @pytest.fixture(autouse=True)
@@ -129,6 +132,40 @@ def test_recipes_with_guidance_and_without_likelihood_run(name):
     assert len(list(Path(f"{name}-pictures/samples").glob("*.png"))) == 16
 
 
+def sounds() -> str:
+    for name in ("kick", "snare"):
+        Path("sounds", name).mkdir(parents=True)
+        for i in range(20):
+            samples = torch.rand(100, generator=torch.Generator().manual_seed(i)) - 0.5
+            Waveform(samples, 8000).save(Path("sounds", name, f"{i}.wav"))
+    return "sounds"
+
+
+MADE = {
+    "pictures": lambda: load_data(pictures({"cats": 30, "dogs": 30})),
+    "sound": lambda: load_data(sounds(), length=24),
+    "table": lambda: load_data(table(), condition="kind"),
+    "text": lambda: load_data(text(), length=32),
+}
+
+
+@pytest.mark.parametrize("medium", MADE)
+def test_the_sampling_of_every_recipe_runs(medium):
+    """Guidance is on wherever the model has it, around the sampler of its own family."""
+    data = MADE[medium]()
+    fitting = [p for p in pages().values() if p.medium == medium and p.required <= data.conditions.keys()]
+    guided = 0
+    for one in fitting:
+        model = build_system(one.name, data.representation, data.conditions, "tiny")
+        facts = ("", "", "none", condition_of(model), "", 1, 1.0, 1.0, 10)
+        draw = write(DataSource("x", {}), data, Trial(one.name, *facts)).split("\n\n")[-1]
+        exec(draw, {"mg": morphogen, "data": data, "model": model, "OUT": one.name})
+        guided += "Guided" in draw
+        assert (condition_of(model).endswith("guided")) == ("Guided" in draw)
+        assert len(list(Path(one.name, "samples").iterdir())) > 1, one.name
+    assert fitting and (guided > 0) == (medium in ("pictures", "sound"))
+
+
 def test_a_recipe_imports_only_the_package():
     data = load_data(table())
     recipe = write(
@@ -138,6 +175,19 @@ def test_a_recipe_imports_only_the_package():
     )
     compile(recipe, "recipe.py", "exec")
     assert [line for line in recipe.splitlines() if "import" in line] == ["import morphogen as mg"]
+
+
+def test_an_epoch_that_takes_days_is_not_waited_for(monkeypatch):
+    """2000 steps, or else 20 epochs, if these take an hour at most."""
+    data = load_data(table())
+    suggested = {}
+    for step in (0.001, 0.5, 10.0, 100.0):
+        monkeypatch.setattr("morphogen.advise.trial._time_steps", lambda *arguments, step=step: [step])
+        monkeypatch.setattr(type(data.train), "__len__", lambda self: 10**6)
+        trial = try_system(page("table_flow"), data, seconds=0.01)
+        suggested[step] = trial.time
+        assert trial.epochs == trial.time / trial.epoch_seconds
+    assert suggested == {0.001: 600, 0.5: 3600, 10.0: 36000, 100.0: 86400}
 
 
 def test_a_full_batch_step_is_scaled_to_all_rows(monkeypatch):

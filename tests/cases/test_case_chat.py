@@ -115,7 +115,10 @@ def test_unknown_commands_are_named(chat: Chat, said: list[str]) -> None:
     assert "morphogen: /begin: unknown command; /help lists the commands, and //begin sends it as text" in err
 
 
-@case("`/save FILE`", "the conversation as JSON; a file that exists is not overwritten")
+@case(
+    '`/save FILE`, `/save "my chat.json"`',
+    "the conversation as JSON, without the quotes; again: with all turns; no other file is overwritten",
+)
 def test_conversations_are_saved(chat: Chat, tmp_path: Path) -> None:
     saved, other = tmp_path / "talk.json", tmp_path / "other.json"
     other.write_text("mine")
@@ -127,7 +130,7 @@ def test_conversations_are_saved(chat: Chat, tmp_path: Path) -> None:
     assert code == 0 and [m["content"] for m in messages[::2]] == ["the cat", "a dog"]
     assert [m["role"] for m in messages] == ["user", "assistant"] * 2
     assert other.read_text() == "mine" and "other.json: the file exists; choose another name" in err
-    assert "/save : give the name of a file" in err and "/no does not exist; create it" in err
+    assert "/save: give the name of a file" in err and "/no does not exist; create it" in err
     assert sorted(file.name for file in tmp_path.iterdir()) == ["other.json", "talk.json"]
 
 

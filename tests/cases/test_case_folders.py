@@ -13,6 +13,8 @@ import pytest
 from PIL import Image
 
 from morphogen.data import DataError, Dataset, load_data
+from morphogen.data.pictures import read_as
+from morphogen.data.walk import visible_files
 from tests.cases import case
 
 RNG = np.random.default_rng(0)
@@ -322,6 +324,48 @@ def test_a_folder_of_many_kinds(pets: Path) -> None:
     assert any(line.startswith(note) for line in data.notes)
     (pets / "notes.svg").write_text("<svg>" + "a line of it\n" * 30)
     assert load_data(f"text:{pets / 'notes.svg'}", length=4).medium == "text"
+
+
+@case(
+    "`frog.png` with `frog.txt`, and `frog_desc_fr.ogg` and nine others, in which it is described",
+    "pictures with captions: a file that continues another's name belongs to it; `sound:PATH` reads sounds",
+)
+def test_pictures_with_spoken_descriptions(tmp_path: Path) -> None:
+    fill(tmp_path)
+    for i in range(12):
+        (tmp_path / f"{i:02d}.txt").write_text(f"frog {i}")
+        for language in ("be", "de", "el", "en", "es", "fr", "it", "pl", "ru", "uk"):
+            (tmp_path / f"{i:02d}_desc_{language}.ogg").write_bytes(b"OggS")
+    data = load_data(str(tmp_path))
+    assert data.medium == "pictures" and "captions for 12 of 12 pictures" in data.notes
+    note = f"read as pictures; the folder also holds sound: give sound:{tmp_path} to read that"
+    assert data.notes[0] == note
+    (tmp_path / "frogs_1.ogg").write_bytes(b"OggS")  # 00.png is not the beginning of this name
+    assert len(visible_files(tmp_path)) == 13
+
+
+@case(
+    "a few pictures among hundreds of sources", "the sources; a note has the prefix that reads the pictures"
+)
+def test_a_medium_of_few_files_among_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("morphogen.data.prefix.ENOUGH", 10)
+    for i in range(120):
+        (tmp_path / f"{i}.md").write_text(f"about {i}\n" * 9)
+    fill(tmp_path / "plots", 9)
+    assert not load_data(str(tmp_path), length=8).notes[0].startswith("read as")
+    fill(tmp_path / "more", 1)
+    note = f"read as text; the folder also holds pictures: give pictures:{tmp_path} to read that"
+    assert load_data(str(tmp_path), length=8).notes[0] == note
+
+
+@case("drawings (`.svg`, `.eps`) beside the pictures", "the pictures; a note: convert the others to PNG")
+def test_vector_pictures(pets: Path) -> None:
+    for name in ("a.svg", "b.SVG", "c.eps"):
+        (pets / "cats" / name).write_text("<svg></svg>")
+    notes = load_data(str(pets)).notes
+    assert "3 vector pictures (.svg, .eps) are not read: convert them to PNG" in notes
+    with pytest.raises(DataError, match=r"a vector picture \(SVG\): convert it to PNG"):
+        read_as(pets / "cats" / "a.svg", (1, 8, 8))
 
 
 @case("an unpacked archive: `archive/PetImages/cats`, `archive/PetImages/dogs`", "two classes, with a note")

@@ -2,13 +2,25 @@
 
 from pathlib import Path
 
+import pandas
 import pytest
 
+from morphogen.component import ConfigError
 from morphogen.data import DataError, load_data
 from tests.cases import case
 from tests.command_line import run
 
+PENGUINS = "Art;Gewicht (kg);sex;Jahr;Nummer\n" + "".join(
+    f"{'ABC'[i % 3]};{i % 88 // 10},{i % 88 % 10};{'fm'[i % 2]};{2007 + i % 3};{i * 7 % 997}\n"
+    for i in range(1100)
+)
 TINY = ("--size", "tiny", "--steps", "2")
+
+
+@pytest.fixture
+def penguins(tmp_path: Path) -> str:
+    (tmp_path / "pinguine.csv").write_text(PENGUINS)
+    return str(tmp_path / "pinguine.csv")
 
 
 @case(
@@ -41,3 +53,65 @@ def test_a_condition_of_a_missing_file(tmp_path: Path) -> None:
         load_data(str(tmp_path / "missing.csv"), condition="kind")
     with pytest.raises(DataError, match="is not a table"):
         load_data("digits", condition="kind")
+
+
+@case(
+    "`--condition art` where the column is `Art`",
+    "one line: did you mean `Art`, and all columns that can be classes",
+)
+def test_a_condition_in_another_case(penguins: str) -> None:
+    with pytest.raises(DataError) as error:
+        load_data(penguins, condition="art")
+    choices = "choose one of Art, Gewicht (kg), sex, Jahr"
+    assert str(error.value).endswith(f"no column is named 'art'; did you mean 'Art'? {choices}")
+
+
+@case(
+    "`--condition weight`, a column of many numbers",
+    "each number is a class; a note says how few rows it has",
+)
+def test_numbers_as_classes(penguins: str) -> None:
+    data = load_data(penguins, condition="Gewicht (kg)")
+    note = "column 'Gewicht (kg)': each of its 88 numbers is a class of its own, 12 rows on average"
+    assert len(data.classes) == 88 and any(line.startswith(note) for line in data.notes)
+    assert not any("class of its own" in line for line in load_data(penguins, condition="Jahr").notes)
+
+
+@case("`sample --condition 4,2` for the class 4.2 of a table with decimal commas", "that class")
+def test_a_class_with_a_decimal_comma(penguins: str) -> None:
+    classes = load_data(penguins, condition="Gewicht (kg)").conditions["label"]
+    assert (
+        classes.parse("4,2")
+        == classes.parse("4.2")
+        == load_data(penguins, condition="Gewicht (kg)").classes.index("4.2")
+    )
+    with pytest.raises(ConfigError, match="no class '4,25'"):
+        classes.parse("4,25")
+
+
+@case(
+    "`--table decimal=.` for a table with decimal commas",
+    "words, with a note that names a cell and the remedy",
+)
+def test_the_wrong_decimal_mark(penguins: str) -> None:
+    note = "column 'Gewicht (kg)' is read as words: 0,0 is not a number under --table decimal=."
+    assert any(line.startswith(note) for line in load_data(penguins, table={"decimal": "."}).notes)
+    for table in (None, {"decimal": ","}):
+        assert not any("read as words" in line for line in load_data(penguins, table=table).notes)
+
+
+@case(
+    "columns that identify rows, or that nobody wants: `--table drop=Nummer,Jahr`", "the table without them"
+)
+def test_columns_are_left_out(penguins: str) -> None:
+    data = load_data(penguins, condition="sex", table={"drop": "Nummer, Jahr"})
+    assert [column.name for column in data.representation.columns] == ["Art", "Gewicht (kg)"]
+    frame = pandas.DataFrame(
+        {"a, b": range(40), "c": [i % 3 for i in range(40)], "d": [i % 2 for i in range(40)]}
+    )
+    columns = load_data(frame, table={"drop": "a, b"}).representation.columns
+    assert [column.name for column in columns] == ["c", "d"]  # a name with a comma
+    with pytest.raises(DataError, match="drop=Numer: no column is named 'Numer'; did you mean 'Nummer'"):
+        load_data(penguins, table={"drop": "Numer"})
+    with pytest.raises(DataError, match="no column is named 'sex'"):
+        load_data(penguins, condition="sex", table={"drop": "sex"})

@@ -225,7 +225,7 @@ def test_shuffled_row_numbers(tmp_path: Path) -> None:
 @case("a different integer in every row", "read, with a note that it may identify rows")
 def test_other_identifiers(tmp_path: Path) -> None:
     data = written(tmp_path / "t.csv", "account,x", lambda i: f"{i * i + 1000},{i % 5}")
-    assert columns(data) == ["account", "x"] and "if it identifies rows, remove it" in notes(data)
+    assert columns(data) == ["account", "x"] and "leave it out: --table drop=account" in notes(data)
 
 
 @case("integers beyond 2⁵³", "words or dropped: float64 does not hold them")

@@ -1,5 +1,6 @@
 """`morphogen advise` on a small table."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,11 @@ def test_advice_is_printed_and_the_recipe_written(short_trials):
         assert word in done.output
     assert "morphogen train table_mixture --data t.csv --condition 'the kind' --time 10s" in done.output
     compile(Path("recipe.py").read_text(), "recipe.py", "exec")
+
+
+def test_what_is_timed_is_said_while_it_is(short_trials):
+    done = run("t.csv")
+    assert done.stderr == "reading the data\ntiming table_flow, 1 of 2\ntiming table_mixture, 2 of 2\n"
 
 
 @pytest.mark.parametrize(
@@ -110,6 +116,14 @@ def test_no_word_of_the_systems_is_broken_at_any_width(width, is_table, capsys):
     assert set(words) == {*WHOLE.split(), *NAMES} and words.count("guided") == 2
     assert (systems.count("steps/s") == 1) == is_table
     assert max(map(len, systems.splitlines())) <= width
+
+
+@pytest.mark.parametrize(("epoch", "is_said"), [(3000.0, True), (5.0, False)])
+def test_a_training_shorter_than_an_epoch_says_so(epoch, is_said, capsys):
+    advice = long_advice()
+    trials = tuple(replace(trial, epoch_seconds=epoch) for trial in advice.trials)
+    _print(PlainConsole(width=200), replace(advice, trials=trials))
+    assert ("5m is 0.1 of an epoch here: train longer if you can" in capsys.readouterr().out) == is_said
 
 
 def test_a_system_that_does_not_fit_has_its_reason_without_the_names_of_the_others():

@@ -65,3 +65,23 @@ def test_a_file_of_this_conversation_may_be_replaced_and_no_other(
     monkeypatch.setenv("HOME", str(tmp_path))
     commands.run("/save ~/home.json")
     assert (tmp_path / "home.json").exists()
+
+
+def test_a_file_of_an_earlier_conversation_is_kept(tmp_path: Path) -> None:
+    """/reset and /system begin another one."""
+    path = tmp_path / "talk.json"
+    for begin in ("/reset", "/system be brief"):
+        path.unlink(missing_ok=True)
+        commands = Commands(fake(), "gguf:x")
+        assert commands.run(f"/save {path}") == f"saved: {path}"
+        assert commands.run(f"/save {path}") == f"saved again, with all turns so far: {path}"
+        commands.run(begin)
+        with pytest.raises(BadArgument, match="the file exists; choose another name"):
+            commands.run(f"/save {path}")
+
+
+@pytest.mark.parametrize("quote", ['"', "'"])
+def test_quotes_around_a_file_are_not_part_of_its_name(quote: str, tmp_path: Path) -> None:
+    Commands(fake(), "gguf:x").run(f"/save {quote}{tmp_path}/my chat.json{quote}")
+    Commands(fake(), "gguf:x").run(f"/save {tmp_path}/{quote}")  # a name may have one
+    assert {path.name for path in tmp_path.iterdir()} == {"my chat.json", quote}

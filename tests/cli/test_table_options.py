@@ -35,11 +35,16 @@ def test_advise_gives_them_again(
 
 
 @pytest.mark.parametrize(
-    ("option", "reason"), [("decimal", "decimal="), ("colour=red", "choose from decimal")]
+    ("option", "reason"),
+    [
+        ("drop=a --table drop=b", "--table drop=a and drop=b: give it once, with commas"),
+        ("decimal", "decimal="),
+        ("colour=red", "choose from decimal"),
+    ],
 )
 def test_other_options_are_refused(
     option: str, reason: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    assert run(monkeypatch, "train", "table_mixture", "--data", "t.tsv", "--table", option) == 2
+    assert run(monkeypatch, "train", "table_mixture", "--data", "t.tsv", "--table", *option.split()) == 2
     error = capsys.readouterr().err
     assert reason in error and len(error.splitlines()) == 1 and not (folder / "runs").exists()

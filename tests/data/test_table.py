@@ -182,7 +182,7 @@ MISTAKES = {
         None,
         "no usable column is left",
     ),
-    "no such condition": ((HEAD + MANY).encode(), "bb", "choose one of b"),
+    "no such condition": ((HEAD + MANY).encode(), "bb", "did you mean 'b'. choose one of a, b"),
     "a constant condition": (
         ("a,b\n" + "".join(f"{i % 7},x\n" for i in range(40))).encode(),
         "b",

@@ -19,6 +19,7 @@ from morphogen.component import ConfigError
 from morphogen.data import DataError, Dataset, check_resolution, load_data
 from morphogen.report.machine import machine
 
+OnTrial = Callable[[str, int, int], None]
 FOLDERS = "folders"  # the condition whose classes are the sub-folders
 
 
@@ -60,7 +61,7 @@ class Advice:
 def advise(
     data: str, condition: str | None = None, resolution: int | None = None, length: int | None = None,
     goal: Goal = "quality", device: str = "cpu", seconds: float = 1.0, force: bool = False,
-    on_trial: Callable[[str], None] = lambda name: None, table: Mapping[str, str] | None = None,
+    on_trial: OnTrial = lambda *trial: None, table: Mapping[str, str] | None = None,
 ) -> Advice:  # fmt: skip
     """Time every system that fits a data set and recommend one.
 
@@ -71,7 +72,7 @@ def advise(
         goal, device: "quality" of samples, "likelihood", or "speed" of sampling; to train on.
         seconds: training time per system, used to time it.
         force: time the systems also on pictures that are too large for a CPU.
-        on_trial: called with the name of each system before its trial.
+        on_trial: called with the name of each system before its trial, its number, and that of all.
 
     Errors: DataError; ConfigError if no system fits.
     """
@@ -100,15 +101,14 @@ def advise(
 
 
 def _try_all(
-    dataset: Dataset, device: str, seconds: float, on_trial: Callable[[str], None]
+    dataset: Dataset, device: str, seconds: float, on_trial: OnTrial
 ) -> tuple[list[Trial], dict[str, str]]:
     """Trials of the systems that fit, and the reasons of those that don't."""
     trials: list[Trial] = []
     misfits: dict[str, str] = {}
-    for page in pages().values():
-        if page.medium != dataset.medium:
-            continue
-        on_trial(page.name)
+    tried = [page for page in pages().values() if page.medium == dataset.medium]
+    for number, page in enumerate(tried, 1):
+        on_trial(page.name, number, len(tried))
         try:
             build_system(page.name, dataset.representation, dataset.conditions, "tiny")
             trials.append(try_system(page, dataset, device, seconds))

@@ -90,7 +90,7 @@ def write(source: DataSource, dataset: Dataset, trial: Trial) -> str:
         text += LIKELIHOOD.format(unit=dataset.representation.medium.element, condition=given)
     classes = ", ".join(f"{i}: {name}" for i, name in enumerate(dataset.classes[:6]))
     classes += ", ..." if len(dataset.classes) > 6 else ""
-    sampler = ", sampler=mg.Guided(mg.DDIM(steps=25), scale=3.0)" if guided else ""
+    sampler = ", sampler=mg.Guided(model.objective.default_sampler(), scale=3.0)" if guided else ""
     return text + DRAW[kind].replace("{classes}", classes).replace("{sampler}", sampler) + TAIL
 
 

@@ -27,7 +27,8 @@ from morphogen.training.progress import Progress
 
 ROWS = 2048  # examples used by a trial
 MOST_STEPS = 200  # steps taken by a trial
-STEPS, EPOCHS = 2000, 20  # a training takes the longer of the two
+STEPS, EPOCHS = 2000, 20  # a training takes the longer of the two,
+PATIENCE = 3600  # but no more seconds than this for the epochs
 ITERATIONS = 12  # of EM; counting takes one
 TIMES = (10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 36000, 86400)  # suggested budgets, seconds
 KINDS = {"exact": "exact", "lower_bound": "bound", "estimate": "estimate"}
@@ -59,6 +60,11 @@ class Trial:
     step_seconds: float
     epoch_seconds: float
     time: int
+
+    @property
+    def epochs(self) -> float:
+        """Passes over the training split in the suggested time."""
+        return self.time / self.epoch_seconds
 
 
 def try_system(page: Page, dataset: Dataset, device: str = "cpu", seconds: float = 1.0) -> Trial:
@@ -147,7 +153,7 @@ def _cost(step: float, stage: Any, dataset: Dataset, rows: int) -> tuple[float, 
         step *= count / rows
         return step, step, step * (1 if stage.representation.discrete else ITERATIONS)
     epoch = step * count / dataset.train.overlap / stage.plan.batch
-    return step, epoch, max(STEPS * step, EPOCHS * epoch)
+    return step, epoch, max(STEPS * step, min(EPOCHS * epoch, PATIENCE))
 
 
 def _likelihood(model: Any, dataset: Dataset) -> str:

@@ -2,7 +2,8 @@
 
 __all__ = ["advise"]
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import chain, count, groupby
 from operator import attrgetter
 from pathlib import Path
@@ -14,6 +15,7 @@ from typer import Argument, Option
 
 from morphogen.cli.arguments import choose_device, table_options
 from morphogen.cli.bad_argument import BadArgument
+from morphogen.cli.echo import echo
 from morphogen.cli.options import Device, Length, Resolution, TableOption
 
 if TYPE_CHECKING:
@@ -63,7 +65,8 @@ def advise(
         raise BadArgument(f"--goal {goal}: unknown; use {', '.join(goals)}")
     _check_place(out, overwrite)
     console = PlainConsole()
-    with console.status("reading the data") as status:
+    with _progress(console) as tell:
+        tell("reading the data")
         advice = run_advise(
             data,
             condition,
@@ -73,12 +76,22 @@ def advise(
             choose_device(device),
             force=force,
             table=table_options(table),
-            on_trial=lambda name: status.update(f"trying {name}"),
+            on_trial=lambda name, number, count: tell(f"timing {name}, {number} of {count}"),
         )
     _print(console, advice)
     out = out or _free_place(advice.recipe)
     out.write_text(advice.recipe, encoding="utf8")
     console.print(f"\nrecipe: {out}\n  python {out}", highlight=False, markup=False, soft_wrap=True)
+
+
+@contextmanager
+def _progress(console: Any) -> Iterator[Callable[[str], None]]:
+    """Shows what is being done: in place on a terminal, else a line each on standard error."""
+    if not console.is_terminal:
+        yield lambda what: echo(what, err=True)
+        return
+    with console.status("") as status:
+        yield status.update
 
 
 def _check_place(out: Path | None, overwrite: bool) -> None:
@@ -112,6 +125,8 @@ def _print(console: Any, advice: "Advice") -> None:
     console.print(_systems(console, advice))
     best = next(trial for trial in advice.trials if trial.name == advice.recommended)
     reason = f"{best.name} for {advice.goal}: {advice.reason}; check it with `morphogen compare`"
+    if best.epochs < 1:
+        reason += f"; {_duration(best.time)} is {best.epochs:.2g} of an epoch here: train longer if you can"
     misfits = _labelled("does not fit", [f"{name}: {why}" for name, why in advice.misfits.items()])
     console.print(_list([*misfits, ("recommended", reason)]))
     options = "".join(f" --{name} {quote(text)}" for name, text in _written(advice.options))

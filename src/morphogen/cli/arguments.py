@@ -69,8 +69,17 @@ def changes(assignments: list[str]) -> dict[str, Any]:
 
 
 def table_options(texts: Sequence[str] | None) -> dict[str, str] | None:
-    """The options of a table by name: `decimal=,` is {"decimal": ","}; `load_data` checks them."""
-    return {name: value for name, _, value in (text.partition("=") for text in texts or ())} or None
+    """The options of a table by name: `decimal=,` is {"decimal": ","}; `load_data` checks them.
+
+    Errors: BadArgument for an option that is given twice.
+    """
+    options: dict[str, str] = {}
+    for name, _, value in (text.partition("=") for text in texts or ()):
+        if name in options:
+            both = f"--table {name}={options[name]} and {name}={value}"
+            raise BadArgument(f"{both}: give it once, with commas between several names")
+        options[name] = value
+    return options or None
 
 
 def choose_device(name: str) -> str:

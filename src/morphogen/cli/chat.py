@@ -48,6 +48,8 @@ def chat(
     """
     if max_new < 1 or context < 2:
         raise BadArgument(f"--max-new {max_new}, --context {context}: must be at least 1 and at least 2")
+    if message is not None and not message.strip():
+        raise BadArgument(f"--message {message!r}: give a text, or leave --message out to type one")
     if stop and "" in stop:
         raise BadArgument("--stop '': give a string that is not empty")
     options: dict[str, Any] = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p}

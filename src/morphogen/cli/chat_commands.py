@@ -16,7 +16,7 @@ HELP = """\
 /help           print this help
 /system [TEXT]  start a new conversation with a system prompt; without a text, print the present one
 /reset          start a new conversation with the same system prompt
-/save FILE      write the conversation to a file, as JSON
+/save FILE      write the conversation to a file, as JSON; a file of its own is written again
 /exit           leave; so does Ctrl-D. Ctrl-C stops a reply
 //TEXT          send a text that begins with a slash"""
 
@@ -70,21 +70,30 @@ class Commands:
 
     def _reset(self, argument: str) -> str:
         self.conversation.begin()
+        self._written.clear()  # its files are those of a conversation that has ended
         return "new conversation"
 
     def _save(self, argument: str) -> str:
         from morphogen.files import write_json
 
-        path = Path(argument).expanduser()
+        path = Path(_unquoted(argument)).expanduser()
         if not argument or path.is_dir():
-            raise BadArgument(f"/save {argument}: give the name of a file, such as /save conversation.json")
+            command = f"/save {argument}".strip()
+            raise BadArgument(f"{command}: give the name of a file, such as /save conversation.json")
         if not path.parent.is_dir():
             raise BadArgument(f"/save {path}: the folder {path.parent} does not exist; create it first")
         if path.exists() and path.resolve() not in self._written:
             raise BadArgument(f"/save {path}: the file exists; choose another name")
+        again = " again, with all turns so far" if path.exists() else ""
         write_json(path, {"model": self.model, "messages": self.conversation.turns})
         self._written.add(path.resolve())
-        return f"saved: {path}"
+        return f"saved{again}: {path}"
 
     def _exit(self, argument: str) -> str:
         raise Leave
+
+
+def _unquoted(name: str) -> str:
+    """The name without the quotes around it, as a shell takes them."""
+    quoted = len(name) > 2 and name[0] == name[-1] and name[0] in "\"'"
+    return name[1:-1] if quoted else name

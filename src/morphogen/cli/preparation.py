@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from morphogen.cli.bad_argument import BadArgument
@@ -55,6 +56,7 @@ def new_training(system: str, settings: dict[str, Any], device: str, force: bool
     page(system)  # refuse an unknown name before the data are read
     check_resolution(settings["resolution"], "any" if force else device)
     dataset = load_data(settings["data"], **{name: settings[name] for name in DATA_SETTINGS[1:]})
+    _check_medium(system, dataset, settings["data"])
     model = _build(system, dataset, settings)
     if settings["set"]:
         _check_changes(model, dataset, settings["set"])
@@ -113,6 +115,20 @@ def fine_tuning(settings: dict[str, Any]) -> Preparation:
     dataset = with_classes_of(dataset, run.conditions)
     _check_fits(model, dataset, settings["from"])
     return Preparation(system, _changed(system, model, settings["set"]), dataset, settings)
+
+
+def _check_medium(system: str, dataset: "Dataset", data: str) -> None:
+    """Errors: BadArgument if the data, read as the medium of the system, would fit."""
+    from morphogen.catalogue import page
+    from morphogen.data.prefix import prefixed
+    from morphogen.media import media
+
+    wanted = media()[page(system).medium]
+    if dataset.representation.medium is not wanted and (name := prefixed(data, wanted)) is not None:
+        raise BadArgument(
+            f"{system} models {wanted}, but {data} is read as {dataset.medium}; to read its {wanted}: "
+            f"--data {quote(name)}"
+        )
 
 
 def _check_seed(seed: int) -> None:

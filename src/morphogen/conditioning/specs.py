@@ -24,7 +24,7 @@ from morphogen.contract import ConditionSpec
 from morphogen.numerics.trees import Tree
 
 SHOWN = 50  # names that an error lists
-NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
+NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
 PLACE = re.compile(r"[0-9]{1,9}")
 
 
@@ -132,8 +132,8 @@ class Sketches(ConditionSpec):
 
 
 def _number(text: str) -> Decimal | None:
-    """The value of a number as people write it; None for other texts."""
-    return Decimal(text) if NUMBER.fullmatch(text) else None
+    """The value of a number as people write it, with a decimal point or comma; None for other texts."""
+    return Decimal(text.replace(",", ".")) if NUMBER.fullmatch(text) else None
 
 
 def _plain(value: Any) -> Any:

@@ -37,7 +37,7 @@ from morphogen.data.memory import collect
 from morphogen.data.named import NAMED, nearest
 from morphogen.data.pairs import Pairs
 from morphogen.data.pictures import check_resolution
-from morphogen.data.prefix import HUB, split_prefix
+from morphogen.data.prefix import HUB, other_media, split_prefix
 from morphogen.data.sketches import SKETCH, WithSketches, with_sketches
 from morphogen.data.sound import Sounds, WithMels
 from morphogen.data.table import Rows
@@ -45,8 +45,6 @@ from morphogen.data.text import Untokenized, concatenate
 from morphogen.media import Medium, ReadingOptions, media
 from morphogen.representations.text import Text
 from morphogen.typed import check_arguments
-
-ALSO = 0.1  # fraction of the files of a folder, of a medium that is not read, from which a note says so
 
 
 def load_data(
@@ -200,12 +198,14 @@ def _candidates(name_or_path: str, options: ReadingOptions) -> tuple[Path, dict[
 def _noted(
     loaded: Dataset | Untokenized, candidates: Mapping[Medium, float], path: Path
 ) -> Dataset | Untokenized:
-    """The data with a note if a tenth of the files of a folder, or more, are of another medium."""
-    read, *others = candidates
-    also = [str(other) for other in others if path.is_dir() and candidates[other] >= ALSO]
-    if not also:
+    """The data with a note if many files of a folder are of another medium."""
+    if not (also := other_media(path, candidates)):
         return loaded
-    note = f"read as {read}; the folder also holds {' and '.join(also)}: give {also[0]}:{path} to read that"
+    prefixes = " or ".join(f"{medium}:{path}" for medium in also)
+    note = (
+        f"read as {next(iter(candidates))}; the folder also holds {' and '.join(map(str, also))}: "
+        f"give {prefixes} to read that"
+    )
     return replace(loaded, notes=(note, *loaded.notes))  # type: ignore[type-var]
 
 

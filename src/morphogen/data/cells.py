@@ -242,7 +242,10 @@ def _numbers(name: str, cells: np.ndarray, notes: tuple[str, ...] = ()) -> Numbe
         count = f"{extreme.sum()} cells are" if extreme.sum() > 1 else "a cell is"
         notes += (f"column {name!r}: {count} left out as extreme: row {row + 1} has {cells[row]:g}",)
     if len(known) >= MANY and not (known % 1).any() and len(np.unique(known)) == len(known):
-        notes += (f"column {name!r} has a different integer in every row; if it identifies rows, remove it",)
+        notes += (
+            f"column {name!r} has a different integer in every row; if it identifies rows, leave it out: "
+            f"--table drop={name}",
+        )
     return Numbers(name, np.where(extreme, np.nan, cells), notes)
 
 

@@ -11,7 +11,7 @@ decide; without any, the point, and the comma in a file that separates its cells
 __all__ = ["Marks", "is_number", "number_pattern", "to_float"]
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import NamedTuple
 
@@ -55,7 +55,7 @@ class Marks(NamedTuple):
             chosen: the mark of all columns, by the user; None: infer it.
         """
         if chosen is not None:
-            return cls(dict.fromkeys(columns, chosen))
+            return cls(dict.fromkeys(columns, chosen), tuple(_misread(columns, chosen)))
         possible, examples = {}, {}
         for name, cells in columns.items():
             numbers = [cell for cell in cells if is_number(cell)]
@@ -73,3 +73,15 @@ class Marks(NamedTuple):
                     f"--table decimal={OTHER[guess]} reads it as {to_float(cell, OTHER[guess]):g}"
                 )
         return cls(decimal, tuple(notes))
+
+
+def _misread(columns: Mapping[str, Iterable[str]], chosen: str) -> Iterator[str]:
+    """Notes on columns of numbers, of which some are none under the mark that the user chose."""
+    for name, cells in columns.items():
+        known = sorted(cells)
+        wrong = next((cell for cell in known if not number_pattern(chosen).fullmatch(cell)), None)
+        if wrong is not None and all(map(is_number, known)):
+            yield (
+                f"column {name!r} is read as words: {wrong} is not a number under --table decimal={chosen}; "
+                f"leave the option out, or write decimal={OTHER[chosen]}"
+            )

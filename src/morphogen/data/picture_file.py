@@ -27,6 +27,7 @@ Source = Path | bytes
 LARGEST = 64_000_000  # pixels per file, checked before decoding: a small file must not fill the memory
 WHITE = (255, 1023, 4095, 16383, 65535)  # usual values of white in pictures of more than 8 bits
 UNIT = 16  # floats below it are on the scale 0 to 1: on that of 0 to 255 they would be black
+VECTOR = "a vector picture (SVG): convert it to PNG"
 TOO_LARGE = f"more than {LARGEST // 1_000_000} million pixels; make it smaller"
 HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 AVIF = (b"avif", b"avis")
@@ -117,11 +118,16 @@ def open_upright(
     except _Unreadable as error:
         return str(error)
     except UnidentifiedImageError:
-        return "not a picture that Pillow can read"
+        return VECTOR if _is_svg(source) else "not a picture that Pillow can read"
     except (
         Exception
     ) as error:  # Pillow raises OSError, SyntaxError, ValueError, struct.error, ... on broken files
         return "broken or cut short" if isinstance(error, OSError) else f"broken ({type(error).__name__})"
+
+
+def _is_svg(source: Source) -> bool:
+    head = source[:1024] if isinstance(source, bytes) else source.read_bytes()[:1024]
+    return b"<svg" in head.lower()
 
 
 class _Unreadable(ValueError):

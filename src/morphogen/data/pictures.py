@@ -33,11 +33,12 @@ from morphogen.data.assemble import Labelled, assemble
 from morphogen.data.dataset import DataError, Dataset
 from morphogen.data.folders import SKIPPED, check_skipped, list_folder
 from morphogen.data.picture_file import EACH, White, open_upright, size_of, survey
-from morphogen.data.walk import printable
+from morphogen.data.walk import printable, walk
 from morphogen.media.pictures import PICTURES
 
 SIDE = 32  # resolution if the pictures differ in size or are large
 COMMON = 64  # largest common side that is not resized
+VECTORS = (".svg", ".svgz", ".eps", ".wmf", ".emf")
 ON_CPU = 128  # largest side that trains on a CPU in hours rather than days
 
 
@@ -57,7 +58,8 @@ def load_folder(path: Path, resolution: int | None = None) -> Dataset:
     labels = torch.tensor([example.label for example, _ in good]) if listing.classes else None
     captions = [example.caption for example, _ in good]
     data = Labelled(stack([values for _, values in good]), labels, captions if any(captions) else ())
-    notes, parts = (note, *found.notes, *listing.notes, *bad), [example.part for example, _ in good]
+    notes = (note, *found.notes, *listing.notes, *_vectors(path), *bad)
+    parts = [example.part for example, _ in good]
     try:
         return assemble(path.resolve().name, data, listing.classes, parts=parts, notes=notes)
     except DataError as error:
@@ -153,6 +155,14 @@ def stack(pictures: Sequence[np.ndarray], channels: int = 1) -> UInt8[Tensor, "n
     return torch.from_numpy(
         np.stack([np.broadcast_to(values, (channels, *values.shape[1:])) for values in pictures])
     )
+
+
+def _vectors(path: Path) -> Sequence[str]:
+    """A note on the vector pictures below a folder, which are not read."""
+    suffixes = Counter(file.suffix.lower() for file in walk(path).files if file.suffix.lower() in VECTORS)
+    listed = ", ".join(suffixes)
+    count = suffixes.total()
+    return [f"{count} vector pictures ({listed}) are not read: convert them to PNG"] if count else []
 
 
 def _resized(given: tuple[int, int], size: tuple[int, int]) -> str:

@@ -8,7 +8,6 @@ column's codes are those of the training part.
 
 __all__ = ["Rows", "load_table", "table_of", "table_of_parts"]
 
-import difflib
 from collections.abc import Mapping, Sequence
 from itertools import compress
 from pathlib import Path
@@ -25,6 +24,7 @@ from morphogen.data.cells import read_columns
 from morphogen.data.columns import MOST_WORDS, Reading, Words
 from morphogen.data.dataset import DataError, Dataset, Examples, with_labels
 from morphogen.data.splits import Part, Split, split, trained_only
+from morphogen.data.table_choice import check_condition, numbered_classes, without
 from morphogen.data.table_files import Table, join_parts, read_table_file, read_table_folder
 from morphogen.data.table_options import TableOptions
 from morphogen.numerics.gower import Gower
@@ -117,7 +117,13 @@ def table_of_parts(
 def _dataset(name: str, where: str, table: Table, condition: str | None, options: TableOptions) -> Dataset:
     """The data set of a table; `where` is what errors begin with."""
     frame, renamed = _distinct(table.frame)
-    _check_frame(where, frame, condition)
+    frame = without(where, frame, options.drop)
+    check_condition(where, frame, condition)
+    if len(frame) < 3:
+        raise DataError(
+            f"{where}: {len(frame)} rows cannot be split into train, valid and test; "
+            "give at least 3, better hundreds"
+        )
     cells, marks = read_columns(frame, options, table.decimal)
     readings, constants, rows, dropped = _usable(where, cells, condition)
     label = None if condition is None else readings.pop(condition)
@@ -129,7 +135,7 @@ def _dataset(name: str, where: str, table: Table, condition: str | None, options
     if labels is not None:
         made, known, untrained = trained_only(made, labels.tolist(), classes, "row")
         classes, labels = tuple(classes[k] for k in known), np.searchsorted(known, labels)
-        dropped += untrained
+        dropped += [*untrained, *numbered_classes(label)]
     values = torch.from_numpy(np.stack([reading.values for reading in readings.values()], 1))
     levels = [len(reading.levels) if isinstance(reading, Words) else 0 for reading in readings.values()]
     train, valid, test = (
@@ -148,18 +154,6 @@ def _dataset(name: str, where: str, table: Table, condition: str | None, options
     notes += [note for reading in kept for note in reading.notes] + [*dropped, *made.copied("row")]
     line = made.line.replace("each example's content", "each row")
     return Dataset(name, "table", train, valid, test, conditions, tabular, line, tuple(notes))
-
-
-def _check_frame(where: str, frame: "DataFrame", condition: str | None) -> None:
-    """Errors: DataError for a condition that is no column, and fewer than three rows."""
-    if condition is not None and condition not in frame:
-        similar = difflib.get_close_matches(condition, list(frame), cutoff=0.5) or list(frame)[:20]
-        raise DataError(f"{where}: no column is named {condition!r}; choose one of {', '.join(similar)}")
-    if len(frame) < 3:
-        raise DataError(
-            f"{where}: {len(frame)} rows cannot be split into train, valid and test; "
-            "give at least 3, better hundreds"
-        )
 
 
 def _distinct(frame: "DataFrame") -> "tuple[DataFrame, list[str]]":

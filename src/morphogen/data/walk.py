@@ -5,12 +5,13 @@ a link to a folder       entered, under the name of the link; each folder is rea
 a link that leads nowhere                                                                       listed
 """
 
-__all__ = ["Tree", "printable", "visible_files", "walk"]
+__all__ = ["Tree", "printable", "visible_files", "walk", "without_captions"]
 
 import os
+import re
 import stat
 import unicodedata
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ FOLDERS = ("__macosx", "@eadir", "__pycache__", "$recycle.bin", "system volume i
 RECORDS = ("samples.json", "report.json")  # beside them lie the other files that morphogen writes
 OWN = frozenset((*RECORDS, "sheet.png", "film.gif", "report.html", "samples.png", "samples.safetensors"))
 STAMP = b"morphogen"  # in the first bytes of each of OWN, also without the record beside it
+SEPARATOR = re.compile(r"(?<=[^._\-])[._\-]")  # in the stem of a file that belongs to another one
 UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")  # control characters, undecodable bytes, separators of lines
 
 
@@ -62,10 +64,20 @@ def walk(folder: Path) -> Tree:
 
 
 def visible_files(folder: Path) -> Sequence[Path]:
-    """The files below a folder by which its medium is recognised: a text that only describes another is none.
+    """The files below a folder by which its medium is recognised: one that only describes another is none.
 
-    A text beside another file of the same stem is its caption.
+    A text beside another file of the same stem is its caption; frog_fr.ogg and frog.mask.npy beside frog.png,
+    which continue its stem, belong to it too.
     """
+    files = without_captions(folder)
+    kinds: dict[Path, set[str]] = defaultdict(set)
+    for file in files:
+        kinds[file.with_suffix("")].add(file.suffix.lower())
+    return [file for file in files if not _continues(file, kinds)]
+
+
+def without_captions(folder: Path) -> Sequence[Path]:
+    """The files below a folder that are not the text beside another file of the same stem."""
     files = walk(folder).files
     described = {file.with_suffix("") for file in files if file.suffix.lower() != ".txt"}
     return [file for file in files if file.suffix.lower() != ".txt" or file.with_suffix("") not in described]
@@ -77,6 +89,18 @@ def printable(name: str) -> str:
         c.encode("unicode_escape").decode() if unicodedata.category(c) in UNPRINTABLE else c
         for c in unicodedata.normalize("NFC", name)
     )
+
+
+def _continues(file: Path, kinds: Mapping[Path, set[str]]) -> bool:
+    """Whether the stem of a file is that of a file of another kind, then a separator and more.
+
+    Arguments:
+        file: its path.
+        kinds: the suffixes of the files of each stem.
+    """
+    own, suffix = file.with_suffix(""), file.suffix.lower()
+    begun = (own.with_name(own.name[: found.start()]) for found in SEPARATOR.finditer(own.name))
+    return any(kinds.get(stem, set()) - {suffix} for stem in begun)
 
 
 def _folders(top: Path, ignored: Counter[str]) -> Iterator[tuple[Path, list[str]]]:

@@ -94,9 +94,11 @@ class Conversation:
         turns = [*self.turns, {"role": "user", "content": content}]
         ids, length = self.write(turns), self.model.representation.shape[0]
         if most < 1 or not 0 < len(ids) < length:
+            is_first = all(turn["role"] == "system" for turn in self.turns)
+            remedy = "shorten the message" if is_first else "start a new conversation (/reset)"
             raise ConfigError(
                 f"the conversation has {len(ids)} tokens and the reply {most}, but the context is {length}: "
-                "start a new conversation (/reset), or increase the context (--context)"
+                f"{remedy}, or increase the context (--context)"
             )
         reply, progress = "", _Progress(min(most, length - len(ids)), most)
         try:

@@ -30,6 +30,7 @@ import numpy as np
 from morphogen.component import ConfigError
 from morphogen.interop.gguf_blocks import FORMATS, NAMES, Format
 
+SUFFIX = ".gguf"
 MAGIC, LFS_POINTER = b"GGUF", b"version https://git-lfs"
 SCALARS = {  # type codes of metadata values -> format characters of `struct`
     0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d",
@@ -122,7 +123,9 @@ class _Cursor:
             raise self.error(f"invalid UTF-8 in {what}") from None
 
 
-def _remedy(path: Path) -> str:
+def _remedy(path: Path, magic: bytes = MAGIC) -> str:
+    if path.suffix.lower() != SUFFIX and magic != MAGIC and not PIECE.search(path.name):
+        return f"give a file that ends with {SUFFIX}, such as one that a model hub offers for llama.cpp"
     if PIECE.search(path.name):
         return "it seems to be a piece of a file: join all pieces in order, cat PIECES > MODEL.gguf"
     return "the file is damaged, download it again"
@@ -135,7 +138,7 @@ def _read_counts(cursor: _Cursor) -> tuple[int, int, int]:
     if (magic := cursor.content[:4]) != MAGIC:
         raise ConfigError(
             f"{cursor.path}: not a GGUF file (begins with {magic!r} instead of {MAGIC!r}); "
-            + _remedy(cursor.path)
+            + _remedy(cursor.path, magic)
         )
     cursor.take(4, "the header")
     version = cursor.number("I", "the header")
