@@ -115,7 +115,7 @@ def test_twins_in_the_held_out_part_do_not_hide_copies():
 
 
 def test_binary_digits_coincide_as_often_as_held_out_ones():
-    """4 % of them equal a training example, up to a shift: no more than chance, and copies are still found."""
+    """4 % of them equal a training example, up to a shift: no more than chance; copies are found."""
     data = load_data("digits")
     train, valid, test = (
         Pictures((part.first().medium > 0).byte(), 2) for part in (data.train, data.valid, data.test)

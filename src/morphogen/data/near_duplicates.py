@@ -105,7 +105,7 @@ def _averaged(x: Float[Tensor, "n c h w"], side: int, down: int = 0, right: int 
 
 
 @lru_cache(64)
-def _cells(size: int, cells: int, shift: int) -> Float[Tensor, "cells size"]:
+def _cells(size: int, cells: int, shift: int) -> Float[Tensor, "k n"]:
     """Weights of each pixel in each cell; the cells are shifted, and the first and last pixel repeated."""
     edges = np.linspace(0, size, cells + 1)[:, None]
     pixels = np.arange(size)
