@@ -31,8 +31,8 @@ def evaluate(
 ) -> None:
     """Evaluate a run on the held-out split of its data.
 
-    Prints likelihood and sample quality next to real data and lossless codecs; writes RUN/evaluation.json and,
-    for pictures, RUN/copies.png: the samples most like a copy above their nearest training examples.
+    Prints likelihood and sample quality next to real data and lossless codecs; writes RUN/evaluation.json
+    and, for pictures, RUN/copies.png: the samples most like a copy above their nearest training examples.
     """
     from morphogen.cli.console import PlainConsole
     from morphogen.compare import evaluate as evaluate_run

@@ -153,7 +153,7 @@ def evaluate(run: Run, n: int | None = None, device: str = "cpu", rank: Rank = A
     )
     report = scorer.facts() | {"rows": [scorer.real()[0], *scorer.codec_baselines(), row]}
     rank.once(lambda: write_json(run.directory / "evaluation.json", report))
-    if dataset.medium == "pictures":
+    if samples.ndim == 4:  # [N, C, H, W]
         pairs = pairs_sheet(nearest_pairs(samples, dataset.train))
         rank.once(lambda: pairs.save(run.directory / "copies.png"))
     return report

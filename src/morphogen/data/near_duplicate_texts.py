@@ -49,7 +49,7 @@ def _shingles(
     rows = np.nonzero(lengths >= SHORTEST + SHINGLE - 1)[0]
     counts = lengths[rows] - SHINGLE + 1
     text_of = np.repeat(np.arange(len(rows)), counts)
-    joined = np.frombuffer(b"".join(contents[i] for i in rows) + bytes(SHINGLE), dtype=np.uint8)
+    joined = np.frombuffer(b"".join(contents[i] for i in rows.tolist()) + bytes(SHINGLE), dtype=np.uint8)
     starts = np.arange(len(text_of)) + text_of * (SHINGLE - 1)
     windows = np.lib.stride_tricks.sliding_window_view(joined, SHINGLE)
     hashes = _mixed(np.ascontiguousarray(windows[starts]).view("<u8")[:, 0])

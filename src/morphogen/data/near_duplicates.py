@@ -31,7 +31,8 @@ COMPONENTS = 12  # principal components of the hash in the tree
 NEIGHBOURS = 8  # candidates per picture; more are found through one another
 RADIUS = 0.25  # largest distance of two candidates in the tree
 CLOSE = 0.2  # largest distance of near-duplicates; that of unrelated pictures is about 1.4
-DENSE, IDENTICAL = 0.6, 0.03  # candidates are closer than this fraction of the last neighbour, or closer than
+DENSE = 0.6  # candidates, not aligned, are closer than this fraction of the distance to the next others
+IDENTICAL = 0.03  # or closer than this in any case
 GAP = 0.33  # of the distance to the nearest picture outside the group
 FLAT = 0.02  # contrast, as a fraction of the range of values, below which a picture has no hash
 LARGEST, FEW = 0.1, 20  # a group has at most this fraction of the pictures, or this many
@@ -63,7 +64,8 @@ def near_duplicates(values: UInt8[Tensor, "n c h w"], levels: int = 256) -> Int[
     left, right, distance = left[close], right[close], distance[close]
     component = connected(len(distinct), left, right)
     outside = _outside(hashes, torch.from_numpy(component), torch.from_numpy(not_dense(component)))
-    confirmed = distance <= GAP * outside[left]
+    unaligned = (hashes[left] - hashes[right]).norm(dim=1)
+    confirmed = (distance <= GAP * outside[left]) & (unaligned <= DENSE * outside[left])
     return connected(len(distinct), left[confirmed], right[confirmed])[same]
 
 
@@ -103,7 +105,7 @@ def _averaged(x: Float[Tensor, "n c h w"], side: int, down: int = 0, right: int 
 
 
 @lru_cache(64)
-def _cells(size: int, cells: int, shift: int) -> Float[Tensor, "cells size"]:
+def _cells(size: int, cells: int, shift: int) -> Float[Tensor, "k n"]:
     """Weights of each pixel in each cell; the cells are shifted, and the first and last pixel repeated."""
     edges = np.linspace(0, size, cells + 1)[:, None]
     pixels = np.arange(size)
@@ -137,8 +139,8 @@ def _candidates(hashes: Float[Tensor, "n d"]) -> tuple[Tensor, Tensor]:
 
 
 def _outside(hashes: Tensor, component: Tensor, of: Tensor) -> Float[Tensor, " n"]:
-    """Distance of the hashes `of` some pictures to the nearest one outside their component; 0 for others."""
-    nearest = torch.zeros(len(hashes))
+    """Distance of the hashes `of` some pictures to the nearest one outside their component; -1 for others."""
+    nearest = torch.full((len(hashes),), -1.0)
     for rows in of.nonzero()[:, 0].split(1024):
         similarity = hashes[rows] @ hashes.T
         similarity.masked_fill_(component[rows, None] == component, -1.0)

@@ -4,7 +4,8 @@ r"""Copies of training text, by the longest common substring of a sample with it
     copied = l(x) > q_n  and  l(x) >= n / 2,      n = the number of tokens of x
 
 q_n is the 99 % quantile of l over held-out texts cut to the same length n: a short sample, or one that
-consists of a common phrase, occurs in the training text by chance.
+consists of a common phrase, occurs in the training text by chance (the calibration is after Meehan et al.
+2020).
 """
 
 __all__ = ["copied_text"]

@@ -3,11 +3,13 @@ r"""Nearest training examples of each row, exactly: for copies, and for the dist
 Candidates are found by the matrix product |x|^2 + |y|^2 - 2 x.y of centred rows, in blocks; the distances of
 the candidates are then computed from differences, so that equal rows are at distance 0.
 
-`aligned` is the distance between pictures that does not depend on their brightness, contrast, position by a
-pixel and left or right:
+The distance between aligned pictures does not depend on their brightness, contrast, position by a
+pixel and orientation:
 
     a(x)    = (x - mean(x)) / max(std(x), floor)        floor: half of the median std of the training part
     d(x, y) = min over shifts and mirrors g of |a(g x) - a(y)|,    at up to 32 x 32 pixels
+
+No paper: these are exact nearest neighbours.
 """
 
 __all__ = ["Nearest", "nearest_pictures", "nearest_rows"]
