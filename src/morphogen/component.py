@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Self
 
 from morphogen.part_index import import_own, import_part
 
+LONGEST = 24  # elements of a tuple that a part's repr shows, such as the weights of a table's column
 REPR_WIDTH = 120  # columns that a part's repr may take before it is split over several lines
 
 
@@ -240,6 +241,9 @@ def _expression(value: Any, depth: int, path: str = "", seen: dict[int, str] | N
         lines = "".join(f"{indent}{item},\n" for item in items)
         return f"{type(value).__name__}(\n{lines}{'  ' * depth})"
     if isinstance(value, tuple | list):
+        if len(value) > LONGEST and not isinstance(value[0], Component):
+            first, last = (_expression(tuple(some), depth) for some in (value[:3], value[-1:]))
+            return f"{first[:-1]}, ..., {last[1:-2]})"
         inside = ", ".join(_expression(v, depth, f"{path}.{i}", seen) for i, v in enumerate(value))
         return f"({inside},)" if len(value) == 1 else f"({inside})"
     if isinstance(value, Mapping):

@@ -75,7 +75,7 @@ def read_columns(
             readings[name] = _typed(name, column)
             continue
         reading = _text(name, texts[name], marks.decimal[name], options.dates)
-        dtype = str(column.dtype) if isinstance(reading, Words) else ""
+        dtype = str(column.dtype) if isinstance(reading, Words | Dates) else ""
         reading = replace(reading, dtype=dtype, marker=_marker(column, reading.missing))
         readings[name] = reading if options.missing else _doubtful(reading, column)
     notes = [f"column {name!r}: numbers in {unit}, which samples leave out" for name, unit in units.items()]

@@ -137,12 +137,13 @@ def _dataset(name: str, where: str, table: Table, condition: str | None, options
         for part in (made.train, made.valid, made.test)
     )
     parts = [tuple(r.column(np.array(made.train)) for r in some) for some in (readings.values(), constants)]
+    order = tuple(name for name in frame if name in {r.name for r in (*kept, *constants)})
     column, conditions = None, with_labels(())
     if label is not None and labels is not None:
         weights = tuple(np.bincount(labels[made.train], minlength=len(classes)).tolist())
         column = CategoryColumn(label.name, classes, (0, *weights), label.dtype, label.marker)
         conditions = {"label": Classes(classes, weights)}
-    tabular = Tabular(parts[0], column, parts[1], tuple(frame))
+    tabular = Tabular(parts[0], column, parts[1], order)
     notes = [_column_note(readings), *table.notes, *renamed, *marks]
     notes += [note for reading in kept for note in reading.notes] + [*dropped, *made.copied("row")]
     line = made.line.replace("each example's content", "each row")

@@ -35,6 +35,7 @@ UNITS = {
     "milliseconds": "ms",
     "microseconds": "us",
 }
+TEXT = ("", "object", "str", "string")  # dtypes of dates that are text
 POWERS = 22  # powers of ten up to this one are exact in float64
 
 
@@ -304,10 +305,10 @@ class DateColumn(GridColumn):
         from pandas import Series
 
         known = ~np.isnan(values)
-        if not pandas_dtype:
+        if pandas_dtype in TEXT:
             texts = np.full(len(values), None, dtype=object)
             texts[known] = self.written(values[known])
-            return Series(texts, dtype=object)
+            return Series(texts, dtype=pandas_dtype or object)
         times = np.full(len(values), np.datetime64("NaT", "us"))
         times[known] = values[known].round().astype(np.int64).astype(f"datetime64[{UNITS[self.unit]}]")
         if pandas_dtype == "date":
