@@ -134,8 +134,7 @@ class Model(Component, Boundary):
                 `inference.Quantized(model, BFloat16())` also halves the memory of the weights.
         """
         keep_freed_memory()
-        batch = self.representation.medium.at_once if batch is None else batch
-        n, seed, batch, indices = checked(n, seed, batch, indices, sampler)
+        n, seed, batch, indices = checked(n, seed, _at_once(self, batch), indices, sampler)
         sampler = sampler if sampler is not None else generative(self.objective).default_sampler()
         rng = Rng(seed, indices, ("sample",)).to(self.device)
         if condition is None and self.conditioner is not None:
@@ -183,10 +182,9 @@ class Model(Component, Boundary):
         Errors: Unsupported without a likelihood; ConfigError for a density of discrete data.
         """
         n = length(medium := self.representation.check(medium))
-        batch = self.representation.medium.at_once if batch is None else batch
         given = self.conditions(self.taken(condition) if isinstance(condition, Mapping) else condition, n)
         whole, indices = Batch(medium, given), torch.arange(n) if indices is None else indices
-        rows = rank.shard(torch.arange(n)).split(batch)
+        rows = rank.shard(torch.arange(n)).split(_at_once(self, batch))
         with evaluating(self), torch.no_grad():
             rng = Rng(seed, indices, ("log_prob",)).to(self.device)
             parts = [self.log_prob_batch(whole[r].to(self.device), rng[r]) for r in rows]
@@ -366,6 +364,11 @@ def own_specs(model: Model) -> Mapping[str, ConditionSpec]:
     """What the conditions are that the model and not the data know, by name: given cells of its columns."""
     parts: Iterable[Any] = () if model.conditioner is None else model.conditioner.modules()
     return {part.name: part.spec for part in parts if isinstance(getattr(part, "spec", None), ConditionSpec)}
+
+
+def _at_once(model: Model, batch: int | None) -> int:
+    """The rows of one pass: `batch`, or else as many as suit the medium."""
+    return model.representation.medium.at_once if batch is None else batch
 
 
 def _readers(model: Model) -> Mapping[str, ConditionSpec]:

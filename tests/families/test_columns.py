@@ -1,4 +1,4 @@
-"""Autoregressive columns: masses sum to 1 in any order, cached decoding is the full pass, given cells are kept."""
+"""Autoregressive columns: masses sum to 1 in any order, cached decoding is exact, given cells are kept."""
 
 import itertools
 
@@ -56,7 +56,8 @@ def test_masses_given_any_cells_sum_to_one(objective, cells):
     codes = every_code()
     nats = objective.log_prob(encoded(codes), given(cells, len(codes)), Rng(0, len(codes))).nats
     assert nats.double().exp().sum().item() == pytest.approx(1, abs=1e-5)
-    kept = torch.tensor([all(g in (-1, c) for g, c in zip(cells, row, strict=True)) for row in codes.tolist()])
+    wanted = torch.tensor(cells)
+    kept = ((wanted < 0) | (codes == wanted)).all(1)
     assert nats[~kept].isinf().all()
     assert nats[codes[:, 1] == 0].isinf().all()  # a column without missing cells
 
@@ -116,14 +117,17 @@ def test_rows_with_different_given_cells_are_drawn_as_alone(objective):
 
 def test_half_of_the_training_rows_have_given_columns():
     """10,000 rows, seed 0, five standard errors: a third of those rows has 0, 1 and 2 given columns."""
-    drawn = AutoregressiveColumns(torch.nn.Identity())._drawn_given(torch.zeros(10_000, 3).long(), Rng(0, 10_000))
+    drawn = AutoregressiveColumns(torch.nn.Identity())._drawn_given(
+        torch.zeros(10_000, 3).long(), Rng(0, 10_000)
+    )
     number = drawn.sum(1)
     for count, share in ((0, 1 / 2 + 1 / 6), (1, 1 / 6), (2, 1 / 6), (3, 0.0)):
         assert number.eq(count).double().mean().item() == pytest.approx(share, abs=0.025)
     assert torch.equal(column_order(torch.tensor([[False, True, False]])), torch.tensor([[1, 0, 2]]))
 
 
-@pytest.mark.parametrize("build", [lambda: AutoregressiveColumns(torch.nn.Identity(), 1.0), lambda: ColumnSampler(0)])
-def test_arguments_out_of_range_are_refused(build):
-    with pytest.raises(ConfigError, match="given=1|temperature=0"):
-        build()
+def test_arguments_out_of_range_are_refused():
+    with pytest.raises(ConfigError, match="given=1"):
+        AutoregressiveColumns(torch.nn.Identity(), 1.0)
+    with pytest.raises(ConfigError, match="temperature=0"):
+        ColumnSampler(0)

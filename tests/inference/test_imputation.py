@@ -1,6 +1,5 @@
 """Imputation keeps given cells, fills the others from their conditional distribution, and keeps the frame."""
 
-
 import numpy as np
 import pandas as pd
 import pytest

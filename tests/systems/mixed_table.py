@@ -1,4 +1,4 @@
-"""A table of a category, a grid and, where asked for, a real column, all with missing cells that depend on it."""
+"""A table of a category and a small grid, both with missing cells, in known proportions."""
 
 __all__ = ["MIXED", "Rows", "every_row", "mixed_rows"]
 

@@ -1,4 +1,4 @@
-"""Masses of a mixed table with missing cells sum to 1, and samples have the data's conditional proportions."""
+"""Masses of a mixed table with missing cells sum to 1; samples have the data's conditional proportions."""
 
 import math
 
@@ -32,7 +32,7 @@ def test_masses_of_the_transformer_sum_to_one(trained):
 
 @pytest.mark.parametrize("name", ["table_mixture", "table_flow"])
 def test_masses_of_a_bound_sum_to_one_on_average(name, trained):
-    """The mean of exp over the noise is the mass: 200 draws, seed 0, 1 within 4 standard errors, below 0.01."""
+    """The mean of exp over the noise is the mass: 200 draws, seed 0, 1 within 4 standard errors of < 0.01."""
     likelihood = trained[name].log_prob(every_row().repeat(DRAWS, 1), seed=0)
     assert (likelihood.kind, likelihood.measure) == ("lower_bound", "mass")
     totals = likelihood.nats.double().exp().view(DRAWS, -1).sum(1)

@@ -9,13 +9,12 @@ import torch
 from sklearn import datasets
 
 from morphogen.catalogue import build_system
-from morphogen.component import ConfigError
 from morphogen.conditioning.specs import Classes
 from morphogen.data import load_data
 from morphogen.families.classical import Mixture
 from morphogen.model import Model
 from morphogen.plan import SGD, Plan
-from morphogen.representations.tabular import ContinuousCodes, GridColumn, Tabular
+from morphogen.representations.tabular import ContinuousCodes
 from morphogen.training.loop import train
 
 
@@ -90,32 +89,3 @@ def test_class_conditional_samples_are_saved_as_csv(tmp_path):
     assert sample_mean == pytest.approx(
         batch.medium[batch.condition["label"] == 0, 2].mean().item(), abs=0.3
     )  # setosa; the mean over all classes is 3.8
-
-
-def test_table_flow_requires_two_columns():
-    with pytest.raises(ConfigError, match="table_mixture"):
-        build_system("table_flow", Tabular((GridColumn("a", (0,), 9),)))
-
-
-def test_probability_mass_of_a_column_sums_to_at_most_one():
-    table = Tabular((GridColumn("a", tuple(range(10)), 9),))
-    model = build_system("table_mixture", table, {}, "tiny")
-    values = torch.arange(10.0, dtype=torch.float64)[:, None]
-    train(model, _Rows(values), steps=5)
-    total = (
-        torch.stack([model.log_prob(values, seed=seed).nats for seed in range(50)]).mean(0).exp().sum().item()
-    )
-    assert 0.7 < total <= 1
-
-
-class _Rows:
-    def __init__(self, values: torch.Tensor):
-        self.values = values
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def __getitem__(self, rows: torch.Tensor):
-        from morphogen.contract import Batch
-
-        return Batch(self.values[rows])

@@ -180,20 +180,6 @@ def choose_conditions(
     return chosen
 
 
-def _joined(specs: "Mapping[str, ConditionSpec]", texts: Sequence[str], column: str | None) -> list[str]:
-    """The texts, where those that give parts of one condition are one text: `name=PART=VALUE`, one a line."""
-    whole: list[str] = []
-    parts: dict[str, list[str]] = {}
-    for text in texts:
-        name = text.partition("=")[0]
-        owner = next((known for known, spec in specs.items() if name in spec.parts), None)
-        if owner is None or name == column or "=" not in text:
-            whole.append(text)
-        else:
-            parts.setdefault(owner, []).append(text)
-    return whole + [f"{owner}={chr(10).join(lines)}" for owner, lines in parts.items()]
-
-
 def choose_class(run: "Run", text: str, option: str = "--condition") -> int:
     """The label of a class given by name; `index:7` is the place 7."""
     label = {name: spec for name, spec in run.conditions.items() if name == "label"}
@@ -246,6 +232,20 @@ def open_file(path: Path) -> None:
     if done.returncode:
         why = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[0]
         raise BadArgument(f"--open: {name} failed ({why}); the picture is {path}")
+
+
+def _joined(specs: "Mapping[str, ConditionSpec]", texts: Sequence[str], column: str | None) -> list[str]:
+    """The texts; those that give parts of one condition become one, `name=PART=VALUE`, with a part a line."""
+    whole: list[str] = []
+    parts: dict[str, list[str]] = {}
+    for text in texts:
+        name = text.partition("=")[0]
+        owner = next((known for known, spec in specs.items() if name in spec.parts), None)
+        if owner is None or name == column or "=" not in text:
+            whole.append(text)
+        else:
+            parts.setdefault(owner, []).append(text)
+    return whole + [f"{owner}={chr(10).join(lines)}" for owner, lines in parts.items()]
 
 
 def _check_numbers(values: Mapping[str, Any]) -> None:

@@ -80,7 +80,8 @@ def edit(
     sheet.png with all variants next to the originals. Tables need no option; each is written as NAME.csv.
     """
     if is_table(paths[-1]):
-        return complete_tables(*_split_paths(paths, runs), out, seed, device)
+        complete_tables(*_split_paths(paths, runs), out, seed, device)
+        return
     from morphogen.inference.editing import edit as edit_pictures
     from morphogen.inference.editing import picture_shape
     from morphogen.rank import ALONE
@@ -150,8 +151,8 @@ def _split_paths(paths: list[Path], runs: Path) -> tuple["Run", list[Path]]:
     run, files = choose_run(paths[0] if has_run else None, runs), paths[has_run:]
     if not files:
         raise BadArgument(
-            f"edit {paths[0]}: no pictures given; write morphogen edit {paths[0]} PICTURE... --strength 0.5, or "
-            f"morphogen edit {paths[0]} TABLE.csv"
+            f"edit {paths[0]}: no pictures given; write morphogen edit {paths[0]} PICTURE... --strength 0.5, "
+            f"or morphogen edit {paths[0]} TABLE.csv"
         )
     return run, files
 

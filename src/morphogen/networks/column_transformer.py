@@ -111,7 +111,7 @@ class CodeVectors(nn.Module):
     Those of a column that has a single code, such as whether a number is missing that never is, are 0.
 
     Arguments:
-        masses: of the codes.
+        masses: of the V codes, [V].
         ordered: whether codes 1 .. V-1 are in the order of their values.
         width: of the vectors.
         std: standard deviation of the free part and of the curves before training.
@@ -137,7 +137,8 @@ class CodeLogits(nn.Module):
     """Features to the logits of a column, whose biases begin as the logarithms of its masses.
 
     Arguments:
-        masses, ordered, width: see `CodeVectors`.
+        masses: of the V codes, [V].
+        ordered, width: see `CodeVectors`.
     """
 
     def __init__(self, masses: Float[Tensor, " v"], ordered: bool, width: int):

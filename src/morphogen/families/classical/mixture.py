@@ -195,19 +195,6 @@ class MixtureSampler(Sampler):
         return x.reshape(-1, *shape).float()
 
 
-def _statistics(
-    mixture: Mixture, x: Float[Tensor, "b d"], r: Float[Tensor, "b k"], context: Context | None
-) -> dict[str, Tensor]:
-    """Sums weighted by the responsibilities r: counts [C, K], first [K, d] and second moments [K, d(, d)]."""
-    # most rows belong to a single component, which makes this K times cheaper
-    members = [(r_k > TINY).nonzero().flatten() for r_k in r.T]
-    full = mixture.covariance == "full"
-    second = [
-        (r[i, k, None] * x[i]).T @ x[i] if full else r[i, k] @ x[i].square() for k, i in enumerate(members)
-    ]
-    return {"counts": class_counts(mixture, r, context), "first": r.T @ x, "second": torch.stack(second)}
-
-
 def class_counts(mixture: Mixture, r: Float[Tensor, "b k"], context: Context | None) -> Float[Tensor, "c k"]:
     """The responsibilities of each component for the rows of each class."""
     p_class = _class_probabilities(mixture.classes, context)
@@ -234,6 +221,19 @@ def cluster(
         if len(rows):
             assigned[rows, sum(sizes[:c]) + _clusters(x[rows], size, rng[rows].fork("start", c))] = 1
     return assigned
+
+
+def _statistics(
+    mixture: Mixture, x: Float[Tensor, "b d"], r: Float[Tensor, "b k"], context: Context | None
+) -> dict[str, Tensor]:
+    """Sums weighted by the responsibilities r: counts [C, K], first [K, d] and second moments [K, d(, d)]."""
+    # most rows belong to a single component, which makes this K times cheaper
+    members = [(r_k > TINY).nonzero().flatten() for r_k in r.T]
+    full = mixture.covariance == "full"
+    second = [
+        (r[i, k, None] * x[i]).T @ x[i] if full else r[i, k] @ x[i].square() for k, i in enumerate(members)
+    ]
+    return {"counts": class_counts(mixture, r, context), "first": r.T @ x, "second": torch.stack(second)}
 
 
 def _class_probabilities(classes: int, context: Context | None) -> Float[Tensor, "b c"] | None:
