@@ -209,7 +209,8 @@ def train_run(run: Run, model: Model | Staged, examples: Examples, **options: An
         "seconds": round(trained.seconds, 3),
         "skipped": trained.skipped,
     }
-    facts["undertrained"] = undertrained(model, run.directory)
+    if not options.get("warm_start"):  # a fine-tuned model may need few steps
+        facts["undertrained"] = undertrained(model, run.directory)
     if trained.diverged:
         run.mark("diverged", **facts, fault=f"{trained.skipped_steps}; {lower_rates(model)}")
     else:

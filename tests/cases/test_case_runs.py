@@ -390,7 +390,8 @@ def test_a_class_in_another_case(pets: Path, terminal: Terminal) -> None:
 def test_a_training_of_less_than_one_pass(terminal: Terminal) -> None:
     pictures("pets", {"cats": 240, "dogs": 240})
     steps = ("--size", "tiny", "--steps")
-    *_, last = terminal("train", "vae", "--data", "pets", *steps, "2").splitlines()
+    *_, short, last = terminal("train", "vae", "--data", "pets", *steps, "2").splitlines()
+    assert all("vae is hardly trained: it took 2 steps" in text for text in (short, terminal("sample")))
     batch, n = Run.latest().model().plan.batch, len(load_data("pets").train)
     assert last == (
         f"the model has seen {2 * batch / n:.0%} of the training examples, each once; if its samples are "

@@ -37,16 +37,23 @@ FLAGS = (
     "--v=0",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # blocks the browser's own requests as well
 )
+LONG = "progressive_distillation"  # the longest name of a system
 LIGHT, DARK = (), ("--blink-settings=preferredColorScheme=0",)
 PROBE = """<script>addEventListener("load", () => {
   const root = document.documentElement;
   const texts = [...document.querySelectorAll("p, li, td, dd, small")];
-  const table = document.querySelector(".scroll");
+  const table = document.querySelector(".scroll"), swipe = document.querySelector(".swipe");
+  const inside = (text, box) => text.left >= box.left - 1 && text.right <= box.right + 1
+    && text.top >= box.top - 1 && text.bottom <= box.bottom + 1;
+  const clipped = [...document.querySelectorAll("svg text")].filter(e => e.getBoundingClientRect().width > 0
+    && !inside(e.getBoundingClientRect(), e.ownerSVGElement.getBoundingClientRect()));
   parent.postMessage(JSON.stringify({
   inner: innerWidth, scroll: root.scrollWidth, pictures: document.images.length,
   missing: [...document.images].filter(i => !i.complete || i.naturalWidth === 0).length,
   plots: [...document.querySelectorAll(".plot")].filter(p => p.offsetParent !== null).length,
   table: table.scrollWidth - table.clientWidth,
+  swipe: swipe.offsetHeight > 0, clipped: clipped.map(e => e.textContent),
+  labels: [...document.querySelectorAll("svg text")].filter(e => e.getBoundingClientRect().width > 0).length,
   small: Math.min(...texts.map(e => parseFloat(getComputedStyle(e).fontSize))),
   paper: getComputedStyle(document.body).backgroundColor,
   ink: getComputedStyle(document.body).color}), "*") })</script>"""
@@ -102,11 +109,15 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "labels": ["zero", "one"],
         "data": "a-folder-with-a-rather-long-name-of-photographs",
     }
-    report["rows"][2]["run"] = "cnn-run"
-    (directory / "cnn-run").mkdir()
-    for name, key in (("metrics", "loss"), ("timings", "seconds")):
-        lines = [json.dumps({"step": s, "player": "model", key: s / 7}) for s in range(1, 40)]
-        (directory / "cnn-run" / f"{name}.jsonl").write_text("\n".join(lines))
+    for known, name in zip(report["rows"][2:], ("gated_pixelcnn", "wgan_gp", LONG), strict=False):
+        known["system"] = name
+    for number, scale in ((2, 1.0), (3, 123456.789), (4, -1e-4)):
+        folder = directory / f"run-{number}"
+        report["rows"][number]["run"] = folder.name
+        folder.mkdir()
+        for name, key, factor in (("metrics", "loss", scale / 7), ("timings", "seconds", 1000.0)):
+            lines = [json.dumps({"step": s, "player": "model", key: s * factor}) for s in range(1, 40)]
+            (folder / f"{name}.jsonl").write_text("\n".join(lines))
     samples = {
         row["system"]: [Image.effect_noise((16, 16), 80) for _ in range(20)] for row in report["rows"][:5]
     }
@@ -127,20 +138,47 @@ def test_a_request_and_an_error_would_be_detected(tmp_path):
     assert console(result) and "http://127.0.0.1:9/x.png" in network_requests(tmp_path / "net.json")
 
 
-@pytest.mark.parametrize("width", [360, 768, 1280])
+@pytest.mark.parametrize("width", [360, 390, 768, 1280])
 def test_pictures_load_and_the_page_does_not_scroll_horizontally(page, width):
     found = probed(page, width)
     assert found["inner"] == width
     assert found["scroll"] <= width, "the page is wider than the screen"
     assert (found["pictures"], found["missing"]) == (100, 0)
     assert found["plots"] == 1 and found["small"] >= 11
-    assert width > 360 or found["table"] > 0, "the wide table scrolls inside its own box"
+    assert width > 390 or found["table"] > 0, "the wide table scrolls inside its own box"
+    assert found["swipe"] == (found["table"] > 0), "and the reader is told so"
+    assert found["clipped"] == [] and found["labels"] > 20
 
 
 def test_light_and_dark_follow_the_preference(page):
     light, dark = probed(page, 1280), probed(page, 1280, DARK)
     assert light["paper"] == dark["paper"].replace("22, 24, 27", "252, 251, 248") != dark["paper"]
     assert light["ink"] != dark["ink"]
+
+
+def test_a_clipped_label_would_be_detected(page, tmp_path):
+    text = page.read_text(encoding="utf8").replace(f">{LONG}<", f">{LONG * 3}<")
+    copied = tmp_path / "report.html"
+    copied.write_text(text, encoding="utf8")
+    assert LONG * 3 in probed(copied, 390)["clipped"]
+
+
+def test_the_edge_of_the_scrolled_table_is_shaded(page, tmp_path):
+    """At 390 pixels the right edge of the table is darker than the paper, until it is scrolled there."""
+    text = page.read_text(encoding="utf8")
+    edges = []
+    policy = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
+    for end in ("0", "9999"):
+        probe = "<script>const box = document.querySelector('.scroll');"
+        probe += f"box.scrollIntoView({{behavior: 'instant'}}); box.scrollLeft = {end}</script>"
+        (tmp_path / "report.html").write_text(policy.replace("</body>", probe + "</body>"), encoding="utf8")
+        (tmp_path / "frame.html").write_text(
+            '<body style="margin:0"><iframe src="report.html" style="border:0;width:390px;height:500px">'
+        )
+        shot = tmp_path / "shot.png"
+        browse(tmp_path / "frame.html", "--window-size=500,500", f"--screenshot={shot}")
+        edges.append(Image.open(shot).convert("L").crop((376, 100, 380, 104)).getextrema()[0])
+    assert edges[0] < 235 < edges[1]
 
 
 @pytest.mark.parametrize(("width", "height"), [(360, 4000), (1280, 3000)])

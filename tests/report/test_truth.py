@@ -30,7 +30,7 @@ from report.rows_of import REPORT, changed, interval, likelihood, row
 from report.test_page import read
 
 REAL = row("real data", None, None, 1.0, 0.95, None)
-SHORT = "it took 120 steps, and its loss curve shows little below 250"
+SHORT = "it took 120 steps, and from 250 on one can see whether its loss still falls"
 BLIND = "the features (random) cannot tell real examples from noise"
 
 

@@ -183,16 +183,18 @@ def _announce(run: "Run", prepared: Preparation, trained: "Trained") -> None:
     if trained.skipped:
         echo(f"{trained.skipped_steps}, and were skipped")
     echo(f"{trained.steps} steps in {trained.seconds:.0f} s; draw samples: morphogen sample {run.directory}")
+    longer = f"morphogen train --resume {run.directory} --time"
+    passes = _passes(prepared.model, prepared.dataset, trained.steps)
     if run.undertrained is not None:
-        echo(
-            f"{run.undertrained}; its samples do not show what it can do: train it longer: "
-            f"morphogen train --resume {run.directory} --time {max(5, math.ceil(trained.seconds / 10))}m"
+        remedy = (
+            f": train it longer: {longer} {max(5, math.ceil(trained.seconds / 10))}m" if passes >= 1 else ""
         )
-    elif (passes := _passes(prepared.model, prepared.dataset, trained.steps)) < 1:
+        echo(f"{run.undertrained}; its samples do not show what it can do{remedy}")
+    if passes < 1:
         minutes = max(5, math.ceil(2 * trained.seconds / passes / 60))
         echo(
             f"the model has seen {passes:.0%} of the training examples, each once; if its samples are "
-            f"poor, train it longer: morphogen train --resume {run.directory} --time {minutes}m"
+            f"poor, train it longer: {longer} {minutes}m"
         )
 
 

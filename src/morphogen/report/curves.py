@@ -14,9 +14,10 @@ from pathlib import Path
 
 from morphogen.files import read_json_lines
 from morphogen.report.rows import Row
-from morphogen.report.svg import Drawing, linear
+from morphogen.report.svg import CHAR_WIDTH, Drawing, linear
 
 WIDTH, HEIGHT = 210.0, 128.0  # size of a panel
+TICK_SIZE = 11  # of the numbers at the axes
 MIN_POINTS = 8  # a line through fewer shows no shape, and is not drawn
 MAX_POINTS = 240  # per curve, approximately
 MIN_SPAN = 0.02  # smallest range of a panel, relative to the values
@@ -64,11 +65,12 @@ def draw(panel: Panel) -> str:
     min_span = MIN_SPAN * max(abs(low), abs(high), 1e-6)  # a constant loss is drawn flat
     if high - low < min_span:
         low, high = (low + high - min_span) / 2, (low + high + min_span) / 2
-    x = linear(0.0, max(seconds) or 1.0, 44, WIDTH - 12, ticks=3)
     y = linear(low, high, HEIGHT - 24, 8, ticks=3)
+    left = 12 + TICK_SIZE * CHAR_WIDTH * max(len(f"{tick:.4g}") for tick in y.ticks)
+    x = linear(0.0, max(seconds) or 1.0, left, WIDTH - 12, ticks=3)
     for tick in y.ticks:
-        drawing.line(44, y.at(tick), WIDTH - 12, y.at(tick), "grid")
-        drawing.text(39, y.at(tick) + 4, f"{tick:.4g}", "tick", "end")
+        drawing.line(left, y.at(tick), WIDTH - 12, y.at(tick), "grid")
+        drawing.text(left - 5, y.at(tick) + 4, f"{tick:.4g}", "tick", "end")
     for tick in x.ticks:
         drawing.text(x.at(tick), HEIGHT - 8, f"{tick:g} s", "tick", "middle" if tick else "start")
     points = " ".join(f"{x.at(s):.1f},{max(y.at(loss), 3.0):.1f}" for s, loss in panel.points)

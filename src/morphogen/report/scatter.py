@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 
 from morphogen.report.rows import Figure, Row, figure, rate
-from morphogen.report.svg import CHAR_WIDTH, Drawing, Scale, linear, logarithmic
+from morphogen.report.svg import BOLD_WIDTH, CHAR_WIDTH, Drawing, Scale, linear, logarithmic
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 Disc = tuple[float, float, float]  # x, y, radius
@@ -37,7 +37,7 @@ def scatter(rows: Sequence[Row], unit: str, width: float = 760, height: float = 
     for row, disc in zip(models, discs, strict=True):
         taken += _draw_disc(drawing, row, disc, x, y)
     labels = [_label(row) for row in models]
-    sizes = [(max(map(len, label)) * FONT_SIZE * CHAR_WIDTH, LINE_HEIGHT * len(label)) for label in labels]
+    sizes = [_size(label) for label in labels]
     boxes = place_labels(discs, sizes, (frame[0], frame[1], width - 4, frame[3]), taken)
     for disc, label, box in zip(discs, labels, boxes, strict=True):
         _draw_label(drawing, disc, label, box)
@@ -204,6 +204,13 @@ def _draw_disc(drawing: Drawing, row: Row, disc: Disc, x: Scale | None, y: Scale
     with drawing.link(row.cell("frechet"), f"{row.name}: {', '.join(_label(row)[1:])}"):
         drawing.add("circle", f"disc {family}", cx=disc[0], cy=disc[1], r=disc[2])
     return [(left - 1, top - 1, right + 1, bottom + 1) for left, top, right, bottom in ends]
+
+
+def _size(label: Sequence[str]) -> tuple[float, float]:
+    """Width and height of a label, whose first line is bold."""
+    name, *others = label
+    widths = [len(name) * BOLD_WIDTH, *(len(line) * CHAR_WIDTH for line in others)]
+    return max(widths) * FONT_SIZE, LINE_HEIGHT * len(label)
 
 
 def _label(row: Row) -> list[str]:

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
-CHAR_WIDTH = 0.58  # average width of a character relative to the font size, in the system's sans-serif font
+# average width of a character relative to the font size, in wide sans-serif fonts
+CHAR_WIDTH, BOLD_WIDTH = 0.62, 0.71
 
 
 class Drawing:

@@ -72,7 +72,7 @@ def _reason(model: Any, directory: Path) -> str | None:
     if plan.rounds is not None and steps >= plan.rounds * turns:
         return None
     if steps < FEW and plan.batch:
-        return f"took {steps} steps, and its loss curve shows little below {FEW}"
+        return f"took {steps} steps, and from {FEW} on one can see whether its loss still falls"
     warmup = getattr(plan.schedule, "warmup", 0) * turns
     if steps < 2 * warmup:
         return f"took {steps} steps, of which the learning rate warms up over {warmup}"
