@@ -19,6 +19,7 @@ from morphogen.evaluation.codecs import codec_baselines
 from morphogen.evaluation.features import features_for
 from morphogen.evaluation.likelihood import bits_per_dim
 from morphogen.evaluation.quality import MEASURES, quality
+from morphogen.evaluation.sight import sight
 from morphogen.model import parameters
 from morphogen.rank import ALONE, Rank
 from morphogen.run import versions
@@ -79,7 +80,13 @@ class Scorer:
             "notes": list(data.notes),
             "n": self.n,
             "seed": self.seed,
-            "features": {"name": features.name, "sha256": features.sha256},
+            "features": {
+                "name": features.name,
+                "sha256": features.sha256,
+                "fidelity": features.fidelity,
+                "resize": features.resize,
+                "sight": sight(features, data, self.seed),
+            },
             "versions": versions(),
         }
 

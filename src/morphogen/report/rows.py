@@ -74,6 +74,11 @@ def distance(value: float) -> str:
     return f"{value:.2f}" if abs(value) < 100 else f"{value:,.0f}"
 
 
+def scientific(value: float) -> str:
+    """Two significant digits."""
+    return f"{value:.2g}"
+
+
 def rate(value: float) -> str:
     """Two significant digits below ten, whole numbers from there on."""
     return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
@@ -97,6 +102,10 @@ MEASURES = (
         "Fréchet distance between Gaussians fitted to the features of the samples and of the training data; "
         "lower is better. Comparable only for the same features and the same number of samples.", log=True),
     Measure(
+        "kid", "kernel distance", "low", scientific,
+        "Squared maximum mean discrepancy of the features, with the cubic kernel: like the Fréchet distance, "
+        "but without bias at any number of samples; 0 on average for real data."),
+    Measure(
         "precision", "precision", "high", two_decimals,
         "Fraction of samples that resemble real data: high values mean high fidelity."),
     Measure(
@@ -110,6 +119,10 @@ MEASURES = (
         "coverage", "coverage", "high", two_decimals,
         "Fraction of real examples with a sample in their neighbourhood: recall that is robust to outliers."),
     Measure(
+        "two_sample", "told apart", "low", two_decimals,
+        "Held-out accuracy of a classifier of samples against training data: 0.5 if they are alike, 1 if "
+        "every sample is recognised as generated."),
+    Measure(
         "memorised", "copies", "low", two_decimals,
         "Fraction of samples closer to a training example than expected by chance, a sign of memorisation. "
         "The row of real data shows the fraction that occurs without copying."),
@@ -117,6 +130,20 @@ MEASURES = (
         "recognised", "confident", "high", two_decimals,
         "Fraction of samples that the classifier behind the features assigns to a class with probability at "
         "least 0.9."),
+    Measure(
+        "class_score", "class score", "high", two_decimals,
+        "How confident that classifier is about each sample and how evenly it uses its classes, from 1 to "
+        "the number of classes: the formula of the Inception Score, with a classifier of these data."),
+    Measure(
+        "known_words", "known words", "high", two_decimals,
+        "Fraction of the words of a sample that occur in the training text."),
+    Measure(
+        "known_pairs", "known pairs", "high", two_decimals,
+        "Fraction of the pairs of successive words of a sample that occur in the training text; shuffled "
+        "words have few."),
+    Measure(
+        "repeated", "repeated", "low", two_decimals,
+        "Fraction of the pairs of words of a sample that it has used before: loops have many."),
     Measure(
         "samples_per_second", "samples/s", "high", rate,
         "Samples generated per second, in batches, on the machine named above; a single timing.", log=True),
