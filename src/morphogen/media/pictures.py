@@ -34,6 +34,7 @@ class PictureMedium(Medium):
     has_class_folders = True
     computed_conditions = ("sketch",)
     features = lazy("evaluation.features.picture_features")
+    corruptions = lazy("evaluation.corruptions.picture_corruptions")
     holds = lazy("data.picture_arrays.holds_pictures")
     collect = lazy("data.picture_arrays.collect_pictures")
     codecs = lazy("evaluation.codecs.picture_codecs")

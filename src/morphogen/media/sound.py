@@ -73,6 +73,7 @@ class SoundMedium(Medium):
     suffixes = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au")
     has_class_folders = True
     features = lazy("evaluation.features.sound_features")
+    corruptions = lazy("evaluation.corruptions.sound_corruptions")
     holds = lazy("data.sound_arrays.holds_sounds")
     collect = lazy("data.sound_arrays.collect_sounds")
     read_folder = lazy("data.sound.load_sounds")

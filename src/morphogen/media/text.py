@@ -27,6 +27,8 @@ class TextMedium(Medium):
     shown = 2
     suffixes = PROSE + CODE + JSON_LINES
     features = lazy("evaluation.features.text_features")
+    corruptions = lazy("evaluation.corruptions.text_corruptions")
+    statistics = lazy("evaluation.ngrams.text_statistics")
     holds = lazy("data.text_lists.holds_texts")
     collect = lazy("data.text_lists.collect_texts")
     codecs = lazy("evaluation.codecs.text_codecs")

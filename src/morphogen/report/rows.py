@@ -75,6 +75,11 @@ def distance(value: float) -> str:
     return f"{value:.2f}" if abs(value) < 100 else f"{value:,.0f}"
 
 
+def scientific(value: float) -> str:
+    """Two significant digits."""
+    return f"{value:.2g}"
+
+
 def rate(value: float) -> str:
     """Two significant digits below ten, whole numbers from there on."""
     return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
@@ -100,6 +105,10 @@ MEASURES = (
         "lower is better. It is too large by about 1 / n, so it is comparable only for the same features and "
         "the same number of samples, and not given below 100.", log=True),
     Measure(
+        "kid", "kernel distance", "low", scientific,
+        "Squared maximum mean discrepancy of the features, with the cubic kernel: like the Fréchet distance, "
+        "but without bias at any number of samples; 0 on average for real data."),
+    Measure(
         "precision", "precision", "high", two_decimals,
         "Fraction of samples that resemble real data: high values mean high fidelity. It falls as n grows, "
         "because the neighbourhoods shrink; compare equal n only. Not given below 100."),
@@ -117,6 +126,10 @@ MEASURES = (
         "Fraction of real examples with a sample in their neighbourhood: recall that is robust to outliers. "
         "About 0.97 for real data at any n. Not given below 100."),
     Measure(
+        "two_sample", "told apart", "low", two_decimals,
+        "Held-out accuracy of a classifier of samples against training data: 0.5 if they are alike, 1 if "
+        "every sample is recognised as generated."),
+    Measure(
         "memorised", "copies", "low", two_decimals,
         "Fraction of samples unusually near to one training example, a sign of memorisation. "
         "The row of real data shows the fraction that occurs without copying. n changes the interval alone."),
@@ -124,6 +137,20 @@ MEASURES = (
         "recognised", "confident", "high", two_decimals,
         "Fraction of samples that the classifier behind the features assigns to a class with probability at "
         "least 0.9. n changes the interval alone."),
+    Measure(
+        "class_score", "class score", "high", two_decimals,
+        "How confident that classifier is about each sample and how evenly it uses its classes, from 1 to "
+        "the number of classes: the formula of the Inception Score, with a classifier of these data."),
+    Measure(
+        "known_words", "known words", "high", two_decimals,
+        "Fraction of the words of a sample that occur in the training text."),
+    Measure(
+        "known_pairs", "known pairs", "high", two_decimals,
+        "Fraction of the pairs of successive words of a sample that occur in the training text; shuffled "
+        "words have few."),
+    Measure(
+        "repeated", "repeated", "low", two_decimals,
+        "Fraction of the pairs of words of a sample that it has used before: loops have many."),
     Measure(
         "samples_per_second", "samples/s", "high", rate,
         "Samples generated per second, in batches, on the machine named above; a single timing.", log=True),

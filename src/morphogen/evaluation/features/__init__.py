@@ -1,0 +1,50 @@
+"""Feature spaces in which distances between real and generated data are measured, chosen by the medium.
+
+    pictures    committed classifiers, EfficientNet-Lite0, a network trained on the data, random features
+    text        sentence embeddings, random byte trigrams
+    sound       statistics of log-mel bands
+    columns     standardized columns of a table, or elements of any other tensor
+
+Whether the chosen space can tell real data from noise is checked every time (`evaluation.sight`).
+
+No paper: the modules of the spaces have their references.
+"""
+
+__all__ = [
+    "CLASSIFIERS",
+    "WEIGHTS",
+    "ByteFeatures",
+    "ClassifierFeatures",
+    "ColumnFeatures",
+    "EfficientNetFeatures",
+    "Features",
+    "RandomFeatures",
+    "SentenceFeatures",
+    "SpectrumFeatures",
+    "TrainedFeatures",
+    "column_features",
+    "features_for",
+    "picture_features",
+    "sound_features",
+    "text_features",
+]
+
+from morphogen.data.dataset import Dataset
+from morphogen.evaluation.features.columns import ColumnFeatures, column_features
+from morphogen.evaluation.features.pictures import (
+    CLASSIFIERS,
+    WEIGHTS,
+    ClassifierFeatures,
+    EfficientNetFeatures,
+    RandomFeatures,
+    picture_features,
+)
+from morphogen.evaluation.features.sound import SpectrumFeatures, sound_features
+from morphogen.evaluation.features.space import Features
+from morphogen.evaluation.features.text import ByteFeatures, SentenceFeatures, text_features
+from morphogen.evaluation.features.trained import TrainedFeatures
+
+
+def features_for(data: Dataset) -> Features:
+    """The default feature extractor of a data set, chosen by its medium."""
+    return data.representation.medium.features(data)

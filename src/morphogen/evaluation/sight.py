@@ -1,0 +1,87 @@
+r"""Can a feature space tell real data from a corruption that a person notices at once?
+
+Of 2n training examples, half are kept and half are corrupted (`corruptions`); in the space, then,
+
+    accuracy     held-out accuracy of a classifier of kept against corrupted examples (`two_sample`)
+    realistic    precision of the corrupted examples: the fraction that counts as realistic
+
+A space sees a corruption if the interval of the accuracy lies above 3/4, and that of `realistic` below 1/2.
+In a space that does not, a model may have perfect figures and generate nothing but such corruptions: white
+noise has precision 1 in random features. The check runs every time features are chosen, on at most 100 kept
+examples and 100 per corruption.
+
+No paper: it combines the two-sample test of Lopez-Paz & Oquab (2017) and the precision of Kynkaanniemi et al.
+(2019).
+"""
+
+__all__ = ["Check", "Sight", "sight"]
+
+from typing import TypedDict
+
+from jaxtyping import Float
+from torch import Tensor
+
+from morphogen.data.dataset import Dataset
+from morphogen.evaluation.features.space import Features
+from morphogen.evaluation.intervals import Interval
+from morphogen.evaluation.precision_recall import precision_recall
+from morphogen.evaluation.two_sample import two_sample
+from morphogen.numerics.randomness import Rng
+
+EXAMPLES = 100  # kept, and as many corrupted
+LEAST = 20  # kept examples below which nothing can be shown
+ACCURATE, REALISTIC = 0.75, 0.5
+
+
+class Check(TypedDict):
+    """How one corruption looks in the space."""
+
+    accuracy: Interval
+    realistic: Interval
+
+
+class Sight(TypedDict):
+    """Whether the space sees every corruption, why not in words ("" if it does), and the checks by name."""
+
+    sees: bool
+    reason: str
+    checks: dict[str, Check]
+
+
+def sight(features: Features, data: Dataset, seed: int = 0) -> Sight:
+    """Test a feature space on corruptions of the training data.
+
+    Arguments:
+        features: from `features_for(data)`.
+        data: the data set.
+        seed: of the corruptions and of the two-sample tests.
+    """
+    n = min(EXAMPLES, len(data.train) // 2)
+    if n < LEAST:
+        few = f"{len(data.train)} training examples are too few to show that {features.name} tells them from"
+        return {"sees": False, "reason": f"{few} noise; at least {2 * LEAST} are needed", "checks": {}}
+    # of the whole part: neighbours of a text or a recording are alike
+    rows = Rng(seed, len(data.train), ("sight",)).uniform().argsort(stable=True)[: 2 * n]
+    kept, other = data.train[rows[:n]].medium, data.train[rows[n:]].medium
+    rng = Rng(seed, n, ("sight", "corruptions"))
+    corrupted = data.representation.medium.corruptions(other, data.representation, rng)
+    real = features(kept)
+    checks = {name: _check(real, features(medium), seed) for name, medium in corrupted.items()}
+    blind = [_reason(name, check) for name, check in checks.items() if not _passes(check)]
+    reason = f"{features.name} cannot tell real data from {' and from '.join(blind)}" if blind else ""
+    return {"sees": not blind, "reason": reason, "checks": checks}
+
+
+def _check(real: Float[Tensor, "n d"], corrupted: Float[Tensor, "n d"], seed: int) -> Check:
+    accuracy = two_sample(real, corrupted, seed)
+    return {"accuracy": accuracy, "realistic": precision_recall(real, corrupted)["precision"]}
+
+
+def _passes(check: Check) -> bool:
+    return check["accuracy"]["low"] > ACCURATE and check["realistic"]["high"] < REALISTIC
+
+
+def _reason(name: str, check: Check) -> str:
+    """The corruption with both figures: "white noise (100 % of it counts as realistic, ...)"."""
+    realistic, accuracy = check["realistic"]["value"], check["accuracy"]["value"]
+    return f"{name} ({realistic:.0%} counts as realistic; a classifier is right in {accuracy:.0%})"

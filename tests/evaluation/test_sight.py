@@ -1,0 +1,166 @@
+"""The check of a feature space: those that see pass, blind ones are named with figures and the reason."""
+
+import pytest
+import torch
+from scipy.io import wavfile
+
+from morphogen.data import NAMED, load_data
+from morphogen.data.dataset import Dataset, Pictures
+from morphogen.data.pretrained import PRETRAINED
+from morphogen.data.text import text_by_content
+from morphogen.evaluation.features import (
+    ByteFeatures,
+    ColumnFeatures,
+    EfficientNetFeatures,
+    Features,
+    RandomFeatures,
+    SentenceFeatures,
+    features_for,
+)
+from morphogen.evaluation.precision_recall import precision_recall
+from morphogen.evaluation.sight import sight
+from morphogen.representations.pixels import Pixels
+
+
+def clip_art(n, side=24, seed=0):
+    """Pictures of one coloured disc or square on a coloured ground, flat as clip art is."""
+    generator = torch.Generator().manual_seed(seed)
+    grid = torch.arange(side)
+    ground = torch.randint(256, (n, 3, 1, 1), generator=generator, dtype=torch.uint8)
+    values = ground.expand(-1, -1, side, side).contiguous()
+    for picture in values:
+        x, y = torch.randint(6, side - 6, (2,), generator=generator)
+        radius = torch.randint(3, 9, (), generator=generator)
+        across, down = (grid - x).abs()[None], (grid - y).abs()[:, None]
+        disc = across**2 + down**2 <= radius**2
+        square = (across <= radius) & (down <= radius)
+        shape = disc if torch.rand((), generator=generator) < 0.5 else square
+        colour = torch.randint(256, (3,), generator=generator, dtype=torch.uint8)
+        picture[:, shape] = colour[:, None]
+    train, valid, test = (Pictures(part) for part in values.split([n // 2, n // 4, n - n // 2 - n // 4]))
+    return Dataset("art", "pictures", train, valid, test, {}, Pixels(256, (3, side, side)), "")
+
+
+ART = clip_art(800)
+
+
+def test_a_space_that_sees_passes_with_its_figures():
+    data = load_data("digits")
+    found = sight(RandomFeatures(1), data)
+    assert found["sees"] and not found["reason"]
+    assert list(found["checks"]) == ["white noise", "shuffled pixels"]
+    for check in found["checks"].values():
+        assert check["accuracy"]["low"] > 0.9 and check["realistic"]["high"] < 0.3
+        assert check["accuracy"]["n"] == 100
+
+
+def test_telling_apart_is_not_enough():
+    """A classifier tells noise from digits by their features, and yet most of it counts as realistic."""
+    data = load_data("digits")
+    found = sight(features_for(data), data)
+    for check in found["checks"].values():
+        assert check["accuracy"]["low"] > 0.85 and check["realistic"]["low"] > 0.5
+    assert not found["sees"] and "digits cannot tell real data from white noise (" in found["reason"]
+
+
+def test_random_features_take_noise_for_clip_art():
+    found = sight(RandomFeatures(3), ART)
+    assert not found["sees"] and found["checks"]["white noise"]["realistic"]["value"] > 0.9
+    assert "random cannot tell real data from white noise (1" in found["reason"]
+    assert "counts as realistic" in found["reason"] and not RandomFeatures(3).fidelity
+
+
+class Scrambled(Features):
+    """Features that have nothing to do with the picture."""
+
+    name, sha256 = "scrambled", ""
+
+    def embed(self, medium):
+        return torch.randn(len(medium), 8, generator=torch.Generator().manual_seed(len(medium)))
+
+
+class Colours(Scrambled):
+    """The number of different values, which shuffling keeps and noise does not."""
+
+    name = "colours"
+
+    def embed(self, medium):
+        return (medium.flatten(1).sort(1).values.diff(dim=1) > 0).sum(1, keepdim=True).float()
+
+
+@pytest.mark.parametrize(
+    ("features", "blind"),
+    [(Scrambled(), ["white noise", "shuffled pixels"]), (Colours(), ["shuffled pixels"])],
+)
+def test_each_corruption_that_is_not_seen_is_named(features, blind):
+    found = sight(features, ART)
+    assert not found["sees"] and [name for name in found["checks"] if name in found["reason"]] == blind
+
+
+def test_few_examples_show_nothing():
+    found = sight(RandomFeatures(3), clip_art(60))
+    assert not found["sees"] and not found["checks"]
+    assert found["reason"].startswith("30 training examples are too few to show that random tells them")
+
+
+def table(n, related):
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(n, 1, generator=generator, dtype=torch.float64)
+    others = torch.rand(n, 3, generator=generator, dtype=torch.float64)
+    return torch.cat([x, x, x, x], 1) if related else torch.cat([x, others], 1)
+
+
+@pytest.mark.parametrize("related", [True, False])
+def test_permuted_columns_are_seen_exactly_if_columns_depend_on_each_other(related, tmp_path):
+    rows = [",".join(map(str, row)) for row in table(600, related).tolist()]
+    (tmp_path / "t.csv").write_text("\n".join(["a,b,c,d", *rows]))
+    data = load_data(str(tmp_path / "t.csv"))
+    found = sight(ColumnFeatures(data.train.first().medium.flatten(1)), data)
+    assert found["sees"] == related and ("permuted columns" in found["reason"]) == (not related)
+
+
+def test_byte_frequencies_do_not_know_the_order_of_words():
+    words = ["the", "cat", "and", "a", "dog", "or", "bird", "with", "red", "blue", "green", "hat", "coat"]
+    generator = torch.Generator().manual_seed(0)
+    text = " ".join(words[i] for i in torch.randint(len(words), (20_000,), generator=generator))
+    data = text_by_content("t", "t", text.encode(), 64).windows("bytes", 64)
+    found = sight(ByteFeatures(data.representation), data)
+    assert not found["sees"] and "random-bytes cannot tell real data from shuffled words" in found["reason"]
+
+
+def test_sound_is_told_from_noise_as_loud(tmp_path):
+    generator = torch.Generator().manual_seed(0)
+    time = torch.arange(8000) / 8000
+    for i in range(80):
+        pitch = 200 + 400 * torch.rand((), generator=generator)
+        tone = 0.3 * torch.sin(2 * torch.pi * pitch * time) * (-(6 * time)).exp()
+        wavfile.write(tmp_path / f"{i}.wav", 8000, tone.numpy())
+    data = load_data(str(tmp_path))
+    found = sight(features_for(data), data)
+    assert found["sees"], found["reason"]
+    assert list(found["checks"]) == ["white noise", "random phases"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not PRETRAINED["efficientnet-lite0"].available, reason="requires `make data`")
+@pytest.mark.parametrize("data", [pytest.param("art", id="art"), pytest.param("emoji", id="emoji")])
+def test_the_packaged_features_count_no_noise_as_clip_art(data):
+    """150 noise pictures against 150 real ones, seed 0: precision at most 0.05, held-out at least 0.7."""
+    if data == "emoji" and not NAMED["emoji"].available:
+        pytest.skip("requires `make data`")
+    data, features = ART if data == "art" else load_data(data), EfficientNetFeatures()
+    real, other = data.train.first(150).medium, data.test.first(150).medium
+    noise = 2 * torch.rand(real.shape, generator=torch.Generator().manual_seed(0)) - 1
+    embedded = features(real)
+    assert precision_recall(embedded, features(noise))["precision"]["value"] <= 0.05
+    assert precision_recall(embedded, features(other))["precision"]["value"] >= 0.7
+    assert sight(features, data)["sees"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not PRETRAINED["minilm"].available, reason="requires `make data`")
+def test_sentence_embeddings_hardly_know_the_order_of_words():
+    """They are told to be blind for it: a statement about the space, of which readers must know."""
+    data = load_data("stdlib", length=128)
+    found = sight(SentenceFeatures(data.representation), data)
+    assert not found["sees"] and "shuffled words" in found["reason"]
