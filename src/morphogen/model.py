@@ -81,6 +81,12 @@ class Model(Component, Boundary):
         conditioner: Conditioner | None = None, plan: Plan | None = None,
     ):  # fmt: skip
         super().__init__()
+        if not isinstance(objective, Trainable):
+            kind = type(objective).__name__
+            raise ConfigError(
+                f"Model: {kind} is no objective: give it to one, as in Model(Diffusion({kind}(), ...), ...), "
+                'or build a model by name, mg.build_system("ddpm", data)'
+            )
         self.objective, self.representation, self.conditioner = objective, representation, conditioner
         self.plan = plan if plan is not None else Plan(Adam(1e-3))
 
@@ -133,7 +139,7 @@ class Model(Component, Boundary):
                 `inference.Quantized(model, BFloat16())` also halves the memory of the weights.
         """
         keep_freed_memory()
-        n, seed, batch, indices = checked(n, seed, batch, indices, sampler)
+        n, seed, batch, indices = checked(n, seed, batch, indices, sampler, self.representation.shape)
         sampler = sampler if sampler is not None else generative(self.objective).default_sampler()
         rng = Rng(seed, indices, ("sample",)).to(self.device)
         if condition is None and self.conditioner is not None:

@@ -26,7 +26,7 @@ from morphogen.report import machine
 from morphogen.run import Run, RunError, extend, train_run
 from morphogen.run_data import create_run, facts, places
 from morphogen.run_directory import file_name, next_directory
-from morphogen.training.progress import Progress
+from morphogen.training.progress import Budget, Progress
 
 FAILURES = (ValueError, RuntimeError, ArithmeticError, MemoryError)  # recorded in a row; others are bugs
 
@@ -54,6 +54,10 @@ class Comparison:
         systems: Sequence[str] | None = None, size: str = "small", n: int | None = None, seed: int = 0,
         device: str = "cpu", settings: Mapping[str, Any] | None = None, runs: Mapping[str, Run] | None = None,
     ):  # fmt: skip
+        if not isinstance(dataset, Dataset):
+            raise RunError(f"the data are of type {type(dataset).__name__}: give mg.load_data(X, y)")
+        if budget is not None:
+            Budget(time=budget)  # refuses another type, and none or less
         self.dataset, self.budget, self.size, self.seed, self.device = dataset, budget, size, seed, device
         self.n, self.settings, self.runs = n, dict(settings or {}), dict(runs or {})
         self.systems = list(self.runs) or choose(dataset, systems)

@@ -22,7 +22,7 @@ from morphogen.evaluation.frechet import frechet_interval
 from morphogen.evaluation.intervals import proportion
 from morphogen.evaluation.memorisation import memorisation
 from morphogen.evaluation.precision_recall import precision_recall
-from morphogen.representations.given import check_medium
+from morphogen.representations.given import as_tensor
 
 MEASURES = ("frechet", "precision", "recall", "density", "coverage", "memorised", "recognised")
 CONFIDENT = 0.9  # class probability above which a sample counts as recognised
@@ -37,10 +37,11 @@ def quality(
     Frechet distances are comparable between tables only for the same features and the same n. Precision,
     recall, density and coverage compare n samples with n training examples. The threshold for copies comes
     from the valid part, so that the test part can be evaluated as a row of real data. "recognised" is None
-    for features without a classifier. Errors: ConfigError for samples that are no tensor.
+    for features without a classifier. Errors: ConfigError for samples that are no numbers.
     """
-    check_medium(samples, "samples")
-    real, fake = features(data.train.first(REFERENCE).medium), features(samples)
+    medium = data.train.first(REFERENCE).medium
+    samples = as_tensor(samples, "samples", like=medium)
+    real, fake = features(medium), features(samples)
     metrics: dict[str, Any] = {
         "frechet": frechet_interval(real, fake, seed=seed),
         **precision_recall(real[: len(fake)], fake),
