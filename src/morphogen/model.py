@@ -81,14 +81,8 @@ class Model(Component, Boundary):
         conditioner: Conditioner | None = None, plan: Plan | None = None,
     ):  # fmt: skip
         super().__init__()
-        if not isinstance(objective, Trainable):
-            kind = type(objective).__name__
-            raise ConfigError(
-                f"Model: {kind} is no objective: give it to one, as in Model(Diffusion({kind}(), ...), ...), "
-                'or build a model by name, mg.build_system("ddpm", data)'
-            )
-        self.objective, self.representation, self.conditioner = objective, representation, conditioner
-        self.plan = plan if plan is not None else Plan(Adam(1e-3))
+        self.objective, self.representation = _trainable(objective), representation
+        self.conditioner, self.plan = conditioner, plan if plan is not None else Plan(Adam(1e-3))
 
     @property
     def device(self) -> torch.device:
@@ -363,6 +357,17 @@ def load(directory: str | Path, device: str = "cpu") -> Any:
     except (ConfigError, SafetensorError, OSError, ValueError) as error:
         raise ConfigError(f"{weights} cannot be used ({_reason(error)})") from error
     return model
+
+
+def _trainable(objective: Any) -> Any:
+    """The objective of a model. Errors: ConfigError for a network, which belongs into one."""
+    if isinstance(objective, Trainable):
+        return objective
+    kind = type(objective).__name__
+    raise ConfigError(
+        f"Model: {kind} is no objective: give it to one, as in Model(Diffusion({kind}(), ...), ...), "
+        'or build a model by name, mg.build_system("ddpm", data)'
+    )
 
 
 def _readers(model: Model) -> Mapping[str, ConditionSpec]:

@@ -81,7 +81,7 @@ def _present(samples: Any) -> list[Any]:
 
 def _strip(samples: Any, columns: int) -> Image.Image:
     """The first samples, and a line that says of how many."""
-    samples = samples.to_displayable() if isinstance(samples, Samples) else samples
+    samples = samples.to_displayable() if hasattr(samples, "to_displayable") else samples
     shown: list[Any] = _present(samples[:MOST_PICTURES])
     shown = shown[:MOST_TEXTS] if is_text(shown) else shown
     strip = _text_strip(shown) if is_text(shown) else _picture_strip(shown, columns)

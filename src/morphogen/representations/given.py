@@ -52,7 +52,7 @@ def tensor_of(given: Any, what: str, dtype: torch.dtype | None = None) -> Shaped
     return values.to(dtype or torch.get_default_dtype()) if values.is_floating_point() else values
 
 
-def as_tensor(given: Any, what: str, like: Tensor | None = None) -> Shaped[Tensor, "..."]:
+def as_tensor(given: Any, what: str, like: Shaped[Tensor, "..."] | None = None) -> Shaped[Tensor, "..."]:
     """A tensor, an array or nested lists of numbers as a tensor; floats of the type of those of `like`.
 
     Errors: ConfigError for anything else.
