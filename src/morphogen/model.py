@@ -82,8 +82,8 @@ class Model(Component, Boundary):
         conditioner: Conditioner | None = None, plan: Plan | None = None,
     ):  # fmt: skip
         super().__init__()
-        self.objective, self.representation, self.conditioner = objective, representation, conditioner
-        self.plan = plan if plan is not None else Plan(Adam(1e-3))
+        self.objective, self.representation = _trainable(objective), representation
+        self.conditioner, self.plan = conditioner, plan if plan is not None else Plan(Adam(1e-3))
 
     @property
     def device(self) -> torch.device:
@@ -134,7 +134,9 @@ class Model(Component, Boundary):
                 `inference.Quantized(model, BFloat16())` also halves the memory of the weights.
         """
         keep_freed_memory()
-        n, seed, batch, indices = checked(n, seed, _at_once(self, batch), indices, sampler)
+        n, seed, batch, indices = checked(
+            n, seed, _at_once(self, batch), indices, sampler, self.representation.shape
+        )
         sampler = sampler if sampler is not None else generative(self.objective).default_sampler()
         rng = Rng(seed, indices, ("sample",)).to(self.device)
         if condition is None and self.conditioner is not None:
@@ -369,6 +371,17 @@ def own_specs(model: Model) -> Mapping[str, ConditionSpec]:
 def _at_once(model: Model, batch: int | None) -> int:
     """The rows of one pass: `batch`, or else as many as suit the medium."""
     return model.representation.medium.at_once if batch is None else batch
+
+
+def _trainable(objective: Any) -> Any:
+    """The objective of a model. Errors: ConfigError for a network, which belongs into one."""
+    if isinstance(objective, Trainable):
+        return objective
+    kind = type(objective).__name__
+    raise ConfigError(
+        f"Model: {kind} is no objective: give it to one, as in Model(Diffusion({kind}(), ...), ...), "
+        'or build a model by name, mg.build_system("ddpm", data)'
+    )
 
 
 def _readers(model: Model) -> Mapping[str, ConditionSpec]:

@@ -107,8 +107,8 @@ def read_data(
     """
     if not settings.get("data"):
         raise RunError(
-            f"{directory}: its settings name no data (it was not trained by `morphogen train` or "
-            "`compare`); train it again"
+            f"{directory}: its settings name no data, as of data in memory: evaluate it in Python, with "
+            'mg.metrics, or train it with settings={"data": PATH}'
         )
     arguments = dict(settings) | {"data": locate(settings, "data", directory)}
     if needs_tokenizer(settings) and hasattr(representation, "tokenize"):

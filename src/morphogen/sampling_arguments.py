@@ -2,6 +2,9 @@
 
 __all__ = ["checked"]
 
+import math
+import os
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,13 +16,16 @@ from morphogen import samplers
 from morphogen.component import ConfigError
 from morphogen.typed import check_arguments
 
+MEMORY = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else sys.maxsize
+
 
 def checked(
-    n: Any, seed: Any, batch: Any, indices: Any, sampler: Any
+    n: Any, seed: Any, batch: Any, indices: Any, sampler: Any, shape: Any
 ) -> tuple[int, int, int, Int[Tensor, " n"]]:
     """The number of samples, the seed and the batch size as integers, and the indices of the samples.
 
-    Errors: ConfigError for other types, for a number below 1, and for a sampler that is a class or a name.
+    Errors: ConfigError for other types, for a number below 1, for more samples of this shape than memory
+    holds, and for a sampler that is a class or a name.
     """
     plain = check_arguments({"n": int, "seed": int, "batch": int}, {"n": n, "seed": seed, "batch": batch})
     for name in ("n", "batch"):
@@ -27,8 +33,19 @@ def checked(
             raise ConfigError(f"{name}={plain[name]}: give a number of samples, 1 or more")
     for one in sampler.values() if isinstance(sampler, Mapping) else [sampler]:
         _check_sampler(one)
+    if plain["n"] * _bytes(shape) > MEMORY:
+        raise ConfigError(
+            f"n={plain['n']}: {plain['n'] * _bytes(shape) / 1e9:,.0f} GB of samples, where the machine has "
+            f"{MEMORY / 1e9:,.0f} GB: draw fewer at a time, the others with indices=torch.arange(n, 2 * n)"
+        )
     rows = torch.arange(plain["n"]) if indices is None else torch.as_tensor(indices)
     return plain["n"], plain["seed"], plain["batch"], rows
+
+
+def _bytes(shape: Any) -> int:
+    """What a sample takes at least: its values, its index and its condition."""
+    shapes = shape.values() if isinstance(shape, Mapping) else [shape]
+    return sum(4 * math.prod(one) for one in shapes) + 16
 
 
 def _check_sampler(sampler: Any) -> None:

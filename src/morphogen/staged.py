@@ -152,7 +152,7 @@ class Cascade(Staged):
             negative: conditions for every stage that takes them, which must be guided.
         """
         keep_freed_memory()
-        n, seed, batch, indices = checked(n, seed, batch, indices, sampler)
+        n, seed, batch, indices = checked(n, seed, batch, indices, sampler, self.representation.shape)
         rng = Rng(seed, indices, ("sample",)).to(self.device)
         if condition is None:
             condition = self.sample_condition(rng.fork("draw")) or None

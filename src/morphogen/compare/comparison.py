@@ -26,7 +26,7 @@ from morphogen.report import machine
 from morphogen.run import Run, RunError, extend, train_run
 from morphogen.run_data import create_run, facts, places
 from morphogen.run_directory import file_name, next_directory
-from morphogen.training.progress import Progress
+from morphogen.training.progress import Budget, Progress
 
 FAILURES = (ValueError, RuntimeError, ArithmeticError, MemoryError)  # recorded in a row; others are bugs
 
@@ -55,12 +55,12 @@ class Comparison:
         device: str = "cpu", settings: Mapping[str, Any] | None = None, runs: Mapping[str, Run] | None = None,
         steps: int | None = None,
     ):  # fmt: skip
+        _check(dataset, budget, n)
         self.steps, self.is_resumed = steps, False
         self.again: dict[str, str] = {}  # rows that are measured again, and why
         self.dataset, self.budget, self.size, self.seed, self.device = dataset, budget, size, seed, device
         self.n, self.settings, self.runs = n, dict(settings or {}), dict(runs or {})
         self.systems = list(self.runs) or choose(dataset, systems)
-        Scorer(dataset, n)  # refuses an invalid n
         self.misfits = {} if self.runs else misfits(self.systems, dataset, size)
         self.directory = directory or next_directory(Path("runs"), f"compare-{file_name(dataset.name)}")
         self._data_facts = facts(dataset) | {"places": places(self.settings, self.directory)}
@@ -181,6 +181,15 @@ class Comparison:
             return seconds_per_row(model.to(self.device), self.dataset.test)
         except FAILURES:
             return 0.0  # the row of the system will name the error
+
+
+def _check(dataset: Any, budget: Any, n: int | None) -> None:
+    """Errors: RunError and ConfigError for what is no data set, no budget or no number of samples."""
+    if not isinstance(dataset, Dataset):
+        raise RunError(f"the data are of type {type(dataset).__name__}: give mg.load_data(X, y)")
+    if budget is not None:
+        Budget(time=budget)
+    Scorer(dataset, n)
 
 
 def latest_run(directory: Path, system: str) -> Run | None:

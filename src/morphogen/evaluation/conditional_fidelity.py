@@ -20,6 +20,7 @@ from torch import Tensor
 from morphogen.data.dataset import Dataset
 from morphogen.evaluation.features import Features
 from morphogen.evaluation.intervals import Interval, bootstrap, proportion
+from morphogen.representations.given import as_tensor
 
 REFERENCE = 10_000  # largest number of training examples used as reference
 
@@ -49,7 +50,8 @@ def conditional_fidelity(
 
     Errors: ValueError if the data have no labels, or a class has a single sample.
     """
-    condition, real = condition.cpu(), data.train.first(REFERENCE)
+    condition, real = as_tensor(condition, "conditions").cpu(), data.train.first(REFERENCE)
+    samples = as_tensor(samples, "samples", like=real.medium)
     if "label" not in real.condition:
         raise ValueError(f"{data.name} has no classes; conditional fidelity requires labelled data")
     classes, counts = condition.unique(return_counts=True)

@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from morphogen.evaluation.intervals import Interval, bootstrap
+from morphogen.representations.given import features_of
 
 
 def frechet(real: Float[Tensor, "n d"], fake: Float[Tensor, "m d"]) -> float:
@@ -23,6 +24,7 @@ def frechet(real: Float[Tensor, "n d"], fake: Float[Tensor, "m d"]) -> float:
 
     Errors: ValueError for fewer than two rows, or for features that are not finite.
     """
+    real, fake = features_of(real, "real features"), features_of(fake, "features of samples")
     _check(real)
     _check(fake)
     (mean_1, root_1), (mean_2, root_2) = _moments(real.double()), _moments(fake.double())
@@ -35,6 +37,7 @@ def frechet_interval(
     real: Float[Tensor, "n d"], fake: Float[Tensor, "m d"], resamples: int = 100, seed: int = 0
 ) -> Interval:
     """The squared distance with its bootstrap interval; `bias` is reported but not subtracted."""
+    real, fake = features_of(real, "real features"), features_of(fake, "features of samples")
     return bootstrap(frechet, (real, fake), resamples, seed, minimum=0.0)
 
 

@@ -18,6 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from morphogen.evaluation.intervals import Interval, mean, proportion
+from morphogen.representations.given import features_of
 
 BLOCK = 256  # rows per block of distances
 
@@ -29,6 +30,7 @@ def precision_recall(
 
     Errors: ValueError unless each set has more than k rows.
     """
+    real, fake = features_of(real, "real features"), features_of(fake, "features of samples")
     radius_real, radius_fake = radii(real, k), radii(fake, k)
     real_covered, balls_around_fake, real_recalled = [], [], []
     for rows in torch.arange(len(real)).split(BLOCK):

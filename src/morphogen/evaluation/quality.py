@@ -35,7 +35,7 @@ from morphogen.evaluation.memorisation import memorisation
 from morphogen.evaluation.precision_recall import precision_recall
 from morphogen.evaluation.provenance import provenance, stamp
 from morphogen.evaluation.two_sample import two_sample
-from morphogen.representations.given import check_medium
+from morphogen.representations.given import as_tensor
 
 CONFIDENT = 0.9  # class probability above which a sample counts as recognised
 REFERENCE = 10_000  # largest number of training examples used as reference
@@ -111,9 +111,9 @@ def quality(
     Each figure has a `provenance`, and figures are comparable only if these are equal. Precision, recall,
     density and coverage compare n samples with n training examples. The threshold for copies comes from the
     valid part, so that the test part can be evaluated as a row of real data. A measure that is not given is
-    None, with the reason in "withheld". Errors: ConfigError for samples that are no tensor.
+    None, with the reason in "withheld". Errors: ConfigError for samples that are no numbers.
     """
-    check_medium(samples, "samples")
+    samples = as_tensor(samples, "samples", like=data.train.first(1).medium)
     real, fake = features.reference(data.train), features(samples)
     given, facts = Sampled(samples, data, features, real, fake, seed), provenance(data, seed, features)
     metrics: dict[str, Any] = dict.fromkeys(MEASURES)

@@ -12,9 +12,12 @@ from jaxtyping import Shaped
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from morphogen.component import ConfigError
 from morphogen.media import is_text
+from morphogen.representations.given import as_tensor, check_shape
 from morphogen.representations.pixels import Pixels
 from morphogen.representations.text import Bytes
+from morphogen.samples import Samples
 
 BACKGROUND, FOREGROUND, RULE = "#ffffff", "#1b1f24", "#d9dde2"
 TILE = 64  # smallest side of a picture, in pixels
@@ -25,17 +28,23 @@ MOST_PICTURES, MOST_TEXTS, MOST_LINES = 1000, 100, 500  # in a strip; it says ho
 
 
 def sheet(
-    rows: Mapping[str, Shaped[Tensor, "_ ..."] | Sequence[Image.Image | str]], columns: int = 20
+    rows: Mapping[str, Shaped[Tensor, "_ ..."] | Sequence[Image.Image | str] | Samples], columns: int = 20
 ) -> Image.Image:
     """Draw one row per label, in the given order; a line separates the first (real data) from the others.
 
     At most 1000 pictures or 100 texts are drawn per row.
 
     Arguments:
-        rows: label -> samples: pictures (PIL images, or the medium [N, C, H, W] in [-1, 1]) or texts
-            (strings, or bytes int64 [N, T]). No room is left for labels if "" is the only one.
+        rows: label -> samples: `Samples`, pictures (PIL images, or the medium [N, C, H, W] in [-1, 1]) or
+            texts (strings, or bytes int64 [N, T]). No room is left for labels if "" is the only one.
         columns: largest number of pictures side by side; more are wrapped.
+
+    Errors: ConfigError for samples without a label, or of another shape.
     """
+    if not isinstance(rows, Mapping):
+        raise ConfigError(
+            f'rows are of type {type(rows).__name__}: give them by label, {{"samples": samples}}'
+        )
     font = ImageFont.load_default(FONT_SIZE)
     strips = {label: _strip(samples, columns) for label, samples in rows.items()}
     if not strips:
@@ -57,16 +66,22 @@ def sheet(
     return canvas
 
 
-def _present(samples: Tensor | Sequence[Image.Image | str]) -> list[Image.Image | str]:
-    if not isinstance(samples, Tensor):
+def _present(samples: Any) -> list[Any]:
+    """Pictures or texts of the medium, an array or a tensor of it; others are these already."""
+    if not hasattr(samples, "ndim"):
         return list(samples)
-    if samples.is_floating_point():
-        return Pixels(256, (samples.shape[1], samples.shape[2], samples.shape[3])).present(samples)
-    return Bytes(samples.shape[1]).present(samples)
+    values = as_tensor(samples, "samples")
+    if values.is_floating_point():
+        if values.ndim != 4:
+            raise ConfigError(f"pictures have shape {list(values.shape)}: give [N, C, H, W] in [-1, 1]")
+        return Pixels(256, (values.shape[1], values.shape[2], values.shape[3])).present(values)
+    check_shape(values, (None,), "texts")
+    return Bytes(values.shape[1]).present(values)
 
 
-def _strip(samples: Tensor | Sequence[Image.Image | str], columns: int) -> Image.Image:
+def _strip(samples: Any, columns: int) -> Image.Image:
     """The first samples, and a line that says of how many."""
+    samples = samples.to_displayable() if hasattr(samples, "to_displayable") else samples
     shown: list[Any] = _present(samples[:MOST_PICTURES])
     shown = shown[:MOST_TEXTS] if is_text(shown) else shown
     strip = _text_strip(shown) if is_text(shown) else _picture_strip(shown, columns)

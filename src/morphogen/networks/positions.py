@@ -25,7 +25,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from morphogen.component import Component
+from morphogen.component import Component, ConfigError
 
 
 def sinusoidal(t: Float[Tensor, " b"], width: int, period: float = 10_000.0) -> Float[Tensor, "b d"]:
@@ -94,9 +94,19 @@ class PositionBias(Component, nn.Module):
 class Positions(Component, nn.Module, ABC):
     """Base class of absolute position encodings, which are added to the token embedding."""
 
+    length: int
+
     @abstractmethod
     def forward(self, offset: int, count: int) -> Float[Tensor, "t d"]:
         """The vectors of positions offset .. offset + count - 1."""
+
+    def check(self, end: int) -> None:
+        """Errors: ConfigError for a sequence that ends beyond the last position."""
+        if end > self.length:
+            raise ConfigError(
+                f"a sequence of {end} tokens, where the model has {self.length} positions: "
+                f"cut it into windows of at most {self.length}"
+            )
 
 
 class LearnedPositions(Positions):
@@ -113,6 +123,7 @@ class LearnedPositions(Positions):
         self.weight = nn.Parameter(0.02 * torch.randn(length, width))
 
     def forward(self, offset: int, count: int) -> Float[Tensor, "t d"]:
+        self.check(offset + count)
         return self.weight[offset : offset + count]
 
 
@@ -134,4 +145,5 @@ class SinusoidalPositions(Positions):
         self.register_buffer("encoding", sinusoidal(torch.arange(length).float(), width), persistent=False)
 
     def forward(self, offset: int, count: int) -> Float[Tensor, "t d"]:
+        self.check(offset + count)
         return self.encoding[offset : offset + count]

@@ -7,7 +7,15 @@
 training), not in its inner loops.
 """
 
-__all__ = ["check_finite", "check_medium", "check_range", "check_shape", "tensor_of"]
+__all__ = [
+    "as_tensor",
+    "check_finite",
+    "check_medium",
+    "check_range",
+    "check_shape",
+    "features_of",
+    "tensor_of",
+]
 
 import math
 from collections.abc import Mapping, Sequence
@@ -40,18 +48,39 @@ def tensor_of(given: Any, what: str, dtype: torch.dtype | None = None) -> Shaped
 
     Errors: ConfigError for anything else.
     """
+    values = as_tensor(given, what)
+    return values.to(dtype or torch.get_default_dtype()) if values.is_floating_point() else values
+
+
+def as_tensor(given: Any, what: str, like: Shaped[Tensor, "..."] | None = None) -> Shaped[Tensor, "..."]:
+    """A tensor, an array or nested lists of numbers as a tensor; floats of the type of those of `like`.
+
+    Errors: ConfigError for anything else.
+    """
     check_medium(given, what)
     try:
         if isinstance(given, str | Mapping):
             raise TypeError
-        values = given if isinstance(given, Tensor) else torch.as_tensor(np.asarray(given))
+        values = given if isinstance(given, Tensor) else torch.from_numpy(_own_array(given))
     except (TypeError, ValueError, RuntimeError):
         kind = type(given).__name__
         raise ConfigError(f"{what} are a {kind}: give a tensor or an array of numbers") from None
     if values.is_complex() or not values.ndim or not len(values):
         found = f"{_type(values)} {list(values.shape)}"
         raise ConfigError(f"{what} are {found}: give one or more rows of numbers")
-    return values.to(dtype or torch.get_default_dtype()) if values.is_floating_point() else values
+    both_real = like is not None and like.is_floating_point() and values.is_floating_point()
+    return values.to(like) if both_real else values
+
+
+def features_of(given: Any, what: str) -> Shaped[Tensor, "n d"]:
+    """Features [N, D] as a tensor, for the metrics. Errors: ConfigError for other shapes."""
+    values = as_tensor(given, what)
+    if values.ndim != 2:
+        shape = list(values.shape)
+        raise ConfigError(
+            f"{what} have shape {shape}: give features [N, D], as mg.metrics.features_for(data)(x)"
+        )
+    return values
 
 
 def check_shape(values: Shaped[Tensor, "..."], shape: Sequence[int | None], what: str) -> None:
@@ -92,6 +121,13 @@ def check_range(values: Shaped[Tensor, "..."], what: str, full_scale: int) -> No
     remedy = f"write x * (2 / {top}) - 1" if low >= 0 and top else "scale them"
     found = f"{_type(values)} from {low:g} to {high:g}"
     raise ConfigError(f"{what} are {found}, the model takes floats from -1 to 1: {remedy}")
+
+
+def _own_array(given: Any) -> np.ndarray:
+    """An array that a tensor can share: one that can be written, without negative strides."""
+    array = np.asarray(given)
+    is_shared = array.flags.writeable and all(stride >= 0 for stride in array.strides)
+    return array if is_shared else array.copy()
 
 
 def _type(values: Tensor) -> str:

@@ -10,7 +10,7 @@ The model knows its medium, shape, tokenizer and classes, so that nothing has to
 
 __all__ = ["Chosen", "Joined", "training_rows"]
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -22,6 +22,7 @@ from torch.utils.data import Subset
 from morphogen.component import ConfigError, to_config
 from morphogen.contract import Batch
 from morphogen.data import DataError, Dataset, load_data
+from morphogen.data.containers import unpack
 from morphogen.data.dataset import Examples
 from morphogen.data.relabelled import with_labels_of
 from morphogen.model import Model, give_specs
@@ -85,9 +86,22 @@ def training_rows(model: Model | Staged, given: Any) -> Any:
     if (first := _first_batch(given)) is not None:
         model.representation.check(first.medium)
         return given
-    source = model.representation.source
-    data = load_data(given, **source.medium.reading(source))
-    return _fitting(model, Joined((data.train, data.valid, data.test)))
+    return _fitting(model, _every_row(given, model.representation.source))
+
+
+def _every_row(given: Any, source: Any) -> Examples:
+    """All rows of data; of those that cannot be split, all are the train part of one's own split."""
+    reading = source.medium.reading(source)
+    given = list(given) if isinstance(given, Iterator) else given
+    try:
+        data = load_data(given, **reading)
+    except DataError:
+        values, labels = unpack(given)[:2]
+        if not (source.medium.has_class_folders and hasattr(values, "__getitem__") and len(values)):
+            raise
+        one = (values[:1], None if labels is None else labels[:1])
+        return load_data((values, labels), valid=one, test=one, **reading).train
+    return Joined((data.train, data.valid, data.test))
 
 
 def _fitting(model: Model | Staged, rows: Examples) -> Examples:

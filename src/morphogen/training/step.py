@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from morphogen.component import ConfigError
 from morphogen.contract import Batch, Losses
-from morphogen.model import Model
+from morphogen.model import Model, evaluating
 from morphogen.numerics.precision import Precision, autocast
 from morphogen.numerics.randomness import Rng
 from morphogen.ownership import coupled_parts
@@ -33,6 +33,7 @@ from morphogen.rank import ALONE, Rank
 from morphogen.training.ema import Ema
 from morphogen.training.optimizers import Player, players_of
 from morphogen.training.order import DataOrder
+from morphogen.training.own_parts import own_parts, trying
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -109,12 +110,19 @@ class Stepper:
         self._active_player: Player | None = None
 
     def prepare(self) -> None:
-        """Data-dependent initialization of the model on the rows of step 0, identical on every rank."""
+        """Data-dependent initialization of the model on the rows of step 0, identical on every rank.
+
+        Errors: ConfigError if a part of the user's own fails on them, with what it receives.
+        """
         seed_torch(self.device, self.seed, "prepare", 0)
         rows = self.order[0][:MAX_PREPARE_ROWS]
         rng = Rng(self.seed, torch.arange(len(rows), device=self.device), ("prepare",))
         with torch.no_grad():
-            self.model.prepare(self.complete(self.examples[rows].to(self.device), rng), rng)
+            batch = self.complete(self.examples[rows].to(self.device), rng)
+            self.model.prepare(batch, rng)
+            if own := own_parts(self.model):
+                with trying(own), evaluating(self.model):
+                    self.model(batch[:2], rng[:2], next(iter(self.players)))
 
     def start_ema(self) -> None:
         """Start the moving average at the current weights, if the plan has one."""

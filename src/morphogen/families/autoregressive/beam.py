@@ -15,6 +15,7 @@ transformers).
 
 __all__ = ["Beam"]
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -60,7 +61,7 @@ class Beam(Sampler):
         width: int = 4,
         length_penalty: float = 1.0,
         n_best: int = 1,
-        processors: tuple[LogitsProcessor, ...] = (),
+        processors: LogitsProcessor | Sequence[LogitsProcessor] = (),
     ):
         self.width, self.length_penalty, self.n_best = width, length_penalty, n_best
         self.processors = check_no_warpers(check_consistent(processors), "Beam")

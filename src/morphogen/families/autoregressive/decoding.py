@@ -76,7 +76,7 @@ class Decoding(Sampler):
     share.
 
     Arguments:
-        processors: logits processors and stopping criteria, applied in order at every position.
+        processors: logits processors and stopping criteria, one or several, applied in this order.
 
     Raises:
         ConfigError: if two processors contradict each other, or if a prompt is invalid.
@@ -84,7 +84,7 @@ class Decoding(Sampler):
 
     requires = "token_log_probs"
 
-    def __init__(self, processors: tuple[LogitsProcessor, ...] = ()):
+    def __init__(self, processors: LogitsProcessor | Sequence[LogitsProcessor] = ()):
         self.processors = check_consistent(processors)
 
     @abstractmethod
@@ -132,10 +132,10 @@ class Ancestral(Decoding):
         processors: see `Decoding`.
     """
 
-    def __init__(self, processors: tuple[LogitsProcessor, ...] = ()):
+    def __init__(self, processors: LogitsProcessor | Sequence[LogitsProcessor] = ()):
         super().__init__(processors)
-        temperatures = [p.temperature for p in processors if isinstance(p, Temperature)]
-        truncations = [p for p in processors if p.is_warper and not isinstance(p, Temperature)]
+        temperatures = [p.temperature for p in self.processors if isinstance(p, Temperature)]
+        truncations = [p for p in self.processors if p.is_warper and not isinstance(p, Temperature)]
         if truncations and 0 in temperatures:
             raise ConfigError(
                 "temperature 0 selects the most likely token, which makes "
@@ -156,9 +156,9 @@ class Greedy(Decoding):
         processors: see `Decoding`; warpers (temperature, top-k, top-p, min-p) are refused.
     """
 
-    def __init__(self, processors: tuple[LogitsProcessor, ...] = ()):
+    def __init__(self, processors: LogitsProcessor | Sequence[LogitsProcessor] = ()):
         super().__init__(processors)
-        check_no_warpers(processors, "Greedy")
+        check_no_warpers(self.processors, "Greedy")
 
     def next_token(self, logits: Float[Tensor, "b v"], u: Float[Tensor, " b"] | None) -> Int[Tensor, " b"]:
         return logits.argmax(-1)
@@ -271,13 +271,16 @@ def logits_processors(
     return tuple(processor(value) for enabled, processor, value in options if enabled)
 
 
-def check_consistent(processors: tuple[LogitsProcessor, ...]) -> tuple[LogitsProcessor, ...]:
-    """Return the processors unchanged.
+def check_consistent(
+    given: LogitsProcessor | Sequence[LogitsProcessor],
+) -> tuple[LogitsProcessor, ...]:
+    """The processors, of one or several.
 
     Raises:
         ConfigError: if there are two of one class, if a minimum number of new tokens exceeds the maximum, or
             if a warper precedes a processor that can exclude tokens.
     """
+    processors = (given,) if isinstance(given, LogitsProcessor) else tuple(given)
     by_class = {type(processor): processor for processor in processors}
     if len(by_class) < len(processors):
         classes = [type(processor) for processor in processors]

@@ -200,7 +200,8 @@ def prompt_tokens(objective: Any, context: Context | None, rows: int, length: in
     if longest > length:
         raise ConfigError(
             f"the prompt of row {int(lengths.argmax())} has {longest} tokens: "
-            f"must be at most {length}, the sequence length; shorten it, or set max_new_tokens to continue it"
+            f"must be at most {length}, the sequence length; shorten it, or continue it with "
+            "sampler=Ancestral(MaxNewTokens(100))"
         )
     if vocabulary is not None and bool((prefix >= vocabulary).any()):
         raise ConfigError(f"the prompt has token id {int(prefix.amax())}: ids must be 0 to {vocabulary - 1}")

@@ -1,0 +1,118 @@
+"""Slips in a notebook."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from torch import nn
+
+import morphogen as mg
+from morphogen.compare import compare
+from morphogen.training.given import training_rows
+from tests.cases import case
+from tests.cases.test_case_memory import LEVELS, TEXTS, X, Y, refused
+
+pytestmark = pytest.mark.usefixtures("untyped")
+
+
+class Net(mg.Component, nn.Module):
+    """A network of one's own that takes no time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Linear(8, 8)
+
+    def forward(self, x: Any, context: Any = None) -> Any:
+        return self.inner(x)
+
+
+class Narrow(Net):
+    """A network of one's own that returns another shape."""
+
+    def forward(self, x: Any, t: Any, context: Any) -> Any:  # type: ignore[override]
+        return self.inner(x)[:, :, :5]
+
+
+class Good(Net):
+    """A network of one's own that fits."""
+
+    def forward(self, x: Any, t: Any, context: Any) -> Any:  # type: ignore[override]
+        return self.inner(x)
+
+
+@case("`mg.Model(network, data.representation)`", "refused: a network belongs into an objective")
+@case(
+    "a network of one's own with another signature, or another shape of its result",
+    "one line before training, with what it receives and returns",
+)
+def test_networks_of_ones_own() -> None:
+    data = mg.load_data(LEVELS)
+    for network in (nn.Linear(3, 3), Net()):
+        refused(
+            lambda network=network: mg.Model(network, data.representation), "is no objective: give it to one"
+        )
+    model = mg.build_system("ddpm", data, size="tiny")
+    for network, message in (
+        (Net(), r"^Net.forward receives \(float32 \[2, 1, 8, 8\], float32 \[2\], None\); .* 4 were given$"),
+        (Narrow(), r"^Narrow.forward receives .* and returns float32 \[2, 1, 5, 8\]; it fails on the first"),
+    ):
+        model.objective.network = network
+        refused(lambda: mg.train(model, data, steps=1, device="cpu"), message)
+    model.objective.network = Good()
+    assert mg.train(model, data, steps=1, device="cpu").steps == 1
+
+
+@case("`mg.train` with two pictures, or with pictures of one class", "trains on all of them")
+def test_few_rows() -> None:
+    model = mg.build_system("vae", mg.load_data(LEVELS, Y), size="tiny")
+    for rows in ((LEVELS[:2], Y[:2]), (LEVELS[Y == 1], Y[Y == 1])):
+        assert len(training_rows(model, rows)) == len(rows[0])
+    assert training_rows(model, (LEVELS[:2], Y[:2])).first().condition["label"].sort().values.tolist() == [
+        0,
+        1,
+    ]
+    assert mg.train(model, (LEVELS[:2], Y[:2]), steps=1, device="cpu").steps == 1
+    refused(lambda: mg.train(model, (X[:2, :5], Y[:2]), steps=1), "distinct|shape")
+
+
+@case(
+    "`gpt.log_prob` of texts longer than its window, or a prompt of that length", "one line with the length"
+)
+@case("`Greedy(MaxNewTokens(60))`: one processor in place of several", "that processor")
+def test_long_texts() -> None:
+    gpt = mg.build_system("gpt", mg.load_data(TEXTS, length=16), size="tiny")
+    refused(
+        lambda: gpt.log_prob(TEXTS[:3]), r"a sequence of \d+ tokens, where the model has 16 positions: cut it"
+    )
+    assert gpt.log_prob([text[:16] for text in TEXTS[:3]]).nats.shape == (3,)
+    refused(
+        lambda: gpt.sample(1, condition="x" * 50),
+        r"or continue it with sampler=Ancestral\(MaxNewTokens\(100\)\)$",
+    )
+    more = mg.samplers.MaxNewTokens(5)
+    for sampler in (mg.Greedy(more), mg.Ancestral([more]), mg.Beam(2, processors=more)):
+        assert sampler.processors == (more,)
+    assert len(gpt.sample(1, condition="x" * 50, sampler=mg.Greedy(more)).decode()[0]) > 50
+
+
+@case("`model.sample(10**12)`", "refused with the memory that it takes")
+def test_too_many_samples() -> None:
+    model = mg.build_system("vae", mg.load_data(LEVELS), size="tiny")
+    refused(
+        lambda: model.sample(10**12),
+        r"^n=1000000000000: [\d,]+ GB of samples, where the machine has [\d,]+ GB: ",
+    )
+
+
+@case('`compare(X, 3)` of arrays, `compare(data, "4s")`', "refused before anything is written")
+def test_comparing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    data: Any = mg.load_data(LEVELS)
+    for given, budget, message in (
+        (LEVELS, 3, r"the data are of type ndarray: give mg.load_data\(X, y\)$"),
+        (data, "4s", "time='4s': give a number"),
+        (data, -1, "must be positive"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            compare(given, budget)
+    assert not list(tmp_path.iterdir())
