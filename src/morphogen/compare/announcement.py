@@ -15,7 +15,7 @@ def announcement(comparison: Comparison) -> str:
         return f"{comparison.directory}: every system has its row; a larger --time trains them further"
     sampling = sum(comparison.forecast.get(name, 0.0) * n for name in names)
     seconds = sampling + len(names) * ((budget or 0.0) + comparison.seconds_of_metrics)
-    training = f"at most {budget:g} s of training each" if budget else "already trained"
+    training = f"at most about {budget:g} s of training each" if budget else "already trained"
     end = datetime.now().astimezone() + timedelta(seconds=seconds)
     duration = f"about {_duration(seconds)} in total, until {end:%H:%M}"
     plan = f"{', '.join(names)}: {training}, {n} samples; {duration}"
