@@ -67,6 +67,11 @@ MATRIX = {  # the words after `morphogen`, and the end of the message
         "there is no --system; write morphogen train SYSTEM --data DATA; see: morphogen sample --help",
     ),
     "data without its option": ("train ddpm text:x", "--data text:x; see: morphogen train --help"),
+    "a mistyped path": (
+        "train vae --data note.txt",
+        "no such data set, folder or file; did you mean 'notes.txt'? `morphogen data` lists the data sets",
+    ),
+    "a mistyped data set": ("advise digit", "did you mean 'digits'? `morphogen data` lists the data sets"),
     "a path of two words": (
         "advise clip art",
         "clip art are several words; quote a path with spaces: 'clip art'",
