@@ -203,8 +203,9 @@ def _noted(
 def _suggestion(name: str, path: Path) -> str:
     """Similar names of data sets and of files next to the missing path, or else what `load_data` accepts."""
     siblings = [entry.name for entry in path.parent.iterdir()] if name and path.parent.is_dir() else []
-    beside = [str(path.with_name(each)) for each in get_close_matches(path.name, siblings)]
-    if similar := list(dict.fromkeys([*beside, *nearest(name)])):
+    visible = [each for each in siblings if not each.startswith(".")]
+    beside = [str(path.with_name(each)) for each in get_close_matches(path.name, visible)]
+    if similar := list(dict.fromkeys([*nearest(name), *beside])):
         return f"did you mean {' or '.join(map(repr, similar))}? `morphogen data` lists the data sets"
     accepted = f"give one of {', '.join(map(repr, NAMED))}, a folder of pictures, texts or sounds, "
     return accepted + "a text file or a table (.csv)"
