@@ -26,7 +26,7 @@ from morphogen.contract import ConditionSpec
 from morphogen.files import write_json
 from morphogen.model import Model, give_specs, load
 from morphogen.rank import Rank
-from morphogen.run_directory import file_name, next_directory
+from morphogen.run_directory import file_name, next_directory, not_a_run
 from morphogen.staged import Staged
 from morphogen.training.divergence import Diverged, lower_rates
 from morphogen.training.loop import AlreadyTrained, Trained, train
@@ -87,10 +87,8 @@ class Run:
         file = Path(path) / "run.json"
         try:
             record = json.loads(file.read_text(encoding="utf8"))
-        except FileNotFoundError:
-            raise RunError(
-                f"{path} is not a run: it has no run.json; give a directory made by `morphogen train`"
-            ) from None
+        except (FileNotFoundError, NotADirectoryError):
+            raise RunError(not_a_run(Path(path))) from None
         except (ValueError, OSError, RecursionError) as error:
             message = f"{file} cannot be read ({_first_line(error)}); restore it or train again"
             raise RunError(message) from None

@@ -1,12 +1,18 @@
 """Names of run directories, root/SYSTEM-DATA-NNN."""
 
-__all__ = ["file_name", "next_directory"]
+__all__ = ["file_name", "next_directory", "not_a_run"]
 
 import re
+import unicodedata
+from collections.abc import Sequence
+from difflib import get_close_matches
 from mimetypes import guess_type
 from pathlib import Path
 
 from morphogen.media import media
+
+GGUF = ".gguf"
+SHOWN = 8  # runs that a message lists
 
 
 def next_directory(root: Path, stem: str) -> Path:
@@ -29,4 +35,26 @@ def file_name(name: str) -> str:
     stem, dot, suffix = last.rpartition(".")
     known = any(f".{suffix.lower()}" in medium.suffixes for medium in media().values())
     kept = stem if dot and (known or guess_type(last)[0]) else last
-    return re.sub(r"[^A-Za-z0-9._]+", "-", kept).strip("-.") or "unnamed"
+    composed = unicodedata.normalize("NFC", kept)  # a letter and its accent are one letter
+    return re.sub(r"[^\w.]+", "-", composed).strip("-.") or "unnamed"
+
+
+def not_a_run(path: Path) -> str:
+    """Why a path is not a run directory, and what to give instead: what is meant by it, as far as it says."""
+    if path.suffix.lower() == GGUF:
+        return f"{path} is not a run, but a pretrained model; converse with it: morphogen chat {path}"
+    if path.is_file():
+        return f"{path} is a file; give a run, a directory made by `morphogen train`"
+    if inside := sorted(file.parent for file in path.glob("*/run.json")):
+        return f"{path} is not a run, but holds some: give one of {_listed(inside)}"
+    if not path.exists():
+        beside = {file.parent.name: file.parent for file in path.parent.glob("*/run.json")}
+        begun = [name for name in beside if path.name and name.startswith(path.name)]
+        if near := begun or get_close_matches(path.name, beside):
+            return f"there is no run {path}; did you mean {_listed([beside[name] for name in sorted(near)])}?"
+    return f"{path} is not a run: it has no run.json; give a directory made by `morphogen train`"
+
+
+def _listed(directories: Sequence[Path]) -> str:
+    more = f" and {len(directories) - SHOWN} more" if len(directories) > SHOWN else ""
+    return ", ".join(map(str, directories[:SHOWN])) + more

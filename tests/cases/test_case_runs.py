@@ -298,6 +298,7 @@ def test_an_interrupted_run_is_chosen_with_a_note(pets: Path, terminal: Terminal
         ("a/sales.2024.csv", "sales.2024"),
         ("photos.2024/", "photos.2024"),
         ("hf:me/cats", "cats"),
+        ("Pinguine Ma\u0308rz (Kopie).csv", "Pinguine-März-Kopie"),
     ],
 )
 @case("data in a file, `t.txt`", "a run without the suffix, runs/gpt-t-001")

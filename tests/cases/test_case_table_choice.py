@@ -111,7 +111,7 @@ def test_columns_are_left_out(penguins: str) -> None:
     )
     columns = load_data(frame, table={"drop": "a, b"}).representation.columns
     assert [column.name for column in columns] == ["c", "d"]  # a name with a comma
-    with pytest.raises(DataError, match="drop=Numer: no column is named 'Numer'; did you mean 'Nummer'"):
-        load_data(penguins, table={"drop": "Numer"})
+    with pytest.raises(DataError, match="drop=Numme: no column is named 'Numme'; did you mean 'Nummer'"):
+        load_data(penguins, table={"drop": "Numme"})
     with pytest.raises(DataError, match="no column is named 'sex'"):
         load_data(penguins, condition="sex", table={"drop": "sex"})

@@ -17,10 +17,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_run_keeps_them(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_keeps_them(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
     words = ("train", "table_mixture", "--data", "t.tsv", "--size", "tiny", "--steps", "1")
     assert run(monkeypatch, *words, "--table", "decimal=,", "--table", "header=yes") == 0
     made = Run.latest()
+    read = capsys.readouterr().out.splitlines()[1]  # what was read is said before the training
+    assert read.startswith("t.tsv: ") and all(part in read for part in ("train", "valid", "test"))
     assert made.record["settings"]["table"] == {"decimal": ",", "header": "yes"}
     assert made.model().representation.columns[0].decimals == 3
     assert evaluate(made, 8)["rows"][-1]["error"] is None  # the data are read in the same way

@@ -227,6 +227,7 @@ def test_evaluate_writes_a_table_and_a_report(monkeypatch, capsys):
     assert run(monkeypatch, "train", "mixture", "--data", "digits", "--size", "tiny", "--steps", "1") == 0
     assert run(monkeypatch, "evaluate", "--n", "20") == 0
     out = capsys.readouterr().out
+    assert "mixture-digits-001: drawing 20 samples, to measure them beside held-out data\n" in out
     assert (
         "real data" in out and "mixture" in out and Path("runs/mixture-digits-001/evaluation.json").exists()
     )

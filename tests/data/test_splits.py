@@ -79,7 +79,7 @@ def test_the_first_rows_have_all_classes():
 
 @pytest.mark.parametrize("name", ["digit", "/no/such/place", "", "a" * 5000, "hf:", "hf:/no/such/place"])
 def test_unknown_data_raise_one_line_with_the_value_and_the_remedy(name):
-    remedy = r"give one of 'digits', 'mnist-5k'.*, a folder|check the path|write hf:owner/name"
+    remedy = r"`morphogen data` lists|give one of 'digits', .*, a folder|check the path|write hf:owner/name"
     with pytest.raises(DataError, match=remedy) as error:
         load_data(name)
     assert name[:100] in str(error.value) and "\n" not in str(error.value)

@@ -66,7 +66,6 @@ def advise(
     _check_place(out, overwrite)
     console = PlainConsole()
     with _progress(console) as tell:
-        tell("reading the data")
         advice = run_advise(
             data,
             condition,
@@ -86,11 +85,11 @@ def advise(
 
 @contextmanager
 def _progress(console: Any) -> Iterator[Callable[[str], None]]:
-    """Shows what is being done: in place on a terminal, else a line each on standard error."""
+    """Shows what is being timed: in place on a terminal, else a line each on standard error."""
     if not console.is_terminal:
         yield lambda what: echo(what, err=True)
         return
-    with console.status("") as status:
+    with console.status("reading the data") as status:
         yield status.update
 
 

@@ -5,6 +5,10 @@ __all__ = ["is_shared", "remedy"]
 import errno
 import os
 import re
+from difflib import get_close_matches
+from pathlib import Path
+from shlex import quote
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -42,7 +46,7 @@ ELSEWHERE = {  # what to write here: the commands and options of other tools for
     "--set plan.batch=32": ("--batch-size", "--batch", "--train-batch-size"),
     "--set plan.optimizer.lr=0.001": ("--learning-rate", "--lr"),
     "--resolution 32": ("--image-size", "--img-size"),
-    "--max-new 100": ("--max-new-tokens", "--max-tokens", "--max-length"),
+    "--max-new 100": ("--length", "--max-new-tokens", "--max-tokens", "--max-length"),
     "--out FOLDER, or for train --runs FOLDER": ("--output", "--output-dir", "--outdir"),
     "--precision bf16": ("--mixed-precision", "--fp16", "--bf16"),
 }
@@ -94,14 +98,40 @@ def is_shared(error: BaseException) -> bool:
 
 
 def _usage_error(error: BaseException, message: str) -> str:
+    see = f"see: morphogen {_command(error)}--help"
     unknown = re.match(r"No such (?:command|option):? '?(-*[\w-]+)", message)
     name = "" if unknown is None else unknown[1]
     if name in RENAMED:
         return f"{name} is now {RENAMED[name]}"
+    options = _options(error)
+    if name.startswith("--") and (near := get_close_matches(name, options, n=1, cutoff=0.85)):
+        return f"there is no {name}; did you mean {near[0]}? {see}"
     for here, names in ELSEWHERE.items():
-        if name.replace("_", "-") in names:
-            return f"there is no {name}; write {here}; see: morphogen {_command(error)}--help"
-    return f"{' '.join(message.split()).rstrip('.')}; see: morphogen {_command(error)}--help"
+        is_here = not here.startswith("--") or not options or options & set(here.replace(",", "").split())
+        if name.replace("_", "-") in names and is_here:
+            return f"there is no {name}; write {here}; {see}"
+    if extra := re.fullmatch(r"Got unexpected extra argument\S* \((.*)\)", message):
+        return _extra_argument(error, extra[1], options, see)
+    return f"{' '.join(message.split()).rstrip('.')}; {see}"
+
+
+def _extra_argument(error: BaseException, extra: str, options: set[str], see: str) -> str:
+    """Words too many: a path with spaces, or data without their option."""
+    context: Any = getattr(error, "ctx", None)
+    for given in filter(None, {} if context is None else context.params.values()):
+        if isinstance(given, str) and Path(path := f"{given} {extra}").expanduser().exists():
+            return f"{given} {extra} are several words; quote a path with spaces: {quote(path)}"
+    if "--data" in options:
+        return f"{extra}: data are given with --data: --data {quote(extra)}; {see}"
+    return f"{extra}: one word too many; leave it out, or quote a path with spaces; {see}"
+
+
+def _options(error: BaseException) -> set[str]:
+    """The options of the command in which a usage error occurred."""
+    command = getattr(getattr(error, "ctx", None), "command", None)
+    return {
+        name for parameter in getattr(command, "params", ()) for name in parameter.opts if name[:2] == "--"
+    }
 
 
 def _system_error(error: OSError) -> str | None:

@@ -43,8 +43,10 @@ def evaluate(
     weight_format = choose_weights(weights)
     rank = Rank.initialize(device)
     chosen = choose_run(run, runs, rank)
+    console, count = PlainConsole(), "up to 1000" if n is None else str(n)
+    what = f"{chosen.directory}: drawing {count} samples, to measure them beside held-out data"
+    console.print(what, soft_wrap=True, highlight=False)
     report = evaluate_run(chosen, n, choose_device(device), rank)
-    console = PlainConsole()
     console.print(table(report))
     lines = [*caveats(report["rows"]), str(chosen.directory / "evaluation.json")]
     console.print("\n".join(lines), soft_wrap=True, highlight=False, markup=False)

@@ -23,6 +23,8 @@ def choose_run(directory: Path | None, root: Path, rank: Rank = ALONE) -> "Run":
     if directory is not None:
         return Run.open(directory)
     run = Run.open(rank.once(lambda: str(Run.latest(root).directory)))
+    if (run.directory.parent / "report.json").exists():
+        echo(f"note: {run.directory} is the newest run, one of those compared in its folder", err=True)
     if run.status != "finished":
         echo(f"note: {root} contains no finished run; {run.directory} is {run.status}", err=True)
     return run

@@ -157,7 +157,7 @@ def _run(run: "Run", prepared: Preparation, **options: Any) -> None:
     from morphogen.training.progress import Progress
 
     dataset, model = prepared.dataset, prepared.model
-    for line in (str(run.directory), *dataset.notes, repr(model)):
+    for line in (str(run.directory), f"{dataset.name}: {dataset.split}", *dataset.notes, repr(model)):
         echo(line)
     resume = f"continue: morphogen train --resume {run.directory}"
     options |= {"progress": Progress(), "warm_start": prepared.is_warm_start}

@@ -67,7 +67,8 @@ class Guided(Guidance):
         condition, or for an interval outside the times of the process.
         """
         if not hasattr(objective, "predict"):
-            raise Unsupported(f"{type(objective).__name__} has no network to guide; sample without guidance")
+            name = type(objective).__name__
+            raise Unsupported(f"{name} does not support guidance; leave it out, or use scale 1")
         if context is None:
             raise ConfigError("guidance requires a condition: pass one, or sample without guidance")
         if context.null is None:

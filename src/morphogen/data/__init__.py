@@ -27,6 +27,7 @@ __all__ = [
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -210,13 +211,11 @@ def _noted(
 
 
 def _suggestion(name: str, path: Path) -> str:
-    """Similar names of data sets and of files next to the missing path, and what `load_data` accepts."""
-    siblings = (
-        [str(path.with_name(entry.name)) for entry in path.parent.iterdir()]
-        if name and path.parent.is_dir()
-        else []
-    )
-    similar = nearest(name, siblings)
-    did_you_mean = f"did you mean {' or '.join(map(repr, similar))}? " if similar else ""
+    """Similar names of data sets and of files next to the missing path, or else what `load_data` accepts."""
+    siblings = [entry.name for entry in path.parent.iterdir()] if name and path.parent.is_dir() else []
+    visible = [each for each in siblings if not each.startswith(".")]
+    beside = [str(path.with_name(each)) for each in get_close_matches(path.name, visible)]
+    if similar := list(dict.fromkeys([*nearest(name), *beside])):
+        return f"did you mean {' or '.join(map(repr, similar))}? `morphogen data` lists the data sets"
     accepted = f"give one of {', '.join(map(repr, NAMED))}, a folder of pictures, texts or sounds, "
-    return did_you_mean + accepted + "a text file or a table (.csv)"
+    return accepted + "a text file or a table (.csv)"

@@ -7,14 +7,14 @@ from typing import Any
 
 
 def budget_of(report: Mapping[str, Any]) -> str:
-    """`at most 30 s of training each` or `500 steps of training each`; "" for runs that were trained before.
+    """`at most about 30 s of training each` or `500 steps of training each`; "" for runs that were trained before.
 
     Arguments:
         report: has `budget`, seconds, or `steps`.
     """
     if report.get("steps"):
         return f"{report['steps']:,} steps of training each"
-    return f"at most {duration(report['budget'])} of training each" if report.get("budget") else ""
+    return f"at most about {duration(report['budget'])} of training each" if report.get("budget") else ""
 
 
 def repeats(report: Mapping[str, Any]) -> str:
