@@ -53,6 +53,7 @@ class Medium(ABC):
         has_class_column: whether a column, named by the condition, can hold the classes.
         features: data set -> the default `Features`.
         codecs: data set, rows of its test part -> rows of a report, one per lossless codec.
+        measure: samples, their conditions, data set, seed -> figures that only this medium has, or None.
         holds: examples in memory, options -> how certainly they are of this medium, as `confidence`.
         collect: name, parts of the split as `data.memory.Held`, options -> as `read`.
         few: training examples (see `amount`) below which figures are uncertain.
@@ -73,6 +74,7 @@ class Medium(ABC):
     has_class_column: ClassVar[bool] = False
     features: ClassVar[Any] = lazy("evaluation.features.column_features")
     codecs: ClassVar[Any] = lazy("evaluation.codecs.no_codecs")
+    measure: ClassVar[Any] = lazy("evaluation.medium_quality.no_medium_quality")
     holds: ClassVar[Any] = lazy("data.memory.holds_nothing")
     collect: ClassVar[Any] = lazy("data.memory.collect_nothing")
     visible_files: ClassVar[Any] = lazy("data.walk.visible_files")
