@@ -16,8 +16,9 @@ $(VENV)/base: pyproject.toml constraints.txt requirements/data.txt
 	$(PIP) --no-deps -r requirements/data.txt
 	touch $@
 
-$(VENV)/dev: $(VENV)/base
+$(VENV)/dev: $(VENV)/base requirements/peers.txt
 	$(PIP) -e '.[dev]'
+	$(PIP) --no-deps -r requirements/peers.txt
 	touch $@
 
 demo: $(VENV)/base  ## install, then compare one model per family on real digits (under 6 minutes)

@@ -16,6 +16,7 @@ _HOMES = {
     "precision_recall": "evaluation.precision_recall",
     "quality": "evaluation.quality",
     "sheet": "evaluation.sheet",
+    "table_quality": "evaluation.tables.table_quality",
     "word_errors": "evaluation.word_error_rate",
 }
 

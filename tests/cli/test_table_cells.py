@@ -6,7 +6,7 @@ import pytest
 from tests.command_line import run
 
 TEXT = "kind,size,city\n" + "".join(
-    f"{'cat' if i % 2 else 'dog'},{20 + 40 * (i % 2) + i % 7 if i % 5 else 'NA'},{'Oslo' if i % 3 else 'Rome'}\n"
+    f"{('dog', 'cat')[i % 2]},{20 + 40 * (i % 2) + i % 7 if i % 5 else 'NA'},{'Oslo' if i % 3 else 'Rome'}\n"
     for i in range(120)
 )
 

@@ -151,7 +151,8 @@ def test_the_announcement_estimates_training_and_sampling(tmp_path):
     comparison.prepare()
     comparison.forecast, comparison.seconds_of_metrics = {}, 5.0  # independent of this machine
     text = announcement(comparison)
-    assert "vae, mixture: at most about 10 min of training each, 20 samples; about 20 min in total, until " in text
+    assert "vae, mixture: at most about 10 min of training each, 20 samples; " in text
+    assert "about 20 min in total, until " in text
     comparison.forecast = {"vae": 60.0}
     assert "about 40 min in total" in announcement(comparison), "20 samples of one minute each"
 

@@ -95,7 +95,7 @@ def test_the_page_has_all_sections_in_order(tmp_path):
         "2 files skipped",
         "WebP lossless: pillow, method 6",
         "200 samples each",
-        "at most 30 s of training",
+        "at most about 30 s of training",
     ):
         assert words in page.text
     for word in ("bits/dim", "Fréchet", "precision", "recall", "density", "coverage", "copies", "confident"):

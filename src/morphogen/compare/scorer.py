@@ -29,7 +29,8 @@ from morphogen.run import versions
 Row = dict[str, Any]
 KEYS = (
     "system", "family", "size", "likelihood", *MEASURES, "samples_per_second", "tokens_per_second",
-    "train_seconds", "steps", "undertrained", "sampler", "parameters", "run", "how", "withheld", "error",
+    "train_seconds", "steps", "undertrained", "sampler", "parameters", "run", "how", "withheld",
+    "medium_quality", "error",
 )  # fmt: skip
 LEAST = 6  # samples: the metrics use the fifth nearest neighbour, which five rows don't have
 MOST = 1000  # samples by default
@@ -99,9 +100,10 @@ class Scorer:
 
     def real(self) -> tuple[Row, Shaped[Tensor, "n ..."]]:
         """The row of the held-out data, evaluated as if they were samples, and the data."""
-        held_out = self.dataset.test.first(self.n).medium
-        metrics = quality(held_out, self.dataset, self.features, self.seed)
-        return new_row(system="real data") | metrics, held_out
+        held_out = self.dataset.test.first(self.n)
+        return new_row(system="real data") | self._quality(
+            held_out.medium, held_out.condition
+        ), held_out.medium
 
     def codec_baselines(self) -> list[Row]:
         """The rows of lossless codecs on the same held-out data."""
@@ -134,7 +136,7 @@ class Scorer:
             parameters=parameters(model),
             **facts,
         )
-        return row | quality(samples, self.dataset, self.features, self.seed), samples
+        return row | self._quality(samples, condition), samples
 
     def outdated(self, row: Row) -> str | None:
         """Why the figures of a row cannot stand beside those that this scorer measures; None: they can."""
@@ -152,6 +154,11 @@ class Scorer:
         classes = len(self.dataset.classes)
         repeats = max(1, SHOWN // classes)
         return torch.cat([(labels == c).nonzero()[:repeats, 0] for c in range(min(classes, SHOWN))])
+
+    def _quality(self, samples: Shaped[Tensor, "n ..."], condition: Any) -> Row:
+        """The figures of samples, and those that only their medium has."""
+        own = self.dataset.representation.medium.measure(samples, condition, self.dataset, self.seed)
+        return quality(samples, self.dataset, self.features, self.seed) | {"medium_quality": own}
 
     def labels(self) -> list[str]:
         """The class of each shown sample."""

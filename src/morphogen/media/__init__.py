@@ -57,6 +57,7 @@ class Medium(ABC):
         corruptions: examples, representation, `Rng` -> what must not look like them, by name.
         statistics: samples, data set -> figures that need no features, by key.
         codecs: data set, rows of its test part -> rows of a report, one per lossless codec.
+        measure: samples, their conditions, data set, seed -> figures that only this medium has, or None.
         holds: examples in memory, options -> how certainly they are of this medium, as `confidence`.
         collect: name, parts of the split as `data.memory.Held`, options -> as `read`.
         few: training examples (see `amount`) below which figures are uncertain.
@@ -80,6 +81,7 @@ class Medium(ABC):
     corruptions: ClassVar[Any] = lazy("evaluation.corruptions.column_corruptions")
     statistics: ClassVar[Any] = lazy("evaluation.ngrams.no_statistics")
     codecs: ClassVar[Any] = lazy("evaluation.codecs.no_codecs")
+    measure: ClassVar[Any] = lazy("evaluation.medium_quality.no_medium_quality")
     holds: ClassVar[Any] = lazy("data.memory.holds_nothing")
     collect: ClassVar[Any] = lazy("data.memory.collect_nothing")
     visible_files: ClassVar[Any] = lazy("data.walk.visible_files")

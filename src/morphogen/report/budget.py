@@ -7,7 +7,7 @@ from typing import Any
 
 
 def budget_of(report: Mapping[str, Any]) -> str:
-    """`at most about 30 s of training each` or `500 steps of training each`; "" for runs that were trained before.
+    """`at most about 30 s of training each` or `500 steps of training each`; "" for trained runs.
 
     Arguments:
         report: has `budget`, seconds, or `steps`.

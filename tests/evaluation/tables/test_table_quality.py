@@ -1,0 +1,101 @@
+"""All figures of a table: JSON, seeded, with intervals; and those of the samples of a data set."""
+
+import json
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import morphogen as mg
+from morphogen.component import ConfigError
+from morphogen.data.table import table_of
+from morphogen.evaluation.tables.table_quality import sample_quality, table_quality
+from real_tables import flights, independent, penguins
+
+FRACTIONS = ("overall", "column_shapes", "pair_trends", "all_pairs", "missing_difference", "rules_kept")
+
+
+def parts(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    order = np.random.default_rng(0).permutation(len(table))
+    return tuple(table.iloc[order[i::3]] for i in range(3))  # type: ignore[return-value]
+
+
+@pytest.fixture(scope="module")
+def tables() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    return parts(penguins())
+
+
+def test_every_figure_has_an_interval_and_n(tables: tuple) -> None:
+    found = json.loads(json.dumps(table_quality(*tables), allow_nan=False))
+    for name in FRACTIONS:
+        assert (
+            0 <= found[name]["low"] <= found[name]["value"] <= found[name]["high"] <= 1 and found[name]["n"]
+        )
+    assert list(found["columns"]) == list(tables[0]) and len(found["pairs"]) == 8 * 7 / 2
+    assert found["n"] == {"train": 115, "held_out": 115, "synthetic": 114}
+    assert found["rules"][0]["text"] == "(species, island) is a pair that occurs"
+    assert {each["column"] for each in found["usefulness"]} <= set(tables[0]) and found["usefulness"]
+    assert found["closest_record"]["duplicates"]["value"] == 0
+
+
+def test_figures_depend_on_the_seed_alone(tables: tuple) -> None:
+    one, same, other = (table_quality(*tables, seed=seed) for seed in (0, 0, 1))
+    assert one == same
+    assert one["overall"]["value"] == other["overall"]["value"]
+    assert one["overall"]["low"] != other["overall"]["low"]
+
+
+def test_broken_tables_are_worse_where_they_are_broken(tables: tuple) -> None:
+    train, held_out, fresh = tables
+    good = table_quality(train, held_out, fresh)
+    no_pairs = table_quality(train, held_out, independent(fresh, list(fresh)))
+    assert no_pairs["pair_trends"]["high"] < good["pair_trends"]["low"]
+    assert no_pairs["column_shapes"]["value"] == good["column_shapes"]["value"]
+    assert (
+        no_pairs["breaks_no_rule"]["high"] < good["breaks_no_rule"]["low"] == pytest.approx(0.967, abs=0.01)
+    )
+    complete = table_quality(train, held_out, fresh.assign(sex=fresh["sex"].fillna("male")))
+    assert complete["columns"]["sex"]["missing"]["value"] == 0 < good["columns"]["sex"]["missing"]["value"]
+    copied = table_quality(train, held_out, train)
+    assert copied["column_shapes"]["value"] == 1
+    assert copied["closest_record"]["closer"]["value"] == 1 == copied["closest_record"]["duplicates"]["value"]
+
+
+def test_the_condition_is_what_is_predicted(tables: tuple) -> None:
+    found = table_quality(*tables, condition="species")["usefulness"]
+    assert [each["column"] for each in found] == ["species"]
+    assert found[0]["real"]["low"] > found[0]["baseline"]["high"]
+    with pytest.raises(ConfigError, match="no column is named 'race'; choose one of species"):
+        table_quality(*tables, condition="race")
+
+
+@pytest.mark.parametrize("condition", [None, "species"])
+def test_samples_of_a_medium(condition: str | None) -> None:
+    """The held-out rows of a data set, measured as samples."""
+    data = table_of("penguins", penguins().dropna(), condition=condition)
+    batch = data.test.first()
+    found = data.representation.medium.measure(batch.medium, batch.condition, data)
+    assert found == sample_quality(batch.medium, batch.condition, data)
+    assert len(found["columns"]) == 8
+    assert ("label" in found["columns"]) == (condition is not None)
+    assert found["columns"]["sex"]["kind"] == "category" and found["columns"]["year"]["kind"] == "number"
+    assert found["column_shapes"]["value"] > 0.8
+    assert [each["column"] for each in found["usefulness"]] == ["label"] or condition is None
+    unlabelled = sample_quality(batch.medium, {}, data)  # of a model that takes no condition
+    assert "label" not in unlabelled["columns"]
+
+
+def test_other_media_have_no_figures_of_their_own() -> None:
+    data = mg.load_data("digits")
+    batch = data.test.first(8)
+    assert data.representation.medium.measure(batch.medium, batch.condition, data) is None
+
+
+@pytest.mark.slow
+def test_twenty_thousand_rows_of_nineteen_columns_take_seconds() -> None:
+    """At most 20 s on two threads."""
+    train, held_out, synthetic = (flights().sample(n, random_state=n) for n in (20_000, 3_000, 20_001))
+    start = time.perf_counter()
+    assert table_quality(train, held_out, synthetic)["n"]["synthetic"] == 20_001
+    assert time.perf_counter() - start <= 20
