@@ -29,9 +29,10 @@ from morphogen.representations.tabular import Tabular
 from morphogen.systems import Size
 
 SIZES: dict[Size, dict[str, Any]] = {
-    "tiny": {"width": 16, "layers": 1, "heads": 2},
-    "small": {"width": 64, "layers": 2, "heads": 4},
-    "paper": {"width": 256, "layers": 4, "heads": 8},
+    # dropout: of tables with few rows
+    "tiny": {"width": 16, "layers": 1, "heads": 2, "dropout": 0.0},
+    "small": {"width": 64, "layers": 2, "heads": 4, "dropout": 0.3},
+    "paper": {"width": 256, "layers": 4, "heads": 8, "dropout": 0.3},
 }
 TRAINING: dict[Size, dict[str, Any]] = {
     "tiny": {"lr": 1e-2, "batch": 64, "ema": 0.9},
@@ -51,7 +52,7 @@ def table_transformer(table: Tabular, label: Classes | None = None, size: Size =
     not measured.
     """
     sizes, training, few = SIZES[size], TRAINING[size], table.rows < FEW
-    width, dropout = sizes["width"], 0.3 if few else 0.0
+    width, dropout = sizes["width"], sizes["dropout"] if few else 0.0
     vector = width if label else 0
     block = Block(
         Attention(width, sizes["heads"]),
