@@ -1,4 +1,4 @@
-"""Try the parts that a user has written on the first rows, so that a wrong signature or shape is one line.
+"""Watch the parts that a user has written on the first batch, so that a wrong signature or shape is one line.
 
     Net.forward receives (float32 [2, 1, 8, 8], float32 [2], None); it fails on the first batch: ...
 
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from torch import Tensor, nn
+from torch import OutOfMemoryError, Tensor, nn
 
 from morphogen.component import Component, ConfigError
 
@@ -41,7 +41,7 @@ def trying(parts: list[nn.Module]) -> Iterator[None]:
     try:
         yield
     except FAULTS as error:
-        if isinstance(error, ConfigError) or not calls:
+        if isinstance(error, ConfigError | MemoryError | OutOfMemoryError) or not calls:
             raise
         line = (str(error).splitlines() or [type(error).__name__])[0]
         found = "; ".join(f"{name}.{what}" for name, what in calls.items())

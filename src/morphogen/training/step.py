@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from morphogen.component import ConfigError
 from morphogen.contract import Batch, Losses
-from morphogen.model import Model, evaluating
+from morphogen.model import Model
 from morphogen.numerics.precision import Precision, autocast
 from morphogen.numerics.randomness import Rng
 from morphogen.ownership import coupled_parts
@@ -108,6 +108,7 @@ class Stepper:
         self.ema: Ema | None = None
         self.forward: nn.Module = model  # its DDP wrapper, if there are several ranks
         self._active_player: Player | None = None
+        self.untried = own_parts(model)
 
     def prepare(self) -> None:
         """Data-dependent initialization of the model on the rows of step 0, identical on every rank.
@@ -117,12 +118,8 @@ class Stepper:
         seed_torch(self.device, self.seed, "prepare", 0)
         rows = self.order[0][:MAX_PREPARE_ROWS]
         rng = Rng(self.seed, torch.arange(len(rows), device=self.device), ("prepare",))
-        with torch.no_grad():
-            batch = self.complete(self.examples[rows].to(self.device), rng)
-            self.model.prepare(batch, rng)
-            if own := own_parts(self.model):
-                with trying(own), evaluating(self.model):
-                    self.model(batch[:2], rng[:2], next(iter(self.players)))
+        with torch.no_grad(), trying(self.untried):
+            self.model.prepare(self.complete(self.examples[rows].to(self.device), rng), rng)
 
     def start_ema(self) -> None:
         """Start the moving average at the current weights, if the plan has one."""
@@ -135,7 +132,9 @@ class Stepper:
         player = self.players[turns[step % len(turns)]]
         self._enable_gradients(player)
         seed_torch(self.device, self.seed, step, self.shards.index)
-        sums = self._forward_backward(player, step)
+        with trying(self.untried):
+            sums = self._forward_backward(player, step)
+        self.untried = []
         gradients = [p.grad for p in player.parameters if p.grad is not None]
         if gradients:
             sums.weighted["norm"] = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
