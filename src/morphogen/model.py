@@ -11,7 +11,6 @@ __all__ = [
     "give_specs",
     "likelihood_of_medium",
     "load",
-    "own_specs",
     "parameters",
     "sampling_settings",
     "save",
@@ -35,7 +34,7 @@ from torch import Tensor, nn
 
 from morphogen.component import Component, ConfigError, assets, from_config, to_config
 from morphogen.conditioning.guidance import Guided, guidances
-from morphogen.conditioning.named import check_conditions, name_conditions, names_of
+from morphogen.conditioning.named import check_conditions, name_conditions, names_of, own_specs
 from morphogen.contract import (
     Batch,
     Boundary,
@@ -134,9 +133,7 @@ class Model(Component, Boundary):
                 `inference.Quantized(model, BFloat16())` also halves the memory of the weights.
         """
         keep_freed_memory()
-        n, seed, batch, indices = checked(
-            n, seed, _at_once(self, batch), indices, sampler, self.representation.shape
-        )
+        n, seed, batch, indices = checked(self.representation, n, seed, batch, indices, sampler)
         sampler = sampler if sampler is not None else generative(self.objective).default_sampler()
         rng = Rng(seed, indices, ("sample",)).to(self.device)
         if condition is None and self.conditioner is not None:
@@ -186,7 +183,7 @@ class Model(Component, Boundary):
         n = length(medium := self.representation.check(medium))
         given = self.conditions(self.taken(condition) if isinstance(condition, Mapping) else condition, n)
         whole, indices = Batch(medium, given), torch.arange(n) if indices is None else indices
-        rows = rank.shard(torch.arange(n)).split(_at_once(self, batch))
+        rows = rank.shard(torch.arange(n)).split(batch or self.representation.medium.at_once)
         with evaluating(self), torch.no_grad():
             rng = Rng(seed, indices, ("log_prob",)).to(self.device)
             parts = [self.log_prob_batch(whole[r].to(self.device), rng[r]) for r in rows]
@@ -362,17 +359,6 @@ def load(directory: str | Path, device: str = "cpu") -> Any:
     return model
 
 
-def own_specs(model: Model) -> Mapping[str, ConditionSpec]:
-    """What the conditions are that the model and not the data know, by name: given cells of its columns."""
-    parts: Iterable[Any] = () if model.conditioner is None else model.conditioner.modules()
-    return {part.name: part.spec for part in parts if isinstance(getattr(part, "spec", None), ConditionSpec)}
-
-
-def _at_once(model: Model, batch: int | None) -> int:
-    """The rows of one pass: `batch`, or else as many as suit the medium."""
-    return model.representation.medium.at_once if batch is None else batch
-
-
 def _trainable(objective: Any) -> Any:
     """The objective of a model. Errors: ConfigError for a network, which belongs into one."""
     if isinstance(objective, Trainable):
@@ -388,7 +374,7 @@ def _readers(model: Model) -> Mapping[str, ConditionSpec]:
     """What reads conditions in words, by name: the representation of texts reads their prompts."""
     source = getattr(model.representation, "source", None)
     prompts = {"prompt": source} if isinstance(source, ConditionSpec) else {}
-    return {**prompts, **own_specs(model), **model.specs}
+    return {**prompts, **own_specs(model.conditioner), **model.specs}
 
 
 def _gathered(parts: list[Likelihood], rank: Rank, n: int) -> Likelihood:

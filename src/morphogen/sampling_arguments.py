@@ -20,22 +20,25 @@ MEMORY = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os,
 
 
 def checked(
-    n: Any, seed: Any, batch: Any, indices: Any, sampler: Any, shape: Any
+    representation: Any, n: Any, seed: Any, batch: Any, indices: Any, sampler: Any
 ) -> tuple[int, int, int, Int[Tensor, " n"]]:
     """The number of samples, the seed and the batch size as integers, and the indices of the samples.
+
+    Without a batch size it is the one that suits the medium.
 
     Errors: ConfigError for other types, for a number below 1, for more samples of this shape than memory
     holds, and for a sampler that is a class or a name.
     """
+    batch = representation.medium.at_once if batch is None else batch
     plain = check_arguments({"n": int, "seed": int, "batch": int}, {"n": n, "seed": seed, "batch": batch})
     for name in ("n", "batch"):
         if plain[name] < 1:
             raise ConfigError(f"{name}={plain[name]}: give a number of samples, 1 or more")
     for one in sampler.values() if isinstance(sampler, Mapping) else [sampler]:
         _check_sampler(one)
-    if plain["n"] * _bytes(shape) > MEMORY:
+    if (size := plain["n"] * _bytes(representation.shape)) > MEMORY:
         raise ConfigError(
-            f"n={plain['n']}: {plain['n'] * _bytes(shape) / 1e9:,.0f} GB of samples, where the machine has "
+            f"n={plain['n']}: {size / 1e9:,.0f} GB of samples, where the machine has "
             f"{MEMORY / 1e9:,.0f} GB: draw fewer at a time, the others with indices=torch.arange(n, 2 * n)"
         )
     rows = torch.arange(plain["n"]) if indices is None else torch.as_tensor(indices)

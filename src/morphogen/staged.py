@@ -30,6 +30,11 @@ from morphogen.representations.latent import Latent
 from morphogen.samples import Samples
 from morphogen.sampling_arguments import checked
 
+DELEGATED = (
+    *("objective", "representation", "conditioner", "specs", "plan", "device"),
+    *("taken", "sample_batch"),
+)  # to the last stage
+
 
 class Staged(Component, Boundary):
     """A sequence of models trained in order; the last one samples and is evaluated.
@@ -53,7 +58,7 @@ class Staged(Component, Boundary):
 
     def __getattr__(self, name: str) -> Any:
         """Delegate a Model's parts to the last stage, so that a Staged can be used like a Model."""
-        if name in ("objective", "representation", "conditioner", "plan", "device", "taken", "sample_batch"):
+        if name in DELEGATED:
             return getattr(self.last, name)
         return super().__getattr__(name)
 
@@ -152,7 +157,7 @@ class Cascade(Staged):
             negative: conditions for every stage that takes them, which must be guided.
         """
         keep_freed_memory()
-        n, seed, batch, indices = checked(n, seed, batch, indices, sampler, self.representation.shape)
+        n, seed, batch, indices = checked(self.representation, n, seed, batch, indices, sampler)
         rng = Rng(seed, indices, ("sample",)).to(self.device)
         if condition is None:
             condition = self.sample_condition(rng.fork("draw")) or None

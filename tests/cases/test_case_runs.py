@@ -1,7 +1,4 @@
-"""Runs.
-
-A run knows its data: what they were, and where; it can be trained further, and says so if it diverged.
-"""
+"""Runs know their data: what they were, and where; they can be trained further, and say so if they diverged."""
 
 import json
 import shutil

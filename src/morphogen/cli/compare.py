@@ -139,7 +139,7 @@ def _run(comparison: "Comparison") -> None:
         raise typer.Exit(130) from None
     report = comparison.report
     console.print(table(report))
-    lines = [*caveats(report["rows"]), *map(str, files)]
+    lines = [*caveats(report["rows"], report.get("features")), *map(str, files)]
     console.print("\n".join(lines), soft_wrap=True, highlight=False, markup=False)
     if not any(row["run"] and row["error"] is None for row in comparison.rows):
         raise typer.Exit(2)  # every system failed; the reasons were printed

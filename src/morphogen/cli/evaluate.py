@@ -48,7 +48,7 @@ def evaluate(
     console.print(what, soft_wrap=True, highlight=False)
     report = evaluate_run(chosen, n, choose_device(device), rank)
     console.print(table(report))
-    lines = [*caveats(report["rows"]), str(chosen.directory / "evaluation.json")]
+    lines = [*caveats(report["rows"], report.get("features")), str(chosen.directory / "evaluation.json")]
     console.print("\n".join(lines), soft_wrap=True, highlight=False, markup=False)
     if weight_format is not None:
         cost = weight_format_cost(chosen, weight_format, n, choose_device(device))

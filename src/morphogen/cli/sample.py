@@ -104,13 +104,13 @@ def _condition(
     run: "Run", model: Any, texts: list[str], prompt: str | None, sketch: Path | None, rows: int
 ) -> "dict[str, Tree]":
     """The conditions of every sample, by name; {}: none."""
+    from morphogen.conditioning.named import own_specs
     from morphogen.data.pictures import read_as
-    from morphogen.model import own_specs
     from morphogen.numerics.trees import tree_map
 
     names = () if model.conditioner is None else model.conditioner.names
     specs = {name: spec for name, spec in run.conditions.items() if name in names}
-    specs |= own_specs(model)
+    specs |= own_specs(model.conditioner)
     chosen = choose_conditions(run, specs, texts) if texts else {}
     if prompt is not None:
         name = next((name for name in ("prompt", "source") if name in names), None)

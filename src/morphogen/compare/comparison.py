@@ -183,15 +183,6 @@ class Comparison:
             return 0.0  # the row of the system will name the error
 
 
-def _check(dataset: Any, budget: Any, n: int | None) -> None:
-    """Errors: RunError and ConfigError for what is no data set, no budget or no number of samples."""
-    if not isinstance(dataset, Dataset):
-        raise RunError(f"the data are of type {type(dataset).__name__}: give mg.load_data(X, y)")
-    if budget is not None:
-        Budget(time=budget)
-    Scorer(dataset, n)
-
-
 def latest_run(directory: Path, system: str) -> Run | None:
     """The newest run of a system in a directory; damaged runs are skipped."""
     for file in sorted(directory.glob("*/run.json"), reverse=True):
@@ -202,6 +193,15 @@ def latest_run(directory: Path, system: str) -> Run | None:
         if run.record["system"] == system:
             return run
     return None
+
+
+def _check(dataset: Any, budget: Any, n: int | None) -> None:
+    """Errors: RunError and ConfigError for what is no data set, no budget or no number of samples."""
+    if not isinstance(dataset, Dataset):
+        raise RunError(f"the data are of type {type(dataset).__name__}: give mg.load_data(X, y)")
+    if budget is not None:
+        Budget(time=budget)
+    Scorer(dataset, n)
 
 
 def _run_for(comparison: Comparison, name: str, model: Any) -> Run:

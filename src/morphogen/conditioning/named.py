@@ -1,8 +1,8 @@
 """Conditions as a person gives them: one for all samples or one each, with a name where there are several."""
 
-__all__ = ["check_conditions", "name_conditions", "names_of"]
+__all__ = ["check_conditions", "name_conditions", "names_of", "own_specs"]
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -61,6 +61,12 @@ def check_conditions(conditioner: Conditioner | None, condition: Mapping[str, Tr
 def names_of(conditioner: Conditioner | None) -> tuple[str, ...]:
     """The names of the conditions that a model takes."""
     return () if conditioner is None else conditioner.names
+
+
+def own_specs(conditioner: Conditioner | None) -> Mapping[str, ConditionSpec]:
+    """What the conditions are that the model and not the data know, by name: given cells of its columns."""
+    parts: Iterable[Any] = () if conditioner is None else conditioner.modules()
+    return {part.name: part.spec for part in parts if isinstance(getattr(part, "spec", None), ConditionSpec)}
 
 
 def _read(given: Any, spec: ConditionSpec | None, argument: str) -> Any:

@@ -10,6 +10,7 @@ copied. `evaluation.precision.precision_cost` measures the loss in likelihood.
 __all__ = ["Quantized"]
 
 import copy
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ from morphogen.contract import (
     Batch,
     Boundary,
     Conditioner,
+    ConditionSpec,
     Likelihood,
     Losses,
     Representation,
@@ -60,6 +62,11 @@ class Quantized(Component, Boundary):
     def conditioner(self) -> Conditioner | None:
         """The model's conditioner."""
         return self.model.conditioner
+
+    @property
+    def specs(self) -> Mapping[str, ConditionSpec]:
+        """What the conditions of the model are."""
+        return self.model.specs
 
     @property
     def device(self) -> torch.device:

@@ -1,4 +1,4 @@
-"""What a reader must know before the figures: what is not given and why, and what was hardly trained."""
+"""What a reader must know before the figures: what they do not see, and what is missing or hardly trained."""
 
 __all__ = ["caveats", "joined"]
 
@@ -11,15 +11,26 @@ from morphogen.report.rows import MEASURES
 _HEADINGS = {measure.key: measure.heading for measure in MEASURES}
 
 
-def caveats(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """One sentence per reason, for all rows and measures that share it."""
+def caveats(rows: Sequence[Mapping[str, Any]], features: Mapping[str, Any] | None = None) -> list[str]:
+    """One sentence per reason, for all rows and measures that share it.
+
+    Arguments:
+        rows: of a report.
+        features: of the report, with what they see (`evaluation.sight`); None: not known.
+    """
     rows = comparable_rows(rows)
-    return [*_withheld(rows), *_undertrained(rows)]
+    return [*_blind(features or {}), *_withheld(rows), *_undertrained(rows)]
 
 
 def joined(names: Sequence[str]) -> str:
     """a, b and c."""
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+def _blind(features: Mapping[str, Any]) -> list[str]:
+    """What the features cannot tell from real data, so that a model of nothing else may have good figures."""
+    reason = (features.get("sight") or {}).get("reason")
+    return [f"{reason[:1].upper()}{reason[1:]}, so look at the samples before the figures."] if reason else []
 
 
 def _withheld(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -60,7 +60,7 @@ def write_report(report: Mapping[str, Any], samples: Samples, directory: Path) -
         columns=shown,
         lines=table(rows, shown),
         strips=sample_strips(rows, samples, [str(label) for label in report.get("labels") or ()]),
-        **_derived(rows, likelihood_unit, directory),
+        **_derived(report, rows, likelihood_unit, directory),
         method=_method(report, rows),
     )
     temporary, path = directory / ".report.html.new", directory / "report.html"
@@ -69,12 +69,14 @@ def write_report(report: Mapping[str, Any], samples: Samples, directory: Path) -
     return path
 
 
-def _derived(rows: Sequence[Row], likelihood_unit: str, directory: Path) -> dict[str, Any]:
+def _derived(
+    report: Mapping[str, Any], rows: Sequence[Row], likelihood_unit: str, directory: Path
+) -> dict[str, Any]:
     """The verdict, plots, claims and glossary, which follow from the rows."""
     losses = panels(rows, directory)
     return {
         "sections": sections(rows),
-        "verdict": verdict(rows, likelihood_unit),
+        "verdict": verdict(rows, likelihood_unit, report.get("features")),
         "plots": [
             ("wide", scatter(rows, likelihood_unit)),
             ("narrow", scatter(rows, likelihood_unit, 350, 420)),

@@ -7,7 +7,7 @@ cell that it comes from.
 
 __all__ = ["Link", "Sentence", "verdict"]
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,8 +39,14 @@ class Sentence:
         return "".join(word if isinstance(word, str) else word.text for word in self.words)
 
 
-def verdict(rows: Sequence[Row], unit: str) -> list[Sentence]:
-    """The sentences, or a single one if no model has been measured yet."""
+def verdict(rows: Sequence[Row], unit: str, features: Mapping[str, Any] | None = None) -> list[Sentence]:
+    """The sentences, or a single one if no model has been measured yet.
+
+    Arguments:
+        rows: of the report.
+        unit: of the likelihood.
+        features: of the report; None: not known.
+    """
     if not any(row.is_model for row in rows):
         return [Sentence("Status", ["No model has been measured yet."])]
     found = [
@@ -48,7 +54,7 @@ def verdict(rows: Sequence[Row], unit: str) -> list[Sentence]:
         Sentence("Samples", _samples(rows)),
         Sentence("Speed and caveats", _speed(rows)),
     ]
-    limits = caveats([row.source for row in rows])
+    limits = caveats([row.source for row in rows], features)
     return [*found, Sentence("Limits", [" ".join(limits)])] if limits else found
 
 
