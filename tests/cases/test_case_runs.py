@@ -1,4 +1,7 @@
-"""Runs know their data: what they were, and where; they can be trained further, and say so if they diverged."""
+"""Runs.
+
+A run knows its data: what they were, and where; it can be trained further, and says so if it diverged.
+"""
 
 import json
 import shutil
@@ -387,8 +390,7 @@ def test_a_class_in_another_case(pets: Path, terminal: Terminal) -> None:
 )
 def test_a_training_of_less_than_one_pass(terminal: Terminal) -> None:
     pictures("pets", {"cats": 240, "dogs": 240})
-    steps = ("--size", "tiny", "--steps")
-    *_, short, last = terminal("train", "vae", "--data", "pets", *steps, "2").splitlines()
+    *_, short, last = terminal("train", "vae", "--data", "pets", *TINY).splitlines()
     assert all("vae is hardly trained: it took 2 steps" in text for text in (short, terminal("sample")))
     batch, n = Run.latest().model().plan.batch, len(load_data("pets").train)
     assert last == (
