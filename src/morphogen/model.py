@@ -199,7 +199,8 @@ class Model(Component, Boundary):
 
     def conditions(self, condition: Any, n: int, argument: str = "condition") -> Mapping[str, Tree]:
         """The named conditions of n rows, on the model's device; see `name_conditions`."""
-        rows = name_conditions(names_of(self.conditioner), condition, n, argument, _readers(self))
+        named = _with_name(self.conditioner, condition)
+        rows = name_conditions(names_of(self.conditioner), named, n, argument, _readers(self))
         check_conditions(self.conditioner, rows)
         return tree_map(lambda leaf: leaf.to(self.device), rows)
 
@@ -364,6 +365,13 @@ def own_specs(model: Model) -> Mapping[str, ConditionSpec]:
     """What the conditions are that the model and not the data know, by name: given cells of its columns."""
     parts: Iterable[Any] = () if model.conditioner is None else model.conditioner.modules()
     return {part.name: part.spec for part in parts if isinstance(getattr(part, "spec", None), ConditionSpec)}
+
+
+def _with_name(conditioner: Conditioner | None, condition: Any) -> Any:
+    """A condition without a name is the only one that the model requires, if it takes several."""
+    required = () if conditioner is None else conditioner.required
+    is_named = condition is None or isinstance(condition, Mapping) or len(required) != 1
+    return condition if is_named else {required[0]: condition}
 
 
 def _at_once(model: Model, batch: int | None) -> int:
