@@ -34,7 +34,7 @@ from torch import Tensor, nn
 
 from morphogen.component import Component, ConfigError, assets, from_config, to_config
 from morphogen.conditioning.guidance import Guided, guidances
-from morphogen.conditioning.named import check_conditions, name_conditions, names_of, own_specs
+from morphogen.conditioning.named import check_conditions, name_conditions, names_of, own_specs, with_name
 from morphogen.contract import (
     Batch,
     Boundary,
@@ -192,13 +192,13 @@ class Model(Component, Boundary):
     def log_prob_batch(self, batch: Batch, rng: Rng) -> Likelihood:
         """log p of one batch, differentiable."""
         x = self.representation.encode(batch.medium, rng.fork("encode"))
-        context = self.context(batch.condition, len(batch))
-        of_x = generative(self.objective).log_prob(x, context, rng.fork("objective"))
-        return likelihood_of_medium(of_x, x, self)
+        context, rng = self.context(batch.condition, len(batch)), rng.fork("objective")
+        return likelihood_of_medium(generative(self.objective).log_prob(x, context, rng), x, self)
 
     def conditions(self, condition: Any, n: int, argument: str = "condition") -> Mapping[str, Tree]:
         """The named conditions of n rows, on the model's device; see `name_conditions`."""
-        rows = name_conditions(names_of(self.conditioner), condition, n, argument, _readers(self))
+        names, named = names_of(self.conditioner), with_name(self.conditioner, condition)
+        rows = name_conditions(names, named, n, argument, _readers(self))
         check_conditions(self.conditioner, rows)
         return tree_map(lambda leaf: leaf.to(self.device), rows)
 

@@ -165,8 +165,9 @@ def choose_conditions(
         name, equals, value = text.partition("=")
         name = "label" if name == column else name
         if not equals or name not in specs:
-            name, value = next(iter(specs), ""), text
-            if len(specs) != 1:
+            whole = [known for known, spec in specs.items() if not spec.parts] or [*specs]
+            name, value = next(iter(whole), ""), text
+            if len(whole) != 1:
                 words = ["COLUMN=..." if spec.parts else f"{known}=..." for known, spec in specs.items()]
                 takes = f"write {' or '.join(words)}" if specs else "leave it out"
                 kind = f"takes {len(specs)} conditions" if specs else "was trained without conditions"

@@ -1,6 +1,6 @@
 """Conditions as a person gives them: one for all samples or one each, with a name where there are several."""
 
-__all__ = ["check_conditions", "name_conditions", "names_of", "own_specs"]
+__all__ = ["check_conditions", "name_conditions", "names_of", "own_specs", "with_name"]
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -67,6 +67,13 @@ def own_specs(conditioner: Conditioner | None) -> Mapping[str, ConditionSpec]:
     """What the conditions are that the model and not the data know, by name: given cells of its columns."""
     parts: Iterable[Any] = () if conditioner is None else conditioner.modules()
     return {part.name: part.spec for part in parts if isinstance(getattr(part, "spec", None), ConditionSpec)}
+
+
+def with_name(conditioner: Conditioner | None, condition: Any) -> Any:
+    """A condition without a name is the only one that the model requires, if it takes several."""
+    required = () if conditioner is None else conditioner.required
+    is_named = condition is None or isinstance(condition, Mapping) or len(required) != 1
+    return condition if is_named else {required[0]: condition}
 
 
 def _read(given: Any, spec: ConditionSpec | None, argument: str) -> Any:
