@@ -53,7 +53,7 @@ class Medium(ABC):
         has_class_column: whether a column, named by the condition, can hold the classes.
         features: data set -> the default `Features`.
         codecs: data set, rows of its test part -> rows of a report, one per lossless codec.
-        measure: samples, their conditions, data set, seed -> figures that only this medium has, or None.
+        measure: samples, their conditions, data set, seed -> further values of its row in the report.
         holds: examples in memory, options -> how certainly they are of this medium, as `confidence`.
         collect: name, parts of the split as `data.memory.Held`, options -> as `read`.
         few: training examples (see `amount`) below which figures are uncertain.

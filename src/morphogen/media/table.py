@@ -25,7 +25,7 @@ class TableMedium(Medium):
     suffixes = (".csv", ".tsv", ".tab", ".parquet", ".xlsx", ".xls", ".ods")
     has_class_column = True
     features = lazy("evaluation.features.column_features")
-    measure = lazy("evaluation.tables.table_quality.sample_quality")
+    measure = lazy("report.synthetic_table.measure_table")
     holds = lazy("data.table_frames.holds_table")
     collect = lazy("data.table_frames.collect_table")
     read_file = lazy("data.table.load_table")
