@@ -70,7 +70,7 @@ def _measure(name: str, table: str) -> dict[str, Any]:
     quality = table_quality(train, held_out, drawn)
     shapes, trends = _sdmetrics(train, drawn)
     columns = quality["columns"].values()
-    pairs = [rule for rule in quality["rules"] if rule["kind"] == "pairs"]
+    useful, pairs = quality["usefulness"], [rule for rule in quality["rules"] if rule["kind"] == "pairs"]
     return {
         "system": name, "table": table, "rows": len(train), "train_seconds": round(trained, 1),
         "draw_seconds": round(seconds, 2), "train_mib": round(peak), "peak_mib": round(memory),
@@ -80,9 +80,7 @@ def _measure(name: str, table: str) -> dict[str, Any]:
         "correlation_difference": _value(quality["correlation_difference"]),
         "existing_pairs": {rule["text"]: _value(rule["synthetic"]) for rule in pairs},
         "rules_kept": _value(quality["rules_kept"]), "breaks_no_rule": _value(quality["breaks_no_rule"]),
-        "usefulness": {
-            each["column"]: [each["synthetic"]["value"], each["real"]["value"]] for each in quality["usefulness"]
-        },
+        "usefulness": {u["column"]: [_value(u["synthetic"]), _value(u["real"])] for u in useful},
         "closer": quality["closest_record"]["closer"]["value"],
         "columns": {column: _column(figures) for column, figures in quality["columns"].items()},
     }  # fmt: skip

@@ -1,8 +1,9 @@
 """The section of a report about samples of a table: figures, a picture of the columns, and one of the pairs.
 
 Columns are histograms of numbers and bars of categories, real cells as an area and samples as a line. Pairs
-are a grid whose cells are the darker the farther the dependence of two columns is from that of the real
-table. The pictures are stand-alone SVG, since they are shown as images, which a page's stylesheet does not reach.
+are a grid whose cells are the darker the farther the dependence of two columns is from that of the
+real table. The pictures are stand-alone SVG, since they are shown as images, which the stylesheet of a
+page does not reach.
 """
 
 __all__ = ["draw_columns", "draw_pairs", "measure_table"]
@@ -14,13 +15,14 @@ from morphogen.evaluation.tables.table_quality import sample_quality
 from morphogen.report.svg import CHAR_WIDTH, Drawing
 
 MOST_COLUMNS = 24  # of a table that are drawn; the others are in the record
-PANEL, HEIGHT, GAP, ACROSS = 150.0, 70.0, 34.0, 4  # of a histogram, for its name, number in a row
+PANEL, HEIGHT, GAP = 150.0, 70.0, 34.0  # size of a histogram, and the space for its name
+ACROSS = 4  # histograms in a row
 CELL, FONT = 16.0, 11.0
 STYLE = (
     "text{font:11px system-ui,sans-serif;fill:#555}.area{fill:#b9c4cf}.grid{stroke:#ccc}.cell{fill:#c2410c}"
     ".line{fill:none;stroke:#c2410c;stroke-width:1.5}.none{fill:#ddd}"
-    "@media (prefers-color-scheme:dark){text{fill:#bbb}.area{fill:#4a5560}.grid{stroke:#555}.cell{fill:#fb923c}"
-    ".line{stroke:#fb923c}.none{fill:#333}}"
+    "@media (prefers-color-scheme:dark){text{fill:#bbb}.area{fill:#4a5560}.grid{stroke:#555}"
+    ".cell{fill:#fb923c}.line{stroke:#fb923c}.none{fill:#333}}"
 )
 HEADINGS = {
     "column shapes": "column_shapes",
