@@ -30,7 +30,7 @@ Row = dict[str, Any]
 KEYS = (
     "system", "family", "size", "likelihood", *MEASURES, "samples_per_second", "tokens_per_second",
     "train_seconds", "steps", "undertrained", "sampler", "parameters", "run", "how", "withheld",
-    "medium_quality", "error",
+    "table", "error",
 )  # fmt: skip
 LEAST = 6  # samples: the metrics use the fifth nearest neighbour, which five rows don't have
 MOST = 1000  # samples by default
@@ -158,7 +158,7 @@ class Scorer:
     def _quality(self, samples: Shaped[Tensor, "n ..."], condition: Any) -> Row:
         """The figures of samples, and those that only their medium has."""
         own = self.dataset.representation.medium.measure(samples, condition, self.dataset, self.seed)
-        return quality(samples, self.dataset, self.features, self.seed) | {"medium_quality": own}
+        return quality(samples, self.dataset, self.features, self.seed) | own
 
     def labels(self) -> list[str]:
         """The class of each shown sample."""

@@ -1,8 +1,9 @@
 """Figures that only some media have, beside those of `quality`: a medium names what measures its samples.
 
-    medium.measure(samples, condition, data, seed) -> figures, or None
+    medium.measure(samples, condition, data, seed) -> further values of a row, {} for most media
 
-Tables have `sample_quality`. No paper: each medium's own module has its references.
+The names of the values are the keys of the sections of a report. No paper: the module of each measure has its
+references.
 """
 
 __all__ = ["no_medium_quality"]
@@ -13,8 +14,10 @@ from typing import Any
 from morphogen.data.dataset import Dataset
 
 
-def no_medium_quality(medium: Any, condition: Mapping[str, Any], data: Dataset, seed: int = 0) -> None:
-    """Of a medium without figures of its own.
+def no_medium_quality(
+    medium: Any, condition: Mapping[str, Any], data: Dataset, seed: int = 0
+) -> dict[str, Any]:
+    """No further values, of a medium without figures of its own.
 
     Arguments:
         medium: the samples.
@@ -22,3 +25,4 @@ def no_medium_quality(medium: Any, condition: Mapping[str, Any], data: Dataset, 
         data: the data set that the model was trained on.
         seed: of resampling.
     """
+    return {}

@@ -57,7 +57,7 @@ class Medium(ABC):
         corruptions: examples, representation, `Rng` -> what must not look like them, by name.
         statistics: samples, data set -> figures that need no features, by key.
         codecs: data set, rows of its test part -> rows of a report, one per lossless codec.
-        measure: samples, their conditions, data set, seed -> figures that only this medium has, or None.
+        measure: samples, their conditions, data set, seed -> further values of its row in the report.
         holds: examples in memory, options -> how certainly they are of this medium, as `confidence`.
         collect: name, parts of the split as `data.memory.Held`, options -> as `read`.
         few: training examples (see `amount`) below which figures are uncertain.

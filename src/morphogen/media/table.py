@@ -31,7 +31,7 @@ class TableMedium(Medium):
     features = lazy("evaluation.features.column_features")
     picture = lazy("evaluation.table_preview.picture")
     aligned = lazy("evaluation.table_preview.aligned")
-    measure = lazy("evaluation.tables.table_quality.sample_quality")
+    measure = lazy("report.synthetic_table.measure_table")
     holds = lazy("data.table_frames.holds_table")
     collect = lazy("data.table_frames.collect_table")
     read_file = lazy("data.table.load_table")

@@ -65,6 +65,11 @@ class Drawing:
     def __exit__(self, *_: object) -> None:
         self._open.pop()
 
+    def stand_alone(self, style: str) -> None:
+        """Give the drawing a namespace and a stylesheet, for a file or an image of its own."""
+        self._root.set("xmlns", "http://www.w3.org/2000/svg")
+        self.add("style", text=style)
+
     def __str__(self) -> str:
         return ElementTree.tostring(self._root, encoding="unicode", short_empty_elements=False)
 

@@ -61,6 +61,11 @@ def test_synthetic_rows_of_one_class():
     assert found["trained_on"] == 500
 
 
+def test_a_column_that_is_missing_in_all_synthetic_rows():
+    found = figures(rows(500, 2).assign(z=np.nan, noise=np.nan), "label")["label"]
+    assert found["synthetic"]["high"] < found["real"]["low"]  # the label follows from z
+
+
 def test_columns_that_cannot_be_predicted_are_left_out():
     cells = cells_of({name: rows(200, 0).assign(same=1.0) for name in ("train", "held_out", "synthetic")})
     assert usefulness(*cells.values(), columns=["same"]) == []

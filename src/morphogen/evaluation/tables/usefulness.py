@@ -137,7 +137,10 @@ def _features(cells: Cells, real: Cells, names: Sequence[str]) -> Float64[np.nda
         rank = np.argsort(np.argsort(-tally, kind="stable")).clip(max=MOST_LEVELS)
         codes = cells.codes[name]
         columns.append(np.where(codes < 0, np.nan, rank[codes].astype(np.float64)))
-    return np.stack(columns, 1) if columns else np.zeros((len(cells), 1))
+    known = [
+        np.zeros(len(cells)) if np.isnan(values).all() else values for values in columns
+    ]  # no trees on NaN
+    return np.stack(known, 1) if known else np.zeros((len(cells), 1))
 
 
 def _is_target(cells: Cells, name: str) -> bool:

@@ -1,0 +1,134 @@
+"""The section of a report about samples of a table: figures, a picture of the columns, and one of the pairs.
+
+Columns are histograms of numbers and bars of categories, real cells as an area and samples as a line. Pairs
+are a grid whose cells are the darker the farther the dependence of two columns is from that of the
+real table. The pictures are stand-alone SVG, since they are shown as images, which the stylesheet of a
+page does not reach.
+"""
+
+__all__ = ["draw_columns", "draw_pairs", "measure_table"]
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from morphogen.evaluation.tables.table_quality import sample_quality
+from morphogen.report.svg import CHAR_WIDTH, Drawing
+
+MOST_COLUMNS = 24  # of a table that are drawn; the others are in the record
+PANEL, HEIGHT, GAP = 150.0, 70.0, 34.0  # size of a histogram, and the space for its name
+ACROSS = 4  # histograms in a row
+CELL, FONT = 16.0, 11.0
+STYLE = (
+    "text{font:11px system-ui,sans-serif;fill:#555}.area{fill:#b9c4cf}.grid{stroke:#ccc}.cell{fill:#c2410c}"
+    ".line{fill:none;stroke:#c2410c;stroke-width:1.5}.none{fill:#ddd}"
+    "@media (prefers-color-scheme:dark){text{fill:#bbb}.area{fill:#4a5560}.grid{stroke:#555}"
+    ".cell{fill:#fb923c}.line{stroke:#fb923c}.none{fill:#333}}"
+)
+HEADINGS = {
+    "column shapes": "column_shapes",
+    "pair trends": "pair_trends",
+    "correlation difference": "correlation_difference",
+    "missing-rate difference": "missing_difference",
+    "rules kept": "rules_kept",
+    "rows that break no rule": "breaks_no_rule",
+}
+
+
+def measure_table(medium: Any, condition: Mapping[str, Any], data: Any, seed: int = 0) -> dict[str, Any]:
+    """The part of a report's row about samples of a table: {"table": figures, pictures and details}.
+
+    Arguments:
+        medium: the samples, [N, D].
+        condition: their conditions, by name.
+        data: the data set that the model was trained on.
+        seed: of resampling.
+    """
+    quality = sample_quality(medium, condition, data, seed)
+    figures = {heading: quality[key] for heading, key in HEADINGS.items()}  # type: ignore[literal-required]
+    for each in quality["usefulness"]:
+        figures[f"{each['column']} predicted: {each['measure']} − that of real rows"] = each["difference"]
+    closest = quality["closest_record"]
+    figures |= {"closer to training rows": closest["closer"], "duplicates": closest["duplicates"]}
+    pictures = [
+        {"label": "columns: real (area), samples (line)", "svg": draw_columns(quality["columns"])},
+        {"label": "pairs: the darker, the farther from real", "svg": draw_pairs(quality["pairs"])},
+    ]
+    return {"table": {"figures": figures, "pictures": pictures, "details": quality}}
+
+
+def draw_columns(columns: Mapping[str, Mapping[str, Any]]) -> str:
+    """The histograms of the columns of a table as SVG.
+
+    Arguments:
+        columns: those of `table_quality`.
+    """
+    shown = list(columns.items())[:MOST_COLUMNS]
+    across = min(ACROSS, max(len(shown), 1))
+    down = -(-len(shown) // across)
+    size = across * (PANEL + 10), max(down, 1) * (HEIGHT + GAP)
+    drawing = _drawing(*size, "distribution of each column in the real table and in the samples")
+    for i, (name, column) in enumerate(shown):
+        x, y = (i % across) * (PANEL + 10) + 5, (i // across) * (HEIGHT + GAP) + 16
+        histogram = column["histogram"]
+        bars = list(zip(histogram["real"], histogram["synthetic"], strict=True))
+        score = "" if column["shape"] is None else f" {column['shape']['value']:.2f}"
+        drawing.text(x, y - 4, _short(name, PANEL - 30) + score)
+        top = max([*histogram["real"], *histogram["synthetic"], 1e-9])
+        width = PANEL / max(len(bars), 1)
+        path = []
+        for k, (real, synthetic) in enumerate(bars):
+            height, line = HEIGHT * real / top, y + HEIGHT * (1 - synthetic / top)
+            left = x + k * width
+            drawing.add(
+                "rect", "area", x=left, y=y + HEIGHT - height, width=max(width - 0.5, 0.5), height=height
+            )
+            path.append(f"{left:.1f},{line:.1f} {left + width:.1f},{line:.1f}")
+        drawing.add("polyline", "line", points=" ".join(path))
+        drawing.line(x, y + HEIGHT, x + PANEL, y + HEIGHT, "grid")
+    return str(drawing)
+
+
+def draw_pairs(pairs: Sequence[Mapping[str, Any]]) -> str:
+    """The scores of all pairs of columns as SVG; a pair without a score is grey.
+
+    Arguments:
+        pairs: those of `table_quality`.
+    """
+    names = list(dict.fromkeys(name for pair in pairs for name in pair["columns"]))[:MOST_COLUMNS]
+    margin = min(110.0, max([len(name) for name in names], default=0) * FONT * CHAR_WIDTH + 8)
+    side = margin + len(names) * CELL
+    drawing = _drawing(side + 4, side + 4, "similarity of each pair of columns to the real table")
+    place = {name: i for i, name in enumerate(names)}
+    for name, i in place.items():
+        middle = margin + (i + 0.5) * CELL
+        drawing.text(margin - 4, middle + 4, _short(name, margin - 8), anchor="end")
+        attributes = {
+            "x": middle + 4,
+            "y": margin - 4,
+            "transform": f"rotate(-90 {middle + 4:g} {margin - 4:g})",
+        }
+        drawing.add("text", "", _short(name, margin - 8), **attributes)  # type: ignore[arg-type]
+    for pair in pairs:
+        one, other = (place.get(name) for name in pair["columns"])
+        if one is None or other is None:
+            continue
+        score = pair["score"]
+        opacity = 1.0 if score is None else max(0.04, 1 - score["value"])
+        for row, column in ((one, other), (other, one)):
+            x, y = margin + column * CELL, margin + row * CELL
+            css_class = "none" if score is None else "cell"
+            drawing.add("rect", css_class, x=x, y=y, width=CELL - 1, height=CELL - 1, fill_opacity=opacity)
+    return str(drawing)
+
+
+def _drawing(width: float, height: float, title: str) -> Drawing:
+    """A drawing that is shown as an image: with its namespace, size and style."""
+    drawing = Drawing(width, height, title)
+    drawing.stand_alone(STYLE)
+    return drawing
+
+
+def _short(name: str, width: float) -> str:
+    """The name, cut to a width."""
+    most = max(3, int(width / (FONT * CHAR_WIDTH)))
+    return name if len(name) <= most else f"{name[: most - 1]}…"
