@@ -25,7 +25,6 @@ from morphogen.systems.gpt import gpt
 from morphogen.testing import check_model
 from mutants.checks import checks_of
 
-
 PROCESSORS, DECODING, BEAM, CONSTRAINTS = (
     checks_of(f"test_{name}") for name in ("processors", "decoding", "beam", "constraints")
 )

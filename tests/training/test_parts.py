@@ -75,6 +75,13 @@ def test_the_schedule_of_a_player_counts_its_own_turns(tmp_path: Path) -> None:
         assert rates == pytest.approx([1e-2 * min(1, (i + 1) / 4) for i in range(turns)])
 
 
+def test_the_average_of_a_player_counts_its_own_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns: list[int] = []
+    monkeypatch.setattr(Ema, "update", lambda self, turn: turns.append(turn))
+    train(duel(), Rows(), steps=16)
+    assert turns == [0, 1, 2, 3]
+
+
 def test_a_player_without_optimizer_raises() -> None:
     model = duel()
     model.plan = Plan({"generator": Adam()})
