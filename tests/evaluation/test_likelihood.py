@@ -1,6 +1,7 @@
 """bits/dim for a model with known likelihood, and None for a model without one."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from morphogen.contract import Likelihood, Objective, Sampler
 from morphogen.data import load_data
 from morphogen.evaluation.likelihood import bits_per_dim, evenly_spaced_indices
 from morphogen.model import Model
+from morphogen.representations.pixels import Pixels
 
 DIGITS = load_data("digits")
 
@@ -51,6 +53,36 @@ def test_rows_are_averaged_and_their_variance_widens_the_interval():
     result = bits_per_dim(Model(_Uniform(extra=64.0), DIGITS.representation), DIGITS.test, n=50)
     assert result["n"] == 50 and result["bits_per_dim"] == pytest.approx(math.log2(17) + 1 / 50 / math.log(2))
     assert result["high"] - result["low"] == pytest.approx(2 * 1.96 / 50 / math.log(2), rel=0.02)
+
+
+class _Sized(Pixels):
+    """Pixels that count as 1 to 40 units of the medium, by the number of the row."""
+
+    def encode(self, medium, rng, measure=True):
+        return replace(super().encode(medium, rng, measure), dims=1 + (rng.rows * 7 % 40).float())
+
+
+class _OfDims(_Uniform):
+    """3 bits per unit, and `extra` times 0 to 4 bits per row."""
+
+    def log_prob(self, x, context, rng):
+        bits = self.extra * (rng.rows % 5) + 3 * x.dims
+        return Likelihood(-math.log(2) * bits, x.dims, "exact", "mass")
+
+
+def test_the_interval_of_rows_of_unequal_sizes_is_that_of_the_ratio():
+    """By the jackknife (Quenouille 1956) of sum(bits) / sum(dims); no width if each row has the same rate."""
+    rows = evenly_spaced_indices(len(DIGITS.test), 100).double()
+    for extra in (0.0, 6.0):
+        model = Model(_OfDims(extra), _Sized(17, (1, 8, 8)))
+        result = bits_per_dim(model, DIGITS.test, n=100)
+        dims = 1 + rows * 7 % 40
+        bits = extra * (rows % 5) + 3 * dims
+        ratio = float(bits.sum() / dims.sum())
+        left_out = (bits.sum() - bits) / (dims.sum() - dims)
+        error = float((99 * left_out.var(correction=0)).sqrt())
+        assert result["bits_per_dim"] == pytest.approx(ratio)
+        assert (result["high"] - result["low"]) / 2 == pytest.approx(1.96 * error, rel=0.03, abs=1e-6)
 
 
 def test_a_model_without_a_likelihood_returns_none():

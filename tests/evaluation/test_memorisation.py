@@ -1,6 +1,7 @@
 """Copies are counted, whatever was done to them, and nothing else is."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,9 +12,11 @@ from torch.nn import functional as F
 from morphogen.data import load_data
 from morphogen.data.dataset import Pictures, Windows
 from morphogen.data.table import Rows
+from morphogen.evaluation.features import RandomFeatures
 from morphogen.evaluation.memorisation import memorisation
 from morphogen.evaluation.nearest import nearest_pictures, nearest_rows
 from morphogen.evaluation.nearest_pairs import nearest_pairs, pairs_sheet
+from morphogen.evaluation.quality import quality
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -132,6 +135,19 @@ def test_digits():
     assert fresh["value"] <= 0.02 and fresh["chance"] <= 0.01
     mixed = memorisation(torch.cat([train + 0.05, test[:20]]), data.train, valid)
     assert mixed["value"] == pytest.approx(0.8, abs=0.02)
+
+
+def test_the_test_part_is_neither_copied_nor_the_control():
+    """Of `quality`: its own rows are no copies, and training examples in it hide none."""
+    data = load_data("digits")
+    learned, fresh = data.train.first(60).medium, data.test.first(60).medium
+    features = RandomFeatures(1)
+
+    def found(samples, test):
+        return quality(samples, replace(data, test=test), features)["memorised"]["value"]
+
+    assert found(fresh, data.test) <= 0.04 and found(learned, data.test) == 1
+    assert found(learned, data.train) == 1, "with a test part of training examples"
 
 
 def test_equal_rows_of_a_table_are_no_copies():

@@ -1,5 +1,6 @@
 """Text metrics are per byte for every tokenizer, and fast; BLEU matches sacrebleu."""
 
+import math
 import time
 
 import pytest
@@ -87,3 +88,15 @@ def test_bleu_matches_sacrebleu():
     assert bleu(references, references)["value"] == pytest.approx(100)
     with pytest.raises(ValueError, match="2 translations and 1 references"):
         bleu(["a", "b"], ["a"])
+
+
+def test_short_translations_pay_for_their_brevity():
+    """Every n-gram is right, so that BLEU is 100 e^(1 - r / c), as in sacrebleu; longer ones pay nothing."""
+    sacrebleu = pytest.importorskip("sacrebleu")
+    references = [f"{i} {i + 1} {i + 2} {i + 3} {i + 4} {i + 5} {i + 6} {i + 7}" for i in range(40)]
+    short = [" ".join(reference.split()[:5]) for reference in references]
+    found = bleu(short, references)
+    assert found["value"] == pytest.approx(100 * math.exp(1 - 8 / 5))
+    assert found["value"] == pytest.approx(sacrebleu.corpus_bleu(short, [references]).score)
+    assert found["low"] == pytest.approx(found["high"]) == pytest.approx(found["value"])
+    assert bleu(references, short)["value"] == pytest.approx(sacrebleu.corpus_bleu(references, [short]).score)

@@ -120,6 +120,46 @@ def test_a_narrow_beam_equals_the_reference() -> None:
     check_narrow_beam_equals_reference()
 
 
+class Bigrams(nn.Module):
+    """p(x_i | x_(i-1)) from a table, whose last row is p(x_1); counts its calls."""
+
+    def __init__(self, *p: list[float]):
+        super().__init__()
+        self.logits, self.vocabulary, self.calls = torch.tensor(p).log(), len(p[0]), 0
+
+    def forward(self, x: Tensor, context: Context | None) -> Tensor:
+        self.calls += 1
+        return self.logits[torch.nn.functional.pad(x[:, :-1], (1, 0), value=-1)]
+
+
+def found_by(beam: Beam, length: int, *p: list[float]) -> tuple[list[Text], int]:
+    """The hypotheses of positive probability that a beam finds, and the number of calls of the network."""
+    network = Bigrams(*p)
+    tokens, scores = beam.search(Autoregressive(network, END), (length,), None, Rng(0, 1))
+    found = [t for t, s in zip(texts(tokens[0]), scores[0].tolist(), strict=True) if s > -math.inf]
+    return found, network.calls
+
+
+TINY = 1e-9
+
+
+def check_a_search_stops_when_and_only_when_nothing_can_win() -> None:
+    """Each bound of the score of a running hypothesis decides one of the searches."""
+    lasting, ending, start = [1 - 2 * TINY, TINY, TINY], [TINY, TINY, 1 - 2 * TINY], [0.3, TINY, 0.7]
+    # log 0.3 over nine tokens exceeds log 0.7, over two tokens or one it does not
+    assert found_by(Beam(1, 1.0), 9, lasting, ending, start) == ([(0,) * 9], 9)
+    assert found_by(Beam(1, 0.0), 9, lasting, ending, start) == ([(END,)], 1)
+    # the worse one of two finished hypotheses decides
+    assert found_by(Beam(2, 0.0), 9, ending, ending, [0.3, 0.1, 0.6]) == ([(END,), (0, END)], 2)
+    # alpha = -1: after two tokens, 3 log 0.6 exceeds log 0.0015, and 20 log 0.6 does not
+    found, calls = found_by(Beam(2, -1.0), 20, [0.6, TINY, 0.4], ending, [0.998, 0.0005, 0.0015])
+    assert found == [(0, END), (0, 0, END)] and calls < 6
+
+
+def test_a_search_stops_when_and_only_when_nothing_can_win() -> None:
+    check_a_search_stops_when_and_only_when_nothing_can_win()
+
+
 def test_cached_search_equals_uncached_search() -> None:
     class Uncached(nn.Module):
         def __init__(self, network: nn.Module):

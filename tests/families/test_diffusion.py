@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.distributions import Normal, kl_divergence
 
 from morphogen.component import Component, from_config, to_config
 from morphogen.conditioning.dropout import ConditionDropout
@@ -97,6 +98,20 @@ def test_bound_never_exceeds_log_p(variance: Any, std: float) -> None:
     negative_entropy = -0.5 * math.log(2 * math.pi * math.e * std**2)
     mean = float((over_x.weight * torch.tensor(bounds)).sum())
     assert negative_entropy - 1.0 < mean < negative_entropy + 1e-4
+
+
+def check_a_chain_that_ends_in_signal_pays_for_it() -> None:
+    """T = 20, data N(2, 1): every step is exact, so that the mean bound is -H - KL(q(x_T) || N(0, I))."""
+    chain, over_x = LinearBetas(1e-3, 0.02, 20), Quadrature(8)
+    bounds = [expected_bound(known_gaussian(2.0, schedule=chain), 2.0 + float(x)) for x in over_x.nodes]
+    mean = float((over_x.weight * torch.tensor(bounds)).sum())
+    q = Normal(2.0 * float(chain.alpha(torch.tensor([20]))), 1.0)
+    kl = float(kl_divergence(q, Normal(0.0, 1.0)))
+    assert kl > 1 and mean == pytest.approx(-0.5 * math.log(2 * math.pi * math.e) - kl, abs=1e-3)
+
+
+def test_a_chain_that_ends_in_signal_pays_for_it() -> None:
+    check_a_chain_that_ends_in_signal_pays_for_it()
 
 
 def test_stratified_bound_and_its_stderr_agree_with_the_full_sum() -> None:

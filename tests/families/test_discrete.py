@@ -110,6 +110,41 @@ def test_the_bound_is_below_log_p_and_close_to_it(corruption: Any) -> None:
     assert likelihood.stderr is not None and float(likelihood.stderr.mean()) > 0
 
 
+class Mild(UniformNoise):
+    """Uniform noise of which a_T = 0.8: the chain ends in signal."""
+
+    def __init__(self, vocabulary: int, steps: int):
+        super().__init__(vocabulary, steps)
+        self.keep_probability = torch.linspace(1, 0.8, steps + 1, dtype=torch.float64)
+
+
+class OneToken(nn.Module):
+    """p(x_0 | x_t) of texts of one token."""
+
+    def __init__(self, corruption: Any):
+        super().__init__()
+        self.corruption = corruption
+
+    def forward(self, x_t: Tensor, time_input: Tensor, context: Context | None) -> Tensor:
+        t = (time_input * self.corruption.steps).round().long()
+        keep = self.corruption.keep_probability[t][:, None, None]
+        q = keep * F.one_hot(x_t, V) + (1 - keep) / V
+        return (INITIAL * q).log().float()
+
+
+def test_a_chain_that_ends_in_signal_pays_for_it() -> None:
+    """One token, whose steps are exact: the bound is -H - KL(q(x_T) || pi), n = 30,000, seed 4, |z| < 4."""
+    corruption = Mild(V, 4)
+    x = torch.arange(V).repeat_interleave(10_000)[:, None]
+    objective = D3PM(OneToken(corruption), corruption, bound_steps=4)
+    bound = objective.log_prob(encoded(x), None, Rng(4, len(x))).nats.double().reshape(V, -1)
+    q = 0.8 * INITIAL + 0.2 / V
+    kl = float((q * (q * V).log()).sum())
+    expected = float((INITIAL * INITIAL.log()).sum()) - kl
+    error = float((INITIAL.square() * bound.var(1) / bound.shape[1]).sum().sqrt())
+    assert 4 * error < kl / 4 and abs(float((INITIAL * bound.mean(1)).sum()) - expected) < 4 * error
+
+
 @pytest.mark.parametrize("corruption", [UniformNoise(V, 4), AbsorbingNoise(V, 4)], ids=name)
 def test_the_masses_of_the_bound_sum_to_at_most_one(corruption: Any) -> None:
     """A constant network: sum over all texts of exp(E bound) <= 1 + 4 standard errors (with a mask it is 1).

@@ -145,6 +145,17 @@ def test_a_processor_survives_a_config_round_trip(name: str) -> None:
     assert repr(from_config(to_config(processor))) == repr(processor)
 
 
+def check_a_nucleus_ends_at_its_mass() -> None:
+    """Of equal tokens whose sums are exact in binary those of the lowest ids, and no more than reach p."""
+    for tokens in (4, 64):
+        kept = TopP(0.5)(torch.zeros(1, tokens), torch.zeros(1, 0).long(), torch.zeros(1).long()) > -INF
+        assert kept.nonzero()[:, 1].tolist() == [*range(tokens // 2)]
+
+
+def test_a_nucleus_ends_at_its_mass() -> None:
+    check_a_nucleus_ends_at_its_mass()
+
+
 def check_padding_is_ignored() -> None:
     logits, token_ids, prompt_length = rows()
     padded = torch.nn.functional.pad(token_ids, (0, 2), value=-1)

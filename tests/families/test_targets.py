@@ -1,4 +1,4 @@
-"""Targets at the last time, where sampling starts."""
+"""Targets at the last time, where sampling starts, and the input of a preconditioned network."""
 
 from typing import Any
 
@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from morphogen.component import ConfigError
-from morphogen.contract import Context
+from morphogen.contract import Context, Encoded
 from morphogen.families.diffusion import (
+    EDM,
     Diffusion,
     GaussianDecoder,
     InverseBetas,
@@ -18,6 +19,7 @@ from morphogen.families.diffusion import (
     ZeroTerminal,
 )
 from morphogen.families.diffusion.targets import check_determined
+from morphogen.numerics.randomness import Rng
 
 NOISE_AT_THE_END = [ZeroTerminal(LinearBetas()), InverseBetas(10), RectifiedFlow()]  # alpha = 0 there
 
@@ -55,3 +57,29 @@ def test_a_schedule_with_values_is_checked_by_them_on_the_meta_device() -> None:
     with torch.device("meta"):
         for _ in range(20):
             check_determined("eps", schedule)
+
+
+class Remember(Echo):
+    """A network that keeps its last input."""
+
+    def forward(self, x_t: Tensor, t: Tensor, context: Context | None) -> Tensor:
+        self.seen = x_t
+        return super().forward(x_t, t, context)
+
+
+def check_the_network_of_edm_sees_inputs_of_unit_variance() -> None:
+    """c_in x_t, c_in = (sigma^2 + d^2)^-1/2, in sampling and, n = 4000 in 2-D, seed 0, in training."""
+    network = Remember()
+    objective = Diffusion(network, EDM(), GaussianDecoder(), Preconditioned(0.5))
+    x_t, sigma = torch.tensor([[3.0, -2.0]] * 3), torch.tensor([0.01, 1.0, 80.0])
+    objective.predict(x_t, sigma, None)
+    assert torch.allclose(network.seen, x_t / (sigma.square() + 0.25).sqrt()[:, None])
+    rng, dims = Rng(0, 4000), torch.full((4000,), 2.0)
+    objective.losses(Encoded(0.5 * rng.normal(2), 0 * dims, dims), None, rng, "model")
+    order = objective.schedule.sample_time(rng.fork("t")).argsort()
+    for part in network.seen[order].chunk(4):  # quarters of the noise levels
+        assert float(part.square().mean()) == pytest.approx(1, abs=4 * (2 / part.numel()) ** 0.5)
+
+
+def test_the_network_of_edm_sees_inputs_of_unit_variance() -> None:
+    check_the_network_of_edm_sees_inputs_of_unit_variance()

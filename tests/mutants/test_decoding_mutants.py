@@ -1,10 +1,6 @@
 """Mutation tests of decoding: each mutant breaks one property, and the check next to it must fail."""
 
-import importlib.util
-import sys
 from collections.abc import Callable
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -27,19 +23,7 @@ from morphogen.numerics.randomness import Rng
 from morphogen.representations.text import Bytes
 from morphogen.systems.gpt import gpt
 from morphogen.testing import check_model
-
-
-def checks_of(name: str) -> ModuleType:
-    """A test file of tests/families, under the name by which pytest knows it, so that it is loaded once."""
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(
-            name, Path(__file__).parents[1] / "families" / f"{name}.py"
-        )
-        assert spec is not None and spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
+from mutants.checks import checks_of
 
 PROCESSORS, DECODING, BEAM, CONSTRAINTS = (
     checks_of(f"test_{name}") for name in ("processors", "decoding", "beam", "constraints")
@@ -167,6 +151,27 @@ def beams_stop_too_early(patch: Patch) -> None:
     )
 
 
+def beams_are_settled_by(n: Callable[..., int], finished: int) -> Callable[[Patch], None]:
+    """The search ends by a bound over n(alpha, position, length) tokens, against a finished hypothesis."""
+
+    def settled(self: Any, position: int) -> bool:
+        tokens = n(self.beam.length_penalty, position, self.length)
+        bound = self.running.value[:, 0] / self._new_tokens(tokens) ** self.beam.length_penalty
+        return bool((bound <= self.finished.value[:, finished]).all())
+
+    return set_attribute(beam._Beams, "settled", settled)
+
+
+def a_nucleus_keeps_equals(patch: Patch) -> None:
+    """Tokens that tie with the least likely one that is kept are kept too, as top-k does."""
+
+    def keep(logits: Any, output: Any) -> Any:
+        least = output.masked_fill(output == -torch.inf, torch.inf).amin(1, keepdim=True)
+        return logits.masked_fill(logits < least, -torch.inf)
+
+    change_output(processors.TopP, keep)(patch)
+
+
 def one_more_token_is_allowed(patch: Patch) -> None:
     allowed = constraints._allowed
 
@@ -213,6 +218,7 @@ MUTANTS: dict[str, tuple[Callable[[Patch], None], Callable[[], None]]] = {
     ),
     "top-k keeps one more": (change_output(processors.TopK, keep_one_more), lambda: reference("top 3")),
     "top-p keeps one more": (change_output(processors.TopP, keep_one_more), lambda: reference("nucleus")),
+    "top-p keeps equal tokens": (a_nucleus_keeps_equals, PROCESSORS.check_a_nucleus_ends_at_its_mass),
     "min-p keeps one more": (change_output(processors.MinP, keep_one_more), lambda: reference("min-p")),
     "bias is not added": (
         change_output(processors.LogitBias, lambda logits, output: logits),
@@ -282,6 +288,22 @@ MUTANTS: dict[str, tuple[Callable[[Patch], None], Callable[[], None]]] = {
     "beams stop too early": (
         beams_stop_too_early,
         lambda: BEAM.check_full_beam_is_exhaustive(1.0, BEAM.END),
+    ),
+    "the bound of a beam is that of the next token": (
+        beams_are_settled_by(lambda alpha, position, length: position + 1, -1),
+        BEAM.check_a_search_stops_when_and_only_when_nothing_can_win,
+    ),
+    "the bound of a beam is that of the longest text": (
+        beams_are_settled_by(lambda alpha, position, length: length, -1),
+        BEAM.check_a_search_stops_when_and_only_when_nothing_can_win,
+    ),
+    "the best finished hypothesis decides": (
+        beams_are_settled_by(lambda alpha, position, length: length if alpha > 0 else position + 1, 0),
+        BEAM.check_a_search_stops_when_and_only_when_nothing_can_win,
+    ),
+    "beams never settle": (
+        set_attribute(beam._Beams, "settled", lambda self, position: False),
+        BEAM.check_a_search_stops_when_and_only_when_nothing_can_win,
     ),
     "one more token is allowed": (
         one_more_token_is_allowed,

@@ -14,7 +14,7 @@ from torch import nn
 from morphogen.component import ConfigError
 from morphogen.contract import Unsupported
 from morphogen.numerics.precision import autocast, native_bf16
-from morphogen.plan import Adam, AdamW, Plan
+from morphogen.plan import Adam, AdamW, Constant, Plan
 from morphogen.training import Progress, train
 from morphogen.training.ema import Ema
 from morphogen.training.journal import Journal
@@ -62,6 +62,24 @@ def test_turns_before_counts_a_players_turns() -> None:
     assert list(players) == ["generator", "critic"]
     assert [players["critic"].turns_before(s) for s in range(9)] == [0, 1, 2, 3, 3, 4, 5, 6, 6]
     assert [players["generator"].turns_before(s) for s in range(9)] == [0, 0, 0, 0, 1, 1, 1, 1, 2]
+
+
+def test_the_schedule_of_a_player_counts_its_own_turns(tmp_path: Path) -> None:
+    """A warm-up of four turns: the fourth turn of the generator is at step 15, of the critic at step 4."""
+    model = duel()
+    model.plan.schedule = Constant(warmup=3)
+    train(model, Rows(), steps=16, directory=tmp_path, log_every=1)
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    for player, turns in (("critic", 12), ("generator", 4)):
+        rates = [line["lr"] for line in lines if line["player"] == player]
+        assert rates == pytest.approx([1e-2 * min(1, (i + 1) / 4) for i in range(turns)])
+
+
+def test_the_average_of_a_player_counts_its_own_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns: list[int] = []
+    monkeypatch.setattr(Ema, "update", lambda self, turn: turns.append(turn))
+    train(duel(), Rows(), steps=16)
+    assert turns == [0, 1, 2, 3]
 
 
 def test_a_player_without_optimizer_raises() -> None:
