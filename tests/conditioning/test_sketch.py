@@ -72,6 +72,12 @@ def test_a_sketch_acts_locally_and_guidance_changes_samples() -> None:
         subject.sample(3, sketches, sampler).tensor for sampler in (DDIM(5), Guided(DDIM(5), 3.0))
     )
     assert not torch.equal(plain, guided)
+    context, once = subject.context({"sketch": sketches}, 3), DDIM(1, clip=None)
+    null, conditional, guided = (
+        sampler(subject.objective, (1, 8, 8), given, Rng(0, 3))
+        for sampler, given in ((once, context.null), (once, context), (Guided(once, 3.0), context))
+    )
+    assert torch.allclose(guided, null + 3 * (conditional - null), rtol=1e-3, atol=1e-3)
 
 
 def test_sketches_are_dropped_with_probability_p_and_null_has_none() -> None:

@@ -173,12 +173,21 @@ def test_utf_8_comes_back_unchanged(text):
         assert decode("a.txt", text.encode()) == (text, ())
 
 
-@given(st.binary(max_size=300))
-@settings(derandomize=True, max_examples=300, deadline=None)
-def test_arbitrary_bytes_are_text_or_one_line(content):
-    try:
-        text, notes = decode("a.txt", content)
-    except DataError as error:
-        assert "\n" not in str(error)
-    else:
-        assert text.encode().decode() == text and "\r" not in text and all("\n" not in note for note in notes)
+def test_arbitrary_bytes_are_text_or_one_line():
+    read = []
+
+    @given(st.binary(max_size=300))
+    @settings(derandomize=True, max_examples=300, deadline=None)
+    def check(content):
+        try:
+            text, notes = decode("a.txt", content)
+        except DataError as error:
+            assert "\n" not in str(error)
+            read.append(False)
+        else:
+            assert text.encode().decode() == text and "\r" not in text
+            assert all("\n" not in note for note in notes)
+            read.append(True)
+
+    check()
+    assert 0.6 < sum(read) / len(read) < 0.95

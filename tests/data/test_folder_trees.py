@@ -174,21 +174,14 @@ def check_folder(tree: dict[str, Any]) -> str:
         return "pictures"
 
 
-@settings(max_examples=80, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
-@given(tree=TREES)
-def test_a_folder_loads_or_is_refused_in_one_line(tree: dict[str, Any]) -> None:
-    check_folder(tree)
-
-
-@pytest.mark.slow
-def test_two_thousand_folders() -> None:
+@pytest.mark.parametrize("count", [80, pytest.param(2000, marks=pytest.mark.slow)])
+def test_folders_load_or_are_refused_in_one_line(count: int) -> None:
     found: Counter[str] = Counter()
 
-    @settings(max_examples=2000, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=count, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
     @given(tree=TREES)
     def check(tree: dict[str, Any]) -> None:
         found[check_folder(tree)] += 1
 
     check()
-    print(dict(found))
-    assert found["pictures"] > 200 and found["refused"] > 200
+    assert min(found["pictures"], found["refused"]) > count / 10

@@ -186,6 +186,19 @@ def test_gated_pixelcnn_samples_with_guidance_and_has_a_likelihood(shape: tuple[
     assert likelihood.bits_per_dim.mean().item() == pytest.approx(math.log2(17), abs=1)
 
 
+def test_guided_samples_of_gated_pixelcnn_are_more_likely_of_their_class() -> None:
+    """n = 64, seed 0: log p(x | 3) - log p(x), the evidence for the class, grows with the scale."""
+    model = gated_pixelcnn(Pixels(17, (1, 4, 4)), label=Classes(10), size="tiny")
+    with torch.no_grad():
+        for i, parameter in enumerate(model.parameters()):
+            parameter.add_(0.3 * Rng(i, 1).normal(parameter.numel()).view_as(parameter))
+    evidence = []
+    for scale in (0.0, 1.0, 4.0):
+        x = model.sample(64, 3, Guided(Ancestral(), scale)).tensor
+        evidence.append(float((model.log_prob(x, torch.full((64,), 3)).nats - model.log_prob(x).nats).mean()))
+    assert evidence[0] < 0 < evidence[1] < evidence[2]
+
+
 def test_gpt_continues_a_prompt() -> None:
     model = gpt(Bytes(12), size="tiny")
     prompt = torch.tensor([list(b"abc"), list(b"xyz")])

@@ -283,12 +283,19 @@ def digits(size: Any = "tiny") -> Model:
 
 
 def test_guidance_of_scale_1_is_off_and_of_scale_3_is_not() -> None:
+    """In one step without clipping, it moves samples on from the unconditional to the conditional ones."""
     model, labels = digits(), torch.arange(4)
     plain, one, three = (
         model.sample(4, labels, s).tensor for s in (DDIM(5), Guided(DDIM(5), 1.0), Guided(DDIM(5), 3.0))
     )
     assert (plain - one).abs().max() <= 0.126  # one level of 17, if rounding to the grid differs
     assert (plain != one).float().mean() < 0.02 and (plain != three).float().mean() > 0.02
+    context, once, rng = model.context({"label": labels}, 4), DDIM(1, clip=None), Rng(0, 4)
+    null, conditional, guided = (
+        sampler(model.objective, (1, 8, 8), given, rng)
+        for sampler, given in ((once, context.null), (once, context), (Guided(once, 3.0), context))
+    )
+    assert torch.allclose(guided, null + 3 * (conditional - null), rtol=1e-3, atol=1e-3)
 
 
 def test_limited_interval_guidance_is_on_inside_and_off_outside() -> None:

@@ -1,6 +1,7 @@
 """Decoding beyond the window equals full passes over the tokens that are kept, with any cache and batch."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -141,6 +142,12 @@ def test_class_guidance_continues_beyond_the_window() -> None:
     labels = Context(vector=torch.randn(2, 3), null=Context(vector=torch.zeros(2, 3)))
     x = Guided(Ancestral(LIMIT), 2.0)(objective, (WINDOW,), labels, Rng(0, 2))
     assert x.shape == (2, NEW) and bool((x >= 0).all())
+    begun = replace(labels, prefix=x[:, :WINDOW])
+    plain, one, four = (
+        sampler(objective, (WINDOW,), begun, Rng(1, 2))
+        for sampler in (Ancestral(LIMIT), Guided(Ancestral(LIMIT), 1.0), Guided(Ancestral(LIMIT), 4.0))
+    )
+    assert torch.equal(plain, one) and not torch.equal(plain, four)
 
 
 def test_prompt_guidance_is_refused_beyond_the_window() -> None:

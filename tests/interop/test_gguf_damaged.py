@@ -114,31 +114,40 @@ def edit(content: bytes, changes: list[tuple[str, float, int, int]]) -> bytes:
     return bytes(damaged)
 
 
-def check_is_read_or_refused(path: Path) -> None:
-    start = time.monotonic()
+def check_is_read_or_refused(path: Path) -> bool:
+    """Whether it was read."""
+    is_read, start = True, time.monotonic()
     try:
         with bounded_memory():
             file = GGUF(path)
             form, model = read_chat_format(file), read_model(file, 64)
             form.ids([{"role": "user", "content": "hello 12"}], model.representation.ids)
     except ConfigError as error:
-        line = str(error)
+        line, is_read = str(error), False
         assert len(line.splitlines()) == 1 and len(line) < 600, line
         assert line.startswith(str(path)) or "the chat template" in line or "has no piece for" in line, line
     assert time.monotonic() - start < 1
+    return is_read
 
 
 def check_damaged_bytes(originals: list[bytes], path: Path, count: int) -> None:
+    read: list[bool] = []
+    for original in originals:
+        path.write_bytes(original)
+        assert check_is_read_or_refused(path), "a whole file"
+
     @settings(max_examples=count, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.sampled_from(range(len(originals))), edits())
     def check(which: int, changes: list[tuple[str, float, int, int]]) -> None:
         path.write_bytes(edit(originals[which], changes))
-        check_is_read_or_refused(path)
+        read.append(check_is_read_or_refused(path))
 
     check()
+    assert 0.02 * count < sum(read) < 0.9 * count
 
 
 def check_wrong_metadata(path: Path, count: int) -> None:
+    read: list[bool] = []
     vocabularies = [None, sentencepiece_vocabulary()]
 
     @settings(max_examples=count, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
@@ -147,9 +156,10 @@ def check_wrong_metadata(path: Path, count: int) -> None:
     )
     def check(vocabulary: dict[str, float] | None, values: dict[str, object]) -> None:
         llama(path, SMALL, sentencepiece=vocabulary, change=metadata(values))
-        check_is_read_or_refused(path)
+        read.append(check_is_read_or_refused(path))
 
     check()
+    assert 0.02 * count < sum(read) < 0.9 * count
 
 
 def test_damaged_files(originals: list[bytes], tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
