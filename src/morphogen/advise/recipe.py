@@ -52,7 +52,7 @@ print(f"{{bits:.3f}} bits per {unit} on held-out data ({{likelihood.kind}}, {{li
 """
 DRAW = {
     "class": """
-condition = 0  # {classes}
+condition = {first}  # of {classes}
 samples = model.sample(16, condition=condition{sampler})
 """,
     "prompt": """
@@ -88,10 +88,11 @@ def write(source: DataSource, dataset: Dataset, trial: Trial) -> str:
     if trial.likelihood != "none":
         given = "held_out.condition" if kind in ("class", "given") else "None"
         text += LIKELIHOOD.format(unit=dataset.representation.medium.element, condition=given)
-    classes = ", ".join(f"{i}: {name}" for i, name in enumerate(dataset.classes[:6]))
-    classes += ", ..." if len(dataset.classes) > 6 else ""
+    classes = " ".join(", ".join(dataset.classes[:6]).split()) + (", ..." if len(dataset.classes) > 6 else "")
+    first = _literal(dataset.classes[0] if dataset.classes else "")
     sampler = ", sampler=mg.Guided(model.objective.default_sampler(), scale=3.0)" if guided else ""
-    return text + DRAW[kind].replace("{classes}", classes).replace("{sampler}", sampler) + TAIL
+    drawn = DRAW[kind].replace("{classes}", classes).replace("{sampler}", sampler).replace("{first}", first)
+    return text + drawn + TAIL
 
 
 def _literal(value: Any) -> str:
