@@ -27,7 +27,7 @@ from torch import Tensor
 
 from morphogen.evaluation.intervals import Interval, around, between_groups, student, wilson
 
-ELEMENTS = 2**20  # distances per block
+ELEMENTS = 2**19  # distances per block
 GROUP = 250  # rows of a group of the interval, where there are enough
 DEGREES = 48  # of freedom of the variance between groups
 NAMES = "precision", "recall", "density", "coverage"
