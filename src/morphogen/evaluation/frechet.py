@@ -74,9 +74,17 @@ def _second_order(x: Tensor, inverse_rows: float, partitions: int, seed: int) ->
     return between_halves.var().item() * (inverse_rows / (4 / len(x))) ** 2
 
 
+def _gram(x: Tensor) -> Tensor:
+    """x^T x; numpy computes one triangle of a product with the own transpose, torch both."""
+    if x.device.type != "cpu":
+        return x.T @ x
+    rows = x.detach().numpy()
+    return torch.from_numpy(rows.T @ rows)
+
+
 def _nuclear_norm(product: Tensor) -> Tensor:
     """Sum of the singular values; from eigenvalues, in less than half of the time, if none is near zero."""
-    squares = torch.linalg.eigvalsh(product @ product.T)
+    squares = torch.linalg.eigvalsh(_gram(product.T))
     if squares[0] > FULL_RANK * squares[-1]:
         return squares.sqrt().sum()
     return torch.linalg.svdvals(product).sum()
@@ -88,7 +96,7 @@ def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
     centred = (x - mean) / (len(x) - 1) ** 0.5
     if len(x) <= x.shape[1]:
         return mean, centred
-    covariance = centred.T @ centred
+    covariance = _gram(centred)
     root, failed = torch.linalg.cholesky_ex(covariance, upper=True)
     pivots = root.diagonal().square()
     if not failed and pivots.min() > FULL_RANK * pivots.max():
