@@ -32,12 +32,6 @@ def wider(n: int, g: torch.Generator) -> Sets:
     return torch.randn(n, 16, generator=g), 1.3 * torch.randn(n, 16, generator=g) + 0.2
 
 
-def two_of_four_modes(n: int, g: torch.Generator) -> Sets:
-    centres = torch.tensor([[0.0, 0], [5, 0], [0, 5], [5, 5]])
-    real, fake = (centres[torch.randint(modes, (n,), generator=g)] for modes in (4, 2))
-    return real + torch.randn(n, 2, generator=g), fake + 1.2 * torch.randn(n, 2, generator=g)
-
-
 def holds(intervals: list, expected: float) -> float:
     return sum(i["low"] <= expected <= i["high"] for i in intervals) / len(intervals)
 
@@ -78,10 +72,7 @@ def test_the_width_of_the_frechet_interval_is_that_of_its_spread(draw):
 
 
 def test_the_width_of_the_intervals_of_prdc_is_that_of_their_spread():
-    """n = 100, 12 intervals, 150 sets, seed 0: within 30 %.
-
-    Balls treated as fixed give recall of two of four modes half of its width.
-    """
+    """n = 100, 12 intervals, 150 sets, seed 0: within 30 %."""
     g = torch.Generator().manual_seed(0)
     truth = torch.tensor([list(prdc(*shifted_squares(100, g)).values()) for _ in range(150)]).double()
     found = [precision_recall(*shifted_squares(100, g), seed=i) for i in range(12)]
