@@ -11,6 +11,7 @@ _MODULES = {
     "vae-train": "vae", "ddpm-train": "ddpm", "ddim50-sample": "ddpm", "guided-sample": "ddpm",
     "gpt-train": "gpt", "llama-train": "llama", "lm-decode": "lm_decode",
     "pixelcnn-sample": "pixelcnn", "wavenet-sample": "wavenet", "startup": "startup",
+    "frechet": "frechet", "prdc": "nearest_balls",
 }  # fmt: skip
 
 

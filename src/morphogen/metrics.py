@@ -13,6 +13,7 @@ _HOMES = {
     "frechet_interval": "evaluation.frechet",
     "memorisation": "evaluation.memorisation",
     "precision_cost": "evaluation.precision",
+    "prdc": "evaluation.precision_recall",
     "precision_recall": "evaluation.precision_recall",
     "quality": "evaluation.quality",
     "sheet": "evaluation.sheet",

@@ -75,15 +75,63 @@ def test_a_constant_set_has_a_distance():
     )
 
 
-def test_the_interval_contains_the_value_and_the_bias_is_positive():
-    a, b = normal(200, 16, 0), normal(200, 16, 0)[:, :] + 0.0
-    interval = frechet_interval(a, normal(200, 16, 5), resamples=50)
-    assert (
-        interval["low"] < interval["value"] < interval["high"]
-        and interval["n"] == 200
-        and interval["resamples"] == 50
+def test_the_interval_contains_the_value_and_estimates_the_bias():
+    """Two samples of one distribution: the expected distance is all bias; n = 200, d = 16, seeds 0 to 4."""
+    distribution = torch.randn(16, 16, generator=torch.Generator().manual_seed(9)).double() / 4
+    found = []
+    for seed in range(5):
+        g = torch.Generator().manual_seed(seed)
+        sets = (torch.randn(200, 16, generator=g).double() @ distribution for _ in range(2))
+        found.append(frechet_interval(*sets, partitions=16))
+    assert all(i["low"] < i["value"] < i["high"] and i["n"] == 200 for i in found)
+    mean_value, mean_bias = (sum(i[key] for i in found) / 5 for key in ("value", "bias"))
+    assert mean_bias == pytest.approx(mean_value, rel=0.15)
+
+
+def test_the_interval_of_equal_sets_starts_at_zero_and_has_a_width():
+    x = normal(100, 4, 0)
+    found = frechet_interval(x, x, partitions=16)
+    assert found["value"] == pytest.approx(0, abs=1e-10) and found["low"] == pytest.approx(0, abs=1e-8)
+    assert 0 < found["high"] < frechet_interval(x, x + 1, partitions=16)["high"]
+    with pytest.raises(ValueError, match="at least 4 rows"):
+        frechet_interval(x[:3], x)
+
+
+def exact(mean, covariance, n, seed):
+    """n rows whose mean and unbiased covariance are exactly these."""
+    d = len(mean)
+    x = torch.randn(n, d, generator=torch.Generator().manual_seed(seed)).double()
+    x = x - x.mean(0)
+    white = torch.linalg.solve_triangular(torch.linalg.cholesky(torch.cov(x.T)), x.T, upper=False).T
+    values, vectors = torch.linalg.eigh(covariance)
+    return white @ (vectors * values.clamp_min(0).sqrt() @ vectors.T) + mean
+
+
+@pytest.mark.parametrize("n", [50, 400])
+def test_known_gaussians_have_the_closed_form(n):
+    """Commuting covariances diag(a), diag(b): |m|^2 + sum (sqrt a_i - sqrt b_i)^2, to 1e-8 relative."""
+    a, b = torch.linspace(0.1, 3, 8).double(), torch.linspace(2, 0.5, 8).double().square()
+    shift = torch.linspace(-1, 1, 8).double()
+    rotation = torch.linalg.qr(normal(8, 8, 5))[0]
+    first, second = (rotation @ v.diag() @ rotation.T for v in (a, b))
+    found = frechet(exact(torch.zeros(8).double(), first, n, 0), exact(shift, second, n + 7, 1))
+    assert found == pytest.approx(
+        (shift.square().sum() + (a.sqrt() - b.sqrt()).square().sum()).item(), rel=1e-8
     )
-    assert frechet_interval(a, b, resamples=50)["bias"] > 0
+
+
+def test_rank_deficient_features_have_the_closed_form():
+    """A constant column adds the square of its shift; a duplicated column doubles what it adds."""
+    a, b = torch.tensor([1.0, 4.0]).double(), torch.tensor([2.25, 0.0]).double()
+    zero = torch.zeros(2).double()
+    first, second = exact(zero, a.diag(), 30, 0), exact(zero + 0.5, b.diag(), 40, 1)
+    one, other = (0.25 + (a.sqrt() - b.sqrt()).square()).tolist()
+    assert frechet(first, second) == pytest.approx(one + other, rel=1e-8)
+    for repeats in (1, 60):  # more rows than features, and fewer
+        wide = [torch.cat([x, *[x[:, :1]] * repeats, x[:, :1] * 0 + shift], 1)
+                for x, shift in ((first, 3.0), (second, 1.0))]  # fmt: skip
+        expected = one * (1 + repeats) + other + 4
+        assert frechet(*wide) == pytest.approx(expected, rel=1e-8)
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def test_a_uniform_distribution_has_log2_of_its_levels():
 def test_rows_are_averaged_and_their_variance_widens_the_interval():
     result = bits_per_dim(Model(_Uniform(extra=64.0), DIGITS.representation), DIGITS.test, n=50)
     assert result["n"] == 50 and result["bits_per_dim"] == pytest.approx(math.log2(17) + 1 / 50 / math.log(2))
-    assert result["high"] - result["low"] == pytest.approx(2 * 1.96 / 50 / math.log(2), rel=0.02)
+    assert result["high"] - result["low"] == pytest.approx(2 * 2.0096 / 50 / math.log(2), rel=1e-3)
 
 
 class _Sized(Pixels):

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from morphogen.evaluation.precision_recall import precision_recall, radii
+from morphogen.evaluation.precision_recall import prdc, precision_recall, radii
 
 
 def reference(real, fake, k):
@@ -47,16 +47,15 @@ def test_matches_the_definitions(n, m, k, d, seed):
         torch.randn(n, d, generator=generator).double(),
         1.3 * torch.randn(m, d, generator=generator).double() + 0.3,
     )
-    result = {name: figure["value"] for name, figure in precision_recall(real, fake, k).items()}
-    assert result == pytest.approx(reference(real, fake, k))
+    assert prdc(real, fake, k) == pytest.approx(reference(real, fake, k))
 
 
-def test_blocks_do_not_change_the_result():
-    """600 rows are three blocks; reversing the rows gives different blocks."""
+def test_blocks_do_not_change_the_result(monkeypatch):
+    """Blocks of 100 rows; reversing the rows gives different blocks."""
+    monkeypatch.setattr("morphogen.evaluation.precision_recall.ELEMENTS", 100 * 600)
     generator = torch.Generator().manual_seed(0)
     real, fake = torch.randn(600, 3, generator=generator), torch.randn(550, 3, generator=generator)
-    one, two = precision_recall(real, fake), precision_recall(real.flip(0), fake.flip(0))
-    assert {n: f["value"] for n, f in one.items()} == pytest.approx({n: f["value"] for n, f in two.items()})
+    assert prdc(real, fake) == pytest.approx(prdc(real.flip(0), fake.flip(0)))
     distance = (
         torch.cdist(real.double(), real.double(), compute_mode="donot_use_mm_for_euclid_dist").sort(1).values
     )
@@ -106,3 +105,54 @@ def test_density_is_robust_to_a_single_outlier():
 def test_too_few_rows_raise():
     with pytest.raises(ValueError, match="no 5-th neighbour"):
         precision_recall(torch.randn(5, 2), torch.randn(9, 2))
+    with pytest.raises(ValueError, match="too few for intervals"):
+        precision_recall(torch.randn(11, 2), torch.randn(20, 2))
+
+
+def test_supports_that_overlap_by_a_known_share():
+    """Uniform squares, the fake one shifted by 0.3 of a side, n = 4000, k = 5, seed 0.
+
+    Precision and recall are 0.7 and a strip of the boundary within a radius, about (k / pi n)^(1/2) = 0.02;
+    density counts 1 ball per fake in the common part, coverage 1 - 2^-k of the reals there.
+    """
+    generator = torch.Generator().manual_seed(0)
+    real, fake = (torch.rand(4000, 2, generator=generator) for _ in range(2))
+    found = prdc(real, fake + torch.tensor([0.3, 0.0]))
+    assert 0.70 <= found["precision"] <= 0.74 and 0.70 <= found["recall"] <= 0.74
+    assert found["density"] == pytest.approx(0.7, abs=0.03)
+    assert found["coverage"] == pytest.approx(0.7 * (1 - 2**-5), abs=0.03)
+    assert set(prdc(real, fake + 5).values()) == {0.0}
+
+
+def test_equal_rows_do_not_inflate_density():
+    """40 % of both sets are the same row, in as many balls of radius 0 as the set has copies of it."""
+    generator = torch.Generator().manual_seed(0)
+    real, fake = (torch.randn(500, 4, generator=generator) for _ in range(2))
+    real[:200] = fake[:200] = torch.ones(4)
+    assert prdc(real, fake)["density"] == pytest.approx(1, abs=0.1)
+    fake[:] = torch.ones(4)
+    assert prdc(real, fake)["density"] == pytest.approx(200 / 199, abs=0.1)
+
+
+def test_a_ball_of_radius_zero_contains_only_rows_equal_to_its_centre():
+    real, fake = torch.ones(10, 3), torch.ones(10, 3)
+    fake[:4] += 1e-6
+    found = prdc(real, fake, 3)
+    assert found["precision"] == 0.6 and found["density"] == pytest.approx(0.6 * 10 / 9)
+
+
+def test_neighbours_on_a_grid_are_tied():
+    """On a ring of 12 points with k = 1 both neighbours are at the radius, and the ball is closed."""
+    angle = torch.arange(12).double() * torch.pi / 6
+    ring = torch.stack([angle.cos(), angle.sin()], 1)
+    found = prdc(ring, ring, 1)
+    assert found["precision"] == found["coverage"] == 1
+
+
+def test_comparisons_near_a_boundary_are_exact():
+    """Rows at 1e6 from the origin, where the matrix product alone loses nine digits of the distances."""
+    generator = torch.Generator().manual_seed(0)
+    real, fake = (torch.randn(60, 3, generator=generator).double() for _ in range(2))
+    far = torch.zeros(1, 3).double() + 1e7
+    expected = reference(torch.cat([real, far]), torch.cat([fake, far]), 3)
+    assert prdc(torch.cat([real, far]), torch.cat([fake, far]), 3) == pytest.approx(expected)

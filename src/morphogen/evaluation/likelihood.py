@@ -8,20 +8,20 @@ bound on bits/dim, and an estimate is neither. Theis, van den Oord & Bethge 2016
 generative models", explain why likelihood and sample quality can disagree.
 """
 
-__all__ = ["bits_per_dim", "evenly_spaced_indices"]
+__all__ = ["bits_per_dim", "evenly_spaced_indices", "ratio_of_sums"]
 
 import math
 from typing import TypedDict
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from morphogen.component import ConfigError
 from morphogen.contract import Unsupported
 from morphogen.data.dataset import Examples
 from morphogen.data.relabelled import with_labels_of
-from morphogen.evaluation.intervals import mean
+from morphogen.evaluation.intervals import Interval, mean
 from morphogen.model import Model
 from morphogen.rank import ALONE, Rank
 from morphogen.staged import Staged
@@ -59,8 +59,7 @@ def bits_per_dim(
     except Unsupported:
         return None
     bits, dims = -likelihood.nats.double() / math.log(2.0), likelihood.dims.double()
-    ratio = bits.sum() / dims.sum()
-    interval = mean(ratio + (bits - ratio * dims) / dims.mean())
+    interval = ratio_of_sums(bits, dims)
     return {
         "kind": likelihood.kind,
         "measure": likelihood.measure,
@@ -69,6 +68,12 @@ def bits_per_dim(
         "high": interval["high"],
         "n": interval["n"],
     }
+
+
+def ratio_of_sums(numerators: Float[Tensor, " n"], denominators: Float[Tensor, " n"]) -> Interval:
+    """sum_i a_i / sum_i b_i over independent rows; the interval linearizes it in the rows."""
+    ratio = numerators.sum() / denominators.sum()
+    return mean(ratio + (numerators - ratio * denominators) / denominators.mean())
 
 
 def evenly_spaced_indices(total: int, n: int | None = None) -> Int[Tensor, " n"]:

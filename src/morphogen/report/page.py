@@ -144,8 +144,9 @@ def _method(report: Mapping[str, Any], rows: Sequence[Row]) -> list[tuple[str, s
         ("Codecs", "; ".join(f"{row.name}: {row.source['how']}" for row in rows if row.source.get("how"))),
         ("Failed", "; ".join(f"{row.name}: {row.error}" for row in rows if row.error)),
         ("Intervals",
-         "95 %: normal approximation for means over examples, Wilson score for proportions, bootstrap for "
-         "the Fréchet distance. A difference is significant if the intervals do not overlap, or, for "
+         "95 %: Student's t for means over examples, Wilson score for proportions, disjoint groups for "
+         "the Fréchet distance, precision, recall, density and coverage: intervals of the expected value at "
+         "this n. A difference is significant if the intervals do not overlap, or, for "
          "timings, if it exceeds a factor of 1.5. Figures of other data, features, n, seeds or code are not "
          "compared."),
     ]  # fmt: skip
