@@ -184,13 +184,14 @@ def test_a_trained_network_learns_its_task(own_cache, monkeypatch):
 def test_random_features_give_no_precision():
     """Only the distances and the two-sample test mean something in them."""
     art = pictures("art", (3, 8, 8))
-    part = Pictures(torch.randint(256, (40, 3, 8, 8), generator=torch.Generator().manual_seed(0)).byte())
+    part = Pictures(torch.randint(256, (100, 3, 8, 8), generator=torch.Generator().manual_seed(0)).byte())
     art = replace(art, train=part, valid=part, test=part)
     metrics = quality(part.first().medium, art, features_for(art))
     assert [key for key, entry in metrics.items() if entry is None] == [
         "precision", "recall", "density", "coverage", "recognised", "class_score", *KEYS,
     ]  # fmt: skip
-    assert set(metrics) == set(MEASURES)
+    assert set(metrics) == {*MEASURES, "withheld"}
+    assert list(metrics["withheld"]) == ["precision", "recall", "density", "coverage"]
 
 
 def test_features_of_the_training_part_are_computed_once():

@@ -7,8 +7,9 @@ Of 2n training examples, half are kept and half are corrupted (`corruptions`); i
 
 A space sees a corruption if the interval of the accuracy lies above 3/4, and that of `realistic` below 1/2.
 In a space that does not, a model may have perfect figures and generate nothing but such corruptions: white
-noise has precision 1 in random features. The check runs every time features are chosen, on at most 100 kept
-examples and 100 per corruption.
+noise has precision 1 in random features. The check runs every time features are chosen, on at most 500 kept
+examples and 500 per corruption, or 100 in expensive features. The balls of few examples are so large that
+they contain anything: a space that is blind with 100 may see with 500.
 
 No paper: it combines the two-sample test of Lopez-Paz & Oquab (2017) and the precision of Kynkaanniemi et al.
 (2019).
@@ -28,7 +29,7 @@ from morphogen.evaluation.precision_recall import precision_recall
 from morphogen.evaluation.two_sample import two_sample
 from morphogen.numerics.randomness import Rng
 
-EXAMPLES = 100  # kept, and as many corrupted
+EXAMPLES = 500  # kept, and as many of each corruption, where the features are cheap
 LEAST = 20  # kept examples below which nothing can be shown
 ACCURATE, REALISTIC = 0.75, 0.5
 
@@ -56,7 +57,7 @@ def sight(features: Features, data: Dataset, seed: int = 0) -> Sight:
         data: the data set.
         seed: of the corruptions and of the two-sample tests.
     """
-    n = min(EXAMPLES, len(data.train) // 2)
+    n = min(EXAMPLES, features.affordable // 20, len(data.train) // 2)
     if n < LEAST:
         few = f"{len(data.train)} training examples are too few to show that {features.name} tells them from"
         return {"sees": False, "reason": f"{few} noise; at least {2 * LEAST} are needed", "checks": {}}

@@ -29,14 +29,14 @@ class Features(ABC):
         sha256: hash of the weights.
         fidelity: whether near vectors mean similar examples, as precision, recall, density and coverage
             assume; of random weights only the moments, and so the Frechet distance, mean something.
-        resize: the rule by which pictures are resized, in words.
+        resize: the rule by which pictures are resized, in words; "": not at all.
         affordable: largest number of training examples whose features are worth their time.
     """
 
     name: str
     sha256: str
     fidelity: bool = True
-    resize: str = "none"
+    resize: str = ""
     affordable: int = 10_000
     _known: tuple[Examples, Float[Tensor, "n d"]] | None = None
 
