@@ -173,9 +173,9 @@ BAD = {
     "negative without guidance, editing": (
         [*REDRAW, "--condition", "3", "--negative", "8"], ["--negative 8"],
     ),
-    "no word": (["edit", *HALF], ["PICTURE", "morphogen edit --help"]),
+    "no word": (["edit", *HALF], ["[RUN] FILE...", "morphogen edit --help"]),
     "no picture": (["edit", RUN, *HALF], [RUN, "no pictures given", "PICTURE"]),
-    "no run": (["edit", "runs", "digit0.png", *HALF], ["runs", "run.json", "morphogen train"]),
+    "no run": (["edit", "runs", "digit0.png", *HALF], ["runs is not a run", f"give one of {RUN}, runs/vae-"]),
     "nowhere": (["edit", "nowhere.png", *HALF], ["nowhere.png", "check the path"]),
     "broken": ([*EDIT, "broken.png", *HALF], ["broken.png", "not a picture", "8 x 8"]),
     "coloured": (["edit", "coloured.png", *HALF], ["coloured.png", "grey"]),
