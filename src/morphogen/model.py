@@ -34,7 +34,7 @@ from torch import Tensor, nn
 
 from morphogen.component import Component, ConfigError, assets, from_config, to_config
 from morphogen.conditioning.guidance import Guided, guidances
-from morphogen.conditioning.named import check_conditions, name_conditions, names_of, own_specs, with_name
+from morphogen.conditioning.named import check_conditions, name_conditions, names_of, own_specs, sole_name
 from morphogen.contract import (
     Batch,
     Boundary,
@@ -197,8 +197,8 @@ class Model(Component, Boundary):
 
     def conditions(self, condition: Any, n: int, argument: str = "condition") -> Mapping[str, Tree]:
         """The named conditions of n rows, on the model's device; see `name_conditions`."""
-        names, named = names_of(self.conditioner), with_name(self.conditioner, condition)
-        rows = name_conditions(names, named, n, argument, _readers(self))
+        names, sole = names_of(self.conditioner), sole_name(self.conditioner)
+        rows = name_conditions(names, condition, n, argument, _readers(self), sole)
         check_conditions(self.conditioner, rows)
         return tree_map(lambda leaf: leaf.to(self.device), rows)
 

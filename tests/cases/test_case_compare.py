@@ -54,7 +54,7 @@ def comparison(data: str, systems: list[str], **options: object) -> Comparison:
 )
 def test_pictures_that_a_flow_cannot_halve() -> None:
     compared = comparison(pictures(27), ["realnvp", "vae"])
-    assert "vae: at most 0.1 s of training" in announcement(compared)
+    assert "vae: at most about 0.1 s of training each" in announcement(compared)
     flow, vae = compared.run()
     assert flow["error"] == (
         "MultiScale: 27 x 27 pixels are not a multiple of 2: use --resolution 28, or fewer scales"

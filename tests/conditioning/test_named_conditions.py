@@ -7,7 +7,8 @@ import torch
 
 from morphogen.component import ConfigError
 from morphogen.conditioning.label import Label
-from morphogen.conditioning.named import name_conditions, names_of
+from morphogen.conditioning.named import name_conditions, names_of, sole_name
+from morphogen.conditioning.specs import Classes
 
 
 @pytest.mark.parametrize(
@@ -45,3 +46,13 @@ def test_errors_name_the_condition(names: list[str], given: Any, message: str) -
 
 def test_names_of_a_conditioner() -> None:
     assert names_of(None) == () and names_of(Label(3, 4)) == ("label",)
+
+
+def test_the_only_required_condition_needs_no_name_and_is_read_as_with_one_condition() -> None:
+    specs = {"label": Classes(("0", "2", "5"))}
+    for names in (["label"], ["label", "cells"]):
+        named = name_conditions(names, 2, 3, specs=specs, sole="label")
+        assert named.keys() == {"label"} and named["label"].tolist() == [1, 1, 1]
+        with pytest.raises(ConfigError, match="a tensor of labels, where the classes are 0, 2, 5"):
+            name_conditions(names, torch.tensor([2]), 3, specs=specs, sole="label")
+    assert sole_name(Label(3, 4)) == "label" and sole_name(None) is None

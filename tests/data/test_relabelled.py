@@ -7,7 +7,7 @@ import torch
 
 from morphogen.conditioning.specs import Classes
 from morphogen.data import DataError, Dataset, Examples, Pairs, Pictures, Rows, Sounds, Windows, WithSketches
-from morphogen.data.relabelled import with_classes_of
+from morphogen.data.relabelled import with_classes_of, with_labels_of
 from morphogen.representations.pixels import Pixels
 
 
@@ -32,6 +32,15 @@ def test_the_names_identify_the_classes() -> None:
     assert data.train.labels.tolist() == [2, 1, 2, 1, 1, 2]
     batch = data.train[torch.tensor([1, 2])]
     assert batch.condition["label"].tolist() == [1, 2] and batch.medium.shape == (2, 1, 8, 8)
+
+
+def test_rows_know_their_new_classes_and_are_not_relabelled_twice() -> None:
+    label = {"label": Classes(("birds", "cats", "dogs"))}
+    part = with_classes_of(dataset(LABELS, ("dogs", "cats")), label).train
+    assert part.conditions["label"].names == label["label"].names
+    assert with_labels_of(part, label) is part
+    rows = with_labels_of(dataset(LABELS, ("dogs", "cats")).train, label)
+    assert rows.first(3).condition["label"].tolist() == [2, 1, 2] and with_labels_of(rows, label) is rows
 
 
 def test_other_classes_are_refused_and_superfluous_ones_left_out() -> None:

@@ -45,8 +45,9 @@ def evaluate(
     chosen = choose_run(run, runs, rank)
     console, count = PlainConsole(), "up to 1000" if n is None else str(n)
     what = f"{chosen.directory}: drawing {count} samples, to measure them beside held-out data"
-    console.print(what, soft_wrap=True, highlight=False)
-    report = evaluate_run(chosen, n, choose_device(device), rank)
+    report = evaluate_run(
+        chosen, n, choose_device(device), rank, lambda: console.print(what, soft_wrap=True, highlight=False)
+    )
     console.print(table(report))
     lines = [*caveats(report["rows"], report.get("features")), str(chosen.directory / "evaluation.json")]
     console.print("\n".join(lines), soft_wrap=True, highlight=False, markup=False)

@@ -5,7 +5,7 @@ The settings of a run include the arguments of `load_data`, so a run directory i
 
 __all__ = ["evaluate", "find_runs", "is_run", "rescore", "resume", "weight_format_cost"]
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -130,17 +130,28 @@ def resume(
     return comparison
 
 
-def evaluate(run: Run, n: int | None = None, device: str = "cpu", rank: Rank = ALONE) -> dict[str, Any]:
+def evaluate(
+    run: Run, n: int | None = None, device: str = "cpu", rank: Rank = ALONE,
+    begin: Callable[[], None] = lambda: None,
+) -> dict[str, Any]:  # fmt: skip
     """Evaluate a run next to the held-out data and codecs; the report is also saved in RUN/evaluation.json.
 
     For pictures RUN/copies.png shows the samples that are most like a copy above their training examples.
 
     With several processes, all of them must call this; each evaluates its shard of samples and held-out rows.
 
+    Arguments:
+        run: a finished run.
+        n: number of samples, and of held-out rows; None: all held-out rows, at most 1000.
+        device: device to compute on.
+        rank: of this process.
+        begin: called once the model and its data have been read, before samples are drawn.
+
     Errors: RunError if the run is damaged, unfinished, or does not record its data.
     """
     settings = run.record["settings"]
     model, dataset = run.model(device), _data(run)
+    begin()
     scorer = Scorer(dataset, n, settings.get("seed", 0), rank)
     row, samples = scorer.model(
         model,

@@ -1,6 +1,6 @@
 """Conditions as a person gives them: one for all samples or one each, with a name where there are several."""
 
-__all__ = ["check_conditions", "name_conditions", "names_of", "own_specs", "with_name"]
+__all__ = ["check_conditions", "name_conditions", "names_of", "own_specs", "sole_name"]
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -16,7 +16,7 @@ from morphogen.numerics.trees import Tree, tree_map
 
 def name_conditions(
     names: Sequence[str], condition: Any, n: int, argument: str = "condition",
-    specs: Mapping[str, ConditionSpec] | None = None,
+    specs: Mapping[str, ConditionSpec] | None = None, sole: str | None = None,
 ) -> Mapping[str, Tree]:  # fmt: skip
     """The named conditions of n rows.
 
@@ -24,12 +24,13 @@ def name_conditions(
         {'label': tensor([3, 3])}
 
     Arguments:
-        names: of the conditions that the model takes; with one, the name may be left out.
+        names: of the conditions that the model takes.
         condition: one for all rows, a number, a text or [1, ...], or one each, [n, ...]; or a mapping of
             names to these, where tensors are what batches and samples have; None: none.
         n: number of rows.
         argument: its name, for errors.
         specs: what the conditions are, by name, which reads those in words.
+        sole: the one that a condition without a name is; None: the only one that the model takes.
 
     Errors: ConfigError for a condition that the model does not take, without a name if it takes several, for
     another number of rows, and for words that cannot be read.
@@ -37,10 +38,11 @@ def name_conditions(
     if condition is None:
         return {}
     if not isinstance(condition, Mapping):
-        if len(names) != 1:
+        if sole is None and len(names) != 1:
             takes = f"{', '.join(names)}: give one by name" if names else "no condition: omit it"
             raise ConfigError(f"{argument} {condition!r:.40}: the model takes {takes}")
-        condition = {names[0]: _read(condition, (specs or {}).get(names[0]), argument)}
+        name = names[0] if sole is None else sole
+        condition = {name: _read(condition, (specs or {}).get(name), argument)}
     elif unknown := sorted(condition.keys() - set(names)):
         takes = ", ".join(names) or "no conditions"
         raise ConfigError(f"{argument} {', '.join(unknown)}: the model takes {takes}")
@@ -69,11 +71,10 @@ def own_specs(conditioner: Conditioner | None) -> Mapping[str, ConditionSpec]:
     return {part.name: part.spec for part in parts if isinstance(getattr(part, "spec", None), ConditionSpec)}
 
 
-def with_name(conditioner: Conditioner | None, condition: Any) -> Any:
-    """A condition without a name is the only one that the model requires, if it takes several."""
+def sole_name(conditioner: Conditioner | None) -> str | None:
+    """The name of the only condition that a model requires; None if it requires none or several."""
     required = () if conditioner is None else conditioner.required
-    is_named = condition is None or isinstance(condition, Mapping) or len(required) != 1
-    return condition if is_named else {required[0]: condition}
+    return required[0] if len(required) == 1 else None
 
 
 def _read(given: Any, spec: ConditionSpec | None, argument: str) -> Any:

@@ -4,6 +4,7 @@ __all__ = ["Relabelled", "with_classes_of", "with_labels_of"]
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import torch
 from jaxtyping import Int, Shaped
@@ -19,13 +20,15 @@ class Relabelled(Examples):
     Arguments:
         examples: with labels.
         index: [C], the new label of each class.
+        label: what the new labels are.
     """
 
-    def __init__(self, examples: Examples, index: Int[Tensor, " c"]):
+    def __init__(self, examples: Examples, index: Int[Tensor, " c"], label: ConditionSpec):
         self.examples, self.index = examples, index
         self.overlap = examples.overlap
         self.labels = None if examples.labels is None else index[examples.labels]
         self.belong_to(examples)
+        self.conditions = {**examples.conditions, "label": label}
 
     def __len__(self) -> int:
         return len(self.examples)
@@ -67,10 +70,11 @@ def with_classes_of(dataset: Dataset, conditions: Mapping[str, ConditionSpec]) -
         )
     if dataset.classes == names:
         return dataset
-    index = torch.tensor([names.index(name) for name in dataset.classes])
-    train, valid, test = (Relabelled(part, index) for part in (dataset.train, dataset.valid, dataset.test))
-    label = {"label": conditions["label"]}
-    return replace(dataset, train=train, valid=valid, test=test, conditions={**dataset.conditions, **label})
+    label, index = conditions["label"], torch.tensor([names.index(name) for name in dataset.classes])
+    parts: dict[str, Any] = {
+        part: Relabelled(getattr(dataset, part), index, label) for part in ("train", "valid", "test")
+    }
+    return replace(dataset, **parts, conditions={**dataset.conditions, "label": label})
 
 
 def with_labels_of(examples: Examples, conditions: Mapping[str, ConditionSpec]) -> Examples:
@@ -84,6 +88,4 @@ def with_labels_of(examples: Examples, conditions: Mapping[str, ConditionSpec]) 
         return examples
     if other := [name for name in classes if name not in names]:
         raise DataError(f"no class of the model is named {other[0]!r}; its classes are {', '.join(names)}")
-    relabelled = Relabelled(examples, torch.tensor([names.index(name) for name in classes]))
-    relabelled.conditions = {**examples.conditions, "label": known}
-    return relabelled
+    return Relabelled(examples, torch.tensor([names.index(name) for name in classes]), known)

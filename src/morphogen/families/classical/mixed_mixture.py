@@ -212,7 +212,7 @@ def _conditioned(
         gains = torch.stack([_gain(covariance, seen, unseen) for covariance in covariances])
         change = torch.zeros_like(scores[rows])
         change[:, seen] = error
-        change[:, unseen] = torch.einsum("bus,bs->bu", gains[component[rows]], error)
+        change[:, unseen] = torch.einsum("bij,bj->bi", gains[component[rows]], error)
         scores[rows] += change
     return scores
 
