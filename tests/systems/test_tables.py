@@ -9,7 +9,6 @@ import torch
 from sklearn import datasets
 
 from morphogen.catalogue import build_system
-from morphogen.conditioning.specs import Classes
 from morphogen.data import load_data
 from morphogen.families.classical import Mixture
 from morphogen.model import Model
@@ -77,9 +76,9 @@ def test_the_flow_beats_independent_columns(condition, tmp_path):
 
 def test_class_conditional_samples_are_saved_as_csv(tmp_path):
     data = load_data(write_csv("iris", tmp_path / "t.csv"), condition="kind")
-    model = build_system("table_mixture", data.representation, {"label": Classes(3)})
+    model = build_system("table_mixture", data.representation, data.conditions)
     train(model, data.train, steps=12)
-    samples = model.sample(200, condition=0)
+    samples = model.sample(200, condition="setosa")
     assert samples.save(tmp_path / "out") == [tmp_path / "out/samples.csv"]
     rows = list(csv.DictReader((tmp_path / "out/samples.csv").open()))
     record = json.loads((tmp_path / "out/samples.json").read_text())
