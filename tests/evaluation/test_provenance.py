@@ -7,7 +7,14 @@ import pytest
 from morphogen.data import load_data
 from morphogen.evaluation import provenance as module
 from morphogen.evaluation.features import ClassifierFeatures, RandomFeatures
-from morphogen.evaluation.provenance import comparable_rows, incomparable, provenance, stamp, stamp_all
+from morphogen.evaluation.provenance import (
+    comparable_rows,
+    incomparable,
+    provenance,
+    recorded,
+    stamp,
+    stamp_all,
+)
 from morphogen.evaluation.quality import MEASURES, quality
 
 FIGURE = {"value": 4.03, "low": 3.0, "high": 5.0, "n": 100}
@@ -110,3 +117,14 @@ def test_few_samples_and_blind_features_withhold_measures_with_the_reason(digits
     }  # fmt: skip
     assert "(random) cannot tell real examples from noise" in blind["withheld"]["precision"]
     assert all(blind[name] is None for name in blind["withheld"])
+
+
+def test_a_figure_that_was_stored_without_a_stamp_has_the_first_definition(digits, facts):
+    """What counts as a copy has changed: an older record is not compared with a new one, and says why."""
+    copies, precision = ({"value": 0.01, "low": 0.0, "high": 0.02, "n": 100} for _ in range(2))
+    record = {"seed": 0, "split": digits.split, "versions": {"morphogen": facts["code"]}}
+    record["features"] = {key: facts[name] for key, name in (("name", "features"), ("sha256", "sha256"))}
+    older = stamp_all({"memorised": copies, "precision": precision}, recorded(record))
+    newer = stamp_all({"memorised": copies, "precision": precision}, facts)
+    assert "definition 1 and " in str(incomparable(older["memorised"], newer["memorised"]))
+    assert incomparable(older["precision"], newer["precision"]) is None

@@ -26,7 +26,7 @@ from morphogen.data.dataset import Dataset
 from morphogen.evaluation.features import Features
 
 # measure -> number of its definition, increased when the figure of the same samples changes; 1 if not listed
-DEFINITIONS: dict[str, int] = {}
+DEFINITIONS = {"memorised": 2, "density": 2}
 _FACETS = {  # key -> what a reason calls it
     "split": "split of the data",
     "features": "features",
@@ -53,13 +53,14 @@ def provenance(data: Dataset, seed: int, features: Features | None = None) -> di
     }
     if features is not None:
         record["features"] = {"name": features.name, "sha256": features.sha256, "resize": features.resize}
-    return recorded(record)
+    return recorded(record) | {"definitions": DEFINITIONS}
 
 
 def recorded(record: Mapping[str, Any]) -> dict[str, Any]:
     """The same from what a record, or a report, says about all its figures; what it does not say is absent.
 
-    Records from before a resize rule existed have none, because nothing was resized.
+    Records from before a resize rule existed have none, because nothing was resized. Figures that were not
+    stamped when they were measured have the first definition of their measure.
     """
     facts: dict[str, Any] = {key: record[key] for key in ("seed",) if key in record}
     if "split" in record:
@@ -74,9 +75,10 @@ def recorded(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def stamp(measure: str, figure: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
     """The figure of a measure with its provenance, unless it has one."""
-    definition = f"definition {DEFINITIONS.get(measure, 1)}"
+    own = {key: value for key, value in facts.items() if key != "definitions"}
+    definition = f"definition {facts.get('definitions', {}).get(measure, 1)}"
     code = {"code": f"{facts['code']}, {definition}"} if "code" in facts else {}
-    return {**figure, "provenance": figure.get("provenance") or {**facts, **code}}
+    return {**figure, "provenance": figure.get("provenance") or {**own, **code}}
 
 
 def stamp_all(figures: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
