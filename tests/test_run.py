@@ -59,7 +59,9 @@ def test_a_failed_training_is_marked(tmp_path: Path) -> None:
 
 def test_conditions_are_read_from_the_settings(tmp_path: Path) -> None:
     label = Run.create(tmp_path, "toy", "points", SETTINGS).conditions["label"]
-    assert (int(label.parse("dog")), int(label.parse("0"))) == (1, 0)
+    assert (int(label.parse("dog")), int(label.parse("index:0"))) == (1, 0)
+    with pytest.raises(ConfigError, match=r"no class '0'; .*write 'index:0' for 'cat'"):
+        label.parse("0")
     several = {
         "label": to_config(Classes(3)),
         "source": to_config(Bytes(16)),
