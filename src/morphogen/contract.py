@@ -181,6 +181,7 @@ class Representation(Component, nn.Module, ABC):
     discrete: bool  # x is on a grid or categorical, so that a density of x is meaningless
     medium_discrete: bool  # the same of the medium
     latent: str | None = None  # which latent of its `first_stage` x is; they are decoded together
+    at_once: int = 64  # rows that are drawn or evaluated in one pass, by default
 
     @property
     def unit(self) -> str:

@@ -183,7 +183,7 @@ class Model(Component, Boundary):
         n = length(medium := self.representation.check(medium))
         given = self.conditions(self.taken(condition) if isinstance(condition, Mapping) else condition, n)
         whole, indices = Batch(medium, given), torch.arange(n) if indices is None else indices
-        rows = rank.shard(torch.arange(n)).split(batch or self.representation.medium.at_once)
+        rows = rank.shard(torch.arange(n)).split(batch or self.representation.at_once)
         with evaluating(self), torch.no_grad():
             rng = Rng(seed, indices, ("log_prob",)).to(self.device)
             parts = [self.log_prob_batch(whole[r].to(self.device), rng[r]) for r in rows]

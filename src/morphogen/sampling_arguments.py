@@ -24,12 +24,12 @@ def checked(
 ) -> tuple[int, int, int, Int[Tensor, " n"]]:
     """The number of samples, the seed and the batch size as integers, and the indices of the samples.
 
-    Without a batch size it is the one that suits the medium.
+    Without a batch size it is the one that suits the representation.
 
     Errors: ConfigError for other types, for a number below 1, for more samples of this shape than memory
     holds, and for a sampler that is a class or a name.
     """
-    batch = representation.medium.at_once if batch is None else batch
+    batch = representation.at_once if batch is None else batch
     plain = check_arguments({"n": int, "seed": int, "batch": int}, {"n": n, "seed": seed, "batch": batch})
     for name in ("n", "batch"):
         if plain[name] < 1:

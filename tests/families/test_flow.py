@@ -203,7 +203,7 @@ def test_the_bound_is_below_the_exact_mass() -> None:
 
 
 def test_guidance_raises() -> None:
-    with pytest.raises(Unsupported, match="no network to guide"):
+    with pytest.raises(Unsupported, match="Flow does not support guidance"):
         digits_model().sample(2, 1, Guided(FlowSampler(), 3.0))
 
 

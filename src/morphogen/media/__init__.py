@@ -65,7 +65,6 @@ class Medium(ABC):
         memorisable: training examples below which a long training can memorise them; 0: not known.
         goals: systems recommended for each goal, the best first.
         representatives: systems that are compared by default; (): all of the medium.
-        at_once: examples that are drawn or evaluated in one pass, by default.
     """
 
     name: ClassVar[str]
@@ -90,7 +89,6 @@ class Medium(ABC):
     memorisable: ClassVar[int] = 0
     goals: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     representatives: ClassVar[tuple[str, ...]] = ()
-    at_once: ClassVar[int] = 64
 
     def __str__(self) -> str:
         return self.name

@@ -43,7 +43,6 @@ class TableMedium(Medium):
         "speed": ("table_mixture",),
         "few": ("table_mixture",),
     }
-    at_once = 2048  # a row is a few numbers
 
     def file_name(self, index: int) -> str:
         return f"samples.{self.suffix}"

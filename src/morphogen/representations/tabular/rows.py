@@ -43,6 +43,7 @@ class Tabular(Representation):
     """
 
     medium = TABLE
+    at_once = 2048  # a row is a few numbers
     discrete = True
 
     def __init__(

@@ -41,6 +41,7 @@ class NormalScores(Representation):
     """
 
     discrete = False  # numbers have a density; a model of x knows that its codes have none
+    at_once = Tabular.at_once
 
     def __init__(self, table: Tabular):
         super().__init__()
