@@ -6,11 +6,13 @@ _HOMES = {
     "bits_per_dim": "evaluation.likelihood",
     "bleu": "evaluation.text",
     "bootstrap": "evaluation.intervals",
+    "class_score": "evaluation.class_score",
     "codec_baselines": "evaluation.codecs",
     "conditional_fidelity": "evaluation.conditional_fidelity",
     "features_for": "evaluation.features",
     "frechet": "evaluation.frechet",
     "frechet_interval": "evaluation.frechet",
+    "kernel_distance": "evaluation.kernel_distance",
     "memorisation": "evaluation.memorisation",
     "precision_cost": "evaluation.precision",
     "prdc": "evaluation.precision_recall",
@@ -18,6 +20,7 @@ _HOMES = {
     "quality": "evaluation.quality",
     "sheet": "evaluation.sheet",
     "table_quality": "evaluation.tables.table_quality",
+    "two_sample": "evaluation.two_sample",
     "word_errors": "evaluation.word_error_rate",
 }
 

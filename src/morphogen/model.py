@@ -34,7 +34,14 @@ from torch import Tensor, nn
 
 from morphogen.component import Component, ConfigError, assets, from_config, to_config
 from morphogen.conditioning.guidance import Guided, guidances
-from morphogen.conditioning.named import check_conditions, name_conditions, names_of, own_specs, sole_name
+from morphogen.conditioning.named import (
+    check_conditions,
+    draw_condition,
+    name_conditions,
+    names_of,
+    own_specs,
+    sole_name,
+)
 from morphogen.contract import (
     Batch,
     Boundary,
@@ -136,8 +143,7 @@ class Model(Component, Boundary):
         n, seed, batch, indices = checked(self.representation, n, seed, batch, indices, sampler)
         sampler = sampler if sampler is not None else generative(self.objective).default_sampler()
         rng = Rng(seed, indices, ("sample",)).to(self.device)
-        if condition is None and self.conditioner is not None:
-            condition = self.conditioner.sample_condition(rng.fork("draw"))
+        condition = draw_condition(self.conditioner, rng.fork("draw")) if condition is None else condition
         given, unwanted = self.conditions(condition, n), self.conditions(negative, n, "negative")
         settings = sampling_settings(seed, indices, sampler, unwanted, precision)
         rows, x_rng = rank.shard(torch.arange(n)).split(batch), rng.fork("x")

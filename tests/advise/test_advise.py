@@ -113,7 +113,7 @@ def test_advice_on_a_table(capsys):
     check(advice, "table")
     assert advice.recommended == "table_mixture" and 'condition="kind"' in advice.recipe
     run(advice.recipe)
-    assert Path("table_mixture-t/samples/samples.csv").read_text().startswith("kind,size,count\n")
+    assert Path("table_mixture-t/samples/samples.csv").read_text().startswith("size,count,kind\n")
     assert "bits per cell" in capsys.readouterr().out
 
 

@@ -131,7 +131,7 @@ def test_arrays_in_metrics() -> None:
     a, b = rng.normal(size=(30, 4)), rng.normal(size=(40, 4))
     one, two = torch.tensor(a), torch.tensor(b)
     assert metrics.frechet(a, b) == metrics.frechet(one, two) > 0
-    assert metrics.frechet_interval(a, b, resamples=9) == metrics.frechet_interval(one, two, resamples=9)
+    assert metrics.frechet_interval(a, b, partitions=9) == metrics.frechet_interval(one, two, partitions=9)
     assert metrics.precision_recall(a, b) == metrics.precision_recall(one, two)
     data = mg.load_data(X, Y)
     medium = X[:30, None] / 127.5 - 1

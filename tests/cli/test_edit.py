@@ -153,7 +153,9 @@ def test_a_film_is_saved_and_the_negative_class_is_recorded(monkeypatch, capsys)
         record = json.loads(film.info["comment"])
         assert film.n_frames >= 2 and film.width == 10 * 66 - 2  # the first ten
         assert (
-            record["negative"] == 1 and record["indices"] == list(range(10)) and "Guided" in record["sampler"]
+            record["negative"] == {"label": 1}
+            and record["indices"] == list(range(10))
+            and "Guided" in record["sampler"]
         )
 
 

@@ -76,6 +76,8 @@ def sample(
 
     Writes one file per sample, sheet.png with all of them, and samples.json with the settings.
     """
+    import torch
+
     from morphogen.rank import Rank
 
     rows, rank, target = choose_indices(n, indices), Rank.initialize(device), choose_device(device)
@@ -91,7 +93,8 @@ def sample(
     if len(window := model.representation.shape) == 1:
         prompt_length = requested["prompt"].shape[1] if "prompt" in requested else 0
         decoding.announce_cropping(window[0], prompt_length, max_new)
-    folder, unwanted = out or chosen.directory / "samples", check_negative(chosen, negative, guidance)
+    folder, place = out or chosen.directory / "samples", check_negative(chosen, negative, guidance)
+    unwanted = None if place is None else {"label": torch.tensor(place)}
     options = {"seed": seed, "negative": unwanted, "precision": choose_precision(precision)}
     if film:
         rank.once(lambda: _film(model, requested, method, rows[:FILMED], folder, options))
@@ -164,9 +167,10 @@ def _film(
     import torch
 
     from morphogen.evaluation.film import film, save_film
-    from morphogen.numerics.trees import index
+    from morphogen.numerics.trees import index, tree_map
 
     record = {"sampler": repr(sampler), "seed": options["seed"], "indices": rows} | options
+    record["negative"] = tree_map(torch.Tensor.tolist, options["negative"] or {})
     n = len(rows)
     filmed = index(condition, slice(n))
     frames = film(model, n, sampler, condition=filmed or None, indices=torch.tensor(rows), **options)

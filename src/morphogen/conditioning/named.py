@@ -1,6 +1,6 @@
 """Conditions as a person gives them: one for all samples or one each, with a name where there are several."""
 
-__all__ = ["check_conditions", "name_conditions", "names_of", "own_specs", "sole_name"]
+__all__ = ["check_conditions", "draw_condition", "name_conditions", "names_of", "own_specs", "sole_name"]
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from morphogen.component import ConfigError
 from morphogen.contract import Conditioner, ConditionSpec
+from morphogen.numerics.randomness import Rng
 from morphogen.numerics.trees import Tree, tree_map
 
 
@@ -63,6 +64,12 @@ def check_conditions(conditioner: Conditioner | None, condition: Mapping[str, Tr
 def names_of(conditioner: Conditioner | None) -> tuple[str, ...]:
     """The names of the conditions that a model takes."""
     return () if conditioner is None else conditioner.names
+
+
+def draw_condition(conditioner: Conditioner | None, rng: Rng) -> Mapping[str, Tree] | None:
+    """Random conditions by name, for samples requested without one; None: the samples have none."""
+    drawn = None if conditioner is None else conditioner.sample_condition(rng)
+    return None if conditioner is None or drawn is None else conditioner.named(drawn)
 
 
 def own_specs(conditioner: Conditioner | None) -> Mapping[str, ConditionSpec]:

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from morphogen.component import ConfigError
 from morphogen.conditioning.guidance import Guided, guidances
+from morphogen.conditioning.named import draw_condition
 from morphogen.contract import Context, Sampler, Unsupported
 from morphogen.families.diffusion import DDIM, DDPM, ddim_translate, inpaint, sdedit
 from morphogen.model import evaluating, with_negative
@@ -154,7 +155,8 @@ class DDIMTranslate(Edit):
     def apply(
         self, model: Any, x: Float[Tensor, "b ..."], context: Context | None, rng: Rng, sampler: Sampler
     ) -> Float[Tensor, "b ..."]:
-        source = model.context(model.conditions(torch.tensor(self.source_class), len(x)), len(x))
+        label = model.conditioner.named(torch.tensor(self.source_class))
+        source = model.context(model.conditions(label, len(x)), len(x))
         return ddim_translate(model.objective, x, source, context, rng, sampler)
 
     @property
@@ -227,9 +229,10 @@ def _conditions(
     n, absent = len(rng), model.conditioner.absent(len(rng))
     if condition is None and absent is not None:
         return {}, absent
-    drawn = model.conditioner.sample_condition(rng.fork("draw")) if condition is None else condition
-    conditions = model.conditions(torch.as_tensor(drawn), n)
+    named = model.conditioner.named  # of labels as batches have them: places, not names
+    drawn = draw_condition(model.conditioner, rng.fork("draw"))
+    conditions = model.conditions(drawn if condition is None else named(torch.tensor(condition)), n)
     context = model.context(conditions, n)
     if negative is not None:
-        context = with_negative(model, context, model.conditions(torch.tensor(negative), n), sampler)
+        context = with_negative(model, context, model.conditions(named(torch.tensor(negative)), n), sampler)
     return conditions, context
