@@ -187,7 +187,7 @@ def _announce(run: "Run", prepared: Preparation, trained: "Trained") -> None:
     passes = _passes(prepared.model, prepared.dataset, trained.steps)
     if run.undertrained is not None:
         remedy = (
-            f": train it longer: {longer} {max(5, math.ceil(trained.seconds / 10))}m" if passes >= 1 else ""
+            f". Train it longer: {longer} {max(5, math.ceil(trained.seconds / 10))}m" if passes >= 1 else ""
         )
         echo(f"{run.undertrained}; its samples do not show what it can do{remedy}")
     if passes < 1:

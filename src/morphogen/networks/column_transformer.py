@@ -167,7 +167,8 @@ class ColumnCache:
     @torch.no_grad()
     def __init__(self, network: ColumnTransformer, rows: int, order: Sequence[int], context: Context | None):
         self.network, self.rows, self.order, self.context = network, rows, list(order), context
-        self.caches = [block.make_cache(rows, len(self.order)) for block in network.blocks]  # type: ignore[operator]
+        blocks: Any = network.blocks
+        self.caches = [block.make_cache(rows, len(self.order)) for block in blocks]
         self.inputs = [vectors() for vectors in network.inputs]
         self.length = 0
 
