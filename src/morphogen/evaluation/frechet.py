@@ -4,9 +4,10 @@ Heusel et al. 2017; Dowson & Landau 1982.
 
     d^2 = |m_1 - m_2|^2 + tr S_1 + tr S_2 - 2 tr (S_1 S_2)^{1/2}
 
-With S_i = A_i^T A_i the last trace is the nuclear norm of A_1 A_2^T. This avoids the matrix square root and
-its imaginary parts, and is exact for fewer rows than features. The estimate is biased upwards by about 1/n
-(Chong & Forsyth 2020), so compare distances at equal n only.
+With S_i = A_i^T A_i the last trace is the nuclear norm of A_1 A_2^T, and its singular values are the roots of
+the eigenvalues of A_1 S_2 A_1^T. This avoids the matrix square root and its imaginary parts, and is exact for
+fewer rows than features. The estimate is biased upwards by about 1/n (Chong & Forsyth 2020), so compare
+distances at equal n only.
 
 The variance at n rows is a / n + b / n^2. The first term vanishes for two samples of the same distribution,
 where a bootstrap, whose second term is three times too large, gives intervals that are too wide. Therefore
@@ -37,11 +38,9 @@ def frechet(real: Float[Tensor, "n d"], fake: Float[Tensor, "m d"]) -> float:
     Errors: ValueError for fewer than two rows, or for features that are not finite.
     """
     real, fake = features_of(real, "real features"), features_of(fake, "features of samples")
-    _check(real)
-    _check(fake)
-    (mean_1, root_1), (mean_2, root_2) = _moments(real.double()), _moments(fake.double())
-    overlap = _nuclear_norm(root_1 @ root_2.T)
-    squared = (mean_1 - mean_2).square().sum() + root_1.square().sum() + root_2.square().sum() - 2 * overlap
+    (mean_1, rows_1), (mean_2, rows_2) = _moments(real), _moments(fake)
+    traces = torch.linalg.vector_norm(rows_1).square() + torch.linalg.vector_norm(rows_2).square()
+    squared = (mean_1 - mean_2).square().sum() + traces - 2 * _overlap(rows_1, rows_2)
     return max(0.0, squared.item())
 
 
@@ -85,32 +84,48 @@ def _gram(x: Tensor) -> Tensor:
     return torch.from_numpy(rows.T @ rows)
 
 
-def _nuclear_norm(product: Tensor) -> Tensor:
-    """Sum of the singular values; from eigenvalues, in less than half of the time, if none is near zero."""
-    squares = torch.linalg.eigvalsh(_gram(product.T))
+def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
+    """The mean [d], and B [n - 1, d] such that B^T B is the unbiased covariance.
+
+    The centred rows sum to zero; the reflection that maps (1, ..., 1) / sqrt(n) to the first axis makes the
+    first of them zero and subtracts (sqrt(n) mean - x_1) / (sqrt(n) - 1) from the others.
+    """
+    if len(x) < 2:
+        raise ValueError(f"the covariance of features requires at least 2 rows, got {len(x)}")
+    x = x.double()
+    mean, root = x.mean(0), len(x) ** 0.5
+    if not mean.isfinite().all():
+        raise ValueError("features are not finite: the samples contain NaN or infinity")
+    return mean, (x[1:] - (root * mean - x[0]) / (root - 1)).div_((len(x) - 1) ** 0.5)
+
+
+def _overlap(first: Tensor, second: Tensor) -> Tensor:
+    """tr (S_1 S_2)^{1/2}, from the eigenvalues of A_1 S_2 A_1^T.
+
+    Their roots lose half of the digits near zero; then the singular values of A_1 A_2^T are computed.
+    """
+    fewer, more = (first, second) if len(first) <= len(second) else (second, first)
+    root = _root(fewer)
+    squared = root @ _gram(more) @ root.T if _tall(more) else _gram(more @ root.T)
+    squares = torch.linalg.eigvalsh(squared)
     if squares[0] > FULL_RANK * squares[-1]:
         return squares.sqrt().sum()
-    return torch.linalg.svdvals(product).sum()
+    return torch.linalg.svdvals(root @ _root(more).T).sum()
 
 
-def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
-    """The mean [d], and A [min(n, d), d] such that A^T A is the unbiased covariance."""
-    mean = x.mean(0)
-    centred = (x - mean) / (len(x) - 1) ** 0.5
-    if len(x) <= x.shape[1]:
-        return mean, centred
-    covariance = _gram(centred)
+def _root(rows: Tensor) -> Tensor:
+    """A [min(n, d), d] such that A^T A = B^T B."""
+    if not _tall(rows):
+        return rows
+    covariance = _gram(rows)
     root, failed = torch.linalg.cholesky_ex(covariance, upper=True)
     pivots = root.diagonal().square()
     if not failed and pivots.min() > FULL_RANK * pivots.max():
-        return mean, root
+        return root
     # of any rank, in a third of the time of a QR decomposition
     values, vectors = torch.linalg.eigh(covariance)
-    return mean, values.clamp_min(0).sqrt()[:, None] * vectors.T
+    return values.clamp_min(0).sqrt()[:, None] * vectors.T
 
 
-def _check(x: Tensor) -> None:
-    if len(x) < 2:
-        raise ValueError(f"the covariance of features requires at least 2 rows, got {len(x)}")
-    if not x.isfinite().all():
-        raise ValueError("features are not finite: the samples contain NaN or infinity")
+def _tall(rows: Tensor) -> bool:
+    return rows.shape[0] > rows.shape[1]
