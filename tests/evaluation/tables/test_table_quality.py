@@ -79,12 +79,11 @@ def test_samples_of_a_medium(condition: str | None) -> None:
     section = data.representation.medium.measure(batch.medium, batch.condition, data)
     assert section["table"]["details"] == found
     assert len(found["columns"]) == 8
-    assert ("label" in found["columns"]) == (condition is not None)
     assert found["columns"]["sex"]["kind"] == "category" and found["columns"]["year"]["kind"] == "number"
     assert found["column_shapes"]["value"] > 0.8
-    assert [each["column"] for each in found["usefulness"]] == ["label"] or condition is None
+    assert [each["column"] for each in found["usefulness"]] == ["species"] or condition is None
     unlabelled = sample_quality(batch.medium, {}, data)  # of a model that takes no condition
-    assert "label" not in unlabelled["columns"]
+    assert len(unlabelled["columns"]) == (8 if condition is None else 7)
 
 
 def test_other_media_have_no_figures_of_their_own() -> None:

@@ -93,10 +93,11 @@ def sample_quality(medium: Any, condition: Any, data: Dataset, seed: int = 0) ->
         seed: of resampling.
     """
     parts = [part.first() for part in (data.train, data.test)]
+    representation: Any = data.representation
     labelled = "label" in (condition or {})  # else the model draws no label
-    train, held_out = (_cells_of_batch(part.medium, part.condition, data, labelled) for part in parts)
-    rows = _cells_of_batch(medium, condition, data, labelled)
-    return _quality(train, held_out, rows, "label" if labelled else None, seed)
+    label = representation.label.name if labelled else None
+    train, held_out = (_cells_of_batch(part.medium, part.condition, data, label) for part in parts)
+    return _quality(train, held_out, _cells_of_batch(medium, condition, data, label), label, seed)
 
 
 def _quality(
@@ -144,15 +145,15 @@ def _average_kept(rules: list[Rule], cells: Cells) -> Interval | None:
     return mean(torch.from_numpy(keeps[rows] / applies[rows])) if rows.any() else None
 
 
-def _cells_of_batch(medium: torch.Tensor, condition: Any, data: Dataset, labelled: bool) -> Cells:
-    """The cells of a medium of rows, and of its label."""
+def _cells_of_batch(medium: torch.Tensor, condition: Any, data: Dataset, label: str | None) -> Cells:
+    """The cells of a medium of rows, and of the column of its classes if that has a name."""
     columns: Any = data.representation.columns
     names = [column.name for column in columns]
     levels = {c.name: c.levels for c in columns if getattr(c, "levels", None) is not None}
     values = dict(zip(names, medium.double().cpu().numpy().T, strict=True))
     codes = {name: np.where(np.isnan(values[name]), -1, values[name]).astype(np.int64) for name in levels}
     numbers = {name: values[name] for name in names if name not in levels}
-    if labelled:
-        codes["label"], levels["label"] = condition["label"].cpu().numpy().astype(np.int64), data.classes
-        names.append("label")
+    if label:
+        codes[label], levels[label] = condition["label"].cpu().numpy().astype(np.int64), data.classes
+        names.append(label)
     return Cells(numbers, codes, levels, tuple(names))
