@@ -7,6 +7,7 @@ import pytest
 
 from morphogen.compare import compare
 from morphogen.data import load_data
+from morphogen.evaluation.provenance import DEFINITIONS
 from morphogen.recipes import records, table
 from morphogen.recipes.comparison import comparison
 
@@ -90,3 +91,14 @@ def test_a_pretrained_model_is_identified_by_its_file():
     }
     assert records.outdated({"models": {"smollm2": entry}}) == []
     assert records.outdated({"models": {"smollm2": entry | {"file": "0" * 64}}}) == ["smollm2"]
+
+
+def test_a_table_says_which_measures_have_been_defined_anew(results):
+    figure = {"value": 0.0, "low": 0.0, "high": 0.1, "n": 100}
+    row = _codec(2.5) | {"memorised": figure, "precision": figure}
+    records.store("x", {"figures": {"PNG": row}, "models": {}, "versions": {"morphogen": "0.1"}})
+    sentence = "Measured by an earlier definition, so not comparable with new figures: copies."
+    assert sentence in table.markdown("x")
+    now = {"code": f"0.1, definition {DEFINITIONS['memorised']}"}
+    records.store("x", {"figures": {"PNG": row | {"memorised": figure | {"provenance": now}}}, "models": {}})
+    assert "definition" not in table.markdown("x")

@@ -15,7 +15,10 @@ No paper: how much figures depend on the resize rule alone is shown by Parmar, Z
 resizing and surprising subtleties in GAN evaluation".
 """
 
-__all__ = ["DEFINITIONS", "comparable_rows", "incomparable", "provenance", "recorded", "stamp", "stamp_all"]
+__all__ = [
+    "DEFINITIONS", "comparable_rows", "defined_anew", "incomparable", "provenance", "recorded", "stamp",
+    "stamp_all",
+]  # fmt: skip
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -76,8 +79,8 @@ def recorded(record: Mapping[str, Any]) -> dict[str, Any]:
 def stamp(measure: str, figure: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
     """The figure of a measure with its provenance, unless it has one."""
     own = {key: value for key, value in facts.items() if key != "definitions"}
-    definition = f"definition {facts.get('definitions', {}).get(measure, 1)}"
-    code = {"code": f"{facts['code']}, {definition}"} if "code" in facts else {}
+    definition = _definition(measure, facts.get("definitions", {}))
+    code = {"code": f"{facts['code']}{definition}"} if "code" in facts else {}
     return {**figure, "provenance": figure.get("provenance") or {**own, **code}}
 
 
@@ -96,6 +99,12 @@ def stamp_all(figures: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str,
         }
 
     return stamped("", figures)
+
+
+def defined_anew(row: Mapping[str, Any]) -> list[str]:
+    """The measures of a row whose figures have another definition than they would have now."""
+    codes = {measure: _code(row.get(measure) or {}) for measure in DEFINITIONS}
+    return [m for m, code in codes.items() if code and not code.endswith(_definition(m, DEFINITIONS))]
 
 
 def incomparable(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
@@ -130,6 +139,14 @@ def comparable_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         kept = {**row, **dict.fromkeys(reasons)}
         result.append(kept | {"withheld": {**(row.get("withheld") or {}), **reasons}} if reasons else kept)
     return result
+
+
+def _definition(measure: str, definitions: Mapping[str, int]) -> str:
+    return f", definition {definitions.get(measure, 1)}"
+
+
+def _code(figure: Mapping[str, Any]) -> str:
+    return str((figure.get("provenance") or {}).get("code", ""))
 
 
 def _is_figure(node: Mapping[str, Any]) -> bool:

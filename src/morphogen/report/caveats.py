@@ -5,7 +5,7 @@ __all__ = ["caveats", "joined"]
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from morphogen.evaluation.provenance import comparable_rows
+from morphogen.evaluation.provenance import comparable_rows, defined_anew
 from morphogen.report.rows import MEASURES
 
 _HEADINGS = {measure.key: measure.heading for measure in MEASURES}
@@ -19,7 +19,7 @@ def caveats(rows: Sequence[Mapping[str, Any]], features: Mapping[str, Any] | Non
         features: of the report, with what they see (`evaluation.sight`); None: not known.
     """
     rows = comparable_rows(rows)
-    return [*_blind(features or {}), *_withheld(rows), *_undertrained(rows)]
+    return [*_blind(features or {}), *_withheld(rows), *_earlier(rows), *_undertrained(rows)]
 
 
 def joined(names: Sequence[str]) -> str:
@@ -49,6 +49,15 @@ def _withheld(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         verb = "is" if len(keys) == 1 else "are"
         sentences.append(f"{named[:1].upper()}{named[1:]}{of} {verb} not given: {reason}.")
     return sentences
+
+
+def _earlier(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The measures that have been defined anew since the rows were measured."""
+    keys = dict.fromkeys(key for row in rows for key in defined_anew(row))
+    named = joined([_HEADINGS[key] for key in keys])
+    return (
+        [f"Measured by an earlier definition, so not comparable with new figures: {named}."] if keys else []
+    )
 
 
 def _undertrained(rows: Sequence[Mapping[str, Any]]) -> list[str]:
