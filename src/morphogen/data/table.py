@@ -23,6 +23,7 @@ from morphogen.contract import Batch
 from morphogen.data.cells import read_columns
 from morphogen.data.columns import MOST_WORDS, Reading, Words
 from morphogen.data.dataset import DataError, Dataset, Examples, with_labels
+from morphogen.data.row_contents import row_contents
 from morphogen.data.splits import Part, Split, split, trained_only
 from morphogen.data.table_choice import check_condition, numbered_classes, without
 from morphogen.data.table_files import Table, join_parts, read_table_file, read_table_folder
@@ -130,7 +131,7 @@ def _dataset(name: str, where: str, table: Table, condition: str | None, options
     if not readings:
         raise DataError(f"{where}: no usable column is left ({'; '.join(dropped)}); {REMEDY}")
     kept = [*readings.values(), *([] if label is None else [label])]
-    made = _split(where, kept, list(compress(table.parts, rows)), dropped)
+    made, repeated = _split(where, kept, list(compress(table.parts, rows)), dropped)
     classes, labels = ((), None) if label is None else label.classes()
     if labels is not None:
         made, known, untrained = trained_only(made, labels.tolist(), classes, "row")
@@ -151,7 +152,7 @@ def _dataset(name: str, where: str, table: Table, condition: str | None, options
         conditions = {"label": Classes(classes, weights)}
     tabular = Tabular(parts[0], column, parts[1], order)
     notes = [_column_note(readings), *table.notes, *renamed, *marks]
-    notes += [note for reading in kept for note in reading.notes] + [*dropped, *made.copied("row")]
+    notes += [note for reading in kept for note in reading.notes] + [*repeated, *dropped, *made.copied("row")]
     line = made.line.replace("each example's content", "each row")
     return Dataset(name, "table", train, valid, test, conditions, tabular, line, tuple(notes))
 
@@ -228,11 +229,16 @@ def _check_classes(where: str, readings: Mapping[str, Reading], condition: str |
         )
 
 
-def _split(where: str, readings: Sequence[Reading], parts: Sequence[Part], dropped: Sequence[str]) -> Split:
-    """The rows of train, valid and test, by content or as `parts` has them; `dropped` says what is gone."""
-    contents = ["\x1f".join(row).encode() for row in zip(*(r.texts() for r in readings), strict=True)]
+def _split(
+    where: str, readings: Sequence[Reading], parts: Sequence[Part], dropped: Sequence[str]
+) -> tuple[Split, tuple[str, ...]]:
+    """The rows of train, valid and test, by content or as `parts` has them, and notes.
+
+    `dropped` says what is gone, if too little is left.
+    """
+    contents, notes = row_contents([reading.texts() for reading in readings])
     try:
-        return split(contents, parts)
+        return split(contents, parts), notes
     except DataError as error:
         raise DataError(f"{where}: {'; '.join([str(error), *dropped])}") from None
 
