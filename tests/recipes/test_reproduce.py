@@ -17,9 +17,7 @@ from morphogen.representations.pixels import Pixels
 
 TWO = ["mixture", "wgan_gp"]
 TINY = {
-    "both": reproduce.Recipe(
-        "two families", 1, partial(comparison, "digits", 0.2, TWO, 20)
-    ),
+    "both": reproduce.Recipe("two families", 1, partial(comparison, "digits", 0.2, TWO, 20)),
     "guided": reproduce.Recipe("one, with guidance", 1, partial(guided_ddpm, "digits", 0.2, n=20)),
 }
 
