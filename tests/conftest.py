@@ -47,7 +47,7 @@ def _types_of_a_training() -> None:
         finally:
             config.update("jaxtyping_disable", False)
 
-    Stepper.step = at_times  # type: ignore[method-assign]
+    Stepper.step = at_times  # type: ignore[assignment, method-assign]
 
 
 @pytest.fixture
