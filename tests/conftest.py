@@ -7,11 +7,13 @@ a list. Integers are accepted as floats, and `Self` is not checked.
 Two packages are excluded: `cli`, whose signatures are written for Typer, and `numerics`, whose functions are
 called hundreds of times per step. With `numerics`, the tests of networks, families, evaluation and laws take
 twice as long (146 s instead of 73 s on two cores); without it, a fifth longer (108 s instead of 92 s,
-measured in one session). Subprocesses of tests run without type checking. Outside pytest nothing of this is
+measured in one session). A training is checked in its first steps and in every tenth of the later ones,
+which repeat them. Subprocesses of tests run without type checking. Outside pytest nothing of this is
 imported.
 """
 
 from collections.abc import Iterator
+from functools import wraps
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,6 +28,26 @@ MODULES = sorted({file.parts[0] for file in FILES} - EXCLUDED)
 
 checked = beartype(conf=BeartypeConf(is_pep484_tower=True, hint_overrides=FrozenDict({Self: Any})))
 install_import_hook([f"morphogen.{module}" for module in MODULES], f"{__name__}.checked")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _types_of_a_training() -> None:
+    """Check types in steps 0 to 19, 20, 30, 40, ... of every training."""
+    from morphogen.training.step import Stepper
+
+    step = Stepper.step
+
+    @wraps(step)
+    def at_times(self: Stepper, number: int, *arguments: Any) -> Any:
+        if config.jaxtyping_disable or number < 20 or number % 10 == 0:
+            return step(self, number, *arguments)
+        config.update("jaxtyping_disable", True)
+        try:
+            return step(self, number, *arguments)
+        finally:
+            config.update("jaxtyping_disable", False)
+
+    Stepper.step = at_times  # type: ignore[assignment, method-assign]
 
 
 @pytest.fixture

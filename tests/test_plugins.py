@@ -1,5 +1,6 @@
 """Packages that add systems and parts: known to every command, and unable to break the others."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -11,12 +12,16 @@ from morphogen.catalogue import pages
 from plugin_packages import SYSTEM, environment, install
 
 MORPHOGEN = [sys.executable, "-m", "morphogen"]
-LOAD = "import sys, morphogen as mg; print(type(mg.load(sys.argv[1]).objective.network).__name__)"
+COMMANDS = str(Path(__file__).parent / "cli" / "run_commands.py")
+TRAIN = "train", "tiny_vae", "--data", "digits", "--steps", "3"
 ONE_SYSTEM, ONE_MODULE = "tiny_vae = tinypkg:tiny_vae", "tiny = tinypkg"
-FAMILY = """
+USE = """
+import sys
+import morphogen as mg
 from morphogen.catalogue import family, page
 from morphogen.representations.pixels import Pixels
-print(family(page("tiny_vae").build(Pixels(17, (1, 8, 8)))))
+model = mg.load(sys.argv[1])
+print(family(page("tiny_vae").build(Pixels(17, (1, 8, 8)))), type(model.objective.network).__name__)
 """
 
 
@@ -46,20 +51,16 @@ def test_every_command_knows_an_installed_system(site: Path) -> None:
     lines = {line.split()[0]: line for line in listed.stdout.splitlines()}
     assert set(lines) == {*pages(), "tiny_vae"}
     assert lines["tiny_vae"].split(maxsplit=1)[1] == "pictures  A tiny VAE of another package.  [tinypkg]"
-    for words in (
-        ("train", "tiny_vae", "--data", "digits", "--steps", "3"),
-        ("sample", "runs/tiny_vae-digits-001", "--n", "4"),
-    ):
-        done = run(site, *MORPHOGEN, *words)
-        assert done.returncode == 0, done.stderr
+    words = TRAIN, ("sample", "runs/tiny_vae-digits-001", "--n", "4")
+    done = run(site, sys.executable, COMMANDS, *map(json.dumps, words))
+    assert done.returncode == 0, done.stderr
     assert (site.parent / "runs/tiny_vae-digits-001/samples/sheet.png").exists()
-    loaded = run(site, sys.executable, "-c", LOAD, "runs/tiny_vae-digits-001/model")
-    assert loaded.stdout.strip() == "TinyDecoder", loaded.stderr
-    assert run(site, sys.executable, "-c", FAMILY).stdout.strip() == "vae"
+    used = run(site, sys.executable, "-c", USE, "runs/tiny_vae-digits-001/model")
+    assert used.stdout.split() == ["vae", "TinyDecoder"], used.stderr
 
 
 def test_a_saved_model_whose_package_is_broken_or_gone_is_refused(site: Path) -> None:
-    assert run(site, *MORPHOGEN, "train", "tiny_vae", "--data", "digits", "--steps", "1").returncode == 0
+    assert run(site, *MORPHOGEN, *TRAIN).returncode == 0
     missing = "no part is named 'TinyDecoder'; import the module, or install the package, that defines it"
     (site / "tinypkg.py").write_text("import nothing_of_that_name")
     broken = f"{missing}; the package tinypkg cannot be used (morphogen.parts 'tiny': ModuleNotFoundError"
@@ -73,38 +74,44 @@ def test_a_saved_model_whose_package_is_broken_or_gone_is_refused(site: Path) ->
 
 BROKEN = {
     # case: the module, and the reason that is given
+    # and {name} is that of the package
     "missing import": ("import nothing_of_that_name", "ModuleNotFoundError: No module named 'nothing_of"),
     "syntax error": ("def f(:", "SyntaxError: invalid syntax"),
     "exits": ("raise SystemExit('enough')", "SystemExit: enough"),
-    "no such function": ("x = 1", "AttributeError: module 'broken' has no attribute 'broken_vae'"),
+    "no such function": ("x = 1", "AttributeError: module '{name}' has no attribute '{name}_vae'"),
     "name of one of our parts": (
         "from morphogen.component import Component\nclass UNet(Component): ...",
-        "ConfigError: two parts are named UNet: morphogen.networks.unet and broken; rename one",
+        "ConfigError: two parts are named UNet: morphogen.networks.unet and {name}; rename one",
     ),
 }
 USE_THE_OTHERS = """
+import sys
 from morphogen.component import ConfigError, find_part
 print(find_part("TinyDecoder").__module__, find_part("UNet").__module__)  # of the packages, broken first
 from morphogen.catalogue import page
 from morphogen.representations.pixels import Pixels
 for name in ("tiny_vae", "ddpm"):
     page(name).build(Pixels(17, (1, 8, 8)), size="tiny")
-try:
-    page("broken_vae")
-except ConfigError as error:
-    print(error)
+for name in sys.argv[1:]:
+    try:
+        page(f"{name}_vae")
+    except ConfigError as error:
+        print(error)
 """
 
 
-@pytest.mark.parametrize("case", BROKEN)
-def test_a_broken_package_is_one_line_and_breaks_nothing_else(case: str, site: Path) -> None:
-    source, reason = BROKEN[case]
-    install(site, "broken", source, "broken_vae = broken:broken_vae", "a_first = broken")
-    done = run(site, sys.executable, "-c", USE_THE_OTHERS)
+def test_a_broken_package_is_one_line_and_breaks_nothing_else(site: Path) -> None:
+    """One package broken in each way, all of them in one process."""
+    names = [f"broken_{i}" for i in range(len(BROKEN))]
+    for name, (source, _) in zip(names, BROKEN.values(), strict=True):
+        install(site, name, source, f"{name}_vae = {name}:{name}_vae", f"a_first_{name} = {name}")
+    done = run(site, sys.executable, "-c", USE_THE_OTHERS, *names)
     assert done.returncode == 0, done.stderr
-    parts, line = done.stdout.splitlines()
+    parts, *lines = done.stdout.splitlines()
     assert parts == "tinypkg morphogen.networks.unet"
-    assert line.startswith("the package broken cannot be used (morphogen.systems 'broken_vae': " + reason)
+    for name, line, (_, reason) in zip(names, lines, BROKEN.values(), strict=True):
+        start = f"the package {name} cannot be used (morphogen.systems '{name}_vae': "
+        assert line.startswith(start + reason.replace("{name}", name))
 
 
 def test_a_broken_package_is_listed_and_refused_by_name(site: Path) -> None:
@@ -129,11 +136,22 @@ def test_two_systems_of_one_name_are_refused_with_both_packages(name: str, site:
     assert {row.split()[0] for row in listed.stdout.splitlines()} == {*pages(), "tiny_vae"} - {name}
 
 
+FROM_CONFIG = """
+import sys
+from morphogen.component import ConfigError, from_config
+for name in sys.argv[1:]:
+    try:
+        from_config({"part": name})
+    except ConfigError as error:
+        print(error)
+"""
+
+
 def test_a_config_names_parts_and_never_modules(site: Path) -> None:
     """A package that declares nothing is never imported, whatever a config says."""
     install(site, "silent", "from pathlib import Path\nPath('imported').touch()")
-    code = "import sys; from morphogen.component import from_config; from_config({'part': sys.argv[1]})"
-    for name in ("silent", "silent.Part", "silent:Part"):
-        done = run(site, sys.executable, "-c", code, name)
-        assert f"no part is named {name!r}" in done.stderr
+    names = "silent", "silent.Part", "silent:Part"
+    done = run(site, sys.executable, "-c", FROM_CONFIG, *names)
+    for name, line in zip(names, done.stdout.splitlines(), strict=True):
+        assert f"no part is named {name!r}" in line
     assert not (site.parent / "imported").exists()

@@ -202,8 +202,11 @@ def test_a_full_batch_step_is_scaled_to_all_rows(monkeypatch):
 
 
 def test_systems_that_do_not_fit_are_listed_with_the_reason(monkeypatch):
+    tried = {name: page(name) for name in ("mixture", "realnvp", "vae")}
+    monkeypatch.setattr("morphogen.advise.pages", lambda: tried)
     advice = advise(pictures({"a": 20, "b": 20}, side=9), seconds=0.01)
-    assert "9 x 9" in advice.misfits["realnvp"]
+    assert "9 x 9" in advice.misfits["realnvp"] and advice.misfits.keys() == {"realnvp"}
+    assert [trial.name for trial in advice.trials] == ["mixture", "vae"]
     Path("one.csv").write_text("kind\n" + "".join("abc"[i % 3] + "\n" for i in range(80)))
     monkeypatch.setattr("morphogen.advise.pages", lambda: {"table_flow": page("table_flow")})
     with pytest.raises(ConfigError, match="no system fits"):

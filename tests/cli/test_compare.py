@@ -44,7 +44,7 @@ def models_of(report: dict) -> list[str]:
 def stopped(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int, str]:
     """A comparison interrupted while its second system trained: its directory, exit code and output."""
     place = tmp_path_factory.mktemp("stopped")
-    words = ("compare", "digits", "--systems", "mixture,vae", "--time", "8s", *TINY)
+    words = ("compare", "digits", "--systems", "mixture,vae", "--time", "4s", *TINY)
     command = [sys.executable, "-c", "from morphogen.cli import main; main()", *words]
     process = subprocess.Popen(
         command, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

@@ -42,7 +42,7 @@ def model() -> Model:
     torch.manual_seed(0)
     network = ConcatCondition(UNet((2, 8, 8), 8, (1, 2), blocks=1), 1)
     return Model(
-        Diffusion(network, LinearBetas(1e-3, 0.4, 50), DiscretizedGaussian(17), bound_steps=8),
+        Diffusion(network, LinearBetas(1e-3, 0.4, 20), DiscretizedGaussian(17), bound_steps=8),
         Pixels(17, (1, 8, 8)),
         ConditionDropout(Sketch(), 0.2),
     )

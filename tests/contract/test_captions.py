@@ -37,6 +37,16 @@ def trained() -> mg.Model:
     return model.eval()
 
 
+@pytest.fixture(scope="module")
+def awake() -> mg.Model:
+    """An untrained model whose weights are all awake, as after a training."""
+    torch.manual_seed(0)
+    model = captioned_model(text_tower())
+    for i, parameter in enumerate(model.parameters()):
+        parameter.data.add_(0.05 * Rng(i, 1).normal(parameter.numel()).view_as(parameter))
+    return model.eval()
+
+
 def read_as_asked(model: mg.Model, captions: Tensor, scale: float = 3.0) -> Interval:
     """The fraction of samples that are read as their label, with its 95 % interval; n = 200, seed 1."""
     samples = model.sample(200, {"caption": captions}, mg.Guided(DDIM(STEPS), scale), seed=1, batch=200)
@@ -45,6 +55,7 @@ def read_as_asked(model: mg.Model, captions: Tensor, scale: float = 3.0) -> Inte
     return accuracy
 
 
+@pytest.mark.slow
 def test_digits_are_read_as_their_captions_ask(trained: mg.Model) -> None:
     """At least 90 % at guidance 3, and more than without guidance; other captions are read at chance."""
     guided = read_as_asked(trained, captions_of(LABELS, seed=1))
@@ -54,6 +65,7 @@ def test_digits_are_read_as_their_captions_ask(trained: mg.Model) -> None:
     assert read_as_asked(trained, others)["high"] < 0.2
 
 
+@pytest.mark.slow
 def test_every_template_is_understood(trained: mg.Model) -> None:
     """Of the templates, each in 20 % of the captions: at least 80 % of 40 samples."""
     for template in range(len(CAPTIONS[0])):
@@ -63,6 +75,7 @@ def test_every_template_is_understood(trained: mg.Model) -> None:
         assert accuracy is not None and accuracy["value"] >= 0.8, CAPTIONS[0][template]
 
 
+@pytest.mark.slow
 def test_shuffled_captions_teach_nothing() -> None:
     """The mutant of the data: each digit has the caption of another one; 100 steps, read at chance."""
     torch.manual_seed(0)
@@ -75,29 +88,29 @@ def drawn(model: mg.Model, captions: Tensor) -> Tensor:
     return model.sample(10, {"caption": captions}, mg.Guided(DDIM(5), 3.0), seed=3).tensor
 
 
-def test_padding_does_not_matter(trained: mg.Model, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_padding_does_not_matter(awake: mg.Model, monkeypatch: pytest.MonkeyPatch) -> None:
     """Captions of two words, padded to two or to five; without the mask, padding leaks."""
     short = ids([CAPTIONS[label][1] for label in range(10)])
     assert short.shape == (10, LENGTH) and (short[:, 2:] == -1).all()
-    assert torch.allclose(drawn(trained, short[:, :2]), drawn(trained, short), atol=1e-4)
+    assert torch.allclose(drawn(awake, short[:, :2]), drawn(awake, short), atol=1e-4)
     forward = SourceText.forward
     monkeypatch.setattr(
         SourceText,
         "forward",
         lambda self, condition, rng=None: Context(tokens=forward(self, condition).tokens),
     )
-    assert not torch.allclose(drawn(trained, short[:, :2]), drawn(trained, short), atol=1e-2)
+    assert not torch.allclose(drawn(awake, short[:, :2]), drawn(awake, short), atol=1e-2)
 
 
-def test_precomputed_tokens_equal_live_ones_to_the_bit(trained: mg.Model) -> None:
-    """Losses, weights after 10 steps and samples, with the trained tower frozen."""
-    frozen = Frozen(trained.conditioner.parts["caption"].conditioner)  # type: ignore[union-attr, index, arg-type]
+def test_precomputed_tokens_equal_live_ones_to_the_bit(awake: mg.Model) -> None:
+    """Losses, weights after 10 steps and samples, with the tower frozen."""
+    frozen = Frozen(awake.conditioner.parts["caption"].conditioner)  # type: ignore[union-attr, index, arg-type]
     data = Captioned()
     computed = frozen.precompute(data, name="caption")
     rows = torch.arange(7, 39)
     torch.manual_seed(0)
     live = captioned_model(frozen)
-    live.objective.load_state_dict(trained.objective.state_dict())
+    live.objective.load_state_dict(awake.objective.state_dict())
     once = copy.deepcopy(live)
     for seed in range(3):
         losses = [live(examples[rows], Rng(seed, 32), "model").total for examples in (data, computed)]

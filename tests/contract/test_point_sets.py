@@ -1,7 +1,8 @@
 """Sets of 2 to 9 points on circles: masks, sizes, and attention without positions.
 
-A diffusion model with a `SetTransformer` learns them in 25 s on one core. The sizes of its samples have the
-training histogram, their points lie on circles, and padding and the order of points have no effect.
+The sizes of samples have the training histogram, and padding and the order of points have no effect. A
+diffusion model with a `SetTransformer` learns them in 25 s on one core; then the points of its samples lie on
+circles.
 """
 
 import math
@@ -15,7 +16,7 @@ from torch import Tensor
 from contract.point_sets import SIZES, Sets, chain_model, circles, flow_model
 from morphogen.conditioning.guidance import Guided
 from morphogen.contract import Batch, Context
-from morphogen.families.diffusion import DDPM
+from morphogen.families.diffusion import DDPM, Euler
 from morphogen.model import Model
 from morphogen.numerics.masking import mark_missing
 from morphogen.numerics.randomness import Rng
@@ -32,9 +33,11 @@ def points() -> Tensor:
 
 @pytest.fixture(scope="module")
 def model(points: Tensor) -> Model:
-    trained = flow_model(points)
-    train(trained, Sets(points), steps=STEPS)
-    return trained
+    """A flow whose weights are all awake, as after a training."""
+    awake = flow_model(points, width=16, layers=1)
+    for i, parameter in enumerate(awake.parameters()):
+        parameter.data.add_(0.1 * Rng(i, 1).normal(parameter.numel()).view_as(parameter))
+    return awake.eval()
 
 
 def counts(points: Tensor) -> Tensor:
@@ -63,11 +66,19 @@ def circle_error(points: Tensor) -> float:
     return float(torch.tensor(errors).median())
 
 
-def test_samples_have_the_training_sizes_and_lie_on_circles(model: Model, points: Tensor) -> None:
-    drawn = model.sample(SAMPLES, seed=0, batch=500)
+def test_samples_have_the_training_sizes(model: Model, points: Tensor) -> None:
+    drawn = model.sample(SAMPLES, sampler=Euler(4, clip=None), seed=0, batch=500)
     assert p_value(counts(drawn.tensor), counts(points)) > 0.01
     lengths = torch.tensor([len(row) for row in drawn.decode()])
     assert torch.equal(lengths.bincount(minlength=10)[1:], counts(drawn.tensor))
+
+
+@pytest.mark.slow
+def test_trained_samples_lie_on_circles(points: Tensor) -> None:
+    trained = flow_model(points)
+    train(trained, Sets(points), steps=STEPS)
+    drawn = trained.sample(SAMPLES, seed=0, batch=500)
+    assert p_value(counts(drawn.tensor), counts(points)) > 0.01
     noise = torch.where(points[:SAMPLES].isnan(), torch.nan, Rng(0, SAMPLES).normal(9, 2))
     assert circle_error(points[:SAMPLES]) < 1e-4
     assert circle_error(noise) > 0.25
@@ -85,9 +96,9 @@ def test_uniform_sizes_fail_the_test_of_sizes(points: Tensor, monkeypatch: pytes
     assert SIZES[0] == 0
 
 
-@pytest.mark.parametrize("kind", ["trained flow", "chain"])
+@pytest.mark.parametrize("kind", ["flow", "chain"])
 def test_padding_has_no_effect(kind: str, model: Model, points: Tensor) -> None:
-    model = model if kind == "trained flow" else chain_model(points, width=16, layers=1)
+    model = model if kind == "flow" else chain_model(points, width=16, layers=1)
     sizes = (~points.isnan().any(2)).sum(1)
     for i in range(12):
         padded, short = points[i : i + 1], points[i : i + 1, : sizes[i]]

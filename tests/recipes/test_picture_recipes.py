@@ -83,7 +83,8 @@ def test_sketched(tmp_path):
     assert list(tmp_path.glob("runs/sketch_to_picture-digits-*/sketches.png"))
 
 
-def test_unconditional(tmp_path):
+def test_unconditional(tmp_path, monkeypatch):
+    monkeypatch.setattr(unconditional, "LIKELIHOOD_IMAGES", 8)
     record = unconditional.unconditional("digits", "v_diffusion", 0.2, n=20)
     check(record, {"real data", "v_diffusion"})
     assert record["models"]["v_diffusion"]["conditions"] == {}

@@ -4,7 +4,8 @@ By Gibbs' inequality, the mean of -log p(x) over x ~ p* is at least the entropy 
 kind of likelihood or bound. A family below the entropy has an error in its likelihood; one that stays above
 its ceiling has not learned, and an untrained model is above it. The test measures the mean of
 log p*(x) - log p(x), which has expectation KL(p* || p) >= 0 and in which the variance of the data cancels:
-n = 4000 fresh draws, seed 1, interval of 4 standard errors.
+n = 4000 fresh draws, seed 1, interval of 4 standard errors. Of the diffusion models, one chain, one flow and
+one transformer are tested on every change, and the others with the slow tests.
 """
 
 from typing import Any
@@ -24,6 +25,17 @@ from morphogen.plan import AdamW, Plan
 from morphogen.representations.pixels import Dequantised, Logit, Pixels
 from morphogen.training.loop import train
 
+SLOW = (
+    "consistency_model",
+    "diffusion_2015",
+    "edm",
+    "improved_ddpm",
+    "ncsn",
+    "progressive_distillation",
+    "score_sde",
+    "sketch_to_picture",
+    "v_diffusion",
+)
 EXACT = "gated_pixelcnn", "pixelcnn", "pixelcnn_pp", "pixelrnn"
 FLOWS = "edm", "flow_matching", "ncsn", "score_sde"
 SHAPE, LEVELS = (1, 2, 2), 5
@@ -79,7 +91,14 @@ def truth() -> DiscretizedMixture:
     )
 
 
-@pytest.mark.parametrize("system", [name for name, page in pages().items() if page.medium == "pictures"])
+@pytest.mark.parametrize(
+    "system",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else [])
+        for name, page in pages().items()
+        if page.medium == "pictures"
+    ],
+)
 def test_a_trained_likelihood_is_close_to_the_entropy_from_above(
     system: str, truth: DiscretizedMixture
 ) -> None:

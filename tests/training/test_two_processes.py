@@ -14,8 +14,8 @@ from safetensors.torch import load_file
 from launching import alone, launched
 from training.launched import MUTANTS, STEPS
 
-QUICK = "toy", "mixture", "vae", "wgan_gp", "ddpm", "contrastive", "batch_norm"
-SLOW = "gated_pixelcnn", "realnvp", "latent_flow", "gpt", "rnn_lm", "ngram"
+QUICK = "toy", "mixture", "vae", "wgan_gp", "contrastive"
+SLOW = "ddpm", "batch_norm", "gated_pixelcnn", "realnvp", "latent_flow", "gpt", "rnn_lm", "ngram"
 MUTATED = {"places": "vae", "divided": "contrastive", "means": "toy", "statistics": "mixture"}
 SAME, OTHER = 1e-6, 1e-3
 

@@ -14,7 +14,7 @@ from morphogen.advise.dataset_summary import Size, conditions, measure, warnings
 from morphogen.advise.recipe import DataSource, write
 from morphogen.advise.recommendation import Goal, recommend
 from morphogen.advise.trial import Trial, try_system
-from morphogen.catalogue import Misfit, build_system, pages
+from morphogen.catalogue import Misfit, pages
 from morphogen.component import ConfigError
 from morphogen.data import DataError, Dataset, check_resolution, load_data
 from morphogen.report.machine import machine
@@ -110,7 +110,6 @@ def _try_all(
     for number, page in enumerate(tried, 1):
         on_trial(page.name, number, len(tried))
         try:
-            build_system(page.name, dataset.representation, dataset.conditions, "tiny")
             trials.append(try_system(page, dataset, device, seconds))
         except Misfit as error:
             misfits[page.name] = error.reason

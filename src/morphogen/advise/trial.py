@@ -69,7 +69,10 @@ class Trial:
 
 def try_system(page: Page, dataset: Dataset, device: str = "cpu", seconds: float = 1.0) -> Trial:
     """Build and time a system at size small. Errors: ConfigError if it does not fit the data."""
-    model = build_system(page.name, dataset.representation, dataset.conditions)
+    smallest, model = (
+        build_system(page.name, dataset.representation, dataset.conditions, size)
+        for size in ("tiny", "small")
+    )
     stages = list(model.models.values()) if hasattr(model, "models") else [model]
     examples = _Subset(dataset.train, ROWS)
     step_times = _time_steps(model, examples, 2 * len(stages), device)
@@ -85,7 +88,7 @@ def try_system(page: Page, dataset: Dataset, device: str = "cpu", seconds: float
         name=page.name,
         family=family(model),
         summary=page.summary,
-        likelihood=_likelihood(model, dataset),
+        likelihood=_likelihood(smallest, dataset),  # of the same kind, and a bound of fewer terms
         condition=_condition(model),
         sampling=_sampling(model),
         parameters=parameters(model),
