@@ -8,8 +8,9 @@ Each row of a table has a weight, 1, and 1 or 0 in each of 50 pairs of complemen
 
 A half deviates from the table by as much as the table from the distribution: the halves of a pair are
 independent samples of n / 2 rows, and half of their difference has the variance of the table's statistic.
-Differences within pairs alone vanish where an absolute difference is near 0; around the mean of all halves the
-variance is at worst too large there. All columns of a table are halved together, so that the interval of their average respects their dependence.
+Differences within pairs alone vanish where an absolute difference is near 0; around the mean of all halves
+the variance is at worst too large there. All columns of a table are halved together, so that the interval of
+their average respects their dependence.
 
 The interval is that of the statistic's expected value at this n. Distances between distributions are larger
 than that of the truth, since both sides are samples, and the more so the more categories there are for so
