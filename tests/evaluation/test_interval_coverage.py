@@ -11,8 +11,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from morphogen.evaluation.class_score import class_score
 from morphogen.evaluation.frechet import frechet, frechet_interval
 from morphogen.evaluation.intervals import mean, proportion
+from morphogen.evaluation.kernel_distance import kernel_distance
 from morphogen.evaluation.likelihood import ratio_of_sums
 from morphogen.evaluation.precision_recall import NAMES, prdc, precision_recall
 
@@ -30,6 +32,31 @@ def shifted_squares(n: int, g: torch.Generator) -> Sets:
 
 def wider(n: int, g: torch.Generator) -> Sets:
     return torch.randn(n, 16, generator=g), 1.3 * torch.randn(n, 16, generator=g) + 0.2
+
+
+def modes(n: int, count: int, scale: float, g: torch.Generator) -> Tensor:
+    """Four modes in 8 dimensions, of which a model may drop some, or make all too wide or too narrow."""
+    centres = 6 * torch.tensor([[1.0, 0], [-1, 0], [0, 1], [0, -1]]) @ torch.eye(2, 8)
+    return centres[torch.randint(count, (n,), generator=g)] + scale * torch.randn(n, 8, generator=g)
+
+
+def matching(n: int, g: torch.Generator) -> Sets:
+    return modes(n, 4, 1.0, g), modes(n, 4, 1.0, g)
+
+
+def dropped(n: int, g: torch.Generator) -> Sets:
+    return modes(n, 4, 1.0, g), modes(n, 2, 1.0, g)
+
+
+def too_wide(n: int, g: torch.Generator) -> Sets:
+    return modes(n, 4, 1.0, g), modes(n, 4, 1.5, g)
+
+
+def too_narrow(n: int, g: torch.Generator) -> Sets:
+    return modes(n, 4, 1.0, g), modes(n, 4, 0.6, g)
+
+
+MODES = matching, dropped, too_wide, too_narrow
 
 
 def holds(intervals: list, expected: float) -> float:
@@ -50,7 +77,13 @@ def test_the_interval_of_the_frechet_distance_covers(draw):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("draw", "n"), [(equal, 100), (wider, 100), (shifted_squares, 100), (equal, 500)])
+@pytest.mark.parametrize(
+    ("draw", "n"),
+    [
+        *((draw, 100) for draw in (equal, wider, shifted_squares, matching, dropped, too_wide, too_narrow)),
+        (equal, 500),
+    ],
+)
 def test_the_intervals_of_precision_recall_density_and_coverage_cover(draw, n):
     """Seed 0."""
     g = torch.Generator().manual_seed(0)
@@ -60,6 +93,23 @@ def test_the_intervals_of_precision_recall_density_and_coverage_cover(draw, n):
         name: holds([r[name] for r in results], e.item()) for name, e in zip(NAMES, expected, strict=True)
     }
     assert all(0.89 <= value <= 0.995 for value in share.values()), share
+
+
+@pytest.mark.parametrize("draw", [shifted_squares, *(pytest.param(d, marks=pytest.mark.slow) for d in MODES)])
+@pytest.mark.parametrize("n", [20, pytest.param(100, marks=pytest.mark.slow)])
+def test_the_interval_of_the_kernel_distance_covers(draw, n):
+    """500 resamplings, seed 0, standard error 0.01; the normal quantile in place of Student's covers 0.91."""
+    g = torch.Generator().manual_seed(0)
+    expected = sum(kernel_distance(*draw(200, g))["value"] for _ in range(300)) / 300  # without bias
+    assert 0.915 <= holds([kernel_distance(*draw(n, g)) for _ in range(500)], expected) <= 0.99
+
+
+def test_the_interval_of_the_class_score_covers():
+    """n = 20, where quantiles of the resamples cover 0.89; 100 resamplings, seed 0."""
+    g = torch.Generator().manual_seed(0)
+    draws = [(3 * torch.randn(20, 10, generator=g)).softmax(1) for _ in range(1100)]
+    expected = sum(class_score(p, resamples=2)["value"] for p in draws[100:]) / 1000
+    assert 0.89 <= holds([class_score(p, seed=i) for i, p in enumerate(draws[:100])], expected) <= 0.995
 
 
 @pytest.mark.parametrize("draw", [equal, wider])

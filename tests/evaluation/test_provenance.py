@@ -121,10 +121,10 @@ def test_few_samples_and_blind_features_withhold_measures_with_the_reason(digits
 
 def test_a_figure_that_was_stored_without_a_stamp_has_the_first_definition(digits, facts):
     """What counts as a copy has changed: an older record is not compared with a new one, and says why."""
-    copies, precision = ({"value": 0.01, "low": 0.0, "high": 0.02, "n": 100} for _ in range(2))
+    copies, distance = ({"value": 0.01, "low": 0.0, "high": 0.02, "n": 100} for _ in range(2))
     record = {"seed": 0, "split": digits.split, "versions": {"morphogen": facts["code"]}}
     record["features"] = {key: facts[name] for key, name in (("name", "features"), ("sha256", "sha256"))}
-    older = stamp_all({"memorised": copies, "precision": precision}, recorded(record))
-    newer = stamp_all({"memorised": copies, "precision": precision}, facts)
+    older = stamp_all({"memorised": copies, "frechet": distance}, recorded(record))
+    newer = stamp_all({"memorised": copies, "frechet": distance}, facts)
     assert "definition 1 and " in str(incomparable(older["memorised"], newer["memorised"]))
-    assert incomparable(older["precision"], newer["precision"]) is None
+    assert incomparable(older["frechet"], newer["frechet"]) is None

@@ -2,7 +2,7 @@ r"""95 % confidence intervals; every metric is a value with its interval and the
 
 mean             value +- t s / sqrt(n)                                      means of rows (Student 1908)
 proportion       (p + z^2/2n +- z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n)   proportions (Wilson 1927)
-bootstrap        value + quantiles of (resampled value - their mean)         any smooth statistic (Efron 1979)
+bootstrap        value +- t s of resampled values                            any smooth statistic (Efron 1979)
 between_groups   variance of a statistic between disjoint random groups      any statistic of sets
 
 Groups without a common row are independent, and their variance is that of the statistic at their size. That
@@ -145,7 +145,7 @@ def bootstrap(
     Arguments:
         statistic: maps the sets to a number.
         samples: the sets, [n, ...] each; n of the interval is the size of the smallest.
-        resamples: number of resamples; 100 determine the ends to about a tenth of the width.
+        resamples: number of resamples; 100 determine the width to about 7 %.
         seed: of the resampling.
         minimum: smallest value that the statistic can take; the ends are clipped to it.
     """
@@ -158,13 +158,8 @@ def bootstrap(
         [statistic(*(s[r[i]] for s, r in zip(samples, rows, strict=True))) for i in range(resamples)],
         dtype=torch.float64,
     )
-    bias = resampled.mean() - value
-    low, high = (resampled - bias).quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
-    return {
-        "value": value,
-        "low": max(minimum, low),
-        "high": max(minimum, high),
-        "n": min(map(len, samples)),
-        "resamples": resamples,
-        "bias": bias.item(),
-    }
+    n = min(map(len, samples))
+    # the variance of n rows around their own mean is too small by (n - 1) / n
+    variance = resampled.var().item() * n / max(1, n - 1)
+    interval = around(value, variance, n, n - 1, minimum)
+    return {**interval, "resamples": resamples, "bias": resampled.mean().item() - value}

@@ -5,20 +5,18 @@ r"""Kernel distance: the squared maximum mean discrepancy of two sets of feature
 
 With features of Inception-v3 this is the Kernel Inception Distance. Unlike the Frechet distance its estimate
 is unbiased at every n, so figures of different n compare; it is 0 on average for equal distributions, and may
-be negative. The interval is that of the two-sample jackknife, whose leave-one-out values follow from the row
-sums of the kernel matrices (Arvesen 1969).
+be negative. The interval is Student's with the variance of the two-sample jackknife, whose leave-one-out
+values follow from the row sums of the kernel matrices (Arvesen 1969).
 
 Reference: Demystifying MMD GANs, Binkowski, Sutherland, Arbel & Gretton, 2018.
 """
 
 __all__ = ["kernel_distance"]
 
-import math
-
 from jaxtyping import Float
 from torch import Tensor
 
-from morphogen.evaluation.intervals import Interval, Z
+from morphogen.evaluation.intervals import Interval, around
 
 DEGREE = 3
 
@@ -38,13 +36,8 @@ def kernel_distance(real: Float[Tensor, "n d"], fake: Float[Tensor, "m d"]) -> I
     across, within_x, within_y = cross.mean(), _row_sums(x), _row_sums(y)
     value = _pairs(within_x) + _pairs(within_y) - 2 * across
     variance = _jackknife(within_x, cross.mean(1)) + _jackknife(within_y, cross.mean(0))
-    half = Z * math.sqrt(variance)
-    return {
-        "value": value.item(),
-        "low": value.item() - half,
-        "high": value.item() + half,
-        "n": min(len(x), len(y)),
-    }
+    n = min(len(x), len(y))
+    return around(value.item(), variance, n, n - 1)
 
 
 def _kernel(x: Tensor, y: Tensor) -> Tensor:

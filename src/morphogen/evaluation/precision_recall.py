@@ -39,27 +39,29 @@ def precision_recall(
 ) -> dict[str, Interval]:
     """Precision, recall, density and coverage, each with the interval of its expected value at n and m rows.
 
-    Both sets vary, and the balls with them: the variance is that between disjoint groups of rows, in
-    proportion to their size. Its ratio to the variance of independent rows scales Wilson's interval.
+    Both sets vary, and the balls with them, so that the rows of a mean depend on each other. Their design
+    effect, by how much that multiplies the variance of independent rows, is measured between disjoint groups
+    of rows (Kish 1965) and assumed for the whole sets, where it scales Wilson's and Student's intervals. It
+    is at least 1: given the other set, the rows are independent.
 
     Errors: ValueError unless each set has more than 2k + 1 rows.
     """
-    value, n = prdc(real, fake, k), min(len(real), len(fake))
+    figures, n = _figures(real, fake, k), min(len(real), len(fake))
     if n < 2 * (k + 1):
         raise ValueError(f"{n} rows are too few for intervals at k = {k}: pass at least {2 * (k + 1)}")
     count = max(2, n // GROUP)
     partitions = math.ceil(DEGREES / (count - 1))
-    groups = between_groups(lambda a, b: list(prdc(a, b, k).values()), (real, fake), count, partitions, seed)
+    groups = between_groups(lambda a, b: _figures(a, b, k), (real, fake), count, partitions, seed)
     rows = {"precision": len(fake), "recall": len(real), "density": len(fake), "coverage": len(real)}
     result = {}
     for i, name in enumerate(NAMES):
-        mean, variance = groups.mean[i].item(), groups.variance[i].item() / count
+        value, independent = figures[i], groups.mean[i + len(NAMES)].item() / (rows[name] / count)
+        effect = max(1.0, groups.variance[i].item() / independent) if independent > 0 else 1.0
         if name == "density":
-            result[name] = around(value[name], variance, rows[name], groups.degrees, minimum=0.0)
-            continue
-        bernoulli = mean * (1 - mean) / rows[name]
-        effective = rows[name] * (bernoulli / variance if variance > 0 else 1.0)
-        result[name] = wilson(value[name], rows[name], effective, student(groups.degrees))
+            variance = effect * figures[i + len(NAMES)] / rows[name]
+            result[name] = around(value, variance, rows[name], groups.degrees, minimum=0.0)
+        else:
+            result[name] = wilson(value, rows[name], rows[name] / effect, student(groups.degrees))
     return result
 
 
@@ -68,6 +70,16 @@ def prdc(real: Float[Tensor, "n d"], fake: Float[Tensor, "m d"], k: int = 5) -> 
 
     Errors: ValueError unless each set has more than k rows.
     """
+    return dict(zip(NAMES, _figures(real, fake, k), strict=False))
+
+
+def radii(x: Float[Tensor, "n d"], k: int) -> Float[Tensor, " n"]:
+    """Distance of each row to its k-th nearest other row. Errors: ValueError for k rows or fewer."""
+    return _balls(_centred(x)[0], k)[0].sqrt()
+
+
+def _figures(real: Tensor, fake: Tensor, k: int) -> list[float]:
+    """The four means over rows, then the four variances of the rows."""
     real, fake = features_of(real, "real features"), features_of(fake, "features of samples")
     real, fake = _centred(real, fake)
     radius_real, weight = _balls(real, k)
@@ -80,13 +92,8 @@ def prdc(real: Float[Tensor, "n d"], fake: Float[Tensor, "m d"], k: int = 5) -> 
         precise |= inside.any(0)
         density += weight[rows] @ inside.double()
         recalled[rows] = _within(squared, error, radius_fake[None], real[rows], fake).any(1)
-    shares = (precise.double(), recalled.double(), density, covered.double())
-    return {name: share.mean().item() for name, share in zip(NAMES, shares, strict=True)}
-
-
-def radii(x: Float[Tensor, "n d"], k: int) -> Float[Tensor, " n"]:
-    """Distance of each row to its k-th nearest other row. Errors: ValueError for k rows or fewer."""
-    return _balls(_centred(x)[0], k)[0].sqrt()
+    shares = precise.double(), recalled.double(), density, covered.double()
+    return [share.mean().item() for share in shares] + [share.var(correction=0).item() for share in shares]
 
 
 def _centred(*sets: Tensor) -> list[Tensor]:

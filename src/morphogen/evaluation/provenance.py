@@ -28,8 +28,12 @@ from typing import Any
 from morphogen.data.dataset import Dataset
 from morphogen.evaluation.features import Features
 
-# measure -> number of its definition, increased when the figure of the same samples changes; 1 if not listed
-DEFINITIONS = {"memorised": 2, "density": 2}
+# measure -> number of its definition, 1 if not listed; increased when the figure of the same samples changes
+DEFINITIONS = {
+    "memorised": 2,
+    "density": 3,
+    **dict.fromkeys(("precision", "recall", "coverage", "kid", "class_score"), 2),
+}
 _FACETS = {  # key -> what a reason calls it
     "split": "split of the data",
     "features": "features",

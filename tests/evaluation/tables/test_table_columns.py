@@ -100,44 +100,24 @@ def test_an_outlier_moves_only_the_bins_of_sdmetrics():
     assert trends.score_dependent["value"] < 0.3
 
 
-@pytest.mark.slow
-def test_intervals_cover_the_truth():
-    """200 tables of n = 400: 91 to 98.5 % of the intervals contain the distances 0.2, 0.197 and rho 0.5."""
-    rng = np.random.default_rng(0)
-    inside = np.zeros(3)
-    mass = (0.2, 0.5, 0.3), (0.4, 0.3, 0.3)
-    gap = math.erf(0.25 / math.sqrt(2))  # of N(0, 1) and N(1/2, 1), at 1/4: 2 Phi(1/4) - 1
-    for _ in range(200):
-        tables = []
-        for k, p in enumerate(mass):
-            x = rng.normal(size=400)
-            y = (1 - k / 2) * x + math.sqrt(1 - (1 - k / 2) ** 2) * rng.normal(size=400)
-            word = rng.choice(list("abc"), size=400, p=p)
-            tables.append(pd.DataFrame({"word": word, "x": x + k / 2, "y": y}))
-        shapes, trends = figures(*tables)
-        pair = next(pair["score"] for pair in trends.pairs if pair["columns"] == ["x", "y"])
-        known = (shapes.columns["word"]["shape"], 0.8), (shapes.columns["x"]["shape"], 1 - gap), (pair, 0.75)
-        inside += [figure["low"] <= truth <= figure["high"] for figure, truth in known]
-    assert (inside >= 182).all() and (inside <= 197).all(), inside
-
-
-def test_the_interval_includes_the_bias():
-    values = np.array([0.5, *np.linspace(0.5, 0.7, 100)])  # the resamples are 0.1 above the value
+def test_the_interval_is_that_of_the_halves():
+    values = np.array([0.5, *np.linspace(0.5, 0.7, 100)])  # the halves are 0.1 above the value
     found = interval(values, 10)
     assert found["bias"] == pytest.approx(0.1)
-    half = 1.96 * np.linspace(0.5, 0.7, 100).std()
-    assert found["high"] == pytest.approx(0.5 + half, abs=1e-4)
-    assert found["low"] == pytest.approx(0.5 - half - 0.2, abs=1e-4)
-    assert interval(1 - values, 10)["high"] == pytest.approx(1 - found["low"])
+    half = 2.0086 * np.linspace(0.5, 0.7, 100).std()  # Student's quantile for 50 pairs
+    assert [found["low"], found["high"]] == pytest.approx([0.5 - half, 0.5 + half], abs=1e-4)
     clipped = interval(values, 10, 0.45, 0.55)
     assert (clipped["low"], clipped["high"]) == (0.45, 0.55)
     assert interval(np.array([math.nan, 1.0, 1.0]), 3) is None
+    unknown = interval(np.array([0.5, math.nan, 0.5]), 1, 0, 1)
+    assert (unknown["low"], unknown["high"]) == (0, 1)
 
 
-def test_resampling_is_keyed():
-    assert (weights(50, 0, "a") == weights(50, 0, "a")).all()
-    assert (weights(50, 0, "a") != weights(50, 0, "b")).any()
-    assert (weights(50, 0, "a").sum(0) == 50).all() and (weights(50, 0, "a")[:, 0] == 1).all()
+def test_halves_are_complementary_and_keyed():
+    drawn = weights(50, 0, "a")
+    assert (drawn == weights(50, 0, "a")).all() and (drawn != weights(50, 0, "b")).any()
+    assert (drawn[:, 0] == 1).all() and (drawn[:, 1:].sum(0) == 25).all()
+    assert (drawn[:, 1::2] + drawn[:, 2::2] == 1).all()
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,8 @@ def _median_ratio(near: np.ndarray, far: np.ndarray, seed: int) -> Any:
     weight = weights(len(near), seed, "closest record")
     values = np.full(weight.shape[1], np.nan)
     for r, w in enumerate(weight.T.astype(np.int64)):
+        if not w.any():  # a half of a single row
+            continue
         other = np.median(np.repeat(far, w))
         values[r] = np.median(np.repeat(near, w)) / other if other > 0 else np.nan
     return interval(values, len(near), 0)

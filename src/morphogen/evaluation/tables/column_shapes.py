@@ -19,7 +19,7 @@ from jaxtyping import Float64, Int
 
 from morphogen.evaluation.intervals import proportion
 from morphogen.evaluation.tables.cells import Cells
-from morphogen.evaluation.tables.resampling import counts, interval
+from morphogen.evaluation.tables.resampling import counts, interval, masses
 
 DECIMALS = 14  # to which numbers are rounded before they are compared, as in SDMetrics
 FEW_VALUES = 50  # of a number whose total variation is given
@@ -40,7 +40,7 @@ def column_shapes(
     real_weight: Float64[np.ndarray, "n r"],
     weight: Float64[np.ndarray, "m r"],
 ) -> tuple[Shapes, Float64[np.ndarray, " r"]]:
-    """Shapes of all columns, with the average score in the table and in each resample.
+    """Shapes of all columns, with the average score in the table and in each half.
 
     Arguments:
         real, synthetic: the tables.
@@ -56,7 +56,7 @@ def column_shapes(
         ]
         ordered = name in real.numbers
         score = 1 - (_largest_gap if ordered else _total_variation)(*(tally[1:] for tally in tallies))
-        rates = [tally[0] / tally.sum(0) for tally in tallies]
+        rates = [masses(tally)[0] for tally in tallies]
         scores.append(score)
         differences.append(np.abs(rates[0] - rates[1]))
         has_levels = not ordered or len(np.unique(pair[0])) <= FEW_VALUES
@@ -77,7 +77,7 @@ def average_of(scores: list[Float64[np.ndarray, " r"]], size: int) -> Float64[np
     """The average of those scores that are defined; NaN if none is. No paper: as SDMetrics averages.
 
     Arguments:
-        scores: of the table, then of each resample.
+        scores: of the table, then of each half.
         size: number of both.
     """
     stacked = np.stack([np.full(size, np.nan), *scores])
@@ -99,7 +99,7 @@ def _largest_gap(real: np.ndarray, synthetic: np.ndarray) -> Float64[np.ndarray,
     """The Kolmogorov-Smirnov distance of counts of ordered values."""
     if not len(real):
         return np.full(real.shape[1], np.nan)
-    gap = _masses(real).cumsum(0) - _masses(synthetic).cumsum(0)
+    gap = masses(real).cumsum(0) - masses(synthetic).cumsum(0)
     return np.abs(gap).max(0, initial=0) + 0 * gap.sum(0)  # NaN for a column that has no values
 
 
@@ -107,12 +107,7 @@ def _total_variation(real: np.ndarray, synthetic: np.ndarray) -> Float64[np.ndar
     """Half the sum of the absolute differences of the masses."""
     if not len(real):
         return np.full(real.shape[1], np.nan)
-    return np.abs(_masses(real) - _masses(synthetic)).sum(0) / 2
-
-
-def _masses(tally: np.ndarray) -> np.ndarray:
-    total = tally.sum(0)
-    return np.divide(tally, total, out=np.full(tally.shape, np.nan), where=total > 0)
+    return np.abs(masses(real) - masses(synthetic)).sum(0) / 2
 
 
 def _histogram(name: str, real: Cells, synthetic: Cells) -> dict[str, Any]:

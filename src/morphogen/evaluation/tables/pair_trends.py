@@ -8,7 +8,7 @@ the real ones. A correlation with a constant column is undefined and not average
 score "Column Pair Trends" of SDMetrics 0.32 (DataCebo 2020): the average over the pairs that are dependent
 in the real table, where each table is cut in its own range (so that one outlier moves all bins, which
 `score` avoids). The mean of |rho - rho'| is given as well (Pearson 1895; Cramer 1946 for the dependence of
-categories; Efron 1979 for the intervals).
+categories).
 """
 
 __all__ = ["Trends", "pair_trends"]
@@ -22,7 +22,7 @@ from jaxtyping import Float64, Int
 
 from morphogen.evaluation.tables.cells import Cells
 from morphogen.evaluation.tables.column_shapes import average_of
-from morphogen.evaluation.tables.resampling import counts, interval
+from morphogen.evaluation.tables.resampling import counts, interval, masses
 
 BINS = 10
 DEPENDENT = {
@@ -46,7 +46,7 @@ def pair_trends(
     real_weight: Float64[np.ndarray, "n r"],
     weight: Float64[np.ndarray, "m r"],
 ) -> tuple[Trends, Float64[np.ndarray, " r"]]:
-    """Trends of all pairs of columns; and `score_dependent` in the table and in each resample.
+    """Trends of all pairs of columns; and `score_dependent` in the table and in each half.
 
     Arguments:
         real, synthetic: the tables.
@@ -85,7 +85,7 @@ def correlations(
 ) -> Float64[np.ndarray, "r d d"]:
     """Pearson's correlations of columns of numbers, of the rows where both are present (Pearson 1895).
 
-    They are those of the table, then of each resample; NaN where a column is constant.
+    They are those of the table, then of each half; NaN where a column is constant.
     """
     shape = weight.shape[1], len(names), len(names)
     if not names:
@@ -118,8 +118,8 @@ def _contingency(
     joint = [codes[one] * width + codes[other] for codes in tables]
     found, cell = np.unique(np.concatenate(joint), return_inverse=True)
     parts = np.split(cell, [len(joint[0])])
-    masses = [counts(part, len(found), w) / len(part) for part, w in zip(parts, own_weights, strict=True)]
-    return 1 - np.abs(masses[0] - masses[1]).sum(0) / 2
+    joint = [masses(counts(part, len(found), w)) for part, w in zip(parts, own_weights, strict=True)]
+    return 1 - np.abs(joint[0] - joint[1]).sum(0) / 2
 
 
 def _cramer(one: np.ndarray, other: np.ndarray) -> float:

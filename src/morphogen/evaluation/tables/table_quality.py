@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 MOST_ROWS = 20_000  # of each table, in the figures of columns and pairs
-PAIR_RESAMPLES = 50
+PAIR_HALVES = 50
 
 
 class TableQuality(TypedDict):
@@ -106,7 +106,7 @@ def _quality(
     real, rows = (c.some(MOST_ROWS, seed, name) for c, name in ((train, "train"), (synthetic, "synthetic")))
     real_weight, weight = weights(len(real), seed, "real"), weights(len(rows), seed, "synthetic")
     shapes, shape_values = column_shapes(real, rows, real_weight, weight)
-    few = [w[:, : 1 + PAIR_RESAMPLES] for w in (real_weight, weight)]
+    few = [w[:, : 1 + PAIR_HALVES] for w in (real_weight, weight)]
     trends, trend_values = pair_trends(real, rows, *few)
     overall = average_of([shape_values[: len(trend_values)], trend_values], len(trend_values))
     rules = find_rules(train, held_out, seed)
