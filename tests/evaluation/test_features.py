@@ -119,7 +119,13 @@ def test_byte_features_distinguish_texts():
     )
 
 
-def test_each_data_set_has_its_features(tmp_path):
+@pytest.fixture
+def no_pretrained(tmp_path, monkeypatch):
+    """An empty cache, whatever this machine has fetched."""
+    monkeypatch.setenv("MORPHOGEN_DATA", str(tmp_path / "cache"))
+
+
+def test_each_data_set_has_its_features(tmp_path, no_pretrained):
     (tmp_path / "t.txt").write_text("\n".join(str(i * i) for i in range(900)))
     assert features_for(DIGITS).name == "digits"
     assert features_for(load_data(str(tmp_path / "t.txt"))).name == "random-bytes"
@@ -181,7 +187,7 @@ def test_a_trained_network_learns_its_task(own_cache, monkeypatch):
     assert (predicted == batch.condition["label"]).double().mean() > 0.9
 
 
-def test_random_features_give_no_precision():
+def test_random_features_give_no_precision(no_pretrained):
     """Only the distances and the two-sample test mean something in them."""
     art = pictures("art", (3, 8, 8))
     part = Pictures(torch.randint(256, (100, 3, 8, 8), generator=torch.Generator().manual_seed(0)).byte())
