@@ -6,10 +6,10 @@ Of 2n training examples, half are kept and half are corrupted (`corruptions`); i
     realistic    precision of the corrupted examples: the fraction that counts as realistic
 
 A space is shown to see a corruption if the interval of the accuracy lies above 3/4, and that of `realistic`
-below 1/2. In a space that does not, a model may have perfect figures and generate nothing but such corruptions: white
-noise has precision 1 in random features. The check runs every time features are chosen, on at most 500 kept
-examples and 500 per corruption, or 100 in expensive features. The balls of few examples are so large that
-they contain anything: a space that is blind with 100 may see with 500.
+below 1/2. In a space that does not, a model may have perfect figures and generate nothing but such
+corruptions: white noise has precision 1 in random features. The check runs every time features are chosen,
+on at most 500 kept examples and 500 per corruption, or 100 in expensive features. The balls of few examples
+are so large that they contain anything: a space that is blind with 100 may see with 500.
 
 No paper: it combines the two-sample test of Lopez-Paz & Oquab (2017) and the precision of Kynkaanniemi et al.
 (2019).
