@@ -2,11 +2,13 @@
 
 import pytest
 import torch
+from pandas import DataFrame
 from scipy.io import wavfile
 
 from morphogen.data import NAMED, load_data
 from morphogen.data.dataset import Dataset, Pictures
 from morphogen.data.pretrained import PRETRAINED
+from morphogen.data.table import table_of
 from morphogen.data.text import text_by_content
 from morphogen.evaluation.features import (
     ByteFeatures,
@@ -60,7 +62,8 @@ def test_telling_apart_is_not_enough():
     found = sight(features_for(data), data)
     noise = found["checks"]["white noise"]
     assert noise["accuracy"]["low"] > 0.95 and 0.4 < noise["realistic"]["value"] < 0.7
-    assert not found["sees"] and "mnist cannot tell real data from white noise (" in found["reason"]
+    assert not found["sees"] and "(mnist) tell real data from white noise (" in found["reason"]
+    assert found["reason"].startswith("500 examples do not show"), "the interval of `realistic` contains 1/2"
 
 
 def test_few_examples_are_not_enough_to_see(monkeypatch):
@@ -75,8 +78,8 @@ def test_few_examples_are_not_enough_to_see(monkeypatch):
 def test_random_features_take_noise_for_clip_art():
     found = sight(RandomFeatures(3), ART)
     assert not found["sees"] and found["checks"]["white noise"]["realistic"]["value"] > 0.9
-    assert "random cannot tell real data from white noise (1" in found["reason"]
-    assert "counts as realistic" in found["reason"] and not RandomFeatures(3).fidelity
+    assert found["reason"].startswith("the features (random) cannot tell real data from white noise (1")
+    assert "count as realistic" in found["reason"] and not RandomFeatures(3).fidelity
 
 
 class Scrambled(Features):
@@ -109,7 +112,27 @@ def test_each_corruption_that_is_not_seen_is_named(features, blind):
 def test_few_examples_show_nothing():
     found = sight(RandomFeatures(3), clip_art(60))
     assert not found["sees"] and not found["checks"]
-    assert found["reason"].startswith("30 training examples are too few to show that random tells them")
+    assert found["reason"] == (
+        "30 training examples cannot show whether the features (random) tell real data from noise: at least "
+        "40 are needed"
+    )
+
+
+def test_an_undecided_check_says_so_and_a_failed_one_does_not():
+    """The 60 training rows of 80 leave open whether a classifier tells related columns from permuted ones."""
+    rows = torch.randn(80, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    rows[:, 1:] = 0.98 * rows[:, :1] + 0.2 * rows[:, 1:]
+    data = table_of("rows", DataFrame(rows.numpy(), columns=list("abcd")))
+    found = sight(ColumnFeatures(data.train.first().medium), data)
+    check = found["checks"]["permuted columns"]
+    assert check["accuracy"]["low"] <= 0.75 <= check["accuracy"]["high"] and check["realistic"]["low"] <= 0.5
+    assert found["reason"].startswith(f"{check['realistic']['n']} examples do not show that the features")
+    right = "a classifier is right in {:.0f} % [{:.0f}, {:.0f}])".format(
+        *(100 * check["accuracy"][key] for key in ("value", "low", "high"))
+    )
+    assert right in found["reason"]
+    blind = sight(Scrambled(), data)
+    assert blind["reason"].startswith("the features (scrambled) cannot tell real data from permuted columns")
 
 
 def table(n, related):
@@ -134,7 +157,7 @@ def test_byte_frequencies_do_not_know_the_order_of_words():
     text = " ".join(words[i] for i in torch.randint(len(words), (20_000,), generator=generator))
     data = text_by_content("t", "t", text.encode(), 64).windows("bytes", 64)
     found = sight(ByteFeatures(data.representation), data)
-    assert not found["sees"] and "random-bytes cannot tell real data from shuffled words" in found["reason"]
+    assert not found["sees"] and "(random-bytes) cannot tell real data from shuffled words" in found["reason"]
 
 
 def test_sound_is_told_from_noise_as_loud(tmp_path):

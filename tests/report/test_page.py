@@ -13,6 +13,8 @@ import pytest
 from PIL import Image
 
 from morphogen.report import write_report
+from morphogen.report.rows import Measure, read_rows, two_decimals
+from morphogen.report.sections import SectionSpec, sections
 from report.rows_of import REPORT, row
 
 VOID = {"meta", "link", "img", "br", "hr", "input", "wbr"}
@@ -98,8 +100,10 @@ def test_the_page_has_all_sections_in_order(tmp_path):
         "at most about 30 s of training",
     ):
         assert words in page.text
-    for word in ("bits/dim", "Fréchet", "precision", "recall", "density", "coverage", "copies", "confident"):
-        assert word in page.text.split("Glossary")[-1], "the glossary explains every column"
+    glossary = page.text.split("Glossary")[-1]
+    for word in ("bits/dim", "Fréchet", "precision", "recall", "density", "coverage", "copies"):
+        assert word in glossary, "the glossary explains every column"
+    assert "confident" not in glossary and "known words" not in glossary, "and no other"
     assert "partial" not in page.text
 
 
@@ -207,8 +211,14 @@ def test_a_section_is_data_and_needs_no_template(tmp_path):
     }
     page = read(report, {}, tmp_path)
     assert "Nearest training examples" in page.text and "Columns, pairs" not in page.text
-    assert "0.25 0.20 – 0.30" in page.text and "sample <1>" in page.text and "of <none>" in page.text
+    assert "sample <1>" in page.text and "0.20 – 0.30" not in page.text, "a figure without a measure"
     assert len(page.sources) == 2 and page.sources[0].endswith(png)
+    ratio = Measure("ratio", "ratio <1>", "", two_decimals, "of distances")
+    none = Measure("of <none>", "none", "", two_decimals, "no row has it")
+    spec = SectionSpec("nearest", "Nearest", "lead", lambda rows: [ratio, none])
+    (section,) = sections(read_rows(report["rows"]), [spec])
+    assert section.columns == [ratio], "a column without any figure is omitted"
+    assert [(row.name, [cell.text for cell in cells]) for row, cells in section.lines] == [("em", ["0.25"])]
     assert page.ids.index("table") < page.ids.index("nearest-section") < page.ids.index("plot")
 
 

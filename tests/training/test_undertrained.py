@@ -72,6 +72,24 @@ def test_closed_forms_and_adversarial_losses_are_not_judged_by_the_loss(tmp_path
     assert undertrained(ngram, write(tmp_path / "mixture", [3.0, 2.0, 1.0], every=1)) is None
 
 
+@pytest.mark.parametrize(("rounds", "is_short"), [(1, True), (5, True), (9, True), (10, False), (12, False)])
+def test_a_fit_of_few_rounds_that_was_cut_is_too_short(tmp_path, rounds, is_short):
+    """EM takes a dozen rounds: five of them, cut by --time, are no fit, although their loss is not judged."""
+    em = build_system("mixture", PIXELS, {}, "small")
+    reason = undertrained(em, write(tmp_path / "mixture", [3.0], every=rounds))
+    assert reason == (f"it took {rounds} of the 12 rounds that complete its training" if is_short else None)
+
+
+def test_more_steps_than_the_plan_has_are_not_demanded(tmp_path):
+    """A plan of 200 rounds is complete after 200 steps: 150 are a part of them, not too few for a curve."""
+    vae = build_system("vae", PIXELS, {}, "small", {"plan.rounds": 200})
+    reason = undertrained(vae, write(tmp_path / "vae", [1.0] * 3))
+    assert reason == "it took 150 of the 200 rounds that complete its training"
+    assert undertrained(vae, write(tmp_path / "vae", [1.0] * 4)) is None
+    long = build_system("vae", PIXELS, {}, "small", {"plan.rounds": 2000})
+    assert f"from {FEW} on" in str(undertrained(long, write(tmp_path / "long", [1.0] * 3)))
+
+
 def test_each_stage_is_asked(tmp_path):
     staged = build_system("latent_flow", PIXELS, {}, "small")
     first, second = staged.models

@@ -5,11 +5,11 @@ Of 2n training examples, half are kept and half are corrupted (`corruptions`); i
     accuracy     held-out accuracy of a classifier of kept against corrupted examples (`two_sample`)
     realistic    precision of the corrupted examples: the fraction that counts as realistic
 
-A space sees a corruption if the interval of the accuracy lies above 3/4, and that of `realistic` below 1/2.
-In a space that does not, a model may have perfect figures and generate nothing but such corruptions: white
-noise has precision 1 in random features. The check runs every time features are chosen, on at most 500 kept
-examples and 500 per corruption, or 100 in expensive features. The balls of few examples are so large that
-they contain anything: a space that is blind with 100 may see with 500.
+A space is shown to see a corruption if the interval of the accuracy lies above 3/4, and that of `realistic`
+below 1/2. In a space that does not, a model may have perfect figures and generate nothing but such
+corruptions: white noise has precision 1 in random features. The check runs every time features are chosen,
+on at most 500 kept examples and 500 per corruption, or 100 in expensive features. The balls of few examples
+are so large that they contain anything: a space that is blind with 100 may see with 500.
 
 No paper: it combines the two-sample test of Lopez-Paz & Oquab (2017) and the precision of Kynkaanniemi et al.
 (2019).
@@ -17,6 +17,7 @@ No paper: it combines the two-sample test of Lopez-Paz & Oquab (2017) and the pr
 
 __all__ = ["Check", "Sight", "sight"]
 
+from collections.abc import Mapping
 from typing import TypedDict
 
 from jaxtyping import Float
@@ -59,8 +60,12 @@ def sight(features: Features, data: Dataset, seed: int = 0) -> Sight:
     """
     n = min(EXAMPLES, features.affordable // 20, len(data.train) // 2)
     if n < LEAST:
-        few = f"{len(data.train)} training examples are too few to show that {features.name} tells them from"
-        return {"sees": False, "reason": f"{few} noise; at least {2 * LEAST} are needed", "checks": {}}
+        few = f"{len(data.train)} training examples cannot show whether {_subject(features)} tell"
+        return {
+            "sees": False,
+            "reason": f"{few} real data from noise: at least {2 * LEAST} are needed",
+            "checks": {},
+        }
     # of the whole part: neighbours of a text or a recording are alike
     rows = Rng(seed, len(data.train), ("sight",)).uniform().argsort(stable=True)[: 2 * n]
     kept, other = data.train[rows[:n]].medium, data.train[rows[n:]].medium
@@ -68,9 +73,12 @@ def sight(features: Features, data: Dataset, seed: int = 0) -> Sight:
     corrupted = data.representation.medium.corruptions(other, data.representation, rng)
     real = features(kept)
     checks = {name: _check(real, features(medium), seed) for name, medium in corrupted.items()}
-    blind = [_reason(name, check) for name, check in checks.items() if not _passes(check)]
-    reason = f"{features.name} cannot tell real data from {' and from '.join(blind)}" if blind else ""
-    return {"sees": not blind, "reason": reason, "checks": checks}
+    blind = {name: check for name, check in checks.items() if not _passes(check)}
+    return {
+        "sees": not blind,
+        "reason": _reason(_subject(features), blind) if blind else "",
+        "checks": checks,
+    }
 
 
 def _check(real: Float[Tensor, "n d"], corrupted: Float[Tensor, "n d"], seed: int) -> Check:
@@ -82,7 +90,26 @@ def _passes(check: Check) -> bool:
     return check["accuracy"]["low"] > ACCURATE and check["realistic"]["high"] < REALISTIC
 
 
-def _reason(name: str, check: Check) -> str:
-    """The corruption with both figures: "white noise (100 % of it counts as realistic, ...)"."""
-    realistic, accuracy = check["realistic"]["value"], check["accuracy"]["value"]
-    return f"{name} ({realistic:.0%} counts as realistic; a classifier is right in {accuracy:.0%})"
+def _is_open(check: Check) -> bool:
+    """Whether no interval lies beyond its threshold: more examples might show that the space sees."""
+    return check["accuracy"]["high"] >= ACCURATE and check["realistic"]["low"] <= REALISTIC
+
+
+def _subject(features: Features) -> str:
+    return f"the features ({features.name})"
+
+
+def _reason(subject: str, blind: Mapping[str, Check]) -> str:
+    """What the space does not tell from real data, each with both figures and how many examples show it."""
+    names = " and from ".join(f"{name} ({_figures(check)})" for name, check in blind.items())
+    if all(map(_is_open, blind.values())):
+        n = min(check["realistic"]["n"] for check in blind.values())
+        return f"{n} examples do not show that {subject} tell real data from {names}"
+    return f"{subject} cannot tell real data from {names}"
+
+
+def _figures(check: Check) -> str:
+    """Both figures of a corruption, with the interval of the accuracy."""
+    realistic, accuracy = check["realistic"]["value"], check["accuracy"]
+    right = f"{100 * accuracy['value']:.0f} % [{100 * accuracy['low']:.0f}, {100 * accuracy['high']:.0f}]"
+    return f"{100 * realistic:.0f} % count as realistic; a classifier is right in {right}"

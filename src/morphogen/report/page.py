@@ -16,7 +16,7 @@ from morphogen.media import is_text
 from morphogen.report.budget import budget_of, duration, repeats
 from morphogen.report.claims import CLAIMS, FAMILIES, judge
 from morphogen.report.curves import draw, panels
-from morphogen.report.rows import Row, read_rows, unit
+from morphogen.report.rows import Measure, Row, read_rows, unit
 from morphogen.report.scatter import scatter
 from morphogen.report.sections import sections
 from morphogen.report.strips import Samples, sample_strips
@@ -60,7 +60,7 @@ def write_report(report: Mapping[str, Any], samples: Samples, directory: Path) -
         columns=shown,
         lines=table(rows, shown),
         strips=sample_strips(rows, samples, [str(label) for label in report.get("labels") or ()]),
-        **_derived(report, rows, likelihood_unit, directory),
+        **_derived(report, rows, shown, directory, likelihood_unit),
         method=_method(report, rows),
     )
     temporary, path = directory / ".report.html.new", directory / "report.html"
@@ -70,12 +70,16 @@ def write_report(report: Mapping[str, Any], samples: Samples, directory: Path) -
 
 
 def _derived(
-    report: Mapping[str, Any], rows: Sequence[Row], likelihood_unit: str, directory: Path
+    report: Mapping[str, Any],
+    rows: Sequence[Row],
+    shown: Sequence[Measure],
+    directory: Path,
+    likelihood_unit: str,
 ) -> dict[str, Any]:
-    """The verdict, plots, claims and glossary, which follow from the rows."""
-    losses = panels(rows, directory)
+    """The verdict, sections, plots, claims and glossary, which follow from the rows and the columns shown."""
+    losses, parts = panels(rows, directory), sections(rows)
     return {
-        "sections": sections(rows),
+        "sections": parts,
         "verdict": verdict(rows, likelihood_unit, report.get("features")),
         "plots": [
             ("wide", scatter(rows, likelihood_unit)),
@@ -87,7 +91,7 @@ def _derived(
             (family, [judge(claim, rows) for claim in CLAIMS if claim.family == family])
             for family in FAMILIES
         ],
-        "glossary": columns(rows, likelihood_unit, every=True),
+        "glossary": [*shown, *(column for part in parts for column in part.columns)],
     }
 
 

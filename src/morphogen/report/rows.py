@@ -9,6 +9,7 @@ about that much.
 __all__ = [
     "KINDS",
     "MEASURES",
+    "TABLE_MEASURES",
     "Figure",
     "Measure",
     "Row",
@@ -63,6 +64,11 @@ class Measure:
     format: Callable[[float], str]
     meaning: str
     log: bool = False
+
+    @property
+    def anchor(self) -> str:
+        """HTML id of its entry in the glossary."""
+        return f"term-{_identifier(self.key)}"
 
 
 def two_decimals(value: float) -> str:
@@ -161,7 +167,41 @@ MEASURES = (
         "parameters", "parameters", "", count,
         "Parameters trained by gradient descent; a closed-form fit (the mixture) has none.", log=True),
 )  # fmt: skip
-_BY_KEY = {measure.key: measure for measure in MEASURES}
+TABLE_MEASURES = (
+    Measure(
+        "column_shapes", "column shapes", "high", two_decimals,
+        "Similarity of the distribution of each column to that of the training rows, averaged over columns: "
+        "1 is equal. Few rows differ by chance, so compare with the row of real data."),
+    Measure(
+        "pair_trends", "pair trends", "high", two_decimals,
+        "Similarity of the dependence of each two columns to that in the training rows, the mean over pairs "
+        "that depend on each other in the data: 1 is equal. Few rows differ by chance, so compare with the "
+        "row of real data."),
+    Measure(
+        "correlation_difference", "correlation difference", "low", two_decimals,
+        "Mean absolute difference between the correlations of columns of numbers in the samples and in the "
+        "training rows."),
+    Measure(
+        "missing_difference", "missing-rate difference", "low", two_decimals,
+        "Mean absolute difference between the fractions of cells that are missing in each column, in the "
+        "samples and in the training rows."),
+    Measure(
+        "rules_kept", "rules kept", "high", two_decimals,
+        "Fraction of the rules below that a row keeps, the mean over rows. Rules hold in all training rows, "
+        "and held-out rows do not refute them."),
+    Measure(
+        "breaks_no_rule", "rows that break no rule", "high", two_decimals,
+        "Fraction of the rows that keep all of these rules."),
+    Measure(
+        "closer", "closer to training rows", "", two_decimals,
+        "Fraction of the rows that are nearer to a training row than to any of as many held-out rows: 0.5 if "
+        "nothing is copied, more if training rows show through. Not given for held-out rows themselves."),
+    Measure(
+        "duplicates", "duplicates", "low", two_decimals,
+        "Fraction of the rows that equal a training row in all columns. Where rows recur in the data, "
+        "held-out rows have duplicates too: compare with the row of real data."),
+)  # fmt: skip
+_BY_KEY = {measure.key: measure for measure in (*MEASURES, *TABLE_MEASURES)}
 
 
 @dataclass(frozen=True)
@@ -203,11 +243,14 @@ class Row:
 
     def cell(self, key: str) -> str:
         """HTML id of a cell."""
-        return f"{self.anchor}-{key}"
+        return f"{self.anchor}-{_identifier(key)}"
 
 
 def read_rows(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """The rows, without the figures that are not comparable, and with unique ids that are safe in HTML."""
+    """The rows, without the figures that are not comparable, and with unique ids that are safe in HTML.
+
+    The figures of a section, such as row["table"]["figures"], are figures of the row.
+    """
     read: list[Row] = []
     for row in comparable_rows(rows):
         slug = re.sub(r"[^a-z0-9]+", "-", str(row["system"]).lower()).strip("-") or "row"
@@ -215,7 +258,8 @@ def read_rows(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
         while anchor in taken:
             number += 1
             anchor = f"row-{slug}-{number}"
-        read.append(Row(row, anchor))
+        parts = [part.get("figures") or {} for part in row.values() if isinstance(part, Mapping)]
+        read.append(Row({key: value for part in parts for key, value in part.items()} | row, anchor))
     return read
 
 
@@ -257,3 +301,8 @@ def best(rows: Iterable[Row], key: str) -> tuple[Row, Figure] | None:
     measured = [(row, known) for row in rows if (known := figure(row, key)) is not None]
     sign = 1 if _BY_KEY[key].better == "low" else -1
     return min(measured, key=lambda pair: sign * pair[1].value, default=None)
+
+
+def _identifier(key: str) -> str:
+    """The key as a part of an HTML id; other characters than letters, digits, - and _ are numbers."""
+    return re.sub(r"[^a-zA-Z0-9_-]", lambda found: f".{ord(found[0]):x}.", key)

@@ -2,41 +2,46 @@
 
 A measure that needs more room than a column of the table puts a mapping into its row,
 
-    row[key] = {"figures": {heading: figure}, "pictures": [{"label": TEXT, "png": BASE64 or "svg": MARKUP}]}
+    row[key] = {"figures": {measure: figure}, "pictures": [{"label": TEXT, "png": BASE64 or "svg": MARKUP}]}
 
-and a line into SECTIONS; the template is not changed. A section without any such row is omitted.
+and a line into SECTIONS, with its measures: their headings and meanings; the template is not changed. A
+section without any such row is omitted, and so is a figure without a measure. Models are ranked by measures
+of `rows` only; others have no better direction.
 """
 
 __all__ = ["SECTIONS", "Section", "SectionSpec", "sections"]
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from morphogen.report.rows import Row, two_decimals
+from morphogen.report.rows import Measure, Row
 from morphogen.report.strips import Strip, recorded_tile
-from morphogen.report.table import Cell
+from morphogen.report.table import Cell, table, with_figures
+from morphogen.report.table_section import Listing, rules_listing, table_measures
 
 COLUMNS = 5  # pictures side by side
 
 
 @dataclass(frozen=True)
 class SectionSpec:
-    """Key of the rows, title, and a lead sentence that says how to read the section."""
+    """Key of the rows, title, a lead sentence that says how to read it, measures and a further table."""
 
     key: str
     title: str
     lead: str
+    measures: Callable[[Sequence[Row]], Sequence[Measure]] = lambda rows: ()
+    listing: Callable[[Sequence[Row]], Listing | None] = lambda rows: None
 
 
 @dataclass(frozen=True)
 class Section:
-    """A section with its figures: a cell per row and heading."""
+    """A section with its figures: a cell per row and measure."""
 
     spec: SectionSpec
-    headings: Sequence[str]
+    columns: Sequence[Measure]
     lines: Sequence[tuple[Row, Sequence[Cell]]]
     strips: Sequence[Strip]
+    listing: Listing | None
 
 
 SECTIONS = (
@@ -44,7 +49,9 @@ SECTIONS = (
         "table",
         "Columns, pairs and rules of the table",
         "How well the samples keep the distribution of each column, the relation of each pair of columns, "
-        "and the rules that always hold in the data.",
+        "and the rules that always hold in the data; how useful they are; and how near to training rows.",
+        table_measures,
+        rules_listing,
     ),
     SectionSpec(
         "nearest",
@@ -60,25 +67,13 @@ def sections(rows: Sequence[Row], specs: Sequence[SectionSpec] = SECTIONS) -> li
 
 
 def _section(spec: SectionSpec, rows: Sequence[Row]) -> Section | None:
-    contents = [(row, row.source.get(spec.key) or {}) for row in rows]
-    headings = list(dict.fromkeys(name for _, content in contents for name in content.get("figures") or {}))
-    lines = [
-        (row, [_cell(row, spec.key, i, content["figures"].get(name)) for i, name in enumerate(headings)])
-        for row, content in contents
-        if content.get("figures")
-    ]
+    shown = [row for row in rows if row.source.get(spec.key)]
+    columns = with_figures(shown, spec.measures(shown))
+    lines = list(zip(shown, table(shown, columns), strict=True)) if columns else []
     strips = []
-    for row, content in contents:
-        if pictures := content.get("pictures"):
+    for row in shown:
+        if pictures := row.source[spec.key].get("pictures"):
             tiles = [recorded_tile(picture) for picture in pictures]
             strips.append(Strip(row, tiles, min(len(tiles), COLUMNS), labelled=True))
-    return Section(spec, headings, lines, strips) if lines or strips else None
-
-
-def _cell(row: Row, key: str, column: int, figure: Mapping[str, Any] | None) -> Cell:
-    anchor = row.cell(f"{key}-{column}")
-    if figure is None or figure.get("value") is None:
-        return Cell(anchor, "–")
-    low, high = figure.get("low"), figure.get("high")
-    interval = "" if low is None or high is None else f"{two_decimals(low)} – {two_decimals(high)}"
-    return Cell(anchor, two_decimals(figure["value"]), interval)
+    listing = spec.listing(shown)
+    return Section(spec, columns, lines, strips, listing) if lines or strips or listing else None

@@ -1,4 +1,4 @@
-"""The section of a report about samples of a table: figures, a picture of the columns, and one of the pairs.
+"""Samples of a table in a row of a report: figures, a picture of the columns, and one of the pairs.
 
 Columns are histograms of numbers and bars of categories, real cells as an area and samples as a line. Pairs
 are a grid whose cells are the darker the farther the dependence of two columns is from that of the
@@ -12,11 +12,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from morphogen.evaluation.tables.table_quality import sample_quality
+from morphogen.report.rows import TABLE_MEASURES
 from morphogen.report.svg import CHAR_WIDTH, Drawing
+from morphogen.report.table_section import predicted_key
 
+_AVERAGES = {measure.key for measure in TABLE_MEASURES}
 MOST_COLUMNS = 24  # of a table that are drawn; the others are in the record
 PANEL, HEIGHT, GAP = 150.0, 70.0, 34.0  # size of a histogram, and the space for its name
-ACROSS = 4  # histograms in a row
+ACROSS = 3  # histograms in a row: on a phone their names are read at two thirds of their size
 CELL, FONT = 16.0, 11.0
 STYLE = (
     "text{font:11px system-ui,sans-serif;fill:#555}.area{fill:#b9c4cf}.grid{stroke:#ccc}.cell{fill:#c2410c}"
@@ -24,14 +27,6 @@ STYLE = (
     "@media (prefers-color-scheme:dark){text{fill:#bbb}.area{fill:#4a5560}.grid{stroke:#555}"
     ".cell{fill:#fb923c}.line{stroke:#fb923c}.none{fill:#333}}"
 )
-HEADINGS = {
-    "column shapes": "column_shapes",
-    "pair trends": "pair_trends",
-    "correlation difference": "correlation_difference",
-    "missing-rate difference": "missing_difference",
-    "rules kept": "rules_kept",
-    "rows that break no rule": "breaks_no_rule",
-}
 
 
 def measure_table(medium: Any, condition: Mapping[str, Any], data: Any, seed: int = 0) -> dict[str, Any]:
@@ -44,11 +39,10 @@ def measure_table(medium: Any, condition: Mapping[str, Any], data: Any, seed: in
         seed: of resampling.
     """
     quality = sample_quality(medium, condition, data, seed)
-    figures = {heading: quality[key] for heading, key in HEADINGS.items()}  # type: ignore[literal-required]
-    for each in quality["usefulness"]:
-        figures[f"{each['column']} predicted: {each['measure']} − that of real rows"] = each["difference"]
     closest = quality["closest_record"]
-    figures |= {"closer to training rows": closest["closer"], "duplicates": closest["duplicates"]}
+    averages = {key: figure for key, figure in quality.items() if key in _AVERAGES}
+    predicted = {predicted_key(each["column"]): each["difference"] for each in quality["usefulness"]}
+    figures = averages | predicted | {key: closest[key] for key in ("closer", "duplicates")}
     pictures = [
         {"label": "columns: real (area), samples (line)", "svg": draw_columns(quality["columns"])},
         {"label": "pairs: the darker, the farther from real", "svg": draw_pairs(quality["pairs"])},

@@ -4,7 +4,7 @@ Columns without any figure are omitted. Bold marks the best model of a column an
 overlaps with its own, but only if some model is significantly worse.
 """
 
-__all__ = ["Cell", "columns", "table"]
+__all__ = ["Cell", "columns", "table", "with_figures"]
 
 import math
 from collections.abc import Sequence
@@ -24,12 +24,15 @@ class Cell:
     leading: bool = False
 
 
-def columns(rows: Sequence[Row], unit: str, every: bool = False) -> list[Measure]:
-    """The measures that at least one row has; all of them if `every`."""
-    used = [
-        measure for measure in MEASURES if every or any(figure(row, measure.key) is not None for row in rows)
-    ]
+def columns(rows: Sequence[Row], unit: str) -> list[Measure]:
+    """The measures that at least one row has."""
+    used = with_figures(rows, MEASURES)
     return [replace(measure, heading=unit) if measure.key == "likelihood" else measure for measure in used]
+
+
+def with_figures(rows: Sequence[Row], measures: Sequence[Measure]) -> list[Measure]:
+    """Those of some measures that at least one row has."""
+    return [measure for measure in measures if any(figure(row, measure.key) is not None for row in rows)]
 
 
 def table(rows: Sequence[Row], shown: Sequence[Measure]) -> list[list[Cell]]:

@@ -1,4 +1,4 @@
-"""Summary sentences: likelihood, samples, speed with caveats, and what limits the comparison.
+"""Summary sentences: likelihood, samples, speed with caveats, what a release needs, and limits.
 
 Every statement is backed by the intervals. A model is called best only if it is compared with another one and
 no other interval overlaps with its own; one model alone is described, not ranked. Each figure links to the
@@ -7,36 +7,27 @@ cell that it comes from.
 
 __all__ = ["Link", "Sentence", "verdict"]
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from morphogen.report.caveats import caveats
-from morphogen.report.rows import MEASURES, Figure, Row, beats, best, figure, overlap, rate, two_decimals
+from morphogen.report.rows import Figure, Row, beats, best, figure, overlap, rate, two_decimals
+from morphogen.report.sentences import (
+    Link,
+    Sentence,
+    Words,
+    cell,
+    interval,
+    known,
+    leading,
+    names,
+    percent,
+    undecided,
+)
+from morphogen.report.table_verdict import ranking, release, table_samples
 
-
-@dataclass(frozen=True)
-class Link:
-    """Text that links to a cell or a row of the table."""
-
-    text: str
-    anchor: str
-
-
-Words = list[str | Link]
-
-
-@dataclass(frozen=True)
-class Sentence:
-    """A sentence as text and links, and its topic."""
-
-    topic: str
-    words: Sequence[str | Link]
-
-    @property
-    def text(self) -> str:
-        """The sentence without links."""
-        return "".join(word if isinstance(word, str) else word.text for word in self.words)
+POWER = 0.5  # fraction of training examples recognised as copies, below which copies were not looked for
 
 
 def verdict(rows: Sequence[Row], unit: str, features: Mapping[str, Any] | None = None) -> list[Sentence]:
@@ -51,8 +42,9 @@ def verdict(rows: Sequence[Row], unit: str, features: Mapping[str, Any] | None =
         return [Sentence("Status", ["No model has been measured yet."])]
     found = [
         Sentence("Likelihood", _likelihood(rows, unit)),
-        Sentence("Samples", _samples(rows)),
+        *(table_samples(rows) or [Sentence("Samples", _samples(rows))]),
         Sentence("Speed and caveats", _speed(rows)),
+        *release(rows),
     ]
     limits = caveats([row.source for row in rows], features)
     return [*found, Sentence("Limits", [" ".join(limits)])] if limits else found
@@ -60,22 +52,22 @@ def verdict(rows: Sequence[Row], unit: str, features: Mapping[str, Any] | None =
 
 def _likelihood(rows: Sequence[Row], unit: str) -> Words:
     models = [row for row in rows if row.is_model]
-    leading, others = _leading(models, "likelihood")
-    if not leading:
-        names = _names([(row, "likelihood") for row in models])
-        return ["No likelihoods to compare: ", *names, " has none." if len(models) == 1 else " have none."]
-    row, lead = leading[0], _figure(leading[0], "likelihood")
+    tied, others = leading(models, "likelihood")
+    if not tied:
+        listed = names([(row, "likelihood") for row in models])
+        return ["No likelihoods to compare: ", *listed, " has none." if len(models) == 1 else " have none."]
+    row, lead = tied[0], known(tied[0], "likelihood")
     value: Words = [
-        _cell(row, "likelihood", lead, f" {unit}"), _interval(lead), f" ({lead.kind})" if lead.kind else ""
+        cell(row, "likelihood", lead, f" {unit}"), interval(lead), f" ({lead.kind})" if lead.kind else ""
     ]  # fmt: skip
-    if len(leading) > 1:
-        undecided = _undecided("The best held-out likelihood", leading, "likelihood")
-        return [*undecided, "; the lowest value is ", *value, *_margins(rows, row, lead), "."]
+    if len(tied) > 1:
+        which = undecided("The best held-out likelihood", tied, "likelihood")
+        return [*which, "; the lowest value is ", *value, *_margins(rows, row, lead), "."]
     if not others:
         return ["The held-out likelihood of ", Link(row.name, row.anchor), " is ", *value,
                 *_margins(rows, row, lead), "."]  # fmt: skip
     words: Words = [Link(row.name, row.anchor), " has the best held-out likelihood: ", *value]
-    bounds = any(_figure(other, "likelihood").sign == "≤" for other in others)
+    bounds = any(known(other, "likelihood").sign == "≤" for other in others)
     return [
         *words,
         *_margins(rows, row, lead),
@@ -108,13 +100,15 @@ def _margin(lead: Figure, row: Row, other: Figure) -> Words:
 
 def _samples(rows: Sequence[Row]) -> Words:
     models = [row for row in rows if row.is_model]
-    leading, others = _leading(models, "frechet")
-    if not leading:
-        return ["The samples of ", *_names([(row, "frechet") for row in models]), " were not compared."]
-    row, lead = leading[0], _figure(leading[0], "frechet")
-    value: Words = [_cell(row, "frechet", lead), _interval(lead)]
-    if len(leading) > 1:
-        words = _undecided("Which model generates the samples closest to the data", leading, "frechet")
+    tied, others = leading(models, "frechet")
+    if not tied and any(figure(row, "two_sample") for row in models):
+        return ranking(rows, "two_sample")
+    if not tied:
+        return ["The samples of ", *names([(row, "frechet") for row in models]), " were not compared."]
+    row, lead = tied[0], known(tied[0], "frechet")
+    value: Words = [cell(row, "frechet", lead), interval(lead)]
+    if len(tied) > 1:
+        words = undecided("Which model generates the samples closest to the data", tied, "frechet")
         words += ["; the smallest Fréchet distance is ", *value]
     elif others:
         words = [Link(row.name, row.anchor), " generates the samples closest to the data, at a Fréchet "]
@@ -128,7 +122,7 @@ def _samples(rows: Sequence[Row]) -> Words:
 
 def _against_real(row: Row, lead: Figure, real: Row) -> Words:
     """Whether a model is farther from the training data than held-out data are, or closer."""
-    reference = _figure(real, "frechet")
+    reference = known(real, "frechet")
     is_closer = lead.high < reference.low
     difference = "does not differ significantly from"
     if not overlap(lead, reference):
@@ -136,29 +130,29 @@ def _against_real(row: Row, lead: Figure, real: Row) -> Words:
         difference = f"is {direction} the training data than"
     return [
         f"; {row.name} {difference} held-out real data, at ",
-        _cell(real, "frechet", reference),
-        _interval(reference),
+        cell(real, "frechet", reference),
+        interval(reference),
         ", which good samples are not: see whether it copies" if is_closer else "",
     ]
 
 
 def _speed(rows: Sequence[Row]) -> Words:
     models = [row for row in rows if row.is_model]
-    leading, others = _leading(models, "samples_per_second")
-    if not leading:
+    tied, others = leading(models, "samples_per_second")
+    if not tied:
         return ["No sampler was timed", *_caveat(rows), "."]
-    fast = leading[0]
+    fast = tied[0]
     words: Words = [Link(fast.name, fast.anchor), " samples fastest, at ", _speed_cell(fast)]
-    if len(leading) > 1:
+    if len(tied) > 1:
         subject = "All models" if not others else None
-        words = [subject] if subject else _names([(row, "samples_per_second") for row in leading])
+        words = [subject] if subject else names([(row, "samples_per_second") for row in tied])
         words += [" sample about equally fast, at up to ", _speed_cell(fast)]
     elif not others:
         words = [Link(fast.name, fast.anchor), " samples ", _speed_cell(fast)]
     if others:
-        slow = min(others, key=lambda row: _figure(row, "samples_per_second").value)
-        slowest = max(_figure(slow, "samples_per_second").value, 1e-9)
-        ratio = _figure(fast, "samples_per_second").value / slowest
+        slow = min(others, key=lambda row: known(row, "samples_per_second").value)
+        slowest = max(known(slow, "samples_per_second").value, 1e-9)
+        ratio = known(fast, "samples_per_second").value / slowest
         words += [
             f", {rate(ratio)} times as fast as ",
             Link(slow.name, slow.anchor),
@@ -172,42 +166,40 @@ def _caveat(rows: Sequence[Row]) -> Words:
     """The most serious warning: memorisation first, then missing parts of the data."""
     models = [row for row in rows if row.is_model]
     real = next((row for row in rows if not row.family), None)
-    copying = [
-        row for row in models if (known := figure(row, "memorised")) and known.low > _chance(row, real)
-    ]
+    copying = [row for row in models if (own := figure(row, "memorised")) and own.low > _chance(row, real)]
     if copying:
-        row = max(copying, key=lambda row: _figure(row, "memorised").value)
+        row = max(copying, key=lambda row: known(row, "memorised").value)
         return [
             "; check ",
             Link(row.name, row.anchor),
             " for memorisation before releasing it: ",
-            _percent(row, "memorised", _figure(row, "memorised")),
+            percent(row, "memorised", known(row, "memorised")),
             " of its samples count as copies of training examples",
         ]
     reference = None if real is None else figure(real, "recall")
     if real is not None and reference is not None:
         # beyond the intervals: a recall that is lower by chance is no missing part
         missing = [
-            row for row in models if (known := figure(row, "recall")) and beats(reference, known, "recall")
+            row for row in models if (own := figure(row, "recall")) and beats(reference, own, "recall")
         ]
         if missing:
-            return _missing(min(missing, key=lambda row: _figure(row, "recall").value), real)
+            return _missing(min(missing, key=lambda row: known(row, "recall").value), real)
     return _no_caveat(models, reference)
 
 
 def _missing(row: Row, real: Row) -> Words:
-    own, reference = _figure(row, "recall"), _figure(real, "recall")
+    own, reference = known(row, "recall"), known(real, "recall")
     return [
         "; ", Link(row.name, row.anchor), " misses part of the data: its recall is ",
-        _cell(row, "recall", own), _interval(own), ", compared with ",
-        _cell(real, "recall", reference), _interval(reference), " for held-out real data",
+        cell(row, "recall", own), interval(own), ", compared with ",
+        cell(real, "recall", reference), interval(reference), " for held-out real data",
     ]  # fmt: skip
 
 
 def _no_caveat(models: Sequence[Row], recall: Figure | None) -> Words:
-    """What was looked for and not found; nothing that was not measured."""
+    """What was looked for and not found, and how much n samples exclude; nothing that was not measured."""
     looked_for = []
-    if any(figure(row, "memorised") for row in models):
+    if copies := [own for row in models if _tells_copies(row) and (own := figure(row, "memorised"))]:
         looked_for.append("significant memorisation")
     if recall is not None and any(figure(row, "recall") for row in models):
         looked_for.append("a significantly lower recall than held-out real data")
@@ -215,25 +207,23 @@ def _no_caveat(models: Sequence[Row], recall: Figure | None) -> Words:
         return []
     subject = models[0].name if len(models) == 1 else "no model"
     verb = "does not show" if len(models) == 1 else "shows"
-    return [f"; {subject} {verb} {' or '.join(looked_for)}"]
+    return [f"; {subject} {verb} {' or '.join(looked_for)}", *_excluded(models, copies)]
 
 
-def _leading(models: Sequence[Row], key: str) -> tuple[list[Row], list[Row]]:
-    """The model with the best value and those whose intervals overlap with its own, and the others."""
-    first = best(models, key)
-    if first is None:
-        return [], []
-    known = [row for row in models if figure(row, key) is not None]
-    tied = [row for row in known if row is not first[0] and overlap(first[1], _figure(row, key))]
-    others = [row for row in known if row is not first[0] and row not in tied]
-    return [first[0], *tied], others
+def _excluded(models: Sequence[Row], copies: Sequence[Figure]) -> Words:
+    """The largest fraction of copies that is left possible, which depends on n."""
+    if not copies:
+        return []
+    n = min((row.source["memorised"].get("n") or 0 for row in models if figure(row, "memorised")), default=0)
+    most = math.ceil(100 * max(own.high for own in copies))
+    with_n = f"with {n:,} samples, " if n else ""
+    return [f"; {with_n}up to {most} % of copies cannot be excluded (95 % intervals)"]
 
 
-def _undecided(what: str, leading: Sequence[Row], key: str) -> Words:
-    """That the intervals of the leading models overlap, so that none of them is the best."""
-    names = _names([(row, key) for row in leading])
-    which = "whose intervals overlap" if len(leading) == 2 else "whose intervals overlap with the first"
-    return [f"{what} is undecided between ", *names, f", {which}"]
+def _tells_copies(row: Row) -> bool:
+    """Whether training examples would be recognised as copies; where rows or texts recur, they are not."""
+    power: Any = (row.source.get("memorised") or {}).get("power")
+    return power is None or float(power) >= POWER
 
 
 def _chance(row: Row, real: Row | None) -> float:
@@ -243,32 +233,5 @@ def _chance(row: Row, real: Row | None) -> float:
     return max(float(chance), reference.high if reference is not None else 0.0)
 
 
-def _figure(row: Row, key: str) -> Figure:
-    known = figure(row, key)
-    assert known is not None, f"{row.name} has no {key}"
-    return known
-
-
-def _cell(row: Row, key: str, value: Figure, suffix: str = "") -> Link:
-    format = next(measure.format for measure in MEASURES if measure.key == key)
-    return Link(value.formatted(format) + suffix, row.cell(key))
-
-
 def _speed_cell(row: Row) -> Link:
-    return _cell(row, "samples_per_second", _figure(row, "samples_per_second"), " per second")
-
-
-def _percent(row: Row, key: str, value: Figure) -> Link:
-    return Link(f"{100 * value.value:.0f} % [{100 * value.low:.0f}, {100 * value.high:.0f}]", row.cell(key))
-
-
-def _interval(value: Figure) -> str:
-    return f" [{two_decimals(value.low)}, {two_decimals(value.high)}]"
-
-
-def _names(cells: Sequence[tuple[Row, str]]) -> Words:
-    """a, b and c, each linked to its cell."""
-    words: Words = []
-    for i, (row, key) in enumerate(cells):
-        words += ["" if i == 0 else " and " if i == len(cells) - 1 else ", ", Link(row.name, row.cell(key))]
-    return words
+    return cell(row, "samples_per_second", known(row, "samples_per_second"), " per second")

@@ -1,6 +1,7 @@
 """Whether a training was too short for its samples to show what the model can do.
 
     few steps            fewer than FEW: the loss curve has too few windows to show whether it still falls
+    few rounds           fewer than MOST of the plan's `rounds`, if these are at most FEW (an EM of 12 rounds)
     warm-up              fewer than twice the steps over which the plan warms up the learning rate
     a falling loss       the last fifth of the steps brought more than STEEP of the whole decline of the loss
 
@@ -28,6 +29,7 @@ from morphogen.model import Model
 from morphogen.staged import Staged
 
 FEW = 250  # steps, five windows of metrics.jsonl
+MOST = 0.8  # fraction of the rounds: the last fifth refines the fit
 STEEP = 0.15  # fraction of the decline of the loss in the last fifth of the steps
 
 
@@ -69,9 +71,12 @@ def _reason(model: Any, directory: Path) -> str | None:
     if steps == 0:
         return None
     plan, turns = model.plan, len(model.objective.turns)
-    if plan.rounds is not None and steps >= plan.rounds * turns:
+    rounds = math.inf if plan.rounds is None else plan.rounds
+    if steps >= rounds * turns:
         return None
-    if steps < FEW and plan.batch:
+    if rounds * turns <= FEW and steps < MOST * rounds * turns:
+        return f"took {steps // turns} of the {rounds} rounds that complete its training"
+    if steps < FEW < rounds * turns:
         return f"took {steps} steps, and from {FEW} on one can see whether its loss still falls"
     warmup = getattr(plan.schedule, "warmup", 0) * turns
     if steps < 2 * warmup:

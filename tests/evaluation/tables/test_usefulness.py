@@ -71,6 +71,20 @@ def test_columns_that_cannot_be_predicted_are_left_out():
     assert usefulness(*cells.values(), columns=["same"]) == []
 
 
+def test_a_column_that_real_rows_do_not_predict_says_nothing_about_samples():
+    """Of twelve such columns, each at 95 %, more than two are predicted by chance with probability 1e-4."""
+    found = []
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        draw = [
+            pd.DataFrame(rng.integers(3, size=(200, 4)).astype(str), columns=list("abcd")) for _ in range(3)
+        ]
+        cells = cells_of(dict(zip(("train", "held_out", "synthetic"), draw, strict=True)))
+        found += usefulness(*cells.values(), columns=list("abcd"))
+    assert len(found) <= 2
+    assert figures(rows(2000, 2), "noise") == {} and "label" in figures(rows(2000, 2), "label")
+
+
 def test_which_columns_are_predicted():
     """Those that others explain, not noise first, and neither keys nor copies."""
     table = rows(1500, 0)

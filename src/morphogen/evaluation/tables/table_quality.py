@@ -8,7 +8,8 @@
 
 The first two compare with training rows, as SDMetrics does, and a model that only repeats these is best in
 them; the last one finds it. Held-out rows can be passed as the synthetic ones: what they reach, no model
-needs to exceed. No paper: each figure's own module has its reference.
+needs to exceed. They are not compared with themselves: `usefulness` is empty then, and `closest_record` has
+duplicates only. No paper: each figure's own module has its reference.
 """
 
 __all__ = ["TableQuality", "sample_quality", "table_quality"]
@@ -111,6 +112,7 @@ def _quality(
     overall = average_of([shape_values[: len(trend_values)], trend_values], len(trend_values))
     rules = find_rules(train, held_out, seed)
     columns = targets(train) if condition is None else [condition]
+    is_control = _is_beginning(synthetic, held_out)
     return {
         "n": {"train": len(train), "held_out": len(held_out), "synthetic": len(synthetic)},
         "overall": interval(overall, min(len(real), len(rows)), 0, 1),
@@ -124,9 +126,18 @@ def _quality(
         "columns": shapes.columns,
         "pairs": trends.pairs,
         "rules": [_record(rule, held_out, synthetic) for rule in rules],
-        "usefulness": usefulness(train, held_out, synthetic, columns, seed),
-        "closest_record": closest_record(train, held_out, synthetic, seed),
+        "usefulness": [] if is_control else usefulness(train, held_out, synthetic, columns, seed),
+        "closest_record": closest_record(train, held_out, synthetic, seed)
+        | ({"closer": None, "ratio": None} if is_control else {}),
     }
+
+
+def _is_beginning(rows: Cells, held_out: Cells) -> bool:
+    """Whether rows are the first of the held-out rows, so that a comparison of both would say nothing."""
+    return len(rows) <= len(held_out) and all(
+        np.array_equal(rows.values[name], held_out.values[name][: len(rows)], equal_nan=True)
+        for name in rows.order
+    )
 
 
 def _record(rule: Rule, held_out: Cells, synthetic: Cells) -> dict[str, Any]:

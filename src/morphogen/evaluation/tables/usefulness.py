@@ -8,9 +8,12 @@ rows and, for comparison, on as many real training rows; both are tested on held
     numbers      mean of 1 - (prediction - truth)^2 / variance(truth)   R^2
 
 The difference is that of the two predictors on the same rows, so that its interval is narrower than the
-difference of the intervals. The column is the condition, if there is one; else those that the others
-predict best, without being determined by one of them, by the average fraction of its entropy that another
-column explains (Theil's U, 1970).
+difference of the intervals. A column that nothing predicts says nothing about the rows: if the predictor
+trained on real rows is not significantly better than a constant, there is no figure.
+
+The column is the condition, if there is one; else those that the others predict best, without being
+determined by one of them, by the average fraction of its entropy that another column explains (Theil's U,
+1970).
 """
 
 __all__ = ["targets", "usefulness"]
@@ -40,7 +43,8 @@ def usefulness(
 ) -> list[dict[str, Any]]:
     """The scores of predictors of some columns, trained on synthetic and on real rows, on held-out rows.
 
-    A column without two classes, or without held-out cells, is left out.
+    A column without two classes, without held-out cells, or that real rows do not predict significantly
+    better than a constant does, is left out.
 
     Arguments:
         train, held_out, synthetic: the tables.
@@ -57,6 +61,8 @@ def usefulness(
         sets = [cells.some(n, seed, "train on") for cells in (other, own)]
         scores = [_scores(cells, own, test, column) for cells in sets]
         baseline = _baseline(own.values[column], test.values[column], column in test.codes)
+        if not mean(torch.from_numpy(scores[1] - baseline))["low"] > 0:
+            continue
         figures.append(
             {
                 "column": column,
