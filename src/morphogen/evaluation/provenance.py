@@ -26,7 +26,7 @@ from morphogen.data.dataset import Dataset
 from morphogen.evaluation.features import Features
 
 # measure -> number of its definition, increased when the figure of the same samples changes; 1 if not listed
-DEFINITIONS = {"memorised": 2, "density": 2}
+DEFINITIONS = {"memorised": 3, "density": 2}
 _FACETS = {  # key -> what a reason calls it
     "split": "split of the data",
     "features": "features",
