@@ -57,7 +57,7 @@ def families(n: int, seed: int = 0, side: int = 32) -> torch.Tensor:
     colour = torch.randint(0, 256, (n, 1, 3, 1, 1), generator=rng(seed + 1)).byte()
     white = torch.full((n, 6, 3, side, side), 255).byte()
     drawn = torch.where((figure > 0.5)[:, None], TONES[None, :, :, None, None], white)
-    return torch.where((garment > 0.4)[:, None], colour, drawn).flatten(0, 1)
+    return torch.where((garment > 0.5)[:, None], colour, drawn).flatten(0, 1)
 
 
 TRAIN, HELDOUT, FRESH = scenes(600, seed=0), scenes(150, seed=10), medium(scenes(150, seed=20))
