@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from morphogen.data import load_data
+from morphogen.data import NAMED, load_data
 from morphogen.data.dataset import Pictures, Windows
 from morphogen.data.table import Rows
 from morphogen.evaluation.features import RandomFeatures
@@ -43,6 +43,21 @@ def jpeg(values: torch.Tensor, quality: int) -> torch.Tensor:
         Image.fromarray(picture.permute(1, 2, 0).numpy()).save(file, "JPEG", quality=quality)
         decoded.append(torch.from_numpy(np.array(Image.open(file))).permute(2, 0, 1))
     return torch.stack(decoded)
+
+
+TONES = torch.tensor(
+    [[255, 220, 93], [247, 222, 206], [243, 210, 162], [213, 171, 136], [175, 126, 87], [124, 83, 62]]
+).byte()
+
+
+def families(n: int, seed: int = 0, side: int = 32) -> torch.Tensor:
+    """n flat drawings with hard edges on white, each in six tones of skin, with a coloured garment."""
+    size = {"size": side, "mode": "bicubic"}
+    figure, garment = F.interpolate(torch.rand(n, 2, 10, 10, generator=rng(seed)), **size).split(1, 1)
+    colour = torch.randint(0, 256, (n, 1, 3, 1, 1), generator=rng(seed + 1)).byte()
+    white = torch.full((n, 6, 3, side, side), 255).byte()
+    drawn = torch.where((figure > 0.5)[:, None], TONES[None, :, :, None, None], white)
+    return torch.where((garment > 0.5)[:, None], colour, drawn).flatten(0, 1)
 
 
 TRAIN, HELDOUT, FRESH = scenes(600, seed=0), scenes(150, seed=10), medium(scenes(150, seed=20))
@@ -83,6 +98,31 @@ OTHERS = {
 @pytest.mark.parametrize("kind", OTHERS)
 def test_other_pictures_are_not(kind):
     assert copies(OTHERS[kind]) <= 0.03
+
+
+@pytest.mark.parametrize("quality", [95, 80, 60])
+def test_copies_are_found_among_nearly_equal_drawings(quality):
+    """n = 300; the mirrored ones among the held-out drawings leave nothing but 0.4 as the threshold."""
+    values = families(100)
+    train, fresh = Pictures(values), families(40, 20)
+    held = medium(torch.cat([families(40, 10), values[::60].flip(3)]))
+    assert memorisation(medium(jpeg(values[:300], quality)), train, held)["value"] >= 0.9
+    assert (
+        memorisation(torch.cat([medium(fresh), medium(jpeg(fresh, quality))]), train, held)["value"] <= 0.03
+    )
+
+
+@pytest.mark.skipif(not NAMED["emoji"].available, reason="needs `make data`")
+def test_copies_of_emoji_are_found_and_the_others_are_their_mirror_images():
+    """One in twenty held-out emoji is the mirror image of a training one: hands, runners, arrows, clocks."""
+    data = load_data("emoji")
+    train, valid, test = (part.first(400).medium for part in (data.train, data.valid, data.test))
+    for level in (95, 80, 60):
+        assert memorisation(medium(jpeg(data.train.values[:300], level)), data.train, valid)["value"] >= 0.9
+    others = {"held-out": test, "noise": 2 * torch.rand(100, 3, 32, 32, generator=rng()) - 1}
+    found = {kind: memorisation(x, data.train, valid)["value"] for kind, x in others.items()}
+    assert found["noise"] == 0 and found["held-out"] <= 0.1
+    assert memorisation(train[:100], data.train, valid)["value"] >= 0.95
 
 
 def test_features_find_the_same_copies_and_no_others():

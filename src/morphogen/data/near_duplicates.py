@@ -15,7 +15,6 @@ is a continuum, such as one sprite in every position, and not a group.
 __all__ = ["connected", "near_duplicates", "not_dense"]
 
 from functools import lru_cache
-from itertools import product
 
 import numpy as np
 import torch
@@ -53,13 +52,7 @@ def near_duplicates(values: UInt8[Tensor, "n c h w"], levels: int = 256) -> Int[
     block = max(1, BLOCK // values[0].numel())
     hashes = torch.cat([_hashes(rows, levels) for rows in distinct.split(block)])
     left, right = _candidates(hashes)
-    distance = torch.cat(
-        [torch.empty(0)]
-        + [
-            _distance(distinct[i], distinct[j], levels)
-            for i, j in zip(left.split(block), right.split(block), strict=True)
-        ]
-    )
+    distance = _distances(distinct, left, right, levels)
     close = distance <= CLOSE
     left, right, distance = left[close], right[close], distance[close]
     component = connected(len(distinct), left, right)
@@ -83,25 +76,43 @@ def not_dense(component: Int[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
 
 def _hashes(values: Tensor, levels: int) -> Float[Tensor, "n d"]:
     """Grey values of 8 x 8 cells, centred, of length one; zero for a flat picture."""
-    grey = values.float().mean(1, keepdim=True) / (levels - 1)
-    return _normalized(_averaged(grey, COARSE))
+    return _normalized(
+        _averaged(values, COARSE, (0,), levels)[:, 0].unflatten(1, (values.shape[1], -1)).mean(1)
+    )
 
 
-def _distance(one: Tensor, other: Tensor, levels: int) -> Float[Tensor, " p"]:
-    """Distance of each pair at the finer scale, in colour: the least over shifts by up to a pixel."""
-    one, other = one.float() / (levels - 1), other.float() / (levels - 1)
-    fixed = _normalized(_averaged(other, FINE))
-    shifts = product((-1, 0, 1), repeat=2)
-    return torch.stack(
-        [(_normalized(_averaged(one, FINE, *shift)) - fixed).norm(dim=1) for shift in shifts]
-    ).amin(0)
+def _distances(values: Tensor, left: Tensor, right: Tensor, levels: int) -> Float[Tensor, " p"]:
+    """Distance of each pair at the finer scale, in colour: the least over shifts by up to a pixel.
+
+    The cells of each picture are averaged once, and not once for each of its pairs.
+    """
+    distance = torch.full((len(left),), torch.inf)
+    if not len(left):
+        return distance
+    size = max(1, BLOCK // values[0].numel())
+    used, column = right.unique(return_inverse=True)
+    fixed = torch.cat(
+        [_normalized(_averaged(values[rows], FINE, (0,), levels)[:, 0]) for rows in used.split(size)]
+    )
+    for rows in left.unique().split(size // 2 + 1):
+        pairs = ((left >= rows[0]) & (left <= rows[-1])).nonzero()[:, 0]
+        shifted = _normalized(_averaged(values[rows], FINE, (-1, 0, 1), levels))
+        for some in pairs.split(size):
+            one, other = shifted[torch.searchsorted(rows, left[some])], fixed[column[some]]
+            distance[some] = (one - other[:, None]).norm(dim=2).amin(1)
+    return distance
 
 
-def _averaged(x: Float[Tensor, "n c h w"], side: int, down: int = 0, right: int = 0) -> Float[Tensor, "n d"]:
-    """Means of side x side cells (of single pixels if there are fewer), shifted by pixels."""
-    height, width = x.shape[-2:]
-    rows, columns = _cells(height, min(side, height), down), _cells(width, min(side, width), right)
-    return (rows @ x @ columns.T).flatten(1)
+def _averaged(
+    values: UInt8[Tensor, "n c h w"], side: int, shifts: tuple[int, ...], levels: int
+) -> Float[Tensor, "n s d"]:
+    """Means in [0, 1] of side x side cells (of single pixels if there are fewer), for all pairs of shifts."""
+    n, (height, width) = len(shifts), values.shape[-2:]
+    rows = torch.cat([_cells(height, min(side, height), shift) for shift in shifts])
+    columns = torch.cat([_cells(width, min(side, width), shift) for shift in shifts])
+    means = rows @ values.float() @ columns.T / (levels - 1)
+    apart = means.unflatten(3, (n, -1)).unflatten(2, (n, -1))  # [picture, channel, down, row, right, column]
+    return apart.permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2)
 
 
 @lru_cache(64)
@@ -115,11 +126,11 @@ def _cells(size: int, cells: int, shift: int) -> Float[Tensor, "k n"]:
     return torch.from_numpy(weights)
 
 
-def _normalized(x: Tensor) -> Tensor:
+def _normalized(x: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
     """Centred, of length one; zero for a row that is nearly constant."""
-    x = x - x.mean(1, keepdim=True)
-    length = x.norm(dim=1, keepdim=True)
-    return torch.where(length > FLAT * x.shape[1] ** 0.5, x / length, 0.0)
+    x = x - x.mean(-1, keepdim=True)
+    length = x.norm(dim=-1, keepdim=True)
+    return torch.where(length > FLAT * x.shape[-1] ** 0.5, x / length, 0.0)
 
 
 def _candidates(hashes: Float[Tensor, "n d"]) -> tuple[Tensor, Tensor]:

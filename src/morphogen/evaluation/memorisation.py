@@ -13,9 +13,11 @@ does not occur by chance, and q is between 0.4 and 0.8: held-out examples below 
 examples. Equal rows of a table do occur by chance, and q is the smaller one of held-out rows and of training
 rows without themselves. A constant picture counts as one of the next few.
 
-Pictures are compared pixel by pixel at up to 32 x 32, each with its own brightness and contrast removed
-(contrast up to half of the median of the training part, so that noise in a flat picture is not amplified),
-mirrored or not, shifted by up to a pixel; and, if they are given, in features, with half of the 1 % each.
+Pictures are compared in 8 x 8 cells, with half of their chroma, because re-encoding, blur and noise change
+neither the cells nor the luma much, whereas similar drawings differ in both. Each has its own brightness and
+contrast removed (contrast up to half of the median of the training part, so that noise in a flat picture is
+not amplified) and is mirrored or not and shifted by up to a pixel of 32 x 32; and, if they are given, in
+features, with half of the 1 % each.
 Rows of a table are compared by the distance of `Gower`, other media than text element by element, in standard
 deviations of the training part. For text see `copied_text`.
 """

@@ -4,10 +4,13 @@ Candidates are found by the matrix product |x|^2 + |y|^2 - 2 x.y of centred rows
 the candidates are then computed from differences, so that equal rows are at distance 0.
 
 The distance between aligned pictures does not depend on their brightness, contrast, position by a
-pixel and orientation:
+pixel and orientation, and little on noise, blur and lossy compression, which change high frequencies and
+chroma most:
 
-    a(x)    = (x - mean(x)) / max(std(x), floor)        floor: half of the median std of the training part
-    d(x, y) = min over shifts and mirrors g of |a(g x) - a(y)|,    at up to 32 x 32 pixels
+    a(x)    = mean over 8 x 8 cells of (x - mean(x)) / max(std(x), floor),      its chroma halved
+    d(x, y) = min over shifts and mirrors g of |a(g x) - a(y)|,                 shifts at up to 32 x 32 pixels
+
+floor is half of the median std of the training part.
 
 No paper: these are exact nearest neighbours.
 """
@@ -23,8 +26,10 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 from torch.nn import functional as F
 
-BLOCK = 4096  # training examples at a time
-SIDE, COARSE = 32, 16  # largest sides of the pictures that are compared, and in the search for candidates
+BLOCK, PICTURES = 4096, 256  # training examples, and pictures at their full size, at a time
+SIDE, CELLS = 32, 8  # largest sides of the pictures that are shifted, and that are compared
+LUMA = 0.299, 0.587, 0.114  # weights of red, green and blue (ITU-R BT.601, which JPEG uses)
+CHROMA = 0.5  # weight of the differences from luma
 CANDIDATES = 24  # that are aligned, per picture
 FLOOR = 0.5  # of the median contrast
 
@@ -74,20 +79,22 @@ def nearest_pictures(
     x: Float[Tensor, "n c h w"], train: Callable[[Tensor], Tensor], size: int, k: int = 2
 ) -> Nearest:
     """The k nearest of `size` training pictures, by the distance between aligned pictures."""
-    blocks = [_resized(train(rows)) for rows in torch.arange(size).split(BLOCK)]
-    deviations = torch.cat([block.flatten(1).std(1, correction=0) for block in blocks])
-    floor = FLOOR * deviations.median().clamp_min(1e-6)
-    known = torch.cat([_standardized(block, floor) for block in blocks])
-    query = _standardized(_resized(x), floor)
-    both = [_coarse(query), _coarse(query.flip(3))]
-    candidates = _candidates(both, (_coarse(rows) for rows in known.split(BLOCK)), min(CANDIDATES, size))
+    cells, deviations = zip(
+        *(_centred_cells(train(rows)) for rows in torch.arange(size).split(PICTURES)), strict=True
+    )
+    deviation = torch.cat(deviations)
+    floor = FLOOR * deviation.median().clamp_min(1e-6)
+    known = torch.cat(cells) / deviation.clamp_min(floor)[:, None]
+    query = torch.cat([_views(rows, floor) for rows in x.split(PICTURES)], 1)
+    corners = query.unflatten(0, (2, -1))[:, ::2].flatten(0, 1)  # and the centre: half the work
+    candidates = _candidates(list(corners), iter(known.split(BLOCK)), min(CANDIDATES, size))
     distances = torch.cat(
         [
-            _aligned(rows, known[near.flatten()].view(*near.shape, -1))
-            for rows, near in zip(query.split(64), candidates.split(64), strict=True)
+            _aligned(views, known[near.flatten()].view(*near.shape, -1))
+            for views, near in zip(query.split(64, 1), candidates.split(64), strict=True)
         ]
     )
-    return _sorted(distances, candidates, query.flatten(1).norm(dim=1), k)
+    return _sorted(distances, candidates, query[4].norm(dim=1), k)
 
 
 def _candidates(views: list[Tensor], blocks: Iterator[Tensor], k: int) -> Int[Tensor, "n k"]:
@@ -97,7 +104,9 @@ def _candidates(views: list[Tensor], blocks: Iterator[Tensor], k: int) -> Int[Te
     start = 0
     for block in blocks:
         size = block.square().sum(1)
-        distance = torch.stack([size - 2 * view @ block.T for view in views]).amin(0)  # less |x|^2
+        distance = size - 2 * views[0] @ block.T  # less |x|^2
+        for view in views[1:]:
+            torch.minimum(distance, size - 2 * view @ block.T, out=distance)
         nearest, column = distance.topk(min(k, len(block)), largest=False)
         best, indices = torch.cat([best, nearest], 1), torch.cat([indices, column + start], 1)
         best, column = best.topk(min(k, best.shape[1]), largest=False)
@@ -110,32 +119,43 @@ def _sorted(distances: Tensor, indices: Tensor, blank: Tensor, k: int) -> Neares
     return Nearest(distances.double(), indices.gather(1, order), blank.double())
 
 
-def _resized(x: Tensor) -> Tensor:
-    """At most 32 x 32 pixels, by averaging."""
+def _centred(x: Float[Tensor, "n c h w"]) -> tuple[Tensor, Float[Tensor, " n"]]:
+    """At most 32 x 32 pixels, chroma halved, brightness removed; and the contrast."""
+    x = _averaged(x.float(), SIDE)
+    if x.shape[1] == len(LUMA):
+        luma = (x * torch.tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
+        x = luma + CHROMA * (x - luma)
+    x = x - x.mean((1, 2, 3), keepdim=True)
+    return x, x.square().mean((1, 2, 3)).sqrt()
+
+
+def _centred_cells(x: Float[Tensor, "n c h w"]) -> tuple[Float[Tensor, "n d"], Float[Tensor, " n"]]:
+    x, deviation = _centred(x)
+    return _averaged(x, CELLS).flatten(1), deviation
+
+
+def _views(x: Float[Tensor, "n c h w"], floor: Tensor) -> Float[Tensor, "v n d"]:
+    """The standardised cells of each picture shifted by up to a pixel, then of its mirror image."""
+    x, deviation = _centred(x)
     height, width = x.shape[-2:]
-    size = min(height, SIDE), min(width, SIDE)
-    return x.float() if size == (height, width) else F.interpolate(x.float(), size=size, mode="area")
+    x = x / deviation.clamp_min(floor)[:, None, None, None]
+    return torch.stack(
+        [
+            _averaged(padded[..., i : i + height, j : j + width], CELLS).flatten(1)
+            for padded in (F.pad(view, (1, 1, 1, 1), mode="replicate") for view in (x, x.flip(3)))
+            for i, j in product(range(3), repeat=2)
+        ]
+    )
 
 
-def _standardized(x: Tensor, floor: Tensor) -> Tensor:
-    """Brightness removed, and contrast as far as it is above the floor."""
-    centred = x - x.mean((1, 2, 3), keepdim=True)
-    return centred / centred.square().mean((1, 2, 3), keepdim=True).sqrt().clamp_min(floor)
+def _averaged(x: Float[Tensor, "n c h w"], side: int) -> Float[Tensor, "n c a b"]:
+    """At most side x side pixels, by averaging."""
+    size = min(x.shape[-2], side), min(x.shape[-1], side)
+    return x if size == x.shape[-2:] else F.interpolate(x, size=size, mode="area")
 
 
-def _coarse(x: Tensor) -> Tensor:
-    size = min(x.shape[-2], COARSE), min(x.shape[-1], COARSE)
-    return F.interpolate(x, size=size, mode="area").flatten(1)
-
-
-def _aligned(x: Float[Tensor, "b c h w"], known: Float[Tensor, "b k d"]) -> Float[Tensor, "b k"]:
-    """Distance of each picture to its own k others: the least over shifts by up to a pixel and mirrors."""
-    height, width = x.shape[-2:]
-    padded = F.pad(torch.cat([x, x.flip(3)]), (1, 1, 1, 1), mode="replicate")
-    views = [
-        padded[..., i : i + height, j : j + width].flatten(1).view(2, len(x), -1)
-        for i, j in product(range(3), repeat=2)
-    ]
-    moved = torch.cat(views).transpose(0, 1)
+def _aligned(views: Float[Tensor, "v b d"], known: Float[Tensor, "b k d"]) -> Float[Tensor, "b k"]:
+    """Distance of each picture to its own k others: the least over its views."""
+    moved = views.transpose(0, 1)
     squares = moved.square().sum(2)[:, :, None] + known.square().sum(2)[:, None]
     return (squares - 2 * moved @ known.transpose(1, 2)).amin(1).clamp_min(0).sqrt()
