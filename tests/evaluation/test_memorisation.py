@@ -224,6 +224,15 @@ def test_the_nearest_picture_is_the_one_that_was_changed():
         assert (found.indices[:, 0] == torch.arange(100)).double().mean() >= 0.98, change
 
 
+def test_a_training_picture_and_its_shift_are_candidates_among_many_similar_ones():
+    """n = 300 of 3734 digits: views of a picture differ in norm, which must not decide on candidates."""
+    data = load_data("mnist-5k").train
+    learned = data.first(300).medium
+    for samples in (learned, F.pad(learned, (1, 0, 0, 1), value=-1)[..., 1:, :-1], learned.flip(3)):
+        found = nearest_pictures(samples, lambda i: data[i].medium, len(data), 2)
+        assert (found.indices[:, 0] == torch.arange(300)).double().mean() >= 0.99
+
+
 def test_the_most_suspicious_samples_are_shown_with_their_training_examples():
     samples = torch.cat([FRESH[:20], CHANGED["jpeg 80"][:5]])
     pairs = nearest_pairs(samples, Pictures(TRAIN), 5)

@@ -86,7 +86,7 @@ def nearest_pictures(
     floor = FLOOR * deviation.median().clamp_min(1e-6)
     known = torch.cat(cells) / deviation.clamp_min(floor)[:, None]
     query = torch.cat([_views(rows, floor) for rows in x.split(PICTURES)], 1)
-    corners = query.unflatten(0, (2, -1))[:, ::2].flatten(0, 1)  # and the centre: half the work
+    corners = query.unflatten(0, (2, -1))[:, ::2].flatten(0, 1)  # and centres: half the work
     candidates = _candidates(list(corners), iter(known.split(BLOCK)), min(CANDIDATES, size))
     distances = torch.cat(
         [
@@ -103,10 +103,10 @@ def _candidates(views: list[Tensor], blocks: Iterator[Tensor], k: int) -> Int[Te
     indices = torch.zeros(len(views[0]), 0, dtype=torch.long)
     start = 0
     for block in blocks:
-        size = block.square().sum(1)
-        distance = size - 2 * views[0] @ block.T  # less |x|^2
-        for view in views[1:]:
-            torch.minimum(distance, size - 2 * view @ block.T, out=distance)
+        size, distance = block.square().sum(1), torch.full((len(views[0]), len(block)), torch.inf)
+        for view in views:
+            squares = view.square().sum(1, keepdim=True) + size - 2 * view @ block.T
+            torch.minimum(distance, squares, out=distance)
         nearest, column = distance.topk(min(k, len(block)), largest=False)
         best, indices = torch.cat([best, nearest], 1), torch.cat([indices, column + start], 1)
         best, column = best.topk(min(k, best.shape[1]), largest=False)
