@@ -19,7 +19,8 @@ import pytest
 from PIL import Image
 
 from morphogen.report import write_report
-from report.rows_of import REPORT
+from morphogen.report.rows import TABLE_MEASURES
+from report.rows_of import REPORT, interval
 
 pytestmark = pytest.mark.slow
 
@@ -189,3 +190,22 @@ def test_a_screenshot_is_not_blank(page, tmp_path, width, height):
     assert picture.size == (width, height)
     low, high = picture.getextrema()
     assert low < 80 and high > 240, "dark text on a light background"
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_page_of_a_table_does_not_scroll_and_its_rows_can_be_read(tmp_path, width):
+    """Eight figures, a rule with long names, and one picture of rows, wider than a phone."""
+    figures = {measure.key: interval(0.5) for measure in TABLE_MEASURES}
+    rule = {
+        "text": "a_column_of_long_name, another → third",
+        "held_out": None,
+        "synthetic": interval(0.4),
+    }
+    report = copy.deepcopy(REPORT)
+    for known in report["rows"][:5]:
+        known["table"] = {"figures": figures, "details": {"rules": [rule]}}
+    rows = {row["system"]: [Image.effect_noise((700, 460), 80)] for row in report["rows"][:2]}
+    found = probed(write_report(report, rows, tmp_path), width)
+    assert found["scroll"] <= width and (found["pictures"], found["missing"]) == (2, 0)
+    text = (tmp_path / "report.html").read_text(encoding="utf8")
+    assert text.count('class="swipe') == 3, "two tables of figures and one of rules say that they scroll"

@@ -172,6 +172,17 @@ def test_rows_of_equal_name_have_distinct_cells(tmp_path):
     assert {"row-cnn-likelihood", "row-cnn-2-likelihood"} <= set(read(report, {}, tmp_path).ids)
 
 
+def test_the_picture_of_a_table_can_be_read(tmp_path):
+    """It was reduced to 128 pixels, as a sample among forty is, and enlarged again: a blur."""
+    picture = Image.new("RGB", (700, 460), "white")
+    page = read(REPORT, {"real data": [picture], "cnn": pictures()}, tmp_path)
+    widths = [value for name, value in zip(page.attributes, page.values, strict=True) if name == "width"]
+    assert widths[:4] == ["700", "8", "8", "8"]
+    read(REPORT, {"real data": [Image.new("RGB", (9000, 460))]}, tmp_path)
+    assert 'width="1280"' in (tmp_path / "report.html").read_text()
+    assert 'class="tiles wide"' in (tmp_path / "report.html").read_text()
+
+
 def test_large_pictures_are_reduced(tmp_path):
     noise = Image.effect_noise((900, 600), 90).convert("RGB")
     read(REPORT, {"real data": [noise] * 3}, tmp_path)

@@ -114,6 +114,8 @@ def test_what_no_memorisation_means_depends_on_n(n, high, most):
     )
 
 
-def test_copies_that_would_not_be_recognised_are_not_denied():
-    copies = {"value": 0.0, "low": 0.0, "high": 0.01, "n": 1000, "chance": 0.0, "power": 0.1}
-    assert "memorisation" not in said(REAL, model("one", memorised=copies))["Speed and caveats"]
+@pytest.mark.parametrize(("power", "is_denied"), [(0.1, False), (0.9, True)])
+def test_copies_that_would_not_be_recognised_are_not_denied(power, is_denied):
+    copies = {"value": 0.0, "low": 0.0, "high": 0.01, "n": 1000, "chance": 0.0, "power": power}
+    text = said(REAL | {"memorised": None}, model("one", memorised=copies))["Speed and caveats"]
+    assert ("one does not show significant memorisation" in text) == is_denied

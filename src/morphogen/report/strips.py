@@ -18,6 +18,8 @@ from morphogen.report.rows import Row
 Samples = Mapping[str, Sequence[Any]]  # name of a row -> pictures (PIL) or texts
 
 MAX_SIDE = 128  # larger pictures are reduced to this many pixels
+ALONE = 1280  # as are those that have a strip to themselves: the picture of a table is read
+WIDE = 500  # pixels from which one picture is scrolled rather than shrunk on a phone
 MAX_CHARS = 600  # longer texts are truncated
 MAX_SAMPLES = 40  # per row
 COLUMNS = 20  # small pictures side by side; large ones half as many
@@ -48,6 +50,12 @@ class Strip:
     columns: int
     labelled: bool = False
 
+    @property
+    def is_wide(self) -> bool:
+        """Whether it is one wide picture, such as that of the rows of a table."""
+        size = self.tiles[0].size
+        return len(self.tiles) == 1 and size is not None and size[0] >= WIDE
+
 
 def sample_strips(rows: Sequence[Row], samples: Samples, labels: Sequence[str] = ()) -> list[Strip]:
     """The samples of each row that has any.
@@ -59,7 +67,8 @@ def sample_strips(rows: Sequence[Row], samples: Samples, labels: Sequence[str] =
     """
     strips = []
     for row in rows:
-        tiles = [tile(sample) for sample in list(samples.get(row.name, ()))[:MAX_SAMPLES]]
+        shown = list(samples.get(row.name, ()))[:MAX_SAMPLES]
+        tiles = [tile(sample, ALONE if len(shown) == 1 else MAX_SIDE) for sample in shown]
         tiles = [replace(one, label=labels[i] if i < len(labels) else "") for i, one in enumerate(tiles)]
         if tiles:
             side = max((max(one.size) for one in tiles if one.size), default=0)
@@ -68,17 +77,17 @@ def sample_strips(rows: Sequence[Row], samples: Samples, labels: Sequence[str] =
     return strips
 
 
-def tile(sample: Any) -> Tile:
-    """A text, or a picture as an embedded PNG of at most MAX_SIDE."""
+def tile(sample: Any, side: int = MAX_SIDE) -> Tile:
+    """A text, or a picture as an embedded PNG of at most `side` pixels a side."""
     from PIL.Image import Resampling
 
     if is_text([sample]):
         text = str(sample)
         return Tile(text=text if len(text) <= MAX_CHARS else text[:MAX_CHARS] + " …")
     picture: Any = sample if sample.mode in ("1", "L", "LA", "P", "RGB", "RGBA") else sample.convert("RGB")
-    if max(picture.size) > MAX_SIDE:
+    if max(picture.size) > side:
         picture = picture.copy()
-        picture.thumbnail((MAX_SIDE, MAX_SIDE), Resampling.LANCZOS)
+        picture.thumbnail((side, side), Resampling.LANCZOS)
     content = io.BytesIO()
     picture.save(content, "PNG", optimize=True)
     return Tile(source=_uri("png", content.getvalue()), size=picture.size)
