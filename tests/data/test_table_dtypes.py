@@ -131,6 +131,7 @@ def test_samples_have_the_dtype_and_the_model_reads_them(name: str) -> None:
     frame, rows = model.sample(40, seed=0).frame(), table.frame(data.train.first().medium)
     assert frame.dtypes.equals(df.dtypes) and rows.dtypes.equals(df.dtypes)
     known = df["c"].dropna().tolist()
+    assert isinstance(table.columns[1], RealColumn) == name.startswith("real ")
     if not isinstance(table.columns[1], RealColumn):
         assert all(cell in known for cell in rows["c"].dropna())
     if isinstance(table.columns[1], CategoryColumn):

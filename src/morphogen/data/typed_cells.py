@@ -51,7 +51,8 @@ def with_values(reading: Words, column: "Series") -> Words:
     for cell, text in zip(column.to_numpy(object), _texts(column), strict=True):
         if text is not None:
             values.setdefault((text, type(cell)), cell)
-    return _keeping(reading, list(values.values()))
+    ordered = sorted(values.items(), key=lambda item: (item[0][0], item[0][1].__name__))
+    return _keeping(reading, [value for _, value in ordered])
 
 
 def with_dtype(reading: Reading, column: "Series") -> Reading:

@@ -67,13 +67,14 @@ def numbers_of(column: "Series") -> Float[np.ndarray, " n"]:
         return np.where(np.isnat(durations), np.nan, durations.astype(np.int64) / 1e6)
     if kind not in ("integer", "floating", "mixed-integer-float", "decimal", "boolean", "string", "empty"):
         raise TypeError(f"cells are {kind}")
-    cells = column.to_numpy(object)
-    return np.array(
-        [np.nan if gone else float(plain(cell)) for cell, gone in zip(cells, column.isna(), strict=True)]
-        if getattr(column.dtype, "itemsize", 0) < 8 or column.dtype == object
-        else column.astype("Float64").to_numpy(np.float64, na_value=np.nan),
-        dtype=np.float64,
-    )
+    stored = column.dtype if isinstance(column.dtype, np.dtype) else _stored(column.dtype)
+    if stored.kind == "f" and stored.itemsize < 8:  # 0.1, not 0.10000000149
+        short = column.to_numpy(dtype=stored, na_value=np.nan)
+        return np.array([float(str(cell)) for cell in short], dtype=np.float64)
+    if kind in ("integer", "floating") and column.dtype != object:
+        return column.astype("Float64").to_numpy(np.float64, na_value=np.nan)
+    cells = zip(column.to_numpy(object), column.isna(), strict=True)
+    return np.array([np.nan if gone else float(plain(cell)) for cell, gone in cells], dtype=np.float64)
 
 
 def number_series(cells: Float[np.ndarray, " n"], dtype: str) -> "Series":
@@ -130,6 +131,11 @@ def time_series(times: Any, zone: str, dtype: str) -> "Series":
     part = parts["part"] or parts["arrow"]
     cells = series if part == "datetime" else series.dt.date if part == "date" else series.dt.time
     return Series(_objects(cells), dtype=object if dtype.startswith("object") else dtype)
+
+
+def _stored(dtype: Any) -> np.dtype:
+    """The dtype of NumPy that an extension dtype stores: that of Float32 is float32."""
+    return np.dtype(getattr(dtype, "numpy_dtype", getattr(dtype, "subtype", object)))
 
 
 def _objects(series: "Series") -> "Series":
