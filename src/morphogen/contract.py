@@ -181,7 +181,7 @@ class Representation(Component, nn.Module, ABC):
     discrete: bool  # x is on a grid or categorical, so that a density of x is meaningless
     medium_discrete: bool  # the same of the medium
     latent: str | None = None  # which latent of its `first_stage` x is; they are decoded together
-    at_once: int = 64  # rows that are drawn or evaluated in one pass, by default
+    at_once = checked_rows = 64  # rows drawn or evaluated in one pass by default; checked before training
 
     @property
     def unit(self) -> str:
@@ -196,6 +196,9 @@ class Representation(Component, nn.Module, ABC):
     def check(self, medium: Any) -> Tree:
         """The medium as `encode` takes it, of arrays that a person gives. Errors: ConfigError."""
         return medium if self.source is self else self.source.check(medium)
+
+    def check_trainable(self, medium: Tree) -> None:
+        """Check that no row has probability 0 under every model. Errors: ConfigError."""
 
     def prepare(self, medium: Tree, rng: Rng) -> None:
         """Data-dependent initialization, called once on the first batch."""

@@ -66,13 +66,55 @@ def test_given_cells_in_words(model):
     [
         ({"colour": "red"}, "no column is named 'colour'.*kind, size, day"),
         ({"kind": "cow"}, "no category 'cow'; it has cat, dog"),
-        ({"size": 1000}, "column 'size' has values from 1000"),
+        ({"size": 1000}, "row 0, column 'size': 1000 is outside of .*, 15 to 65: give one of these"),
+        ({"size": [20, 60]}, r"'size': \[20, 60\] is not one value: give a row each"),
+        ({"size": np.nan}, "'size': a missing cell cannot be given: leave it out to draw it"),
+        ({"size": None}, "'size': a missing cell cannot be given"),
+        ({"size": 20.5}, "'size': 20.5 is outside of what the model knows, 15 to 65"),
         ({"day": "soon"}, "'soon' is not a date in the format"),
     ],
 )
 def test_cells_that_the_model_does_not_have_are_refused(model, cells, message):
     with pytest.raises(ConfigError, match=message):
         model.sample(1, {"cells": cells})
+
+
+def test_numbers_beyond_those_of_the_data_are_impossible_and_imputed_from_the_nearest(model):
+    """P(row) = 0 is the truth of a bounded model; what is missing is drawn as if given 65."""
+    beyond = FRAME.head(20).assign(kind=None, day=FRAME["day"].iloc[0]).fillna({"size": 20.0})
+    beyond.loc[7, "size"] = 1000.0
+    with pytest.warns(UserWarning, match="row 7, column 'size': 1000 is outside of .*: missing"):
+        filled = mg.impute(model, beyond)
+    assert filled["size"].equals(beyond["size"]) and filled["kind"].notna().all()
+    nearest = mg.impute(model, beyond.replace({"size": {1000.0: 65.0}}))
+    assert filled["kind"].equals(nearest["kind"])
+    whole = filled.assign(day=DAY[0])
+    nats = model.log_prob(whole).nats
+    assert nats.isneginf().nonzero().tolist() == [[7]] and model.log_prob(whole.drop(7)).nats.isfinite().all()
+    between = whole.drop(7).assign(size=20.5)
+    assert model.log_prob(between).nats.isneginf().all(), "between two grid points"
+    other = FRAME.assign(size=FRAME["size"].where(FRAME.index != 7, 1000.0))
+    with pytest.raises(ConfigError, match=r"row \d+, column 'size': 1000 is outside .*: remove such rows"):
+        train(model, load_data(other).train, steps=1)
+
+
+@pytest.mark.parametrize("system", ["table_transformer", "table_flow", "table_mixture"])
+def test_every_system_gives_a_row_beyond_the_data_probability_0(system):
+    data = load_data(FRAME)
+    tiny = build_system(system, data, size="tiny")
+    rows = FRAME.dropna().head(3).assign(size=[20.0, 1000.0, 20.0])
+    assert tiny.log_prob(rows).nats.isneginf().tolist() == [False, True, False]
+
+
+def test_records_and_other_givens(model):
+    filled = mg.impute(model, [{"kind": "cat"}, {"size": 60}])
+    assert filled["kind"].iloc[0] == "cat" and filled["size"].iloc[1] == 60 and not filled.isna().any().any()
+    with pytest.raises(ConfigError, match="no column is named 'colour'; the columns are kind, size, day"):
+        mg.impute(model, [{"colour": "red"}])
+    with pytest.raises(ConfigError, match="an array of words has no columns: give a DataFrame with"):
+        mg.impute(model, FRAME.to_numpy())
+    with pytest.raises(ConfigError, match=r"model is of type DataFrame: write mg.impute\(model, table\)"):
+        mg.impute(FRAME, model)
 
 
 def test_a_model_that_does_not_take_cells_is_refused():

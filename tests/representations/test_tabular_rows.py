@@ -98,8 +98,13 @@ def test_missing_cells_are_refused_where_training_had_none() -> None:
     with pytest.raises(ConfigError, match="column 'weight' has missing cells, and had none in training"):
         TABLE.check(torch.full((2, 6), torch.nan, dtype=torch.float64))
     assert TABLE.read(torch.full((2, 6), torch.nan, dtype=torch.float64)).isnan().all()
-    with pytest.raises(ConfigError, match="column 'count' has values from 99 to 99, the model takes 0 to"):
-        TABLE.check(torch.where(torch.arange(6) == 3, 99.0, MEDIUM))
+    beyond = TABLE.check(torch.where(torch.arange(6) == 3, 99.0, MEDIUM))
+    assert TABLE.support.fault(beyond).startswith(
+        "row 0, column 'count': 99 is outside of what the model knows, 0 to"
+    )
+    assert TABLE.encode(beyond, Rng(0, N)).log_weight.isneginf().all()
+    assert TABLE.support.contains(beyond).sum() == 5 * N
+    assert TABLE.support.contains(TABLE.support.nearest(beyond)).all()
     with pytest.raises(ConfigError, match="at least one column"):
         Tabular(())
 

@@ -35,7 +35,8 @@ class GivenCells(Conditioner):
         self.representation = representation
 
     def check(self, condition: Shaped[Tensor, "..."]) -> None:
-        _source(self.representation).read(condition)
+        source = _source(self.representation)
+        source.support.check(source.read(condition), "give one of these, or leave it out to draw it")
 
     def forward(self, condition: Float64[Tensor, "b d"], rng: Rng | None = None) -> Context:
         # the same dequantisation noise for every row: a row must not depend on its place in the batch
@@ -54,6 +55,8 @@ class GivenCells(Conditioner):
 
 class TableCells(ConditionSpec):
     """Given cells: a DataFrame, a row or several as {column: value}, or text such as "origin=JFK".
+
+    A cell that is missing in a DataFrame or a tensor is not given.
 
     Arguments:
         table: the representation of the rows.
@@ -91,8 +94,15 @@ class TableCells(ConditionSpec):
         for name, value in cells.items():
             if name not in self.parts:
                 raise ConfigError(f"no column is named {name!r}; the columns are {', '.join(self.parts)}")
+            if hasattr(value, "__len__") and not isinstance(value, str | bytes):
+                raise ConfigError(
+                    f"column {name!r}: {value!r:.40} is not one value: give a row each, as a list of "
+                    "{column: value}"
+                )
             j = self.parts.index(name)
             row[j] = float(self.table.columns[j].numbers([value])[0])
+            if row[j].isnan():
+                raise ConfigError(f"column {name!r}: a missing cell cannot be given: leave it out to draw it")
         self.table.read(row[None])
         return row
 

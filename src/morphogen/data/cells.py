@@ -1,7 +1,7 @@
 """From columns of a pandas DataFrame to columns that can be modelled: what their cells are.
 
-    numbers, bool, category, datetime64      what they are
-    text                                     numbers, dates or words
+    text                    numbers, dates or words
+    any other dtype         what it is (see `typed_cells`)
 
 Missing are the cells that pandas reads as missing, "?", and numbers that arithmetic cannot hold: those beyond
 1e150, 1e12 times further from the median than 99 % of the column, or a few 1e6 interquartile ranges away. So
@@ -12,16 +12,18 @@ __all__ = ["is_missing", "read_columns"]
 
 import re
 from collections import Counter
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from morphogen.data.columns import Dates, Numbers, Reading, Words
-from morphogen.data.dates import MICROSECONDS, date_format, microseconds, whole_unit
+from morphogen.data.columns import WHOLE, Dates, Reading, Words
+from morphogen.data.dates import date_format, microseconds
 from morphogen.data.number_marks import Marks, is_number, number_pattern, to_float
 from morphogen.data.table_options import TableOptions
+from morphogen.data.typed_cells import dates_reading, numbers_reading, typed_reading, with_dtype, with_values
+from morphogen.representations.tabular.python_values import text_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -29,16 +31,11 @@ if TYPE_CHECKING:
 MISSING = re.compile(  # what pandas reads as missing, in any case, and "?"
     r"\??|#n/a( n/a)?|#na|-?1\.#(ind|qnan)|-?nan|<na>|n/?a|null|none", re.IGNORECASE
 )
-LARGEST = 1e150  # beyond it, a variance overflows
-OUTLYING = 1e12  # distances of 99 % of the cells
-RANGES, FEW = 1e6, 0.01  # interquartile ranges from the median, and the largest share of cells beyond them
 ODD, ODD_WORDS = 0.05, 2  # largest share of cells with words in a column of numbers, and of different ones
-WHOLE = 2**53  # integers beyond it are not all float64
 UNIT = re.compile(  # a number with a currency sign before it, or this or a percent sign after it
     r"(?P<sign>[+\-\u2212]?)(?P<before>[$€£¥₹])?\s*(?P<number>\S.*?)\s*(?P<after>(?(before)|[%$€£¥₹]?))"
 )
 NONZERO = re.compile("[^eE]*[1-9]")  # a number whose mantissa is not 0
-MANY = 50  # rows with different integers, from which on these may be identifiers, and quartiles are reliable
 MOSTLY = 0.9  # share of numbers in a column of words that is worth a note
 
 
@@ -68,15 +65,15 @@ def read_columns(
         texts[name] = np.array([cell and _without_unit(cell) for cell in texts[name]], dtype=object)
     distinct = {name: {cell for cell in cells if cell is not None} for name, cells in texts.items()}
     marks = Marks.of(distinct, usual, options.decimal)
-    readings: dict[str, Reading | str] = {}
-    for name in frame:
+    readings = {name: typed_reading(name, frame[name]) for name in frame if name not in texts}
+    for name in texts:
         column = frame[name]
-        if name not in texts:
-            readings[name] = _typed(name, column)
-            continue
         reading = _text(name, texts[name], marks.decimal[name], options.dates)
-        dtype = str(column.dtype) if isinstance(reading, Words | Dates) else ""
-        reading = replace(reading, dtype=dtype, marker=_marker(column, reading.missing))
+        reading = replace(reading, marker=_marker(column, reading.missing))
+        if isinstance(reading, Words | Dates):
+            reading = with_dtype(reading, column)
+        if isinstance(reading, Words) and _kind(column) in MIXED:
+            reading = with_values(reading, column)
         readings[name] = reading if options.missing else _doubtful(reading, column)
     notes = [f"column {name!r}: numbers in {unit}, which samples leave out" for name, unit in units.items()]
     notes += [
@@ -85,7 +82,7 @@ def read_columns(
         for name, found in odd.items()
         for word, count in found.items()
     ]
-    return readings, (*marks.notes, *notes)
+    return {name: readings[name] for name in frame}, (*marks.notes, *notes)
 
 
 def _kind(column: "Series") -> str:
@@ -93,24 +90,6 @@ def _kind(column: "Series") -> str:
     from pandas.api.types import infer_dtype
 
     return infer_dtype(column, skipna=True)
-
-
-def _typed(name: str, column: "Series") -> Reading | str:
-    """A column that is not text."""
-    kind = _kind(column)
-    if kind not in READERS:
-        return f"its cells are {kind}"
-    return replace(READERS[kind](name, column), dtype=_dtype(column, kind))
-
-
-def _dtype(column: "Series", kind: str) -> str:
-    """The dtype of a column, as `Column.series` makes it again; "": numbers or text."""
-    if kind == "categorical":
-        levels = column.cat.categories.dtype
-        return f"{'ordered' if column.cat.ordered else 'category'}[{levels}]"
-    if column.dtype == object:
-        return "date" if kind == "date" else "bool" if kind == "boolean" and column.notna().all() else ""
-    return str(column.dtype)
 
 
 def _marker(column: "Series", missing: np.ndarray) -> str:
@@ -144,7 +123,7 @@ def _stripped(column: "Series", usual: bool = True, words: Sequence[str] = ()) -
     """
     cells = column.to_numpy(object)
     missing = column.isna().to_numpy()
-    texts = [None if gone else str(cell).strip() for cell, gone in zip(cells, missing, strict=True)]
+    texts = [None if gone else text_of(cell) for cell, gone in zip(cells, missing, strict=True)]
     is_gone = is_missing if usual else "".__eq__
     return np.array(
         [None if text is None or is_gone(text) or text in words else text for text in texts], dtype=object
@@ -186,7 +165,7 @@ def _text(name: str, cells: np.ndarray, decimal: str, order: str | None) -> Read
         form, note = date_format(distinct, order)
         if form is not None:
             times = dict(zip(distinct, microseconds(distinct, form), strict=True))
-            return _dates(name, _looked_up(cells, times), form, note)
+            return dates_reading(name, _looked_up(cells, times), form, note)
         return Words(name, cells, _nearly_numbers(name, cells, numbers))
     for cell in numbers:
         if why := _identifier(cell):
@@ -197,7 +176,7 @@ def _text(name: str, cells: np.ndarray, decimal: str, order: str | None) -> Read
         notes.append(f"column {name!r}: {grouped} is read as {values[grouped]:.15g}, with a thousands mark")
     if tiny := next((cell for cell in values if values[cell] == 0 and NONZERO.match(cell)), None):
         notes.append(f"column {name!r}: {tiny} is too small for float64 and is read as 0")
-    return _numbers(name, _looked_up(cells, values), tuple(notes))
+    return numbers_reading(name, _looked_up(cells, values), tuple(notes))
 
 
 def _looked_up(cells: np.ndarray, values: Mapping[str, Any]) -> np.ndarray:
@@ -226,85 +205,5 @@ def _nearly_numbers(name: str, cells: np.ndarray, numbers: Container[str]) -> tu
     )
 
 
-def _numbers(name: str, cells: np.ndarray, notes: tuple[str, ...] = ()) -> Numbers:
-    """A column of numbers; those that no float64 arithmetic can hold are missing, with a note."""
-    extreme = np.abs(cells) > LARGEST
-    known = cells[~np.isnan(cells) & ~extreme]
-    if len(known):
-        distance = np.abs(cells - np.median(known))
-        typical = np.quantile(np.abs(known - np.median(known)), 0.99, method="lower")
-        extreme |= (distance > OUTLYING * typical) & (typical > 0)
-        spread = np.subtract(*np.quantile(known, [0.75, 0.25]))
-        beyond = (distance > RANGES * spread) & (spread > 0)
-        extreme |= beyond & (len(known) >= MANY) & (beyond.sum() <= max(1, FEW * len(known)))
-    if extreme.any():
-        row = int(extreme.nonzero()[0][0])
-        count = f"{extreme.sum()} cells are" if extreme.sum() > 1 else "a cell is"
-        notes += (f"column {name!r}: {count} left out as extreme: row {row + 1} has {cells[row]:g}",)
-    if len(known) >= MANY and not (known % 1).any() and len(np.unique(known)) == len(known):
-        notes += (
-            f"column {name!r} has a different integer in every row; if it identifies rows, leave it out: "
-            f"--table drop={name}",
-        )
-    return Numbers(name, np.where(extreme, np.nan, cells), notes)
-
-
-def _number_column(name: str, column: "Series") -> Reading:
-    """Numbers; integers that float64 does not hold are words."""
-    cells = column.to_numpy(object)
-    known = cells[column.notna().to_numpy()]
-    if any(isinstance(cell, int | np.integer) and abs(int(cell)) > WHOLE for cell in known):
-        return _text(name, _stripped(column), ".", None)
-    if column.dtype == np.float32:
-        column = column.astype(str).astype(float)  # 0.1, not 0.10000000149
-    return _numbers(name, column.astype("Float64").to_numpy(np.float64, na_value=np.nan))
-
-
-def _bool_column(name: str, column: "Series") -> Reading:
-    return Words(name, _stripped(column))
-
-
-def _category_column(name: str, column: "Series") -> Reading:
-    return Words(name, _stripped(column), order=tuple(str(level).strip() for level in column.cat.categories))
-
-
-def _time_column(name: str, column: "Series") -> Reading:
-    """Dates and times with or without a time zone; those with one are in UTC."""
-    from pandas import to_datetime
-
-    times = to_datetime(column, utc=True).dt.tz_localize(None).to_numpy().astype("datetime64[us]")
-    numbers = np.where(np.isnat(times), np.nan, times.astype(np.int64).astype(np.float64))
-    return _dates(name, numbers)
-
-
-def _duration_column(name: str, column: "Series") -> Reading:
-    seconds = column.astype("timedelta64[us]").dt.total_seconds().to_numpy(np.float64)
-    return _numbers(name, seconds, (f"column {name!r}: durations are read in seconds",))
-
-
-def _dates(name: str, times: np.ndarray, form: str | None = None, note: str | None = None) -> Dates:
-    """Dates and times in the unit that all are whole numbers of.
-
-    Arguments:
-        name: of the column.
-        times: microseconds since 1970, NaN where one is missing.
-        form: how they were written; None: they were not text.
-        note: on what was ambiguous.
-    """
-    unit = whole_unit(times[~np.isnan(times)])
-    notes = () if note is None else (f"column {name!r}: {note}",)
-    form = form or FORMATS.get(unit, FRACTIONS)
-    return Dates(name, times / MICROSECONDS[unit], notes, format=form, unit=unit)
-
-
-TEXT = ("string", "empty", "mixed", "mixed-integer", "time", "period")
-FORMATS = {"days": "%Y-%m-%d", "hours": "%Y-%m-%d %H:%M", "minutes": "%Y-%m-%d %H:%M"}
-FORMATS |= {"seconds": "%Y-%m-%d %H:%M:%S"}
-FRACTIONS = "%Y-%m-%d %H:%M:%S.%f"
-READERS: dict[str, Callable[[str, "Series"], Reading]] = {
-    **dict.fromkeys(("integer", "floating", "mixed-integer-float", "decimal"), _number_column),
-    "boolean": _bool_column,
-    "categorical": _category_column,
-    **dict.fromkeys(("datetime64", "datetime", "date"), _time_column),
-    **dict.fromkeys(("timedelta64", "timedelta"), _duration_column),
-}
+MIXED = ("mixed", "mixed-integer")  # what pandas infers of columns of several types
+TEXT = ("string", "empty", *MIXED)

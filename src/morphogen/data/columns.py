@@ -1,18 +1,21 @@
 r"""Columns of a table as they are modelled.
 
     Words      categories, if there are at most 256 distinct ones and at most half as many as rows
-    Numbers    a grid: multiples of 10^-decimals (integers, tenths, thousands), unless decimals make its range
-               more than 65536 steps; all others are real
-    Dates      whole days, hours, ... or microseconds since 1970
+    Numbers    a grid: the differences of its values are multiples of one step (integers, tenths, 25 g),
+               unless decimals make its range more than 65536 steps; all others are real
+    Durations  numbers of seconds
+    Dates      a grid of whole days, hours, ... or microseconds since 1970, of which 15 may be a step
+    Periods    a grid of months, quarters, ...
 
 A cell of any column may be missing. A column is dropped, with a note, if it is missing in all rows or nearly
 (fewer than three cells, or one in a hundred, are left), is constant, numbers the rows (see
 `Numbers.counts_rows`), or consists of words that are nearly all different (names, free text).
 """
 
-__all__ = ["MOST_WORDS", "Dates", "Numbers", "Reading", "Words"]
+__all__ = ["MOST_WORDS", "Dates", "Durations", "Numbers", "Periods", "Reading", "Words"]
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
@@ -23,8 +26,11 @@ import torch
 
 from morphogen.data.number_marks import is_number
 from morphogen.representations.tabular.columns import CategoryColumn, Column, smoothed
+from morphogen.representations.tabular.dates import DateColumn, PeriodColumn
+from morphogen.representations.tabular.grid import Grid
 from morphogen.representations.tabular.intervals import grid_intervals, real_intervals
-from morphogen.representations.tabular.numbers import DateColumn, GridColumn, RealColumn, to_steps
+from morphogen.representations.tabular.numbers import GridColumn, RealColumn
+from morphogen.representations.tabular.python_values import to_json
 
 MOST_WORDS = 256  # categories per column
 FINEST = 2**16  # steps of a grid of decimals: a finer grid is indistinguishable from real numbers in float32
@@ -33,6 +39,8 @@ COUNTERS = ("", "id", "index", "row", "rowid", "rowname", "rownames", "rownumber
 SOME = 20  # integers from which on a counter may have gaps, or be shuffled
 YEARS = (1000, 2999)
 WHOLE = 2**53  # integers up to it are float64
+STRIDE = 10**4  # largest step of decimals that is looked for, in units of the last one
+SECONDS = {"days": 86_400, "hours": 3600, "minutes": 60, "seconds": 1}
 SMALLEST = 1e-150  # range of a column whose variance float64 holds
 
 
@@ -105,6 +113,14 @@ class Reading(ABC):
         distinct, labels = np.unique(self.cells, return_inverse=True)
         return tuple(map(self.written, distinct.tolist())), labels.astype(np.int64)
 
+    def class_column(self, classes: Sequence[str], weights: Sequence[float]) -> CategoryColumn:
+        """The column of the classes, of which these are left, with their weights."""
+        known = np.unique(self.known)
+        written = self.column(np.arange(len(self.cells))).series(known, self.dtype)
+        values = {self.written(cell): to_json(value) for cell, value in zip(known, written, strict=True)}
+        pairs = tuple((name, values[name]) for name in classes)
+        return CategoryColumn(self.name, tuple(classes), tuple(weights), self.dtype, self.marker, pairs)
+
     def texts(self) -> list[str]:
         """All cells as text, "" where one is missing."""
         missing = self.missing
@@ -115,6 +131,15 @@ class Reading(ABC):
             texts[~missing] = written[index]
         return texts.tolist()
 
+    def on_grid(self, grid: Grid, train: np.ndarray) -> tuple[tuple[int, ...], int, tuple[float, ...]]:
+        """The starts of the intervals of a grid, its last step, and the weights of the training rows."""
+        cells, missing = self.cells[train], self.missing
+        ends = [float(self.known.min()), float(self.known.max())]
+        steps = grid.steps(torch.tensor([*ends, *cells[~np.isnan(cells)].tolist()], dtype=torch.float64))
+        first, last = steps[:2].tolist()
+        starts, counts = grid_intervals(steps[2:].numpy(), first, last)
+        return starts, last, smoothed(counts, int(missing[train].sum()), bool(missing.any()))
+
     @abstractmethod
     def written(self, cell: Any) -> str:
         """A cell as text: the same for equal cells, however they were stored."""
@@ -124,30 +149,30 @@ class Numbers(Reading):
     """A column of numbers, float64."""
 
     @cached_property
-    def decimals(self) -> int | None:
-        """Decimals of the grid of the values, negative for tens and thousands; None: real numbers.
+    def grid(self) -> Grid | None:
+        """The grid of the values; None: real numbers.
 
         Decimals are those of 15 significant digits, so that 0.1 + 0.2 is on the grid of tenths.
         """
         values = np.unique(self.known)
-        wide, decimals = float(np.ptp(values)), 0
-        if not (values % 1).any():
-            while values.any() and not (values % 10.0 ** (1 - decimals)).any():
-                decimals -= 1
-            return decimals if np.abs(values).max() <= WHOLE * 10.0**-decimals else None
-        for value in values.tolist():
-            decimals = max(decimals, _decimals(value))
-            if decimals > 0 and (decimals > 300 or wide * 10.0**decimals > FINEST):
-                return None
-        return decimals
+        decimals = _common_decimals(values)
+        if decimals is None:
+            return None
+        grid = _grid_of(values, decimals)
+        too_fine = grid.decimals > 0 and np.ptp(values) / grid.step > FINEST
+        return None if too_fine else grid
 
     @property
     def kind(self) -> str:
-        if self.decimals is None:
+        if self.grid is None:
             return "real"
-        if self.decimals > 0:
-            return f"to {10.0**-self.decimals:.{self.decimals}f}"
-        return "integers" if self.decimals == 0 else f"multiples of {10**-self.decimals:,}"
+        decimals, stride, offset = self.grid
+        step = f"{self.grid.step:,.{max(0, decimals)}f}"
+        if offset:
+            return f"in steps of {step} from {self.written(self.known.min())}"
+        if stride > 1 or decimals < 0:
+            return f"multiples of {step}"
+        return "integers" if decimals == 0 else f"to {step}"
 
     def fault(self) -> str | None:
         if (fault := super().fault()) is None and 0 < (wide := float(np.ptp(self.known))) < SMALLEST:
@@ -176,21 +201,30 @@ class Numbers(Reading):
         return ""
 
     def column(self, train: np.ndarray) -> Column:
+        if self.grid is not None:
+            starts, last, weights = self.on_grid(self.grid, train)
+            decimals, spacing = self.grid.decimals, self.grid.spacing
+            return GridColumn(self.name, starts, last, decimals, weights, self.dtype, self.marker, spacing)
         cells, missing = self.cells[train], self.missing
-        gone, known = int(missing[train].sum()), cells[~np.isnan(cells)]
         low, high = float(self.known.min()), float(self.known.max())
-        if self.decimals is None:
-            edges, counts = real_intervals(known, low, high)
-            weights = smoothed(counts, gone, bool(missing.any()))
-            return RealColumn(self.name, edges, weights, self.dtype, self.marker)
-        steps = to_steps(torch.tensor([low, high, *known.tolist()], dtype=torch.float64), self.decimals)
-        first, last = steps[:2].tolist()
-        starts, counts = grid_intervals(steps[2:].numpy(), first, last)
-        weights = smoothed(counts, gone, bool(missing.any()))
-        return GridColumn(self.name, starts, last, self.decimals, weights, self.dtype, self.marker)
+        edges, counts = real_intervals(cells[~np.isnan(cells)], low, high)
+        weights = smoothed(counts, int(missing[train].sum()), bool(missing.any()))
+        return RealColumn(self.name, edges, weights, self.dtype, self.marker)
 
     def written(self, cell: float) -> str:
         return str(int(cell)) if cell % 1 == 0 and abs(cell) < 2**63 else repr(float(cell))
+
+
+class Durations(Numbers):
+    """A column of durations, float64 [N] of seconds."""
+
+    @property
+    def kind(self) -> str:
+        if self.grid is None or self.grid.decimals > 0:
+            return f"durations, {super().kind} of a second"
+        seconds = round(self.grid.step)
+        unit, size = next((unit, size) for unit, size in SECONDS.items() if seconds % size == 0)
+        return f"durations {_every(seconds // size, unit)}"
 
 
 @dataclass(frozen=True)
@@ -200,26 +234,64 @@ class Dates(Reading):
     Arguments:
         format: as `strftime` takes it.
         unit: "days", "hours", ... or "microseconds".
+        zone: time zone of the clocks; "": the times have none.
     """
 
     format: str = "%Y-%m-%d"
     unit: str = "days"
+    zone: str = ""
+
+    @cached_property
+    def grid(self) -> Grid:
+        """The grid of the values, in units."""
+        return _grid_of(np.unique(self.known), 0)
 
     @property
     def kind(self) -> str:
         low, high = (self.written(cell) for cell in (self.known.min(), self.known.max()))
-        return f"{'dates' if self.unit == 'days' else 'times'} from {low} to {high}"
+        step = f" {_every(self.grid.stride, self.unit)}" if self.grid.stride > 1 else ""
+        zone = f", time zone {self.zone}" if self.zone else ""
+        return f"{'dates' if self.unit == 'days' else 'times'} from {low} to {high}{step}{zone}"
 
     def column(self, train: np.ndarray) -> Column:
-        known, missing = self.known.astype(np.int64), self.missing
-        cells, last = self.cells[train], int(known.max())
-        days = cells[~np.isnan(cells)].astype(np.int64)
-        starts, counts = grid_intervals(days, int(known.min()), last)
-        weights = smoothed(counts, int(missing[train].sum()), bool(missing.any()))
-        return DateColumn(self.name, starts, last, self.format, self.unit, weights, self.dtype, self.marker)
+        (starts, last, weights), spacing = self.on_grid(self.grid, train), self.grid.spacing
+        return DateColumn(
+            self.name, starts, last, self.format, self.unit, weights, self.dtype, self.marker,
+            spacing, self.zone,
+        )  # fmt: skip
 
     def written(self, cell: float) -> str:
         return str(DateColumn("", (0,), 0, self.format, self.unit).format_value(cell))
+
+
+@dataclass(frozen=True)
+class Periods(Reading):
+    """A column of periods, float64 [N] of their numbers since 1970.
+
+    Arguments:
+        frequency: as pandas writes it.
+    """
+
+    frequency: str = "M"
+
+    @cached_property
+    def grid(self) -> Grid:
+        """The grid of the values, in periods."""
+        return _grid_of(np.unique(self.known), 0)
+
+    @property
+    def kind(self) -> str:
+        low, high = (self.written(cell) for cell in (self.known.min(), self.known.max()))
+        return f"periods {self.frequency} from {low} to {high}"
+
+    def column(self, train: np.ndarray) -> Column:
+        (starts, last, weights), spacing = self.on_grid(self.grid, train), self.grid.spacing
+        return PeriodColumn(
+            self.name, starts, last, self.frequency, weights, self.dtype, self.marker, spacing
+        )
+
+    def written(self, cell: float) -> str:
+        return str(PeriodColumn("", (0,), 0, self.frequency).format_value(cell))
 
 
 @dataclass(frozen=True)
@@ -228,9 +300,11 @@ class Words(Reading):
 
     Arguments:
         order: all categories in their own order; (): in alphabetical order.
+        written_values: those of the column as JSON, see `CategoryColumn`; (): its words.
     """
 
     order: tuple[str, ...] = ()
+    written_values: tuple[Any, ...] = ()
 
     @cached_property
     def levels(self) -> tuple[str, ...]:
@@ -263,13 +337,47 @@ class Words(Reading):
         known = values[~np.isnan(values)].astype(np.int64)
         counts = np.bincount(known, minlength=len(self.levels)).tolist()
         weights = smoothed(counts, int(missing[train].sum()), bool(missing.any()))
-        return CategoryColumn(self.name, self.levels, weights, self.dtype, self.marker)
+        return CategoryColumn(self.name, self.levels, weights, self.dtype, self.marker, self.written_values)
 
     def classes(self) -> tuple[tuple[str, ...], np.ndarray]:
         return self.levels, self.values.astype(np.int64)
 
+    def class_column(self, classes: Sequence[str], weights: Sequence[float]) -> CategoryColumn:
+        values = self.written_values
+        return CategoryColumn(self.name, tuple(classes), tuple(weights), self.dtype, self.marker, values)
+
     def written(self, cell: str) -> str:
         return cell
+
+
+def _common_decimals(values: np.ndarray) -> int | None:
+    """Decimals of all values, negative for tens and thousands; None: more than float64 has."""
+    wide, decimals = float(np.ptp(values)), 0
+    if not (values % 1).any():
+        while values.any() and not (values % 10.0 ** (1 - decimals)).any():
+            decimals -= 1
+        return decimals if np.abs(values).max() <= WHOLE * 10.0**-decimals else None
+    for value in values.tolist():
+        decimals = max(decimals, _decimals(value))
+        if decimals > 300 or wide * 10.0**decimals > min(WHOLE, FINEST * STRIDE):
+            return None
+    return decimals
+
+
+def _grid_of(values: np.ndarray, decimals: int) -> Grid:
+    """The coarsest grid of distinct values in ascending order that have these decimals.
+
+    A value is a multiple of the step if all are: then the grid has no offset.
+    """
+    units = Grid(decimals).steps(torch.from_numpy(values)).numpy()
+    exact = np.abs(values).max(initial=0.0) * 10.0**decimals <= WHOLE
+    stride = int(np.gcd.reduce(np.diff(units))) if exact and len(units) > 1 else 1
+    return Grid(decimals, stride, int(units[0] % stride)) if stride > 1 else Grid(decimals)
+
+
+def _every(count: int, unit: str) -> str:
+    """A step in words: every 15 minutes."""
+    return f"every {unit.removesuffix('s')}" if count == 1 else f"every {count} {unit}"
 
 
 def _decimals(value: float) -> int:

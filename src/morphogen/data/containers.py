@@ -1,8 +1,9 @@
 """Containers of examples, unpacked into values with a label and a caption each.
 
-array, list, DataFrame, iterator            values
+array, list, iterator                       values
 (X, y)                                      values and labels, as scikit-learn and Keras return them
 {"image": X, "label": y}                    the same by name; columns of numbers and words are a table
+[{"image": x, "label": y}, ...], DataFrame  the same, row by row
 {"data": X, "target": y, ...}               a Bunch of scikit-learn
 [(x, y), ...]                               the same, row by row
 [{"array": x, "sampling_rate": 8000}, ...]  recordings that say their rate; also (8000, x)
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from morphogen.data.dataset import DataError
 from morphogen.data.held import Held, array_of
@@ -79,6 +81,8 @@ def _unpack_list(data: list[Any]) -> Held:
     if all(map(_is_labelled, data)):
         return _unpack_rows(data)
     if all(isinstance(row, Mapping) for row in data):
+        if any(map(_is_picture, data[0].values())):
+            return _unpack_mapping({name: [row.get(name) for row in data] for name in data[0]})
         _check_not_texts(list(data[0]), lambda name: [row.get(name) for row in data[:SAMPLE]])
         return Held(data) if (pairs := _pairs(data)) is None else Held(pairs)
     return Held(data)
@@ -94,8 +98,10 @@ def _recording(row: Any) -> Any:
 
 
 def _unpack_frame(data: Any) -> Held:
-    """A DataFrame: a table, or pairs of texts."""
+    """A DataFrame: pictures with their labels and captions, a table, or pairs of texts."""
     names = [str(name) for name in data.columns]
+    if len(data) and any(map(_is_picture, data.iloc[0])):
+        return _unpack_mapping({name: data.iloc[:, i].tolist() for i, name in enumerate(names)})
     _check_not_texts(names, lambda name: data.iloc[:SAMPLE, names.index(name)].tolist())
     if len(names) != 2 or _pairs(data.head(SAMPLE).to_dict("records")) is None:
         return Held(data)
@@ -163,8 +169,10 @@ def _is_labelled(row: Any) -> bool:
 
 def _unpack_mapping(data: Mapping[Any, Any]) -> Held:
     """Pictures with their labels and captions by name, pairs of texts; any other columns are a table."""
-    pictures = [name for name, values in data.items() if _is_pictures(values)]
-    if len(pictures) != 1:
+    pictures = [name for name, values in data.items() if _is_pictures(name, values)]
+    if len(pictures) > 1:
+        raise DataError(f"columns {pictures[0]!r} and {pictures[1]!r} hold pictures: give one of them")
+    if not pictures:
         return (
             _unpack_bunch(data) if {"data", "target", "feature_names"} <= set(data) else _unpack_columns(data)
         )
@@ -228,8 +236,18 @@ def _unpack_torch(data: Any) -> Held:
     return held._replace(labels=_named(held.labels, getattr(source, "classes", ())))
 
 
-def _is_pictures(values: Any) -> bool:
+def _is_pictures(name: Any, values: Any) -> bool:
+    """Whether a column holds pictures. Errors: DataError if some rows have none."""
     array = array_of(values)
     if array is not None:
         return array.ndim in (3, 4)
-    return isinstance(values, Sequence) and len(values) > 0 and isinstance(values[0], Image.Image)
+    if not isinstance(values, Sequence) or not values or not _is_picture(values[0]):
+        return False
+    if (row := next((i for i, value in enumerate(values) if not _is_picture(value)), None)) is not None:
+        found = f"row {row} has {values[row]!r:.40}"
+        raise DataError(f"column {name!r} holds pictures, and {found}: remove such rows")
+    return True
+
+
+def _is_picture(value: Any) -> bool:
+    return isinstance(value, Image.Image) or (isinstance(value, np.ndarray | Tensor) and value.ndim in (2, 3))

@@ -116,11 +116,11 @@ def pairs_of(records: Sequence[Any]) -> tuple[list[tuple[str | None, str | None]
         inner = [record.get("translation") if isinstance(record, Mapping) else None for record in records]
         return pairs_of(inner)
     names = next(((a, b) for a, b in PAIRS if a in fields and b in fields), None)
-    if names is None and len(fields) == 2 and all(LANGUAGE.fullmatch(name.lower()) for name in fields):
+    if names is None and len(fields) == 2 and all(LANGUAGE.fullmatch(str(name).lower()) for name in fields):
         names = fields[0], fields[1]
     if names is None or not all(isinstance(_first(records, name), str) for name in names):
         return None
-    others = [name for name in fields if name not in names]
+    others = [str(name) for name in fields if name not in names]
     note = f"pairs of texts: from {names[0]!r} to {names[1]!r}"
     pairs = [(_string(record, names[0]), _string(record, names[1])) for record in records]
     return pairs, note + (f"; not used: {', '.join(others)}" if others else "")
@@ -172,13 +172,13 @@ def _is_text(cells: Sequence[str], distinct: float = DISTINCT) -> bool:
     return lettered >= 0.9 * len(cells) and len(set(cells)) >= distinct * len(cells)
 
 
-def _fields(records: Sequence[Any]) -> list[str]:
+def _fields(records: Sequence[Any]) -> list[Any]:
     """The names of the fields of the first records."""
     sample = [record for record in records[:SAMPLE] if isinstance(record, Mapping)]
     return list(dict.fromkeys(name for record in sample for name in record))
 
 
-def _first(records: Sequence[Any], field: str) -> Any:
+def _first(records: Sequence[Any], field: Any) -> Any:
     """The first value of a field that is not missing."""
     values = (record.get(field) for record in records[:SAMPLE] if isinstance(record, Mapping))
     return next((value for value in values if value is not None), None)

@@ -29,7 +29,7 @@ from morphogen.data.table_choice import check_condition, numbered_classes, witho
 from morphogen.data.table_files import Table, join_parts, read_table_file, read_table_folder
 from morphogen.data.table_options import TableOptions
 from morphogen.numerics.gower import Gower
-from morphogen.representations.tabular import CategoryColumn, Tabular
+from morphogen.representations.tabular import Tabular
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -148,7 +148,7 @@ def _dataset(name: str, where: str, table: Table, condition: str | None, options
     column, conditions = None, with_labels(())
     if label is not None and labels is not None:
         weights = tuple(np.bincount(labels[made.train], minlength=len(classes)).tolist())
-        column = CategoryColumn(label.name, classes, (0, *weights), label.dtype, label.marker)
+        column = label.class_column(classes, (0, *weights))
         conditions = {"label": Classes(classes, weights)}
     tabular = Tabular(parts[0], column, parts[1], order)
     notes = [_column_note(readings), *table.notes, *renamed, *marks]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 WIDE = 64  # columns of numbers that may as well be flattened pictures, or sounds
+SIDE = 8  # pixels of the smallest picture that a square array may be
 WIDEST = 1000  # columns without names beyond which they are these rather than a table
 
 
@@ -66,12 +67,17 @@ def _unread_index(values: Any) -> str:
 
 
 def _check_width(values: Any) -> None:
-    """Errors: DataError for so many columns without names that these are pictures or waveforms."""
+    """Errors: DataError for so many columns without names that these are pictures, or for one picture."""
     array = None if hasattr(values, "columns") else array_of(values)
     if array is not None and array.shape[1] > WIDEST:
         raise DataError(
             f"data of shape {list(array.shape)}: for sounds give their rate, rate=16000, for pictures "
             "x.reshape(-1, height, width), for a table a DataFrame"
+        )
+    if array is not None and array.shape[0] == array.shape[1] >= SIDE:
+        raise DataError(
+            f"data of shape {list(array.shape)} are one picture, or a table of {array.shape[0]} rows: give "
+            "pictures [N, height, width], for a table a DataFrame"
         )
 
 

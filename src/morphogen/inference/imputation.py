@@ -3,11 +3,14 @@
     x_missing ~ p(x_missing | x_given, exists)
 
 The given cells are kept. A single draw varies like the data do, unlike a mean; several draws, with several
-seeds, show how uncertain a cell is (Rubin 1987, "Multiple imputation for nonresponse in surveys").
+seeds, show how uncertain a cell is (Rubin 1987, "Multiple imputation for nonresponse in surveys"). A number
+beyond those of the data has probability 0, so that no distribution is conditional on it: the nearest value
+that the model knows stands for it, with a warning.
 """
 
 __all__ = ["impute"]
 
+import warnings
 from typing import Any
 
 import torch
@@ -17,40 +20,59 @@ from torch import Tensor
 from morphogen.component import ConfigError
 from morphogen.conditioning.named import names_of
 from morphogen.contract import Unsupported
+from morphogen.representations.tabular.records import frame_of_records
 
 
 def impute(model: Any, table: Any, seed: int = 0) -> Any:
-    """The table with every missing cell drawn: a DataFrame for a DataFrame, else rows as a tensor [n, D].
+    """The table with every missing cell drawn: a DataFrame for one or for records, else a tensor [n, D].
 
-    Columns of a DataFrame that the model does not have remain as they are.
+    Other columns, and cells that are not missing, remain. A warning names a number beyond the model's range.
 
     Row i depends on (seed, i) and on its own given cells only.
 
     Arguments:
         model: that takes given cells, such as a trained table_transformer or table_mixture.
-        table: a DataFrame with the columns of the model, or rows as `data.train` has them, NaN where missing.
+        table: a DataFrame with the columns of the model, records with some of them, or rows as `data.train`
+            has them, NaN where missing.
         seed: random seed.
 
     Errors: Unsupported for another model; ConfigError for cells that the model does not have, and for a
     model with classes without the column of the classes.
     """
+    if not hasattr(model, "conditioner"):
+        kind = type(model).__name__
+        raise ConfigError(f"model is of type {kind}: write mg.impute(model, table), the model first")
     if "cells" not in names_of(model.conditioner):
         kind = type(model.objective).__name__
         raise Unsupported(f"{kind} does not draw cells given others: use table_transformer or table_mixture")
     source = model.representation.source
+    table = frame_of_records(source, table)
     medium = source.read(table).clone()
-    labels = _labels(model, table)
+    if fault := source.support.fault(medium):
+        warnings.warn(f"{fault}: missing cells are drawn as if given the nearest value", stacklevel=2)
+    near, labels = source.support.nearest(medium), _labels(model, table)
     rows = medium.isnan().any(1).nonzero()[:, 0]
     if len(rows):
-        condition = {"cells": medium[rows]} | ({} if labels is None else {"label": labels[rows]})
+        condition = {"cells": near[rows]} | ({} if labels is None else {"label": labels[rows]})
         default = model.objective.default_sampler()
         sampler = type(default)(**default.arguments | {"complete": True})
         drawn = model.sample(len(rows), condition, sampler, seed, rows).tensor
         medium[rows] = torch.where(medium[rows].isnan(), drawn, medium[rows])
     if not hasattr(table, "columns"):
         return medium
-    filled = source.frame(medium, labels).set_axis(table.index)
-    return table.assign(**{name: filled[name] for name in filled})
+    filled = source.frame(source.support.nearest(medium), labels).set_axis(table.index)
+    return table.assign(**{name: _filled(table[name], filled[name]) for name in filled if name in table})
+
+
+def _filled(given: Any, drawn: Any) -> Any:
+    """A column with its missing cells drawn; its dtype is that of the model, if all cells fit it."""
+    if not (missing := given.isna()).any():
+        return given
+    cells = given.astype(object).where(~missing, drawn.astype(object))
+    try:
+        return cells.astype(drawn.dtype)
+    except (TypeError, ValueError):
+        return cells
 
 
 def _labels(model: Any, table: Any) -> Int[Tensor, " n"] | None:

@@ -37,6 +37,8 @@ from morphogen.testing.samplers import (
 from morphogen.testing.structure import bijection_inverts, cache_equals_recomputation, factorisation_is_causal
 from morphogen.testing.subjects import generates, stage_batches
 
+ROWS = 8  # fewest rows of a batch
+
 
 def check_model(model: Model | Staged, batch: Batch, laws: Iterable[str] | None = None) -> list[str]:
     """Check laws on a model and a batch of at least 8 rows; returns the names of those checked.
@@ -52,6 +54,8 @@ def check_model(model: Model | Staged, batch: Batch, laws: Iterable[str] | None 
     if not isinstance(batch, Batch):
         kind = type(batch).__name__
         raise ConfigError(f"batch is of type {kind}: give a batch of rows, such as data.test.first(16)")
+    if len(batch) < ROWS:
+        raise ConfigError(f"batch has {len(batch)} rows: give at least {ROWS}, such as data.test.first(16)")
     checked, applicable = [], [name for name in LAWS if generates(model) or name not in OF_SAMPLES]
     for name in laws if laws is not None else applicable:
         subject = _perturbed(copy.deepcopy(model), batch)

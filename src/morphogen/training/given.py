@@ -84,7 +84,7 @@ def training_rows(model: Model | Staged, given: Any) -> Any:
     if (chosen := _chosen(given)) is not None:
         return _fitting(model, chosen)
     if (first := _first_batch(given)) is not None:
-        model.representation.check(first.medium)
+        model.representation.source.check_trainable(model.representation.check(first.medium))
         return given
     return _fitting(model, _every_row(given, model.representation.source))
 
@@ -112,7 +112,7 @@ def _fitting(model: Model | Staged, rows: Examples) -> Examples:
         if medium is not source.medium:
             raise DataError(f"the examples are {medium}, the model is for {source.medium}; give such data")
         medium.check_comparable(source, rows.representation)
-        source.check(rows.first(64).medium)
+        source.check_trainable(source.check(rows.first(source.checked_rows).medium))
     give_specs(model, rows.conditions)
     return with_labels_of(rows, model.specs)
 

@@ -6,10 +6,11 @@ _HOMES = {
     "CategoryColumn": "representations.tabular.columns",
     "Column": "representations.tabular.columns",
     "ContinuousCodes": "representations.tabular.continuous",
-    "DateColumn": "representations.tabular.numbers",
+    "DateColumn": "representations.tabular.dates",
     "GridColumn": "representations.tabular.numbers",
     "NormalScores": "representations.tabular.scores",
     "NumberColumn": "representations.tabular.numbers",
+    "PeriodColumn": "representations.tabular.dates",
     "RealColumn": "representations.tabular.numbers",
     "Tabular": "representations.tabular.rows",
 }

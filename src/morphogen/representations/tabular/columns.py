@@ -19,16 +19,18 @@ __all__ = ["CategoryColumn", "Column", "smoothed"]
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64, Int
+from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 
 from morphogen.component import Component, ConfigError
+from morphogen.representations.tabular.pandas_series import dtype_named
+from morphogen.representations.tabular.python_values import from_json, text_of
 
 if TYPE_CHECKING:
     from pandas import Series
@@ -123,20 +125,21 @@ class Column(Component, ABC):
         """Its values in words, if they are few enough to be classes; "" otherwise."""
         return ""
 
+    @abstractmethod
     def numbers(self, values: Any) -> Float[np.ndarray, " n"]:
-        """The values of a table as numbers of the medium, NaN where missing. Errors: ConfigError."""
-        try:
-            return np.asarray(values, dtype=np.float64)
-        except (TypeError, ValueError):
-            raise ConfigError(f"column {self.name!r} is not of numbers: give load_data's rows") from None
+        """The inverse of `series`: a pandas column as numbers of the medium. Errors: ConfigError."""
 
-    def check(self, low: float, high: float) -> None:
-        """Check the smallest and the largest of given values. Errors: ConfigError."""
-        if low < self.low or high > self.high:
-            raise ConfigError(
-                f"column {self.name!r} has values from {low:.15g} to {high:.15g}, the model takes "
-                f"{self.low:.15g} to {self.high:.15g}"
-            )
+    def contains(self, values: Float64[Tensor, " b"]) -> Bool[Tensor, " b"]:
+        """Whether the column has mass or density at each value."""
+        return (values >= self.low) & (values <= self.high)
+
+    def nearest(self, values: Float64[Tensor, " b"]) -> Float64[Tensor, " b"]:
+        """The value that `contains` nearest to each."""
+        return values.clamp(self.low, self.high)
+
+    def range_in_words(self) -> str:
+        """What it contains, in words."""
+        return f"{self.low:.15g} to {self.high:.15g}"
 
 
 class CategoryColumn(Column):
@@ -146,15 +149,18 @@ class CategoryColumn(Column):
         name: of the column.
         levels: the categories in the order of their indices.
         weights, pandas_dtype, marker: see `Column`.
+        values: (level, value) of the Python values of the data, as `to_json` writes them, in the order of
+            the dtype, whose further categories no row has; (): the levels themselves.
     """
 
     step, low = 1.0, 0.0
 
     def __init__(
         self, name: str, levels: tuple[str, ...], weights: tuple[float, ...] = (), pandas_dtype: str = "",
-        marker: str = "",
+        marker: str = "", values: tuple[tuple[str, Any], ...] = (),
     ):  # fmt: skip
         self.name, self.levels, self.weights = name, tuple(levels), tuple(weights)
+        self.values = tuple(values)
         self.pandas_dtype, self.marker = pandas_dtype, marker
         self.high = len(self.levels) - 1.0
 
@@ -173,30 +179,47 @@ class CategoryColumn(Column):
     def written(self, values: Float[np.ndarray, " n"]) -> np.ndarray:
         return np.array(self.levels, dtype=object)[values.round().astype(np.int64)]
 
+    @cached_property
+    def objects(self) -> tuple[list[Any], Int[np.ndarray, " k"]]:
+        """The Python values of the data, and the place of each level among them."""
+        pairs = self.values or [*zip(self.levels, self.levels, strict=True)]
+        places = {text: place for place, (text, _) in reversed([*enumerate(pairs)])}
+        objects = [from_json(value) for _, value in pairs]
+        return objects, np.array([places[level] for level in self.levels], dtype=np.int64)
+
     def series(self, values: Float[np.ndarray, " n"], pandas_dtype: str = "") -> "Series":
         from pandas import Categorical, Index, Series
 
-        codes = np.where(np.isnan(values), -1, values).round().astype(np.int64)
-        levels = Index(self.levels, dtype=object)
+        objects, places = self.objects if pandas_dtype else ([*self.levels], np.arange(len(self.levels)))
+        missing = np.isnan(values)
+        codes = np.where(missing, -1, places[np.where(missing, 0, values).round().astype(np.int64)])
         if match := CATEGORIES.fullmatch(pandas_dtype):
-            levels, is_ordered = levels.astype(match["inner"]), match["kind"] == "ordered"
+            levels, is_ordered = Index(objects).astype(match["inner"]), match["kind"] == "ordered"
             return Series(Categorical.from_codes(codes, levels, ordered=is_ordered))
-        if pandas_dtype in ("bool", "boolean"):
-            levels = levels == "True"
-        typed = Series(levels, dtype=pandas_dtype or object)
-        return Series(typed.array.take(codes, allow_fill=bool((codes < 0).any())), dtype=typed.dtype)
+        typed = Series(objects, dtype=dtype_named(pandas_dtype or "object"))
+        return Series(typed.array.take(codes, allow_fill=bool(missing.any())), dtype=typed.dtype)
 
     def numbers(self, values: Any) -> Float[np.ndarray, " n"]:
         from pandas import isna
 
-        index = {level: float(i) for i, level in enumerate(self.levels)} | {None: np.nan}
-        texts = [None if gone else str(cell) for cell, gone in zip(values, isna(values), strict=True)]
-        if unknown := [text for text in texts if text not in index]:
-            known = self.class_values()
-            raise ConfigError(f"column {self.name!r} has no category {unknown[0]!r}; it has {known}")
-        return np.array([index[text] for text in texts])
+        index = {level: float(i) for i, level in enumerate(self.levels)}
+        objects, places = self.objects
+        equal = {objects[place]: float(i) for i, place in enumerate(places.tolist())}  # 1.0 for 1
+
+        def number(cell: Any, is_missing: bool) -> float:
+            if is_missing or (text := text_of(cell)) == self.marker != "":
+                return np.nan
+            found = index.get(text, equal.get(cell) if isinstance(cell, Hashable) else None)
+            if found is None:
+                known = self.class_values()
+                raise ConfigError(f"column {self.name!r} has no category {text!r}; it has {known}")
+            return found
+
+        cells = np.array([*values, None], dtype=object)[:-1]
+        return np.array([number(cell, bool(gone)) for cell, gone in zip(cells, isna(cells), strict=True)])
 
     def check(self, low: float, high: float) -> None:
+        """Check the smallest and the largest of given indices. Errors: ConfigError."""
         if low < 0 or high > self.high:
             raise ConfigError(
                 f"column {self.name!r} has values from {low:g} to {high:g}, the model takes the indices 0 to "

@@ -6,37 +6,28 @@ F is the cumulative mass of the intervals without that of missing cells, and z t
 column becomes standard normal, whatever its distribution is. `intervals.py` chooses the intervals.
 """
 
-__all__ = ["DateColumn", "GridColumn", "NumberColumn", "RealColumn", "to_steps"]
+__all__ = ["GridColumn", "NumberColumn", "RealColumn"]
 
 import math
 from abc import abstractmethod
-from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64, Int
+from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 
 from morphogen.component import ConfigError
 from morphogen.numerics.distributions import gaussian_cdf
 from morphogen.representations.tabular.columns import Column
+from morphogen.representations.tabular.grid import Grid
+from morphogen.representations.tabular.pandas_series import number_series, numbers_of
 
 if TYPE_CHECKING:
     from pandas import Series
 
 EDGE = 1e-9  # u is at least that far from 0 and 1: scores are between -6 and 6
-UNITS = {
-    "days": "D",
-    "hours": "h",
-    "minutes": "m",
-    "seconds": "s",
-    "milliseconds": "ms",
-    "microseconds": "us",
-}
-TEXT = ("", "object", "str", "string")  # dtypes of dates that are text
-POWERS = 22  # powers of ten up to this one are exact in float64
 
 
 class NumberColumn(Column):
@@ -71,18 +62,23 @@ class NumberColumn(Column):
         squares = (self.middles - self.mean).square() + self.widths.square() / 12
         return math.sqrt(float((self.cumulative.diff() * squares).sum())) or 1.0
 
-    def series(self, values: Float[np.ndarray, " n"], pandas_dtype: str = "") -> "Series":
-        from pandas import Series, to_timedelta
+    def numbers(self, values: Any) -> Float[np.ndarray, " n"]:
+        """Numbers, and durations in seconds."""
+        from pandas import Series
 
+        try:
+            return numbers_of(Series(values))
+        except (TypeError, ValueError):
+            raise ConfigError(f"column {self.name!r} is not of numbers: give load_data's rows") from None
+
+    def series(self, values: Float[np.ndarray, " n"], pandas_dtype: str = "") -> "Series":
         known = ~np.isnan(values)
         written = self.written(values[known])
         if written.dtype.kind == "i" and not pandas_dtype:
             pandas_dtype = "Int64" if self.can_be_missing or not known.all() else "int64"
         cells = np.full(len(values), np.nan)
         cells[known] = written
-        if pandas_dtype.startswith("timedelta"):
-            return Series(to_timedelta(cells, unit="s")).astype(pandas_dtype)
-        return Series(cells).astype(pandas_dtype or "float64")
+        return number_series(cells, pandas_dtype)
 
     def scores(self, codes: Int[Tensor, " b"], offsets: Float[Tensor, " b"]) -> Float64[Tensor, " b"]:
         """The normal score of each cell; 0 where it is missing.
@@ -189,28 +185,35 @@ class RealColumn(NumberColumn):
 
 
 class GridColumn(NumberColumn):
-    """A column of multiples of a step, from the smallest to the largest value.
+    """A column of numbers on a grid, from the smallest to the largest value.
 
     Arguments:
         name: of the column.
         starts: the first grid point of each interval, in steps, in order.
         last: the largest value, in steps.
-        decimals: the step is 10^-decimals; 0: integers, -3: thousands.
+        decimals: of the values; 0: integers, -3: thousands.
         weights, pandas_dtype, marker: see `Column`.
+        spacing: stride and offset of the grid, in units of the last decimal; see `Grid`.
 
-    Errors: ConfigError for starts that are not in order.
+    Errors: ConfigError for starts that are not in order, and for a stride below 1.
     """
 
     def __init__(
         self, name: str, starts: tuple[int, ...], last: int, decimals: int = 0,
         weights: tuple[float, ...] = (), pandas_dtype: str = "", marker: str = "",
+        spacing: tuple[int, int] = (1, 0),
     ):  # fmt: skip
         self.name, self.starts, self.last = name, tuple(map(int, starts)), int(last)
         self.decimals, self.weights = decimals, tuple(weights)
-        self.pandas_dtype, self.marker, self.step = pandas_dtype, marker, 10.0**-decimals
+        self.spacing = tuple(spacing)
+        self.pandas_dtype, self.marker = pandas_dtype, marker
+        if len(self.spacing) != 2 or self.spacing[0] < 1:
+            raise ConfigError(f"column {name!r}: spacing={spacing}: give a stride, 1 or more, and an offset")
         if not starts or (np.diff([*self.starts, self.last + 1]) < 1).any():
             raise ConfigError(f"column {name!r}: starts of intervals ascend up to last={last}")
-        self.low, self.high = self._from_steps(torch.tensor([self.starts[0], self.last])).tolist()
+        self.grid = Grid(decimals, *self.spacing)
+        self.step = self.grid.step
+        self.low, self.high = self.grid.values(torch.tensor([self.starts[0], self.last])).tolist()
 
     @cached_property
     def _firsts(self) -> Int[Tensor, " k"]:
@@ -222,17 +225,27 @@ class GridColumn(NumberColumn):
 
     @property
     def middles(self) -> Float64[Tensor, " k"]:
-        return self._from_steps(self._firsts[:-1] + (self._firsts.diff() - 1) // 2)
+        return self.grid.values(self._firsts[:-1] + (self._firsts.diff() - 1) // 2)
 
     @property
     def widths(self) -> Float64[Tensor, " k"]:
         return self._firsts.diff() * self.step
 
+    def contains(self, values: Float64[Tensor, " b"]) -> Bool[Tensor, " b"]:
+        return super().contains(values) & self.grid.contains(values)
+
+    def nearest(self, values: Float64[Tensor, " b"]) -> Float64[Tensor, " b"]:
+        return self.grid.values(self.grid.steps(super().nearest(values)).clamp(self.starts[0], self.last))
+
+    def range_in_words(self) -> str:
+        step = "" if self.step == 1 else f" in steps of {self.step:g}"
+        return f"{self.format_value(self.low)} to {self.format_value(self.high)}{step}"
+
     def place(
         self, values: Float64[Tensor, " b"], u: Float64[Tensor, " b"]
     ) -> tuple[Int[Tensor, " b"], Float64[Tensor, " b"]]:
         firsts = self._firsts.to(values.device)
-        steps = to_steps(values, self.decimals).clamp(self.starts[0], self.last)
+        steps = self.grid.steps(values).clamp(self.starts[0], self.last)
         places = torch.searchsorted(firsts, steps, right=True) - 1
         size = (firsts[places + 1] - firsts[places]).double()
         margin = (size * 2**-50).clamp_max(0.25)  # rounding must not reach the next grid point
@@ -243,91 +256,11 @@ class GridColumn(NumberColumn):
         firsts = self._firsts.to(offsets.device)
         size = firsts[places + 1] - firsts[places]
         steps = torch.minimum((offsets * size).floor().long(), size - 1)
-        return self._from_steps(firsts[places] + steps)
-
-    def _from_steps(self, steps: Int[Tensor, " b"]) -> Float64[Tensor, " b"]:
-        """Multiples of the step as the nearest float64: 3 tenths are 0.3, not 3 * 0.1."""
-        if 0 <= self.decimals <= POWERS:
-            return steps.double() / 10.0**self.decimals
-        if -POWERS <= self.decimals < 0:
-            return steps.double() * 10.0**-self.decimals
-        distinct, index = steps.unique(return_inverse=True)
-        exact = [float(f"{step}e{-self.decimals}") for step in distinct.tolist()]
-        return torch.tensor(exact, dtype=torch.float64, device=steps.device)[index]
+        return self.grid.values(firsts[places] + steps)
 
     def written(self, values: Float[np.ndarray, " n"]) -> np.ndarray:
         return values.astype(np.float64) if self.decimals > 0 else values.round().astype(np.int64)
 
     def class_values(self) -> str:
-        few_integers = self.decimals == 0 and self.high - self.low <= 20
-        return f"{self.low:g} to {self.high:g}" if few_integers else ""
-
-
-class DateColumn(GridColumn):
-    """A column of dates or times, stored in the medium as whole units since 1970.
-
-    Arguments:
-        name: of the column.
-        starts: the first date of each interval, in units, in order.
-        last: the last one, in units.
-        format: how they are written, as `strftime` takes it.
-        unit: "days", "hours", "minutes", "seconds", "milliseconds" or "microseconds".
-        weights, pandas_dtype, marker: see `Column`.
-    """
-
-    def __init__(
-        self, name: str, starts: tuple[int, ...], last: int, format: str, unit: str = "days",
-        weights: tuple[float, ...] = (), pandas_dtype: str = "", marker: str = "",
-    ):  # fmt: skip
-        super().__init__(name, starts, last, 0, weights, pandas_dtype, marker)
-        self.format, self.unit = format, unit
-
-    def numbers(self, values: Any) -> Float[np.ndarray, " n"]:
-        """Dates, as text in the format of the column or of pandas, as whole units since 1970."""
-        from pandas import Series, Timedelta, Timestamp, to_datetime
-
-        given = Series(values)
-        if given.dtype.kind in "iuf":
-            return super().numbers(values)
-        try:
-            times = to_datetime(given, format=None if given.dtype.kind == "M" else self.format, utc=True)
-        except (TypeError, ValueError):
-            raise ConfigError(
-                f"column {self.name!r}: {given.iloc[0]!r} is not a date in the format {self.format}"
-            ) from None
-        return ((times - Timestamp(0, tz="UTC")) / Timedelta(1, self.unit)).to_numpy(dtype=np.float64)
-
-    def written(self, values: Float[np.ndarray, " n"]) -> np.ndarray:
-        distinct, index = np.unique(values.round(), return_inverse=True)
-        return np.array([self._text(value) for value in distinct.tolist()], dtype=object)[index]
-
-    def series(self, values: Float[np.ndarray, " n"], pandas_dtype: str = "") -> "Series":
-        from pandas import Series
-
-        known = ~np.isnan(values)
-        if pandas_dtype in TEXT:
-            texts = np.full(len(values), None, dtype=object)
-            texts[known] = self.written(values[known])
-            return Series(texts, dtype=pandas_dtype or object)
-        times = np.full(len(values), np.datetime64("NaT", "us"))
-        times[known] = values[known].round().astype(np.int64).astype(f"datetime64[{UNITS[self.unit]}]")
-        if pandas_dtype == "date":
-            return Series(times).dt.date.astype(object)
-        zoned = "," in pandas_dtype  # "datetime64[ns, Europe/Berlin]"; the medium is in UTC
-        return (Series(times).dt.tz_localize("UTC") if zoned else Series(times)).astype(pandas_dtype)
-
-    def class_values(self) -> str:
-        return ""
-
-    def _text(self, value: float) -> str:
-        time = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(**{self.unit: value})
-        milliseconds = f"{time.microsecond // 1000:03d}"
-        return time.strftime(
-            self.format.replace("%f", milliseconds) if self.unit == "milliseconds" else self.format
-        )
-
-
-def to_steps(values: Float64[Tensor, " b"], decimals: int) -> Int[Tensor, " b"]:
-    """Values as multiples of the step 10^-decimals."""
-    scaled = values * 10.0**decimals if decimals >= 0 else values / 10.0**-decimals
-    return scaled.round().long()
+        few_integers = self.decimals == 0 and self.high - self.low <= 20 * self.step
+        return self.range_in_words() if few_integers else ""

@@ -2,8 +2,9 @@ r"""Rows of a table as codes and offsets (see `columns`).
 
     log p(row) = log P(codes) + log_weight,     log_weight = - sum_j log n_{j, code_j}
 
-exact for any model of the codes. If no column is real this is a probability mass; otherwise it is a density
-over the real columns and a mass over the others.
+exact for any model of the codes. A row with a number beyond those of the data, or between the points of a
+grid, has probability 0: log_weight = -inf. If no column is real this is a probability mass; otherwise it is a
+density over the real columns and a mass over the others.
 """
 
 __all__ = ["Tabular"]
@@ -22,6 +23,8 @@ from morphogen.numerics.randomness import Rng
 from morphogen.representations.given import check_shape, tensor_of
 from morphogen.representations.tabular.columns import CategoryColumn, Column
 from morphogen.representations.tabular.numbers import NumberColumn
+from morphogen.representations.tabular.records import frame_of_records
+from morphogen.representations.tabular.support import Support
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -44,6 +47,7 @@ class Tabular(Representation):
 
     medium = TABLE
     at_once = 2048  # a row is a few numbers
+    checked_rows = 2**20
     discrete = True
 
     def __init__(
@@ -57,6 +61,7 @@ class Tabular(Representation):
             raise ConfigError("Tabular requires at least one column")
         for column in (*self.columns, *([label] if label else [])):
             column.masses.sum()  # checks the weights
+        self.support = Support(self.columns)
         self.shape = {"codes": (len(self.columns),), "offsets": (len(self.columns),)}
         self.medium_discrete = all(column.step > 0 for column in self.columns)
 
@@ -93,13 +98,25 @@ class Tabular(Representation):
         check_shape(values, (len(self.columns),), what)
         for column, cells in zip(self.columns, values.T, strict=True):
             known = cells[~cells.isnan()]
-            if len(known):
+            if len(known) and isinstance(column, CategoryColumn):
                 column.check(known.min().item(), known.max().item())
         return values
 
+    def check_trainable(self, medium: Float64[Tensor, "b d"]) -> None:
+        self.support.check(medium, "remove such rows, or build a model of data that have them")
+
     def _numbers(self, medium: Any) -> Any:
-        """The columns of a DataFrame as numbers; anything else unchanged. Errors: ConfigError."""
+        """The columns of a DataFrame, or of records, as numbers; other numbers unchanged.
+
+        Errors: ConfigError for a column that is not there, and for an array of anything but numbers.
+        """
+        medium = frame_of_records(self, medium)
         if not hasattr(medium, "columns"):
+            if getattr(getattr(medium, "dtype", None), "kind", "") in ("O", "U"):
+                names = ", ".join(repr(column.name) for column in self.columns)
+                raise ConfigError(
+                    f"an array of words has no columns: give a DataFrame with the columns {names}"
+                )
             return medium
         if absent := [column.name for column in self.columns if column.name not in medium.columns]:
             raise ConfigError(f"the table has no column {absent[0]!r}, which the model takes")
@@ -110,7 +127,10 @@ class Tabular(Representation):
         cells = [column.encode(medium[:, j], u[:, j]) for j, column in enumerate(self.columns)]
         codes, offsets = (torch.stack(parts, 1) for parts in zip(*cells, strict=True))
         dims = torch.full_like(medium[:, 0], len(self.columns), dtype=torch.float32)
-        log_weight = -self.log_sizes(codes).sum(1).float() if measure else torch.full_like(dims, torch.nan)
+        log_weight = torch.full_like(dims, torch.nan)
+        if measure:
+            inside = self.support.contains(medium).all(1)
+            log_weight = torch.where(inside, -self.log_sizes(codes).sum(1), -torch.inf).float()
         return Encoded({"codes": codes, "offsets": offsets}, log_weight, dims)
 
     def decode(self, x: Any) -> Float64[Tensor, "b d"]:
