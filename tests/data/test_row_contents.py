@@ -28,11 +28,11 @@ def test_every_kind_of_row_is_in_train_in_its_proportion():
 
 def test_the_split_depends_on_the_order_of_no_row():
     frame = coins(500)
-    datas = [mg.load_data(f) for f in (frame, frame.sample(frac=1, random_state=1))]
-    assert datas[0].split == datas[1].split
+    both = [mg.load_data(f) for f in (frame, frame.sample(frac=1, random_state=1))]
+    assert both[0].split == both[1].split
     more = mg.load_data(pd.concat([frame, frame[:1]]))
     assert len(more.train) + len(more.valid) + len(more.test) == 501
-    assert abs(len(more.train) - len(datas[0].train)) <= 1  # new rows move no others
+    assert abs(len(more.train) - len(both[0].train)) <= 1  # new rows move no others
 
 
 def test_copies_of_rows_of_numbers_stay_together():

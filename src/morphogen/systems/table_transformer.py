@@ -39,7 +39,7 @@ TRAINING: dict[Size, dict[str, Any]] = {
     "small": {"lr": 1e-2, "batch": 256, "ema": 0.99},
     "paper": {"lr": 1e-3, "batch": 512, "ema": 0.999},
 }
-FEW = 1000  # rows of a table below which the network is regularized
+FEW, PER_CODE = 10_000, 50  # rows, and rows per code of all columns, below which the network is regularized
 EPOCHS = 40  # after which more training memorizes rows
 
 
@@ -47,11 +47,12 @@ def table_transformer(table: Tabular, label: Classes | None = None, size: Size =
     """Autoregressive transformer over columns (Tiwald et al. 2025), exact; any columns are a condition.
 
     In half of the training rows random columns come first, given; the others come in the order of the
-    columns. "paper" is larger, for large tables: the paper publishes no single shape. Tables of few rows are
-    trained with dropout, weight decay and a lower rate, and any table for at most 40 epochs. Bits per cell:
-    not measured.
+    columns. "paper" is larger, for large tables: the paper publishes no single shape. Tables of few rows, in
+    all and per code, are trained with dropout, weight decay and a lower rate, and any table for at most 40
+    epochs. Bits per cell: not measured.
     """
-    sizes, training, few = SIZES[size], TRAINING[size], table.rows < FEW
+    sizes, training = SIZES[size], TRAINING[size]
+    few = table.rows < min(FEW, PER_CODE * sum(map(len, table.masses)))
     width, dropout = sizes["width"], sizes["dropout"] if few else 0.0
     vector = width if label else 0
     block = Block(
