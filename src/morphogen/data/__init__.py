@@ -40,7 +40,7 @@ from morphogen.data.pairs import Pairs
 from morphogen.data.pictures import check_resolution
 from morphogen.data.prefix import HUB, other_media, split_prefix
 from morphogen.data.sketches import SKETCH, WithSketches, with_sketches
-from morphogen.data.sound import Sounds, WithMels
+from morphogen.data.sound_windows import Sounds, WithMels
 from morphogen.data.table import Rows
 from morphogen.data.text import Untokenized, concatenate
 from morphogen.media import Medium, ReadingOptions, media
