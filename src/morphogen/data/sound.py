@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from morphogen.data.announced import announced
 from morphogen.data.dataset import DataError, Dataset, with_labels
 from morphogen.data.folders import check_skipped, list_folder, summarise
 from morphogen.data.sound_windows import FULL, Recording, Sounds, place_windows
@@ -46,7 +47,8 @@ class Sound(NamedTuple):
 def load_sounds(path: Path, length: int = LENGTH) -> Dataset:
     """The recordings below `path`; the names of its sub-folders are the classes."""
     listing = list_folder(path, lambda file: file.suffix.lower() in SOUND.suffixes, "recording")
-    sounds = [(example, read_sound(example.path)) for example in listing.examples]
+    examples = announced(listing.examples, "recordings read")
+    sounds = [(example, read_sound(example.path)) for example in examples]
     good = [(example, sound) for example, sound in sounds if isinstance(sound, Sound)]
     bad = [f"skipped {example.name}: {why}" for example, why in sounds if isinstance(why, str)]
     check_skipped(str(path), len(good), bad, "recording")
@@ -183,7 +185,8 @@ def _at_one_rate(recordings: Sequence[Recording]) -> tuple[list[Recording], int,
     rate = rates.pop() if len(rates) == 1 and max(rates) <= HIGHEST else RATE
     same = all(recording.rate == rate for recording in recordings)
     note = f"{rate} Hz as recorded" if same else f"resampled to {rate} Hz (polyphase, Kaiser window)"
-    return [replace(r, samples=_resample(r, rate), rate=rate) for r in recordings], rate, note
+    shown = recordings if same else announced(recordings, "recordings resampled")
+    return [replace(r, samples=_resample(r, rate), rate=rate) for r in shown], rate, note
 
 
 def _resample(recording: Recording, rate: int) -> np.ndarray:
