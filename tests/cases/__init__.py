@@ -6,13 +6,16 @@
 The first line of a module's docstring is the title of its table; `python docs/hooks/data_page.py` writes it.
 """
 
-__all__ = ["Case", "case", "sections"]
+__all__ = ["Case", "case", "own_notes", "sections"]
 
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, TypeVar
+
+from morphogen.data import Dataset
+from morphogen.data.part_sizes import small_parts
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -40,6 +43,12 @@ def case(have: str, reads: str, source: str = "") -> Callable[[F], F]:
         return test
 
     return attach
+
+
+def own_notes(data: Dataset) -> tuple[str, ...]:
+    """The notes on a data set, without those on its small parts, which those of tests have."""
+    sizes = small_parts(data)
+    return tuple(note for note in data.notes if note not in sizes)
 
 
 def sections() -> Mapping[str, Sequence[Case]]:

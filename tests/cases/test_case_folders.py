@@ -15,7 +15,7 @@ from PIL import Image
 from morphogen.data import DataError, Dataset, load_data
 from morphogen.data.pictures import read_as
 from morphogen.data.walk import visible_files
-from tests.cases import case
+from tests.cases import case, own_notes
 
 RNG = np.random.default_rng(0)
 
@@ -55,7 +55,7 @@ def test_a_class_of_litter(pets: Path) -> None:
     (pets / "birds" / "Thumbs.db").write_bytes(b"\xd0\xcf\x11\xe0")
     data = load_data(str(pets))
     assert data.classes == ("cats", "dogs") and count(data) == 40
-    assert data.notes[1:] == ("ignored 1 file of the operating system", "no pictures in birds: no class")
+    assert own_notes(data)[1:] == ("ignored 1 file of the operating system", "no pictures in birds: no class")
 
 
 @case(
@@ -69,7 +69,7 @@ def test_litter_of_operating_systems(pets: Path) -> None:
     shutil.copytree(pets / "cats", pets / "__MACOSX")
     data = load_data(str(pets))
     assert data.classes == ("cats", "dogs") and count(data) == 40
-    assert data.notes[1:] == ("ignored 4 files of the operating system",)
+    assert own_notes(data)[1:] == ("ignored 4 files of the operating system",)
 
 
 @case(
@@ -84,7 +84,10 @@ def test_classes_without_a_training_example(pets: Path) -> None:
     trained = {data.classes[i] for i in data.train.first().condition["label"]}
     left_out = [f"rare{i}" for i in range(8) if f"rare{i}" not in trained]
     assert set(data.classes) == trained and left_out and count(data) == 48 - len(left_out)
-    assert data.notes[-1].startswith(f"no picture of {left_out[0]} (1)") and "is in train" in data.notes[-1]
+    assert (
+        own_notes(data)[-1].startswith(f"no picture of {left_out[0]} (1)")
+        and "is in train" in own_notes(data)[-1]
+    )
     for part in (data.valid, data.test):
         assert int(part.first().condition["label"].max()) < len(data.classes)
 
@@ -107,7 +110,7 @@ def test_dead_links(pets: Path) -> None:
         (pets / "birds" / f"{i}.png").symlink_to(f"/nowhere/{i}.png")
     data = load_data(str(pets))
     assert data.classes == ("cats", "dogs")
-    assert data.notes[1:] == ("40 links in birds lead nowhere", "no pictures in birds: no class")
+    assert own_notes(data)[1:] == ("40 links in birds lead nowhere", "no pictures in birds: no class")
 
 
 @case("a folder of which all links lead nowhere", "one line that counts them", "MediSwarm#481")
@@ -139,7 +142,7 @@ def test_loops(pets: Path) -> None:
     (pets / "cats" / "there").symlink_to(pets / "dogs")
     data = load_data(str(pets))
     assert data.classes == ("cats", "dogs") and count(data) == 40
-    assert data.notes[1:] == ("ignored 3 files behind links to folders that are read already",)
+    assert own_notes(data)[1:] == ("ignored 3 files behind links to folders that are read already",)
 
 
 @case("`a.png` with `a.txt`, forty times", "pictures with captions", "kohya_ss#1936")
@@ -178,7 +181,7 @@ def test_copies_across_parts(tmp_path: Path) -> None:
     shutil.copytree(tmp_path / "train", tmp_path / "test")
     data = load_data(str(tmp_path))
     copies = 30 - len(data.valid)  # valid is cut from train
-    assert f"{copies} pictures of valid and test are in train too" in data.notes[-1]
+    assert f"{copies} pictures of valid and test are in train too" in own_notes(data)[-1]
 
 
 @case("classes `bus`, `car` and `train`", "three classes: `train` alone beside others is no part of a split")
@@ -254,7 +257,7 @@ def test_own_output(tmp_path: Path) -> None:
         Image.new("L", (99, 44)).save(tmp_path / name)
     data = load_data(str(tmp_path))
     assert count(data) == 12 and data.representation.shape == (1, 8, 8)
-    assert data.notes[1:] == ("ignored 3 files written by morphogen",)
+    assert own_notes(data)[1:] == ("ignored 3 files written by morphogen",)
 
 
 @case("ten `.py` files and three empty ones", "text; the empty ones are counted", "gpt-2-output-dataset#51")
@@ -273,7 +276,7 @@ def test_files_of_another_kind(pets: Path) -> None:
         (pets / name).write_text("about the pets")
     data = load_data(str(pets))
     assert count(data) == 40
-    assert data.notes[1:] == ("ignored 3 files of another kind (no suffix, .md, .csv)",)
+    assert own_notes(data)[1:] == ("ignored 3 files of another kind (no suffix, .md, .csv)",)
 
 
 @case("a folder of files that no medium reads", "one line that counts what is in it")

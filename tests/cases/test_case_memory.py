@@ -15,7 +15,7 @@ from PIL import Image
 import morphogen as mg
 from morphogen.component import ConfigError
 from morphogen.data import DataError, Dataset
-from tests.cases import case
+from tests.cases import case, own_notes
 
 RNG = np.random.default_rng(0)
 X = RNG.integers(0, 256, (60, 8, 8), dtype=np.uint8)
@@ -170,7 +170,7 @@ def test_labels(labels: Any, names: tuple[str, ...]) -> None:
 @case("labels 1, 2, 3", "the classes named 1, 2, 3: a number is a name, and a note says so")
 def test_labels_that_do_not_begin_with_0() -> None:
     data = mg.load_data(X, labels=Y + 1)
-    assert data.classes == ("1", "2", "3") and "write condition='1' for a name" in data.notes[-1]
+    assert data.classes == ("1", "2", "3") and "write condition='1' for a name" in own_notes(data)[-1]
     model = mg.build_system("vae", data.representation, data.conditions, "tiny")
     for one in (1, [1, 1], "1", "index:0", np.array([1, 1])):
         assert model.sample(2, condition=one).condition["label"].tolist() == [0, 0]

@@ -235,7 +235,7 @@ def test_numbers_as_conditions() -> None:
 def test_what_a_cell_shows() -> None:
     data = mg.load_data(LEVELS, Y, name="mine")
     counts = f"{len(data.train)} train, {len(data.valid)} valid, {len(data.test)} test"
-    assert repr(data) == f"Dataset('mine', pictures: {counts}, 3 classes; 2 notes)"
+    assert repr(data) == f"Dataset('mine', pictures: {counts}, 3 classes; {len(data.notes)} notes)"
     samples = small().sample(2, condition=1, sampler=mg.DDIM(steps=1))
     assert repr(samples) == "Samples(2 of pictures, [2, 1, 8, 8], conditions label)"
     with pytest.raises(mg.data.DataError, match=r"^the cat sat .*, 1440 characters: File name") as error:

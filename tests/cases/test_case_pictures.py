@@ -18,7 +18,7 @@ from PIL import Image, ImageCms
 from morphogen.data import DataError, Dataset, load_data
 from morphogen.data.masks import read_mask
 from morphogen.data.picture_file import _register_heic, open_upright
-from tests.cases import case
+from tests.cases import case, own_notes
 
 RNG = np.random.default_rng(0)
 
@@ -150,7 +150,7 @@ def test_suffixes_that_lie(tmp_path: Path) -> None:
         name = tmp_path / (f"{i}.png" if i % 2 else f"{i}")
         Image.fromarray(values).save(name, format="JPEG" if i % 2 else "PNG")
     data = load_data(str(tmp_path))
-    assert len(levels(data)) == 12 and len(data.notes) == 1
+    assert len(levels(data)) == 12 and len(own_notes(data)) == 1
 
 
 @case("a photograph that was cut short in copying", "skipped by name")
@@ -289,3 +289,11 @@ def test_a_mask_of_another_shape(tmp_path: Path) -> None:
     photo = save_all(tmp_path / "photos", noise(1, 60, 80)) / "00.png"
     with pytest.raises(DataError, match=r"mask\.png: 50 x 50 pixels, but .*00\.png has 80 x 60; paint"):
         read_mask(strokes(tmp_path / "mask.png", np.full((50, 50), 255, np.uint8)), (1, 8, 8), [photo])
+
+
+@case("a folder of five pictures", "3 in train, 1 in valid, 1 in test; a note: figures on so few say little")
+def test_a_handful_of_pictures(tmp_path: Path) -> None:
+    for i, values in enumerate(noise(5)):
+        Image.fromarray(values).save(tmp_path / f"{i}.png")
+    note = "few examples: 3 in train, 1 in valid and 1 in test; figures on so few say little"
+    assert note in load_data(str(tmp_path)).notes

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from scipy.io import wavfile
 
 from morphogen.data import DataError, Dataset, load_data
@@ -110,14 +111,36 @@ def test_widths_and_channels(tmp_path):
     assert min(abs(value - mixed[0]) for value in samples(data)) <= 0.5
 
 
-@case("a class whose recordings in train are shorter than a window", "named; refused with a smaller length")
+@case(
+    "a class whose recordings are all shorter than a window", "a class: a window each, with silence after it"
+)
 def test_a_class_of_short_recordings(tmp_path):
     load(tmp_path / "a" / "long", [wav(tone(i, 4000)) for i in range(20)])
     (tmp_path / "a" / "short").mkdir()
     for i in range(12):
-        (tmp_path / "a" / "short" / f"{i}.wav").write_bytes(wav(tone(100 + i, 10)))
-    with pytest.raises(DataError, match=r"class 'short' has no window in train"):
-        load_data(str(tmp_path / "a"), length=200)
+        (tmp_path / "a" / "short" / f"{i}.wav").write_bytes(wav(tone(100 + i, 10) | 1))
+    data = load_data(str(tmp_path / "a"), length=200)
+    batches = [part.first() for part in (data.train, data.valid, data.test)]
+    short = torch.cat([batch.medium[batch.condition["label"] == 1, 0] for batch in batches])
+    assert data.classes == ("long", "short") and short.shape == (12, 200)
+    assert short[:, :10].all() and not short[:, 10:].any()
+
+
+@case(
+    "drum hits: recordings shorter than a window, among longer ones",
+    "a window is of one recording, with silence after the end; a note, and the `--length` that fits most",
+)
+def test_windows_do_not_cross_recordings(tmp_path):
+    sizes = [60, 80, 90, 150, 230] * 6
+    hits = [np.full(size, 100 * (i + 1), np.int16) for i, size in enumerate(sizes)]
+    data = load(tmp_path / "a", [wav(hit) for hit in hits])
+    for part in (data.train, data.valid, data.test):
+        assert all(len(window.unique()) == 1 + (window == 0).any() for window in part.first().medium)
+        silent = (part.first().medium[:, 0] == 0).int()
+        assert (silent.diff() >= 0).all(), "silence before the end"
+    assert samples(data) == {100 * (i + 1) for i in range(30)}
+    note = "18 of 30 recordings are shorter than a window of 100 samples (0.013 s) and padded with silence"
+    assert f"{note}; with --length 64 it would be 6" in data.notes
 
 
 @case("a .txt of the same name, or `metadata.csv` with `file_name`", "the transcript of the recording")
@@ -145,17 +168,14 @@ def test_transcripts_in_one_file(tmp_path):
 
 
 @case(
-    "recordings hardly longer than a window",
-    "a note with the share that is not used; more than 10 % is refused",
+    "recordings hardly longer than a window", "the last window of a recording ends with it: none is cut off"
 )
-def test_the_share_that_is_not_used(tmp_path):
+def test_no_sample_is_unused(tmp_path):
     contents = [wav(tone(i)) for i in range(6)]
-    why = refused(tmp_path / "a", contents, length=250)
-    assert "of the samples would be in no window" in why and "give a smaller --length, such as 62" in why
-    assert any(
-        "% of the samples are in no window" in note
-        for note in load(tmp_path / "a", contents, length=62).notes
-    )
+    data = load(tmp_path / "a", contents, length=250)
+    for part in (data.train, data.valid, data.test):
+        ends = {end for _, end in part.spans}
+        assert ends <= set((part.starts + 250).tolist()) and not any("silence" in note for note in data.notes)
 
 
 @case("a text that is called .wav", "skipped by name; refused if more than a tenth")

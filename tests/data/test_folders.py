@@ -15,6 +15,7 @@ from PIL import Image
 
 from morphogen.data import DataError, load_data
 from morphogen.data.pictures import check_resolution, read_as, read_square
+from tests.cases import own_notes
 
 
 def noise(n, *shape, seed=0):
@@ -118,7 +119,7 @@ def test_up_to_a_tenth_of_broken_files_is_skipped_and_listed(tmp_path):
     (tmp_path / "text.png").write_text("hello")
     data = load_data(str(tmp_path))
     assert len(all_rows(data)[0]) == 27
-    assert [note.split(":")[0] for note in data.notes[1:]] == ["skipped half.png", "skipped text.png"]
+    assert [note.split(":")[0] for note in own_notes(data)[1:]] == ["skipped half.png", "skipped text.png"]
     for name in ("more", "others"):
         (tmp_path / f"{name}.png").write_text("hello")
     with pytest.raises(DataError, match="4 of 31 files cannot be used"):
@@ -235,7 +236,7 @@ def test_an_unreadable_class_folder_is_an_error(tmp_path, monkeypatch):
 def test_an_unreadable_picture_is_skipped_with_its_reason(tmp_path, monkeypatch):
     fill(tmp_path, 20)
     forbid(monkeypatch, tmp_path / "003.png")
-    assert load_data(str(tmp_path)).notes[1:] == (
+    assert own_notes(load_data(str(tmp_path)))[1:] == (
         "skipped 003.png: permission denied; change its permissions",
     )
 

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from morphogen.data import DataError, load_data
+from tests.cases import own_notes
 
 datasets = pytest.importorskip("datasets", reason="the extra `hub`: pip install 'morphogen[hub]'")
 
@@ -73,7 +74,7 @@ def test_a_folder_of_parquet_is_split_by_content(tmp_path):
 def test_string_labels_are_classes_and_a_row_without_one_is_skipped(tmp_path):
     table = pictures(30).add_column("label", ["cat" if i % 2 else "dog" for i in range(29)] + [None])
     data = load_data(stored(tmp_path, train=table))
-    assert data.classes == ("cat", "dog") and data.notes[1:] == ("skipped row 29: no label",)
+    assert data.classes == ("cat", "dog") and own_notes(data)[1:] == ("skipped row 29: no label",)
     assert torch.equal(1 - data.train.values[:, 0, 0, 0] % 2, data.train.labels)
 
 
@@ -151,7 +152,7 @@ def test_broken_pictures_are_skipped_unless_there_are_too_many(tmp_path):
         (tmp_path / str(broken)).mkdir()
         source = stored(tmp_path / str(broken), train=table)
         if broken == 2:
-            assert len(load_data(source).notes) == 1 + broken
+            assert len(own_notes(load_data(source))) == 1 + broken
             continue
         with pytest.raises(DataError, match="9 of 39 files cannot be used"):
             load_data(source)

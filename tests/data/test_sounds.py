@@ -12,7 +12,8 @@ from morphogen.conditioning.mel import MelSpectrogram
 from morphogen.data import DataError, Sounds, WithMels, asterisk, load_data
 from morphogen.data import sound as sounds_module
 from morphogen.data.named import NAMED
-from morphogen.data.sound import FULL, Recording, read_sound, sounds_by_content
+from morphogen.data.sound import read_sound, sounds_by_content
+from morphogen.data.sound_windows import FULL, Recording, place_windows
 
 
 def noise(n, samples=400, seed=0):
@@ -50,7 +51,10 @@ def test_each_sample_is_in_one_part_and_test_windows_do_not_overlap(tmp_path):
     assert data.medium == "sound" and data.classes == ()
     assert data.representation.rate == 8000 and data.representation.shape == (100,)
     assert len(all_samples(data)) == 30 * 400
-    assert data.train.first(1).condition == {} and data.notes == ("8000 Hz as recorded",)
+    n = len(data.train.spans)
+    every = "in a recording that is longer than a window, one starts every 12.5 ms"
+    windows = f"{4 * n} windows of {n} recordings in train: {every}"
+    assert data.train.first(1).condition == {} and data.notes[:2] == ("8000 Hz as recorded", windows)
     starts = data.test.starts.sort().values
     assert (starts.diff() == 100).all() and len(starts) == len(data.test.values) // 100
     assert (data.train.starts.sort().values.diff() == 100).all(), "12.5 ms"
@@ -59,6 +63,57 @@ def test_each_sample_is_in_one_part_and_test_windows_do_not_overlap(tmp_path):
     assert torch.equal(window * FULL, data.test.values[start : start + 100].float())
     whole = data.test.recording(0)
     assert whole.shape == (1, 1, 400) and torch.equal(whole[0, 0] * FULL, data.test.values[:400].float())
+
+
+@pytest.mark.parametrize("stride", [1, 7, 100, 250])
+def test_a_window_is_of_one_recording_and_each_sample_is_in_one(stride):
+    """Sizes 1 to 900, windows of 250: an independent loop over the recordings makes the same windows."""
+    sizes = [1, 249, 250, 251, 499, 500, 501, 900, 30]
+    recordings = [
+        Recording(row[:size] | 1, 8000, i % 2)
+        for i, (row, size) in enumerate(zip(noise(9, 900), sizes, strict=True))
+    ]
+    sounds = place_windows(recordings, 250, stride, labelled=True)
+    expected = []
+    for recording in recordings:
+        samples, last = recording.samples, max(0, len(recording.samples) - 250)
+        for start in sorted({*range(0, last, stride), last}):
+            window = samples[start : start + 250]
+            expected.append((recording.label, *window.tolist(), *[0] * (250 - len(window))))
+    batch = sounds.first()
+    windows = (batch.medium[:, 0] * FULL).int().tolist()
+    assert sorted(expected) == sorted(
+        (int(y), *x) for y, x in zip(batch.condition["label"], windows, strict=True)
+    )
+    for (start, end), recording in zip(sounds.spans, sorted(recordings, key=lambda r: r.label), strict=True):
+        covered = {j for s in sounds.starts.tolist() if start <= s < end for j in range(s, min(s + 250, end))}
+        assert covered == set(range(start, end)) and end - start == len(recording.samples)
+    expected_overlap = sum(sum(value != 0 for value in row[1:]) for row in expected) / sum(sizes)
+    assert sounds.overlap == max(1, round(expected_overlap))
+    joined = Sounds(sounds.values, sounds.starts, 250)
+    contents = [[tensor.tolist() for tensor in each.contents()] for each in (sounds, joined)]
+    assert contents[0][:2] == contents[1][:2] and contents[0][2] != contents[1][2], (
+        "data.sha256 sees the ends"
+    )
+
+
+def test_short_recordings_are_noted_with_a_length_that_fits_if_most_are_short():
+    def notes(*sizes, length=200):
+        rows = noise(len(sizes), max(sizes))
+        recordings = [Recording(row[:size], 8000) for row, size in zip(rows, sizes, strict=True)]
+        return sounds_by_content("a", recordings, length=length).notes
+
+    def short(n, of):
+        window = "a window of 200 samples (0.025 s)"
+        return f"{n} of {of} recordings are shorter than {window} and padded with silence"
+
+    assert short(3, 10) in notes(*[300] * 7, *[150] * 3)
+    assert f"{short(8, 10)}; with --length 128 it would be 1" in notes(*[300] * 2, *[150] * 7, 20)
+    assert notes(*[200] * 10) == ("8000 Hz as recorded",), "a recording of one window"
+    with pytest.raises(
+        DataError, match="length 9000: the longest recording has 300 samples; give a --length"
+    ):
+        notes(*[300] * 10, length=9000)
 
 
 def test_file_names_do_not_matter(tmp_path):
@@ -138,7 +193,7 @@ def test_up_to_a_tenth_of_broken_files_is_skipped_and_listed(tmp_path):
         (tmp_path / name).write_bytes(content)
     data = load_data(str(tmp_path), length=100)
     assert len(all_samples(data)) == 46 * 400
-    assert [note.split(":")[0] for note in data.notes[1:]] == [
+    assert [note.split(":")[0] for note in data.notes[1:-1]] == [
         "ignored 1 empty file, 1 file of another kind (.txt)",
         *(f"skipped {name}" for name in ("form.wav", "head.wav", "rate.wav")),
     ]
@@ -187,7 +242,7 @@ def test_unusable_folders_raise_one_line(tmp_path):
     write(tmp_path / "mixed" / "loose.wav", noise(1)[0])
     for folder, length, line in (
         ("few", 100, "2 recordings cannot be split"),
-        ("short", 50_000, r"shorter than a window \(.*\); give more sound or a smaller --length"),
+        ("short", 50_000, "length 50000: the longest recording has 400 samples"),
         ("short", 1, "a window needs at least 2 samples"),
         ("mixed", 100, "move each recording into the folder of its class"),
     ):

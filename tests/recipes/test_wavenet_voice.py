@@ -6,7 +6,8 @@ import wave
 import numpy as np
 import pytest
 
-from morphogen.data.sound import Recording, sounds_by_content
+from morphogen.data.sound import sounds_by_content
+from morphogen.data.sound_windows import Recording
 from morphogen.recipes import records, wavenet_voice
 
 

@@ -48,6 +48,15 @@ def test_the_likelihood_is_the_mass_of_the_levels_and_dims_are_samples() -> None
     assert to_config(from_config(to_config(audio))) == to_config(audio)
 
 
+def test_silence_after_the_end_has_a_probability_and_no_dims() -> None:
+    """Rows of 50, 20, 1 and no samples that are not 0: zeros within a sound are samples."""
+    medium = torch.full((4, 1, 50), 0.5)
+    medium[1, 0, 20:], medium[2, 0, 1:], medium[3] = 0, 0, 0
+    medium[0, 0, 10:20] = 0
+    x = MuLaw(50, 8000).encode(medium, Rng(0, 4))
+    assert x.dims.tolist() == [50, 20, 1, 1] and x.mask is None and (x.x >= 0).all()
+
+
 @pytest.mark.parametrize("numbers", [(0, 8000, 256), (10, 0, 256), (10, 8000, 1)])
 def test_invalid_numbers_raise_one_line(numbers: tuple[int, int, int]) -> None:
     with pytest.raises(ConfigError, match="give length >= 1") as error:

@@ -37,10 +37,11 @@ from morphogen.data.hub import load_hub
 from morphogen.data.memory import collect
 from morphogen.data.named import NAMED, nearest
 from morphogen.data.pairs import Pairs
+from morphogen.data.part_sizes import small_parts
 from morphogen.data.pictures import check_resolution
 from morphogen.data.prefix import HUB, other_media, split_prefix
 from morphogen.data.sketches import SKETCH, WithSketches, with_sketches
-from morphogen.data.sound import Sounds, WithMels
+from morphogen.data.sound_windows import Sounds, WithMels
 from morphogen.data.table import Rows
 from morphogen.data.text import Untokenized, concatenate
 from morphogen.media import Medium, ReadingOptions, media
@@ -111,12 +112,16 @@ def _checked(options: ReadingOptions) -> ReadingOptions:
 def _finished(
     loaded: Dataset | Untokenized, what: str, options: ReadingOptions, tokenizer: str | Text | None
 ) -> Dataset:
-    """The data set with sketches or tokens. Errors: DataError for a tokenizer of other data than text."""
+    """The data set with sketches or tokens, and notes on small parts.
+
+    Errors: DataError for a tokenizer of other data than text.
+    """
     data = loaded.windows(tokenizer, options.length) if isinstance(loaded, Untokenized) else loaded
     if tokenizer is not None and data is loaded:
         raise DataError(f"tokenizer {tokenizer!r}: {what} is not a text; leave tokenizer out")
     is_column = data.representation.medium.has_class_column
-    return with_sketches(data) if options.condition == SKETCH and not is_column else data
+    data = with_sketches(data) if options.condition == SKETCH and not is_column else data
+    return replace(data, notes=(*data.notes, *small_parts(data)))
 
 
 def _read(name_or_path: str, options: ReadingOptions, beside: Mapping[str, Any]) -> Dataset | Untokenized:

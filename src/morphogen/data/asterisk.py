@@ -12,7 +12,8 @@ import zipfile
 
 from morphogen.data.cache import pinned
 from morphogen.data.dataset import DataError, Dataset
-from morphogen.data.sound import Recording, read_sound_content, sounds_by_content
+from morphogen.data.sound import read_sound_content, sounds_by_content
+from morphogen.data.sound_windows import Recording
 
 ASTERISK_FILES = {
     "sounds.zip": "50feae81abf2fb426643b3a8def1c6c3f11cc52f720bd0df03fa81c7696ccbcc",

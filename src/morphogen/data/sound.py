@@ -1,43 +1,29 @@
 """Folders of recordings as windows of samples: one sub-folder per class, or flat.
 
-The recordings of a part are concatenated class by class, and windows are cut from the result as from a text:
-test windows contain recorded samples only, each at most once, and no padding. WAV is read by `wav`; other
-formats (FLAC, Ogg, MP3, AIFF) need the extra `audio`.
+A window is of one recording (`sound_windows`), and a recording that is shorter is padded with silence. WAV is
+read by `wav`; other formats (FLAC, Ogg, MP3, AIFF) need the extra `audio`.
 
 Several channels are averaged. The sample rate is that of the files if all have the same rate of at most 24
 kHz, else 16 kHz; files with another rate are resampled (polyphase filter, Kaiser window). Loudness is not
 normalised, but a float file beyond full scale is scaled down to it. The split is by the resulting samples.
 """
 
-__all__ = [
-    "LENGTH",
-    "Recording",
-    "Sound",
-    "Sounds",
-    "WithMels",
-    "load_sounds",
-    "read_sound",
-    "read_sound_content",
-    "sounds_by_content",
-]
+__all__ = ["LENGTH", "Sound", "load_sounds", "read_sound", "read_sound_content", "sounds_by_content"]
 
 import io
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from jaxtyping import Float, Int, Shaped
-from torch import Tensor
 
-from morphogen.conditioning.mel import MelSpectrogram
-from morphogen.contract import Batch
-from morphogen.data.dataset import DataError, Dataset, Examples, with_labels
+from morphogen.data.announced import announced
+from morphogen.data.dataset import DataError, Dataset, with_labels
 from morphogen.data.folders import check_skipped, list_folder, summarise
-from morphogen.data.splits import Part, split, trained_only
+from morphogen.data.sound_windows import FULL, Recording, Sounds, place_windows
+from morphogen.data.splits import split, trained_only
 from morphogen.data.wav import is_wav, read_wav
 from morphogen.media.sound import SOUND
 from morphogen.representations.audio import MuLaw
@@ -46,9 +32,8 @@ LENGTH = 8192  # samples per window: longer than the receptive field of most net
 LARGEST = 2**28  # bytes per file
 RATE, HIGHEST = 16_000, 24_000  # Hz: target rate of resampling, and the highest rate that is not resampled
 RATES = 1_000, 384_000  # Hz: valid rates of a file
-FULL = 32768.0  # full scale of 16 bits
 LOUDEST = 16.0  # highest peak of floats that are not integers, 24 dB above full scale
-UNUSED = 0.1  # largest fraction of the samples that may be in no window
+WHOLE = 0.75  # fraction of the recordings that fill a window of the length that a note names
 
 
 class Sound(NamedTuple):
@@ -59,108 +44,11 @@ class Sound(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Recording:
-    """One recording.
-
-    Arguments:
-        samples: int16 [T].
-        rate: samples per second.
-        label: index of its class.
-        caption: transcript, or "".
-        part: of the data's own split; None: they have none.
-    """
-
-    samples: np.ndarray
-    rate: int
-    label: int = 0
-    caption: str = ""
-    part: Part | None = None
-
-
-class Sounds(Examples):
-    """Windows of concatenated recordings: medium float [B, 1, length] in [-1, 1].
-
-    Arguments:
-        values: int16 [L], all recordings.
-        starts: [N], each at most L - length.
-        length: samples per window.
-        spans: start and end of each recording.
-        labels: [N], or None.
-        captions: transcript of each recording, or ().
-    """
-
-    def __init__(
-        self,
-        values: Int[Tensor, " l"],
-        starts: Int[Tensor, " n"],
-        length: int,
-        spans: Sequence[tuple[int, int]] = (),
-        labels: Int[Tensor, " n"] | None = None,
-        captions: Sequence[str] = (),
-    ):
-        self.values, self.starts, self.length, self.spans = values, starts, length, tuple(spans)
-        self.labels, self.captions = labels, tuple(captions)
-
-    def __len__(self) -> int:
-        return len(self.starts)
-
-    def __getitem__(self, indices: Int[Tensor, " b"]) -> Batch:
-        return Batch(self.around(indices, 0), {} if self.labels is None else {"label": self.labels[indices]})
-
-    def contents(self) -> Iterator[Shaped[Tensor, "..."]]:
-        yield from (self.values, self.starts, *([] if self.labels is None else [self.labels]))
-
-    def around(self, indices: Int[Tensor, " b"], margin: int) -> Float[Tensor, "b 1 t"]:
-        """Windows extended by `margin` samples on both sides; zeros where there is no recording."""
-        positions = self.starts[indices][:, None] + torch.arange(-margin, self.length + margin)
-        inside = (positions >= 0) & (positions < len(self.values))
-        return (self.values[positions.clamp(0, len(self.values) - 1)] * inside)[:, None].float() / FULL
-
-    @property
-    def covered(self) -> int:
-        """Number of samples that are in a window."""
-        starts = self.starts.sort().values
-        return int(starts.diff().clamp_max(self.length).sum()) + self.length if len(starts) else 0
-
-    def recording(self, i: int) -> Float[Tensor, "1 1 t"]:
-        """One whole recording."""
-        start, end = self.spans[i]
-        return self.values[None, None, start:end].float() / FULL
-
-
-class WithMels(Examples):
-    """Windows with their log-mel frames as the condition, as training data for a vocoder.
-
-    The frames are computed with context before and after the window, so that its edges are not treated
-    differently.
-
-    Arguments:
-        sounds: the windows.
-        mel: computes the frames [F, M] of a window.
-    """
-
-    def __init__(self, sounds: Sounds, mel: MelSpectrogram):
-        self.sounds, self.mel = sounds, mel
-
-    def __len__(self) -> int:
-        return len(self.sounds)
-
-    def __getitem__(self, indices: Int[Tensor, " b"]) -> Batch:
-        # the first and the last frame of a window extend beyond it by half a frame
-        frames = -(-self.mel.window // (2 * self.mel.hop))
-        margin = frames * self.mel.hop
-        extended = self.sounds.around(indices, margin)
-        return Batch(extended[:, :, margin:-margin], {"mel": self.mel(extended)[:, frames:-frames]})
-
-    def contents(self) -> Iterator[Shaped[Tensor, "..."]]:
-        yield from self.sounds.contents()  # the frames are a function of the sounds
-
-
 def load_sounds(path: Path, length: int = LENGTH) -> Dataset:
     """The recordings below `path`; the names of its sub-folders are the classes."""
     listing = list_folder(path, lambda file: file.suffix.lower() in SOUND.suffixes, "recording")
-    sounds = [(example, read_sound(example.path)) for example in listing.examples]
+    examples = announced(listing.examples, "recordings read")
+    sounds = [(example, read_sound(example.path)) for example in examples]
     good = [(example, sound) for example, sound in sounds if isinstance(sound, Sound)]
     bad = [f"skipped {example.name}: {why}" for example, why in sounds if isinstance(why, str)]
     check_skipped(str(path), len(good), bad, "recording")
@@ -188,10 +76,11 @@ def sounds_by_content(
         length: samples per window.
         notes: other facts for the user.
 
-    Errors: DataError if a part would be shorter than a window.
+    Errors: DataError if there are too few recordings, or a window is longer than all of them.
     """
-    _check_length(length)
     resampled, rate, note = _at_one_rate(recordings)
+    sizes = [len(recording.samples) for recording in resampled]
+    _check_length(length, max(sizes))
     parts = split([recording.samples.tobytes() for recording in resampled], [r.part for r in resampled])
     notes = (note, *notes, *parts.copied("recording"))
     if classes:
@@ -200,11 +89,10 @@ def sounds_by_content(
         classes, notes = tuple(classes[label] for label in kept), (*notes, *more)
     strides = min(length, max(1, rate // 80)), length, length
     train, valid, test = (
-        _windows([resampled[i] for i in part], length, stride, bool(classes))
+        place_windows([resampled[i] for i in part], length, stride, bool(classes))
         for part, stride in zip((parts.train, parts.valid, parts.test), strides, strict=True)
     )
-    _check_windows((train, valid, test), classes, length)
-    notes = (*notes, *_check_unused((train, valid, test), length))
+    notes = (*notes, *_padded(sizes, length, rate), *_overlapping(train, rate))
     line = parts.line.replace("each example's content", "each recording's samples")
     line = line.replace(" train", " recordings train", 1)
     sound = MuLaw(length, rate)
@@ -256,39 +144,39 @@ def _from_soundfile(content: bytes) -> tuple[int, np.ndarray, tuple[str, ...]]:
     return rate, samples, ()
 
 
-def _check_length(length: int) -> None:
-    """Errors: DataError for a window without a next sample to predict."""
+def _check_length(length: int, longest: int) -> None:
+    """Errors: DataError for a window without a next sample to predict, or longer than all recordings."""
     if length < 2:
         raise DataError(f"length {length}: a window needs at least 2 samples")
-
-
-def _check_windows(parts: Sequence[Sounds], classes: Sequence[str], length: int) -> None:
-    """Errors: DataError if a part, or a class in train, has no window."""
-    if min(map(len, parts)) == 0:
-        least = min(len(part.values) for part in parts)
+    if length > max(LENGTH, longest):
         raise DataError(
-            f"length {length}: a part of the split, or a class in it, is shorter than a window "
-            f"(the shortest part has {least} samples); give more sound or a smaller --length"
-        )
-    labels = parts[0].labels
-    learned = range(len(classes)) if labels is None else labels.unique().tolist()
-    if missing := [name for label, name in enumerate(classes) if label not in learned]:
-        raise DataError(
-            f"length {length}: class {missing[0]!r} has no window in train, so nobody could learn it; "
-            "give more of its sound or a smaller --length"
+            f"length {length}: the longest recording has {longest} samples; give a --length of at most that"
         )
 
 
-def _check_unused(parts: Sequence[Sounds], length: int) -> tuple[str, ...]:
-    """A note on the samples that are in no window. Errors: DataError if they are more than a tenth."""
-    total = sum(len(part.values) for part in parts)
-    unused = 1 - sum(part.covered for part in parts) / total
-    if unused > UNUSED:
-        raise DataError(
-            f"length {length}: {unused:.0%} of the samples would be in no window; give a smaller --length, "
-            f"such as {max(2, length // 4)}"
-        )
-    return (f"{unused:.1%} of the samples are in no window",) if unused >= 0.001 else ()
+def _padded(sizes: Sequence[int], length: int, rate: int) -> tuple[str, ...]:
+    """A note on recordings that are shorter than a window; if most are, with a length that suits them."""
+    short = sum(size < length for size in sizes)
+    if not short:
+        return ()
+    note = (
+        f"{short:,} of {len(sizes):,} recordings are shorter than a window of {length:,} samples "
+        f"({length / rate:.2g} s) and padded with silence"
+    )
+    fits = 2 ** int(math.log2(max(2.0, float(np.quantile(sizes, 1 - WHOLE)))))
+    if 2 * short <= len(sizes) or fits >= length:
+        return (note,)
+    return (f"{note}; with --length {fits} it would be {sum(size < fits for size in sizes):,}",)
+
+
+def _overlapping(train: Sounds, rate: int) -> tuple[str, ...]:
+    """A note on the number of training windows, if they overlap."""
+    if len(train) == len(train.spans):
+        return ()
+    return (
+        f"{len(train):,} windows of {len(train.spans):,} recordings in train: in a recording that is longer "
+        f"than a window, one starts every {1000 * max(1, rate // 80) / rate:.3g} ms",
+    )
 
 
 def _at_one_rate(recordings: Sequence[Recording]) -> tuple[list[Recording], int, str]:
@@ -297,7 +185,8 @@ def _at_one_rate(recordings: Sequence[Recording]) -> tuple[list[Recording], int,
     rate = rates.pop() if len(rates) == 1 and max(rates) <= HIGHEST else RATE
     same = all(recording.rate == rate for recording in recordings)
     note = f"{rate} Hz as recorded" if same else f"resampled to {rate} Hz (polyphase, Kaiser window)"
-    return [replace(r, samples=_resample(r, rate), rate=rate) for r in recordings], rate, note
+    shown = recordings if same else announced(recordings, "recordings resampled")
+    return [replace(r, samples=_resample(r, rate), rate=rate) for r in shown], rate, note
 
 
 def _resample(recording: Recording, rate: int) -> np.ndarray:
@@ -309,41 +198,3 @@ def _resample(recording: Recording, rate: int) -> np.ndarray:
     divisor = math.gcd(rate, recording.rate)
     samples = resample_poly(recording.samples.astype(np.float64), rate // divisor, recording.rate // divisor)
     return samples.round().clip(-FULL, FULL - 1).astype(np.int16)
-
-
-def _windows(recordings: Sequence[Recording], length: int, stride: int, labelled: bool) -> Sounds:
-    """Concatenate the recordings of a part, and place windows that do not cross from one class into the next.
-
-    The windows are in golden-ratio order, so that the first n of them are spread evenly over the part for
-    every n.
-    """
-    ordered = sorted(recordings, key=lambda recording: recording.label)  # stable: by hash within a class
-    ends = np.cumsum([len(recording.samples) for recording in ordered]).tolist()
-    spans = [(end - len(recording.samples), end) for end, recording in zip(ends, ordered, strict=True)]
-    classes: dict[int, tuple[int, int]] = {}  # start and end of the recordings of each class
-    for recording, (start, end) in zip(ordered, spans, strict=True):
-        classes[recording.label] = (classes.get(recording.label, (start, end))[0], end)
-    starts_of = [torch.arange(start, max(start, end - length + 1), stride) for start, end in classes.values()]
-    starts = torch.cat(starts_of)
-    label = torch.cat(
-        [torch.full((len(part),), label) for label, part in zip(classes, starts_of, strict=True)]
-    )
-    order = _golden(len(starts))
-    values = torch.from_numpy(np.concatenate([recording.samples for recording in ordered]))
-    captions = [recording.caption for recording in ordered]
-    return Sounds(
-        values,
-        starts[order],
-        length,
-        spans,
-        label[order] if labelled else None,
-        captions if any(captions) else (),
-    )
-
-
-def _golden(n: int) -> Tensor:
-    """A permutation of 0 .. n-1 that advances by about 0.618 n per step, modulo n."""
-    step = max(1, round(n * (math.sqrt(5) - 1) / 2))
-    while n and math.gcd(step, n) != 1:
-        step += 1
-    return torch.arange(n) * step % max(1, n)

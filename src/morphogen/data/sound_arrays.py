@@ -10,7 +10,8 @@ import numpy as np
 from morphogen.data.dataset import DataError, Dataset
 from morphogen.data.held import Held, joined, numbers_of
 from morphogen.data.memory import read_labels
-from morphogen.data.sound import FULL, LENGTH, RATES, Recording, sounds_by_content
+from morphogen.data.sound import LENGTH, RATES, sounds_by_content
+from morphogen.data.sound_windows import FULL, Recording
 from morphogen.data.splits import Part
 from morphogen.media import ReadingOptions
 
