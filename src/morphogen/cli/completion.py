@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 def is_table(path: Path) -> bool:
     """Whether a path is that of a file with a table."""
     from morphogen.media.table import RECORDS, TABLE
+    from morphogen.media.text import JSON
 
-    return path.suffix.lower() in (*TABLE.suffixes, *RECORDS) and not path.is_dir()
+    return path.suffix.lower() in (*TABLE.suffixes, *RECORDS, JSON) and not path.is_dir()
 
 
 def complete_tables(run: "Run", files: list[Path], out: Path | None, seed: int, device: str) -> None:

@@ -1,4 +1,4 @@
-"""Files of tables as pandas DataFrames: CSV in any dialect, Parquet, and JSON Lines."""
+"""Files of tables as pandas DataFrames: CSV in any dialect, Parquet, JSON, and Excel."""
 
 __all__ = ["Table", "join_parts", "read_table_file", "read_table_folder"]
 
@@ -12,9 +12,11 @@ from morphogen.data.csv_dialect import find_dialect
 from morphogen.data.dataset import DataError
 from morphogen.data.encoding import Decoded, decode
 from morphogen.data.folders import FOLDERS
+from morphogen.data.records import json_records
 from morphogen.data.splits import PARTS, Part
 from morphogen.data.table_options import TableOptions
 from morphogen.data.walk import walk
+from morphogen.data.workbook import read_sheet
 from morphogen.media.table import TABLE
 
 if TYPE_CHECKING:
@@ -153,6 +155,19 @@ def _read_json_lines(path: Path, options: TableOptions) -> Table:
     return Table(pd.DataFrame.from_records(list(_objects(path, text.splitlines()))), notes)
 
 
+def _read_json(path: Path, options: TableOptions) -> Table:
+    """Rows in any orientation, or one per line."""
+    import pandas as pd
+
+    text, notes = _text_of(path, options)
+    records, skipped = json_records(str(path), text, False) or ([], ())
+    if not records or not all(isinstance(record, Mapping) for record in records):
+        raise DataError(
+            f"{path}: has no rows of a table; write a list of objects, one per row, from column to value"
+        )
+    return Table(pd.DataFrame.from_records(records), (*notes, *skipped))
+
+
 def _objects(path: Path, lines: Iterable[str]) -> Iterable[dict[str, object]]:
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -168,15 +183,19 @@ def _objects(path: Path, lines: Iterable[str]) -> Iterable[dict[str, object]]:
         yield record
 
 
+def _read_workbook(path: Path, options: TableOptions) -> Table:
+    frame, notes = read_sheet(path, options)
+    return Table(frame, notes)
+
+
 def _refuse_workbook(path: Path, options: TableOptions) -> Table:
-    raise DataError(
-        f"{path}: is a workbook; save the sheet as CSV, or in Python: "
-        f"load_data(pandas.read_excel({path.name!r}))"
-    )
+    raise DataError(f"{path}: is a workbook of another format than .xlsx; save it as .xlsx or CSV")
 
 
 READERS: dict[str, Callable[[Path, TableOptions], Table]] = {
     ".parquet": _read_parquet,
+    ".json": _read_json,
     **dict.fromkeys((".jsonl", ".ndjson"), _read_json_lines),
-    **dict.fromkeys((".xlsx", ".xls", ".ods"), _refuse_workbook),
+    **dict.fromkeys((".xlsx", ".xlsm"), _read_workbook),
+    **dict.fromkeys((".xls", ".ods"), _refuse_workbook),
 }

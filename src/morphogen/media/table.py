@@ -26,7 +26,7 @@ class TableMedium(Medium):
     name = "table"
     element = "cell"
     suffix = "csv"
-    suffixes = (".csv", ".tsv", ".tab", ".parquet", ".xlsx", ".xls", ".ods")
+    suffixes = (".csv", ".tsv", ".tab", ".parquet", ".xlsx", ".xlsm", ".xls", ".ods")
     has_class_column = True
     features = lazy("evaluation.features.column_features")
     picture = lazy("evaluation.table_preview.picture")
@@ -35,6 +35,7 @@ class TableMedium(Medium):
     holds = lazy("data.table_frames.holds_table")
     collect = lazy("data.table_frames.collect_table")
     read_file = lazy("data.table.load_table")
+    holds_json_rows = lazy("data.documents.holds_json_rows")
     few = 200
     few_to_fit = 1000  # a mixture is better on small tables, up to more rows than the warning
     goals: ClassVar = {
@@ -90,7 +91,9 @@ class TableMedium(Medium):
         """By its suffix, but a file of this suffix may hold texts, which its content shows."""
         if path.is_dir():
             return super().confidence(path)
-        return 0.6 if path.suffix.lower() in RECORDS else 0.9 * super().confidence(path)
+        if path.suffix.lower() in RECORDS or self.holds_json_rows(path):
+            return 0.6
+        return 0.9 * super().confidence(path)
 
     def read(self, path: Path, options: ReadingOptions) -> Any:
         return self.read_file(path, options.condition, options.table)

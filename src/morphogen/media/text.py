@@ -13,7 +13,8 @@ from morphogen.media import Medium, ReadingOptions
 PROSE = (".txt", ".md", ".rst", ".tex", ".html")
 CODE = (".py", ".pyi", ".c", ".h", ".cpp", ".rs", ".go", ".js", ".ts", ".java", ".css", ".sh")
 JSON_LINES = (".jsonl", ".ndjson")
-JSON_SUFFIXES = (*JSON_LINES, ".json")
+JSON = ".json"
+JSON_SUFFIXES = (*JSON_LINES, JSON)
 DELIMITED = (".tsv", ".csv")  # pairs of texts, if its columns are; else a table
 SAMPLE = 200  # files by which a folder is recognised
 
