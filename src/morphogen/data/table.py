@@ -8,6 +8,7 @@ column's codes are those of the training part.
 
 __all__ = ["Rows", "load_table", "table_of", "table_of_parts"]
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import compress
 from pathlib import Path
@@ -18,21 +19,23 @@ import torch
 from jaxtyping import Float64, Int
 from torch import Tensor
 
+from morphogen.component import to_config
 from morphogen.conditioning.specs import Classes
 from morphogen.contract import Batch
 from morphogen.data.cells import read_columns
-from morphogen.data.columns import MOST_WORDS, Reading, Words
+from morphogen.data.columns import MOST_WORDS, Numbers, Reading, Words
 from morphogen.data.dataset import DataError, Dataset, Examples, with_labels
 from morphogen.data.splits import Part, Split, split, trained_only
 from morphogen.data.table_choice import check_condition, numbered_classes, without
 from morphogen.data.table_files import Table, join_parts, read_table_file, read_table_folder
 from morphogen.data.table_options import TableOptions
 from morphogen.numerics.gower import Gower
-from morphogen.representations.tabular import CategoryColumn, Tabular
+from morphogen.representations.tabular import CategoryColumn, CsvFormat, Tabular
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+FRACTION = re.compile(r"[,.](\d{1,2}|\d{4,})(?!.*\d)")  # no group of thousands
 SHOWN = 12  # columns that the notes list
 REMEDY = "give a table with numbers, dates or categories, and fill in empty cells"
 
@@ -149,11 +152,24 @@ def _dataset(name: str, where: str, table: Table, condition: str | None, options
         weights = tuple(np.bincount(labels[made.train], minlength=len(classes)).tolist())
         column = CategoryColumn(label.name, classes, (0, *weights), label.dtype, label.marker)
         conditions = {"label": Classes(classes, weights)}
-    tabular = Tabular(parts[0], column, parts[1], order)
+    tabular = Tabular(parts[0], column, parts[1], order, _csv_format(table._replace(frame=frame), readings))
     notes = [_column_note(readings), *table.notes, *renamed, *marks]
     notes += [note for reading in kept for note in reading.notes] + [*dropped, *made.copied("row")]
     line = made.line.replace("each example's content", "each row")
     return Dataset(name, "table", train, valid, test, conditions, tabular, line, tuple(notes))
+
+
+def _csv_format(table: Table, readings: Mapping[str, Reading]) -> CsvFormat | None:
+    """How samples are written: as the data; None: with commas and decimal points, or it is no CSV file."""
+    if not table.separator:
+        return None
+    numbers = [
+        name for name, reading in readings.items() if isinstance(reading, Numbers) and reading.decimals
+    ]
+    cells = (cell for name in numbers for cell in table.frame[name] if FRACTION.search(cell))
+    marks = (max(",.", key=cell.rfind) for cell in cells)
+    format = CsvFormat(table.separator, next(marks, table.decimal), table.has_mark)
+    return None if to_config(format) == to_config(CsvFormat()) else format
 
 
 def _distinct(frame: "DataFrame") -> "tuple[DataFrame, list[str]]":

@@ -2,6 +2,7 @@
 
 __all__ = ["Table", "join_parts", "read_table_file", "read_table_folder"]
 
+import codecs
 import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -34,12 +35,16 @@ class Table(NamedTuple):
         notes: facts for the user.
         decimal: the decimal mark that is usual in such a file.
         parts: of the user's own split, for each row; (): to be split by content.
+        separator: of a CSV file; "": it is another one, or separated by white space.
+        has_mark: whether a CSV file is not plain UTF-8, so that programs need a mark to know the encoding.
     """
 
     frame: "DataFrame"
     notes: tuple[str, ...] = ()
     decimal: str = "."
     parts: Sequence[Part] = ()
+    separator: str = ""
+    has_mark: bool = False
 
 
 def read_table_file(path: Path, options: TableOptions) -> Table:
@@ -88,7 +93,7 @@ def join_parts(where: str, tables: Mapping[str, Table]) -> Table:
     frame = pd.concat([tables[part].frame for part in present], ignore_index=True)
     parts = [part for part in present for _ in range(len(tables[part].frame))]
     notes = dict.fromkeys(note for part in present for note in tables[part].notes)
-    return Table(frame, tuple(notes), tables["train"].decimal, parts)
+    return tables["train"]._replace(frame=frame, notes=tuple(notes), parts=parts)
 
 
 def _read_csv(path: Path, options: TableOptions) -> Table:
@@ -112,7 +117,19 @@ def _read_csv(path: Path, options: TableOptions) -> Table:
     repeated = (frame == list(dialect.names)).all(axis=1) if dialect.names else frame.index < 0
     if count := int(repeated.sum()):
         notes += (f"{count} rows repeat the names of the columns and are left out",)
-    return Table(_named(frame[~repeated], dialect.names), (*notes, *dialect.notes), decimal)
+    named, separator = _named(frame[~repeated], dialect.names), dialect.separator
+    written = separator if len(separator) == 1 else ""
+    return Table(named, (*notes, *dialect.notes), decimal, (), written, _has_mark(path))
+
+
+def _has_mark(path: Path) -> bool:
+    """Whether the same words in UTF-8 need a mark to be opened alike: the file has one, or is not UTF-8."""
+    content = path.read_bytes()
+    try:
+        content.decode("utf8")
+    except UnicodeDecodeError:
+        return True
+    return content.startswith(codecs.BOM_UTF8)
 
 
 def _text_of(path: Path, options: TableOptions) -> tuple[str, tuple[str, ...]]:
