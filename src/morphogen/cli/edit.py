@@ -77,7 +77,7 @@ def edit(
     sampler: SamplerName = None, steps: Steps = None, seed: Seed = 0, out: Out = None, show: Show = False,
     runs: Runs = Path("runs"), device: Device = "auto",
 ) -> None:  # fmt: skip
-    """Inpaint pictures, redraw them, change their class, or fill the empty cells of tables.
+    """Edit pictures (inpaint, redraw, change the class), or fill in the missing cells of tables.
 
     For pictures, give one of --mask, --strength and --source-class. Writes one file per variant, and
     sheet.png with all variants next to the originals. Tables need no option; each is written as NAME.csv.

@@ -29,6 +29,7 @@ from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 from morphogen.component import Component, ConfigError
+from morphogen.similar_names import did_you_mean, list_names
 
 if TYPE_CHECKING:
     from pandas import Series
@@ -192,8 +193,8 @@ class CategoryColumn(Column):
         index = {level: float(i) for i, level in enumerate(self.levels)} | {None: np.nan}
         texts = [None if gone else str(cell) for cell, gone in zip(values, isna(values), strict=True)]
         if unknown := [text for text in texts if text not in index]:
-            known = self.class_values()
-            raise ConfigError(f"column {self.name!r} has no category {unknown[0]!r}; it has {known}")
+            near, known = did_you_mean(unknown[0], self.levels), list_names(self.levels)
+            raise ConfigError(f"column {self.name!r} has no category {unknown[0]!r}; {near}it has {known}")
         return np.array([index[text] for text in texts])
 
     def check(self, low: float, high: float) -> None:
