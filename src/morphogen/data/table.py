@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 FRACTION = re.compile(r"[,.](\d{1,2}|\d{4,})(?!.*\d)")  # no group of thousands
+MOSTLY = 0.5  # fraction of missing cells that is worth a note
 SHOWN = 12  # columns that the notes list
 REMEDY = "give a table with numbers, dates or categories, and fill in empty cells"
 
@@ -154,6 +155,11 @@ def _dataset(name: str, where: str, table: Table, condition: str | None, options
         conditions = {"label": Classes(classes, weights)}
     tabular = Tabular(parts[0], column, parts[1], order, _csv_format(table._replace(frame=frame), readings))
     notes = [_column_note(readings), *table.notes, *renamed, *marks]
+    notes += [
+        f"column {name!r} is missing in {rate:.0%} of the rows; so it is in samples"
+        for name, reading in readings.items()
+        if (rate := float(reading.missing.mean())) > MOSTLY
+    ]
     notes += [note for reading in kept for note in reading.notes] + [*dropped, *made.copied("row")]
     line = made.line.replace("each example's content", "each row")
     return Dataset(name, "table", train, valid, test, conditions, tabular, line, tuple(notes))

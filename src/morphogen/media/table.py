@@ -2,7 +2,7 @@
 
 __all__ = ["TABLE", "TableMedium"]
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -162,12 +162,6 @@ class TableMedium(Medium):
         for column in data.representation.columns:
             if values := column.class_values():
                 yield f'--condition "{column.name}": {values}'
-
-    def warnings(self, data: Any, device: str) -> Iterator[str]:
-        """Columns that are mostly missing."""
-        for column in data.representation.columns:
-            if (missing := float(column.masses[0])) > 0.5:
-                yield f"column {column.name!r} is missing in {missing:.0%} of the rows; so it is in samples"
 
 
 TABLE = TableMedium()

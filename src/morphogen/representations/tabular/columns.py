@@ -192,7 +192,7 @@ class CategoryColumn(Column):
 
         index = {level: float(i) for i, level in enumerate(self.levels)} | {None: np.nan}
         texts = [None if gone else str(cell) for cell, gone in zip(values, isna(values), strict=True)]
-        if unknown := [text for text in texts if text not in index]:
+        if unknown := [text for text in texts if text is not None and text not in index]:
             near, known = did_you_mean(unknown[0], self.levels), list_names(self.levels)
             raise ConfigError(f"column {self.name!r} has no category {unknown[0]!r}; {near}it has {known}")
         return np.array([index[text] for text in texts])
