@@ -154,12 +154,7 @@ def _dataset(name: str, where: str, table: Table, condition: str | None, options
         column = CategoryColumn(label.name, classes, (0, *weights), label.dtype, label.marker)
         conditions = {"label": Classes(classes, weights)}
     tabular = Tabular(parts[0], column, parts[1], order, _csv_format(table._replace(frame=frame), readings))
-    notes = [_column_note(readings), *table.notes, *renamed, *marks]
-    notes += [
-        f"column {name!r} is missing in {rate:.0%} of the rows; so it is in samples"
-        for name, reading in readings.items()
-        if (rate := float(reading.missing.mean())) > MOSTLY
-    ]
+    notes = [_column_note(readings), *_mostly_missing(readings), *table.notes, *renamed, *marks]
     notes += [note for reading in kept for note in reading.notes] + [*dropped, *made.copied("row")]
     line = made.line.replace("each example's content", "each row")
     return Dataset(name, "table", train, valid, test, conditions, tabular, line, tuple(notes))
@@ -266,3 +261,13 @@ def _column_note(readings: Mapping[str, Reading]) -> str:
     kinds = [f"{name} ({reading.kind}{gone[name]})" for name, reading in readings.items()]
     more = f" and {len(kinds) - SHOWN} more" if len(kinds) > SHOWN else ""
     return f"columns: {', '.join(kinds[:SHOWN])}{more}"
+
+
+def _mostly_missing(readings: Mapping[str, Reading]) -> list[str]:
+    """Notes on columns that are used although most of their cells are missing."""
+    rates = {name: float(reading.missing.mean()) for name, reading in readings.items()}
+    return [
+        f"column {name!r} is missing in {rate:.0%} of the rows; so it is in samples"
+        for name, rate in rates.items()
+        if rate > MOSTLY
+    ]
