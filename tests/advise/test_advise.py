@@ -218,13 +218,10 @@ def test_warnings_are_given_only_where_they_apply(monkeypatch):
     assert "unbalanced classes" in lines and "memorised" in lines and "exact copies" not in lines
     rows = "".join(f"{'' if i % 5 < 4 else i * 0.7548776662},{i % 3}\n" for i in range(80))
     Path("t.csv").write_text("rain,b\n" + rows + "0.5,1\n" * 20)
-    lines = " ".join(warnings(load_data("t.csv"), "cpu"))
-    assert (
-        "'rain' is missing in" in lines
-        and "'b' is missing" not in lines
-        and "exact copies" in lines
-        and "few" in lines
-    )
+    table = load_data("t.csv")
+    lines = " ".join(warnings(table, "cpu"))
+    assert "exact copies" in lines and "few" in lines
+    assert "'rain' is missing in 64% of" in " ".join(table.notes)
     assert warnings(load_data("digits"), "cpu") == ()
 
 

@@ -84,3 +84,11 @@ def test_heavy_tails() -> None:
 def test_few_rows_of_dropped_columns(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"t\.csv: .*; column 'id' dropped: it only counts the rows"):
         read(tmp_path / "t.csv", "id,x\n1,5\n2,6\n3,5\n")
+
+
+@case("a column that is empty in 84 of 100 rows", "used, and a note that says so of the whole table")
+def test_a_mostly_empty_column(tmp_path: Path) -> None:
+    rows = "".join(f"{['yes', 'no'][i % 2] if i % 25 < 4 else ''},{i % 7}\n" for i in range(100))
+    data = read(tmp_path / "t.csv", "seen,n\n" + rows)
+    assert "column 'seen' is missing in 84% of the rows; so it is in samples" in data.notes
+    assert "seen (2 categories, 84% missing)" in notes(data) and "'n' is missing" not in notes(data)

@@ -323,12 +323,6 @@ def test_json_lines(tmp_path: Path) -> None:
     assert columns(data) == ["a", "kind", "ok"] and data.representation.columns[2].levels == ("False", "True")
 
 
-@case("an Excel workbook", "one line: save it as CSV, or read it with pandas")
-def test_a_workbook(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"t.xlsx: is a workbook; save the sheet as CSV, or in Python"):
-        read(tmp_path / "t.xlsx", b"PK\3\4")
-
-
 @case("Parquet with categories, booleans and dates", "the same as the CSV file with the same cells")
 def test_parquet(tmp_path: Path) -> None:
     days = pd.date_range("2024-01-01", periods=60).date

@@ -66,6 +66,23 @@ MATRIX = {  # the words after `morphogen`, and the end of the message
         "sample --system ddpm",
         "there is no --system; write morphogen train SYSTEM --data DATA; see: morphogen sample --help",
     ),
+    "rows of a table": (
+        "sample --num-rows 1000",
+        "there is no --num-rows; write --n 4; see: morphogen sample --help",
+    ),
+    "a file under another option": (
+        "sample --output x.csv",
+        "write --out FOLDER or --out FILE, or for train --runs FOLDER; see: morphogen sample --help",
+    ),
+    "cells to fill in": (
+        "fill t.csv",
+        "there is no fill; write morphogen edit TABLE.csv; see: morphogen --help",
+    ),
+    "a mistyped path without a system": (
+        "train --data note.txt",
+        "no such data set, folder or file; did you mean 'notes.txt'? `morphogen data` lists the data sets",
+    ),
+    "a system without data": ("train ddpm", "train needs data: morphogen train ddpm --data DATA"),
     "data without its option": ("train ddpm text:x", "--data text:x; see: morphogen train --help"),
     "a mistyped path": (
         "train vae --data note.txt",

@@ -39,3 +39,25 @@ def test_empty_cells_of_a_table_are_filled(trained, tmp_path, monkeypatch):
     assert list(whole) == ["kind", "note", "size", "city"] and not whole.isna().any().any()
     assert whole["note"].tolist() == ["a", "b", "c"] and whole["size"][1] == 61
     assert whole["kind"].tolist()[::2] == ["dog", "cat"] and whole["city"].tolist()[:2] == ["Oslo", "Rome"]
+
+
+@pytest.mark.parametrize(
+    ("budget", "said"),
+    [(("--steps", "20"), "--steps 20"), (("--time", "5m"), "--time 300s"), (("--steps", "12"), "")],
+)
+def test_a_training_says_why_it_ended_early(tmp_path, monkeypatch, capsys, budget, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "t.csv").write_text(TEXT)
+    assert run(monkeypatch, "train", "table_mixture", "--data", "t.csv", "--size", "tiny", *budget) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    why = f"training ended before {said} because its plan has 12 rounds; --set plan.rounds=24 trains"
+    assert "12 steps in" in out and (why in out if said else "ended before" not in out)
+
+
+def test_data_without_a_system_get_those_that_fit(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my t.csv").write_text(TEXT)
+    assert run(monkeypatch, "train", "--data", "my t.csv") == 2
+    line = " ".join(capsys.readouterr().err.split())
+    systems = "table_flow, table_mixture, table_transformer; morphogen train table_flow --data 'my t.csv'"
+    assert line == f"morphogen: train needs a system for my t.csv (table): one of {systems}"

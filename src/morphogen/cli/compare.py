@@ -12,6 +12,7 @@ from morphogen.cli.arguments import budget as training_budget
 from morphogen.cli.arguments import choose_device, seconds, table_options
 from morphogen.cli.bad_argument import BadArgument
 from morphogen.cli.options import Device, Force, Length, Resolution, Size, TableOption, Tokenizer
+from morphogen.cli.output_file import refuse_file
 
 if TYPE_CHECKING:
     from morphogen.compare import Comparison
@@ -68,6 +69,7 @@ def compare(
     from morphogen.compare import find_runs, is_run, rescore
     from morphogen.compare import resume as resume_comparison
 
+    refuse_file(out, "compare")
     time, target = budget if time is None else time, choose_device(device)
     amount = training_budget(time, steps, "30s")
     if resume is not None:

@@ -23,6 +23,7 @@ from typer import Option
 
 from morphogen.cli.arguments import choose_class
 from morphogen.cli.bad_argument import BadArgument
+from morphogen.cli.output_file import is_output_file, write_output
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -93,12 +94,12 @@ def save_samples(
     run: "Run", samples: "Samples", folder: Path, rank: "Rank", arrange: Callable[[list[Any]], "Image"],
     others: Sequence[str] = (),
 ) -> list[Any]:  # fmt: skip
-    """Save samples, their record and sheet.png.
+    """Save samples, their record and sheet.png; or all of them in one file.
 
     Arguments:
         run: the run that drew the samples; it is named in their record.
         samples: the samples.
-        folder: output folder.
+        folder: output folder, or a file (see `output_file`).
         rank: rank of this process; the first one writes the sheet.
         arrange: makes the sheet from the displayable samples.
         others: names of further files in the folder that belong to the samples.
@@ -118,7 +119,10 @@ def save_samples(
         "versions": record.get("versions"),
     }
     samples = replace(samples, settings=facts | samples.settings)
-    samples.save(folder, rank, [SHEET, *others])
     shown = samples.to_displayable()
+    if is_output_file(folder):
+        rank.once(lambda: write_output(folder, samples, lambda: arrange(shown)))
+        return shown
+    samples.save(folder, rank, [SHEET, *others])
     rank.once(lambda: arrange(shown).save(folder / SHEET, pnginfo=stamp(samples.record)))
     return shown

@@ -28,6 +28,7 @@ from morphogen.cli.drawing import (
 )
 from morphogen.cli.echo import echo
 from morphogen.cli.options import Device, Runs, Seed
+from morphogen.cli.output_file import check_output, shown_file
 from morphogen.cli.run_choice import choose_run
 
 if TYPE_CHECKING:
@@ -65,7 +66,9 @@ Condition = Annotated[
         "class per variant if the model needs one)"
     ),
 ]
-Out = Annotated[Path | None, Option(help="output directory (default: RUN/edits)")]
+Out = Annotated[
+    Path | None, Option(help="output directory, or one file: NAME.csv, NAME.png, ... (default: RUN/edits)")
+]
 
 
 def edit(
@@ -74,7 +77,7 @@ def edit(
     sampler: SamplerName = None, steps: Steps = None, seed: Seed = 0, out: Out = None, show: Show = False,
     runs: Runs = Path("runs"), device: Device = "auto",
 ) -> None:  # fmt: skip
-    """Inpaint pictures, redraw them, change their class, or fill the empty cells of tables.
+    """Edit pictures (inpaint, redraw, change the class), or fill in the missing cells of tables.
 
     For pictures, give one of --mask, --strength and --source-class. Writes one file per variant, and
     sheet.png with all variants next to the originals. Tables need no option; each is written as NAME.csv.
@@ -92,6 +95,7 @@ def edit(
     run, files = _split_paths(paths, runs)
     model = run.model(choose_device(device))
     shape = picture_shape(model)
+    check_output(out, model.representation.medium, n * len(files))
     pictures, change = _read(files, shape), _change(run, shape, files, mask, strength, source_class)
     method = choose_sampler(model, sampler, guidance, {"steps": steps}, {}, change.default_sampler(model))
     target = None if condition is None else choose_class(run, condition)
@@ -104,7 +108,7 @@ def edit(
     made = f"{_counted(n, 'variant')} of {_counted(len(files), 'picture')}"
     echo(f"{made} by {method!r} of {run.name} in {folder}")
     if show:
-        open_file(folder / "sheet.png")
+        open_file(shown_file(folder))
 
 
 def _counted(n: int, noun: str) -> str:

@@ -34,12 +34,16 @@ ELSEWHERE = {  # what to write here: the commands and options of other tools for
     "morphogen sample RUN": ("generate", "predict", "infer", "--checkpoint", "--ckpt"),
     "morphogen evaluate RUN": ("eval", "test", "score"),
     "morphogen edit PICTURE --mask MASK": ("inpaint", "img2img"),
+    "morphogen edit TABLE.csv": ("fill", "impute", "complete", "fillna", "fill-in", "imputation"),
     "morphogen compare DATA --time 30s": ("benchmark",),
     "morphogen systems": ("list", "models"),
     "--data DATA": ("--dataset", "--data-dir", "--train-data-dir", "--dataset-name"),
     "--steps 1000 or --time 5m": ("--epochs", "--num-epochs", "--num-train-epochs", "--max-epochs"),
     "--steps": ("--num-steps", "--max-steps", "--max-train-steps", "--num-inference-steps", "--iterations"),
-    "--n 4": ("--num-samples", "--n-samples", "--num-images", "--num-images-per-prompt", "--count"),
+    "--n 4": (
+        *("--num-samples", "--n-samples", "--num-rows", "--n-rows", "--num-records", "--rows", "--count"),
+        *("--num-images", "--num-images-per-prompt"),
+    ),
     "--guidance 3": ("--guidance-scale", "--cfg-scale", "--cfg", "--scale"),
     "--negative CLASS": ("--negative-prompt",),
     "--condition CLASS": ("--class", "--label", "--classes", "--class-label"),
@@ -47,7 +51,9 @@ ELSEWHERE = {  # what to write here: the commands and options of other tools for
     "--set plan.optimizer.lr=0.001": ("--learning-rate", "--lr"),
     "--resolution 32": ("--image-size", "--img-size"),
     "--max-new 100": ("--length", "--max-new-tokens", "--max-tokens", "--max-length"),
-    "--out FOLDER, or for train --runs FOLDER": ("--output", "--output-dir", "--outdir"),
+    "--out FOLDER or --out FILE, or for train --runs FOLDER": (
+        *("--output", "--output-dir", "--outdir", "--output-file", "--output-path", "--save-to"),
+    ),
     "--precision bf16": ("--mixed-precision", "--fp16", "--bf16"),
 }
 FULL = "free some space there, or write elsewhere"

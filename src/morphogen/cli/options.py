@@ -43,8 +43,8 @@ TableOption = Annotated[
     Option(
         "--table",
         help="how a table is written: decimal=, or header=no, dates=day-first, separator=tab, missing=k.A., "
-        "encoding=cp1252; drop=COLUMN leaves a column out; may be given several times (default: inferred, "
-        "and noted where it is ambiguous)",
+        "encoding=cp1252, sheet=NAME; drop=COLUMN leaves a column out; may be given several times "
+        "(default: inferred, and noted where it is ambiguous)",
     ),
 ]
 Tokenizer = Annotated[

@@ -33,6 +33,7 @@ from morphogen.cli.drawing import (
 )
 from morphogen.cli.echo import echo
 from morphogen.cli.options import Device, Runs, Seed
+from morphogen.cli.output_file import check_output, refuse_file, shown_file
 from morphogen.cli.run_choice import choose_run
 
 if TYPE_CHECKING:
@@ -52,7 +53,9 @@ Indices = Annotated[
 Prompt = Annotated[
     str | None, Option(help="text: beginning of every sample; for a translator, the source text")
 ]
-Out = Annotated[Path | None, Option(help="output directory (default: RUN/samples)")]
+Out = Annotated[
+    Path | None, Option(help="output directory, or one file: NAME.csv, NAME.png, ... (default: RUN/samples)")
+]
 Film = Annotated[
     bool, Option("--film", help="diffusion: also write film.gif, the denoising of the first ten samples")
 ]
@@ -74,7 +77,7 @@ def sample(
 ) -> None:  # fmt: skip
     """Draw samples from a trained model.
 
-    Writes one file per sample, sheet.png with all of them, and samples.json with the settings.
+    Writes one file per sample (of a table: samples.csv), sheet.png, and samples.json with the settings.
     """
     import torch
 
@@ -93,14 +96,22 @@ def sample(
     if len(window := model.representation.shape) == 1:
         prompt_length = requested["prompt"].shape[1] if "prompt" in requested else 0
         decoding.announce_cropping(window[0], prompt_length, max_new)
-    folder, place = out or chosen.directory / "samples", check_negative(chosen, negative, guidance)
+    folder, place = _output(out, chosen, model, len(rows), film), check_negative(chosen, negative, guidance)
     unwanted = None if place is None else {"label": torch.tensor(place)}
     options = {"seed": seed, "negative": unwanted, "precision": choose_precision(precision)}
     if film:
         rank.once(lambda: _film(model, requested, method, rows[:FILMED], folder, options))
     _draw(chosen, model, requested, method, rows, folder, rank, options, [FILM] if film else [])
     if show:
-        rank.once(lambda: open_file(folder / "sheet.png"))
+        rank.once(lambda: open_file(shown_file(folder)))
+
+
+def _output(out: Path | None, run: "Run", model: Any, n: int, film: bool) -> Path:
+    """The folder or file to write. Errors: BadArgument for a file that cannot hold the samples, or a film."""
+    check_output(out, model.representation.medium, n)
+    if film:
+        refuse_file(out, "--film")
+    return out or run.directory / "samples"
 
 
 def _condition(

@@ -5,6 +5,7 @@ __all__ = ["train"]
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -121,12 +122,30 @@ def _prepare(given: Mapping[str, Any], resume: Path | None, device: str, force: 
             raise BadArgument(f"{option} needs the data to train on: add --data DATA")
         return fine_tuning(settings)
     if system is None or given["data"] is None:
-        raise BadArgument("train needs a system and data: morphogen train ddpm --data digits")
+        raise BadArgument(_missing(settings, system))
     prepared = new_training(system, settings | {"size": given["size"] or "small"}, device, force)
     if force:
         echo(_estimate(prepared, device))
         return prepared.rebuilt()
     return prepared
+
+
+def _missing(settings: Mapping[str, Any], system: str | None) -> str:
+    """What to write for a training without a system or without data: the systems of these data."""
+    from morphogen.catalogue import fitting, page
+    from morphogen.data import load_data
+    from morphogen.run_data import DATA_SETTINGS
+
+    if system is not None:
+        return f"train needs data: morphogen train {page(system).name} --data DATA"
+    if settings["data"] is None:
+        return "train needs a system and data: morphogen train ddpm --data digits"
+    data = load_data(settings["data"], **{name: settings[name] for name in DATA_SETTINGS[1:]})
+    names = fitting(data.medium, data.conditions)
+    return (
+        f"train needs a system for {settings['data']} ({data.medium}): one of {', '.join(names)}; "
+        f"morphogen train {names[0]} --data {quote(settings['data'])}"
+    )
 
 
 def _refuse_others(given: Mapping[str, Any], option: str, allowed: Sequence[str]) -> None:
@@ -183,6 +202,8 @@ def _announce(run: "Run", prepared: Preparation, trained: "Trained") -> None:
     if trained.skipped:
         echo(f"{trained.skipped_steps}, and were skipped")
     echo(f"{trained.steps} steps in {trained.seconds:.0f} s; draw samples: morphogen sample {run.directory}")
+    if early := _stopped_early(run, prepared.model, trained):
+        echo(early)
     longer = f"morphogen train --resume {run.directory} --time"
     passes = _passes(prepared.model, prepared.dataset, trained.steps)
     if run.undertrained is not None:
@@ -196,6 +217,20 @@ def _announce(run: "Run", prepared: Preparation, trained: "Trained") -> None:
             f"the model has seen {passes:.0%} of the training examples, each once; if its samples are "
             f"poor, train it longer: {longer} {minutes}m"
         )
+
+
+def _stopped_early(run: "Run", model: Any, trained: "Trained") -> str:
+    """Why the training ended before its budget; "": it did not."""
+    rounds, settings = getattr(getattr(model, "plan", None), "rounds", None), run.record["settings"]
+    steps, time = settings.get("steps"), settings.get("time")
+    is_early = trained.steps < steps if steps is not None else trained.seconds < (time or 0)
+    if rounds is None or not is_early:
+        return ""
+    budget = f"--steps {steps}" if steps is not None else f"--time {time:g}s"
+    return (
+        f"training ended before {budget} because its plan has {rounds} rounds; "
+        f"--set plan.rounds={2 * rounds} trains a new run longer"
+    )
 
 
 def _passes(model: Any, dataset: "Dataset", steps: int) -> float:

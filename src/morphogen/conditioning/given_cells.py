@@ -19,6 +19,7 @@ from torch import Tensor
 from morphogen.component import ConfigError
 from morphogen.contract import Conditioner, ConditionSpec, Context, Representation
 from morphogen.numerics.randomness import Rng
+from morphogen.similar_names import did_you_mean, list_names, similar_names
 
 
 class GivenCells(Conditioner):
@@ -74,7 +75,8 @@ class TableCells(ConditionSpec):
         for part in text.splitlines():
             name, equals, value = part.partition("=")
             if not equals:
-                raise ConfigError(f"{part!r}: write COLUMN=VALUE, of the columns {', '.join(self.parts)}")
+                write = f"write COLUMN=VALUE, of the columns {list_names(self.parts)}"
+                raise ConfigError(f"{part!r}: {self._owners(part)}{write}")
             if name in cells:
                 raise ConfigError(f"{part!r}: {name} is given twice; give it once")
             cells[name] = value
@@ -89,11 +91,25 @@ class TableCells(ConditionSpec):
             return given
         return torch.stack([self.parse(row) if isinstance(row, str) else self._row(row) for row in rows])
 
+    def _owners(self, value: str) -> str:
+        """The columns that have a value, or a similar one, as the beginning of a remedy."""
+        written = {
+            f"{column.name}={level}": level
+            for column in self.table.columns
+            for level in getattr(column, "levels", ())
+        }
+        near = similar_names(value, written.values())
+        found = [repr(text) for text, level in written.items() if level in near]
+        return f"did you mean {' or '.join(found[:3])}? " if found else ""
+
     def _row(self, cells: Mapping[str, Any]) -> Float64[Tensor, " d"]:
         row = torch.full((len(self.parts),), torch.nan, dtype=torch.float64)
         for name, value in cells.items():
             if name not in self.parts:
-                raise ConfigError(f"no column is named {name!r}; the columns are {', '.join(self.parts)}")
+                near = did_you_mean(name, self.parts)
+                raise ConfigError(
+                    f"no column is named {name!r}; {near}the columns are {list_names(self.parts)}"
+                )
             if hasattr(value, "__len__") and not isinstance(value, str | bytes):
                 raise ConfigError(
                     f"column {name!r}: {value!r:.40} is not one value: give a row each, as a list of "

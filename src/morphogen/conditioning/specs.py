@@ -10,7 +10,6 @@ __all__ = ["Classes", "Sketches"]
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from difflib import get_close_matches
 from typing import Any
 from unicodedata import normalize
 
@@ -22,8 +21,8 @@ from torch import Tensor
 from morphogen.component import ConfigError
 from morphogen.contract import ConditionSpec
 from morphogen.numerics.trees import Tree
+from morphogen.similar_names import SHOWN, did_you_mean
 
-SHOWN = 50  # names that an error lists
 NUMBER = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?")
 PLACE = re.compile(r"[0-9]{1,9}")
 
@@ -71,8 +70,8 @@ class Classes(ConditionSpec):
         if PLACE.fullmatch(name) and int(name) < len(self):
             place = int(name)
             raise ConfigError(f"no class {text!r}; {known}: write 'index:{place}' for {self.names[place]!r}")
-        near = " or ".join(map(repr, self._nearest(name)))
-        raise ConfigError(f"no class {text!r}; {f'did you mean {near}? ' if near else ''}{known}")
+        near = "" if _number(name) is not None else did_you_mean(name, self.names)  # 12 is not a slip for 1
+        raise ConfigError(f"no class {text!r}; {near}{known}")
 
     def read(self, given: Any) -> Any:
         """Names, one or one per row, as labels; numbers are names, and so are booleans.
@@ -104,13 +103,6 @@ class Classes(ConditionSpec):
     @property
     def _listed(self) -> str:
         return ", ".join(self.names[:SHOWN]) + (", ..." if len(self) > SHOWN else "")
-
-    def _nearest(self, text: str) -> list[str]:
-        """Up to three similar names, in any case; none for a number: 12 is not a slip for 1."""
-        if _number(text) is not None:
-            return []
-        near = get_close_matches(text.casefold(), {name.casefold() for name in self.names})
-        return [name for name in self.names if name.casefold() in near][:3]
 
     def _equal_to(self, text: str) -> list[int]:
         """The places that a text may mean which is not a name."""

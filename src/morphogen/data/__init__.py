@@ -60,10 +60,10 @@ def load_data(
     Arguments:
         data: a name that `morphogen data` lists (`NAMED`), or several names of texts ("kjv+shakespeare"); a
             folder of pictures or sounds (one sub-folder per class, or flat) or of texts; a text file; a table
-            (.csv, .tsv, .parquet, .jsonl), or a folder of those of a split; "hf:owner/name[:config]" or
-            "hf:FOLDER" for what the package `datasets` reads. In memory: pictures [N, H, W], [N, H, W, C] or
-            [N, C, H, W], PIL pictures, texts, pairs of texts, a DataFrame or numbers [N, D], waveforms, a
-            torch or Hugging Face `Dataset`, or (X, y); see the guide, docs/data.md.
+            (.csv, .tsv, .parquet, .xlsx, .json, .jsonl), or a folder of those of a split;
+            "hf:owner/name[:config]" or "hf:FOLDER" for what the package `datasets` reads. In memory: pictures
+            [N, H, W], [N, H, W, C] or [N, C, H, W], PIL pictures, texts, pairs of texts, a DataFrame or
+            numbers [N, D], waveforms, a torch or Hugging Face `Dataset`, or (X, y); see docs/data.md.
         labels, captions: of data in memory: one per example, the labels as numbers or names.
         valid, test: of data in memory: parts of one's own split, with labels as (X, y); None: by content.
         rate, name: of data in memory: samples per second of waveforms; a name for reports.

@@ -11,7 +11,7 @@ first row has names if a word stands above numbers, or if its numbers are years 
 numbers, it is data.
 """
 
-__all__ = ["Dialect", "find_dialect"]
+__all__ = ["Dialect", "find_dialect", "is_header"]
 
 import csv
 import io
@@ -92,6 +92,26 @@ def find_dialect(where: Path, text: str, options: TableOptions) -> Dialect:
     return Dialect(separator, tuple(names), above, width, tuple(notes))
 
 
+def is_header(first: Sequence[str], rest: Sequence[Sequence[str]]) -> tuple[bool, list[str]]:
+    """Whether the first row has the names of the columns, and a note if that is ambiguous."""
+    below = [[row[j] for row in rest if j < len(row) and not is_missing(row[j])] for j in range(len(first))]
+    stands_out = [
+        bool(column) and not is_number(name) and all(is_number(cell) for cell in column if cell != name)
+        for name, column in zip(first, below, strict=True)
+    ]
+    numbers = [name for name in first if is_number(name)]
+    if not numbers:
+        if any(stands_out) or not all(name in column for name, column in zip(first, below, strict=True)):
+            return True, []
+        return False, ["no header row: the words of the first row occur below it again" + _decide("yes")]
+    names = f"the first row has numbers ({', '.join(numbers[:3])})"
+    if (any(stands_out) and all(first[1:])) or _are_positions(first, below):
+        return True, [f"{names}, which are read as names of columns" + _decide("no")]
+    return False, [
+        f"no header row: {names}; the columns are named column1 to column{len(first)}" + _decide("yes")
+    ]
+
+
 def _lines_above(text: str) -> tuple[str | None, list[str], int]:
     """The separator that a line `sep=;` names, the comments above the table, and how many lines these are."""
     named, comments, count = None, [], 0
@@ -169,8 +189,8 @@ def _names(
         return [], []
     if chosen == "yes":
         return body[0], []
-    width, (is_header, note) = len(body[0]), _is_header(body[0], body[1:])
-    if is_header:
+    width, (is_named, note) = len(body[0]), is_header(body[0], body[1:])
+    if is_named:
         return body[0], note
     if titles and len(titles[-1]) == width - 1 > 1 and not any(map(is_number, titles[-1])):
         return _padded(titles[-1], body), []  # row names, or a separator at the end of each row
@@ -184,26 +204,6 @@ def _names(
 def _padded(names: list[str], body: Sequence[list[str]]) -> list[str]:
     """Names for one more column: the last one if it is empty, else the first one, which has names of rows."""
     return [*names, ""] if not any(row[-1] for row in body if row) else ["", *names]
-
-
-def _is_header(first: Sequence[str], rest: Sequence[Sequence[str]]) -> tuple[bool, list[str]]:
-    """Whether the first row has the names of the columns, and a note if that is ambiguous."""
-    below = [[row[j] for row in rest if j < len(row) and not is_missing(row[j])] for j in range(len(first))]
-    stands_out = [
-        bool(column) and not is_number(name) and all(is_number(cell) for cell in column if cell != name)
-        for name, column in zip(first, below, strict=True)
-    ]
-    numbers = [name for name in first if is_number(name)]
-    if not numbers:
-        if any(stands_out) or not all(name in column for name, column in zip(first, below, strict=True)):
-            return True, []
-        return False, ["no header row: the words of the first row occur below it again" + _decide("yes")]
-    names = f"the first row has numbers ({', '.join(numbers[:3])})"
-    if (any(stands_out) and all(first[1:])) or _are_positions(first, below):
-        return True, [f"{names}, which are read as names of columns" + _decide("no")]
-    return False, [
-        f"no header row: {names}; the columns are named column1 to column{len(first)}" + _decide("yes")
-    ]
 
 
 def _decide(other: str) -> str:

@@ -5,7 +5,7 @@ programming language. A single running text is split by blocks, a folder and JSO
 their source.
 """
 
-__all__ = ["holds_text", "holds_texts", "load_text", "load_texts"]
+__all__ = ["holds_json_rows", "holds_text", "holds_texts", "load_text", "load_texts"]
 
 import csv
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from morphogen.data.records import has_texts, json_records, pair_columns, pairs_
 from morphogen.data.splits import Part
 from morphogen.data.text import Corpus, concatenate, text_by_content, texts_by_content
 from morphogen.media import media
-from morphogen.media.text import DELIMITED, JSON_LINES, JSON_SUFFIXES, TEXT
+from morphogen.media.text import DELIMITED, JSON, JSON_LINES, JSON_SUFFIXES, TEXT
 
 HEAD = 1 << 16  # bytes by which the content of a file is recognised
 
@@ -105,6 +105,8 @@ def holds_texts(path: Path) -> bool:
     """Whether a table or JSON lines hold texts, or pairs of them, by the first rows or records."""
     suffix = path.suffix.lower()
     try:
+        if suffix == JSON:
+            return bool(records := _json_of(path)) and has_texts(records)
         with path.open("rb") as file:
             head = file.read(HEAD)
         text = decode("", head).text
@@ -114,6 +116,19 @@ def holds_texts(path: Path) -> bool:
         return suffix in DELIMITED and pair_columns(rows_of(text)) is not None
     except (DataError, OSError, csv.Error):
         return False
+
+
+def holds_json_rows(path: Path) -> bool:
+    """Whether a JSON file has rows of a table, in any orientation, rather than texts."""
+    return path.suffix.lower() == JSON and bool(records := _json_of(path)) and not has_texts(records)
+
+
+def _json_of(path: Path) -> list[object]:
+    """The records of a whole JSON file, since only all of it can be parsed; []: none."""
+    try:
+        return (json_records("", decode("", path.read_bytes()).text, False) or ([], ()))[0]
+    except (DataError, OSError):
+        return []
 
 
 def _documents(name: str, file: Path) -> dict[str, Decoded]:

@@ -24,6 +24,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from morphogen.data.dataset import DataError
+from morphogen.data.json_orientations import rows_of_json
 
 TEXTS = ("text", "content", "body", "document", "article", "story", "code")
 PAIRS = (
@@ -36,6 +37,7 @@ LANGUAGE = re.compile("[a-z]{2,3}([-_][a-z]{2,4})?")  # the name of a field that
 SAMPLE = 200  # records and rows that are looked at
 SKIPPED = 0.1  # largest fraction of records that may be unusable
 DISTINCT, PHRASE = 0.7, 1.5  # a column of texts: its fraction of different cells, and its words per cell
+LONG = 20  # characters that count as a word more, for scripts without spaces
 
 
 class Columns(NamedTuple):
@@ -48,7 +50,7 @@ class Columns(NamedTuple):
 
 
 def json_records(where: str, text: str, by_line: bool) -> tuple[list[Any], tuple[str, ...]] | None:
-    """The records of a file and a note on skipped lines; None for a JSON file that is not a list.
+    """The records of a file and a note on skipped lines; None for a JSON file without records.
 
     Arguments:
         where: what errors name.
@@ -57,12 +59,12 @@ def json_records(where: str, text: str, by_line: bool) -> tuple[list[Any], tuple
 
     Errors: DataError if more than a tenth of the lines are not JSON.
     """
-    if not by_line:
+    if not by_line and not _is_by_line(text):
         try:
-            records = json.loads(text)
+            rows = rows_of_json(json.loads(text))
         except (ValueError, RecursionError):
             return None
-        return (records, ()) if isinstance(records, list) and records else None
+        return None if rows is None else (rows, ())
     records, bad, lines = [], [], text.split("\n")
     for number, line in enumerate(lines, 1):
         try:
@@ -81,8 +83,9 @@ def json_records(where: str, text: str, by_line: bool) -> tuple[list[Any], tuple
 def has_texts(records: Sequence[Any]) -> bool:
     """Whether records are texts, pairs of texts or conversations, by the names of their fields."""
     fields = _fields(records)
-    is_named = any(name in fields for name in (*TEXTS, *CHATS))
-    return is_named or not fields or pairs_of(records) is not None
+    named = [name for name in TEXTS if name in fields]
+    is_named = named == fields or TEXTS[0] in named or any(_has_phrases(records, name) for name in named)
+    return is_named or any(name in fields for name in CHATS) or not fields or pairs_of(records) is not None
 
 
 def texts_of(where: str, records: Sequence[Any]) -> tuple[list[str], tuple[str, ...]]:
@@ -166,6 +169,15 @@ def is_prose(cells: Sequence[Any]) -> bool:
     return 2 * len(texts) > len(cells) and 2 * sum(len(text.split()) > 1 for text in texts) > len(texts)
 
 
+def _is_by_line(text: str) -> bool:
+    """Whether the first two lines of a JSON file are an object each: JSON lines under another name."""
+    lines = text.lstrip().split("\n", 2)[:2]
+    try:
+        return len(lines) == 2 and all(isinstance(json.loads(line), Mapping) for line in lines)
+    except (ValueError, RecursionError):
+        return False
+
+
 def _is_text(cells: Sequence[str], distinct: float = DISTINCT) -> bool:
     """Whether nearly all cells have letters, and most are different."""
     lettered = sum(any(map(str.isalpha, cell)) for cell in cells)
@@ -182,6 +194,14 @@ def _first(records: Sequence[Any], field: Any) -> Any:
     """The first value of a field that is not missing."""
     values = (record.get(field) for record in records[:SAMPLE] if isinstance(record, Mapping))
     return next((value for value in values if value is not None), None)
+
+
+def _has_phrases(records: Sequence[Any], field: str) -> bool:
+    """Whether a field holds texts rather than words or numbers, such as a column of postal codes."""
+    values = [record[field] for record in records[:SAMPLE] if isinstance(record, Mapping) and field in record]
+    texts = [value for value in values if isinstance(value, str)]
+    words = sum(len(text.split()) + len(text) // LONG for text in texts)
+    return 2 * len(texts) > len(values) and words >= PHRASE * len(texts)
 
 
 def _string(record: Any, field: str) -> str | None:

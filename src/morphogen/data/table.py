@@ -1,4 +1,4 @@
-r"""Tables: CSV files in any dialect, Parquet, JSON Lines, and pandas DataFrames.
+r"""Tables: CSV files in any dialect, Parquet, JSON, Excel, and pandas DataFrames.
 
 The type of each column is inferred (see `cells` and `columns`). Missing cells are data: NaN in the medium.
 One column may be the condition: its values are the classes, and it is not part of the medium; rows without a
@@ -8,6 +8,7 @@ column's codes are those of the training part.
 
 __all__ = ["Rows", "load_table", "table_of", "table_of_parts"]
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import compress
 from pathlib import Path
@@ -18,10 +19,11 @@ import torch
 from jaxtyping import Float64, Int
 from torch import Tensor
 
+from morphogen.component import to_config
 from morphogen.conditioning.specs import Classes
 from morphogen.contract import Batch
 from morphogen.data.cells import read_columns
-from morphogen.data.columns import MOST_WORDS, Reading, Words
+from morphogen.data.columns import MOST_WORDS, Numbers, Reading, Words
 from morphogen.data.dataset import DataError, Dataset, Examples, with_labels
 from morphogen.data.row_contents import row_contents
 from morphogen.data.splits import Part, Split, split, trained_only
@@ -29,11 +31,13 @@ from morphogen.data.table_choice import check_condition, numbered_classes, witho
 from morphogen.data.table_files import Table, join_parts, read_table_file, read_table_folder
 from morphogen.data.table_options import TableOptions
 from morphogen.numerics.gower import Gower
-from morphogen.representations.tabular import Tabular
+from morphogen.representations.tabular import CsvFormat, Tabular
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+FRACTION = re.compile(r"[,.](\d{1,2}|\d{4,})(?!.*\d)")  # no group of thousands
+MOSTLY = 0.5  # fraction of missing cells that is worth a note
 SHOWN = 12  # columns that the notes list
 REMEDY = "give a table with numbers, dates or categories, and fill in empty cells"
 
@@ -69,8 +73,8 @@ def load_table(path: Path, condition: str | None = None, options: Mapping[str, s
     """Load a table.
 
     Arguments:
-        path: of a file: CSV, Parquet (.parquet) or JSON Lines (.jsonl), or of a folder with such files of the
-            user's own split: train.csv and test.csv, for example.
+        path: of a file: CSV, Parquet (.parquet), JSON (.json, .jsonl) or Excel (.xlsx), or of a folder with
+            such files of the user's own split: train.csv and test.csv, for example.
         condition: name of the column whose values are the classes; None: no classes.
         options: those of `TableOptions`, by name.
 
@@ -150,11 +154,26 @@ def _dataset(name: str, where: str, table: Table, condition: str | None, options
         weights = tuple(np.bincount(labels[made.train], minlength=len(classes)).tolist())
         column = label.class_column(classes, (0, *weights))
         conditions = {"label": Classes(classes, weights)}
-    tabular = Tabular(parts[0], column, parts[1], order)
-    notes = [_column_note(readings), *table.notes, *renamed, *marks]
+    tabular = Tabular(parts[0], column, parts[1], order, _csv_format(table._replace(frame=frame), readings))
+    notes = [_column_note(readings), *_mostly_missing(readings), *table.notes, *renamed, *marks]
     notes += [note for reading in kept for note in reading.notes] + [*repeated, *dropped, *made.copied("row")]
     line = made.line.replace("each example's content", "each row")
     return Dataset(name, "table", train, valid, test, conditions, tabular, line, tuple(notes))
+
+
+def _csv_format(table: Table, readings: Mapping[str, Reading]) -> CsvFormat | None:
+    """How samples are written: as the data; None: with commas and decimal points, or it is no CSV file."""
+    if not table.separator:
+        return None
+    numbers = [
+        name
+        for name, reading in readings.items()
+        if isinstance(reading, Numbers) and (reading.grid is None or reading.grid.decimals > 0)
+    ]
+    cells = (cell for name in numbers for cell in table.frame[name] if FRACTION.search(cell))
+    marks = (max(",.", key=cell.rfind) for cell in cells)
+    format = CsvFormat(table.separator, next(marks, table.decimal), table.has_mark)
+    return None if to_config(format) == to_config(CsvFormat()) else format
 
 
 def _distinct(frame: "DataFrame") -> "tuple[DataFrame, list[str]]":
@@ -250,3 +269,13 @@ def _column_note(readings: Mapping[str, Reading]) -> str:
     kinds = [f"{name} ({reading.kind}{gone[name]})" for name, reading in readings.items()]
     more = f" and {len(kinds) - SHOWN} more" if len(kinds) > SHOWN else ""
     return f"columns: {', '.join(kinds[:SHOWN])}{more}"
+
+
+def _mostly_missing(readings: Mapping[str, Reading]) -> list[str]:
+    """Notes on columns that are used although most of their cells are missing."""
+    rates = {name: float(reading.missing.mean()) for name, reading in readings.items()}
+    return [
+        f"column {name!r} is missing in {rate:.0%} of the rows; so it is in samples"
+        for name, rate in rates.items()
+        if rate > MOSTLY
+    ]

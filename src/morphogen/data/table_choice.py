@@ -2,16 +2,15 @@
 
 __all__ = ["check_condition", "numbered_classes", "without"]
 
-import difflib
 from typing import TYPE_CHECKING
 
 from morphogen.data.columns import MOST_WORDS, Numbers, Reading
 from morphogen.data.dataset import DataError
+from morphogen.similar_names import did_you_mean, list_names
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-SHOWN = 50  # columns that an error lists
 FEW_NUMBERS = 20  # classes that are numbers, beyond which they are rather amounts than names
 
 
@@ -56,8 +55,4 @@ def numbered_classes(label: Reading | None) -> list[str]:
 
 def _listed(name: str, names: list[str]) -> str:
     """The names that are similar, in any case, and all of them."""
-    near = difflib.get_close_matches(name.casefold(), {each.casefold() for each in names}, cutoff=0.6)
-    similar = [repr(each) for each in names if each.casefold() in near]
-    hint = f"did you mean {' or '.join(similar)}? " if similar else ""
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f"{hint}choose one of {', '.join(names[:SHOWN])}{more}"
+    return f"{did_you_mean(name, names)}choose one of {list_names(names)}"

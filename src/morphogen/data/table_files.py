@@ -1,7 +1,8 @@
-"""Files of tables as pandas DataFrames: CSV in any dialect, Parquet, and JSON Lines."""
+"""Files of tables as pandas DataFrames: CSV in any dialect, Parquet, JSON, and Excel."""
 
 __all__ = ["Table", "join_parts", "read_table_file", "read_table_folder"]
 
+import codecs
 import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,9 +13,11 @@ from morphogen.data.csv_dialect import find_dialect
 from morphogen.data.dataset import DataError
 from morphogen.data.encoding import Decoded, decode
 from morphogen.data.folders import FOLDERS
+from morphogen.data.records import json_records
 from morphogen.data.splits import PARTS, Part
 from morphogen.data.table_options import TableOptions
 from morphogen.data.walk import walk
+from morphogen.data.workbook import read_sheet
 from morphogen.media.table import TABLE
 
 if TYPE_CHECKING:
@@ -32,12 +35,16 @@ class Table(NamedTuple):
         notes: facts for the user.
         decimal: the decimal mark that is usual in such a file.
         parts: of the user's own split, for each row; (): to be split by content.
+        separator: of a CSV file; "": it is another one, or separated by white space.
+        has_mark: whether a CSV file is not plain UTF-8, so that programs need a mark to know the encoding.
     """
 
     frame: "DataFrame"
     notes: tuple[str, ...] = ()
     decimal: str = "."
     parts: Sequence[Part] = ()
+    separator: str = ""
+    has_mark: bool = False
 
 
 def read_table_file(path: Path, options: TableOptions) -> Table:
@@ -86,7 +93,7 @@ def join_parts(where: str, tables: Mapping[str, Table]) -> Table:
     frame = pd.concat([tables[part].frame for part in present], ignore_index=True)
     parts = [part for part in present for _ in range(len(tables[part].frame))]
     notes = dict.fromkeys(note for part in present for note in tables[part].notes)
-    return Table(frame, tuple(notes), tables["train"].decimal, parts)
+    return tables["train"]._replace(frame=frame, notes=tuple(notes), parts=parts)
 
 
 def _read_csv(path: Path, options: TableOptions) -> Table:
@@ -110,7 +117,19 @@ def _read_csv(path: Path, options: TableOptions) -> Table:
     repeated = (frame == list(dialect.names)).all(axis=1) if dialect.names else frame.index < 0
     if count := int(repeated.sum()):
         notes += (f"{count} rows repeat the names of the columns and are left out",)
-    return Table(_named(frame[~repeated], dialect.names), (*notes, *dialect.notes), decimal)
+    named, separator = _named(frame[~repeated], dialect.names), dialect.separator
+    written = separator if len(separator) == 1 else ""
+    return Table(named, (*notes, *dialect.notes), decimal, (), written, _has_mark(path))
+
+
+def _has_mark(path: Path) -> bool:
+    """Whether the same words in UTF-8 need a mark to be opened alike: the file has one, or is not UTF-8."""
+    content = path.read_bytes()
+    try:
+        content.decode("utf8")
+    except UnicodeDecodeError:
+        return True
+    return content.startswith(codecs.BOM_UTF8)
 
 
 def _text_of(path: Path, options: TableOptions) -> tuple[str, tuple[str, ...]]:
@@ -153,6 +172,19 @@ def _read_json_lines(path: Path, options: TableOptions) -> Table:
     return Table(pd.DataFrame.from_records(list(_objects(path, text.splitlines()))), notes)
 
 
+def _read_json(path: Path, options: TableOptions) -> Table:
+    """Rows in any orientation, or one per line."""
+    import pandas as pd
+
+    text, notes = _text_of(path, options)
+    records, skipped = json_records(str(path), text, False) or ([], ())
+    if not records or not all(isinstance(record, Mapping) for record in records):
+        raise DataError(
+            f"{path}: has no rows of a table; write a list of objects, one per row, from column to value"
+        )
+    return Table(pd.DataFrame.from_records(records), (*notes, *skipped))
+
+
 def _objects(path: Path, lines: Iterable[str]) -> Iterable[dict[str, object]]:
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -168,15 +200,19 @@ def _objects(path: Path, lines: Iterable[str]) -> Iterable[dict[str, object]]:
         yield record
 
 
+def _read_workbook(path: Path, options: TableOptions) -> Table:
+    frame, notes = read_sheet(path, options)
+    return Table(frame, notes)
+
+
 def _refuse_workbook(path: Path, options: TableOptions) -> Table:
-    raise DataError(
-        f"{path}: is a workbook; save the sheet as CSV, or in Python: "
-        f"load_data(pandas.read_excel({path.name!r}))"
-    )
+    raise DataError(f"{path}: is a workbook of another format than .xlsx; save it as .xlsx or CSV")
 
 
 READERS: dict[str, Callable[[Path, TableOptions], Table]] = {
     ".parquet": _read_parquet,
+    ".json": _read_json,
     **dict.fromkeys((".jsonl", ".ndjson"), _read_json_lines),
-    **dict.fromkeys((".xlsx", ".xls", ".ods"), _refuse_workbook),
+    **dict.fromkeys((".xlsx", ".xlsm"), _read_workbook),
+    **dict.fromkeys((".xls", ".ods"), _refuse_workbook),
 }

@@ -14,6 +14,7 @@ CHOICES = {
     "missing": ("usual", "empty"),
     "separator": (",", ";", "tab", "|", "space"),
     "encoding": ("utf-8", "cp1252", "cp1250", "cp1251", "cp932", "or another one of Python's"),
+    "sheet": ("NAME",),
     "drop": ("COLUMN", "or", "COLUMN,COLUMN"),
 }
 SEPARATORS = {"tab": "\t", "\\t": "\t", "space": r"\s+", " ": r"\s+"}
@@ -30,6 +31,7 @@ class TableOptions(NamedTuple):
             are words that are missing besides, separated by commas.
         separator: of the cells of a CSV file: one character, "tab", or "space" for any white space.
         encoding: of a CSV file, such as "cp1252".
+        sheet: of a workbook, by name; None: the first one with cells.
         drop: name of a column to leave out, or several separated by commas.
     """
 
@@ -39,6 +41,7 @@ class TableOptions(NamedTuple):
     missing: str | None = None
     separator: str | None = None
     encoding: str | None = None
+    sheet: str | None = None
     drop: str | None = None
 
     @classmethod
@@ -75,5 +78,6 @@ OTHERS: dict[str, Callable[[str], bool]] = {
     "missing": bool,
     "separator": _is_separator,
     "encoding": _is_encoding,
+    "sheet": bool,
     "drop": bool,
 }

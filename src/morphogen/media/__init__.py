@@ -48,6 +48,7 @@ class Medium(ABC):
         unit: likelihoods are reported in bits/unit.
         element: what one dimension is, in words.
         suffix: of the file of a sample.
+        files_of_many: suffixes of files that hold any number of samples, not one (see `write_file`).
         shown: samples in a row of a sheet, where there are no classes.
         suffixes: of the files that it is read from.
         has_class_folders: whether the sub-folders of a folder are classes.
@@ -68,9 +69,9 @@ class Medium(ABC):
     """
 
     name: ClassVar[str]
-    unit: ClassVar[str] = "dim"
-    element: ClassVar[str] = "value"
+    unit, element = "dim", "value"
     suffix: ClassVar[str]
+    files_of_many: ClassVar[tuple[str, ...]] = ()
     shown: ClassVar[int] = 20
     suffixes: ClassVar[tuple[str, ...]] = ()
     has_class_folders: ClassVar[bool] = False
@@ -98,13 +99,7 @@ class Medium(ABC):
         return f"{index:04d}.{self.suffix}"
 
     def write(self, folder: Path, samples: Any, rank: Any) -> list[Path]:
-        """Write samples into files of their medium; several ranks divide the files among them.
-
-        Arguments:
-            folder: which exists.
-            samples: `Samples`, which every rank holds.
-            rank: of this process.
-        """
+        """Write `Samples` into files of their medium in an existing folder; ranks divide the files."""
         presented = samples.decode()
         rows_of: dict[Path, list[int]] = {}  # by file
         for row, index in enumerate(samples.indices):
@@ -115,6 +110,11 @@ class Medium(ABC):
             with naming(paths[i]):  # adds the path to errors such as a full disk
                 self.save(paths[i], [presented[row] for row in rows], [samples.made(row) for row in rows])
         return paths
+
+    def write_file(self, path: Path, samples: Any) -> None:
+        """Write samples into one file: one sample, or any number if its suffix is in `files_of_many`."""
+        with naming(path):
+            self.save(path, samples.decode(), [samples.made(0)])
 
     def displayable(self, samples: Any) -> list[Image.Image | str]:
         """Samples as pictures or texts: a preview of each."""

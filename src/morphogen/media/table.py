@@ -2,7 +2,7 @@
 
 __all__ = ["TABLE", "TableMedium"]
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -17,6 +17,7 @@ from morphogen.media import Medium, ReadingOptions
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+DELIMITED = (".csv", ".tsv", ".tab")
 RECORDS = (".jsonl", ".ndjson")  # files of JSON objects, one per line
 
 
@@ -26,7 +27,7 @@ class TableMedium(Medium):
     name = "table"
     element = "cell"
     suffix = "csv"
-    suffixes = (".csv", ".tsv", ".tab", ".parquet", ".xlsx", ".xls", ".ods")
+    suffixes = (".csv", ".tsv", ".tab", ".parquet", ".xlsx", ".xlsm", ".xls", ".ods")
     has_class_column = True
     features = lazy("evaluation.features.column_features")
     picture = lazy("evaluation.table_preview.picture")
@@ -35,6 +36,10 @@ class TableMedium(Medium):
     holds = lazy("data.table_frames.holds_table")
     collect = lazy("data.table_frames.collect_table")
     read_file = lazy("data.table.load_table")
+    holds_json_rows = lazy("data.documents.holds_json_rows")
+    csv_format = lazy("representations.tabular.csv_format.CsvFormat")
+    require_openpyxl = lazy("data.workbook.require_openpyxl")
+    files_of_many = (*DELIMITED, ".parquet", ".xlsx", ".json", *RECORDS)
     few = 200
     few_to_fit = 1000  # a mixture is better on small tables, up to more rows than the warning
     goals: ClassVar = {
@@ -48,19 +53,26 @@ class TableMedium(Medium):
         return f"samples.{self.suffix}"
 
     def write(self, folder: Path, samples: Any, rank: Any) -> list[Path]:
-        """One CSV file, with the text that missing cells have in the data."""
-        path, table = folder / self.file_name(0), samples.representation.source
+        """One CSV file, in the format of the data and with the text that missing cells have there."""
+        path = folder / self.file_name(0)
+        rank.once(lambda: self.write_file(path, samples))
+        return [path]
+
+    def write_file(self, path: Path, samples: Any) -> None:
+        table = samples.representation.source
+        if path.suffix.lower() not in DELIMITED:
+            self.save_frame(path, self.frame(samples))
+            return
         frame = table.frame(samples.tensor, samples.condition.get("label"), plain=True)
         for column in table.columns:
             if column.marker and (missing := frame[column.name].isna()).any():
                 frame[column.name] = frame[column.name].astype(object).mask(missing, column.marker)
-        rank.once(lambda: self._save(path, frame))
-        return [path]
+        self.save_frame(path, frame, table.csv)
 
     def save(self, path: Path, samples: Sequence[Any], records: Sequence[Mapping[str, Any]]) -> None:
         from pandas import DataFrame
 
-        self._save(path, DataFrame(list(samples)))
+        self.save_frame(path, DataFrame(list(samples)))
 
     def frame(self, samples: Any) -> "DataFrame":
         """The rows, with the dtypes of the data and the class of each."""
@@ -79,9 +91,30 @@ class TableMedium(Medium):
         table = samples.representation.source
         return table.frame(samples.tensor[:rows], None if label is None else label[:rows], plain=True)
 
-    def _save(self, path: Path, frame: "DataFrame") -> None:
+    def save_frame(self, path: Path, frame: "DataFrame", csv: Any = None) -> None:
+        """Write a table by the suffix of its file.
+
+        Arguments:
+            path: of the file; another suffix than those of `files_of_many` is CSV.
+            frame: the table.
+            csv: the `CsvFormat`; None: with commas and decimal points.
+        """
         with naming(path):  # adds the path to errors such as a full disk
-            frame.to_csv(path, index=False, encoding="utf8", lineterminator="\n")
+            match path.suffix.lower():
+                case ".parquet":
+                    frame.to_parquet(path, engine="pyarrow", index=False)
+                case ".xlsx":
+                    self.require_openpyxl(path)
+                    frame.to_excel(path, index=False, engine="openpyxl")
+                case ".json" | ".jsonl" | ".ndjson" as suffix:
+                    frame.to_json(
+                        path, orient="records", lines=suffix != ".json", date_format="iso", force_ascii=False
+                    )
+                case ".tsv" | ".tab":
+                    known = csv or self.csv_format()
+                    self.csv_format("\t", known.decimal, known.has_mark).write(path, frame)
+                case _:
+                    (csv or self.csv_format()).write(path, frame)
 
     def preview(self, sample: Mapping[str, Any]) -> str:
         return ", ".join(f"{name} {value}" for name, value in sample.items())
@@ -90,7 +123,9 @@ class TableMedium(Medium):
         """By its suffix, but a file of this suffix may hold texts, which its content shows."""
         if path.is_dir():
             return super().confidence(path)
-        return 0.6 if path.suffix.lower() in RECORDS else 0.9 * super().confidence(path)
+        if path.suffix.lower() in RECORDS or self.holds_json_rows(path):
+            return 0.6
+        return 0.9 * super().confidence(path)
 
     def read(self, path: Path, options: ReadingOptions) -> Any:
         return self.read_file(path, options.condition, options.table)
@@ -127,12 +162,6 @@ class TableMedium(Medium):
         for column in data.representation.columns:
             if values := column.class_values():
                 yield f'--condition "{column.name}": {values}'
-
-    def warnings(self, data: Any, device: str) -> Iterator[str]:
-        """Columns that are mostly missing."""
-        for column in data.representation.columns:
-            if (missing := float(column.masses[0])) > 0.5:
-                yield f"column {column.name!r} is missing in {missing:.0%} of the rows; so it is in samples"
 
 
 TABLE = TableMedium()

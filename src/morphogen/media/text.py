@@ -2,18 +2,21 @@
 
 __all__ = ["TEXT", "TextMedium"]
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from morphogen.component import ConfigError, to_config
+from morphogen.files import naming
 from morphogen.lazy import lazy
 from morphogen.media import Medium, ReadingOptions
 
 PROSE = (".txt", ".md", ".rst", ".tex", ".html")
 CODE = (".py", ".pyi", ".c", ".h", ".cpp", ".rs", ".go", ".js", ".ts", ".java", ".css", ".sh")
 JSON_LINES = (".jsonl", ".ndjson")
-JSON_SUFFIXES = (*JSON_LINES, ".json")
+JSON = ".json"
+JSON_SUFFIXES = (*JSON_LINES, JSON)
 DELIMITED = (".tsv", ".csv")  # pairs of texts, if its columns are; else a table
 SAMPLE = 200  # files by which a folder is recognised
 
@@ -24,6 +27,7 @@ class TextMedium(Medium):
     name = "text"
     unit = element = "byte"
     suffix = "txt"
+    files_of_many = JSON_LINES
     shown = 2
     suffixes = PROSE + CODE + JSON_LINES
     features = lazy("evaluation.features.text_features")
@@ -46,6 +50,14 @@ class TextMedium(Medium):
 
     def save(self, path: Path, samples: Sequence[Any], records: Sequence[Mapping[str, Any]]) -> None:
         path.write_text(samples[0], encoding="utf8")
+
+    def write_file(self, path: Path, samples: Any) -> None:
+        """One text, or a line {"text": ...} of JSON for each."""
+        texts = samples.decode()
+        if path.suffix.lower() in JSON_LINES:
+            texts = ["".join(json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in texts)]
+        with naming(path):
+            self.save(path, texts, [])
 
     def preview(self, sample: str) -> str:
         return sample

@@ -6,6 +6,7 @@ _HOMES = {
     "CategoryColumn": "representations.tabular.columns",
     "Column": "representations.tabular.columns",
     "ContinuousCodes": "representations.tabular.continuous",
+    "CsvFormat": "representations.tabular.csv_format",
     "DateColumn": "representations.tabular.dates",
     "GridColumn": "representations.tabular.numbers",
     "NormalScores": "representations.tabular.scores",

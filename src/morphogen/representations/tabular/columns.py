@@ -31,6 +31,7 @@ from torch import Tensor
 from morphogen.component import Component, ConfigError
 from morphogen.representations.tabular.pandas_series import dtype_named
 from morphogen.representations.tabular.python_values import from_json, text_of
+from morphogen.similar_names import did_you_mean, list_names
 
 if TYPE_CHECKING:
     from pandas import Series
@@ -211,8 +212,8 @@ class CategoryColumn(Column):
                 return np.nan
             found = index.get(text, equal.get(cell) if isinstance(cell, Hashable) else None)
             if found is None:
-                known = self.class_values()
-                raise ConfigError(f"column {self.name!r} has no category {text!r}; it has {known}")
+                near, known = did_you_mean(text, self.levels), list_names(self.levels)
+                raise ConfigError(f"column {self.name!r} has no category {text!r}; {near}it has {known}")
             return found
 
         cells = np.array([*values, None], dtype=object)[:-1]

@@ -22,6 +22,7 @@ from morphogen.media.table import TABLE
 from morphogen.numerics.randomness import Rng
 from morphogen.representations.given import check_shape, tensor_of
 from morphogen.representations.tabular.columns import CategoryColumn, Column
+from morphogen.representations.tabular.csv_format import CsvFormat
 from morphogen.representations.tabular.numbers import NumberColumn
 from morphogen.representations.tabular.records import frame_of_records
 from morphogen.representations.tabular.support import Support
@@ -41,6 +42,7 @@ class Tabular(Representation):
         label: the column of the classes, which the medium does not have; None: there is none.
         constants: columns that always have their lowest value, which the medium does not have either.
         order: the names of all columns as the data have them; (): as they are given here.
+        csv: how samples are written; None: with commas and decimal points.
 
     Errors: ConfigError without columns, or for weights that do not fit them.
     """
@@ -52,11 +54,11 @@ class Tabular(Representation):
 
     def __init__(
         self, columns: tuple[Column, ...], label: CategoryColumn | None = None,
-        constants: tuple[Column, ...] = (), order: tuple[str, ...] = (),
+        constants: tuple[Column, ...] = (), order: tuple[str, ...] = (), csv: CsvFormat | None = None,
     ):  # fmt: skip
         super().__init__()
         self.columns, self.label = tuple(columns), label
-        self.constants, self.order = tuple(constants), tuple(order)
+        self.constants, self.order, self.csv = tuple(constants), tuple(order), csv
         if not self.columns:
             raise ConfigError("Tabular requires at least one column")
         for column in (*self.columns, *([label] if label else [])):

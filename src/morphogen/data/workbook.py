@@ -1,0 +1,108 @@
+"""Sheets of Excel workbooks (.xlsx), which pandas reads with openpyxl, the extra "excel".
+
+A sheet may have titles and empty rows above its table, which begins with the first row that fills nearly all
+columns. Whether these are names is decided as for CSV; cells keep the types that they have in the workbook.
+"""
+
+__all__ = ["read_sheet", "require_openpyxl"]
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zipfile import BadZipFile
+from zlib import error as BadDeflate
+
+from morphogen.data.csv_dialect import is_header
+from morphogen.data.dataset import DataError
+from morphogen.data.table_options import TableOptions
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+SAMPLE, FULL = 200, 0.8  # rows that are looked at, and the fraction of columns that have a name
+DAMAGED = (
+    BadZipFile,
+    BadDeflate,
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    SyntaxError,
+    EOFError,
+)
+
+
+def read_sheet(path: Path, options: TableOptions) -> tuple["DataFrame", tuple[str, ...]]:
+    """The table of the first sheet with cells, or of the one that the options name; and notes.
+
+    Errors: DataError without openpyxl, for a damaged workbook and for an unknown sheet.
+    """
+    import pandas as pd
+
+    require_openpyxl(path)
+    try:
+        sheets = pd.read_excel(
+            path, sheet_name=None, header=None, dtype=object, na_filter=False, engine="openpyxl"
+        )
+    except DAMAGED as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise DataError(
+            f"{path}: openpyxl cannot read it as a workbook ({reason}); save it again without a password, "
+            "or as CSV"
+        ) from None
+    cells = {str(name): _filled(sheet) for name, sheet in sheets.items()}
+    name = _choose(path, cells, options.sheet)
+    others = [other for other in cells if other != name and cells[other].size]
+    ways = f"; not read: {', '.join(others)} (--table sheet=NAME chooses)" if others else ""
+    if not cells[name].size:
+        raise DataError(f"{path}: table option sheet={name}: is empty; choose another of {', '.join(cells)}")
+    frame, notes = _with_names(cells[name], options.header)
+    return frame, ((f"sheet {name!r}{ways}",) if ways else ()) + notes
+
+
+def require_openpyxl(path: Path) -> None:
+    """Errors: DataError if openpyxl is not installed."""
+    if find_spec("openpyxl") is None:
+        raise DataError(
+            f"{path}: a workbook needs the extra `excel`: pip install 'morphogen[excel]'; "
+            "or save the sheet as CSV"
+        )
+
+
+def _choose(path: Path, cells: Mapping[str, "DataFrame"], chosen: str | None) -> str:
+    """The name of the sheet to read. Errors: DataError."""
+    if chosen is not None:
+        if chosen not in cells:
+            raise DataError(f"{path}: table option sheet={chosen}: choose one of {', '.join(cells)}")
+        return chosen
+    if (name := next((name for name, sheet in cells.items() if sheet.size), None)) is None:
+        raise DataError(f"{path}: is empty; give a table of at least 3 rows, better hundreds")
+    return name
+
+
+def _filled(sheet: "DataFrame") -> "DataFrame":
+    """The rows and columns of a sheet that have a cell; empty cells are missing."""
+    cells = sheet.mask(sheet.map(lambda cell: isinstance(cell, str) and not cell.strip()), None)
+    kept = cells.notna()
+    return cells.loc[kept.any(axis=1), kept.any(axis=0)]
+
+
+def _with_names(cells: "DataFrame", header: str | None) -> tuple["DataFrame", tuple[str, ...]]:
+    """The table below the row with the names of its columns, and notes."""
+    texts = [
+        ["" if cell is None or cell != cell else str(cell) for cell in row]
+        for row in cells.head(SAMPLE).to_numpy()
+    ]
+    at = next((i for i, row in enumerate(texts) if sum(map(bool, row)) >= FULL * len(row)), 0)
+    named, notes = is_header(texts[at], texts[at + 1 :])
+    if header is not None:
+        named, notes = header == "yes", []
+    names = texts[at] if named else [f"column{j + 1}" for j in range(len(texts[at]))]
+    if titles := " / ".join(" ".join(filter(None, row)) for row in texts[:at]):
+        notes = [f"skipped above the table: {titles[:60]!r}", *notes]
+    body = cells.iloc[at + named :].set_axis(
+        [name or f"Unnamed: {j}" for j, name in enumerate(names)], axis=1
+    )
+    return body.reset_index(drop=True).infer_objects(), tuple(notes)

@@ -1,0 +1,143 @@
+"""One file of samples.
+
+`--out` with the name of a file writes that file, and never a folder.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from morphogen.media.pictures import read_stamp
+from tests.cases import case
+from tests.cases.test_case_runs import TINY, pictures, text
+from tests.command_line import run
+
+GERMAN = "Preis [€];Menge;Güte\n" + "".join(
+    f"{'k.A.' if i % 9 == 8 else f'{i % 7},5'};{i % 4};{['gut', 'mäßig', ''][i % 3]}\n" for i in range(60)
+)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with runs of a table, of pictures and of a text."""
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        Path("preise.csv").write_bytes(GERMAN.encode("cp1252"))
+        pictures("pets", {"cats": 30})
+        text("book.txt", 400)
+        for system, data in (("table_mixture", "preise.csv"), ("vae", "pets"), ("ngram", "book.txt")):
+            options = ("--table", "missing=k.A.") if system == "table_mixture" else ()
+            assert run(patch, "train", system, "--data", data, *TINY, *options) == 0
+    return folder
+
+
+@pytest.fixture
+def sample(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """Draws samples of a system's run; the exit code and what was printed."""
+    monkeypatch.chdir(tmp_path)
+
+    def draw(system: str, out: str, *options: str, verb: str = "sample") -> tuple[int, str]:
+        found = next((trained / "runs").glob(f"{system}-*"))
+        code = run(monkeypatch, verb, str(found), *options, "--out", out)
+        printed = capsys.readouterr()
+        return code, printed.out + printed.err
+
+    return draw
+
+
+@case(
+    "`sample --out synth.csv`, `.parquet`, `.jsonl`, `.xlsx`",
+    "that file, and its settings in `synth.samples.json`",
+)
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "parquet", "jsonl", "json", "xlsx"])
+def test_a_table(sample, suffix: str) -> None:
+    assert sample("table_mixture", f"new/synth.{suffix}", "--n", "20")[0] == 0
+    file = Path(f"new/synth.{suffix}")
+    assert sorted(path.name for path in Path("new").iterdir()) == sorted(["synth.samples.json", file.name])
+    decimal = {"decimal": ",", "encoding": "utf-8-sig", "sep": ";" if suffix == "csv" else "\t"}
+    frame = {
+        "csv": lambda: pd.read_csv(file, **decimal, na_values="k.A."),
+        "tsv": lambda: pd.read_csv(file, **decimal, na_values="k.A."),
+        "parquet": lambda: pd.read_parquet(file),
+        "jsonl": lambda: pd.read_json(file, lines=True),
+        "json": lambda: pd.read_json(file),
+        "xlsx": lambda: pd.read_excel(file),
+    }[suffix]()
+    assert len(frame) == 20 and [*frame] == ["Preis [€]", "Menge", "Güte"]
+    prices = frame["Preis [€]"].dropna()
+    assert pd.api.types.is_float_dtype(prices) and prices.between(0.5, 6.5).all()
+    record = json.loads(Path("new/synth.samples.json").read_text())
+    assert record["files"] == [file.name] and len(record["indices"]) == 20
+
+
+@case(
+    "a table with `;`, decimal commas and Windows-1252, as Excel saves it in German",
+    "samples with `;` and decimal commas, which the same Excel opens alike",
+)
+def test_the_format_of_the_data(sample, tmp_path: Path) -> None:
+    assert sample("table_mixture", "folder")[0] == 0
+    content = Path("folder/samples.csv").read_bytes()
+    assert content.startswith("\ufeffPreis [€];Menge;Güte\n".encode()) and b",5;" in content
+    assert b"." not in content.replace(b"k.A.", b"")
+    assert {b"gut", "mäßig".encode()} <= {*content.replace(b"\n", b";").split(b";")}
+
+
+@case("`sample --out sheet.png` of several samples, or of one picture", "their sheet; the picture")
+def test_pictures(sample) -> None:
+    for n, size in ((1, True), (4, False)):
+        assert sample("vae", "x.png", "--n", str(n))[0] == 0
+        assert (Image.open("x.png").size == (8, 8)) is size and read_stamp("x.png")["system"] == "vae"
+    assert sample("ngram", "words.png", "--n", "3")[0] == 0 and Image.open("words.png").size[0] > 8
+    names = sorted(path.name for path in Path().iterdir())
+    assert names == ["words.png", "words.samples.json", "x.png", "x.samples.json"]
+
+
+@case("`sample --out story.txt` of one text, `.jsonl` of several", 'the text; a line `{"text": ...}` each')
+def test_texts(sample) -> None:
+    assert sample("ngram", "story.txt", "--n", "1")[0] == 0 and Path("story.txt").read_text()
+    assert sample("ngram", "all.jsonl", "--n", "3")[0] == 0
+    lines = [json.loads(line) for line in Path("all.jsonl").read_text().splitlines()]
+    assert len(lines) == 3 and lines[0] == {"text": Path("story.txt").read_text()}
+
+
+@case("`--out` that is a file of another medium, of one sample for many, or a file of one's own", "one line")
+def test_refusals(sample) -> None:
+    Path("mine.csv").write_text("a,b\n")
+    for system, out, message in (
+        ("vae", "x.csv", "pictures is written as .png; or give a folder"),
+        (
+            "ngram",
+            "x.txt",
+            "is a file of one sample, not of 16; add --n 1, or give .jsonl or",
+        ),
+        ("table_mixture", "mine.csv", "--out mine.csv: the file exists, and is not of morphogen"),
+    ):
+        code, printed = sample(system, out)
+        assert code == 2 and message in printed and len(printed.splitlines()) == 1
+    assert Path("mine.csv").read_text() == "a,b\n" and len([*Path().iterdir()]) == 1
+    code, printed = sample("vae", "report.html", verb="compare")
+    assert code == 2 and "--out report.html: compare writes several files; give a folder" in printed
+    assert sample("vae", "samples.v2", "--n", "2")[0] == 0 and Path("samples.v2/0001.png").exists()
+
+
+@case(
+    "`edit TABLE.csv --out filled.csv`", "the table with its empty cells filled in, in the format of the data"
+)
+def test_completion(sample, trained: Path) -> None:
+    for _ in range(2):
+        assert sample("table_mixture", "filled.csv", str(trained / "preise.csv"), verb="edit")[0] == 0
+    filled = pd.read_csv("filled.csv", sep=";", decimal=",", encoding="utf-8-sig", na_values="k.A.")
+    given = pd.read_csv(trained / "preise.csv", sep=";", decimal=",", encoding="cp1252", na_values="k.A.")
+    assert np.array_equal(filled["Menge"], given["Menge"]) and given["Güte"].isna().any()
+    assert filled.notna().all(axis=None) and set(filled["Güte"]) <= {"gut", "mäßig"}
+    code, printed = sample(
+        "table_mixture", str(trained / "preise.csv"), str(trained / "preise.csv"), verb="edit"
+    )
+    assert code == 2 and "the file exists" in printed
