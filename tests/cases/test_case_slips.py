@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from torch import nn
+from torch.utils.data import Subset, TensorDataset
 
 import morphogen as mg
 from morphogen.compare import compare
@@ -66,6 +68,23 @@ def test_networks_of_ones_own() -> None:
         refused(lambda: mg.train(model, data, steps=1, device="cpu"), message)
     model.objective.network = Good()
     assert mg.train(model, data, steps=1, device="cpu").steps == 1
+
+
+@case(
+    "`mg.build_system(name, mg.load_data(X, y))`, then `mg.train(model, X)` without the labels",
+    "refused: give them, `mg.load_data(X, y)`, or build a model without, `mg.load_data(X)`",
+)
+def test_labels_forgotten() -> None:
+    model, without = mg.build_system("vae", mg.load_data(LEVELS, Y), size="tiny"), mg.load_data(LEVELS)
+    items = TensorDataset(torch.as_tensor(LEVELS))
+    for rows in (LEVELS, list(LEVELS), items, without, without.train, Subset(without.train, [0, 1, 2])):
+        for warm_start in (False, True):
+            refused(
+                lambda rows=rows, warm=warm_start: mg.train(model, rows, steps=1, warm_start=warm),
+                r"^the model takes labels, and the examples have none: give them, "
+                r"mg.train\(model, mg.load_data\(X, y\)\); or build a model without, mg.build_system\(",
+            )
+    assert mg.train(model, mg.load_data(LEVELS, Y), steps=1, device="cpu").steps == 1
 
 
 @case("`mg.train` with two pictures, or with pictures of one class", "trains on all of them")
