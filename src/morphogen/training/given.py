@@ -74,10 +74,10 @@ class Chosen(Examples):
         return self.examples[self.rows[indices]]
 
 
-def training_rows(model: Model | Staged, given: Any) -> Any:
+def training_rows(model: Model | Staged, given: Any, labels: Any = None) -> Any:
     """The rows to train on. Errors: ConfigError and DataError for what the model cannot be trained on."""
     _check_parts(model)
-    rows = _read(model, given)
+    rows = _read(model, given if labels is None else (given, labels))
     _check_conditions(model, rows)
     return rows
 
