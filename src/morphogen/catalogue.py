@@ -28,6 +28,7 @@ import morphogen.systems
 from morphogen.component import ConfigError, from_config, set_path, to_config
 from morphogen.contract import ConditionSpec, Objective, Representation
 from morphogen.model import give_specs
+from morphogen.other_words import in_our_words
 from morphogen.plugins import installed
 from morphogen.systems import Size
 from morphogen.typed import check_types
@@ -97,13 +98,16 @@ def page(name: str) -> Page:
 def look_up(known: Mapping[str, T], name: str, what: str, lister: str) -> T:
     """Return `known[name]`. Errors: UnknownName with the closest names and the command that lists all."""
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=3, cutoff=0.4) or list(known)
+        lower = {one.lower(): one for one in known}
+        near = [lower[one] for one in difflib.get_close_matches(name.lower(), lower, n=3, cutoff=0.4)]
+        near = [lower[name.lower()]] if name.lower() in lower else near or list(known)
         raise UnknownName(
             f"no {what} is named {name!r}; did you mean {', '.join(near)}? (`{lister}` lists all)"
         )
     return known[name]
 
 
+@in_our_words
 def build_system(
     name: str, representation: Representation | Any, conditions: Mapping[str, ConditionSpec] | None = None,
     size: str = "small", changes: Mapping[str, Any] | None = None, **parts: Any,

@@ -90,9 +90,7 @@ class Encoded:
 
     x: Tree  # [B, ...], or several such tensors by name
     log_weight: Float[Tensor, " b"]  # NaN in training, where only x is used
-    dims: Real[
-        Tensor, " b"
-    ]  # units of the medium (subpixels, bytes), so that bits/dim compare across representations
+    dims: Real[Tensor, " b"]  # units of the medium (subpixels, bytes), so that bits/dim can be compared
     exact: bool = True
     mask: Bool[Tensor, "b n"] | None = None  # True at existing elements x[:, i]; None: all exist
 
@@ -254,6 +252,11 @@ class Conditioner(Component, nn.Module, ABC):
     def required(self) -> tuple[str, ...]:
         """Those of the names that a row cannot be without."""
         return self.names if self.absent(1) is None else ()
+
+    @property
+    def trained_on(self) -> tuple[str, ...]:
+        """Those of the names that the rows of a training need: all but parts of x, such as a prompt."""
+        return self.names
 
     def absent(self, rows: int) -> Context | None:
         """The context of rows without the condition; None: the network gets no context."""

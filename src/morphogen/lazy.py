@@ -16,6 +16,8 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
+from morphogen.other_words import ATTRIBUTES, other_word
+
 
 def attach(
     module: str, homes: Mapping[str, str], submodules: Collection[str] = ()
@@ -37,6 +39,8 @@ def attach(
         if name in submodules:
             return import_module(f"morphogen.{'.'.join([*parents, name])}")
         if name not in homes:
+            if module in ATTRIBUTES and (error := other_word(module, name)) is not None:
+                raise error
             near = get_close_matches(name, names, n=3)
             hint = f"did you mean {', '.join(near)}?" if near else f"it exports {', '.join(sorted(names))}"
             raise AttributeError(f"{module} has no attribute {name!r}; {hint}")

@@ -64,6 +64,7 @@ from morphogen.numerics.memory import keep_freed_memory
 from morphogen.numerics.precision import Precision, autocast
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.trees import Tree, cat, index, length, tree_map
+from morphogen.other_words import in_our_words
 from morphogen.plan import Adam, Plan
 from morphogen.rank import ALONE, Rank
 from morphogen.samples import Samples
@@ -118,6 +119,7 @@ class Model(Component, Boundary):
         self.representation.prepare(batch.medium, rng.fork("prepare"))
         self.objective.prepare(*self.encode_batch(batch, rng), rng.fork("objective"))
 
+    @in_our_words
     def sample(
         self, n: int, condition: Tree | None = None, sampler: Sampler | None = None,
         seed: int = 0, indices: Int[Tensor, " n"] | None = None, batch: int | None = None, rank: Rank = ALONE,
@@ -134,8 +136,7 @@ class Model(Component, Boundary):
             indices: which samples of the seed to draw, [n]; None: the first n.
             batch: samples drawn at a time; None: as many as suit the medium, 64 or, for tables, 2048.
             rank: of this process. Every rank calls this method, draws its shard and returns all samples.
-            negative: a condition, one for all samples or n, that `Guided` uses in place of the null one, also
-                for models trained without condition dropout. Errors: ConfigError without guidance.
+            negative: a condition, one or n, for `Guided` in place of the null one, which need not be trained.
             precision: of the networks. "bf16" takes up to half the time and gives nearly the same samples;
                 `inference.Quantized(model, BFloat16())` also halves the memory of the weights.
         """
@@ -170,6 +171,7 @@ class Model(Component, Boundary):
             context, rng = objective.receive_mask(mask, context, rng)
             return mark_missing(sampler(objective, self.representation.shape, context, rng), mask)
 
+    @in_our_words
     def log_prob(
         self, medium: Tree, condition: Tree | None = None,
         seed: int = 0, indices: Int[Tensor, " n"] | None = None, batch: int | None = None, rank: Rank = ALONE,

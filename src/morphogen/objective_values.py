@@ -1,13 +1,31 @@
-"""What an objective computes: the losses of an optimizer turn, and log-likelihoods with their kind."""
+"""What an objective computes: the losses of an optimizer turn, and log-likelihoods with their kind.
 
-__all__ = ["Likelihood", "Losses"]
+A result of another shape often broadcasts, and is then a wrong number instead of an error: `check_result`.
+"""
 
+__all__ = ["Likelihood", "Losses", "WrongShape", "check_result"]
+
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Real
+from jaxtyping import Float, Real, Shaped
 from torch import Tensor
+
+from morphogen.component import ConfigError
+
+
+class WrongShape(ConfigError):
+    """The result of a part has another shape than the objective requires."""
+
+
+def check_result(part: object, result: Shaped[Tensor, "..."], shape: Sequence[int]) -> Shaped[Tensor, "..."]:
+    """The result of a part, such as a network, whose shape must be exactly this one. Errors: WrongShape."""
+    if tuple(result.shape) != tuple(shape):
+        name = part if isinstance(part, str) else type(part).__name__
+        raise WrongShape(f"{name} returns {list(result.shape)}: the result must have the shape {list(shape)}")
+    return result
 
 
 @dataclass(frozen=True)
@@ -22,6 +40,12 @@ class Losses:
     weight: Float[Tensor, " b"] | None = None  # units per row (tokens); None: ones
     metrics: dict[str, Real[Tensor, " b"]] = field(default_factory=dict)  # logged, without gradient
     statistics: dict[str, Tensor] = field(default_factory=dict)  # sums over the batch (EM, codebooks)
+
+    def __post_init__(self) -> None:
+        for name, term in self.terms.items():
+            if term.ndim != 1:
+                shape = list(term.shape)
+                raise WrongShape(f"the loss {name!r} has the shape {shape}: give one value per row, [B]")
 
     @property
     def total(self) -> Float[Tensor, " b"]:

@@ -3,9 +3,12 @@
 __all__ = ["Boundary", "coupled_parts", "own_modules", "owned"]
 
 from collections.abc import Iterator
+from typing import Any
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+
+from morphogen.other_words import other_word
 
 
 class Boundary(nn.Module):
@@ -13,6 +16,15 @@ class Boundary(nn.Module):
 
     First stages and teachers are Boundaries.
     """
+
+    def __getattr__(self, name: str) -> Any:
+        """A parameter or submodule. Errors: UnknownAttribute for the method of another library."""
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if (error := other_word("model", name)) is not None:
+                raise error from None
+            raise
 
 
 def own_modules(module: nn.Module) -> Iterator[nn.Module]:

@@ -14,6 +14,7 @@ from morphogen.contract import Representation
 from morphogen.files import write_json
 from morphogen.media import Medium
 from morphogen.numerics.trees import Tree, leaves, length, tree_map
+from morphogen.other_words import other_word
 from morphogen.rank import ALONE, Rank
 
 RECORD = "samples.json"
@@ -32,6 +33,10 @@ class Samples:
 
     def __len__(self) -> int:
         return length(self.tensor)
+
+    def __getattr__(self, name: str) -> Any:
+        """Errors: UnknownAttribute for what another library has; AttributeError."""
+        raise other_word("samples", name) or AttributeError(f"Samples has no attribute {name!r}")
 
     def __repr__(self) -> str:
         shapes = ", ".join(str(list(leaf.shape)) for leaf in leaves(self.tensor))

@@ -2,6 +2,7 @@
 
 __all__ = ["checked"]
 
+import inspect
 import math
 import os
 import sys
@@ -13,9 +14,14 @@ from jaxtyping import Int
 from torch import Tensor
 
 from morphogen import samplers
-from morphogen.component import ConfigError
-from morphogen.typed import check_arguments
+from morphogen.component import Component, ConfigError
+from morphogen.typed import check_arguments, check_part
 
+EXAMPLES = {
+    "sampler": "mg.DDIM(steps=25)",
+    "decoding": "mg.Ancestral()",
+    "scale": "scale=3.0",
+}  # of required arguments of samplers
 MEMORY = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else sys.maxsize
 
 
@@ -51,11 +57,20 @@ def _bytes(shape: Any) -> int:
     return sum(4 * math.prod(one) for one in shapes) + 16
 
 
+def _expression(name: str) -> str:
+    """The call that makes a sampler, with values for the arguments that it requires."""
+    parameters = inspect.signature(getattr(samplers, name)).parameters.values()
+    required = [p.name for p in parameters if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
+    return f"mg.samplers.{name}({', '.join(EXAMPLES.get(one, one) for one in required)})"
+
+
 def _check_sampler(sampler: Any) -> None:
-    """Errors: ConfigError for a class or its name, with the expression of an object."""
+    """Errors: ConfigError for a class or its name, with the expression of an object; for wrong arguments."""
     if sampler is None or (callable(sampler) and not isinstance(sampler, type)):
+        if isinstance(sampler, Component):
+            check_part(sampler)
         return
     name = sampler.__name__ if isinstance(sampler, type) else str(sampler)
     known = next((known for known in samplers.__all__ if known.lower() == name.lower()), None)
-    remedy = f"write mg.samplers.{known}()" if known else "give an object, such as mg.samplers.DDIM()"
+    remedy = f"write {_expression(known)}" if known else "give an object, such as mg.samplers.DDIM()"
     raise ConfigError(f"sampler {name!r:.40} is no sampler: {remedy}")

@@ -4,7 +4,7 @@ Only JSON values are checked: numbers, strings, `Literal`, tuples of them and No
 arguments when they are built.
 """
 
-__all__ = ["check_arguments", "check_fields", "check_types"]
+__all__ = ["check_arguments", "check_fields", "check_part", "check_types"]
 
 import inspect
 from collections.abc import Mapping
@@ -48,6 +48,22 @@ def check_fields(options: Any) -> None:
     annotations = get_type_hints(type(options))
     for name, value in check_arguments(annotations, {n: getattr(options, n) for n in annotations}).items():
         object.__setattr__(options, name, value)  # of a frozen dataclass
+
+
+def check_part(part: Component) -> None:
+    """Check the arguments of a part, and of the parts among them. Errors: see `check_arguments`."""
+    kind = type(part).__name__
+    for name, hint in _annotations(kind).items():
+        value = getattr(part, name)
+        try:
+            plain = check_arguments({name: hint}, {name: value})[name]
+        except ConfigError as error:
+            raise ConfigError(f"{kind}: {error}") from None
+        if plain is not value:  # a number of NumPy, or 8.0 for 8
+            setattr(part, name, plain)
+        for inside in value if isinstance(value, tuple) else (value,):
+            if isinstance(inside, Component):
+                check_part(inside)
 
 
 def _walk(node: Any, path: str) -> None:

@@ -3,14 +3,19 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 from torch import nn
+from torch.utils.data import Subset, TensorDataset
 
 import morphogen as mg
+from morphogen.catalogue import UnknownName
 from morphogen.compare import compare
 from morphogen.training.given import training_rows
 from tests.cases import case
-from tests.cases.test_case_memory import LEVELS, TEXTS, X, Y, refused
+from tests.cases.test_case_memory import LEVELS, TEXTS, X, Y, pictures, refused
 
 pytestmark = pytest.mark.usefixtures("untyped")
 
@@ -66,6 +71,45 @@ def test_networks_of_ones_own() -> None:
         refused(lambda: mg.train(model, data, steps=1, device="cpu"), message)
     model.objective.network = Good()
     assert mg.train(model, data, steps=1, device="cpu").steps == 1
+
+
+@case(
+    "`mg.build_system(name, mg.load_data(X, y))`, then `mg.train(model, X)` without the labels",
+    "refused: give them, `mg.load_data(X, y)`, or build a model without, `mg.load_data(X)`",
+)
+def test_labels_forgotten() -> None:
+    model, without = mg.build_system("vae", mg.load_data(LEVELS, Y), size="tiny"), mg.load_data(LEVELS)
+    items = TensorDataset(torch.as_tensor(LEVELS))
+    for rows in (LEVELS, list(LEVELS), items, without, without.train, Subset(without.train, [0, 1, 2])):
+        for warm_start in (False, True):
+            refused(
+                lambda rows=rows, warm=warm_start: mg.train(model, rows, steps=1, warm_start=warm),
+                r"^the model takes labels, and the examples have none: give them, "
+                r"mg.train\(model, mg.load_data\(X, y\)\); or build a model without, mg.build_system\(",
+            )
+    assert mg.train(model, mg.load_data(LEVELS, Y), steps=1, device="cpu").steps == 1
+
+
+@case("pictures as `object` or complex numbers, no pictures, only empty texts", "one line that says so")
+@case("PIL pictures of mode `I`", "read as those of mode `I;16`")
+def test_what_is_wrong_is_named() -> None:
+    wide = (LEVELS * 4000).astype(np.int32)
+    read = [mg.load_data([Image.fromarray(x.astype(kind)) for x in wide]) for kind in (np.int32, np.uint16)]
+    assert pictures(read[0]) == pictures(read[1]) and len(set(pictures(read[0]))) == len(LEVELS)
+    for kind in (object, complex):
+        refused(
+            lambda kind=kind: mg.load_data(LEVELS.astype(kind), Y), rf"8\], {kind.__name__}.*: cannot be read"
+        )
+    for labels in (None, []):
+        refused(lambda labels=labels: mg.load_data(LEVELS[:0], labels), "there are no pictures")
+    gpt = mg.build_system("gpt", mg.load_data(TEXTS, length=16), size="tiny")
+    refused(lambda: gpt.log_prob([""]), "texts are all empty")
+    model = mg.build_system("vae", mg.load_data(LEVELS, Y), size="tiny")
+    refused(lambda: model.sample(3, condition=np.eye(3, dtype=int)), r"of one-hot rows, labels.argmax\(1\)$")
+    with pytest.raises(UnknownName, match=r"did you mean ddpm\? "):
+        mg.build_system("DDPM", mg.load_data(LEVELS))
+    notes = mg.load_data(np.repeat(X[..., None], 4, axis=3)).notes
+    assert any("not resized" in note for note in notes) and not any("once resized" in note for note in notes)
 
 
 @case("`mg.train` with two pictures, or with pictures of one class", "trains on all of them")

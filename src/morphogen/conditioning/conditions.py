@@ -62,6 +62,10 @@ class Conditions(Conditioner):
         each = {name: part.required for name, part in self.parts.items()}
         return tuple(name for name, needed in each.items() if needed)
 
+    @property
+    def trained_on(self) -> tuple[str, ...]:
+        return tuple(name for name, part in self.parts.items() if part.trained_on)
+
     def select(self, condition: Mapping[str, Tree]) -> Tree | None:
         given = {name: condition[name] for name in self.parts if name in condition}
         return given or None

@@ -43,7 +43,7 @@ class Frozen(WrappedConditioner):
     @property
     def conditioner(self) -> Conditioner:  # type: ignore[override]
         """The trained conditioner."""
-        return self.frozen.conditioner  # type: ignore[return-value]
+        return self.frozen.conditioner
 
     def select(self, condition: Mapping[str, Tree]) -> Tree | None:
         given = condition.get(self.name)

@@ -66,6 +66,8 @@ class Guided(Guidance):
         Errors: Unsupported without a prediction; ConfigError without a condition, without a null or negative
         condition, or for an interval outside the times of the process.
         """
+        if not math.isfinite(self.scale):
+            raise ConfigError(f"Guided: the scale is {self.scale}: give a finite number; 1 is off")
         if not hasattr(objective, "predict"):
             name = type(objective).__name__
             raise Unsupported(f"{name} does not support guidance; leave it out, or use scale 1")

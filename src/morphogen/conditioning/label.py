@@ -87,4 +87,7 @@ def _check_labels(labels: Tensor, classes: int) -> None:
     whole = labels.dtype in (torch.int64, torch.int32) and labels.ndim == 1
     if not whole or (len(labels) and not (int(labels.min()) >= 0 and int(labels.max()) < classes)):
         shown = labels.flatten()[:3].tolist()
-        raise ConfigError(f"labels {shown}: give whole numbers from 0 to {classes - 1}, one per sample")
+        one_hot = "; of one-hot rows, labels.argmax(1)" if labels.ndim == 2 else ""
+        raise ConfigError(
+            f"labels {shown}: give whole numbers from 0 to {classes - 1}, one per sample{one_hot}"
+        )

@@ -23,6 +23,7 @@ class Prefix(Conditioner):
     """
 
     name, widths = "prompt", {}
+    trained_on = ()  # every row of a training is a prompt and what follows it
 
     def check(self, condition: Shaped[Tensor, "..."]) -> None:
         if condition.is_floating_point() or condition.ndim != 2:

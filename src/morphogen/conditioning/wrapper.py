@@ -19,6 +19,10 @@ class WrappedConditioner(Conditioner):
         return self.conditioner.names
 
     @property
+    def trained_on(self) -> tuple[str, ...]:
+        return self.conditioner.trained_on
+
+    @property
     def widths(self) -> Mapping[str, int]:  # type: ignore[override]
         """Those of the conditioner."""
         return self.conditioner.widths

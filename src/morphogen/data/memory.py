@@ -176,4 +176,5 @@ def _described(values: Any) -> str:
     shape = getattr(values, "shape", None)
     size = f" of shape {list(shape)}" if shape is not None else ""
     size = f" of {len(values)}" if shape is None and hasattr(values, "__len__") else size
-    return f"data {type(values).__name__}{size}"
+    dtype = f", {values.dtype}" if hasattr(values, "dtype") else ""
+    return f"data {type(values).__name__}{size}{dtype}"

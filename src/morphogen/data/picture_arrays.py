@@ -56,6 +56,8 @@ def holds_pictures(values: Any, options: ReadingOptions) -> float:
 
 def collect_pictures(name: str, parts: Mapping[Part, Held], options: ReadingOptions) -> Dataset:
     """A data set of pictures in memory. Errors: DataError."""
+    if not len(parts["train"].values):
+        raise DataError(f"{name}: there are no pictures; give at least two, [N, H, W]")
     _check_one_scale(parts)
     given_values, of_part, given, captions = joined(parts)
     values = [_file(value) if isinstance(value, str | Path) else value for value in given_values]
@@ -126,7 +128,7 @@ def _encoded(image: Image.Image) -> bytes:
         image = image.convert("RGB")
     file = io.BytesIO()
     kept = {name: image.info[name] for name in ("icc_profile",) if image.info.get(name)}
-    image.save(file, "TIFF" if image.mode == "F" else "PNG", exif=image.getexif(), **kept)
+    image.save(file, "TIFF" if image.mode in ("I", "F") else "PNG", exif=image.getexif(), **kept)
     return file.getvalue()
 
 
@@ -152,7 +154,8 @@ def _read_array(array: np.ndarray, resolution: int | None) -> tuple[np.ndarray, 
     wide = (values * (255 / (levels - 1))).round().astype(np.uint8)
     images = [Image.fromarray(rows[0] if len(rows) == 1 else rows.transpose(1, 2, 0)) for rows in wide]
     resized, _, notes = _read_each(images, side)
-    return resized, 256, (*notes, *layout, scale.replace(f"{levels} levels", "256 levels once resized"))
+    once = "" if (height, width) == (side, side) else " once resized"
+    return resized, 256, (*notes, *layout, scale.replace(f"{levels} levels", f"256 levels{once}"))
 
 
 def _channels_first(array: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -16,12 +16,27 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from morphogen.component import ConfigError
+from morphogen.evaluation.arguments import reads_arguments
 from morphogen.evaluation.intervals import Interval, bootstrap
 
+TOLERANCE = 1e-2  # of the sum of a row, as half precision has it
 
+
+@reads_arguments
 def class_score(probabilities: Float[Tensor, "n k"], resamples: int = 100, seed: int = 0) -> Interval:
-    """The score of samples from their class probabilities, with its bootstrap interval."""
-    return bootstrap(_score, (probabilities.double(),), resamples, seed, minimum=1.0)
+    """The score of samples from their class probabilities, with its bootstrap interval.
+
+    Errors: ConfigError for rows that are no probabilities.
+    """
+    p = probabilities.double()
+    if p.ndim != 2 or not (bool((p >= 0).all()) and torch.allclose(p.sum(1), p.new_ones(()), atol=TOLERANCE)):
+        shape = list(p.shape)
+        raise ConfigError(
+            f"probabilities of shape {shape}: give [n, k], each row at least 0 with the sum 1; "
+            "of logits, logits.softmax(1)"
+        )
+    return bootstrap(_score, (p,), resamples, seed, minimum=1.0)
 
 
 def _score(p: Tensor) -> float:

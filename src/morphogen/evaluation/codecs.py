@@ -43,6 +43,7 @@ from PIL import features as pillow
 from torch import Tensor
 
 from morphogen.data.dataset import Dataset
+from morphogen.evaluation.arguments import reads_arguments
 from morphogen.evaluation.intervals import Interval, mean
 from morphogen.evaluation.likelihood import evenly_spaced_indices
 
@@ -101,6 +102,7 @@ TEXT_CODECS = (
 )
 
 
+@reads_arguments
 def codec_baselines(data: Dataset, n: int | None = None) -> list[dict[str, Any]]:
     """One report row per codec, measured on the same test rows as `bits_per_dim(model, data.test, n)`.
 

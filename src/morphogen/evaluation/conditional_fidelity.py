@@ -17,10 +17,12 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
+from morphogen.component import ConfigError
 from morphogen.data.dataset import Dataset
+from morphogen.evaluation.arguments import reads_arguments
 from morphogen.evaluation.features import Features
 from morphogen.evaluation.intervals import Interval, bootstrap, proportion
-from morphogen.representations.given import as_tensor
+from morphogen.representations.given import as_tensor, rows_like
 
 REFERENCE = 10_000  # largest number of training examples used as reference
 
@@ -32,6 +34,7 @@ class ConditionalFidelity(TypedDict):
     variance_ratio: Interval
 
 
+@reads_arguments
 def conditional_fidelity(
     samples: Shaped[Tensor, "n ..."],
     condition: Int[Tensor, " n"],
@@ -48,10 +51,14 @@ def conditional_fidelity(
         features: from `features_for(data)`.
         seed: of the bootstrap.
 
-    Errors: ValueError if the data have no labels, or a class has a single sample.
+    Errors: ValueError if the data have no labels, or a class has a single sample; ConfigError for samples of
+    another medium, and for another number of conditions.
     """
-    condition, real = as_tensor(condition, "conditions").cpu(), data.train.first(REFERENCE)
-    samples = as_tensor(samples, "samples", like=real.medium)
+    condition, real = as_tensor(condition, "conditions").cpu().long(), data.train.first(REFERENCE)
+    samples = rows_like(samples, "samples", real.medium)
+    if condition.shape != samples.shape[:1]:
+        shape = list(condition.shape)
+        raise ConfigError(f"conditions have shape {shape} for {len(samples)} samples: give a class for each")
     if "label" not in real.condition:
         raise ValueError(f"{data.name} has no classes; conditional fidelity requires labelled data")
     classes, counts = condition.unique(return_counts=True)

@@ -25,25 +25,28 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from morphogen.evaluation.arguments import reads_arguments
 from morphogen.evaluation.intervals import Interval, between_groups, student
 from morphogen.numerics.randomness import Rng
-from morphogen.representations.given import features_of
+from morphogen.representations.given import feature_sets
 
 FULL_RANK = 1e-8  # smallest ratio of pivots or eigenvalues of a matrix that counts as invertible
 
 
+@reads_arguments
 def frechet(real: Float[Tensor, "n d"], fake: Float[Tensor, "m d"]) -> float:
     """The squared Frechet distance d^2, computed in fp64.
 
     Errors: ValueError for fewer than two rows, or for features that are not finite.
     """
-    real, fake = features_of(real, "real features"), features_of(fake, "features of samples")
+    real, fake = feature_sets(real, fake)
     (mean_1, rows_1), (mean_2, rows_2) = _moments(real), _moments(fake)
     traces = torch.linalg.vector_norm(rows_1).square() + torch.linalg.vector_norm(rows_2).square()
     squared = (mean_1 - mean_2).square().sum() + traces - 2 * _overlap(rows_1, rows_2)
     return max(0.0, squared.item())
 
 
+@reads_arguments
 def frechet_interval(
     real: Float[Tensor, "n d"], fake: Float[Tensor, "m d"], partitions: int = 64, seed: int = 0
 ) -> Interval:
@@ -52,7 +55,7 @@ def frechet_interval(
     `bias`, its excess over the distance of the distributions, is estimated from the halves, where it is twice
     as large; it is not subtracted. Errors: ValueError for fewer than four rows.
     """
-    real, fake = features_of(real, "real features"), features_of(fake, "features of samples")
+    real, fake = feature_sets(real, fake)
     value, n = frechet(real, fake), min(len(real), len(fake))
     if n < 4:
         raise ValueError(f"an interval of the Frechet distance requires at least 4 rows, got {n}")

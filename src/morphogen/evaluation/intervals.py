@@ -27,14 +27,17 @@ __all__ = [
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, NotRequired, TypedDict
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 import torch
 from jaxtyping import Bool, Float, Real, Shaped
 from scipy.special import stdtrit
 from torch import Tensor
 
+from morphogen.component import ConfigError
+from morphogen.evaluation.arguments import reads_arguments
 from morphogen.numerics.randomness import Rng
+from morphogen.representations.given import as_tensor
 
 Z = 1.959963984540054  # 97.5 % quantile of the standard normal
 
@@ -133,9 +136,10 @@ def between_groups(
     return Groups(values.mean((0, 1)), values.var(1).mean(0), partitions * (groups - 1))
 
 
+@reads_arguments
 def bootstrap(
     statistic: Callable[..., float],
-    samples: tuple[Shaped[Tensor, "_ ..."], ...],
+    samples: Any,
     resamples: int = 100,
     seed: int = 0,
     minimum: float = -math.inf,
@@ -144,18 +148,20 @@ def bootstrap(
 
     Arguments:
         statistic: maps the sets to a number.
-        samples: the sets, [n, ...] each; n of the interval is the size of the smallest.
+        samples: the sets, [n, ...] each, tensors or arrays as the statistic takes them, or a single one; n of
+            the interval is the size of the smallest.
         resamples: number of resamples; 100 determine the width to about 7 %.
         seed: of the resampling.
         minimum: smallest value that the statistic can take; the ends are clipped to it.
+
+    Errors: ConfigError for what is no set of rows.
     """
-    value = statistic(*samples)
+    samples = tuple(map(_set_of_rows, samples if type(samples) is tuple else (samples,)))
+    value = _value(statistic, samples)
     rng = Rng(seed, resamples, ("bootstrap",))
-    rows = [
-        rng.fork(i).integers(len(sample), len(sample)).to(sample.device) for i, sample in enumerate(samples)
-    ]
+    rows = [_like(rng.fork(i).integers(len(one), len(one)), one) for i, one in enumerate(samples)]
     resampled = torch.tensor(
-        [statistic(*(s[r[i]] for s, r in zip(samples, rows, strict=True))) for i in range(resamples)],
+        [float(statistic(*(s[r[i]] for s, r in zip(samples, rows, strict=True)))) for i in range(resamples)],
         dtype=torch.float64,
     )
     n = min(map(len, samples))
@@ -163,3 +169,26 @@ def bootstrap(
     variance = resampled.var().item() * n / max(1, n - 1)
     interval = around(value, variance, n, n - 1, minimum)
     return {**interval, "resamples": resamples, "bias": resampled.mean().item() - value}
+
+
+def _value(statistic: Callable[..., float], samples: tuple[Any, ...]) -> float:
+    """The statistic of the sets. Errors: ConfigError if it fails."""
+    try:
+        return float(statistic(*samples))
+    except (TypeError, ValueError, RuntimeError, LookupError, AttributeError) as error:
+        kinds = ", ".join(f"{type(one).__name__} {list(one.shape)}" for one in samples)
+        line = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ConfigError(
+            f"the statistic fails on the sets ({kinds}): {line}; it must be a number"
+        ) from error
+
+
+def _set_of_rows(given: Any) -> Any:
+    """An array, or a tensor of any other numbers. Errors: ConfigError for anything else, and for no rows."""
+    rows = as_tensor(given, "samples")
+    return given if hasattr(given, "__array_interface__") else rows
+
+
+def _like(rows: Tensor, sample: Any) -> Any:
+    """Row numbers as an index of the sample."""
+    return rows.numpy() if hasattr(sample, "__array_interface__") else rows.to(sample.device)

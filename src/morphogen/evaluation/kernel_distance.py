@@ -16,17 +16,20 @@ __all__ = ["kernel_distance"]
 from jaxtyping import Float
 from torch import Tensor
 
+from morphogen.evaluation.arguments import reads_arguments
 from morphogen.evaluation.intervals import Interval, around
+from morphogen.representations.given import feature_sets
 
 DEGREE = 3
 
 
+@reads_arguments
 def kernel_distance(real: Float[Tensor, "n d"], fake: Float[Tensor, "m d"]) -> Interval:
     """Unbiased MMD^2 with the cubic polynomial kernel, and its jackknife interval, in fp64.
 
     Errors: ValueError for fewer than three rows, or for features that are not finite.
     """
-    x, y = real.double(), fake.double()
+    x, y = (rows.double() for rows in feature_sets(real, fake))
     for rows in (x, y):
         if len(rows) < 3:
             raise ValueError(f"the interval of a kernel distance requires 3 rows or more, got {len(rows)}")

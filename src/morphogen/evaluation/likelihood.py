@@ -17,10 +17,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from morphogen.component import ConfigError
 from morphogen.contract import Unsupported
 from morphogen.data.dataset import Examples
 from morphogen.data.relabelled import with_labels_of
+from morphogen.evaluation.arguments import reads_arguments
 from morphogen.evaluation.intervals import Interval, mean
 from morphogen.model import Model
 from morphogen.rank import ALONE, Rank
@@ -38,6 +38,7 @@ class BitsPerDim(TypedDict):
     n: int
 
 
+@reads_arguments
 def bits_per_dim(
     model: Model | Staged, examples: Examples, n: int | None = None, seed: int = 0, rank: Rank = ALONE
 ) -> BitsPerDim | None:
@@ -50,8 +51,6 @@ def bits_per_dim(
     Labels are those of the model, by the names of the classes. Errors: ConfigError for a data set, or a
     medium without its conditions; DataError for a class that the model does not have.
     """
-    if not isinstance(examples, Examples):
-        raise ConfigError(f"examples are of type {type(examples).__name__}: give rows, such as data.test")
     rows = evenly_spaced_indices(len(examples), n)
     batch = with_labels_of(examples, model.specs)[rows]
     try:

@@ -32,9 +32,11 @@ from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 from morphogen.data.dataset import Examples
+from morphogen.evaluation.arguments import reads_arguments
 from morphogen.evaluation.copied_text import copied_text
 from morphogen.evaluation.intervals import proportion
 from morphogen.evaluation.nearest import Nearest, nearest_pictures, nearest_rows
+from morphogen.representations.given import rows_like
 
 QUANTILE = 0.01  # fraction of the held-out examples that count as copies
 NEIGHBOURS = 5  # training examples that the nearest one is compared with
@@ -64,6 +66,7 @@ class Memorisation(TypedDict):
     power: float
 
 
+@reads_arguments
 def memorisation(
     samples: Shaped[Tensor, " n *x"],
     train: Examples,
@@ -78,7 +81,11 @@ def memorisation(
         heldout: medium from the same distribution that was not trained on; a few hundred rows stabilize the
             quantile, and 1000 at most are used.
         features: medium -> vectors, in which pictures and sounds are compared too.
+
+    Errors: ConfigError for rows that are not of the medium of the training set.
     """
+    like = train.first(1).medium
+    samples, heldout = rows_like(samples, "samples", like), rows_like(heldout, "heldout", like)
     counts = len(samples), min(len(heldout), CONTROL), min(len(train), PROBES)
     rows = torch.cat([samples.cpu(), heldout[: counts[1]].cpu(), train.first(counts[2]).medium])
     text = getattr(train, "covered_tokens", None)

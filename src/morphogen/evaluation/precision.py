@@ -12,6 +12,7 @@ __all__ = ["PrecisionCost", "precision_cost"]
 from typing import TypedDict
 
 from morphogen.contract import Batch
+from morphogen.evaluation.arguments import reads_arguments
 from morphogen.evaluation.intervals import Interval, mean
 from morphogen.inference import Quantized
 from morphogen.inference.packed import WeightFormat
@@ -28,6 +29,7 @@ class PrecisionCost(TypedDict):
     bytes_held: int
 
 
+@reads_arguments
 def precision_cost(model: Model, weights: WeightFormat, rows: Batch, seed: int = 0) -> PrecisionCost:
     """Bits/dim lost, and bytes saved, by quantizing the weight matrices of a model.
 

@@ -25,8 +25,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from morphogen.evaluation.arguments import reads_arguments
 from morphogen.evaluation.intervals import Interval, around, between_groups, student, wilson
-from morphogen.representations.given import features_of
+from morphogen.representations.given import feature_sets
 
 ELEMENTS = 2**19  # distances per block
 GROUP = 250  # rows of a group of the interval, where there are enough
@@ -34,6 +35,7 @@ DEGREES = 48  # of freedom of the variance between groups
 NAMES = "precision", "recall", "density", "coverage"
 
 
+@reads_arguments
 def precision_recall(
     real: Float[Tensor, "n d"], fake: Float[Tensor, "m d"], k: int = 5, seed: int = 0
 ) -> dict[str, Interval]:
@@ -46,6 +48,7 @@ def precision_recall(
 
     Errors: ValueError unless each set has more than 2k + 1 rows.
     """
+    real, fake = feature_sets(real, fake)
     figures, n = _figures(real, fake, k), min(len(real), len(fake))
     if n < 2 * (k + 1):
         raise ValueError(f"{n} rows are too few for intervals at k = {k}: pass at least {2 * (k + 1)}")
@@ -65,11 +68,13 @@ def precision_recall(
     return result
 
 
+@reads_arguments
 def prdc(real: Float[Tensor, "n d"], fake: Float[Tensor, "m d"], k: int = 5) -> dict[str, float]:
     """Precision, recall, density and coverage, without intervals.
 
     Errors: ValueError unless each set has more than k rows.
     """
+    real, fake = feature_sets(real, fake)
     return dict(zip(NAMES, _figures(real, fake, k), strict=False))
 
 
@@ -80,7 +85,6 @@ def radii(x: Float[Tensor, "n d"], k: int) -> Float[Tensor, " n"]:
 
 def _figures(real: Tensor, fake: Tensor, k: int) -> list[float]:
     """The four means over rows, then the four variances of the rows."""
-    real, fake = features_of(real, "real features"), features_of(fake, "features of samples")
     real, fake = _centred(real, fake)
     radius_real, weight = _balls(real, k)
     radius_fake, _ = _balls(fake, k)

@@ -26,6 +26,7 @@ from torch import Tensor
 
 from morphogen.data.dataset import Dataset
 from morphogen.evaluation import ngrams
+from morphogen.evaluation.arguments import reads_arguments
 from morphogen.evaluation.class_score import class_score
 from morphogen.evaluation.features import Features
 from morphogen.evaluation.frechet import frechet_interval
@@ -35,7 +36,7 @@ from morphogen.evaluation.memorisation import memorisation
 from morphogen.evaluation.precision_recall import precision_recall
 from morphogen.evaluation.provenance import provenance, stamp
 from morphogen.evaluation.two_sample import two_sample
-from morphogen.representations.given import as_tensor
+from morphogen.representations.given import rows_like
 
 CONFIDENT = 0.9  # class probability above which a sample counts as recognised
 REFERENCE = 10_000  # largest number of training examples used as reference
@@ -107,6 +108,7 @@ MEASUREMENTS = (
 MEASURES = tuple(name for measurement in MEASUREMENTS for name in measurement.names)
 
 
+@reads_arguments
 def quality(
     samples: Shaped[Tensor, "n ..."], data: Dataset, features: Features, seed: int = 0
 ) -> dict[str, Any]:
@@ -117,7 +119,7 @@ def quality(
     valid part, so that the test part can be evaluated as a row of real data. A measure that is not given is
     None, with the reason in "withheld". Errors: ConfigError for samples that are no numbers.
     """
-    samples = as_tensor(samples, "samples", like=data.train.first(1).medium)
+    samples = rows_like(samples, "samples", data.train.first(1).medium)
     real, fake = features.reference(data.train), features(samples)
     given, facts = Sampled(samples, data, features, real, fake, seed), provenance(data, seed, features)
     metrics: dict[str, Any] = dict.fromkeys(MEASURES)

@@ -69,6 +69,9 @@ def sheet(
 def _present(samples: Any) -> list[Any]:
     """Pictures or texts of the medium, an array or a tensor of it; others are these already."""
     if not hasattr(samples, "ndim"):
+        if wrong := [one for one in samples if not (is_text([one]) or hasattr(one, "convert"))]:
+            kind = type(wrong[0]).__name__
+            raise ConfigError(f"samples of type {kind}: give pictures [N, C, H, W] in [-1, 1] or texts")
         return list(samples)
     values = as_tensor(samples, "samples")
     if values.is_floating_point():
@@ -82,6 +85,9 @@ def _present(samples: Any) -> list[Any]:
 def _strip(samples: Any, columns: int) -> Image.Image:
     """The first samples, and a line that says of how many."""
     samples = samples.to_displayable() if hasattr(samples, "to_displayable") else samples
+    if not hasattr(samples, "__len__") or hasattr(samples, "keys") or type(samples) is str:
+        kind = type(samples).__name__
+        raise ConfigError(f"samples are of type {kind}: give samples, pictures or a list of texts")
     shown: list[Any] = _present(samples[:MOST_PICTURES])
     shown = shown[:MOST_TEXTS] if is_text(shown) else shown
     strip = _text_strip(shown) if is_text(shown) else _picture_strip(shown, columns)

@@ -17,7 +17,9 @@ from typing import TypedDict
 
 import torch
 
+from morphogen.component import ConfigError
 from morphogen.contract import Unsupported
+from morphogen.evaluation.arguments import reads_arguments
 from morphogen.evaluation.intervals import bootstrap
 
 
@@ -31,6 +33,7 @@ class Bleu(TypedDict):
     signature: str
 
 
+@reads_arguments
 def bleu(translations: Sequence[str], references: Sequence[str]) -> Bleu:
     """Corpus BLEU with sacrebleu's default settings.
 
@@ -38,7 +41,7 @@ def bleu(translations: Sequence[str], references: Sequence[str]) -> Bleu:
         translations: one text per source sentence.
         references: one reference per translation.
 
-    Errors: Unsupported without sacrebleu; ValueError for unequal numbers of texts, or none.
+    Errors: Unsupported without sacrebleu; ConfigError for unequal numbers of texts, none, or one text.
     """
     try:
         from sacrebleu.metrics.bleu import BLEU
@@ -47,15 +50,13 @@ def bleu(translations: Sequence[str], references: Sequence[str]) -> Bleu:
             "BLEU requires the package sacrebleu; install it: pip install 'morphogen[text]'"
         ) from None
     if len(translations) != len(references) or not translations:
-        raise ValueError(
+        raise ConfigError(
             f"BLEU requires one reference per translation and at least one pair, got {len(translations)} "
             f"translations and {len(references)} references"
         )
     metric = BLEU(effective_order=True)
-    scores = [
-        metric.sentence_score(text, [reference])
-        for text, reference in zip(translations, references, strict=True)
-    ]
+    pairs = zip(translations, references, strict=True)
+    scores = [metric.sentence_score(text, [reference]) for text, reference in pairs]
     counts = torch.tensor([[*score.counts, *score.totals, score.sys_len, score.ref_len] for score in scores])
 
     def corpus_bleu(rows: torch.Tensor) -> float:

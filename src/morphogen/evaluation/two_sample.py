@@ -20,12 +20,15 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from torch import Tensor
 
+from morphogen.evaluation.arguments import reads_arguments
 from morphogen.evaluation.intervals import Interval, proportion
 from morphogen.numerics.randomness import Rng
+from morphogen.representations.given import feature_sets
 
 LEAST = 4  # rows of each set: two to train on, two to test on
 
 
+@reads_arguments
 def two_sample(real: Float[Tensor, "n d"], fake: Float[Tensor, "m d"], seed: int = 0) -> Interval:
     """Held-out accuracy of telling fake from real rows, of which equally many are used, with its interval.
 
@@ -35,6 +38,7 @@ def two_sample(real: Float[Tensor, "n d"], fake: Float[Tensor, "m d"], seed: int
 
     Errors: ValueError for fewer than four rows, or for features that are not finite.
     """
+    real, fake = feature_sets(real, fake)
     n = min(len(real), len(fake))
     if n < LEAST:
         raise ValueError(f"a two-sample test requires {LEAST} rows of each set or more, got {n}")

@@ -22,6 +22,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from morphogen.component import ConfigError
+from morphogen.evaluation.arguments import reads_arguments
 from morphogen.media.sound import Waveform
 from morphogen.numerics.spectrum import mel_filterbank, stft
 
@@ -72,6 +73,7 @@ class SpeechRecogniser:
         return ((log_mel.clamp_min(log_mel.amax() - 8) + 4) / 4).t()
 
 
+@reads_arguments
 def word_errors(reference: str, hypothesis: str) -> tuple[int, int]:
     """Word-level edit distance between two texts, and the number of words of the reference."""
     expected, transcribed = words(reference), words(hypothesis)

@@ -13,7 +13,9 @@ __all__ = [
     "check_medium",
     "check_range",
     "check_shape",
+    "feature_sets",
     "features_of",
+    "rows_like",
     "tensor_of",
 ]
 
@@ -81,6 +83,28 @@ def features_of(given: Any, what: str) -> Shaped[Tensor, "n d"]:
             f"{what} have shape {shape}: give features [N, D], as mg.metrics.features_for(data)(x)"
         )
     return values
+
+
+def rows_like(given: Any, what: str, like: Shaped[Tensor, "..."]) -> Shaped[Tensor, "n ..."]:
+    """Rows of the same medium as others, for the metrics. Errors: ConfigError for other shapes and types."""
+    values = as_tensor(given, what, like)
+    if values.is_floating_point() != like.is_floating_point():
+        found, wanted = _type(values), "floats" if like.is_floating_point() else "whole numbers"
+        raise ConfigError(f"{what} are {found}, the data {wanted}: give the medium, such as samples.tensor")
+    is_fixed = like.is_floating_point() or values.ndim != like.ndim  # texts may have another length
+    if is_fixed and values.shape[1:] != like.shape[1:]:
+        shapes = f"{list(values.shape)}, the data have [N, {', '.join(map(str, like.shape[1:]))}]"
+        raise ConfigError(f"{what} have shape {shapes}: give rows of that shape")
+    return values
+
+
+def feature_sets(real: Any, fake: Any) -> tuple[Shaped[Tensor, "n d"], Shaped[Tensor, "m d"]]:
+    """Real features [N, D] and those of samples [M, D] as floats. Errors: ConfigError for another D."""
+    x, y = features_of(real, "real features"), features_of(fake, "features of samples")
+    if x.shape[1] != y.shape[1]:
+        shapes = f"{list(x.shape)}, those of samples {list(y.shape)}"
+        raise ConfigError(f"real features have shape {shapes}: give both in the same feature space")
+    return (x if x.is_floating_point() else x.double()), (y if y.is_floating_point() else y.double())
 
 
 def check_shape(values: Shaped[Tensor, "..."], shape: Sequence[int | None], what: str) -> None:

@@ -118,6 +118,8 @@ class Text(Representation, ConditionSpec):
         if ids.dtype not in (torch.int64, torch.int32, torch.int16, torch.uint8):
             raise ConfigError(f"texts are {ids.dtype}: give token ids, integers [N, T], or texts")
         check_shape(ids, (None,), "texts")
+        if not ids.shape[1]:
+            raise ConfigError("texts are all empty: give texts of one token or more")
         if int(ids.min()) < -1 or int(ids.max()) >= self.vocabulary:
             raise ConfigError(
                 f"texts have ids from {int(ids.min())} to {int(ids.max())}, the model takes 0 to "

@@ -74,9 +74,16 @@ class Chosen(Examples):
         return self.examples[self.rows[indices]]
 
 
-def training_rows(model: Model | Staged, given: Any) -> Any:
+def training_rows(model: Model | Staged, given: Any, labels: Any = None) -> Any:
     """The rows to train on. Errors: ConfigError and DataError for what the model cannot be trained on."""
     _check_parts(model)
+    rows = _read(model, given if labels is None else (given, labels))
+    _check_conditions(model, rows)
+    return rows
+
+
+def _read(model: Model | Staged, given: Any) -> Any:
+    """The rows of what was given, as the model takes them. Errors: ConfigError and DataError."""
     if isinstance(given, Dataset):
         return _fitting(model, given.train)
     if isinstance(given, Examples):
@@ -115,6 +122,22 @@ def _fitting(model: Model | Staged, rows: Examples) -> Examples:
         source.check_trainable(source.check(rows.first(source.checked_rows).medium))
     give_specs(model, rows.conditions)
     return with_labels_of(rows, model.specs)
+
+
+def _check_conditions(model: Model | Staged, rows: Any) -> None:
+    """Errors: DataError for rows without a condition that the model learns, which would not be trained."""
+    stages = model.models if isinstance(model, Staged) else {"": model}
+    conditioners: list[Any] = [stage.conditioner for stage in stages.values()]
+    learned = {name for each in conditioners if each is not None for name in each.trained_on}
+    has = rows[torch.arange(min(1, len(rows)))].condition
+    if missing := sorted(learned - has.keys() - set(stages)):  # a stage gives its samples to the later ones
+        what = "labels" if missing == ["label"] else f"the condition {', '.join(missing)}"
+        remedy = "give them, mg.train(model, mg.load_data(X, y))"
+        remedy = remedy if missing == ["label"] else "give examples with it in batch.condition"
+        raise DataError(
+            f"the model takes {what}, and the examples have none: {remedy}; or build a model without, "
+            "mg.build_system(name, mg.load_data(X))"
+        )
 
 
 def _chosen(given: Any) -> Examples | None:

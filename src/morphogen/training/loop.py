@@ -32,6 +32,7 @@ from morphogen.files import fresh_directory
 from morphogen.model import Model, save
 from morphogen.numerics.memory import keep_freed_memory
 from morphogen.numerics.precision import Precision
+from morphogen.other_words import in_our_words
 from morphogen.rank import Rank
 from morphogen.staged import Staged
 from morphogen.training.checkpoint import (
@@ -100,17 +101,18 @@ class _Options:
             raise ConfigError(f"log_every={self.log_every}: give the steps per line, 1 or more")
 
 
+@in_our_words
 def train(
-    model: Model | Staged, examples: Any, *, steps: int | None = None, time: float | None = None,
-    stage_fractions: Mapping[str, float] | None = None, directory: str | Path | None = None, seed: int = 0,
-    device: Device = "auto", precision: Precision = "auto", resume: bool = True, keep: int = 2,
-    checkpoint_every: Every = TWO_MINUTES, log_every: int = 50, progress: Progress | None = None,
-    tensorboard: bool = False, warm_start: bool = False,
+    model: Model | Staged, examples: Any, labels: Any = None, *, steps: int | None = None,
+    time: float | None = None, stage_fractions: Mapping[str, float] | None = None, seed: int = 0,
+    directory: str | Path | None = None, device: Device = "auto", precision: Precision = "auto",
+    resume: bool = True, keep: int = 2, checkpoint_every: Every = TWO_MINUTES, log_every: int = 50,
+    progress: Progress | None = None, tensorboard: bool = False, warm_start: bool = False,
 ) -> Trained:  # fmt: skip
     """Train a model in place by its plan; if the plan has an `ema`, the averages become the weights.
 
     Arguments:
-        model, examples: rows, a `Dataset` (its train part), or what `load_data` reads, such as (X, y).
+        model, examples, labels: rows, a `Dataset` (its train part), or what `load_data` reads: X, labels.
         steps, time: the budget, one of the two; time in seconds, including checkpoints.
         stage_fractions: fraction of the budget of each stage, `{stage: fraction}`; None: equal.
         directory: for checkpoints, metrics.jsonl, timings.jsonl and the final `model/`; None: no files.
@@ -127,10 +129,9 @@ def train(
     options = _Options(
         seed, device, precision, checkpoint_every, keep, log_every, progress, tensorboard, warm_start
     )
-    examples, accelerator = training_rows(model, examples), _accelerator(device)
+    examples, accelerator = training_rows(model, examples, labels), _accelerator(device)
     if directory is not None and not resume and accelerator.is_main_process:
         _remove_previous(model, directory)
-
     train_one = partial(_train_one, model, examples, options, accelerator)
     if isinstance(model, Staged):
         budgets = split_budget(budget, list(model.models), stage_fractions)
@@ -336,12 +337,12 @@ def _conclude(model: Model | Staged, trained: Trained, directory: Path | None) -
             f"{directory}: holds a training of {trained.steps} steps in {trained.seconds:.0f} s already: "
             "nothing was trained, and the model is its result; give resume=False to start again",
             AlreadyTrained,
-            stacklevel=3,
+            stacklevel=4,
         )
     if directory is not None and _is_usable(trained):
         _save_model(model, directory / "model")
     if trained.diverged:
-        warnings.warn(f"{trained.skipped_steps}; {lower_rates(model)}", Diverged, stacklevel=3)
+        warnings.warn(f"{trained.skipped_steps}; {lower_rates(model)}", Diverged, stacklevel=4)
 
 
 def _save_model(model: Model | Staged, target: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from torch import OutOfMemoryError, Tensor, nn
 
 from morphogen.component import Component, ConfigError
+from morphogen.objective_values import WrongShape
 
 FAULTS = (TypeError, ValueError, RuntimeError, LookupError, AttributeError)  # of a wrong signature or shape
 
@@ -41,7 +42,8 @@ def trying(parts: list[nn.Module]) -> Iterator[None]:
     try:
         yield
     except FAULTS as error:
-        if isinstance(error, ConfigError | MemoryError | OutOfMemoryError) or not calls:
+        is_ours = isinstance(error, ConfigError) and not isinstance(error, WrongShape)
+        if is_ours or isinstance(error, MemoryError | OutOfMemoryError) or not calls:
             raise
         line = (str(error).splitlines() or [type(error).__name__])[0]
         found = "; ".join(f"{name}.{what}" for name, what in calls.items())

@@ -29,6 +29,7 @@ __all__ = [
     "text_features",
 ]
 
+from morphogen.component import ConfigError
 from morphogen.data.dataset import Dataset
 from morphogen.evaluation.features.columns import ColumnFeatures, column_features
 from morphogen.evaluation.features.pictures import (
@@ -46,5 +47,8 @@ from morphogen.evaluation.features.trained import TrainedFeatures
 
 
 def features_for(data: Dataset) -> Features:
-    """The default feature extractor of a data set, chosen by its medium."""
+    """The default feature extractor of a data set, chosen by its medium. Errors: ConfigError without one."""
+    if not isinstance(data, Dataset):
+        kind = type(data).__name__
+        raise ConfigError(f"data is of type {kind}: give a data set, such as data = mg.load_data(X)")
     return data.representation.medium.features(data)

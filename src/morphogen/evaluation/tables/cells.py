@@ -73,10 +73,14 @@ def cells_of(frames: Mapping[str, pd.DataFrame]) -> dict[str, Cells]:
     Arguments:
         frames: tables by name; errors begin with the name.
 
-    Errors: DataError for a table without rows, without a column of the first, or with words among numbers.
+    Errors: DataError for other objects, for a table without rows or without a column of the first, and for
+    words among numbers.
     """
     first = next(iter(frames.values()))
     for name, frame in frames.items():
+        if not isinstance(frame, pd.DataFrame):
+            kind = type(frame).__name__
+            raise DataError(f"{name} is of type {kind}: give a DataFrame, pd.DataFrame(x) or samples.frame()")
         if not len(frame):
             raise DataError(f"{name}: the table has no rows; give at least one")
         if absent := [str(column) for column in first.columns if column not in frame]:

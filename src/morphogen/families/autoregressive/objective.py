@@ -25,6 +25,7 @@ from morphogen.families.autoregressive.logistic_mixture import HasLogProbs
 from morphogen.numerics.masking import masked_mean, masked_sum
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import raster, sum_except_batch, unraster
+from morphogen.objective_values import check_result
 from morphogen.steering import prediction
 
 
@@ -79,9 +80,10 @@ class Autoregressive(Objective):
         """
         if isinstance(self.network, HasLogProbs) and not smoothing:
             return self.network.log_probs(x, context)
-        logits = self.network(x.clamp_min(0), context).flatten(0, -2)
+        logits = self.network(x.clamp_min(0), context)
+        check_result(self.network, logits, (*x.shape, self.vocabulary or logits.shape[-1]))
         nll = F.cross_entropy(
-            logits, x.flatten(), ignore_index=-1, reduction="none", label_smoothing=smoothing
+            logits.flatten(0, -2), x.flatten(), ignore_index=-1, reduction="none", label_smoothing=smoothing
         )
         return -nll.view(x.shape)
 

@@ -40,6 +40,7 @@ from morphogen.families.diffusion.corruptions import Corruption
 from morphogen.families.diffusion.likelihood import strata, variance_of_sum
 from morphogen.numerics.masking import masked_mean, masked_sum
 from morphogen.numerics.randomness import Rng, invert_cdf
+from morphogen.objective_values import check_result
 
 
 class D3PM(Objective):
@@ -112,7 +113,8 @@ class D3PM(Objective):
         self, x_t: Int[Tensor, "b n"], t: Int[Tensor, " b"], context: Context | None
     ) -> Float[Tensor, "b n v"]:
         """Logits of x_0 at x_t; samplers call this prediction, and guidance wraps it."""
-        return self.network(x_t, t / self.corruption.steps, context)
+        logits = self.network(x_t, t / self.corruption.steps, context)
+        return check_result(self.network, logits, (*x_t.shape, self.corruption.vocabulary))
 
     def default_sampler(self) -> Sampler:
         return D3PMSampler()

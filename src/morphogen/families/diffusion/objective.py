@@ -64,6 +64,7 @@ from morphogen.numerics.distributions import gaussian_kl
 from morphogen.numerics.masking import masked_mean, masked_sum
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import expand_like
+from morphogen.objective_values import check_result
 
 
 class Diffusion(Denoiser, Objective):
@@ -196,14 +197,16 @@ class Diffusion(Denoiser, Objective):
         """The network's prediction of the target, and of the variance fraction if it is learned."""
         if isinstance(self.target, Preconditioned):
             x_t = expand_like(self.target.scale(self.schedule.alpha(t), self.schedule.sigma(t)), x_t) * x_t
-        prediction = self.network(x_t, self.schedule.time_input(t), context)
-        if self.variance != "learned":
-            return prediction, None
-        if x_mask_of(context) is not None:
+        if self.variance == "learned" and x_mask_of(context) is not None:
             raise Unsupported(
                 "Diffusion with a learned variance does not accept examples of different sizes: "
                 "use variance='beta'"
             )
+        prediction = self.network(x_t, self.schedule.time_input(t), context)
+        channels = (2 if self.variance == "learned" else 1) * x_t.shape[1]
+        check_result(self.network, prediction, (len(x_t), channels, *x_t.shape[2:]))
+        if self.variance != "learned":
+            return prediction, None
         prediction, variance_fraction = prediction.chunk(2, 1)
         return prediction, (variance_fraction + 1) / 2
 

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from morphogen.contract import Context, x_mask_of
 from morphogen.families.flow.bijection import Bijection
 from morphogen.numerics.tensors import expand_like, sum_except_batch
+from morphogen.objective_values import check_result
 
 
 class Coupling(Bijection):
@@ -68,7 +69,9 @@ class Coupling(Bijection):
         return ((index + self.parity) % 2 == 0).to(x.dtype)
 
     def _scale_and_shift(self, masked: Tensor, context: Context | None) -> tuple[Tensor, Tensor]:
-        raw, t = self.network(masked, context).chunk(2, 1)
+        rows, channels, *sides = masked.shape
+        result = check_result(self.network, self.network(masked, context), (rows, 2 * channels, *sides))
+        raw, t = result.chunk(2, 1)
         return self.scale * raw.tanh(), t
 
 

@@ -20,6 +20,7 @@ from morphogen.families.flow.bijection import Bijection
 from morphogen.numerics.distributions import gaussian_log_prob
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import sum_except_batch
+from morphogen.objective_values import check_result
 
 
 class Flow(Objective):
@@ -40,16 +41,21 @@ class Flow(Objective):
 
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
         context, rng = self.receive_mask(x.mask, context, rng)
-        z, log_det = self.bijection(x.x, context)
+        z, log_det = self._noise(x.x, context)
         log_prob = sum_except_batch(gaussian_log_prob(z)) + log_det
         return Losses({"nll": -log_prob}, metrics={"log_det": log_det.detach()})
 
     def log_prob(self, x: Encoded, context: Context | None, rng: Rng) -> Likelihood:
         context, rng = self.receive_mask(x.mask, context, rng)
-        z, log_det = self.bijection(x.x, context)
+        z, log_det = self._noise(x.x, context)
         return Likelihood(
             sum_except_batch(gaussian_log_prob(z)) + log_det, x.dims, kind="exact", measure="density"
         )
+
+    def _noise(self, x: Tensor, context: Context | None) -> tuple[Tensor, Tensor]:
+        """z = f(x) and log|det df/dx|."""
+        z, log_det = self.bijection(x, context)
+        return check_result(self.bijection, z, x.shape), check_result(self.bijection, log_det, x.shape[:1])
 
     def default_sampler(self) -> "FlowSampler":
         return FlowSampler()

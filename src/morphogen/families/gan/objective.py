@@ -34,6 +34,7 @@ from torch import Tensor, nn
 from morphogen.contract import Context, Encoded, Losses, Objective, Sampler, owned
 from morphogen.families.gan.penalties import Penalty
 from morphogen.numerics.randomness import Rng
+from morphogen.objective_values import check_result
 
 
 class Wasserstein(Objective):
@@ -75,8 +76,9 @@ class Wasserstein(Objective):
         return Losses({"wasserstein": wasserstein, "penalty": penalty})
 
     def fake(self, x: Float[Tensor, "b ..."], context: Context | None, rng: Rng) -> Float[Tensor, "b ..."]:
-        """One generated sample per row of `rng`, differentiable; x is unused."""
-        return self.network(rng.fork("latent").normal(self.latent), context)
+        """One generated sample per row of `rng`, differentiable, of the shape of x."""
+        fake = self.network(rng.fork("latent").normal(self.latent), context)
+        return check_result(self.network, fake, (len(rng), *x.shape[1:]))
 
     def predict(self, z: Float[Tensor, "b z"], context: Context | None) -> Float[Tensor, "b ..."]:
         """x = G(z)."""

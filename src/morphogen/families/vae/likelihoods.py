@@ -29,6 +29,7 @@ from morphogen.numerics.distributions import gaussian_log_prob, logistic_log_mas
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import sum_except_batch
 from morphogen.numerics.trees import Tree
+from morphogen.objective_values import check_result
 
 
 class ObservationModel(Component, ABC):
@@ -77,6 +78,7 @@ class DiscretizedLogistic(ObservationModel):
         return 2 * channels
 
     def log_prob(self, x: Float[Tensor, "b ..."], h: Float[Tensor, "b ..."]) -> Float[Tensor, " b"]:
+        check_result("the decoder", h, (len(x), self.outputs(x.shape[1]), *x.shape[2:]))
         return sum_except_batch(logistic_log_mass(x, *self._split(h), self.levels))
 
     def median(self, h: Float[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
@@ -110,6 +112,7 @@ class Gaussian(ObservationModel):
         return channels
 
     def log_prob(self, x: Float[Tensor, "b ..."], h: Float[Tensor, "b ..."]) -> Float[Tensor, " b"]:
+        check_result("the decoder", h, (len(x), self.outputs(x.shape[1]), *x.shape[2:]))
         return sum_except_batch(gaussian_log_prob(x, h, math.log(self.sigma)))
 
     def median(self, h: Float[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
@@ -135,6 +138,7 @@ class Softmax(ObservationModel):
         return self.classes
 
     def log_prob(self, x: Int[Tensor, " b"], h: Float[Tensor, "b k"]) -> Float[Tensor, " b"]:
+        check_result("the decoder", h, (len(x), self.classes))
         return -F.cross_entropy(h, x, reduction="none")
 
     def median(self, h: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:

@@ -37,7 +37,8 @@ from morphogen.families.vae.likelihoods import ObservationModel
 from morphogen.numerics.distributions import gaussian_kl, gaussian_log_prob
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import sum_except_batch
-from morphogen.numerics.trees import Tree
+from morphogen.numerics.trees import Tree, length
+from morphogen.objective_values import check_result
 
 
 class VAE(Objective):
@@ -103,7 +104,9 @@ class VAE(Objective):
         self, x: Tree, context: Context | None
     ) -> tuple[Float[Tensor, " b *z"], Float[Tensor, " b *z"]]:
         """mu and log sigma of q(z | x), each [B, *latent_shape]."""
-        mean, log_sigma = self.encoder(x, context).chunk(2, 1)
+        channels, *sides = self.latent_shape
+        result = self.encoder(x, context)
+        mean, log_sigma = check_result(self.encoder, result, (length(x), 2 * channels, *sides)).chunk(2, 1)
         return mean, log_sigma
 
     def encode(self, x: Tree, rng: Rng) -> tuple[Float[Tensor, "b ..."], Float[Tensor, " b"]]:

@@ -1,0 +1,84 @@
+"""Arguments of the metrics as a person gives them: arrays and lists as tensors, anything else as one line.
+
+The annotation of an argument says what it must be: a tensor, texts, a number, rows of a data set, ...
+No paper: it is a check.
+"""
+
+__all__ = ["reads_arguments"]
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, wraps
+from types import NoneType, UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from jaxtyping import AbstractArray
+
+from morphogen.component import ConfigError
+from morphogen.contract import Batch
+from morphogen.data.dataset import Dataset, Examples
+from morphogen.evaluation.features.space import Features
+from morphogen.model import Model
+from morphogen.representations.given import as_tensor
+from morphogen.staged import Staged
+from morphogen.typed import check_arguments
+
+M = TypeVar("M", bound=Callable[..., Any])
+GIVE: Mapping[type, str] = {  # what to write for an object of a class
+    Batch: "a batch, such as data.test.first(100)",
+    Dataset: "a data set, such as data = mg.load_data(X)",
+    Examples: "rows, such as data.test of data = mg.load_data(X)",
+    Features: "a feature space, such as mg.metrics.features_for(data)",
+    Model: "a model, such as mg.load(directory)",
+    Staged: "a model, such as mg.load(directory)",
+}
+
+
+def reads_arguments(metric: M) -> M:
+    """Decorator: the metric receives what its annotations say. Errors: ConfigError with name and remedy."""
+    signature = inspect.signature(metric)
+
+    @wraps(metric)
+    def read(*given: Any, **named: Any) -> Any:
+        bound, hints = signature.bind(*given, **named), _hints(metric)
+        for name, value in bound.arguments.items():
+            bound.arguments[name] = _read(name, value, hints.get(name, Any))
+        return metric(*bound.args, **bound.kwargs)
+
+    return read  # type: ignore[return-value]
+
+
+@cache
+def _hints(metric: Callable[..., Any]) -> Mapping[str, Any]:
+    return get_type_hints(metric)
+
+
+def _read(name: str, value: Any, hint: Any) -> Any:
+    """The value as its annotation says; annotations of other kinds are not checked. Errors: ConfigError."""
+    kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    if value is None and NoneType in kinds:
+        return None
+    kinds = tuple(kind for kind in kinds if kind is not NoneType)
+    if isinstance(kinds[0], type) and issubclass(kinds[0], AbstractArray):
+        return as_tensor(value, name)
+    if kinds == (Sequence[str],):
+        return _texts(name, value)
+    if get_origin(kinds[0]) is Callable:
+        if not callable(value):
+            raise ConfigError(f"{name} is of type {type(value).__name__}: give a function")
+        return value
+    if kinds[0] in GIVE and not isinstance(value, kinds):
+        raise ConfigError(f"{name} is of type {type(value).__name__}: give {GIVE[kinds[0]]}")
+    return check_arguments({name: hint}, {name: value})[name]
+
+
+def _texts(name: str, value: Any) -> list[str]:
+    """Texts as a list. Errors: ConfigError for one text, whose characters would be the texts."""
+    if isinstance(value, str):
+        raise ConfigError(f"{name} is one text, {value!r:.40}: give a list of texts, [{name}]")
+    is_listed = hasattr(value, "__iter__") and not isinstance(value, Mapping | bytes | type)
+    texts = list(value) if is_listed else [value]
+    if wrong := [text for text in texts if not isinstance(text, str)]:
+        kind = type(wrong[0]).__name__
+        raise ConfigError(f"{name} has an item of type {kind}: give a list of texts, one string each")
+    return texts

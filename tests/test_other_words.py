@@ -1,0 +1,107 @@
+"""The words of other libraries are errors that say what to write, and that is code which works."""
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import words_page
+
+import morphogen as mg
+from morphogen.other_words import ARGUMENTS, ATTRIBUTES, UnknownArgument, UnknownAttribute
+
+pytestmark = pytest.mark.usefixtures("untyped")
+RNG = np.random.default_rng(0)
+X, Y = RNG.integers(0, 17, (40, 8, 8)), np.arange(40) % 4
+FRAME = pd.DataFrame({"a": RNG.normal(size=60), "b": RNG.normal(size=60)})
+
+
+@pytest.fixture(scope="module")
+def names(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The names that a remedy may use."""
+    data, table = mg.load_data(X, Y), mg.load_data(FRAME)
+    model = mg.build_system("vae", data, size="tiny")
+    rows = mg.build_system("table_mixture", table, size="tiny")
+    known = {"mg": mg, "np": np, "name": "vae", "X": X, "y": Y, "captions": [str(y) for y in Y]}
+    return known | {"data": data, "model": model, "df": FRAME, "rows": rows, "table": table}
+
+
+def evaluate(code: str, names: dict[str, Any]) -> Any:
+    """The value of a remedy, which is code of this package."""
+    return eval(code, names)  # noqa: S307
+
+
+FUNCTIONS = {"sample": "model.sample", "log_prob": "model.log_prob"}
+EACH = [(name, words, code) for name, table in ARGUMENTS.items() for words, code in table]
+
+
+@pytest.mark.parametrize(("function", "words", "code"), EACH)
+def test_each_argument_is_an_error_with_code_that_works(
+    function: str, words: str, code: str, names: dict[str, Any]
+) -> None:
+    called = evaluate(FUNCTIONS.get(function, f"mg.{function}"), names)
+    for word in words.split():
+        with pytest.raises(TypeError, match=rf"^{function}\(\) has no argument '{word}'; write ") as error:
+            called(**{word: 3})
+        assert isinstance(error.value, UnknownArgument) and str(error.value).endswith(f"write {code}")
+    if code.startswith("mg."):
+        evaluate(code, names)
+    else:
+        arguments = evaluate(f"dict({code})", names)
+        inspect.signature(called).bind_partial(**arguments)
+        if function == "build_system":
+            assert called("vae", names["data"], size="tiny", **arguments)
+
+
+def test_the_remedies_of_training_change_the_plan(names: dict[str, Any]) -> None:
+    codes = {words.split()[0]: code for words, code in ARGUMENTS["train"]}
+    assert (
+        evaluate(codes["lr"], names).plan.optimizer.lr == 1e-3
+        and evaluate(codes["batch_size"], names).plan.batch == 32
+    )
+
+
+@pytest.mark.parametrize(("what", "words", "code"), [(w, *row) for w, t in ATTRIBUTES.items() for row in t])
+def test_each_attribute_is_an_error_with_code_that_works(
+    what: str, words: str, code: str, names: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    of_rows = "df" in code or "frame" in code
+    model = names["rows"] if of_rows else names["model"]
+    samples = model.sample(2)
+    owner = {"model": model, "samples": samples, "morphogen": mg}[what]
+    for word in words.split():
+        assert not hasattr(owner, word) and getattr(owner, word, 5) == 5
+        with pytest.raises(AttributeError, match=f"^{what} has no attribute '{word}'; write ") as error:
+            getattr(owner, word)
+        assert isinstance(error.value, UnknownAttribute) and str(error.value).endswith(f"write {code}")
+    mg.save(names["model"], "model")
+    known = names | {"model": model, "samples": samples} | ({"X": X / 8 - 1} if "log_prob" in code else {})
+    assert evaluate(code.replace("steps=1000", "steps=1"), known) is not Ellipsis
+
+
+def test_other_names_suggest_ours_and_signatures_stay() -> None:
+    with pytest.raises(TypeError, match=r"train\(\) has no argument 'step'; did you mean steps"):
+        mg.train(1, 2, step=3)
+    with pytest.raises(
+        TypeError, match=r"load_data\(\) has no argument 'zzz'; its arguments are data, labels,"
+    ):
+        mg.load_data(1, zzz=3)
+    assert list(inspect.signature(mg.load_data).parameters)[:2] == ["data", "labels"]
+    assert "n" in inspect.signature(mg.Model.sample).parameters and mg.Model.sample.__doc__
+
+
+def test_labels_stand_where_load_data_has_them(names: dict[str, Any]) -> None:
+    model = mg.build_system("vae", names["data"], size="tiny")
+    assert mg.train(model, X, Y, steps=1, device="cpu").steps == 1
+    with pytest.raises(ValueError, match="labels"):
+        mg.train(model, X, Y[:3], steps=1, device="cpu")
+    with pytest.raises(ValueError):
+        mg.train(model, names["data"], Y, steps=1, device="cpu")
+
+
+def test_the_page_has_the_words() -> None:
+    page = words_page.PAGE.read_text(encoding="utf8")
+    assert page == words_page.filled(page), "run: python docs/hooks/words_page.py"

@@ -1,0 +1,43 @@
+"""Samplers with unusable arguments, and classes in their place, are refused before anything is drawn."""
+
+import numpy as np
+import pytest
+
+import morphogen as mg
+from morphogen.component import ConfigError
+from morphogen.representations.pixels import Pixels
+
+pytestmark = pytest.mark.usefixtures("untyped")
+
+SLIPS = {
+    "a half step": (lambda: mg.DDIM(25.5), r"^DDIM: steps=25.5: give an integer"),
+    "a text": (lambda: mg.Guided(mg.DDIM(5), "3"), r"^Guided: scale='3': give a number$"),
+    "not a number": (lambda: mg.Guided(mg.DDIM(5), float("nan")), r"^Guided: scale=nan: give a number$"),
+    "infinity": (lambda: mg.Guided(mg.DDIM(5), float("inf")), r"^Guided: the scale is inf: give a finite"),
+    "inside another": (lambda: mg.Guided(mg.DDIM(0.5), 3.0), r"^DDIM: steps=0.5: give an integer"),
+    "no steps": (lambda: mg.DDIM(0), r"^DDIM: steps must be 1 \.\."),
+    "a class": (lambda: mg.Guided, r"write mg.samplers.Guided\(mg.DDIM\(steps=25\), scale=3.0\)$"),
+}
+
+
+@pytest.mark.parametrize("what", SLIPS)
+def test_an_unusable_argument_of_a_sampler_is_refused(what: str) -> None:
+    model = mg.build_system("ddpm", Pixels(17, (1, 8, 8)), {"label": mg.Classes(3)}, size="tiny")
+    sampler, message = SLIPS[what]
+    with pytest.raises(ConfigError, match=message):
+        model.sample(1, condition=1, sampler=sampler())
+    for plain in (mg.DDIM(np.int64(2)), mg.DDIM(2.0), mg.Guided(mg.DDIM(2), np.float32(2))):
+        assert len(model.sample(1, condition=1, sampler=plain)) == 1
+
+
+def test_the_remedy_for_a_class_is_an_expression_of_a_sampler() -> None:
+    model = mg.build_system("ddpm", Pixels(17, (1, 8, 8)), size="tiny")
+    for name in mg.samplers.__all__:
+        given = getattr(mg.samplers, name)
+        if not (isinstance(given, type) and issubclass(given, mg.Sampler)):
+            continue
+        with pytest.raises(ConfigError, match=r": write mg\.samplers\..*\)$") as error:
+            model.sample(1, sampler=given)
+        remedy = str(error.value).partition("write ")[2]
+        made = eval(remedy, {"mg": mg, "classifier": None})  # noqa: S307
+        assert isinstance(made, given)
