@@ -43,7 +43,14 @@ def small(labels: bool = True) -> Any:
 
 @case("`mg.train(model, X)`, `(X, y)`, a `Dataset`, or rows", "trains on all rows, or on the train part")
 @pytest.mark.parametrize(
-    "given", [LEVELS, (LEVELS, Y), LEVELS / 8 - 1, mg.load_data(LEVELS, labels=Y), mg.load_data(LEVELS).train]
+    "given",
+    [
+        LEVELS,
+        (LEVELS, Y),
+        LEVELS / 8 - 1,
+        mg.load_data(LEVELS, labels=Y),
+        mg.load_data(LEVELS, labels=Y).train,
+    ],
 )
 def test_training_on_arrays(given: Any) -> None:
     assert mg.train(small(not isinstance(given, np.ndarray)), given, steps=2, device="cpu").steps == 2
@@ -127,7 +134,7 @@ def test_containers_of_a_medium() -> None:
     ):
         refused(lambda given=given: model.log_prob(given), message)
     for given in (data, rows, samples.tensor):
-        refused(lambda given=given: mg.metrics.bits_per_dim(model, given), r"give rows, such as data.test$")
+        refused(lambda given=given: mg.metrics.bits_per_dim(model, given), r"give rows, such as data.test")
     features = mg.metrics.features_for(data)
     refused(
         lambda: mg.metrics.quality(samples, data, features), "samples are of type Samples: give samples.tens"
