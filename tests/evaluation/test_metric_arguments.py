@@ -131,3 +131,20 @@ def _rounded(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _rounded(one) for key, one in value.items()}
     return float(f"{value:.9g}") if isinstance(value, float) else value
+
+
+def test_logits_and_single_texts_are_no_figures() -> None:
+    logits = torch.from_numpy(RNG.normal(size=(50, 4)))
+    with pytest.raises(
+        ConfigError, match=r"probabilities of shape \[50, 4\]: .* of logits, logits.softmax\(1\)$"
+    ):
+        mg.metrics.class_score(logits)
+    assert mg.metrics.class_score(logits.softmax(1).half())["value"] > 1
+    with pytest.raises(ConfigError, match=r"^translations is one text, 'the cat': give a list of texts"):
+        mg.metrics.bleu("the cat", "the cat")
+    with pytest.raises(ConfigError, match=r"^references has an item of type list: give a list of texts"):
+        mg.metrics.bleu(["the cat"], [["the cat", "a cat"]])
+    with pytest.raises(
+        ConfigError, match=r"shape \[40, 5\], those of samples \[30, 3\]: give both in the same"
+    ):
+        mg.metrics.frechet(FEATURES, OTHERS[:, :3])
