@@ -3,6 +3,7 @@
 __all__ = ["compare"]
 
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -140,7 +141,7 @@ def _run(comparison: "Comparison") -> None:
         if files[0].exists():
             console.print(
                 f"stopped; finished rows: {files[0]}\n"
-                f"continue: morphogen compare --resume {comparison.directory}",
+                f"continue: morphogen compare --resume {quote(str(comparison.directory))}",
                 soft_wrap=True,
             )
         raise typer.Exit(130) from None

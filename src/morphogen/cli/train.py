@@ -5,6 +5,7 @@ __all__ = ["train"]
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -159,7 +160,7 @@ def _run(run: "Run", prepared: Preparation, **options: Any) -> None:
     dataset, model = prepared.dataset, prepared.model
     for line in (str(run.directory), f"{dataset.name}: {dataset.split}", *dataset.notes, repr(model)):
         echo(line)
-    resume = f"continue: morphogen train --resume {run.directory}"
+    resume = f"continue: morphogen train --resume {quote(str(run.directory))}"
     options |= {"progress": Progress(), "warm_start": prepared.is_warm_start}
     try:
         trained = train_run(run, model, dataset.train, **options)
@@ -182,8 +183,9 @@ def _announce(run: "Run", prepared: Preparation, trained: "Trained") -> None:
     """Print what was trained, and whether it was enough to judge the model by its samples."""
     if trained.skipped:
         echo(f"{trained.skipped_steps}, and were skipped")
-    echo(f"{trained.steps} steps in {trained.seconds:.0f} s; draw samples: morphogen sample {run.directory}")
-    longer = f"morphogen train --resume {run.directory} --time"
+    place = quote(str(run.directory))
+    echo(f"{trained.steps} steps in {trained.seconds:.0f} s; draw samples: morphogen sample {place}")
+    longer = f"morphogen train --resume {place} --time"
     passes = _passes(prepared.model, prepared.dataset, trained.steps)
     if run.undertrained is not None:
         remedy = (

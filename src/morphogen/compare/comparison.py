@@ -120,9 +120,8 @@ class Comparison:
 
     def prepare(self) -> Scorer:
         """Choose n, evaluate the held-out data and the codecs, and write these rows, before any training."""
-        scorer = self.plan()
+        scorer, start = self.plan(), time.monotonic()
         if not self.has_reference:
-            start = time.monotonic()
             row, samples = scorer.real()
             self.seconds_of_metrics = time.monotonic() - start
             self.rows = [row, *scorer.codec_baselines(), *self.rows]
