@@ -158,6 +158,17 @@ def test_advice_in_a_pipe(
     assert any(line.strip().startswith("ddpm ") and "passes" in line for line in lines)
 
 
+@case("`advise` where a trial never ends", "the data are described before the first system is timed")
+def test_the_data_are_described_first(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(advice, "try_system", interrupted)
+    assert run(monkeypatch, "advise", pictures(8)) != 0
+    printed = capsys.readouterr().out
+    assert "43 training, 7 validation and 10 test examples" in printed and "none: samples are" in printed
+
+
 @case("`advise --condition sketch`", "the systems that take sketches, and a program that trains one")
 def test_advice_on_sketches(short_trials: None) -> None:
     advised = advise(pictures(16), condition="sketch")
