@@ -85,7 +85,7 @@ def test_models_runs_and_comparisons_load_without_pickle(compared):
         run.model().sample(2)
         morphogen.load(run.directory / "model")
         Run.latest(compared)
-        announcement(resume(compared))
+        list(announcement(resume(compared)))
         list(resume(compared, budget=0.3).run())
     assert recorded == []
 

@@ -7,6 +7,7 @@ The run may be unconditional: Bayes' rule combines it with the classifier (Dhari
 
 __all__ = ["load_classifier", "train_classifier"]
 
+from shlex import quote
 from typing import Any
 
 import torch
@@ -73,7 +74,7 @@ def load_classifier(run: Run, device: str = "cpu") -> NoisyClassifier:
     Errors: RunError if there is none, or if it can't be loaded.
     """
     folder = run.directory / "classifier" / "model"
-    command = f"morphogen train-classifier {run.directory} --time 2m"
+    command = f"morphogen train-classifier {quote(str(run.directory))} --time 2m"
     if not folder.exists():
         raise RunError(f"{folder} does not exist: train it with {command}")
     try:

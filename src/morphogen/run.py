@@ -16,6 +16,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from shlex import quote
 from types import NoneType
 from typing import Any, Literal, Self, get_args
 
@@ -174,9 +175,10 @@ class Run:
         """The command that produces the model."""
         if not self.record["settings"].get("data"):
             return "resume its training, or train again"
+        resume = f"morphogen train --resume {quote(str(self.directory))}"
         if any(self.directory.glob("**/checkpoints/*/state.json")):
-            return f"resume from its checkpoint: morphogen train --resume {self.directory}, or train again"
-        return f"train it: morphogen train --resume {self.directory}"
+            return f"resume from its checkpoint: {resume}, or train again"
+        return f"train it: {resume}"
 
 
 def train_run(run: Run, model: Model | Staged, examples: Examples, **options: Any) -> Trained:

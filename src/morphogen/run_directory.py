@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from mimetypes import guess_type
 from pathlib import Path
+from shlex import quote
 
 from morphogen.media import media
 
@@ -42,13 +43,15 @@ def file_name(name: str) -> str:
 def not_a_run(path: Path) -> str:
     """Why a path is not a run directory, and what to give instead: what is meant by it, as far as it says."""
     if path.suffix.lower() == GGUF:
-        return f"{path} is not a run, but a pretrained model; converse with it: morphogen chat {path}"
+        converse = f"converse with it: morphogen chat {quote(str(path))}"
+        return f"{path} is not a run, but a pretrained model; {converse}"
     if path.is_file():
         return f"{path} is a file; give a run, a directory made by `morphogen train`"
     if inside := sorted(file.parent for file in path.glob("*/run.json")):
         return f"{path} is not a run, but holds some: give one of {_listed(inside)}"
     if not path.exists():
-        beside = {file.parent.name: file.parent for file in path.parent.glob("*/run.json")}
+        files = [*path.parent.glob("runs/*/run.json"), *path.parent.glob("*/run.json")]
+        beside = {file.parent.name: file.parent for file in files}
         begun = [name for name in beside if path.name and name.startswith(path.name)]
         if near := begun or get_close_matches(path.name, beside):
             return f"there is no run {path}; did you mean {_listed([beside[name] for name in sorted(near)])}?"

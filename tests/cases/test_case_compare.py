@@ -15,6 +15,7 @@ from morphogen.advise import advise
 from morphogen.advise.trial import try_system
 from morphogen.catalogue import pages
 from morphogen.compare import Comparison, announcement
+from morphogen.compare.scorer import Scorer
 from morphogen.data import load_data
 from tests.cases import case
 from tests.command_line import run
@@ -54,7 +55,7 @@ def comparison(data: str, systems: list[str], **options: object) -> Comparison:
 )
 def test_pictures_that_a_flow_cannot_halve() -> None:
     compared = comparison(pictures(27), ["realnvp", "vae"])
-    assert "vae: at most about 0.1 s of training each" in announcement(compared)
+    assert "vae: at most about 0.1 s of training each" in "\n".join(announcement(compared))
     flow, vae = compared.run()
     assert flow["error"] == (
         "MultiScale: 27 x 27 pixels are not a multiple of 2: use --resolution 28, or fewer scales"
@@ -73,6 +74,35 @@ def test_a_family_beside_one_that_does_not_fit(monkeypatch: pytest.MonkeyPatch) 
     words = ("--families", "vae", "--time", "0.1s", "--size", "tiny", "--n", "6", "--out", "out")
     assert run(monkeypatch, "compare", pictures(27), *words) == 0
     assert json.loads(Path("out/report.json").read_text())["systems"] == ["vae"]
+
+
+@case(
+    "`compare` of a folder, on a slow machine",
+    "what was read before any model is built, and the least that it takes before anything is measured",
+)
+def test_what_is_slow_is_announced(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    printed: list[str] = []
+
+    def noting(where: type, name: str) -> None:
+        before = getattr(where, name)
+
+        def slow(*given: object, **options: object) -> object:
+            printed.append(capsys.readouterr().out)
+            return before(*given, **options)
+
+        monkeypatch.setattr(where, name, slow)
+
+    noting(Comparison, "__init__")
+    noting(Comparison, "plan")
+    noting(Scorer, "real")
+    Path(pictures(8), "notes.dat").write_text("x")
+    words = ("--systems", "vae", "--steps", "2", "--size", "tiny", "--n", "6", "--out", "out")
+    assert run(monkeypatch, "compare", "odd", *words) == 0
+    assert "odd: " in printed[0] and "ignored 1 file of another kind (.dat)" in printed[0]
+    assert "timing the sampling of vae" in printed[1]
+    before_measuring = "".join(printed[2:])
+    assert "vae: 2 steps of training each, 6 samples; at least 0 s after the training" in before_measuring
+    assert "measuring the held-out data" in before_measuring
 
 
 @case("`compare` with a system of another medium among others", "a row that says so")
@@ -126,6 +156,17 @@ def test_advice_in_a_pipe(
     text = " ".join(" ".join(lines).split())
     assert "few (under 300): held-out figures will be uncertain; more data help more than time" in text
     assert any(line.strip().startswith("ddpm ") and "passes" in line for line in lines)
+
+
+@case("`advise` where a trial never ends", "the data are described before the first system is timed")
+def test_the_data_are_described_first(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(advice, "try_system", interrupted)
+    assert run(monkeypatch, "advise", pictures(8)) != 0
+    printed = capsys.readouterr().out
+    assert "43 training, 7 validation and 10 test examples" in printed and "none: samples are" in printed
 
 
 @case("`advise --condition sketch`", "the systems that take sketches, and a program that trains one")

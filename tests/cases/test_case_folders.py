@@ -267,7 +267,7 @@ def test_source_files_with_empty_ones(tmp_path: Path) -> None:
     for i in range(3):
         (tmp_path / f"e{i}.py").write_bytes(b"")
     data = load_data(str(tmp_path))
-    assert data.medium == "text" and "ignored 3 empty files" in data.notes
+    assert data.medium == "text" and "ignored 3 empty files (e0.py, e1.py, e2.py)" in data.notes
 
 
 @case("pictures with a README and a licence", "the pictures; the others are counted by kind")
@@ -366,7 +366,9 @@ def test_vector_pictures(pets: Path) -> None:
     for name in ("a.svg", "b.SVG", "c.eps"):
         (pets / "cats" / name).write_text("<svg></svg>")
     notes = load_data(str(pets)).notes
-    assert "3 vector pictures (.svg, .eps) are not read: convert them to PNG" in notes
+    assert (
+        "the ignored files include 3 vector pictures (.svg, .eps): convert them to PNG to read them" in notes
+    )
     with pytest.raises(DataError, match=r"a vector picture \(SVG\): convert it to PNG"):
         read_as(pets / "cats" / "a.svg", (1, 8, 8))
 

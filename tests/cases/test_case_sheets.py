@@ -83,7 +83,7 @@ def test_heavy_tails() -> None:
 @case("three rows that differ only in columns that were dropped", "one line that says so")
 def test_few_rows_of_dropped_columns(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"t\.csv: .*; column 'id' dropped: it only counts the rows"):
-        read(tmp_path / "t.csv", "id,x\n1,5\n2,6\n3,5\n")
+        read(tmp_path / "t.csv", "id,x,y\n1,5,8\n2,6,9\n3,5,8\n")
 
 
 @case("a column that is empty in 84 of 100 rows", "used, and a note that says so of the whole table")

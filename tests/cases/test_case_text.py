@@ -266,7 +266,7 @@ def test_json_pairs(tmp_path):
 
 @case(
     "documents shorter than a window",
-    "a note with their share; more than 10 % is refused with a length that fits",
+    "a note with their number and their share of the text; more than 10 % of it is refused",
 )
 def test_short_documents(tmp_path):
     rows = [json.dumps(phrase(i, 5 if i % 2 else 40)) for i in range(100)]

@@ -37,7 +37,10 @@ def saved(path: Path, above: int = 0, **sheets: pd.DataFrame) -> Dataset:
 def test_a_workbook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = saved(tmp_path / "t.xlsx", Sheet1=FRAME)
     assert columns(data) == [*FRAME] and "sheet" not in notes(data)
-    assert "size (to 0.1, 1.7% missing), day (dates from 2024-03-01 to 2024-03-28), code (4" in notes(data)
+    assert (
+        "size (in steps of 1.0 from 0.5, 1.7% missing), day (dates from 2024-03-01 to 2024-03-28), code (4"
+        in notes(data)
+    )
     assert cells(data, "code")[0] == "000" and cells(data, "day")[-1] == "2024-03-28"
     assert data.representation.frame(data.train.first().medium).dtypes["count"] == "int64"
     monkeypatch.setitem(sys.modules, "openpyxl", None)

@@ -150,11 +150,11 @@ def test_the_announcement_estimates_training_and_sampling(tmp_path):
     comparison = Comparison(load_data("digits"), 600, tmp_path, ["vae", "mixture"], "tiny", n=20)
     comparison.prepare()
     comparison.forecast, comparison.seconds_of_metrics = {}, 5.0  # independent of this machine
-    text = announcement(comparison)
+    text = "\n".join(announcement(comparison))
     assert "vae, mixture: at most about 10 min of training each, 20 samples; " in text
     assert "about 20 min in total, until " in text
     comparison.forecast = {"vae": 60.0}
-    assert "about 40 min in total" in announcement(comparison), "20 samples of one minute each"
+    assert "about 40 min in total" in "\n".join(announcement(comparison)), "20 samples of one minute each"
 
 
 def test_a_slow_model_reduces_the_number_of_samples():

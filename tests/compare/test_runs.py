@@ -123,7 +123,7 @@ def test_rows_in_another_feature_space_are_measured_again(copy, other_space):
     assert (
         comparison.waiting == SYSTEMS and "features differ: digits and random" in comparison.again["mixture"]
     )
-    assert "mixture is measured again: their features differ" in announcement(comparison)
+    assert "mixture is measured again: their features differ" in next(announcement(comparison))
     list(comparison.run())
     after = rows_of(copy)
     assert steps_of(copy) == steps and list(after) == list(before)

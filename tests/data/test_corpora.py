@@ -110,7 +110,7 @@ def test_only_texts_have_a_tokenizer():
 def test_short_documents_are_dropped_and_counted():
     corpus = Corpus("toy", "toy", [*CORPUS.documents, Document("train", "tiny")], "by hand")
     dropped, unused = corpus.windows(length=8).notes
-    assert dropped == "1 documents are shorter than a window and were dropped"
+    assert dropped == "1 of 5 documents are shorter than a window and were dropped, 0.6% of the text"
     assert unused == "2.5% of the text is in no window"
 
 
@@ -164,8 +164,9 @@ def test_a_folder_of_code_is_split_by_file(tmp_path):
         "skipped bad1.py: has 7 control characters" in note
         for note in load_data(str(tmp_path), length=16).notes
     )
-    (tmp_path / "bad2.py").write_bytes(b"a\0b")
-    with pytest.raises(DataError, match="2 of 15 files are not text"):
+    for name in ("bad2.py", "bad3.py"):
+        (tmp_path / name).write_bytes(b"a\0b")
+    with pytest.raises(DataError, match="3 of 16 files are not text"):
         load_data(str(tmp_path), length=16)
 
 

@@ -194,7 +194,7 @@ def test_up_to_a_tenth_of_broken_files_is_skipped_and_listed(tmp_path):
     data = load_data(str(tmp_path), length=100)
     assert len(all_samples(data)) == 46 * 400
     assert [note.split(":")[0] for note in data.notes[1:-1]] == [
-        "ignored 1 empty file, 1 file of another kind (.txt)",
+        "ignored 1 empty file (empty.wav), 1 file of another kind (.txt)",
         *(f"skipped {name}" for name in ("form.wav", "head.wav", "rate.wav")),
     ]
     assert all("\n" not in note for note in data.notes)

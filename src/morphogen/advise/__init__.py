@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from morphogen.advise.dataset_summary import Size, conditions, measure, warnings
+from morphogen.advise.dataset_summary import Size, Summary, summarise
 from morphogen.advise.recipe import DataSource, write
 from morphogen.advise.recommendation import Goal, recommend
 from morphogen.advise.trial import Trial, try_system
@@ -20,6 +20,7 @@ from morphogen.data import DataError, Dataset, check_resolution, load_data
 from morphogen.report.machine import machine
 
 OnTrial = Callable[[str, int, int], None]
+OnData = Callable[[Summary], None]
 FOLDERS = "folders"  # the condition whose classes are the sub-folders
 
 
@@ -62,6 +63,7 @@ def advise(
     data: str, condition: str | None = None, resolution: int | None = None, length: int | None = None,
     goal: Goal = "quality", device: str = "cpu", seconds: float = 1.0, force: bool = False,
     on_trial: OnTrial = lambda *trial: None, table: Mapping[str, str] | None = None,
+    on_data: OnData = lambda summary: None,
 ) -> Advice:  # fmt: skip
     """Time every system that fits a data set and recommend one.
 
@@ -73,6 +75,7 @@ def advise(
         seconds: training time per system, used to time it.
         force: time the systems also on pictures that are too large for a CPU.
         on_trial: called with the name of each system before its trial, its number, and that of all.
+        on_data: called with the summary of the data before the first trial.
 
     Errors: DataError; ConfigError if no system fits.
     """
@@ -80,11 +83,9 @@ def advise(
     column = None if condition == FOLDERS else condition
     given = {"resolution": resolution, "length": length, "condition": column, "table": table}
     options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    dataset = load_data(data, **options)
-    if condition == FOLDERS and not (dataset.representation.medium.has_class_folders and dataset.classes):
-        raise DataError(
-            f"condition {FOLDERS!r}: {data} has no sub-folders of pictures or sounds, one per class; omit it"
-        )
+    dataset = _load(data, options, condition)
+    summary = summarise(dataset, device)
+    on_data(summary)
     trials, misfits = _try_all(dataset, device, seconds, on_trial)
     if not trials:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in misfits.items())
@@ -92,12 +93,21 @@ def advise(
     name, reason = recommend(dataset, [trial.name for trial in trials], goal)
     chosen = next(trial for trial in trials if trial.name == name)
     return Advice(
-        data=data, options=options, medium=dataset.medium, size=measure(dataset),
-        conditions=conditions(dataset), notes=dataset.notes + warnings(dataset, device),
+        data=data, options=options, **summary._asdict(),
         machine=machine(device), trials=tuple(trials), misfits=misfits, goal=goal,
         recommended=name, reason=reason,
         recipe=write(DataSource(data, options), dataset, chosen),
     )  # fmt: skip
+
+
+def _load(data: str, options: Mapping[str, Any], condition: str | None) -> Dataset:
+    """The data. Errors: DataError if the classes are to be sub-folders, and there are none."""
+    dataset = load_data(data, **options)
+    if condition == FOLDERS and not (dataset.representation.medium.has_class_folders and dataset.classes):
+        raise DataError(
+            f"condition {FOLDERS!r}: {data} has no sub-folders of pictures or sounds, one per class; omit it"
+        )
+    return dataset
 
 
 def _try_all(

@@ -1,10 +1,10 @@
 """Facts about a data set that need no model: its size, its possible conditions, and warnings."""
 
-__all__ = ["Size", "conditions", "measure", "warnings"]
+__all__ = ["Size", "Summary", "conditions", "measure", "summarise", "warnings"]
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -31,6 +31,21 @@ class Size:
     shape: str
     levels: str
     bytes: int
+
+
+class Summary(NamedTuple):
+    """What is known of a data set before any system is tried; see `Advice`."""
+
+    medium: str
+    size: Size
+    conditions: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def summarise(dataset: Dataset, device: str) -> Summary:
+    """The summary of a data set that is to be trained on with a device."""
+    notes = dataset.notes + warnings(dataset, device)
+    return Summary(dataset.medium, measure(dataset), conditions(dataset), notes)
 
 
 def measure(dataset: Dataset) -> Size:

@@ -20,6 +20,7 @@ from morphogen.cli.options import Device, Length, Resolution, TableOption
 
 if TYPE_CHECKING:
     from morphogen.advise import Advice
+    from morphogen.advise.dataset_summary import Summary
     from morphogen.advise.trial import Trial
 
 
@@ -75,6 +76,7 @@ def advise(
             choose_device(device),
             force=force,
             table=table_options(table),
+            on_data=lambda summary: _print_summary(console, summary),
             on_trial=lambda name, number, count: tell(f"timing {name}, {number} of {count}"),
         )
     _print(console, advice)
@@ -111,14 +113,18 @@ def _free_place(recipe: str) -> Path:
     return Path(name)
 
 
-def _print(console: Any, advice: "Advice") -> None:
-    """Print the advice, wrapped to the terminal (80 columns in a pipe); the command is one line."""
-    size = advice.size
+def _print_summary(console: Any, summary: "Summary") -> None:
+    """Print what the data are, before the systems are timed."""
+    size = summary.size
     splits = f"{size.train:,} training, {size.valid:,} validation and {size.test:,} test examples"
-    facts = [(advice.medium, f"{splits}; {size.shape}, {size.levels}; {_bytes(size.bytes)}")]
-    facts += _labelled("condition", advice.conditions or ("none: samples are unconditional",))
-    facts += _labelled("notes", advice.notes)
+    facts = [(summary.medium, f"{splits}; {size.shape}, {size.levels}; {_bytes(size.bytes)}")]
+    facts += _labelled("condition", summary.conditions or ("none: samples are unconditional",))
+    facts += _labelled("notes", summary.notes)
     console.print(_list(facts))
+
+
+def _print(console: Any, advice: "Advice") -> None:
+    """Print the systems and the advice, wrapped to the terminal (80 columns in a pipe)."""
     heading = f"systems that fit, at size small, timed on {advice.machine}"
     console.print(heading, style="italic", highlight=False)
     console.print(_systems(console, advice))

@@ -3,6 +3,7 @@
 __all__ = ["compare"]
 
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,11 +12,13 @@ from typer import Argument, Option
 from morphogen.cli.arguments import budget as training_budget
 from morphogen.cli.arguments import choose_device, seconds, table_options
 from morphogen.cli.bad_argument import BadArgument
+from morphogen.cli.echo import echo
 from morphogen.cli.options import Device, Force, Length, Resolution, Size, TableOption, Tokenizer
 from morphogen.cli.output_file import refuse_file
 
 if TYPE_CHECKING:
     from morphogen.compare import Comparison
+    from morphogen.data import Dataset
 
 
 DataOrRuns = Annotated[
@@ -78,15 +81,16 @@ def compare(
                 f"--resume {resume}: the other settings are those of the comparison; "
                 "only --time or --steps, and --device, may be given with it"
             )
-        comparison = resume_comparison(resume, None if time is None else seconds(time), target, steps)
+        duration = None if time is None else seconds(time)
+        comparison = _described(resume_comparison(resume, duration, target, steps))
     elif not what:
-        example = "morphogen compare digits, morphogen compare runs/one runs/other"
-        raise BadArgument(f"compare needs data or runs: {example}")
+        raise BadArgument("compare needs data or runs: morphogen compare digits, morphogen compare runs/one")
     elif len(what) > 1 or is_run(what[0]):
         if time or steps or families or systems:
-            options = "--time, --steps, --families and --systems"
-            raise BadArgument(f"compare RUN ...: runs are not trained; omit {options}")
-        comparison = rescore(find_runs(what), out, n, seed, target)
+            raise BadArgument(
+                "compare RUN ...: runs are not trained; omit --time, --steps, --families, --systems"
+            )
+        comparison = _described(rescore(find_runs(what), out, n, seed, target))
     else:
         settings: dict[str, Any] = {"data": what[0], "resolution": resolution, "length": length}
         settings |= {"condition": condition, "tokenizer": tokenizer, "table": table_options(table)}
@@ -107,8 +111,11 @@ def _new_comparison(
     from morphogen.run_data import DATA_SETTINGS
 
     check_resolution(settings["resolution"], "any" if force else device)
+    echo(f"reading {settings['data']}")
     dataset = load_data(settings["data"], **{name: settings[name] for name in DATA_SETTINGS[1:]})
+    echo(_read(dataset))
     names = choose(dataset, _names(systems), _names(families))
+    echo(f"trying {', '.join(names)} on two examples")
     return Comparison(
         dataset, budget["time"], out, names, size, n, seed, device, settings, steps=budget["steps"]
     )
@@ -124,7 +131,8 @@ def _run(comparison: "Comparison") -> None:
     console = PlainConsole()
     files = [comparison.directory / name for name in ("report.html", "report.json", "samples.png")]
     try:
-        console.print(announcement(comparison), soft_wrap=True, highlight=False)
+        for line in announcement(comparison):
+            console.print(line, soft_wrap=True, highlight=False)
         for row in comparison.run(Progress(console)):
             done = (
                 f"done, {row['train_seconds'] or 0:.0f} s of training" if not comparison.runs else "evaluated"
@@ -135,7 +143,7 @@ def _run(comparison: "Comparison") -> None:
         if files[0].exists():
             console.print(
                 f"stopped; finished rows: {files[0]}\n"
-                f"continue: morphogen compare --resume {comparison.directory}",
+                f"continue: morphogen compare --resume {quote(str(comparison.directory))}",
                 soft_wrap=True,
             )
         raise typer.Exit(130) from None
@@ -145,6 +153,17 @@ def _run(comparison: "Comparison") -> None:
     console.print("\n".join(lines), soft_wrap=True, highlight=False, markup=False)
     if not any(row["run"] and row["error"] is None for row in comparison.rows):
         raise typer.Exit(2)  # every system failed; the reasons were printed
+
+
+def _read(dataset: "Dataset") -> str:
+    """What was read, in lines."""
+    return "\n".join((f"{dataset.name}: {dataset.split}", *dataset.notes))
+
+
+def _described(comparison: "Comparison") -> "Comparison":
+    """A comparison whose data are printed."""
+    echo(_read(comparison.dataset))
+    return comparison
 
 
 def _names(text: str | None) -> list[str] | None:

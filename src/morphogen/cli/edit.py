@@ -4,6 +4,7 @@ __all__ = ["edit"]
 
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
@@ -154,9 +155,10 @@ def _split_paths(paths: list[Path], runs: Path) -> tuple["Run", list[Path]]:
     has_run = paths[0].is_dir()
     run, files = choose_run(paths[0] if has_run else None, runs), paths[has_run:]
     if not files:
+        given = quote(str(paths[0]))
         raise BadArgument(
-            f"edit {paths[0]}: no pictures given; write morphogen edit {paths[0]} PICTURE... --strength 0.5, "
-            f"or morphogen edit {paths[0]} TABLE.csv"
+            f"edit {paths[0]}: no pictures given; write morphogen edit {given} PICTURE... --strength 0.5, "
+            f"or morphogen edit {given} TABLE.csv"
         )
     return run, files
 

@@ -178,7 +178,7 @@ def _run(run: "Run", prepared: Preparation, **options: Any) -> None:
     dataset, model = prepared.dataset, prepared.model
     for line in (str(run.directory), f"{dataset.name}: {dataset.split}", *dataset.notes, repr(model)):
         echo(line)
-    resume = f"continue: morphogen train --resume {run.directory}"
+    resume = f"continue: morphogen train --resume {quote(str(run.directory))}"
     options |= {"progress": Progress(), "warm_start": prepared.is_warm_start}
     try:
         trained = train_run(run, model, dataset.train, **options)
@@ -201,10 +201,11 @@ def _announce(run: "Run", prepared: Preparation, trained: "Trained") -> None:
     """Print what was trained, and whether it was enough to judge the model by its samples."""
     if trained.skipped:
         echo(f"{trained.skipped_steps}, and were skipped")
-    echo(f"{trained.steps} steps in {trained.seconds:.0f} s; draw samples: morphogen sample {run.directory}")
+    place = quote(str(run.directory))
+    echo(f"{trained.steps} steps in {trained.seconds:.0f} s; draw samples: morphogen sample {place}")
     if early := _stopped_early(run, prepared.model, trained):
         echo(early)
-    longer = f"morphogen train --resume {run.directory} --time"
+    longer = f"morphogen train --resume {place} --time"
     passes = _passes(prepared.model, prepared.dataset, trained.steps)
     if run.undertrained is not None:
         remedy = (

@@ -3,6 +3,7 @@
 __all__ = ["train_classifier"]
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 from typer import Argument, Option
@@ -58,5 +59,5 @@ def train_classifier(
         raise RunError(f"{run}: stopped after {trained.steps} steps; run the same command again to continue")
     echo(
         f"{trained.steps} steps in {trained.seconds:.0f} s; draw samples: "
-        f"morphogen sample {run} --classifier-guidance 2 --condition CLASS"
+        f"morphogen sample {quote(str(run))} --classifier-guidance 2 --condition CLASS"
     )

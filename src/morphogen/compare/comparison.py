@@ -88,17 +88,22 @@ class Comparison:
         """The contents of report.json."""
         scorer, names = self.prepare(), {row["system"] for row in self.rows}
         runs = {"runs": {name: str(run.directory) for name, run in self.runs.items()}} if self.runs else {}
-        seconds = self.earlier_seconds + time.monotonic() - self._start
         return scorer.facts() | {
             "labels": scorer.labels(), "systems": self.systems, "size": self.size,
             "budget": self.budget, "steps": self.steps,
-            "finished": names >= set(self.systems), "created": self.created, "seconds": round(seconds, 1),
+            "finished": names >= set(self.systems), "created": self.created,
+            "seconds": round(self.earlier_seconds + time.monotonic() - self._start, 1),
             "machine": machine(self.device), "rows": self.rows,
             "settings": self.settings | self._data_facts | runs,
         }  # fmt: skip
 
-    def prepare(self) -> Scorer:
-        """Choose n, evaluate the held-out data and the codecs, and write these rows, before any training."""
+    @property
+    def has_reference(self) -> bool:
+        """Whether there are rows of the held-out data and the codecs."""
+        return any(row["family"] in (None, "codec") for row in self.rows)
+
+    def plan(self) -> Scorer:
+        """Time the sampling of each system, and choose n."""
         if self.scorer is not None:
             return self.scorer
         if not self.is_resumed and not self.runs and (existing := sorted(self.directory.glob("*/run.json"))):
@@ -106,19 +111,23 @@ class Comparison:
                 f"{self.directory} already contains {existing[0].parent.name}; "
                 "--resume it, or choose another directory"
             )
-        self.forecast = {name: self._seconds_per_row(name) for name in self.trainable}
+        self.forecast = {name: _seconds_per_row(self, name) for name in self.trainable}
         if self.n is None and self.budget is not None:
             self.n = affordable_samples(self.forecast.values(), Scorer(self.dataset).n)
         self.scorer = Scorer(self.dataset, self.n, self.seed)
         self.n = self.scorer.n
-        if all(row["family"] not in (None, "codec") for row in self.rows):
-            start = time.monotonic()
-            row, samples = self.scorer.real()
-            self.seconds_of_metrics = time.monotonic() - start
-            self.rows = [row, *self.scorer.codec_baselines(), *self.rows]
-            self.record.samples[row["system"]] = samples[self.scorer.columns()]
-            self.record.write(self.report)
         return self.scorer
+
+    def prepare(self) -> Scorer:
+        """Choose n, evaluate the held-out data and the codecs, and write these rows, before any training."""
+        scorer, start = self.plan(), time.monotonic()
+        if not self.has_reference:
+            row, samples = scorer.real()
+            self.seconds_of_metrics = time.monotonic() - start
+            self.rows = [row, *scorer.codec_baselines(), *self.rows]
+            self.record.samples[row["system"]] = samples[scorer.columns()]
+            self.record.write(self.report)
+        return scorer
 
     def run(self, progress: Progress | None = None) -> Iterator[Row]:
         """Train and evaluate one model after another; each row is yielded once it is saved."""
@@ -173,15 +182,6 @@ class Comparison:
     def _build(self, name: str) -> Any:
         return build_system(name, self.dataset.representation, self.dataset.conditions, self.size)
 
-    def _seconds_per_row(self, name: str) -> float:
-        """Seconds per sample and likelihood of a system."""
-        try:
-            run = self.runs.get(name)
-            model = self._build(name) if run is None else run.model(self.device)
-            return seconds_per_row(model.to(self.device), self.dataset.test)
-        except FAILURES:
-            return 0.0  # the row of the system will name the error
-
 
 def latest_run(directory: Path, system: str) -> Run | None:
     """The newest run of a system in a directory; damaged runs are skipped."""
@@ -214,3 +214,13 @@ def _run_for(comparison: Comparison, name: str, model: Any) -> Run:
     if any(run.record["settings"].get(unit) != amount for unit, amount in budget.items()):
         extend(run, model, **budget)
     return run
+
+
+def _seconds_per_row(comparison: Comparison, name: str) -> float:
+    """Seconds per sample and likelihood of a system."""
+    try:
+        run = comparison.runs.get(name)
+        model = comparison._build(name) if run is None else run.model(comparison.device)
+        return seconds_per_row(model.to(comparison.device), comparison.dataset.test)
+    except FAILURES:
+        return 0.0  # the row of the system will name the error

@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from safetensors import SafetensorError
@@ -99,4 +100,4 @@ def read_report(directory: Path) -> dict[str, Any]:
 
 
 def _compare_runs(directory: Path) -> str:
-    return f"its runs are intact: morphogen compare {directory}/*/"
+    return f"its runs are intact: morphogen compare {quote(str(directory))}/*/"

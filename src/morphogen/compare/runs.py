@@ -7,6 +7,7 @@ __all__ = ["evaluate", "find_runs", "is_run", "rescore", "resume", "weight_forma
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from morphogen.compare.comparison import Comparison
@@ -46,7 +47,9 @@ def find_runs(paths: Sequence[str | Path]) -> list[Run]:
         inside = [path / place.name for place in recorded]  # a comparison that was moved contains its runs
         found = [Run.open(new if new.exists() else old) for new, old in zip(inside, recorded, strict=True)]
         if not found:
-            raise RunError(f"{path} contains no finished run; resume it: morphogen compare --resume {path}")
+            raise RunError(
+                f"{path} contains no finished run; resume it: morphogen compare --resume {quote(str(path))}"
+            )
         runs += found
     return runs
 

@@ -29,6 +29,7 @@ from contextlib import suppress
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
+from shlex import quote
 from typing import Any, get_type_hints
 
 from morphogen.component import ConfigError
@@ -44,6 +45,7 @@ from morphogen.data.sketches import SKETCH, WithSketches, with_sketches
 from morphogen.data.sound_windows import Sounds, WithMels
 from morphogen.data.table import Rows
 from morphogen.data.text import Untokenized, concatenate
+from morphogen.data.walk import walk
 from morphogen.media import Medium, ReadingOptions, media
 from morphogen.other_words import in_our_words
 from morphogen.representations.text import Text
@@ -153,8 +155,16 @@ def _check_columns(name_or_path: str, options: ReadingOptions) -> None:
     if options.condition != SKETCH:
         raise DataError(
             f"condition {options.condition!r}: {name_or_path!r} is not a {kinds}; "
-            "leave condition out, sub-folders already give the classes"
+            f"leave condition out{_classes_of(name_or_path)}"
         )
+
+
+def _classes_of(name: str) -> str:
+    """What else gives classes, for the remedy."""
+    path = Path(split_prefix(name)[1]).expanduser()
+    if not path.is_dir() or len(walk(path).folders) > 1:
+        return ", sub-folders already give the classes"
+    return ": it has no sub-folders, so no classes; for classes, make a sub-folder of each"
 
 
 def _load(name_or_path: str, options: ReadingOptions) -> Dataset | Untokenized:
@@ -209,7 +219,7 @@ def _noted(
     """The data with a note if many files of a folder are of another medium."""
     if not (also := other_media(path, candidates)):
         return loaded
-    prefixes = " or ".join(f"{medium}:{path}" for medium in also)
+    prefixes = " or ".join(quote(f"{medium}:{path}") for medium in also)
     note = (
         f"read as {next(iter(candidates))}; the folder also holds {' and '.join(map(str, also))}: "
         f"give {prefixes} to read that"

@@ -11,15 +11,17 @@ import csv
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 
 from morphogen.data.dataset import DataError
 from morphogen.data.encoding import Decoded, decode
-from morphogen.data.folders import FOLDERS, SKIPPED, list_folder, summarise
+from morphogen.data.folders import FOLDERS, is_too_many, list_folder, summarise
 from morphogen.data.near_duplicate_texts import near_duplicate_texts
 from morphogen.data.pairs import PairCorpus, pairs_by_content
 from morphogen.data.records import has_texts, json_records, pair_columns, pairs_of, rows_of, texts_of
 from morphogen.data.splits import Part
 from morphogen.data.text import Corpus, concatenate, text_by_content, texts_by_content
+from morphogen.data.walk import walk
 from morphogen.media import media
 from morphogen.media.text import DELIMITED, JSON, JSON_LINES, JSON_SUFFIXES, TEXT
 
@@ -48,10 +50,11 @@ def load_text(path: Path, length: int | None = None) -> Corpus | PairCorpus:
 def load_texts(path: Path, length: int | None = None) -> Corpus:
     """A folder of texts, split by file, or by document if they are JSON lines.
 
-    Files of other kinds are ignored, and counted; up to a tenth of the text files may be unreadable.
+    Files of other kinds are ignored, and counted: also those that are text by their content alone (drawings,
+    tables of numbers), where most texts have the suffix of one. A tenth of the texts may be unreadable.
     The files train.txt, valid.txt and test.txt are the parts of the split, as folders of these names are.
     """
-    listing = list_folder(path, holds_text, "text", has_classes=False)
+    listing = list_folder(path, _of_main_kind(path).__contains__, "text", has_classes=False)
     by_name = _parts_by_name([example.path for example in listing.examples])
     texts: dict[str, Decoded] = {}
     own: list[Part | None] = []
@@ -64,7 +67,7 @@ def load_texts(path: Path, length: int | None = None) -> Corpus:
             continue
         texts |= documents
         own += [example.part or by_name.get(example.path)] * len(documents)
-    if len(bad) > SKIPPED * len(listing.examples):
+    if is_too_many(len(bad), len(listing.examples)):
         raise DataError(
             f"{path}: {len(bad)} of {len(listing.examples)} files are not text ({bad[0]}); "
             "remove them or give another folder"
@@ -131,6 +134,13 @@ def _json_of(path: Path) -> list[object]:
         return []
 
 
+def _of_main_kind(path: Path) -> set[Path]:
+    """The texts of a folder; by their suffix alone if these are at least half of them."""
+    texts = [file for file in walk(path).files if holds_text(file)]
+    known = [file for file in texts if file.suffix.lower() in TEXT.suffixes]
+    return set(known if 2 * len(known) >= len(texts) else texts)
+
+
 def _documents(name: str, file: Path) -> dict[str, Decoded]:
     """The documents of a file of a folder: itself, or those of its JSON lines."""
     text, notes = decode(name, file.read_bytes())
@@ -162,8 +172,9 @@ def _table_of_pairs(path: Path, text: str) -> PairCorpus | None:
     ]
     others = [name for i, name in enumerate(names) if i not in (source, target)]
     unused = f"; not used: column {', '.join(others)}" if others else ""
+    table = quote(f"table:{path}")
     note = f"pairs of texts: from column {names[source]} to column {names[target]}{unused}"
-    return pairs_by_content(path.name, str(path), pairs, (f"{note}; as a table: --data table:{path}",))
+    return pairs_by_content(path.name, str(path), pairs, (f"{note}; as a table: --data {table}",))
 
 
 def _parts_by_name(files: Sequence[Path]) -> dict[Path, Part]:

@@ -9,7 +9,16 @@
 What is left out (see `walk`) is counted in a note. Two names that are equal in Unicode NFC are one class.
 """
 
-__all__ = ["FOLDERS", "SKIPPED", "Example", "Listing", "check_skipped", "list_folder", "summarise"]
+__all__ = [
+    "FOLDERS",
+    "SKIPPED",
+    "Example",
+    "Listing",
+    "check_skipped",
+    "is_too_many",
+    "list_folder",
+    "summarise",
+]
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +31,9 @@ from morphogen.data.dataset import DataError
 from morphogen.data.splits import PARTS, Part
 from morphogen.data.walk import Tree, printable, walk
 
-SKIPPED = 0.1  # largest fraction of files that may be skipped
+SKIPPED = 0.1  # largest fraction of files that may be skipped: more are a kind that is not read
+FEW = 2  # files that may be skipped of a small folder too, if most of it can be read
+SHOWN = 3  # empty files that a note names
 FOLDERS: Mapping[str, Part] = {  # names of the parts of a split, as in the package `datasets`
     **dict.fromkeys(("train", "training"), PARTS[0]),
     **dict.fromkeys(("valid", "val", "validation", "dev"), PARTS[1]),
@@ -85,15 +96,15 @@ def list_folder(
     files = [file for file in tree.files if is_example(file)]
     others = sorted(set(tree.files) - set(files))
     about = describe(files, others) if has_classes else Descriptions()
-    ignored, left_out = _ignored(tree, [file for file in others if file not in about.files])
+    ignored, left_out = _ignored(path, tree, [file for file in others if file not in about.files])
     notes = [*_dead_links(path, tree), *left_out, *about.notes]
     if not files:
         raise DataError(_no_examples(path, what, notes))
     path = _unwrapped(path, files, notes)
     parts = _parts(path, files, what, has_classes)
     kept = [file for file in files if not parts or _top(path, file) in parts]
+    notes += _own_parts(parts, len(files) - len(kept), what)
     if len(kept) < len(files):
-        notes.append(f"left out {len(files) - len(kept)} {what}s beside {', '.join(parts)}")
         ignored["beside the parts of the split"] = len(files) - len(kept)
     names = {file: _class_name(path, file, parts, about) if has_classes else None for file in kept}
     classes = tuple(sorted({name for name in names.values() if name is not None}))
@@ -122,9 +133,10 @@ def check_skipped(where: str, good: int, bad: Sequence[str], what: str = "pictur
         raise DataError(
             f"{where}: the folder is empty; put {what}s in it, flat or in one sub-folder per class"
         )
-    if len(bad) > SKIPPED * (good + len(bad)):
+    if is_too_many(len(bad), good + len(bad)):
+        more = f", and {len(bad) - 1} more" if len(bad) > 1 else ""
         raise DataError(
-            f"{where}: {len(bad)} of {good + len(bad)} files cannot be used ({bad[0]}); "
+            f"{where}: {len(bad)} of {good + len(bad)} files cannot be used ({bad[0]}{more}); "
             "remove them or give another folder"
         )
     if good < 3:
@@ -132,6 +144,11 @@ def check_skipped(where: str, good: int, bad: Sequence[str], what: str = "pictur
             f"{where}: {good} {what}{'s' if good != 1 else ''} cannot be split into train, valid and test; "
             "give at least 3, better hundreds"
         )
+
+
+def is_too_many(bad: int, total: int) -> bool:
+    """Whether so many of the files cannot be used that the others are not what was meant."""
+    return bad > max(FEW, SKIPPED * total) or 2 * bad > total
 
 
 def summarise(notes: Mapping[str, Sequence[str]]) -> list[str]:
@@ -195,6 +212,13 @@ def _parts(path: Path, files: Sequence[Path], what: str, has_classes: bool) -> M
     return parts
 
 
+def _own_parts(parts: Mapping[str, Part], beside: int, what: str) -> list[str]:
+    """Notes on the folders that are parts of the split, and on the examples beside them."""
+    read = f"{', '.join(parts)}: read as the parts of the split; if they are classes, rename the folders"
+    left_out = f"left out {beside} {what}s beside {', '.join(parts)}"
+    return [*([read] if parts else []), *([left_out] if beside else [])]
+
+
 def _class_name(path: Path, file: Path, parts: Mapping[str, Part], about: Descriptions) -> str | None:
     """The class of an example: by a table, else by its folder; None: it is in none."""
     if about.labels:
@@ -241,8 +265,8 @@ def _dead_links(path: Path, tree: Tree) -> list[str]:
     ]
 
 
-def _ignored(tree: Tree, others: Sequence[Path]) -> tuple[dict[str, int], list[str]]:
-    """The files left out, by kind, and a note: "ignored 3 empty files, 40 files of another kind (.md)"."""
+def _ignored(path: Path, tree: Tree, others: Sequence[Path]) -> tuple[dict[str, int], list[str]]:
+    """The files left out, by kind, and a note: "ignored 1 empty file (a.c), 9 files of another kind (.o)"."""
     kinds = Counter(file.suffix.lower() or "no suffix" for file in others)
     ignored = {**tree.ignored} | ({"of another kind": kinds.total()} if kinds else {})
     suffixes = ", ".join(printable(suffix) for suffix, _ in kinds.most_common(4))
@@ -250,7 +274,8 @@ def _ignored(tree: Tree, others: Sequence[Path]) -> tuple[dict[str, int], list[s
     counts = []
     for kind, n in ignored.items():
         files = f"file{'s' if n > 1 else ''}"
-        counts.append(f"{n} {kind} {files}" if kind == "empty" else f"{n} {files} {kind}")
+        names = ", ".join(_shown(path, file) for file in tree.empty[:SHOWN]) + ", ..." * (n > SHOWN)
+        counts.append(f"{n} empty {files} ({names})" if kind == "empty" else f"{n} {files} {kind}")
     note = f"ignored {', '.join(counts)}"
     return ignored, [note + (f" ({suffixes})" if kinds else "")] if counts else []
 

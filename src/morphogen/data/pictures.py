@@ -2,7 +2,7 @@
 
 Channels and size are inferred from the files: grey if all pictures are grey, else RGB; their own size if nine
 in ten have the same small square size, else a centre crop resized to `resolution`. Unreadable files are
-skipped and listed, up to a tenth of the folder.
+skipped and listed, up to a tenth of the folder (or two of a small one).
 """
 
 __all__ = [
@@ -21,7 +21,7 @@ __all__ = [
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 import torch
@@ -45,7 +45,7 @@ ON_CPU = 128  # largest side that trains on a CPU in hours rather than days
 def load_folder(path: Path, resolution: int | None = None) -> Dataset:
     """The pictures below `path` as squares; the names of its sub-folders are the classes."""
     if path.is_file():
-        raise DataError(f"{path}: is a single picture; give a folder of pictures")
+        _refuse_file(path)
     check_resolution(resolution, device="any")
     listing = list_folder(path, is_picture)
     examples = listing.examples
@@ -157,12 +157,21 @@ def stack(pictures: Sequence[np.ndarray], channels: int = 1) -> UInt8[Tensor, "n
     )
 
 
+def _refuse_file(path: Path) -> NoReturn:
+    """Raise DataError for one picture, with what is wrong with it, if anything is."""
+    found = open_upright(path) if path.stat().st_size else "empty"
+    fault = f", {found}" if isinstance(found, str) else ""
+    raise DataError(f"{path}: is a single picture{fault}; give a folder of pictures")
+
+
 def _vectors(path: Path) -> Sequence[str]:
     """A note on the vector pictures below a folder, which are not read."""
     suffixes = Counter(file.suffix.lower() for file in walk(path).files if file.suffix.lower() in VECTORS)
     listed = ", ".join(suffixes)
     count = suffixes.total()
-    return [f"{count} vector pictures ({listed}) are not read: convert them to PNG"] if count else []
+    noun, them = ("pictures", "them") if count > 1 else ("picture", "it")
+    note = f"the ignored files include {count} vector {noun} ({listed}): convert {them} to PNG to read {them}"
+    return [note] if count else []
 
 
 def _resized(given: tuple[int, int], size: tuple[int, int]) -> str:

@@ -294,7 +294,10 @@ def _check_unused(where: str, spans: Mapping[Part, Sequence[Block]], length: int
             f"{where}: {unused:.0%} of the text would be in no window of {length} {unit}, as {short} "
             f"documents are shorter; {remedy}"
         )
-    notes = [f"{short} documents are shorter than a window and were dropped"] if short else []
+    count = sum(map(len, sizes.values()))
+    share = f"{_dropped(sizes, length):.1%} of the text"
+    dropped = f"{short} of {count} documents are shorter than a window and were dropped, {share}"
+    notes = [dropped] if short else []
     return [*notes, f"{unused:.1%} of the text is in no window"] if unused >= 0.001 else notes
 
 
@@ -305,9 +308,14 @@ def _without(sizes: Mapping[Part, Sequence[int]], length: int) -> list[str]:
 
 def _unused(sizes: Mapping[Part, Sequence[int]], length: int) -> float:
     """Fraction of the text that is in no window; windows of valid and test do not overlap."""
-    dropped = sum(size for part in PARTS for size in sizes[part] if size < length)
     ends = sum(size % length for part in PARTS[1:] for size in sizes[part] if size >= length)
-    return (dropped + ends) / max(1, sum(map(sum, sizes.values())))
+    return _dropped(sizes, length) + ends / max(1, sum(map(sum, sizes.values())))
+
+
+def _dropped(sizes: Mapping[Part, Sequence[int]], length: int) -> float:
+    """Fraction of the text that is in documents shorter than a window."""
+    short = sum(size for part in PARTS for size in sizes[part] if size < length)
+    return short / max(1, sum(map(sum, sizes.values())))
 
 
 def _starts(spans: Sequence[Block], length: int, stride: int) -> Tensor:

@@ -35,12 +35,14 @@ class Tree:
         folders: all that were entered, the top first.
         dead: links that lead nowhere.
         ignored: number of files left out, by kind ("empty", "of the operating system", ...).
+        empty: the empty ones.
     """
 
     files: Sequence[Path]
     folders: Sequence[Path]
     dead: Sequence[Path]
     ignored: Mapping[str, int]
+    empty: Sequence[Path] = ()
 
 
 def walk(folder: Path) -> Tree:
@@ -48,6 +50,7 @@ def walk(folder: Path) -> Tree:
     files: list[Path] = []
     folders: list[Path] = []
     dead: list[Path] = []
+    empty: list[Path] = []
     ignored: Counter[str] = Counter()
     for root, names in _folders(folder, ignored):
         folders.append(root)
@@ -60,7 +63,8 @@ def walk(folder: Path) -> Tree:
                 dead.append(path)
             elif kind != "hidden":
                 ignored[kind] += 1
-    return Tree(sorted(files), folders, sorted(dead), ignored)
+                empty += [path] if kind == "empty" else []
+    return Tree(sorted(files), folders, sorted(dead), ignored, sorted(empty))
 
 
 def visible_files(folder: Path) -> Sequence[Path]:

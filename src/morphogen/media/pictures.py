@@ -58,8 +58,10 @@ class PictureMedium(Medium):
         return sample
 
     def confidence(self, path: Path) -> float:
-        """A folder of files of no medium is taken for pictures; a single picture is known by its content."""
-        return max(0.01, super().confidence(path)) if path.is_dir() else float(self.size_of(path) is not None)
+        """A folder of files of no medium is taken for pictures; a single picture by its content, if any."""
+        if path.is_dir():
+            return max(0.01, super().confidence(path))
+        return float(self.size_of(path) is not None) if path.stat().st_size else super().confidence(path)
 
     def read(self, path: Path, options: ReadingOptions) -> Any:
         return self.read_folder(path, options.resolution)
