@@ -9,29 +9,10 @@ features, C channels, H x W pixels, V vocabulary size. Log-probabilities are in 
 """
 
 __all__ = [
-    "Autoencoder",
-    "Batch",
-    "Boundary",
-    "Causal",
-    "ConditionSpec",
-    "Conditioner",
-    "Context",
-    "DecodingCache",
-    "Encoded",
-    "Likelihood",
-    "Losses",
-    "Masked",
-    "Objective",
-    "Prefills",
-    "Reorders",
-    "Representation",
-    "Sampler",
-    "Trainable",
-    "Truncates",
-    "Unsupported",
-    "owned",
-    "x_mask_of",
-]
+    "Autoencoder", "Batch", "Boundary", "Causal", "ConditionSpec", "Conditioner", "Context",
+    "DecodingCache", "Encoded", "Likelihood", "Losses", "Masked", "Objective", "Prefills", "Reorders",
+    "Representation", "Sampler", "Trainable", "Truncates", "Unsupported", "owned", "x_mask_of",
+]  # fmt: skip
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence

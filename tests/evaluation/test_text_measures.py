@@ -53,8 +53,9 @@ def test_copies_are_detected_in_tokens_and_in_rows_that_end_early(data):
     assert memorisation(train, data.train, data.valid.first().medium)["value"] == 0
 
 
-def test_a_model_of_tokens_is_evaluated_in_seconds(data):
-    """The complete row of `morphogen evaluate`: likelihood, samples, features, copies."""
+def test_a_model_of_tokens_is_evaluated_in_seconds(data, tmp_path, monkeypatch):
+    """The complete row of `morphogen evaluate`: likelihood, samples, features of bytes, copies."""
+    monkeypatch.setenv("MORPHOGEN_DATA", str(tmp_path))  # without pretrained features, which take longer
     torch.manual_seed(0)
     model = build_system("gpt", data.representation, {}, "tiny")
     start = time.perf_counter()

@@ -76,11 +76,7 @@ def compare(
     time, target = budget if time is None else time, choose_device(device)
     amount = training_budget(time, steps, "30s")
     if resume is not None:
-        if any(value is not None for value in (what or None, families, systems, n, out, seed)):
-            raise BadArgument(
-                f"--resume {resume}: the other settings are those of the comparison; "
-                "only --time or --steps, and --device, may be given with it"
-            )
+        _check_alone(resume, (what or None, families, systems, n, out, seed))
         duration = None if time is None else seconds(time)
         comparison = _described(resume_comparison(resume, duration, target, steps))
     elif not what:
@@ -98,6 +94,15 @@ def compare(
             settings, systems, families, amount, out, size, n, seed or 0, target, force
         )
     _run(comparison)
+
+
+def _check_alone(resume: Path, others: tuple[Any, ...]) -> None:
+    """Errors: BadArgument if any of the settings of a comparison is given when it is resumed."""
+    if any(value is not None for value in others):
+        raise BadArgument(
+            f"--resume {resume}: the other settings are those of the comparison; "
+            "only --time or --steps, and --device, may be given with it"
+        )
 
 
 def _new_comparison(
