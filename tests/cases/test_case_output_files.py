@@ -89,6 +89,17 @@ def test_the_format_of_the_data(sample, tmp_path: Path) -> None:
     assert {b"gut", "mäßig".encode()} <= {*content.replace(b"\n", b";").split(b";")}
 
 
+def test_tabs_are_for_tsv(trained: Path, tmp_path: Path) -> None:
+    """Samples of a .tsv in a .csv have commas; a decimal comma keeps its quotes."""
+    from morphogen.media.table import TABLE
+    from morphogen.representations.tabular import CsvFormat
+
+    frame = pd.DataFrame({"a": [1.5], "b": ["x"]})
+    for name, line in (("t.csv", 'a,b\n"1,5",x\n'), ("t.tsv", "a\tb\n1,5\tx\n")):
+        TABLE.save_frame(tmp_path / name, frame, CsvFormat("\t", ","))
+        assert (tmp_path / name).read_text() == line
+
+
 @case("`sample --out sheet.png` of several samples, or of one picture", "their sheet; the picture")
 def test_pictures(sample) -> None:
     for n, size in ((1, True), (4, False)):
@@ -137,6 +148,14 @@ def test_completion(sample, trained: Path) -> None:
     given = pd.read_csv(trained / "preise.csv", sep=";", decimal=",", encoding="cp1252", na_values="k.A.")
     assert np.array_equal(filled["Menge"], given["Menge"]) and given["Güte"].isna().any()
     assert filled.notna().all(axis=None) and set(filled["Güte"]) <= {"gut", "mäßig"}
+    cells = [
+        path.read_text(encoding).replace("\n", ";").split(";")
+        for path, encoding in ((trained / "preise.csv", "cp1252"), (Path("filled.csv"), "utf-8-sig"))
+    ]
+    changed = [pair for pair in zip(*cells, strict=True) if len(set(pair)) > 1]
+    assert {before for before, _ in changed} == {"", "k.A."}, "every given cell is as it was, to the letter"
+    printed = sample("table_mixture", "filled.csv", str(trained / "preise.csv"), verb="edit")[1]
+    assert f"{len(changed)} empty cells filled in: Preis [€] (6), Güte (20); by" in printed
     code, printed = sample(
         "table_mixture", str(trained / "preise.csv"), str(trained / "preise.csv"), verb="edit"
     )

@@ -276,3 +276,14 @@ def test_numbers_in_memory_are_exact():
     assert max(row["n"] for row in rows) <= 2**53 and {type(row["n"]) for row in rows} == {int}
     assert [column.decimals for column in data.representation.columns] == [0, 1, 1]
     assert {row["single"] for row in rows} <= {0.1, 0.2, 0.3, 0.7}
+
+
+def test_samples_of_real_numbers_keep_the_decimals_of_the_data():
+    """Amounts in cents on too fine a grid, and reals of many digits."""
+    generator = np.random.default_rng(0)
+    cents, reals = np.round(generator.normal(5e4, 1e4, 300), 2), generator.normal(size=300)
+    data = load_data(pd.DataFrame({"cents": cents, "reals": reals}))
+    between = torch.rand(50, 2).double() * torch.tensor([1e4, 1.0]) + torch.tensor([45_000.0, -0.5])
+    frame = data.representation.frame(between)
+    assert (frame["cents"] == frame["cents"].round(2)).all() and (frame["cents"] * 10 % 1 > 0).mean() > 0.5
+    assert (frame["reals"] * 1e4 % 1 > 0).mean() > 0.5

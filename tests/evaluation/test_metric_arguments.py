@@ -148,3 +148,12 @@ def test_logits_and_single_texts_are_no_figures() -> None:
         ConfigError, match=r"shape \[40, 5\], those of samples \[30, 3\]: give both in the same"
     ):
         mg.metrics.frechet(FEATURES, OTHERS[:, :3])
+
+
+@pytest.mark.parametrize("name", ["frechet", "kernel_distance", "precision_recall", "prdc", "two_sample"])
+@pytest.mark.parametrize("side", [0, 1])
+def test_features_that_are_not_finite_give_no_figure(name: str, side: int) -> None:
+    sets = [np.random.default_rng(i).normal(size=(40, 3)) for i in range(2)]
+    sets[side][0, 0] = np.nan
+    with pytest.raises(ValueError, match="not finite"):
+        getattr(mg.metrics, name)(*sets)

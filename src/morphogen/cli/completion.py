@@ -50,12 +50,17 @@ def complete_tables(run: "Run", files: list[Path], out: Path | None, seed: int, 
         target = one or folder / f"{file.stem}.csv"
         table = read_table_file(file, options)
         source = model.representation.source
-        frame = _cells(table, options, [*source.columns, *([source.label] if source.label else [])])
-        complete = impute(model, frame, seed)
-        TABLE.save_frame(target, complete, source.csv)
+        columns = [*source.columns, *([source.label] if source.label else [])]
+        complete = impute(model, _cells(table, options, columns), seed)
+        frame, filled, left = _filled(table, options, columns, complete)
+        TABLE.save_frame(target, frame, source.csv)
         if one is not None:
             write_record(one, {"run": run.name, "table": str(file), "seed": seed})
-        echo(f"{file}: {len(complete)} rows completed by {run.name} in {target}")
+        counts = ", ".join(f"{name} ({count})" for name, count in filled.items())
+        what = f"{sum(filled.values()):,} empty cells filled in: {counts}" if filled else "no empty cell"
+        echo(f"{file}: {what}; by {run.name}, in {target}")
+        if left:
+            echo(f"still with empty cells, since the model does not have the column: {', '.join(left)}")
 
 
 def _cells(table: "Table", options: "TableOptions", columns: "Sequence[Column]") -> "DataFrame":
@@ -73,3 +78,31 @@ def _cells(table: "Table", options: "TableOptions", columns: "Sequence[Column]")
         elif isinstance(reading, Reading):
             cells[column.name] = cells[column.name].astype(object).mask(reading.missing, None)
     return cells
+
+
+def _filled(
+    table: "Table", options: "TableOptions", columns: "Sequence[Column]", complete: "DataFrame"
+) -> "tuple[DataFrame, dict[str, int], list[str]]":
+    """The table with its empty cells filled and all others as they are; how many of each column; the rest."""
+    from morphogen.data.cells import read_columns
+    from morphogen.data.columns import Reading
+
+    readings, _ = read_columns(table.frame, options, table.decimal)
+    frame, filled = table.frame.copy(), dict[str, int]()
+    empties = [
+        name for name, reading in readings.items() if isinstance(reading, Reading) and reading.missing.any()
+    ]
+    for column in columns:
+        reading = readings.get(column.name)
+        if not isinstance(reading, Reading) or not reading.missing.any():
+            continue
+        empty, known = reading.missing, frame[column.name][~reading.missing]
+        drawn = complete[column.name][empty].astype(object)
+        if column.step >= 1 and not known.astype(str).str.contains(r"[.,]\d").any():
+            drawn = drawn.map(lambda cell: int(cell) if isinstance(cell, float) else cell)
+        cells = frame[column.name].astype(object)
+        cells[empty] = drawn
+        filled[column.name] = int(empty.sum())
+        is_text = frame[column.name].dtype.kind in "OU" or str(frame[column.name].dtype) in ("str", "string")
+        frame[column.name] = cells if is_text else cells.astype(frame[column.name].dtype)
+    return frame, filled, [name for name in empties if name not in filled]

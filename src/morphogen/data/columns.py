@@ -34,6 +34,7 @@ from morphogen.representations.tabular.python_values import to_json
 
 MOST_WORDS = 256  # categories per column
 FINEST = 2**16  # steps of a grid of decimals: a finer grid is indistinguishable from real numbers in float32
+MOST_DECIMALS = 6  # that samples of real numbers keep, beyond the digits of a standard deviation
 FEWEST, KNOWN = 3, 0.01  # least cells, and share of the rows, that a column with missing cells has
 COUNTERS = ("", "id", "index", "row", "rowid", "rowname", "rownames", "rownumber", "unnamed0", "x1")
 SOME = 20  # integers from which on a counter may have gaps, or be shuffled
@@ -209,7 +210,9 @@ class Numbers(Reading):
         low, high = float(self.known.min()), float(self.known.max())
         edges, counts = real_intervals(cells[~np.isnan(cells)], low, high)
         weights = smoothed(counts, int(missing[train].sum()), bool(missing.any()))
-        return RealColumn(self.name, edges, weights, self.dtype, self.marker)
+        decimals = max(map(_decimals, np.unique(self.known).tolist()))
+        kept = decimals if decimals <= MOST_DECIMALS else None
+        return RealColumn(self.name, edges, weights, self.dtype, self.marker, kept)
 
     def written(self, cell: float) -> str:
         return str(int(cell)) if cell % 1 == 0 and abs(cell) < 2**63 else repr(float(cell))

@@ -114,7 +114,9 @@ class TableMedium(Medium):
                     known = csv or self.csv_format()
                     self.csv_format("\t", known.decimal, known.has_mark).write(path, frame)
                 case _:
-                    (csv or self.csv_format()).write(path, frame)
+                    known = csv or self.csv_format()
+                    comma = "," if known.separator == "\t" else known.separator  # tabs are for .tsv
+                    self.csv_format(comma, known.decimal, known.has_mark).write(path, frame)
 
     def preview(self, sample: Mapping[str, Any]) -> str:
         return ", ".join(f"{name} {value}" for name, value in sample.items())

@@ -99,11 +99,16 @@ def rows_like(given: Any, what: str, like: Shaped[Tensor, "..."]) -> Shaped[Tens
 
 
 def feature_sets(real: Any, fake: Any) -> tuple[Shaped[Tensor, "n d"], Shaped[Tensor, "m d"]]:
-    """Real features [N, D] and those of samples [M, D] as floats. Errors: ConfigError for another D."""
+    """Real features [N, D] and those of samples [M, D] as floats.
+
+    Errors: ConfigError for another D, ValueError for what is not finite.
+    """
     x, y = features_of(real, "real features"), features_of(fake, "features of samples")
     if x.shape[1] != y.shape[1]:
         shapes = f"{list(x.shape)}, those of samples {list(y.shape)}"
         raise ConfigError(f"real features have shape {shapes}: give both in the same feature space")
+    if not (x.isfinite().all() and y.isfinite().all()):
+        raise ValueError("features are not finite: the samples contain NaN or infinity")
     return (x if x.is_floating_point() else x.double()), (y if y.is_floating_point() else y.double())
 
 

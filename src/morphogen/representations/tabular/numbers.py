@@ -119,6 +119,8 @@ class RealColumn(NumberColumn):
         name: of the column.
         edges: ends of the intervals, in order; an atom is in it twice.
         weights, pandas_dtype, marker: see `Column`.
+        decimals: of all values, which samples keep, on a grid that is too fine for `GridColumn`; None: more
+            than a standard deviation in six digits has.
 
     Errors: ConfigError for edges that are not in order.
     """
@@ -127,10 +129,10 @@ class RealColumn(NumberColumn):
 
     def __init__(
         self, name: str, edges: tuple[float, ...], weights: tuple[float, ...] = (), pandas_dtype: str = "",
-        marker: str = "",
+        marker: str = "", decimals: int | None = None,
     ):  # fmt: skip
         self.name, self.edges, self.weights = name, tuple(map(float, edges)), tuple(weights)
-        self.pandas_dtype, self.marker = pandas_dtype, marker
+        self.pandas_dtype, self.marker, self.decimals = pandas_dtype, marker, decimals
         if len(edges) < 2 or list(edges) != sorted(edges) or not np.isfinite(edges).all():
             raise ConfigError(f"column {name!r}: give two or more edges of intervals, in ascending order")
         self.low, self.high = self.edges[0], self.edges[-1]
@@ -177,8 +179,8 @@ class RealColumn(NumberColumn):
         return (start + (end - start) * offsets).clamp(self.low, self.high)
 
     def written(self, values: Float[np.ndarray, " n"]) -> np.ndarray:
-        """Six digits of a standard deviation, within the range of the data; atoms are as they are."""
-        digits = 5 - math.floor(math.log10(self.std))
+        """To the decimals of the data, or six digits of a standard deviation; atoms are as they are."""
+        digits = 5 - math.floor(math.log10(self.std)) if self.decimals is None else self.decimals
         coarse = np.abs(values) * 10.0**digits < 2**53  # others have no digit to lose
         rounded = np.where(coarse, np.round(values, digits), values).clip(self.low, self.high)
         return np.where(np.isin(values, self.atoms.numpy()), values, rounded)
