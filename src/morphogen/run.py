@@ -30,7 +30,7 @@ from morphogen.rank import Rank
 from morphogen.run_directory import file_name, next_directory, not_a_run
 from morphogen.staged import Staged
 from morphogen.training.divergence import Diverged, lower_rates
-from morphogen.training.loop import AlreadyTrained, Trained, train
+from morphogen.training.loop import AlreadyTrained, StoppedEarly, Trained, train
 from morphogen.training.step import Examples
 from morphogen.training.undertrained import undertrained
 
@@ -195,7 +195,7 @@ def train_run(run: Run, model: Model | Staged, examples: Examples, **options: An
     run.mark("training")
     try:
         with warnings.catch_warnings():
-            for told in (Diverged, AlreadyTrained):  # run.json says so
+            for told in (Diverged, AlreadyTrained, StoppedEarly):  # run.json says so
                 warnings.simplefilter("ignore", told)
             trained = train(
                 model, examples, **budget, seed=settings.get("seed", 0), directory=run.directory, **options

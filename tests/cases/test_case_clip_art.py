@@ -143,6 +143,17 @@ def test_parts_are_said(tmp_path: Path) -> None:
     assert note in load_data(str(tmp_path)).notes
 
 
+@case(
+    "sub-folders of class folders, `food/fruit`, `food/nuts`", "part of their class, and a note that says so"
+)
+def test_deeper_folders(tmp_path: Path) -> None:
+    for i, name in enumerate(("food/fruit", "food/nuts", "animals")):
+        fill(tmp_path / name, 10, first=10 * i)
+    data = load_data(str(tmp_path))
+    assert data.classes == ("animals", "food")
+    assert "sub-folders are part of their class: food (fruit, nuts)" in data.notes
+
+
 @case("the name of a run without its folder", "one line that suggests the run in `runs/`")
 def test_a_run_without_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -15,6 +15,7 @@ from morphogen.contract import Batch, Losses
 from morphogen.model import Model, load, tensors
 from morphogen.plan import SGD, Constant, Shift
 from morphogen.training import Every, train
+from morphogen.training.loop import StoppedEarly
 from training.toys import Rows, ToyDuel, contents, denoiser, duel, mean, two_stages
 
 
@@ -243,7 +244,8 @@ def test_training_resumes_after_sigterm(tmp_path: Path) -> None:
 
     before = signal.getsignal(signal.SIGTERM)
     model, uninterrupted = denoiser(), denoiser()
-    trained = train(model, Terminated(), steps=9, directory=tmp_path)
+    with pytest.warns(StoppedEarly, match="SIGTERM stopped the training after [1-8] steps"):
+        trained = train(model, Terminated(), steps=9, directory=tmp_path)
     assert not trained.finished
     assert 1 <= trained.steps < 9
     assert signal.getsignal(signal.SIGTERM) is before

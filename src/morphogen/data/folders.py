@@ -33,7 +33,7 @@ from morphogen.data.walk import Tree, printable, walk
 
 SKIPPED = 0.1  # largest fraction of files that may be skipped: more are a kind that is not read
 FEW = 2  # files that may be skipped of a small folder too, if most of it can be read
-SHOWN = 3  # empty files that a note names
+SHOWN = 3  # names in a note
 FOLDERS: Mapping[str, Part] = {  # names of the parts of a split, as in the package `datasets`
     **dict.fromkeys(("train", "training"), PARTS[0]),
     **dict.fromkeys(("valid", "val", "validation", "dev"), PARTS[1]),
@@ -103,16 +103,16 @@ def list_folder(
     path = _unwrapped(path, files, notes)
     parts = _parts(path, files, what, has_classes)
     kept = [file for file in files if not parts or _top(path, file) in parts]
-    notes += _own_parts(parts, len(files) - len(kept), what)
-    if len(kept) < len(files):
-        ignored["beside the parts of the split"] = len(files) - len(kept)
+    if beside := len(files) - len(kept):
+        ignored["beside the parts of the split"] = beside
+    notes += _own_parts(parts, beside, what)
     names = {file: _class_name(path, file, parts, about) if has_classes else None for file in kept}
     classes = tuple(sorted({name for name in names.values() if name is not None}))
     if classes:
         _check_classes(path, names, what)
         notes += _empty_classes(path, tree, parts, classes, what, about)
-    if about.captions:
-        notes.append(f"captions for {len(about.captions)} of {len(kept)} {what}s")
+        notes += _deeper(path, kept, parts, about)
+    notes += [f"captions for {len(about.captions)} of {len(kept)} {what}s"] if about.captions else []
     examples = [
         Example(file, _shown(path, file), label, parts.get(_top(path, file)), about.captions.get(file, ""))
         for file, label in ((f, classes.index(name) if name else 0) for f, name in names.items())
@@ -255,6 +255,24 @@ def _empty_classes(
     return [f"no {what}s in {', '.join(empty)}: no class"] if empty else []
 
 
+def _deeper(path: Path, files: Sequence[Path], parts: Mapping[str, Part], about: Descriptions) -> list[str]:
+    """A note on the class folders whose own sub-folders hold examples, which are of the same class."""
+    if about.labels:
+        return []
+    below: dict[str, dict[str, None]] = {}
+    for file in files:
+        folders = file.relative_to(path).parts[bool(parts) : -1]
+        if len(folders) > 1:
+            below.setdefault(printable(folders[0]), {})[printable(folders[1])] = None
+    shown = [f"{name} ({_first(list(inner))})" for name, inner in below.items()]
+    return [f"sub-folders are part of their class: {_first(shown)}"] if shown else []
+
+
+def _first(names: Sequence[str]) -> str:
+    """The first few names."""
+    return ", ".join(names[:SHOWN]) + ", ..." * (len(names) > SHOWN)
+
+
 def _dead_links(path: Path, tree: Tree) -> list[str]:
     """Links that lead nowhere, by the folder that they are in."""
     count = Counter(_shown(path, link.parent) for link in tree.dead)
@@ -274,7 +292,7 @@ def _ignored(path: Path, tree: Tree, others: Sequence[Path]) -> tuple[dict[str, 
     counts = []
     for kind, n in ignored.items():
         files = f"file{'s' if n > 1 else ''}"
-        names = ", ".join(_shown(path, file) for file in tree.empty[:SHOWN]) + ", ..." * (n > SHOWN)
+        names = _first([_shown(path, file) for file in tree.empty])
         counts.append(f"{n} empty {files} ({names})" if kind == "empty" else f"{n} {files} {kind}")
     note = f"ignored {', '.join(counts)}"
     return ignored, [note + (f" ({suffixes})" if kinds else "")] if counts else []

@@ -10,7 +10,7 @@ the same checkpoint, use a common clock, and stop together once one of them rece
 process writes the files. This is the only module that imports accelerate.
 """
 
-__all__ = ["AlreadyTrained", "Trained", "train"]
+__all__ = ["AlreadyTrained", "StoppedEarly", "Trained", "train"]
 
 import hashlib
 import json
@@ -61,6 +61,10 @@ TWO_MINUTES = Every(seconds=120.0)
 
 class AlreadyTrained(UserWarning):
     """Nothing was trained: the directory holds a training that has spent the budget."""
+
+
+class StoppedEarly(UserWarning):
+    """The process was asked to end, by SIGTERM, and the training stopped before its budget was spent."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,7 @@ def train(
         log_every, progress, tensorboard: steps per line of metrics.jsonl; progress bar; TensorBoard files.
         warm_start: the model is trained already: omit its data-dependent initialization.
 
-    Errors: ConfigError for an unusable argument, plan or checkpoint; Ctrl-C, after one. Warns: Diverged.
+    Errors: ConfigError for an unusable argument, plan or checkpoint; Ctrl-C. Warns: Diverged, StoppedEarly.
     """
     budget, directory = Budget(steps, time), None if directory is None else Path(directory)
     options = _Options(
@@ -341,6 +345,8 @@ def _conclude(model: Model | Staged, trained: Trained, directory: Path | None) -
         )
     if directory is not None and _is_usable(trained):
         _save_model(model, directory / "model")
+    if not trained.finished and not trained.diverged:
+        warnings.warn(f"SIGTERM stopped the training after {trained.steps} steps", StoppedEarly, stacklevel=4)
     if trained.diverged:
         warnings.warn(f"{trained.skipped_steps}; {lower_rates(model)}", Diverged, stacklevel=4)
 
