@@ -10,12 +10,11 @@ from morphogen.cli.bad_argument import BadArgument
 from morphogen.cli.echo import echo
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pandas import DataFrame
 
-    from morphogen.data.table_files import Table
-    from morphogen.data.table_options import TableOptions
+    from morphogen.data.columns import Reading
     from morphogen.representations.tabular import Column
     from morphogen.run import Run
 
@@ -34,6 +33,8 @@ def complete_tables(run: "Run", files: list[Path], out: Path | None, seed: int, 
     Errors: BadArgument for several tables and one file.
     """
     from morphogen.cli.output_file import check_output, is_output_file, write_record
+    from morphogen.data.cells import read_columns
+    from morphogen.data.columns import Reading
     from morphogen.data.table_files import read_table_file
     from morphogen.data.table_options import TableOptions
     from morphogen.inference.imputation import impute
@@ -51,58 +52,54 @@ def complete_tables(run: "Run", files: list[Path], out: Path | None, seed: int, 
         table = read_table_file(file, options)
         source = model.representation.source
         columns = [*source.columns, *([source.label] if source.label else [])]
-        complete = impute(model, _cells(table, options, columns), seed)
-        frame, filled, left = _filled(table, options, columns, complete)
+        cells, _ = read_columns(table.frame, options, table.decimal)
+        readings = {name: each for name, each in cells.items() if isinstance(each, Reading)}
+        complete = impute(model, _cells(table.frame, readings, columns), seed)
+        frame, filled = _filled(table.frame, readings, columns, complete)
         TABLE.save_frame(target, frame, source.csv)
         if one is not None:
             write_record(one, {"run": run.name, "table": str(file), "seed": seed})
         counts = ", ".join(f"{name} ({count})" for name, count in filled.items())
         what = f"{sum(filled.values()):,} empty cells filled in: {counts}" if filled else "no empty cell"
         echo(f"{file}: {what}; by {run.name}, in {target}")
-        if left:
+        if left := [name for name, each in readings.items() if each.missing.any() and name not in filled]:
             echo(f"still with empty cells, since the model does not have the column: {', '.join(left)}")
 
 
-def _cells(table: "Table", options: "TableOptions", columns: "Sequence[Column]") -> "DataFrame":
+def _cells(frame: "DataFrame", readings: "Mapping[str, Reading]", columns: "Sequence[Column]") -> "DataFrame":
     """The table with numbers as its decimal mark and options have them, and None for missing cells."""
-    from morphogen.data.cells import read_columns
-    from morphogen.data.columns import Numbers, Reading
+    from morphogen.data.columns import Numbers
     from morphogen.representations.tabular import GridColumn, RealColumn
 
-    readings, _ = read_columns(table.frame, options, table.decimal)
-    cells = table.frame.copy()
+    cells = frame.copy()
     for column in columns:
         reading = readings.get(column.name)
         if isinstance(reading, Numbers) and isinstance(column, GridColumn | RealColumn):
             cells[column.name] = reading.cells
-        elif isinstance(reading, Reading):
+        elif reading is not None:
             cells[column.name] = cells[column.name].astype(object).mask(reading.missing, None)
     return cells
 
 
 def _filled(
-    table: "Table", options: "TableOptions", columns: "Sequence[Column]", complete: "DataFrame"
-) -> "tuple[DataFrame, dict[str, int], list[str]]":
-    """The table with its empty cells filled and all others as they are; how many of each column; the rest."""
-    from morphogen.data.cells import read_columns
-    from morphogen.data.columns import Reading
-
-    readings, _ = read_columns(table.frame, options, table.decimal)
-    frame, filled = table.frame.copy(), dict[str, int]()
-    empties = [
-        name for name, reading in readings.items() if isinstance(reading, Reading) and reading.missing.any()
-    ]
+    frame: "DataFrame",
+    readings: "Mapping[str, Reading]",
+    columns: "Sequence[Column]",
+    complete: "DataFrame",
+) -> "tuple[DataFrame, dict[str, int]]":
+    """The table with its empty cells filled and all others as they are, and how many of each column."""
+    frame, filled = frame.copy(), dict[str, int]()
     for column in columns:
         reading = readings.get(column.name)
-        if not isinstance(reading, Reading) or not reading.missing.any():
+        if reading is None or not reading.missing.any():
             continue
-        empty, known = reading.missing, frame[column.name][~reading.missing]
+        given, empty = frame[column.name], reading.missing
         drawn = complete[column.name][empty].astype(object)
-        if column.step >= 1 and not known.astype(str).str.contains(r"[.,]\d").any():
+        if column.step >= 1 and not given[~empty].astype(str).str.contains(r"[.,]\d").any():
             drawn = drawn.map(lambda cell: int(cell) if isinstance(cell, float) else cell)
-        cells = frame[column.name].astype(object)
+        cells = given.astype(object)
         cells[empty] = drawn
+        is_text = given.dtype.kind in "OU" or str(given.dtype) in ("str", "string")
+        frame[column.name] = cells if is_text else cells.astype(given.dtype)
         filled[column.name] = int(empty.sum())
-        is_text = frame[column.name].dtype.kind in "OU" or str(frame[column.name].dtype) in ("str", "string")
-        frame[column.name] = cells if is_text else cells.astype(frame[column.name].dtype)
-    return frame, filled, [name for name in empties if name not in filled]
+    return frame, filled

@@ -12,7 +12,7 @@ A cell of any column may be missing. A column is dropped, with a note, if it is 
 `Numbers.counts_rows`), or consists of words that are nearly all different (names, free text).
 """
 
-__all__ = ["MOST_WORDS", "Dates", "Durations", "Numbers", "Periods", "Reading", "Words"]
+__all__ = ["MOST_WORDS", "Dates", "Durations", "Numbers", "Periods", "Reading", "Times", "Words"]
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -230,8 +230,17 @@ class Durations(Numbers):
         return f"durations {_every(seconds // size, unit)}"
 
 
+class Times(Reading):
+    """A column of whole units since 1970, float64 [N]."""
+
+    @cached_property
+    def grid(self) -> Grid:
+        """The grid of the values, in units."""
+        return _grid_of(np.unique(self.known), 0)
+
+
 @dataclass(frozen=True)
-class Dates(Reading):
+class Dates(Times):
     """A column of dates or times, float64 [N] of whole units since 1970.
 
     Arguments:
@@ -243,11 +252,6 @@ class Dates(Reading):
     format: str = "%Y-%m-%d"
     unit: str = "days"
     zone: str = ""
-
-    @cached_property
-    def grid(self) -> Grid:
-        """The grid of the values, in units."""
-        return _grid_of(np.unique(self.known), 0)
 
     @property
     def kind(self) -> str:
@@ -268,7 +272,7 @@ class Dates(Reading):
 
 
 @dataclass(frozen=True)
-class Periods(Reading):
+class Periods(Times):
     """A column of periods, float64 [N] of their numbers since 1970.
 
     Arguments:
@@ -276,11 +280,6 @@ class Periods(Reading):
     """
 
     frequency: str = "M"
-
-    @cached_property
-    def grid(self) -> Grid:
-        """The grid of the values, in periods."""
-        return _grid_of(np.unique(self.known), 0)
 
     @property
     def kind(self) -> str:
