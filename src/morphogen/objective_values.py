@@ -62,6 +62,7 @@ class Likelihood:
     kind: Literal["exact", "lower_bound", "estimate"]
     measure: Literal["mass", "density"]
     stderr: Float[Tensor, " b"] | None = None  # Monte Carlo standard error of each row
+    draws: int = 1  # latents per row that a bound averages: k of the importance-weighted bound
 
     @property
     def bits_per_dim(self) -> Float[Tensor, " b"]:

@@ -8,7 +8,7 @@ import pytest
 # by module: a name of the library that the example must use
 EXAMPLES = {
     "autoregressive.decoding": "next_token",  # token sampling
-    "vae.objective": "_reparameterize",  # reparameterisation
+    "vae.posteriors": "DiagonalGaussian().draw",  # reparameterisation
     "gan.objective": "critic_steps",  # turns of the critic and the generator
     "diffusion.objective": "losses",  # the diffusion loss
 }
@@ -24,8 +24,7 @@ def test_the_example_runs(name: str) -> None:
 
 
 def test_the_mutant_without_sigma_fails(monkeypatch) -> None:
-    module = import_module("morphogen.families.vae.objective")
-    monkeypatch.setattr(
-        module, "_reparameterize", lambda mean, log_sigma, rng: (mean + rng.normal(*mean.shape[1:]), None)
-    )
+    module = import_module("morphogen.families.vae.posteriors")
+    without = lambda self, parameters, eps: module.Draw(parameters.chunk(2, 1)[0] + eps, None)  # noqa: E731
+    monkeypatch.setattr(module.DiagonalGaussian, "draw", without)
     assert doctest.testmod(module, report=False).failed > 0

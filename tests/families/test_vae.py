@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from morphogen.closed_form import LinearGaussian
-from morphogen.component import Component, ConfigError
+from linear_vae import TRUTH, linear
+from morphogen.component import ConfigError
 from morphogen.conditioning.specs import Classes
 from morphogen.contract import (
     Autoencoder,
@@ -20,7 +20,7 @@ from morphogen.contract import (
     Representation,
     owned,
 )
-from morphogen.families.vae import VAE, DiscretizedLogistic, Gaussian, VAESampler
+from morphogen.families.vae import ELBO, VAE, DiscretizedLogistic, Gaussian, VAESampler
 from morphogen.model import Model, load, save
 from morphogen.networks.convnet import ConvDecoder, ConvEncoder, halvings
 from morphogen.numerics.distributions import discretized_log_mass, gaussian_log_prob
@@ -29,24 +29,6 @@ from morphogen.numerics.tensors import sum_except_batch
 from morphogen.representations.latent import Latent
 from morphogen.representations.pixels import Pixels
 from morphogen.systems.vae import vae
-
-# Orthogonal columns, so that the true posterior is a diagonal Gaussian, like q.
-TRUTH = LinearGaussian(
-    torch.tensor([[1.0, 0.5], [2.0, -0.25], [-1.0, 0.0]]), torch.tensor([0.3, -1.0, 2.0]), sigma=0.7
-)
-
-
-class Affine(Component, nn.Module):
-    """x -> a x + b, optionally concatenated with constants."""
-
-    def __init__(self, weight: Tensor, bias: Tensor, constants: Tensor | None = None):
-        super().__init__()
-        self.weight, self.bias = nn.Parameter(weight.float()), bias.float()
-        self.constants = constants
-
-    def forward(self, x: Tensor, context: Context | None = None) -> Tensor:
-        y = x @ self.weight.T + self.bias
-        return y if self.constants is None else torch.cat([y, self.constants.float().expand(len(x), -1)], 1)
 
 
 class Points(Representation):
@@ -68,7 +50,7 @@ class Points(Representation):
         return medium.tolist()
 
 
-class StandardNormal(Objective):
+class NormalLatents(Objective):
     """The prior of a VAE, as a second stage."""
 
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
@@ -79,17 +61,6 @@ class StandardNormal(Objective):
 
     def default_sampler(self) -> VAESampler:
         return VAESampler()
-
-
-def linear(shift: float = 0.0, log_scale: float = 0.0, samples: int = 1) -> VAE:
-    """A VAE with the true decoder and the true posterior, shifted by `shift` and scaled by exp(log_scale)."""
-    inverse = torch.linalg.inv(
-        TRUTH.weight.T @ TRUTH.weight + TRUTH.sigma**2 * torch.eye(2, dtype=torch.float64)
-    )
-    gain = inverse @ TRUTH.weight.T
-    log_sigma = 0.5 * (TRUTH.sigma**2 * inverse).diagonal().log() + log_scale
-    encoder = Affine(gain, -gain @ TRUTH.mean + shift, log_sigma)
-    return VAE(encoder, Affine(TRUTH.weight, TRUTH.mean), Gaussian(TRUTH.sigma), (2,), bound_samples=samples)
 
 
 def bound(objective: VAE, x: Tensor, seed: int = 0) -> Likelihood:
@@ -147,7 +118,7 @@ def test_stderr_covers_the_error_of_an_importance_weighted_bound() -> None:
 
 def test_beta_weights_the_kl_term_and_not_the_reported_bound() -> None:
     x, plain, heavy = Points((3,)).encode(TRUTH.sample(Rng(1, 9)), Rng(0, 9)), linear(0.3), linear(0.3)
-    heavy.beta = 4.0
+    heavy.bound = ELBO(beta=4.0)
     one, four = [o.losses(x, None, Rng(0, 9), "model") for o in (plain, heavy)]
     assert torch.equal(four.terms["kl"], 4 * one.terms["kl"]) and torch.equal(
         four.metrics["bound"], one.metrics["bound"]
@@ -162,7 +133,7 @@ def test_latents_with_the_standard_prior_have_the_bound_of_the_first_stage() -> 
     n = 20000 rows, seed 5.
     """
     first = Model(linear(0.2, 0.3), Points((3,)))
-    second = Model(StandardNormal(), Latent(first))
+    second = Model(NormalLatents(), Latent(first))
     x = TRUTH.sample(Rng(5, 20000))
     own, latent = [m.log_prob(x, seed=s, batch=20000) for m, s in ((first, 5), (second, 6))]
     gap = own.nats - latent.nats

@@ -51,6 +51,7 @@ CEILING = {
     "edm": 0.75,
     "flow_matching": 0.9,
     "gated_pixelcnn": 0.05,
+    "iwae": 0.8,
     "improved_ddpm": 5.4,
     "latent_flow": 1.0,
     "mixture": 0.5,
@@ -64,6 +65,7 @@ CEILING = {
     "sketch_to_picture": 8.65,
     "v_diffusion": 8.65,
     "vae": 0.65,
+    "vae_2013": 0.8,
 }
 
 

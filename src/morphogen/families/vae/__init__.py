@@ -1,20 +1,28 @@
 """Variational autoencoders: latent-variable models with an amortized posterior."""
 
 __all__ = [
-    "VAE",
-    "DiscretizedLogistic",
-    "Gaussian",
-    "Joint",
-    "ObservationModel",
-    "Softmax",
-    "VAESampler",
-]
+    "ELBO", "VAE", "Bernoulli", "Bound", "Categorical", "DiagonalGaussian", "DiscretizedLogistic",
+    "DiscretizedLogisticMixture", "Draw",
+    "Gaussian", "ImportanceWeighted", "InverseAutoregressive", "Joint", "LearnedGaussian", "LearnedPrior",
+    "ObservationModel", "Posterior", "Prior", "Softmax", "StandardNormal", "VAESampler",
+    "VampPrior", "likelihood_of_levels",
+]  # fmt: skip
 
-from morphogen.families.vae.likelihoods import (
+from morphogen.families.vae.bounds import ELBO, Bound, ImportanceWeighted
+from morphogen.families.vae.grid_likelihoods import (
+    Bernoulli,
+    Categorical,
     DiscretizedLogistic,
+    DiscretizedLogisticMixture,
+    likelihood_of_levels,
+)
+from morphogen.families.vae.likelihoods import (
     Gaussian,
     Joint,
+    LearnedGaussian,
     ObservationModel,
     Softmax,
 )
 from morphogen.families.vae.objective import VAE, VAESampler
+from morphogen.families.vae.posteriors import DiagonalGaussian, Draw, InverseAutoregressive, Posterior
+from morphogen.families.vae.priors import LearnedPrior, Prior, StandardNormal, VampPrior

@@ -1,9 +1,11 @@
 """Observation models p(x | z): distributions with independent entries, parameterised by the decoder's output.
 
-    DiscretizedLogistic(levels)    discrete pixel values, a probability mass; h = (mean, log s) per subpixel
     Gaussian(sigma)                continuous data, a density; h = mean
+    LearnedGaussian()              the same; h = (mean, log sigma) of each entry
     Softmax(classes)               a class, a probability mass; h = logits
     Joint(name=model, ...)         several parts by name, each with its h
+
+Those of values on a grid, such as pixels, are in `grid_likelihoods.py`.
 
 The observation model determines which detail the latent retains. A density of data on a grid is unbounded; a
 squared error is the log-likelihood of a Gaussian with an implicit sigma. `outputs` returns the number of
@@ -12,7 +14,7 @@ channels of h, for sizing the decoder.
 Reference: Auto-encoding variational Bayes, Kingma & Welling, 2013 (appendix C).
 """
 
-__all__ = ["DiscretizedLogistic", "Gaussian", "Joint", "ObservationModel", "Softmax"]
+__all__ = ["Gaussian", "Joint", "LearnedGaussian", "ObservationModel", "Softmax"]
 
 import math
 from abc import ABC, abstractmethod
@@ -25,7 +27,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from morphogen.component import Component
-from morphogen.numerics.distributions import gaussian_log_prob, logistic_log_mass
+from morphogen.numerics.distributions import gaussian_log_prob
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import sum_except_batch
 from morphogen.numerics.trees import Tree
@@ -39,6 +41,9 @@ class ObservationModel(Component, ABC):
     """
 
     measure: Literal["mass", "density"]
+
+    def check(self, x: Tree) -> None:
+        """Check that x has a probability under this model. Errors: ConfigError."""
 
     @abstractmethod
     def outputs(self, channels: Any) -> Any:
@@ -55,45 +60,6 @@ class ObservationModel(Component, ABC):
     @abstractmethod
     def sample(self, h: Tree, rng: Rng) -> Tree:
         """Sample x ~ p(x | h)."""
-
-
-class DiscretizedLogistic(ObservationModel):
-    r"""Discretized logistic distribution: the mass in the bin of x; the outermost bins extend to infinity.
-
-        P(x) = F((x + d - mean) / s) - F((x - d - mean) / s),  d = 1 / (levels - 1)
-
-    PixelCNN++ (Salimans, Karpathy, Chen & Kingma 2017, eq. 2), with one mixture component.
-
-    Arguments:
-        levels: number of subpixel values, evenly spaced over [-1, 1].
-        floor: lower bound of log s; without it, s tends to 0 for a subpixel that is constant in the data.
-    """
-
-    measure = "mass"
-
-    def __init__(self, levels: int, floor: float = -7.0):
-        self.levels, self.floor = levels, floor
-
-    def outputs(self, channels: int) -> int:
-        return 2 * channels
-
-    def log_prob(self, x: Float[Tensor, "b ..."], h: Float[Tensor, "b ..."]) -> Float[Tensor, " b"]:
-        check_result("the decoder", h, (len(x), self.outputs(x.shape[1]), *x.shape[2:]))
-        return sum_except_batch(logistic_log_mass(x, *self._split(h), self.levels))
-
-    def median(self, h: Float[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
-        return self._split(h)[0].clamp(-1, 1)
-
-    def sample(self, h: Float[Tensor, "b ..."], rng: Rng) -> Float[Tensor, "b ..."]:
-        """Sample a logistic, clamp to [-1, 1] and round to the grid."""
-        mean, log_s = self._split(h)
-        u = rng.uniform(*mean.shape[1:])
-        x = (mean + log_s.exp() * (u.log() - torch.log1p(-u))).clamp(-1, 1)
-        return torch.round((x + 1) * (0.5 * (self.levels - 1))) * (2 / (self.levels - 1)) - 1
-
-    def _split(self, h: Tensor) -> tuple[Tensor, Tensor]:
-        mean, log_s = h.chunk(2, 1)
-        return mean, self.floor + F.softplus(log_s - self.floor)
 
 
 class Gaussian(ObservationModel):
@@ -120,6 +86,41 @@ class Gaussian(ObservationModel):
 
     def sample(self, h: Float[Tensor, "b ..."], rng: Rng) -> Float[Tensor, "b ..."]:
         return h + self.sigma * rng.normal(*h.shape[1:])
+
+
+class LearnedGaussian(ObservationModel):
+    r"""Gaussian whose scale is learned: p(x | h) = N(x; mean, sigma^2), h = (mean, log sigma) of each entry.
+
+    Kingma & Welling 2013 (appendix C.2). Unlike a squared error, it weighs the reconstruction against the KL
+    term by itself (Rybkin, Daniilidis & Levine 2021).
+
+    Arguments:
+        floor: lower bound of log sigma; without it, sigma tends to 0 for an entry that is constant in the
+        data.
+    """
+
+    measure = "density"
+
+    def __init__(self, floor: float = -7.0):
+        self.floor = floor
+
+    def outputs(self, channels: int) -> int:
+        return 2 * channels
+
+    def log_prob(self, x: Float[Tensor, "b ..."], h: Float[Tensor, "b ..."]) -> Float[Tensor, " b"]:
+        check_result("the decoder", h, (len(x), self.outputs(x.shape[1]), *x.shape[2:]))
+        return sum_except_batch(gaussian_log_prob(x, *self._split(h)))
+
+    def median(self, h: Float[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
+        return self._split(h)[0]
+
+    def sample(self, h: Float[Tensor, "b ..."], rng: Rng) -> Float[Tensor, "b ..."]:
+        mean, log_sigma = self._split(h)
+        return mean + log_sigma.exp() * rng.normal(*mean.shape[1:])
+
+    def _split(self, h: Tensor) -> tuple[Tensor, Tensor]:
+        mean, log_sigma = h.chunk(2, 1)
+        return mean, self.floor + F.softplus(log_sigma - self.floor)
 
 
 class Softmax(ObservationModel):

@@ -1,0 +1,40 @@
+"""A VAE with the true posterior and decoder of a linear-Gaussian world, so that its bound is known."""
+
+__all__ = ["TRUTH", "Affine", "linear"]
+
+import torch
+from torch import Tensor, nn
+
+from morphogen.closed_form import LinearGaussian
+from morphogen.component import Component
+from morphogen.contract import Context
+from morphogen.families.vae import VAE, Gaussian
+
+# Orthogonal columns, so that the true posterior is a diagonal Gaussian, like q.
+TRUTH = LinearGaussian(
+    torch.tensor([[1.0, 0.5], [2.0, -0.25], [-1.0, 0.0]]), torch.tensor([0.3, -1.0, 2.0]), sigma=0.7
+)
+
+
+class Affine(Component, nn.Module):
+    """x -> a x + b, optionally concatenated with constants."""
+
+    def __init__(self, weight: Tensor, bias: Tensor, constants: Tensor | None = None):
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(weight.float()), bias.float()
+        self.constants = constants
+
+    def forward(self, x: Tensor, context: Context | None = None) -> Tensor:
+        y = x @ self.weight.T + self.bias
+        return y if self.constants is None else torch.cat([y, self.constants.float().expand(len(x), -1)], 1)
+
+
+def linear(shift: float = 0.0, log_scale: float = 0.0, samples: int = 1) -> VAE:
+    """A VAE with the true decoder and the true posterior, shifted by `shift` and scaled by exp(log_scale)."""
+    inverse = torch.linalg.inv(
+        TRUTH.weight.T @ TRUTH.weight + TRUTH.sigma**2 * torch.eye(2, dtype=torch.float64)
+    )
+    gain = inverse @ TRUTH.weight.T
+    log_sigma = 0.5 * (TRUTH.sigma**2 * inverse).diagonal().log() + log_scale
+    encoder = Affine(gain, -gain @ TRUTH.mean + shift, log_sigma)
+    return VAE(encoder, Affine(TRUTH.weight, TRUTH.mean), Gaussian(TRUTH.sigma), (2,), bound_samples=samples)
