@@ -23,8 +23,8 @@ def test_the_example_system_satisfies_the_laws(size: str) -> None:
     names: dict = {}
     exec(compile(re.sub(r"^   ", "", page, flags=re.M), "CONTRIBUTING.md", "exec"), names)
     torch.manual_seed(0)
-    model, rng = names["beta_vae"](Pixels(17, (1, 8, 8)), size=size), Rng(7, 12)
-    assert model.objective.beta > 1
+    model, rng = names["warm_vae"](Pixels(17, (1, 8, 8)), size=size), Rng(7, 12)
+    assert model.objective.bound.warmup > 1
     check_model(
         model,
         Batch(rng.integers(17, 1, 8, 8).float() / 8 - 1),

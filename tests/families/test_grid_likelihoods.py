@@ -9,7 +9,7 @@ from morphogen.contract import Encoded
 from morphogen.families.vae import (
     VAE,
     Bernoulli,
-    Categorical,
+    CategoricalLevels,
     DiscretizedLogistic,
     DiscretizedLogisticMixture,
     LearnedGaussian,
@@ -20,7 +20,7 @@ from morphogen.numerics.randomness import Rng
 
 MODELS = [
     (Bernoulli(), 2),
-    (Categorical(5), 5),
+    (CategoricalLevels(5), 5),
     (DiscretizedLogistic(5), 5),
     (DiscretizedLogisticMixture(5, mixtures=3), 5),
 ]
@@ -71,7 +71,7 @@ def test_each_model_is_its_formula() -> None:
     logits = Rng(0, 1).normal(5, 3)
     levels = torch.tensor([[0, 4, 2]])
     categorical = torch.distributions.Categorical(logits=logits.transpose(1, 2))
-    ours = Categorical(5).log_prob(grid(5)[levels], logits.flatten(1))
+    ours = CategoricalLevels(5).log_prob(grid(5)[levels], logits.flatten(1))
     assert torch.allclose(ours, categorical.log_prob(levels).sum(1))
     one = Rng(4, 1).normal(6)
     mixture = DiscretizedLogisticMixture(5, mixtures=1).log_prob(
@@ -83,7 +83,7 @@ def test_each_model_is_its_formula() -> None:
 
 def test_the_median_of_a_categorical_halves_its_mass() -> None:
     logits = torch.tensor([0.1, 0.3, 0.2, 0.15, 0.25]).log()[None]
-    assert Categorical(5).median(logits).item() == 0.0
+    assert CategoricalLevels(5).median(logits).item() == 0.0
 
 
 def test_a_learned_gaussian_is_its_density() -> None:

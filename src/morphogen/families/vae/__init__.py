@@ -1,7 +1,7 @@
 """Variational autoencoders: latent-variable models with an amortized posterior."""
 
 __all__ = [
-    "ELBO", "VAE", "Bernoulli", "Bound", "Categorical", "DiagonalGaussian", "DiscretizedLogistic",
+    "ELBO", "VAE", "Bernoulli", "Bound", "CategoricalLevels", "DiagonalGaussian", "DiscretizedLogistic",
     "DiscretizedLogisticMixture", "Draw",
     "Gaussian", "ImportanceWeighted", "InverseAutoregressive", "Joint", "LearnedGaussian", "LearnedPrior",
     "ObservationModel", "Posterior", "Prior", "Softmax", "StandardNormal", "VAESampler",
@@ -11,7 +11,7 @@ __all__ = [
 from morphogen.families.vae.bounds import ELBO, Bound, ImportanceWeighted
 from morphogen.families.vae.grid_likelihoods import (
     Bernoulli,
-    Categorical,
+    CategoricalLevels,
     DiscretizedLogistic,
     DiscretizedLogisticMixture,
     likelihood_of_levels,

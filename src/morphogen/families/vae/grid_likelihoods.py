@@ -1,10 +1,9 @@
 r"""Observation models of values on a grid, such as pixels: probability masses of each entry given z.
 
-    Bernoulli()                        two values, -1 and 1; h = logit of 1
-    Categorical(levels)                any values, unordered; h = logits
-    DiscretizedLogistic(levels)        ordered values; h = (mean, log s)
-    DiscretizedLogisticMixture(levels) ordered values with several modes; h = (logit, mean, log s) of each
-    mode
+    Bernoulli()                         two values, -1 and 1; h = logit of 1
+    CategoricalLevels(levels)           any values, unordered; h = logits
+    DiscretizedLogistic(levels)         ordered values; h = (mean, log s)
+    DiscretizedLogisticMixture(levels)  ordered values with several modes; h = K x (logit, mean, log s)
 
 x has `levels` values, evenly spaced over [-1, 1]. Entries are independent given z; a mass between
 neighbouring values, unlike a density of them, is at most 1, and its logarithm counts bits.
@@ -12,7 +11,7 @@ neighbouring values, unlike a density of them, is at most 1, and its logarithm c
 
 __all__ = [
     "Bernoulli",
-    "Categorical",
+    "CategoricalLevels",
     "DiscretizedLogistic",
     "DiscretizedLogisticMixture",
     "likelihood_of_levels",
@@ -63,7 +62,7 @@ class Bernoulli(ObservationModel):
         return torch.where(rng.uniform(*h.shape[1:]) < h.sigmoid(), 1.0, -1.0)
 
 
-class Categorical(ObservationModel):
+class CategoricalLevels(ObservationModel):
     """P(x = value v) = softmax(h)_v, with `levels` logits per entry and no order of the values.
 
     Arguments:
