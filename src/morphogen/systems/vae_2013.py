@@ -28,7 +28,7 @@ def vae_2013(pixels: Pixels, label: Classes | None = None, size: Size = "small")
     P(x | z) is Bernoulli for black and white and a discretised logistic otherwise; the paper's, of grey
     faces, is a Gaussian density. The paper trains with Adagrad. A label is concatenated with x and with z
     (Sohn, Lee & Yan 2015).
-    Not measured.
+    Result: not measured.
     """
     latent, widths = SIZES[size]["latent"], SIZES[size]["widths"]
     channels, height, width = pixels.shape

@@ -63,7 +63,7 @@ class Bernoulli(ObservationModel):
 
 
 class CategoricalLevels(ObservationModel):
-    """P(x = value v) = softmax(h)_v, with `levels` logits per entry and no order of the values.
+    """P(x = value v) = softmax(h)_v, with `levels` logits per entry and no order (van den Oord et al. 2016).
 
     Arguments:
         levels: number of values, evenly spaced over [-1, 1].
