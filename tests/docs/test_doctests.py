@@ -25,6 +25,6 @@ def test_the_example_runs(name: str) -> None:
 
 def test_the_mutant_without_sigma_fails(monkeypatch) -> None:
     module = import_module("morphogen.families.vae.posteriors")
-    without = lambda self, parameters, eps: module.Draw(parameters.chunk(2, 1)[0] + eps, None)  # noqa: E731
+    without = lambda self, parameters, eps: module.PosteriorDraw(parameters.chunk(2, 1)[0] + eps, None)  # noqa: E731
     monkeypatch.setattr(module.DiagonalGaussian, "draw", without)
     assert doctest.testmod(module, report=False).failed > 0

@@ -106,7 +106,7 @@ def test_a_prior_is_trained_with_the_rest(make: Any) -> None:
     prior = make()
     encoder = prior.encoder if isinstance(prior, VampPrior) else TanhEncoder()
     vae = VAE(encoder, MLP(2, 3, 8, 1), Gaussian(1.0), (2,), prior=prior)
-    draw = vae.draw(torch.randn(6, 3), None, torch.randn(6, 2))
+    draw = vae.draw(vae.infer(torch.randn(6, 3), None), None, torch.randn(6, 2))
     vae.prior.kl(draw, None).sum().backward()
     own = [p for p in prior.parameters() if p.grad is not None and p.grad.any()]
     assert own and len(set(vae.parameters())) == len(list(vae.parameters()))  # a shared encoder counts once

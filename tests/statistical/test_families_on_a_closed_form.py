@@ -52,6 +52,7 @@ CEILING = {
     "flow_matching": 0.9,
     "gated_pixelcnn": 0.05,
     "iwae": 0.8,
+    "hierarchical_vae": 0.6,
     "improved_ddpm": 5.4,
     "latent_flow": 1.0,
     "mixture": 0.5,

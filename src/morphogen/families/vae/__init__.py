@@ -2,9 +2,9 @@
 
 __all__ = [
     "ELBO", "VAE", "Bernoulli", "Bound", "CategoricalLevels", "DiagonalGaussian", "DiscretizedLogistic",
-    "DiscretizedLogisticMixture", "Draw",
-    "Gaussian", "ImportanceWeighted", "InverseAutoregressive", "Joint", "LearnedGaussian", "LearnedPrior",
-    "ObservationModel", "Posterior", "Prior", "Softmax", "StandardNormal", "VAESampler",
+    "DiscretizedLogisticMixture", "Gaussian", "HierarchicalVAE", "ImportanceWeighted",
+    "InverseAutoregressive", "Joint", "LatentVariableModel", "LearnedGaussian", "LearnedPrior",
+    "ObservationModel", "Posterior", "PosteriorDraw", "Prior", "Softmax", "StandardNormal", "VAESampler",
     "VampPrior", "likelihood_of_levels",
 ]  # fmt: skip
 
@@ -16,6 +16,8 @@ from morphogen.families.vae.grid_likelihoods import (
     DiscretizedLogisticMixture,
     likelihood_of_levels,
 )
+from morphogen.families.vae.hierarchical import HierarchicalVAE
+from morphogen.families.vae.latent_variable_model import LatentVariableModel
 from morphogen.families.vae.likelihoods import (
     Gaussian,
     Joint,
@@ -24,5 +26,10 @@ from morphogen.families.vae.likelihoods import (
     Softmax,
 )
 from morphogen.families.vae.objective import VAE, VAESampler
-from morphogen.families.vae.posteriors import DiagonalGaussian, Draw, InverseAutoregressive, Posterior
+from morphogen.families.vae.posteriors import (
+    DiagonalGaussian,
+    InverseAutoregressive,
+    Posterior,
+    PosteriorDraw,
+)
 from morphogen.families.vae.priors import LearnedPrior, Prior, StandardNormal, VampPrior

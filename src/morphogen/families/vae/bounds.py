@@ -29,7 +29,7 @@ class Bound(Component, nn.Module, ABC):
 
     @abstractmethod
     def losses(self, vae: Any, x: Tree, context: Context | None, rng: Rng) -> Losses:
-        """The losses of each row, given a `VAE`."""
+        """The losses of each row, given a `LatentVariableModel`."""
 
     def finish(self, step: int) -> None:
         """Called after each finite step."""
@@ -63,9 +63,8 @@ class ELBO(Bound):
     steps: Int[Tensor, ""]  # finished
 
     def losses(self, vae: Any, x: Tree, context: Context | None, rng: Rng) -> Losses:
-        draw = vae.draw(x, context, rng.fork("posterior").normal(*vae.latent_shape))
-        reconstruction = -vae.log_conditional(x, draw.z, context)
-        kl = vae.prior.kl(draw, context)
+        draw = vae.draw(vae.infer(x, context), context, vae.noise(rng.fork("posterior")))
+        reconstruction, kl = -vae.log_likelihood(x, draw, context), vae.kl(draw, context)
         metrics = {"bound": (-reconstruction - kl.sum(1)).detach()}
         terms = {"reconstruction": reconstruction, "kl": self.weight * self._above_free(kl).sum(1)}
         return Losses(terms, metrics=metrics, statistics={"steps": torch.ones(())} if self.warmup else {})
@@ -99,6 +98,6 @@ class ImportanceWeighted(Bound):
         self.samples = samples
 
     def losses(self, vae: Any, x: Tree, context: Context | None, rng: Rng) -> Losses:
-        log_w = vae.log_weights(x, context, rng.fork("posterior").normal(self.samples, *vae.latent_shape))
+        log_w = vae.log_weights(x, context, vae.noise(rng.fork("posterior"), self.samples))
         bound = log_w.logsumexp(1) - math.log(self.samples)
         return Losses({"bound": -bound}, metrics={"elbo": log_w.detach().mean(1)})

@@ -15,7 +15,7 @@ dz/dmu = 1 and dz/dlog sigma = sigma eps = z - mu:
     (1.0, True)
 """
 
-__all__ = ["DiagonalGaussian", "Draw", "InverseAutoregressive", "Posterior"]
+__all__ = ["DiagonalGaussian", "PosteriorDraw", "InverseAutoregressive", "Posterior"]
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ from morphogen.objective_values import check_result
 
 
 @dataclass(frozen=True)
-class Draw:
+class PosteriorDraw:
     """One z ~ q(z | x) of each row."""
 
     z: Float[Tensor, "b ..."]
@@ -49,7 +49,7 @@ class Posterior(Component, nn.Module, ABC):
         """Number of channels of the encoder's output for z with `channels` channels."""
 
     @abstractmethod
-    def draw(self, parameters: Float[Tensor, "b ..."], eps: Float[Tensor, "b ..."]) -> Draw:
+    def draw(self, parameters: Float[Tensor, "b ..."], eps: Float[Tensor, "b ..."]) -> PosteriorDraw:
         """z as a function of the encoder's output [B, outputs(D), ...] and of eps ~ N(0, I), [B, D, ...]."""
 
 
@@ -59,10 +59,10 @@ class DiagonalGaussian(Posterior):
     def outputs(self, channels: int) -> int:
         return 2 * channels
 
-    def draw(self, parameters: Float[Tensor, "b ..."], eps: Float[Tensor, "b ..."]) -> Draw:
+    def draw(self, parameters: Float[Tensor, "b ..."], eps: Float[Tensor, "b ..."]) -> PosteriorDraw:
         mean, log_sigma = parameters.chunk(2, 1)
         z = mean + log_sigma.exp() * eps
-        return Draw(z, sum_except_batch(gaussian_log_prob(z, mean, log_sigma)), (mean, log_sigma))
+        return PosteriorDraw(z, sum_except_batch(gaussian_log_prob(z, mean, log_sigma)), (mean, log_sigma))
 
 
 class InverseAutoregressive(Posterior):
@@ -88,7 +88,7 @@ class InverseAutoregressive(Posterior):
     def outputs(self, channels: int) -> int:
         return 3 * channels
 
-    def draw(self, parameters: Float[Tensor, "b p"], eps: Float[Tensor, "b d"]) -> Draw:
+    def draw(self, parameters: Float[Tensor, "b p"], eps: Float[Tensor, "b d"]) -> PosteriorDraw:
         mean, log_sigma, h = parameters.chunk(3, 1)
         z, context = mean + log_sigma.exp() * eps, Context(vector=h)
         log_q = sum_except_batch(gaussian_log_prob(z, mean, log_sigma))
@@ -98,4 +98,4 @@ class InverseAutoregressive(Posterior):
             log_gate = F.logsigmoid(s + 2)
             z = m + log_gate.exp() * (z - m)
             log_q = log_q - log_gate.sum(1)
-        return Draw(z, log_q)
+        return PosteriorDraw(z, log_q)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from morphogen.component import Component, ConfigError
 from morphogen.contract import Context, Encoded, Objective, Sampler
-from morphogen.families.vae.posteriors import DiagonalGaussian, Draw, Posterior
+from morphogen.families.vae.posteriors import DiagonalGaussian, Posterior, PosteriorDraw
 from morphogen.numerics.distributions import gaussian_kl, gaussian_log_prob
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import sum_except_batch
@@ -38,9 +38,9 @@ class Prior(Component, nn.Module, ABC):
     def sample(
         self, shape: tuple[int, ...], context: Context | None, rng: Rng, temperature: float = 1.0
     ) -> Float[Tensor, "b ..."]:
-        """Draw z [B, *shape]; a temperature below 1 gives likelier, less diverse z."""
+        """PosteriorDraw z [B, *shape]; a temperature below 1 gives likelier, less diverse z."""
 
-    def kl(self, draw: Draw, context: Context | None) -> Float[Tensor, "b g"]:
+    def kl(self, draw: PosteriorDraw, context: Context | None) -> Float[Tensor, "b g"]:
         """KL(q(z | x) || p(z)) of each group of latents in nats; by default, an estimate by one draw."""
         return (draw.log_q - self.log_prob(draw.z, context))[:, None]
 
@@ -59,7 +59,7 @@ class StandardNormal(Prior):
     ) -> Float[Tensor, "b ..."]:
         return temperature * rng.normal(*shape)
 
-    def kl(self, draw: Draw, context: Context | None) -> Float[Tensor, "b g"]:
+    def kl(self, draw: PosteriorDraw, context: Context | None) -> Float[Tensor, "b g"]:
         if draw.gaussian is None:
             return super().kl(draw, context)
         return gaussian_kl(*draw.gaussian).flatten(1)
