@@ -131,6 +131,9 @@ def _column(what: str, given: Any) -> Any:
         raise DataError(
             f"{what} {given!r:.40}: give one per example; the column of a table is condition={given!r:.40}"
         )
+    if not hasattr(given, "__iter__") or getattr(given, "ndim", 1) == 0:
+        rate = f"; samples per second of sounds are rate={given!r:.20}" if what == "labels" else ""
+        raise DataError(f"{what}={given!r:.40}: give one per example{rate}")
     if hasattr(given, "columns"):
         if given.shape[1] != 1:
             raise DataError(
