@@ -47,11 +47,15 @@ def test_data_are_bound_by_name_and_class(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize(
     ("name", "conditions", "message"),
     [
-        ("sketch_to_picture", {}, r"needs sketches; the data have no conditions; add --condition sketch, or"),
+        (
+            "sketch_to_picture",
+            {},
+            'needs sketches; the data have no conditions; add condition="sketch", or',
+        ),
         (
             "sketch_to_picture",
             {"label": LABEL},
-            "needs sketches; the data have labels; add --condition sketch",
+            'needs sketches; the data have labels; add condition="sketch"',
         ),
         ("sketch_to_picture", {"sketch": LABEL}, r"needs sketches; the data have labels \('sketch'\)"),
         (

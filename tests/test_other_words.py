@@ -10,7 +10,8 @@ import pytest
 import words_page
 
 import morphogen as mg
-from morphogen.other_words import ARGUMENTS, ATTRIBUTES, UnknownArgument, UnknownAttribute
+from morphogen.other_words import ARGUMENTS, ATTRIBUTES, UnknownAttribute
+from morphogen.wrong_calls import UnknownArgument
 
 pytestmark = pytest.mark.usefixtures("untyped")
 RNG = np.random.default_rng(0)
@@ -71,7 +72,9 @@ def test_each_attribute_is_an_error_with_code_that_works(
     of_rows = "df" in code or "frame" in code
     model = names["rows"] if of_rows else names["model"]
     samples = model.sample(2)
-    owner = {"model": model, "samples": samples, "morphogen": mg}[what]
+    owner = {**names, "model": model, "samples": samples, "data.train": names["data"].train, "morphogen": mg}[
+        what
+    ]
     for word in words.split():
         assert not hasattr(owner, word) and getattr(owner, word, 5) == 5
         with pytest.raises(AttributeError, match=f"^{what} has no attribute '{word}'; write ") as error:

@@ -25,13 +25,14 @@ from importlib import import_module
 from typing import Any, TypeVar, get_args
 
 import morphogen.systems
-from morphogen.component import ConfigError, from_config, set_path, to_config
+from morphogen.caller import option, settings
+from morphogen.component import ConfigError, first_line, from_config, set_path, to_config
 from morphogen.contract import ConditionSpec, Objective, Representation
 from morphogen.model import give_specs
-from morphogen.other_words import in_our_words
 from morphogen.plugins import installed
 from morphogen.systems import Size
 from morphogen.typed import check_types
+from morphogen.wrong_calls import explains_calls
 
 T = TypeVar("T")
 
@@ -107,7 +108,7 @@ def look_up(known: Mapping[str, T], name: str, what: str, lister: str) -> T:
     return known[name]
 
 
-@in_our_words
+@explains_calls
 def build_system(
     name: str, representation: Representation | Any, conditions: Mapping[str, ConditionSpec] | None = None,
     size: str = "small", changes: Mapping[str, Any] | None = None, **parts: Any,
@@ -141,7 +142,7 @@ def build_system(
             'or {"label": Classes(10)}'
         )
     bound = _bind(page(name), conditions or {})
-    model = page(name).build(representation, **bound, size=size, **parts)
+    model = explains_calls(page(name).build)(representation, **bound, size=size, **parts)
     model = change(name, model, changes) if changes else model
     give_specs(model, given)
     return model
@@ -162,14 +163,14 @@ def change(name: str, model: Any, changes: Mapping[str, Any]) -> Any:
     config = to_config(model)
     for path, value in changes.items():
         set_path(config, path, value)
-    requested = ", ".join(f"{path}={value}" for path, value in changes.items())
+    requested = settings("changes", changes)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch warns about layers of width 0, which fail below anyway
             return from_config(check_types(config))
     except Exception as error:  # the unchanged config was just built, so whatever fails is due to the changes
-        why = (str(error).splitlines() or [type(error).__name__])[0]
-        message = f"--set {requested}: {name} cannot be built with this ({why}); give other values"
+        why = first_line(error)
+        message = f"{requested}: {name} cannot be built with this ({why}); give other values"
         raise ConfigError(message) from error
 
 
@@ -255,7 +256,8 @@ def _bind(page: Page, conditions: Mapping[str, ConditionSpec]) -> dict[str, Cond
         if missing
         else f"does not take the {_described({name: has[name] for name in ignored})} of the data"
     )
-    remedies = [page.takes[name].remedy for name in missing if page.takes[name].remedy]
+    wanted = [page.takes[name].wanted for name in missing if page.takes[name].wanted]
+    remedies = [f"add {option(*one)}" for one in wanted]
     raise Misfit(page.name, problem, remedies, fitting(page.medium, conditions))
 
 

@@ -9,7 +9,17 @@ file. A part that occurs more than once is written once and referred to afterwar
 Large arguments (a tokenizer) are an `Asset`: a file next to the config, which names it with its sha256.
 """
 
-__all__ = ["Asset", "Component", "ConfigError", "assets", "find_part", "from_config", "set_path", "to_config"]
+__all__ = [
+    "Asset",
+    "Component",
+    "ConfigError",
+    "assets",
+    "find_part",
+    "first_line",
+    "from_config",
+    "set_path",
+    "to_config",
+]
 
 import hashlib
 import inspect
@@ -17,7 +27,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+from morphogen.caller import setting
 from morphogen.part_index import import_own, import_part
+from morphogen.wrong_calls import explains_calls
 
 LONGEST = 24  # elements of a tuple that a part's repr shows, such as the weights of a table's column
 REPR_WIDTH = 120  # columns that a part's repr may take before it is split over several lines
@@ -86,6 +98,8 @@ class Component:
                 f"two parts are named {cls.__name__}: {known.__module__} and {cls.__module__}; rename one"
             )
         Component.registry[cls.__name__] = cls
+        if "__init__" in vars(cls):
+            cls.__init__ = explains_calls(cls.__init__)  # type: ignore[method-assign]
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -102,6 +116,11 @@ class Component:
 
     def __repr__(self) -> str:
         return _expression(self, 0)
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or its type if it has none."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def to_config(part: Component) -> dict[str, Any]:
@@ -209,9 +228,13 @@ def set_path(config: dict[str, Any], path: str, value: Any) -> None:
     walk(config, [])
     exact = [match for match in matches if match[0] == path] or matches
     if not exact:
-        raise ConfigError(f"--set {path} names nothing; known: {', '.join(sorted(_paths(config)))}")
+        raise ConfigError(
+            f"{setting('changes', path, value)} names nothing; known: {', '.join(sorted(_paths(config)))}"
+        )
     if len(exact) > 1:
-        raise ConfigError(f"--set {path} is ambiguous: {', '.join(name for name, _ in exact)}")
+        raise ConfigError(
+            f"{setting('changes', path, value)} is ambiguous: {', '.join(name for name, _ in exact)}"
+        )
     exact[0][1][keys[-1]] = value
 
 

@@ -257,12 +257,12 @@ class ConditionSpec(Component):
         plural: what its rows are called.
         optional: whether a model of the medium alone makes sense of such data: labels may be ignored, but a
             model that ignores the source texts of a translation has learned something else.
-        remedy: how data come to have it, for errors.
+        wanted: the option of `load_data` by which data come to have it, with its value, for errors.
     """
 
     plural: ClassVar[str]
     optional: ClassVar[bool] = False
-    remedy: ClassVar[str] = ""
+    wanted: ClassVar[tuple[str, ...]] = ()
     parts: Sequence[str] = ()  # names of its parts, each of which is given as NAME=VALUE: columns
 
     def parse(self, text: str) -> Tree:

@@ -32,7 +32,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from morphogen.component import Component, ConfigError, assets, from_config, to_config
+from morphogen.component import Component, ConfigError, assets, first_line, from_config, to_config
 from morphogen.conditioning.guidance import Guided, guidances
 from morphogen.conditioning.named import (
     check_conditions,
@@ -64,12 +64,12 @@ from morphogen.numerics.memory import keep_freed_memory
 from morphogen.numerics.precision import Precision, autocast
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.trees import Tree, cat, index, length, tree_map
-from morphogen.other_words import in_our_words
 from morphogen.plan import Adam, Plan
 from morphogen.rank import ALONE, Rank
 from morphogen.samples import Samples
 from morphogen.sampling_arguments import checked
-from morphogen.saved_config import read_conditions, read_config, write_config
+from morphogen.saved_config import check_directory, read_conditions, read_config, write_config
+from morphogen.wrong_calls import explains_calls
 
 
 class Model(Component, Boundary):
@@ -103,10 +103,10 @@ class Model(Component, Boundary):
         next(iter(players.values())).extend(owned(self.conditioner) if self.conditioner is not None else ())
         return players
 
+    @explains_calls
     def forward(self, batch: Batch, rng: Rng, player: str) -> Losses:
         """Losses of a player on a batch; the only method called in training."""
-        x, context = self.encode_batch(batch, rng)
-        return self.objective.losses(x, context, rng.fork("objective"), player)
+        return self.objective.losses(*self.encode_batch(batch, rng), rng.fork("objective"), player)
 
     def encode_batch(self, batch: Batch, rng: Rng) -> tuple[Encoded, Context | None]:
         """Encode a training batch and its conditions, with condition dropout."""
@@ -119,7 +119,7 @@ class Model(Component, Boundary):
         self.representation.prepare(batch.medium, rng.fork("prepare"))
         self.objective.prepare(*self.encode_batch(batch, rng), rng.fork("objective"))
 
-    @in_our_words
+    @explains_calls
     def sample(
         self, n: int, condition: Tree | None = None, sampler: Sampler | None = None,
         seed: int = 0, indices: Int[Tensor, " n"] | None = None, batch: int | None = None, rank: Rank = ALONE,
@@ -171,7 +171,7 @@ class Model(Component, Boundary):
             context, rng = objective.receive_mask(mask, context, rng)
             return mark_missing(sampler(objective, self.representation.shape, context, rng), mask)
 
-    @in_our_words
+    @explains_calls
     def log_prob(
         self, medium: Tree, condition: Tree | None = None,
         seed: int = 0, indices: Int[Tensor, " n"] | None = None, batch: int | None = None, rank: Rank = ALONE,
@@ -322,11 +322,13 @@ def give_specs(model: nn.Module, specs: Mapping[str, ConditionSpec]) -> None:
             part.specs = {name: specs[name] for name in names_of(part.conditioner) if name in specs}
 
 
+@explains_calls
 def save(model: Component, directory: str | Path) -> None:
     """Save config.json, its assets, weights.safetensors and their manifest atomically into a directory."""
     if not isinstance(model, nn.Module) or not isinstance(model, Component):
         kind = type(model).__name__
         raise ConfigError(f"save: {kind} is no model; write mg.save(model, directory), with the whole model")
+    check_directory(directory)
     specs = {name: spec for part in model.modules() for name, spec in getattr(part, "specs", {}).items()}
     with replacing(Path(directory)) as folder:
         for name, asset in (assets(model) | assets(specs)).items():
@@ -336,6 +338,7 @@ def save(model: Component, directory: str | Path) -> None:
         write_tensors(folder / "weights.safetensors", tensors(model))
 
 
+@explains_calls
 def load(directory: str | Path, device: str = "cpu") -> Any:
     """Load a saved model. Errors: ConfigError that names the missing, damaged or outdated file."""
     folder = Path(directory)
@@ -355,7 +358,9 @@ def load(directory: str | Path, device: str = "cpu") -> Any:
         model = from_config(parts, folder)
         specs = {name: from_config(spec, folder) for name, spec in conditions.items()}
     except Exception as error:  # a wrong value may fail in any constructor; the file is at fault
-        raise ConfigError(f"{config} does not describe a model of this version ({_reason(error)})") from error
+        raise ConfigError(
+            f"{config} does not describe a model of this version ({first_line(error)})"
+        ) from error
     if not isinstance(model, nn.Module):
         raise ConfigError(f"{config} does not describe a model")
     give_specs(model, specs)
@@ -363,7 +368,7 @@ def load(directory: str | Path, device: str = "cpu") -> Any:
     try:
         copy_tensors(tensors(model), load_file(weights))
     except (ConfigError, SafetensorError, OSError, ValueError) as error:
-        raise ConfigError(f"{weights} cannot be used ({_reason(error)})") from error
+        raise ConfigError(f"{weights} cannot be used ({first_line(error)})") from error
     return model
 
 
@@ -392,7 +397,3 @@ def _gathered(parts: list[Likelihood], rank: Rank, n: int) -> Likelihood:
     errors = [p.stderr for p in parts if p.stderr is not None]
     stderr = rank.gather(torch.cat(errors), n) if errors else None
     return Likelihood(nats, dims, parts[0].kind, parts[0].measure, stderr)
-
-
-def _reason(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -7,19 +7,15 @@ Words of diffusers, transformers, scikit-learn, SDV and Keras. A remedy is code:
 function, `name=value`, or another call. The tests evaluate each of them.
 """
 
-__all__ = ["ARGUMENTS", "ATTRIBUTES", "UnknownArgument", "UnknownAttribute", "in_our_words", "other_word"]
+__all__ = ["ARGUMENTS", "ATTRIBUTES", "EXAMPLES", "UnknownAttribute", "argument_words", "other_word"]
 
-import inspect
-from collections.abc import Callable, Mapping
-from difflib import get_close_matches
-from functools import wraps
-from typing import Any, TypeVar
+from collections.abc import Mapping
 
-F = TypeVar("F", bound=Callable[..., Any])
 RATE = 'mg.build_system(name, data, changes={"plan.optimizer.lr": 1e-3})'
 BATCH = 'mg.build_system(name, data, changes={"plan.batch": 32})'
 TOKENS = "sampler=mg.Ancestral(mg.samplers.MaxNewTokens(100))"
 DECODING = "sampler=mg.Ancestral(mg.logits_processors(temperature=0.8, top_k=50, top_p=0.9))"
+ANCESTRAL = DECODING.removeprefix("sampler=")
 GUIDED = "sampler=mg.Guided(mg.DDIM(steps=25), scale=3.0)"
 STEPS = "sampler=mg.DDIM(steps=25)"
 
@@ -64,6 +60,14 @@ ARGUMENTS: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("validation validation_data val eval_dataset", "valid=(X, y)"),
         ("test_size train_size val_size validation_split split random_state seed shuffle", "test=(X, y)"),
     ),
+    "DDIM": (("num_inference_steps num_steps timesteps n_steps", "steps=25"),),
+    "DDPM": (("num_inference_steps num_steps timesteps n_steps", "steps=25"),),
+    "Guided": (("guidance_scale guidance cfg_scale cfg strength", "scale=3.0"),),
+    "Ancestral": (("temperature top_k top_p min_p repetition_penalty do_sample", ANCESTRAL),),
+    "Beam": (("num_beams beams k", "width=4"),),
+    "Adam": (("learning_rate", "lr=1e-3"),),
+    "AdamW": (("learning_rate", "lr=1e-3"),),
+    "Plan": (("lr learning_rate", "optimizer=mg.Adam(lr=1e-3)"), ("batch_size", "batch=32")),
     "build_system": (
         ("lr learning_rate", 'changes={"plan.optimizer.lr": 1e-3}'),
         ("batch_size batch", 'changes={"plan.batch": 32}'),
@@ -75,15 +79,37 @@ ARGUMENTS: Mapping[str, tuple[tuple[str, str], ...]] = {
 ATTRIBUTES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "model": (
         ("fit fit_transform fit_partial learn", "mg.train(model, data, steps=1000)"),
-        ("generate generate_samples sample_conditions sample_from_conditions", "model.sample(4)"),
+        ("predict generate generate_samples sample_conditions sample_from_conditions", "model.sample(4)"),
         ("save save_pretrained save_weights", 'mg.save(model, "model")'),
         ("load from_pretrained load_weights", 'mg.load("model")'),
         ("score_samples predict_proba predict_log_proba score logpdf", "model.log_prob(X).nats"),
-        ("fill_mask", "mg.impute(model, df)"),
+        ("fill_mask impute", "mg.impute(model, df)"),
+        ("evaluate", "mg.metrics.quality(samples.tensor, data)"),
+        ("summary", "print(model)"),
+        ("encode transform embed", "mg.metrics.features_for(data)(samples.tensor)"),
+        ("decode inverse_transform", "samples.decode()"),
+    ),
+    "data": (
+        ("X x images inputs features values tensors", "data.train.first(16).medium"),
+        ("y labels targets target", "data.train.labels"),
+        ("shape image_shape resolution", "data.representation.shape"),
+        ("train_set train_data train_dataset training train_split", "data.train"),
+        ("val validation val_set valid_set validation_set", "data.valid"),
+        ("test_set test_data test_dataset holdout", "data.test"),
+        ("class_names target_names categories num_classes n_classes", "data.classes"),
+    ),
+    "data.train": (
+        ("X x images inputs features data tensors medium", "data.train.first(16).medium"),
+        ("y targets target condition", "data.train.labels"),
+        ("shape size", "data.representation.shape"),
+        ("classes class_names target_names", "data.classes"),
     ),
     "samples": (
         ("images pil_images texts", "samples.decode()"),
         ("numpy to_numpy array", "samples.tensor.numpy()"),
+        ("shape dtype size ndim device", "samples.tensor.shape"),
+        ("show plot display grid", "samples.to_displayable()"),
+        ("labels label y classes", 'samples.condition["label"]'),
         ("to_pandas to_dataframe df to_csv", "samples.frame()"),
     ),
     "morphogen": (
@@ -95,31 +121,35 @@ ATTRIBUTES: Mapping[str, tuple[tuple[str, str], ...]] = {
     ),
 }
 
-
-class UnknownArgument(TypeError):
-    """A function has no argument of this name; the message has the one to write."""
+EXAMPLES: Mapping[str, str] = {  # name of a function or class -> a call that works
+    "load_data": "mg.load_data(X, y)",
+    "build_system": 'mg.build_system("ddpm", data)',
+    "train": "mg.train(model, data, steps=1000)",
+    "sample": "model.sample(16)",
+    "log_prob": "model.log_prob(X)",
+    "forward": "model.sample(16) or model.log_prob(X)",
+    "save": 'mg.save(model, "model")',
+    "load": 'mg.load("model")',
+    "impute": "mg.impute(model, df)",
+    "check_model": "mg.check_model(model, data.test.first(16))",
+    "quality": "mg.metrics.quality(samples.tensor, data)",
+    "logits_processors": "mg.logits_processors(temperature=0.8, top_k=50)",
+    "Ancestral": "mg.Ancestral(mg.logits_processors(temperature=0.8, top_k=50))",
+    "Greedy": "mg.Greedy()",
+    "Beam": "mg.Beam(4)",
+    "DDIM": "mg.DDIM(steps=25)",
+    "Guided": "mg.Guided(mg.DDIM(steps=25), scale=3.0)",
+    "Adam": "mg.Adam(lr=1e-3)",
+    "Plan": "mg.Plan(mg.Adam(1e-3), batch=32)",
+    "Classes": "mg.Classes(10)",
+    "Model": 'mg.build_system("ddpm", data)',
+    "Run": 'mg.Run.open("runs/ddpm-digits-000")',
+    "Staged": "mg.Staged(first=model, second=model)",
+}
 
 
 class UnknownAttribute(AttributeError):
     """An object has no attribute of this name; the message has what to write."""
-
-
-def in_our_words(function: F) -> F:
-    """Decorator: an unknown argument is an UnknownArgument that says what to write."""
-    parameters = inspect.signature(function).parameters.values()
-    known = [p.name for p in parameters if p.kind is not p.VAR_KEYWORD]
-    is_open = len(known) < len(parameters)  # takes further arguments of any name
-    words = _words(ARGUMENTS[function.__name__])
-
-    @wraps(function)
-    def call(*given: Any, **named: Any) -> Any:
-        for name in named.keys() - set(known):
-            if name in words or not is_open:
-                remedy = f"write {words[name]}" if name in words else _nearest(name, known)
-                raise UnknownArgument(f"{function.__name__}() has no argument {name!r}; {remedy}")
-        return function(*given, **named)
-
-    return call  # type: ignore[return-value]
 
 
 def other_word(what: str, name: str) -> UnknownAttribute | None:
@@ -133,11 +163,10 @@ def other_word(what: str, name: str) -> UnknownAttribute | None:
     return None if remedy is None else UnknownAttribute(f"{what} has no attribute {name!r}; write {remedy}")
 
 
+def argument_words(function: str) -> Mapping[str, str]:
+    """The names of arguments that other libraries have, and our code, of a function or a class by name."""
+    return _words(ARGUMENTS.get(function, ()))
+
+
 def _words(table: tuple[tuple[str, str], ...]) -> dict[str, str]:
     return {word: remedy for words, remedy in table for word in words.split()}
-
-
-def _nearest(name: str, known: list[str]) -> str:
-    near = get_close_matches(name, known, n=2)
-    names = ", ".join(one for one in known if one != "self")
-    return f"did you mean {' or '.join(near)}?" if near else f"its arguments are {names}"

@@ -3,12 +3,13 @@
 __all__ = ["Boundary", "coupled_parts", "own_modules", "owned"]
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from morphogen.other_words import other_word
+from morphogen.other_words import EXAMPLES, other_word
+from morphogen.wrong_calls import WrongCall
 
 
 class Boundary(nn.Module):
@@ -25,6 +26,12 @@ class Boundary(nn.Module):
             if (error := other_word("model", name)) is not None:
                 raise error from None
             raise
+
+    def train(self, mode: bool = True, *others: Any, **options: Any) -> Self:
+        """Set training mode, as torch has it. Errors: WrongCall for data to train on."""
+        if others or options or not isinstance(mode, bool):
+            raise WrongCall(f"model.train() only sets the mode; write {EXAMPLES['train']}")
+        return super().train(mode)
 
 
 def own_modules(module: nn.Module) -> Iterator[nn.Module]:

@@ -22,7 +22,7 @@ from typing import Any, Literal, Self, get_args
 
 import torch
 
-from morphogen.component import ConfigError, from_config
+from morphogen.component import ConfigError, first_line, from_config
 from morphogen.contract import ConditionSpec
 from morphogen.files import write_json
 from morphogen.model import Model, give_specs, load
@@ -33,6 +33,7 @@ from morphogen.training.divergence import Diverged, lower_rates
 from morphogen.training.loop import AlreadyTrained, StoppedEarly, Trained, train
 from morphogen.training.step import Examples
 from morphogen.training.undertrained import undertrained
+from morphogen.wrong_calls import explains_calls
 
 Status = Literal["training", "finished", "interrupted", "diverged"]
 _RECORD: dict[str, tuple[type, ...]] = {
@@ -62,6 +63,7 @@ class Run:
             status.
     """
 
+    @explains_calls
     def __init__(self, directory: Path, record: dict[str, Any]):
         self.directory, self.record = directory, record
 
@@ -91,7 +93,7 @@ class Run:
         except (FileNotFoundError, NotADirectoryError):
             raise RunError(not_a_run(Path(path))) from None
         except (ValueError, OSError, RecursionError) as error:
-            message = f"{file} cannot be read ({_first_line(error)}); restore it or train again"
+            message = f"{file} cannot be read ({first_line(error)}); restore it or train again"
             raise RunError(message) from None
         if (fault := _fault(record)) is not None:
             raise RunError(f"{file}: {fault}; restore it or train again")
@@ -160,7 +162,7 @@ class Run:
             model = load(folder, device)
             give_specs(model, self.conditions)
         except ConfigError as error:
-            raise RunError(f"{_first_line(error)}; {self._resume_hint()}") from error
+            raise RunError(f"{first_line(error)}; {self._resume_hint()}") from error
         return model
 
     def unusable(self) -> str:
@@ -254,7 +256,3 @@ def _fault(record: Any) -> str | None:
     if record["status"] not in get_args(Status):
         return f"'status' cannot be {record['status']!r}"
     return None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -3,19 +3,22 @@
 __all__ = ["Samples"]
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from morphogen.contract import Representation
 from morphogen.files import write_json
 from morphogen.media import Medium
-from morphogen.numerics.trees import Tree, leaves, length, tree_map
+from morphogen.numerics.trees import Tree, index, leaves, length, tree_map
 from morphogen.other_words import other_word
 from morphogen.rank import ALONE, Rank
+from morphogen.wrong_calls import WrongCall
 
 RECORD = "samples.json"
 
@@ -33,6 +36,40 @@ class Samples:
 
     def __len__(self) -> int:
         return length(self.tensor)
+
+    def __getitem__(self, rows: Any) -> Any:
+        """One sample as a Python object, as `decode` has it; of a slice or several numbers, Samples.
+
+        Errors: IndexError for a number that no sample has, WrongCall for what is no number.
+        """
+        if isinstance(rows, str):
+            raise WrongCall(
+                f"samples[{rows!r}]: give the number of a sample; write samples.condition[{rows!r}]"
+            )
+        numbers = torch.arange(len(self))
+        try:
+            chosen = numbers[rows if isinstance(rows, slice) else torch.as_tensor(rows)]
+        except IndexError:
+            last = f"0 to {len(self) - 1}" if len(self) else "none"
+            raise IndexError(f"samples[{rows!r:.40}]: there are {len(self)} samples, {last}") from None
+        if not chosen.ndim:
+            return self[int(chosen) : int(chosen) + 1].decode()[0]
+        settings = self.settings | {"indices": [self.indices[row] for row in chosen.tolist()]}
+        tensor, condition = index(self.tensor, chosen), index(self.condition, chosen)
+        return replace(self, tensor=tensor, condition=condition, settings=settings)
+
+    def __iter__(self) -> Iterator[Any]:
+        """The samples one by one, as `decode` has them."""
+        return iter(self.decode())
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """The tensor as an array. Errors: WrongCall for several tensors."""
+        if not isinstance(self.tensor, Tensor):
+            raise WrongCall(
+                f"samples have several tensors: write samples.tensor[{next(iter(self.tensor))!r}]"
+            )
+        array = self.tensor.detach().cpu().numpy()
+        return array.astype(dtype) if dtype is not None else array.copy() if copy else array
 
     def __getattr__(self, name: str) -> Any:
         """Errors: UnknownAttribute for what another library has; AttributeError."""

@@ -6,7 +6,7 @@ The number belongs to the file, not to the config, so that hashes of configs do 
 increased when files written before can no longer be loaded: a renamed part or argument, or renamed weights.
 """
 
-__all__ = ["FORMAT", "check_format", "read_conditions", "read_config", "write_config"]
+__all__ = ["FORMAT", "check_directory", "check_format", "read_conditions", "read_config", "write_config"]
 
 import json
 from collections.abc import Mapping
@@ -17,6 +17,16 @@ from morphogen.component import ConfigError
 from morphogen.files import write_json
 
 FORMAT = 1
+WEIGHT_FILES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".pkl", ".pickle", ".joblib", ".h5", ".onnx")
+
+
+def check_directory(directory: str | Path) -> None:
+    """Errors: ConfigError for the name of a file of weights: a model is saved as a directory."""
+    if (path := Path(directory)).suffix.lower() in WEIGHT_FILES and not path.is_dir():
+        raise ConfigError(
+            f"save: {str(directory)!r} is the name of a file, and a model is saved as a directory with "
+            f"config.json and weights.safetensors: write mg.save(model, {str(path.with_suffix(''))!r})"
+        )
 
 
 def write_config(path: Path, config: Mapping[str, Any], conditions: Mapping[str, Any] | None = None) -> None:

@@ -25,11 +25,11 @@ from morphogen.numerics.memory import keep_freed_memory
 from morphogen.numerics.precision import Precision, autocast
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.trees import Tree, cat, index, tree_map
-from morphogen.other_words import in_our_words
 from morphogen.rank import ALONE, Rank
 from morphogen.representations.latent import Latent
 from morphogen.samples import Samples
 from morphogen.sampling_arguments import checked
+from morphogen.wrong_calls import explains_calls
 
 DELEGATED = (
     *("objective", "representation", "conditioner", "specs", "plan", "device"),
@@ -49,6 +49,9 @@ class Staged(Component, Boundary):
 
     def __init__(self, **models: Model):
         super().__init__()
+        if not models:
+            kind = type(self).__name__
+            raise ConfigError(f"{kind} has no stages: give models by name, {kind}(first=..., second=...)")
         self.models = nn.ModuleDict(models)
 
     @property
@@ -67,7 +70,7 @@ class Staged(Component, Boundary):
         """The batch that a stage is trained on, of a batch of the data."""
         return batch
 
-    @in_our_words
+    @explains_calls
     def sample(self, n: int, *arguments: Any, **options: Any) -> Samples:
         """Sample from the last stage, decoding through the earlier ones; see `Model.sample`."""
         return self.last.sample(n, *arguments, **options)
@@ -144,7 +147,7 @@ class Cascade(Staged):
                 drawn = {**conditioner.named(value), **drawn}
         return self.taken(drawn)
 
-    @in_our_words
+    @explains_calls
     def sample(
         self, n: int, condition: Tree | None = None, sampler: Sampler | Mapping[str, Sampler] | None = None,
         seed: int = 0, indices: Int[Tensor, " n"] | None = None, batch: int = 64, rank: Rank = ALONE,

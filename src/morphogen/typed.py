@@ -9,15 +9,14 @@ __all__ = ["check_arguments", "check_fields", "check_part", "check_types"]
 import inspect
 from collections.abc import Mapping
 from functools import cache
-from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 import numpy as np
 
+from morphogen.annotations import describe, fits
 from morphogen.component import Component, ConfigError
 
 C = TypeVar("C")
-PLAIN = (bool, int, float, str, NoneType)
 
 
 def check_types(config: C) -> C:
@@ -34,11 +33,11 @@ def check_arguments(annotations: Mapping[str, Any], given: Mapping[str, Any]) ->
     plain = {}
     for name, value in given.items():
         number = value.item() if isinstance(value, np.generic) else value
-        if isinstance(number, float) and number.is_integer() and not _fits(number, annotations[name]):
+        if isinstance(number, float) and number.is_integer() and not fits(number, annotations[name]):
             number = int(number)
-        if not _fits(number, annotations[name]):
+        if not fits(number, annotations[name]):
             shown = " ".join(repr(value).split())
-            raise ConfigError(f"{name}={shown:.80}: give {_name(annotations[name], none='None')}")
+            raise ConfigError(f"{name}={shown:.80}: give {describe(annotations[name], none='None')}")
         plain[name] = number
     return plain
 
@@ -75,8 +74,8 @@ def _walk(node: Any, path: str) -> None:
     expected = _annotations(str(node.get("part")))
     for name, value in node.items():
         child = f"{path}.{name}" if path else name
-        if name in expected and not _fits(value, expected[name]):
-            raise ConfigError(f"{child}={value!r}: {node['part']} expects {_name(expected[name])}")
+        if name in expected and not fits(value, expected[name]):
+            raise ConfigError(f"{child}={value!r}: {node['part']} expects {describe(expected[name])}")
         _walk(value, child)
 
 
@@ -92,37 +91,3 @@ def _annotations(part: str) -> dict[str, Any]:
         return {}
     parameters = inspect.signature(cls.__init__).parameters.values()
     return {p.name: hints[p.name] for p in parameters if p.name in hints and p.kind is not p.VAR_KEYWORD}
-
-
-def _fits(value: Any, expected: Any) -> bool:
-    """Whether a JSON value fits an annotation; True for annotations that are not checked here."""
-    origin, inside = get_origin(expected), get_args(expected)
-    if origin in (Union, UnionType):
-        return any(_fits(value, one) for one in inside)
-    if origin is Literal:
-        return value in inside
-    if origin is tuple:
-        if not isinstance(value, list | tuple):
-            return False
-        types = inside[:1] * len(value) if inside[1:] == (...,) else inside
-        return len(value) == len(types) and all(map(_fits, value, types))
-    if expected is float:
-        return isinstance(value, int | float) and not isinstance(value, bool) and value == value
-    if expected is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    if expected in PLAIN:
-        return isinstance(value, expected)
-    return expected is Any or not inspect.isclass(expected) or not isinstance(value, PLAIN)
-
-
-def _name(expected: Any, none: str = "null") -> str:
-    """Description of an annotation."""
-    if get_origin(expected) is Literal:
-        return " or ".join(map(repr, get_args(expected)))
-    if get_origin(expected) in (Union, UnionType):
-        return " or ".join(_name(one, none) for one in get_args(expected))
-    plain = {int: "an integer", float: "a number", str: "a string", bool: "true or false", NoneType: none}
-    if expected in plain:
-        return plain[expected]
-    is_class = inspect.isclass(expected) and get_origin(expected) is None
-    return f"an object of type {expected.__name__}" if is_class else str(expected)

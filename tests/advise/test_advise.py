@@ -226,7 +226,7 @@ def test_warnings_are_given_only_where_they_apply(monkeypatch):
 
 
 def test_columns_that_can_be_the_condition_are_listed():
-    assert conditions(load_data(table())) == ('--condition "count": 0 to 4', '--condition "kind": a, b')
+    assert conditions(load_data(table())) == ('condition="count": 0 to 4', 'condition="kind": a, b')
     size = measure(load_data("t.csv"))
     assert size.train + size.valid + size.test == 80 and size.bytes == 80 * 3 * 8
 

@@ -58,7 +58,7 @@ def test_pictures_that_a_flow_cannot_halve() -> None:
     assert "vae: at most about 0.1 s of training each" in "\n".join(announcement(compared))
     flow, vae = compared.run()
     assert flow["error"] == (
-        "MultiScale: 27 x 27 pixels are not a multiple of 2: use --resolution 28, or fewer scales"
+        "MultiScale: 27 x 27 pixels are not a multiple of 2: use resolution=28, or fewer scales"
     )
     assert (flow["family"], flow["run"], vae["error"]) == ("flow", None, None)
     report = json.loads(Path("out/report.json").read_text())

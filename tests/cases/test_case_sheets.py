@@ -20,7 +20,7 @@ def test_a_german_sheet(tmp_path: Path) -> None:
     text = "Preis [€];Notiz\n" + "".join(f"{i % 7},5;{['gut', 'säuerlich'][i % 2]}\n" for i in ROWS)
     data = read(tmp_path / "t.csv", text.encode("cp1252"))
     assert columns(data) == ["Preis [€]", "Notiz"] and cells(data, "Notiz")[-1] == "säuerlich"
-    assert "--table encoding=NAME, or iconv -f cp1250" in notes(data) and "t-utf8.csv" in notes(data)
+    assert 'table={"encoding": "NAME"}, or iconv -f cp1250' in notes(data) and "t-utf8.csv" in notes(data)
     polish = text.replace("säuerlich", "życie").encode("cp1250")
     data = read(tmp_path / "t.csv", polish, table={"encoding": "cp1250"})
     assert cells(data, "Notiz")[-1] == "życie" and "encoding" not in notes(data)

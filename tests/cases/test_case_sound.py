@@ -140,7 +140,7 @@ def test_windows_do_not_cross_recordings(tmp_path):
         assert (silent.diff() >= 0).all(), "silence before the end"
     assert samples(data) == {100 * (i + 1) for i in range(30)}
     note = "18 of 30 recordings are shorter than a window of 100 samples (0.013 s) and padded with silence"
-    assert f"{note}; with --length 64 it would be 6" in data.notes
+    assert f"{note}; with length=64 it would be 6" in data.notes
 
 
 @case("a .txt of the same name, or `metadata.csv` with `file_name`", "the transcript of the recording")

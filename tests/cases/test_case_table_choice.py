@@ -94,7 +94,7 @@ def test_a_class_with_a_decimal_comma(penguins: str) -> None:
     "words, with a note that names a cell and the remedy",
 )
 def test_the_wrong_decimal_mark(penguins: str) -> None:
-    note = "column 'Gewicht (kg)' is read as words: 0,0 is not a number under --table decimal=."
+    note = 'column \'Gewicht (kg)\' is read as words: 0,0 is not a number under table={"decimal": "."}'
     assert any(line.startswith(note) for line in load_data(penguins, table={"decimal": "."}).notes)
     for table in (None, {"decimal": ","}):
         assert not any("read as words" in line for line in load_data(penguins, table=table).notes)

@@ -82,7 +82,7 @@ def test_years_as_names(tmp_path: Path) -> None:
     data = written(
         tmp_path / "t.csv", "country,2019,2020", lambda i: f"{'FGI'[i % 3]},{i * 0.3},{i * 7 % 10}"
     )
-    assert columns(data) == ["country", "2019", "2020"] and "--table header=no" in notes(data)
+    assert columns(data) == ["country", "2019", "2020"] and 'table={"header": "no"}' in notes(data)
     data = load_data(str(tmp_path / "t.csv"), table={"header": "no"})
     assert columns(data)[0] == "column1" and len(cells(data, "column1")) == 61
 
@@ -91,7 +91,7 @@ def test_years_as_names(tmp_path: Path) -> None:
 def test_a_table_without_names(tmp_path: Path) -> None:
     data = written(tmp_path / "t.csv", "3,0.5,x", lambda i: f"{i % 7},{i / 10},{'xy'[i % 2]}")
     assert columns(data) == ["column1", "column2", "column3"] and len(cells(data, "column1")) == 61
-    assert "--table header=yes" in notes(data)
+    assert 'table={"header": "yes"}' in notes(data)
 
 
 @case("ZIP codes such as `02116`", "words; no other codes are sampled", source="SDV#2780")
@@ -150,9 +150,9 @@ def test_thousands_marks(tmp_path: Path, cell: str, value: float) -> None:
 )
 def test_ambiguous_marks(tmp_path: Path) -> None:
     data = written(tmp_path / "t.csv", "a\tb", lambda i: f"1,{200 + i * 7 % 30}\t{i % 5}")
-    assert cells(data, "a")[0] == 1200 and "--table decimal=, reads it as 1.2" in notes(data)
+    assert cells(data, "a")[0] == 1200 and 'table={"decimal": ","} reads it as 1.2' in notes(data)
     decimal = load_data(str(tmp_path / "t.csv"), table={"decimal": ","})
-    assert cells(decimal, "a")[0] == 1.2 and "--table" not in notes(decimal)
+    assert cells(decimal, "a")[0] == 1.2 and "table={" not in notes(decimal)
 
 
 @case("decimal commas between semicolons, commas or tabs", "numbers")
@@ -178,18 +178,18 @@ def test_dates(tmp_path: Path, form: str) -> None:
     data = written(tmp_path / "t.csv", "day,x", lambda i: f"{days[i]:{form}},{i % 5}")
     column = data.representation.columns[0]
     assert (column.unit, column.high - column.low) == ("days", 59 * 3)
-    assert column.format_value(column.low) == f"{days[0]:{form}}" and "--table" not in notes(data)
+    assert column.format_value(column.low) == f"{days[0]:{form}}" and "table={" not in notes(data)
 
 
 @case("dates such as 01/02/2024 only", "month first, with a note; `--table dates=day-first` decides")
 def test_ambiguous_dates(tmp_path: Path) -> None:
     data = written(tmp_path / "t.csv", "day,x", lambda i: f"{i % 12 + 1:02d}/{i % 5 + 1:02d}/2024,{i % 5}")
-    assert "dates such as 01/01/2024 are read month-first; --table dates=day-first" in notes(data)
+    assert 'dates such as 01/01/2024 are read month-first; table={"dates": "day-first"}' in notes(data)
     other = load_data(str(tmp_path / "t.csv"), table={"dates": "day-first"})
     spans = [
         part.representation.columns[0].high - part.representation.columns[0].low for part in (data, other)
     ]
-    assert spans == [339, 132] and "--table" not in notes(other)
+    assert spans == [339, 132] and "table={" not in notes(other)
 
 
 @case("times such as `2024-03-01T10:30:00Z` or `10:30`", "times in whole seconds, minutes, ...")
@@ -226,7 +226,7 @@ def test_shuffled_row_numbers(tmp_path: Path) -> None:
 @case("a different integer in every row", "read, with a note that it may identify rows")
 def test_other_identifiers(tmp_path: Path) -> None:
     data = written(tmp_path / "t.csv", "account,x", lambda i: f"{i * i + 1000},{i % 5}")
-    assert columns(data) == ["account", "x"] and "leave it out: --table drop=account" in notes(data)
+    assert columns(data) == ["account", "x"] and 'leave it out: table={"drop": "account"}' in notes(data)
 
 
 @case("integers beyond 2⁵³", "words or dropped: float64 does not hold them")
@@ -247,7 +247,7 @@ def test_missing_cells(tmp_path: Path, cell: str) -> None:
 @case("the country code `NA`", "missing, with a note; `--table missing=empty` reads it as a word")
 def test_a_word_that_is_read_as_missing(tmp_path: Path) -> None:
     data = written(tmp_path / "t.csv", "land,b", lambda i: f"{('NA', 'DE', 'FR', 'IT', 'ES')[i % 5]},{i % 7}")
-    assert "NA is read as missing; --table missing=empty reads it as a word" in notes(data)
+    assert 'NA is read as missing; table={"missing": "empty"} reads it as a word' in notes(data)
     data = load_data(str(tmp_path / "t.csv"), table={"missing": "empty"})
     assert data.representation.columns[0].levels == ("DE", "ES", "FR", "IT", "NA") and "missing" not in notes(
         data
@@ -263,7 +263,7 @@ def test_a_repeated_header(tmp_path: Path) -> None:
 @case("numbers such as `3.000e+01` in a table of commas", "decimal points: an exponent has no thousands mark")
 def test_exponents(tmp_path: Path) -> None:
     data = written(tmp_path / "t.csv", "a,b", lambda i: f"{i % 7 + 1:.3e},{i % 5}")
-    assert cells(data, "a")[-1] == 7 and "--table" not in notes(data)
+    assert cells(data, "a")[-1] == 7 and "table={" not in notes(data)
 
 
 @case("prices and shares: `$1,234.50`, `-12 €`, `15 %`", "numbers, with a note")

@@ -70,7 +70,7 @@ def test_above_the_table(tmp_path: Path) -> None:
     assert columns(data) == [*FRAME] and "skipped above the table: 'Sales of 2024'" in notes(data)
     years = pd.DataFrame({2019 + j: [i * j % 9 + 0.5 for i in ROWS] for j in range(1, 4)})
     data = saved(tmp_path / "t.xlsx", Sheet1=years)
-    assert columns(data) == ["2020", "2021", "2022"] and "--table header=no" in notes(data)
+    assert columns(data) == ["2020", "2021", "2022"] and 'table={"header": "no"}' in notes(data)
     assert columns(load_data(str(tmp_path / "t.xlsx"), table={"header": "no"})) == [
         "column1",
         "column2",

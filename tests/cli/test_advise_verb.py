@@ -131,4 +131,4 @@ def test_a_system_that_does_not_fit_has_its_reason_without_the_names_of_the_othe
     conditions = {"label": Classes(2)}
     with pytest.raises(Misfit, match=r"choose one that fits: .*ddpm") as misfit:
         build_system("sketch_to_picture", Pixels(256, (1, 8, 8)), conditions)
-    assert misfit.value.reason == "needs sketches; the data have labels; add --condition sketch"
+    assert misfit.value.reason == 'needs sketches; the data have labels; add condition="sketch"'

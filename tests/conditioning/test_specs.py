@@ -101,5 +101,5 @@ def test_labels_in_a_tensor_are_taken_where_names_and_places_are_the_same() -> N
 def test_config_round_trip() -> None:
     for classes in (PLAIN, Classes(3)):
         assert from_config(to_config(classes)).names == classes.names
-    with pytest.raises(ConfigError, match="--sketch FILE"):
+    with pytest.raises(ConfigError, match='sketch="FILE"'):
         Sketches().parse("a cat")

@@ -108,10 +108,10 @@ def test_short_recordings_are_noted_with_a_length_that_fits_if_most_are_short():
         return f"{n} of {of} recordings are shorter than {window} and padded with silence"
 
     assert short(3, 10) in notes(*[300] * 7, *[150] * 3)
-    assert f"{short(8, 10)}; with --length 128 it would be 1" in notes(*[300] * 2, *[150] * 7, 20)
+    assert f"{short(8, 10)}; with length=128 it would be 1" in notes(*[300] * 2, *[150] * 7, 20)
     assert notes(*[200] * 10) == ("8000 Hz as recorded",), "a recording of one window"
     with pytest.raises(
-        DataError, match="length 9000: the longest recording has 300 samples; give a --length"
+        DataError, match="length 9000: the longest recording has 300 samples; give length=300 or less"
     ):
         notes(*[300] * 10, length=9000)
 

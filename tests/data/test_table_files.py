@@ -114,7 +114,7 @@ def test_tables_are_read_as_pandas_reads_them(tmp_path: Path, examples: int) -> 
             table = read_table_file(path, options)
             readings, notes = read_columns(table.frame, options, table.decimal)
             undecided.append(
-                any("--table" in note and "detected" not in note for note in (*table.notes, *notes))
+                any("table={" in note and "detected" not in note for note in (*table.notes, *notes))
             )
             if undecided[-1] and options == TableOptions():
                 continue  # said in a note, and decided by the options of the next round

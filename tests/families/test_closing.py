@@ -143,7 +143,7 @@ def test_the_shortest_text_fits_and_less_is_refused(decoding: Callable[..., Any]
 
 def test_the_refusal_names_the_shortest_text() -> None:
     sampler = Ancestral((MaxNewTokens(9), JsonSchema(json.dumps(NAME_AND_TAGS), BYTES)))
-    with pytest.raises(ConfigError, match=r"9 new tokens cannot hold.*has 21 tokens: raise.*--max-new"):
+    with pytest.raises(ConfigError, match=r"9 new tokens cannot hold.*has 21 tokens: raise max_new_tokens, "):
         sampler(model_of(BYTES), (WINDOW,), None, Rng(0, 1))
 
 

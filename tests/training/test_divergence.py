@@ -50,7 +50,7 @@ def test_each_player_is_counted_alone() -> None:
 def test_a_diverged_model_is_not_saved(tmp_path: Path) -> None:
     model = denoiser(optimizer=Adam(0.1))
     with pytest.warns(
-        Diverged, match=r"4 of 4 steps were not finite; lower the learning rate: --set plan.*=0.001"
+        Diverged, match=r"4 of 4 steps were not finite; lower the learning rate: changes={\"plan.*\": 0.001}"
     ):
         trained = train(model, Rows(1, poisoned=0), steps=4, directory=tmp_path / "plain")
     assert trained.diverged and not (tmp_path / "plain/model").exists()
@@ -66,7 +66,7 @@ def test_a_diverged_model_is_not_saved(tmp_path: Path) -> None:
 
 
 def test_the_rates_of_all_stages_are_named() -> None:
-    assert lower_rates(two_stages()).count("plan.optimizer.lr=") == 2
+    assert lower_rates(two_stages()).count('plan.optimizer.lr": ') == 2
 
 
 @pytest.mark.parametrize("make", [constant, two_constant_stages])

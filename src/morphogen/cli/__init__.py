@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 import morphogen
+from morphogen.caller import on_the_command_line
 from morphogen.cli.advise import advise
 from morphogen.cli.chat import chat
 from morphogen.cli.compare import compare
@@ -83,7 +84,7 @@ def main() -> None:
     rank = Rank.launched()
     tolerate(sys.stdout, sys.stderr)
     try:
-        with _silent_unless_first(rank), only_our_warnings():
+        with _silent_unless_first(rank), only_our_warnings(), on_the_command_line():
             code = app(standalone_mode=False)  # raises typer's errors, and returns the code of an Exit
         sys.stdout.flush()
     except BrokenPipeError:

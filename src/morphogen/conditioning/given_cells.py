@@ -117,11 +117,25 @@ class TableCells(ConditionSpec):
                     "{column: value}"
                 )
             j = self.parts.index(name)
-            row[j] = float(self.table.columns[j].numbers([value])[0])
+            row[j] = _number(self.table.columns[j], value)
             if row[j].isnan():
                 raise ConfigError(f"column {name!r}: a missing cell cannot be given: leave it out to draw it")
         self.table.read(row[None])
         return row
+
+
+def _number(column: Any, value: Any) -> float:
+    """A cell as a number of the medium; a text may have a decimal comma. Errors: ConfigError."""
+    try:
+        return float(column.numbers([value])[0])
+    except ConfigError:
+        if not isinstance(value, str):
+            raise
+    try:
+        return float(column.numbers([float(value.replace(",", "."))])[0])
+    except ValueError:
+        known = column.range_in_words()
+        raise ConfigError(f"column {column.name!r}: {value!r} is not one of its values, {known}") from None
 
 
 def _source(representation: Any) -> Any:

@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from morphogen.caller import option
 from morphogen.component import ConfigError
 from morphogen.contract import ConditionSpec
 from morphogen.numerics.trees import Tree
@@ -47,6 +48,8 @@ class Classes(ConditionSpec):
     plural, optional = "labels", True
 
     def __init__(self, names: tuple[str, ...] | int, weights: tuple[float, ...] = ()):
+        if isinstance(names, str):
+            raise ConfigError(f"Classes: names {names!r} are one text: give a list of names, or their number")
         given = map(str, range(names) if isinstance(names, int) else names)
         self.names, self.weights = tuple(normalize("NFC", name) for name in given), tuple(weights)
 
@@ -116,11 +119,11 @@ class Classes(ConditionSpec):
 class Sketches(ConditionSpec):
     """Edge maps of the pictures, float [B, 1, H, W] in [0, 1] (Sobel & Feldman 1968)."""
 
-    plural, remedy = "sketches", "add --condition sketch"
+    plural, wanted = "sketches", ("condition", "sketch")
 
     def parse(self, text: str) -> Tree:
         """Errors: ConfigError, because a sketch is a picture."""
-        raise ConfigError(f"{text!r} is no sketch: give a picture of edges with --sketch FILE")
+        raise ConfigError(f"{text!r} is no sketch: give a picture of edges, {option('sketch', 'FILE')}")
 
 
 def _number(text: str) -> Decimal | None:

@@ -47,12 +47,12 @@ from morphogen.data.table import Rows
 from morphogen.data.text import Untokenized, concatenate
 from morphogen.data.walk import walk
 from morphogen.media import Medium, ReadingOptions, media
-from morphogen.other_words import in_our_words
 from morphogen.representations.text import Text
 from morphogen.typed import check_arguments
+from morphogen.wrong_calls import explains_calls
 
 
-@in_our_words
+@explains_calls
 def load_data(
     data: Any, labels: Any = None, *, captions: Any = None, valid: Any = None, test: Any = None,
     rate: int | None = None, name: str | None = None, resolution: int | None = None,

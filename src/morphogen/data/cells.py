@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from morphogen.caller import setting
 from morphogen.data.columns import WHOLE, Dates, Reading, Words
 from morphogen.data.dates import date_format, microseconds
 from morphogen.data.number_marks import Marks, is_number, number_pattern, to_float
@@ -78,7 +79,7 @@ def read_columns(
     notes = [f"column {name!r}: numbers in {unit}, which samples leave out" for name, unit in units.items()]
     notes += [
         f"{word!r} in column {name!r} is read as missing ({count} cell{'s' * (count > 1)}); "
-        "--table missing=usual reads it as a word"
+        f"{setting('table', 'missing', 'usual')} reads it as a word"
         for name, found in odd.items()
         for word, count in found.items()
     ]
@@ -153,7 +154,7 @@ def _doubtful(reading: Reading, column: "Series") -> Reading:
     word = next((cell for cell in cells if isinstance(cell, str) and cell.strip().isalpha()), None)
     if word is None or not isinstance(reading, Words):
         return reading
-    note = f"{word.strip()} is read as missing; --table missing=empty reads it as a word"
+    note = f"{word.strip()} is read as missing; {setting('table', 'missing', 'empty')} reads it as a word"
     return replace(reading, notes=(*reading.notes, f"column {reading.name!r}: {note}"))
 
 

@@ -38,8 +38,9 @@ def unpack(data: Any) -> Held:
     """The values, labels and captions of a container. Errors: DataError."""
     if isinstance(data, Iterator):
         data = _listed(data)
-    if where := getattr(type(data), "medium_at", ""):
-        kind = type(data).__name__
+    whole = data[0] if isinstance(data, tuple) and data else data
+    if where := getattr(type(whole), "medium_at", ""):
+        kind = type(whole).__name__
         raise DataError(
             f"data are of type {kind}, read already: give them to mg.train, or as arrays, {where}"
         )

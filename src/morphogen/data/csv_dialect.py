@@ -22,6 +22,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from morphogen.caller import setting
 from morphogen.data.cells import is_missing
 from morphogen.data.dataset import DataError
 from morphogen.data.number_marks import is_number
@@ -207,7 +208,7 @@ def _padded(names: list[str], body: Sequence[list[str]]) -> list[str]:
 
 
 def _decide(other: str) -> str:
-    return f"; --table header={other} reads it as {'names' if other == 'yes' else 'data'}"
+    return f"; {setting('table', 'header', other)} reads it as {'names' if other == 'yes' else 'data'}"
 
 
 def _are_positions(first: Sequence[str], below: Sequence[Sequence[str]]) -> bool:

@@ -15,6 +15,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Int, Shaped, UInt8
 from torch import Tensor
@@ -22,7 +23,9 @@ from torch import Tensor
 from morphogen.component import to_config
 from morphogen.conditioning.specs import Classes
 from morphogen.contract import Batch, ConditionSpec, Representation
+from morphogen.data.row_numbers import needs_part, takes_numbers
 from morphogen.numerics.trees import leaves
+from morphogen.other_words import other_word
 
 
 class DataError(ValueError):
@@ -38,12 +41,30 @@ class Examples(ABC):
     conditions: Mapping[str, ConditionSpec] = MappingProxyType({})  # what the conditions of the rows are
     representation: Representation | None = None  # of the data set of these rows; None: not known
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__getitem__" in vars(cls):
+            cls.__getitem__ = takes_numbers(cls.__getitem__)  # type: ignore[method-assign]
+
     @abstractmethod
     def __len__(self) -> int: ...
 
     @abstractmethod
     def __getitem__(self, indices: Int[Tensor, " b"]) -> Batch:
-        """The rows `indices`, each in 0 .. len-1, in that order."""
+        """The rows `indices`, each in 0 .. len-1, in that order; also a number, a slice or a list of them."""
+
+    def __iter__(self) -> Iterator[Batch]:
+        """The rows one by one, each as a batch."""
+        return (self[rows] for rows in torch.arange(len(self)).split(1))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """The medium of all rows as an array."""
+        return np.asarray(self.first().medium, dtype)
+
+    def __getattr__(self, name: str) -> Any:
+        """Errors: UnknownAttribute for what another library has; AttributeError."""
+        kind = type(self).__name__
+        raise other_word("data.train", name) or AttributeError(f"{kind} has no attribute {name!r}")
 
     def coordinates(self, medium: Shaped[Tensor, "m ..."]) -> Shaped[Tensor, "m e"]:
         """Rows of the medium as vectors, whose Euclidean distance tells how near they are to each other."""
@@ -160,6 +181,17 @@ class Dataset:
     def __post_init__(self) -> None:
         for part in (self.train, self.valid, self.test):
             part.belong_to(self)
+
+    __len__ = needs_part("len(data.train)")
+    __iter__ = __getitem__ = needs_part("data.train[0]")
+    __array__ = needs_part("data.train.first(16).medium")
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __getattr__(self, name: str) -> Any:
+        """Errors: UnknownAttribute for what another library has; AttributeError."""
+        raise other_word("data", name) or AttributeError(f"Dataset has no attribute {name!r}")
 
     def __repr__(self) -> str:
         parts = ", ".join(f"{len(getattr(self, part))} {part}" for part in ("train", "valid", "test"))

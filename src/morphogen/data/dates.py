@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from morphogen.caller import setting
+
 MICROSECONDS = {  # in a unit
     "days": 86_400_000_000,
     "hours": 3_600_000_000,
@@ -38,8 +40,8 @@ def date_format(cells: Sequence[str], order: str | None = None) -> tuple[str | N
     if len(fitting) == 1 or order is not None:
         return wanted[0], None
     return fitting[0], (
-        f"dates such as {cells[0]} are read {_order(fitting[0])}; --table dates={_order(fitting[1])} "
-        "swaps day and month"
+        f"dates such as {cells[0]} are read {_order(fitting[0])}; "
+        f"{setting('table', 'dates', _order(fitting[1]))} swaps day and month"
     )
 
 

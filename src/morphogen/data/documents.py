@@ -11,8 +11,8 @@ import csv
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from shlex import quote
 
+from morphogen.caller import option
 from morphogen.data.dataset import DataError
 from morphogen.data.encoding import Decoded, decode
 from morphogen.data.folders import FOLDERS, is_too_many, list_folder, summarise
@@ -172,9 +172,10 @@ def _table_of_pairs(path: Path, text: str) -> PairCorpus | None:
     ]
     others = [name for i, name in enumerate(names) if i not in (source, target)]
     unused = f"; not used: column {', '.join(others)}" if others else ""
-    table = quote(f"table:{path}")
     note = f"pairs of texts: from column {names[source]} to column {names[target]}{unused}"
-    return pairs_by_content(path.name, str(path), pairs, (f"{note}; as a table: --data {table}",))
+    return pairs_by_content(
+        path.name, str(path), pairs, (f"{note}; as a table: {option('data', f'table:{path}')}",)
+    )
 
 
 def _parts_by_name(files: Sequence[Path]) -> dict[Path, Part]:

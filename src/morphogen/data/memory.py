@@ -131,13 +131,24 @@ def _column(what: str, given: Any) -> Any:
         raise DataError(
             f"{what} {given!r:.40}: give one per example; the column of a table is condition={given!r:.40}"
         )
+    if not hasattr(given, "__iter__") or getattr(given, "ndim", 1) == 0:
+        rate = f"; samples per second of sounds are rate={given!r:.20}" if what == "labels" else ""
+        raise DataError(f"{what}={given!r:.40}: give one per example{rate}")
     if hasattr(given, "columns"):
         if given.shape[1] != 1:
-            raise DataError(
-                f"{what} have {given.shape[1]} columns: give one, such as y[{given.columns[0]!r}]"
-            )
+            return _one_hot(what, given)
         return given.iloc[:, 0]
     return list(given) if isinstance(given, Iterator) else given
+
+
+def _one_hot(what: str, given: Any) -> list[str]:
+    """The name of the column that is 1 in each row, as get_dummies of pandas has them. Errors: DataError."""
+    cells = given.to_numpy()
+    is_number = cells.dtype.kind in "biuf"
+    if not (is_number and ((cells == 0) | (cells == 1)).all() and (cells.sum(1) == 1).all()):
+        name = given.columns[0].item() if hasattr(given.columns[0], "item") else given.columns[0]
+        raise DataError(f"{what} have {given.shape[1]} columns: give one, such as y[{name!r}]")
+    return [str(given.columns[j]) for j in cells.argmax(1)]
 
 
 def _with_columns(held: Held) -> Held:

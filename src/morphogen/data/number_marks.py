@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import NamedTuple
 
+from morphogen.caller import setting
+
 OTHER = {".": ",", ",": "."}
 SPACES = "' \u2019\u00a0\u2009\u202f"  # grouping marks in either convention
 
@@ -70,7 +72,8 @@ class Marks(NamedTuple):
             if len(marks) == 2 and cell and len(certain) != 1:
                 notes.append(
                     f"column {name!r}: {cell} is read as {to_float(cell, guess):g}; "
-                    f"--table decimal={OTHER[guess]} reads it as {to_float(cell, OTHER[guess]):g}"
+                    f"{setting('table', 'decimal', OTHER[guess])} reads it as "
+                    f"{to_float(cell, OTHER[guess]):g}"
                 )
         return cls(decimal, tuple(notes))
 
@@ -82,6 +85,7 @@ def _misread(columns: Mapping[str, Iterable[str]], chosen: str) -> Iterator[str]
         wrong = next((cell for cell in known if not number_pattern(chosen).fullmatch(cell)), None)
         if wrong is not None and all(map(is_number, known)):
             yield (
-                f"column {name!r} is read as words: {wrong} is not a number under --table decimal={chosen}; "
-                f"leave the option out, or write decimal={OTHER[chosen]}"
+                f"column {name!r} is read as words: {wrong} is not a number under "
+                f"{setting('table', 'decimal', chosen)}; leave the option out, or write "
+                f"{setting('table', 'decimal', OTHER[chosen])}"
             )

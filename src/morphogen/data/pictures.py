@@ -29,6 +29,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from morphogen.caller import option
 from morphogen.data.assemble import Labelled, assemble
 from morphogen.data.dataset import DataError, Dataset
 from morphogen.data.folders import SKIPPED, check_skipped, list_folder
@@ -78,7 +79,8 @@ def check_resolution(resolution: int | None, device: str) -> None:
     if resolution is not None and resolution > ON_CPU and device == "cpu":
         raise DataError(
             f"resolution {resolution}: training would take days on a CPU; "
-            "give --resolution 64, use a GPU with --device cuda, or add --force"
+            f"give {option('resolution', 64)}, use a GPU with {option('device', 'cuda')}, or add "
+            f"{option('force')}"
         )
 
 

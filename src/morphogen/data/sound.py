@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from morphogen.caller import option
 from morphogen.data.announced import announced
 from morphogen.data.dataset import DataError, Dataset, with_labels
 from morphogen.data.folders import check_skipped, list_folder, summarise
@@ -150,7 +151,8 @@ def _check_length(length: int, longest: int) -> None:
         raise DataError(f"length {length}: a window needs at least 2 samples")
     if length > max(LENGTH, longest):
         raise DataError(
-            f"length {length}: the longest recording has {longest} samples; give a --length of at most that"
+            f"length {length}: the longest recording has {longest} samples; "
+            f"give {option('length', longest)} or less"
         )
 
 
@@ -166,7 +168,7 @@ def _padded(sizes: Sequence[int], length: int, rate: int) -> tuple[str, ...]:
     fits = 2 ** int(math.log2(max(2.0, float(np.quantile(sizes, 1 - WHOLE)))))
     if 2 * short <= len(sizes) or fits >= length:
         return (note,)
-    return (f"{note}; with --length {fits} it would be {sum(size < fits for size in sizes):,}",)
+    return (f"{note}; with {option('length', fits)} it would be {sum(size < fits for size in sizes):,}",)
 
 
 def _overlapping(train: Sounds, rate: int) -> tuple[str, ...]:

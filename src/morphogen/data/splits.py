@@ -130,7 +130,7 @@ def trained_only(
     if not valid or not test:
         raise DataError(
             f"no class is in train and in valid and test, such as {_listed(few)}; "
-            f"give more {what}s per class, or put all {what}s in one folder"
+            f"give more {what}s per class, or leave out the classes (labels, or the folders of each class)"
         )
     return replace(made, valid=valid, test=test), kept, tuple(notes)
 

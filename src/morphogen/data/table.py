@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Float64, Int
 from torch import Tensor
 
+from morphogen.caller import option
 from morphogen.component import to_config
 from morphogen.conditioning.specs import Classes
 from morphogen.contract import Batch
@@ -235,7 +236,7 @@ def _check_condition(where: str, condition: str | None, faults: Mapping[str, str
     if condition is not None and faults[condition]:
         raise DataError(
             f"{where}: column {condition!r} cannot be the classes: {faults[condition]}; "
-            "choose another --condition"
+            f"choose another {option('condition')}"
         )
 
 
@@ -244,7 +245,7 @@ def _check_classes(where: str, readings: Mapping[str, Reading], condition: str |
     if condition is not None and (count := len(readings[condition].classes()[0])) > MOST_WORDS:
         raise DataError(
             f"{where}: column {condition!r} has {count} different values; a condition has at most "
-            f"{MOST_WORDS}, choose another --condition"
+            f"{MOST_WORDS}, choose another {option('condition')}"
         )
 
 

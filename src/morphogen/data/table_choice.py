@@ -4,6 +4,7 @@ __all__ = ["check_condition", "numbered_classes", "without"]
 
 from typing import TYPE_CHECKING
 
+from morphogen.caller import option
 from morphogen.data.columns import MOST_WORDS, Numbers, Reading
 from morphogen.data.dataset import DataError
 from morphogen.similar_names import did_you_mean, list_names
@@ -49,7 +50,7 @@ def numbered_classes(label: Reading | None) -> list[str]:
     return [
         f"column {label.name!r}: each of its {count} numbers is a class of its own, "
         f"{len(label.cells) / count:.2g} rows on average, without order; choose a column of few values, "
-        "or leave --condition out to model the numbers"
+        f"or leave {option('condition')} out to model the numbers"
     ]
 
 

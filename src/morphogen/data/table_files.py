@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from morphogen.caller import setting
 from morphogen.data.csv_dialect import find_dialect
 from morphogen.data.dataset import DataError
 from morphogen.data.encoding import Decoded, decode
@@ -135,7 +136,7 @@ def _has_mark(path: Path) -> bool:
 def _text_of(path: Path, options: TableOptions) -> tuple[str, tuple[str, ...]]:
     """The text of a file, and notes on its encoding unless it is UTF-8."""
     content = path.read_bytes()
-    is_empty, option = not content.strip(EMPTY), "--table encoding=NAME"
+    is_empty, option = not content.strip(EMPTY), setting("table", "encoding", "NAME")
     text, notes = Decoded("") if is_empty else decode(str(path), content, options.encoding, option)
     if not text.strip():
         raise DataError(f"{path}: is empty; give a table of at least 3 rows, better hundreds")

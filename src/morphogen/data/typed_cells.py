@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from morphogen.caller import setting
 from morphogen.data.columns import WHOLE, Dates, Durations, Numbers, Periods, Reading, Words
 from morphogen.data.dates import MICROSECONDS, whole_unit
 from morphogen.representations.tabular.pandas_series import clock_times, dtype_name, numbers_of, time_series
@@ -81,7 +82,7 @@ def numbers_reading(name: str, cells: np.ndarray, notes: tuple[str, ...] = ()) -
     if len(known) >= MANY and not (known % 1).any() and len(np.unique(known)) == len(known):
         notes += (
             f"column {name!r} has a different integer in every row; if it identifies rows, leave it out: "
-            f"--table drop={name}",
+            f"{setting('table', 'drop', name)}",
         )
     return Numbers(name, np.where(extreme, np.nan, cells), notes)
 

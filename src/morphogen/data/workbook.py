@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from zipfile import BadZipFile
 from zlib import error as BadDeflate
 
+from morphogen.caller import setting
 from morphogen.data.csv_dialect import is_header
 from morphogen.data.dataset import DataError
 from morphogen.data.table_options import TableOptions
@@ -55,7 +56,7 @@ def read_sheet(path: Path, options: TableOptions) -> tuple["DataFrame", tuple[st
     cells = {str(name): _filled(sheet) for name, sheet in sheets.items()}
     name = _choose(path, cells, options.sheet)
     others = [other for other in cells if other != name and cells[other].size]
-    ways = f"; not read: {', '.join(others)} (--table sheet=NAME chooses)" if others else ""
+    ways = f"; not read: {', '.join(others)} ({setting('table', 'sheet', 'NAME')} chooses)" if others else ""
     if not cells[name].size:
         raise DataError(f"{path}: table option sheet={name}: is empty; choose another of {', '.join(cells)}")
     frame, notes = _with_names(cells[name], options.header)

@@ -19,9 +19,10 @@ from morphogen.contract import Batch
 from morphogen.data.dataset import Dataset, Examples
 from morphogen.evaluation.features.space import Features
 from morphogen.model import Model
-from morphogen.representations.given import as_tensor
+from morphogen.representations.given import as_tensor, check_medium
 from morphogen.staged import Staged
 from morphogen.typed import check_arguments
+from morphogen.wrong_calls import wrong_call
 
 M = TypeVar("M", bound=Callable[..., Any])
 GIVE: Mapping[type, str] = {  # what to write for an object of a class
@@ -40,7 +41,11 @@ def reads_arguments(metric: M) -> M:
 
     @wraps(metric)
     def read(*given: Any, **named: Any) -> Any:
-        bound, hints = signature.bind(*given, **named), _hints(metric)
+        try:
+            bound = signature.bind(*given, **named)
+        except TypeError as error:
+            raise wrong_call(metric, metric.__name__, given, named) or error from None
+        hints = _hints(metric)
         for name, value in bound.arguments.items():
             bound.arguments[name] = _read(name, value, hints.get(name, Any))
         return metric(*bound.args, **bound.kwargs)
@@ -76,6 +81,7 @@ def _texts(name: str, value: Any) -> list[str]:
     """Texts as a list. Errors: ConfigError for one text, whose characters would be the texts."""
     if isinstance(value, str):
         raise ConfigError(f"{name} is one text, {value!r:.40}: give a list of texts, [{name}]")
+    check_medium(value, name)
     is_listed = hasattr(value, "__iter__") and not isinstance(value, Mapping | bytes | type)
     texts = list(value) if is_listed else [value]
     if wrong := [text for text in texts if not isinstance(text, str)]:

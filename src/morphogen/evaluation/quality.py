@@ -28,7 +28,7 @@ from morphogen.data.dataset import Dataset
 from morphogen.evaluation import ngrams
 from morphogen.evaluation.arguments import reads_arguments
 from morphogen.evaluation.class_score import class_score
-from morphogen.evaluation.features import Features
+from morphogen.evaluation.features import Features, features_for
 from morphogen.evaluation.frechet import frechet_interval
 from morphogen.evaluation.intervals import Interval, proportion
 from morphogen.evaluation.kernel_distance import kernel_distance
@@ -110,15 +110,17 @@ MEASURES = tuple(name for measurement in MEASUREMENTS for name in measurement.na
 
 @reads_arguments
 def quality(
-    samples: Shaped[Tensor, "n ..."], data: Dataset, features: Features, seed: int = 0
+    samples: Shaped[Tensor, "n ..."], data: Dataset, features: Features | None = None, seed: int = 0
 ) -> dict[str, Any]:
     """Metrics of generated samples (the medium) against the training data, each with its interval and n.
 
+    Without `features` they are those of the medium (`features_for`), as in `morphogen evaluate`.
     Each figure has a `provenance`, and figures are comparable only if these are equal. Precision, recall,
     density and coverage compare n samples with n training examples. The threshold for copies comes from the
     valid part, so that the test part can be evaluated as a row of real data. A measure that is not given is
     None, with the reason in "withheld". Errors: ConfigError for samples that are no numbers.
     """
+    features = features_for(data) if features is None else features
     samples = rows_like(samples, "samples", data.train.first(1).medium)
     real, fake = features.reference(data.train), features(samples)
     given, facts = Sampled(samples, data, features, real, fake, seed), provenance(data, seed, features)

@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from morphogen.caller import option
 from morphogen.component import ConfigError
 from morphogen.contract import Context, Truncates
 from morphogen.families.autoregressive.decoding import Decoding
@@ -98,7 +99,7 @@ class Conversation:
             remedy = "shorten the message" if is_first else "start a new conversation (/reset)"
             raise ConfigError(
                 f"the conversation has {len(ids)} tokens and the reply {most}, but the context is {length}: "
-                f"{remedy}, or increase the context (--context)"
+                f"{remedy}, or increase the {option('context')}"
             )
         reply, progress = "", _Progress(min(most, length - len(ids)), most)
         try:

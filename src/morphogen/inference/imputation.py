@@ -21,8 +21,10 @@ from morphogen.component import ConfigError
 from morphogen.conditioning.named import names_of
 from morphogen.contract import Unsupported
 from morphogen.representations.tabular.records import frame_of_records
+from morphogen.wrong_calls import explains_calls
 
 
+@explains_calls
 def impute(model: Any, table: Any, seed: int = 0) -> Any:
     """The table with every missing cell drawn: a DataFrame for one or for records, else a tensor [n, D].
 

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from morphogen.caller import option
 from morphogen.lazy import lazy
 from morphogen.media import Medium, ReadingOptions
 
@@ -81,7 +82,7 @@ class PictureMedium(Medium):
             few = f"{side} pixels per side are very few"
             yield f"{few}: there is little detail, and coarse scales are trivial"
         if side > 64 and device == "cpu":
-            yield f"{side} pixels per side take hours on a CPU; try --resolution 32 first"
+            yield f"{side} pixels per side take hours on a CPU; try {option('resolution', 32)} first"
 
 
 PICTURES = PictureMedium()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from PIL import Image
 
+from morphogen.caller import option
 from morphogen.component import ConfigError
 from morphogen.files import naming
 from morphogen.lazy import lazy
@@ -163,7 +164,7 @@ class TableMedium(Medium):
     def conditions(self, data: Any) -> Iterable[str]:
         for column in data.representation.columns:
             if values := column.class_values():
-                yield f'--condition "{column.name}": {values}'
+                yield f"{option('condition', column.name)}: {values}"
 
 
 TABLE = TableMedium()

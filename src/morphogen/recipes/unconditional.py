@@ -55,5 +55,5 @@ def _without_labels(data: Dataset) -> Dataset:
     """The same images without labels."""
     parts = (data.train, data.valid, data.test)
     assert all(isinstance(part, Pictures) for part in parts)
-    train, valid, test = (Pictures(part.values, part.levels) for part in parts)  # type: ignore[attr-defined]
+    train, valid, test = (Pictures(part.values, part.levels) for part in parts)
     return replace(data, train=train, valid=valid, test=test, conditions={})

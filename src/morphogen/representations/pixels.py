@@ -45,6 +45,14 @@ class Pixels(Representation):
         values = tensor_of(medium, "pictures")
         if self.shape[0] == 1 and values.ndim == 3:
             values = values[:, None]
+        channels, height, width = self.shape
+        is_resized = values.ndim == 4 and values.shape[1] == channels and values.shape[2:] != (height, width)
+        if is_resized and height == width:
+            shapes = f"{list(values.shape)}, the model takes [N, {channels}, {height}, {width}]"
+            raise ConfigError(
+                f"pictures have shape {shapes}: resize them as its data were, "
+                f"mg.load_data(x, resolution={height}).train.first().medium"
+            )
         check_shape(values, self.shape, "pictures")
         check_finite(values, "pictures")
         check_range(values, "pictures", self.levels - 1)

@@ -36,10 +36,12 @@ from morphogen.testing.samplers import (
 )
 from morphogen.testing.structure import bijection_inverts, cache_equals_recomputation, factorisation_is_causal
 from morphogen.testing.subjects import generates, stage_batches
+from morphogen.wrong_calls import explains_calls
 
 ROWS = 8  # fewest rows of a batch
 
 
+@explains_calls
 def check_model(model: Model | Staged, batch: Batch, laws: Iterable[str] | None = None) -> list[str]:
     """Check laws on a model and a batch of at least 8 rows; returns the names of those checked.
 

@@ -5,6 +5,7 @@ __all__ = ["Diverged", "SkippedSteps", "lower_rates"]
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from morphogen.caller import settings
 from morphogen.component import to_config
 from morphogen.model import Model
 from morphogen.staged import Staged
@@ -46,10 +47,10 @@ class SkippedSteps:
 
 
 def lower_rates(model: Model | Staged) -> str:
-    """What to do: "lower the learning rate: --set plan.optimizer.lr=1e-4"."""
+    """What to do: how to lower the learning rates."""
     rates = _rates(to_config(model))
-    options = " ".join(f"--set {path}={min(rate / 10, LARGEST):.3g}" for path, rate in rates)
-    return f"lower the learning rate: {options}"
+    lower = {path: float(f"{min(rate / 10, LARGEST):.3g}") for path, rate in rates}
+    return f"lower the learning rate: {settings('changes', lower)}"
 
 
 def _rates(config: Any, path: str = "") -> Iterator[tuple[str, float]]:

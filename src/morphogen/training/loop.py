@@ -32,7 +32,6 @@ from morphogen.files import fresh_directory
 from morphogen.model import Model, save
 from morphogen.numerics.memory import keep_freed_memory
 from morphogen.numerics.precision import Precision
-from morphogen.other_words import in_our_words
 from morphogen.rank import Rank
 from morphogen.staged import Staged
 from morphogen.training.checkpoint import (
@@ -51,6 +50,7 @@ from morphogen.training.progress import Budget, Clock, Progress
 from morphogen.training.stages import split_budget, train_stages
 from morphogen.training.step import Complete, Examples, Stepper, StepResult
 from morphogen.typed import check_fields
+from morphogen.wrong_calls import explains_calls
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -105,7 +105,7 @@ class _Options:
             raise ConfigError(f"log_every={self.log_every}: give the steps per line, 1 or more")
 
 
-@in_our_words
+@explains_calls
 def train(
     model: Model | Staged, examples: Any, labels: Any = None, *, steps: int | None = None,
     time: float | None = None, stage_fractions: Mapping[str, float] | None = None, seed: int = 0,

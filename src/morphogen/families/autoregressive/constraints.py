@@ -23,6 +23,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from morphogen.caller import option
 from morphogen.component import ConfigError
 from morphogen.contract import Unsupported
 from morphogen.families.autoregressive.closing import Completions
@@ -261,7 +262,7 @@ def _too_short(budget: str, shortest: tuple[int, ...] | None) -> ConfigError:
     """The error of a budget that holds no valid text."""
     found = f"; the shortest that was found has {len(shortest)} tokens" if shortest else ""
     return ConfigError(
-        f"{budget} cannot hold a text that satisfies it{found}: raise max_new_tokens (--max-new), "
+        f"{budget} cannot hold a text that satisfies it{found}: raise {option('max_new_tokens')}, "
         "or simplify the constraint"
     )
 

@@ -66,6 +66,7 @@ from morphogen.families.autoregressive.stopping import (
 from morphogen.families.autoregressive.window import sequence_length
 from morphogen.numerics.randomness import Rng, invert_cdf
 from morphogen.numerics.tensors import unraster
+from morphogen.wrong_calls import explains_calls
 
 
 class Decoding(Sampler):
@@ -237,6 +238,7 @@ class DecodingState:
         return self.tokens[:, i]
 
 
+@explains_calls
 def logits_processors(
     temperature: float = 1.0,
     top_k: int = 0,

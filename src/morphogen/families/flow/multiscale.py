@@ -18,6 +18,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
+from morphogen.caller import option
 from morphogen.component import ConfigError
 from morphogen.contract import Context
 from morphogen.families.flow.bijection import Bijection, Chain, Composite
@@ -68,8 +69,8 @@ class MultiScale(Composite):
         if h % multiple or w % multiple:
             side = -(-max(h, w) // multiple) * multiple
             raise ConfigError(
-                f"MultiScale: {w} x {h} pixels are not a multiple of {multiple}: use --resolution {side}, or "
-                "fewer scales"
+                f"MultiScale: {w} x {h} pixels are not a multiple of {multiple}: "
+                f"use {option('resolution', side)}, or fewer scales"
             )
         self.steps.extend(self._scale(self.shape, width, scales))
 

@@ -44,7 +44,9 @@ class Support:
             return ""
         row, j = outside[0].tolist()
         column, value = self.columns[j], medium[row, j].item()
-        more = f" (and {len(outside) - 1} more cells)" if len(outside) > 1 else ""
+        distinct = {(j, medium[i, j].item()) for i, j in outside.tolist()}  # one row may stand for many
+        others = f"{len(distinct) - 1} other cell{'s' * (len(distinct) > 2)}"
+        more = f" (and {others})" if len(distinct) > 1 else ""
         written = value if isinstance(column, CategoryColumn) else column.format_value(value)
         shown = written if isinstance(written, str) else f"{value:.15g}"
         return (
