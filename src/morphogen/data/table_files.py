@@ -1,4 +1,4 @@
-"""Files of tables as pandas DataFrames: CSV in any dialect, Parquet, JSON, and Excel."""
+"""Files of tables as pandas DataFrames: CSV in any dialect, Parquet, JSON, and workbooks."""
 
 __all__ = ["Table", "join_parts", "read_table_file", "read_table_folder"]
 
@@ -205,14 +205,9 @@ def _read_workbook(path: Path, options: TableOptions) -> Table:
     return Table(frame, notes)
 
 
-def _refuse_workbook(path: Path, options: TableOptions) -> Table:
-    raise DataError(f"{path}: is a workbook of another format than .xlsx; save it as .xlsx or CSV")
-
-
 READERS: dict[str, Callable[[Path, TableOptions], Table]] = {
     ".parquet": _read_parquet,
     ".json": _read_json,
     **dict.fromkeys((".jsonl", ".ndjson"), _read_json_lines),
-    **dict.fromkeys((".xlsx", ".xlsm"), _read_workbook),
-    **dict.fromkeys((".xls", ".ods"), _refuse_workbook),
+    **dict.fromkeys((".xlsx", ".xlsm", ".xls", ".ods"), _read_workbook),
 }
