@@ -115,7 +115,7 @@ def table_of_parts(
 
     Errors: DataError.
     """
-    table = join_parts(name, {part: Table(frame) for part, frame in frames.items()})
+    table = join_parts(name, [(part, Table(frame)) for part, frame in frames.items()])
     return _dataset(name, name, table, condition, TableOptions.of(options))
 
 
