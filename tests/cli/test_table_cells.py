@@ -63,7 +63,7 @@ def test_without_a_run_the_newest_of_the_medium_is_used(trained, tmp_path, monke
     assert run(monkeypatch, "train", "ngram", "--data", "a.txt", "--size", "tiny") == 0
     assert run(monkeypatch, "edit", "gaps.csv") == 0
     said = capsys.readouterr()
-    assert "note: runs/table_mixture-t-001 is used, the newest run of table" in " ".join(said.err.split())
+    assert "runs/table_mixture-t-001: the newest run of table" in " ".join(said.out.split())
     assert (tmp_path / trained / "edits" / "gaps.csv").exists()
     assert run(monkeypatch, "edit", "p.png", "--strength", "0.5") == 2
     assert "runs contains no run of pictures; make one" in " ".join(capsys.readouterr().err.split())

@@ -33,7 +33,7 @@ def choose_run(directory: Path | None, root: Path, rank: Rank = ALONE, medium: s
     what = "run" if medium is None else f"run of {medium}"
     run = Run.open(rank.once(lambda: str(Run.latest(root, fits, what).directory)))
     if medium is not None:
-        echo(f"note: {run.directory} is used, the newest {what}", err=True)
+        echo(f"{run.directory}: the newest {what}")
     if (run.directory.parent / "report.json").exists():
         echo(f"note: {run.directory} is the newest run, one of those compared in its folder", err=True)
     if run.status != "finished":
