@@ -11,7 +11,7 @@ import json
 import platform
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -102,8 +102,15 @@ class Run:
         return cls(Path(path), record)
 
     @classmethod
-    def latest(cls, root: str | Path = "runs") -> Self:
+    def latest(
+        cls, root: str | Path = "runs", fits: Callable[[Self], bool] = lambda run: True, what: str = "run"
+    ) -> Self:
         """The newest finished run under `root`, or else the newest interrupted one; damaged ones are skipped.
+
+        Arguments:
+            root: the folder.
+            fits: whether a run comes into question.
+            what: name of such a run in messages.
 
         Errors: RunError if there is neither.
         """
@@ -113,13 +120,14 @@ class Run:
                 runs.append(cls.open(file.parent))
             except RunError:
                 continue
+        runs = [run for run in runs if fits(run)]
         if not runs:
-            raise RunError(f"{root} contains no run; make one: morphogen train SYSTEM --data DATA")
+            raise RunError(f"{root} contains no {what}; make one: morphogen train SYSTEM --data DATA")
         runs.sort(key=lambda run: (str(run.record.get("created", "")), run.directory.name))
         for status in ("finished", "interrupted"):
             if chosen := [run for run in runs if run.status == status]:
                 return chosen[-1]
-        raise RunError(f"{root} contains no finished run; {runs[-1].unusable()}")
+        raise RunError(f"{root} contains no finished {what}; {runs[-1].unusable()}")
 
     @property
     def name(self) -> str:

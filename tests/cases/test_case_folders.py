@@ -217,6 +217,22 @@ def test_names_that_look_the_same(tmp_path: Path) -> None:
     assert load_data(str(tmp_path)).classes == (unicodedata.normalize("NFC", "café"), "tea")
 
 
+@case(
+    "`a.png` with an `a.txt` that holds its translations, as in Debian's `tuxpaint-stamps`",
+    "the untranslated line is the caption; a note says which languages are left out",
+)
+def test_captions_with_translations(tmp_path: Path) -> None:
+    fill(tmp_path, 12)
+    for file in tmp_path.glob("*.png"):
+        translations = f"de.utf8=Bild {file.stem}\nca@valencia.utf8=imatge\npt_BR=imagem\n"
+        file.with_suffix(".txt").write_text(f"Picture {file.stem}.\n{translations}")
+    data = load_data(str(tmp_path))
+    said = {caption for part in (data.train, data.valid, data.test) for caption in part.captions}
+    assert said == {f"Picture {i:02d}." for i in range(12)}
+    note = "captions: the untranslated line of 12 files; left out the translations into 3 languages"
+    assert f"{note} (ca@valencia, de, pt_BR)" in data.notes
+
+
 @case("`metadata.jsonl` with `file_name` and `text`", "captions, as in Hugging Face's imagefolder")
 def test_metadata_jsonl(tmp_path: Path) -> None:
     for part in ("train", "test"):
@@ -225,7 +241,7 @@ def test_metadata_jsonl(tmp_path: Path) -> None:
         (tmp_path / part / "metadata.jsonl").write_text("\n".join(rows) + "\n")
     data = load_data(str(tmp_path))
     assert set(data.test.captions) == {f"test {i:02d}.png" for i in range(12)}
-    assert "metadata.jsonl names 1 files that are not examples, such as gone.png" in data.notes
+    assert "metadata.jsonl names 1 file not among the examples, such as gone.png" in data.notes
 
 
 @case("`metadata.csv` with `file_name`, `label`", "the labels are the classes")

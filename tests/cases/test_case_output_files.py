@@ -68,7 +68,7 @@ def test_a_table(sample, suffix: str) -> None:
         "parquet": lambda: pd.read_parquet(file),
         "jsonl": lambda: pd.read_json(file, lines=True),
         "json": lambda: pd.read_json(file),
-        "xlsx": lambda: pd.read_excel(file),
+        "xlsx": lambda: pd.read_excel(file, engine="openpyxl"),
     }[suffix]()
     assert len(frame) == 20 and [*frame] == ["Preis [€]", "Menge", "Güte"]
     prices = frame["Preis [€]"].dropna()

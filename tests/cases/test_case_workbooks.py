@@ -1,10 +1,12 @@
 """Excel workbooks"""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import xlwt
 
 from morphogen.data import DataError, Dataset, load_data
 from tests.cases import case
@@ -43,7 +45,7 @@ def test_a_workbook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     )
     assert cells(data, "code")[0] == "000" and cells(data, "day")[-1] == "2024-03-28"
     assert data.representation.frame(data.train.first().medium).dtypes["count"] == "int64"
-    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    monkeypatch.setitem(sys.modules, "python_calamine", None)
     with pytest.raises(
         DataError, match=r"t\.xlsx: .* extra `excel`: pip install 'morphogen\[excel\]'; or save"
     ):
@@ -78,9 +80,52 @@ def test_above_the_table(tmp_path: Path) -> None:
     ]
 
 
-@case("a workbook `.xls` or `.ods`, a damaged one", "one line: save it as .xlsx or CSV")
+def as_xls(path: Path) -> None:
+    """FRAME as an Excel 97 workbook, with xlwt."""
+    book = xlwt.Workbook()
+    sheet, date = book.add_sheet("Sheet1"), xlwt.easyxf(num_format_str="YYYY-MM-DD")
+    for j, name in enumerate(FRAME):
+        sheet.write(0, j, name)
+        for i, cell in enumerate(FRAME[name].astype(object)):
+            if name == "day":
+                sheet.write(i + 1, j, cell.to_pydatetime(), date)
+            elif pd.notna(cell):
+                sheet.write(i + 1, j, cell)
+    book.save(str(path))
+
+
+def as_ods(path: Path) -> None:
+    """FRAME as an OpenDocument sheet, with odfpy."""
+    FRAME.to_excel(path, index=False, engine="odf")
+
+
+@case("a workbook `.xls` of Excel 97, or `.ods` of LibreOffice", "its table, as that of `.xlsx`")
+@pytest.mark.parametrize(("suffix", "write"), [(".xls", as_xls), (".ods", as_ods)])
+def test_workbooks_of_other_formats(tmp_path: Path, suffix: str, write: Callable[[Path], None]) -> None:
+    """Under their own suffix and that of another format."""
+    expected, path = saved(tmp_path / "as.xlsx", Sheet1=FRAME), tmp_path / f"t{suffix}"
+    write(path)
+    for renamed in (path, tmp_path / "renamed.xlsx"):
+        data = load_data(str(path.rename(renamed)))
+        assert columns(data) == [*FRAME]
+        for column in FRAME:
+            assert cells(data, column) == cells(expected, column), column
+
+
+@case("a damaged workbook", "one line: save it again, or as CSV")
 @pytest.mark.parametrize("suffix", [".xls", ".ods", ".xlsx"])
-def test_other_workbooks(tmp_path: Path, suffix: str) -> None:
-    (tmp_path / f"t{suffix}").write_bytes(b"PK\3\4" + bytes(range(99)))
-    with pytest.raises(DataError, match=rf"t\{suffix}: .*; save it .* CSV$"):
+@pytest.mark.parametrize("mark", [b"PK\3\4", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"<html>"])
+def test_damaged_workbooks(tmp_path: Path, suffix: str, mark: bytes) -> None:
+    (tmp_path / f"t{suffix}").write_bytes(mark + bytes(range(99)))
+    with pytest.raises(DataError, match=rf"t\{suffix}: [^\n]*; save it .* CSV$"):
         load_data(str(tmp_path / f"t{suffix}"))
+
+
+def test_a_workbook_on_which_its_reader_panics(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The reader is written in Rust: its panics are no `Exception`, and it prints them."""
+    as_xls(tmp_path / "t.xls")
+    content = (tmp_path / "t.xls").read_bytes()
+    (tmp_path / "t.xls").write_bytes(content[: len(content) - 512])
+    with pytest.raises(DataError, match=r"t\.xls: pandas cannot read it as a workbook \([^\n]*; save it"):
+        load_data(str(tmp_path / "t.xls"))
+    assert capfd.readouterr().err == ""

@@ -124,7 +124,7 @@ def test_many_pictures_that_are_cropped_are_summarised_in_one_line(monkeypatch, 
         Image.new("L", (32 + i, 16)).save(f"photo{i}.png")
     photos = [f"photo{i}.png" for i in range(6)]
     assert run(monkeypatch, "edit", *photos, "--strength", "0.5", "--n", "2", *DDIM) == 0
-    first, second = capsys.readouterr().out.splitlines()
+    _, first, second = capsys.readouterr().out.splitlines()
     assert first == "6 files, such as photo0.png: cropped at its centre and resized to 8 x 8, as for training"
     assert second.startswith("2 variants of 6 pictures by ")
 

@@ -41,6 +41,34 @@ def test_empty_cells_of_a_table_are_filled(trained, tmp_path, monkeypatch):
     assert whole["kind"].tolist()[::2] == ["dog", "cat"] and whole["city"].tolist()[:2] == ["Oslo", "Rome"]
 
 
+def test_only_the_columns_that_are_chosen_are_filled(trained, tmp_path, monkeypatch, capsys):
+    (tmp_path / "gaps.csv").write_text("kind,size,city\ndog,,Oslo\n,61,Rome\ncat,NA,\n")
+    out = ["--out", "done", "--fill", "size", "--fill", "city"]
+    assert run(monkeypatch, "edit", trained, "gaps.csv", *out) == 0
+    whole = pd.read_csv(tmp_path / "done/gaps.csv")
+    assert (
+        whole["kind"].isna().tolist() == [False, True, False]
+        and not whole[["size", "city"]].isna().any().any()
+    )
+    assert "3 empty cells filled in: size (2), city (1)" in " ".join(capsys.readouterr().out.split())
+    assert run(monkeypatch, "edit", trained, "gaps.csv", "--fill", "weight") == 2
+    refusal = " ".join(capsys.readouterr().err.split())
+    assert "--fill weight: the columns of the model are kind, size, city" in refusal
+
+
+def test_without_a_run_the_newest_of_the_medium_is_used(trained, tmp_path, monkeypatch, capsys):
+    """The newest run of all is of text."""
+    (tmp_path / "gaps.csv").write_text("kind,size,city\ndog,,Oslo\ncat,61,\n")
+    (tmp_path / "a.txt").write_text("".join(f"The line number {i} of a short text.\n" for i in range(300)))
+    assert run(monkeypatch, "train", "ngram", "--data", "a.txt", "--size", "tiny") == 0
+    assert run(monkeypatch, "edit", "gaps.csv") == 0
+    said = capsys.readouterr()
+    assert "runs/table_mixture-t-001: the newest run of table" in " ".join(said.out.split())
+    assert (tmp_path / trained / "edits" / "gaps.csv").exists()
+    assert run(monkeypatch, "edit", "p.png", "--strength", "0.5") == 2
+    assert "runs contains no run of pictures; make one" in " ".join(capsys.readouterr().err.split())
+
+
 @pytest.mark.parametrize(
     ("budget", "said"),
     [(("--steps", "20"), "--steps 20"), (("--time", "5m"), "--time 300s"), (("--steps", "12"), "")],

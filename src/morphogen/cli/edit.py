@@ -31,6 +31,7 @@ from morphogen.cli.echo import echo
 from morphogen.cli.options import Device, Runs, Seed
 from morphogen.cli.output_file import check_output, shown_file
 from morphogen.cli.run_choice import choose_run
+from morphogen.counted import counted
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,8 +43,8 @@ Paths = Annotated[
     list[Path],
     Argument(
         metavar="[RUN] FILE...",
-        help="run directory of a diffusion model or a model of tables (default: the newest finished one in "
-        "runs/), then the pictures to edit, or the tables to complete",
+        help="run directory of a diffusion model or a model of tables (default: the newest finished one of "
+        "this kind in runs/), then the pictures to edit, or the tables to complete",
     ),
 ]
 Mask = Annotated[
@@ -67,6 +68,13 @@ Condition = Annotated[
         "class per variant if the model needs one)"
     ),
 ]
+Fill = Annotated[
+    list[str] | None,
+    Option(
+        metavar="COLUMN",
+        help="of a table: fill the empty cells of this column only; may be given several times",
+    ),
+]
 Out = Annotated[
     Path | None, Option(help="output directory, or one file: NAME.csv, NAME.png, ... (default: RUN/edits)")
 ]
@@ -76,7 +84,7 @@ def edit(
     paths: Paths, mask: Mask = None, strength: Strength = None, source_class: SourceClass = None,
     n: Variants = None, condition: Condition = None, guidance: Guidance = 1.0, negative: Negative = None,
     sampler: SamplerName = None, steps: Steps = None, seed: Seed = 0, out: Out = None, show: Show = False,
-    runs: Runs = Path("runs"), device: Device = "auto",
+    runs: Runs = Path("runs"), device: Device = "auto", fill: Fill = None,
 ) -> None:  # fmt: skip
     """Edit pictures (inpaint, redraw, change the class), or fill in the missing cells of tables.
 
@@ -84,16 +92,16 @@ def edit(
     sheet.png with all variants next to the originals. Tables need no option; each is written as NAME.csv.
     """
     if is_table(paths[-1]):
-        complete_tables(*_split_paths(paths, runs), out, seed, device)
+        complete_tables(*_split_paths(paths, runs, "table"), out, seed, device, fill or [])
         return
     from morphogen.inference.editing import edit as edit_pictures
     from morphogen.inference.editing import picture_shape
     from morphogen.rank import ALONE
 
-    _check_one(mask, strength, source_class, condition)
+    _check_one(mask, strength, source_class, condition, fill)
     default_n = 4 if source_class is None else 1
     n = len(choose_indices(default_n if n is None else n, None))
-    run, files = _split_paths(paths, runs)
+    run, files = _split_paths(paths, runs, "pictures")
     model = run.model(choose_device(device))
     shape = picture_shape(model)
     check_output(out, model.representation.medium, n * len(files))
@@ -106,20 +114,22 @@ def edit(
     edited = replace(edited, settings=edited.settings | inputs)
     folder, region = out or run.directory / "edits", getattr(change, "mask", None)
     save_samples(run, edited, folder, ALONE, lambda shown: _sheet(model, pictures, region, shown))
-    made = f"{_counted(n, 'variant')} of {_counted(len(files), 'picture')}"
+    made = f"{counted(n, 'variant')} of {counted(len(files), 'picture')}"
     echo(f"{made} by {method!r} of {run.name} in {folder}")
     if show:
         open_file(shown_file(folder))
 
 
-def _counted(n: int, noun: str) -> str:
-    return f"{n} {noun}{'s' if n > 1 else ''}"
-
-
 def _check_one(
-    mask: Path | None, strength: float | None, source_class: str | None, condition: str | None
+    mask: Path | None,
+    strength: float | None,
+    source_class: str | None,
+    condition: str | None,
+    fill: list[str] | None,
 ) -> None:
     """Errors: BadArgument unless one kind of edit is requested, with its values in their range."""
+    if fill:
+        raise BadArgument(f"--fill {fill[0]}: is for tables; leave it out for pictures")
     if sum(option is not None for option in (mask, strength, source_class)) != 1:
         raise BadArgument(
             "edit needs one of the three: --mask FILE (inpaint), --strength 0.5 (redraw), "
@@ -150,10 +160,10 @@ def _change(
     return DDIMTranslate(choose_class(run, str(source_class), "--source-class"))
 
 
-def _split_paths(paths: list[Path], runs: Path) -> tuple["Run", list[Path]]:
-    """The run (by default the newest) and the picture files."""
+def _split_paths(paths: list[Path], runs: Path, medium: str) -> tuple["Run", list[Path]]:
+    """The run (by default the newest of the medium) and the files."""
     has_run = paths[0].is_dir()
-    run, files = choose_run(paths[0] if has_run else None, runs), paths[has_run:]
+    run, files = choose_run(paths[0] if has_run else None, runs, medium=medium), paths[has_run:]
     if not files:
         given = quote(str(paths[0]))
         raise BadArgument(

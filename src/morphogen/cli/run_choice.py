@@ -12,17 +12,28 @@ if TYPE_CHECKING:
     from morphogen.run import Run
 
 
-def choose_run(directory: Path | None, root: Path, rank: Rank = ALONE) -> "Run":
+def choose_run(directory: Path | None, root: Path, rank: Rank = ALONE, medium: str | None = None) -> "Run":
     """The run in a directory; None: the newest finished run under `root`, or else the newest interrupted one.
 
+    With the name of a medium, that of the files that are given, it is the newest of this medium, and a note
+    names it.
     A run that is still training, or whose training diverged, is chosen by its name alone. The first of
     several processes chooses, so that all use the same run while the folder changes.
     """
+    from morphogen.catalogue import pages
     from morphogen.run import Run
 
     if directory is not None:
         return Run.open(directory)
-    run = Run.open(rank.once(lambda: str(Run.latest(root).directory)))
+
+    def fits(run: Run) -> bool:
+        page = pages().get(run.record["system"])
+        return medium is None or (page is not None and page.medium == medium)
+
+    what = "run" if medium is None else f"run of {medium}"
+    run = Run.open(rank.once(lambda: str(Run.latest(root, fits, what).directory)))
+    if medium is not None:
+        echo(f"{run.directory}: the newest {what}")
     if (run.directory.parent / "report.json").exists():
         echo(f"note: {run.directory} is the newest run, one of those compared in its folder", err=True)
     if run.status != "finished":

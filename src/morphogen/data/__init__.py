@@ -64,7 +64,7 @@ def load_data(
     Arguments:
         data: a name that `morphogen data` lists (`NAMED`), or several names of texts ("kjv+shakespeare"); a
             folder of pictures or sounds (one sub-folder per class, or flat) or of texts; a text file; a table
-            (.csv, .tsv, .parquet, .xlsx, .json, .jsonl), or a folder of those of a split;
+            (.csv, .tsv, .parquet, .xlsx, .xls, .ods, .json, .jsonl), or a folder of those of a split;
             "hf:owner/name[:config]" or "hf:FOLDER" for what the package `datasets` reads. In memory: pictures
             [N, H, W], [N, H, W, C] or [N, C, H, W], PIL pictures, texts, pairs of texts, a DataFrame or
             numbers [N, D], waveforms, a torch or Hugging Face `Dataset`, or (X, y); see docs/data.md.

@@ -1,6 +1,7 @@
 """What other files of a folder say about an example: its caption and its class.
 
 a.png  a.txt                                                  a text of the same name is the caption
+                                                              and its first line, if translations follow
 metadata.jsonl  {"file_name": "a.png", "text": "a cat"}       as in Hugging Face's imagefolder
 metadata.csv    file_name,caption,label
 a|a cat    b|a dog                                            a line per example, see `transcripts`
@@ -13,20 +14,24 @@ import io
 import json
 import os
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from morphogen.counted import counted
 from morphogen.data.dataset import DataError
 from morphogen.data.encoding import decode
 from morphogen.data.transcripts import read_transcripts
+from morphogen.data.translations import untranslated
 from morphogen.data.walk import printable
 
 TABLES = ("metadata.jsonl", "metadata.csv")
 SIDECARS = (".txt", ".caption")
 CAPTIONS = ("text", "caption", "captions", "prompt", "transcription", "transcript", "sentence")
 LABELS = ("label", "class", "category")
+SHOWN = 3  # languages in a note
 
 
 @dataclass
@@ -66,7 +71,8 @@ def describe(examples: Sequence[Path], others: Sequence[Path]) -> Descriptions:
 
 
 def _read_sidecars(found: Descriptions, examples: Iterable[Path], others: set[Path]) -> None:
-    unread, decoded = [], []
+    unread, decoded, languages = [], [], Counter[str]()
+    translated = 0
     for example in examples:
         beside = (example.with_suffix(suffix) for suffix in SIDECARS)
         file = next((file for file in beside if file in others), None)
@@ -80,14 +86,28 @@ def _read_sidecars(found: Descriptions, examples: Iterable[Path], others: set[Pa
             continue
         if text.notes:
             decoded.append(f"{printable(file.name)}: {text.notes[0]}")
-        if caption := text.text.strip():
-            found.captions[example] = caption
+        caption = untranslated(text.text)
+        translated += bool(caption.languages)
+        languages.update(set(caption.languages))
+        if caption.text:
+            found.captions[example] = caption.text
     for files, what in (
-        (unread, "left out {n} captions that cannot be read"),
-        (decoded, "{n} captions decoded"),
+        (unread, "left out {n} that cannot be read"),
+        (decoded, "{n} decoded"),
     ):
         if files:
-            found.notes.append(f"{what.format(n=len(files))}, such as {files[0]}")
+            found.notes.append(f"{what.format(n=counted(len(files), 'caption'))}, such as {files[0]}")
+    if languages:
+        found.notes.append(_left_out(translated, languages))
+
+
+def _left_out(translated: int, languages: Mapping[str, int]) -> str:
+    """The note on translations, with every language, the most frequent ones first."""
+    names = sorted(languages, key=lambda name: (-languages[name], name))
+    return (
+        f"captions: the untranslated line of {counted(translated, 'file')}; left out the translations into "
+        f"{counted(len(names), 'language')} ({', '.join(names[:SHOWN])}{', ...' * (len(names) > SHOWN)})"
+    )
 
 
 def _read_table(found: Descriptions, table: Path, examples: Mapping[str, Path]) -> None:
@@ -110,7 +130,7 @@ def _read_table(found: Descriptions, table: Path, examples: Mapping[str, Path]) 
                 values[example] = str(row[column]).encode("utf8", "replace").decode().strip()
     if absent:
         found.notes.append(
-            f"{table.name} names {len(absent)} files that are not examples, such as {absent[0]}"
+            f"{table.name} names {counted(len(absent), 'file')} not among the examples, such as {absent[0]}"
         )
 
 

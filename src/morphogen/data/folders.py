@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from morphogen.counted import counted, plural
 from morphogen.data.captions import Descriptions, describe
 from morphogen.data.dataset import DataError
 from morphogen.data.splits import PARTS, Part
@@ -112,7 +113,7 @@ def list_folder(
         _check_classes(path, names, what)
         notes += _empty_classes(path, tree, parts, classes, what, about)
         notes += _deeper(path, kept, parts, about)
-    notes += [f"captions for {len(about.captions)} of {len(kept)} {what}s"] if about.captions else []
+    notes += [f"captions for {len(about.captions)} of {counted(len(kept), what)}"] if about.captions else []
     examples = [
         Example(file, _shown(path, file), label, parts.get(_top(path, file)), about.captions.get(file, ""))
         for file, label in ((f, classes.index(name) if name else 0) for f, name in names.items())
@@ -131,7 +132,7 @@ def check_skipped(where: str, good: int, bad: Sequence[str], what: str = "pictur
     """
     if good + len(bad) == 0:
         raise DataError(
-            f"{where}: the folder is empty; put {what}s in it, flat or in one sub-folder per class"
+            f"{where}: the folder is empty; put {plural(what)} in it, flat or in one sub-folder per class"
         )
     if is_too_many(len(bad), good + len(bad)):
         more = f", and {len(bad) - 1} more" if len(bad) > 1 else ""
@@ -141,7 +142,7 @@ def check_skipped(where: str, good: int, bad: Sequence[str], what: str = "pictur
         )
     if good < 3:
         raise DataError(
-            f"{where}: {good} {what}{'s' if good != 1 else ''} cannot be split into train, valid and test; "
+            f"{where}: {counted(good, what)} cannot be split into train, valid and test; "
             "give at least 3, better hundreds"
         )
 
@@ -204,7 +205,7 @@ def _parts(path: Path, files: Sequence[Path], what: str, has_classes: bool) -> M
     if not several:
         return {}
     if has_classes:
-        found = f"the folder {beside[-1]}" if beside[-1] else f"{what}s"
+        found = f"the folder {beside[-1]}" if beside[-1] else plural(what)
         raise DataError(
             f"{printable(str(path))}: {found} beside {' and '.join(parts)}, the parts of the split; "
             f"move {'it' if beside[-1] else 'them'} into these, or rename these if they are classes"
@@ -215,7 +216,7 @@ def _parts(path: Path, files: Sequence[Path], what: str, has_classes: bool) -> M
 def _own_parts(parts: Mapping[str, Part], beside: int, what: str) -> list[str]:
     """Notes on the folders that are parts of the split, and on the examples beside them."""
     read = f"{', '.join(parts)}: read as the parts of the split; if they are classes, rename the folders"
-    left_out = f"left out {beside} {what}s beside {', '.join(parts)}"
+    left_out = f"left out {counted(beside, what)} beside {', '.join(parts)}"
     return [*([read] if parts else []), *([left_out] if beside else [])]
 
 
@@ -233,7 +234,7 @@ def _check_classes(path: Path, names: Mapping[Path, str | None], what: str) -> N
     if without:
         name = next(name for name in names.values() if name is not None)
         raise DataError(
-            f"{printable(str(path))}: {len(without)} {what}s, such as {without[0]}, next to the class "
+            f"{printable(str(path))}: {counted(len(without), what)}, such as {without[0]}, next to the class "
             f"folders {name!r}, ...; move each {what} into the folder of its class"
         )
 
@@ -252,7 +253,7 @@ def _empty_classes(
     inside = [folder.relative_to(path).parts for folder in tree.folders if path in folder.parents]
     below = [names[bool(parts) :] for names in inside]
     empty = sorted({printable(names[0]) for names in below if len(names) == 1} - set(classes))
-    return [f"no {what}s in {', '.join(empty)}: no class"] if empty else []
+    return [f"no {plural(what)} in {', '.join(empty)}: no class"] if empty else []
 
 
 def _deeper(path: Path, files: Sequence[Path], parts: Mapping[str, Part], about: Descriptions) -> list[str]:
@@ -277,7 +278,7 @@ def _dead_links(path: Path, tree: Tree) -> list[str]:
     """Links that lead nowhere, by the folder that they are in."""
     count = Counter(_shown(path, link.parent) for link in tree.dead)
     return [
-        f"{f'{n} links' if n > 1 else '1 link'} in {'the folder' if place == '.' else place} "
+        f"{counted(n, 'link')} in {'the folder' if place == '.' else place} "
         f"{'lead' if n > 1 else 'leads'} nowhere"
         for place, n in sorted(count.items())
     ]
@@ -291,9 +292,10 @@ def _ignored(path: Path, tree: Tree, others: Sequence[Path]) -> tuple[dict[str, 
     suffixes += ", ..." if len(kinds) > 4 else ""
     counts = []
     for kind, n in ignored.items():
-        files = f"file{'s' if n > 1 else ''}"
         names = _first([_shown(path, file) for file in tree.empty])
-        counts.append(f"{n} empty {files} ({names})" if kind == "empty" else f"{n} {files} {kind}")
+        counts.append(
+            f"{counted(n, 'empty file')} ({names})" if kind == "empty" else f"{counted(n, 'file')} {kind}"
+        )
     note = f"ignored {', '.join(counts)}"
     return ignored, [note + (f" ({suffixes})" if kinds else "")] if counts else []
 
@@ -301,5 +303,5 @@ def _ignored(path: Path, tree: Tree, others: Sequence[Path]) -> tuple[dict[str, 
 def _no_examples(path: Path, what: str, notes: Sequence[str]) -> str:
     where = printable(str(path))
     if not notes:
-        return f"{where}: the folder is empty; put {what}s in it, flat or in one sub-folder per class"
-    return f"{where}: no {what}s in it ({'; '.join(notes)}); give a folder of {what}s"
+        return f"{where}: the folder is empty; put {plural(what)} in it, flat or in one sub-folder per class"
+    return f"{where}: no {plural(what)} in it ({'; '.join(notes)}); give a folder of {plural(what)}"

@@ -4,7 +4,7 @@ medium       int64 [B, T]     target ids, the end token, then -1
 "source"     int64 [B, S]     source ids, then -1
 """
 
-__all__ = ["Pair", "PairCorpus", "Pairs", "pairs_by_content"]
+__all__ = ["Pair", "PairCorpus", "Pairs", "SourceAndTarget", "pairs_by_content"]
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +22,9 @@ from morphogen.data.text import UNUSED, WINDOW, Untokenized, text_representation
 from morphogen.representations.text import Text
 
 PAIR_TOKENIZER = "bpe:2000"  # the default
+
+
+SourceAndTarget = tuple[str | None, str | None]  # None: missing
 
 
 class Pair(NamedTuple):
@@ -131,23 +134,29 @@ class PairCorpus(Untokenized):
 
 
 def pairs_by_content(
-    name: str, where: str, pairs: Sequence[tuple[str | None, str | None]], notes: tuple[str, ...] = ()
+    name: str,
+    where: str,
+    pairs: Sequence[SourceAndTarget],
+    notes: tuple[str, ...] = (),
+    own: Sequence[Part | None] = (),
 ) -> PairCorpus:
     """Split pairs by the hash of their source, so that all targets of a source are in one part.
 
     Arguments:
         name, where, notes: see `PairCorpus`.
         pairs: sources and targets; those with an empty or a missing text are dropped and counted.
+        own: the part of each pair in the data's own split; see `split`.
 
     Errors: DataError if more than a tenth would be dropped, or for fewer than three distinct sources.
     """
-    full = [(source.strip(), target.strip()) for source, target in pairs if source and target]
-    full = [(source, target) for source, target in full if source and target]
+    stripped = [((source or "").strip(), (target or "").strip()) for source, target in pairs]
+    kept = [i for i, texts in enumerate(stripped) if all(texts)]
+    full = [stripped[i] for i in kept]
     missing = len(pairs) - len(full)
     if missing > UNUSED * len(pairs):
         raise DataError(f"{where}: {missing} of {len(pairs)} pairs have no source or no target; remove them")
     try:
-        parts = split([source.encode() for source, _ in full])
+        parts = split([source.encode() for source, _ in full], [own[i] for i in kept] if own else ())
     except DataError as error:
         raise DataError(f"{where}: {error}") from None
     rows = [Pair(part, *full[i]) for part in PARTS for i in getattr(parts, part)]
@@ -155,7 +164,7 @@ def pairs_by_content(
         " train,", " pairs train,", 1
     )
     more = (f"skipped {missing} pairs without a source or a target",) if missing else ()
-    return PairCorpus(name, where, rows, how, (*notes, *more))
+    return PairCorpus(name, where, rows, how, (*notes, *more, *parts.copied("source text")))
 
 
 def _padded(rows: Sequence[Sequence[int]], length: int) -> Tensor:

@@ -1,4 +1,4 @@
-r"""Tables: CSV files in any dialect, Parquet, JSON, Excel, and pandas DataFrames.
+r"""Tables: CSV files in any dialect, Parquet, JSON, workbooks, and pandas DataFrames.
 
 The type of each column is inferred (see `cells` and `columns`). Missing cells are data: NaN in the medium.
 One column may be the condition: its values are the classes, and it is not part of the medium; rows without a
@@ -74,8 +74,8 @@ def load_table(path: Path, condition: str | None = None, options: Mapping[str, s
     """Load a table.
 
     Arguments:
-        path: of a file: CSV, Parquet (.parquet), JSON (.json, .jsonl) or Excel (.xlsx), or of a folder with
-            such files of the user's own split: train.csv and test.csv, for example.
+        path: of a file: CSV, Parquet (.parquet), JSON (.json, .jsonl) or a workbook (.xlsx, .xls, .ods); or
+            of a folder with such files of the user's own split: train.csv and test.csv, for example.
         condition: name of the column whose values are the classes; None: no classes.
         options: those of `TableOptions`, by name.
 
@@ -116,7 +116,7 @@ def table_of_parts(
 
     Errors: DataError.
     """
-    table = join_parts(name, {part: Table(frame) for part, frame in frames.items()})
+    table = join_parts(name, [(part, Table(frame)) for part, frame in frames.items()])
     return _dataset(name, name, table, condition, TableOptions.of(options))
 
 

@@ -1,4 +1,4 @@
-"""Files of tables as pandas DataFrames: CSV in any dialect, Parquet, JSON, and Excel."""
+"""Files of tables as pandas DataFrames: CSV in any dialect, Parquet, JSON, and workbooks."""
 
 __all__ = ["Table", "join_parts", "read_table_file", "read_table_folder"]
 
@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from morphogen.caller import setting
+from morphogen.counted import counted
 from morphogen.data.csv_dialect import find_dialect
 from morphogen.data.dataset import DataError
 from morphogen.data.encoding import Decoded, decode
-from morphogen.data.folders import FOLDERS
+from morphogen.data.own_parts import own_parts
+from morphogen.data.recognition import holds_rows
 from morphogen.data.records import json_records
 from morphogen.data.splits import PARTS, Part
 from morphogen.data.table_options import TableOptions
 from morphogen.data.walk import walk
 from morphogen.data.workbook import read_sheet
-from morphogen.media.table import TABLE
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -58,43 +59,49 @@ def read_table_folder(folder: Path, options: TableOptions) -> Table:
 
     Errors: DataError for other tables, and for parts with different columns.
     """
-    files = [file for file in walk(folder).files if file.suffix.lower() in TABLE.suffixes]
+    files = [file for file in walk(folder).files if holds_rows(file)]
     if len(files) == 1:
         return read_table_file(files[0], options)
-    parts = {FOLDERS.get(file.stem.lower(), file.name): file for file in files}
-    if len(parts) < len(files) or not {*parts} <= {*PARTS}:
+    if not files:
+        raise DataError(f"{folder}: no tables in it; give a folder of the tables of a split, or a table")
+    if not (parts := own_parts(folder, files)):
         raise DataError(
             f"{folder}: has {len(files)} tables, such as {files[0].name}; give one of them, or call those of "
             "a split train.csv, valid.csv and test.csv"
         )
-    return join_parts(str(folder), {part: read_table_file(file, options) for part, file in parts.items()})
+    table = join_parts(str(folder), [(part, read_table_file(file, options)) for file, part in parts.items()])
+    if beside := [file.name for file in files if file not in parts]:
+        left_out = f"left out {counted(len(beside), 'table')} beside those of the split, such as {beside[0]}"
+        table = table._replace(notes=(left_out, *table.notes))
+    return table
 
 
-def join_parts(where: str, tables: Mapping[str, Table]) -> Table:
+def join_parts(where: str, tables: Sequence[tuple[str, Table]]) -> Table:
     """One table with the rows of all parts.
 
     Arguments:
         where: what errors name.
-        tables: "train" and "valid", "test" or both, with the same columns.
+        tables: each with its part, "train" and "valid", "test" or both; all with the same columns.
 
     Errors: DataError.
     """
     import pandas as pd
 
-    if not {"train"} < {*tables} <= {*PARTS}:
-        raise DataError(f"{where}: parts {', '.join(tables)}: give train, and valid or test or both")
-    names = {part: {*table.frame.columns} for part, table in tables.items()}
-    for part in tables:
-        if other := names[part] ^ names["train"]:
+    given = [part for part, _ in tables]
+    if not {"train"} < {*given} <= {*PARTS}:
+        raise DataError(f"{where}: parts {', '.join(given)}: give train, and valid or test or both")
+    train = tables[given.index("train")][1]
+    for part, table in tables:
+        if other := {*table.frame.columns} ^ {*train.frame.columns}:
             raise DataError(
                 f"{where}: {part} and train have different columns, such as {sorted(map(str, other))[0]!r}; "
                 "give the same ones"
             )
-    present = [part for part in PARTS if part in tables]
-    frame = pd.concat([tables[part].frame for part in present], ignore_index=True)
-    parts = [part for part in present for _ in range(len(tables[part].frame))]
-    notes = dict.fromkeys(note for part in present for note in tables[part].notes)
-    return tables["train"]._replace(frame=frame, notes=tuple(notes), parts=parts)
+    ordered = [(part, table) for part in PARTS for given, table in tables if given == part]
+    frame = pd.concat([table.frame for _, table in ordered], ignore_index=True)
+    parts = [part for part, table in ordered for _ in range(len(table.frame))]
+    notes = dict.fromkeys(note for _, table in ordered for note in table.notes)
+    return train._replace(frame=frame, notes=tuple(notes), parts=parts)
 
 
 def _read_csv(path: Path, options: TableOptions) -> Table:
@@ -206,14 +213,9 @@ def _read_workbook(path: Path, options: TableOptions) -> Table:
     return Table(frame, notes)
 
 
-def _refuse_workbook(path: Path, options: TableOptions) -> Table:
-    raise DataError(f"{path}: is a workbook of another format than .xlsx; save it as .xlsx or CSV")
-
-
 READERS: dict[str, Callable[[Path, TableOptions], Table]] = {
     ".parquet": _read_parquet,
     ".json": _read_json,
     **dict.fromkeys((".jsonl", ".ndjson"), _read_json_lines),
-    **dict.fromkeys((".xlsx", ".xlsm"), _read_workbook),
-    **dict.fromkeys((".xls", ".ods"), _refuse_workbook),
+    **dict.fromkeys((".xlsx", ".xlsm", ".xls", ".ods"), _read_workbook),
 }

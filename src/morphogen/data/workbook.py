@@ -1,17 +1,18 @@
-"""Sheets of Excel workbooks (.xlsx), which pandas reads with openpyxl, the extra "excel".
+"""Sheets of workbooks (.xlsx, .xls, .ods), which pandas reads with python-calamine, the extra "excel".
 
+The format is told by the content, so that a workbook under the suffix of another format is read too.
 A sheet may have titles and empty rows above its table, which begins with the first row that fills nearly all
 columns. Whether these are names is decided as for CSV; cells keep the types that they have in the workbook.
 """
 
 __all__ = ["read_sheet", "require_openpyxl"]
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zipfile import BadZipFile
-from zlib import error as BadDeflate
 
 from morphogen.caller import setting
 from morphogen.data.csv_dialect import is_header
@@ -21,36 +22,30 @@ from morphogen.data.table_options import TableOptions
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+STDERR = 2  # its file descriptor
 SAMPLE, FULL = 200, 0.8  # rows that are looked at, and the fraction of columns that have a name
-DAMAGED = (
-    BadZipFile,
-    BadDeflate,
-    ValueError,
-    KeyError,
-    IndexError,
-    TypeError,
-    AttributeError,
-    SyntaxError,
-    EOFError,
-)
 
 
 def read_sheet(path: Path, options: TableOptions) -> tuple["DataFrame", tuple[str, ...]]:
     """The table of the first sheet with cells, or of the one that the options name; and notes.
 
-    Errors: DataError without openpyxl, for a damaged workbook and for an unknown sheet.
+    Errors: DataError without the extra, for a damaged workbook and for an unknown sheet.
     """
     import pandas as pd
 
-    require_openpyxl(path)
     try:
-        sheets = pd.read_excel(
-            path, sheet_name=None, header=None, dtype=object, na_filter=False, engine="openpyxl"
-        )
-    except DAMAGED as error:
+        with _quiet():
+            sheets = pd.read_excel(
+                path, sheet_name=None, header=None, dtype=object, na_filter=False, engine="calamine"
+            )
+    except ImportError:
+        raise DataError(_needs_extra(path)) from None
+    except (OSError, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # whatever a damaged file leads to, and a panic is no Exception
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise DataError(
-            f"{path}: openpyxl cannot read it as a workbook ({reason}); save it again without a password, "
+            f"{path}: pandas cannot read it as a workbook ({reason}); save it again without a password, "
             "or as CSV"
         ) from None
     cells = {str(name): _filled(sheet) for name, sheet in sheets.items()}
@@ -66,10 +61,24 @@ def read_sheet(path: Path, options: TableOptions) -> tuple["DataFrame", tuple[st
 def require_openpyxl(path: Path) -> None:
     """Errors: DataError if openpyxl is not installed."""
     if find_spec("openpyxl") is None:
-        raise DataError(
-            f"{path}: a workbook needs the extra `excel`: pip install 'morphogen[excel]'; "
-            "or save the sheet as CSV"
-        )
+        raise DataError(_needs_extra(path))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Nothing is written to standard error, where the reader, written in Rust, reports its panics."""
+    kept, nowhere = os.dup(STDERR), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, STDERR)
+    try:
+        yield
+    finally:
+        os.dup2(kept, STDERR)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _needs_extra(path: Path) -> str:
+    return f"{path}: a workbook needs the extra `excel`: pip install 'morphogen[excel]'; or save it as CSV"
 
 
 def _choose(path: Path, cells: Mapping[str, "DataFrame"], chosen: str | None) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 DELIMITED = (".csv", ".tsv", ".tab")
 RECORDS = (".jsonl", ".ndjson")  # files of JSON objects, one per line
+SAMPLE = 200  # files by which a folder is recognised
 
 
 class TableMedium(Medium):
@@ -37,7 +38,8 @@ class TableMedium(Medium):
     holds = lazy("data.table_frames.holds_table")
     collect = lazy("data.table_frames.collect_table")
     read_file = lazy("data.table.load_table")
-    holds_json_rows = lazy("data.documents.holds_json_rows")
+    holds_json_rows = lazy("data.recognition.holds_json_rows")
+    holds_rows = lazy("data.recognition.holds_rows")
     csv_format = lazy("representations.tabular.csv_format.CsvFormat")
     require_openpyxl = lazy("data.workbook.require_openpyxl")
     files_of_many = (*DELIMITED, ".parquet", ".xlsx", ".json", *RECORDS)
@@ -125,7 +127,9 @@ class TableMedium(Medium):
     def confidence(self, path: Path) -> float:
         """By its suffix, but a file of this suffix may hold texts, which its content shows."""
         if path.is_dir():
-            return super().confidence(path)
+            files = self.visible_files(path)
+            sample = files[:: 1 + len(files) // SAMPLE]
+            return sum(map(self.holds_rows, sample)) / max(1, len(sample))
         if path.suffix.lower() in RECORDS or self.holds_json_rows(path):
             return 0.6
         return 0.9 * super().confidence(path)

@@ -18,6 +18,7 @@ JSON_LINES = (".jsonl", ".ndjson")
 JSON = ".json"
 JSON_SUFFIXES = (*JSON_LINES, JSON)
 DELIMITED = (".tsv", ".csv")  # pairs of texts, if its columns are; else a table
+RECORDS = (*DELIMITED, *JSON_SUFFIXES)  # texts or rows, by their content
 SAMPLE = 200  # files by which a folder is recognised
 
 
@@ -38,7 +39,8 @@ class TextMedium(Medium):
     codecs = lazy("evaluation.codecs.text_codecs")
     read_file = lazy("data.documents.load_text")
     read_folder = lazy("data.documents.load_texts")
-    holds_text, holds_texts = lazy("data.documents.holds_text"), lazy("data.documents.holds_texts")
+    holds_texts = lazy("data.recognition.holds_texts")
+    is_text_file = lazy("data.recognition.is_text_file")
     few = 100_000
     goals: ClassVar = {
         "quality": ("gpt", "rnn_lm"),
@@ -67,9 +69,9 @@ class TextMedium(Medium):
         if path.is_file():
             return 1.0 if self.holds_texts(path) else 0.5
         files = self.visible_files(path)
-        sample = files[:: 1 + len(files) // SAMPLE]
-        by_content = sum(map(self.holds_text, sample)) / max(1, len(sample))
-        return 0.5 * (super().confidence(path) + by_content)
+        sample = [file for file in files[:: 1 + len(files) // SAMPLE] if self.is_text_file(file)]
+        known = sum(file.suffix.lower() in (*self.suffixes, *RECORDS) for file in sample)
+        return 0.5 * (known + len(sample)) / max(1, len(files[:: 1 + len(files) // SAMPLE]))
 
     def read(self, path: Path, options: ReadingOptions) -> Any:
         return (self.read_folder if path.is_dir() else self.read_file)(path, options.length)

@@ -92,21 +92,25 @@ class Ladder(Component, nn.Module):
         """h before the first group."""
         return self._refine(self._first, self.start.expand(rows, -1, -1, -1), context)
 
-    def prior(self, name: str, h: Tensor, context: Context | None) -> Float[Tensor, "b p h w"]:
+    def prior(
+        self, name: str, h: Float[Tensor, "b c h w"], context: Context | None
+    ) -> Float[Tensor, "b p h w"]:
         """2 D channels of a group, from the groups before it."""
         return self.steps[name].prior(h, self._vector(context))
 
     def posterior(
-        self, name: str, h: Tensor, features: Features, context: Context | None
+        self, name: str, h: Float[Tensor, "b c h w"], features: Features, context: Context | None
     ) -> Float[Tensor, "b p h w"]:
         """2 D channels of a group, from the groups before it and from x."""
         return self.steps[name].posterior(torch.cat([h, features[name]], 1), self._vector(context))
 
-    def merge(self, name: str, h: Tensor, z: Tensor, context: Context | None) -> Float[Tensor, "b c h w"]:
+    def merge(
+        self, name: str, h: Float[Tensor, "b c h w"], z: Float[Tensor, "b d h w"], context: Context | None
+    ) -> Float[Tensor, "b c h2 w2"]:
         """h with a group, at the resolution of the next one."""
         return self._refine(self._finer[name], h + self.steps[name].merge(z), context)
 
-    def output(self, h: Tensor) -> Float[Tensor, "b c h w"]:
+    def output(self, h: Float[Tensor, "b c h w"]) -> Float[Tensor, "b e h w"]:
         """The output, of h after the last group."""
         return self.head(norm_silu(self.norm, h))
 

@@ -28,7 +28,8 @@ class Draw(Protocol):
     """One z ~ q(z | x) of each row, with what its densities are computed from."""
 
     @property
-    def z(self) -> Tree: ...
+    def z(self) -> Tree:
+        """The latents; by name, if there are several."""
 
     @property
     def log_q(self) -> Float[Tensor, " b"]:
