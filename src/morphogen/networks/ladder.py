@@ -106,7 +106,7 @@ class Ladder(Component, nn.Module):
 
     def merge(
         self, name: str, h: Float[Tensor, "b c h w"], z: Float[Tensor, "b d h w"], context: Context | None
-    ) -> Float[Tensor, "b c h2 w2"]:
+    ) -> Float[Tensor, "b c _ _"]:
         """h with a group, at the resolution of the next one."""
         return self._refine(self._finer[name], h + self.steps[name].merge(z), context)
 
