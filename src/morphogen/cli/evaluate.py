@@ -37,6 +37,7 @@ def evaluate(
     from morphogen.cli.console import PlainConsole
     from morphogen.compare import evaluate as evaluate_run
     from morphogen.compare import table, weight_format_cost
+    from morphogen.compare.broken_rules import broken_rules
     from morphogen.rank import Rank
     from morphogen.report.caveats import caveats
 
@@ -49,7 +50,9 @@ def evaluate(
         chosen, n, choose_device(device), rank, lambda: console.print(what, soft_wrap=True, highlight=False)
     )
     console.print(table(report))
-    lines = [*caveats(report["rows"], report.get("features")), str(chosen.directory / "evaluation.json")]
+    broken = broken_rules(report["rows"][-1])
+    lines = [*caveats(report["rows"], report.get("features")), *([broken] if broken else [])]
+    lines = [*lines, str(chosen.directory / "evaluation.json")]
     console.print("\n".join(lines), soft_wrap=True, highlight=False, markup=False)
     if weight_format is not None:
         cost = weight_format_cost(chosen, weight_format, n, choose_device(device))
