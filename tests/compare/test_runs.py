@@ -11,6 +11,7 @@ from morphogen.compare.scorer import KEYS
 from morphogen.data import load_data
 from morphogen.evaluation.features import RandomFeatures
 from morphogen.run import Run, RunError
+from real_tables import penguins
 
 SYSTEMS = ["mixture", "latent_flow"]
 TIMED = ("samples_per_second", "tokens_per_second")
@@ -155,6 +156,36 @@ def test_rows_of_an_earlier_version_are_measured_again(copy):
     (copy / "report.json").write_text(json.dumps(report))
     comparison = resume(copy)
     assert comparison.waiting == SYSTEMS and "older and does not record its" in comparison.again["mixture"]
+
+
+def test_every_figure_of_a_table_says_what_it_depends_on(tmp_path):
+    """Its sections too, with their details; those of an earlier version are measured again."""
+    path = tmp_path / "penguins.csv"
+    penguins().to_csv(path, index=False)
+    settings = {"data": str(path)}
+    data, out = load_data(str(path)), tmp_path / "out"
+    list(Comparison(data, None, out, ["table_mixture"], "tiny", settings=settings, steps=20).run())
+    report = json.loads((out / "report.json").read_text())
+    for row in report["rows"]:
+        section = row["table"]
+        assert row["two_sample"]["provenance"]["features"] and len(section["details"]["pairs"]) == 28
+        assert {"rules_kept", "column_shapes"} <= section["figures"].keys()
+        for figure in figures_in(section):
+            assert figure["provenance"].keys() == {"split", "seed", "samples", "code"}
+            assert figure["provenance"]["samples"] == report["n"] == len(data.test)
+    assert resume(out).waiting == []
+    for figure in figures_in(report["rows"][1]["table"]["figures"]):
+        del figure["provenance"]
+    (out / "report.json").write_text(json.dumps(report))
+    assert "older and does not record its" in resume(out).again["table_mixture"]
+
+
+def figures_in(node):
+    """Every figure at any depth."""
+    if isinstance(node, dict) and "low" in node:
+        return [node]
+    children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    return [figure for child in children for figure in figures_in(child)]
 
 
 def test_equal_steps_repeat_exactly(tmp_path):

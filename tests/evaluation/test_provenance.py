@@ -9,7 +9,10 @@ from morphogen.evaluation import provenance as module
 from morphogen.evaluation.features import ClassifierFeatures, RandomFeatures
 from morphogen.evaluation.provenance import (
     comparable_rows,
+    defined_anew,
+    figures_of,
     incomparable,
+    misfit,
     provenance,
     recorded,
     stamp,
@@ -128,3 +131,61 @@ def test_a_figure_that_was_stored_without_a_stamp_has_the_first_definition(digit
     newer = stamp_all({"memorised": copies, "frechet": distance}, facts)
     assert "definition 1 and " in str(incomparable(older["memorised"], newer["memorised"]))
     assert incomparable(older["frechet"], newer["frechet"]) is None
+
+
+def section(**figures):
+    return {"table": {"figures": figures, "pictures": [], "details": {"pairs": [{"score": FIGURE}]}}}
+
+
+def test_figures_of_a_section_depend_on_the_number_of_samples_and_on_no_features(digits):
+    facts = provenance(digits, 3, RandomFeatures(1), samples=60)
+    row = stamp_all({"kid": FIGURE} | section(rules_kept=FIGURE, recall=None), facts)
+    stamps = {key: figure["provenance"] for key, figure in figures_of(row).items()}
+    assert stamps["rules_kept"] == {
+        "split": hashlib.sha256(digits.split.encode()).hexdigest(),
+        "seed": 3, "samples": 60, "code": stamps["rules_kept"]["code"],
+    }  # fmt: skip
+    assert stamps["kid"]["features"] == "random" and "samples" not in stamps["kid"]
+    assert row["table"]["details"]["pairs"][0]["score"]["provenance"] == stamps["rules_kept"], "in lists too"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"split": "0" * 64}, "split of the data differ"),
+        ({"seed": 1}, "seed differ: 0 and 1"),
+        ({"code": "9"}, "version of the code differ"),
+        ({"samples": 200}, "numbers of samples differ: 100 and 200"),
+    ],
+)
+def test_a_section_measured_otherwise_is_withheld_with_its_details(digits, change, words):
+    facts = provenance(digits, 0, samples=100)
+    real, flow = (stamp_all({"system": name} | section(closer=FIGURE), facts | known)
+                  for name, known in (("real data", {}), ("flow", change)))  # fmt: skip
+    assert comparable_rows([real, real]) == [real, real]
+    kept = comparable_rows([real, flow])[1]
+    assert kept["table"] == {"figures": {"closer": None}, "pictures": []} and "closer" not in kept
+    assert words in kept["withheld"]["closer"]
+    assert flow["table"]["figures"]["closer"] is not None, "the rows themselves are unchanged"
+
+
+def test_figures_of_a_section_may_be_about_a_part_of_the_samples(digits):
+    """Rules apply to fewer rows of one model than of another; the number of rows drawn is the same."""
+    facts = provenance(digits, 0, samples=100)
+    rows = [stamp_all(section(rules_kept=FIGURE | {"n": n}), facts) for n in (100, 93)]
+    assert comparable_rows(rows) == rows
+
+
+def test_a_row_is_measured_again_if_its_section_was_measured_otherwise(digits, monkeypatch):
+    features = RandomFeatures(1)
+    facts = provenance(digits, 0, features, samples=100)
+    older = {"system": "flow", "kid": FIGURE} | section(closer=FIGURE)
+    row = stamp_all(older, facts)
+    assert misfit(row, facts) is None
+    assert "numbers of samples differ" in misfit(row, provenance(digits, 0, features, samples=99))
+    stamped = row | {"table": older["table"]}
+    assert misfit(stamped, facts).startswith("one of the two is older")
+    monkeypatch.setitem(module.DEFINITIONS, "closer", 2)
+    assert defined_anew(row) == ["closer"] and "version of the code" in misfit(
+        row, facts | {"definitions": module.DEFINITIONS}
+    )

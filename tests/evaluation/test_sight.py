@@ -20,7 +20,7 @@ from morphogen.evaluation.features import (
     features_for,
 )
 from morphogen.evaluation.precision_recall import precision_recall
-from morphogen.evaluation.sight import sight
+from morphogen.evaluation.sight import _reason, sight
 from morphogen.representations.pixels import Pixels
 
 
@@ -127,12 +127,41 @@ def test_an_undecided_check_says_so_and_a_failed_one_does_not():
     check = found["checks"]["permuted columns"]
     assert check["accuracy"]["low"] <= 0.75 <= check["accuracy"]["high"] and check["realistic"]["low"] <= 0.5
     assert found["reason"].startswith(f"{check['realistic']['n']} examples do not show that the features")
-    right = "a classifier is right in {:.0f} % [{:.0f}, {:.0f}])".format(
-        *(100 * check["accuracy"][key] for key in ("value", "low", "high"))
-    )
-    assert right in found["reason"]
+    for key, words in (("accuracy", "a classifier is right in {}"), ("realistic", "({} of 32 count as")):
+        percents = (100 * check[key][end] for end in ("value", "low", "high"))
+        assert words.format("{:.0f} % [{:.0f}, {:.0f}]".format(*percents)) in found["reason"]
     blind = sight(Scrambled(), data)
     assert blind["reason"].startswith("the features (scrambled) cannot tell real data from permuted columns")
+
+
+def check(accuracy, realistic, n=30):
+    return {
+        key: {"value": sum(ends) / 2, "low": ends[0], "high": ends[1], "n": n}
+        for key, ends in (("accuracy", accuracy), ("realistic", realistic))
+    }
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "realistic", "is_open"),
+    [
+        ((0.51, 0.9), (0.1, 0.6), True),
+        ((0.49, 0.9), (0.1, 0.6), False),  # a classifier may be no better than chance
+        ((0.51, 0.74), (0.1, 0.6), False),  # it is too often wrong
+        ((0.9, 1.0), (0.51, 0.9), False),  # too many count as realistic
+    ],
+)
+def test_more_examples_might_help_only_where_a_classifier_beats_chance(accuracy, realistic, is_open):
+    reason = _reason("they", {"noise": check(accuracy, realistic)})
+    assert reason.startswith("30 examples do not show that they tell real data from noise (") == is_open
+    assert reason.startswith("they cannot tell real data from noise (") != is_open
+    assert "by chance in 50 %" in reason
+
+
+def test_what_is_unseen_and_what_is_undecided_are_told_apart():
+    checks = {"noise": check((0.4, 0.6), (0.8, 1)), "shuffled pixels": check((0.6, 0.8), (0.2, 0.6))}
+    unseen, undecided = _reason("they", checks).split("; 30 examples")
+    assert "noise" in unseen and "shuffled" not in unseen and "noise" not in undecided
+    assert undecided.startswith(" do not show that they tell real data from shuffled pixels (40 % [20, 60]")
 
 
 def table(n, related):

@@ -8,8 +8,8 @@ import pytest
 
 from morphogen.evaluation.tables.cells import cells_of
 from morphogen.evaluation.tables.column_shapes import column_shapes
+from morphogen.evaluation.tables.halved import Halved
 from morphogen.evaluation.tables.pair_trends import pair_trends
-from morphogen.evaluation.tables.resampling import weights
 from real_tables import diamonds, flights, independent, penguins
 
 with warnings.catch_warnings():
@@ -35,9 +35,8 @@ def tables(request: pytest.FixtureRequest) -> tuple:
     real, synthetic = table.iloc[::2], independent(table.iloc[1::2], wrong)
     synthetic = synthetic.assign(**{wrong[0]: synthetic[wrong[0]].where(np.arange(len(synthetic)) % 7 > 0)})
     cells = cells_of({"real": real, "synthetic": synthetic})
-    parts = cells["real"], cells["synthetic"]
-    chosen = [weights(len(part), 0, name) for name, part in cells.items()]
-    return real, synthetic, column_shapes(*parts, *chosen)[0], pair_trends(*parts, *chosen)[0]
+    halved = Halved.of(cells["real"], 0, "real"), Halved.of(cells["synthetic"], 0, "synthetic")
+    return real, synthetic, column_shapes(halved)[0], pair_trends(halved)[0]
 
 
 def test_columns_equal_those_of_sdmetrics(tables: tuple) -> None:

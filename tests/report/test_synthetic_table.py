@@ -44,6 +44,13 @@ def test_pairs_are_the_darker_the_farther_they_are(quality: TableQuality) -> Non
     assert opacity == pytest.approx([max(0.04, 1 - score) for score in scores], abs=0.006)
 
 
+def test_long_names_of_columns_are_not_cut() -> None:
+    """Up to 25 characters; a longer one ends with an ellipsis."""
+    names = ["flipper_length_mm", "x" * 25, "y" * 60]
+    text = draw_pairs([{"columns": [name, "short"], "score": None} for name in names])
+    assert all(text.count(f">{name}<") == 2 for name in names[:2]) and "y" * 60 not in text and "y…" in text
+
+
 def test_a_pair_without_a_score_and_a_column_without_values() -> None:
     assert 'class="none"' in draw_pairs([{"columns": ["a", "b"], "score": None}])
     column = {"shape": None, "histogram": {"edges": [], "real": [], "synthetic": []}}

@@ -2,9 +2,10 @@
 
 | situation                                 | the report                                                   |
 |-------------------------------------------|--------------------------------------------------------------|
-| one model alone                           | describes it; nothing is "best", "fastest" or bold |
+| one model alone                           | describes it; nothing is "best" or bold                      |
 | a model closer than held-out data         | says so, and to look for copies; never praises a difference  |
 | 25 seconds of training                    | says that the model is hardly trained, and judges no claim   |
+| timings                                   | figures alone: one timing has no interval                    |
 | ties                                      | undecided; all tied models are named, and all are bold       |
 | an undertrained diffusion                 | is no evidence against diffusions; its speed is              |
 | features that cannot tell data from noise | no precision or recall, and one sentence that says why       |
@@ -23,9 +24,9 @@ from typing import Any
 import pytest
 
 from morphogen.report.claims import CLAIMS, judge
+from morphogen.report.details import details
 from morphogen.report.rows import read_rows
 from morphogen.report.table import columns, table
-from morphogen.report.verdict import verdict
 from report.rows_of import REPORT, changed, interval, likelihood, row
 from report.test_page import read
 
@@ -36,7 +37,7 @@ BLIND = "the features (random) cannot tell real examples from noise"
 
 def said(*rows: dict[str, Any]) -> dict[str, str]:
     """The sentences about some rows, by topic."""
-    return {sentence.topic: sentence.text for sentence in verdict(read_rows(rows), "bits/dim")}
+    return {sentence.topic: sentence.text for sentence in details(read_rows(rows), "bits/dim")}
 
 
 def bold(*rows: dict[str, Any]) -> set[tuple[str, str]]:
@@ -64,8 +65,9 @@ def test_one_model_alone_is_described_and_not_ranked():
     rows = REAL, row("ddpm", "diffusion", likelihood(2.1, "lower_bound"), 3.0, 0.92, 10.0)
     text = said(*rows)
     assert text["Likelihood"].startswith("The held-out likelihood of ddpm is ≤\xa02.10 bits/dim [2.08, 2.12]")
-    assert text["Samples"].startswith("The samples of ddpm are at a Fréchet distance of 3.00 [2.50, 3.50]")
-    assert text["Speed and caveats"].startswith("ddpm samples 10 per second; ddpm does not show")
+    assert text["Samples"].startswith("The samples of ddpm have a Fréchet distance of 3.00 [2.50, 3.50]")
+    assert text["Speed"] == "Samples per second, timed once: ddpm 10."
+    assert text["Copies and coverage"].startswith("ddpm does not show significant memorisation")
     assert not re.search(r"\bbest\b|fastest|closest|no other model", " ".join(text.values()))
     assert bold(*rows) == set()
     assert set(statuses("diffusion", *rows).values()) == {"not measured"}
@@ -139,14 +141,17 @@ def test_ties_are_undecided_and_all_tied_models_are_bold():
     assert statuses("diffusion", *rows)["The best samples"] == "open"
 
 
-def test_equal_speeds_are_no_rank():
+def test_single_timings_are_given_without_a_verdict(tmp_path):
+    """They have no interval: nothing about them is fastest, significant or bold."""
     rows = copy.deepcopy(REPORT["rows"])
-    for known, speed in zip(rows[1:5], (100.0, 110.0, 95.0, 105.0), strict=True):
-        known["samples_per_second"] = speed
-    assert said(*rows)["Speed and caveats"].startswith("All models sample about equally fast, at up to 110")
-    rows[4]["samples_per_second"] = 1.0
-    assert said(*rows)["Speed and caveats"].startswith(
-        "cnn, em and gan sample about equally fast, at up to 110 per second, 110 times as fast as ddpm"
+    assert said(*rows)["Speed"] == "Samples per second, timed once: ddpm 10, cnn 100, gan 5,000, em 9,000."
+    assert "samples_per_second" not in {key for _, key in bold(*rows)}
+    assert {key for _, key in bold(*rows)} > {"likelihood", "frechet"}
+    page = read(REPORT, {}, tmp_path)
+    assert "fastest" not in page.text and "Timings are single and have none" in page.text
+    slow = judge(next(c for c in CLAIMS if c.text == "Slow to sample: many steps"), read_rows(rows))
+    assert slow.reason == (
+        "by single timings and a factor of 1.5, faster than 0 and slower than 3 of 3 other families"
     )
 
 
@@ -161,16 +166,16 @@ def test_features_that_cannot_tell_noise_give_no_fidelity(tmp_path):
     page = read(REPORT | {"rows": rows}, {}, tmp_path)
     assert [c.key for c in columns(read_rows(rows), "bits/dim")].count("precision") == 0
     assert "misses part of the data" not in page.text
-    assert "lower recall" not in said(*rows)["Speed and caveats"], "what was not measured is not denied"
+    assert "lower recall" not in said(*rows)["Copies and coverage"], "what was not measured is not denied"
 
 
 @pytest.mark.parametrize(("recall", "is_missing"), [(0.86, False), (0.84, True)])
 def test_a_part_is_missing_only_beyond_the_intervals(recall, is_missing):
     """Held-out data have a recall of 0.95 [0.90, 1.00], a model's interval is +- 0.05."""
     rows = changed("gan", recall=interval(recall))["rows"]
-    text = said(*rows)["Speed and caveats"]
+    text = said(*rows)["Copies and coverage"]
     assert ("gan misses part of the data" in text) == is_missing
-    assert ("no model shows significant memorisation or a significantly lower recall" in text) != is_missing
+    assert ("No model shows significant memorisation or a significantly lower recall" in text) != is_missing
 
 
 def test_measures_below_their_n_are_not_given():
@@ -180,7 +185,7 @@ def test_measures_below_their_n_are_not_given():
     ]
     text = said(*rows)
     assert text["Limits"] == f"Recall is not given: {reason}."
-    assert "recall" not in text["Speed and caveats"]
+    assert "recall" not in text["Copies and coverage"]
 
 
 def test_a_distance_in_another_space_is_not_ranked():

@@ -1,102 +1,80 @@
-"""The verdict follows from the intervals, and each figure in it links to its cell."""
+"""The verdict is three short sentences, read in ten seconds, and says what a person must know."""
 
 from typing import Any
 
+import pytest
+
 from morphogen.report.rows import read_rows
-from morphogen.report.verdict import Link, Sentence, verdict
-from report.rows_of import REPORT, changed, interval, likelihood
+from morphogen.report.verdict import verdict
+from report.rows_of import REPORT, changed, interval, likelihood, model, row
+
+REAL = row("real data", None, None, 1.0, 0.95, None) | {"breaks_no_rule": interval(1.0)}
+WORDS = 55  # that a person reads in ten seconds, at 330 a minute
 
 
-def sentences(report: dict[str, Any]) -> list[Sentence]:
-    return verdict(read_rows(report["rows"]), "bits/dim")
+def said(*rows: dict[str, Any], **features: Any) -> dict[str, str]:
+    return {sentence.topic: sentence.text for sentence in verdict(read_rows(rows), "bits/dim", features)}
 
 
-def anchors(sentence: Sentence) -> set[str]:
-    return {word.anchor for word in sentence.words if isinstance(word, Link)}
-
-
-def test_three_sentences_linked_to_the_measured_cells():
-    first, second, third = sentences(REPORT)
-    assert first.text == (
-        "cnn has the best held-out likelihood: =\xa01.80 bits/dim [1.78, 1.82] (exact), "
-        "1.10 below WebP lossless (=\xa02.90), 0.70 below em (≤\xa02.50); "
-        "no other model's interval overlaps with it "
-        "(values marked ≤ are upper bounds: the true value may be lower)."
-    )
-    assert anchors(first) == {
-        "row-cnn",
-        "row-cnn-likelihood",
-        "row-webp-lossless-likelihood",
-        "row-em-likelihood",
+def test_the_verdict_of_a_comparison():
+    assert said(*REPORT["rows"]) == {
+        "Likelihood": "cnn is the best, at =\xa01.80 bits/dim.",
+        "Samples": "cnn generates those closest to the data; held-out data are significantly closer, by "
+        "Fréchet distance.",
+        "Caution": "gan misses part of the data: its recall is 0.60.",
     }
-    assert second.text.startswith(
-        "cnn generates the samples closest to the data"
-    ) and "row-cnn-frechet" in anchors(second)
-    assert third.text.startswith(
-        "em samples fastest, at 9,000 per second, 900 times as fast as ddpm at 10 per second"
-    )
-    assert (
-        "gan misses part of the data: its recall is 0.60 [0.55, 0.65], compared with 0.95" in third.text
-        and "row-gan-recall" in anchors(third)
-    )
+    assert said({"system": "PNG", "family": "codec"}) == {"Status": "No model has been measured yet."}
 
 
-def test_the_first_sentence_follows_the_likelihoods():
-    other = sentences(changed("ddpm", likelihood=likelihood(1.5, "lower_bound")))[0].text
-    assert other.startswith(
-        "ddpm has the best held-out likelihood: ≤\xa01.50 bits/dim [1.48, 1.52] (a bound)"
-    )
-    tied = sentences(changed("ddpm", likelihood=likelihood(1.81, "lower_bound")))[0].text
-    assert tied.startswith(
-        "The best held-out likelihood is undecided between cnn and ddpm, whose intervals overlap; the lowest "
-        "value is =\xa01.80 bits/dim [1.78, 1.82] (exact), 1.10 below WebP lossless"
-    )
-    assert "has the best" not in tied
-    codec = sentences(changed("WebP lossless", likelihood=likelihood(1.2)))[0].text
-    assert "0.60 above WebP lossless (=\xa01.20), which no model beats" in codec
-    assert (
-        "not significantly different from WebP lossless"
-        in sentences(changed("WebP lossless", likelihood=likelihood(1.82)))[0].text
-    )
-
-
-def test_the_second_sentence_follows_the_distances():
-    assert sentences(changed("gan", frechet=interval(2.0, 0.1)))[1].text.startswith(
-        "gan generates the samples closest"
-    )
-    default = sentences(REPORT)[1].text
-    assert (
-        "no other model's interval overlaps with it; cnn is significantly farther from the training data "
-        "than held-out real data, at 1.00 [0.50, 1.50]." in default
-    )
-    overlapping = sentences(changed("gan", frechet=interval(3.2, 0.5)))[1].text
-    assert overlapping.startswith(
-        "Which model generates the samples closest to the data is undecided between cnn and gan, whose "
-        "intervals overlap; the smallest Fréchet distance is 3.00"
-    )
-    assert (
-        "cnn does not differ significantly from held-out real data"
-        in sentences(changed("cnn", frechet=interval(1.2, 0.3)))[1].text
-    )
-
-
-def test_the_third_sentence_follows_the_speeds_and_the_caveats():
-    assert sentences(changed("cnn", samples_per_second=1e6))[2].text.startswith(
-        "cnn samples fastest, at 1,000,000 per second"
-    )
-    copying = sentences(changed("ddpm", memorised=interval(0.3, 0.05) | {"chance": 0.01}))[2]
-    assert "check ddpm for memorisation before releasing it: 30 % [25, 35]" in copying.text
-    assert "row-ddpm-memorised" in anchors(copying)
-    assert "misses" not in sentences(changed("gan", recall=interval(0.93)))[2].text
-    assert (
-        "copies" not in sentences(changed("ddpm", memorised=interval(0.03, 0.02) | {"chance": 0.02}))[2].text
-    ), "within the fraction expected by chance"
-
-
-def test_missing_likelihoods_and_distances_are_stated():
-    rows = read_rows([{"system": "gan", "family": "gan", "likelihood": None}])
-    assert [sentence.text for sentence in verdict(rows, "bits/dim")] == [
-        "No likelihoods to compare: gan has none.",
-        "The samples of gan were not compared.",
-        "No sampler was timed.",
+def everything_wrong() -> list[dict[str, Any]]:
+    """Five models of a table that tie, copy, break rules, and are hardly trained, in a blind space."""
+    figures = {"column_shapes": interval(0.7), "pair_trends": interval(0.7), "breaks_no_rule": interval(0.2)}
+    rows = [
+        model(name, **figures, closer=interval(0.9), two_sample=interval(0.9))
+        | {"undertrained": "it took 3 steps", "memorised": interval(0.8)}
+        for name in ("table_mixture", "table_flow", "table_transformer", "a", "b")
     ]
+    good = {key: interval(1.0) for key in figures}
+    return [REAL | {"two_sample": interval(0.5), "table": {"figures": good}}, *rows]
+
+
+def test_three_sentences_of_a_table_are_read_in_ten_seconds_whatever_is_wrong():
+    found = said(*everything_wrong(), sight={"reason": "blind"})
+    assert list(found) == ["Likelihood", "Samples", "Caution"]
+    assert len(" ".join(found.values()).split()) <= WORDS
+    assert found["Caution"].endswith("3 more below."), "copies and nearness first"
+    assert found["Caution"].startswith("table_mixture copies training examples: 80 % of its samples.")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"memorised": interval(0.3)}, "ddpm copies training examples: 30 % of its samples."),
+        ({"undertrained": "it took 9 steps"}, "Hardly trained: ddpm."),
+        ({"breaks_no_rule": interval(0.7)}, "30 % of the rows of ddpm break a rule of the data."),
+        ({"closer": interval(0.6)}, "ddpm repeat training rows too closely."),
+        ({"recall": interval(0.5)}, "ddpm misses part of the data: its recall is 0.50."),
+        ({"breaks_no_rule": interval(0.92)}, "Nothing was found against these figures."),
+        ({"recall": interval(0.86)}, "Nothing was found against these figures."),
+        ({"closer": interval(0.54)}, "Nothing was found against these figures."),
+    ],
+)
+def test_each_warning_is_given_exactly_beyond_its_interval(change, words):
+    alone = row("ddpm", "diffusion", likelihood(2.1), 1.2, 0.92, 10.0)
+    assert said(REAL, alone | change)["Caution"] == words
+    assert said(REAL, alone)["Caution"] == "Nothing was found against these figures."
+
+
+def test_features_that_see_nothing_are_a_warning():
+    alone = row("ddpm", "diffusion", likelihood(2.1), 1.2, 0.92, 10.0)
+    assert "may not tell real data from noise" in said(REAL, alone, sight={"reason": "x"})["Caution"]
+    assert "noise" not in said(REAL, alone, sight={"reason": ""})["Caution"]
+
+
+def test_one_model_is_not_the_best_and_ties_are_undecided():
+    alone = said(REAL, row("ddpm", "diffusion", likelihood(2.1), 1.2, 0.92, 10.0))
+    assert alone["Likelihood"] == "ddpm: =\xa02.10 bits/dim."
+    assert alone["Samples"] == "ddpm: not significantly worse than held-out data."
+    tied = said(*changed("ddpm", likelihood=likelihood(1.81), frechet=interval(3.1, 0.5))["rows"])
+    assert tied["Likelihood"] == "Undecided between cnn and ddpm."
+    assert tied["Samples"].startswith("Undecided between cnn and ddpm; held-out data are significantly")

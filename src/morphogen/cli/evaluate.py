@@ -3,7 +3,7 @@
 __all__ = ["evaluate"]
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from typer import Argument, Option
 
@@ -38,7 +38,6 @@ def evaluate(
     from morphogen.compare import evaluate as evaluate_run
     from morphogen.compare import table, weight_format_cost
     from morphogen.rank import Rank
-    from morphogen.report.caveats import caveats
 
     weight_format = choose_weights(weights)
     rank = Rank.initialize(device)
@@ -49,7 +48,7 @@ def evaluate(
         chosen, n, choose_device(device), rank, lambda: console.print(what, soft_wrap=True, highlight=False)
     )
     console.print(table(report))
-    lines = [*caveats(report["rows"], report.get("features")), str(chosen.directory / "evaluation.json")]
+    lines = [*_limits(report), str(chosen.directory / "evaluation.json")]
     console.print("\n".join(lines), soft_wrap=True, highlight=False, markup=False)
     if weight_format is not None:
         cost = weight_format_cost(chosen, weight_format, n, choose_device(device))
@@ -61,3 +60,12 @@ def evaluate(
             soft_wrap=True,
             highlight=False,
         )
+
+
+def _limits(report: dict[str, Any]) -> list[str]:
+    """What a reader must know before the figures, and the rules of a table that the model breaks."""
+    from morphogen.compare.broken_rules import broken_rules
+    from morphogen.report.caveats import caveats
+
+    broken = broken_rules(report["rows"][-1])
+    return [*caveats(report["rows"], report.get("features")), *([broken] if broken else [])]

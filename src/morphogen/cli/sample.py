@@ -154,6 +154,7 @@ def _draw(
     """Draw the samples of these indices, save them and print what was drawn."""
     import torch
 
+    from morphogen.compare.broken_rules import broken_rules, recorded_row
     from morphogen.evaluation.sheet import sheet
 
     samples = model.sample(
@@ -162,6 +163,8 @@ def _draw(
     shown = save_samples(run, samples, folder, rank, lambda pictures: sheet({"": pictures}), others)
     lines = samples.representation.medium.lines(samples, shown)
     notes = [f"{run.undertrained}; train it longer before judging it"] if run.undertrained else []
+    if broken := broken_rules(recorded_row(run.directory, run.record.get("steps"))):
+        notes.append(f"when it was measured, {broken}")
     drawn = f"{len(rows)} samples of {run.name} by {sampler!r} in {folder}"
     echo("\n".join([*([lines] if lines else []), drawn, *notes]))
 

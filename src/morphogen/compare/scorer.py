@@ -19,7 +19,7 @@ from morphogen.data import DataError, Dataset
 from morphogen.evaluation.codecs import codec_baselines
 from morphogen.evaluation.features import features_for
 from morphogen.evaluation.likelihood import bits_per_dim
-from morphogen.evaluation.provenance import incomparable, provenance, stamp, stamp_all
+from morphogen.evaluation.provenance import misfit, provenance, stamp, stamp_all
 from morphogen.evaluation.quality import MEASURES, quality
 from morphogen.evaluation.sight import Sight, sight
 from morphogen.model import parameters
@@ -140,11 +140,7 @@ class Scorer:
 
     def outdated(self, row: Row) -> str | None:
         """Why the figures of a row cannot stand beside those that this scorer measures; None: they can."""
-        figures = {key: value for key, value in row.items() if isinstance(value, dict) and "n" in value}
-        bare = {key: {**figure, "provenance": None} for key, figure in figures.items()}
-        expected = stamp_all(bare, provenance(self.dataset, self.seed, self.features))
-        reasons = (incomparable(figure, expected[key]) for key, figure in figures.items())
-        return next((reason for reason in reasons if reason), None)
+        return misfit(row, provenance(self.dataset, self.seed, self.features, self.n))
 
     def columns(self) -> Int[Tensor, " k"]:
         """Indices of the shown samples: the first few of each class, by the labels of the held-out data."""
@@ -158,7 +154,8 @@ class Scorer:
     def _quality(self, samples: Shaped[Tensor, "n ..."], condition: Any) -> Row:
         """The figures of samples, and those that only their medium has."""
         own = self.dataset.representation.medium.measure(samples, condition, self.dataset, self.seed)
-        return quality(samples, self.dataset, self.features, self.seed) | own
+        facts = provenance(self.dataset, self.seed, samples=len(samples))
+        return quality(samples, self.dataset, self.features, self.seed) | stamp_all(own, facts)
 
     def labels(self) -> list[str]:
         """The class of each shown sample."""

@@ -33,6 +33,7 @@ from morphogen.numerics.randomness import Rng
 EXAMPLES = 500  # kept, and as many of each corruption, where the features are cheap
 LEAST = 20  # kept examples below which nothing can be shown
 ACCURATE, REALISTIC = 0.75, 0.5
+CHANCE = 0.5  # accuracy of a classifier that learns nothing
 
 
 class Check(TypedDict):
@@ -91,8 +92,13 @@ def _passes(check: Check) -> bool:
 
 
 def _is_open(check: Check) -> bool:
-    """Whether no interval lies beyond its threshold: more examples might show that the space sees."""
-    return check["accuracy"]["high"] >= ACCURATE and check["realistic"]["low"] <= REALISTIC
+    """Whether more examples might show that the space sees.
+
+    No interval lies beyond its threshold, and a classifier is better than chance.
+    """
+    accuracy, realistic = check["accuracy"], check["realistic"]
+    is_undecided = accuracy["high"] >= ACCURATE and realistic["low"] <= REALISTIC
+    return is_undecided and accuracy["low"] > CHANCE
 
 
 def _subject(features: Features) -> str:
@@ -100,16 +106,30 @@ def _subject(features: Features) -> str:
 
 
 def _reason(subject: str, blind: Mapping[str, Check]) -> str:
-    """What the space does not tell from real data, each with both figures and how many examples show it."""
-    names = " and from ".join(f"{name} ({_figures(check)})" for name, check in blind.items())
-    if all(map(_is_open, blind.values())):
-        n = min(check["realistic"]["n"] for check in blind.values())
-        return f"{n} examples do not show that {subject} tell real data from {names}"
-    return f"{subject} cannot tell real data from {names}"
+    """What the space does not tell from real data, and what more examples might show it to tell."""
+    unseen = _named({name: check for name, check in blind.items() if not _is_open(check)})
+    undecided = {name: check for name, check in blind.items() if _is_open(check)}
+    reasons = [f"{subject} cannot tell real data from {unseen}"] if unseen else []
+    if undecided:
+        n = min(check["realistic"]["n"] for check in undecided.values())
+        reasons.append(f"{n} examples do not show that {subject} tell real data from {_named(undecided)}")
+    return "; ".join(reasons)
+
+
+def _named(checks: Mapping[str, Check]) -> str:
+    return " and from ".join(f"{name} ({_figures(check)})" for name, check in checks.items())
 
 
 def _figures(check: Check) -> str:
-    """Both figures of a corruption, with the interval of the accuracy."""
-    realistic, accuracy = check["realistic"]["value"], check["accuracy"]
-    right = f"{100 * accuracy['value']:.0f} % [{100 * accuracy['low']:.0f}, {100 * accuracy['high']:.0f}]"
-    return f"{100 * realistic:.0f} % count as realistic; a classifier is right in {right}"
+    """Both figures of a corruption, with their intervals."""
+    realistic, accuracy = check["realistic"], check["accuracy"]
+    return (
+        f"{_percent(realistic)} of {realistic['n']} count as realistic; "
+        f"a classifier is right in {_percent(accuracy)}, by chance in {100 * CHANCE:.0f} %"
+    )
+
+
+def _percent(figure: Interval) -> str:
+    """A fraction and its interval."""
+    value, low, high = (100 * figure[key] for key in ("value", "low", "high"))
+    return f"{value:.0f} % [{low:.0f}, {high:.0f}]"

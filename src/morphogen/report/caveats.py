@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from morphogen.evaluation.provenance import comparable_rows, defined_anew
-from morphogen.report.rows import MEASURES
+from morphogen.report.rows import MEASURES, TABLE_MEASURES
 
-_HEADINGS = {measure.key: measure.heading for measure in MEASURES}
+_HEADINGS = {measure.key: measure.heading for measure in (*MEASURES, *TABLE_MEASURES)}
 
 
 def caveats(rows: Sequence[Mapping[str, Any]], features: Mapping[str, Any] | None = None) -> list[str]:

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from morphogen.report.rows import MEASURES, Figure, Row, beats, best, figure
+from morphogen.report.rows import MEASURES, TIMING, Figure, Row, beats, best, figure
 
 Status = Literal["supported", "contradicted", "open", "not measured"]
 Criterion = Literal["best", "strong", "weak", "exact", "bound", "none", ""]
@@ -118,9 +118,18 @@ def _by_rank(claim: Claim, own: Sequence[Row], rows: Sequence[Row]) -> Finding:
     else:
         balance = ahead - behind
     status: Status = "open" if balance == 0 else "supported" if balance > 0 else "contradicted"
-    more, less = ("fewer", "more") if claim.measure == "parameters" else ("better", "worse")
-    reason = f"significantly {more} than {ahead} and {less} than {behind} of {len(others)} other families"
+    more, less = _words(claim.measure)
+    reason = f"{more} than {ahead} and {less} than {behind} of {len(others)} other families"
     return Finding(claim, status, reason, row.cell(claim.measure), _formatted(value, claim.measure))
+
+
+def _words(key: str) -> tuple[str, str]:
+    """What it means to be ahead and behind; timings have no interval, so nothing is significant."""
+    if key == "samples_per_second":
+        return f"by single timings and a factor of {TIMING:g}, faster", "slower"
+    if key == "parameters":
+        return "significantly fewer", "more"
+    return "significantly better", "worse"
 
 
 def _by_kind(claim: Claim, own: Sequence[Row]) -> Finding:

@@ -16,6 +16,7 @@ from morphogen.media import is_text
 from morphogen.report.budget import budget_of, duration, repeats
 from morphogen.report.claims import CLAIMS, FAMILIES, judge
 from morphogen.report.curves import draw, panels
+from morphogen.report.details import details
 from morphogen.report.rows import Measure, Row, read_rows, unit
 from morphogen.report.scatter import scatter
 from morphogen.report.sections import sections
@@ -81,6 +82,7 @@ def _derived(
     return {
         "sections": parts,
         "verdict": verdict(rows, likelihood_unit, report.get("features")),
+        "details": details(rows, likelihood_unit, report.get("features")),
         "plots": [
             ("wide", scatter(rows, likelihood_unit)),
             ("narrow", scatter(rows, likelihood_unit, 350, 420)),
@@ -150,9 +152,9 @@ def _method(report: Mapping[str, Any], rows: Sequence[Row]) -> list[tuple[str, s
         ("Intervals",
          "95 %: Student's t for means over examples, Wilson score for proportions, disjoint groups for "
          "the Fréchet distance, precision, recall, density and coverage: intervals of the expected value at "
-         "this n. A difference is significant if the intervals do not overlap, or, for "
-         "timings, if it exceeds a factor of 1.5. Figures of other data, features, n, seeds or code are not "
-         "compared."),
+         "this n. A difference is significant if the intervals do not overlap. Timings are "
+         "single and have none: claims about speed are judged by a factor of 1.5. Figures of other data, "
+         "features, n, seeds or code are not compared."),
     ]  # fmt: skip
     return [(term, str(value)) for term, value in entries if value not in (None, "")]
 

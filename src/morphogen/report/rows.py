@@ -66,6 +66,11 @@ class Measure:
     log: bool = False
 
     @property
+    def is_timing(self) -> bool:
+        """Whether it was timed once, and so has no interval that a difference could be judged by."""
+        return self.key.endswith("_per_second")
+
+    @property
     def anchor(self) -> str:
         """HTML id of its entry in the glossary."""
         return f"term-{_identifier(self.key)}"

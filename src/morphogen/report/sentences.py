@@ -7,7 +7,7 @@ __all__ = [
     "Link", "Sentence", "Words", "cell", "interval", "known", "leading", "names", "percent", "undecided",
 ]  # fmt: skip
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from morphogen.report.rows import MEASURES, TABLE_MEASURES, Figure, Row, best, figure, overlap, two_decimals
@@ -68,13 +68,13 @@ def known(row: Row, key: str) -> Figure:
 
 def cell(row: Row, key: str, value: Figure, suffix: str = "") -> Link:
     """The formatted figure, linked to its cell."""
-    format = next(measure.format for measure in (*MEASURES, *TABLE_MEASURES) if measure.key == key)
-    return Link(value.formatted(format) + suffix, row.cell(key))
+    return Link(value.formatted(_format(key)) + suffix, row.cell(key))
 
 
-def interval(value: Figure) -> str:
-    """The 95 % interval in brackets."""
-    return f" [{two_decimals(value.low)}, {two_decimals(value.high)}]"
+def interval(value: Figure, key: str = "") -> str:
+    """The 95 % interval in brackets, in the format of a measure, or with two decimals."""
+    format = _format(key) if key else two_decimals
+    return f" [{format(value.low)}, {format(value.high)}]"
 
 
 def percent(row: Row, key: str, value: Figure) -> Link:
@@ -88,3 +88,7 @@ def names(cells: Sequence[tuple[Row, str]]) -> Words:
     for i, (row, key) in enumerate(cells):
         words += ["" if i == 0 else " and " if i == len(cells) - 1 else ", ", Link(row.name, row.cell(key))]
     return words
+
+
+def _format(key: str) -> Callable[[float], str]:
+    return next(measure.format for measure in (*MEASURES, *TABLE_MEASURES) if measure.key == key)

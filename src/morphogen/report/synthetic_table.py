@@ -44,7 +44,10 @@ def measure_table(medium: Any, condition: Mapping[str, Any], data: Any, seed: in
     predicted = {predicted_key(each["column"]): each["difference"] for each in quality["usefulness"]}
     figures = averages | predicted | {key: closest[key] for key in ("closer", "duplicates")}
     pictures = [
-        {"label": "columns: real (area), samples (line)", "svg": draw_columns(quality["columns"])},
+        {
+            "label": "columns: real (area), samples (line), similarity (number)",
+            "svg": draw_columns(quality["columns"]),
+        },
         {"label": "pairs: the darker, the farther from real", "svg": draw_pairs(quality["pairs"])},
     ]
     return {"table": {"figures": figures, "pictures": pictures, "details": quality}}
@@ -89,7 +92,7 @@ def draw_pairs(pairs: Sequence[Mapping[str, Any]]) -> str:
         pairs: those of `table_quality`.
     """
     names = list(dict.fromkeys(name for pair in pairs for name in pair["columns"]))[:MOST_COLUMNS]
-    margin = min(110.0, max([len(name) for name in names], default=0) * FONT * CHAR_WIDTH + 8)
+    margin = min(200.0, max([len(name) for name in names], default=0) * FONT * CHAR_WIDTH + 8)
     side = margin + len(names) * CELL
     drawing = _drawing(side + 4, side + 4, "similarity of each pair of columns to the real table")
     place = {name: i for i, name in enumerate(names)}

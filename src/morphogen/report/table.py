@@ -54,7 +54,7 @@ def table(rows: Sequence[Row], shown: Sequence[Measure]) -> list[list[Cell]]:
 def _cell(row: Row, measure: Measure, value: Figure | None, column: list[Figure], leading: bool) -> Cell:
     if value is None:
         return Cell(row.cell(measure.key), "–")
-    without_interval = measure.key.endswith("_per_second") or measure.key == "parameters"
+    without_interval = measure.is_timing or measure.key == "parameters"
     if without_interval or value.low == value.high:
         interval = ""
     else:
@@ -65,7 +65,7 @@ def _cell(row: Row, measure: Measure, value: Figure | None, column: list[Figure]
 
 def _leading(rows: Sequence[Row], measure: Measure) -> set[str]:
     """Names of the models to set in bold."""
-    if not measure.better:
+    if not measure.better or measure.is_timing:
         return set()
     models = [row for row in rows if row.is_model]
     lead = best(models, measure.key)

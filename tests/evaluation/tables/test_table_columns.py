@@ -10,15 +10,15 @@ from scipy.stats.contingency import association
 from morphogen.data import DataError
 from morphogen.evaluation.tables.cells import cells_of
 from morphogen.evaluation.tables.column_shapes import column_shapes
+from morphogen.evaluation.tables.halved import Halved
 from morphogen.evaluation.tables.pair_trends import pair_trends
 from morphogen.evaluation.tables.resampling import interval, weights
 
 
 def figures(real: pd.DataFrame, synthetic: pd.DataFrame, seed: int = 0) -> tuple:
     cells = cells_of({"real": real, "synthetic": synthetic})
-    parts = cells["real"], cells["synthetic"]
-    chosen = [weights(len(part), seed, name) for name, part in cells.items()]
-    return column_shapes(*parts, *chosen)[0], pair_trends(*parts, *chosen)[0]
+    halved = Halved.of(cells["real"], seed, "real"), Halved.of(cells["synthetic"], seed, "synthetic")
+    return column_shapes(halved)[0], pair_trends(halved)[0]
 
 
 def test_shapes_of_known_tables():

@@ -19,6 +19,7 @@ from jaxtyping import Float64, Int
 
 from morphogen.evaluation.intervals import proportion
 from morphogen.evaluation.tables.cells import Cells
+from morphogen.evaluation.tables.halved import Halved
 from morphogen.evaluation.tables.resampling import counts, interval, masses
 
 DECIMALS = 14  # to which numbers are rounded before they are compared, as in SDMetrics
@@ -34,25 +35,20 @@ class Shapes(NamedTuple):
     columns: dict[str, dict[str, Any]]
 
 
-def column_shapes(
-    real: Cells,
-    synthetic: Cells,
-    real_weight: Float64[np.ndarray, "n r"],
-    weight: Float64[np.ndarray, "m r"],
-) -> tuple[Shapes, Float64[np.ndarray, " r"]]:
+def column_shapes(tables: tuple[Halved, Halved]) -> tuple[Shapes, Float64[np.ndarray, " r"]]:
     """Shapes of all columns, with the average score in the table and in each half.
 
     Arguments:
-        real, synthetic: the tables.
-        real_weight, weight: the `weights` of their rows.
+        tables: the real one and the synthetic one, with as many halves.
     """
+    real, synthetic = (table.cells for table in tables)
     n = min(len(real), len(synthetic))
     columns, scores, differences = {}, [], []
     for name in real.order:
         pair = _joint_codes(name, real, synthetic)
         size = int(max(codes.max() for codes in pair)) + 1
         tallies = [
-            counts(codes + 1, size + 1, w) for codes, w in zip(pair, (real_weight, weight), strict=True)
+            counts(codes + 1, size + 1, table.weight) for codes, table in zip(pair, tables, strict=True)
         ]
         ordered = name in real.numbers
         score = 1 - (_largest_gap if ordered else _total_variation)(*(tally[1:] for tally in tallies))
@@ -68,7 +64,7 @@ def column_shapes(
             "missing_real": proportion(torch.from_numpy(real.missing(name))),
             "histogram": _histogram(name, real, synthetic),
         }
-    average = average_of(scores, weight.shape[1])
+    average = average_of(scores, tables[1].weight.shape[1])
     difference = np.mean(differences, axis=0)
     return Shapes(interval(average, n, 0, 1), interval(difference, n, 0, 1), columns), average
 

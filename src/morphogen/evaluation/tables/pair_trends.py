@@ -22,6 +22,7 @@ from jaxtyping import Float64, Int
 
 from morphogen.evaluation.tables.cells import Cells
 from morphogen.evaluation.tables.column_shapes import average_of
+from morphogen.evaluation.tables.halved import Halved
 from morphogen.evaluation.tables.resampling import counts, interval, masses
 
 BINS = 10
@@ -40,20 +41,14 @@ class Trends(NamedTuple):
     pairs: list[dict[str, Any]]
 
 
-def pair_trends(
-    real: Cells,
-    synthetic: Cells,
-    real_weight: Float64[np.ndarray, "n r"],
-    weight: Float64[np.ndarray, "m r"],
-) -> tuple[Trends, Float64[np.ndarray, " r"]]:
+def pair_trends(halved: tuple[Halved, Halved]) -> tuple[Trends, Float64[np.ndarray, " r"]]:
     """Trends of all pairs of columns; and `score_dependent` in the table and in each half.
 
     Arguments:
-        real, synthetic: the tables.
-        real_weight, weight: the `weights` of their rows.
+        halved: the real table and the synthetic one, with as many halves.
     """
-    n = min(len(real), len(synthetic))
-    tables, own_weights = (real, synthetic), (real_weight, weight)
+    real, synthetic = tables = [table.cells for table in halved]
+    n, own_weights = min(len(real), len(synthetic)), [table.weight for table in halved]
     numbers = [name for name in real.order if name in real.numbers]
     place = {name: i for i, name in enumerate(numbers)}
     rho = [correlations(cells, numbers, w) for cells, w in zip(tables, own_weights, strict=True)]
@@ -75,7 +70,7 @@ def pair_trends(
             mixed = (one in place) != (other in place)
             dependent_scores.append(_contingency(own, one, other, own_weights) if mixed else score)
         pairs.append(known | {"score": interval(score, n, 0, 1), "dependent": dependent})
-    averages = [average_of(each, weight.shape[1]) for each in (scores, dependent_scores, differences)]
+    averages = [average_of(each, own_weights[1].shape[1]) for each in (scores, dependent_scores, differences)]
     intervals = [interval(each, n, 0, most) for each, most in zip(averages, (1, 1, 2), strict=True)]
     return Trends(intervals[0], intervals[1], intervals[2], pairs), averages[1]
 
@@ -111,7 +106,7 @@ def correlations(
 
 
 def _contingency(
-    tables: list[dict[str, np.ndarray]], one: str, other: str, own_weights: tuple[np.ndarray, np.ndarray]
+    tables: list[dict[str, np.ndarray]], one: str, other: str, own_weights: list[np.ndarray]
 ) -> Float64[np.ndarray, " r"]:
     """1 - the total variation of the joint distribution of two columns of codes from 0."""
     width = max(int(codes[other].max()) for codes in tables) + 1

@@ -26,8 +26,9 @@ from morphogen.evaluation.tables.cells import Cells, cells_of
 from morphogen.evaluation.tables.closest_record import closest_record
 from morphogen.evaluation.tables.column_shapes import average_of, column_shapes
 from morphogen.evaluation.tables.discovery import find_rules
+from morphogen.evaluation.tables.halved import Halved
 from morphogen.evaluation.tables.pair_trends import pair_trends
-from morphogen.evaluation.tables.resampling import interval, weights
+from morphogen.evaluation.tables.resampling import interval
 from morphogen.evaluation.tables.rules import Rule, breaks_none, kept
 from morphogen.evaluation.tables.usefulness import targets, usefulness
 
@@ -105,10 +106,9 @@ def _quality(
     train: Cells, held_out: Cells, synthetic: Cells, condition: str | None, seed: int
 ) -> TableQuality:
     real, rows = (c.some(MOST_ROWS, seed, name) for c, name in ((train, "train"), (synthetic, "synthetic")))
-    real_weight, weight = weights(len(real), seed, "real"), weights(len(rows), seed, "synthetic")
-    shapes, shape_values = column_shapes(real, rows, real_weight, weight)
-    few = [w[:, : 1 + PAIR_HALVES] for w in (real_weight, weight)]
-    trends, trend_values = pair_trends(real, rows, *few)
+    tables = Halved.of(real, seed, "real"), Halved.of(rows, seed, "synthetic")
+    shapes, shape_values = column_shapes(tables)
+    trends, trend_values = pair_trends((tables[0].first(PAIR_HALVES), tables[1].first(PAIR_HALVES)))
     overall = average_of([shape_values[: len(trend_values)], trend_values], len(trend_values))
     rules = find_rules(train, held_out, seed)
     columns = targets(train) if condition is None else [condition]
