@@ -142,7 +142,7 @@ class ColumnSampler(Sampler):
         for i, j in enumerate(order[first:], start=first + 1):
             if self.complete:
                 logits[:, 0] = -torch.inf
-            codes[:, j] = _inverse_cdf(logits / self.temperature, u[:, j])
+            codes[:, j] = _inverse_cdf(logits.div_(self.temperature), u[:, j])
             if i < len(order):
                 logits = cache.step(codes[:, j])
         return codes
