@@ -68,6 +68,28 @@ def test_labels_in_the_proportions_of_the_data() -> None:
     assert abs(even - 0.5) < 4 * 0.5 / 20_000**0.5
 
 
+@case(
+    "up to 4096 different words that repeat, such as tail numbers of aeroplanes",
+    "modelled and sampled as they are, with a note: `--table drop=COLUMN` leaves out what identifies people",
+)
+@case(
+    "names, addresses, free text: beyond 256 words, fewer than 5 rows each on average, or more than 5 % of "
+    "the rows with a word of their own",
+    "left out, with a note that says why",
+)
+def test_many_words(tmp_path: Path) -> None:
+    lines = [f"{'' if i % 9 == 0 else f'N{i % 300}'},person {i // 3},text {i},{i % 5}" for i in range(1800)]
+    (tmp_path / "t.csv").write_text("\n".join(["plane,name,text,a", *lines]) + "\n")
+    data = load_data(str(tmp_path / "t.csv"))
+    samples_of(data).save(tmp_path)
+    known = {(line.split(",")[0], line.split(",")[3]) for line in lines}
+    drawn = [tuple(line.split(",")) for line in (tmp_path / "samples.csv").read_text().splitlines()]
+    assert drawn[0] == ("plane", "a") and {*drawn[1:]} <= known and len({*drawn}) > 300
+    notes = " ".join(data.notes)
+    assert "'plane': samples have its 300 words" in notes and "--table drop=plane" in notes
+    assert "'name' dropped: 600 different words" in notes and "'text' dropped: 1800 different words" in notes
+
+
 @case("missing cells written `NA`, empty or `k.A.`", "written so in samples.csv, each column its own")
 def test_missing_markers(tmp_path: Path) -> None:
     lines = [

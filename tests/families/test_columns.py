@@ -115,6 +115,18 @@ def test_rows_with_different_given_cells_are_drawn_as_alone(objective):
         assert torch.equal(alone["codes"][0], together["codes"][i])
 
 
+def test_many_rows_are_drawn_in_parts_so_that_memory_is_bounded(objective, monkeypatch):
+    parts, decode = [], objective.network.decode
+    monkeypatch.setattr(objective.network, "decode", lambda n, *rest: parts.append(n) or decode(n, *rest))
+    cells = torch.tensor([[1, -1, -1], [-1, -1, -1]]).repeat(1500, 1)
+    whole = ColumnSampler()(objective, SHAPE, Context(given={"codes": cells}), Rng(0, 3000))["codes"]
+    assert sorted(parts) == [476, 476, 1024, 1024]
+    monkeypatch.setattr("morphogen.families.autoregressive.columns.AT_ONCE", 3000)
+    assert torch.equal(
+        ColumnSampler()(objective, SHAPE, Context(given={"codes": cells}), Rng(0, 3000))["codes"], whole
+    )
+
+
 def test_half_of_the_training_rows_have_given_columns():
     """10,000 rows, seed 0, five standard errors: a third of those rows has 0, 1 and 2 given columns."""
     drawn = AutoregressiveColumns(torch.nn.Identity())._drawn_given(

@@ -9,7 +9,7 @@ from scipy import stats
 
 from morphogen.contract import Context, Encoded
 from morphogen.families.classical import MixedMixture, Mixture
-from morphogen.families.classical.mixed_mixture import MixedMixtureSampler
+from morphogen.families.classical.mixed_mixture import MixedMixtureSampler, _inverse_cdf
 from morphogen.model import Model
 from morphogen.numerics.randomness import Rng
 from morphogen.representations.tabular import CategoryColumn, NormalScores, RealColumn, Tabular
@@ -129,3 +129,13 @@ def test_a_table_without_numbers_is_a_latent_class_model():
     nats = objective.log_prob(encoded(every, torch.zeros(9, 0)), None, Rng(0, 9)).nats
     assert nats.exp().sum().item() == pytest.approx(1, abs=1e-9)
     assert Model(objective, table).sample(20).tensor.shape == (20, 2)
+
+
+def test_codes_are_drawn_by_the_distribution_of_each_row() -> None:
+    """Equal to `Rng.categorical` of one distribution per row, code by code; a code of mass 0 is not drawn."""
+    log_codes = torch.randn(7, 300, generator=torch.Generator().manual_seed(0)).double()
+    log_codes[:, 0] = -torch.inf
+    rng = Rng(0, 20_000)
+    component, drawn = rng.integers(7), rng.fork("codes").categorical
+    found = _inverse_cdf(log_codes, component, rng.fork("codes").uniform())
+    assert torch.equal(found, drawn(log_codes[component])) and found.min() > 0

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from morphogen.component import ConfigError, from_config, to_config
-from morphogen.data.columns import Dates, Numbers, Reading, Words
+from morphogen.data.columns import Dates, Numbers, Reading
+from morphogen.data.words import Words
 from morphogen.representations.tabular import CategoryColumn, Column, DateColumn, GridColumn, RealColumn
 from morphogen.representations.tabular.columns import smoothed
 from morphogen.representations.tabular.intervals import grid_intervals, real_intervals

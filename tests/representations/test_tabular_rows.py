@@ -9,7 +9,8 @@ import torch
 from scipy import stats
 
 from morphogen.component import ConfigError, from_config, to_config
-from morphogen.data.columns import Dates, Numbers, Words
+from morphogen.data.columns import Dates, Numbers
+from morphogen.data.words import Words
 from morphogen.numerics.distributions import gaussian_log_prob
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.trees import same

@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from morphogen.caller import setting
-from morphogen.data.columns import WHOLE, Dates, Reading, Words
+from morphogen.data.columns import WHOLE, Dates, Reading
 from morphogen.data.dates import date_format, microseconds
 from morphogen.data.number_marks import Marks, is_number, number_pattern, to_float
 from morphogen.data.table_options import TableOptions
 from morphogen.data.typed_cells import dates_reading, numbers_reading, typed_reading, with_dtype, with_values
+from morphogen.data.words import Words
 from morphogen.representations.tabular.python_values import text_of
 
 if TYPE_CHECKING:

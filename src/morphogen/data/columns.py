@@ -1,6 +1,6 @@
 r"""Columns of a table as they are modelled.
 
-    Words      categories, if there are at most 256 distinct ones and at most half as many as rows
+    Words      categories, if their words repeat (see `words`)
     Numbers    a grid: the differences of its values are multiples of one step (integers, tenths, 25 g),
                unless decimals make its range more than 65536 steps; all others are real
     Durations  numbers of seconds
@@ -9,10 +9,10 @@ r"""Columns of a table as they are modelled.
 
 A cell of any column may be missing. A column is dropped, with a note, if it is missing in all rows or nearly
 (fewer than three cells, or one in a hundred, are left), is constant, numbers the rows (see
-`Numbers.counts_rows`), or consists of words that are nearly all different (names, free text).
+`Numbers.counts_rows`), or consists of words that few rows share (names, free text).
 """
 
-__all__ = ["MOST_WORDS", "Dates", "Durations", "Numbers", "Periods", "Reading", "Times", "Words"]
+__all__ = ["Dates", "Durations", "Numbers", "Periods", "Reading", "Times"]
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -24,7 +24,6 @@ from typing import Any, Self
 import numpy as np
 import torch
 
-from morphogen.data.number_marks import is_number
 from morphogen.representations.tabular.columns import CategoryColumn, Column, smoothed
 from morphogen.representations.tabular.dates import DateColumn, PeriodColumn
 from morphogen.representations.tabular.grid import Grid
@@ -32,7 +31,6 @@ from morphogen.representations.tabular.intervals import grid_intervals, real_int
 from morphogen.representations.tabular.numbers import GridColumn, RealColumn
 from morphogen.representations.tabular.python_values import to_json
 
-MOST_WORDS = 256  # categories per column
 FINEST = 2**16  # steps of a grid of decimals: a finer grid is indistinguishable from real numbers in float32
 MOST_DECIMALS = 6  # that samples of real numbers keep, beyond the digits of a standard deviation
 FEWEST, KNOWN = 3, 0.01  # least cells, and share of the rows, that a column with missing cells has
@@ -294,62 +292,6 @@ class Periods(Times):
 
     def written(self, cell: float) -> str:
         return str(PeriodColumn("", (0,), 0, self.frequency).format_value(cell))
-
-
-@dataclass(frozen=True)
-class Words(Reading):
-    """A column of words, object [N] of strings.
-
-    Arguments:
-        order: all categories in their own order; (): in alphabetical order.
-        written_values: those of the column as JSON, see `CategoryColumn`; (): its words.
-    """
-
-    order: tuple[str, ...] = ()
-    written_values: tuple[Any, ...] = ()
-
-    @cached_property
-    def levels(self) -> tuple[str, ...]:
-        """The distinct words, in order."""
-        present = set(self.known)
-        return tuple(word for word in self.order if word in present) or tuple(sorted(present))
-
-    @property
-    def kind(self) -> str:
-        return f"{len(self.levels)} categories"
-
-    @property
-    def missing(self) -> np.ndarray:
-        return self.cells == None  # noqa: E711  (element by element)
-
-    @property
-    def values(self) -> np.ndarray:
-        index = {word: float(i) for i, word in enumerate(self.levels)} | {None: np.nan}
-        return np.array([index[word] for word in self.cells], dtype=np.float64)
-
-    def fault(self) -> str | None:
-        n, rows = len(self.levels), len(self.known)
-        if n > MOST_WORDS or n > max(2, rows / 2):
-            word = next((word for word in self.levels if not is_number(word)), self.levels[0])
-            return f"{n} different words in {rows} rows, such as {word[:20]!r}"
-        return super().fault()
-
-    def column(self, train: np.ndarray) -> Column:
-        missing, values = self.missing, self.values[train]
-        known = values[~np.isnan(values)].astype(np.int64)
-        counts = np.bincount(known, minlength=len(self.levels)).tolist()
-        weights = smoothed(counts, int(missing[train].sum()), bool(missing.any()))
-        return CategoryColumn(self.name, self.levels, weights, self.dtype, self.marker, self.written_values)
-
-    def classes(self) -> tuple[tuple[str, ...], np.ndarray]:
-        return self.levels, self.values.astype(np.int64)
-
-    def class_column(self, classes: Sequence[str], weights: Sequence[float]) -> CategoryColumn:
-        values = self.written_values
-        return CategoryColumn(self.name, tuple(classes), tuple(weights), self.dtype, self.marker, values)
-
-    def written(self, cell: str) -> str:
-        return cell
 
 
 def _common_decimals(values: np.ndarray) -> int | None:

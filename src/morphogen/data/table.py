@@ -24,13 +24,14 @@ from morphogen.component import to_config
 from morphogen.conditioning.specs import Classes
 from morphogen.contract import Batch
 from morphogen.data.cells import read_columns
-from morphogen.data.columns import MOST_WORDS, Numbers, Reading, Words
+from morphogen.data.columns import Numbers, Reading
 from morphogen.data.dataset import DataError, Dataset, Examples, with_labels
 from morphogen.data.row_contents import row_contents
 from morphogen.data.splits import Part, Split, split, trained_only
-from morphogen.data.table_choice import check_condition, numbered_classes, without
+from morphogen.data.table_choice import MOST_CLASSES, check_condition, numbered_classes, without
 from morphogen.data.table_files import Table, join_parts, read_table_file, read_table_folder
 from morphogen.data.table_options import TableOptions
+from morphogen.data.words import Words, many_words
 from morphogen.numerics.gower import Gower
 from morphogen.representations.tabular import CsvFormat, Tabular
 
@@ -156,7 +157,7 @@ def _dataset(name: str, where: str, table: Table, condition: str | None, options
         column = label.class_column(classes, (0, *weights))
         conditions = {"label": Classes(classes, weights)}
     tabular = Tabular(parts[0], column, parts[1], order, _csv_format(table._replace(frame=frame), readings))
-    notes = [_column_note(readings), *_mostly_missing(readings), *table.notes, *renamed, *marks]
+    notes = [*_column_notes(readings), *table.notes, *renamed, *marks]
     notes += [note for reading in kept for note in reading.notes] + [*repeated, *dropped, *made.copied("row")]
     line = made.line.replace("each example's content", "each row")
     return Dataset(name, "table", train, valid, test, conditions, tabular, line, tuple(notes))
@@ -242,10 +243,10 @@ def _check_condition(where: str, condition: str | None, faults: Mapping[str, str
 
 def _check_classes(where: str, readings: Mapping[str, Reading], condition: str | None) -> None:
     """Errors: DataError for too many classes."""
-    if condition is not None and (count := len(readings[condition].classes()[0])) > MOST_WORDS:
+    if condition is not None and (count := len(readings[condition].classes()[0])) > MOST_CLASSES:
         raise DataError(
             f"{where}: column {condition!r} has {count} different values; a condition has at most "
-            f"{MOST_WORDS}, choose another {option('condition')}"
+            f"{MOST_CLASSES}, choose another {option('condition')}"
         )
 
 
@@ -263,13 +264,14 @@ def _split(
         raise DataError(f"{where}: {'; '.join([str(error), *dropped])}") from None
 
 
-def _column_note(readings: Mapping[str, Reading]) -> str:
-    """A note that lists the inferred type of each column, and how often it is missing."""
+def _column_notes(readings: Mapping[str, Reading]) -> list[str]:
+    """A note that lists the inferred type of each column and how often it is missing, and special columns."""
     rates = {name: float(reading.missing.mean()) for name, reading in readings.items()}
     gone = {name: f", {100 * rate:.2g}% missing" if rate else "" for name, rate in rates.items()}
     kinds = [f"{name} ({reading.kind}{gone[name]})" for name, reading in readings.items()]
     more = f" and {len(kinds) - SHOWN} more" if len(kinds) > SHOWN else ""
-    return f"columns: {', '.join(kinds[:SHOWN])}{more}"
+    listed = f"columns: {', '.join(kinds[:SHOWN])}{more}"
+    return [listed, *_mostly_missing(readings), *many_words(readings.values())]
 
 
 def _mostly_missing(readings: Mapping[str, Reading]) -> list[str]:

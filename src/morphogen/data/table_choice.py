@@ -1,17 +1,18 @@
 """Columns that a user chooses by name: those to be left out, and the one with the classes."""
 
-__all__ = ["check_condition", "numbered_classes", "without"]
+__all__ = ["MOST_CLASSES", "check_condition", "numbered_classes", "without"]
 
 from typing import TYPE_CHECKING
 
 from morphogen.caller import option
-from morphogen.data.columns import MOST_WORDS, Numbers, Reading
+from morphogen.data.columns import Numbers, Reading
 from morphogen.data.dataset import DataError
 from morphogen.similar_names import did_you_mean, list_names
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+MOST_CLASSES = 256  # values of a condition
 FEW_NUMBERS = 20  # classes that are numbers, beyond which they are rather amounts than names
 
 
@@ -39,7 +40,7 @@ def check_condition(where: str, frame: "DataFrame", condition: str | None) -> No
     """Errors: DataError with the columns that can hold the classes, if the condition is not a column."""
     if condition is None or condition in frame:
         return
-    possible = [name for name in map(str, frame) if 1 < frame[name].astype(str).nunique() <= MOST_WORDS]
+    possible = [name for name in map(str, frame) if 1 < frame[name].astype(str).nunique() <= MOST_CLASSES]
     raise DataError(f"{where}: no column is named {condition!r}; {_listed(condition, possible)}")
 
 

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from morphogen.caller import setting
-from morphogen.data.columns import WHOLE, Dates, Durations, Numbers, Periods, Reading, Words
+from morphogen.data.columns import WHOLE, Dates, Durations, Numbers, Periods, Reading
 from morphogen.data.dates import MICROSECONDS, whole_unit
+from morphogen.data.words import Words
 from morphogen.representations.tabular.pandas_series import clock_times, dtype_name, numbers_of, time_series
 from morphogen.representations.tabular.python_values import text_of, to_json
 

@@ -27,6 +27,7 @@ from morphogen.contract import Context, Encoded, Likelihood, Losses, Objective, 
 from morphogen.numerics.masking import masked_mean
 from morphogen.numerics.randomness import Rng
 
+AT_ONCE = 1024  # rows that are drawn together: bounds the memory of the logits of columns of many codes
 Cells = Mapping[str, Any]  # "codes" int64 [B, D], and "offsets" float [B, D] in [0, 1)
 
 
@@ -118,9 +119,9 @@ class ColumnSampler(Sampler):
         codes = given.clone()
         patterns, pattern_of = (given >= 0).unique(dim=0, return_inverse=True)
         for k, pattern in enumerate(patterns):  # rows with the same given columns have the same order
-            rows = (pattern_of == k).nonzero()[:, 0]
-            part = None if context is None else context[rows]
-            codes[rows] = self._draw(objective.network, codes[rows], pattern, u[rows], part)
+            for rows in (pattern_of == k).nonzero()[:, 0].split(AT_ONCE):
+                part = None if context is None else context[rows]
+                codes[rows] = self._draw(objective.network, codes[rows], pattern, u[rows], part)
         drawn = {name: rng.fork(name).uniform(*sizes) for name, sizes in shape.items() if name != "codes"}
         kept = {} if context is None or context.given is None else context.given
         return {"codes": codes} | {
@@ -141,7 +142,7 @@ class ColumnSampler(Sampler):
         for i, j in enumerate(order[first:], start=first + 1):
             if self.complete:
                 logits[:, 0] = -torch.inf
-            codes[:, j] = _inverse_cdf(logits / self.temperature, u[:, j])
+            codes[:, j] = _inverse_cdf(logits.div_(self.temperature), u[:, j])
             if i < len(order):
                 logits = cache.step(codes[:, j])
         return codes

@@ -186,7 +186,7 @@ class MixedMixtureSampler(Sampler):
             log_codes[:, objective.starts] = -torch.inf
         codes = torch.stack(
             [
-                drawn.categorical(log_codes[:, start : start + len(masses)][component])
+                _inverse_cdf(log_codes[:, start : start + len(masses)], component, drawn.uniform())
                 for start, masses in zip(objective.starts, table.masses, strict=True)
             ],
             1,
@@ -195,6 +195,16 @@ class MixedMixtureSampler(Sampler):
         scores = _conditioned(objective, component, given, rng.fork("noise").normal(*shape["scores"]))
         exists = objective.observed(codes)
         return {"codes": codes, "scores": torch.where(exists, scores, 0.0).float()}
+
+
+def _inverse_cdf(
+    log_codes: Float64[Tensor, "k v"], component: Int[Tensor, " b"], u: Float[Tensor, " b"]
+) -> Int[Tensor, " b"]:
+    """Inverse transform sampling of a code of each row's component, in memory K V + B rather than B V."""
+    cdf = log_codes.softmax(1).cumsum(1)
+    start = torch.arange(len(cdf), device=cdf.device)[:, None]
+    ends = (start + cdf / cdf[:, -1:]).flatten()
+    return torch.searchsorted(ends, component + u.double()) - component * cdf.shape[1]
 
 
 def _conditioned(
