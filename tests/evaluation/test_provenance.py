@@ -127,10 +127,10 @@ def test_a_figure_that_was_stored_without_a_stamp_has_the_first_definition(digit
     copies, distance = ({"value": 0.01, "low": 0.0, "high": 0.02, "n": 100} for _ in range(2))
     record = {"seed": 0, "split": digits.split, "versions": {"morphogen": facts["code"]}}
     record["features"] = {key: facts[name] for key, name in (("name", "features"), ("sha256", "sha256"))}
-    older = stamp_all({"memorised": copies, "frechet": distance}, recorded(record))
-    newer = stamp_all({"memorised": copies, "frechet": distance}, facts)
+    older = stamp_all({"memorised": copies, "recognised": distance}, recorded(record))
+    newer = stamp_all({"memorised": copies, "recognised": distance}, facts)
     assert "definition 1 and " in str(incomparable(older["memorised"], newer["memorised"]))
-    assert incomparable(older["frechet"], newer["frechet"]) is None
+    assert incomparable(older["recognised"], newer["recognised"]) is None
 
 
 def section(**figures):

@@ -95,7 +95,7 @@ def test_a_pretrained_model_is_identified_by_its_file():
 
 def test_a_table_says_which_measures_have_been_defined_anew(results):
     figure = {"value": 0.0, "low": 0.0, "high": 0.1, "n": 100}
-    row = _codec(2.5) | {"memorised": figure, "frechet": figure}
+    row = _codec(2.5) | {"memorised": figure, "recognised": figure}
     records.store("x", {"figures": {"PNG": row}, "models": {}, "versions": {"morphogen": "0.1"}})
     sentence = "Measured by an earlier definition, so not comparable with new figures: copies."
     assert sentence in table.markdown("x")

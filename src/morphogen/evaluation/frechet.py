@@ -15,8 +15,9 @@ where a bootstrap, whose second term is three times too large, gives intervals t
     v_2 = 2 a / n + 4 b / n^2      the variance between halves of both sets
     v_0 = 4 b / n^2                the variance of the distance between halves of one set
 
-determine the variance v_2 / 2 - v_0 / 4, which is at least v_0 / 4. The interval is symmetric in d, whose
-variance, unlike that of d^2, does not grow with it.
+determine the variance v_2 / 2 - v_0 / 4, which is at least v_0 / 4. Of two samples of one distribution that
+larger one of two estimates is too large: where the distance between halves of one set explains the value,
+the lower end has v_0 / 4. The interval is in d, whose variance, unlike that of d^2, does not grow with it.
 """
 
 __all__ = ["frechet", "frechet_interval"]
@@ -60,23 +61,27 @@ def frechet_interval(
     if n < 4:
         raise ValueError(f"an interval of the Frechet distance requires at least 4 rows, got {n}")
     halves = between_groups(lambda a, b: [frechet(a, b)], (real, fake), 2, partitions, seed)
-    second = (
-        sum(_second_order(x, 1 / len(real) + 1 / len(fake), partitions // 2, seed) for x in (real, fake)) / 2
-    )
-    variance = max(halves.variance.item() / 2 - second, second)
+    inverse = 1 / len(real) + 1 / len(fake)
+    same = [_second_order(x, inverse, partitions // 2, seed) for x in (real, fake)]
+    expected, second = (sum(each) / 2 for each in zip(*same, strict=True))
     twice = halves.mean.item()  # for samples of one distribution, twice the expected value
-    half = student(halves.degrees) * variance**0.5 / (2 * max(value, twice / 2, 1e-300) ** 0.5)
-    low, high = max(0.0, value**0.5 - half) ** 2, (value**0.5 + half) ** 2
+    scale = student(halves.degrees) / (2 * max(value, twice / 2, 1e-300) ** 0.5)
+    variance = max(halves.variance.item() / 2 - second, second)
+    down, up, root = scale * second**0.5, scale * variance**0.5, value**0.5
+    if root - down > expected**0.5:
+        down = up
+    low, high = max(0.0, root - down) ** 2, (root + up) ** 2
     bias, resamples = twice - value, 3 * partitions
     return {"value": value, "low": low, "high": high, "n": n, "resamples": resamples, "bias": bias}
 
 
-def _second_order(x: Tensor, inverse_rows: float, partitions: int, seed: int) -> float:
-    """Variance of the distance between two samples of the distribution of x, 1/n + 1/m = `inverse_rows`."""
+def _second_order(x: Tensor, inverse_rows: float, partitions: int, seed: int) -> tuple[float, float]:
+    """Mean and variance of the distance of two samples of the distribution of x; inverse_rows: 1/n + 1/m."""
     rng = Rng(seed, partitions, ("frechet", "halves of one set"))
     orders = rng.bits(len(x)).argsort(dim=1, stable=True).to(x.device)
     between_halves = torch.tensor([frechet(x[order[0::2]], x[order[1::2]]) for order in orders]).double()
-    return between_halves.var().item() * (inverse_rows / (4 / len(x))) ** 2
+    ratio = inverse_rows / (4 / len(x))
+    return between_halves.mean().item() * ratio, between_halves.var().item() * ratio**2
 
 
 def _gram(x: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 r"""95 % confidence intervals; every metric is a value with its interval and the number of rows behind it.
 
 mean             value +- t s / sqrt(n)                                      means of rows (Student 1908)
+fraction         Wilson's with the n of that variance                        means of rows in 0 .. 1
 proportion       (p + z^2/2n +- z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n)   proportions (Wilson 1927)
 bootstrap        value +- t s of resampled values                            any smooth statistic (Efron 1979)
 between_groups   variance of a statistic between disjoint random groups      any statistic of sets
@@ -19,6 +20,7 @@ __all__ = [
     "around",
     "between_groups",
     "bootstrap",
+    "fraction",
     "mean",
     "proportion",
     "student",
@@ -66,6 +68,19 @@ def mean(rows: Real[Tensor, " n"]) -> Interval:
     rows = rows.double().cpu()
     variance = (rows.var() / len(rows)).item() if len(rows) > 1 else math.inf
     return around(rows.mean().item(), variance, len(rows), len(rows) - 1)
+
+
+def fraction(rows: Real[Tensor, " n"]) -> Interval:
+    """Mean of independent rows between 0 and 1, with Wilson's interval at p(1-p) / variance rows.
+
+    Near 0 or 1 a mean is skewed, as a proportion is: Student's interval is too short at one end and leaves
+    0 .. 1 at the other. Rows that are all equal count as rows that are 0 or 1.
+    """
+    rows, n = rows.double().cpu(), len(rows)
+    p = rows.mean().clamp(0, 1).item()
+    variance = (rows.var() / n).item() if n > 1 else 0.0
+    effective = max(n, p * (1 - p) / variance) if variance > 0 else n
+    return wilson(p, n, effective, student(n - 1) if n > 1 else Z)
 
 
 def proportion(rows: Bool[Tensor, " n"]) -> Interval:

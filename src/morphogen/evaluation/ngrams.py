@@ -23,7 +23,7 @@ from jaxtyping import Int, Shaped
 from torch import Tensor
 
 from morphogen.data.dataset import Dataset
-from morphogen.evaluation.intervals import Interval, mean
+from morphogen.evaluation.intervals import Interval, fraction
 
 KEYS = ("known_words", "known_pairs", "repeated")
 WORD = re.compile(r"\w+|[^\w\s]")
@@ -51,7 +51,7 @@ def text_statistics(samples: Int[Tensor, "n t"], data: Dataset) -> dict[str, Int
             ))  # fmt: skip
     if not rows:
         return dict.fromkeys(KEYS)
-    return {key: mean(column) for key, column in zip(KEYS, torch.tensor(rows).T, strict=True)}
+    return {key: fraction(column) for key, column in zip(KEYS, torch.tensor(rows).T, strict=True)}
 
 
 def _vocabulary(data: Dataset) -> tuple[set[str], set[tuple[str, str]]]:

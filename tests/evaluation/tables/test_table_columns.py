@@ -12,7 +12,7 @@ from morphogen.evaluation.tables.cells import cells_of
 from morphogen.evaluation.tables.column_shapes import column_shapes
 from morphogen.evaluation.tables.halved import Halved
 from morphogen.evaluation.tables.pair_trends import pair_trends
-from morphogen.evaluation.tables.resampling import interval, weights
+from morphogen.evaluation.tables.resampling import absolute, average_of, interval, weights
 
 
 def figures(real: pd.DataFrame, synthetic: pd.DataFrame, seed: int = 0) -> tuple:
@@ -100,17 +100,31 @@ def test_an_outlier_moves_only_the_bins_of_sdmetrics():
     assert trends.score_dependent["value"] < 0.3
 
 
-def test_the_interval_is_that_of_the_halves():
-    values = np.array([0.5, *np.linspace(0.5, 0.7, 100)])  # the halves are 0.1 above the value
-    found = interval(values, 10)
-    assert found["bias"] == pytest.approx(0.1)
-    half = 2.0086 * np.linspace(0.5, 0.7, 100).std()  # Student's quantile for 50 pairs
-    assert [found["low"], found["high"]] == pytest.approx([0.5 - half, 0.5 + half], abs=1e-4)
-    clipped = interval(values, 10, 0.45, 0.55)
+def test_the_interval_of_a_number_is_that_of_its_noise():
+    """Far from 0 Student's, as wide as the noise; at 0 that of |noise|, whose spread is 0.6 of it."""
+    noise = np.linspace(-1.7, 1.7, 100)  # of variance 1
+    far = interval(absolute(np.array([50.0, *50 + noise])), 10)
+    assert far["bias"] == pytest.approx(0, abs=1e-9) and far["resamples"] == 100
+    half = 2.0086 * noise.std()  # Student's quantile for 50 pairs
+    assert [far["low"], far["high"]] == pytest.approx([50 - half, 50 + half], abs=1e-3)
+    near = interval(absolute(np.array([0.5, *0.5 + noise])), 10)
+    assert near["low"] == pytest.approx(0.5 - 2.0086 * np.abs(noise).std(), abs=1e-3)
+    assert near["high"] == pytest.approx(0.5 + half, rel=0.1)
+    clipped = interval(1 - absolute(np.array([0.5, *0.5 + noise])), 10, 0.45, 0.55)
     assert (clipped["low"], clipped["high"]) == (0.45, 0.55)
-    assert interval(np.array([math.nan, 1.0, 1.0]), 3) is None
-    unknown = interval(np.array([0.5, math.nan, 0.5]), 1, 0, 1)
+
+
+def test_undefined_distances_have_no_interval():
+    assert interval(absolute(np.array([math.nan, 1.0, 1.0])), 3) is None
+    unknown = interval(absolute(np.array([0.5, math.nan, 0.5])), 1, 0, 1)
     assert (unknown["low"], unknown["high"]) == (0, 1)
+
+
+def test_the_average_is_that_of_the_defined_scores():
+    one, other = absolute(np.array([1.0, 2.0, 3.0])), absolute(np.array([3.0, math.nan, 3.0]))
+    average = average_of([one, other], 3)
+    assert average[0] == 2 and np.isfinite(average).all()
+    assert np.isnan(average_of([], 3)).all() and average_of([], 3).shape == one.shape
 
 
 def test_halves_are_complementary_and_keyed():

@@ -20,7 +20,7 @@ from jaxtyping import Float64, Int
 from morphogen.evaluation.intervals import proportion
 from morphogen.evaluation.tables.cells import Cells
 from morphogen.evaluation.tables.halved import Halved
-from morphogen.evaluation.tables.resampling import counts, interval, masses
+from morphogen.evaluation.tables.resampling import absolute, average_of, counts, distances, interval, masses
 
 DECIMALS = 14  # to which numbers are rounded before they are compared, as in SDMetrics
 FEW_VALUES = 50  # of a number whose total variation is given
@@ -35,8 +35,8 @@ class Shapes(NamedTuple):
     columns: dict[str, dict[str, Any]]
 
 
-def column_shapes(tables: tuple[Halved, Halved]) -> tuple[Shapes, Float64[np.ndarray, " r"]]:
-    """Shapes of all columns, with the average score in the table and in each half.
+def column_shapes(tables: tuple[Halved, Halved]) -> tuple[Shapes, Float64[np.ndarray, " s"]]:
+    """Shapes of all columns, with the `distances` of their average score.
 
     Arguments:
         tables: the real one and the synthetic one, with as many halves.
@@ -46,7 +46,7 @@ def column_shapes(tables: tuple[Halved, Halved]) -> tuple[Shapes, Float64[np.nda
     columns, scores, differences = {}, [], []
     for name in real.order:
         pair = _joint_codes(name, real, synthetic)
-        size = int(max(codes.max() for codes in pair)) + 1
+        size = max(int(max(codes.max() for codes in pair)) + 1, 1)
         tallies = [
             counts(codes + 1, size + 1, table.weight) for codes, table in zip(pair, tables, strict=True)
         ]
@@ -54,7 +54,7 @@ def column_shapes(tables: tuple[Halved, Halved]) -> tuple[Shapes, Float64[np.nda
         score = 1 - (_largest_gap if ordered else _total_variation)(*(tally[1:] for tally in tallies))
         rates = [masses(tally)[0] for tally in tallies]
         scores.append(score)
-        differences.append(np.abs(rates[0] - rates[1]))
+        differences.append(absolute(rates[0] - rates[1]))
         has_levels = not ordered or len(np.unique(pair[0])) <= FEW_VALUES
         columns[name] = {
             "kind": "number" if ordered else "category",
@@ -69,19 +69,6 @@ def column_shapes(tables: tuple[Halved, Halved]) -> tuple[Shapes, Float64[np.nda
     return Shapes(interval(average, n, 0, 1), interval(difference, n, 0, 1), columns), average
 
 
-def average_of(scores: list[Float64[np.ndarray, " r"]], size: int) -> Float64[np.ndarray, " r"]:
-    """The average of those scores that are defined; NaN if none is. No paper: as SDMetrics averages.
-
-    Arguments:
-        scores: of the table, then of each half.
-        size: number of both.
-    """
-    stacked = np.stack([np.full(size, np.nan), *scores])
-    defined = np.isfinite(stacked)
-    total = np.where(defined, stacked, 0).sum(0)
-    return np.divide(total, defined.sum(0), out=np.full(len(total), np.nan), where=defined.any(0))
-
-
 def _joint_codes(name: str, real: Cells, synthetic: Cells) -> list[Int[np.ndarray, " n"]]:
     """Codes of a column of both tables, -1 where missing; those of numbers are their ranks."""
     if name in real.codes:
@@ -91,19 +78,15 @@ def _joint_codes(name: str, real: Cells, synthetic: Cells) -> list[Int[np.ndarra
     return [np.where(np.isnan(value), -1, np.searchsorted(distinct, value)) for value in values]
 
 
-def _largest_gap(real: np.ndarray, synthetic: np.ndarray) -> Float64[np.ndarray, " r"]:
+def _largest_gap(real: np.ndarray, synthetic: np.ndarray) -> Float64[np.ndarray, " s"]:
     """The Kolmogorov-Smirnov distance of counts of ordered values."""
-    if not len(real):
-        return np.full(real.shape[1], np.nan)
     gap = masses(real).cumsum(0) - masses(synthetic).cumsum(0)
-    return np.abs(gap).max(0, initial=0) + 0 * gap.sum(0)  # NaN for a column that has no values
+    return distances(gap, lambda each: np.abs(each).max(0))
 
 
-def _total_variation(real: np.ndarray, synthetic: np.ndarray) -> Float64[np.ndarray, " r"]:
+def _total_variation(real: np.ndarray, synthetic: np.ndarray) -> Float64[np.ndarray, " s"]:
     """Half the sum of the absolute differences of the masses."""
-    if not len(real):
-        return np.full(real.shape[1], np.nan)
-    return np.abs(masses(real) - masses(synthetic)).sum(0) / 2
+    return distances(masses(real) - masses(synthetic), lambda each: np.abs(each).sum(0) / 2)
 
 
 def _histogram(name: str, real: Cells, synthetic: Cells) -> dict[str, Any]:

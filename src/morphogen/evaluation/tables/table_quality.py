@@ -21,14 +21,14 @@ import torch
 
 from morphogen.component import ConfigError
 from morphogen.data.dataset import Dataset
-from morphogen.evaluation.intervals import Interval, mean
+from morphogen.evaluation.intervals import Interval, fraction
 from morphogen.evaluation.tables.cells import Cells, cells_of
 from morphogen.evaluation.tables.closest_record import closest_record
-from morphogen.evaluation.tables.column_shapes import average_of, column_shapes
+from morphogen.evaluation.tables.column_shapes import column_shapes
 from morphogen.evaluation.tables.discovery import find_rules
 from morphogen.evaluation.tables.halved import Halved
 from morphogen.evaluation.tables.pair_trends import pair_trends
-from morphogen.evaluation.tables.resampling import interval
+from morphogen.evaluation.tables.resampling import average_of, interval
 from morphogen.evaluation.tables.rules import Rule, breaks_none, kept
 from morphogen.evaluation.tables.usefulness import targets, usefulness
 
@@ -109,7 +109,7 @@ def _quality(
     tables = Halved.of(real, seed, "real"), Halved.of(rows, seed, "synthetic")
     shapes, shape_values = column_shapes(tables)
     trends, trend_values = pair_trends((tables[0].first(PAIR_HALVES), tables[1].first(PAIR_HALVES)))
-    overall = average_of([shape_values[: len(trend_values)], trend_values], len(trend_values))
+    overall = average_of([shape_values[: len(trend_values)], trend_values], 1 + PAIR_HALVES)
     rules = find_rules(train, held_out, seed)
     columns = targets(train) if condition is None else [condition]
     is_control = _is_beginning(synthetic, held_out)
@@ -153,7 +153,7 @@ def _average_kept(rules: list[Rule], cells: Cells) -> Interval | None:
         applies += concerned
         keeps += concerned & rule.keeps(cells)
     rows = applies > 0
-    return mean(torch.from_numpy(keeps[rows] / applies[rows])) if rows.any() else None
+    return fraction(torch.from_numpy(keeps[rows] / applies[rows])) if rows.any() else None
 
 
 def _cells_of_batch(medium: torch.Tensor, condition: Any, data: Dataset, label: str | None) -> Cells:

@@ -1,0 +1,162 @@
+"""How often 95 % intervals hold what they claim, on known distributions.
+
+    python -m benchmarks.interval_coverage [TRIALS]    a table of all cases; 200 trials take about two minutes
+
+The estimand is exact where a case states it; else it is the expected value at this n, the mean over the
+trials, whose error of 0.07 standard deviations changes the coverage by less than 0.001.
+"""
+
+__all__ = ["CASES", "Case", "coverage"]
+
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks.known_tables import closest, scores, useful
+from morphogen.evaluation.class_score import class_score
+from morphogen.evaluation.conditional_fidelity import within_class_variance
+from morphogen.evaluation.frechet import frechet_interval
+from morphogen.evaluation.intervals import bootstrap, fraction, mean, proportion
+from morphogen.evaluation.kernel_distance import kernel_distance
+from morphogen.evaluation.likelihood import ratio_of_sums
+from morphogen.evaluation.precision_recall import precision_recall
+from morphogen.evaluation.text import bleu
+from morphogen.evaluation.two_sample import two_sample
+
+Figures = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A known distribution and the figures of one draw.
+
+    Arguments:
+        distribution: in words, with n.
+        draw: figures with their intervals by name, from a generator and the number of the trial.
+        exact: estimands that are known exactly.
+    """
+
+    distribution: str
+    draw: Callable[[torch.Generator, int], Figures]
+    exact: Mapping[str, float] = field(default_factory=dict)
+
+
+def coverage(case: Case, trials: int = 200, seed: int = 0) -> dict[str, float]:
+    """The fraction of trials in which each interval holds its estimand."""
+    g = torch.Generator().manual_seed(seed)
+    found = defaultdict(list)
+    for trial in range(trials):
+        for name, figure in case.draw(g, trial).items():
+            if figure is not None:
+                found[name].append(figure)
+    return {name: _held(figures, case.exact.get(name)) for name, figures in found.items()}
+
+
+def _held(figures: list[Figures], exact: float | None) -> float:
+    expected = float(np.mean([figure["value"] for figure in figures])) if exact is None else exact
+    return float(np.mean([figure["low"] <= expected <= figure["high"] for figure in figures]))
+
+
+def _normal(g: torch.Generator, n: int, d: int = 8, scale: float = 1.0, shift: float = 0.0) -> Tensor:
+    return scale * torch.randn(n, d, generator=g, dtype=torch.float64) + shift
+
+
+def _of_sets(scale: float, shift: float) -> Callable[[torch.Generator, int], Figures]:
+    """All figures of two sets of 100 rows in 8 dimensions."""
+
+    def draw(g: torch.Generator, trial: int) -> Figures:
+        real, fake = _normal(g, 100), _normal(g, 100, scale=scale, shift=shift)
+        return {
+            "frechet": frechet_interval(real, fake, partitions=32, seed=trial),
+            "kid": kernel_distance(real, fake),
+            **precision_recall(real, fake, seed=trial),
+            "two_sample": two_sample(real, fake, trial),
+        }
+
+    return draw
+
+
+def _fractions(g: torch.Generator, trial: int) -> Figures:
+    rows = torch.full((50,), 20.0)
+    return {
+        "known_words": fraction(torch.binomial(rows, torch.full((50,), 0.97), generator=g) / 20),
+        "repeated": fraction(torch.binomial(rows, torch.full((50,), 0.02), generator=g) / 20),
+        "memorised": proportion(torch.rand(50, generator=g) < 0.2),
+        "precision_cost": mean(torch.randn(50, generator=g)),
+    }
+
+
+def _ratios(g: torch.Generator, trial: int) -> Figures:
+    dims = (torch.rand(60, generator=g).square() * 400).ceil().double()
+    words = torch.randint(3, 15, (60,), generator=g).double()
+    errors = torch.binomial(words, 0.4 * torch.rand(60, generator=g).double(), generator=g)
+    both = torch.stack([errors, words], 1)
+    return {
+        "bits_per_dim": ratio_of_sums(dims * (2 + 0.5 * torch.randn(60, generator=g).double()), dims),
+        "word_error_rate": bootstrap(lambda rows: (rows.sum(0)[0] / rows.sum(0)[1]).item(), both, seed=trial),
+    }
+
+
+def _class_scores(g: torch.Generator, trial: int) -> Figures:
+    logits = torch.randn(100, 10, generator=g, dtype=torch.float64)
+    return {
+        "class_score (sure)": class_score((3 * logits).softmax(1), seed=trial),
+        "class_score (unsure)": class_score((0.3 * logits).softmax(1), seed=trial),
+    }
+
+
+def _variances(g: torch.Generator, trial: int) -> Figures:
+    def rows(n: int, scale: float) -> Tensor:
+        return torch.cat([(torch.arange(n) % 5)[:, None].double(), _normal(g, n, 4, scale)], 1)
+
+    def variance(labelled: Tensor) -> float:
+        return within_class_variance(labelled[:, 1:], labelled[:, 0].long())
+
+    sets = rows(100, 0.8), rows(500, 1.0)
+    return {"variance_ratio": bootstrap(lambda a, b: variance(a) / variance(b), sets, seed=trial)}
+
+
+def _translations(g: torch.Generator, trial: int) -> Figures:
+    """Sentences of 5 to 14 words of 30, of which up to 40 % are replaced."""
+    texts: tuple[list[str], list[str]] = [], []
+    for _ in range(40):
+        length = int(torch.randint(5, 15, (), generator=g))
+        reference, other = torch.randint(30, (2, length), generator=g)
+        replaced = torch.rand(length, generator=g) < 0.4 * torch.rand((), generator=g)
+        for text, words in zip(texts, (torch.where(replaced, other, reference), reference), strict=True):
+            text.append(" ".join(f"w{word}" for word in words.tolist()))
+    return {"bleu": bleu(*texts)}
+
+
+CASES = {
+    "one distribution": Case("two sets of 100 normals in 8 dimensions", _of_sets(1, 0), {"two_sample": 0.5}),
+    "wider": Case("100 normals, and 100 that are 1.3 times as wide and shifted by 0.2", _of_sets(1.3, 0.2)),
+    "fractions": Case(
+        "50 rows: shares of 20 words (0.97, 0.02), flags (0.2), normals",
+        _fractions,
+        {"known_words": 0.97, "repeated": 0.02, "memorised": 0.2, "precision_cost": 0.0},
+    ),
+    "ratios": Case("60 rows of 1 to 400 dims, or of 3 to 14 words", _ratios, {"bits_per_dim": 2.0}),
+    "classifier": Case("probabilities of 10 classes, n = 100, from normal logits", _class_scores),
+    "classes": Case("100 and 500 normals in 5 classes", _variances),
+    "translations": Case("40 sentences, up to 40 % of the words replaced", _translations),
+    "matching tables": Case("two tables of 200 rows", lambda g, trial: scores(trial, 0.0)),
+    "different tables": Case("tables of 200 rows, one shifted", lambda g, trial: scores(trial, 1.0)),
+    "closest record": Case(
+        "150 training rows, as many held out, 300 samples", lambda g, trial: closest(trial), {"closer": 0.5}
+    ),
+    "usefulness": Case("150 held-out rows, a predictor of 200 rows", lambda g, trial: useful(trial)),
+}
+
+
+if __name__ == "__main__":
+    trials = int(sys.argv[1]) if len(sys.argv) > 1 else 200
+    for title, case in CASES.items():
+        for name, share in coverage(case, trials).items():
+            print(f"| {name} | {title}: {case.distribution} | {share:.3f} |", flush=True)
