@@ -139,14 +139,16 @@ def section(**figures):
 
 def test_figures_of_a_section_depend_on_the_number_of_samples_and_on_no_features(digits):
     facts = provenance(digits, 3, RandomFeatures(1), samples=60)
-    row = stamp_all({"kid": FIGURE} | section(rules_kept=FIGURE, recall=None), facts)
+    row = stamp_all({"kid": FIGURE} | section(breaks_no_rule=FIGURE, recall=None), facts)
     stamps = {key: figure["provenance"] for key, figure in figures_of(row).items()}
-    assert stamps["rules_kept"] == {
+    assert stamps["breaks_no_rule"] == {
         "split": hashlib.sha256(digits.split.encode()).hexdigest(),
-        "seed": 3, "samples": 60, "code": stamps["rules_kept"]["code"],
+        "seed": 3, "samples": 60, "code": stamps["breaks_no_rule"]["code"],
     }  # fmt: skip
     assert stamps["kid"]["features"] == "random" and "samples" not in stamps["kid"]
-    assert row["table"]["details"]["pairs"][0]["score"]["provenance"] == stamps["rules_kept"], "in lists too"
+    assert row["table"]["details"]["pairs"][0]["score"]["provenance"] == stamps["breaks_no_rule"], (
+        "in lists too"
+    )
 
 
 @pytest.mark.parametrize(
@@ -185,7 +187,7 @@ def test_a_row_is_measured_again_if_its_section_was_measured_otherwise(digits, m
     assert "numbers of samples differ" in misfit(row, provenance(digits, 0, features, samples=99))
     stamped = row | {"table": older["table"]}
     assert misfit(stamped, facts).startswith("one of the two is older")
-    monkeypatch.setitem(module.DEFINITIONS, "closer", 2)
+    monkeypatch.setitem(module.DEFINITIONS, "closer", 3)
     assert defined_anew(row) == ["closer"] and "version of the code" in misfit(
         row, facts | {"definitions": module.DEFINITIONS}
     )

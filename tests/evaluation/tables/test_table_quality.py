@@ -107,8 +107,8 @@ def test_other_media_have_no_figures_of_their_own() -> None:
 
 @pytest.mark.slow
 def test_twenty_thousand_rows_of_nineteen_columns_take_seconds() -> None:
-    """At most 20 s on two threads."""
+    """At most 20 s of processor time."""
     train, held_out, synthetic = (flights().sample(n, random_state=n) for n in (20_000, 3_000, 20_001))
-    start = time.perf_counter()
+    start = time.process_time()
     assert table_quality(train, held_out, synthetic)["n"]["synthetic"] == 20_001
-    assert time.perf_counter() - start <= 20
+    assert time.process_time() - start <= 20
