@@ -5,6 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import morphogen as mg
+from morphogen.cli.train import _outlined
+from morphogen.model import parameters
 from tests.command_line import run
 
 TEXT = "kind,size,city\n" + "".join(
@@ -118,3 +121,17 @@ def test_data_without_a_system_get_those_that_fit(tmp_path, monkeypatch, capsys)
     line = " ".join(capsys.readouterr().err.split())
     systems = "table_flow, table_mixture, table_transformer; morphogen train table_flow --data 'my t.csv'"
     assert line == f"morphogen: train needs a system for my t.csv (table): one of {systems}"
+
+
+@pytest.mark.parametrize("system", ["table_mixture", "table_transformer", "latent_flow"])
+def test_the_model_is_one_line_of_names_and_the_number_of_its_parameters(system, tmp_path):
+    """Whatever the number of columns, and for each stage; the whole composition is in config.json."""
+    (tmp_path / "t.csv").write_text(TEXT)
+    data = mg.load_data("digits" if system == "latent_flow" else str(tmp_path / "t.csv"))
+    model = mg.build_system(system, data.representation, data.conditions, "tiny")
+    line = _outlined(system, model)
+    assert line.startswith(f"{system}: {parameters(model):,} parameters; ") and "\n" not in line
+    stages = getattr(model, "models", {"": model})
+    assert all(type(stage.objective).__name__ in line and name in line for name, stage in stages.items())
+    assert len(line) < 300 < len(repr(model)) or system == "table_mixture"
+    assert line.count("CategoryColumn") <= 1 and line.count("Plan(") == len(stages)
