@@ -1,6 +1,9 @@
 """Advice on pictures, text and a table: its facts are correct, and its recipe runs."""
 
+import os
 import runpy
+import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +16,7 @@ from morphogen.advise import Advice, advise
 from morphogen.advise.dataset_summary import conditions, measure, warnings
 from morphogen.advise.recipe import DataSource, write
 from morphogen.advise.recommendation import recommend
-from morphogen.advise.trial import Trial, try_system
+from morphogen.advise.trial import Trial, _Stopwatch, forecast, try_system
 from morphogen.advise.trial import _condition as condition_of
 from morphogen.catalogue import build_system, page, pages
 from morphogen.component import ConfigError
@@ -188,6 +191,68 @@ def test_an_epoch_that_takes_days_is_not_waited_for(monkeypatch):
         suggested[step] = trial.time
         assert trial.epochs == trial.time / trial.epoch_seconds
     assert suggested == {0.001: 600, 0.5: 3600, 10.0: 36000, 100.0: 86400}
+
+
+def test_few_data_are_not_trained_on_for_hours(monkeypatch):
+    """At most 200 epochs, or 250 steps where these are more: 2000 steps of 3 s would be 100 minutes."""
+    data = load_data(table())
+    batch = build_system("table_flow", data.representation, data.conditions, "small").plan.batch
+    monkeypatch.setattr("morphogen.advise.trial._time_steps", lambda *arguments: [3.0])
+    suggested = {}
+    for batches in (1, 5, 10, 100):
+        monkeypatch.setattr(type(data.train), "__len__", lambda self, n=batches * batch: n)
+        suggested[batches] = try_system(page("table_flow"), data, seconds=0.01).time
+    assert suggested == {1: 1200, 5: 3600, 10: 7200, 100: 7200}  # of 750, 3000, 6000 and 6000 s
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("place", ["between", "within"])
+def test_a_signal_stops_the_trials_and_those_that_are_done_are_recommended_from(number, place, monkeypatch):
+    """Between two trials, and at once within the training of one, which may have long steps."""
+    names = ("table_mixture", "table_flow", "table_transformer")
+    monkeypatch.setattr("morphogen.advise.pages", lambda: {name: page(name) for name in names})
+    stopped, before, update = [], signal.getsignal(number), _Stopwatch.update
+
+    def stop(*arguments):
+        if not stopped:
+            stopped.append(True)
+            os.kill(os.getpid(), number)
+
+    def on_trial(name, *numbers):
+        if name == "table_flow" and place == "between":
+            stop()
+        if name == "table_flow" and place == "within":
+            monkeypatch.setattr(_Stopwatch, "update", lambda *step: (stop(), update(*step)))
+
+    advice = advise(table(), seconds=0.01, on_trial=on_trial)
+    assert stopped and [trial.name for trial in advice.trials] == ["table_mixture"] and not advice.misfits
+    assert advice.untried == names[1:] and advice.recommended == "table_mixture"
+    assert signal.getsignal(number) is before
+
+
+def test_a_signal_before_the_first_trial_ends_leaves_nothing_to_recommend():
+    with pytest.raises(KeyboardInterrupt):
+        advise(table(), seconds=0.01, on_trial=lambda *trial: os.kill(os.getpid(), signal.SIGTERM))
+
+
+def test_the_forecast_precedes_the_trials_and_grows_with_their_number_and_time(monkeypatch):
+    events = []
+    for names, seconds in ((["table_flow"], 0.01), (["table_flow", "table_mixture"], 0.01)):
+        monkeypatch.setattr("morphogen.advise.pages", lambda names=names: {n: page(n) for n in names})
+        begun = time.monotonic()
+        advise(
+            table(), seconds=seconds, on_trial=lambda *trial: events.append("trial"),
+            on_forecast=lambda *forecast: events.append(forecast),
+        )  # fmt: skip
+        assert time.monotonic() - begun < 10 * forecast(len(names), seconds)
+    assert events == [(1, forecast(1, 0.01)), "trial", (2, forecast(2, 0.01)), "trial", "trial"]
+    assert forecast(10, 1.0) == 10 * forecast(1, 1.0) and forecast(1, 6.0) == forecast(1, 1.0) + 5
+
+
+def test_a_recommendation_that_is_no_usual_choice_says_so():
+    data = load_data("digits")
+    assert "usual first choice" in recommend(data, ["mixture", "ddpm"], "quality")[1]
+    assert recommend(data, ["mixture"], "quality")[1].startswith("the first that was timed")
 
 
 def test_a_full_batch_step_is_scaled_to_all_rows(monkeypatch):

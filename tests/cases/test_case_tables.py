@@ -257,7 +257,7 @@ def test_a_word_that_is_read_as_missing(tmp_path: Path) -> None:
 @case("a header that is repeated in the middle, as in files that were joined", "left out and counted")
 def test_a_repeated_header(tmp_path: Path) -> None:
     data = written(tmp_path / "t.csv", "a,b", lambda i: "a,b" if i in (20, 40) else f"{i % 7},{i % 5}")
-    assert "2 rows repeat the names of the columns" in notes(data) and max(cells(data, "a")) == 6
+    assert "2 rows with the names of the columns again" in notes(data) and max(cells(data, "a")) == 6
 
 
 @case("numbers such as `3.000e+01` in a table of commas", "decimal points: an exponent has no thousands mark")

@@ -56,6 +56,26 @@ def test_what_is_timed_is_said_while_it_is(short_trials):
     assert done.stderr == "".join(f"timing {name}, {i} of 3\n" for i, name in enumerate(systems, 1))
 
 
+def test_how_long_it_takes_is_said_before_and_what_ctrl_c_does(short_trials):
+    done = run("t.csv")
+    said = " ".join(done.stdout.split())
+    assert "timing 3 systems for about 9s in all" in said and "Ctrl-C stops, and recommends" in said
+    assert said.index("timing 3 systems") < said.index("systems that fit") < said.index("recommended")
+
+
+def test_what_was_not_timed_is_named_and_the_exit_code_says_that_it_was_stopped(monkeypatch):
+    def trial(page, data, device, seconds):
+        if page.name == "table_mixture":
+            raise KeyboardInterrupt
+        return try_system(page, data, device, 0.02)
+
+    monkeypatch.setattr("morphogen.advise.try_system", trial)
+    done = run("t.csv")
+    said = " ".join(done.stdout.split())
+    assert "not timed table_mixture, table_transformer: stopped before" in said
+    assert "recommended table_flow" in said and Path("recipe.py").exists() and done.exit_code == 130
+
+
 @pytest.mark.parametrize(
     ("words", "named"),
     [
@@ -104,7 +124,7 @@ def long_advice() -> Advice:
         for name, family in NAMES.items()
     )
     size = Size(48, 6, 6, "8 x 8", "256 levels", 99)
-    chosen = ({}, "quality", "pixelcnn", "few data", "")
+    chosen = ({}, (), "quality", "pixelcnn", "few data", "")
     return Advice("pics", {}, "pictures", size, (), (), "2 cores", trials, *chosen)
 
 

@@ -123,3 +123,11 @@ def test_equal_steps_are_a_budget_and_exclude_a_time(tmp_path):
     assert (report["budget"], report["steps"], report["rows"][-1]["steps"]) == (None, 2, 2)
     code, output = run(tmp_path, "compare", "digits", "--time", "1s", "--steps", "2", *TINY)
     assert code == 2 and "--time and --steps exclude each other" in output
+
+
+@pytest.mark.parametrize(
+    ("words", "data"), [(["a b", "vae", "wgan_gp"], "'a b'"), (["vae", "wgan_gp"], "DATA")]
+)
+def test_systems_in_place_of_runs_get_the_option_that_takes_them(words, data, tmp_path):
+    code, said = run(tmp_path, "compare", *words)
+    assert code == 2 and f"morphogen compare {data} --systems vae,wgan_gp" in " ".join(said.split())

@@ -1,8 +1,13 @@
 """Given cells on the command line: `sample --condition COLUMN=VALUE` and `edit TABLE` for empty cells."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
+import morphogen as mg
+from morphogen.cli.train import _outlined
+from morphogen.model import parameters
 from tests.command_line import run
 
 TEXT = "kind,size,city\n" + "".join(
@@ -25,10 +30,37 @@ def test_cells_of_any_column_are_given_by_name(trained, tmp_path, monkeypatch, c
     frame = pd.read_csv(tmp_path / trained / "samples/samples.csv")
     assert len(frame) == 30 and frame["kind"].eq("cat").all() and frame["city"].eq("Rome").all()
     assert run(monkeypatch, "sample", trained, "--condition", "kind=cow") == 2
-    assert "no category 'cow'; it has cat, dog" in " ".join(capsys.readouterr().err.split())
+    assert "'cow' is not one of its values, cat, dog" in " ".join(capsys.readouterr().err.split())
     assert run(monkeypatch, "sample", trained, "--condition", "colour=red") == 2
     refusal = " ".join(capsys.readouterr().err.split())
     assert "no column is named 'colour'; the columns are kind, size, city" in refusal
+
+
+REFUSED = {  # what is given, and what is said
+    ("city=ROME",): "--condition city=ROME: {run}: column 'city': 'ROME' is not one of its values, "
+    "Oslo, Rome; did you mean 'Rome'?",
+    ("city=Rome",): "--condition city=Rome: {run} needs the class too: add --condition kind=cat (or dog)",
+    (
+        "kind=cat",
+        "same=x",
+    ): "--condition same=x: {run}: no column is named 'same', or it is the same in "
+    "every row; the columns are kind, size, city",
+    ("kind=cat", "dog"): "--condition dog: label is given twice; give it once",
+}
+
+
+@pytest.mark.parametrize(("given", "said"), REFUSED.items())
+def test_what_is_wrong_with_a_cell_beside_a_class_is_said(given, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    header, *rows = TEXT.splitlines()
+    Path("t.csv").write_text("\n".join([f"{header},same", *(f"{row},x" for row in rows)]) + "\n")
+    train = ["train", "table_transformer", "--data", "t.csv", "--condition", "kind", "--steps", "2"]
+    assert run(monkeypatch, *train, "--size", "tiny") == 0
+    capsys.readouterr()
+    name = "runs/table_transformer-t-001"
+    words = [word for one in given for word in ("--condition", one)]
+    assert run(monkeypatch, "sample", name, *words) == 2
+    assert " ".join(capsys.readouterr().err.split()) == "morphogen: " + said.format(run=name)
 
 
 def test_empty_cells_of_a_table_are_filled(trained, tmp_path, monkeypatch):
@@ -89,3 +121,17 @@ def test_data_without_a_system_get_those_that_fit(tmp_path, monkeypatch, capsys)
     line = " ".join(capsys.readouterr().err.split())
     systems = "table_flow, table_mixture, table_transformer; morphogen train table_flow --data 'my t.csv'"
     assert line == f"morphogen: train needs a system for my t.csv (table): one of {systems}"
+
+
+@pytest.mark.parametrize("system", ["table_mixture", "table_transformer", "latent_flow"])
+def test_the_model_is_one_line_of_names_and_the_number_of_its_parameters(system, tmp_path):
+    """Whatever the number of columns, and for each stage; the whole composition is in config.json."""
+    (tmp_path / "t.csv").write_text(TEXT)
+    data = mg.load_data("digits" if system == "latent_flow" else str(tmp_path / "t.csv"))
+    model = mg.build_system(system, data.representation, data.conditions, "tiny")
+    line = _outlined(system, model)
+    assert line.startswith(f"{system}: {parameters(model):,} parameters; ") and "\n" not in line
+    stages = getattr(model, "models", {"": model})
+    assert all(type(stage.objective).__name__ in line and name in line for name, stage in stages.items())
+    assert len(line) < 300 < len(repr(model)) or system == "table_mixture"
+    assert line.count("CategoryColumn") <= 1 and line.count("Plan(") == len(stages)

@@ -9,6 +9,7 @@ from morphogen.component import ConfigError
 from morphogen.conditioning.label import Label
 from morphogen.conditioning.named import name_conditions, names_of, sole_name
 from morphogen.conditioning.specs import Classes
+from morphogen.contract import ConditionSpec
 
 
 @pytest.mark.parametrize(
@@ -56,3 +57,26 @@ def test_the_only_required_condition_needs_no_name_and_is_read_as_with_one_condi
         with pytest.raises(ConfigError, match="a tensor of labels, where the classes are 0, 2, 5"):
             name_conditions(names, torch.tensor([2]), 3, specs=specs, sole="label")
     assert sole_name(Label(3, 4)) == "label" and sole_name(None) is None
+
+
+class _Cells(ConditionSpec):
+    """Two columns, given as {column: value}."""
+
+    plural, parts = "cells", ("age", "label")
+
+    def read(self, given):
+        return torch.tensor([float(given.get(part, "nan")) for part in self.parts])[None]
+
+
+def test_the_name_of_a_part_stands_for_itself():
+    """A mapping of columns is the condition that has them; a condition of the same name comes first."""
+    names, specs = ("label", "cells"), {"cells": _Cells()}
+    bare = name_conditions(names, {"age": 30, "label": torch.tensor([1])}, 2, specs=specs)
+    whole = name_conditions(names, {"cells": {"age": 30}, "label": torch.tensor([1])}, 2, specs=specs)
+    assert bare.keys() == whole.keys() == {"label", "cells"}
+    assert all(torch.equal(bare[name], whole[name]) or name == "cells" for name in names)
+    assert bare["cells"][:, 0].tolist() == [30, 30] == whole["cells"][:, 0].tolist()
+    with pytest.raises(ConfigError, match="condition has 'age' beside 'cells': give 'age' inside 'cells'"):
+        name_conditions(names, {"cells": {"label": 1}, "age": 30}, 2, specs=specs)
+    with pytest.raises(ConfigError, match="condition sex: the model takes label, cells, and the columns age"):
+        name_conditions(names, {"sex": 1}, 2, specs=specs)

@@ -35,7 +35,30 @@ def commands_print_text(file: SourceFile) -> Iterator[str]:
             yield f"line {node.lineno}: {ast.unparse(node.args[0])} prints markup"
 
 
+def plurals_are_counted(file: SourceFile) -> Iterator[str]:
+    """`counted` writes the plural of a number: no "s" is added by hand."""
+    if file.subpackage in ("evaluation", "report") and not file.path.as_posix().endswith("codecs.py"):
+        return
+    for node in file.nodes:
+        ends: list[ast.expr] = []
+        if isinstance(node, ast.IfExp):
+            ends = [node.body, node.orelse]
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+            ends = [node.left, node.right]
+        for end in ends:
+            if isinstance(end, ast.Constant) and end.value in ("s", "es", "ies"):
+                yield f"line {end.lineno}: {ast.unparse(node)} writes a plural; use morphogen.counted"
+
+
 CHECKS: Checks = {
+    plurals_are_counted: (
+        package_files,
+        [
+            mutant("f'{n} cell{\"s\" * (n > 1)}'"),
+            mutant('f\'{n} part{"s" if n > 1 else ""}\''),
+            mutant("'class' + ('' if n == 1 else 'es')"),
+        ],
+    ),
     commands_print_text: (
         package_files,
         [

@@ -6,21 +6,23 @@ rule.py       which system is recommended for which goal          recipe.py    t
 
 __all__ = ["Advice", "Trial", "advise"]
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from morphogen.advise.dataset_summary import Size, Summary, summarise
 from morphogen.advise.recipe import DataSource, write
 from morphogen.advise.recommendation import Goal, recommend
-from morphogen.advise.trial import Trial, try_system
-from morphogen.catalogue import Misfit, pages
+from morphogen.advise.trial import Trial, forecast, try_system
+from morphogen.catalogue import Misfit, Page, pages
 from morphogen.component import ConfigError
 from morphogen.data import DataError, Dataset, check_resolution, load_data
 from morphogen.report.machine import machine
+from morphogen.training.interrupt import at_once
 
 OnTrial = Callable[[str, int, int], None]
 OnData = Callable[[Summary], None]
+OnForecast = Callable[[int, float], None]
 FOLDERS = "folders"  # the condition whose classes are the sub-folders
 
 
@@ -37,7 +39,8 @@ class Advice:
         notes: what was done to the data, then warnings.
         machine: the machine that the times were measured on.
         trials: the systems that fit, in the order of the catalogue.
-        misfits: the other systems of the medium, each with the reason.
+        misfits: the systems that do not, each with the reason.
+        untried: the other systems of the medium, where the trials were stopped.
         goal: the goal that the recommendation is for.
         recommended: name of the recommended system.
         reason: reason for the recommendation, in one line.
@@ -53,6 +56,7 @@ class Advice:
     machine: str
     trials: tuple[Trial, ...]
     misfits: dict[str, str]
+    untried: tuple[str, ...]
     goal: Goal
     recommended: str
     reason: str
@@ -63,7 +67,7 @@ def advise(
     data: str, condition: str | None = None, resolution: int | None = None, length: int | None = None,
     goal: Goal = "quality", device: str = "cpu", seconds: float = 1.0, force: bool = False,
     on_trial: OnTrial = lambda *trial: None, table: Mapping[str, str] | None = None,
-    on_data: OnData = lambda summary: None,
+    on_data: OnData = lambda summary: None, on_forecast: OnForecast = lambda systems, seconds: None,
 ) -> Advice:  # fmt: skip
     """Time every system that fits a data set and recommend one.
 
@@ -76,26 +80,27 @@ def advise(
         force: time the systems also on pictures that are too large for a CPU.
         on_trial: called with the name of each system before its trial, its number, and that of all.
         on_data: called with the summary of the data before the first trial.
+        on_forecast: called after it with the number of systems and the seconds that their trials will take.
 
-    Errors: DataError; ConfigError if no system fits.
+    Ctrl-C and SIGTERM stop the trials; the advice is then from those that are done.
+
+    Errors: DataError; ConfigError if no system fits; KeyboardInterrupt if none was timed.
     """
     check_resolution(resolution, "any" if force else device)
     column = None if condition == FOLDERS else condition
     given = {"resolution": resolution, "length": length, "condition": column, "table": table}
     options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     dataset = _load(data, options, condition)
-    summary = summarise(dataset, device)
-    on_data(summary)
-    trials, misfits = _try_all(dataset, device, seconds, on_trial)
-    if not trials:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in misfits.items())
-        raise ConfigError(f"{data}: no system fits ({reasons})")
+    on_data(summary := summarise(dataset, device))
+    tried = [page for page in pages().values() if page.medium == dataset.medium]
+    on_forecast(len(tried), forecast(len(tried), seconds))
+    trials, misfits = _try_all(tried, dataset, device, seconds, on_trial)
     name, reason = recommend(dataset, [trial.name for trial in trials], goal)
     chosen = next(trial for trial in trials if trial.name == name)
+    done = {trial.name for trial in trials} | misfits.keys()
+    untried = tuple(page.name for page in tried if page.name not in done)
     return Advice(
-        data=data, options=options, **summary._asdict(),
-        machine=machine(device), trials=tuple(trials), misfits=misfits, goal=goal,
-        recommended=name, reason=reason,
+        data, options, *summary, machine(device), tuple(trials), misfits, untried, goal, name, reason,
         recipe=write(DataSource(data, options), dataset, chosen),
     )  # fmt: skip
 
@@ -111,18 +116,28 @@ def _load(data: str, options: Mapping[str, Any], condition: str | None) -> Datas
 
 
 def _try_all(
-    dataset: Dataset, device: str, seconds: float, on_trial: OnTrial
+    tried: Sequence[Page], dataset: Dataset, device: str, seconds: float, on_trial: OnTrial
 ) -> tuple[list[Trial], dict[str, str]]:
-    """Trials of the systems that fit, and the reasons of those that don't."""
+    """Trials of the systems that fit, and the reasons of those that don't, until Ctrl-C or SIGTERM.
+
+    Errors: ConfigError if none fits; KeyboardInterrupt before one does.
+    """
     trials: list[Trial] = []
     misfits: dict[str, str] = {}
-    tried = [page for page in pages().values() if page.medium == dataset.medium]
-    for number, page in enumerate(tried, 1):
-        on_trial(page.name, number, len(tried))
-        try:
-            trials.append(try_system(page, dataset, device, seconds))
-        except Misfit as error:
-            misfits[page.name] = error.reason
-        except Exception as error:  # the shape or condition, or whatever a page of another package does
-            misfits[page.name] = " ".join(str(error).split()) or type(error).__name__
+    try:
+        with at_once():
+            for number, page in enumerate(tried, 1):
+                on_trial(page.name, number, len(tried))
+                try:
+                    trials.append(try_system(page, dataset, device, seconds))
+                except Misfit as error:
+                    misfits[page.name] = error.reason
+                except Exception as error:  # the shape, or whatever a page of another package does
+                    misfits[page.name] = " ".join(str(error).split()) or type(error).__name__
+    except KeyboardInterrupt:
+        if not trials:
+            raise
+    if not trials:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in misfits.items())
+        raise ConfigError(f"{dataset.name}: no system fits ({reasons})")
     return trials, misfits

@@ -18,12 +18,13 @@ REASONS = {
     "speed": "the usual first choice for many samples per second",
     "few": "there are few data, and it is slow to memorise them",
 }
+OTHERWISE = "the first that was timed; no usual choice for these data was"
 
 
 def recommend(dataset: Dataset, fitting: Sequence[str], goal: Goal) -> tuple[str, str]:
-    """The first system of the medium's `goals` that fits (or else the first that fits), and the reason."""
+    """The first system of the medium's `goals` that fits, or else the first that fits, and the reason."""
     medium = dataset.representation.medium
     few = medium.few if medium.few_to_fit is None else medium.few_to_fit
     row = "few" if len(dataset.train) < few else goal
-    name = next((name for name in medium.goals.get(row, ()) if name in fitting), fitting[0])
-    return name, REASONS[row]
+    usual = [name for name in medium.goals.get(row, ()) if name in fitting]
+    return (usual[0], REASONS[row]) if usual else (fitting[0], OTHERWISE)

@@ -3,9 +3,14 @@
 The time per step excludes the first step, which also warms up the machine. If a step is a pass over all rows
 (EM, counting), a subset is timed and the time is scaled. Training windows of text start at every byte, so an
 epoch is the number of windows that cover the text once.
+
+The suggested time is that of 2,000 steps or 20 epochs, whichever is longer, but of no more than 200 epochs:
+the steps after which a network starts to memorise its data grow in proportion to the number of examples
+(Bonnaire et al. 2025), so that few data bound the epochs, not the steps. On 117 digits, the likelihood of
+others is highest after 30 to 110 epochs, and lower after 220 (vae, gated_pixelcnn).
 """
 
-__all__ = ["Trial", "seconds_per_step", "try_system"]
+__all__ = ["Trial", "forecast", "seconds_per_step", "try_system"]
 
 import math
 import warnings
@@ -24,11 +29,14 @@ from morphogen.model import parameters
 from morphogen.training.divergence import Diverged
 from morphogen.training.loop import train
 from morphogen.training.progress import Progress
+from morphogen.training.undertrained import FEW
 
 ROWS = 2048  # examples used by a trial
 MOST_STEPS = 200  # steps taken by a trial
 STEPS, EPOCHS = 2000, 20  # a training takes the longer of the two,
-PATIENCE = 3600  # but no more seconds than this for the epochs
+PATIENCE = 3600  # but no more seconds than this for the epochs,
+MOST_EPOCHS = 200  # and no more epochs, if these are enough steps to judge a training by
+AROUND = 2.0  # seconds of a trial besides its training: building, the first steps, a likelihood
 ITERATIONS = 12  # of EM; counting takes one
 TIMES = (10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 36000, 86400)  # suggested budgets, seconds
 KINDS = {"exact": "exact", "lower_bound": "bound", "estimate": "estimate"}
@@ -98,6 +106,11 @@ def try_system(page: Page, dataset: Dataset, device: str = "cpu", seconds: float
     )
 
 
+def forecast(systems: int, seconds: float) -> float:
+    """Seconds that trials of so many systems take, each trained for `seconds`, where a step is short."""
+    return systems * (seconds + AROUND)
+
+
 def seconds_per_step(model: Any, dataset: Dataset, device: str = "cpu") -> float:
     """Seconds of a step of the slowest stage, from two steps each; the model's weights change."""
     stages = len(getattr(model, "models", (model,)))
@@ -156,7 +169,8 @@ def _cost(step: float, stage: Any, dataset: Dataset, rows: int) -> tuple[float, 
         step *= count / rows
         return step, step, step * (1 if stage.representation.discrete else ITERATIONS)
     epoch = step * count / dataset.train.overlap / stage.plan.batch
-    return step, epoch, max(STEPS * step, min(EPOCHS * epoch, PATIENCE))
+    most = max(MOST_EPOCHS * epoch, FEW * step)
+    return step, epoch, min(max(STEPS * step, min(EPOCHS * epoch, PATIENCE)), most)
 
 
 def _likelihood(model: Any, dataset: Dataset) -> str:

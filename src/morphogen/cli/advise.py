@@ -11,12 +11,13 @@ from shlex import quote
 from textwrap import fill
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
-from typer import Argument, Option
+from typer import Argument, Exit, Option
 
 from morphogen.cli.arguments import choose_device, table_options
 from morphogen.cli.bad_argument import BadArgument
 from morphogen.cli.echo import echo
 from morphogen.cli.options import Device, Length, Resolution, TableOption
+from morphogen.counted import counted
 
 if TYPE_CHECKING:
     from morphogen.advise import Advice
@@ -77,12 +78,15 @@ def advise(
             force=force,
             table=table_options(table),
             on_data=lambda summary: _print_summary(console, summary),
+            on_forecast=lambda systems, seconds: _print_forecast(console, systems, seconds),
             on_trial=lambda name, number, count: tell(f"timing {name}, {number} of {count}"),
         )
     _print(console, advice)
     out = out or _free_place(advice.recipe)
     out.write_text(advice.recipe, encoding="utf8")
     console.print(f"\nrecipe: {out}\n  python {out}", highlight=False, markup=False, soft_wrap=True)
+    if advice.untried:
+        raise Exit(130)  # stopped, as every other command exits
 
 
 @contextmanager
@@ -116,11 +120,20 @@ def _free_place(recipe: str) -> Path:
 def _print_summary(console: Any, summary: "Summary") -> None:
     """Print what the data are, before the systems are timed."""
     size = summary.size
-    splits = f"{size.train:,} training, {size.valid:,} validation and {size.test:,} test examples"
+    splits = f"{size.train:,} training, {size.valid:,} validation and {counted(size.test, 'test example')}"
     facts = [(summary.medium, f"{splits}; {size.shape}, {size.levels}; {_bytes(size.bytes)}")]
     facts += _labelled("condition", summary.conditions or ("none: samples are unconditional",))
     facts += _labelled("notes", summary.notes)
     console.print(_list(facts))
+
+
+def _print_forecast(console: Any, systems: int, seconds: float) -> None:
+    """Print how long the trials will take, and what can be done about it."""
+    text = (
+        f"{counted(systems, 'system')} for about {_duration(seconds)} in all, longer where one step takes "
+        "seconds; Ctrl-C stops, and recommends one of those timed so far"
+    )
+    console.print(_list([("timing", text)]))
 
 
 def _print(console: Any, advice: "Advice") -> None:
@@ -133,7 +146,10 @@ def _print(console: Any, advice: "Advice") -> None:
     if best.epochs < 1:
         reason += f"; {_duration(best.time)} is {best.epochs:.2g} of an epoch here: train longer if you can"
     misfits = _labelled("does not fit", [f"{name}: {why}" for name, why in advice.misfits.items()])
-    console.print(_list([*misfits, ("recommended", reason)]))
+    untried = _labelled(
+        "not timed", [f"{', '.join(advice.untried)}: stopped before"] if advice.untried else []
+    )
+    console.print(_list([*misfits, *untried, ("recommended", reason)]))
     options = "".join(f" --{name} {quote(text)}" for name, text in _written(advice.options))
     command = (
         f"morphogen train {best.name} --data {quote(advice.data)}{options} --time {_duration(best.time)}"
@@ -235,4 +251,4 @@ def _bytes(count: int) -> str:
     for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if count >= size:
             return f"{count / size:.3g} {unit}"
-    return f"{count} bytes"
+    return counted(count, "byte")

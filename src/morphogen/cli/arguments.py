@@ -3,6 +3,7 @@
 __all__ = [
     "budget",
     "changes",
+    "check_complete",
     "choose_class",
     "choose_conditions",
     "choose_device",
@@ -23,9 +24,11 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from morphogen.cli.bad_argument import BadArgument
+from morphogen.similar_names import did_you_mean, list_names
 
 if TYPE_CHECKING:
     from morphogen.contract import ConditionSpec
@@ -161,24 +164,45 @@ def choose_conditions(
     from morphogen.component import ConfigError
 
     chosen, where, column = {}, run.directory, run.record["settings"].get("condition")
-    for text in _joined(specs, texts, column):
+    for text, given in _joined(specs, texts, column).items():
         name, equals, value = text.partition("=")
         name = "label" if name == column else name
-        if not equals or name not in specs:
+        is_named = bool(equals) and name in specs
+        if not is_named:
             whole = [known for known, spec in specs.items() if not spec.parts] or [*specs]
             name, value = next(iter(whole), ""), text
             if len(whole) != 1:
                 words = ["COLUMN=..." if spec.parts else f"{known}=..." for known, spec in specs.items()]
                 takes = f"write {' or '.join(words)}" if specs else "leave it out"
                 kind = f"takes {len(specs)} conditions" if specs else "was trained without conditions"
-                raise BadArgument(f"{option} {text}: {where} {kind}: {takes}")
-        if name in chosen:
-            raise BadArgument(f"{option} {text}: {name} is given twice; give it once")
+                raise BadArgument(f"{option} {given}: {where} {kind}: {takes}")
         try:
-            chosen[name] = specs[name].parse(value)
+            parsed = specs[name].parse(value)
         except ConfigError as error:
-            raise BadArgument(f"{option} {text}: {where}: {error}") from None
+            why = error if is_named else _unknown(specs, text, column) or error
+            raise BadArgument(f"{option} {given}: {where}: {why}") from None
+        if name in chosen:
+            raise BadArgument(f"{option} {given}: {name} is given twice; give it once")
+        chosen[name] = parsed
     return chosen
+
+
+def check_complete(
+    run: "Run",
+    model: Any,
+    specs: Mapping[str, "ConditionSpec"],
+    chosen: Mapping[str, Any],
+    texts: Sequence[str],
+) -> None:
+    """Errors: BadArgument if some conditions are given, but not the classes that the model requires too."""
+    required = () if model.conditioner is None or not chosen else model.conditioner.required
+    for name in required:
+        if name not in chosen and (names := getattr(specs.get(name), "names", ())):
+            column = run.record["settings"].get("condition") or name
+            raise BadArgument(
+                f"--condition {' '.join(texts)}: {run.directory} needs the class too: "
+                f"add --condition {quote(f'{column}={names[0]}')} (or {list_names(names[1:])})"
+            )
 
 
 def choose_class(run: "Run", text: str, option: str = "--condition") -> int:
@@ -235,18 +259,35 @@ def open_file(path: Path) -> None:
         raise BadArgument(f"--open: {name} failed ({why}); the picture is {path}")
 
 
-def _joined(specs: "Mapping[str, ConditionSpec]", texts: Sequence[str], column: str | None) -> list[str]:
-    """The texts; those that give parts of one condition become one, `name=PART=VALUE`, with a part a line."""
-    whole: list[str] = []
+def _joined(specs: "Mapping[str, ConditionSpec]", texts: Sequence[str], column: str | None) -> dict[str, str]:
+    """The texts, with what a person wrote; those that give parts of one condition are one text.
+
+    It is `name=PART=VALUE`, with a part a line.
+    """
+    whole: dict[str, str] = {}
     parts: dict[str, list[str]] = {}
     for text in texts:
         name = text.partition("=")[0]
         owner = next((known for known, spec in specs.items() if name in spec.parts), None)
         if owner is None or name == column or "=" not in text:
-            whole.append(text)
+            whole[text] = text
         else:
             parts.setdefault(owner, []).append(text)
-    return whole + [f"{owner}={chr(10).join(lines)}" for owner, lines in parts.items()]
+    return whole | {f"{owner}={chr(10).join(lines)}": " ".join(lines) for owner, lines in parts.items()}
+
+
+def _unknown(specs: "Mapping[str, ConditionSpec]", text: str, column: str | None) -> str:
+    """What is wrong with NAME=VALUE that names neither a column nor a condition; "": it is no NAME=VALUE."""
+    name, equals, _ = text.partition("=")
+    known = [part for spec in specs.values() for part in spec.parts]
+    named = [column or known_name for known_name, spec in specs.items() if not spec.parts]
+    if not (equals and known and named):
+        return ""
+    names = [*named, *known]
+    return (
+        f"no column is named {name!r}, or it is the same in every row; {did_you_mean(name, names)}"
+        f"the columns are {list_names(names)}"
+    )
 
 
 def _check_numbers(values: Mapping[str, Any]) -> None:

@@ -82,6 +82,7 @@ def compare(
     elif not what:
         raise BadArgument("compare needs data or runs: morphogen compare digits, morphogen compare runs/one")
     elif len(what) > 1 or is_run(what[0]):
+        _refuse_systems(what)
         if time or steps or families or systems:
             raise BadArgument(
                 "compare RUN ...: runs are not trained; omit --time, --steps, --families, --systems"
@@ -94,6 +95,20 @@ def compare(
             settings, systems, families, amount, out, size, n, seed or 0, target, force
         )
     _run(comparison)
+
+
+def _refuse_systems(what: list[str]) -> None:
+    """Errors: BadArgument if systems are given where runs are, with the option that takes them."""
+    from morphogen.catalogue import pages
+    from morphogen.compare import is_run
+
+    systems = [name for name in what if name in pages() and not is_run(name)]
+    if systems:
+        data = next((quote(name) for name in what if name not in systems), "DATA")
+        raise BadArgument(
+            f"compare {' '.join(map(quote, what))}: {', '.join(systems)}: systems are given by their option: "
+            f"morphogen compare {data} --systems {','.join(systems)}"
+        )
 
 
 def _check_alone(resume: Path, others: tuple[Any, ...]) -> None:

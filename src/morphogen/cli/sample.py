@@ -9,6 +9,7 @@ from typer import Argument, Option
 
 from morphogen.cli import decoding
 from morphogen.cli.arguments import (
+    check_complete,
     choose_conditions,
     choose_device,
     choose_indices,
@@ -35,6 +36,7 @@ from morphogen.cli.echo import echo
 from morphogen.cli.options import Device, Runs, Seed
 from morphogen.cli.output_file import check_output, refuse_file, shown_file
 from morphogen.cli.run_choice import choose_run
+from morphogen.counted import counted
 
 if TYPE_CHECKING:
     from morphogen.numerics.trees import Tree
@@ -144,6 +146,7 @@ def _condition(
         chosen["sketch"] = fitted.values / 255
         if fitted.note:
             echo(f"{sketch}: {fitted.note}")
+    check_complete(run, model, specs, chosen, texts)
     return tree_map(lambda one: one.expand(rows, *one.shape), chosen)
 
 
@@ -165,7 +168,7 @@ def _draw(
     notes = [f"{run.undertrained}; train it longer before judging it"] if run.undertrained else []
     if broken := broken_rules(recorded_row(run.directory, run.record.get("steps"))):
         notes.append(f"when it was measured, {broken}")
-    drawn = f"{len(rows)} samples of {run.name} by {sampler!r} in {folder}"
+    drawn = f"{counted(len(rows), 'sample')} of {run.name} by {sampler!r} in {folder}"
     echo("\n".join([*([lines] if lines else []), drawn, *notes]))
 
 

@@ -25,6 +25,7 @@ from morphogen.cli.options import (
     Tokenizer,
 )
 from morphogen.cli.preparation import Preparation, fine_tuning, new_training, resumed_training
+from morphogen.counted import counted
 
 if TYPE_CHECKING:
     from morphogen.data import Dataset
@@ -176,7 +177,8 @@ def _run(run: "Run", prepared: Preparation, **options: Any) -> None:
     from morphogen.training.progress import Progress
 
     dataset, model = prepared.dataset, prepared.model
-    for line in (str(run.directory), f"{dataset.name}: {dataset.split}", *dataset.notes, repr(model)):
+    what = _outlined(prepared.system, model)
+    for line in (str(run.directory), f"{dataset.name}: {dataset.split}", *dataset.notes, what):
         echo(line)
     resume = f"continue: morphogen train --resume {quote(str(run.directory))}"
     options |= {"progress": Progress(), "warm_start": prepared.is_warm_start}
@@ -192,9 +194,27 @@ def _run(run: "Run", prepared: Preparation, **options: Any) -> None:
     if trained.diverged:
         raise RunError(run.unusable())
     if not trained.finished:
-        complain(f"stopped by SIGTERM after {trained.steps} steps; {resume}")
+        complain(f"stopped by SIGTERM after {counted(trained.steps, 'step')}; {resume}")
         raise typer.Exit(143)
     _announce(run, prepared, trained)
+
+
+def _outlined(system: str, model: Any) -> str:
+    """The system, its number of parameters and the classes of its parts; the rest is in config.json."""
+    from morphogen.model import parameters
+
+    stages = getattr(model, "models", {"": model}).items()
+    parts = "; ".join(f"{name}{name and ': '}{', '.join(_outlines(stage, 2))}" for name, stage in stages)
+    return f"{system}: {counted(parameters(model), 'parameter')}; {parts}"
+
+
+def _outlines(part: Any, depth: int) -> list[str]:
+    """The classes of the parts of a part, and in brackets those of their own parts, down to a depth."""
+    arguments = getattr(part, "arguments", {}).values()
+    names = {type(one).__name__: _outlines(one, depth - 1) for one in arguments if hasattr(one, "arguments")}
+    return (
+        [f"{name}({', '.join(inner)})" if inner else name for name, inner in names.items()] if depth else []
+    )
 
 
 def _announce(run: "Run", prepared: Preparation, trained: "Trained") -> None:
@@ -202,7 +222,9 @@ def _announce(run: "Run", prepared: Preparation, trained: "Trained") -> None:
     if trained.skipped:
         echo(f"{trained.skipped_steps}, and were skipped")
     place = quote(str(run.directory))
-    echo(f"{trained.steps} steps in {trained.seconds:.0f} s; draw samples: morphogen sample {place}")
+    echo(
+        f"{counted(trained.steps, 'step')} in {trained.seconds:.0f} s; draw samples: morphogen sample {place}"
+    )
     if early := _stopped_early(run, prepared.model, trained):
         echo(early)
     longer = f"morphogen train --resume {place} --time"

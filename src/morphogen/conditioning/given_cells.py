@@ -134,7 +134,8 @@ def _number(column: Any, value: Any) -> float:
     try:
         return float(column.numbers([float(value.replace(",", "."))])[0])
     except ValueError:
-        known = column.range_in_words()
+        near = did_you_mean(value, getattr(column, "levels", ())).rstrip()
+        known = f"{column.range_in_words()}{near and f'; {near}'}"
         raise ConfigError(f"column {column.name!r}: {value!r} is not one of its values, {known}") from None
 
 

@@ -13,6 +13,7 @@ from morphogen.component import ConfigError
 from morphogen.contract import Conditioner, ConditionSpec
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.trees import Tree, tree_map
+from morphogen.similar_names import list_names
 
 
 def name_conditions(
@@ -27,7 +28,8 @@ def name_conditions(
     Arguments:
         names: of the conditions that the model takes.
         condition: one for all rows, a number, a text or [1, ...], or one each, [n, ...]; or a mapping of
-            names to these, where tensors are what batches and samples have; None: none.
+            names to these, where tensors are what batches and samples have; None: none. The name of a part of
+            a condition stands for itself: {"age": 30} is {"cells": {"age": 30}}.
         n: number of rows.
         argument: its name, for errors.
         specs: what the conditions are, by name, which reads those in words.
@@ -44,9 +46,7 @@ def name_conditions(
             raise ConfigError(f"{argument} {condition!r:.40}: the model takes {takes}")
         name = names[0] if sole is None else sole
         condition = {name: _read(condition, (specs or {}).get(name), argument)}
-    elif unknown := sorted(condition.keys() - set(names)):
-        takes = ", ".join(names) or "no conditions"
-        raise ConfigError(f"{argument} {', '.join(unknown)}: the model takes {takes}")
+    condition = _whole(names, condition, specs or {}, argument)
     read = {
         name: given if isinstance(given, Tensor) else _read(given, (specs or {}).get(name), argument)
         for name, given in condition.items()
@@ -82,6 +82,29 @@ def sole_name(conditioner: Conditioner | None) -> str | None:
     """The name of the only condition that a model requires; None if it requires none or several."""
     required = () if conditioner is None else conditioner.required
     return required[0] if len(required) == 1 else None
+
+
+def _whole(
+    names: Sequence[str], condition: Mapping[str, Any], specs: Mapping[str, ConditionSpec], argument: str
+) -> dict[str, Any]:
+    """The conditions by name; parts of one, such as the columns of given cells, as a mapping of its name.
+
+    Errors: ConfigError for a condition that the model does not take, or a part beside its condition.
+    """
+    owners = {part: name for name, spec in specs.items() for part in spec.parts if part not in names}
+    whole = {name: given for name, given in condition.items() if name not in owners}
+    parts: dict[str, dict[str, Any]] = {}
+    for part, owner in owners.items():
+        if part in condition:
+            parts.setdefault(owner, {})[part] = condition[part]
+    if twice := sorted(parts.keys() & whole.keys()):
+        part = next(iter(parts[twice[0]]))
+        raise ConfigError(f"{argument} has {part!r} beside {twice[0]!r}: give {part!r} inside {twice[0]!r}")
+    if unknown := sorted(whole.keys() - set(names)):
+        columns = f", and the columns {list_names(list(owners))}" if owners else ""
+        takes = f"{', '.join(names) or 'no conditions'}{columns}"
+        raise ConfigError(f"{argument} {', '.join(unknown)}: the model takes {takes}")
+    return whole | parts
 
 
 def _read(given: Any, spec: ConditionSpec | None, argument: str) -> Any:

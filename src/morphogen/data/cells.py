@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from morphogen.caller import setting
+from morphogen.counted import counted
 from morphogen.data.columns import WHOLE, Dates, Reading
 from morphogen.data.dates import date_format, microseconds
 from morphogen.data.number_marks import Marks, is_number, number_pattern, to_float
@@ -79,7 +80,7 @@ def read_columns(
         readings[name] = reading if options.missing else _doubtful(reading, column)
     notes = [f"column {name!r}: numbers in {unit}, which samples leave out" for name, unit in units.items()]
     notes += [
-        f"{word!r} in column {name!r} is read as missing ({count} cell{'s' * (count > 1)}); "
+        f"{word!r} in column {name!r} is read as missing ({counted(count, 'cell')}); "
         f"{setting('table', 'missing', 'usual')} reads it as a word"
         for name, found in odd.items()
         for word, count in found.items()
@@ -202,8 +203,8 @@ def _nearly_numbers(name: str, cells: np.ndarray, numbers: Container[str]) -> tu
     if not known or len(other) > (1 - MOSTLY) * known:
         return ()
     return (
-        f"column {name!r} is read as words: {known - len(other)} of {known} cells are numbers, but row "
-        f"{other[0] + 1} has {cells[other[0]][:20]!r}; correct such cells or leave them empty",
+        f"column {name!r} is read as words: {known - len(other):,} of {counted(known, 'cell')} are numbers, "
+        f"but row {other[0] + 1} has {cells[other[0]][:20]!r}; correct such cells or leave them empty",
     )
 
 

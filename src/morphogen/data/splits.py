@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from morphogen.counted import counted, plural
 from morphogen.data.dataset import DataError
 
 BOUNDS = (0.75, 0.85)
@@ -54,11 +55,11 @@ class Split:
         """Notes on examples of valid and test that are in train too, and on near-duplicates."""
         n = sum(len(part) for part in (self.train, self.valid, self.test))
         notes = {
-            f"{self.copies} {what}s of valid and test are in train too: "
-            "figures on them flatter the model": self.copies,
-            f"{self.twins:,} {what}s of valid and test have a near-duplicate in train ({how}): "
-            "figures on them flatter the model": self.twins,
-            f"{self.grouped:,} of {n:,} {what}s are near-duplicates of others ({how}): "
+            f"{counted(self.copies, what)} of valid and test {'is' if self.copies == 1 else 'are'} in train "
+            "too: figures on them flatter the model": self.copies,
+            f"{counted(self.twins, what)} of valid and test {'has' if self.twins == 1 else 'have'} a "
+            f"near-duplicate in train ({how}): figures on them flatter the model": self.twins,
+            f"{self.grouped:,} of {counted(n, what)} are near-duplicates of others ({how}): "
             "each group is in one part": self.grouped,
         }
         return tuple(note for note, count in notes.items() if count)
@@ -75,7 +76,8 @@ class Split:
         cut = [sizes[part] for part in PARTS if part not in self.own]
         own = [sizes[part] for part in PARTS if part in self.own]
         how_cut = [f"{', '.join(cut)} by the hash of each example's content"] if cut else []
-        return "; ".join([*how_cut, f"{', '.join(own)}, the authors' own part{'s' if len(own) > 1 else ''}"])
+        theirs = "part" if len(own) == 1 else plural("part")
+        return "; ".join([*how_cut, f"{', '.join(own)}, the authors' own {theirs}"])
 
 
 def split(contents: Sequence[bytes], parts: Sequence[Part | None] = (), groups: Sequence[int] = ()) -> Split:
@@ -130,7 +132,8 @@ def trained_only(
     if not valid or not test:
         raise DataError(
             f"no class is in train and in valid and test, such as {_listed(few)}; "
-            f"give more {what}s per class, or leave out the classes (labels, or the folders of each class)"
+            f"give more {plural(what)} per class, or leave out the classes (labels, or the folders of "
+            "each class)"
         )
     return replace(made, valid=valid, test=test), kept, tuple(notes)
 
@@ -155,7 +158,7 @@ def _by_content(hashes: Sequence[str], keys: Sequence[str], rows: Sequence[int])
         return _by_content(hashes, hashes, rows)
     if len(distinct) < 3:
         raise DataError(
-            f"{len(rows)} examples, {len(distinct)} distinct, cannot be split into "
+            f"{counted(len(rows), 'example')}, {len(distinct)} distinct, cannot be split into "
             "train, valid and test; give at least 3 distinct ones"
         )
     bounds = [sum(int(h, 16) < bound * 2**64 for h in distinct) for bound in BOUNDS]

@@ -124,7 +124,7 @@ def _read_csv(path: Path, options: TableOptions) -> Table:
     decimal = "," if dialect.separator == ";" else "."
     repeated = (frame == list(dialect.names)).all(axis=1) if dialect.names else frame.index < 0
     if count := int(repeated.sum()):
-        notes += (f"{count} rows repeat the names of the columns and are left out",)
+        notes += (f"{counted(count, 'row')} with the names of the columns again, left out",)
     named, separator = _named(frame[~repeated], dialect.names), dialect.separator
     written = separator if len(separator) == 1 else ""
     return Table(named, (*notes, *dialect.notes), decimal, (), written, _has_mark(path))

@@ -42,6 +42,7 @@ from PIL import Image
 from PIL import features as pillow
 from torch import Tensor
 
+from morphogen.counted import counted
 from morphogen.data.dataset import Dataset
 from morphogen.evaluation.arguments import reads_arguments
 from morphogen.evaluation.intervals import Interval, mean
@@ -155,7 +156,7 @@ def _smallest(codec: Codec, pictures: Bytes) -> tuple[Interval, str]:
     tiled = _exact(8 * size / pictures.size, len(pictures))
     if individual["value"] <= tiled["value"]:
         return individual, "each picture alone"
-    return tiled, f"all pictures in one sheet of {columns} column{'s' if columns > 1 else ''}"
+    return tiled, f"all pictures in one sheet of {counted(columns, 'column')}"
 
 
 def _sheets(pictures: Bytes, columns: int) -> Iterator[Bytes]:

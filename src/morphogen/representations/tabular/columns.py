@@ -227,6 +227,9 @@ class CategoryColumn(Column):
                 f"{self.high:g} of {self.class_values()}"
             )
 
+    def range_in_words(self) -> str:
+        return list_names(self.levels)
+
     def class_values(self) -> str:
         return ", ".join(self.levels[:5]) + (", ..." if len(self.levels) > 5 else "")
 

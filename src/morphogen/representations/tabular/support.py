@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float64
 from torch import Tensor
 
 from morphogen.component import ConfigError
+from morphogen.counted import counted
 from morphogen.representations.tabular.columns import CategoryColumn, Column
 
 
@@ -45,7 +46,7 @@ class Support:
         row, j = outside[0].tolist()
         column, value = self.columns[j], medium[row, j].item()
         distinct = {(j, medium[i, j].item()) for i, j in outside.tolist()}  # one row may stand for many
-        others = f"{len(distinct) - 1} other cell{'s' * (len(distinct) > 2)}"
+        others = counted(len(distinct) - 1, "other cell")
         more = f" (and {others})" if len(distinct) > 1 else ""
         written = value if isinstance(column, CategoryColumn) else column.format_value(value)
         shown = written if isinstance(written, str) else f"{value:.15g}"
