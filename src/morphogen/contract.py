@@ -316,13 +316,15 @@ class Autoencoder(Protocol):
     # number of values of a discrete latent; None: real numbers
     latent_vocabulary: int | Mapping[str, int | None] | None
 
-    def encode(self, x: Shaped[Tensor, "b ..."], rng: Rng) -> tuple[Any, Float[Tensor, " b"]]:
+    def encode(
+        self, x: Shaped[Tensor, "b ..."], rng: Rng, context: Context | None = None
+    ) -> tuple[Any, Float[Tensor, " b"]]:
         """Sample z ~ q(z | x); returns z and log q(z | x)."""
 
     def log_conditional(self, x: Shaped[Tensor, "b ..."], z: Any) -> Float[Tensor, " b"]:
         """log p(x | z)."""
 
-    def decode(self, z: Any) -> Shaped[Tensor, "b ..."]:
+    def decode(self, z: Any, context: Context | None = None) -> Shaped[Tensor, "b ..."]:
         """The mode or mean of p(x | z)."""
 
 

@@ -19,6 +19,7 @@ from morphogen.cli.data import data
 from morphogen.cli.echo import complain, discard_output, echo, only_our_warnings
 from morphogen.cli.edit import edit
 from morphogen.cli.evaluate import evaluate
+from morphogen.cli.latent import latent
 from morphogen.cli.reproduce import reproduce
 from morphogen.cli.sample import sample
 from morphogen.cli.systems import systems
@@ -48,6 +49,7 @@ COMMANDS = (
     edit,
     train_classifier,
     evaluate,
+    latent,
     advise,
     reproduce,
     systems,

@@ -40,8 +40,8 @@ DataName = Annotated[
 Condition = Annotated[
     str | None,
     Option(
-        help="column of a table that holds the classes; sketch: condition pictures on their own edges "
-        "(default: the classes of the data)"
+        help="column of a table that holds the classes; none: leave the classes of folders out; sketch: "
+        "condition pictures on their own edges (default: the classes of the data)"
     ),
 ]
 Time = Annotated[str | None, Option(help="training time: 30s, 10m, 1h (default: 5m)")]

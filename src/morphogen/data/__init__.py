@@ -51,6 +51,8 @@ from morphogen.representations.text import Text
 from morphogen.typed import check_arguments
 from morphogen.wrong_calls import explains_calls
 
+UNLABELLED = "none"  # the condition of data whose labels are left out
+
 
 @explains_calls
 def load_data(
@@ -74,7 +76,7 @@ def load_data(
         resolution: side in pixels of square pictures; None: their own size if it is small, else 32.
         length: tokens per window of text (None: 64), or samples per window of sound (None: 8192).
         condition: column of a table whose values are the class labels; None: no labels. For pictures,
-            "sketch" conditions each picture on its edge map.
+            "sketch" conditions each picture on its edge map, and for all but tables "none" leaves labels out.
         tokenizer: of a text: "bytes", "characters", "bpe:1000" or "unigram:1000" (any vocabulary size), or a
             `Text`, such as that of a trained model. None: bytes, or "bpe:2000" for pairs of texts.
         table: what a table leaves open, by the names of `TableOptions`: {"decimal": ","}.
@@ -124,6 +126,8 @@ def _finished(
     if tokenizer is not None and data is loaded:
         raise DataError(f"tokenizer {tokenizer!r}: {what} is not a text; leave tokenizer out")
     is_column = data.representation.medium.has_class_column
+    if not is_column and options.condition == UNLABELLED:
+        data = replace(data, conditions={k: spec for k, spec in data.conditions.items() if k != "label"})
     data = with_sketches(data) if options.condition == SKETCH and not is_column else data
     return replace(data, notes=(*data.notes, *small_parts(data)))
 
@@ -152,7 +156,7 @@ def _check_columns(name_or_path: str, options: ReadingOptions) -> None:
     kinds = " or ".join(f"{medium} ({', '.join(medium.suffixes)})" for medium in columned)
     if options.table:
         raise DataError(f"table {dict(options.table)}: {name_or_path!r} is not a {kinds}; leave it out")
-    if options.condition != SKETCH:
+    if options.condition not in (SKETCH, UNLABELLED):
         raise DataError(
             f"condition {options.condition!r}: {name_or_path!r} is not a {kinds}; "
             f"leave condition out{_classes_of(name_or_path)}"

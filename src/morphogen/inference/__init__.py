@@ -1,4 +1,4 @@
-"""Inference: quantized weights, compiled decoding, chat conversations, picture editing and imputation."""
+"""Inference: quantized weights, compiled decoding, conversations, editing, imputation and latents."""
 
 __all__ = [
     "BFloat16",
@@ -6,19 +6,24 @@ __all__ = [
     "DDIMTranslate",
     "Inpaint",
     "Int8",
+    "LatentSpace",
     "Quantized",
     "Reply",
     "SDEdit",
+    "attribute",
     "compile_steps",
     "edit",
     "impute",
     "prepack_weights",
+    "slerp",
+    "traversal",
 ]
 
 from morphogen.inference.compiled import compile_steps
 from morphogen.inference.conversation import Conversation, Reply
 from morphogen.inference.editing import DDIMTranslate, Inpaint, SDEdit, edit
 from morphogen.inference.imputation import impute
+from morphogen.inference.latent_space import LatentSpace, attribute, slerp, traversal
 from morphogen.inference.packed import BFloat16, Int8
 from morphogen.inference.prepack import prepack_weights
 from morphogen.inference.quantized import Quantized

@@ -115,18 +115,18 @@ class LatentVariableModel(Objective):
         context, flat = None if context is None else context[each], tree_map(lambda e: e.flatten(0, 1), eps)
         return self._log_weight(index(x, each), inferred, context, flat).reshape(rows, k)
 
-    def encode(self, x: Tree, rng: Rng) -> tuple[Tree, Float[Tensor, " b"]]:
+    def encode(self, x: Tree, rng: Rng, context: Context | None = None) -> tuple[Tree, Float[Tensor, " b"]]:
         """Sample z ~ q(z | x); returns z and log q(z | x)."""
-        draw = self.draw(self.infer(x, None), None, self.noise(rng))
+        draw = self.draw(self.infer(x, context), context, self.noise(rng))
         return draw.z, draw.log_q
 
     def log_conditional(self, x: Tree, z: Tree) -> Float[Tensor, " b"]:
         """log p(x | z)."""
         return self.likelihood.log_prob(x, self.predict(z, None))
 
-    def decode(self, z: Tree) -> Tree:
+    def decode(self, z: Tree, context: Context | None = None) -> Tree:
         """The median of p(x | z)."""
-        return self.likelihood.median(self.predict(z, None))
+        return self.likelihood.median(self.predict(z, context))
 
     def _log_weight(self, x: Tree, inferred: Tree, context: Context | None, eps: Tree) -> Tensor:
         draw = self.draw(inferred, context, eps)

@@ -1,0 +1,102 @@
+"""`morphogen latent [RUN]`: pictures of the latent space of an autoencoder."""
+
+__all__ = ["latent"]
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from typer import Argument, Option
+
+from morphogen.cli.arguments import choose_device, open_file
+from morphogen.cli.bad_argument import BadArgument
+from morphogen.cli.drawing import Show
+from morphogen.cli.echo import echo
+from morphogen.cli.options import Device, Runs
+from morphogen.cli.run_choice import choose_run
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from morphogen.contract import Batch
+    from morphogen.run import Run
+
+MAPPED, PAIRS, SHOWN = 1000, 12, 9  # examples of map and traversals, interpolations, reconstructions
+
+RunDirectory = Annotated[
+    Path | None, Argument(help="a run directory (default: the newest finished one in the folder of --runs)")
+]
+Attribute = Annotated[
+    str | None,
+    Option(
+        metavar="FROM:TO",
+        help="also move examples of one class towards another: sneaker:bag (of a model without classes)",
+    ),
+]
+Out = Annotated[Path | None, Option(help="output directory (default: RUN/latent)")]
+
+
+def latent(
+    run: RunDirectory = None, attribute: Attribute = None, out: Out = None, show: Show = False,
+    runs: Runs = Path("runs"), device: Device = "auto",
+) -> None:  # fmt: skip
+    """Draw the latent space of a model with an encoder, such as a VAE, from held-out examples.
+
+    Writes reconstructions.png, interpolations.png, traversals.png, map.png and, with --attribute,
+    attribute.png.
+    """
+    from morphogen.evaluation import latent_figures as figures
+    from morphogen.inference import LatentSpace
+    from morphogen.run_data import read_data
+
+    chosen = choose_run(run, runs)
+    space = LatentSpace(chosen.model(choose_device(device)))
+    data = read_data(chosen.record["settings"], chosen.directory, space.model.representation)
+    examples: Any = data.test.first(MAPPED)
+    folder = out or chosen.directory / "latent"
+    folder.mkdir(parents=True, exist_ok=True)
+    few, pairs = _first(space, examples, SHOWN), _first(space, examples, PAIRS)
+    all_of_them = _first(space, examples, len(examples))
+    picture, share = figures.latent_map(space, *all_of_them, examples.condition.get("label"))
+    pictures = {"reconstructions": figures.reconstructions(space, *few), "map": picture}
+    if not isinstance(space.model.objective.latent_shape, dict):
+        pictures |= {
+            "interpolations": figures.interpolations(space, *pairs),
+            "traversals": figures.traversals(space, *all_of_them),
+        }
+    if attribute is not None:
+        pictures["attribute"] = _attribute(chosen, space, examples, attribute)
+    for name, image in pictures.items():
+        image.save(folder / f"{name}.png")
+        echo(str(folder / f"{name}.png"))
+    echo(f"map: the two axes hold {share:.0%} of the variance of {len(examples)} held-out latents")
+    if show:
+        open_file(folder / "reconstructions.png")
+
+
+def _first(space: Any, examples: "Batch", n: int) -> "tuple[Tensor, dict[str, Any]]":
+    """The first n examples, and the conditions of them that the model takes."""
+    import torch
+
+    part = examples[torch.arange(min(n, len(examples)))]
+    return part.medium, dict(space.model.taken(part.condition))
+
+
+def _attribute(run: "Run", space: Any, examples: "Batch", text: str) -> Any:
+    """Examples of the first class, moved towards the second. Errors: BadArgument for wrong classes."""
+    from morphogen.data import load_data
+    from morphogen.evaluation.latent_figures import attributes
+    from morphogen.run_data import locate
+
+    names = text.split(":")
+    label = examples.condition.get("label")
+    if len(names) != 2 or label is None:
+        raise BadArgument(f"--attribute {text}: write two classes of the data as FROM:TO")
+    if "label" in space.model.taken(examples.condition):
+        raise BadArgument(
+            f"--attribute {text}: the model is told the class; train one without: --condition none"
+        )
+    # the labels of the data, which a model trained with --condition none ignores
+    label_spec = load_data(locate(run.record["settings"], "data", run.directory)).conditions["label"]
+    first, second = (label_spec.parse(name) for name in names)
+    part = examples[((label == first) | (label == second)).nonzero().flatten()]
+    return attributes(space, part.medium, part.condition["label"] == second)

@@ -1,0 +1,125 @@
+r"""The latent space of a trained autoencoder: from examples to z and back, and the paths between them.
+
+    slerp(a, b, t) = sin((1 - t) w) / sin w  a + sin(t w) / sin w  b,    cos w = a . b / (|a| |b|)
+    attribute      = mean of z of the examples that have it - mean of z of the others
+
+A straight line between two draws of N(0, I) passes through points of too small a norm, which the decoder
+never saw; the arc keeps the norm (Shoemake 1985, "Animating rotation with quaternion curves"; White 2016,
+"Sampling generative networks"). Attribute vectors: Larsen, Sonderby, Larochelle & Winther 2016.
+"""
+
+__all__ = ["LatentSpace", "attribute", "slerp", "traversal"]
+
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from morphogen.component import ConfigError
+from morphogen.contract import Autoencoder, Batch, Context, Unsupported
+from morphogen.model import Model, evaluating
+from morphogen.numerics.randomness import Rng
+from morphogen.numerics.trees import Tree, cat, leaves, length
+from morphogen.samples import Samples
+from morphogen.staged import Staged
+
+
+class LatentSpace:
+    """Encodes and decodes examples with an autoencoder, such as a VAE, or the first stage of a `Staged`.
+
+    Arguments:
+        model: a Model whose objective is an `Autoencoder` with real-valued latents, or a Staged with such a
+        stage.
+
+    Attributes:
+        model: the model of the autoencoder.
+
+    Errors: Unsupported for a model without latents, or with codes, which have no points between them.
+    """
+
+    def __init__(self, model: Model | Staged):
+        stages: list[Any] = list(model.models.values()) if isinstance(model, Staged) else [model]
+        found = [stage for stage in stages if isinstance(stage.objective, Autoencoder)]
+        if not found:
+            kinds = ", ".join(type(stage.objective).__name__ for stage in stages)
+            raise Unsupported(f"{kinds}: there are no latents to look at; give a model such as a vae")
+        self.model = found[0]
+        objective: Any = self.model.objective
+        sizes = objective.latent_vocabulary
+        sizes = sizes.values() if isinstance(sizes, dict) else [sizes]
+        if any(size is not None for size in sizes):
+            raise Unsupported(
+                f"{type(objective).__name__}: its latents are codes, with no points between them; "
+                "give a model of real-valued latents such as a vae"
+            )
+
+    def encode(self, medium: Tree, condition: Any = None, seed: int = 0, batch: int = 256) -> Tree:
+        """z ~ q(z | x) of each row; of several latents, by name.
+
+        Arguments:
+            medium: [n, ...], as the model's `log_prob` takes it.
+            condition: [n, ...], as in `log_prob`.
+            seed: of the draw.
+            batch: rows encoded at a time.
+        """
+        model, medium = self.model, self.model.representation.check(medium)
+        whole = Batch(medium, model.conditions(condition, length(medium)))
+        rng, parts = Rng(seed, len(whole), ("latent",)).to(model.device), []
+        with evaluating(model), torch.no_grad():
+            for rows in torch.arange(len(whole)).split(batch):
+                part, stream = whole[rows].to(model.device), rng[rows]
+                x = model.representation.encode(part.medium, stream.fork("encode"), measure=False).x
+                z, _ = model.objective.encode(x, stream.fork("posterior"), self._context(part))
+                parts.append(z)
+        return cat(parts)
+
+    def decode(self, z: Tree, condition: Any = None) -> Samples:
+        """The examples of latents z [n, ...]: the median of p(x | z)."""
+        model, n = self.model, length(z)
+        part = Batch(next(iter(leaves(z))), model.conditions(condition, n))
+        with evaluating(model), torch.no_grad():
+            x = model.objective.decode(z, self._context(part))
+            medium = model.representation.decode(x)
+        return Samples(
+            medium, part.condition, model.representation, {"seed": None, "indices": list(range(n))}
+        )
+
+    def _context(self, batch: Batch) -> Context | None:
+        return self.model.context(self.model.taken(batch.condition), len(batch))
+
+
+def slerp(first: Float[Tensor, " *z"], second: Float[Tensor, " *z"], steps: int) -> Float[Tensor, " n *z"]:
+    """`steps` points from the first latent to the second along an arc; the norm changes linearly.
+
+    Errors: ConfigError for fewer than two steps.
+    """
+    if steps < 2:
+        raise ConfigError(f"slerp: steps={steps}: give at least 2, the two ends")
+    norms = first.norm(), second.norm()
+    a, b = (z / norm.clamp_min(1e-12) for z, norm in zip((first, second), norms, strict=True))
+    t = torch.linspace(0, 1, steps, device=first.device).reshape(-1, *[1] * first.ndim)
+    angle = (a * b).sum().clamp(-1, 1).arccos()
+    if angle < 1e-4:  # nearly parallel, where the arc is the line
+        return (1 - t) * first + t * second
+    arc = (((1 - t) * angle).sin() * a + (t * angle).sin() * b) / angle.sin()
+    return arc * ((1 - t) * norms[0] + t * norms[1])
+
+
+def attribute(z: Float[Tensor, " n *z"], has: Bool[Tensor, " n"]) -> Float[Tensor, " *z"]:
+    """The direction from the latents without an attribute to those with it (Larsen et al. 2016).
+
+    Errors: ConfigError if all rows have it, or none.
+    """
+    if has.all() or not has.any():
+        raise ConfigError(
+            f"attribute: {int(has.sum())} of {len(has)} rows have it: give rows with and without it"
+        )
+    return z[has].mean(0) - z[~has].mean(0)
+
+
+def traversal(z: Float[Tensor, " *z"], entry: int, values: Float[Tensor, " n"]) -> Float[Tensor, " n *z"]:
+    """z with one entry of the flattened latent set to each of the values (Higgins et al. 2017)."""
+    rows = z.flatten().repeat(len(values), 1)
+    rows[:, entry] = values
+    return rows.reshape(-1, *z.shape)
