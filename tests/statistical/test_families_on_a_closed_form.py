@@ -66,6 +66,7 @@ CEILING = {
     "v_diffusion": 8.65,
     "vae": 0.65,
     "vae_2013": 0.8,
+    "vqvae": 5.2,
 }
 
 

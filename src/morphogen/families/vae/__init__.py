@@ -1,14 +1,16 @@
 """Variational autoencoders: latent-variable models with an amortized posterior."""
 
 __all__ = [
-    "ELBO", "VAE", "Bernoulli", "Bound", "CategoricalLevels", "DiagonalGaussian", "DiscretizedLogistic",
+    "ELBO", "VAE", "VQVAE", "Bernoulli", "Bound", "CategoricalLevels", "Codebook", "DiagonalGaussian",
+    "DiscretizedLogistic",
     "DiscretizedLogisticMixture", "Draw",
     "Gaussian", "ImportanceWeighted", "InverseAutoregressive", "Joint", "LearnedGaussian", "LearnedPrior",
-    "ObservationModel", "Posterior", "Prior", "Softmax", "StandardNormal", "VAESampler",
-    "VampPrior", "likelihood_of_levels",
+    "ObservationModel", "Posterior", "Prior", "Quantizer", "ResidualQuantizer", "Softmax", "StandardNormal",
+    "UniformCodes", "VAESampler", "VampPrior", "likelihood_of_levels",
 ]  # fmt: skip
 
 from morphogen.families.vae.bounds import ELBO, Bound, ImportanceWeighted
+from morphogen.families.vae.codebooks import Codebook, Quantizer, ResidualQuantizer
 from morphogen.families.vae.grid_likelihoods import (
     Bernoulli,
     CategoricalLevels,
@@ -25,4 +27,5 @@ from morphogen.families.vae.likelihoods import (
 )
 from morphogen.families.vae.objective import VAE, VAESampler
 from morphogen.families.vae.posteriors import DiagonalGaussian, Draw, InverseAutoregressive, Posterior
-from morphogen.families.vae.priors import LearnedPrior, Prior, StandardNormal, VampPrior
+from morphogen.families.vae.priors import LearnedPrior, Prior, StandardNormal, UniformCodes, VampPrior
+from morphogen.families.vae.quantized import VQVAE
