@@ -48,6 +48,7 @@ CEILING = {
     "ddpm": 1.8,
     "diffusion_2015": 2.0,
     "dit": 12.6,
+    "dvae": 1.9,
     "edm": 0.75,
     "flow_matching": 0.9,
     "gated_pixelcnn": 0.05,

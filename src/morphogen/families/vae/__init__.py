@@ -3,7 +3,7 @@
 __all__ = [
     "ELBO", "VAE", "VQVAE", "Bernoulli", "Bound", "CategoricalLevels", "Codebook", "DiagonalGaussian",
     "DiscretizedLogistic",
-    "DiscretizedLogisticMixture", "Draw",
+    "DiscreteVAE", "DiscretizedLogisticMixture", "Draw",
     "Gaussian", "ImportanceWeighted", "InverseAutoregressive", "Joint", "LearnedGaussian", "LearnedPrior",
     "ObservationModel", "Posterior", "Prior", "Quantizer", "ResidualQuantizer", "Softmax", "StandardNormal",
     "UniformCodes", "VAESampler", "VampPrior", "likelihood_of_levels",
@@ -18,6 +18,7 @@ from morphogen.families.vae.grid_likelihoods import (
     DiscretizedLogisticMixture,
     likelihood_of_levels,
 )
+from morphogen.families.vae.gumbel import DiscreteVAE
 from morphogen.families.vae.likelihoods import (
     Gaussian,
     Joint,

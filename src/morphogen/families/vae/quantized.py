@@ -22,20 +22,17 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from morphogen.component import ConfigError
-from morphogen.contract import Context, Encoded, Likelihood, Losses, Objective, Sampler
+from morphogen.contract import Context, Encoded, Losses
+from morphogen.families.vae.code_autoencoder import CodeAutoencoder
 from morphogen.families.vae.codebooks import Quantizer
 from morphogen.families.vae.likelihoods import ObservationModel
-from morphogen.families.vae.objective import VAESampler
-from morphogen.families.vae.priors import UniformCodes
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import sum_except_batch
 from morphogen.objective_values import check_result
 
 
-class VQVAE(Objective):
-    r"""An autoencoder whose latents are ids of codes (van den Oord, Vinyals & Kavukcuoglu 2017).
-
-    An `Autoencoder` with a discrete latent, so that `Latent` can use it as a first stage.
+class VQVAE(CodeAutoencoder):
+    r"""An autoencoder whose latents are ids of the nearest codes (van den Oord et al. 2017).
 
     Arguments:
         encoder: x, context -> z_e [B, D, *sides], with D the width of the codes.
@@ -55,13 +52,10 @@ class VQVAE(Objective):
         sides: tuple[int, ...],
         commitment: float = 0.25,
     ):
-        super().__init__()
+        super().__init__(encoder, network, likelihood, quantizer.codes, quantizer.latent_shape(sides))
         if commitment <= 0:
             raise ConfigError(f"VQVAE: commitment={commitment:g} must be above 0")
-        self.encoder, self.network, self.likelihood = encoder, network, likelihood
         self.quantizer, self.sides, self.commitment = quantizer, tuple(sides), commitment
-        self.latent_shape, self.latent_vocabulary = quantizer.latent_shape(self.sides), quantizer.codes
-        self.prior = UniformCodes(quantizer.codes)
 
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
         context, rng = self.receive_mask(x.mask, context, rng)
@@ -87,35 +81,14 @@ class VQVAE(Objective):
     def update_from_statistics(self, statistics: dict[str, Tensor], step: int) -> None:
         self.quantizer.update(statistics)
 
-    def log_prob(self, x: Encoded, context: Context | None, rng: Rng) -> Likelihood:
-        """The lower bound of the uniform prior of the codes, which a learned prior of them raises."""
-        self.likelihood.check(x.x)
-        context, rng = self.receive_mask(x.mask, context, rng)
-        ids = self.quantizer.encode(self._encoded(x.x, context))
-        nats = self.log_conditional(x.x, ids, context) + self.prior.log_prob(ids, context)
-        return Likelihood(nats, x.dims, "lower_bound", self.likelihood.measure)
-
-    def predict(self, z: Int[Tensor, "b ..."], context: Context | None) -> Float[Tensor, "b ..."]:
-        """Parameters of p(x | z), z the ids."""
-        return self.network(self.quantizer.decode(z), context)
-
-    def default_sampler(self) -> Sampler:
-        return VAESampler()
-
-    def encode(self, x: Float[Tensor, "b ..."], rng: Rng) -> tuple[Int[Tensor, "b ..."], Float[Tensor, " b"]]:
-        """The ids of x, and log q(ids | x) = 0."""
-        ids = self.quantizer.encode(self._encoded(x, None))
+    def draw(
+        self, x: Float[Tensor, "b ..."], context: Context | None, rng: Rng
+    ) -> tuple[Int[Tensor, "b ..."], Float[Tensor, " b"]]:
+        ids = self.quantizer.encode(self._encoded(x, context))
         return ids, torch.zeros(len(ids), device=ids.device)
 
-    def log_conditional(
-        self, x: Float[Tensor, "b ..."], z: Int[Tensor, "b ..."], context: Context | None = None
-    ) -> Float[Tensor, " b"]:
-        """log p(x | z)."""
-        return self.likelihood.log_prob(x, self.predict(z, context))
-
-    def decode(self, z: Int[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
-        """The median of p(x | z)."""
-        return self.likelihood.median(self.predict(z, None))
+    def embed(self, ids: Int[Tensor, "b ..."]) -> Float[Tensor, "b d ..."]:
+        return self.quantizer.decode(ids)
 
     def _encoded(self, x: Tensor, context: Context | None) -> Float[Tensor, "b d ..."]:
         """The encoder's output z_e, in fp32."""
