@@ -35,6 +35,7 @@ SLOW = (
     "score_sde",
     "sketch_to_picture",
     "v_diffusion",
+    "vqvae2",
 )
 EXACT = "gated_pixelcnn", "pixelcnn", "pixelcnn_pp", "pixelrnn"
 FLOWS = "edm", "flow_matching", "ncsn", "score_sde"
@@ -68,6 +69,7 @@ CEILING = {
     "vae": 0.65,
     "vae_2013": 0.8,
     "vqvae": 5.2,
+    "vqvae2": 4.2,
 }
 
 

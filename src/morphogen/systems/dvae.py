@@ -2,16 +2,24 @@ r"""The two stages of DALL-E without its texts: a discrete VAE, and a transforme
 
 __all__ = ["dvae"]
 
+import math
 from typing import Any
 
+from morphogen.conditioning.conditions import Conditions
 from morphogen.conditioning.dropout import ConditionDropout
 from morphogen.conditioning.label import Label
+from morphogen.conditioning.previous import Codes
 from morphogen.conditioning.specs import Classes
 from morphogen.families.autoregressive import Autoregressive
 from morphogen.families.vae import DiscreteVAE, DiscretizedLogistic
 from morphogen.model import Model
+from morphogen.networks.attention import Attention, CrossAttention
+from morphogen.networks.blocks import Block
 from morphogen.networks.convnet import ConvDecoder, ConvEncoder, coarsest_size, halvings
-from morphogen.networks.decoders import gpt2
+from morphogen.networks.feed_forward import FeedForward
+from morphogen.networks.normalization import LayerNorm
+from morphogen.networks.positions import LearnedPositions
+from morphogen.networks.transformer import Tied, Transformer
 from morphogen.plan import Adam, AdamW, Cosine, Plan
 from morphogen.representations.latent import Latent
 from morphogen.representations.pixels import Pixels
@@ -73,19 +81,31 @@ def dvae(pixels: Pixels, label: Classes | None = None, size: Size = "small") -> 
     return Staged(autoencoder=autoencoder, prior=code_transformer(Latent(autoencoder), label, size))
 
 
-def code_transformer(codes: Latent, label: Classes | None, size: Size) -> Model:
-    """The prior of a grid of codes, in raster order."""
-    sizes, plan, (height, width) = PRIORS[size], PRIOR_PLANS[size], codes.shape
-    network = gpt2(
-        codes.vocabulary,
-        height * width,
-        sizes["width"],
-        sizes["layers"],
-        sizes["heads"],
-        dropout=sizes["dropout"],
-        vector=sizes["width"] if label else 0,
+def code_transformer(codes: Latent, label: Classes | None, size: Size, top: Latent | None = None) -> Model:
+    """The prior of a grid of codes, in raster order; of the lower of two, given those of the top."""
+    sizes, plan, length = PRIORS[size], PRIOR_PLANS[size], math.prod(codes.shape)
+    width, heads, dropout = sizes["width"], sizes["heads"], sizes["dropout"]
+    block = Block(
+        Attention(width, heads),
+        FeedForward(width, 4 * width),
+        LayerNorm(width),
+        CrossAttention(width, heads) if top else None,
+        dropout,
     )
-    conditioner = ConditionDropout(Label(len(label), sizes["width"]), p=0.1) if label else None
+    network = Transformer(
+        codes.vocabulary,
+        length,
+        block,
+        sizes["layers"],
+        LearnedPositions(length, width),
+        Tied(),
+        start=codes.vocabulary,
+        dropout=dropout,
+        vector=width if label else 0,
+    )
+    parts: dict[str, Any] = {"label": ConditionDropout(Label(len(label), width), p=0.1)} if label else {}
+    parts |= {"top": Codes(top.vocabulary, top.shape, width)} if top else {}
+    conditioner = Conditions(**parts) if len(parts) > 1 else next(iter(parts.values()), None)
     training = Plan(
         AdamW(plan["lr"], betas=(0.9, 0.96), weight_decay=0.045),
         batch=plan["batch"],

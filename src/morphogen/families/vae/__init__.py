@@ -2,11 +2,10 @@
 
 __all__ = [
     "ELBO", "VAE", "VQVAE", "Bernoulli", "Bound", "CategoricalLevels", "Codebook", "DiagonalGaussian",
-    "DiscretizedLogistic",
-    "DiscreteVAE", "DiscretizedLogisticMixture", "Draw",
-    "Gaussian", "ImportanceWeighted", "InverseAutoregressive", "Joint", "LearnedGaussian", "LearnedPrior",
+    "DiscreteVAE", "DiscretizedLogistic", "DiscretizedLogisticMixture", "Draw", "Gaussian",
+    "ImportanceWeighted", "InverseAutoregressive", "Joint", "LearnedGaussian", "LearnedPrior",
     "ObservationModel", "Posterior", "Prior", "Quantizer", "ResidualQuantizer", "Softmax", "StandardNormal",
-    "UniformCodes", "VAESampler", "VampPrior", "likelihood_of_levels",
+    "TwoLevelVQVAE", "UniformCodes", "VAESampler", "VampPrior", "likelihood_of_levels",
 ]  # fmt: skip
 
 from morphogen.families.vae.bounds import ELBO, Bound, ImportanceWeighted
@@ -30,3 +29,4 @@ from morphogen.families.vae.objective import VAE, VAESampler
 from morphogen.families.vae.posteriors import DiagonalGaussian, Draw, InverseAutoregressive, Posterior
 from morphogen.families.vae.priors import LearnedPrior, Prior, StandardNormal, UniformCodes, VampPrior
 from morphogen.families.vae.quantized import VQVAE
+from morphogen.families.vae.two_levels import TwoLevelVQVAE
