@@ -14,6 +14,7 @@ from morphogen.contract import Context, Encoded
 from morphogen.families.autoregressive import Autoregressive
 from morphogen.families.vae import VQVAE, Bernoulli, Codebook, ResidualQuantizer, VAESampler
 from morphogen.model import Model
+from morphogen.networks.gated_pixelcnn import GatedPixelCNN
 from morphogen.numerics.randomness import Rng
 from morphogen.plan import Adam, Plan
 from morphogen.representations import Latent, Pixels
@@ -174,3 +175,17 @@ def test_a_codebook_larger_than_the_data_is_refused() -> None:
         train(first, x, steps=1, device="cpu")
     with pytest.raises(ConfigError, match="commitment=0"):
         VQVAE(Rows(), Rows(back=True), Bernoulli(), Codebook(3, 2), (2,), commitment=0.0)
+
+
+def test_a_prior_of_other_codes_is_refused() -> None:
+    """Of another grid, or of fewer codes than the first stage has."""
+    first: Any = build_system("vqvae", Pixels(17, (1, 8, 8)), {}, "tiny").models["autoencoder"]
+    x = Rng(0, 16).integers(17, 1, 8, 8).float() / 8 - 1
+    train(first, x, steps=1, device="cpu")
+    for shape, codes, why in (
+        ((3, 3), 16, r"shape \[3, 3\] receives x of \[4, 4\]"),
+        ((4, 4), 8, "a vocabulary of 8, but x has the id 1"),
+    ):
+        prior = Model(Autoregressive(GatedPixelCNN(shape, codes, 8, 1)), Latent(first))
+        with pytest.raises(ConfigError, match=why):
+            train(prior, x, steps=1, device="cpu")

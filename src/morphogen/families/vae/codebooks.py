@@ -110,7 +110,7 @@ class Codebook(Quantizer):
     def encode(self, z: Float[Tensor, "b d ..."]) -> Int[Tensor, "b ..."]:
         # bf16 has too few digits to tell close codes apart
         with torch.autocast(z.device.type, enabled=False):
-            closeness = _rows(z) @ self.vectors.T - 0.5 * self.vectors.square().sum(1)
+            closeness = self._rows(z) @ self.vectors.T - 0.5 * self.vectors.square().sum(1)
         return closeness.argmax(1).view(len(z), *z.shape[2:])
 
     def decode(self, ids: Int[Tensor, "b ..."]) -> Float[Tensor, "b d ..."]:
@@ -127,7 +127,7 @@ class Codebook(Quantizer):
         self, z: Float[Tensor, "b d ..."], ids: Int[Tensor, "b ..."], rng: Rng
     ) -> dict[str, Tensor]:
         with torch.autocast(z.device.type, enabled=False):
-            vectors, chosen = _rows(z), F.one_hot(ids.flatten(), self.codes).to(self.vectors.dtype)
+            vectors, chosen = self._rows(z), F.one_hot(ids.flatten(), self.codes).to(self.vectors.dtype)
             statistics = {"counts": chosen.sum(0), "sums": chosen.T @ vectors}
             return statistics | self._candidates(vectors.unflatten(0, (len(z), -1)), rng)
 
@@ -147,7 +147,7 @@ class Codebook(Quantizer):
 
     @torch.no_grad()
     def prepare(self, z: Float[Tensor, "b d ..."], rng: Rng) -> None:
-        vectors, positions = _rows(z), z[0, 0].numel()
+        vectors, positions = self._rows(z), z[0, 0].numel()
         if self.codes > len(vectors):
             raise ConfigError(
                 f"Codebook(codes={self.codes}): the first batch has {len(vectors)} vectors only "
@@ -160,6 +160,10 @@ class Codebook(Quantizer):
         ids = self.encode(z)
         self.counts.copy_(torch.bincount(ids.flatten(), minlength=self.codes))
         self.sums.copy_(self.counts[:, None] * self.vectors)
+
+    def _rows(self, z: Float[Tensor, "b d ..."]) -> Float[Tensor, "n d"]:
+        """The vectors of all rows and positions, in the precision of the codes."""
+        return z.movedim(1, -1).flatten(0, -2).to(self.vectors.dtype)
 
     def _candidates(self, vectors: Float[Tensor, "b n d"], rng: Rng) -> dict[str, Tensor]:
         """One vector of row i in slot i, for the first K rows of the global batch; zeros elsewhere."""
@@ -197,7 +201,7 @@ class ResidualQuantizer(Quantizer):
         return (len(self.codebooks), *sides)
 
     def encode(self, z: Float[Tensor, "b d ..."]) -> Int[Tensor, "b ..."]:
-        ids, residual = [], z.float()
+        ids, residual = [], z
         for book in self.codebooks:
             ids.append(book.encode(residual))
             residual = residual - book.decode(ids[-1])
@@ -218,7 +222,7 @@ class ResidualQuantizer(Quantizer):
         self, z: Float[Tensor, "b d ..."], ids: Int[Tensor, "b ..."], rng: Rng
     ) -> dict[str, Tensor]:
         statistics: dict[str, Tensor] = {}
-        residual = z.float()
+        residual = z
         for q, (book, part) in enumerate(zip(self.codebooks, ids.unbind(1), strict=True)):
             of_book = book.statistics(residual, part, rng.fork("codebook", q))
             statistics |= {f"{name} {q}": value for name, value in of_book.items()}
@@ -232,12 +236,7 @@ class ResidualQuantizer(Quantizer):
 
     @torch.no_grad()
     def prepare(self, z: Float[Tensor, "b d ..."], rng: Rng) -> None:
-        residual = z.float()
+        residual = z
         for q, book in enumerate(self.codebooks):
             book.prepare(residual, rng.fork("codebook", q))
             residual = residual - book.decode(book.encode(residual))
-
-
-def _rows(z: Float[Tensor, "b d ..."]) -> Float[Tensor, "n d"]:
-    """The vectors of all rows and positions, in fp32."""
-    return z.movedim(1, -1).flatten(0, -2).float()

@@ -111,9 +111,9 @@ class DiscreteVAE(CodeAutoencoder):
         return F.one_hot(ids, self.codes).movedim(-1, 1).to(self.mean_q.dtype)
 
     def _log_q(self, x: Tensor, context: Context | None) -> Float[Tensor, "b k ..."]:
-        """log q of every code at each place, in fp32."""
+        """log q of every code at each place, in the precision of the weights."""
         logits = check_result(self.encoder, self.encoder(x, context), (len(x), self.codes, *self.sides))
-        return logits.float().log_softmax(1)
+        return logits.to(self.mean_q.dtype).log_softmax(1)
 
 
 def gumbel_softmax(

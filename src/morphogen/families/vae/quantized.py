@@ -91,9 +91,9 @@ class VQVAE(CodeAutoencoder):
         return self.quantizer.decode(ids)
 
     def _encoded(self, x: Tensor, context: Context | None) -> Float[Tensor, "b d ..."]:
-        """The encoder's output z_e, in fp32."""
+        """The encoder's output z_e."""
         shape = (len(x), self.quantizer.width, *self.sides)
-        return check_result(self.encoder, self.encoder(x, context), shape).float()
+        return check_result(self.encoder, self.encoder(x, context), shape)
 
 
 def straight_through(z: Float[Tensor, "*x"], quantized: Float[Tensor, "*x"]) -> Float[Tensor, "*x"]:

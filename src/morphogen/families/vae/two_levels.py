@@ -125,17 +125,15 @@ class TwoLevelVQVAE(Trainable):
         return {name: book.decode(z[name]) for name, book in self.levels.items()}
 
     def _top(self, x: Tensor, context: Context | None) -> tuple[Tensor, Float[Tensor, "b d ..."]]:
-        """h and z_top, the latter in fp32."""
+        """h and z_top."""
         h = self.encoder(x, context)
         shape = (len(x), self.top.width, *self.sides["top"])
-        return h, check_result(self.top_encoder, self.top_encoder(h, context), shape).float()
+        return h, check_result(self.top_encoder, self.top_encoder(h, context), shape)
 
     def _bottom(self, h: Tensor, top: Tensor, context: Context | None) -> Float[Tensor, "b d ..."]:
-        """z_bottom given the top codes, in fp32."""
+        """z_bottom given the top codes."""
         z = self.bottom_encoder(torch.cat([h, self.top_decoder(top, context)], 1), context)
-        return check_result(
-            self.bottom_encoder, z, (len(h), self.bottom.width, *self.sides["bottom"])
-        ).float()
+        return check_result(self.bottom_encoder, z, (len(h), self.bottom.width, *self.sides["bottom"]))
 
     def _decoded(self, codes: Mapping[str, Tensor], context: Context | None) -> Tensor:
         """The parameters of p(x | codes)."""
