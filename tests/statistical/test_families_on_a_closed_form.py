@@ -35,6 +35,7 @@ SLOW = (
     "score_sde",
     "sketch_to_picture",
     "v_diffusion",
+    "vqvae2",
 )
 EXACT = "gated_pixelcnn", "pixelcnn", "pixelcnn_pp", "pixelrnn"
 FLOWS = "edm", "flow_matching", "ncsn", "score_sde"
@@ -48,6 +49,7 @@ CEILING = {
     "ddpm": 1.8,
     "diffusion_2015": 2.0,
     "dit": 12.6,
+    "dvae": 1.9,
     "edm": 0.75,
     "flow_matching": 0.9,
     "gated_pixelcnn": 0.05,
@@ -67,6 +69,8 @@ CEILING = {
     "v_diffusion": 8.65,
     "vae": 0.65,
     "vae_2013": 0.8,
+    "vqvae": 5.2,
+    "vqvae2": 4.2,
 }
 
 

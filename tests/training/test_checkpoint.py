@@ -109,3 +109,14 @@ def test_a_checkpoint_of_another_model_raises() -> None:
         with pytest.raises(ConfigError, match=r"does not fit .*resume=False"):
             copy_into(own, values)
     assert torch.equal(own["w"], torch.zeros(3))
+
+
+def test_a_checkpoint_of_a_prior_of_another_first_stage_raises(tmp_path: Path) -> None:
+    """A model of the latents, or codes, of one first stage is not continued on those of another."""
+    first, other = denoiser(), denoiser()
+    with torch.no_grad():
+        other.objective.network[0].bias[3] += 1e-3
+    train(denoiser(first=first), Rows(), steps=2, directory=tmp_path)
+    with pytest.raises(ConfigError, match=r"frozen model was \w{16}, is \w{16}"):
+        train(denoiser(first=other), Rows(), steps=4, directory=tmp_path)
+    assert train(denoiser(first=denoiser()), Rows(), steps=4, directory=tmp_path).resumed == 2

@@ -16,7 +16,7 @@ from morphogen.training.checkpoint import Checkpoints
 from training.toys import contents
 from training.victim import Victim
 
-SYSTEMS = "mixture", "gpt", "gated_pixelcnn", "vae", "realnvp", "wgan_gp", "ddpm", "latent_flow"
+SYSTEMS = "mixture", "gpt", "gated_pixelcnn", "vae", "realnvp", "wgan_gp", "ddpm", "vqvae"
 EPOCH_ENDS = (5, 11)  # of 5.5 steps: inside step 5, and before step 11
 Uninterrupted = Callable[[str], tuple[Path, float]]
 
@@ -59,7 +59,7 @@ def test_killed_at_random_times(
     assert_same(tmp_path, directory)
 
 
-@pytest.mark.parametrize("system", ["mixture", "wgan_gp", "latent_flow"])
+@pytest.mark.parametrize("system", ["mixture", "wgan_gp", "vqvae"])
 def test_sigterm_stops_after_the_current_step(
     system: str, uninterrupted: Uninterrupted, tmp_path: Path
 ) -> None:

@@ -86,6 +86,11 @@ class GatedPixelCNN(Component, nn.Module):
         self.head = HorizontalConv(width, colours * vocabulary, 1, "B", colours)
 
     def forward(self, x: Int[Tensor, "b ..."], context: Context | None) -> Float[Tensor, "b ... v"]:
+        if x.shape[1:] != self.shape:
+            raise ConfigError(
+                f"GatedPixelCNN of the shape {list(self.shape)} receives x of {list(x.shape[1:])}: "
+                "give it the shape of the representation"
+            )
         vector = None if context is None else context.vector
         embedded = self.level_embedding(x.reshape(-1, *self.image_shape))
         e = embedded.permute(0, 1, 4, 2, 3).flatten(1, 2)  # [B, C E, H, W], grouped by colour

@@ -8,16 +8,26 @@ After a crash, the previous checkpoint remains; the newest one that matches its 
 generator state is stored.
 """
 
-__all__ = ["Checkpoint", "Checkpoints", "Every", "copy_into", "nested_boundaries", "own_tensors"]
+__all__ = [
+    "Checkpoint",
+    "Checkpoints",
+    "Every",
+    "copy_into",
+    "fingerprint",
+    "nested_boundaries",
+    "own_tensors",
+]
 
+import hashlib
 import json
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -110,6 +120,17 @@ def nested_boundaries(module: nn.Module) -> Iterator[Boundary]:
 def own_tensors(module: nn.Module) -> dict[str, Tensor]:
     """The tensors that a checkpoint stores: all except those of nested Boundaries (see `owned`)."""
     return tensors(module, without=nested_boundaries(module))
+
+
+def fingerprint(parts: Iterable[nn.Module]) -> str | None:
+    """A hash of the tensors of frozen parts, such as the codebook that a prior is trained on; None: none."""
+    digest, found = hashlib.blake2b(digest_size=8), False
+    for part in parts:
+        for name, tensor in tensors(part).items():
+            found = True
+            digest.update(name.encode())
+            digest.update(tensor.cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest() if found else None
 
 
 def copy_into(own: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:

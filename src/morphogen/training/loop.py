@@ -17,7 +17,7 @@ import json
 import shutil
 import signal
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -39,6 +39,7 @@ from morphogen.training.checkpoint import (
     Checkpoints,
     Every,
     copy_into,
+    fingerprint,
     nested_boundaries,
     own_tensors,
 )
@@ -152,10 +153,12 @@ class _Training:
 
     def __init__(
         self, model: Model, examples: Examples, budget: Budget, directory: Path | None, options: _Options,
-        accelerator: "Accelerator", complete: Complete,
+        accelerator: "Accelerator", complete: Complete, stages: Sequence[nn.Module],
     ):  # fmt: skip
         self.model, self.budget, self.options, self.accelerator = model, budget, options, accelerator
         model.to(_device(options.device, accelerator))
+        nested = nested_boundaries(model) if directory is not None else ()
+        self.frozen = fingerprint(part for part in nested if part not in stages)
         self.stepper = Stepper(model, examples, accelerator, options.precision, options.seed, complete)
         self.directory = directory if accelerator.is_main_process else None  # where this process writes
         self.progress = options.progress if accelerator.is_main_process else None
@@ -262,7 +265,7 @@ class _Training:
         average = {} if self.stepper.ema is None else self.stepper.ema.state()
         files = {"weights": own_tensors(self.model), "optimizer": tensors, "ema": average}
         state = {
-            "training": self._identity(),
+            "training": _identity(self),
             "seconds": self.clock.seconds,
             "window": self.journal.window,
             "skipped": self.skipped.counts,
@@ -273,11 +276,11 @@ class _Training:
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         """Restore the state after step `checkpoint.step`."""
-        stored, current = checkpoint.state["training"], self._identity()
+        stored, current = checkpoint.state["training"], _identity(self)
         changed = [
             f"{name} was {stored.get(name)}, is {current[name]}"
             for name in current
-            if stored.get(name) != current[name]
+            if stored.get(name, current[name]) != current[name]
         ]
         if changed:
             raise ConfigError(
@@ -293,10 +296,12 @@ class _Training:
         self.steps, self.clock = checkpoint.step, Clock(checkpoint.state["seconds"])
         self.skipped = SkippedSteps(checkpoint.state.get("skipped"))
 
-    def _identity(self) -> dict[str, Any]:
-        """What must be equal for a checkpoint to be resumed."""
-        config = hashlib.blake2b(json.dumps(to_config(self.model)).encode(), digest_size=8).hexdigest()
-        return {"seed": self.options.seed, "examples": len(self.stepper.examples), "config": config}
+
+def _identity(training: _Training) -> dict[str, Any]:
+    """What must be equal for a checkpoint to be resumed."""
+    config = hashlib.blake2b(json.dumps(to_config(training.model)).encode(), digest_size=8).hexdigest()
+    identity = {"seed": training.options.seed, "examples": len(training.stepper.examples), "config": config}
+    return identity | ({"frozen model": training.frozen} if training.frozen else {})
 
 
 @contextmanager
@@ -322,9 +327,11 @@ def _train_one(
 ) -> Trained:  # fmt: skip
     """Train a model or one of its stages, with the conditions that the stage takes from earlier ones."""
     complete: Complete = lambda batch, rng: batch  # noqa: E731
+    stages: list[nn.Module] = []  # what a stage holds of them may have been trained further
     if isinstance(model, Staged):
-        complete = partial(model.stage_batch, title)
-    return _Training(stage, examples, budget, directory, options, accelerator, complete).run(title)
+        complete, stages = partial(model.stage_batch, title), list(model.models.values())
+    training = _Training(stage, examples, budget, directory, options, accelerator, complete, stages)
+    return training.run(title)
 
 
 def _remove_previous(model: Model | Staged, directory: Path) -> None:

@@ -61,6 +61,14 @@ class Autoregressive(Objective):
         nll = masked_mean(-self.token_log_probs(x.x, context, self.smoothing), scored)
         return Losses({"nll": nll}, weight=sum_except_batch(scored.to(nll.dtype)))
 
+    def prepare(self, x: Encoded, context: Context | None, rng: Rng) -> None:
+        """Check the first batch. Errors: ConfigError for ids beyond the network's vocabulary."""
+        if self.vocabulary is not None and (largest := int(x.x.max())) >= self.vocabulary:
+            raise ConfigError(
+                f"{type(self.network).__name__} has a vocabulary of {self.vocabulary}, but x has the id "
+                f"{largest}: give it the vocabulary of the representation"
+            )
+
     def log_prob(self, x: Encoded, context: Context | None, rng: Rng) -> Likelihood:
         """Exact log p(x | prefix); -inf for an x that does not begin with the prefix."""
         nats = masked_sum(self.token_log_probs(x.x, context), _scored(x, context))

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from morphogen.component import ConfigError
 from morphogen.contract import Context, Encoded, Likelihood, Losses, Objective, Sampler
+from morphogen.numerics.clustering import kmeans, nearest, spread_centres
 from morphogen.numerics.randomness import Rng
 
 TINY = 1e-12  # lower bound of the weight of an empty component or unseen class, against division by zero
@@ -253,23 +254,6 @@ def _square(means: Tensor, covariance: str) -> Tensor:
     return means[:, :, None] * means[:, None, :] if covariance == "full" else means.square()
 
 
-def _clusters(x: Float[Tensor, "n d"], k: int, rng: Rng, iterations: int = 10) -> Tensor:
-    """Cluster index of each row, int64 [n], by k-means with k-means++ initialization.
-
-    Each centre is drawn with probability proportional to the squared distance to the closest previous centre.
-    The draw is the minimum of exponential variables keyed by row, so it doesn't depend on the order of the
-    rows.
-    """
-    centres: list[Tensor] = []
-    for i in range(k):
-        if centres:
-            weight = torch.cdist(x, torch.stack(centres)).amin(1).square().clamp_min(TINY)
-        else:
-            weight = torch.ones_like(x[:, 0])
-        centres.append(x[(-rng.fork(i).uniform().double().log() / weight).argmin()])
-    means = torch.stack(centres)
-    for _ in range(iterations):
-        assigned = nn.functional.one_hot(torch.cdist(x, means).argmin(1), k).double()
-        counts = assigned.sum(0)[:, None]
-        means = torch.where(counts > 0, assigned.T @ x / counts.clamp_min(1), means)
-    return torch.cdist(x, means).argmin(1)
+def _clusters(x: Float[Tensor, "n d"], k: int, rng: Rng) -> Tensor:
+    """Cluster index of each row, int64 [n], by k-means with k-means++ initialization."""
+    return nearest(x, kmeans(x, spread_centres(x, k, lambda i: rng.fork(i).uniform())))

@@ -1,14 +1,16 @@
 """Variational autoencoders: latent-variable models with an amortized posterior."""
 
 __all__ = [
-    "ELBO", "VAE", "Bernoulli", "Bound", "CategoricalLevels", "DiagonalGaussian", "DiscretizedLogistic",
-    "DiscretizedLogisticMixture", "Gaussian", "HierarchicalVAE", "ImportanceWeighted",
-    "InverseAutoregressive", "Joint", "LatentVariableModel", "LearnedGaussian", "LearnedPrior",
-    "ObservationModel", "Posterior", "PosteriorDraw", "Prior", "Softmax", "StandardNormal", "VAESampler",
+    "ELBO", "VAE", "VQVAE", "Bernoulli", "Bound", "CategoricalLevels", "Codebook", "DiagonalGaussian",
+    "DiscreteVAE", "DiscretizedLogistic", "DiscretizedLogisticMixture", "Gaussian", "HierarchicalVAE",
+    "ImportanceWeighted", "InverseAutoregressive", "Joint", "LatentVariableModel", "LearnedGaussian",
+    "LearnedPrior", "ObservationModel", "Posterior", "PosteriorDraw", "Prior", "Quantizer",
+    "ResidualQuantizer", "Softmax", "StandardNormal", "TwoLevelVQVAE", "UniformCodes", "VAESampler",
     "VampPrior", "likelihood_of_levels",
 ]  # fmt: skip
 
 from morphogen.families.vae.bounds import ELBO, Bound, ImportanceWeighted
+from morphogen.families.vae.codebooks import Codebook, Quantizer, ResidualQuantizer
 from morphogen.families.vae.grid_likelihoods import (
     Bernoulli,
     CategoricalLevels,
@@ -16,6 +18,7 @@ from morphogen.families.vae.grid_likelihoods import (
     DiscretizedLogisticMixture,
     likelihood_of_levels,
 )
+from morphogen.families.vae.gumbel import DiscreteVAE
 from morphogen.families.vae.hierarchical import HierarchicalVAE
 from morphogen.families.vae.latent_variable_model import LatentVariableModel
 from morphogen.families.vae.likelihoods import (
@@ -32,4 +35,6 @@ from morphogen.families.vae.posteriors import (
     Posterior,
     PosteriorDraw,
 )
-from morphogen.families.vae.priors import LearnedPrior, Prior, StandardNormal, VampPrior
+from morphogen.families.vae.priors import LearnedPrior, Prior, StandardNormal, UniformCodes, VampPrior
+from morphogen.families.vae.quantized import VQVAE
+from morphogen.families.vae.two_levels import TwoLevelVQVAE

@@ -4,18 +4,19 @@ r"""Priors p(z): the distribution of the latents, from which samples start.
     VampPrior(encoder, shape, components)  1/K sum_k q(z | u_k), posteriors of learned pseudo-inputs
     LearnedPrior(objective)                any model with an exact density, such as a flow, trained with the
     VAE
+    UniformCodes(codes)                    1/K for each of N discrete latents
 
 The best prior for a given encoder is its aggregate posterior E_x q(z | x) (Hoffman & Johnson 2016), which a
 fixed N(0, I) can only approach by losing information about x.
 """
 
-__all__ = ["LearnedPrior", "Prior", "StandardNormal", "VampPrior"]
+__all__ = ["LearnedPrior", "Prior", "StandardNormal", "UniformCodes", "VampPrior"]
 
 import math
 from abc import ABC, abstractmethod
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from morphogen.component import Component, ConfigError
@@ -133,6 +134,30 @@ class LearnedPrior(Prior):
     @torch.no_grad()
     def prepare(self, x: Tree, z: Float[Tensor, "b ..."], context: Context | None) -> None:
         self.objective.prepare(_encoded(z), context, _no_noise(z))
+
+
+class UniformCodes(Prior):
+    """p(z) = K^-N for N codes, each one of K (van den Oord, Vinyals & Kavukcuoglu 2017, section 3.1).
+
+    Arguments:
+        codes: number K of codes.
+    """
+
+    def __init__(self, codes: int):
+        super().__init__()
+        self.codes = codes
+
+    def log_prob(self, z: Int[Tensor, "b ..."], context: Context | None) -> Float[Tensor, " b"]:
+        return torch.full((len(z),), -z[0].numel() * math.log(self.codes), device=z.device)
+
+    def sample(
+        self, shape: tuple[int, ...], context: Context | None, rng: Rng, temperature: float = 1.0
+    ) -> Int[Tensor, "b ..."]:
+        if temperature != 1:
+            raise ConfigError(
+                f"temperature={temperature:g}: codes without a learned prior are uniform: give 1"
+            )
+        return rng.integers(self.codes, *shape)
 
 
 def _encoded(z: Tensor) -> Encoded:
