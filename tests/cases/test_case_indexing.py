@@ -10,6 +10,8 @@ import torch
 import morphogen as mg
 from morphogen.wrong_calls import WrongCall
 
+from . import case
+
 pytestmark = pytest.mark.usefixtures("untyped")
 RNG = np.random.default_rng(0)
 MEDIA = {
@@ -27,6 +29,10 @@ def drawn(request: pytest.FixtureRequest) -> tuple[Any, Any]:
     return data, mg.build_system(system, data, size="tiny").sample(6)
 
 
+@case(
+    "`samples[0]`, `samples[-1]`, `len(samples)`, `for x in samples`, `np.asarray(samples)`",
+    "one sample as a Python object, their number, each in turn, an array",
+)
 def test_samples_are_a_sequence(drawn: tuple[Any, Any]) -> None:
     _, samples = drawn
     decoded = [repr(one) if isinstance(one, dict | str) else one.tobytes() for one in samples.decode()]
@@ -41,6 +47,7 @@ def test_samples_are_a_sequence(drawn: tuple[Any, Any]) -> None:
         samples[6]
 
 
+@case("`samples[:4]`, `samples[[4, 5]]`", "samples, with their indices and conditions")
 def test_some_of_the_samples_keep_their_indices_and_conditions(drawn: tuple[Any, Any], tmp_path: Any) -> None:
     _, samples = drawn
     for rows in (slice(4, None), [4, 5], torch.tensor([4, 5]), np.array([4, 5]), np.arange(6) > 3):
@@ -52,6 +59,7 @@ def test_some_of_the_samples_keep_their_indices_and_conditions(drawn: tuple[Any,
     assert len(samples[4:].save(tmp_path)) in (1, 2) and len(samples) == 6
 
 
+@case("`data.train[0]`, `data.train[:8]`, `list(data.train)`", "rows as batches")
 def test_rows_of_data_take_numbers_slices_and_lists(drawn: tuple[Any, Any]) -> None:
     data, _ = drawn
     whole = data.train.first(3).medium
@@ -66,6 +74,7 @@ def test_rows_of_data_take_numbers_slices_and_lists(drawn: tuple[Any, Any]) -> N
         data.train["a"]
 
 
+@case("`len(data)`, `data[0]`", "refused in one line that names `data.train`, `data.valid` and `data.test`")
 def test_a_data_set_has_parts(drawn: tuple[Any, Any]) -> None:
     data, _ = drawn
     for operator in (len, iter, list, np.asarray, lambda given: given[0], lambda given: given["image"]):

@@ -133,7 +133,7 @@ def test_containers_of_a_medium() -> None:
         (samples, "pictures are of type Samples: give samples.tensor, with samples.condition$"),
     ):
         refused(lambda given=given: model.log_prob(given), message)
-    for given in (data, rows, samples.tensor):
+    for given in (rows, samples.tensor):
         refused(lambda given=given: mg.metrics.bits_per_dim(model, given), r"give rows, such as data.test")
     features = mg.metrics.features_for(data)
     refused(

@@ -108,9 +108,7 @@ def test_a_table_on_an_ascii_stream() -> None:
             table(report_of("naïve texts, longer than sixty columns " * 3))
         )
         stream.flush()
-        assert b"3.200" in written.getvalue() and (
-            encoding == "shift_jis" or b"<= 3.200" in written.getvalue()
-        )
+        assert b"3.20" in written.getvalue() and (encoding == "shift_jis" or b"<= 3.20" in written.getvalue())
 
 
 @case("a file name in another encoding, `caf\\xe9.txt`", "the byte as an escape, in one line")

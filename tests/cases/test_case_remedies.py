@@ -10,11 +10,14 @@ import morphogen as mg
 from morphogen.component import ConfigError
 from morphogen.data import DataError
 
+from . import case
+
 pytestmark = pytest.mark.usefixtures("untyped")
 RNG = np.random.default_rng(0)
 X, Y = RNG.integers(0, 256, (60, 28, 28), dtype=np.uint8), np.array(["cat", "dog", "emu"] * 20)
 
 
+@case("labels as the frame of `pd.get_dummies`", "the classes are its columns")
 def test_the_frame_of_get_dummies_is_labels() -> None:
     dummies = pd.get_dummies(Y)
     expected = mg.load_data(X, Y)
@@ -25,6 +28,7 @@ def test_the_frame_of_get_dummies_is_labels() -> None:
             mg.load_data(X, wrong)
 
 
+@case("a given cell with a decimal comma: `1,5`", "the number 1.5")
 def test_a_given_cell_may_have_a_decimal_comma() -> None:
     data = mg.load_data(pd.DataFrame({"a": RNG.integers(0, 9, 60) / 2, "k": ["x", "y"] * 30}))
     model = mg.build_system("table_mixture", data, size="tiny")
@@ -40,6 +44,7 @@ def test_a_given_cell_may_have_a_decimal_comma() -> None:
         model.sample(2, {"cells": [{"a": 1.7}, {"a": 1.6}]})
 
 
+@case("`log_prob` of pictures of another size", "one line with `load_data(x, resolution=...)`")
 def test_pictures_of_another_size_are_refused_with_how_to_resize_them() -> None:
     model = mg.build_system("vae", mg.load_data(X, resolution=16), size="tiny")
     with pytest.raises(ConfigError, match="resize them as its data were, ") as error:

@@ -86,7 +86,7 @@ def test_many_words(tmp_path: Path) -> None:
     drawn = [tuple(line.split(",")) for line in (tmp_path / "samples.csv").read_text().splitlines()]
     assert drawn[0] == ("plane", "a") and {*drawn[1:]} <= known and len({*drawn}) > 300
     notes = " ".join(data.notes)
-    assert "'plane': samples have its 300 words" in notes and "--table drop=plane" in notes
+    assert "'plane': samples have its 300 words" in notes and 'table={"drop": "plane"}' in notes
     assert "'name' dropped: 600 different words" in notes and "'text' dropped: 1800 different words" in notes
 
 

@@ -206,7 +206,7 @@ def test_pairs_of_ones_own(tmp_path, monkeypatch, capsys):
     path = tmp_path / "pairs.tsv"
     data = load(path, "".join(f'{phrase(i)}\t"{phrase(i).upper()}" he said\n' for i in range(300)))
     assert isinstance(data.train, Pairs) and "pairs train" in data.split and "source text" in data.split
-    assert data.notes[0] == f"pairs of texts: from column 1 to column 2; as a table: --data table:{path}"
+    assert data.notes[0] == f'pairs of texts: from column 1 to column 2; as a table: data="table:{path}"'
     assert build_system("transformer", data.representation, data.conditions, "tiny")
     texts = data.representation.present(data.train.first(1).medium)
     assert texts[0].endswith('" he said')

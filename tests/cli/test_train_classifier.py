@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from morphogen.caller import on_the_command_line
 from morphogen.cli import app
 from morphogen.conditioning.guidance import Guided
 from morphogen.families.diffusion import DDIM, ClassifierGuided
@@ -14,7 +15,8 @@ from morphogen.run import Run
 
 
 def call(*words):
-    result = CliRunner().invoke(app, [str(word) for word in words])
+    with on_the_command_line():
+        result = CliRunner().invoke(app, [str(word) for word in words])
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
 
@@ -113,7 +115,7 @@ def test_only_one_system_accepts_sketches(teacher, sketcher, tmp_path):
     Image.new("RGB", (8, 8), "red").save(tmp_path / "red.png")
     refused(["sample", sketcher.directory, "--sketch", tmp_path / "red.png"], "convert it to grey")
     refused(["sample", teacher.directory, "--sketch", sketch], "does not accept sketches")
-    refused(["sample", sketcher.directory, "--condition", "3"], "give a picture of edges with --sketch FILE")
+    refused(["sample", sketcher.directory, "--condition", "3"], "give a picture of edges, --sketch FILE")
     refused(
         ["train", "ddpm", "--data", "digits", "--condition", "sketch", "--steps", 1, "--runs", tmp_path],
         "does not take the sketches of the data; choose one that fits: sketch_to_picture",
@@ -130,7 +132,8 @@ def test_only_one_system_accepts_sketches(teacher, sketcher, tmp_path):
 
 
 def refused(words, why):
-    result = CliRunner().invoke(app, [str(word) for word in words])
+    with on_the_command_line():
+        result = CliRunner().invoke(app, [str(word) for word in words])
     assert result.exit_code != 0
     message = f"{result.output}{result.exception}"
     assert re.search(why, message), message

@@ -44,7 +44,7 @@ def test_the_notes_say_what_is_modelled_and_why_another_column_is_not():
     data = load_data(frame)
     assert [column.name for column in data.representation.columns] == ["plane", "x"]
     notes = {note.split("'")[1]: note for note in data.notes if note.startswith("column '")}
-    assert "300 words as they are" in notes["plane"] and "--table drop=plane" in notes["plane"]
+    assert "300 words as they are" in notes["plane"] and 'table={"drop": "plane"}' in notes["plane"]
     assert notes["name"].startswith(
         "column 'name' dropped: 600 different words in 1800 rows, such as 'person"
     )

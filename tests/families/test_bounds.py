@@ -42,7 +42,7 @@ def test_the_weights_are_those_that_evaluation_averages() -> None:
     """`log_prob` with k = 3 and the training loss agree on the same noise."""
     x, vae = TRUTH.sample(Rng(1, 6)), linear(0.2, 0.3, samples=3)
     eps = torch.stack([Rng(5, 6).fork("posterior", i).normal(2) for i in range(3)], 1)
-    nats = vae.log_weights(x, None, eps).logsumexp(1) - math.log(3)
+    nats = vae.log_importance_weights(x, None, eps).logsumexp(1) - math.log(3)
     likelihood = vae.log_prob(encoded(x), None, Rng(5, 6))
     assert torch.allclose(nats, likelihood.nats, atol=1e-5) and likelihood.draws == 3
 

@@ -98,6 +98,6 @@ class ImportanceWeighted(Bound):
         self.samples = samples
 
     def losses(self, vae: Any, x: Tree, context: Context | None, rng: Rng) -> Losses:
-        log_w = vae.log_weights(x, context, vae.noise(rng.fork("posterior"), self.samples))
+        log_w = vae.log_importance_weights(x, context, vae.noise(rng.fork("posterior"), self.samples))
         bound = log_w.logsumexp(1) - math.log(self.samples)
         return Losses({"bound": -bound}, metrics={"elbo": log_w.detach().mean(1)})

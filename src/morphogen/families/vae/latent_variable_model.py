@@ -107,7 +107,7 @@ class LatentVariableModel(Objective):
         stderr = (log_w - nats).exp().std(0) / math.sqrt(k) if k > 1 else None
         return Likelihood(nats, x.dims, "lower_bound", self.likelihood.measure, stderr, k)
 
-    def log_weights(self, x: Tree, context: Context | None, eps: Tree) -> Float[Tensor, "b k"]:
+    def log_importance_weights(self, x: Tree, context: Context | None, eps: Tree) -> Float[Tensor, "b k"]:
         """log p(x, z) - log q(z | x) of the z that eps [B, k, ...] gives."""
         rows, k = next(leaves(eps)).shape[:2]
         each = torch.arange(rows, device=next(leaves(eps)).device).repeat_interleave(k)
