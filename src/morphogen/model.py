@@ -368,7 +368,7 @@ def _named(model: Model, condition: Any, n: int, argument: str) -> Mapping[str, 
     return name_conditions(names, condition, n, argument, _readers(model), sole)
 
 
-def _measured(model: Model, given: Any, condition: Any) -> tuple[Tree, Mapping[str, Tree]]:
+def _measured(model: Any, given: Any, condition: Any) -> tuple[Tree, Mapping[str, Tree]]:
     """The medium whose likelihood is evaluated, and its conditions: those given, or its own."""
     beside = model.representation.conditions_in(given) if condition is None else condition
     if isinstance(beside, Mapping):
