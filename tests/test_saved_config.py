@@ -12,6 +12,7 @@ from morphogen.evaluation.features import WEIGHTS, ClassifierFeatures
 from morphogen.model import load, save
 from morphogen.recipes import records
 from morphogen.representations.pixels import Pixels
+from morphogen.run import Run, RunError
 from morphogen.saved_config import FORMAT, check_format, read_config
 from morphogen.systems import mixture
 
@@ -90,3 +91,20 @@ def test_a_record_of_another_format_is_refused(tmp_path: Path, monkeypatch: pyte
 
 def outdate(file: Path) -> None:
     file.write_text(json.dumps(json.loads(file.read_text()) | {"format": 0}))
+
+
+def test_the_directory_above_a_model_is_loaded_and_a_file_is_not(saved: Path, tmp_path: Path) -> None:
+    assert to_config(load(tmp_path)) == to_config(load(saved))  # as of a training with directory=...
+    with pytest.raises(
+        RunError, match=r"is the directory of a training, not a run; load its model: mg\.load\("
+    ):
+        Run.open(tmp_path)
+    (tmp_path / "x.pt").write_bytes(b"weights")
+    with pytest.raises(
+        ConfigError, match=r"x\.pt is a file of weights.*then model\.load_state_dict\(weights\)"
+    ):
+        load(tmp_path / "x.pt")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/run.json").write_text("{}")
+    with pytest.raises(ConfigError, match="is a run without a model: train it again"):
+        load(tmp_path / "other")

@@ -179,6 +179,15 @@ class Representation(Component, nn.Module, ABC):
     def check_trainable(self, medium: Tree) -> None:
         """Check that no row has probability 0 under every model. Errors: ConfigError."""
 
+    def check_measured(self, medium: Tree) -> None:
+        """Check rows whose likelihood is to be evaluated. Errors: ConfigError for what is no such medium."""
+        if self.source is not self:
+            self.source.check_measured(medium)
+
+    def conditions_in(self, given: Any) -> Mapping[str, Tree]:
+        """The conditions that given rows hold beside the medium, such as a column of classes, by name."""
+        return {} if self.source is self else self.source.conditions_in(given)
+
     def prepare(self, medium: Tree, rng: Rng) -> None:
         """Data-dependent initialization, called once on the first batch."""
 

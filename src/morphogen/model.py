@@ -19,7 +19,7 @@ __all__ = [
 ]
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -41,6 +41,7 @@ from morphogen.conditioning.named import (
     names_of,
     own_specs,
     sole_name,
+    with_label,
 )
 from morphogen.contract import (
     Batch,
@@ -58,7 +59,8 @@ from morphogen.contract import (
     Unsupported,
     owned,
 )
-from morphogen.files import find_fault, replacing, write_bytes, write_tensors
+from morphogen.files import replacing, write_bytes, write_tensors
+from morphogen.named_tensors import Converted, copy_tensors, parameters, tensors
 from morphogen.numerics.masking import mark_missing
 from morphogen.numerics.memory import keep_freed_memory
 from morphogen.numerics.precision import Precision, autocast
@@ -68,11 +70,19 @@ from morphogen.plan import Adam, Plan
 from morphogen.rank import ALONE, Rank
 from morphogen.samples import Samples
 from morphogen.sampling_arguments import checked
-from morphogen.saved_config import check_directory, read_conditions, read_config, write_config
+from morphogen.saved_config import (
+    CONFIG,
+    WEIGHTS,
+    check_directory,
+    read_conditions,
+    read_config,
+    saved_folder,
+    write_config,
+)
 from morphogen.wrong_calls import explains_calls
 
 
-class Model(Component, Boundary):
+class Model(Converted, Component, Boundary):
     """p(medium | condition), or a `Trainable` of another kind with its data (a classifier of them).
 
     Arguments:
@@ -129,8 +139,9 @@ class Model(Component, Boundary):
 
         Arguments:
             n: number of samples.
-            condition: one for all samples, or n, by name: {"label": 3} or {"label": "cat"}; the name may be
-                left out if the model has one condition; None: drawn by the conditioner, if there is one.
+            condition: one for all samples, or n, by name: {"label": 3} or {"label": "cat"}, where a table's
+                column of classes may stand for "label"; the name may be left out if the model has one
+                condition; None: drawn by the conditioner, if there is one.
             sampler: None: the objective's default sampler.
             seed: random seed.
             indices: which samples of the seed to draw, [n]; None: the first n.
@@ -180,7 +191,7 @@ class Model(Component, Boundary):
 
         Arguments:
             medium: [n, ...], as `representation.check` takes it.
-            condition: [n, ...], by name, as in `sample`; None: unconditional.
+            condition: [n, ...], as in `sample`; None: the classes in a table's own column, or unconditional.
             seed: of Monte Carlo estimates and dequantisation.
             indices: index of each row in the data set, which keys its randomness, [n]; None: 0 .. n-1.
             batch: rows evaluated at a time; None: as in `sample`.
@@ -188,8 +199,8 @@ class Model(Component, Boundary):
 
         Errors: Unsupported without a likelihood; ConfigError for a density of discrete data.
         """
-        n = length(medium := self.representation.check(medium))
-        given = self.conditions(self.taken(condition) if isinstance(condition, Mapping) else condition, n)
+        medium, given = _measured(self, medium, condition)
+        n = length(medium)
         whole, indices = Batch(medium, given), torch.arange(n) if indices is None else indices
         rows = rank.shard(torch.arange(n)).split(batch or self.representation.at_once)
         with evaluating(self), torch.no_grad():
@@ -205,8 +216,7 @@ class Model(Component, Boundary):
 
     def conditions(self, condition: Any, n: int, argument: str = "condition") -> Mapping[str, Tree]:
         """The named conditions of n rows, on the model's device; see `name_conditions`."""
-        names, sole = names_of(self.conditioner), sole_name(self.conditioner)
-        rows = name_conditions(names, condition, n, argument, _readers(self), sole)
+        rows = _named(self, condition, n, argument)
         check_conditions(self.conditioner, rows)
         return tree_map(lambda leaf: leaf.to(self.device), rows)
 
@@ -283,35 +293,6 @@ def evaluating(module: nn.Module) -> Iterator[None]:
             m.training = mode
 
 
-def parameters(module: nn.Module) -> int:
-    """Number of learned parameters."""
-    return sum(math.prod(p.shape) for p in module.parameters())
-
-
-def tensors(module: nn.Module, without: Iterable[nn.Module] = ()) -> dict[str, Tensor]:
-    """Parameters and buffers by name, shared ones under their first name, except those of `without`."""
-    kept: dict[str, Tensor] = {}
-    seen = {id(tensor) for part in without for tensor in part.state_dict(keep_vars=True).values()}
-    for name, tensor in module.state_dict(keep_vars=True).items():
-        if id(tensor) not in seen:
-            seen.add(id(tensor))
-            kept[name] = tensor.detach()
-    return kept
-
-
-def copy_tensors(own: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
-    """Copy `values` into the tensors of the same names. Errors: ConfigError if names or shapes differ."""
-    if own.keys() != values.keys():
-        missing, unknown = sorted(own.keys() - values.keys())[:3], sorted(values.keys() - own.keys())[:3]
-        raise ConfigError(f"weights do not fit: missing {missing}, unknown {unknown}")
-    if wrong := [name for name, tensor in own.items() if tensor.shape != values[name].shape]:
-        name = wrong[0]
-        shapes = f"{tuple(values[name].shape)}, the config says {tuple(own[name].shape)}"
-        raise ConfigError(f"weights do not fit: {name} is {shapes}")
-    for name, tensor in own.items():
-        tensor.copy_(values[name])
-
-
 def give_specs(model: nn.Module, specs: Mapping[str, ConditionSpec]) -> None:
     """Give a model and its stages what their conditions are, such as the classes' names, unless they know.
 
@@ -334,25 +315,15 @@ def save(model: Component, directory: str | Path) -> None:
         for name, asset in (assets(model) | assets(specs)).items():
             write_bytes(folder / name, asset.content)
         conditions = {name: to_config(spec) for name, spec in specs.items()}
-        write_config(folder / "config.json", to_config(model), conditions)
-        write_tensors(folder / "weights.safetensors", tensors(model))
+        write_config(folder / CONFIG, to_config(model), conditions)
+        write_tensors(folder / WEIGHTS, tensors(model))
 
 
 @explains_calls
 def load(directory: str | Path, device: str = "cpu") -> Any:
     """Load a saved model. Errors: ConfigError that names the missing, damaged or outdated file."""
-    folder = Path(directory)
-    config, weights = folder / "config.json", folder / "weights.safetensors"
-    if (folder / "run.json").exists():
-        raise ConfigError(f"{folder} is a run: load {folder / 'model'}, or Run.open({str(folder)!r}).model()")
-    if folder.is_file():
-        raise ConfigError(f"{folder} is a file: give the directory of a saved model, {folder.parent}")
-    if not folder.is_dir():
-        raise ConfigError(f"{folder} does not exist: give the directory of a saved model")
-    if (fault := find_fault(folder, sealed=False)) is not None:
-        raise ConfigError(f"{folder}/{fault}")
-    if missing := [file for file in (config, weights) if not file.exists()]:
-        raise ConfigError(f"{missing[0]} is missing")
+    folder = saved_folder(Path(directory))
+    config, weights = folder / CONFIG, folder / WEIGHTS
     parts, conditions = read_config(config), read_conditions(config)
     try:
         model = from_config(parts, folder)
@@ -388,6 +359,23 @@ def _readers(model: Model) -> Mapping[str, ConditionSpec]:
     source = getattr(model.representation, "source", None)
     prompts = {"prompt": source} if isinstance(source, ConditionSpec) else {}
     return {**prompts, **own_specs(model.conditioner), **model.specs}
+
+
+def _named(model: Model, condition: Any, n: int, argument: str) -> Mapping[str, Tree]:
+    """The conditions of n rows by name."""
+    names, sole = names_of(model.conditioner), sole_name(model.conditioner)
+    condition = with_label(condition, model.representation)
+    return name_conditions(names, condition, n, argument, _readers(model), sole)
+
+
+def _measured(model: Any, given: Any, condition: Any) -> tuple[Tree, Mapping[str, Tree]]:
+    """The medium whose likelihood is evaluated, and its conditions: those given, or its own."""
+    beside = model.representation.conditions_in(given) if condition is None else condition
+    if isinstance(beside, Mapping):
+        beside = model.taken(with_label(beside, model.representation))
+    medium = model.representation.check(given)
+    model.representation.check_measured(medium)
+    return medium, model.conditions(beside, length(medium))
 
 
 def _gathered(parts: list[Likelihood], rank: Rank, n: int) -> Likelihood:

@@ -41,7 +41,8 @@ ARGUMENTS: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("temperature top_k top_p do_sample", DECODING),
         ("max_new_tokens max_length max_tokens length", TOKENS),
         ("num_beams", "sampler=mg.Beam(4)"),
-        ("label labels y class_labels classes prompt text conditions", "condition=3"),
+        ("label labels y class_labels classes conditions", "condition=3"),
+        ("prompt text prompts", 'condition="the"'),
         ("negative_prompt", "negative=3"),
     ),
     "log_prob": (
@@ -117,6 +118,7 @@ ATTRIBUTES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("from_pretrained load_model", 'mg.load("model")'),
         ("save_model save_pretrained", 'mg.save(model, "model")'),
         ("load_dataset DataLoader read_csv", "mg.load_data(X)"),
+        ("evaluate score", "mg.metrics.quality(samples.tensor, data)"),
         ("pipeline Pipeline AutoModel", 'mg.build_system("ddpm", data)'),
     ),
 }

@@ -47,6 +47,8 @@ def not_a_run(path: Path) -> str:
         return f"{path} is not a run, but a pretrained model; {converse}"
     if path.is_file():
         return f"{path} is a file; give a run, a directory made by `morphogen train`"
+    if (path / "model" / "config.json").is_file():
+        return f"{path} is the directory of a training, not a run; load its model: mg.load({str(path)!r})"
     if inside := sorted(file.parent for file in path.glob("*/run.json")):
         return f"{path} is not a run, but holds some: give one of {_listed(inside)}"
     if not path.exists():

@@ -81,8 +81,8 @@ class Samples:
         return f"Samples({len(self)} of {self.representation.medium}, {shapes}{named})"
 
     def decode(self) -> list[Any]:
-        """The samples as Python objects: PIL images, strings, ..."""
-        return self.representation.present(self.tensor)
+        """The samples as Python objects: PIL images, strings, rows of `frame` as {column: value}, ..."""
+        return self.representation.medium.objects(self)
 
     def to_displayable(self) -> list[Any]:
         """The samples as images or strings: sounds as spectrograms, the first rows of a table as one."""

@@ -6,7 +6,17 @@ The number belongs to the file, not to the config, so that hashes of configs do 
 increased when files written before can no longer be loaded: a renamed part or argument, or renamed weights.
 """
 
-__all__ = ["FORMAT", "check_directory", "check_format", "read_conditions", "read_config", "write_config"]
+__all__ = [
+    "CONFIG",
+    "FORMAT",
+    "WEIGHTS",
+    "check_directory",
+    "check_format",
+    "read_conditions",
+    "read_config",
+    "saved_folder",
+    "write_config",
+]
 
 import json
 from collections.abc import Mapping
@@ -14,9 +24,10 @@ from pathlib import Path
 from typing import Any
 
 from morphogen.component import ConfigError
-from morphogen.files import write_json
+from morphogen.files import find_fault, write_json
 
 FORMAT = 1
+CONFIG, WEIGHTS = "config.json", "weights.safetensors"  # of a saved model
 WEIGHT_FILES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".pkl", ".pickle", ".joblib", ".h5", ".onnx")
 
 
@@ -27,6 +38,26 @@ def check_directory(directory: str | Path) -> None:
             f"save: {str(directory)!r} is the name of a file, and a model is saved as a directory with "
             f"config.json and weights.safetensors: write mg.save(model, {str(path.with_suffix(''))!r})"
         )
+
+
+def saved_folder(path: Path) -> Path:
+    """The folder of a saved model: the path itself, or that of the model in a run or a training's directory.
+
+    Errors: ConfigError with what it is instead, or with the file that is missing or damaged.
+    """
+    is_whole = (path / CONFIG).exists() or not (path / "model" / CONFIG).exists()
+    folder = path if is_whole else path / "model"
+    if path.is_file():
+        raise ConfigError(_of_file(path))
+    if not path.is_dir():
+        raise ConfigError(f"{path} does not exist: give the directory of a saved model")
+    if (path / "run.json").exists() and folder == path:
+        raise ConfigError(f"{path} is a run without a model: train it again, or give another directory")
+    if (fault := find_fault(folder, sealed=False)) is not None:
+        raise ConfigError(f"{folder}/{fault}")
+    if missing := [folder / file for file in (CONFIG, WEIGHTS) if not (folder / file).exists()]:
+        raise ConfigError(f"{missing[0]} is missing")
+    return folder
 
 
 def write_config(path: Path, config: Mapping[str, Any], conditions: Mapping[str, Any] | None = None) -> None:
@@ -72,4 +103,15 @@ def check_format(content: Any, path: Path, remedy: str) -> None:
     raise ConfigError(
         f"{path} has {stated}, this version of morphogen reads format {FORMAT}: "
         f"{'upgrade morphogen' if newer else remedy}"
+    )
+
+
+def _of_file(path: Path) -> str:
+    """What to give in place of a file."""
+    if (path.parent / CONFIG).exists():
+        return f"{path} is a file: give the directory of a saved model, {str(path.parent)!r}"
+    what = "a file of weights" if path.suffix.lower() in WEIGHT_FILES else "a file"
+    return (
+        f"{path} is {what}, and a model is saved as a directory with {CONFIG} and {WEIGHTS}: build the "
+        "model, then model.load_state_dict(weights), or mg.save(model, 'model') where it was made"
     )

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from morphogen.component import ConfigError
 from morphogen.data import DataError, load_data
@@ -176,3 +177,17 @@ def test_joined_rows_are_in_the_order_asked_for() -> None:
     batch = rows[order]
     assert len(rows) == 30 and torch.equal(batch.medium, every[order])
     assert batch.condition["label"].tolist() == labels[order].tolist()
+
+
+def test_what_is_lost_is_noted() -> None:
+    """Transparency and the second channel of sounds, and nothing where there is none."""
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 255, (20, 8, 8, 4)).astype(np.uint8)
+    images = [Image.fromarray(picture) for picture in pictures]
+    for given_, told in ((pictures, 20), (images, 20), (pictures[..., :3], 0)):
+        notes = [note for note in load_data(given_).notes if "transparent is white" in note]
+        assert notes == [f"{told} pictures have transparency: what is transparent is white"] * (told > 0)
+    waves = rng.normal(size=(6, 2000, 2)) * 0.1
+    for sounds, told in ((waves, 6), ([*waves[:2], *waves[2:, :, 0]], 2), (waves[:, :, 0], 0)):
+        notes = [note for note in load_data(sounds, rate=8000, length=256).notes if "channels" in note]
+        assert notes == [f"{told} sounds: several channels are averaged to one"] * (told > 0)

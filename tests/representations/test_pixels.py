@@ -77,6 +77,30 @@ def test_a_density_on_the_grid_is_rejected_with_the_remedy():
         Model(ToyDensity(), Pixels(17, SHAPE)).log_prob(pictures(17))
 
 
+@pytest.mark.parametrize(
+    ("convert", "found"), [(lambda g: g, "from 0 to 1"), (lambda g: 2 * g - 1, "between")]
+)
+@pytest.mark.parametrize("wrap", [Dequantised, lambda p: Logit(Dequantised(p), 0.05)])
+def test_pictures_off_the_grid_have_no_probability(wrap, convert, found):
+    """17 levels among 256: refused with an expression that, typed as it is, gives pictures on the grid."""
+    model, of_17 = Model(ToyDensity(), wrap(Pixels(256, SHAPE))), (pictures(17) + 1) / 2
+    x, on_grid = convert(of_17), (of_17 * 255).round() / 127.5 - 1
+    with pytest.raises(ConfigError, match=f"pictures are {found}.*256 values .*: write ") as error:
+        model.log_prob(x)
+    converted = eval(str(error.value).split(": write ")[1], {"x": x})  # noqa: S307
+    assert (converted - on_grid).abs().max() < 1e-6
+    expected = model.log_prob(on_grid).nats
+    assert torch.equal(model.log_prob(converted).nats, expected)
+    model.log_prob(on_grid.half())  # rounding of 16-bit floats is no other picture
+    assert (model.representation.encode(x, Rng(0, len(x))).dims == 6).all()  # training and edits take them
+
+
+def test_a_medium_of_real_numbers_has_no_grid():
+    real = Pixels(256, SHAPE)
+    real.medium_discrete = real.discrete = False
+    assert Model(ToyDensity(), real).log_prob(pictures(17) * 0.7).measure == "density"
+
+
 @pytest.mark.parametrize("cdf", [gaussian_cdf, torch.sigmoid])
 @pytest.mark.parametrize("levels", [2, 17, 256])
 def test_discretised_masses_sum_to_one(cdf, levels):

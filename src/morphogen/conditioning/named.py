@@ -1,6 +1,14 @@
 """Conditions as a person gives them: one for all samples or one each, with a name where there are several."""
 
-__all__ = ["check_conditions", "draw_condition", "name_conditions", "names_of", "own_specs", "sole_name"]
+__all__ = [
+    "check_conditions",
+    "draw_condition",
+    "name_conditions",
+    "names_of",
+    "own_specs",
+    "sole_name",
+    "with_label",
+]
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -52,6 +60,14 @@ def name_conditions(
         for name, given in condition.items()
     }
     return {name: _rows(given, n, f"{argument} {name!r}") for name, given in read.items()}
+
+
+def with_label(condition: Any, representation: Any) -> Any:
+    """Conditions by name, with "label" for the name of the column of the classes; others unchanged."""
+    column = getattr(getattr(representation.source, "label", None), "name", None)
+    if not isinstance(condition, Mapping) or column not in condition or "label" in condition:
+        return condition
+    return {"label" if name == column else name: value for name, value in condition.items()}
 
 
 def check_conditions(conditioner: Conditioner | None, condition: Mapping[str, Tree]) -> None:

@@ -146,6 +146,8 @@ def _as_picture(i: int, value: Any) -> Image.Image:
 def _read_array(array: np.ndarray, resolution: int | None) -> tuple[np.ndarray, int, tuple[str, ...]]:
     """Pictures of one size, as indices of levels [N, C, H, W], the number of levels, and notes."""
     pictures, layout = _channels_first(array)
+    if not array.size:
+        raise DataError(f"pictures have shape {list(array.shape)}: they are empty; give at least one pixel")
     values, levels, scale = _to_levels(pictures)
     height, width = values.shape[2:]
     side, note = choose_side(Counter([(width, height)]), resolution)

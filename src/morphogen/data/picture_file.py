@@ -60,12 +60,13 @@ class Survey:
 
 def survey(sources: Iterable[Source]) -> Survey:
     """The sizes and the common scale of the pictures among some files."""
-    found, animated = Survey(), 0
+    found, animated, transparent = Survey(), 0, 0
     largest: dict[bool, float] = {}  # by whether the values are floats
     for source in sources:
         with suppress(Exception), _quiet(), _open(source) as image:
             found.sizes[image.size] += 1
             animated += image.format != "MPO" and getattr(image, "is_animated", False)
+            transparent += image.has_transparency_data
             if _is_deep(image) and image.width * image.height <= LARGEST:
                 values = _checked(image)
                 is_float = values.dtype.kind == "f"
@@ -75,6 +76,8 @@ def survey(sources: Iterable[Source]) -> Survey:
         found.white = found.white._replace(**{"floats" if is_float else "integers": white})
         kind = "floats" if is_float else "more than 8 bits"
         found.notes.append(f"pictures of {kind}: {white} is white (the largest value is {value:.6g})")
+    if transparent:
+        found.notes.append(f"{transparent} pictures have transparency: what is transparent is white")
     if animated:
         found.notes.append(f"{animated} files have several frames: the first of each is read")
     return found

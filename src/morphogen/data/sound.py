@@ -33,6 +33,7 @@ LENGTH = 8192  # samples per window: longer than the receptive field of most net
 LARGEST = 2**28  # bytes per file
 RATE, HIGHEST = 16_000, 24_000  # Hz: target rate of resampling, and the highest rate that is not resampled
 RATES = 1_000, 384_000  # Hz: valid rates of a file
+AVERAGED = "several channels are averaged to one"
 LOUDEST = 16.0  # highest peak of floats that are not integers, 24 dB above full scale
 WHOLE = 0.75  # fraction of the recordings that fill a window of the length that a note names
 
@@ -125,7 +126,8 @@ def read_sound_content(content: bytes, has_suffix: bool = True) -> Sound | str:
         return "it has no samples"
     if not np.isfinite(samples).all():
         return "it has samples that are not finite (NaN or infinite); write it again"
-    mono = samples.mean(1) if samples.ndim == 2 else samples
+    several = samples.ndim == 2 and samples.shape[1] > 1
+    mono, notes = samples.mean(1) if samples.ndim == 2 else samples, (*notes, *[AVERAGED] * several)
     peak = float(np.abs(mono).max())
     if peak > LOUDEST:
         return (

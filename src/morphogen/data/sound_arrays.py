@@ -10,7 +10,7 @@ import numpy as np
 from morphogen.data.dataset import DataError, Dataset
 from morphogen.data.held import Held, joined, numbers_of
 from morphogen.data.memory import read_labels
-from morphogen.data.sound import LENGTH, RATES, sounds_by_content
+from morphogen.data.sound import AVERAGED, LENGTH, RATES, sounds_by_content
 from morphogen.data.sound_windows import FULL, Recording
 from morphogen.data.splits import Part
 from morphogen.media import ReadingOptions
@@ -36,11 +36,14 @@ def collect_sounds(name: str, parts: Mapping[Part, Held], options: ReadingOption
         raise DataError(f"{name}: {what}; if they are sounds, give their rate: rate=16000")
     if not RATES[0] <= rate <= RATES[1]:
         raise DataError(f"rate {rate}: give the samples per second, {RATES[0]} to {RATES[1]}")
-    waves = [_mono(i, np.asarray(value)) for i, value in enumerate(values)]
+    arrays = [np.asarray(value) for value in values]
+    waves = [_mono(i, array) for i, array in enumerate(arrays)]
     peak = max(float(np.abs(wave).max(initial=0.0)) for wave in waves)
     if peak > LOUDEST:
         raise DataError(f"samples reach {peak:g}, where full scale is 1; divide by their full scale")
-    more = (f"samples reach {peak:.3g}: those beyond 1 are cut off",) if peak > 1 else ()
+    more = [f"samples reach {peak:.3g}: those beyond 1 are cut off"] if peak > 1 else []
+    if stereo := sum(array.ndim == 2 and min(array.shape) == 2 for array in arrays):
+        more.append(f"{stereo} sounds: {AVERAGED}")
     recordings = [
         Recording(
             (wave * FULL).round().clip(-FULL, FULL - 1).astype(np.int16),

@@ -36,12 +36,13 @@ def holds_table(values: Any, options: ReadingOptions) -> float:
 def collect_table(name: str, parts: Mapping[Part, Held], options: ReadingOptions) -> Dataset:
     """The data set of a table in memory; labels are one more column, the condition. Errors: DataError."""
     _check_width(parts["train"].values)
-    frames: dict[str, DataFrame] = {part: _frame(name, held) for part, held in parts.items()}
+    called = _label_name(parts["train"])
+    frames: dict[str, DataFrame] = {part: _frame(name, held, called) for part, held in parts.items()}
     condition = options.condition
     if any(held.labels is not None for held in parts.values()):
         if condition is not None:
             raise DataError(f"condition {condition!r} and labels: the classes are given twice; give one")
-        condition = "label"
+        condition = called
     one = len(frames) == 1
     data = (
         table_of(name, frames["train"], condition, options.table)
@@ -81,8 +82,21 @@ def _check_width(values: Any) -> None:
         )
 
 
-def _frame(name: str, held: Held) -> "DataFrame":
-    """The values as a DataFrame, with the labels as a column. Errors: DataError."""
+def _label_name(held: Held) -> str:
+    """The column of the labels: the name of their Series, unless another column has it; "label" without."""
+    name = getattr(held.labels, "name", None)
+    return name if isinstance(name, str) and name not in getattr(held.values, "columns", ()) else "label"
+
+
+def _classes(labels: Any) -> Any:
+    """Labels as a column: a Series with its values and the order of its categories, others as words."""
+    import pandas as pd
+
+    return labels.array if isinstance(labels, pd.Series) else [str(label) for label in labels]
+
+
+def _frame(name: str, held: Held, label: str) -> "DataFrame":
+    """The values as a DataFrame, with the labels as a column of this name. Errors: DataError."""
     import pandas as pd
 
     is_named = hasattr(held.values, "columns")
@@ -101,4 +115,4 @@ def _frame(name: str, held: Held) -> "DataFrame":
         return frame
     if len(held.labels) != len(frame):
         raise DataError(f"{len(held.labels)} labels for {len(frame)} examples; give one for each")
-    return frame.assign(label=pd.Series(list(held.labels), dtype=object).map(str).to_numpy())
+    return frame.assign(**{label: pd.Series(_classes(held.labels), index=frame.index)})

@@ -98,6 +98,11 @@ class Medium(ABC):
         """Name of the file of a sample; samples with the same file name are saved in one file."""
         return f"{index:04d}.{self.suffix}"
 
+    def objects(self, samples: Any) -> list[Any]:
+        """Samples as Python objects, as their representation presents them."""
+        presented: list[Any] = samples.representation.present(samples.tensor)
+        return presented
+
     def write(self, folder: Path, samples: Any, rank: Any) -> list[Path]:
         """Write `Samples` into files of their medium in an existing folder; ranks divide the files."""
         presented = samples.decode()
@@ -121,12 +126,7 @@ class Medium(ABC):
         return [self.preview(sample) for sample in samples.decode()]
 
     def lines(self, samples: Any, shown: Sequence[Image.Image | str]) -> str:
-        """What a terminal shows of samples; "": nothing.
-
-        Arguments:
-            samples: `Samples`.
-            shown: they as `displayable` has them.
-        """
+        """What a terminal shows of samples, given also as `displayable` has them; "": nothing."""
         return "\n---\n".join(map(str, shown[:4])) if is_text(shown) else ""
 
     def frame(self, samples: Any) -> Any:

@@ -81,6 +81,11 @@ class TableMedium(Medium):
         """The rows, with the dtypes of the data and the class of each."""
         return samples.representation.source.frame(samples.tensor, samples.condition.get("label"))
 
+    def objects(self, samples: Any) -> Any:
+        """The rows of `frame` as {column: value}, None where a cell is missing."""
+        frame = self.frame(samples).astype(object)
+        return frame.where(frame.notna(), None).to_dict("records")
+
     def displayable(self, samples: Any) -> list[Image.Image | str]:
         """One picture of the first rows."""
         return [self.picture(self._first(samples, 20), len(samples))]
@@ -90,8 +95,7 @@ class TableMedium(Medium):
         return self.aligned(self._first(samples, 6), len(samples))
 
     def _first(self, samples: Any, rows: int) -> "DataFrame":
-        label = samples.condition.get("label")
-        table = samples.representation.source
+        label, table = samples.condition.get("label"), samples.representation.source
         return table.frame(samples.tensor[:rows], None if label is None else label[:rows], plain=True)
 
     def save_frame(self, path: Path, frame: "DataFrame", csv: Any = None) -> None:

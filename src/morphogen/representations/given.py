@@ -8,6 +8,7 @@ training), not in its inner loops.
 """
 
 __all__ = [
+    "TOLERANCE",
     "as_tensor",
     "check_finite",
     "check_medium",

@@ -21,7 +21,7 @@ from morphogen.contract import Encoded, Representation
 from morphogen.media.pictures import PICTURES
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import sum_except_batch
-from morphogen.representations.given import check_finite, check_range, check_shape, tensor_of
+from morphogen.representations.given import TOLERANCE, check_finite, check_range, check_shape, tensor_of
 
 
 class Pixels(Representation):
@@ -61,6 +61,17 @@ class Pixels(Representation):
             raise ConfigError("pictures are from 0 to 1, the model takes -1 to 1: write x * 2 - 1")
         return values
 
+    def check_measured(self, medium: Float[Tensor, "b c h w"]) -> None:
+        """Errors: ConfigError for pictures between the values of the grid, which have no probability."""
+        if self.medium_discrete and not self._on_grid(medium, TOLERANCE):
+            half, is_unit = 0.5 * (self.levels - 1), bool(medium.min() >= 0)
+            found = "from 0 to 1" if is_unit else "between the values of its grid"
+            scaled = f"(x * {2 * half:g})" if is_unit else f"((x + 1) * {half:g})"
+            raise ConfigError(
+                f"pictures are {found}, and the model gives a probability to {self.levels} values "
+                f"from -1 to 1 only: write {scaled}.round() / {half:g} - 1"
+            )
+
     def encode(self, medium: Float[Tensor, "b c h w"], rng: Rng, measure: bool = True) -> Encoded:
         dims = medium.new_full((len(medium),), math.prod(self.shape))
         return Encoded(medium, torch.zeros_like(dims), dims)
@@ -76,8 +87,8 @@ class Pixels(Representation):
         """Round to the nearest value of the grid."""
         return self.to_index(x) * (2 / (self.levels - 1)) - 1
 
-    def _on_grid(self, x: Float[Tensor, "b c h w"]) -> bool:
-        return torch.allclose(self.to_grid(x), x, rtol=0, atol=1e-4)
+    def _on_grid(self, x: Float[Tensor, "b c h w"], atol: float = 1e-4) -> bool:
+        return torch.allclose(self.to_grid(x), x, rtol=0, atol=atol)
 
     def present(self, medium: Float[Tensor, "b c h w"]) -> list[Any]:
         """A PIL image per row, grey or RGB."""

@@ -9,7 +9,15 @@ A dtype is written as pandas writes it; object[int], object[decimal], object[dat
 objects. NaN is a missing cell.
 """
 
-__all__ = ["clock_times", "dtype_name", "dtype_named", "number_series", "numbers_of", "time_series"]
+__all__ = [
+    "clock_times",
+    "dtype_name",
+    "dtype_named",
+    "number_series",
+    "numbers_of",
+    "time_series",
+    "written_dtype",
+]
 
 import re
 from collections.abc import Callable
@@ -54,6 +62,11 @@ def dtype_name(dtype: Any) -> str:
         except (KeyError, TypeError, ValueError, NotImplementedError):
             continue
     return ""
+
+
+def written_dtype(name: str) -> str:
+    """The dtype in which a column is written as text: its own for durations, whose unit a number lacks."""
+    return name if DURATION.fullmatch(name) else ""
 
 
 def numbers_of(column: "Series") -> Float[np.ndarray, " n"]:

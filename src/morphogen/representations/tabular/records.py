@@ -1,9 +1,14 @@
 """Rows of a table as records, such as {"city": "Oslo"}."""
 
-__all__ = ["frame_of_records"]
+__all__ = ["classes_in", "frame_of_records"]
 
 from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor
 
 from morphogen.component import ConfigError
 
@@ -28,3 +33,31 @@ def frame_of_records(table: Any, given: Any) -> Any:
         raise ConfigError(f"no column is named {unknown!r}; the columns are {', '.join([*own, *beside])}")
     names = [*own, *(name for name in beside if name in fields)]
     return DataFrame({name: Series([row.get(name) for row in given], dtype=object) for name in names})
+
+
+def classes_in(table: Any, given: Any) -> Mapping[str, Int[Tensor, " n"]]:
+    """The classes in the label's column of a DataFrame or of records, {"label": [n]}; {}: they have none.
+
+    Arguments:
+        table: the representation of the rows.
+        given: the rows; other rows than these, such as numbers, have no columns.
+
+    Errors: ConfigError for a class that the data do not have, and for a column that they do not have.
+    """
+    frame, label = frame_of_records(table, given), table.label
+    if not hasattr(frame, "columns"):
+        return {}
+    known = {column.name for column in (*table.columns, *table.constants, *([label] if label else []))}
+    if unknown := [name for name in frame.columns if name not in known]:
+        raise ConfigError(
+            f"the model has no column {unknown[0]!r}: leave it out, df.drop(columns={unknown!r:.200})"
+        )
+    if label is None or label.name not in frame.columns:
+        return {}
+    classes = label.numbers(frame[label.name])
+    if (missing := np.isnan(classes)).any():
+        row = int(missing.argmax())
+        raise ConfigError(
+            f"column {label.name!r} has no class in row {row}: fill it in, or leave the row out"
+        )
+    return {"label": torch.from_numpy(classes).long()}

@@ -9,6 +9,7 @@ density over the real columns and a mass over the others.
 
 __all__ = ["Tabular"]
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,11 +21,13 @@ from morphogen.component import ConfigError
 from morphogen.contract import Encoded, Representation
 from morphogen.media.table import TABLE
 from morphogen.numerics.randomness import Rng
+from morphogen.numerics.trees import Tree
 from morphogen.representations.given import check_shape, tensor_of
 from morphogen.representations.tabular.columns import CategoryColumn, Column
 from morphogen.representations.tabular.csv_format import CsvFormat
 from morphogen.representations.tabular.numbers import NumberColumn
-from morphogen.representations.tabular.records import frame_of_records
+from morphogen.representations.tabular.pandas_series import written_dtype
+from morphogen.representations.tabular.records import classes_in, frame_of_records
 from morphogen.representations.tabular.support import Support
 
 if TYPE_CHECKING:
@@ -104,6 +107,9 @@ class Tabular(Representation):
                 column.check(known.min().item(), known.max().item())
         return values
 
+    def conditions_in(self, given: Any) -> Mapping[str, Tree]:
+        return classes_in(self, given)
+
     def check_trainable(self, medium: Float64[Tensor, "b d"]) -> None:
         self.support.check(medium, "remove such rows, or build a model of data that have them")
 
@@ -158,7 +164,8 @@ class Tabular(Representation):
         Arguments:
             medium: the rows.
             labels: the class of each, which is in the label's column; None: without that column.
-            plain: numbers and text, as in a CSV file; otherwise each column has the dtype of the data.
+            plain: numbers, text and durations, as in a CSV file; otherwise each column has the dtype of the
+                data.
         """
         from pandas import DataFrame
 
@@ -167,7 +174,9 @@ class Tabular(Representation):
         if self.label is not None and labels is not None:
             cells[self.label] = labels.double().cpu().numpy()
         written = {
-            column.name: column.series(values, "" if plain else column.pandas_dtype)
+            column.name: column.series(
+                values, written_dtype(column.pandas_dtype) if plain else column.pandas_dtype
+            )
             for column, values in cells.items()
         }
         order = [name for name in self.order or written if name in written]
