@@ -281,7 +281,10 @@ class ConditionSpec(Component):
     def read(self, given: Any) -> Any:
         """Words (a text, or one for each row) as tensors; anything else unchanged. Errors: ConfigError."""
         texts = [given] if isinstance(given, str) else given
-        if isinstance(texts, Tensor | Mapping) or not hasattr(texts, "__len__") or not len(texts):
+        try:
+            if isinstance(texts, Tensor | Mapping) or not len(texts):
+                return given
+        except TypeError:  # a number, or a data set
             return given
         words = all(isinstance(text, str) for text in texts)
         return self.stack([self.parse(text) for text in texts]) if words else given

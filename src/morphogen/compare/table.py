@@ -64,7 +64,10 @@ def _name(row: Row) -> str:
 
 
 def _columns(shown: Sequence[Measure], lines: Sequence[Sequence[Cell]]) -> list[Column]:
-    return [(_heading(measure), [line[i].text for line in lines]) for i, measure in enumerate(shown)]
+    return [
+        (_heading(measure), [line[i].text.replace("\xa0", " ") for line in lines])
+        for i, measure in enumerate(shown)
+    ]
 
 
 def _heading(measure: Measure) -> str:
