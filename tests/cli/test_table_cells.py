@@ -26,6 +26,9 @@ def test_cells_of_any_column_are_given_by_name(trained, tmp_path, monkeypatch, c
     assert len(frame) == 30 and frame["kind"].eq("cat").all() and frame["city"].eq("Rome").all()
     assert run(monkeypatch, "sample", trained, "--condition", "kind=cow") == 2
     assert "no category 'cow'; it has cat, dog" in " ".join(capsys.readouterr().err.split())
+    assert run(monkeypatch, "sample", trained, "--condition", "kind=dogs", "--condition", "city=Oslo") == 2
+    refusal = " ".join(capsys.readouterr().err.split())
+    assert "--condition kind=dogs, city=Oslo: runs" in refusal and "did you mean 'dog'? it has" in refusal
     assert run(monkeypatch, "sample", trained, "--condition", "colour=red") == 2
     refusal = " ".join(capsys.readouterr().err.split())
     assert "no column is named 'colour'; the columns are kind, size, city" in refusal
@@ -89,3 +92,13 @@ def test_data_without_a_system_get_those_that_fit(tmp_path, monkeypatch, capsys)
     line = " ".join(capsys.readouterr().err.split())
     systems = "table_flow, table_mixture, table_transformer; morphogen train table_flow --data 'my t.csv'"
     assert line == f"morphogen: train needs a system for my t.csv (table): one of {systems}"
+
+
+def test_columns_of_the_same_name_are_filled(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = "".join(f"{i % 4 + 0.5},{'' if i == 7 else i % 3},{'ab'[i % 2]}\n" for i in range(60))
+    (tmp_path / "t.csv").write_text("count,count,kind\n" + rows)
+    assert run(monkeypatch, "train", "table_mixture", "--data", "t.csv", "--size", "tiny") == 0
+    assert run(monkeypatch, "edit", "t.csv", "--out", "whole.csv") == 0
+    whole = (tmp_path / "whole.csv").read_text().splitlines()
+    assert whole[8].split(",")[1] in "012"

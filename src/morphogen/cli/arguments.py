@@ -177,7 +177,8 @@ def choose_conditions(
         try:
             chosen[name] = specs[name].parse(value)
         except ConfigError as error:
-            raise BadArgument(f"{option} {text}: {where}: {error}") from None
+            written = ", ".join(value.splitlines()) if specs[name].parts else text
+            raise BadArgument(f"{option} {written}: {where}: {error}") from None
     return chosen
 
 
