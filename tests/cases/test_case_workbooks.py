@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import openpyxl
 import pandas as pd
 import pytest
 import xlwt
@@ -129,3 +130,34 @@ def test_a_workbook_on_which_its_reader_panics(tmp_path: Path, capfd: pytest.Cap
     with pytest.raises(DataError, match=r"t\.xls: pandas cannot read it as a workbook \([^\n]*; save it"):
         load_data(str(tmp_path / "t.xls"))
     assert capfd.readouterr().err == ""
+
+
+@case(
+    "names in two rows: `2024` and `2025`, merged over `Preis` and `Menge` each",
+    "columns `2024 Preis`, `2024 Menge`, `2025 Preis`, ...; a merged title above stays a title",
+)
+@pytest.mark.parametrize("corner", ["merged", "empty", "below"])
+def test_merged_names(tmp_path: Path, corner: str) -> None:
+    book = openpyxl.Workbook()
+    page = book.active
+    page["A1"] = "Sales"
+    page.merge_cells("A1:C1")
+    page["A3" if corner == "merged" else "A4"] = "" if corner == "empty" else "Filiale"
+    if corner == "merged":
+        page.merge_cells("A3:A4")
+    for place, year in (("B3:C3", 2024), ("D3:E3", 2025)):
+        page[place[:2]] = year
+        page.merge_cells(place)
+    for row in (
+        [None, "Preis", "Menge", "Preis", "Menge"],
+        *([f"s{i % 3}", i / 4, i % 5, i / 8, i % 7] for i in ROWS),
+    ):
+        start = 4 if row[0] is None else page.max_row + 1
+        for j, value in enumerate(row, 1):
+            if value is not None:
+                page.cell(start, j, value)
+    book.save(tmp_path / "t.xlsx")
+    data = load_data(str(tmp_path / "t.xlsx"))
+    first = "Unnamed: 0" if corner == "empty" else "Filiale"
+    assert columns(data) == [first, "2024 Preis", "2024 Menge", "2025 Preis", "2025 Menge"]
+    assert "skipped above the table: 'Sales'" in notes(data)

@@ -30,15 +30,18 @@ def test_cells_of_any_column_are_given_by_name(trained, tmp_path, monkeypatch, c
     frame = pd.read_csv(tmp_path / trained / "samples/samples.csv")
     assert len(frame) == 30 and frame["kind"].eq("cat").all() and frame["city"].eq("Rome").all()
     assert run(monkeypatch, "sample", trained, "--condition", "kind=cow") == 2
-    assert "'cow' is not one of its values, cat, dog" in " ".join(capsys.readouterr().err.split())
+    assert "no category 'cow'; it has cat, dog" in " ".join(capsys.readouterr().err.split())
+    assert run(monkeypatch, "sample", trained, "--condition", "kind=dogs", "--condition", "city=Oslo") == 2
+    refusal = " ".join(capsys.readouterr().err.split())
+    assert "--condition kind=dogs, city=Oslo: runs" in refusal and "did you mean 'dog'? it has" in refusal
     assert run(monkeypatch, "sample", trained, "--condition", "colour=red") == 2
     refusal = " ".join(capsys.readouterr().err.split())
     assert "no column is named 'colour'; the columns are kind, size, city" in refusal
 
 
 REFUSED = {  # what is given, and what is said
-    ("city=ROME",): "--condition city=ROME: {run}: column 'city': 'ROME' is not one of its values, "
-    "Oslo, Rome; did you mean 'Rome'?",
+    ("city=ROME",): "--condition city=ROME: {run}: column 'city' has no category 'ROME'; "
+    "did you mean 'Rome'? it has Oslo, Rome",
     ("city=Rome",): "--condition city=Rome: {run} needs the class too: add --condition kind=cat (or dog)",
     (
         "kind=cat",
@@ -135,3 +138,13 @@ def test_the_model_is_one_line_of_names_and_the_number_of_its_parameters(system,
     assert all(type(stage.objective).__name__ in line and name in line for name, stage in stages.items())
     assert len(line) < 300 < len(repr(model)) or system == "table_mixture"
     assert line.count("CategoryColumn") <= 1 and line.count("Plan(") == len(stages)
+
+
+def test_columns_of_the_same_name_are_filled(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = "".join(f"{i % 4 + 0.5},{'' if i == 7 else i % 3},{'ab'[i % 2]}\n" for i in range(60))
+    (tmp_path / "t.csv").write_text("count,count,kind\n" + rows)
+    assert run(monkeypatch, "train", "table_mixture", "--data", "t.csv", "--size", "tiny") == 0
+    assert run(monkeypatch, "edit", "t.csv", "--out", "whole.csv") == 0
+    whole = (tmp_path / "whole.csv").read_text().splitlines()
+    assert whole[8].split(",")[1] in "012"

@@ -2,6 +2,7 @@
 
 __all__ = ["complete_tables", "is_table"]
 
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,10 @@ from morphogen.counted import counted
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pandas import DataFrame
+    from pandas import DataFrame, Series
 
     from morphogen.data.columns import Reading
+    from morphogen.data.table_files import Table
     from morphogen.representations.tabular import Column
     from morphogen.run import Run
 
@@ -50,24 +52,54 @@ def complete_tables(
     (folder.parent if one else folder).mkdir(parents=True, exist_ok=True)
     for file in files:
         target = one or folder / f"{file.stem}.csv"
-        frame, filled, left = _completed(run, model, file, seed, fill)
-        TABLE.save_frame(target, frame, model.representation.source.csv)
+        table, filled, left = _completed(run, model, file, seed, fill)
+        _write(file, target, table, filled)
         if one is not None:
             write_record(one, {"run": run.name, "table": str(file), "seed": seed})
-        counts = ", ".join(f"{name} ({count})" for name, count in filled.items())
-        total = counted(sum(filled.values()), "empty cell")
+        counts = ", ".join(f"{name} ({len(cells)})" for name, cells in filled.items())
+        total = counted(sum(map(len, filled.values())), "empty cell")
         what = f"{total} filled in: {counts}" if filled else "no empty cell"
         echo(f"{file}: {what}; by {run.name}, in {target}")
         if left:
             echo(f"still with empty cells, since the model does not have the column: {', '.join(left)}")
 
 
+def _write(file: Path, target: Path, table: "Table", filled: "Mapping[str, Series]") -> None:
+    """Write the table with its cells filled in; in the same format, with all else of the file as it is."""
+    from morphogen.data.column_names import distinct_names
+    from morphogen.data.filled import fill_csv, fill_workbook, whole_table
+    from morphogen.media.table import DELIMITED, TABLE
+    from morphogen.representations.tabular import CsvFormat
+
+    names = [*distinct_names(table.frame)[0]]
+    drawn = {names.index(name): cells for name, cells in filled.items()}
+    suffix, separators = target.suffix.lower(), {".csv": (",", ";", "|")}
+    if table.separator and suffix in DELIMITED and table.separator in separators.get(suffix, ("\t",)):
+        fill_csv(target, table, drawn)
+        return
+    is_workbook = table.origin is not None and table.origin.sheet
+    if is_workbook and suffix in (".xlsx", ".xlsm") and zipfile.is_zipfile(file):
+        TABLE.require_openpyxl(target)
+        with zipfile.ZipFile(file) as archive:
+            can_fill = "xl/workbook.xml" in archive.namelist()
+        if can_fill:
+            fill_workbook(file, target, table, drawn)
+            return
+    if is_workbook:
+        lost = "other sheets, lines above it and the formats of its cells"
+        echo(f"note: {target} has the table of {file} alone, without {lost}", err=True)
+    csv = CsvFormat(table.separator or ",", table.decimal if table.separator else ".", table.has_mark)
+    TABLE.save_frame(target, whole_table(table, drawn).infer_objects(), csv)
+
+
 def _completed(
     run: "Run", model: Any, file: Path, seed: int, fill: "Sequence[str]"
-) -> "tuple[DataFrame, dict[str, int], list[str]]":
-    """The table of a file with its empty cells drawn, how many of each column, and columns left empty."""
+) -> "tuple[Table, dict[str, Series], list[str]]":
+    """The table of a file, the cells drawn for each column by row, and columns left with empty cells."""
     from morphogen.data.cells import read_columns
+    from morphogen.data.column_names import distinct_names
     from morphogen.data.columns import Reading
+    from morphogen.data.number_format import number_formats
     from morphogen.data.table_files import read_table_file
     from morphogen.data.table_options import TableOptions
     from morphogen.inference.imputation import impute
@@ -75,12 +107,30 @@ def _completed(
     options, source = TableOptions.of(run.record["settings"].get("table")), model.representation.source
     columns = [*source.columns, *([source.label] if source.label else [])]
     chosen, table = _chosen(columns, fill), read_table_file(file, options)
-    cells, _ = read_columns(table.frame, options, table.decimal)
+    frame, _ = distinct_names(table.frame)
+    cells, _ = read_columns(frame, options, table.decimal)
     readings = {name: each for name, each in cells.items() if isinstance(each, Reading)}
-    complete = impute(model, _cells(table.frame, readings, columns), seed)
+    complete = impute(model, _cells(frame, readings, columns), seed)
     known = {column.name for column in columns}
     left = [name for name, each in readings.items() if each.missing.any() and name not in known]
-    return *_filled(table.frame, readings, chosen, complete), left
+    numeric = [c.name for c in chosen if c.name in readings and hasattr(readings[c.name], "grid")]
+    formats = number_formats(frame, numeric, table.decimal, options.decimal)
+    filled = {
+        column.name: _drawn(frame[column.name], column, empty, complete, formats.get(column.name))
+        for column in chosen
+        if column.name in readings and (empty := readings[column.name].missing).any()
+    }
+    return table, filled, left
+
+
+def _drawn(given: "Series", column: "Column", empty: Any, complete: "DataFrame", form: Any) -> "Series":
+    """The drawn cells of a column as the others are: text in their format, integers among integers."""
+    drawn, known = complete[column.name][empty].astype(object), given[~empty]
+    if form is not None:
+        return drawn.map(lambda cell: form.write(cell) if isinstance(cell, int | float) else cell)
+    if column.step >= 1 and not known.astype(str).str.contains(r"[.,]\d").any():
+        return drawn.map(lambda cell: int(cell) if isinstance(cell, float) else cell)
+    return drawn
 
 
 def _chosen(columns: "Sequence[Column]", fill: "Sequence[str]") -> "Sequence[Column]":
@@ -104,27 +154,3 @@ def _cells(frame: "DataFrame", readings: "Mapping[str, Reading]", columns: "Sequ
         elif reading is not None:
             cells[column.name] = cells[column.name].astype(object).mask(reading.missing, None)
     return cells
-
-
-def _filled(
-    frame: "DataFrame",
-    readings: "Mapping[str, Reading]",
-    columns: "Sequence[Column]",
-    complete: "DataFrame",
-) -> "tuple[DataFrame, dict[str, int]]":
-    """The table with its empty cells filled and all others as they are, and how many of each column."""
-    frame, filled = frame.copy(), dict[str, int]()
-    for column in columns:
-        reading = readings.get(column.name)
-        if reading is None or not reading.missing.any():
-            continue
-        given, empty = frame[column.name], reading.missing
-        drawn = complete[column.name][empty].astype(object)
-        if column.step >= 1 and not given[~empty].astype(str).str.contains(r"[.,]\d").any():
-            drawn = drawn.map(lambda cell: int(cell) if isinstance(cell, float) else cell)
-        cells = given.astype(object)
-        cells[empty] = drawn
-        is_text = given.dtype.kind in "OU" or str(given.dtype) in ("str", "string")
-        frame[column.name] = cells if is_text else cells.astype(given.dtype)
-        filled[column.name] = int(empty.sum())
-    return frame, filled

@@ -125,18 +125,8 @@ class TableCells(ConditionSpec):
 
 
 def _number(column: Any, value: Any) -> float:
-    """A cell as a number of the medium; a text may have a decimal comma. Errors: ConfigError."""
-    try:
-        return float(column.numbers([value])[0])
-    except ConfigError:
-        if not isinstance(value, str):
-            raise
-    try:
-        return float(column.numbers([float(value.replace(",", "."))])[0])
-    except ValueError:
-        near = did_you_mean(value, getattr(column, "levels", ())).rstrip()
-        known = f"{column.range_in_words()}{near and f'; {near}'}"
-        raise ConfigError(f"column {column.name!r}: {value!r} is not one of its values, {known}") from None
+    """A cell as a number of the medium. Errors: ConfigError."""
+    return column.parse(value) if isinstance(value, str) else float(column.numbers([value])[0])
 
 
 def _source(representation: Any) -> Any:

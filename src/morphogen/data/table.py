@@ -24,6 +24,7 @@ from morphogen.component import to_config
 from morphogen.conditioning.specs import Classes
 from morphogen.contract import Batch
 from morphogen.data.cells import read_columns
+from morphogen.data.column_names import distinct_names
 from morphogen.data.columns import Numbers, Reading
 from morphogen.data.dataset import DataError, Dataset, Examples, with_labels
 from morphogen.data.row_contents import row_contents
@@ -123,7 +124,7 @@ def table_of_parts(
 
 def _dataset(name: str, where: str, table: Table, condition: str | None, options: TableOptions) -> Dataset:
     """The data set of a table; `where` is what errors begin with."""
-    frame, renamed = _distinct(table.frame)
+    frame, renamed = distinct_names(table.frame)
     frame = without(where, frame, options.drop)
     check_condition(where, frame, condition)
     if len(frame) < 3:
@@ -176,21 +177,6 @@ def _csv_format(table: Table, readings: Mapping[str, Reading]) -> CsvFormat | No
     marks = (max(",.", key=cell.rfind) for cell in cells)
     format = CsvFormat(table.separator, next(marks, table.decimal), table.has_mark)
     return None if to_config(format) == to_config(CsvFormat()) else format
-
-
-def _distinct(frame: "DataFrame") -> "tuple[DataFrame, list[str]]":
-    """The table with distinct names of columns, as pandas makes them, on one line each; and notes."""
-    names: list[str] = []
-    notes = []
-    for column in frame.columns:
-        parts = column if isinstance(column, tuple) else (column,)
-        name = written = " ".join(" ".join(map(str, parts)).split())
-        while name in names:
-            name = f"{written}.{sum(other.startswith(written) for other in names)}"
-        if name != written:
-            notes.append(f"two columns are named {written!r}: the second is {name!r} here")
-        names.append(name)
-    return frame.set_axis(names, axis=1), notes
 
 
 def _usable(

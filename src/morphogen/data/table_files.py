@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from morphogen.caller import setting
 from morphogen.counted import counted
+from morphogen.data.column_names import nameless_column
 from morphogen.data.csv_dialect import find_dialect
 from morphogen.data.dataset import DataError
 from morphogen.data.encoding import Decoded, decode
+from morphogen.data.origin import Origin
 from morphogen.data.own_parts import own_parts
 from morphogen.data.recognition import holds_rows
 from morphogen.data.records import json_records
@@ -39,6 +41,7 @@ class Table(NamedTuple):
         parts: of the user's own split, for each row; (): to be split by content.
         separator: of a CSV file; "": it is another one, or separated by white space.
         has_mark: whether a CSV file is not plain UTF-8, so that programs need a mark to know the encoding.
+        origin: where the cells are in a CSV file or a workbook; None: in their order.
     """
 
     frame: "DataFrame"
@@ -47,6 +50,7 @@ class Table(NamedTuple):
     parts: Sequence[Part] = ()
     separator: str = ""
     has_mark: bool = False
+    origin: Origin | None = None
 
 
 def read_table_file(path: Path, options: TableOptions) -> Table:
@@ -101,7 +105,7 @@ def join_parts(where: str, tables: Sequence[tuple[str, Table]]) -> Table:
     frame = pd.concat([table.frame for _, table in ordered], ignore_index=True)
     parts = [part for part, table in ordered for _ in range(len(table.frame))]
     notes = dict.fromkeys(note for _, table in ordered for note in table.notes)
-    return train._replace(frame=frame, notes=tuple(notes), parts=parts)
+    return train._replace(frame=frame, notes=tuple(notes), parts=parts, origin=None)
 
 
 def _read_csv(path: Path, options: TableOptions) -> Table:
@@ -111,8 +115,7 @@ def _read_csv(path: Path, options: TableOptions) -> Table:
     text, notes = _text_of(path, options)
     dialect = find_dialect(path, text, options)
     buffer = io.StringIO(text, newline="")
-    for _ in range(dialect.above):
-        buffer.readline()
+    head = "".join(buffer.readline() for _ in range(dialect.above))
     try:
         frame = pd.read_csv(
             buffer, sep=dialect.separator, header=None, names=range(dialect.width), index_col=False,
@@ -125,9 +128,15 @@ def _read_csv(path: Path, options: TableOptions) -> Table:
     repeated = (frame == list(dialect.names)).all(axis=1) if dialect.names else frame.index < 0
     if count := int(repeated.sum()):
         notes += (f"{counted(count, 'row')} with the names of the columns again, left out",)
-    named, separator = _named(frame[~repeated], dialect.names), dialect.separator
-    written = separator if len(separator) == 1 else ""
-    return Table(named, (*notes, *dialect.notes), decimal, (), written, _has_mark(path))
+    written = dialect.names or [f"column{j + 1}" for j in range(dialect.width)]
+    empty = [j for j, name in enumerate(written) if not name and not frame[j].str.strip().any()]
+    notes += tuple(nameless_column(j) for j in empty if j < len(written) - 1)  # that is a separator
+    kept = [j for j in range(len(written)) if j not in empty]
+    named = frame.loc[~repeated, kept].set_axis([written[j] or f"Unnamed: {j}" for j in kept], axis=1)
+    line_end = "\r\n" if b"\r\n" in path.read_bytes() else "\n"
+    origin = Origin(frame, kept, written, "\n".join(head.splitlines()), line_end)
+    separator = dialect.separator if len(dialect.separator) == 1 else ""
+    return Table(named, (*notes, *dialect.notes), decimal, (), separator, _has_mark(path), origin)
 
 
 def _has_mark(path: Path) -> bool:
@@ -148,14 +157,6 @@ def _text_of(path: Path, options: TableOptions) -> tuple[str, tuple[str, ...]]:
     if not text.strip():
         raise DataError(f"{path}: is empty; give a table of at least 3 rows, better hundreds")
     return text, notes
-
-
-def _named(frame: "DataFrame", names: Sequence[str]) -> "DataFrame":
-    """The table with the names of its columns, as pandas names them, and without nameless empty ones."""
-    written = names or [f"column{j + 1}" for j in range(frame.shape[1])]
-    empty = [j for j, name in enumerate(written) if not name and not frame[j].str.strip().any()]
-    named = frame.drop(columns=empty)
-    return named.set_axis([written[j] or f"Unnamed: {j}" for j in named.columns], axis=1)
 
 
 def _read_parquet(path: Path, options: TableOptions) -> Table:
@@ -209,8 +210,8 @@ def _objects(path: Path, lines: Iterable[str]) -> Iterable[dict[str, object]]:
 
 
 def _read_workbook(path: Path, options: TableOptions) -> Table:
-    frame, notes = read_sheet(path, options)
-    return Table(frame, notes)
+    frame, origin, notes = read_sheet(path, options)
+    return Table(frame, notes, origin=origin)
 
 
 READERS: dict[str, Callable[[Path, TableOptions], Table]] = {

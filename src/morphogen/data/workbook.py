@@ -2,42 +2,44 @@
 
 The format is told by the content, so that a workbook under the suffix of another format is read too.
 A sheet may have titles and empty rows above its table, which begins with the first row that fills nearly all
-columns. Whether these are names is decided as for CSV; cells keep the types that they have in the workbook.
+columns; merged cells above it are part of the names. Whether these are names is decided as for CSV; cells
+keep the types that they have in the workbook.
 """
 
 __all__ = ["read_sheet", "require_openpyxl"]
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from morphogen.caller import setting
+from morphogen.data.column_names import nameless_column
 from morphogen.data.csv_dialect import is_header
 from morphogen.data.dataset import DataError
+from morphogen.data.merged_headers import Range, find_header
+from morphogen.data.origin import Origin
 from morphogen.data.table_options import TableOptions
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 STDERR = 2  # its file descriptor
-SAMPLE, FULL = 200, 0.8  # rows that are looked at, and the fraction of columns that have a name
 
 
-def read_sheet(path: Path, options: TableOptions) -> tuple["DataFrame", tuple[str, ...]]:
-    """The table of the first sheet with cells, or of the one that the options name; and notes.
+def read_sheet(path: Path, options: TableOptions) -> tuple["DataFrame", Origin, tuple[str, ...]]:
+    """The table of the first sheet with cells, or of the one that the options name; its place; and notes.
 
     Errors: DataError without the extra, for a damaged workbook and for an unknown sheet.
     """
     import pandas as pd
 
     try:
-        with _quiet():
-            sheets = pd.read_excel(
-                path, sheet_name=None, header=None, dtype=object, na_filter=False, engine="calamine"
-            )
+        with _quiet(), pd.ExcelFile(path, engine="calamine") as book:
+            sheets = pd.read_excel(book, sheet_name=None, header=None, dtype=object, na_filter=False)
+            merged = {name: _merged(book.book, name) for name in sheets}
     except ImportError:
         raise DataError(_needs_extra(path)) from None
     except (OSError, KeyboardInterrupt, SystemExit):
@@ -54,8 +56,8 @@ def read_sheet(path: Path, options: TableOptions) -> tuple["DataFrame", tuple[st
     ways = f"; not read: {', '.join(others)} ({setting('table', 'sheet', 'NAME')} chooses)" if others else ""
     if not cells[name].size:
         raise DataError(f"{path}: table option sheet={name}: is empty; choose another of {', '.join(cells)}")
-    frame, notes = _with_names(cells[name], options.header)
-    return frame, ((f"sheet {name!r}{ways}",) if ways else ()) + notes
+    frame, origin, notes = _with_names(cells[name], merged[name], options.header)
+    return frame, origin._replace(sheet=name), ((f"sheet {name!r}{ways}",) if ways else ()) + notes
 
 
 def require_openpyxl(path: Path) -> None:
@@ -99,20 +101,28 @@ def _filled(sheet: "DataFrame") -> "DataFrame":
     return cells.loc[kept.any(axis=1), kept.any(axis=0)]
 
 
-def _with_names(cells: "DataFrame", header: str | None) -> tuple["DataFrame", tuple[str, ...]]:
-    """The table below the row with the names of its columns, and notes."""
-    texts = [
-        ["" if cell is None or cell != cell else str(cell) for cell in row]
-        for row in cells.head(SAMPLE).to_numpy()
-    ]
-    at = next((i for i, row in enumerate(texts) if sum(map(bool, row)) >= FULL * len(row)), 0)
-    named, notes = is_header(texts[at], texts[at + 1 :])
+def _merged(book: Any, sheet: Any) -> Sequence[Range]:
+    """The ranges of merged cells; () for formats whose reader does not tell."""
+    return getattr(book.get_sheet_by_name(sheet), "merged_cell_ranges", None) or ()
+
+
+def _with_names(
+    cells: "DataFrame", merged: Sequence[Range], header: str | None
+) -> tuple["DataFrame", Origin, tuple[str, ...]]:
+    """The table below the rows with the names of its columns, its place, and notes."""
+    found = find_header(cells, merged)
+    named, notes = is_header(found.names, found.below)
     if header is not None:
         named, notes = header == "yes", []
-    names = texts[at] if named else [f"column{j + 1}" for j in range(len(texts[at]))]
-    if titles := " / ".join(" ".join(filter(None, row)) for row in texts[:at]):
+    width = cells.shape[1]
+    names = [*found.names] if named else [f"column{j + 1}" for j in range(width)]
+    if titles := " / ".join(" ".join(filter(None, row)) for row in found.titles):
         notes = [f"skipped above the table: {titles[:60]!r}", *notes]
-    body = cells.iloc[at + named :].set_axis(
-        [name or f"Unnamed: {j}" for j, name in enumerate(names)], axis=1
-    )
-    return body.reset_index(drop=True).infer_objects(), tuple(notes)
+    body = cells.iloc[found.at + named :]
+    places = range(int(cells.columns[0]), int(cells.columns[-1]) + 1)
+    notes += [nameless_column(j) for j in places if j not in cells.columns]
+    kept = [*map(int, cells.columns)]
+    by_place = dict(zip(kept, names, strict=True))
+    origin = Origin(body.reindex(columns=places), kept, [by_place.get(j, "") for j in places])
+    frame = body.set_axis([name or f"Unnamed: {j}" for j, name in enumerate(names)], axis=1)
+    return frame.infer_objects(), origin, tuple(notes)

@@ -130,6 +130,10 @@ class Column(Component, ABC):
     def numbers(self, values: Any) -> Float[np.ndarray, " n"]:
         """The inverse of `series`: a pandas column as numbers of the medium. Errors: ConfigError."""
 
+    def parse(self, text: str) -> float:
+        """A value of the medium from its text. Errors: ConfigError."""
+        return float(self.numbers([text])[0])
+
     def contains(self, values: Float64[Tensor, " b"]) -> Bool[Tensor, " b"]:
         """Whether the column has mass or density at each value."""
         return (values >= self.low) & (values <= self.high)

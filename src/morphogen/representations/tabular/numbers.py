@@ -9,6 +9,7 @@ column becomes standard normal, whatever its distribution is. `intervals.py` cho
 __all__ = ["GridColumn", "NumberColumn", "RealColumn"]
 
 import math
+import re
 from abc import abstractmethod
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ from morphogen.representations.tabular.pandas_series import number_series, numbe
 if TYPE_CHECKING:
     from pandas import Series
 
+UNITS = "%$€£¥₹"  # signs before or after a number
 EDGE = 1e-9  # u is at least that far from 0 and 1: scores are between -6 and 6
 
 
@@ -70,6 +72,22 @@ class NumberColumn(Column):
             return numbers_of(Series(values))
         except (TypeError, ValueError):
             raise ConfigError(f"column {self.name!r} is not of numbers: give load_data's rows") from None
+
+    def parse(self, text: str) -> float:
+        """A number as tables write it: `17 %`, `$1,234.50`, `1.234,50 €`; or as `numbers` takes it."""
+        try:
+            return float(self.numbers([text])[0])
+        except ConfigError:
+            pass
+        plain = re.sub(rf"[\s'\u2019{UNITS}]", "", text).replace("\u2212", "-")
+        decimal = max(",.", key=plain.rfind)
+        whole, _, fraction = plain.rpartition(decimal) if decimal in plain else (plain, "", "")
+        try:
+            number = float(f"{re.sub('[,.]', '', whole)}.{fraction}")
+            return float(self.numbers([number])[0])
+        except ValueError:
+            known = self.range_in_words()
+            raise ConfigError(f"column {self.name!r}: {text!r} is not one of its values, {known}") from None
 
     def series(self, values: Float[np.ndarray, " n"], pandas_dtype: str = "") -> "Series":
         known = ~np.isnan(values)
