@@ -71,7 +71,7 @@ def test_given_cells_in_words(model):
         ({"size": np.nan}, "'size': a missing cell cannot be given: leave it out to draw it"),
         ({"size": None}, "'size': a missing cell cannot be given"),
         ({"size": 20.5}, "'size': 20.5 is outside of what the model knows, 15 to 65"),
-        ({"day": "soon"}, "'soon' is not one of its values, 20"),
+        ({"day": "soon"}, "'soon' is not a date in the format"),
     ],
 )
 def test_cells_that_the_model_does_not_have_are_refused(model, cells, message):

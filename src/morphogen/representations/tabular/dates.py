@@ -52,6 +52,10 @@ class DateColumn(GridColumn):
         super().__init__(name, starts, last, 0, weights, pandas_dtype, marker, spacing)
         self.format, self.unit, self.zone = format, unit, zone
 
+    def parse(self, text: str) -> float:
+        """A date or time in the format of the column. Errors: ConfigError."""
+        return float(self.numbers([text])[0])
+
     def numbers(self, values: Any) -> Float[np.ndarray, " n"]:
         """Dates, as text in the format of the column or of pandas, as whole units since 1970."""
         from pandas import Series, Timedelta, to_datetime
