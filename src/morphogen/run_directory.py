@@ -48,7 +48,8 @@ def not_a_run(path: Path) -> str:
     if path.is_file():
         return f"{path} is a file; give a run, a directory made by `morphogen train`"
     if (path / "model" / "config.json").is_file():
-        return f"{path} is the directory of a training, not a run; load its model: mg.load({str(path)!r})"
+        how = f"it has no run.json, which `morphogen train` writes; load its model: mg.load({str(path)!r})"
+        return f"{path} is the directory of a training in Python: {how}"
     if inside := sorted(file.parent for file in path.glob("*/run.json")):
         return f"{path} is not a run, but holds some: give one of {_listed(inside)}"
     if not path.exists():

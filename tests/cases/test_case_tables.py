@@ -349,7 +349,7 @@ def test_a_data_frame() -> None:
     assert columns(data) == ["n", "size", "day", "long"] and len(cells(data, "n")) == 60
     assert data.representation.columns[1].levels == ("low", "mid", "high")
     assert data.representation.frame(data.train.first().medium).dtypes.equals(frame.dtypes)
-    assert cells(data, "day")[-1] == "2025-01-01" and cells(data, "long")[-1] == 8 * 3600
+    assert cells(data, "day")[-1] == "2025-01-01" and cells(data, "long")[-1] == pd.Timedelta(hours=8)
 
 
 @case("DataFrames for train and test", "the user's own split")

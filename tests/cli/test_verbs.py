@@ -77,11 +77,12 @@ def test_tensorboard_needs_its_extra(monkeypatch, capsys):
     assert not list(Path().iterdir()), "a run was created"
 
 
-def test_train_then_sample_a_class_with_guidance(monkeypatch, capsys):
+def test_train_then_sample_a_class_with_guidance(monkeypatch):
     options = ["--size", "tiny", "--steps", "3", "--set", "network.channels=16"]
     assert run(monkeypatch, "train", "ddpm", "--data", "digits", *options) == 0
     record = json.loads(Path("runs/ddpm-digits-001/run.json").read_text())
-    assert record["status"] == "finished" and "channels=16" in capsys.readouterr().out
+    config = json.loads(Path("runs/ddpm-digits-001/model/config.json").read_text())["config"]
+    assert record["status"] == "finished" and config["objective"]["network"]["channels"] == 16
     options = ["--condition", "7", "--sampler", "ddim", "--steps", "4", "--guidance", "3"]
     assert run(monkeypatch, "sample", "--n", "3", *options) == 0
     folder = Path("runs/ddpm-digits-001/samples")
@@ -121,8 +122,8 @@ def test_skipped_files_are_printed(monkeypatch, capsys):
 
 
 COMMANDS = [
-    *("compare", "train", "sample", "edit", "train-classifier", "evaluate", "advise", "reproduce"),
-    *("systems", "data", "chat"),
+    *("compare", "train", "sample", "edit", "train-classifier", "evaluate", "latent", "advise"),
+    *("reproduce", "systems", "data", "chat"),
 ]
 
 
