@@ -370,7 +370,8 @@ def _named(model: Model, condition: Any, n: int, argument: str) -> Mapping[str, 
 
 def _measured(model: Any, given: Any, condition: Any) -> tuple[Tree, Mapping[str, Tree]]:
     """The medium whose likelihood is evaluated, and its conditions: those given, or its own."""
-    beside = model.representation.conditions_in(given) if condition is None else condition
+    own = model.representation.conditions_in(given)  # also checks columns that the model does not know
+    beside = own if condition is None else condition
     if isinstance(beside, Mapping):
         beside = model.taken(with_label(beside, model.representation))
     medium = model.representation.check(given)

@@ -107,6 +107,7 @@ ATTRIBUTES: Mapping[str, tuple[tuple[str, str], ...]] = {
     ),
     "samples": (
         ("images pil_images texts", "samples.decode()"),
+        ("medium tensors data values", "samples.tensor"),
         ("numpy to_numpy array", "samples.tensor.numpy()"),
         ("shape dtype size ndim device", "samples.tensor.shape"),
         ("show plot display grid", "samples.to_displayable()"),

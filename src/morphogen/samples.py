@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from morphogen.component import ConfigError
 from morphogen.contract import Representation
 from morphogen.files import write_json
-from morphogen.media import Medium
+from morphogen.media import Medium, names_a_file
 from morphogen.numerics.trees import Tree, index, leaves, length, tree_map
 from morphogen.other_words import other_word
 from morphogen.rank import ALONE, Rank
@@ -112,8 +113,16 @@ class Samples:
             directory: where to write; it is created if missing.
             rank: of this process.
             others: names of further files that the caller writes there.
+
+        Errors: ConfigError for the name of a file.
         """
         folder = Path(directory)
+        if names_a_file(folder):
+            name = str(folder.with_suffix(""))
+            raise ConfigError(
+                f"samples.save({str(directory)!r}): a folder is written, not a file: write "
+                f"samples.save({name!r}), or write a file yourself, of samples.frame() for a table and samples[0] for a picture"
+            )
         folder.mkdir(parents=True, exist_ok=True)
         paths = self.representation.medium.write(folder, self, rank)
         rank.once(lambda: self._list(folder, [*(path.name for path in paths), *others]))

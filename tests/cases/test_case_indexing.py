@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import morphogen as mg
+from morphogen.component import ConfigError
 from morphogen.wrong_calls import WrongCall
 
 from . import case
@@ -100,3 +101,15 @@ def test_quality_chooses_the_features_of_the_medium(drawn: tuple[Any, Any]) -> N
     assert repr(mg.metrics.quality(samples.tensor, data)) == repr(
         mg.metrics.quality(samples.tensor, data, chosen)
     )
+
+
+@case(
+    '`samples.save("new.csv")`',
+    "refused in one line: a folder is written; `samples.frame().to_csv(...)` writes a file",
+)
+def test_the_name_of_a_file_is_not_that_of_a_folder(drawn: tuple[Any, Any], tmp_path: Any) -> None:
+    _, samples = drawn
+    for name in ("new.csv", "new.png", "new.npz"):
+        with pytest.raises(ConfigError, match="a folder is written, not a file"):
+            samples.save(tmp_path / name)
+    assert not list(tmp_path.iterdir()) and samples.save(tmp_path / "samples.v2")

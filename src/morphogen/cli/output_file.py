@@ -16,17 +16,13 @@ if TYPE_CHECKING:
     from morphogen.media import Medium
 
 SHEET = ".png"
-OTHERS = (".json", ".html", ".zip", ".mp3", ".flac", ".mp4", ".pdf", ".npy", ".npz", ".pt", ".safetensors")
 
 
 def is_output_file(out: Path | None) -> bool:
     """Whether an output is to be a file, by its suffix; that of samples.v2 is none."""
-    from morphogen.media import media
+    from morphogen.media import names_a_file
 
-    if out is None or out.is_dir():
-        return False
-    known = {suffix for medium in media().values() for suffix in (*medium.suffixes, f".{medium.suffix}")}
-    return out.suffix.lower() in known.union(OTHERS)
+    return out is not None and names_a_file(out)
 
 
 def refuse_file(out: Path | None, command: str) -> None:

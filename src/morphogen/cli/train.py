@@ -236,10 +236,10 @@ def _announce(run: "Run", prepared: Preparation, trained: "Trained") -> None:
         echo(f"{run.undertrained}; its samples do not show what it can do{remedy}")
     if passes < 1:
         minutes = max(5, math.ceil(2 * trained.seconds / passes / 60))
-        echo(
-            f"the model has seen {passes:.0%} of the training examples, each once; if its samples are "
-            f"poor, train it longer: {longer} {minutes}m"
-        )
+        overlap = prepared.dataset.train.overlap
+        part = f"{passes:.0%} of the training examples, each once"
+        seen = f"windows that cover at most {passes:.0%} of the training data" if overlap > 1 else part
+        echo(f"the model has seen {seen}; if its samples are poor, train it longer: {longer} {minutes}m")
 
 
 def _stopped_early(run: "Run", model: Any, trained: "Trained") -> str:

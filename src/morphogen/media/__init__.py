@@ -12,7 +12,7 @@ A medium is below the data and the metrics that it refers to: it names them by `
 first use.
 """
 
-__all__ = ["Medium", "ReadingOptions", "is_text", "media"]
+__all__ = ["Medium", "ReadingOptions", "is_text", "media", "names_a_file"]
 
 import pkgutil
 from abc import ABC, abstractmethod
@@ -28,6 +28,20 @@ from PIL import Image
 from morphogen.component import ConfigError, to_config
 from morphogen.files import naming
 from morphogen.lazy import lazy
+
+OTHER_FILES = (
+    ".json",
+    ".html",
+    ".zip",
+    ".mp3",
+    ".flac",
+    ".mp4",
+    ".pdf",
+    ".npy",
+    ".npz",
+    ".pt",
+    ".safetensors",
+)
 
 
 class ReadingOptions(NamedTuple):
@@ -194,6 +208,12 @@ def media() -> Mapping[str, Medium]:
     """All media by name, read from the modules of this package."""
     names = [module.name for module in pkgutil.iter_modules(__path__)]
     return {name: getattr(import_module(f"morphogen.media.{name}"), name.upper()) for name in names}
+
+
+def names_a_file(path: Path) -> bool:
+    """Whether a path is meant to be a file of samples, by its suffix; that of samples.v2 is none."""
+    own = {suffix for medium in media().values() for suffix in (*medium.suffixes, f".{medium.suffix}")}
+    return not path.is_dir() and path.suffix.lower() in own.union(OTHER_FILES)
 
 
 def is_text(previews: Iterable[Image.Image | str]) -> bool:
