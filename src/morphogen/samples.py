@@ -121,7 +121,7 @@ class Samples:
             name = str(folder.with_suffix(""))
             raise ConfigError(
                 f"samples.save({str(directory)!r}): a folder is written, not a file: write "
-                f"samples.save({name!r}), or a file of samples.frame(), of a table, or samples[0], of pictures"
+                f"samples.save({name!r}), or a file of samples.frame() or samples[0] yourself"
             )
         folder.mkdir(parents=True, exist_ok=True)
         paths = self.representation.medium.write(folder, self, rank)

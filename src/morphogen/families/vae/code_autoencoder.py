@@ -69,12 +69,18 @@ class CodeAutoencoder(Objective):
         """Parameters of p(x | z), z the ids."""
         return self.network(self.embed(z), context)
 
+    def sample_latents(self, context: Context | None, rng: Rng, temperature: float) -> Int[Tensor, "b ..."]:
+        """Draw ids from the uniform prior."""
+        return self.prior.sample(self.latent_shape, context, rng, temperature)
+
     def default_sampler(self) -> Sampler:
         return VAESampler()
 
-    def encode(self, x: Float[Tensor, "b ..."], rng: Rng) -> tuple[Int[Tensor, "b ..."], Float[Tensor, " b"]]:
+    def encode(
+        self, x: Float[Tensor, "b ..."], rng: Rng, context: Context | None = None
+    ) -> tuple[Int[Tensor, "b ..."], Float[Tensor, " b"]]:
         """ids ~ q(ids | x), and log q(ids | x)."""
-        return self.draw(x, None, rng)
+        return self.draw(x, context, rng)
 
     def log_conditional(
         self, x: Float[Tensor, "b ..."], z: Int[Tensor, "b ..."], context: Context | None = None
@@ -82,6 +88,6 @@ class CodeAutoencoder(Objective):
         """log p(x | z)."""
         return self.likelihood.log_prob(x, self.predict(z, context))
 
-    def decode(self, z: Int[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
+    def decode(self, z: Int[Tensor, "b ..."], context: Context | None = None) -> Float[Tensor, "b ..."]:
         """The median of p(x | z)."""
-        return self.likelihood.median(self.predict(z, None))
+        return self.likelihood.median(self.predict(z, context))
