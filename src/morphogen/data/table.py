@@ -32,6 +32,7 @@ from morphogen.data.splits import Part, Split, split, trained_only
 from morphogen.data.table_choice import MOST_CLASSES, check_condition, numbered_classes, without
 from morphogen.data.table_files import Table, join_parts, read_table_file, read_table_folder
 from morphogen.data.table_options import TableOptions
+from morphogen.data.totals import totals_note
 from morphogen.data.words import Words, many_words
 from morphogen.numerics.gower import Gower
 from morphogen.representations.tabular import CsvFormat, Tabular
@@ -158,7 +159,7 @@ def _dataset(name: str, where: str, table: Table, condition: str | None, options
         column = label.class_column(classes, (0, *weights))
         conditions = {"label": Classes(classes, weights)}
     tabular = Tabular(parts[0], column, parts[1], order, _csv_format(table._replace(frame=frame), readings))
-    notes = [*_column_notes(readings), *table.notes, *renamed, *marks]
+    notes = [*_column_notes(readings), *totals_note(kept), *table.notes, *renamed, *marks]
     notes += [note for reading in kept for note in reading.notes] + [*repeated, *dropped, *made.copied("row")]
     line = made.line.replace("each example's content", "each row")
     return Dataset(name, "table", train, valid, test, conditions, tabular, line, tuple(notes))
