@@ -19,7 +19,7 @@ IDS = torch.tensor(list(itertools.product(range(CODES), repeat=2)))
 PICTURES = torch.tensor(list(itertools.product((-1.0, 1.0), repeat=4)))
 
 
-class Affine(Component, nn.Module):
+class AffineLogits(Component, nn.Module):
     """A linear map of a row, to the given shape."""
 
     def __init__(self, inputs: int, shape: tuple[int, ...]):
@@ -34,7 +34,7 @@ class Affine(Component, nn.Module):
 def discrete(**options: float) -> DiscreteVAE:
     """Two ids of three codes, for four black or white pixels."""
     torch.manual_seed(0)
-    encoder, decoder = Affine(4, (CODES, *SIDES)), Affine(CODES * 2, (4,))
+    encoder, decoder = AffineLogits(4, (CODES, *SIDES)), AffineLogits(CODES * 2, (4,))
     return DiscreteVAE(encoder, decoder, Bernoulli(), CODES, SIDES, **options)  # type: ignore[arg-type]
 
 
