@@ -17,11 +17,10 @@ from morphogen.systems.dvae import code_transformer
 from morphogen.systems.vqvae import PLANS
 
 SIZES: dict[Size, dict[str, Any]] = {
-    # width of the codes, decay of their averages, width of the finest scale and of the coarser ones, blocks
-    # per scale; a short training needs codes that follow fast
-    "tiny": {"codes": 8, "width": 4, "decay": 0.99, "fine": 8, "coarse": 8, "blocks": 1},
-    "small": {"codes": 256, "width": 16, "decay": 0.95, "fine": 32, "coarse": 64, "blocks": 1},
-    "paper": {"codes": 512, "width": 64, "decay": 0.99, "fine": 128, "coarse": 128, "blocks": 2},
+    # width of the codes, of the finest scale, and of the coarser ones; blocks per scale
+    "tiny": {"codes": 8, "width": 4, "fine": 8, "coarse": 8, "blocks": 1},
+    "small": {"codes": 256, "width": 16, "fine": 32, "coarse": 64, "blocks": 1},
+    "paper": {"codes": 512, "width": 64, "fine": 128, "coarse": 128, "blocks": 2},
 }
 
 
@@ -62,8 +61,8 @@ def two_level_autoencoder(pixels: Pixels, size: Size) -> Model:
         ConvEncoder((coarse + depth, *bottom), (depth, *bottom), (coarse,), blocks),
         ConvDecoder((2 * depth, *bottom), output, widths, blocks),
         likelihood,
-        Codebook(sizes["codes"], depth, sizes["decay"]),
-        Codebook(sizes["codes"], depth, sizes["decay"]),
+        Codebook(sizes["codes"], depth),
+        Codebook(sizes["codes"], depth),
         sides,
     )
     return Model(objective, pixels, None, Plan(**PLANS[size]))
