@@ -180,7 +180,7 @@ class Representation(Component, nn.Module, ABC):
         """Check that no row has probability 0 under every model. Errors: ConfigError."""
 
     def check_measured(self, medium: Tree) -> None:
-        """Check rows whose likelihood is to be evaluated. Errors: ConfigError for what is no such medium."""
+        """Check rows whose likelihood is to be evaluated. Errors: ConfigError for impossible values."""
         if self.source is not self:
             self.source.check_measured(medium)
 

@@ -265,7 +265,7 @@ def likelihood_of_medium(of_x: Likelihood, x: Encoded, model: Any) -> Likelihood
         )
     kind = of_x.kind if x.exact or of_x.kind == "estimate" else "lower_bound"
     measure: Literal["mass", "density"] = "mass" if model.representation.medium_discrete else "density"
-    return Likelihood(of_x.nats + x.log_weight, x.dims, kind, measure, of_x.stderr)
+    return replace(of_x, nats=of_x.nats + x.log_weight, dims=x.dims, kind=kind, measure=measure)
 
 
 def sampling_settings(
@@ -385,4 +385,4 @@ def _gathered(parts: list[Likelihood], rank: Rank, n: int) -> Likelihood:
     dims = rank.gather(torch.cat([p.dims for p in parts]), n)
     errors = [p.stderr for p in parts if p.stderr is not None]
     stderr = rank.gather(torch.cat(errors), n) if errors else None
-    return Likelihood(nats, dims, parts[0].kind, parts[0].measure, stderr)
+    return replace(parts[0], nats=nats, dims=dims, stderr=stderr)

@@ -41,7 +41,7 @@ class Samples:
     def __getitem__(self, rows: Any) -> Any:
         """One sample as a Python object, as `decode` has it; of a slice or several numbers, Samples.
 
-        Errors: IndexError for a number that no sample has, WrongCall for what is no number.
+        Errors: IndexError for a number beyond the samples; WrongCall for other values.
         """
         if isinstance(rows, str):
             raise WrongCall(

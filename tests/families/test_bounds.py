@@ -58,6 +58,13 @@ class Fixed(nn.Module):
         return self.parameters_of_q.expand(len(x), -1)
 
 
+class PerRow(Fixed):
+    """The same with mu and log sigma of each row."""
+
+    def forward(self, x: Tensor, context: Context | None) -> Tensor:
+        return self.parameters_of_q[: len(x)]
+
+
 def expected_loss(x: Tensor, parameters: Tensor, beta: float) -> Tensor:
     """The ELBO loss of a linear decoder, by its closed form."""
     mean, log_sigma = parameters.chunk(2, 0)
@@ -131,6 +138,14 @@ def test_free_bits_make_a_latent_free_up_to_its_share() -> None:
     assert torch.allclose(losses.terms["kl"], torch.full((8,), 2.5))
     assert torch.equal(gradient[:, 0], torch.zeros(8)) and torch.allclose(gradient[:, 1], scale[1].expand(8))
     assert vae.bound.coupled_rows and not with_bound(ELBO()).bound.coupled_rows
+    unequal = torch.cat(
+        [rows.detach()[:4], rows.detach()[4:] * 0], 0
+    )  # the second latent: 2 or 0 nats, mean 1
+    vae.encoder = PerRow(unequal)
+    whole, part = (
+        vae.bound.losses(vae, TRUTH.sample(Rng(0, 8))[:n], None, Rng(0, n)).terms["kl"] for n in (8, 4)
+    )
+    assert torch.allclose(whole[4:], torch.full((4,), 0.5)) and torch.allclose(part, torch.full((4,), 2.5))
 
 
 def test_values_out_of_range_raise() -> None:

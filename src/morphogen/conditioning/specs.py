@@ -123,7 +123,7 @@ class Sketches(ConditionSpec):
 
     def parse(self, text: str) -> Tree:
         """Errors: ConfigError, because a sketch is a picture."""
-        raise ConfigError(f"{text!r} is no sketch: give a picture of edges, {option('sketch', 'FILE')}")
+        raise ConfigError(f"{text!r} is not a sketch: give a picture of edges, {option('sketch', 'FILE')}")
 
 
 def _number(text: str) -> Decimal | None:

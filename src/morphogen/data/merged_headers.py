@@ -66,7 +66,7 @@ def find_header(cells: "DataFrame", merged: Sequence[Range]) -> Header:
 
 
 def _is_group(row: Sequence[str], place: int, columns: Sequence[int], merged: Sequence[Range]) -> bool:
-    """Whether a row has names that are merged over some columns, and is no title."""
+    """Whether a row has names that are merged over some columns, and is not a title."""
     wide = [left for (top, left), (_, right) in merged if top == place and right > left]
     words = sum(map(bool, row))
     return bool(wide) and (words > 1 or (words == 1 and min(wide) > columns[0]))

@@ -26,8 +26,7 @@ class NumberFormat(NamedTuple):
         decimal: mark.
         group: mark of thousands; "": none.
         decimals: at most.
-        is_fixed: whether all numbers have so many.
-        has_zeros: whether some of them end with a 0 that their value does not need.
+        is_fixed: whether every number has exactly this many.
         minus: sign.
     """
 
@@ -37,7 +36,6 @@ class NumberFormat(NamedTuple):
     group: str = ""
     decimals: int = 0
     is_fixed: bool = True
-    has_zeros: bool = False
     minus: str = "-"
 
     @classmethod
@@ -64,9 +62,8 @@ class NumberFormat(NamedTuple):
             return None
         groups[""] = 0
         lengths = {len(fraction) for fraction in fractions}
-        zeros = any(fraction.endswith("0") for fraction in fractions)
         (before, after), group = around.most_common(1)[0][0], groups.most_common(1)[0][0]
-        return cls(before, after, decimal, group, max(lengths), len(lengths) == 1, zeros, minus)
+        return cls(before, after, decimal, group, max(lengths), len(lengths) == 1, minus)
 
     def write(self, value: float) -> str:
         """A number in this format."""

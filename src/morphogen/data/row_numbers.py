@@ -15,7 +15,7 @@ from morphogen.wrong_calls import WrongCall
 def takes_numbers(get: Callable[..., Any]) -> Callable[..., Any]:
     """A `__getitem__` of tensors of row numbers that also takes a number, a slice or a list of them.
 
-    Errors of it: IndexError for a number that no row has; WrongCall for what is no number.
+    The decorated method raises IndexError for a number beyond the rows, and WrongCall for other values.
     """
 
     @wraps(get)
@@ -35,7 +35,7 @@ def takes_numbers(get: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def needs_part(example: str) -> Callable[..., NoReturn]:
-    """An operator of a data set. Errors of it: WrongCall with the same of a part."""
+    """An operator of a whole data set, which raises WrongCall with the same operation on a part."""
 
     def refuse(self: Any, *given: Any) -> NoReturn:
         raise WrongCall(f"data have the parts data.train, data.valid and data.test: write {example}")

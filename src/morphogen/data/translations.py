@@ -5,9 +5,9 @@
     pt_BR=Um pinguim.
 
 The names are those of POSIX locales, language[_TERRITORY][.encoding][@modifier] (ISO/IEC 15897); Debian's
-picture collections are written so. Lines such as `max=3` are no translations: one of the names has a
-territory, an encoding or a modifier, or there are several, each of a language that Python knows. No paper: a
-file format.
+picture collections are written so. A line such as `max=3` is not a translation: lines are translations if one
+of the names has a territory, an encoding or a modifier, or if there are several and Python knows the language
+of each. No paper: a file format.
 """
 
 __all__ = ["Untranslated", "untranslated"]

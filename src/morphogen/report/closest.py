@@ -1,8 +1,9 @@
 """Which model generates the samples closest to the data, by all figures on that question together.
 
-A model is behind another one if it is significantly worse by some figure. The contenders are the models that
-are behind no model that is itself behind none. One contender is the best model; several are undecided; there
-is none if the figures contradict each other.
+A model is behind another one if it is significantly worse by some figure. The unbeaten models are behind no
+other; the contenders are the models that are behind none of the unbeaten. A single contender is the best
+model, several are undecided, and there is none if every model is behind another: the figures contradict each
+other.
 """
 
 __all__ = ["CALLED", "contenders", "measured", "samples"]

@@ -86,7 +86,7 @@ def missing(rows: Sequence[Row]) -> Row | None:
     reference = None if real is None else figure(real, "recall")
     if reference is None:
         return None
-    # beyond the intervals: a recall that is lower by chance is no missing part
+    # beyond the intervals: a recall that is lower by chance does not show a missing part
     found = [
         row
         for row in rows

@@ -51,7 +51,7 @@ def check_model(model: Model | Staged, batch: Batch, laws: Iterable[str] | None 
         laws: names of the laws to check; None: all of `LAWS`, without `OF_SAMPLES` for a model that
             generates none.
 
-    Errors: AssertionError that names the law and the observed values; ConfigError for what is no batch.
+    Errors: AssertionError that names the law and the observed values; ConfigError for an unusable batch.
     """
     if not isinstance(batch, Batch):
         kind = type(batch).__name__

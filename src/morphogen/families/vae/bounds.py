@@ -67,7 +67,7 @@ class ELBO(Bound):
         reconstruction, kl = -vae.log_likelihood(x, draw, context), vae.kl(draw, context)
         metrics = {"bound": (-reconstruction - kl.sum(1)).detach()}
         terms = {"reconstruction": reconstruction, "kl": self.weight * self._above_free(kl).sum(1)}
-        rows = torch.tensor(float(len(reconstruction)))
+        rows = reconstruction.new_tensor(float(len(reconstruction)))
         return Losses(terms, metrics=metrics, statistics={"rows": rows} if self.warmup else {})
 
     @property

@@ -34,7 +34,7 @@ from morphogen.objective_values import check_result
 class Bernoulli(ObservationModel):
     """P(x = 1) = sigmoid(h), P(x = -1) = sigmoid(-h) (Kingma & Welling 2013, appendix C.1).
 
-    Errors: ConfigError for values between -1 and 1, of which a cross-entropy is no likelihood.
+    Errors: ConfigError for values between -1 and 1: their cross-entropy is not a likelihood.
     """
 
     measure = "mass"

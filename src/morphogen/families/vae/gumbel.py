@@ -4,7 +4,7 @@ r"""Discrete VAE: a categorical posterior at each place, relaxed so that its sam
     loss = -log p(x | y) + beta sum_i KL(q_i(. | x) || 1/K)
 
 argmax(log q + g) is a sample of q, and y tends to it as tau tends to 0, while the variance of its gradient
-grows; so tau decreases from 1 in training. The relaxed loss is no bound; `log_prob` draws ids.
+grows; so tau decreases from 1 in training. The relaxed loss is not a bound; `log_prob` draws ids.
 
 References: Categorical reparameterization with Gumbel-softmax, Jang, Gu & Poole, 2017; The concrete
 distribution, Maddison, Mnih & Teh, 2017; Zero-shot text-to-image generation (DALL-E), Ramesh et al., 2021.

@@ -1,8 +1,7 @@
 r"""Posteriors q(z | x): an encoder's output and standard normal noise, mapped to z and its log-density.
 
     DiagonalGaussian()                  z = mu + sigma eps
-    InverseAutoregressive(networks)     the same z, followed by steps  z <- sigma_t(z, h) z + (1 - sigma_t)
-    m_t(z, h)
+    InverseAutoregressive(networks)     the same, then steps  z <- g_t z + (1 - g_t) m_t,  g_t and m_t of z, h
 
 The map is differentiable in the encoder's output (the reparameterization trick of Kingma & Welling 2013), so
 dz/dmu = 1 and dz/dlog sigma = sigma eps = z - mu:
@@ -15,7 +14,7 @@ dz/dmu = 1 and dz/dlog sigma = sigma eps = z - mu:
     (1.0, True)
 """
 
-__all__ = ["DiagonalGaussian", "PosteriorDraw", "InverseAutoregressive", "Posterior"]
+__all__ = ["DiagonalGaussian", "InverseAutoregressive", "Posterior", "PosteriorDraw"]
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from morphogen.component import Component
+from morphogen.component import Component, ConfigError
 from morphogen.context import Context
 from morphogen.numerics.distributions import gaussian_log_prob
 from morphogen.numerics.tensors import sum_except_batch
@@ -77,8 +76,9 @@ class InverseAutoregressive(Posterior):
 
     Arguments:
         networks: `step_1=network, ...`: z [B, D], context with h as its vector -> s and m concatenated on
-        axis
-            1, [B, 2 D], autoregressive in the entries of z, such as `MADE(D, 2, width, layers, vector=D)`.
+            axis 1, [B, 2 D], autoregressive in the entries of z, such as `MADE(D, 2, 64, 1, vector=D)`.
+
+    Errors: ConfigError for a feature map as latent, whose entries have no order.
     """
 
     def __init__(self, **networks: nn.Module):
@@ -88,7 +88,10 @@ class InverseAutoregressive(Posterior):
     def outputs(self, channels: int) -> int:
         return 3 * channels
 
-    def draw(self, parameters: Float[Tensor, "b p"], eps: Float[Tensor, "b d"]) -> PosteriorDraw:
+    def draw(self, parameters: Float[Tensor, "b ..."], eps: Float[Tensor, "b ..."]) -> PosteriorDraw:
+        if eps.ndim != 2:
+            shape = tuple(eps.shape[1:])
+            raise ConfigError(f"InverseAutoregressive orders the entries of a vector: give (D,), not {shape}")
         mean, log_sigma, h = parameters.chunk(3, 1)
         z, context = mean + log_sigma.exp() * eps, Context(vector=h)
         log_q = sum_except_batch(gaussian_log_prob(z, mean, log_sigma))

@@ -14,6 +14,7 @@ __all__ = ["LearnedPrior", "Prior", "StandardNormal", "UniformCodes", "VampPrior
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float, Int
@@ -21,11 +22,12 @@ from torch import Tensor, nn
 
 from morphogen.component import Component, ConfigError
 from morphogen.contract import Context, Encoded, Objective, Sampler
-from morphogen.families.vae.posteriors import DiagonalGaussian, Posterior, PosteriorDraw
+from morphogen.families.vae.posteriors import PosteriorDraw
 from morphogen.numerics.distributions import gaussian_kl, gaussian_log_prob
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import sum_except_batch
 from morphogen.numerics.trees import Tree
+from morphogen.objective_values import check_result
 
 
 class Prior(Component, nn.Module, ABC):
@@ -84,10 +86,9 @@ class VampPrior(Prior):
             raise ConfigError(f"VampPrior: components={components}: give at least 1")
         self.encoder, self.shape, self.components = encoder, tuple(shape), components
         self.pseudo_inputs = nn.Parameter(torch.zeros(components, *shape))
-        self._posterior: Posterior = DiagonalGaussian()
 
     def log_prob(self, z: Float[Tensor, "b ..."], context: Context | None) -> Float[Tensor, " b"]:
-        mean, log_sigma = self.encoder(self.pseudo_inputs, None).chunk(2, 1)
+        mean, log_sigma = self._gaussians(z.shape[1:])
         log_q = gaussian_log_prob(z[:, None], mean[None], log_sigma[None]).flatten(2).sum(2)
         return log_q.logsumexp(1) - math.log(self.components)
 
@@ -95,12 +96,20 @@ class VampPrior(Prior):
         self, shape: tuple[int, ...], context: Context | None, rng: Rng, temperature: float = 1.0
     ) -> Float[Tensor, "b ..."]:
         chosen = rng.fork("component").integers(self.components)
-        parameters = self.encoder(self.pseudo_inputs, None)[chosen]
-        return self._posterior.draw(parameters, temperature * rng.fork("noise").normal(*shape)).z
+        mean, log_sigma = (parameters[chosen] for parameters in self._gaussians(shape))
+        return mean + log_sigma.exp() * (temperature * rng.fork("noise").normal(*shape))
 
     @torch.no_grad()
     def prepare(self, x: Tree, z: Float[Tensor, "b ..."], context: Context | None) -> None:
         self.pseudo_inputs.copy_(x[torch.arange(self.components, device=x.device) % len(x)])
+
+    def _gaussians(self, shape: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """mu and log sigma of the pseudo-inputs, [K, *shape]."""
+        channels, *sides = shape
+        result = self.encoder(self.pseudo_inputs, None)
+        expected = (self.components, 2 * channels, *sides)
+        mean, log_sigma = check_result(self.encoder, result, expected).chunk(2, 1)
+        return mean, log_sigma
 
 
 class LearnedPrior(Prior):

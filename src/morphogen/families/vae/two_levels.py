@@ -105,20 +105,22 @@ class TwoLevelVQVAE(Trainable):
             own = {key: value for key, value in statistics.items() if key.startswith(f"{name} ")}
             book.update({key.removeprefix(f"{name} "): value for key, value in own.items()})
 
-    def encode(self, x: Float[Tensor, "b ..."], rng: Rng) -> tuple[Ids, Float[Tensor, " b"]]:
+    def encode(
+        self, x: Float[Tensor, "b ..."], rng: Rng, context: Context | None = None
+    ) -> tuple[Ids, Float[Tensor, " b"]]:
         """The ids of x, and log q(ids | x) = 0."""
-        h, z_top = self._top(x, None)
+        h, z_top = self._top(x, context)
         top = self.top.encode(z_top)
-        bottom = self.bottom.encode(self._bottom(h, self.top.decode(top), None))
+        bottom = self.bottom.encode(self._bottom(h, self.top.decode(top), context))
         return {"top": top, "bottom": bottom}, torch.zeros(len(h), device=h.device)
 
     def log_conditional(self, x: Float[Tensor, "b ..."], z: Ids) -> Float[Tensor, " b"]:
         """log p(x | z)."""
         return self.likelihood.log_prob(x, self._decoded(self.embed(z), None))
 
-    def decode(self, z: Ids) -> Float[Tensor, "b ..."]:
+    def decode(self, z: Ids, context: Context | None = None) -> Float[Tensor, "b ..."]:
         """The median of p(x | z)."""
-        return self.likelihood.median(self._decoded(self.embed(z), None))
+        return self.likelihood.median(self._decoded(self.embed(z), context))
 
     def embed(self, z: Ids) -> Mapping[str, Float[Tensor, "b d ..."]]:
         """The codes of both levels."""
