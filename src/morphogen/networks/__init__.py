@@ -72,6 +72,8 @@ _HOMES = {
     "UNet": "networks.unet",
     "Untied": "networks.transformer",
     "Upsample": "networks.unet_designs",
+    "VQGANDecoder": "networks.vqgan",
+    "VQGANEncoder": "networks.vqgan",
     "VerticalConv": "networks.masked_conv",
     "WaveNet": "networks.wavenet",
     "gpt2": "networks.decoders",

@@ -5,8 +5,8 @@ __all__ = [
     "DiscreteVAE", "DiscretizedLogistic", "DiscretizedLogisticMixture", "Gaussian", "HierarchicalVAE",
     "ImportanceWeighted", "InverseAutoregressive", "Joint", "LatentVariableModel", "LearnedGaussian",
     "LearnedPrior", "ObservationModel", "Posterior", "PosteriorDraw", "Prior", "Quantizer",
-    "ResidualQuantizer", "Softmax", "StandardNormal", "TwoLevelVQVAE", "UniformCodes", "VAESampler",
-    "VampPrior", "likelihood_of_levels",
+    "ResidualQuantizer", "SharedScaleLogistic", "Softmax", "StandardNormal", "TwoLevelVQVAE",
+    "UniformCodes", "VAESampler", "VampPrior", "likelihood_of_levels",
 ]  # fmt: skip
 
 from morphogen.families.vae.bounds import ELBO, Bound, ImportanceWeighted
@@ -16,6 +16,7 @@ from morphogen.families.vae.grid_likelihoods import (
     CategoricalLevels,
     DiscretizedLogistic,
     DiscretizedLogisticMixture,
+    SharedScaleLogistic,
     likelihood_of_levels,
 )
 from morphogen.families.vae.gumbel import DiscreteVAE
