@@ -43,6 +43,7 @@ _HOMES = {
     "NormalInit": "networks.initialization",
     "OrdinalEmbedding": "networks.ordinal_embedding",
     "ParallelBlock": "networks.blocks",
+    "PatchDiscriminator": "networks.patch_discriminator",
     "PixelCNNPP": "networks.pixelcnn_pp",
     "PixelStack": "networks.pixel_stack",
     "PositionBias": "networks.positions",
