@@ -6,7 +6,7 @@ __all__ = [
     "ImportanceWeighted", "InverseAutoregressive", "Joint", "LatentVariableModel", "LearnedGaussian",
     "LearnedPrior", "ObservationModel", "Posterior", "PosteriorDraw", "Prior", "Quantizer",
     "ResidualQuantizer", "Softmax", "StandardNormal", "TwoLevelVQVAE", "UniformCodes", "VAESampler",
-    "VampPrior", "likelihood_of_levels",
+    "VampPrior", "VariationalModel", "likelihood_of_levels",
 ]  # fmt: skip
 
 from morphogen.families.vae.bounds import ELBO, Bound, ImportanceWeighted
@@ -28,7 +28,7 @@ from morphogen.families.vae.likelihoods import (
     ObservationModel,
     Softmax,
 )
-from morphogen.families.vae.objective import VAE, VAESampler
+from morphogen.families.vae.objective import VAE
 from morphogen.families.vae.posteriors import (
     DiagonalGaussian,
     InverseAutoregressive,
@@ -37,4 +37,6 @@ from morphogen.families.vae.posteriors import (
 )
 from morphogen.families.vae.priors import LearnedPrior, Prior, StandardNormal, UniformCodes, VampPrior
 from morphogen.families.vae.quantized import VQVAE
+from morphogen.families.vae.sampler import VAESampler
 from morphogen.families.vae.two_levels import TwoLevelVQVAE
+from morphogen.families.vae.variational import VariationalModel
