@@ -49,7 +49,8 @@ class PatchDiscriminator(Component, nn.Module):
             conv = halve if i < halvings else nn.Conv2d(before, width, 3, padding=1)
             norm = group_norm(width) if i else nn.Identity()
             self.body.append(nn.Sequential(conv, norm, nn.LeakyReLU(SLOPE)))
-        self.head = nn.Conv2d(widths[-1], 1, 3, padding=1)
+        # a bias would have no gradient while no score is beyond its margin; the norm before it has one
+        self.head = nn.Conv2d(widths[-1], 1, 3, padding=1, bias=False)
 
     def forward(self, x: Float[Tensor, "b c h w"], context: Context | None = None) -> Float[Tensor, "b u v"]:
         return self.head(self.features(x)[-1])[:, 0]

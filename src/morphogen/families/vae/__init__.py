@@ -1,12 +1,13 @@
 """Variational autoencoders: latent-variable models with an amortized posterior."""
 
 __all__ = [
-    "ELBO", "VAE", "VQVAE", "AdversarialReconstruction", "Bernoulli", "Bound", "CategoricalLevels", "Codebook", "DiagonalGaussian",
-    "DiscreteVAE", "DiscretizedLogistic", "DiscretizedLogisticMixture", "FeatureDistance", "Gaussian", "HierarchicalVAE",
-    "ImportanceWeighted", "InverseAutoregressive", "Joint", "LatentVariableModel", "LearnedGaussian",
-    "LearnedPrior", "ObservationModel", "Posterior", "PosteriorDraw", "Prior", "Quantizer",
-    "ResidualQuantizer", "SharedScaleLogistic", "Softmax", "StandardNormal", "TwoLevelVQVAE",
-    "UniformCodes", "VAESampler", "VampPrior", "likelihood_of_levels",
+    "ELBO", "VAE", "VQVAE", "AdversarialReconstruction", "Bernoulli", "Bound", "CategoricalLevels",
+    "Codebook", "DiagonalGaussian", "DiscreteVAE", "DiscretizedLogistic", "DiscretizedLogisticMixture",
+    "FeatureDistance", "Gaussian", "HierarchicalVAE", "ImportanceWeighted", "InverseAutoregressive",
+    "Joint", "LatentVariableModel", "LearnedGaussian", "LearnedPrior", "ObservationModel", "Posterior",
+    "PosteriorDraw", "Prior", "Quantizer", "ResidualQuantizer", "SharedScaleLogistic", "Softmax",
+    "StandardNormal", "TwoLevelVQVAE", "UniformCodes", "VAESampler", "VampPrior", "VariationalModel",
+    "likelihood_of_levels",
 ]  # fmt: skip
 
 from morphogen.families.vae.adversarial import AdversarialReconstruction
@@ -31,7 +32,7 @@ from morphogen.families.vae.likelihoods import (
     ObservationModel,
     Softmax,
 )
-from morphogen.families.vae.objective import VAE, VAESampler
+from morphogen.families.vae.objective import VAE
 from morphogen.families.vae.posteriors import (
     DiagonalGaussian,
     InverseAutoregressive,
@@ -40,4 +41,6 @@ from morphogen.families.vae.posteriors import (
 )
 from morphogen.families.vae.priors import LearnedPrior, Prior, StandardNormal, UniformCodes, VampPrior
 from morphogen.families.vae.quantized import VQVAE
+from morphogen.families.vae.sampler import VAESampler
 from morphogen.families.vae.two_levels import TwoLevelVQVAE
+from morphogen.families.vae.variational import VariationalModel

@@ -2,9 +2,9 @@ r"""A perceptual distance of images: that of their features in the layers of a n
 
     d(x, y) = sum_l mean_places || f_l(x) / |f_l(x)| - f_l(y) / |f_l(y)| ||^2
 
-f_l are the channels at one place of layer l, which are normalised to length 1. In LPIPS (Zhang et al. 2018) the
-network is a trained classifier of photographs, with a learned weight for each channel. The discriminator of
-the same training has features too (Larsen et al. 2016), and needs no other data.
+f_l are the channels at one place of layer l, which are normalised to length 1. In LPIPS (Zhang et al. 2018)
+the network is a trained classifier of photographs, with a learned weight for each channel. The discriminator
+of the same training has features too (Larsen et al. 2016), and needs no other data.
 
 References: The unreasonable effectiveness of deep features as a perceptual metric, Zhang, Isola, Efros,
 Shechtman & Wang, 2018; Autoencoding beyond pixels using a learned similarity metric, Larsen, Sonderby,
