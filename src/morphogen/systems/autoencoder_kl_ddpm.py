@@ -20,9 +20,9 @@ from morphogen.systems.autoencoder_kl import autoencoder_kl
 
 SIZES: dict[Size, dict[str, Any]] = {
     # steps of the chain, and its first and last beta; network calls per evaluation of the bound
-    "tiny": {"steps": 50, "first_beta": 1e-3, "last_beta": 0.4, "bound_steps": 51},
-    "small": {"steps": 100, "first_beta": 1e-3, "last_beta": 0.2, "bound_steps": 40},
-    "paper": {"steps": 1000, "first_beta": 1e-4, "last_beta": 0.02, "bound_steps": 1001},
+    "tiny": {"steps": 50, "first_beta": 1e-3, "last_beta": 0.2, "bound_steps": 51},
+    "small": {"steps": 100, "first_beta": 1e-3, "last_beta": 0.1, "bound_steps": 40},
+    "paper": {"steps": 1000, "first_beta": 1.5e-3, "last_beta": 0.0195, "bound_steps": 1001},
 }
 NETWORKS: dict[Size, dict[str, Any]] = {
     "tiny": {"channels": 8, "multipliers": (1, 2), "blocks": 1, "heads": 0},

@@ -8,7 +8,7 @@ subpixels, u a weight, and C a discriminator of patches. Independent pixels blur
 determine: the adversarial term asks for one sharp image instead. lambda balances the gradients of the
 decoder's last layer,
 
-    lambda = || grad (l + w D d) || / (|| grad mean_patches C(y) || + delta)            Esser et al. 2021, eq. 7
+    lambda = || grad (l + w D d) || / (|| grad mean_patches C(y) || + delta)         Esser et al. 2021, eq. 7
 
 A ratio of norms of a batch would couple its rows, so lambda is the ratio of the autoencoder's previous turn:
 gradients are sums over rows, which micro-batches and ranks add up exactly. It is 0 in the first turn.
@@ -81,7 +81,7 @@ class AdversarialReconstruction(Objective):
         if not hasattr(self.autoencoder.network, "head"):
             kind = type(self.autoencoder.network).__name__
             raise ConfigError(
-                f"AdversarialReconstruction needs a decoder that ends in a layer `head`, not {kind}"
+                f"AdversarialReconstruction needs a decoder with `head`, its last layer, not {kind}"
             )
         self.latent_shape = self.autoencoder.latent_shape
         self.latent_vocabulary = self.autoencoder.latent_vocabulary
