@@ -148,6 +148,8 @@ def build(system: str) -> Any:
     model = build_system(system, pixels, required, "tiny")
     for stage in model.models.values() if hasattr(model, "models") else [model]:
         stage.plan = stage.plan if system == "mixture" else PLAN  # EM has no learning rate
+    if system == "autoencoder_kl":  # the prior of its latents is a second stage, so that beta is small
+        model.objective.autoencoder.bound.beta = 1.0
     if system in FLOWS:
         model.objective.likelihood = ProbabilityFlow(60, probes=None)
     return model

@@ -16,7 +16,7 @@ from morphogen.systems import Size
 
 SIZES: dict[Size, dict[str, Any]] = {
     # channels of z; weight of the KL term
-    "tiny": {"latent": 2, "beta": 1e-2},
+    "tiny": {"latent": 2, "beta": 0.1},
     "small": {"latent": 4, "beta": 1e-2},
     "paper": {"latent": 4, "beta": 1e-6},
 }

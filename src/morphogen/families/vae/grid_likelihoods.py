@@ -152,7 +152,7 @@ class SharedScaleLogistic(ObservationModel, nn.Module):
 
     measure = "mass"
 
-    def __init__(self, levels: int, log_scale: float = -1.0):
+    def __init__(self, levels: int, log_scale: float = -2.5):
         super().__init__()
         self.levels, self.log_scale = levels, log_scale
         self.log_s = nn.Parameter(torch.tensor(log_scale))
