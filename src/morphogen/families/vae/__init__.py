@@ -4,8 +4,8 @@ __all__ = [
     "ELBO", "VAE", "VQVAE", "Bernoulli", "Bound", "CategoricalLevels", "Codebook", "DiagonalGaussian",
     "DiscreteVAE", "DiscretizedLogistic", "DiscretizedLogisticMixture", "Gaussian", "HierarchicalVAE",
     "ImportanceWeighted", "InverseAutoregressive", "Joint", "LatentVariableModel", "LearnedGaussian",
-    "LearnedPrior", "ObservationModel", "Posterior", "PosteriorDraw", "Prior", "Quantizer",
-    "ResidualQuantizer", "Softmax", "StandardNormal", "TwoLevelVQVAE", "UniformCodes", "VAESampler",
+    "LearnedPrior", "MixedColumns", "ObservationModel", "Posterior", "PosteriorDraw", "Prior", "Quantizer",
+    "ResidualQuantizer", "RowSampler", "Softmax", "StandardNormal", "TwoLevelVQVAE", "UniformCodes", "VAESampler",
     "VampPrior", "likelihood_of_levels",
 ]  # fmt: skip
 
@@ -28,7 +28,7 @@ from morphogen.families.vae.likelihoods import (
     ObservationModel,
     Softmax,
 )
-from morphogen.families.vae.objective import VAE, VAESampler
+from morphogen.families.vae.objective import VAE
 from morphogen.families.vae.posteriors import (
     DiagonalGaussian,
     InverseAutoregressive,
@@ -37,4 +37,6 @@ from morphogen.families.vae.posteriors import (
 )
 from morphogen.families.vae.priors import LearnedPrior, Prior, StandardNormal, UniformCodes, VampPrior
 from morphogen.families.vae.quantized import VQVAE
+from morphogen.families.vae.sampler import VAESampler
+from morphogen.families.vae.table_rows import MixedColumns, RowSampler
 from morphogen.families.vae.two_levels import TwoLevelVQVAE

@@ -17,11 +17,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from morphogen.contract import Context
+from morphogen.contract import Context, Sampler
 from morphogen.families.vae.bounds import ELBO, Bound
 from morphogen.families.vae.latent_variable_model import LatentVariableModel
 from morphogen.families.vae.likelihoods import ObservationModel
-from morphogen.families.vae.objective import VAESampler
 from morphogen.numerics.distributions import gaussian_kl, gaussian_log_prob
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import sum_except_batch
@@ -107,8 +106,8 @@ class HierarchicalVAE(LatentVariableModel):
 
         return self._descend(len(rng), context, draw)[0]
 
-    def default_sampler(self) -> VAESampler:
-        return VAESampler()
+    def default_sampler(self) -> Sampler:
+        return self.likelihood.default_sampler()
 
     def _descend(
         self, rows: int, context: Context | None, choose: Callable[[str, Tensor, Gaussian], Tensor]
