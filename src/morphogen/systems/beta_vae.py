@@ -29,9 +29,9 @@ def beta_vae(pixels: Pixels, label: Classes | None = None, size: Size = "small")
 
         loss = E_q[-log P(x | z)] + beta KL(q(z | x) || N(0, I)),   beta = 4
 
-    With beta > 1 the latents carry less about x, and each carries a factor of variation of its own. beta is
-    that of the paper's two-dimensional shapes, the 32 latents at size paper and the learning rate those of its
-    photographs; the networks are those of `vae`. The likelihood is the bound with beta = 1.
+    With beta > 1 the latents carry less about x, and each tends to carry a factor of variation of its own.
+    beta is that of the paper's two-dimensional shapes; the learning rate and the 32 latents of "paper" are
+    those of its photographs, and the networks those of `vae`. The likelihood is the bound with beta = 1.
     Result: not measured.
     """
     training = TRAINING[size]

@@ -29,8 +29,8 @@ def conditional_vae(pixels: Pixels, label: Classes, size: Size = "small") -> Mod
         log P(x | c) >= E_q log P(x | z, c) - KL(q(z | x, c) || N(0, I)),   q = q(z | x, c)
 
     The prior does not depend on c, as in the semi-supervised model M2 of Kingma et al. (2014), so that z is
-    what the class leaves open: the same z has the same slant and stroke in every class. The networks are those
-    of `vae`.
+    what the class leaves open: a z has the same slant and stroke in every class. The networks are those of
+    `vae`.
     Result: not measured.
     """
     training = TRAINING[size]

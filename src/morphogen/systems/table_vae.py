@@ -1,4 +1,4 @@
-r"""A VAE of table rows: TVAE's task, with normal scores in place of its mixtures per column (Xu et al. 2019)."""
+"""A VAE of table rows: TVAE with normal scores in place of a mixture per column (Xu et al. 2019)."""
 
 __all__ = ["table_vae"]
 
@@ -44,12 +44,8 @@ def table_vae(table: Tabular, label: Classes | None = None, size: Size = "small"
     likelihood = MixedColumns(tuple(map(len, scores.masses)), tuple(scores.numbers), LearnedGaussian())
     count, width = len(scores.numbers), widths[0]
     objective = VAE(
-        RowEncoder(
-            CodeEmbedding(scores, width, vector), Perceptron((width + count,), (2 * latent,), widths)
-        ),
-        RowDecoder(
-            scores, Perceptron((latent,), (width,), widths, vector), likelihood.scores.outputs(count)
-        ),
+        RowEncoder(CodeEmbedding(scores, width, vector), Perceptron((width + count,), (2 * latent,), widths)),
+        RowDecoder(scores, Perceptron((latent,), (width,), widths, vector), likelihood.scores.outputs(count)),
         likelihood,
         latent_shape=(latent,),
         bound_samples=sizes["bound_samples"],

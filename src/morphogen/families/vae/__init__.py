@@ -3,10 +3,10 @@
 __all__ = [
     "ELBO", "VAE", "VQVAE", "Bernoulli", "Bound", "CategoricalLevels", "Codebook", "DiagonalGaussian",
     "DiscreteVAE", "DiscretizedLogistic", "DiscretizedLogisticMixture", "Gaussian", "HierarchicalVAE",
-    "ImportanceWeighted", "InverseAutoregressive", "Joint", "LatentVariableModel", "LearnedGaussian",
-    "LearnedPrior", "MixedColumns", "ObservationModel", "Posterior", "PosteriorDraw", "Prior", "Quantizer",
-    "ResidualQuantizer", "RowSampler", "Softmax", "StandardNormal", "TwoLevelVQVAE", "UniformCodes", "VAESampler",
-    "VampPrior", "likelihood_of_levels",
+    "ImportanceWeighted", "InverseAutoregressive", "Joint", "LatentDecoding", "LatentVariableModel",
+    "LearnedGaussian", "LearnedLikelihood", "LearnedPrior", "MixedColumns", "ObservationModel", "Posterior",
+    "PosteriorDraw", "Prior", "Quantizer", "ResidualQuantizer", "RowSampler", "Softmax", "StandardNormal",
+    "TwoLevelVQVAE", "UniformCodes", "VAESampler", "VampPrior", "likelihood_of_levels",
 ]  # fmt: skip
 
 from morphogen.families.vae.bounds import ELBO, Bound, ImportanceWeighted
@@ -21,6 +21,7 @@ from morphogen.families.vae.grid_likelihoods import (
 from morphogen.families.vae.gumbel import DiscreteVAE
 from morphogen.families.vae.hierarchical import HierarchicalVAE
 from morphogen.families.vae.latent_variable_model import LatentVariableModel
+from morphogen.families.vae.learned_likelihood import LatentDecoding, LearnedLikelihood
 from morphogen.families.vae.likelihoods import (
     Gaussian,
     Joint,

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from morphogen.contract import Context, Encoded, Likelihood, Objective, Sampler
 from morphogen.families.vae.likelihoods import ObservationModel
-from morphogen.families.vae.sampler import VAESampler
 from morphogen.families.vae.priors import UniformCodes
+from morphogen.families.vae.sampler import VAESampler
 from morphogen.numerics.randomness import Rng
 
 

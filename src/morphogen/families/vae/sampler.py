@@ -1,4 +1,4 @@
-r"""Ancestral sampling of latent-variable models: z from the prior, then x from p(x | z) (Kingma & Welling 2013)."""
+"""Ancestral sampling of latent-variable models: z from the prior, then x from p(x | z)."""
 
 __all__ = ["VAESampler"]
 
