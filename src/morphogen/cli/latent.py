@@ -1,4 +1,4 @@
-"""`morphogen latent [RUN]`: pictures of the latent space of an autoencoder."""
+"""`morphogen latent [RUN]`: pictures and figures of the latent space of an autoencoder."""
 
 __all__ = ["latent"]
 
@@ -39,12 +39,14 @@ def latent(
     run: RunDirectory = None, attribute: Attribute = None, out: Out = None, show: Show = False,
     runs: Runs = Path("runs"), device: Device = "auto",
 ) -> None:  # fmt: skip
-    """Draw the latent space of a model with an encoder, such as a VAE, from held-out examples.
+    """Draw and measure the latent space of a model with an encoder, such as a VAE, from held-out examples.
 
     Writes reconstructions.png, interpolations.png, traversals.png, map.png and, with --attribute,
-    attribute.png.
+    attribute.png; and usage.json: how many units are active, their divergence and mutual information.
     """
     from morphogen.evaluation import latent_figures as figures
+    from morphogen.evaluation.latent_usage import latent_usage, usage_lines
+    from morphogen.files import write_json
     from morphogen.inference import LatentSpace
     from morphogen.run_data import read_data
 
@@ -69,6 +71,9 @@ def latent(
         image.save(folder / f"{name}.png")
         echo(str(folder / f"{name}.png"))
     echo(f"map: the two axes hold {share:.0%} of the variance of {len(examples)} held-out latents")
+    usage = latent_usage(space, *all_of_them)
+    write_json(folder / "usage.json", usage)
+    echo("\n".join(usage_lines(usage)))
     if show:
         open_file(folder / "reconstructions.png")
 

@@ -5,6 +5,8 @@ __all__ = ["conditional_vae"]
 from typing import Any
 
 from morphogen.conditioning.specs import Classes
+from morphogen.families.flow import Flow, SingleScale
+from morphogen.families.vae import LearnedPrior
 from morphogen.model import Model
 from morphogen.plan import Adam, Cosine, Plan
 from morphogen.representations.pixels import Pixels
@@ -12,9 +14,15 @@ from morphogen.systems import Size
 from morphogen.systems.vae import convolutional_vae
 
 SIZES: dict[Size, dict[str, Any]] = {
-    "tiny": {"latent": 4, "fine": 8, "coarse": 16, "blocks": 1},
-    "small": {"latent": 16, "fine": 32, "coarse": 64, "blocks": 1},
-    "paper": {"latent": 50, "fine": 64, "coarse": 128, "blocks": 2},
+    "tiny": {"latent": 4, "fine": 8, "coarse": 16, "blocks": 1, "floor": -2.0},
+    "small": {"latent": 10, "fine": 16, "coarse": 32, "blocks": 1, "floor": -2.0},
+    "paper": {"latent": 50, "fine": 64, "coarse": 128, "blocks": 2, "floor": -2.0},
+}
+PRIORS: dict[Size, dict[str, Any]] = {
+    # of the flow
+    "tiny": {"width": 16, "layers": 1, "couplings": 2},
+    "small": {"width": 64, "layers": 1, "couplings": 6},
+    "paper": {"width": 256, "layers": 2, "couplings": 8},
 }
 TRAINING: dict[Size, dict[str, Any]] = {
     "tiny": {"lr": 3e-3, "batch": 32, "warmup": 0, "ema": 0.9},
@@ -41,4 +49,5 @@ def conditional_vae(pixels: Pixels, label: Classes, size: Size = "small") -> Mod
         ema=training["ema"],
         clip=100.0,
     )
-    return convolutional_vae(pixels, label, **SIZES[size], plan=plan)
+    flow = SingleScale(SIZES[size]["latent"], **PRIORS[size], vector=32)
+    return convolutional_vae(pixels, label, **SIZES[size], plan=plan, prior=LearnedPrior(Flow(flow)))

@@ -6,7 +6,7 @@ from typing import Any
 
 from morphogen.conditioning.label import Label
 from morphogen.conditioning.specs import Classes
-from morphogen.families.vae import VAE, Bound, DiscretizedLogistic
+from morphogen.families.vae import VAE, Bound, DiscretizedLogistic, Prior
 from morphogen.model import Model
 from morphogen.networks.convnet import ConvDecoder, ConvEncoder, halvings
 from morphogen.plan import Adam, Cosine, Plan
@@ -60,6 +60,8 @@ def convolutional_vae(
     blocks: int,
     plan: Plan,
     bound: Bound | None = None,
+    prior: Prior | None = None,
+    floor: float = -7.0,
 ) -> Model:
     """A VAE of images with one vector as latent; the label, if there are classes, enters both networks.
 
@@ -69,15 +71,18 @@ def convolutional_vae(
         fine, coarse, blocks: width of the finest scale, and of the coarser ones; blocks per scale.
         plan: of the training.
         bound: what training maximizes; None: the ELBO.
+        prior: p(z), which may depend on the label; None: N(0, I).
+        floor: lower bound of the log of a subpixel's scale.
     """
     vector, (channels, height, width) = 32 if label else 0, pixels.shape
     widths = (fine,) + (coarse,) * halvings(pixels.shape)
-    likelihood = DiscretizedLogistic(pixels.levels)
+    likelihood = DiscretizedLogistic(pixels.levels, floor)
     objective = VAE(
         ConvEncoder(pixels.shape, (2 * latent,), widths, blocks, vector),
         ConvDecoder((latent,), (likelihood.outputs(channels), height, width), widths, blocks, vector),
         likelihood,
         latent_shape=(latent,),
+        prior=prior,
         bound=bound,
     )
     return Model(objective, pixels, Label(len(label), vector) if label else None, plan)

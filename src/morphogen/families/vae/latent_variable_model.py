@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from morphogen.contract import Context, Encoded, Likelihood, Losses, Objective
+from morphogen.contract import Context, Encoded, Likelihood, Losses, Objective, Unsupported
 from morphogen.families.vae.bounds import Bound
 from morphogen.families.vae.likelihoods import ObservationModel
 from morphogen.numerics.randomness import Rng
@@ -58,6 +58,10 @@ class LatentVariableModel(Objective):
     @abstractmethod
     def draw(self, inferred: Tree, context: Context | None, eps: Tree) -> Any:
         """A `Draw`, as a function of eps ~ N(0, I) of the shape of z."""
+
+    def log_posterior(self, z: Tree, inferred: Tree) -> Float[Tensor, " b"]:
+        """log q(z | x) of any z. Errors: Unsupported for a posterior that only has that of its own draws."""
+        raise Unsupported(f"{type(self).__name__} has the density of its own draws only")
 
     @abstractmethod
     def log_likelihood(self, x: Tree, draw: Any, context: Context | None) -> Float[Tensor, " b"]:

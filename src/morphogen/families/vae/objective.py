@@ -81,6 +81,11 @@ class VAE(LatentVariableModel):
     ) -> PosteriorDraw:
         return self.posterior.draw(inferred, eps)
 
+    def log_posterior(
+        self, z: Float[Tensor, "b ..."], inferred: Float[Tensor, "b ..."]
+    ) -> Float[Tensor, " b"]:
+        return self.posterior.log_prob(inferred, z)
+
     def log_likelihood(self, x: Tree, draw: PosteriorDraw, context: Context | None) -> Float[Tensor, " b"]:
         return self.likelihood.log_prob(x, self.network(draw.z, context))
 
