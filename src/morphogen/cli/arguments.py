@@ -125,10 +125,16 @@ def choose_sampler(
     """
     from morphogen.cli.decoding import choose_processors
     from morphogen.conditioning.guidance import Guided
+    from morphogen.contract import Sampler
 
     given = {option: value for option, value in {**numeric, **other}.items() if value is not None}
     _check_numbers({option: given[option] for option in numeric if option in given} | {"guidance": guidance})
     default = model.objective.default_sampler() if default is None else default
+    inner = default.arguments.get("decoding")
+    if isinstance(inner, Sampler):  # the options are those of the decoder inside
+        chosen = choose_sampler(model, name, 1.0, numeric, other, inner)
+        default = type(default)(**default.arguments | {"decoding": chosen})
+        return default if guidance == 1 else Guided(default, guidance)
     cls = _sampler_class(default, name or ("beam" if "beam" in given else None))
     parameters = set(inspect.signature(cls).parameters)
     options = {"width": given.pop("beam")} if "beam" in given and "width" in parameters else {}

@@ -34,12 +34,13 @@ TRAINING: dict[Size, dict[str, Any]] = {
 def conditional_vae(pixels: Pixels, label: Classes, size: Size = "small") -> Model:
     r"""Conditional VAE: encoder and decoder know the class c, which must be given (Sohn et al. 2015).
 
-        log P(x | c) >= E_q log P(x | z, c) - KL(q(z | x, c) || N(0, I)),   q = q(z | x, c)
+        log P(x | c) >= E_q [log P(x | z, c) + log p(z | c) - log q(z | x, c)],   z ~ q(z | x, c)
 
-    The prior does not depend on c, as in the semi-supervised model M2 of Kingma et al. (2014), so that z is
-    what the class leaves open: a z has the same slant and stroke in every class. The networks are those of
-    `vae`.
-    Result: not measured.
+    The prior is conditional too, as in the paper, and here a RealNVP (Dinh et al. 2017): with N(0, I), half
+    as many of its samples were of the class asked for. The networks are otherwise those of `vae`; the scale
+    of a pixel is bounded below by e^-2, so that z does not describe noise.
+    Measured, small, on mnist-5k, 500 steps (100 s on one core), 1000 samples: 97.5 % are read as their class
+    (96.3 to 98.3), with 1.07 of the variance within classes of the training set.
     """
     training = TRAINING[size]
     plan = Plan(

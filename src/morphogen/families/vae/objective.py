@@ -12,7 +12,7 @@ q is the true posterior, every term equals p(x).
 __all__ = ["VAE"]
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from morphogen.contract import Context, Encoded, Sampler
@@ -44,6 +44,7 @@ class VAE(LatentVariableModel):
     """
 
     latent_vocabulary = None
+    masked = ("encoder", "likelihood")
 
     def __init__(
         self,
@@ -62,6 +63,12 @@ class VAE(LatentVariableModel):
         self.posterior = posterior or DiagonalGaussian()
         self.prior = prior or StandardNormal()
         self.bound = bound or ELBO()
+
+    def receive_mask(
+        self, mask: Bool[Tensor, "b n"] | None, context: Context | None, rng: Rng
+    ) -> tuple[Context | None, Rng]:
+        """As in `Trainable`; the noise is that of z, which has no missing elements."""
+        return super().receive_mask(mask, context, rng)[0], rng
 
     @torch.no_grad()
     def prepare(self, x: Encoded, context: Context | None, rng: Rng) -> None:
