@@ -120,7 +120,7 @@ def test_warm_up_grows_linearly_with_the_finished_steps() -> None:
         losses = vae.losses(rows, None, Rng(1, 5), "model")
         weights.append(float(vae.bound.weight))
         vae.update_from_statistics(losses.statistics, step)
-    assert weights == [0.0, 0.5, 1.0, 1.5, 2.0, 2.0] and "bound.steps" in vae.state_dict()
+    assert weights == [0.0, 0.5, 1.0, 1.5, 2.0, 2.0] and "bound.annealing.finished" in vae.state_dict()
     kept = with_bound(ELBO(beta=2.0, warmup=4))
     kept.load_state_dict(vae.state_dict())
     assert float(kept.bound.weight) == 2.0

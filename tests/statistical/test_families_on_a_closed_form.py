@@ -71,6 +71,7 @@ CEILING = {
     "vae_2013": 0.8,
     "vqvae": 5.2,
     "vqvae2": 4.2,
+    "vqvae_gpt": 5.2,
 }
 
 

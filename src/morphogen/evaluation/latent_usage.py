@@ -67,7 +67,7 @@ def latent_usage(
     Errors: Unsupported for an autoencoder without a posterior density.
     """
     model, objective = space.model, space.model.objective
-    if not hasattr(objective, "infer"):
+    if not hasattr(objective, "kl"):
         raise Unsupported(f"{type(objective).__name__} has no posterior to measure: give a model such as vae")
     first, second, kl, inferred, z, log_q, log_p = [], [], [], [], [], [], []
     with evaluating(model), torch.no_grad():

@@ -6,7 +6,7 @@ __all__ = [
     "ImportanceWeighted", "InverseAutoregressive", "Joint", "LatentDecoding", "LatentVariableModel",
     "LearnedGaussian", "LearnedLikelihood", "LearnedPrior", "MixedColumns", "ObservationModel", "Posterior",
     "PosteriorDraw", "Prior", "Quantizer", "ResidualQuantizer", "RowSampler", "Softmax", "StandardNormal",
-    "TwoLevelVQVAE", "UniformCodes", "VAESampler", "VampPrior", "likelihood_of_levels",
+    "TwoLevelVQVAE", "UniformCodes", "VAESampler", "VampPrior", "VariationalModel", "likelihood_of_levels",
 ]  # fmt: skip
 
 from morphogen.families.vae.bounds import ELBO, Bound, ImportanceWeighted
@@ -41,3 +41,4 @@ from morphogen.families.vae.quantized import VQVAE
 from morphogen.families.vae.sampler import VAESampler
 from morphogen.families.vae.table_rows import MixedColumns, RowSampler
 from morphogen.families.vae.two_levels import TwoLevelVQVAE
+from morphogen.families.vae.variational import VariationalModel

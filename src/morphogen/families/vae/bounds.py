@@ -15,11 +15,12 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from morphogen.component import Component, ConfigError
 from morphogen.contract import Context, Losses
+from morphogen.families.vae.annealing import Annealing
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.trees import Tree
 
@@ -29,7 +30,7 @@ class Bound(Component, nn.Module, ABC):
 
     @abstractmethod
     def losses(self, vae: Any, x: Tree, context: Context | None, rng: Rng) -> Losses:
-        """The losses of each row, given a `LatentVariableModel`."""
+        """The losses of each row, given a `VariationalModel`."""
 
     def finish(self, step: int) -> None:
         """Called after each finite step."""
@@ -57,10 +58,7 @@ class ELBO(Bound):
             )
         self.beta, self.warmup, self.free_nats = beta, warmup, free_nats
         self.coupled_rows = free_nats > 0
-        if warmup:
-            self.register_buffer("steps", torch.zeros((), dtype=torch.long))
-
-    steps: Int[Tensor, ""]  # finished
+        self.annealing = Annealing(warmup)
 
     def losses(self, vae: Any, x: Tree, context: Context | None, rng: Rng) -> Losses:
         draw = vae.draw(vae.infer(x, context), context, vae.noise(rng.fork("posterior")))
@@ -73,11 +71,10 @@ class ELBO(Bound):
     @property
     def weight(self) -> float | Float[Tensor, ""]:
         """beta_t, at the current step."""
-        return self.beta * (self.steps / self.warmup).clamp(max=1) if self.warmup else self.beta
+        return self.beta * self.annealing.fraction
 
     def finish(self, step: int) -> None:
-        if self.warmup:
-            self.steps.fill_(step + 1)
+        self.annealing.finish(step)
 
     def _above_free(self, kl: Float[Tensor, "b g"]) -> Float[Tensor, "b g"]:
         return torch.where(kl.mean(0) > self.free_nats, kl, self.free_nats) if self.free_nats else kl

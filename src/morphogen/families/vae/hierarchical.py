@@ -17,10 +17,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from morphogen.contract import Context, Sampler
+from morphogen.contract import Context
 from morphogen.families.vae.bounds import ELBO, Bound
-from morphogen.families.vae.latent_variable_model import LatentVariableModel
 from morphogen.families.vae.likelihoods import ObservationModel
+from morphogen.families.vae.variational import VariationalModel
 from morphogen.numerics.distributions import gaussian_kl, gaussian_log_prob
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import sum_except_batch
@@ -45,7 +45,7 @@ class TopDownDraw:
         return _log_prob(self.z, self.q)
 
 
-class HierarchicalVAE(LatentVariableModel):
+class HierarchicalVAE(VariationalModel):
     r"""A VAE with several groups of latents (Sonderby et al. 2016; Kingma et al. 2016; Child 2021).
 
     It is an `Autoencoder` with several latents, by name.
@@ -105,9 +105,6 @@ class HierarchicalVAE(LatentVariableModel):
             return p[0] + temperature * p[1].exp() * eps[name]
 
         return self._descend(len(rng), context, draw)[0]
-
-    def default_sampler(self) -> Sampler:
-        return self.likelihood.default_sampler()
 
     def _descend(
         self, rows: int, context: Context | None, choose: Callable[[str, Tensor, Gaussian], Tensor]

@@ -1,9 +1,10 @@
-r"""Latent-variable models trained by a bound: what their bounds, likelihoods and samplers need to know.
+r"""Latent-variable models: what their likelihoods, their samplers and later stages need to know.
 
     log w = log p(x | z) + log p(z) - log q(z | x),   z ~ q(z | x)
 
 The mean of log w is the ELBO, the logarithm of the mean of w the importance-weighted bound (Kingma & Welling
-2013; Burda, Grosse & Salakhutdinov 2016). A member of the family says how z is drawn and gives these terms.
+2013; Burda, Grosse & Salakhutdinov 2016). A member of the family says how z is drawn and gives these terms,
+be z real numbers or codes; what it is trained by is left open.
 """
 
 __all__ = ["Draw", "LatentVariableModel"]
@@ -17,12 +18,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from morphogen.contract import Context, Encoded, Likelihood, Losses, Objective, Unsupported
-from morphogen.families.vae.bounds import Bound
+from morphogen.contract import Context, Encoded, Likelihood, Objective, Sampler, Unsupported
 from morphogen.families.vae.likelihoods import ObservationModel
 from morphogen.numerics.masking import mark_missing
 from morphogen.numerics.randomness import Rng
-from morphogen.numerics.trees import Tree, index, leaves, tree_map
+from morphogen.numerics.trees import Tree
 
 
 class Draw(Protocol):
@@ -38,19 +38,19 @@ class Draw(Protocol):
 
 
 class LatentVariableModel(Objective):
-    """p(x) = int p(x | z) p(z) dz with an approximate posterior: the base of `VAE` and `HierarchicalVAE`.
+    """p(x) = int p(x | z) p(z) dz with an approximate posterior: an `Autoencoder`, usable by `Latent`.
 
     Attributes:
         likelihood: the observation model p(x | h).
         latent_shape: shape of one z; of each of them by name, if there are several.
-        bound: what training maximizes.
+        latent_vocabulary: number of values of a discrete z, None for real numbers; by name like the shape.
         bound_samples: k of the importance-weighted bound of `log_prob`.
     """
 
     likelihood: ObservationModel
     latent_shape: Any
-    bound: Bound
-    bound_samples: int
+    latent_vocabulary: Any
+    bound_samples: int = 1
 
     @abstractmethod
     def infer(self, x: Tree, context: Context | None) -> Tree:
@@ -58,23 +58,11 @@ class LatentVariableModel(Objective):
 
     @abstractmethod
     def draw(self, inferred: Tree, context: Context | None, eps: Tree) -> Any:
-        """A `Draw`, as a function of eps ~ N(0, I) of the shape of z."""
-
-    def log_posterior(self, z: Tree, inferred: Tree) -> Float[Tensor, " b"]:
-        """log q(z | x) of any z. Errors: Unsupported for a posterior that only has that of its own draws."""
-        raise Unsupported(f"{type(self).__name__} has the density of its own draws only")
-
-    @abstractmethod
-    def log_likelihood(self, x: Tree, draw: Any, context: Context | None) -> Float[Tensor, " b"]:
-        """log p(x | z)."""
+        """A `Draw`, as a function of the noise eps."""
 
     @abstractmethod
     def log_prior(self, draw: Any, context: Context | None) -> Float[Tensor, " b"]:
         """log p(z)."""
-
-    @abstractmethod
-    def kl(self, draw: Any, context: Context | None) -> Float[Tensor, "b g"]:
-        """KL(q(z | x) || p(z)) of each group of latents, in nats."""
 
     @abstractmethod
     def predict(self, z: Tree, context: Context | None) -> Tree:
@@ -90,12 +78,12 @@ class LatentVariableModel(Objective):
             return {name: rng.fork(name).normal(*sizes, *shape) for name, shape in self.latent_shape.items()}
         return rng.normal(*sizes, *self.latent_shape)
 
-    def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
-        context, rng = self.receive_mask(x.mask, context, rng)
-        return self.bound.losses(self, mark_missing(x.x, x.mask), context, rng)
+    def log_likelihood(self, x: Tree, draw: Any, context: Context | None) -> Float[Tensor, " b"]:
+        """log p(x | z)."""
+        return self.likelihood.log_prob(x, self.predict(draw.z, context))
 
-    def update_from_statistics(self, statistics: dict[str, Tensor], step: int) -> None:
-        self.bound.finish(step)
+    def default_sampler(self) -> Sampler:
+        return self.likelihood.default_sampler()
 
     def prepare(self, x: Encoded, context: Context | None, rng: Rng) -> None:
         """Check x. Errors: ConfigError for x without a likelihood."""
@@ -111,32 +99,25 @@ class LatentVariableModel(Objective):
         context, rng = self.receive_mask(x.mask, context, rng)
         row, k = mark_missing(x.x, x.mask), self.bound_samples
         inferred, eps = self.infer(row, context), (self.noise(rng.fork("posterior", i)) for i in range(k))
-        log_w = torch.stack([self._log_weight(row, inferred, context, noise) for noise in eps])
+        log_w = torch.stack([self.log_weight(row, inferred, context, noise) for noise in eps])
         nats = log_w.logsumexp(0) - math.log(k)
         stderr = (log_w - nats).exp().std(0) / math.sqrt(k) if k > 1 else None
         return Likelihood(nats, x.dims, "lower_bound", self.likelihood.measure, stderr, k)
 
-    def log_importance_weights(self, x: Tree, context: Context | None, eps: Tree) -> Float[Tensor, "b k"]:
-        """log p(x, z) - log q(z | x) of the z that eps [B, k, ...] gives."""
-        rows, k = next(leaves(eps)).shape[:2]
-        each = torch.arange(rows, device=next(leaves(eps)).device).repeat_interleave(k)
-        inferred = index(self.infer(x, context), each)
-        context, flat = None if context is None else context[each], tree_map(lambda e: e.flatten(0, 1), eps)
-        return self._log_weight(index(x, each), inferred, context, flat).reshape(rows, k)
+    def log_weight(self, x: Tree, inferred: Tree, context: Context | None, eps: Tree) -> Float[Tensor, " b"]:
+        """log w of the z that eps gives."""
+        draw = self.draw(inferred, context, eps)
+        return self.log_likelihood(x, draw, context) + self.log_prior(draw, context) - draw.log_q
 
     def encode(self, x: Tree, rng: Rng, context: Context | None = None) -> tuple[Tree, Float[Tensor, " b"]]:
         """Sample z ~ q(z | x); returns z and log q(z | x)."""
         draw = self.draw(self.infer(x, context), context, self.noise(rng))
         return draw.z, draw.log_q
 
-    def log_conditional(self, x: Tree, z: Tree) -> Float[Tensor, " b"]:
+    def log_conditional(self, x: Tree, z: Tree, context: Context | None = None) -> Float[Tensor, " b"]:
         """log p(x | z)."""
-        return self.likelihood.log_prob(x, self.predict(z, None))
+        return self.likelihood.log_prob(x, self.predict(z, context))
 
     def decode(self, z: Tree, context: Context | None = None) -> Tree:
         """The median of p(x | z)."""
         return self.likelihood.median(self.predict(z, context))
-
-    def _log_weight(self, x: Tree, inferred: Tree, context: Context | None, eps: Tree) -> Tensor:
-        draw = self.draw(inferred, context, eps)
-        return self.log_likelihood(x, draw, context) + self.log_prior(draw, context) - draw.log_q

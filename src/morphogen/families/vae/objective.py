@@ -15,18 +15,18 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from morphogen.contract import Context, Encoded, Sampler
+from morphogen.contract import Context, Encoded
 from morphogen.families.vae.bounds import ELBO, Bound
-from morphogen.families.vae.latent_variable_model import LatentVariableModel
 from morphogen.families.vae.likelihoods import ObservationModel
 from morphogen.families.vae.posteriors import DiagonalGaussian, Posterior, PosteriorDraw
 from morphogen.families.vae.priors import Prior, StandardNormal
+from morphogen.families.vae.variational import VariationalModel
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.trees import Tree, length
 from morphogen.objective_values import check_result
 
 
-class VAE(LatentVariableModel):
+class VAE(VariationalModel):
     r"""A latent-variable model and its approximate posterior, trained by a lower bound of log p(x).
 
     Kingma & Welling 2013. A VAE is an `Autoencoder`, so `Latent` can use it as a first stage.
@@ -88,13 +88,8 @@ class VAE(LatentVariableModel):
     ) -> PosteriorDraw:
         return self.posterior.draw(inferred, eps)
 
-    def log_posterior(
-        self, z: Float[Tensor, "b ..."], inferred: Float[Tensor, "b ..."]
-    ) -> Float[Tensor, " b"]:
+    def log_posterior(self, z: Tree, inferred: Tree) -> Float[Tensor, " b"]:
         return self.posterior.log_prob(inferred, z)
-
-    def log_likelihood(self, x: Tree, draw: PosteriorDraw, context: Context | None) -> Float[Tensor, " b"]:
-        return self.likelihood.log_prob(x, self.network(draw.z, context))
 
     def log_prior(self, draw: PosteriorDraw, context: Context | None) -> Float[Tensor, " b"]:
         return self.prior.log_prob(draw.z, context)
@@ -107,6 +102,3 @@ class VAE(LatentVariableModel):
 
     def sample_latents(self, context: Context | None, rng: Rng, temperature: float) -> Float[Tensor, "b ..."]:
         return self.prior.sample(self.latent_shape, context, rng, temperature)
-
-    def default_sampler(self) -> Sampler:
-        return self.likelihood.default_sampler()

@@ -27,6 +27,7 @@ from morphogen.component import Component, ConfigError
 from morphogen.contract import Context, Unsupported
 from morphogen.numerics.distributions import gaussian_log_prob
 from morphogen.numerics.tensors import sum_except_batch
+from morphogen.numerics.trees import Tree
 from morphogen.objective_values import check_result
 
 
@@ -34,7 +35,7 @@ from morphogen.objective_values import check_result
 class PosteriorDraw:
     """One z ~ q(z | x) of each row."""
 
-    z: Float[Tensor, "b ..."]
+    z: Tree
     log_q: Float[Tensor, " b"]
     # mu and log sigma, if q is a diagonal Gaussian, whose divergences have closed forms
     gaussian: tuple[Float[Tensor, "b ..."], Float[Tensor, "b ..."]] | None = None
