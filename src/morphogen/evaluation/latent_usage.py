@@ -104,13 +104,13 @@ def latent_usage(
 
 def usage_lines(usage: LatentUsage) -> list[str]:
     """The figures in words; of a collapsed posterior also the remedy."""
-    n, kl, information, marginal = (usage[k] for k in ("n", "kl", "mutual_information", "marginal_kl"))
+    n, information, marginal = usage["n"], usage["mutual_information"], usage["marginal_kl"]
     each = sorted(usage["kl_of_groups"], reverse=True)
     more = f" and {len(each) - SHOWN} more" if len(each) > SHOWN else ""
     lines = [
         f"latents: {usage['active']} of {usage['units']} units are active (covariance of E[z | x] above "
         f"{ACTIVE:g}), n = {n}",
-        f"KL from the prior: {_figure(kl)} nats per example; "
+        f"KL from the prior: {_figure(usage['kl'])} nats per example; "
         f"{'by unit' if len(each) == usage['units'] else 'by group'}: "
         f"{' '.join(f'{one:.2f}' for one in each[:SHOWN])}{more}",
     ]

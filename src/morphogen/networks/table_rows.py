@@ -40,20 +40,20 @@ class RowEncoder(Component, nn.Module):
 
 
 class RowDecoder(Component, nn.Module):
-    """Latents [B, D] to the parameters of the cells: {"codes": [B, V], "scores": [B, parameters]}.
+    """Latents [B, D] to the parameters of the cells: {"codes": [B, V], "scores": [B, outputs]}.
 
     Arguments:
         table: the representation of the rows, with the `masses` of the codes of each column.
         body: z, context -> features [B, W].
-        parameters: number of parameters of all scores.
+        outputs: number of parameters of all scores.
     """
 
-    def __init__(self, table: Any, body: Perceptron, parameters: int):
+    def __init__(self, table: Any, body: Perceptron, outputs: int):
         super().__init__()
-        self.table, self.body, self.parameters = table, body, parameters
+        self.table, self.body, self.outputs = table, body, outputs
         (width,) = body.shape_out
         self.codes = nn.ModuleList(map(CodeLogits, table.masses, table.ordered, repeat(width)))
-        self.scores = nn.Linear(width, parameters) if parameters else None
+        self.scores = nn.Linear(width, outputs) if outputs else None
 
     def forward(self, z: Float[Tensor, "b d"], context: Context | None = None) -> dict[str, Tensor]:
         h = self.body(z, context)
