@@ -28,7 +28,7 @@ TRAINING: dict[Size, dict[str, Any]] = {
     "small": {"lr": 3e-3, "batch": 128, "ema": 0.99},
     "paper": {"lr": 1e-3, "batch": 500, "ema": 0.999},
 }
-EPOCHS = 500  # after which more training memorizes rows
+EPOCHS = 1000  # after which more training memorizes rows
 
 
 def table_vae(table: Tabular, label: Classes | None = None, size: Size = "small") -> Model:
@@ -38,7 +38,7 @@ def table_vae(table: Tabular, label: Classes | None = None, size: Size = "small"
 
     A category, and whether a number is missing, is a softmax; a number is a Gaussian of its normal score,
     with a mean and a scale that depend on z. Latent, widths, learning rate and batch of "paper" are those of
-    the paper's code. Any table is trained for at most 500 epochs. Bits per cell: not measured.
+    the paper's code. Any table is trained for at most 1000 epochs. Bits per cell: not measured.
     """
     sizes, training, vector = SIZES[size], TRAINING[size], 32 if label else 0
     scores, latent, widths = NormalScores(table), sizes["latent"], sizes["widths"]
