@@ -1,4 +1,4 @@
-"""Word dropout hides tokens in training only; the recurrent encoder reads up to the last token."""
+"""Word dropout hides tokens in training only; the recurrent encoder reads all but padding."""
 
 import pytest
 import torch
@@ -39,7 +39,7 @@ def test_a_fraction_of_the_tokens_is_hidden_in_training() -> None:
         WordDropout(network(), 1.5)
 
 
-def test_the_encoder_does_not_read_padding_but_reads_the_last_token_and_the_context() -> None:
+def test_the_encoder_does_not_read_padding_but_every_token_and_the_context() -> None:
     torch.manual_seed(0)
     encoder = SequenceEncoder(4, 6, 8, vector=3)
     short, padded = encoder(X[:, :3]), encoder(torch.cat([X[:, :3], torch.full((2, 2), -1)], 1))

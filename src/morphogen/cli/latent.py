@@ -45,8 +45,6 @@ def latent(
     attribute.png; and usage.json: how many units are active, their divergence and mutual information.
     """
     from morphogen.evaluation import latent_figures as figures
-    from morphogen.evaluation.latent_usage import latent_usage, usage_lines
-    from morphogen.files import write_json
     from morphogen.inference import LatentSpace
     from morphogen.run_data import read_data
 
@@ -71,11 +69,19 @@ def latent(
         image.save(folder / f"{name}.png")
         echo(str(folder / f"{name}.png"))
     echo(f"map: the two axes hold {share:.0%} of the variance of {len(examples)} held-out latents")
-    usage = latent_usage(space, *all_of_them)
-    write_json(folder / "usage.json", usage)
-    echo("\n".join(usage_lines(usage)))
+    _measure(space, all_of_them, folder)
     if show:
         open_file(folder / "reconstructions.png")
+
+
+def _measure(space: Any, examples: "tuple[Tensor, dict[str, Any]]", folder: Path) -> None:
+    """Print and save what the latents carry."""
+    from morphogen.evaluation.latent_usage import latent_usage, usage_lines
+    from morphogen.files import write_json
+
+    usage = latent_usage(space, *examples)
+    write_json(folder / "usage.json", usage)
+    echo("\n".join(usage_lines(usage)))
 
 
 def _first(space: Any, examples: "Batch", n: int) -> "tuple[Tensor, dict[str, Any]]":

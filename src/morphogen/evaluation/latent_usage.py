@@ -14,7 +14,7 @@ way to carve up the variational evidence lower bound, Hoffman & Johnson, 2016.
 __all__ = ["ACTIVE", "LatentUsage", "latent_usage", "usage_lines"]
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TypedDict
 
 import torch
@@ -25,7 +25,7 @@ from morphogen.contract import Unsupported
 from morphogen.evaluation.intervals import Interval, mean
 from morphogen.inference.latent_space import LatentSpace
 from morphogen.model import evaluating
-from morphogen.numerics.trees import Tree, cat, index, leaves
+from morphogen.numerics.trees import Tree, cat, index, leaves, length
 
 ACTIVE = 0.01  # covariance above which a unit is active (Burda et al. 2016)
 NOISE = 0.002  # standard error of the covariance of a unit that equals its prior
@@ -69,36 +69,19 @@ def latent_usage(
     model, objective = space.model, space.model.objective
     if not hasattr(objective, "kl"):
         raise Unsupported(f"{type(objective).__name__} has no posterior to measure: give a model such as vae")
-    first, second, kl, inferred, z, log_q, log_p = [], [], [], [], [], [], []
     with evaluating(model), torch.no_grad():
-        batches = list(space.batches(medium, condition, seed))
-        n = sum(len(rng) for *_, rng in batches)
-        draws = min(MOST_DRAWS, math.ceil(1 / (NOISE * math.sqrt(n))))
-        for x, context, rng in batches:
-            inferred.append(objective.infer(x, context))
-            drawn = [
-                objective.draw(inferred[-1], context, objective.noise(rng.fork("usage", i)))
-                for i in range(2 * draws)
-            ]
-            flat = torch.stack([_flat(draw.z) for draw in drawn])
-            first.append(flat[:draws].mean(0))
-            second.append(flat[draws:].mean(0))
-            kl.append(objective.kl(drawn[0], context))
-            z.append(drawn[0].z)
-            log_q.append(drawn[0].log_q)
-            log_p.append(objective.log_prior(drawn[0], context))
-        marginal = _log_aggregate(objective, cat(z), cat(inferred))
-    covariances, groups = _covariances(torch.cat(first), torch.cat(second)), torch.cat(kl)
-    given, prior = torch.cat(log_q), torch.cat(log_p)
+        drawn = cat(list(_drawn(space, medium, condition, seed)))
+        marginal = _log_aggregate(objective, drawn["z"], drawn["inferred"])
+    covariances = _covariances(*drawn["means"].unbind(1))
     return {
-        "n": n,
+        "n": len(drawn["kl"]),
         "units": len(covariances),
         "active": int((covariances > ACTIVE).sum()),
         "covariances": covariances.tolist(),
-        "kl": mean(groups.sum(1)),
-        "kl_of_groups": groups.double().mean(0).tolist(),
-        "mutual_information": None if marginal is None else mean(given - marginal),
-        "marginal_kl": None if marginal is None else mean(marginal - prior),
+        "kl": mean(drawn["kl"].sum(1)),
+        "kl_of_groups": drawn["kl"].double().mean(0).tolist(),
+        "mutual_information": None if marginal is None else mean(drawn["log_q"] - marginal),
+        "marginal_kl": None if marginal is None else mean(marginal - drawn["log_p"]),
     }
 
 
@@ -125,6 +108,27 @@ def usage_lines(usage: LatentUsage) -> list[str]:
             "with a warm-up and free bits, bound=ELBO(warmup=1000, free_nats=0.25), or a weaker decoder"
         )
     return lines
+
+
+def _drawn(
+    space: LatentSpace, medium: Tree, condition: Mapping[str, Tree] | None, seed: int
+) -> Iterator[dict[str, Tree]]:
+    """Of each batch: a draw of z with its densities and divergences, and two means of draws, [B, 2, U]."""
+    objective: Any = space.model.objective
+    draws = min(MOST_DRAWS, math.ceil(1 / (NOISE * math.sqrt(length(medium)))))
+    for x, context, rng in space.batches(medium, condition, seed):
+        inferred = objective.infer(x, context)
+        noise = [objective.noise(rng.fork("usage", i)) for i in range(2 * draws)]
+        found = [objective.draw(inferred, context, eps) for eps in noise]
+        means = torch.stack([_flat(draw.z) for draw in found], 1).unflatten(1, (2, draws)).mean(2)
+        yield {
+            "inferred": inferred,
+            "means": means,
+            "z": found[0].z,
+            "log_q": found[0].log_q,
+            "log_p": objective.log_prior(found[0], context),
+            "kl": objective.kl(found[0], context),
+        }
 
 
 def _flat(z: Tree) -> Float[Tensor, "b u"]:

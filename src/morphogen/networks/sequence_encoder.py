@@ -1,8 +1,11 @@
-r"""Recurrent encoder: a sequence of tokens to one vector, the state after its last token.
+r"""Recurrent encoder: a sequence of tokens to one vector, from the largest values of its states.
 
-    h_t = LSTM(W_e x_t + W_c c, h_(t-1)),     y = W_o h_N
+    h_t = LSTM(W_e x_t + W_c c, h_(t-1)),     y = W_o max_t h_t
 
-Reference: Sequence to sequence learning with neural networks, Sutskever, Vinyals & Le, 2014.
+The maximum over the tokens, where a last state is further from the first ones, keeps latents in use that
+depend on them.
+
+Reference: Preventing posterior collapse in sequence VAEs with pooling, Long, Cao & Cheung, 2019.
 """
 
 __all__ = ["SequenceEncoder"]
@@ -16,7 +19,7 @@ from morphogen.contract import Context
 
 
 class SequenceEncoder(Component, nn.Module):
-    """Token ids [B, T], padded with -1 after their end, to [B, outputs] (Sutskever et al. 2014).
+    """Token ids [B, T], padded with -1 after their end, to [B, outputs] (Long et al. 2019).
 
     Arguments:
         vocabulary: V, number of token ids.
@@ -40,5 +43,5 @@ class SequenceEncoder(Component, nn.Module):
         if self.condition is not None and context is not None and context.vector is not None:
             e = e + self.condition(context.vector)[:, None]
         states, _ = self.layer(e)
-        last = ((x >= 0).sum(1) - 1).clamp_min(0)
-        return self.head(states[torch.arange(len(x), device=x.device), last])
+        pooled = states.masked_fill((x < 0)[..., None], -torch.inf).amax(1)
+        return self.head(pooled)

@@ -4,6 +4,9 @@
     decoder    h = body(z),   logits of column j = log m_j + W_j h,   parameters of the scores = W_s h
 
 Before training every column has its own masses m_j.
+
+Reference: Modeling tabular data using conditional GAN, Xu, Skoularidou, Cuesta-Infante & Veeramachaneni, 2019
+(TVAE).
 """
 
 __all__ = ["RowDecoder", "RowEncoder"]
@@ -23,7 +26,7 @@ from morphogen.networks.perceptron import Perceptron
 
 
 class RowEncoder(Component, nn.Module):
-    """Rows {"codes": int64 [B, D], "scores": [B, K]} to the output of a network.
+    """Rows {"codes": int64 [B, D], "scores": [B, K]} to the output of a network (Xu et al. 2019).
 
     Arguments:
         embedding: `(codes [B, D], vector)` to a vector [B, W], such as `CodeEmbedding`.
@@ -40,7 +43,7 @@ class RowEncoder(Component, nn.Module):
 
 
 class RowDecoder(Component, nn.Module):
-    """Latents [B, D] to the parameters of the cells: {"codes": [B, V], "scores": [B, outputs]}.
+    """Latents [B, D] to parameters of cells, {"codes": [B, V], "scores": [B, outputs]} (Xu et al. 2019).
 
     Arguments:
         table: the representation of the rows, with the `masses` of the codes of each column.

@@ -39,8 +39,8 @@ def conditional_vae(pixels: Pixels, label: Classes, size: Size = "small") -> Mod
     The prior is conditional too, as in the paper, and here a RealNVP (Dinh et al. 2017). With N(0, I) in its
     place, z holds the class as well, and 69 % of the samples below were read as their class. The networks are
     those of `vae`; the scale of a pixel is at least e^-2, so that z does not describe noise.
-    Measured, small, on mnist-5k, 500 steps (100 s on one core), 1000 samples: 97.5 % are read as their class
-    (96.3 to 98.3), with 1.07 of the variance within classes of the training set.
+    Measured, small, on mnist-5k, 500 steps (100 s on one core): 1.55 bits/dim of 200 validation examples; of
+    1000 samples 97.5 % (96.3 to 98.3) are read as their class, with 1.07 of the real variance within classes.
     """
     training = TRAINING[size]
     plan = Plan(

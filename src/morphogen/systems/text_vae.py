@@ -33,7 +33,7 @@ SIZES: dict[Size, dict[str, Any]] = {
 TRAINING: dict[Size, dict[str, Any]] = {
     # free_nats: per latent, without cost
     "tiny": {"lr": 1e-2, "batch": 16, "warmup": 0, "free_nats": 0.0},
-    "small": {"lr": 3e-3, "batch": 32, "warmup": 300, "free_nats": 0.25},
+    "small": {"lr": 3e-3, "batch": 32, "warmup": 1000, "free_nats": 0.25},
     "paper": {"lr": 1e-3, "batch": 32, "warmup": 5000, "free_nats": 0.0},
 }
 

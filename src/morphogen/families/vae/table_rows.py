@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -62,7 +62,7 @@ class MixedColumns(ObservationModel):
         of_scores = self.scores.log_prob(x["scores"].reshape(-1, 1), each.flatten(0, 1)).view(rows, count)
         return torch.where(self.exist(codes), of_scores, 0.0).sum(1) - torch.stack(of_codes).sum(0)
 
-    def exist(self, codes: Int[Tensor, "b d"]) -> Tensor:
+    def exist(self, codes: Int[Tensor, "b d"]) -> Bool[Tensor, "b k"]:
         """Which of the scores exist, [B, K]."""
         return codes[:, self.columns] > 0
 
