@@ -18,9 +18,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from morphogen.contract import Context, Encoded, Likelihood, Objective, Sampler
+from morphogen.contract import Context, Encoded, Likelihood, Objective, Sampler, Unsupported
 from morphogen.families.vae.likelihoods import ObservationModel
-from morphogen.families.vae.sampler import VAESampler
+from morphogen.numerics.masking import mark_missing
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.trees import Tree
 
@@ -83,7 +83,7 @@ class LatentVariableModel(Objective):
         return self.likelihood.log_prob(x, self.predict(draw.z, context))
 
     def default_sampler(self) -> Sampler:
-        return VAESampler()
+        return self.likelihood.default_sampler()
 
     def prepare(self, x: Encoded, context: Context | None, rng: Rng) -> None:
         """Check x. Errors: ConfigError for x without a likelihood."""
@@ -92,10 +92,14 @@ class LatentVariableModel(Objective):
     def log_prob(self, x: Encoded, context: Context | None, rng: Rng) -> Likelihood:
         """The importance-weighted bound; for k > 1 with `stderr` from the delta method."""
         self.likelihood.check(x.x)
+        if context is not None and context.given is not None:
+            raise Unsupported(
+                f"{type(self).__name__} has no bound given cells, though it samples them: evaluate whole rows"
+            )
         context, rng = self.receive_mask(x.mask, context, rng)
-        inferred, k = self.infer(x.x, context), self.bound_samples
-        eps = (self.noise(rng.fork("posterior", i)) for i in range(k))
-        log_w = torch.stack([self.log_weight(x.x, inferred, context, noise) for noise in eps])
+        row, k = mark_missing(x.x, x.mask), self.bound_samples
+        inferred, eps = self.infer(row, context), (self.noise(rng.fork("posterior", i)) for i in range(k))
+        log_w = torch.stack([self.log_weight(row, inferred, context, noise) for noise in eps])
         nats = log_w.logsumexp(0) - math.log(k)
         stderr = (log_w - nats).exp().std(0) / math.sqrt(k) if k > 1 else None
         return Likelihood(nats, x.dims, "lower_bound", self.likelihood.measure, stderr, k)
