@@ -4,10 +4,10 @@ __all__ = [
     "ELBO", "VAE", "VQVAE", "AdversarialReconstruction", "Bernoulli", "Bound", "CategoricalLevels",
     "Codebook", "DiagonalGaussian", "DiscreteVAE", "DiscretizedLogistic", "DiscretizedLogisticMixture",
     "FeatureDistance", "Gaussian", "HierarchicalVAE", "ImportanceWeighted", "InverseAutoregressive",
-    "Joint", "LatentVariableModel", "LearnedGaussian", "LearnedPrior", "ObservationModel", "Posterior",
-    "PosteriorDraw", "Prior", "Quantizer", "ResidualQuantizer", "SharedScaleLogistic", "Softmax",
-    "StandardNormal", "TwoLevelVQVAE", "UniformCodes", "VAESampler", "VampPrior", "VariationalModel",
-    "likelihood_of_levels",
+    "Joint", "LatentDecoding", "LatentVariableModel", "LearnedGaussian", "LearnedLikelihood",
+    "LearnedPrior", "MixedColumns", "ObservationModel", "Posterior", "PosteriorDraw", "Prior", "Quantizer",
+    "ResidualQuantizer", "RowSampler", "SharedScaleLogistic", "Softmax", "StandardNormal", "TwoLevelVQVAE",
+    "UniformCodes", "VAESampler", "VampPrior", "VariationalModel", "likelihood_of_levels",
 ]  # fmt: skip
 
 from morphogen.families.vae.adversarial import AdversarialReconstruction
@@ -25,6 +25,7 @@ from morphogen.families.vae.grid_likelihoods import (
 from morphogen.families.vae.gumbel import DiscreteVAE
 from morphogen.families.vae.hierarchical import HierarchicalVAE
 from morphogen.families.vae.latent_variable_model import LatentVariableModel
+from morphogen.families.vae.learned_likelihood import LatentDecoding, LearnedLikelihood
 from morphogen.families.vae.likelihoods import (
     Gaussian,
     Joint,
@@ -42,5 +43,6 @@ from morphogen.families.vae.posteriors import (
 from morphogen.families.vae.priors import LearnedPrior, Prior, StandardNormal, UniformCodes, VampPrior
 from morphogen.families.vae.quantized import VQVAE
 from morphogen.families.vae.sampler import VAESampler
+from morphogen.families.vae.table_rows import MixedColumns, RowSampler
 from morphogen.families.vae.two_levels import TwoLevelVQVAE
 from morphogen.families.vae.variational import VariationalModel

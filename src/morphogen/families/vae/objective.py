@@ -12,7 +12,7 @@ q is the true posterior, every term equals p(x).
 __all__ = ["VAE"]
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from morphogen.contract import Context, Encoded
@@ -44,6 +44,7 @@ class VAE(VariationalModel):
     """
 
     latent_vocabulary = None
+    masked = ("encoder", "likelihood")
 
     def __init__(
         self,
@@ -63,6 +64,12 @@ class VAE(VariationalModel):
         self.prior = prior or StandardNormal()
         self.bound = bound or ELBO()
 
+    def receive_mask(
+        self, mask: Bool[Tensor, "b n"] | None, context: Context | None, rng: Rng
+    ) -> tuple[Context | None, Rng]:
+        """As in `Trainable`; the noise is that of z, which has no missing elements."""
+        return super().receive_mask(mask, context, rng)[0], rng
+
     @torch.no_grad()
     def prepare(self, x: Encoded, context: Context | None, rng: Rng) -> None:
         """Check x, and initialize the prior. Errors: ConfigError for x without a likelihood."""
@@ -80,6 +87,9 @@ class VAE(VariationalModel):
         self, inferred: Float[Tensor, "b ..."], context: Context | None, eps: Float[Tensor, "b ..."]
     ) -> PosteriorDraw:
         return self.posterior.draw(inferred, eps)
+
+    def log_posterior(self, z: Tree, inferred: Tree) -> Float[Tensor, " b"]:
+        return self.posterior.log_prob(inferred, z)
 
     def log_prior(self, draw: PosteriorDraw, context: Context | None) -> Float[Tensor, " b"]:
         return self.prior.log_prob(draw.z, context)

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from morphogen.component import Component, ConfigError
-from morphogen.context import Context
+from morphogen.contract import Context, Unsupported
 from morphogen.numerics.distributions import gaussian_log_prob
 from morphogen.numerics.tensors import sum_except_batch
 from morphogen.numerics.trees import Tree
@@ -52,6 +52,10 @@ class Posterior(Component, nn.Module, ABC):
     def draw(self, parameters: Float[Tensor, "b ..."], eps: Float[Tensor, "b ..."]) -> PosteriorDraw:
         """z as a function of the encoder's output [B, outputs(D), ...] and of eps ~ N(0, I), [B, D, ...]."""
 
+    def log_prob(self, parameters: Float[Tensor, "b ..."], z: Float[Tensor, "b ..."]) -> Float[Tensor, " b"]:
+        """log q(z | x) of any z. Errors: Unsupported for a posterior that only has that of its own draws."""
+        raise Unsupported(f"{type(self).__name__} has the density of its own draws only")
+
 
 class DiagonalGaussian(Posterior):
     """q(z | x) = N(mu(x), diag sigma(x)^2); the encoder returns mu and log sigma (Kingma & Welling 2013)."""
@@ -62,7 +66,10 @@ class DiagonalGaussian(Posterior):
     def draw(self, parameters: Float[Tensor, "b ..."], eps: Float[Tensor, "b ..."]) -> PosteriorDraw:
         mean, log_sigma = parameters.chunk(2, 1)
         z = mean + log_sigma.exp() * eps
-        return PosteriorDraw(z, sum_except_batch(gaussian_log_prob(z, mean, log_sigma)), (mean, log_sigma))
+        return PosteriorDraw(z, self.log_prob(parameters, z), (mean, log_sigma))
+
+    def log_prob(self, parameters: Float[Tensor, "b ..."], z: Float[Tensor, "b ..."]) -> Float[Tensor, " b"]:
+        return sum_except_batch(gaussian_log_prob(z, *parameters.chunk(2, 1)))
 
 
 class InverseAutoregressive(Posterior):
