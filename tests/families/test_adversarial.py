@@ -97,7 +97,7 @@ def reconstructed(objective: AdversarialReconstruction, rng: Rng) -> Tensor:
 @pytest.mark.parametrize("name", AUTOENCODERS)
 def test_lambda_is_the_ratio_of_the_gradients_of_the_last_layer(name: str) -> None:
     """By its definition, of the mean losses of a batch; then by two halves, as micro-batches give it."""
-    objective = around(AUTOENCODERS[name](), perceptual=0.3)
+    objective = around(AUTOENCODERS[name](), perceptual=20.0)
     x, rng, last = encoded(), Rng(3, ROWS), objective.autoencoder.network.head.weight
     losses = objective.losses(x, None, rng, "autoencoder")
     objective.update_from_statistics(losses.statistics, step=0)

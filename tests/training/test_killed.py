@@ -19,7 +19,7 @@ from training.victim import Victim
 SYSTEMS = "mixture", "gpt", "gated_pixelcnn", "vae", "realnvp", "wgan_gp", "ddpm", "vqvae"
 AUTOENCODERS = (
     *("vae", "vae_2013", "iwae", "hierarchical_vae", "latent_flow"),
-    *("vqvae", "vqvae_gpt", "vqvae2", "dvae"),
+    *("vqvae", "vqvae_gpt", "vqvae2", "dvae", "autoencoder_kl", "autoencoder_kl_ddpm", "vqgan"),
 )
 EPOCH_ENDS = (5, 11)  # of 5.5 steps: inside step 5, and before step 11
 Uninterrupted = Callable[[str], tuple[Path, float]]
