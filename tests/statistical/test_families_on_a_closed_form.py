@@ -27,6 +27,8 @@ from morphogen.representations.pixels import Dequantised, Logit, Pixels
 from morphogen.training.loop import train
 
 SLOW = (
+    "autoencoder_kl",
+    "autoencoder_kl_ddpm",
     "consistency_model",
     "diffusion_2015",
     "edm",
@@ -36,6 +38,7 @@ SLOW = (
     "score_sde",
     "sketch_to_picture",
     "v_diffusion",
+    "vqgan",
     "vqvae2",
 )
 EXACT = "gated_pixelcnn", "pixelcnn", "pixelcnn_pp", "pixelrnn"
@@ -47,6 +50,8 @@ STEPS = {"gated_pixelcnn": 1000, "mixture": 30}
 # Nats above the entropy: more than after training, less than before. The first noise level of the chains with
 # large values is far below the distance of two of five levels, which costs bits whatever the network.
 CEILING = {
+    "autoencoder_kl": 99.0,
+    "autoencoder_kl_ddpm": 99.0,
     "beta_vae": 1.5,
     "conditional_vae": 1.5,
     "consistency_model": 8.85,
@@ -73,6 +78,7 @@ CEILING = {
     "v_diffusion": 8.65,
     "vae": 0.65,
     "vae_2013": 0.8,
+    "vqgan": 99.0,
     "vqvae": 5.2,
     "vqvae2": 4.2,
     "vqvae_gpt": 5.2,
@@ -146,6 +152,8 @@ def build(system: str) -> Any:
     model = build_system(system, pixels, required, "tiny")
     for stage in model.models.values() if hasattr(model, "models") else [model]:
         stage.plan = stage.plan if system == "mixture" else PLAN  # EM has no learning rate
+    if system == "autoencoder_kl":  # the prior of its latents is a second stage, so that beta is small
+        model.objective.autoencoder.bound.beta = 1.0
     if system in FLOWS:
         model.objective.likelihood = ProbabilityFlow(60, probes=None)
     return model

@@ -1,21 +1,25 @@
 """Variational autoencoders: latent-variable models with an amortized posterior."""
 
 __all__ = [
-    "ELBO", "VAE", "VQVAE", "Bernoulli", "Bound", "CategoricalLevels", "Codebook", "DiagonalGaussian",
-    "DiscreteVAE", "DiscretizedLogistic", "DiscretizedLogisticMixture", "Gaussian", "HierarchicalVAE",
-    "ImportanceWeighted", "InverseAutoregressive", "Joint", "LatentDecoding", "LatentVariableModel",
-    "LearnedGaussian", "LearnedLikelihood", "LearnedPrior", "MixedColumns", "ObservationModel", "Posterior",
-    "PosteriorDraw", "Prior", "Quantizer", "ResidualQuantizer", "RowSampler", "Softmax", "StandardNormal",
-    "TwoLevelVQVAE", "UniformCodes", "VAESampler", "VampPrior", "VariationalModel", "likelihood_of_levels",
+    "ELBO", "VAE", "VQVAE", "AdversarialReconstruction", "Bernoulli", "Bound", "CategoricalLevels",
+    "Codebook", "DiagonalGaussian", "DiscreteVAE", "DiscretizedLogistic", "DiscretizedLogisticMixture",
+    "FeatureDistance", "Gaussian", "HierarchicalVAE", "ImportanceWeighted", "InverseAutoregressive",
+    "Joint", "LatentDecoding", "LatentVariableModel", "LearnedGaussian", "LearnedLikelihood",
+    "LearnedPrior", "MixedColumns", "ObservationModel", "Posterior", "PosteriorDraw", "Prior", "Quantizer",
+    "ResidualQuantizer", "RowSampler", "SharedScaleLogistic", "Softmax", "StandardNormal", "TwoLevelVQVAE",
+    "UniformCodes", "VAESampler", "VampPrior", "VariationalModel", "likelihood_of_levels",
 ]  # fmt: skip
 
+from morphogen.families.vae.adversarial import AdversarialReconstruction
 from morphogen.families.vae.bounds import ELBO, Bound, ImportanceWeighted
 from morphogen.families.vae.codebooks import Codebook, Quantizer, ResidualQuantizer
+from morphogen.families.vae.feature_distance import FeatureDistance
 from morphogen.families.vae.grid_likelihoods import (
     Bernoulli,
     CategoricalLevels,
     DiscretizedLogistic,
     DiscretizedLogisticMixture,
+    SharedScaleLogistic,
     likelihood_of_levels,
 )
 from morphogen.families.vae.gumbel import DiscreteVAE
