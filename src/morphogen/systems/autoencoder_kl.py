@@ -4,8 +4,14 @@ __all__ = ["adversarial", "autoencoder_kl", "network_sizes"]
 
 from typing import Any
 
-from morphogen.contract import Objective
-from morphogen.families.vae import ELBO, VAE, AdversarialReconstruction, FeatureDistance, SharedScaleLogistic
+from morphogen.families.vae import (
+    ELBO,
+    VAE,
+    AdversarialReconstruction,
+    FeatureDistance,
+    LatentVariableModel,
+    SharedScaleLogistic,
+)
 from morphogen.model import Model
 from morphogen.networks.convnet import coarsest_size, halvings
 from morphogen.networks.patch_discriminator import PatchDiscriminator
@@ -72,7 +78,7 @@ def network_sizes(pixels: Pixels, size: Size) -> dict[str, Any]:
     return NETWORKS[size] | {"widths": widths[: 1 + halvings(pixels.shape)]}
 
 
-def adversarial(autoencoder: Objective, pixels: Pixels, size: Size) -> AdversarialReconstruction:
+def adversarial(autoencoder: LatentVariableModel, pixels: Pixels, size: Size) -> AdversarialReconstruction:
     """An autoencoder with a discriminator, whose features are those of the perceptual distance."""
     sizes = ADVERSARIES[size]
     discriminator = PatchDiscriminator(pixels.shape, sizes["widths"])

@@ -31,6 +31,7 @@ from morphogen.component import ConfigError
 from morphogen.contract import Context, Encoded, Likelihood, Losses, Objective, Sampler, owned
 from morphogen.families.vae.annealing import Annealing
 from morphogen.families.vae.feature_distance import FeatureDistance
+from morphogen.families.vae.latent_variable_model import LatentVariableModel
 from morphogen.families.vae.likelihoods import ObservationModel
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.trees import Tree
@@ -48,8 +49,7 @@ class AdversarialReconstruction(Objective):
     distance; its score enters the autoencoder's loss after `start` steps.
 
     Arguments:
-        autoencoder: an objective whose decoder `network` ends in a layer `head`, and whose loss evaluates its
-            `likelihood` at one z of each row.
+        autoencoder: its decoder `network` ends in a layer `head`, and its loss evaluates one z of each row.
         discriminator: x, context -> scores [B] or [B, h, w]; it must treat rows independently.
         distance: d; `FeatureDistance(discriminator)` needs no other weights.
         perceptual: w, at least 0.
@@ -64,7 +64,7 @@ class AdversarialReconstruction(Objective):
 
     def __init__(
         self,
-        autoencoder: Objective,
+        autoencoder: LatentVariableModel,
         discriminator: nn.Module,
         distance: FeatureDistance,
         perceptual: float = 1.0,
@@ -105,7 +105,11 @@ class AdversarialReconstruction(Objective):
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
         if player == "discriminator":
             return self._discriminate(x, context, rng)
-        own, y = self._reconstruct(x, context, rng)
+        own, h = self.autoencoder.reconstruct(x, context, rng)
+        if h is None:
+            kind = type(self.autoencoder.bound).__name__
+            raise ConfigError(f"AdversarialReconstruction needs one z of each row, not {kind}: give ELBO()")
+        y = check_result("the median of p(x | z)", self.likelihood.median(h), x.x.shape)
         score, perceptual = self._mean(y, context), self.perceptual * x.dims * self.distance(x.x, y)
         statistics = {
             "rows": score.new_tensor(float(len(score))),
@@ -164,14 +168,6 @@ class AdversarialReconstruction(Objective):
         real, fake = self._mean(x.x, context, margin=1), self._mean(y, context, margin=-1)
         return Losses({"real": real / 2, "fake": fake / 2})
 
-    def _reconstruct(self, x: Encoded, context: Context | None, rng: Rng) -> tuple[Losses, Tensor]:
-        """The autoencoder's losses, and the median of the p(x | z) that they evaluate."""
-        recorded, twin = _Recorded(self.likelihood), object.__new__(type(self.autoencoder))
-        twin.__dict__ = self.autoencoder.__dict__ | {"likelihood": recorded}  # a shallow copy
-        losses = twin.losses(x, context, rng, self.autoencoder.turns[0])
-        y = self.likelihood.median(recorded.h)
-        return losses, check_result("the decoder, at one z of each row,", y, x.x.shape)
-
     def _mean(self, x: Tree, context: Context | None, margin: int = 0) -> Float[Tensor, " b"]:
         """The mean over patches of C(x), or of max(0, 1 - C(x)) and max(0, 1 + C(x)) for margins 1 and -1."""
         scores = self.discriminator(x, None if context is None else context.detach())
@@ -183,14 +179,3 @@ class AdversarialReconstruction(Objective):
         if not (term.requires_grad and weights.requires_grad):  # evaluated without training
             return torch.zeros_like(weights)
         return torch.autograd.grad(term.sum(), weights, retain_graph=True)[0]
-
-
-class _Recorded:
-    """A likelihood that keeps the h of which it last gave the log-probability."""
-
-    def __init__(self, likelihood: ObservationModel):
-        self.likelihood = likelihood
-
-    def log_prob(self, x: Tree, h: Tree) -> Float[Tensor, " b"]:
-        self.h = h
-        return self.likelihood.log_prob(x, h)

@@ -23,6 +23,7 @@ from morphogen.component import ConfigError
 from morphogen.contract import Context, Encoded, Losses
 from morphogen.families.vae.annealing import Annealing
 from morphogen.families.vae.code_autoencoder import CodeAutoencoder
+from morphogen.families.vae.latent_variable_model import Reconstruction
 from morphogen.families.vae.likelihoods import ObservationModel
 from morphogen.families.vae.posteriors import PosteriorDraw
 from morphogen.numerics.randomness import Rng, invert_cdf
@@ -76,20 +77,19 @@ class DiscreteVAE(CodeAutoencoder):
         """The temperature at the current step."""
         return self.temperature**self.cooling.fraction
 
-    def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
+    def reconstruct(self, x: Encoded, context: Context | None, rng: Rng) -> Reconstruction:
         context, rng = self.receive_mask(x.mask, context, rng)
         log_q = self.infer(x.x, context)
         y = gumbel_softmax(log_q, self.tau, rng.fork("gumbel").uniform(self.codes, *self.sides))
-        q = log_q.exp()
+        h, q = self.network(y, context), log_q.exp()
         terms = {
-            "reconstruction": -self.likelihood.log_prob(x.x, self.network(y, context)),
+            "reconstruction": -self.likelihood.log_prob(x.x, h),
             "kl": self.beta * sum_except_batch(q * (log_q + math.log(self.codes))),
         }
         figures = {"perplexity": torch.special.entr(self.mean_q).sum().exp(), "tau": self.tau}
         metrics = {name: value.expand(len(q)) for name, value in figures.items()}
-        return Losses(
-            terms, metrics=metrics, statistics={"usage": q.detach().transpose(0, 1).flatten(1).sum(1)}
-        )
+        statistics = {"usage": q.detach().transpose(0, 1).flatten(1).sum(1)}
+        return Reconstruction(Losses(terms, metrics=metrics, statistics=statistics), h)
 
     def update_from_statistics(self, statistics: dict[str, Tensor], step: int) -> None:
         usage = statistics["usage"]

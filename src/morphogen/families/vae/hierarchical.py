@@ -84,8 +84,8 @@ class HierarchicalVAE(VariationalModel):
         z, p, h = self._descend(len(next(iter(eps.values()))), context, infer)
         return TopDownDraw(z, q, p, h)
 
-    def log_likelihood(self, x: Tree, draw: TopDownDraw, context: Context | None) -> Float[Tensor, " b"]:
-        return self.likelihood.log_prob(x, self.network.output(draw.h))
+    def parameters_of(self, draw: TopDownDraw, context: Context | None) -> Tree:
+        return self.network.output(draw.h)
 
     def log_prior(self, draw: TopDownDraw, context: Context | None) -> Float[Tensor, " b"]:
         return _log_prob(draw.z, draw.p)

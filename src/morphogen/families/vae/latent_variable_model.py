@@ -7,18 +7,18 @@ The mean of log w is the ELBO, the logarithm of the mean of w the importance-wei
 be z real numbers or codes; what it is trained by is left open.
 """
 
-__all__ = ["Draw", "LatentVariableModel"]
+__all__ = ["Draw", "LatentVariableModel", "Reconstruction"]
 
 import math
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from morphogen.contract import Context, Encoded, Likelihood, Objective, Sampler, Unsupported
+from morphogen.contract import Context, Encoded, Likelihood, Losses, Objective, Sampler, Unsupported
 from morphogen.families.vae.likelihoods import ObservationModel
 from morphogen.numerics.masking import mark_missing
 from morphogen.numerics.randomness import Rng
@@ -35,6 +35,13 @@ class Draw(Protocol):
     @property
     def log_q(self) -> Float[Tensor, " b"]:
         """log q(z | x)."""
+
+
+class Reconstruction(NamedTuple):
+    """The losses of a batch, and the decoder's output h of which they have log p(x | h)."""
+
+    losses: Losses
+    h: Tree | None  # None if they evaluate several z of each row
 
 
 class LatentVariableModel(Objective):
@@ -72,15 +79,22 @@ class LatentVariableModel(Objective):
     def sample_latents(self, context: Context | None, rng: Rng, temperature: float) -> Tree:
         """Draw z from the prior."""
 
+    @abstractmethod
+    def reconstruct(self, x: Encoded, context: Context | None, rng: Rng) -> Reconstruction:
+        """What training minimizes, and the reconstruction that it evaluates."""
+
+    def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
+        return self.reconstruct(x, context, rng).losses
+
     def noise(self, rng: Rng, *sizes: int) -> Tree:
         """eps ~ N(0, I), [B, *sizes, *latent_shape]."""
         if isinstance(self.latent_shape, Mapping):
             return {name: rng.fork(name).normal(*sizes, *shape) for name, shape in self.latent_shape.items()}
         return rng.normal(*sizes, *self.latent_shape)
 
-    def log_likelihood(self, x: Tree, draw: Any, context: Context | None) -> Float[Tensor, " b"]:
-        """log p(x | z)."""
-        return self.likelihood.log_prob(x, self.predict(draw.z, context))
+    def parameters_of(self, draw: Any, context: Context | None) -> Tree:
+        """Parameters h of p(x | z), of a draw of z."""
+        return self.predict(draw.z, context)
 
     def default_sampler(self) -> Sampler:
         return self.likelihood.default_sampler()
@@ -107,7 +121,8 @@ class LatentVariableModel(Objective):
     def log_weight(self, x: Tree, inferred: Tree, context: Context | None, eps: Tree) -> Float[Tensor, " b"]:
         """log w of the z that eps gives."""
         draw = self.draw(inferred, context, eps)
-        return self.log_likelihood(x, draw, context) + self.log_prior(draw, context) - draw.log_q
+        log_likelihood = self.likelihood.log_prob(x, self.parameters_of(draw, context))
+        return log_likelihood + self.log_prior(draw, context) - draw.log_q
 
     def encode(self, x: Tree, rng: Rng, context: Context | None = None) -> tuple[Tree, Float[Tensor, " b"]]:
         """Sample z ~ q(z | x); returns z and log q(z | x)."""

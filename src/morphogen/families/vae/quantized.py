@@ -25,6 +25,7 @@ from morphogen.component import ConfigError
 from morphogen.contract import Context, Encoded, Losses
 from morphogen.families.vae.code_autoencoder import CodeAutoencoder, certain
 from morphogen.families.vae.codebooks import Quantizer
+from morphogen.families.vae.latent_variable_model import Reconstruction
 from morphogen.families.vae.likelihoods import ObservationModel
 from morphogen.families.vae.posteriors import PosteriorDraw
 from morphogen.numerics.randomness import Rng
@@ -59,7 +60,7 @@ class VQVAE(CodeAutoencoder):
             raise ConfigError(f"VQVAE: commitment={commitment:g} must be above 0")
         self.quantizer, self.sides, self.commitment = quantizer, tuple(sides), commitment
 
-    def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
+    def reconstruct(self, x: Encoded, context: Context | None, rng: Rng) -> Reconstruction:
         context, rng = self.receive_mask(x.mask, context, rng)
         z = self.infer(x.x, context)
         ids = self.quantizer.encode(z)
@@ -72,7 +73,7 @@ class VQVAE(CodeAutoencoder):
         bound = self.prior.log_prob(ids, context) - terms["reconstruction"].detach()
         usage = {name: value.expand(len(z)) for name, value in self.quantizer.usage().items()}
         statistics = self.quantizer.statistics(z.detach(), ids, rng.fork("restart"))
-        return Losses(terms, metrics={"bound": bound, **usage}, statistics=statistics)
+        return Reconstruction(Losses(terms, metrics={"bound": bound, **usage}, statistics=statistics), h)
 
     @torch.no_grad()
     def prepare(self, x: Encoded, context: Context | None, rng: Rng) -> None:

@@ -21,6 +21,7 @@ from morphogen.component import ConfigError
 from morphogen.contract import Context, Encoded, Losses
 from morphogen.families.vae.code_autoencoder import CodeAutoencoder, certain
 from morphogen.families.vae.codebooks import Quantizer
+from morphogen.families.vae.latent_variable_model import Reconstruction
 from morphogen.families.vae.likelihoods import ObservationModel
 from morphogen.families.vae.posteriors import PosteriorDraw
 from morphogen.families.vae.quantized import straight_through
@@ -67,7 +68,7 @@ class TwoLevelVQVAE(CodeAutoencoder):
         """The codebooks by name."""
         return {"top": self.top, "bottom": self.bottom}
 
-    def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
+    def reconstruct(self, x: Encoded, context: Context | None, rng: Rng) -> Reconstruction:
         context, rng = self.receive_mask(x.mask, context, rng)
         h, z_top = self.infer(x.x, context).values()
         ids = {"top": self.top.encode(z_top)}
@@ -87,7 +88,7 @@ class TwoLevelVQVAE(CodeAutoencoder):
             sums = book.statistics(z[name].detach(), ids[name], rng.fork("restart", name))
             statistics |= {f"{name} {key}": value for key, value in sums.items()}
             metrics |= {f"{name} {key}": value.expand(len(h)) for key, value in book.usage().items()}
-        return Losses(terms, metrics=metrics, statistics=statistics)
+        return Reconstruction(Losses(terms, metrics=metrics, statistics=statistics), parameters)
 
     @torch.no_grad()
     def prepare(self, x: Encoded, context: Context | None, rng: Rng) -> None:

@@ -14,9 +14,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from morphogen.contract import Context, Encoded, Losses, Unsupported
+from morphogen.contract import Context, Encoded, Unsupported
 from morphogen.families.vae.bounds import Bound
-from morphogen.families.vae.latent_variable_model import LatentVariableModel
+from morphogen.families.vae.latent_variable_model import LatentVariableModel, Reconstruction
 from morphogen.numerics.masking import mark_missing
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.trees import Tree, index, leaves, tree_map
@@ -41,9 +41,9 @@ class VariationalModel(LatentVariableModel):
         """log q(z | x) of any z. Errors: Unsupported for a posterior that only has that of its own draws."""
         raise Unsupported(f"{type(self).__name__} has the density of its own draws only")
 
-    def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
+    def reconstruct(self, x: Encoded, context: Context | None, rng: Rng) -> Reconstruction:
         context, rng = self.receive_mask(x.mask, context, rng)
-        return self.bound.losses(self, mark_missing(x.x, x.mask), context, rng)
+        return self.bound.reconstruct(self, mark_missing(x.x, x.mask), context, rng)
 
     def update_from_statistics(self, statistics: dict[str, Tensor], step: int) -> None:
         self.bound.finish(step)
