@@ -25,7 +25,10 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     data, table = mg.load_data(X, Y), mg.load_data(FRAME)
     model = mg.build_system("vae", data, size="tiny")
     rows = mg.build_system("table_mixture", table, size="tiny")
-    known = {"mg": mg, "np": np, "name": "vae", "X": X, "y": Y, "captions": [str(y) for y in Y]}
+    waves = RNG.uniform(-0.5, 0.5, (20, 1500))
+    sounds = mg.load_data(waves, rate=44100, length=256)
+    known = {"waves": waves, "wavenet": mg.build_system("wavenet", sounds, size="tiny")}
+    known |= {"mg": mg, "np": np, "name": "vae", "X": X, "y": Y, "captions": [str(y) for y in Y]}
     return known | {"data": data, "model": model, "df": FRAME, "rows": rows, "table": table}
 
 

@@ -18,6 +18,7 @@ DECODING = "sampler=mg.Ancestral(mg.logits_processors(temperature=0.8, top_k=50,
 ANCESTRAL = DECODING.removeprefix("sampler=")
 GUIDED = "sampler=mg.Guided(mg.DDIM(steps=25), scale=3.0)"
 STEPS = "sampler=mg.DDIM(steps=25)"
+SOUNDS = "mg.train(wavenet, mg.load_data(waves, rate=44100, length=256), steps=1)"
 
 # function -> (words of other libraries, our code)
 ARGUMENTS: Mapping[str, tuple[tuple[str, str], ...]] = {
@@ -31,6 +32,7 @@ ARGUMENTS: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("random_state generator", "seed=0"),
         ("y target targets label", "labels=y"),
         ("fp16 bf16 mixed_precision", 'precision="bf16"'),
+        ("rate sample_rate sampling_rate sr fs", SOUNDS),
     ),
     "sample": (
         ("num_samples n_samples num_rows num_images_per_prompt num_return_sequences size count", "n=16"),
@@ -49,6 +51,7 @@ ARGUMENTS: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("batch_size", "batch=64"),
         ("random_state generator", "seed=0"),
         ("y label labels", "condition=3"),
+        ("rate sample_rate sampling_rate sr fs", "medium=[(44100, w) for w in waves]"),
     ),
     "load_data": (
         ("y target targets label", "labels=y"),

@@ -72,7 +72,8 @@ def load_data(
             numbers [N, D], waveforms, a torch or Hugging Face `Dataset`, or (X, y); see docs/data.md.
         labels, captions: of data in memory: one per example, the labels as numbers or names.
         valid, test: of data in memory: parts of one's own split, with labels as (X, y); None: by content.
-        rate, name: of data in memory: samples per second of waveforms; a name for reports.
+        rate, name: of data in memory: samples per second of waveforms, or to which those that say their rate,
+            [(44100, x), ...], are resampled; a name for reports.
         resolution: side in pixels of square pictures; None: their own size if it is small, else 32.
         length: tokens per window of text (None: 64), or samples per window of sound (None: 8192).
         condition: column of a table whose values are the class labels; None: no labels. For pictures,

@@ -171,6 +171,10 @@ class Medium(ABC):
         """The options of `load_data` that read data for a model of this representation."""
         return {}
 
+    def given(self, examples: Any, representation: Any) -> Any:
+        """Examples in memory to train a model of this representation, as `load_data` takes them."""
+        return examples
+
     def describe(self, data: Any) -> tuple[str, str, int]:
         """Shape of an example in words, levels of an element in words, and bytes in memory, of a data set."""
         shape = " x ".join(map(str, data.representation.shape))
