@@ -18,6 +18,7 @@ DECODING = "sampler=mg.Ancestral(mg.logits_processors(temperature=0.8, top_k=50,
 ANCESTRAL = DECODING.removeprefix("sampler=")
 GUIDED = "sampler=mg.Guided(mg.DDIM(steps=25), scale=3.0)"
 STEPS = "sampler=mg.DDIM(steps=25)"
+COUNT = "sum(p.numel() for p in model.parameters())"
 SOUNDS = "mg.train(wavenet, mg.load_data(waves, rate=44100, length=256), steps=1)"
 
 # function -> (words of other libraries, our code)
@@ -90,8 +91,14 @@ ATTRIBUTES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("fill_mask impute", "mg.impute(model, df)"),
         ("evaluate", "mg.metrics.quality(samples.tensor, data)"),
         ("summary", "print(model)"),
+        ("num_parameters n_parameters num_params count_params get_num_params", COUNT),
         ("encode transform embed", "mg.metrics.features_for(data)(samples.tensor)"),
         ("decode inverse_transform", "samples.decode()"),
+    ),
+    "autoencoder": (
+        ("encode transform embed", "mg.inference.LatentSpace(model).encode(X)"),
+        ("decode inverse_transform", "mg.inference.LatentSpace(model).decode(z)"),
+        ("reconstruct autoencode", "mg.inference.LatentSpace(model).decode(z)"),
     ),
     "data": (
         ("X x images inputs features values tensors", "data.train.first(16).medium"),
@@ -124,6 +131,8 @@ ATTRIBUTES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("load_dataset DataLoader read_csv", "mg.load_data(X)"),
         ("evaluate score", "mg.metrics.quality(samples.tensor, data)"),
         ("pipeline Pipeline AutoModel", 'mg.build_system("ddpm", data)'),
+        ("list_systems list_models models model_zoo available_models", "list(mg.systems)"),
+        ("LatentSpace", "mg.inference.LatentSpace(model)"),
     ),
 }
 

@@ -166,3 +166,13 @@ def test_comparing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(ValueError, match=message):
             compare(given, budget)
     assert not list(tmp_path.iterdir())
+
+
+@case("`mg.systems()`, `mg.list_systems()`, `model.num_parameters()`", "one line with what to write")
+@pytest.mark.usefixtures("untyped")
+def test_what_there_is() -> None:
+    with pytest.raises(TypeError, match=r"^systems is a module: write list\(mg.systems\), or mg.build_system"):
+        mg.systems()
+    assert {"vae", "ddpm", "wavenet"} < set(mg.systems) and "Size" not in list(mg.systems)
+    with pytest.raises(AttributeError, match=r"write list\(mg.systems\)$"):
+        mg.list_systems  # noqa: B018

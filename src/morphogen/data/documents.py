@@ -14,7 +14,7 @@ from pathlib import Path
 from morphogen.caller import option
 from morphogen.data.dataset import DataError
 from morphogen.data.encoding import Decoded, decode
-from morphogen.data.folders import Listing, is_too_many, list_folder, summarise
+from morphogen.data.folders import Listing, count_alike, is_too_many, list_folder, summarise
 from morphogen.data.near_duplicate_texts import near_duplicate_texts
 from morphogen.data.own_parts import own_parts
 from morphogen.data.pairs import PairCorpus, SourceAndTarget, pairs_by_content
@@ -71,7 +71,11 @@ def load_texts(path: Path, length: int | None = None) -> Corpus | PairCorpus:
             "remove them or give another folder"
         )
     name, where = path.resolve().name, str(path)
-    notes = (*listing.notes, *summarise({each: text.notes for each, text in texts.items()}), *bad)
+    notes = (
+        *listing.notes,
+        *summarise({each: text.notes for each, text in texts.items()}),
+        *count_alike(bad),
+    )
     if len(texts) < 3:  # too few to be split by file
         corpora = [
             text_by_content(each, f"{where}/{each}", text.encode(), length)

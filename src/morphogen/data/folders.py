@@ -15,11 +15,13 @@ __all__ = [
     "Example",
     "Listing",
     "check_skipped",
+    "count_alike",
     "is_too_many",
     "list_folder",
     "summarise",
 ]
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -161,6 +163,26 @@ def summarise(notes: Mapping[str, Sequence[str]]) -> list[str]:
     return [
         f"{each[0]}: {note}" if len(each) == 1 else f"{len(each)} files, such as {each[0]}: {note}"
         for note, each in names.items()
+    ]
+
+
+def count_alike(skipped: Sequence[str]) -> list[str]:
+    """Notes on skipped files; more than `FEW` of them with the same reason, whatever its numbers, are one.
+
+    >>> count_alike([f"skipped {i}.png: {i}000 x 9000 pixels, too many" for i in (7, 8, 9)])
+    ['skipped 3 files, such as 7.png: 7000 x 9000 pixels, too many']
+    """
+    alike: dict[str, list[str]] = {}
+    for note in skipped:
+        alike.setdefault(re.sub(r"\d+", "", note.partition(": ")[2]), []).append(note)
+    return [
+        note
+        for notes in alike.values()
+        for note in (
+            notes
+            if len(notes) <= FEW
+            else [notes[0].replace("skipped ", f"skipped {len(notes)} files, such as ", 1)]
+        )
     ]
 
 

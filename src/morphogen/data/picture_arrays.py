@@ -25,7 +25,7 @@ from morphogen.data.dataset import DataError, Dataset
 from morphogen.data.held import Held, array_of, file_at, fraction_of_files, joined, names_file, numbers_of
 from morphogen.data.memory import read_labels
 from morphogen.data.picture_file import survey
-from morphogen.data.pictures import choose_side, read_square, stack
+from morphogen.data.pictures import choose_side, read_square, resizing_note, stack
 from morphogen.data.splits import Part
 from morphogen.media import ReadingOptions
 from morphogen.media.sound import SOUND
@@ -90,7 +90,7 @@ def _read_each(values: Sequence[Any], resolution: int | None) -> tuple[np.ndarra
         for i, value in enumerate(values)
     ]
     found = survey(sources)
-    side, note = choose_side(found.sizes, resolution)
+    side = choose_side(found.sizes, resolution)
     read = [read_square(source, side, found.white) for source in sources]
     for i, picture in enumerate(read):
         if isinstance(picture, str):
@@ -98,7 +98,7 @@ def _read_each(values: Sequence[Any], resolution: int | None) -> tuple[np.ndarra
             name = str(source) if isinstance(source, Path) else f"picture {i}"
             raise DataError(f"{name}: {picture}; leave it out")
     pictures = stack([picture for picture in read if not isinstance(picture, str)]).numpy()
-    return pictures, 256, (note, *found.notes)
+    return pictures, 256, (resizing_note(found.sizes, side, resolution), *found.notes)
 
 
 def _is_image(value: Any) -> bool:
@@ -133,7 +133,9 @@ def _read_array(array: np.ndarray, resolution: int | None) -> tuple[np.ndarray, 
         raise DataError(f"pictures have shape {list(array.shape)}: they are empty; give at least one pixel")
     values, levels, scale = _to_levels(pictures)
     height, width = values.shape[2:]
-    side, note = choose_side(Counter([(width, height)]), resolution)
+    sizes = Counter([(width, height)])
+    side = choose_side(sizes, resolution)
+    note = resizing_note(sizes, side, resolution)
     if (height, width) == (side, side) and values.shape[1] < 4:
         return values, levels, (note, *layout, scale)
     wide = (values * (255 / (levels - 1))).round().astype(np.uint8)
