@@ -171,7 +171,7 @@ def test_comparing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @case("`mg.systems()`, `mg.list_systems()`, `model.num_parameters()`", "one line with what to write")
 @pytest.mark.usefixtures("untyped")
 def test_what_there_is() -> None:
-    with pytest.raises(TypeError, match=r"^systems is a module: write list\(mg.systems\), or mg.build_system"):
+    with pytest.raises(TypeError, match=r"^systems is a module: write list\(mg.systems\), or mg.build"):
         mg.systems()
     assert {"vae", "ddpm", "wavenet"} < set(mg.systems) and "Size" not in list(mg.systems)
     with pytest.raises(AttributeError, match=r"write list\(mg.systems\)$"):
