@@ -4,6 +4,7 @@ load_data("digits")           a named data set (`NAMED` lists them)
 load_data("photos/")          a folder of pictures, of recordings or of text files
 load_data("book.txt")         a text file
 load_data("sales.csv")        a table
+load_data("digits.npz")       NumPy arrays, such as X and y
 load_data("hf:owner/name")    a data set of the Hugging Face hub
 load_data(X, y)               arrays, lists, DataFrames and data sets of other libraries, in memory
 """
@@ -33,6 +34,7 @@ from shlex import quote
 from typing import Any, get_type_hints
 
 from morphogen.component import ConfigError
+from morphogen.data.array_files import read_arrays
 from morphogen.data.dataset import DataError, Dataset, Examples, Pictures, Windows
 from morphogen.data.hub import load_hub
 from morphogen.data.memory import collect
@@ -86,6 +88,9 @@ def load_data(
     """
     options = _checked(ReadingOptions(resolution, length, condition, table, rate))
     beside = {"labels": labels, "captions": captions, "valid": valid, "test": test}
+    if (arrays := read_arrays(data)) is not None:
+        name, data = name or Path(data).stem, arrays.data
+        beside |= {key: value for key, value in arrays.beside.items() if beside[key] is None}
     if isinstance(data, Dataset):
         return _unchanged(data, {**options._asdict(), **beside, "name": name, "tokenizer": tokenizer})
     is_path = isinstance(data, str | Path)
