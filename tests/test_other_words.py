@@ -79,9 +79,16 @@ def test_each_attribute_is_an_error_with_code_that_works(
     monkeypatch.chdir(tmp_path)
     of_rows = "df" in code or "frame" in code
     model = names["rows"] if of_rows else names["model"]
-    samples = model.sample(2)
+    samples = (names["wavenet"] if what == "sounds" else model).sample(2)
     own = {"model": names["ddpm"] if "features" in code or "decode" in code else model, "autoencoder": model}
-    owner = {**names, **own, "samples": samples, "data.train": names["data"].train, "morphogen": mg}[what]
+    owner = {
+        **names,
+        **own,
+        "samples": samples,
+        "sounds": samples,
+        "data.train": names["data"].train,
+        "morphogen": mg,
+    }[what]
     for word in words.split():
         assert not hasattr(owner, word) and getattr(owner, word, 5) == 5
         with pytest.raises(AttributeError, match=f"^{what} has no attribute '{word}'; write ") as error:

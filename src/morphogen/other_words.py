@@ -56,7 +56,8 @@ ARGUMENTS: Mapping[str, tuple[tuple[str, str], ...]] = {
     ),
     "load_data": (
         ("y target targets label", "labels=y"),
-        ("path file filename X x", 'data="photos/"'),
+        ("path file filename folder", 'data="photos/"'),
+        ("X x", "mg.load_data(X, y)"),
         ("text texts caption prompts", "captions=captions"),
         ("sample_rate sampling_rate sr fs", "rate=16000"),
         ("size image_size img_size side", "resolution=32"),
@@ -120,10 +121,11 @@ ATTRIBUTES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("medium tensors data values", "samples.tensor"),
         ("numpy to_numpy array", "samples.tensor.numpy()"),
         ("shape dtype size ndim device", "samples.tensor.shape"),
-        ("show plot display grid", "samples.to_displayable()"),
+        ("show plot display grid imshow", "samples.sheet()"),
         ("labels label y classes", 'samples.condition["label"]'),
         ("to_pandas to_dataframe df to_csv", "samples.frame()"),
     ),
+    "sounds": (("sample_rate sampling_rate sr fs", "samples.rate"),),
     "morphogen": (
         ("fit learn Trainer", "mg.train(model, data, steps=1000)"),
         ("from_pretrained load_model", 'mg.load("model")'),

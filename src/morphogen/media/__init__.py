@@ -98,6 +98,7 @@ class Medium(ABC):
     measure: ClassVar[Any] = lazy("evaluation.medium_quality.no_medium_quality")
     holds: ClassVar[Any] = lazy("data.memory.holds_nothing")
     collect: ClassVar[Any] = lazy("data.memory.collect_nothing")
+    sheet: ClassVar[Any] = lazy("evaluation.sheet.sheet")
     visible_files: ClassVar[Any] = lazy("data.walk.visible_files")
     few: ClassVar[int] = 200
     few_to_fit: ClassVar[int | None] = None
