@@ -16,6 +16,7 @@ from torch import Tensor
 from morphogen.component import ConfigError
 from morphogen.contract import Representation
 from morphogen.files import write_json
+from morphogen.lazy import lazy
 from morphogen.media import Medium, names_a_file
 from morphogen.numerics.trees import Tree, index, leaves, length, tree_map
 from morphogen.other_words import other_word
@@ -30,6 +31,7 @@ class Samples:
     """The drawn medium, [N, ...] or several such tensors by name, conditions of each row, and settings."""
 
     medium_at = "samples.tensor, with samples.condition"
+    draw = lazy("evaluation.sheet.sheet")
 
     tensor: Tree
     condition: Mapping[str, Tree]
@@ -93,7 +95,7 @@ class Samples:
 
     def sheet(self, columns: int = 20) -> Image.Image:
         """The samples as one picture, `columns` of them in a line; sounds as spectrograms."""
-        drawn: Image.Image = self.representation.medium.sheet({"": self}, columns)
+        drawn: Image.Image = self.draw({"": self}, columns)
         return drawn
 
     @property

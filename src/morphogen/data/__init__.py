@@ -89,8 +89,7 @@ def load_data(
     options = _checked(ReadingOptions(resolution, length, condition, table, rate))
     beside = {"labels": labels, "captions": captions, "valid": valid, "test": test}
     if (arrays := read_arrays(data)) is not None:
-        name, data = name or Path(data).stem, arrays.data
-        beside |= {key: value for key, value in arrays.beside.items() if beside[key] is None}
+        name, data, beside = name or Path(data).stem, arrays.data, arrays.with_given(beside)
     if isinstance(data, Dataset):
         return _unchanged(data, {**options._asdict(), **beside, "name": name, "tokenizer": tokenizer})
     is_path = isinstance(data, str | Path)

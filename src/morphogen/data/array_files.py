@@ -42,6 +42,10 @@ class Arrays(NamedTuple):
     data: Any
     beside: Mapping[str, Any]
 
+    def with_given(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """What is beside the data: as given, else as the file has it."""
+        return {name: self.beside.get(name) if value is None else value for name, value in given.items()}
+
 
 def read_arrays(given: Any) -> Arrays | None:
     """The arrays of a file; None for anything else than the path of one. Errors: DataError."""

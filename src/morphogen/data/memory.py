@@ -4,7 +4,7 @@
 values (`Medium.holds`), and it collects them into a `Dataset`.
 """
 
-__all__ = ["collect", "collect_nothing", "holds_nothing", "read_labels"]
+__all__ = ["as_given", "collect", "collect_nothing", "holds_nothing", "read_labels"]
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -58,6 +58,11 @@ def collect(data: Any, name: str, held: Mapping[str, Any], options: ReadingOptio
             parts["train"] = parts["train"]._replace(**{beside: held[beside]})
     parts = {part: _with_columns(one) for part, one in parts.items()}
     return _medium_of(parts["train"].values, options).collect(name, parts, options)
+
+
+def as_given(examples: Any, representation: Any) -> Any:
+    """Examples in memory to train a model of a representation, as `load_data` takes them: as they are."""
+    return examples
 
 
 def holds_nothing(values: Any, options: ReadingOptions) -> float:

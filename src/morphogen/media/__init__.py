@@ -74,6 +74,7 @@ class Medium(ABC):
         codecs: data set, rows of its test part -> rows of a report, one per lossless codec.
         measure: samples, their conditions, data set, seed -> further values of its row in the report.
         holds: examples in memory, options -> how certainly they are of this medium, as `confidence`.
+        given: examples in memory to train a model, its representation -> as `load_data` takes them.
         collect: name, parts of the split as `data.memory.Held`, options -> as `read`.
         few: training examples (see `amount`) below which figures are uncertain.
         few_to_fit: training examples below which a system for few data is recommended; None: `few`.
@@ -98,7 +99,7 @@ class Medium(ABC):
     measure: ClassVar[Any] = lazy("evaluation.medium_quality.no_medium_quality")
     holds: ClassVar[Any] = lazy("data.memory.holds_nothing")
     collect: ClassVar[Any] = lazy("data.memory.collect_nothing")
-    sheet: ClassVar[Any] = lazy("evaluation.sheet.sheet")
+    given: ClassVar[Any] = lazy("data.memory.as_given")
     visible_files: ClassVar[Any] = lazy("data.walk.visible_files")
     few: ClassVar[int] = 200
     few_to_fit: ClassVar[int | None] = None
@@ -171,10 +172,6 @@ class Medium(ABC):
     def reading(self, representation: Any) -> Mapping[str, Any]:
         """The options of `load_data` that read data for a model of this representation."""
         return {}
-
-    def given(self, examples: Any, representation: Any) -> Any:
-        """Examples in memory to train a model of this representation, as `load_data` takes them."""
-        return examples
 
     def describe(self, data: Any) -> tuple[str, str, int]:
         """Shape of an example in words, levels of an element in words, and bytes in memory, of a data set."""

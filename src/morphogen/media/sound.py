@@ -77,7 +77,7 @@ class SoundMedium(Medium):
     holds = lazy("data.sound_arrays.holds_sounds")
     collect = lazy("data.sound_arrays.collect_sounds")
     read_folder = lazy("data.sound.load_sounds")
-    recordings_for = lazy("data.sound_arrays.sounds_for")
+    given = lazy("data.sound_arrays.sounds_for")
     window = lazy("data.sound.LENGTH")
     few = 5_000
     goals = dict.fromkeys(("quality", "likelihood", "speed", "few"), ("wavenet",))
@@ -96,9 +96,6 @@ class SoundMedium(Medium):
 
     def reading(self, representation: Any) -> Mapping[str, Any]:
         return {"rate": representation.rate, "length": representation.length}
-
-    def given(self, examples: Any, representation: Any) -> Any:
-        return self.recordings_for(examples, representation)
 
     def check_comparable(self, model: Any, data: Any) -> None:
         """Errors: ConfigError for another rate: the same samples are another sound."""

@@ -25,7 +25,7 @@ from morphogen.media.sound import SOUND, Waveform
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.resampling import resample
 from morphogen.representations.given import check_finite, check_range, check_shape, tensor_of
-from morphogen.representations.recordings import Rated, mono, rated
+from morphogen.representations.recordings import Rated, all_rated, mono
 
 
 class MuLaw(Representation):
@@ -67,7 +67,7 @@ class MuLaw(Representation):
         These (see `recordings`) are resampled, and followed by silence if they are shorter than T. Errors:
         ConfigError.
         """
-        if (recordings := _recordings(medium)) is not None:
+        if (recordings := all_rated(medium)) is not None:
             return self._at_own_rate(recordings)
         shapes = {np.shape(row) for row in medium} if isinstance(medium, list | tuple) else ()
         if len(shapes) > 1:
@@ -126,14 +126,6 @@ class MuLaw(Representation):
     def present(self, medium: Float[Tensor, "b 1 t"]) -> list[Any]:
         """A `Waveform` per row."""
         return [Waveform(samples, self.rate) for samples in medium[:, 0].float().cpu()]
-
-
-def _recordings(given: Any) -> list[Rated] | None:
-    """A recording that says its rate, or several of them; None for anything else."""
-    if (single := rated(given)) is not None:
-        return [single]
-    found = [rated(row) for row in given] if isinstance(given, list | tuple) else []
-    return [one for one in found if one is not None] if found and all(found) else None
 
 
 def compand(wave: Float[Tensor, "*b"], levels: int = 256) -> Int[Tensor, "*b"]:

@@ -8,7 +8,7 @@
 A number behind the samples could also be their label, so that only a usual rate is one.
 """
 
-__all__ = ["Rated", "mono", "rated"]
+__all__ = ["Rated", "all_rated", "mono", "rated"]
 
 from collections.abc import Mapping
 from numbers import Real
@@ -46,6 +46,14 @@ def rated(value: Any) -> Rated | None:
     if _is_rate(second) and int(second) in USUAL and _is_wave(first):
         return Rated(int(second), first)
     return None
+
+
+def all_rated(given: Any) -> list[Rated] | None:
+    """A recording that says its rate, or several of them; None for anything else."""
+    if (single := rated(given)) is not None:
+        return [single]
+    found = [rated(row) for row in given] if isinstance(given, list | tuple) else []
+    return [one for one in found if one is not None] if found and all(found) else None
 
 
 def mono(samples: Any) -> np.ndarray:
