@@ -71,11 +71,8 @@ def load_texts(path: Path, length: int | None = None) -> Corpus | PairCorpus:
             "remove them or give another folder"
         )
     name, where = path.resolve().name, str(path)
-    notes = (
-        *listing.notes,
-        *summarise({each: text.notes for each, text in texts.items()}),
-        *count_alike(bad),
-    )
+    decoded = summarise({each: text.notes for each, text in texts.items()})
+    notes = (*listing.notes, *decoded, *count_alike(bad))
     if len(texts) < 3:  # too few to be split by file
         corpora = [
             text_by_content(each, f"{where}/{each}", text.encode(), length)

@@ -123,20 +123,6 @@ def check_shape(values: Shaped[Tensor, "..."], shape: Sequence[int | None], what
     raise ConfigError(f"{what} have shape {list(values.shape)}, the model takes [{wanted}]: {remedy}")
 
 
-def _reshaped(found: Sequence[int], shape: Sequence[int | None]) -> str:
-    """The expression that makes rows of a shape, from an array of another one; else what to give."""
-    rows = list(found[1:])
-    if list(found) == list(shape):
-        return "write x[None] for a single one"
-    if shape and shape[0] == 1 and rows == list(shape[1:]):
-        return "write x[:, None]"
-    if len(shape) == 3 and rows == [*shape[1:], shape[0]]:
-        return "write x.permute(0, 3, 1, 2)"
-    if rows == [math.prod(size or 0 for size in shape)]:
-        return f"write x.reshape({', '.join(map(str, (-1, *shape)))})"
-    return "give rows of that shape"
-
-
 def check_finite(values: Shaped[Tensor, "..."], what: str) -> None:
     """Errors: ConfigError for NaN and infinity, with the first such row."""
     if values.is_floating_point() and not bool((finite := values.isfinite()).all()):
@@ -159,6 +145,20 @@ def check_range(values: Shaped[Tensor, "..."], what: str, full_scale: int) -> No
     remedy = f"write x * (2 / {top}) - 1" if low >= 0 and top else "scale them"
     found = f"{_type(values)} from {low:g} to {high:g}"
     raise ConfigError(f"{what} are {found}, the model takes floats from -1 to 1: {remedy}")
+
+
+def _reshaped(found: Sequence[int], shape: Sequence[int | None]) -> str:
+    """The expression that makes rows of a shape, from an array of another one; else what to give."""
+    rows = list(found[1:])
+    if list(found) == list(shape):
+        return "write x[None] for a single one"
+    if shape and shape[0] == 1 and rows == list(shape[1:]):
+        return "write x[:, None]"
+    if len(shape) == 3 and rows == [*shape[1:], shape[0]]:
+        return "write x.permute(0, 3, 1, 2)"
+    if rows == [math.prod(size or 0 for size in shape)]:
+        return f"write x.reshape({', '.join(map(str, (-1, *shape)))})"
+    return "give rows of that shape"
 
 
 def _own_array(given: Any) -> np.ndarray:
