@@ -172,18 +172,14 @@ def count_alike(skipped: Sequence[str]) -> list[str]:
     >>> count_alike([f"skipped {i}.png: {i}000 x 9000 pixels, too many" for i in (7, 8, 9)])
     ['skipped 3 files, such as 7.png: 7000 x 9000 pixels, too many']
     """
-    alike: dict[str, list[str]] = {}
-    for note in skipped:
-        alike.setdefault(re.sub(r"\d+", "", note.partition(": ")[2]), []).append(note)
-    return [
-        note
-        for notes in alike.values()
-        for note in (
-            notes
-            if len(notes) <= FEW
-            else [notes[0].replace("skipped ", f"skipped {len(notes)} files, such as ", 1)]
-        )
-    ]
+    reasons = [re.sub(r"\d+", "", note.partition(": ")[2]) for note in skipped]
+    counts, notes = Counter(reasons), []
+    for place, (note, reason) in enumerate(zip(skipped, reasons, strict=True)):
+        if counts[reason] <= FEW:
+            notes.append(note)
+        elif reasons.index(reason) == place:
+            notes.append(note.replace("skipped ", f"skipped {counts[reason]} files, such as ", 1))
+    return notes
 
 
 def _shown(path: Path, file: Path) -> str:
