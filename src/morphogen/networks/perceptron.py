@@ -40,6 +40,11 @@ class Perceptron(Component, nn.Module):
         for name, parameter in self.named_parameters():  # Glorot & Bengio 2010
             (nn.init.zeros_ if name.endswith("bias") else nn.init.xavier_uniform_)(parameter)
 
+    @torch.no_grad()
+    def start_at(self, y: Float[Tensor, "..."]) -> None:
+        """Set b_L, so that the output is near y, of shape `shape_out`, before training."""
+        self.body[-1].get_parameter("bias").copy_(y.flatten())
+
     def forward(self, x: Float[Tensor, "b ..."], context: Context | None = None) -> Float[Tensor, "b ..."]:
         h = x.flatten(1)
         if self.vector:

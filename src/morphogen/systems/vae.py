@@ -6,7 +6,7 @@ from typing import Any
 
 from morphogen.conditioning.label import Label
 from morphogen.conditioning.specs import Classes
-from morphogen.families.vae import VAE, DiscretizedLogistic
+from morphogen.families.vae import VAE, likelihood_of_levels
 from morphogen.model import Model
 from morphogen.networks.convnet import ConvDecoder, ConvEncoder, halvings
 from morphogen.plan import Adam, Cosine, Plan
@@ -52,7 +52,7 @@ def vae(pixels: Pixels, label: Classes | None = None, size: Size = "small") -> M
     channels, height, width = pixels.shape
     latent_shape, blocks = (sizes["latent"],), sizes["blocks"]
     widths = (sizes["fine"],) + (sizes["coarse"],) * halvings(pixels.shape)
-    likelihood = DiscretizedLogistic(pixels.levels)
+    likelihood = likelihood_of_levels(pixels.levels)
     output_shape = (likelihood.outputs(channels), height, width)
     objective = VAE(
         ConvEncoder(pixels.shape, (2 * sizes["latent"],), widths, blocks, vector),

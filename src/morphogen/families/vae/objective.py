@@ -9,9 +9,9 @@ bound ("Importance weighted autoencoders", Burda, Grosse & Salakhutdinov 2016). 
 q is the true posterior, every term equals p(x).
 """
 
-__all__ = ["VAE", "VAESampler"]
+__all__ = ["VAE", "StartsAt", "VAESampler"]
 
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -26,6 +26,13 @@ from morphogen.families.vae.priors import Prior, StandardNormal
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.trees import Tree, length
 from morphogen.objective_values import check_result
+
+
+@runtime_checkable
+class StartsAt(Protocol):
+    """A decoder that can start at an output, whatever z: that of a bias in its last layer."""
+
+    def start_at(self, y: Any) -> None: ...
 
 
 class VAE(LatentVariableModel):
@@ -67,8 +74,14 @@ class VAE(LatentVariableModel):
 
     @torch.no_grad()
     def prepare(self, x: Encoded, context: Context | None, rng: Rng) -> None:
-        """Check x, and initialize the prior. Errors: ConfigError for x without a likelihood."""
+        """Check x; start the decoder at the marginals of x, and the prior.
+
+        Errors: ConfigError for x without a likelihood.
+        """
         super().prepare(x, context, rng)
+        h = self.likelihood.marginal(x.x)
+        if h is not None and isinstance(self.network, StartsAt):
+            self.network.start_at(h)
         draw = self.draw(self.infer(x.x, context), context, self.noise(rng.fork("posterior")))
         self.prior.prepare(x.x, draw.z, context)
 

@@ -1,0 +1,104 @@
+r"""VAEs of binarised digits, trained on k importance weights, and a hierarchy of latents beside them.
+
+    log P(x) >= E log (1/K) sum_i P(x, z_i) / q(z_i | x),   z_i ~ q(z | x),   K draws for each test image
+
+The networks of Burda, Grosse & Salakhutdinov 2016, 784-200-200-50, train for equal epochs with k = 1, a VAE,
+and k = 5 and 50, and each keeps the weights of its best validation bound. A difference of two models is that
+of the same images, so that its interval does not contain how much images differ.
+"""
+
+__all__ = ["BinaryVAE", "binary_vaes"]
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from morphogen.catalogue import build_system
+from morphogen.data import Dataset, load_data
+from morphogen.evaluation.intervals import mean
+from morphogen.model import parameters
+from morphogen.recipes.binary_digits import BINARISED, binarise
+from morphogen.recipes.records import environment, model_record
+from morphogen.training.loop import train
+from morphogen.training.validation import Validation
+
+VALIDATE = 2  # epochs between two validations
+ROWS = 496  # test images evaluated at a time
+
+
+@dataclass(frozen=True)
+class BinaryVAE:
+    """A system, the config values that it is trained with, and the draws K of its test bound."""
+
+    system: str
+    draws: int
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+
+# An image costs the hierarchy, of residual convolutional networks, as much as 300 of the flat networks.
+MODELS = {
+    "iwae_1": BinaryVAE("iwae", 5000, {"objective.bound.samples": 1}),
+    "iwae_5": BinaryVAE("iwae", 5000),
+    "iwae_50": BinaryVAE("iwae", 5000, {"objective.bound.samples": 50}),
+    "hierarchical_vae": BinaryVAE("hierarchical_vae", 50),
+}
+
+
+def binary_vaes(
+    name: str,
+    epochs: int,
+    models: Mapping[str, BinaryVAE] = MODELS,
+    size: str = "small",
+    directory: Path | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Nats per test image of each model, and of each less those of the first, after equal epochs.
+
+    Arguments:
+        name: of the grey-level data.
+        epochs: passes over the training images.
+        models: by the name of their figures.
+        size: of the systems.
+        directory: its subdirectories keep each model's training, which is resumed; None: nothing is saved.
+        seed: of training and evaluation.
+    """
+    data = binarise(load_data(name))
+    figures: dict[str, Any] = {}
+    records, first = {}, None
+    for title, spec in models.items():
+        torch.manual_seed(seed)  # of the initial weights
+        model = build_system(spec.system, data.representation, size=size, changes=spec.changes)
+        records[title] = model_record(spec.system, size, data, model, spec.changes)
+        cost = _train(model, data, epochs, seed, None if directory is None else directory / title)
+        nats, figures[title] = _test_bound(model, data, spec.draws, seed)
+        first = nats if first is None else first
+        figures[title] |= {"less_than_first": mean(first - nats)} | cost
+    settings = {"data": data.name, "split": data.split, "binarised": BINARISED, "seed": seed}
+    return {"figures": figures, "models": records} | settings | {"epochs": epochs} | environment()
+
+
+def _train(model: Any, data: Dataset, epochs: int, seed: int, directory: Path | None) -> dict[str, Any]:
+    """Train a model to its best validation bound; returns what that is and what it cost."""
+    each = -(-len(data.train) // model.plan.batch)
+    validation, draws = Validation(data.valid, every=VALIDATE * each), model.objective.bound_samples
+    trained = train(
+        model, data.train, steps=epochs * each, seed=seed, directory=directory, validation=validation
+    )
+    best = {"epoch": trained.best_step // each, "nats": -trained.validated[trained.best_step], "draws": draws}
+    cost = {"parameters": parameters(model), "steps": trained.steps, "seconds": round(trained.seconds)}
+    return {"best_validation": best} | cost
+
+
+def _test_bound(
+    model: Any, data: Dataset, draws: int, seed: int
+) -> tuple[Float[Tensor, " n"], dict[str, Any]]:
+    """Nats of each test image, and the figure of their mean with its k."""
+    model.objective.bound_samples = draws
+    bound = model.log_prob(data.test.first().medium, seed=seed, batch=ROWS)
+    figure = mean(-bound.nats)
+    return -bound.nats, {"nats_per_image": {**figure, "kind": bound.kind, "draws": bound.draws}}
