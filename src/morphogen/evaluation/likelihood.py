@@ -30,7 +30,7 @@ from morphogen.staged import Staged
 class BitsPerDim(TypedDict):
     """Bits per subpixel or byte with its 95 % interval, and the kind and measure of the likelihood.
 
-    `draws` is k of a lower bound that averages k importance weights.
+    `draws` is k of a lower bound that averages k importance weights, and 1 of any other likelihood.
     """
 
     kind: str

@@ -7,8 +7,9 @@ and k = 5 and 50, and each keeps the weights of its best validation bound. A dif
 of the same images, so that its interval does not contain how much images differ.
 """
 
-__all__ = ["BinaryVAE", "binary_vaes"]
+__all__ = ["MODELS", "NATS", "VALIDATE", "BinaryVAE", "binary_vaes", "held_out_nats"]
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from torch import Tensor
 from morphogen.catalogue import build_system
 from morphogen.data import Dataset, load_data
 from morphogen.evaluation.intervals import mean
+from morphogen.files import write_tensors
 from morphogen.model import parameters
 from morphogen.recipes.binary_digits import BINARISED, binarise
 from morphogen.recipes.records import environment, model_record
@@ -29,6 +31,7 @@ from morphogen.training.validation import Validation
 
 VALIDATE = 2  # epochs between two validations
 ROWS = 496  # test images evaluated at a time
+NATS = "test.safetensors"  # nats of each test image, for paired differences
 
 
 @dataclass(frozen=True)
@@ -57,34 +60,47 @@ def binary_vaes(
     directory: Path | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Nats per test image of each model, and of each less those of the first, after equal epochs.
+    """Nats per test image of each model, and of the first less those of each, after equal epochs.
 
     Arguments:
         name: of the grey-level data.
         epochs: passes over the training images.
         models: by the name of their figures.
         size: of the systems.
-        directory: its subdirectories keep each model's training, which is resumed; None: nothing is saved.
+        directory: its subdirectories keep each model's training, which is resumed, and its nats of each test
+            image; None: nothing is saved.
         seed: of training and evaluation.
     """
     data = binarise(load_data(name))
     figures: dict[str, Any] = {}
-    records, first = {}, None
+    records, nats = {}, {}
     for title, spec in models.items():
         torch.manual_seed(seed)  # of the initial weights
         model = build_system(spec.system, data.representation, size=size, changes=spec.changes)
         records[title] = model_record(spec.system, size, data, model, spec.changes)
-        cost = _train(model, data, epochs, seed, None if directory is None else directory / title)
-        nats, figures[title] = _test_bound(model, data, spec.draws, seed)
-        first = nats if first is None else first
-        figures[title] |= {"less_than_first": mean(first - nats)} | cost
+        folder = None if directory is None else directory / title
+        cost = _train(model, data, epochs, seed, folder)
+        nats[title], figure = held_out_nats(model, data, spec.draws, seed)
+        gain = mean(nats[next(iter(models))] - nats[title])
+        figures[title] = {"nats_per_image": figure, "gain_over_first": gain} | cost
+        if folder is not None:
+            write_tensors(folder / NATS, {"nats": nats[title]})
     settings = {"data": data.name, "split": data.split, "binarised": BINARISED, "seed": seed}
     return {"figures": figures, "models": records} | settings | {"epochs": epochs} | environment()
 
 
+def held_out_nats(
+    model: Any, data: Dataset, draws: int, seed: int = 0
+) -> tuple[Float[Tensor, " n"], dict[str, Any]]:
+    """The bound of -log P of each test image in nats, and the figure of their mean with its k."""
+    model.objective.bound_samples = draws
+    bound = model.log_prob(data.test.first().medium, seed=seed, batch=ROWS)
+    return -bound.nats, {**mean(-bound.nats), "kind": bound.kind, "draws": bound.draws}
+
+
 def _train(model: Any, data: Dataset, epochs: int, seed: int, directory: Path | None) -> dict[str, Any]:
     """Train a model to its best validation bound; returns what that is and what it cost."""
-    each = -(-len(data.train) // model.plan.batch)
+    each = math.ceil(len(data.train) / model.plan.batch)  # steps of an epoch
     validation, draws = Validation(data.valid, every=VALIDATE * each), model.objective.bound_samples
     trained = train(
         model, data.train, steps=epochs * each, seed=seed, directory=directory, validation=validation
@@ -92,13 +108,3 @@ def _train(model: Any, data: Dataset, epochs: int, seed: int, directory: Path | 
     best = {"epoch": trained.best_step // each, "nats": -trained.validated[trained.best_step], "draws": draws}
     cost = {"parameters": parameters(model), "steps": trained.steps, "seconds": round(trained.seconds)}
     return {"best_validation": best} | cost
-
-
-def _test_bound(
-    model: Any, data: Dataset, draws: int, seed: int
-) -> tuple[Float[Tensor, " n"], dict[str, Any]]:
-    """Nats of each test image, and the figure of their mean with its k."""
-    model.objective.bound_samples = draws
-    bound = model.log_prob(data.test.first().medium, seed=seed, batch=ROWS)
-    figure = mean(-bound.nats)
-    return -bound.nats, {"nats_per_image": {**figure, "kind": bound.kind, "draws": bound.draws}}
