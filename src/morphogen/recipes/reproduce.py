@@ -104,9 +104,9 @@ RECIPES: Mapping[str, Recipe] = {
         partial(binarised, "mnist-10k", 5, ("pixelcnn", "pixelrnn")),
     ),
     "mnist-10k-vaes": Recipe(
-        "IWAEs with k = 1, 5, 50 and a hierarchical VAE on binarised digits, 20 epochs each",
+        "IWAEs with k = 1, 5, 50 and a hierarchical VAE on binarised digits, 30 epochs each",
         35,
-        partial(binary_vaes, "mnist-10k", 20),
+        partial(binary_vaes, "mnist-10k", 30),
     ),
     "smollm2": Recipe(
         "SmolLM2 from its GGUF file: parity with transformers, low precision, constrained decoding, k-shot",
