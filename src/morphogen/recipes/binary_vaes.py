@@ -103,8 +103,10 @@ def _train(model: Any, data: Dataset, epochs: int, seed: int, directory: Path | 
     each = math.ceil(len(data.train) / model.plan.batch)  # steps of an epoch
     validation, draws = Validation(data.valid, every=VALIDATE * each), model.objective.bound_samples
     trained = train(
-        model, data.train, steps=epochs * each, seed=seed, directory=directory, validation=validation
-    )
+        model, data.train, steps=epochs * each, seed=seed, directory=directory,
+        precision="fp32",  # the weights w_i are exponentials of sums of 784 logarithms
+        validation=validation,
+    )  # fmt: skip
     best = {"epoch": trained.best_step // each, "nats": -trained.validated[trained.best_step], "draws": draws}
     cost = {"parameters": parameters(model), "steps": trained.steps, "seconds": round(trained.seconds)}
     return {"best_validation": best} | cost
