@@ -13,26 +13,19 @@ import tempfile
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 
 def train(
-    encoder: nn.Module,
-    decoder: nn.Module,
-    latent: int,
-    x: Tensor,
-    samples: int,
-    epochs: int,
-    settings: dict[str, Any],
-    validate: Callable[[], float],
-    every: int,
-) -> int:
-    """Train two networks in place, and return to the epoch of their best validation.
+    encoder: nn.Module, decoder: nn.Module, x: Tensor, samples: int, epochs: int, settings: dict[str, Any],
+    validate: Callable[[], float], every: int,
+) -> int:  # fmt: skip
+    """Train two networks in place, return to the epoch of their best validation, and say which it is.
 
     Arguments:
         encoder: x -> mu and log sigma.
         decoder: z -> logits.
-        latent: width of z.
         x: [N, 1, H, W], black -1 and white 1.
         samples: k; 1: its VAE.
         epochs: passes over x.
@@ -40,35 +33,43 @@ def train(
         validate: nats of held-out images with the present weights, smaller for better ones.
         every: epochs between two validations.
     """
+    trainer = _trainer(encoder, decoder, x, samples, settings)
+    best, best_epoch, weights = float("inf"), 0, {}
+    for epoch in range(1, epochs + 1):
+        trainer.train_step(epoch)
+        if epoch % every == 0 and (nats := validate()) < best:
+            best, best_epoch, weights = nats, epoch, copy.deepcopy(trainer.model.state_dict())
+    trainer.model.load_state_dict(weights)
+    return best_epoch
+
+
+def _trainer(
+    encoder: nn.Module, decoder: nn.Module, x: Tensor, samples: int, settings: dict[str, Any]
+) -> Any:
+    """Its trainer of a model with these networks, without the progress bar."""
     from pythae.data.datasets import BaseDataset
     from pythae.models import IWAE, VAE, IWAEConfig, VAEConfig
     from pythae.trainers import BaseTrainer, BaseTrainerConfig
 
     logging.disable(logging.INFO)  # each of its modules sets its own level
-    shape: dict[str, Any] = {"input_dim": tuple(x.shape[1:]), "latent_dim": latent}
-    shape["reconstruction_loss"] = "bce"
+    with torch.no_grad():
+        latent = encoder(x[:1]).shape[1] // 2
+    sizes: dict[str, Any] = {"input_dim": tuple(x.shape[1:]), "latent_dim": latent}
     networks = _encoder(encoder), _decoder(decoder)
     if samples == 1:
-        model = VAE(VAEConfig(**shape), *networks)
+        model = VAE(VAEConfig(**sizes, reconstruction_loss="bce"), *networks)
     else:
-        model = IWAE(IWAEConfig(**shape, number_samples=samples), *networks)
+        config = IWAEConfig(**sizes, reconstruction_loss="bce", number_samples=samples)
+        model = IWAE(config, *networks)
     with tempfile.TemporaryDirectory() as folder:  # pythae creates an output directory
-        config = BaseTrainerConfig(folder, no_cuda=True, num_epochs=epochs, **settings)
-        trainer = BaseTrainer(
-            model, train_dataset=BaseDataset((x + 1) / 2, x[:, 0, 0, 0]), training_config=config
-        )
+        training = BaseTrainerConfig(folder, no_cuda=True, **settings)
+        trainer = BaseTrainer(model, BaseDataset((x + 1) / 2, torch.zeros(len(x))), training_config=training)
         trainer.prepare_training()
     callbacks = trainer.callback_handler.callbacks
-    trainer.callback_handler.callbacks = [  # without the progress bar
+    trainer.callback_handler.callbacks = [
         callback for callback in callbacks if type(callback).__name__ == "TrainingCallback"
     ]
-    best, best_epoch, weights = float("inf"), 0, {}
-    for epoch in range(1, epochs + 1):
-        trainer.train_step(epoch)
-        if epoch % every == 0 and (nats := validate()) < best:
-            best, best_epoch, weights = nats, epoch, copy.deepcopy(model.state_dict())
-    model.load_state_dict(weights)
-    return best_epoch
+    return trainer
 
 
 def _encoder(network: nn.Module) -> Any:

@@ -107,10 +107,8 @@ def train(
     Errors: ConfigError for an unusable argument, plan or checkpoint; Ctrl-C. Warns: Diverged, StoppedEarly.
     """
     budget, directory = Budget(steps, time), None if directory is None else Path(directory)
-    options = _Options(
-        seed, device, precision, checkpoint_every, keep, log_every, progress, tensorboard, warm_start,
-        validation,
-    )  # fmt: skip
+    options = _Options(seed, device, precision, checkpoint_every, keep, log_every, progress, tensorboard,
+                       warm_start, validation)  # fmt: skip
     examples, accelerator = training_rows(model, examples, labels), _accelerator(device)
     if directory is not None and not resume and accelerator.is_main_process:
         remove_previous(model, directory)

@@ -32,7 +32,8 @@ from morphogen.objective_values import check_result
 class StartsAt(Protocol):
     """A decoder that can start at an output, whatever z: that of a bias in its last layer."""
 
-    def start_at(self, y: Any) -> None: ...
+    def start_at(self, y: Any) -> None:
+        """Set the bias, so that the output is near y, without the axis of rows, before training."""
 
 
 class VAE(LatentVariableModel):
