@@ -7,7 +7,7 @@ and k = 5 and 50, and each keeps the weights of its best validation bound. A dif
 of the same images, so that its interval does not contain how much images differ.
 """
 
-__all__ = ["MODELS", "NATS", "VALIDATE", "BinaryVAE", "binary_vaes", "held_out_nats"]
+__all__ = ["MODELS", "NATS", "VALIDATE", "BinaryVAE", "binary_vaes", "bound", "held_out_nats"]
 
 import math
 from collections.abc import Mapping
@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
+from safetensors.torch import load_file
 from torch import Tensor
 
 from morphogen.catalogue import build_system
@@ -27,6 +28,7 @@ from morphogen.model import parameters
 from morphogen.recipes.binary_digits import BINARISED, binarise
 from morphogen.recipes.records import environment, model_record
 from morphogen.training.loop import train
+from morphogen.training.outcome import Trained
 from morphogen.training.validation import Validation
 
 VALIDATE = 2  # epochs between two validations
@@ -68,7 +70,7 @@ def binary_vaes(
         models: by the name of their figures.
         size: of the systems.
         directory: its subdirectories keep each model's training, which is resumed, and its nats of each test
-            image; None: nothing is saved.
+            image, which are not computed again; None: nothing is saved.
         seed: of training and evaluation.
     """
     data = binarise(load_data(name))
@@ -79,27 +81,38 @@ def binary_vaes(
         model = build_system(spec.system, data.representation, size=size, changes=spec.changes)
         records[title] = model_record(spec.system, size, data, model, spec.changes)
         folder = None if directory is None else directory / title
-        cost = _train(model, data, epochs, seed, folder)
-        nats[title], figure = held_out_nats(model, data, spec.draws, seed)
-        gain = mean(nats[next(iter(models))] - nats[title])
-        figures[title] = {"nats_per_image": figure, "gain_over_first": gain} | cost
+        trained, cost = _train(model, data, epochs, seed, folder)
+        known = None if folder is None or trained.resumed < trained.steps else _known(folder, spec.draws)
+        nats[title] = held_out_nats(model, data, spec.draws, seed) if known is None else known
         if folder is not None:
-            write_tensors(folder / NATS, {"nats": nats[title]})
+            write_tensors(folder / NATS, {"nats": nats[title], "draws": torch.tensor(spec.draws)})
+        gain = mean(nats[next(iter(models))] - nats[title])
+        figures[title] = {"nats_per_image": bound(nats[title], spec.draws), "gain_over_first": gain} | cost
     settings = {"data": data.name, "split": data.split, "binarised": BINARISED, "seed": seed}
     return {"figures": figures, "models": records} | settings | {"epochs": epochs} | environment()
 
 
-def held_out_nats(
-    model: Any, data: Dataset, draws: int, seed: int = 0
-) -> tuple[Float[Tensor, " n"], dict[str, Any]]:
-    """The bound of -log P of each test image in nats, and the figure of their mean with its k."""
+def held_out_nats(model: Any, data: Dataset, draws: int, seed: int = 0) -> Float[Tensor, " n"]:
+    """The bound of -log P of each test image in nats, from so many draws for each."""
     model.objective.bound_samples = draws
-    bound = model.log_prob(data.test.first().medium, seed=seed, batch=ROWS)
-    return -bound.nats, {**mean(-bound.nats), "kind": bound.kind, "draws": bound.draws}
+    return -model.log_prob(data.test.first().medium, seed=seed, batch=ROWS).nats
 
 
-def _train(model: Any, data: Dataset, epochs: int, seed: int, directory: Path | None) -> dict[str, Any]:
-    """Train a model to its best validation bound; returns what that is and what it cost."""
+def bound(nats: Float[Tensor, " n"], draws: int) -> dict[str, Any]:
+    """The figure of the mean of bounds from so many draws."""
+    return {**mean(nats), "kind": "lower_bound", "draws": draws}
+
+
+def _known(folder: Path, draws: int) -> Float[Tensor, " n"] | None:
+    """The nats of each test image that an earlier evaluation of this model left; None: there are none."""
+    stored = load_file(folder / NATS) if (folder / NATS).exists() else {}
+    return stored["nats"] if stored and stored["draws"] == draws else None
+
+
+def _train(
+    model: Any, data: Dataset, epochs: int, seed: int, directory: Path | None
+) -> tuple[Trained, dict[str, Any]]:
+    """Train a model to its best validation bound; returns also what that is and what it cost."""
     each = math.ceil(len(data.train) / model.plan.batch)  # steps of an epoch
     validation, draws = Validation(data.valid, every=VALIDATE * each), model.objective.bound_samples
     trained = train(
@@ -109,4 +122,4 @@ def _train(model: Any, data: Dataset, epochs: int, seed: int, directory: Path | 
     )  # fmt: skip
     best = {"epoch": trained.best_step // each, "nats": -trained.validated[trained.best_step], "draws": draws}
     cost = {"parameters": parameters(model), "steps": trained.steps, "seconds": round(trained.seconds)}
-    return {"best_validation": best} | cost
+    return trained, {"best_validation": best} | cost

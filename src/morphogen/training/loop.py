@@ -82,12 +82,11 @@ class _Options:
 
 @explains_calls
 def train(
-    model: Model | Staged, examples: Any, labels: Any = None, *, steps: int | None = None,
-    time: float | None = None, stage_fractions: Mapping[str, float] | None = None, seed: int = 0,
+    model: Model | Staged, examples: Any, labels: Any = None, *, steps: int | None = None, seed: int = 0,
+    time: float | None = None, stage_fractions: Mapping[str, float] | None = None, resume: bool = True,
     directory: str | Path | None = None, device: Device = "auto", precision: Precision = "auto",
-    resume: bool = True, keep: int = 2, checkpoint_every: Every = TWO_MINUTES, log_every: int = 50,
-    progress: Progress | None = None, tensorboard: bool = False, warm_start: bool = False,
-    validation: Validation | None = None,
+    keep: int = 2, checkpoint_every: Every = TWO_MINUTES, log_every: int = 50, warm_start: bool = False,
+    progress: Progress | None = None, tensorboard: bool = False, validation: Validation | None = None,
 ) -> Trained:  # fmt: skip
     """Train a model in place by its plan; if the plan has an `ema`, the averages become the weights.
 
