@@ -28,8 +28,8 @@ def iwae(pixels: Pixels, label: Classes | None = None, size: Size = "small") -> 
 
     The paper's smaller network for binarised MNIST, 784-200-200-50, and its Adam; its eight learning rates
     over 3280 epochs are one rate here, with a moving average of the weights. P(x | z) is Bernoulli for black
-    and white and a discretised logistic otherwise.
-    Result: not measured.
+    and white, where the decoder starts at the marginals, and a discretised logistic otherwise.
+    Measured: recipes/results/mnist-10k-vaes.json, with k = 1, 5 and 50.
     """
     sizes, vector = SIZES[size], 32 if label else 0
     latent, widths = sizes["latent"], sizes["widths"]
