@@ -21,7 +21,8 @@ from morphogen.networks.convnet import ConvEncoder, halvings
 from morphogen.networks.time_conditioned import TimeConditioned
 from morphogen.plan import AdamW, Cosine, Plan
 from morphogen.run import Run, RunError
-from morphogen.training.loop import Trained, train
+from morphogen.training.loop import train
+from morphogen.training.outcome import Trained
 
 FIRST_WIDTH, WIDTH = 32, 64  # channels at full resolution, and at the lower ones
 TIME_WIDTH = 64  # of the time embedding

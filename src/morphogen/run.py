@@ -30,7 +30,8 @@ from morphogen.rank import Rank
 from morphogen.run_directory import file_name, next_directory, not_a_run
 from morphogen.staged import Staged
 from morphogen.training.divergence import Diverged, lower_rates
-from morphogen.training.loop import AlreadyTrained, StoppedEarly, Trained, train
+from morphogen.training.loop import train
+from morphogen.training.outcome import AlreadyTrained, StoppedEarly, Trained
 from morphogen.training.step import Examples
 from morphogen.training.undertrained import undertrained
 from morphogen.wrong_calls import explains_calls

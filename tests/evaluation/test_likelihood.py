@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from morphogen.catalogue import build_system
 from morphogen.contract import Likelihood, Objective, Sampler
 from morphogen.data import load_data
 from morphogen.evaluation.likelihood import bits_per_dim, evenly_spaced_indices
@@ -42,6 +43,7 @@ def test_a_uniform_distribution_has_log2_of_its_levels():
     assert result == {
         "kind": "exact",
         "measure": "mass",
+        "draws": 1,
         "bits_per_dim": pytest.approx(math.log2(17)),
         "low": pytest.approx(math.log2(17)),
         "high": pytest.approx(math.log2(17)),
@@ -53,6 +55,12 @@ def test_rows_are_averaged_and_their_variance_widens_the_interval():
     result = bits_per_dim(Model(_Uniform(extra=64.0), DIGITS.representation), DIGITS.test, n=50)
     assert result["n"] == 50 and result["bits_per_dim"] == pytest.approx(math.log2(17) + 1 / 50 / math.log(2))
     assert result["high"] - result["low"] == pytest.approx(2 * 2.0096 / 50 / math.log(2), rel=1e-3)
+
+
+def test_a_bound_says_how_many_importance_weights_it_averages():
+    model = build_system("vae", DIGITS, size="tiny", changes={"objective.bound_samples": 7})
+    result = bits_per_dim(model, DIGITS.test, n=4)
+    assert (result["kind"], result["draws"]) == ("lower_bound", 7)
 
 
 class _Sized(Pixels):

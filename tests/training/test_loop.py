@@ -15,7 +15,7 @@ from morphogen.contract import Batch, Losses
 from morphogen.model import Model, load, tensors
 from morphogen.plan import SGD, Constant, Shift
 from morphogen.training import Every, train
-from morphogen.training.loop import StoppedEarly
+from morphogen.training.outcome import StoppedEarly
 from training.toys import Rows, ToyDuel, contents, denoiser, duel, mean, two_stages
 
 

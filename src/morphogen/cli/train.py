@@ -30,7 +30,7 @@ from morphogen.counted import counted
 if TYPE_CHECKING:
     from morphogen.data import Dataset
     from morphogen.run import Run
-    from morphogen.training.loop import Trained
+    from morphogen.training.outcome import Trained
 
 SystemName = Annotated[str | None, Argument(help="name of a system; `morphogen systems` lists them")]
 DataName = Annotated[

@@ -28,10 +28,14 @@ from morphogen.staged import Staged
 
 
 class BitsPerDim(TypedDict):
-    """Bits per subpixel or byte with its 95 % interval, and the kind and measure of the likelihood."""
+    """Bits per subpixel or byte with its 95 % interval, and the kind and measure of the likelihood.
+
+    `draws` is k of a lower bound that averages k importance weights, and 1 of any other likelihood.
+    """
 
     kind: str
     measure: str
+    draws: int
     bits_per_dim: float
     low: float
     high: float
@@ -62,6 +66,7 @@ def bits_per_dim(
     return {
         "kind": likelihood.kind,
         "measure": likelihood.measure,
+        "draws": likelihood.draws,
         "bits_per_dim": interval["value"],
         "low": interval["low"],
         "high": interval["high"],

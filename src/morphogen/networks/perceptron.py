@@ -3,7 +3,7 @@
 h_1 = tanh(W_1 (x, c) + b_1),  ...,  y = W_L h_(L-1) + b_L                         (Rumelhart et al. 1986)
 """
 
-__all__ = ["Perceptron"]
+__all__ = ["Brightness", "Perceptron"]
 
 import math
 from itertools import pairwise
@@ -14,6 +14,24 @@ from torch import Tensor, nn
 
 from morphogen.component import Component
 from morphogen.contract import Context
+
+
+class Brightness(Component, nn.Module):
+    """y = network((x + 1) / 2, context): pixels in [-1, 1] as brightness in [0, 1], as the papers have them.
+
+    Black is then 0 and moves no weight of the first layer. With -1 it moves all of them, and saturates tanh
+    units that see pictures which are mostly black.
+
+    Arguments:
+        network: of the brightness.
+    """
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Float[Tensor, "b ..."], context: Context | None = None) -> Float[Tensor, "b ..."]:
+        return self.network((x + 1) / 2, context)
 
 
 class Perceptron(Component, nn.Module):
@@ -39,6 +57,11 @@ class Perceptron(Component, nn.Module):
         self.body = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(sizes))
         for name, parameter in self.named_parameters():  # Glorot & Bengio 2010
             (nn.init.zeros_ if name.endswith("bias") else nn.init.xavier_uniform_)(parameter)
+
+    @torch.no_grad()
+    def start_at(self, y: Float[Tensor, "..."]) -> None:
+        """Set b_L, so that the output is near y, of shape `shape_out`, before training."""
+        self.body[-1].get_parameter("bias").copy_(y.flatten())
 
     def forward(self, x: Float[Tensor, "b ..."], context: Context | None = None) -> Float[Tensor, "b ..."]:
         h = x.flatten(1)

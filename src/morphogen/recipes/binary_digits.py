@@ -5,7 +5,7 @@ Murray 2008, who fixed such a draw for MNIST). The images are therefore the same
 image compare with those of the papers.
 """
 
-__all__ = ["binarise", "binarised"]
+__all__ = ["BINARISED", "binarise", "binarised"]
 
 import math
 from collections.abc import Sequence
@@ -25,6 +25,8 @@ from morphogen.numerics.randomness import Rng
 from morphogen.recipes.records import environment, model_record
 from morphogen.representations.pixels import Pixels
 from morphogen.training.loop import train
+
+BINARISED = "one keyed Bernoulli draw a pixel, seed 0"
 
 
 def binarised(
@@ -60,7 +62,7 @@ def binarised(
     settings = {
         "data": data.name,
         "split": data.split,
-        "binarised": "one keyed Bernoulli draw a pixel, seed 0",
+        "binarised": BINARISED,
         "seed": seed,
         "epochs": epochs,
     }

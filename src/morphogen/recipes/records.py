@@ -88,9 +88,16 @@ def training_cost(run: Run, budget: float) -> dict[str, Any]:
 
 
 def model_record(
-    system: str, size: str, dataset: Dataset, model: Component, **parts: Component
-) -> dict[str, Any]:
-    """The entry of a trained system in `models`; `parts` are further arguments of the system's function."""
+    system: str, size: str, dataset: Dataset, model: Component,
+    changes: Mapping[str, Any] | None = None, **parts: Component,
+) -> dict[str, Any]:  # fmt: skip
+    """The entry of a trained system in `models`, with the arguments of `build_system` that it was built with.
+
+    Arguments:
+        system, size, dataset, model: the system's name and size, its data, and the model.
+        changes: config values that were overridden; None: none.
+        parts: further arguments of the system's function.
+    """
     config = to_config(model)
     record = {
         "system": system,
@@ -98,6 +105,7 @@ def model_record(
         "conditions": dataset.conditions_config,
         "representation": to_config(dataset.representation),
     }
+    record |= {"changes": dict(changes)} if changes else {}
     record |= {"parts": {name: to_config(part) for name, part in parts.items()}} if parts else {}
     return record | {"config": config, "sha256": config_sha256(config)}
 
@@ -121,7 +129,8 @@ def _is_outdated(model: Mapping[str, Any]) -> bool:
     parts = {name: from_config(part, folder) for name, part in model.get("parts", {}).items()}
     representation = from_config(model["representation"], folder)
     conditions = {name: from_config(spec, folder) for name, spec in model["conditions"].items()}
-    current = build_system(model["system"], representation, conditions, model["size"], **parts)
+    given = model["system"], representation, conditions, model["size"], model.get("changes")
+    current = build_system(*given, **parts)
     return to_config(from_config(model["config"], folder)) != to_config(current)
 
 

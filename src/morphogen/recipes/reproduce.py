@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from morphogen.catalogue import look_up
 from morphogen.evaluation.provenance import incomparable
 from morphogen.recipes.binary_digits import binarised
+from morphogen.recipes.binary_vaes import binary_vaes
 from morphogen.recipes.comparison import comparison
 from morphogen.recipes.distillation import distilled
 from morphogen.recipes.guided_ddpm import guided_ddpm
@@ -111,6 +112,11 @@ RECIPES: Mapping[str, Recipe] = {
         "PixelCNN and PixelRNN on binarised digits, 5 epochs each",
         12,
         partial(binarised, "mnist-10k", 5, ("pixelcnn", "pixelrnn")),
+    ),
+    "mnist-10k-vaes": Recipe(
+        "IWAEs with k = 1, 5, 50 and a hierarchical VAE on binarised digits, 30 epochs each",
+        35,
+        partial(binary_vaes, "mnist-10k", 30),
     ),
     "smollm2": Recipe(
         "SmolLM2 from its GGUF file: parity with transformers, low precision, constrained decoding, k-shot",

@@ -11,7 +11,7 @@ from morphogen.conditioning.label import Label
 from morphogen.conditioning.previous import Codes
 from morphogen.conditioning.specs import Classes
 from morphogen.families.autoregressive import Autoregressive
-from morphogen.families.vae import DiscreteVAE, DiscretizedLogistic
+from morphogen.families.vae import DiscreteVAE, likelihood_of_levels
 from morphogen.model import Model
 from morphogen.networks.attention import Attention, CrossAttention
 from morphogen.networks.blocks import Block
@@ -66,7 +66,7 @@ def dvae(pixels: Pixels, label: Classes | None = None, size: Size = "small") -> 
     """
     sizes, (channels, height, width) = SIZES[size], pixels.shape
     widths = (sizes["fine"],) + (sizes["coarse"],) * halvings(pixels.shape)
-    sides, likelihood = coarsest_size(pixels.shape, widths), DiscretizedLogistic(pixels.levels)
+    sides, likelihood = coarsest_size(pixels.shape, widths), likelihood_of_levels(pixels.levels)
     latent = (sizes["codes"], *sides)
     objective = DiscreteVAE(
         ConvEncoder(pixels.shape, latent, widths, sizes["blocks"]),

@@ -8,7 +8,7 @@ from morphogen.conditioning.label import Label
 from morphogen.conditioning.specs import Classes
 from morphogen.families.vae import VAE, likelihood_of_levels
 from morphogen.model import Model
-from morphogen.networks.perceptron import Perceptron
+from morphogen.networks.perceptron import Brightness, Perceptron
 from morphogen.plan import Adam, Plan
 from morphogen.representations.pixels import Pixels
 from morphogen.systems import Size
@@ -34,7 +34,7 @@ def vae_2013(pixels: Pixels, label: Classes | None = None, size: Size = "small")
     channels, height, width = pixels.shape
     likelihood, vector = likelihood_of_levels(pixels.levels), 32 if label else 0
     objective = VAE(
-        Perceptron(pixels.shape, (2 * latent,), widths, vector),
+        Brightness(Perceptron(pixels.shape, (2 * latent,), widths, vector)),
         Perceptron((latent,), (likelihood.outputs(channels), height, width), widths, vector),
         likelihood,
         latent_shape=(latent,),

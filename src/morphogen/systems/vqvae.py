@@ -8,7 +8,7 @@ from morphogen.conditioning.dropout import ConditionDropout
 from morphogen.conditioning.label import Label
 from morphogen.conditioning.specs import Classes
 from morphogen.families.autoregressive import Autoregressive
-from morphogen.families.vae import VQVAE, Codebook, DiscretizedLogistic
+from morphogen.families.vae import VQVAE, Codebook, likelihood_of_levels
 from morphogen.model import Model
 from morphogen.networks.convnet import ConvDecoder, ConvEncoder, coarsest_size, halvings
 from morphogen.networks.gated_pixelcnn import GatedPixelCNN
@@ -97,7 +97,7 @@ def code_autoencoder(pixels: Pixels, size: Size) -> Model:
     """The first stage: pictures to a grid of codes."""
     sizes, (channels, height, width) = SIZES[size], pixels.shape
     widths = (sizes["fine"],) + (sizes["coarse"],) * halvings(pixels.shape)
-    sides, likelihood = coarsest_size(pixels.shape, widths), DiscretizedLogistic(pixels.levels)
+    sides, likelihood = coarsest_size(pixels.shape, widths), likelihood_of_levels(pixels.levels)
     latent = (sizes["width"], *sides)
     objective = VQVAE(
         ConvEncoder(pixels.shape, latent, widths, sizes["blocks"]),

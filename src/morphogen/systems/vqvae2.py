@@ -5,7 +5,7 @@ __all__ = ["vqvae2"]
 from typing import Any
 
 from morphogen.conditioning.specs import Classes
-from morphogen.families.vae import Codebook, DiscretizedLogistic, TwoLevelVQVAE
+from morphogen.families.vae import Codebook, TwoLevelVQVAE, likelihood_of_levels
 from morphogen.model import Model
 from morphogen.networks.convnet import ConvDecoder, ConvEncoder, coarsest_size, halvings
 from morphogen.plan import Plan
@@ -52,7 +52,7 @@ def two_level_autoencoder(pixels: Pixels, size: Size) -> Model:
         "bottom": coarsest_size(pixels.shape, widths),
         "top": coarsest_size(pixels.shape, (*widths, coarse)),
     }
-    bottom, top, likelihood = sides["bottom"], sides["top"], DiscretizedLogistic(pixels.levels)
+    bottom, top, likelihood = sides["bottom"], sides["top"], likelihood_of_levels(pixels.levels)
     output = (likelihood.outputs(channels), height, width)
     objective = TwoLevelVQVAE(
         ConvEncoder(pixels.shape, (coarse, *bottom), widths, blocks),

@@ -10,13 +10,11 @@ the same checkpoint, use a common clock, and stop together once one of them rece
 process writes the files. This is the only module that imports accelerate.
 """
 
-__all__ = ["AlreadyTrained", "StoppedEarly", "Trained", "train"]
+__all__ = ["train"]
 
 import hashlib
 import json
-import shutil
 import signal
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -28,8 +26,7 @@ import torch
 from torch import nn
 
 from morphogen.component import ConfigError, to_config
-from morphogen.files import fresh_directory
-from morphogen.model import Model, save
+from morphogen.model import Model
 from morphogen.numerics.memory import keep_freed_memory
 from morphogen.numerics.precision import Precision
 from morphogen.rank import Rank
@@ -43,13 +40,15 @@ from morphogen.training.checkpoint import (
     nested_boundaries,
     own_tensors,
 )
-from morphogen.training.divergence import Diverged, SkippedSteps, lower_rates
+from morphogen.training.divergence import SkippedSteps
 from morphogen.training.given import training_rows
 from morphogen.training.interrupt import Interrupt
 from morphogen.training.journal import Journal
+from morphogen.training.outcome import Trained, conclude, is_usable, remove_previous, total
 from morphogen.training.progress import Budget, Clock, Progress
 from morphogen.training.stages import split_budget, train_stages
 from morphogen.training.step import Complete, Examples, Stepper, StepResult
+from morphogen.training.validation import BestWeights, Validation
 from morphogen.typed import check_fields
 from morphogen.wrong_calls import explains_calls
 
@@ -58,32 +57,6 @@ if TYPE_CHECKING:
 
 Device = Literal["auto", "cpu", "cuda"]
 TWO_MINUTES = Every(seconds=120.0)
-
-
-class AlreadyTrained(UserWarning):
-    """Nothing was trained: the directory holds a training that has spent the budget."""
-
-
-class StoppedEarly(UserWarning):
-    """The process was asked to end, by SIGTERM, and the training stopped before its budget was spent."""
-
-
-@dataclass(frozen=True)
-class Trained:
-    """Totals of a training over all its resumptions; for a `Staged`, over all its stages."""
-
-    steps: int
-    seconds: float
-    samples_per_second: float
-    finished: bool = True  # False: stopped by SIGTERM; the same call resumes from the checkpoint
-    skipped: int = 0  # steps whose loss or gradient was not finite
-    diverged: bool = False  # too many of them (see `divergence`): the model is of no use, and is not saved
-    resumed: int = 0  # of the steps, those of earlier calls
-
-    @property
-    def skipped_steps(self) -> str:
-        """How many steps were skipped, in words; "": none."""
-        return f"{self.skipped} of {self.steps} steps were not finite" if self.skipped else ""
 
 
 @dataclass(frozen=True)
@@ -99,6 +72,7 @@ class _Options:
     progress: Progress | None
     tensorboard: bool
     warm_start: bool
+    validation: Validation | None
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -108,11 +82,11 @@ class _Options:
 
 @explains_calls
 def train(
-    model: Model | Staged, examples: Any, labels: Any = None, *, steps: int | None = None,
-    time: float | None = None, stage_fractions: Mapping[str, float] | None = None, seed: int = 0,
+    model: Model | Staged, examples: Any, labels: Any = None, *, steps: int | None = None, seed: int = 0,
+    time: float | None = None, stage_fractions: Mapping[str, float] | None = None, resume: bool = True,
     directory: str | Path | None = None, device: Device = "auto", precision: Precision = "auto",
-    resume: bool = True, keep: int = 2, checkpoint_every: Every = TWO_MINUTES, log_every: int = 50,
-    progress: Progress | None = None, tensorboard: bool = False, warm_start: bool = False,
+    keep: int = 2, checkpoint_every: Every = TWO_MINUTES, log_every: int = 50, warm_start: bool = False,
+    progress: Progress | None = None, tensorboard: bool = False, validation: Validation | None = None,
 ) -> Trained:  # fmt: skip
     """Train a model in place by its plan; if the plan has an `ema`, the averages become the weights.
 
@@ -127,23 +101,23 @@ def train(
         checkpoint_every, keep: checkpoint interval besides the end; number of checkpoints kept.
         log_every, progress, tensorboard: steps per line of metrics.jsonl; progress bar; TensorBoard files.
         warm_start: the model is trained already: omit its data-dependent initialization.
+        validation: held-out rows; the weights at the best of their likelihoods become the model's.
 
     Errors: ConfigError for an unusable argument, plan or checkpoint; Ctrl-C. Warns: Diverged, StoppedEarly.
     """
     budget, directory = Budget(steps, time), None if directory is None else Path(directory)
-    options = _Options(
-        seed, device, precision, checkpoint_every, keep, log_every, progress, tensorboard, warm_start
-    )
+    options = _Options(seed, device, precision, checkpoint_every, keep, log_every, progress, tensorboard,
+                       warm_start, validation)  # fmt: skip
     examples, accelerator = training_rows(model, examples, labels), _accelerator(device)
     if directory is not None and not resume and accelerator.is_main_process:
-        _remove_previous(model, directory)
+        remove_previous(model, directory)
     train_one = partial(_train_one, model, examples, options, accelerator)
     if isinstance(model, Staged):
         budgets = split_budget(budget, list(model.models), stage_fractions)
-        trained = _total(train_stages(model, budgets, directory, train_one, _is_usable))
+        trained = total(train_stages(model, budgets, directory, train_one, is_usable))
     else:
         trained = train_one("training", model, budget, directory)
-    _conclude(model, trained, directory if accelerator.is_main_process else None)
+    conclude(model, trained, directory if accelerator.is_main_process else None)
     accelerator.wait_for_everyone()  # until the model is written
     return trained
 
@@ -164,6 +138,7 @@ class _Training:
         self.progress = options.progress if accelerator.is_main_process else None
         self.checkpoints = None if directory is None else Checkpoints(directory / "checkpoints", options.keep)
         self.steps, self.clock, self.skipped = 0, Clock(), SkippedSteps()
+        self.best = BestWeights(model, options.validation, self.stepper.rank)
 
     def run(self, title: str) -> Trained:
         """Train; afterwards, the model has the averaged weights."""
@@ -188,11 +163,12 @@ class _Training:
             self.accelerator.wait_for_everyone()  # a process that exits may end the others
             if self.stepper.ema is not None:
                 self.stepper.ema.copy_to_parameters()
+            self.best.copy_to_model()
         if interrupt.received == signal.SIGINT:
             raise KeyboardInterrupt
         skipped, finished = self.skipped, self.spent >= 1
         totals = (self.steps, self.clock.seconds, self._rate, finished, skipped.total, skipped.diverged)
-        return Trained(*totals, self.resumed)
+        return Trained(*totals, self.resumed, self.best.nats)
 
     @property
     def _rate(self) -> float:
@@ -209,10 +185,11 @@ class _Training:
                 self.stepper.prepare()
             self.stepper.start_ema()
             seconds, window = 0.0, None
+            self.best.check()
         else:
             self._restore(checkpoint)
             seconds, window = checkpoint.state["seconds"], checkpoint.state["window"]
-        self._check_same_step()
+        _check_same_step(self.steps, self.stepper.rank, self.checkpoints)
         self.resumed = self.steps
         self.spent = self._fraction_spent(seconds)  # the clock would differ between processes
         self.saved = (self.steps, self.clock.seconds)
@@ -223,15 +200,6 @@ class _Training:
                 nn.ParameterList(player.parameters).requires_grad_(True)
             self.stepper.forward = self.accelerator.prepare_model(self.model)
 
-    def _check_same_step(self) -> None:
-        """Check that all processes continue from the same step."""
-        rank = self.stepper.rank
-        steps = set(rank.gather(torch.tensor([self.steps]), rank.count).tolist())
-        if len(steps) > 1:
-            where = self.checkpoints and self.checkpoints.directory
-            message = f"{where}: the processes find checkpoints of different steps ({sorted(steps)}): "
-            raise ConfigError(f"{message}use a disk that all machines share")
-
     def _finish_step(self, result: StepResult) -> None:
         """Count and log the step, and write a checkpoint if one is due."""
         self.steps += 1
@@ -240,6 +208,7 @@ class _Training:
         self.journal.record(self.steps, result.player, result.means)
         if self.steps % self.options.log_every == 0 or self.spent >= 1:
             self.journal.close_window(self.steps, self.clock.seconds, self._rate)
+        self.best.update(self.steps, self.spent >= 1, self.stepper.ema)
         if self.options.checkpoint_every.due(self.steps - self.saved[0], self.clock.seconds - self.saved[1]):
             self._save()
         if self.progress is not None and result.means is not None:
@@ -271,7 +240,7 @@ class _Training:
             "skipped": self.skipped.counts,
             "optimizer": others,
         }
-        self.checkpoints.write(self.steps, files, state)
+        self.checkpoints.write(self.steps, files | self.best.weights_file(), state | self.best.state())
         self.saved = (self.steps, self.clock.seconds)
 
     def _restore(self, checkpoint: Checkpoint) -> None:
@@ -293,8 +262,19 @@ class _Training:
         self.stepper.start_ema()
         if self.stepper.ema is not None:
             self.stepper.ema.restore(checkpoint.tensors["ema"])
+        self.best.restore(checkpoint)
         self.steps, self.clock = checkpoint.step, Clock(checkpoint.state["seconds"])
         self.skipped = SkippedSteps(checkpoint.state.get("skipped"))
+
+
+def _check_same_step(step: int, rank: Rank, checkpoints: Checkpoints | None) -> None:
+    """Check that all processes continue from the same step."""
+    steps = set(rank.gather(torch.tensor([step]), rank.count).tolist())
+    if len(steps) > 1:
+        message = (
+            f"{checkpoints and checkpoints.directory}: the processes find checkpoints of different steps"
+        )
+        raise ConfigError(f"{message} ({sorted(steps)}): use a disk that all machines share")
 
 
 def _identity(training: _Training) -> dict[str, Any]:
@@ -329,52 +309,11 @@ def _train_one(
     complete: Complete = lambda batch, rng: batch  # noqa: E731
     stages: list[nn.Module] = []  # what a stage holds of them may have been trained further
     if isinstance(model, Staged):
+        if options.validation is not None:
+            raise ConfigError("validation: the model has stages, which have no rows of their own; omit it")
         complete, stages = partial(model.stage_batch, title), list(model.models.values())
     training = _Training(stage, examples, budget, directory, options, accelerator, complete, stages)
     return training.run(title)
-
-
-def _remove_previous(model: Model | Staged, directory: Path) -> None:
-    """Remove the trained model and the checkpoints of every stage; later stages depend on earlier ones."""
-    folders = [directory / name for name in model.models] if isinstance(model, Staged) else [directory]
-    for folder in [*(folder / "checkpoints" for folder in folders), directory / "model"]:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _conclude(model: Model | Staged, trained: Trained, directory: Path | None) -> None:
-    """Save a model that is finished and of use; warn if it is of none, or if nothing was trained."""
-    if directory is not None and trained.resumed == trained.steps:
-        warnings.warn(
-            f"{directory}: holds a training of {trained.steps} steps in {trained.seconds:.0f} s already: "
-            "nothing was trained, and the model is its result; give resume=False to start again",
-            AlreadyTrained,
-            stacklevel=4,
-        )
-    if directory is not None and _is_usable(trained):
-        _save_model(model, directory / "model")
-    if not trained.finished and not trained.diverged:
-        warnings.warn(f"SIGTERM stopped the training after {trained.steps} steps", StoppedEarly, stacklevel=4)
-    if trained.diverged:
-        warnings.warn(f"{trained.skipped_steps}; {lower_rates(model)}", Diverged, stacklevel=4)
-
-
-def _save_model(model: Model | Staged, target: Path) -> None:
-    with fresh_directory(target) as folder:
-        save(model, folder)
-
-
-def _total(stages: list[Trained]) -> Trained:
-    """Totals over the stages."""
-    steps, seconds = sum(stage.steps for stage in stages), sum(stage.seconds for stage in stages)
-    samples = sum(stage.samples_per_second * stage.seconds for stage in stages)
-    skipped, diverged = sum(stage.skipped for stage in stages), any(stage.diverged for stage in stages)
-    resumed = sum(stage.resumed for stage in stages)
-    return Trained(steps, seconds, samples / seconds, stages[-1].finished, skipped, diverged, resumed)
-
-
-def _is_usable(trained: Trained) -> bool:
-    """Whether a stage can be built on: it is finished, and did not diverge."""
-    return trained.finished and not trained.diverged
 
 
 def _accelerator(device: Device) -> "Accelerator":

@@ -49,6 +49,10 @@ class Bernoulli(ObservationModel):
                 "black-and-white pictures, or use the likelihood DiscretizedLogistic(levels)"
             )
 
+    def marginal(self, x: Float[Tensor, "b ..."]) -> Float[Tensor, "..."]:
+        """Log odds of 1 in each entry, with half a row of each value added (Krichevsky & Trofimov 1981)."""
+        return ((1 + x).sum(0) + 1).log() - ((1 - x).sum(0) + 1).log()
+
     def outputs(self, channels: int) -> int:
         return channels
 
@@ -219,9 +223,9 @@ class DiscretizedLogisticMixture(ObservationModel):
         return logits.log_softmax(1), mean, self.floor + F.softplus(log_s - self.floor)
 
 
-def likelihood_of_levels(levels: int) -> ObservationModel:
+def likelihood_of_levels(levels: int, floor: float = -7.0) -> ObservationModel:
     """The likelihood of pixels with so many values: `Bernoulli` for two, else `DiscretizedLogistic`."""
-    return Bernoulli() if levels == 2 else DiscretizedLogistic(levels)
+    return Bernoulli() if levels == 2 else DiscretizedLogistic(levels, floor)
 
 
 def _sample_logistic(mean: Tensor, log_s: Tensor, levels: int, rng: Rng) -> Tensor:

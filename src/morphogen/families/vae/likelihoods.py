@@ -47,6 +47,10 @@ class ObservationModel(Component, ABC):
     def check(self, x: Tree) -> None:
         """Check that x has a probability under this model. Errors: ConfigError."""
 
+    def marginal(self, x: Tree) -> Tree | None:
+        """h of the best p(x | h) that ignores z, without the axis of rows; None: not known in closed form."""
+        return None
+
     @abstractmethod
     def outputs(self, channels: Any) -> Any:
         """Number of channels of h for x with `channels` channels."""

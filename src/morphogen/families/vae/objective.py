@@ -9,7 +9,9 @@ bound ("Importance weighted autoencoders", Burda, Grosse & Salakhutdinov 2016). 
 q is the true posterior, every term equals p(x).
 """
 
-__all__ = ["VAE"]
+__all__ = ["VAE", "StartsAt"]
+
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -24,6 +26,14 @@ from morphogen.families.vae.variational import VariationalModel
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.trees import Tree, length
 from morphogen.objective_values import check_result
+
+
+@runtime_checkable
+class StartsAt(Protocol):
+    """A decoder that can start at an output, whatever z: that of a bias in its last layer."""
+
+    def start_at(self, y: Any) -> None:
+        """Set the bias, so that the output is near y, without the axis of rows, before training."""
 
 
 class VAE(VariationalModel):
@@ -72,8 +82,14 @@ class VAE(VariationalModel):
 
     @torch.no_grad()
     def prepare(self, x: Encoded, context: Context | None, rng: Rng) -> None:
-        """Check x, and initialize the prior. Errors: ConfigError for x without a likelihood."""
+        """Check x; start the decoder at the marginals of x, and the prior.
+
+        Errors: ConfigError for x without a likelihood.
+        """
         super().prepare(x, context, rng)
+        h = self.likelihood.marginal(x.x)
+        if h is not None and isinstance(self.network, StartsAt):
+            self.network.start_at(h)
         draw = self.draw(self.infer(x.x, context), context, self.noise(rng.fork("posterior")))
         self.prior.prepare(x.x, draw.z, context)
 
