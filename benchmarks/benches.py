@@ -8,7 +8,8 @@ from benchmarks.figure import Comparison
 from benchmarks.names import Name
 
 _MODULES = {
-    "vae-train": "vae", "ddpm-train": "ddpm", "ddim50-sample": "ddpm", "guided-sample": "ddpm",
+    "vae-train": "vae", "vqvae-train": "vqvae",
+    "ddpm-train": "ddpm", "ddim50-sample": "ddpm", "guided-sample": "ddpm",
     "gpt-train": "gpt", "llama-train": "llama", "lm-decode": "lm_decode",
     "pixelcnn-sample": "pixelcnn", "wavenet-sample": "wavenet", "startup": "startup",
     "frechet": "frechet", "prdc": "nearest_balls",

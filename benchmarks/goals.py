@@ -38,7 +38,9 @@ class Goal:
 GOALS: Mapping[str, Mapping[str, Goal]] = {
     # name: {label: goal}; the label is empty where a benchmark has one figure
     "vae-train vs-default": {"": Goal(1.7)},
-    "vae-train vs-best": {"": Goal()},
+    "vae-train vs-best": {"": Goal(1.1)},
+    "vqvae-train vs-default": {"": Goal(1.5)},
+    "vqvae-train vs-best": {"": Goal(0.95)},
     "ddpm-train vs-default": {"": Goal(1.5, memory=1)},
     "ddpm-train vs-best": {"": Goal(0.95)},
     "ddim50-sample vs-default": {"": Goal(1.8, memory=1)},

@@ -17,7 +17,8 @@ from morphogen.report import machine
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = (
-    "morphogen", "torch", "accelerate", "diffusers", "transformers", "pythae", "scipy", "scikit-learn",
+    "morphogen", "torch", "accelerate", "diffusers", "transformers", "pythae",
+    "vector-quantize-pytorch", "scipy", "scikit-learn",
     "sdmetrics", "ctgan", "copulas", "prdc",
 )  # fmt: skip
 SIMD = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16")

@@ -1,14 +1,15 @@
 """A VAE with the true posterior and decoder of a linear-Gaussian world, so that its bound is known."""
 
-__all__ = ["TRUTH", "Affine", "linear"]
+__all__ = ["TRUTH", "Affine", "Points", "linear"]
 
 import torch
 from torch import Tensor, nn
 
 from morphogen.closed_form import LinearGaussian
 from morphogen.component import Component
-from morphogen.contract import Context
+from morphogen.contract import Context, Encoded, Representation
 from morphogen.families.vae import VAE, Gaussian
+from morphogen.numerics.randomness import Rng
 
 # Orthogonal columns, so that the true posterior is a diagonal Gaussian, like q.
 TRUTH = LinearGaussian(
@@ -27,6 +28,25 @@ class Affine(Component, nn.Module):
     def forward(self, x: Tensor, context: Context | None = None) -> Tensor:
         y = x @ self.weight.T + self.bias
         return y if self.constants is None else torch.cat([y, self.constants.float().expand(len(x), -1)], 1)
+
+
+class Points(Representation):
+    """The identity representation of points."""
+
+    discrete = medium_discrete = False
+
+    def __init__(self, shape: tuple[int, ...]):
+        super().__init__()
+        self.shape = shape
+
+    def encode(self, medium: Tensor, rng: Rng, measure: bool = True) -> Encoded:
+        return Encoded(medium, torch.zeros(len(medium)), torch.full((len(medium),), float(medium[0].numel())))
+
+    def decode(self, x: Tensor) -> Tensor:
+        return x
+
+    def present(self, medium: Tensor) -> list:
+        return medium.tolist()
 
 
 def linear(shift: float = 0.0, log_scale: float = 0.0, samples: int = 1) -> VAE:

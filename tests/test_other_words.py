@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import words_page
 
 import morphogen as mg
@@ -25,7 +26,14 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     data, table = mg.load_data(X, Y), mg.load_data(FRAME)
     model = mg.build_system("vae", data, size="tiny")
     rows = mg.build_system("table_mixture", table, size="tiny")
-    known = {"mg": mg, "np": np, "name": "vae", "X": X, "y": Y, "captions": [str(y) for y in Y]}
+    waves = RNG.uniform(-0.5, 0.5, (20, 1500))
+    sounds = mg.load_data(waves, rate=44100, length=256)
+    known = {"waves": waves, "wavenet": mg.build_system("wavenet", sounds, size="tiny")}
+    known |= {
+        "ddpm": mg.build_system("ddpm", data, size="tiny"),
+        "z": torch.zeros(2, *model.objective.latent_shape),
+    }
+    known |= {"mg": mg, "np": np, "name": "vae", "X": X, "y": Y, "captions": [str(y) for y in Y]}
     return known | {"data": data, "model": model, "df": FRAME, "rows": rows, "table": table}
 
 
@@ -71,17 +79,23 @@ def test_each_attribute_is_an_error_with_code_that_works(
     monkeypatch.chdir(tmp_path)
     of_rows = "df" in code or "frame" in code
     model = names["rows"] if of_rows else names["model"]
-    samples = model.sample(2)
-    owner = {**names, "model": model, "samples": samples, "data.train": names["data"].train, "morphogen": mg}[
-        what
-    ]
+    samples = (names["wavenet"] if what == "sounds" else model).sample(2)
+    own = {"model": names["ddpm"] if "features" in code or "decode" in code else model, "autoencoder": model}
+    owner = {
+        **names,
+        **own,
+        "samples": samples,
+        "sounds": samples,
+        "data.train": names["data"].train,
+        "morphogen": mg,
+    }[what]
     for word in words.split():
         assert not hasattr(owner, word) and getattr(owner, word, 5) == 5
         with pytest.raises(AttributeError, match=f"^{what} has no attribute '{word}'; write ") as error:
             getattr(owner, word)
         assert isinstance(error.value, UnknownAttribute) and str(error.value).endswith(f"write {code}")
     mg.save(names["model"], "model")
-    known = names | {"model": model, "samples": samples} | ({"X": X / 8 - 1} if "log_prob" in code else {})
+    known = names | {"model": model, "samples": samples} | ({"X": X / 8 - 1} if what != "morphogen" else {})
     assert evaluate(code.replace("steps=1000", "steps=1"), known) is not Ellipsis
 
 

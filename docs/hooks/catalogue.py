@@ -149,7 +149,8 @@ def _built(page: Page, size: Size) -> Any:
     """The system for data of its medium, with the conditions that it takes."""
     paper, other, conditions = SPECIMENS[page.medium]
     representation = paper if size == "paper" else other
-    required = {name: {"source": representation, "sketch": Sketches()}[name] for name in page.required}
+    known = {"source": representation, "sketch": Sketches(), **conditions}
+    required = {name: known[name] for name in page.required}
     return build_system(page.name, representation, required or conditions, size)
 
 

@@ -18,6 +18,8 @@ DECODING = "sampler=mg.Ancestral(mg.logits_processors(temperature=0.8, top_k=50,
 ANCESTRAL = DECODING.removeprefix("sampler=")
 GUIDED = "sampler=mg.Guided(mg.DDIM(steps=25), scale=3.0)"
 STEPS = "sampler=mg.DDIM(steps=25)"
+COUNT = "sum(p.numel() for p in model.parameters())"
+SOUNDS = "mg.train(wavenet, mg.load_data(waves, rate=44100, length=256), steps=1)"
 
 # function -> (words of other libraries, our code)
 ARGUMENTS: Mapping[str, tuple[tuple[str, str], ...]] = {
@@ -31,6 +33,7 @@ ARGUMENTS: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("random_state generator", "seed=0"),
         ("y target targets label", "labels=y"),
         ("fp16 bf16 mixed_precision", 'precision="bf16"'),
+        ("rate sample_rate sampling_rate sr fs", SOUNDS),
     ),
     "sample": (
         ("num_samples n_samples num_rows num_images_per_prompt num_return_sequences size count", "n=16"),
@@ -49,10 +52,12 @@ ARGUMENTS: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("batch_size", "batch=64"),
         ("random_state generator", "seed=0"),
         ("y label labels", "condition=3"),
+        ("rate sample_rate sampling_rate sr fs", "medium=[(44100, w) for w in waves]"),
     ),
     "load_data": (
         ("y target targets label", "labels=y"),
-        ("path file filename X x", 'data="photos/"'),
+        ("path file filename folder", 'data="photos/"'),
+        ("X x", "mg.load_data(X, y)"),
         ("text texts caption prompts", "captions=captions"),
         ("sample_rate sampling_rate sr fs", "rate=16000"),
         ("size image_size img_size side", "resolution=32"),
@@ -87,8 +92,14 @@ ATTRIBUTES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("fill_mask impute", "mg.impute(model, df)"),
         ("evaluate", "mg.metrics.quality(samples.tensor, data)"),
         ("summary", "print(model)"),
+        ("num_parameters n_parameters num_params count_params get_num_params", COUNT),
         ("encode transform embed", "mg.metrics.features_for(data)(samples.tensor)"),
         ("decode inverse_transform", "samples.decode()"),
+    ),
+    "autoencoder": (
+        ("encode transform embed", "mg.inference.LatentSpace(model).encode(X)"),
+        ("decode inverse_transform", "mg.inference.LatentSpace(model).decode(z)"),
+        ("reconstruct autoencode", "mg.inference.LatentSpace(model).decode(z)"),
     ),
     "data": (
         ("X x images inputs features values tensors", "data.train.first(16).medium"),
@@ -110,10 +121,11 @@ ATTRIBUTES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("medium tensors data values", "samples.tensor"),
         ("numpy to_numpy array", "samples.tensor.numpy()"),
         ("shape dtype size ndim device", "samples.tensor.shape"),
-        ("show plot display grid", "samples.to_displayable()"),
+        ("show plot display grid imshow", "samples.sheet()"),
         ("labels label y classes", 'samples.condition["label"]'),
         ("to_pandas to_dataframe df to_csv", "samples.frame()"),
     ),
+    "sounds": (("sample_rate sampling_rate sr fs", "samples.rate"),),
     "morphogen": (
         ("fit learn Trainer", "mg.train(model, data, steps=1000)"),
         ("from_pretrained load_model", 'mg.load("model")'),
@@ -121,6 +133,8 @@ ATTRIBUTES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("load_dataset DataLoader read_csv", "mg.load_data(X)"),
         ("evaluate score", "mg.metrics.quality(samples.tensor, data)"),
         ("pipeline Pipeline AutoModel", 'mg.build_system("ddpm", data)'),
+        ("list_systems list_models models model_zoo available_models", "list(mg.systems)"),
+        ("LatentSpace", "mg.inference.LatentSpace(model)"),
     ),
 }
 

@@ -1,6 +1,6 @@
 """Ownership of parameters between nested models: a model trains what it owns, not the models inside it."""
 
-__all__ = ["Boundary", "coupled_parts", "own_modules", "owned"]
+__all__ = ["Boundary", "coupled_parts", "has_latents", "own_modules", "owned"]
 
 from collections.abc import Iterator
 from typing import Any, Self
@@ -23,7 +23,8 @@ class Boundary(nn.Module):
         try:
             return super().__getattr__(name)
         except AttributeError:
-            if (error := other_word("model", name)) is not None:
+            own = other_word("autoencoder", name) if has_latents(self) else None
+            if (error := own or other_word("model", name)) is not None:
                 raise error from None
             raise
 
@@ -32,6 +33,13 @@ class Boundary(nn.Module):
         if others or options or not isinstance(mode, bool):
             raise WrongCall(f"model.train() only sets the mode; write {EXAMPLES['train']}")
         return super().train(mode)
+
+
+def has_latents(model: nn.Module) -> bool:
+    """Whether a model, or a stage of it, has real-valued latents, that can be encoded and decoded."""
+    objectives = [part._modules.get("objective") for part in model.modules() if isinstance(part, Boundary)]
+    sizes = [getattr(objective, "latent_vocabulary", 0) for objective in objectives]
+    return any(size is None or (isinstance(size, dict) and set(size.values()) == {None}) for size in sizes)
 
 
 def own_modules(module: nn.Module) -> Iterator[nn.Module]:

@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from morphogen.component import ConfigError
 from morphogen.contract import Representation
 from morphogen.files import write_json
+from morphogen.lazy import lazy
 from morphogen.media import Medium, names_a_file
 from morphogen.numerics.trees import Tree, index, leaves, length, tree_map
 from morphogen.other_words import other_word
@@ -29,6 +31,7 @@ class Samples:
     """The drawn medium, [N, ...] or several such tensors by name, conditions of each row, and settings."""
 
     medium_at = "samples.tensor, with samples.condition"
+    draw = lazy("evaluation.sheet.sheet")
 
     tensor: Tree
     condition: Mapping[str, Tree]
@@ -74,7 +77,8 @@ class Samples:
 
     def __getattr__(self, name: str) -> Any:
         """Errors: UnknownAttribute for what another library has; AttributeError."""
-        raise other_word("samples", name) or AttributeError(f"Samples has no attribute {name!r}")
+        of_sounds = other_word("sounds", name) if hasattr(self.representation, "rate") else None
+        raise of_sounds or other_word("samples", name) or AttributeError(f"Samples has no attribute {name!r}")
 
     def __repr__(self) -> str:
         shapes = ", ".join(str(list(leaf.shape)) for leaf in leaves(self.tensor))
@@ -88,6 +92,18 @@ class Samples:
     def to_displayable(self) -> list[Any]:
         """The samples as images or strings: sounds as spectrograms, the first rows of a table as one."""
         return self.representation.medium.displayable(self)
+
+    def sheet(self, columns: int = 20) -> Image.Image:
+        """The samples as one picture, `columns` of them in a line; sounds as spectrograms."""
+        drawn: Image.Image = self.draw({"": self}, columns)
+        return drawn
+
+    @property
+    def rate(self) -> int:
+        """Samples per second of sounds. Errors: AttributeError for another medium."""
+        source: Any = self.representation.source
+        rate: int = source.rate
+        return rate
 
     def frame(self) -> Any:
         """Rows of a table as a DataFrame: the columns of the data, their order and dtypes, and the class.

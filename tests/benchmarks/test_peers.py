@@ -1,13 +1,18 @@
 """The peers' loops do what their documentation says."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 
-from benchmarks import wavenet
-from benchmarks.peers import naive_pixelcnn, naive_wavenet, nanogpt
+from benchmarks import vqvae, wavenet
+from benchmarks.peers import naive_pixelcnn, naive_wavenet, nanogpt, vector_quantize
+from morphogen.contract import Encoded
+from morphogen.families.vae import VQVAE, Codebook, Gaussian
 from morphogen.networks.gated_pixelcnn import GatedPixelCNN
 from morphogen.networks.wavenet import WaveNet
+from morphogen.numerics.randomness import Rng
 
 
 def test_nanogpt_learns_a_constant_text_and_is_causal() -> None:
@@ -52,3 +57,24 @@ def test_a_naive_wavenet_gives_the_cached_logits_from_its_receptive_field_alone(
     network.receptive_field -= 9
     with pytest.raises(AssertionError, match="cached and full passes differ"):
         wavenet._check_logits(network, prefix)
+
+
+def test_vector_quantize_pytorch_has_the_loss_and_the_gradient_of_ours() -> None:
+    pytest.importorskip("vector_quantize_pytorch")
+    torch.manual_seed(0)
+    encoder, decoder, codes = vqvae.GridEncoder(8), vqvae.GridDecoder(8), Codebook(16, 8)
+    codes.vectors.normal_()
+    likelihood = Gaussian(vector_quantize.SIGMA)
+    ours = VQVAE(encoder, decoder, likelihood, codes, vqvae.SIDES, vector_quantize.COMMITMENT)
+    theirs = vector_quantize.VQAutoencoder(encoder, decoder, 16, (8, *vqvae.SIDES))
+    theirs.quantize._codebook.embed.copy_(codes.vectors[None])
+    theirs.quantize._codebook.initted.fill_(True)
+    x, weights = torch.randn(6, 1, 28, 28), [*encoder.parameters(), *decoder.parameters()]
+    row = Encoded(x, torch.zeros(6), torch.full((6,), 784))
+    loss, peer = ours.losses(row, None, Rng(0, 6), "model").total.mean(), theirs(x)
+    constant = 784 * (0.5 * math.log(2 * math.pi) + math.log(vector_quantize.SIGMA))
+    assert loss.item() - constant == pytest.approx(peer.item(), rel=1e-5)
+    for own, other in zip(
+        torch.autograd.grad(loss, weights), torch.autograd.grad(peer, weights), strict=True
+    ):
+        torch.testing.assert_close(own, other, rtol=1e-3, atol=1e-4)

@@ -81,21 +81,20 @@ def test_hugging_face_texts_and_formats() -> None:
 
 
 @case(
-    'recordings with their rate: `{"array": x, "sampling_rate": 8000}`, `(8000, x)`, also of Hugging Face',
-    "sounds",
+    'recordings with their rate: `{"array": x, "sampling_rate": 8000}`, `(8000, x)` of scipy, `(x, 8000)` of '
+    "soundfile, also of Hugging Face",
+    "sounds; of several rates resampled to 16 kHz, or to `rate=`",
 )
 def test_recordings_with_their_rate() -> None:
     want = mg.load_data(WAVES, rate=8000, length=500)
     rows = [{"array": wave, "sampling_rate": 8000} for wave in WAVES]
     table = datasets.Dataset.from_dict({"audio": [{**row, "array": row["array"].tolist()} for row in rows]})
-    for given in (rows, [(8000, wave) for wave in WAVES], table):
+    for given in (rows, [(8000, wave) for wave in WAVES], [(wave, 8000) for wave in WAVES], table):
         data = mg.load_data(given, length=500)
         assert data.representation.rate == 8000 and torch.equal(data.train.values, want.train.values)
-    refused(
-        lambda: mg.load_data([*rows, {"array": WAVES[0], "sampling_rate": 16000}]),
-        "rates 8000, 16000: resample",
-    )
-    refused(lambda: mg.load_data(rows, rate=16000), "rates 8000, 16000: resample them to one")
+    both = mg.load_data([*rows, {"array": WAVES[0], "sampling_rate": 16000}], length=500)
+    assert both.representation.rate == 16000 and "resampled to 16000 Hz" in both.notes[0]
+    assert mg.load_data(rows, rate=4000, length=500).representation.rate == 4000
 
 
 @case(

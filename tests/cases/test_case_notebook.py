@@ -118,7 +118,7 @@ def test_arrays_with_transparency() -> None:
 @pytest.mark.usefixtures("untyped")
 def test_options_that_are_refused() -> None:
     for data, options, message in (
-        ((WAVES, 8000), {}, "a pair is values and labels, one each; give a rate by name, rate=8000$"),
+        ((WAVES, 8000), {}, "a pair is values and labels, one each; .* the rate by name, rate=8000$"),
         (WAVES, {"rate": "8k"}, "^rate='8k': give an integer or None$"),
         (
             X,

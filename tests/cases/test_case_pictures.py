@@ -297,3 +297,26 @@ def test_a_handful_of_pictures(tmp_path: Path) -> None:
         Image.fromarray(values).save(tmp_path / f"{i}.png")
     note = "few examples: 3 in train, 1 in valid and 1 in test; figures on so few say little"
     assert note in load_data(str(tmp_path)).notes
+
+
+@case(
+    "a broken picture among transparent ones, animations and pictures of one size",
+    "the counts of notes are of the pictures that are read",
+)
+def test_counts_are_of_what_is_read(tmp_path: Path) -> None:
+    save_all(tmp_path, noise(30, 16, 16, 4))
+    whole = io.BytesIO()
+    Image.fromarray(noise(1, 64, 64, 4)[0]).save(whole, format="PNG")
+    (tmp_path / "half.png").write_bytes(whole.getvalue()[: len(whole.getvalue()) // 2])
+    notes = load_data(str(tmp_path)).notes
+    assert "30 pictures have transparency: what is transparent is white" in notes
+    assert notes[0] == "16 x 16 pixels, not resized" and "skipped half.png: broken or cut short" in notes
+
+
+@case("five scans of more than 64 million pixels among many pictures", "counted in one line, with the first")
+def test_skipped_files_are_counted(tmp_path: Path) -> None:
+    save_all(tmp_path, noise(60))
+    for i in range(5):
+        Image.new("1", (10_000, 10_000 + i)).save(tmp_path / f"scan{i}.png")
+    (skipped,) = [note for note in load_data(str(tmp_path)).notes if "skipped" in note]
+    assert skipped.startswith("skipped 5 files, such as scan0.png: 10000 x 10000 pixels, more than 64 mill")

@@ -166,3 +166,49 @@ def test_comparing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(ValueError, match=message):
             compare(given, budget)
     assert not list(tmp_path.iterdir())
+
+
+@case("`mg.systems()`, `mg.list_systems()`, `model.num_parameters()`", "one line with what to write")
+@pytest.mark.usefixtures("untyped")
+def test_what_there_is() -> None:
+    with pytest.raises(TypeError, match=r"^systems is a module: write list\(mg.systems\), or mg.build"):
+        mg.systems()
+    assert {"vae", "ddpm", "wavenet"} < set(mg.systems) and "Size" not in list(mg.systems)
+    with pytest.raises(AttributeError, match=r"write list\(mg.systems\)$"):
+        mg.list_systems  # noqa: B018
+
+
+@case("`mg.load_data(X=X, y=y)`", "one line with `mg.load_data(X, y)`")
+@case("pictures `[N, 28, 28]` in `mg.metrics.quality` and `sheet`", "refused with `x[:, None]`")
+@pytest.mark.usefixtures("untyped")
+def test_grey_pictures_in_metrics() -> None:
+    with pytest.raises(TypeError, match=r"has no argument 'X'; write mg.load_data\(X, y\)$"):
+        mg.load_data(X=X, y=Y)
+    data, grey = mg.load_data(X), X / 127.5 - 1
+    features = mg.metrics.features_for(data)
+    refused(
+        lambda: mg.metrics.quality(grey, data, features), r"the data have \[N, 1, 8, 8\]: write x\[:, None\]$"
+    )
+    refused(lambda: mg.metrics.sheet({"a": grey}), r"\[N, C, H, W\] in \[-1, 1\], as x\[:, None\]$")
+    assert torch.equal(features(grey[:, None]), features(torch.tensor(grey[:, None]).float()))
+
+
+@case(
+    "`samples.show()`, `samples.rate`, `samples.sample_rate`",
+    "`samples.sheet()` is one picture of all; sounds have their rate",
+)
+@pytest.mark.usefixtures("untyped")
+def test_samples_are_shown() -> None:
+    samples = mg.build_system("vae", mg.load_data(X), size="tiny").sample(3)
+    assert samples.sheet().tobytes() == mg.metrics.sheet({"": samples}).tobytes()
+    assert samples.sheet(columns=1).height > samples.sheet().height
+    with pytest.raises(AttributeError, match=r"write samples.sheet\(\)$"):
+        samples.show()
+    for name in ("rate", "sample_rate"):
+        with pytest.raises(AttributeError, match=f"^Samples has no attribute '{name}'$"):
+            getattr(samples, name)
+    waves = np.random.default_rng(0).uniform(-0.5, 0.5, (20, 1000))
+    sounds = mg.build_system("wavenet", mg.load_data(waves, rate=8000, length=64), size="tiny").sample(1)
+    assert sounds.rate == 8000
+    with pytest.raises(AttributeError, match=r"write samples.rate$"):
+        sounds.sampling_rate  # noqa: B018

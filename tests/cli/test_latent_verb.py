@@ -1,5 +1,6 @@
-"""`latent`: the pictures that it writes, and what it refuses."""
+"""`latent`: the pictures and figures that it writes, and what it refuses."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,14 @@ def test_it_draws_a_run_that_was_trained_without_classes(tmp_path, monkeypatch, 
     monkeypatch.chdir(tmp_path)
     assert run(monkeypatch, "train", "vae", "--data", "digits", "--condition", "none", *TINY) == 0
     assert run(monkeypatch, "latent", "--attribute", "1:7", "--out", "pictures") == 0
-    names = {path.stem for path in Path("pictures").iterdir()}
+    names = {path.stem for path in Path("pictures").glob("*.png")}
     assert names == {"reconstructions", "interpolations", "traversals", "map", "attribute"}
     sizes = {name: Image.open(f"pictures/{name}.png").size for name in names}
     assert sizes["map"] == (1000, 1000) and all(min(size) > 100 for size in sizes.values())
-    assert "of the variance of 254 held-out latents" in capsys.readouterr().out
+    printed, usage = capsys.readouterr().out, json.loads(Path("pictures/usage.json").read_text())
+    assert "of the variance of 254 held-out latents" in printed
+    assert f"{usage['active']} of 4 units are active" in printed and "n = 254" in printed
+    assert usage["n"] == usage["kl"]["n"] == 254 and len(usage["covariances"]) == 4
     assert run(monkeypatch, "latent", "--attribute", "1") == 2
     assert "write two classes of the data as FROM:TO" in capsys.readouterr().err
     assert run(monkeypatch, "latent", "--attribute", "1:x") == 2
@@ -35,3 +39,17 @@ def test_it_refuses_what_it_cannot_draw(system: str, message: str, tmp_path, mon
     assert run(monkeypatch, "latent", "--attribute", "1:7") == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert message in line
+
+
+@pytest.mark.parametrize("system", ["table_vae", "text_vae"])
+def test_tables_and_texts_have_a_latent_space_too(system: str, tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("t.csv").write_text("size,kind\n" + "".join(f"{i}.5,{'ab'[i % 2]}\n" for i in range(60)))
+    Path("t.txt").write_text("".join(f"the cat number {i} sat on mat {7 * i}.\n" for i in range(300)))
+    data = "t.csv" if system == "table_vae" else "t.txt"
+    assert run(monkeypatch, "train", system, "--data", data, *TINY) == 0
+    assert run(monkeypatch, "latent") == 0
+    assert "of 4 units are active" in capsys.readouterr().out
+    (folder,) = Path("runs").glob("*/latent")
+    names = {path.stem for path in folder.iterdir()}
+    assert names == {"reconstructions", "interpolations", "traversals", "map", "usage"}

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from morphogen.evaluation.intervals import bootstrap, mean, proportion
+from morphogen.evaluation.intervals import around, bootstrap, mean, proportion, wilson
 
 
 def coverage(intervals, truth):
@@ -64,3 +64,21 @@ def test_a_proportion_is_in_its_interval_and_the_interval_in_0_1(rows):
         and interval["value"] <= interval["high"] + 1e-12 <= 1 + 1e-11
     )
     assert interval["low"] < interval["high"]
+
+
+@given(
+    st.floats(0, 1),
+    st.integers(1, 10**6),
+    st.one_of(st.none(), st.floats(1e-3, 1e9)),
+    st.floats(0.1, 15),
+    st.floats(-1e9, 1e9),
+    st.floats(0, 1e9),
+)
+def test_a_value_is_in_its_interval(p, n, effective, z, value, variance):
+    """Exactly: at 0 and 1 Wilson's ends round to either side of the proportion."""
+    for interval in (
+        wilson(p, n, effective, z),
+        around(value, variance, n, n),
+        around(p, variance, n, 1, 0.0),
+    ):
+        assert interval["low"] <= interval["value"] <= interval["high"]

@@ -14,6 +14,7 @@ from morphogen.families.vae import (
     DiscretizedLogisticMixture,
     LearnedGaussian,
     ObservationModel,
+    SharedScaleLogistic,
 )
 from morphogen.networks.mlp import MLP
 from morphogen.numerics.randomness import Rng
@@ -22,6 +23,7 @@ MODELS = [
     (Bernoulli(), 2),
     (CategoricalLevels(5), 5),
     (DiscretizedLogistic(5), 5),
+    (SharedScaleLogistic(5, log_scale=-0.3), 5),
     (DiscretizedLogisticMixture(5, mixtures=3), 5),
 ]
 
@@ -79,6 +81,12 @@ def test_each_model_is_its_formula() -> None:
     )
     single = DiscretizedLogistic(5).log_prob(torch.tensor([[0.5, -1.0]]), one[:, :4])
     assert torch.allclose(mixture, single)
+    shared = SharedScaleLogistic(5, log_scale=-1.5).log_prob(torch.tensor([[0.5, -1.0]]), one[:, :2])
+    scales = torch.full((1, 2), -1.5)
+    floored = DiscretizedLogistic(5, floor=-100.0).log_prob(
+        torch.tensor([[0.5, -1.0]]), torch.cat([one[:, :2], scales], 1)
+    )
+    assert torch.allclose(shared, floored)
 
 
 def test_the_median_of_a_categorical_halves_its_mass() -> None:

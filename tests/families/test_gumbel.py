@@ -71,7 +71,7 @@ def test_the_temperature_decreases_with_finished_steps() -> None:
         taus.append(losses.metrics["tau"][0].item())
         vae.update_from_statistics(losses.statistics, step)
     assert taus == pytest.approx([1, 0.25**0.25, 0.5, 0.25**0.75, 0.25, 0.25])
-    assert "steps" in vae.state_dict() and vae.steps == 6
+    assert vae.state_dict()["cooling.finished"] == 6
     relaxed = vae.losses(x, None, Rng(0, 16), "model").terms["reconstruction"]
     y = gumbel_softmax(
         vae.encoder(PICTURES, None).log_softmax(1), 0.25, Rng(0, 16).fork("gumbel").uniform(CODES, *SIDES)

@@ -1,5 +1,6 @@
 """VQ-VAE-2: both levels are coded, the bottom given the top, and follow their own vectors."""
 
+import math
 from typing import Any
 
 import pytest
@@ -8,10 +9,12 @@ from torch import Tensor
 
 from morphogen.component import ConfigError
 from morphogen.contract import Encoded
+from morphogen.data import Pictures
 from morphogen.families.vae import TwoLevelVQVAE
 from morphogen.numerics.randomness import Rng
 from morphogen.representations import Pixels
 from morphogen.systems.vqvae2 import two_level_autoencoder
+from morphogen.testing import check_model
 from morphogen.training import train
 
 ROWS = 16
@@ -108,3 +111,17 @@ def test_too_few_rows_and_values_out_of_range_are_refused() -> None:
     arguments = {**model.objective.arguments, "commitment": -1.0}
     with pytest.raises(ConfigError, match="commitment=-1"):
         TwoLevelVQVAE(**arguments)
+
+
+def test_alone_it_is_a_model_with_uniform_codes() -> None:
+    """log p(x) >= log p(x | top, bottom) - (4 + 16) log 8, and all laws hold."""
+    torch.manual_seed(0)
+    model, x = two_level_autoencoder(Pixels(17, (1, 8, 8)), "tiny"), pictures(1)
+    model.objective.prepare(encoded(x), None, Rng(0, ROWS))
+    ids = model.objective.encode(x, Rng(0, ROWS))[0]
+    expected = model.objective.log_conditional(x, ids) - 20 * math.log(8)
+    torch.testing.assert_close(model.objective.log_prob(encoded(x), None, Rng(0, ROWS)).nats, expected)
+    drawn = model.objective.sample_latents(None, Rng(0, 400), 1.0)
+    counts = torch.cat([level.flatten() for level in drawn.values()]).bincount(minlength=8)
+    assert (counts / 8000 - 1 / 8).abs().max() < 4 * math.sqrt(7 / 64 / 8000)  # 4 sigma, seed 0
+    check_model(model, Pictures(((x + 1) * 8).round().byte(), 17)[torch.arange(ROWS)])

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from linear_vae import TRUTH, linear
+from linear_vae import TRUTH, Points, linear
 from morphogen.component import ConfigError
 from morphogen.conditioning.specs import Classes
 from morphogen.contract import (
@@ -17,7 +17,6 @@ from morphogen.contract import (
     Likelihood,
     Losses,
     Objective,
-    Representation,
     owned,
 )
 from morphogen.families.vae import ELBO, VAE, DiscretizedLogistic, Gaussian, VAESampler
@@ -29,25 +28,6 @@ from morphogen.numerics.tensors import sum_except_batch
 from morphogen.representations.latent import Latent
 from morphogen.representations.pixels import Pixels
 from morphogen.systems.vae import vae
-
-
-class Points(Representation):
-    """The identity representation of points."""
-
-    discrete = medium_discrete = False
-
-    def __init__(self, shape: tuple[int, ...]):
-        super().__init__()
-        self.shape = shape
-
-    def encode(self, medium: Tensor, rng: Rng, measure: bool = True) -> Encoded:
-        return Encoded(medium, torch.zeros(len(medium)), torch.full((len(medium),), float(medium[0].numel())))
-
-    def decode(self, x: Tensor) -> Tensor:
-        return x
-
-    def present(self, medium: Tensor) -> list:
-        return medium.tolist()
 
 
 class NormalLatents(Objective):

@@ -98,7 +98,7 @@ def test_numbers_beyond_those_of_the_data_are_impossible_and_imputed_from_the_ne
         train(model, load_data(other).train, steps=1)
 
 
-@pytest.mark.parametrize("system", ["table_transformer", "table_flow", "table_mixture"])
+@pytest.mark.parametrize("system", ["table_transformer", "table_flow", "table_mixture", "table_vae"])
 def test_every_system_gives_a_row_beyond_the_data_probability_0(system):
     data = load_data(FRAME)
     tiny = build_system(system, data, size="tiny")
@@ -115,6 +115,16 @@ def test_records_and_other_givens(model):
         mg.impute(model, FRAME.to_numpy())
     with pytest.raises(ConfigError, match=r"model is of type DataFrame: write mg.impute\(model, table\)"):
         mg.impute(FRAME, model)
+
+
+def test_a_vae_of_rows_fills_every_missing_cell_and_keeps_the_others():
+    torch.manual_seed(0)
+    vae = build_system("table_vae", load_data(FRAME), size="tiny")
+    filled = mg.impute(vae, FRAME)
+    assert not filled.isna().any().any() and FRAME.isna().any().any()
+    for name in FRAME:
+        known = FRAME[name].notna()
+        assert (filled[name][known] == FRAME[name][known]).all()
 
 
 def test_a_model_that_does_not_take_cells_is_refused():

@@ -28,7 +28,7 @@ SPECIMENS: dict[str, tuple[Representation, dict[str, ConditionSpec]]] = {
     "sound": (MuLaw(24, 8000, 16), LABEL),
 }
 # the conditions that a page requires
-REQUIRED: dict[str, ConditionSpec] = {"source": Bytes(16), "sketch": Sketches()}
+REQUIRED: dict[str, ConditionSpec] = {"source": Bytes(16), "sketch": Sketches(), **LABEL}
 
 
 def batch_for(medium: str, rows: int = 12) -> Batch:

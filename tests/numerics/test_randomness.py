@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from morphogen.numerics.randomness import Rng, invert_cdf, philox
+from morphogen.numerics.randomness import Rng, invert_cdf, philox, philox_in_pairs
 
 # Random123's kat_vectors for philox4x32, 10 rounds: counter, key, answer
 KNOWN = [
@@ -25,6 +25,9 @@ KNOWN = [
 def test_philox_matches_the_published_answers(counter, key, answer):
     words = philox(tuple(torch.tensor(word) for word in counter), key)
     assert tuple(int(word) for word in words) == answer
+    even, odd = (np.array(counter[first::2], np.uint64)[:, None] for first in (0, 1))
+    even, odd = philox_in_pairs(even, odd, key)
+    assert tuple(map(int, (even[0, 0], odd[0, 0], even[1, 0], odd[1, 0]))) == answer
 
 
 @settings(max_examples=30, deadline=None)
@@ -38,6 +41,20 @@ def test_a_row_is_independent_of_the_other_rows(seed, row, shape):
     single = Rng(seed, torch.tensor([row])).fork("noise", 2)
     for draw in ("normal", "uniform"):
         assert torch.equal(getattr(batch, draw)(*shape)[1], getattr(single, draw)(*shape)[0])
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    rows=st.lists(st.integers(-(2**62), 2**62), min_size=1, max_size=5),
+    count=st.integers(1, 9),
+    path=st.text(max_size=3),
+)
+def test_words_on_a_cpu_are_those_of_other_devices(rows, count, path):
+    rng = Rng(5, torch.tensor(rows), (path,))
+    rng.bits(1)
+    index, blocks = torch.tensor(rows)[:, None], torch.arange(3)[None, :]
+    counter = (blocks, torch.ones_like(blocks), index & 0xFFFFFFFF, (index >> 32) & 0xFFFFFFFF)
+    assert torch.equal(rng.bits(count), torch.stack(philox(counter, rng._key), -1).flatten(1)[:, :count])
 
 
 def test_slicing_preserves_the_position_in_the_stream():

@@ -1,9 +1,11 @@
 """Diffusion recipes on small digits with tiny budgets: figures, configs, and the image in the run."""
 
 import pytest
+import torch
 
+from morphogen.data import load_data
 from morphogen.families.diffusion import DDIM, DPMSolver
-from morphogen.recipes import distillation, records, sampler_sweep, sketches, unconditional
+from morphogen.recipes import distillation, latent_attributes, records, sampler_sweep, sketches, unconditional
 from morphogen.recipes.reproduce import findings
 
 
@@ -89,3 +91,24 @@ def test_unconditional(tmp_path, monkeypatch):
     check(record, {"real data", "v_diffusion"})
     assert record["models"]["v_diffusion"]["conditions"] == {}
     assert list(tmp_path.glob("runs/v_diffusion-digits-*/drawn.png"))
+
+
+def test_attribute_arithmetic(tmp_path):
+    record = latent_attributes.latent_attributes("digits", 0.2, n=20)
+    assert set(record["figures"]) == {"bold", "slanted"} and records.outdated(record) == []
+    for figures in record["figures"].values():
+        assert set(figures) == {"reconstructed", "added", "random direction"}
+        assert figures["reconstructed"]["same digit"]["value"] == 1
+        assert figures["reconstructed"]["bold, change in sd"]["value"] == 0
+    assert list(tmp_path.glob("runs/*/attributes.png"))
+
+
+def test_attributes_are_those_of_the_pixels():
+    """Thicker and sheared digits: every one is bolder or more slanted, and a mirrored one less."""
+    x = load_data("digits").test.first(50).medium
+    bolder = torch.nn.functional.max_pool2d(x, 3, 1, 1)
+    assert (latent_attributes.bold(bolder) > latent_attributes.bold(x)).all()
+    sheared = torch.stack([x[:, :, row].roll(4 - row, -1) for row in range(8)], 2)
+    change = latent_attributes.slanted(sheared) - latent_attributes.slanted(x)
+    assert (change > 0).float().mean() > 0.9  # strokes that leave the picture come back on the other side
+    torch.testing.assert_close(latent_attributes.slanted(x.flip(-1)), -latent_attributes.slanted(x))

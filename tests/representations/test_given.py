@@ -64,8 +64,8 @@ RGB = torch.zeros(2, 3, 4, 6)
         (GREY, np.zeros((0, 8, 8)), "pictures are float64 [0, 8, 8]: give one or more rows of numbers"),
         (GREY, ["a.png"], "pictures are a list: give a tensor or an array of numbers"),
         (GREY, {"x": X}, "pictures are a dict: give a tensor or an array of numbers"),
-        (SOUND, np.zeros((2, 64), np.int16), "the model takes -1 to 1: write x / 32768"),
-        (SOUND, np.full((2, 64), 7.0), f"sounds are float32 from 7 to 7, the model takes {F}"),
+        (SOUND, np.zeros((2, 1, 64), np.int16), "the model takes -1 to 1: write x / 32768"),
+        (SOUND, np.full((2, 1, 64), 7.0), f"sounds are float32 from 7 to 7, the model takes {F}"),
         (SOUND, np.zeros((2, 2, 64)), "sounds have shape [2, 2, 64], the model takes [N, 1, T]"),
         (TABLE, [[0.5, 2]], "'kind' has values from 2 to 2, the model takes the indices 0 to 1 of cat, dog"),
         (TABLE, [[0.5, np.nan]], "column 'kind' has missing cells, and had none in training: fill them in"),
@@ -85,7 +85,7 @@ def test_refusals_are_one_line(representation: Representation, given: Any, messa
 
 
 def test_other_media_are_read() -> None:
-    assert SOUND.check(np.zeros((2, 40))).shape == (2, 1, 40)
+    assert SOUND.check(np.zeros((2, 1, 40))).shape == (2, 1, 40)
     assert TABLE.check(np.array([[1, 0], [2, 1]])).dtype == torch.float64
     assert TABLE.check([[20231231.123456, 1.0]])[0, 0] == 20231231.123456, "float64 is kept"
     assert Bytes(8).check(["ab", "c"]).tolist() == [[97, 98], [99, -1]]

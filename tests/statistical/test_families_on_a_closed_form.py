@@ -15,8 +15,9 @@ import torch
 
 from morphogen.catalogue import build_system, pages
 from morphogen.closed_form import DiscretizedMixture, GaussianMixture
-from morphogen.conditioning.specs import Sketches
-from morphogen.contract import Batch, Unsupported
+from morphogen.conditioning.named import names_of
+from morphogen.conditioning.specs import Classes, Sketches
+from morphogen.contract import Batch, ConditionSpec, Unsupported
 from morphogen.families.diffusion import ProbabilityFlow
 from morphogen.families.flow import Flow, MultiScale
 from morphogen.model import Model
@@ -26,6 +27,8 @@ from morphogen.representations.pixels import Dequantised, Logit, Pixels
 from morphogen.training.loop import train
 
 SLOW = (
+    "autoencoder_kl",
+    "autoencoder_kl_ddpm",
     "consistency_model",
     "diffusion_2015",
     "edm",
@@ -35,16 +38,22 @@ SLOW = (
     "score_sde",
     "sketch_to_picture",
     "v_diffusion",
+    "vqgan",
     "vqvae2",
 )
 EXACT = "gated_pixelcnn", "pixelcnn", "pixelcnn_pp", "pixelrnn"
 FLOWS = "edm", "flow_matching", "ncsn", "score_sde"
 SHAPE, LEVELS = (1, 2, 2), 5
 PLAN = Plan(AdamW(3e-3), batch=64)
+REQUIRED: dict[str, ConditionSpec] = {"sketch": Sketches(), "label": Classes(1)}
 STEPS = {"gated_pixelcnn": 1000, "mixture": 30}
 # Nats above the entropy: more than after training, less than before. The first noise level of the chains with
 # large values is far below the distance of two of five levels, which costs bits whatever the network.
 CEILING = {
+    "autoencoder_kl": 3.6,
+    "autoencoder_kl_ddpm": 29.0,
+    "beta_vae": 1.5,
+    "conditional_vae": 1.5,
     "consistency_model": 8.85,
     "ddpm": 1.8,
     "diffusion_2015": 2.0,
@@ -69,13 +78,15 @@ CEILING = {
     "v_diffusion": 8.65,
     "vae": 0.65,
     "vae_2013": 0.8,
+    "vqgan": 4.9,
     "vqvae": 5.2,
     "vqvae2": 4.2,
+    "vqvae_gpt": 5.2,
 }
 
 
 class Samples:
-    """Rows in memory."""
+    """Rows in memory, all of one class."""
 
     def __init__(self, medium: torch.Tensor):
         self.medium = medium
@@ -84,7 +95,7 @@ class Samples:
         return len(self.medium)
 
     def __getitem__(self, rows: torch.Tensor) -> Batch:
-        return Batch(self.medium[rows])
+        return Batch(self.medium[rows], {"label": torch.zeros_like(rows)})
 
 
 @pytest.fixture(scope="module")
@@ -137,10 +148,12 @@ def build(system: str) -> Any:
         return Model(
             Flow(MultiScale(SHAPE, 8, blocks=1, couplings=2, scales=1)), Logit(Dequantised(pixels)), plan=PLAN
         )
-    required = {"sketch": Sketches()} if "sketch" in pages()[system].required else {}
+    required = {name: REQUIRED[name] for name in pages()[system].required}
     model = build_system(system, pixels, required, "tiny")
     for stage in model.models.values() if hasattr(model, "models") else [model]:
         stage.plan = stage.plan if system == "mixture" else PLAN  # EM has no learning rate
+    if system == "autoencoder_kl":  # the prior of its latents is a second stage, so that beta is small
+        model.objective.autoencoder.bound.beta = 1.0
     if system in FLOWS:
         model.objective.likelihood = ProbabilityFlow(60, probes=None)
     return model
@@ -148,5 +161,7 @@ def build(system: str) -> Any:
 
 def excess(model: Any, fresh: torch.Tensor, truth: DiscretizedMixture) -> tuple[float, float]:
     """Mean of log p*(x) - log p(x), in nats, and its standard error."""
-    difference = truth.log_prob(fresh) - model.log_prob(fresh, batch=1000).nats.double()
+    label = {"label": torch.zeros(len(fresh), dtype=torch.long)}
+    condition = label if "label" in names_of(getattr(model, "conditioner", None)) else None
+    difference = truth.log_prob(fresh) - model.log_prob(fresh, condition, batch=1000).nats.double()
     return difference.mean().item(), difference.std().item() / len(fresh) ** 0.5

@@ -18,7 +18,7 @@ from morphogen.networks.dit import DiT
 from morphogen.networks.unet import UNet
 from morphogen.representations.pixels import Pixels
 from morphogen.representations.text import Bytes
-from morphogen.systems import d3pm_text, dit, edm, improved_ddpm, rnn_lm, transformer
+from morphogen.systems import autoencoder_kl, d3pm_text, dit, edm, improved_ddpm, rnn_lm, transformer
 from morphogen.systems.ddpm import NETWORKS
 from morphogen.systems.dit import SIZES as DIT
 from morphogen.systems.gpt import SIZES as GPT
@@ -124,6 +124,14 @@ def test_dit_has_675_million_and_one_linear_layer_more() -> None:
     sizes = {**DIT["paper"], "layers": DIT["paper"]["layers"] + 1}
     patch, layers, heads = (sizes[name] for name in ("patch", "layers", "heads"))
     assert f"{count(lambda: DiT(LATENTS, patch, width, layers, heads, 0)):.2e}" != "6.75e+08"
+
+
+def test_the_first_stage_of_latent_diffusion_is_the_released_model() -> None:
+    """83,653,863 in the released autoencoder of Stable Diffusion; the paper states none."""
+    pixels = Pixels(256, (3, 256, 256))
+    autoencoder = count(lambda: autoencoder_kl(pixels, "paper").objective.autoencoder)
+    scale_of_the_likelihood = 1
+    assert autoencoder - scale_of_the_likelihood == 83_653_863
 
 
 def test_the_base_transformer_has_63_million_where_the_paper_states_65() -> None:

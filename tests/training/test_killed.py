@@ -17,6 +17,10 @@ from training.toys import contents
 from training.victim import Victim
 
 SYSTEMS = "mixture", "gpt", "gated_pixelcnn", "vae", "realnvp", "wgan_gp", "ddpm", "vqvae"
+AUTOENCODERS = (
+    *("vae", "vae_2013", "iwae", "hierarchical_vae", "latent_flow"),
+    *("vqvae", "vqvae_gpt", "vqvae2", "dvae", "autoencoder_kl", "autoencoder_kl_ddpm", "vqgan"),
+)
 EPOCH_ENDS = (5, 11)  # of 5.5 steps: inside step 5, and before step 11
 Uninterrupted = Callable[[str], tuple[Path, float]]
 
@@ -80,6 +84,20 @@ def test_killed_within_an_epoch_and_at_epoch_ends(
     for step in (1, 3, 4, *EPOCH_ENDS):
         assert not Victim(system, tmp_path).train(kill_at=step)[0]
     assert Victim(system, tmp_path).train()[0]
+    assert_same(tmp_path, directory)
+
+
+@pytest.mark.parametrize(
+    "system",
+    [pytest.param(name, marks=[] if name == "vqvae2" else [pytest.mark.slow]) for name in AUTOENCODERS],
+)
+def test_killed_in_every_stage(system: str, uninterrupted: Uninterrupted, tmp_path: Path) -> None:
+    """Each process is killed in its fifth step, of 34, which are divided among up to three stages."""
+    directory, _ = uninterrupted(system)
+    kills = 0
+    while not Victim(system, tmp_path).train(steps=4)[0]:
+        kills += 1
+    assert kills >= 8
     assert_same(tmp_path, directory)
 
 

@@ -1,5 +1,6 @@
 """A training in a separate process, to be killed; a preloaded fork server starts it in milliseconds."""
 
+import itertools
 import multiprocessing
 import os
 import signal
@@ -9,6 +10,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+Kill = tuple[int | None, int | None]  # at a step of a stage, after a number of steps of the process
 ROWS, BATCH, STEPS = 44, 8, 34  # an epoch is five and a half steps
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(
@@ -24,14 +26,19 @@ class Victim:
     directory: Path
 
     def train(
-        self, kill_after: float | None = None, kill_at: int | None = None, by: signal.Signals = signal.SIGKILL
-    ) -> tuple[bool, float]:
-        """Start or resume, until the end or a signal after `kill_after` seconds or at step `kill_at`.
+        self, kill_after: float | None = None, kill_at: int | None = None,
+        by: signal.Signals = signal.SIGKILL, steps: int | None = None,
+    ) -> tuple[bool, float]:  # fmt: skip
+        """Start or resume, until the end or a signal.
 
-        Returns whether the training finished, and its seconds. After SIGTERM, the process must exit normally.
+        It comes after `kill_after` seconds, at step `kill_at` of a stage, or after `steps` steps of this
+        process. Returns whether the training finished, and its seconds. After SIGTERM, the process must exit
+        normally.
         """
         receiver, sender = SERVER.Pipe()
-        process = SERVER.Process(target=_train, args=(self.system, self.directory, kill_at, by, sender))
+        process = SERVER.Process(
+            target=_train, args=(self.system, self.directory, (kill_at, steps), by, sender)
+        )
         process.start()
         sender.close()
         assert receiver.poll(120) and receiver.recv() == "started", f"{self.system} did not start"
@@ -47,7 +54,7 @@ class Victim:
         return process.exitcode == 0 and receiver.recv(), time.monotonic() - start
 
 
-def _train(system: str, directory: Path, kill_at: int | None, by: signal.Signals, parent: Connection) -> None:
+def _train(system: str, directory: Path, kill: Kill, by: signal.Signals, parent: Connection) -> None:
     import torch
 
     from laws.test_laws import SPECIMENS, batch_for
@@ -60,7 +67,7 @@ def _train(system: str, directory: Path, kill_at: int | None, by: signal.Signals
     model: Any = build_system(system, *SPECIMENS[medium], "tiny")
     for stage in model.models.values() if hasattr(model, "models") else [model]:
         stage.plan.batch, stage.plan.rounds = min(stage.plan.batch, BATCH), None
-    _kill_at(kill_at, by)
+    _kill(*kill, by)
     parent.send("started")
     every, rows = Every(steps=2), batch_for(medium, ROWS)
     parent.send(
@@ -68,14 +75,14 @@ def _train(system: str, directory: Path, kill_at: int | None, by: signal.Signals
     )
 
 
-def _kill_at(number: int | None, by: signal.Signals) -> None:
-    """Patch the training to signal this process at the start of step `number`."""
+def _kill(number: int | None, steps: int | None, by: signal.Signals) -> None:
+    """Patch the training to signal this process at the start of step `number`, or after `steps` steps."""
     from morphogen.training.step import Stepper
 
-    original = Stepper.step
+    original, count = Stepper.step, itertools.count()
 
     def step(self: Stepper, step: int, *rest: Any) -> Any:
-        if step == number:
+        if step == number or next(count) == steps:
             os.kill(os.getpid(), by)
         return original(self, step, *rest)
 

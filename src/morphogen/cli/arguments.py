@@ -123,28 +123,16 @@ def choose_sampler(
         other: the remaining options by name, likewise.
         default: the default sampler; None: the objective's.
     """
-    from morphogen.cli.decoding import choose_processors
     from morphogen.conditioning.guidance import Guided
 
     given = {option: value for option, value in {**numeric, **other}.items() if value is not None}
     _check_numbers({option: given[option] for option in numeric if option in given} | {"guidance": guidance})
     default = model.objective.default_sampler() if default is None else default
-    cls = _sampler_class(default, name or ("beam" if "beam" in given else None))
-    parameters = set(inspect.signature(cls).parameters)
-    options = {"width": given.pop("beam")} if "beam" in given and "width" in parameters else {}
-    if "processors" in parameters:  # a decoder: the other options are logits processors
-        names = [option for option in given if option not in ("steps", "beam")]
-        processors = choose_processors({option: given.pop(option) for option in names}, model.representation)
-        options |= {"processors": processors} if processors else {}
-    if unknown := sorted(given.keys() - parameters):
-        known = parameters - {"processors", "width"}
-        known |= {"temperature", "top_k", "top_p", "..."} if "processors" in parameters else set()
-        accepts = ", ".join(sorted(known)) or "no options"
-        raise BadArgument(f"{cls.__name__} does not accept {', '.join(unknown)}; it accepts {accepts}")
-    options |= given
-    if name is not None or cls is not type(default) or options:
-        default = cls(**(default.arguments if cls is type(default) else {}) | options)
-    return default if guidance == 1 else Guided(default, guidance)
+    inner = default.arguments.get("decoding")  # of a sampler of latents, which the options are for
+    chosen = _with_options(model, default if inner is None else inner, name, given)
+    if inner is not None:
+        chosen = type(default)(**default.arguments | {"decoding": chosen})
+    return chosen if guidance == 1 else Guided(chosen, guidance)
 
 
 def choose_conditions(
@@ -302,6 +290,28 @@ def _check_numbers(values: Mapping[str, Any]) -> None:
         low, valid = least.get(option, (-math.inf, "a number"))
         if not math.isfinite(value) or value < low:
             raise BadArgument(f"--{option.replace('_', '-')} {value}: give {valid}")
+
+
+def _with_options(model: Any, default: Any, name: str | None, given: dict[str, Any]) -> Any:
+    """The sampler of this name, or the default, with the options that were given."""
+    from morphogen.cli.decoding import choose_processors
+
+    cls = _sampler_class(default, name or ("beam" if "beam" in given else None))
+    parameters = set(inspect.signature(cls).parameters)
+    options = {"width": given.pop("beam")} if "beam" in given and "width" in parameters else {}
+    if "processors" in parameters:  # a decoder: the other options are logits processors
+        names = [option for option in given if option not in ("steps", "beam")]
+        processors = choose_processors({option: given.pop(option) for option in names}, model.representation)
+        options |= {"processors": processors} if processors else {}
+    if unknown := sorted(given.keys() - parameters):
+        known = parameters - {"processors", "width"}
+        known |= {"temperature", "top_k", "top_p", "..."} if "processors" in parameters else set()
+        accepts = ", ".join(sorted(known)) or "no options"
+        raise BadArgument(f"{cls.__name__} does not accept {', '.join(unknown)}; it accepts {accepts}")
+    options |= given
+    if name is not None or cls is not type(default) or options:
+        default = cls(**(default.arguments if cls is type(default) else {}) | options)
+    return default
 
 
 def _sampler_class(default: Any, name: str | None) -> Any:

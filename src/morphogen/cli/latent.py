@@ -1,4 +1,4 @@
-"""`morphogen latent [RUN]`: pictures of the latent space of an autoencoder."""
+"""`morphogen latent [RUN]`: pictures and figures of the latent space of an autoencoder."""
 
 __all__ = ["latent"]
 
@@ -39,10 +39,10 @@ def latent(
     run: RunDirectory = None, attribute: Attribute = None, out: Out = None, show: Show = False,
     runs: Runs = Path("runs"), device: Device = "auto",
 ) -> None:  # fmt: skip
-    """Draw the latent space of a model with an encoder, such as a VAE, from held-out examples.
+    """Draw and measure the latent space of a model with an encoder, such as a VAE, from held-out examples.
 
     Writes reconstructions.png, interpolations.png, traversals.png, map.png and, with --attribute,
-    attribute.png.
+    attribute.png; and usage.json: how many units are active, their divergence and mutual information.
     """
     from morphogen.evaluation import latent_figures as figures
     from morphogen.inference import LatentSpace
@@ -69,8 +69,19 @@ def latent(
         image.save(folder / f"{name}.png")
         echo(str(folder / f"{name}.png"))
     echo(f"map: the two axes hold {share:.0%} of the variance of {len(examples)} held-out latents")
+    _measure(space, all_of_them, folder)
     if show:
         open_file(folder / "reconstructions.png")
+
+
+def _measure(space: Any, examples: "tuple[Tensor, dict[str, Any]]", folder: Path) -> None:
+    """Print and save what the latents carry."""
+    from morphogen.evaluation.latent_usage import latent_usage, usage_lines
+    from morphogen.files import write_json
+
+    usage = latent_usage(space, *examples)
+    write_json(folder / "usage.json", usage)
+    echo("\n".join(usage_lines(usage)))
 
 
 def _first(space: Any, examples: "Batch", n: int) -> "tuple[Tensor, dict[str, Any]]":

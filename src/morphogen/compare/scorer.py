@@ -20,7 +20,7 @@ from morphogen.evaluation.codecs import codec_baselines
 from morphogen.evaluation.features import features_for
 from morphogen.evaluation.likelihood import bits_per_dim
 from morphogen.evaluation.provenance import misfit, provenance, stamp, stamp_all
-from morphogen.evaluation.quality import MEASURES, quality
+from morphogen.evaluation.quality import MEASURES, measures
 from morphogen.evaluation.sight import Sight, sight
 from morphogen.model import parameters
 from morphogen.rank import ALONE, Rank
@@ -155,7 +155,7 @@ class Scorer:
         """The figures of samples, and those that only their medium has."""
         own = self.dataset.representation.medium.measure(samples, condition, self.dataset, self.seed)
         facts = provenance(self.dataset, self.seed, samples=len(samples))
-        return quality(samples, self.dataset, self.features, self.seed) | stamp_all(own, facts)
+        return measures(samples, self.dataset, self.features, self.seed) | stamp_all(own, facts)
 
     def labels(self) -> list[str]:
         """The class of each shown sample."""

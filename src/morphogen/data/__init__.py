@@ -4,6 +4,7 @@ load_data("digits")           a named data set (`NAMED` lists them)
 load_data("photos/")          a folder of pictures, of recordings or of text files
 load_data("book.txt")         a text file
 load_data("sales.csv")        a table
+load_data("digits.npz")       NumPy arrays, such as X and y
 load_data("hf:owner/name")    a data set of the Hugging Face hub
 load_data(X, y)               arrays, lists, DataFrames and data sets of other libraries, in memory
 """
@@ -33,6 +34,7 @@ from shlex import quote
 from typing import Any, get_type_hints
 
 from morphogen.component import ConfigError
+from morphogen.data.array_files import read_arrays
 from morphogen.data.dataset import DataError, Dataset, Examples, Pictures, Windows
 from morphogen.data.hub import load_hub
 from morphogen.data.memory import collect
@@ -72,7 +74,8 @@ def load_data(
             numbers [N, D], waveforms, a torch or Hugging Face `Dataset`, or (X, y); see docs/data.md.
         labels, captions: of data in memory: one per example, the labels as numbers or names.
         valid, test: of data in memory: parts of one's own split, with labels as (X, y); None: by content.
-        rate, name: of data in memory: samples per second of waveforms; a name for reports.
+        rate, name: of data in memory: samples per second of waveforms, or to which those that say their rate,
+            [(44100, x), ...], are resampled; a name for reports.
         resolution: side in pixels of square pictures; None: their own size if it is small, else 32.
         length: tokens per window of text (None: 64), or samples per window of sound (None: 8192).
         condition: column of a table whose values are the class labels; None: no labels. For pictures,
@@ -85,6 +88,8 @@ def load_data(
     """
     options = _checked(ReadingOptions(resolution, length, condition, table, rate))
     beside = {"labels": labels, "captions": captions, "valid": valid, "test": test}
+    if (arrays := read_arrays(data)) is not None:
+        name, data, beside = name or Path(data).stem, arrays.data, arrays.with_given(beside)
     if isinstance(data, Dataset):
         return _unchanged(data, {**options._asdict(), **beside, "name": name, "tokenizer": tokenizer})
     is_path = isinstance(data, str | Path)

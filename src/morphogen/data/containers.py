@@ -6,7 +6,7 @@ array, list, iterator                       values
 [{"image": x, "label": y}, ...], DataFrame  the same, row by row
 {"data": X, "target": y, ...}               a Bunch of scikit-learn
 [(x, y), ...]                               the same, row by row
-[{"array": x, "sampling_rate": 8000}, ...]  recordings that say their rate; also (8000, x)
+[(8000, x), ...], {"array": x, ...}         recordings that say their rate, see `recordings`
 torch Dataset, DataLoader                   items x, (x, y) or mappings, all of them; "classes" are the names
 columns or records of two texts             pairs of texts, by the rules of files
 """
@@ -26,6 +26,7 @@ from morphogen.data.dataset import DataError
 from morphogen.data.held import Held, array_of
 from morphogen.data.hub import LABELS, MOST
 from morphogen.data.records import TEXTS, is_prose, pair_columns, pairs_of
+from morphogen.representations.recordings import rated
 
 NAMES = (*LABELS, "targets")  # of labels
 CAPTIONS = ("caption", "captions", "text", "prompt")
@@ -34,8 +35,13 @@ CAPTIONS = ("caption", "captions", "text", "prompt")
 SAMPLE = 200  # rows by which columns of texts are recognised
 
 
-def unpack(data: Any) -> Held:
-    """The values, labels and captions of a container. Errors: DataError."""
+def unpack(data: Any, is_sound: bool = False) -> Held:
+    """The values, labels and captions of a container. Errors: DataError.
+
+    Arguments:
+        data: the container.
+        is_sound: whether its arrays are waveforms, rather than pictures.
+    """
     if isinstance(data, Iterator):
         data = _listed(data)
     whole = data[0] if isinstance(data, tuple) and data else data
@@ -45,20 +51,28 @@ def unpack(data: Any) -> Held:
             f"data are of type {kind}, read already: give them to mg.train, or as arrays, {where}"
         )
     if isinstance(data, torch.utils.data.DataLoader):
-        return unpack(data.dataset)
+        return unpack(data.dataset, is_sound)
     if isinstance(data, torch.utils.data.Dataset):
         return _unpack_torch(data)
     if isinstance(data, tuple) and len(data) == 2 and not isinstance(data[0], str):
-        if isinstance(data[1], int | float):
-            raise DataError(
-                f"(x, {data[1]}): a pair is values and labels, one each; give a rate by name, rate={data[1]}"
-            )
+        _check_no_rate(*data)
         return Held(*data)
     if isinstance(data, list) and data:
-        return _unpack_list(data)
+        return _unpack_list(data, is_sound)
     if hasattr(data, "columns"):
-        return _unpack_frame(data)
-    return _unpack_mapping(data) if isinstance(data, Mapping) else Held(data)
+        return _unpack_frame(data, is_sound)
+    return _unpack_mapping(data, is_sound) if isinstance(data, Mapping) else Held(data)
+
+
+def _check_no_rate(values: Any, labels: Any) -> None:
+    """Errors: DataError for a pair of waveforms and their rate, in any order."""
+    rate = next((one for one in (labels, values) if isinstance(one, int | float)), None)
+    if rate is not None:
+        shown = f"({rate}, x)" if values is rate else f"(x, {rate})"
+        raise DataError(
+            f"{shown}: a pair is values and labels, one each; of one recording give a list of such pairs, of "
+            f"several arrays the rate by name, rate={rate}"
+        )
 
 
 def _listed(data: Iterator[Any]) -> list[Any]:
@@ -71,38 +85,29 @@ def _listed(data: Iterator[Any]) -> list[Any]:
     return items
 
 
-def _unpack_list(data: list[Any]) -> Held:
+def _unpack_list(data: list[Any], is_sound: bool) -> Held:
     """Rows that have labels, rates or the fields of pairs; other lists are values."""
-    if (recordings := [_recording(row) for row in data]) and all(recordings):
-        rates = {rate for rate, _ in recordings}
-        if len(rates) > 1:
-            listed = ", ".join(map(str, sorted(rates)))
-            raise DataError(f"sounds have the rates {listed}: resample them to one, and give that")
-        return Held([wave for _, wave in recordings], rate=rates.pop())
+    if all(map(rated, data)):
+        return Held(data)
     if all(map(_is_labelled, data)):
         return _unpack_rows(data)
     if all(isinstance(row, Mapping) for row in data):
-        if any(map(_is_picture, data[0].values())):
-            return _unpack_mapping({name: [row.get(name) for row in data] for name in data[0]})
+        if any(_is_example(value, is_sound) for value in data[0].values()):
+            return _unpack_mapping({name: [row.get(name) for row in data] for name in data[0]}, is_sound)
+        for name, value in data[0].items():
+            _check_cell(name, value)
         _check_not_texts(list(data[0]), lambda name: [row.get(name) for row in data[:SAMPLE]])
         return Held(data) if (pairs := _pairs(data)) is None else Held(pairs)
     return Held(data)
 
 
-def _recording(row: Any) -> Any:
-    """The rate and the samples of a row that has both; None for others."""
-    if isinstance(row, Mapping) and "array" in row and isinstance(row.get("sampling_rate"), int | float):
-        return int(row["sampling_rate"]), row["array"]
-    if isinstance(row, tuple) and len(row) == 2 and isinstance(row[0], int) and hasattr(row[1], "ndim"):
-        return row
-    return None
-
-
-def _unpack_frame(data: Any) -> Held:
-    """A DataFrame: pictures with their labels and captions, a table, or pairs of texts."""
+def _unpack_frame(data: Any, is_sound: bool) -> Held:
+    """A DataFrame: pictures or sounds with their labels and captions, a table, or pairs of texts."""
     names = [str(name) for name in data.columns]
-    if len(data) and any(map(_is_picture, data.iloc[0])):
-        return _unpack_mapping({name: data.iloc[:, i].tolist() for i, name in enumerate(names)})
+    if len(data) and any(_is_example(value, is_sound) for value in data.iloc[0]):
+        return _unpack_mapping({name: data.iloc[:, i].tolist() for i, name in enumerate(names)}, is_sound)
+    for name, value in zip(names, data.iloc[0] if len(data) else (), strict=False):
+        _check_cell(name, value)
     _check_not_texts(names, lambda name: data.iloc[:SAMPLE, names.index(name)].tolist())
     if len(names) != 2 or _pairs(data.head(SAMPLE).to_dict("records")) is None:
         return Held(data)
@@ -118,6 +123,14 @@ def _pairs(records: Sequence[Mapping[Any, Any]]) -> list[tuple[str, str]] | None
     header = list(records[0]) if len(records[0]) == 2 else ["source", "target"]
     is_pairs = pair_columns([header, *map(list, pairs[:SAMPLE])]) is not None
     return pairs if is_pairs else None
+
+
+def _check_cell(name: Any, value: Any) -> None:
+    """Errors: DataError for a column whose first cell is an array, which could be a sound, and is no cell."""
+    if isinstance(value, np.ndarray | Tensor) and value.ndim:
+        raise DataError(
+            f"column {name!r} holds arrays of numbers: of sounds give the rate, rate=16000, or leave it out"
+        )
 
 
 def _check_not_texts(names: list[Any], column: Any) -> None:
@@ -160,20 +173,21 @@ def _unpack_rows(rows: list[Any]) -> Held:
 
 
 def _is_labelled(row: Any) -> bool:
-    """Whether a row is a picture or an array, and its label."""
+    """Whether a row is a picture, an array or a recording that says its rate, and its label."""
     if not isinstance(row, tuple | list) or len(row) != 2:
         return False
     value, label = row
     is_array = getattr(value, "ndim", 0) > 0 and not getattr(label, "ndim", 0)
-    return is_array or isinstance(value, Image.Image)
+    return is_array or isinstance(value, Image.Image) or rated(value) is not None
 
 
-def _unpack_mapping(data: Mapping[Any, Any]) -> Held:
-    """Pictures with their labels and captions by name, pairs of texts; any other columns are a table."""
-    pictures = [name for name, values in data.items() if _is_pictures(name, values)]
-    if len(pictures) > 1:
-        raise DataError(f"columns {pictures[0]!r} and {pictures[1]!r} hold pictures: give one of them")
-    if not pictures:
+def _unpack_mapping(data: Mapping[Any, Any], is_sound: bool = False) -> Held:
+    """Examples with their labels and captions by name, pairs of texts; any other columns are a table."""
+    found = [name for name, values in data.items() if _holds_examples(name, values, is_sound)]
+    if len(found) > 1:
+        what = "sounds" if is_sound else "pictures"
+        raise DataError(f"columns {found[0]!r} and {found[1]!r} hold {what}: give one of them")
+    if not found:
         return (
             _unpack_bunch(data) if {"data", "target", "feature_names"} <= set(data) else _unpack_columns(data)
         )
@@ -181,7 +195,7 @@ def _unpack_mapping(data: Mapping[Any, Any]) -> Held:
         next((values for name, values in data.items() if str(name).lower() in known), None)
         for known in (NAMES, CAPTIONS)
     )
-    return Held(data[pictures[0]], labels, captions)
+    return Held(data[found[0]], labels, captions)
 
 
 def _unpack_columns(data: Mapping[Any, Any]) -> Held:
@@ -189,6 +203,8 @@ def _unpack_columns(data: Mapping[Any, Any]) -> Held:
     sized = [values for values in data.values() if hasattr(values, "__len__") and not isinstance(values, str)]
     if len(sized) != len(data) or len({len(values) for values in sized}) != 1:
         return Held(data)
+    for name, values in data.items():
+        _check_cell(name, next(iter(values), None))
     _check_not_texts(list(data), lambda name: list(data[name])[:SAMPLE])
     if len(data) != 2:
         return Held(data)
@@ -237,18 +253,24 @@ def _unpack_torch(data: Any) -> Held:
     return held._replace(labels=_named(held.labels, getattr(source, "classes", ())))
 
 
-def _is_pictures(name: Any, values: Any) -> bool:
-    """Whether a column holds pictures. Errors: DataError if some rows have none."""
+def _holds_examples(name: Any, values: Any, is_sound: bool) -> bool:
+    """Whether a column holds pictures, or sounds. Errors: DataError if some rows have none."""
     array = array_of(values)
     if array is not None:
-        return array.ndim in (3, 4)
-    if not isinstance(values, Sequence) or not values or not _is_picture(values[0]):
+        return array.ndim in ((2, 3) if is_sound else (3, 4))
+    if not isinstance(values, Sequence) or not values or not _is_example(values[0], is_sound):
         return False
-    if (row := next((i for i, value in enumerate(values) if not _is_picture(value)), None)) is not None:
-        found = f"row {row} has {values[row]!r:.40}"
-        raise DataError(f"column {name!r} holds pictures, and {found}: remove such rows")
+    row = next((i for i, value in enumerate(values) if not _is_example(value, is_sound)), None)
+    if row is not None:
+        found, what = f"row {row} has {values[row]!r:.40}", "sounds" if is_sound else "pictures"
+        what = "sounds" if rated(values[0]) else what
+        raise DataError(f"column {name!r} holds {what}, and {found}: remove such rows")
     return True
 
 
-def _is_picture(value: Any) -> bool:
-    return isinstance(value, Image.Image) or (isinstance(value, np.ndarray | Tensor) and value.ndim in (2, 3))
+def _is_example(value: Any, is_sound: bool) -> bool:
+    """Whether a value is a picture or a recording that says its rate, or, of sounds, a waveform."""
+    if isinstance(value, Image.Image) or rated(value) is not None:
+        return True
+    axes = np.ndim(value) if is_sound and isinstance(value, list) else getattr(value, "ndim", 0)
+    return isinstance(value, np.ndarray | Tensor | list) and axes in ((1, 2) if is_sound else (2, 3))

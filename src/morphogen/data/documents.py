@@ -8,13 +8,14 @@ their source.
 __all__ = ["load_text", "load_texts"]
 
 import csv
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from morphogen.caller import option
 from morphogen.data.dataset import DataError
 from morphogen.data.encoding import Decoded, decode
-from morphogen.data.folders import Listing, is_too_many, list_folder, summarise
+from morphogen.data.folders import Listing, count_alike, is_too_many, list_folder, summarise
 from morphogen.data.near_duplicate_texts import near_duplicate_texts
 from morphogen.data.own_parts import own_parts
 from morphogen.data.pairs import PairCorpus, SourceAndTarget, pairs_by_content
@@ -71,7 +72,7 @@ def load_texts(path: Path, length: int | None = None) -> Corpus | PairCorpus:
             "remove them or give another folder"
         )
     name, where = path.resolve().name, str(path)
-    notes = (*listing.notes, *summarise({each: text.notes for each, text in texts.items()}), *bad)
+    notes = _notes(listing, texts, bad)
     if len(texts) < 3:  # too few to be split by file
         corpora = [
             text_by_content(each, f"{where}/{each}", text.encode(), length)
@@ -83,6 +84,12 @@ def load_texts(path: Path, length: int | None = None) -> Corpus | PairCorpus:
     groups = near_duplicate_texts(list(contents.values())).tolist()
     what = "file" if contents.keys() <= {example.name for example in listing.examples} else "document"
     return texts_by_content(name, where, contents, what, notes, own, groups)
+
+
+def _notes(listing: Listing, texts: Mapping[str, Decoded], skipped: Sequence[str]) -> tuple[str, ...]:
+    """Notes on the folder, on how its texts were decoded, and on those that were skipped."""
+    decoded = summarise({name: text.notes for name, text in texts.items()})
+    return (*listing.notes, *decoded, *count_alike(skipped))
 
 
 def _of_main_kind(path: Path) -> set[Path]:

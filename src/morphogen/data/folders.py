@@ -15,11 +15,13 @@ __all__ = [
     "Example",
     "Listing",
     "check_skipped",
+    "count_alike",
     "is_too_many",
     "list_folder",
     "summarise",
 ]
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -162,6 +164,22 @@ def summarise(notes: Mapping[str, Sequence[str]]) -> list[str]:
         f"{each[0]}: {note}" if len(each) == 1 else f"{len(each)} files, such as {each[0]}: {note}"
         for note, each in names.items()
     ]
+
+
+def count_alike(skipped: Sequence[str]) -> list[str]:
+    """Notes on skipped files; more than `FEW` of them with the same reason, whatever its numbers, are one.
+
+    >>> count_alike([f"skipped {i}.png: {i}000 x 9000 pixels, too many" for i in (7, 8, 9)])
+    ['skipped 3 files, such as 7.png: 7000 x 9000 pixels, too many']
+    """
+    reasons = [re.sub(r"\d+", "", note.partition(": ")[2]) for note in skipped]
+    counts, notes = Counter(reasons), []
+    for place, (note, reason) in enumerate(zip(skipped, reasons, strict=True)):
+        if counts[reason] <= FEW:
+            notes.append(note)
+        elif reasons.index(reason) == place:
+            notes.append(note.replace("skipped ", f"skipped {counts[reason]} files, such as ", 1))
+    return notes
 
 
 def _shown(path: Path, file: Path) -> str:

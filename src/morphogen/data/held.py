@@ -1,8 +1,10 @@
 """Examples that a program holds in memory, and how numbers among them become arrays."""
 
-__all__ = ["Held", "array_of", "joined", "numbers_of"]
+__all__ = ["Held", "array_of", "file_at", "fraction_of_files", "joined", "names_file", "numbers_of"]
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +14,9 @@ from torch import Tensor
 
 from morphogen.data.dataset import DataError
 from morphogen.data.splits import Part
+from morphogen.media import Medium
+from morphogen.media.pictures import PICTURES
+from morphogen.media.sound import SOUND
 
 
 class Held(NamedTuple):
@@ -21,13 +26,11 @@ class Held(NamedTuple):
         values: of the medium, one per example.
         labels: the class of each example: numbers or names; None: there are none.
         captions: a text for each example; None: there are none.
-        rate: samples per second of sounds that say theirs.
     """
 
     values: Any
     labels: Any = None
     captions: Any = None
-    rate: int | None = None
 
 
 def array_of(values: Any) -> np.ndarray | None:
@@ -63,6 +66,29 @@ def joined(parts: Mapping[Part, Held]) -> tuple[list[Any], list[Part], Any, list
     labels = _beside(parts, "labels")
     captions = [str(caption) for caption in _beside(parts, "captions") or ()]
     return values, of_part if len(parts) > 1 else [], labels, captions
+
+
+def names_file(value: Any) -> bool:
+    """Whether a value names a file: one that there is, or a picture or a sound by its suffix."""
+    if not isinstance(value, str | Path):
+        return False
+    with suppress(OSError):  # of a text that is too long for a name
+        path = Path(value).expanduser()
+        return path.suffix.lower() in (*PICTURES.suffixes, *SOUND.suffixes) or path.is_file()
+    return False
+
+
+def file_at(name: str | Path) -> Path:
+    """A file by its name. Errors: DataError if there is none."""
+    path = Path(name).expanduser()
+    if not path.is_file():
+        raise DataError(f"{path}: no such file in {Path.cwd()}; correct the name, or give whole paths")
+    return path
+
+
+def fraction_of_files(rows: Sequence[Any], medium: Medium) -> float:
+    """The fraction of the rows that name a file with a suffix of the medium."""
+    return sum(names_file(row) and Path(row).suffix.lower() in medium.suffixes for row in rows) / len(rows)
 
 
 def _beside(parts: Mapping[Part, Held], what: str) -> list[Any] | None:

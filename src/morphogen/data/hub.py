@@ -24,11 +24,11 @@ import torch
 
 from morphogen.data.assemble import Labelled, assemble, by_authors
 from morphogen.data.dataset import DataError, Dataset
-from morphogen.data.folders import check_skipped
+from morphogen.data.folders import check_skipped, count_alike
 from morphogen.data.held import Held
 from morphogen.data.near_duplicates import near_duplicates
 from morphogen.data.picture_file import survey
-from morphogen.data.pictures import choose_side, read_square, stack
+from morphogen.data.pictures import choose_side, read_square, resizing_note, stack
 from morphogen.data.records import is_prose
 from morphogen.data.table import table_of, table_of_parts
 from morphogen.data.text import Corpus
@@ -179,11 +179,12 @@ def _pictures(
     """Pictures of the column `image`, with the column `label` as classes."""
     splits = _parts(tables, label)
     encoded = [_encoded_images(table, image) for table in splits]
-    found = survey(row for rows in encoded for row in rows if row)
-    side, note = choose_side(found.sizes, resolution)
+    found = survey(row or b"" for rows in encoded for row in rows)
+    side = choose_side(found.sizes, resolution)
     classes, index = _classes(splits, label)
     parts: list[tuple[list[np.ndarray], list[int]]] = []
     bad: list[str] = []
+    first, read = 0, []  # the place of the first row of a split among all rows; places of those that are read
     for table, rows in zip(splits, encoded, strict=True):
         labels = table[: len(rows)][label] if index and rows else [None] * len(rows)
         values, numbers = [], []
@@ -193,9 +194,11 @@ def _pictures(
             if isinstance(picture, str):
                 bad.append(f"skipped row {i}: {picture}")
             else:
+                read.append(first + i)
                 values.append(picture)
                 numbers.append(index.get(value, 0))
         parts.append((values, numbers))
+        first += len(rows)
     check_skipped(where, sum(len(values) for values, _ in parts), bad)
     channels = max(len(picture) for values, _ in parts for picture in values)
     train, valid, test = (
@@ -204,7 +207,8 @@ def _pictures(
     )
     if train is None:
         raise DataError(f"{where}: its training split has no pictures; give another data set")
-    notes = (note, *found.notes, *bad)
+    found = found.of(read)
+    notes = (resizing_note(found.sizes, side, resolution), *found.notes, *count_alike(bad))
     if test is None:
         return assemble(name, train, classes, notes=notes)
     every = torch.cat([part.values for part in (train, valid, test) if part is not None])

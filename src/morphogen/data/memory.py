@@ -4,9 +4,9 @@
 values (`Medium.holds`), and it collects them into a `Dataset`.
 """
 
-__all__ = ["collect", "collect_nothing", "holds_nothing", "read_labels"]
+__all__ = ["as_given", "collect", "collect_nothing", "holds_nothing", "read_labels"]
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from unicodedata import normalize
 
@@ -50,13 +50,19 @@ def collect(data: Any, name: str, held: Mapping[str, Any], options: ReadingOptio
             raise DataError(
                 f"{part}={rows!r:.40}: give the examples themselves; without, a share is set aside"
             )
-    parts: dict[Part, Held] = {"train": unpack(data), **{part: unpack(rows) for part, rows in own.items()}}
+    parts: dict[Part, Held] = {
+        part: unpack(rows, options.rate is not None) for part, rows in {"train": data, **own}.items()
+    }
     for beside in ("labels", "captions"):
         if held.get(beside) is not None:
             parts["train"] = parts["train"]._replace(**{beside: held[beside]})
     parts = {part: _with_columns(one) for part, one in parts.items()}
-    options = options._replace(rate=_rate(parts.values(), options.rate))
     return _medium_of(parts["train"].values, options).collect(name, parts, options)
+
+
+def as_given(examples: Any, representation: Any) -> Any:
+    """Examples in memory to train a model of a representation, as `load_data` takes them: as they are."""
+    return examples
 
 
 def holds_nothing(values: Any, options: ReadingOptions) -> float:
@@ -166,15 +172,6 @@ def _with_columns(held: Held) -> Held:
             "or y.to_numpy() to match by position"
         )
     return held._replace(labels=labels, captions=captions)
-
-
-def _rate(parts: Iterable[Held], given: int | None) -> int | None:
-    """The rate of sounds, as given or as they say it. Errors: DataError for several."""
-    rates = {rate for rate in (given, *(held.rate for held in parts)) if rate is not None}
-    if len(rates) > 1:
-        listed = ", ".join(map(str, sorted(rates)))
-        raise DataError(f"sounds have the rates {listed}: resample them to one, and give that")
-    return next(iter(rates), None)
 
 
 def _plain(label: Any) -> Any:

@@ -13,7 +13,6 @@ __all__ = ["collect_pictures", "holds_pictures"]
 import io
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,13 +22,13 @@ from PIL import Image
 
 from morphogen.data.assemble import Labelled, assemble
 from morphogen.data.dataset import DataError, Dataset
-from morphogen.data.held import Held, array_of, joined, numbers_of
+from morphogen.data.held import Held, array_of, file_at, fraction_of_files, joined, names_file, numbers_of
 from morphogen.data.memory import read_labels
 from morphogen.data.picture_file import survey
-from morphogen.data.pictures import choose_side, read_square, stack
+from morphogen.data.pictures import choose_side, read_square, resizing_note, stack
 from morphogen.data.splits import Part
 from morphogen.media import ReadingOptions
-from morphogen.media.pictures import PICTURES
+from morphogen.media.sound import SOUND
 
 FEW = 32  # below which whole numbers are few levels; from here on they are dark bytes
 GRID = 64  # largest number of levels of values in [0, 1] that is looked for
@@ -48,8 +47,8 @@ def holds_pictures(values: Any, options: ReadingOptions) -> float:
     if isinstance(values, str | bytes | Mapping) or hasattr(values, "columns"):
         return 0.0
     rows = list(values) if isinstance(values, Iterable) else []
-    if rows and all(isinstance(row, Image.Image) or _names_file(row) for row in rows):
-        return 1.0
+    if rows and all(isinstance(row, Image.Image) or names_file(row) for row in rows):
+        return 1 - fraction_of_files(rows, SOUND)
     arrays = numbers_of(rows)
     return float(arrays is not None and all(array.ndim in (2, 3) for array in arrays))
 
@@ -60,7 +59,7 @@ def collect_pictures(name: str, parts: Mapping[Part, Held], options: ReadingOpti
         raise DataError(f"{name}: there are no pictures; give at least two, [N, H, W]")
     _check_one_scale(parts)
     given_values, of_part, given, captions = joined(parts)
-    values = [_file(value) if isinstance(value, str | Path) else value for value in given_values]
+    values = [file_at(value) if isinstance(value, str | Path) else value for value in given_values]
     classes, labels, notes = read_labels(given)
     array = array_of(values)
     if array is None:
@@ -91,31 +90,15 @@ def _read_each(values: Sequence[Any], resolution: int | None) -> tuple[np.ndarra
         for i, value in enumerate(values)
     ]
     found = survey(sources)
-    side, note = choose_side(found.sizes, resolution)
+    side = choose_side(found.sizes, resolution)
     read = [read_square(source, side, found.white) for source in sources]
     for i, picture in enumerate(read):
         if isinstance(picture, str):
-            raise DataError(f"picture {i}: {picture}; leave it out")
+            source = sources[i]
+            name = str(source) if isinstance(source, Path) else f"picture {i}"
+            raise DataError(f"{name}: {picture}; leave it out")
     pictures = stack([picture for picture in read if not isinstance(picture, str)]).numpy()
-    return pictures, 256, (note, *found.notes)
-
-
-def _names_file(value: Any) -> bool:
-    """Whether a value names a file: one that there is, or a picture by its suffix."""
-    if not isinstance(value, str | Path):
-        return False
-    with suppress(OSError):  # of a text that is too long for a name
-        path = Path(value).expanduser()
-        return path.suffix.lower() in PICTURES.suffixes or path.is_file()
-    return False
-
-
-def _file(name: str | Path) -> Path:
-    """A file by its name. Errors: DataError if there is none."""
-    path = Path(name).expanduser()
-    if not path.is_file():
-        raise DataError(f"{path}: no such file in {Path.cwd()}; correct the name, or give whole paths")
-    return path
+    return pictures, 256, (resizing_note(found.sizes, side, resolution), *found.notes)
 
 
 def _is_image(value: Any) -> bool:
@@ -150,7 +133,9 @@ def _read_array(array: np.ndarray, resolution: int | None) -> tuple[np.ndarray, 
         raise DataError(f"pictures have shape {list(array.shape)}: they are empty; give at least one pixel")
     values, levels, scale = _to_levels(pictures)
     height, width = values.shape[2:]
-    side, note = choose_side(Counter([(width, height)]), resolution)
+    sizes = Counter([(width, height)])
+    side = choose_side(sizes, resolution)
+    note = resizing_note(sizes, side, resolution)
     if (height, width) == (side, side) and values.shape[1] < 4:
         return values, levels, (note, *layout, scale)
     wide = (values * (255 / (levels - 1))).round().astype(np.uint8)

@@ -12,9 +12,9 @@ __all__ = ["EACH", "Survey", "White", "open_upright", "size_of", "survey"]
 import io
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -43,44 +43,71 @@ class White(NamedTuple):
 EACH = White()
 
 
-@dataclass
+class Facts(NamedTuple):
+    """What the header of a picture says."""
+
+    size: tuple[int, int]
+    is_animated: bool
+    is_transparent: bool
+
+
+@dataclass(frozen=True)
 class Survey:
     """What the pictures of a data set have in common.
 
     Arguments:
-        sizes: how many pictures have each width and height.
+        facts: of the pictures by their place among the files, of those whose header can be read.
         white: the smallest usual value that none of the pictures exceeds.
-        notes: facts for the user.
+        scales: notes on the pictures of more than 8 bits.
     """
 
-    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    facts: Mapping[int, Facts]
     white: White = EACH
-    notes: list[str] = field(default_factory=list)
+    scales: tuple[str, ...] = ()
+
+    def of(self, places: Iterable[int]) -> "Survey":
+        """That of some of the files, such as those that were read."""
+        return replace(self, facts={place: self.facts[place] for place in places if place in self.facts})
+
+    @property
+    def sizes(self) -> Counter[tuple[int, int]]:
+        """How many pictures have each width and height."""
+        return Counter(fact.size for fact in self.facts.values())
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Facts for the user."""
+        transparent = sum(fact.is_transparent for fact in self.facts.values())
+        animated = sum(fact.is_animated for fact in self.facts.values())
+        notes = list(self.scales)
+        if transparent:
+            have = "pictures have" if transparent > 1 else "picture has"
+            notes.append(f"{transparent} {have} transparency: what is transparent is white")
+        if animated:
+            have = "files have" if animated > 1 else "file has"
+            notes.append(f"{animated} {have} several frames: the first of each is read")
+        return tuple(notes)
 
 
 def survey(sources: Iterable[Source]) -> Survey:
     """The sizes and the common scale of the pictures among some files."""
-    found, animated, transparent = Survey(), 0, 0
+    facts: dict[int, Facts] = {}
     largest: dict[bool, float] = {}  # by whether the values are floats
-    for source in sources:
+    for place, source in enumerate(sources):
         with suppress(Exception), _quiet(), _open(source) as image:
-            found.sizes[image.size] += 1
-            animated += image.format != "MPO" and getattr(image, "is_animated", False)
-            transparent += image.has_transparency_data
+            is_animated = image.format != "MPO" and getattr(image, "is_animated", False)
+            facts[place] = Facts(image.size, is_animated, image.has_transparency_data)
             if _is_deep(image) and image.width * image.height <= LARGEST:
                 values = _checked(image)
                 is_float = values.dtype.kind == "f"
                 largest[is_float] = max(largest.get(is_float, 0), float(values.max()))
+    white, scales = EACH, []
     for is_float, value in largest.items():
-        white = _white(value, is_float)
-        found.white = found.white._replace(**{"floats" if is_float else "integers": white})
+        top = _white(value, is_float)
+        white = white._replace(**{"floats" if is_float else "integers": top})
         kind = "floats" if is_float else "more than 8 bits"
-        found.notes.append(f"pictures of {kind}: {white} is white (the largest value is {value:.6g})")
-    if transparent:
-        found.notes.append(f"{transparent} pictures have transparency: what is transparent is white")
-    if animated:
-        found.notes.append(f"{animated} files have several frames: the first of each is read")
-    return found
+        scales.append(f"pictures of {kind}: {top} is white (the largest value is {value:.6g})")
+    return Survey(facts, white, tuple(scales))
 
 
 def size_of(source: Source) -> tuple[int, int] | None:

@@ -15,6 +15,7 @@ __all__ = [
     "open_picture",
     "read_as",
     "read_square",
+    "resizing_note",
     "stack",
 ]
 
@@ -32,7 +33,7 @@ from torch import Tensor
 from morphogen.caller import option
 from morphogen.data.assemble import Labelled, assemble
 from morphogen.data.dataset import DataError, Dataset
-from morphogen.data.folders import SKIPPED, check_skipped, list_folder
+from morphogen.data.folders import SKIPPED, check_skipped, count_alike, list_folder
 from morphogen.data.picture_file import EACH, White, open_upright, size_of, survey
 from morphogen.data.walk import printable, walk
 from morphogen.media.pictures import PICTURES
@@ -51,15 +52,17 @@ def load_folder(path: Path, resolution: int | None = None) -> Dataset:
     listing = list_folder(path, is_picture)
     examples = listing.examples
     found = survey(example.path for example in examples)
-    side, note = choose_side(found.sizes, resolution)
+    side = choose_side(found.sizes, resolution)
     read = [(example, read_square(example.path, side, found.white)) for example in examples]
     good = [(example, values) for example, values in read if not isinstance(values, str)]
     bad = [f"skipped {example.name}: {why}" for example, why in read if isinstance(why, str)]
     check_skipped(printable(str(path)), len(good), bad)
+    found = found.of(place for place, (_, values) in enumerate(read) if not isinstance(values, str))
+    note = resizing_note(found.sizes, side, resolution)
     labels = torch.tensor([example.label for example, _ in good]) if listing.classes else None
     captions = [example.caption for example, _ in good]
     data = Labelled(stack([values for _, values in good]), labels, captions if any(captions) else ())
-    notes = (note, *found.notes, *listing.notes, *_vectors(path), *bad)
+    notes = (note, *found.notes, *listing.notes, *_vectors(path), *count_alike(bad))
     parts = [example.part for example, _ in good]
     try:
         return assemble(path.resolve().name, data, listing.classes, parts=parts, notes=notes)
@@ -84,8 +87,8 @@ def check_resolution(resolution: int | None, device: str) -> None:
         )
 
 
-def choose_side(sizes: Counter[tuple[int, int]], resolution: int | None) -> tuple[int, str]:
-    """The side of the square pictures, and a note on how they are resized.
+def choose_side(sizes: Counter[tuple[int, int]], resolution: int | None) -> int:
+    """The side of the square pictures.
 
     Arguments:
         sizes: how many pictures have each width and height.
@@ -94,16 +97,17 @@ def choose_side(sizes: Counter[tuple[int, int]], resolution: int | None) -> tupl
     check_resolution(resolution, device="any")
     (width, height), most = sizes.most_common(1)[0] if sizes else ((0, 1), 0)
     is_common = width == height and 4 <= width <= COMMON and most >= (1 - SKIPPED) * sizes.total()
-    side = resolution if resolution is not None else width if is_common else SIDE
+    return resolution if resolution is not None else width if is_common else SIDE
+
+
+def resizing_note(sizes: Counter[tuple[int, int]], side: int, resolution: int | None) -> str:
+    """How pictures of these sizes become squares of the side that was chosen."""
     others = sizes.total() - sizes[side, side]
     if not others:
-        return side, f"{side} x {side} pixels, not resized"
-    if resolution is None and is_common:
-        return (
-            side,
-            f"{side} x {side} pixels; {others} of another size cropped to a square and resized",
-        )
-    return side, f"cropped to the central square and resized to {side} x {side}"
+        return f"{side} x {side} pixels, not resized"
+    if resolution is None and others <= sizes.total() / 2:
+        return f"{side} x {side} pixels; {others} of another size cropped to a square and resized"
+    return f"cropped to the central square and resized to {side} x {side}"
 
 
 def read_square(source: Path | bytes, side: int, white: White = EACH) -> np.ndarray | str:

@@ -20,7 +20,7 @@ def takes_numbers(get: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(get)
     def rows(self: Any, indices: Any) -> Any:
-        if isinstance(indices, Tensor) and indices.ndim:
+        if isinstance(indices, Tensor) and indices.ndim and indices.dtype == torch.long:
             return get(self, indices)
         try:
             numbers = indices if isinstance(indices, slice) else torch.as_tensor(indices)

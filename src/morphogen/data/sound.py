@@ -22,11 +22,12 @@ import numpy as np
 from morphogen.caller import option
 from morphogen.data.announced import announced
 from morphogen.data.dataset import DataError, Dataset, with_labels
-from morphogen.data.folders import check_skipped, list_folder, summarise
+from morphogen.data.folders import check_skipped, count_alike, list_folder, summarise
 from morphogen.data.sound_windows import FULL, Recording, Sounds, place_windows
 from morphogen.data.splits import split, trained_only
 from morphogen.data.wav import is_wav, read_wav
 from morphogen.media.sound import SOUND
+from morphogen.numerics.resampling import resample
 from morphogen.representations.audio import MuLaw
 
 LENGTH = 8192  # samples per window: longer than the receptive field of most networks
@@ -55,7 +56,7 @@ def load_sounds(path: Path, length: int = LENGTH) -> Dataset:
     bad = [f"skipped {example.name}: {why}" for example, why in sounds if isinstance(why, str)]
     check_skipped(str(path), len(good), bad, "recording")
     recordings = [Recording(s.samples, s.rate, e.label, e.caption, e.part) for e, s in good]
-    notes = (*listing.notes, *summarise({e.name: s.notes for e, s in good}), *bad)
+    notes = (*listing.notes, *summarise({e.name: s.notes for e, s in good}), *count_alike(bad))
     try:
         return sounds_by_content(path.resolve().name, recordings, listing.classes, length, notes)
     except DataError as error:
@@ -68,6 +69,7 @@ def sounds_by_content(
     classes: tuple[str, ...] = (),
     length: int = LENGTH,
     notes: tuple[str, ...] = (),
+    rate: int | None = None,
 ) -> Dataset:
     """Split by the samples of each recording; training windows start every 12.5 ms, others do not overlap.
 
@@ -77,10 +79,11 @@ def sounds_by_content(
         classes: the class names, () if there are none.
         length: samples per window.
         notes: other facts for the user.
+        rate: to which they are resampled; None: their common one, or 16 kHz.
 
     Errors: DataError if there are too few recordings, or a window is longer than all of them.
     """
-    resampled, rate, note = _at_one_rate(recordings)
+    resampled, rate, note = _at_one_rate(recordings, rate)
     sizes = [len(recording.samples) for recording in resampled]
     _check_length(length, max(sizes))
     parts = split([recording.samples.tobytes() for recording in resampled], [r.part for r in resampled])
@@ -183,22 +186,18 @@ def _overlapping(train: Sounds, rate: int) -> tuple[str, ...]:
     )
 
 
-def _at_one_rate(recordings: Sequence[Recording]) -> tuple[list[Recording], int, str]:
-    """The recordings at their common rate, or resampled; the rate, and a note on it."""
+def _at_one_rate(recordings: Sequence[Recording], given: int | None) -> tuple[list[Recording], int, str]:
+    """The recordings at a given or their common rate, or resampled; the rate, and a note on it."""
     rates = {recording.rate for recording in recordings}
-    rate = rates.pop() if len(rates) == 1 and max(rates) <= HIGHEST else RATE
+    rate = given or (rates.pop() if len(rates) == 1 and max(rates) <= HIGHEST else RATE)
     same = all(recording.rate == rate for recording in recordings)
     note = f"{rate} Hz as recorded" if same else f"resampled to {rate} Hz (polyphase, Kaiser window)"
     shown = recordings if same else announced(recordings, "recordings resampled")
-    return [replace(r, samples=_resample(r, rate), rate=rate) for r in shown], rate, note
+    return [replace(r, samples=_resampled(r, rate), rate=rate) for r in shown], rate, note
 
 
-def _resample(recording: Recording, rate: int) -> np.ndarray:
+def _resampled(recording: Recording, rate: int) -> np.ndarray:
     """The samples of a recording at another rate, int16."""
     if recording.rate == rate:
         return recording.samples
-    from scipy.signal import resample_poly
-
-    divisor = math.gcd(rate, recording.rate)
-    samples = resample_poly(recording.samples.astype(np.float64), rate // divisor, recording.rate // divisor)
-    return samples.round().clip(-FULL, FULL - 1).astype(np.int16)
+    return resample(recording.samples, recording.rate, rate).round().clip(-FULL, FULL - 1).astype(np.int16)

@@ -27,7 +27,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from morphogen.evaluation.arguments import reads_arguments
-from morphogen.evaluation.intervals import Interval, between_groups, student
+from morphogen.evaluation.intervals import Interval, between_groups, enclosing, student
 from morphogen.numerics.randomness import Rng
 from morphogen.representations.given import feature_sets
 
@@ -70,7 +70,7 @@ def frechet_interval(
     down, up, root = scale * second**0.5, scale * variance**0.5, value**0.5
     if root - down > expected**0.5:
         down = up
-    low, high = max(0.0, root - down) ** 2, (root + up) ** 2
+    low, high = enclosing(value, max(0.0, root - down) ** 2, (root + up) ** 2)
     bias, resamples = twice - value, 3 * partitions
     return {"value": value, "low": low, "high": high, "n": n, "resamples": resamples, "bias": bias}
 

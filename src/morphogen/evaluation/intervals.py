@@ -20,6 +20,7 @@ __all__ = [
     "around",
     "between_groups",
     "bootstrap",
+    "enclosing",
     "fraction",
     "mean",
     "proportion",
@@ -100,7 +101,7 @@ def wilson(p: float, n: int, effective: float | None = None, z: float = Z) -> In
     m = n if effective is None else effective
     centre, half = p + z**2 / (2 * m), z * math.sqrt(p * (1 - p) / m + z**2 / (4 * m**2))
     scale = 1 + z**2 / m
-    low, high = (centre - half) / scale, (centre + half) / scale
+    low, high = enclosing(p, (centre - half) / scale, (centre + half) / scale)
     return {"value": p, "low": max(0.0, low), "high": min(1.0, high), "n": n}
 
 
@@ -110,7 +111,13 @@ def around(value: float, variance: float, n: int, degrees: int, minimum: float =
     The ends are clipped to `minimum`, the smallest value that the statistic can take.
     """
     half = student(degrees) * math.sqrt(variance) if degrees else math.inf
-    return {"value": value, "low": max(minimum, value - half), "high": value + half, "n": n}
+    low, high = enclosing(value, max(minimum, value - half), value + half)
+    return {"value": value, "low": low, "high": high, "n": n}
+
+
+def enclosing(value: float, low: float, high: float) -> tuple[float, float]:
+    """The ends of an interval, which a rounding may have moved beyond its value."""
+    return min(low, value), max(high, value)
 
 
 def student(degrees: int) -> float:

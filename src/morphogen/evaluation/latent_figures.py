@@ -22,12 +22,13 @@ from torch import Tensor
 from morphogen.component import ConfigError
 from morphogen.evaluation.sheet import sheet
 from morphogen.inference.latent_space import LatentSpace, attribute, slerp, traversal
-from morphogen.numerics.trees import Tree, index, leaves
+from morphogen.media import is_text
+from morphogen.numerics.trees import Tree, index, leaves, length
 from morphogen.samples import Samples
 
 COLUMNS = 9  # pictures in a row
 REACH = 3.0  # of a traversal, in standard deviations of the prior
-MAP, TILE = 1000, 36  # sides of the map and of a picture in it, in pixels
+MAP, TILE, DOT = 1000, 36, 8  # sides of the map, and of a picture and a dot in it, in pixels
 COLOURS = (
     "#4e79a7", "#f28e2b", "#e15759", "#76b7b2", "#59a14f", "#edc948", "#b07aa1", "#ff9da7", "#9c755f",
     "#bab0ac",
@@ -111,8 +112,9 @@ def latent_map(
     condition: Mapping[str, Tree] | None = None,
     label: Shaped[Tensor, " n"] | None = None,
 ) -> tuple[Image.Image, float]:
-    """Every example at its place, framed in the colour of its class; and the share of the variance shown.
+    """Every example at its place, in the colour of its class; and the share of the variance shown.
 
+    Pictures are framed in the colour; a text or a row of a table is a dot.
     Latents of more than two entries are projected on their first two principal components, whose share of the
     variance is returned.
     """
@@ -124,13 +126,21 @@ def latent_map(
     share = (singular[:2].square().sum() / singular.square().sum().clamp_min(1e-300)).item()
     place = _placed(plane)
     canvas = Image.new("RGB", (MAP, MAP), "#ffffff")
-    pictures = _shown(space, medium).to_displayable()
-    for i, picture in enumerate(pictures):
+    for i, picture in enumerate(_pictures(space, medium)):
         colour = "#1b1f24" if label is None else COLOURS[int(label[i]) % len(COLOURS)]
-        tile = Image.new("RGB", (TILE + 4, TILE + 4), colour)
-        tile.paste(picture.convert("RGB").resize((TILE, TILE)), (2, 2))
+        side = DOT if picture is None else TILE + 4
+        tile = Image.new("RGB", (side, side), colour)
+        if picture is not None:
+            tile.paste(picture.convert("RGB").resize((TILE, TILE)), (2, 2))
         canvas.paste(tile, (int(place[i, 0]), int(place[i, 1])))
     return canvas, share
+
+
+def _pictures(space: LatentSpace, medium: Tree) -> list[Any]:
+    """A picture of each example; None, if it is no picture."""
+    shown = _shown(space, medium).to_displayable()
+    none = is_text(shown) or len(shown) != length(medium)
+    return [None] * length(medium) if none else shown
 
 
 def _placed(plane: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:

@@ -15,7 +15,16 @@ cannot tell real examples from noise, a measure is None and the reason is in `wi
 No paper: each metric's own module has its reference.
 """
 
-__all__ = ["CONFIDENT", "MEASUREMENTS", "MEASURES", "Measurement", "Sampled", "quality"]
+__all__ = [
+    "CONFIDENT",
+    "MEASUREMENTS",
+    "MEASURES",
+    "Measurement",
+    "Quality",
+    "Sampled",
+    "measures",
+    "quality",
+]
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -35,6 +44,7 @@ from morphogen.evaluation.kernel_distance import kernel_distance
 from morphogen.evaluation.memorisation import memorisation
 from morphogen.evaluation.precision_recall import precision_recall
 from morphogen.evaluation.provenance import provenance, stamp
+from morphogen.evaluation.sight import caution, sight
 from morphogen.evaluation.two_sample import two_sample
 from morphogen.representations.given import rows_like
 
@@ -108,8 +118,41 @@ MEASUREMENTS = (
 MEASURES = tuple(name for measurement in MEASUREMENTS for name in measurement.names)
 
 
+class Quality(dict[str, Any]):
+    """Measures by name, {"value", "low", "high", "n", ...} or None; its repr is a table.
+
+    "withheld" and "caution" say what is missing.
+    """
+
+    def __repr__(self) -> str:
+        figures = {name: self[name] for name in MEASURES if isinstance(self.get(name), Mapping)}
+        lines = [f"{'':12} {'value':>9}   95 % interval{'':11} n"]
+        for name, figure in figures.items():
+            interval = f"[{figure['low']:.4g}, {figure['high']:.4g}]"
+            lines.append(f"{name:12} {figure['value']:9.4g}   {interval:23} {figure['n']}")
+        reasons: dict[str, list[str]] = {}
+        for name, reason in self.get("withheld", {}).items():
+            reasons.setdefault(reason, []).append(name)
+        lines += [f"not given: {', '.join(names)}: {reason}" for reason, names in reasons.items()]
+        return "\n".join([*lines, *filter(None, [self.get("caution")])])
+
+
 @reads_arguments
 def quality(
+    samples: Shaped[Tensor, "n ..."], data: Dataset, features: Features | None = None, seed: int = 0
+) -> Quality:
+    """Metrics of generated samples against the training data, and what their features do not see.
+
+    The mapping of `measures`, and "caution": whether the features cannot tell real data from noise (`sight`),
+    so that the samples must be looked at before the figures; "": they can. Without `features` they are those
+    of the medium (`features_for`), as in `morphogen evaluate`. Errors: as `measures`.
+    """
+    features = features_for(data) if features is None else features
+    found = measures(samples, data, features, seed)
+    return Quality(found | {"caution": caution(sight(features, data, seed))})
+
+
+def measures(
     samples: Shaped[Tensor, "n ..."], data: Dataset, features: Features | None = None, seed: int = 0
 ) -> dict[str, Any]:
     """Metrics of generated samples (the medium) against the training data, each with its interval and n.

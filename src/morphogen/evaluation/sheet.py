@@ -76,7 +76,10 @@ def _present(samples: Any) -> list[Any]:
     values = as_tensor(samples, "samples")
     if values.is_floating_point():
         if values.ndim != 4:
-            raise ConfigError(f"pictures have shape {list(values.shape)}: give [N, C, H, W] in [-1, 1]")
+            remedy = ", as x[:, None]" if values.ndim == 3 else ""
+            raise ConfigError(
+                f"pictures have shape {list(values.shape)}: give [N, C, H, W] in [-1, 1]{remedy}"
+            )
         return Pixels(256, (values.shape[1], values.shape[2], values.shape[3])).present(values)
     check_shape(values, (None,), "texts")
     return Bytes(values.shape[1]).present(values)

@@ -15,10 +15,10 @@ No paper: it combines the two-sample test of Lopez-Paz & Oquab (2017) and the pr
 (2019).
 """
 
-__all__ = ["Check", "Sight", "sight"]
+__all__ = ["Check", "Sight", "caution", "sight"]
 
 from collections.abc import Mapping
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from jaxtyping import Float
 from torch import Tensor
@@ -80,6 +80,12 @@ def sight(features: Features, data: Dataset, seed: int = 0) -> Sight:
         "reason": _reason(_subject(features), blind) if blind else "",
         "checks": checks,
     }
+
+
+def caution(sight: Mapping[str, Any]) -> str:
+    """What a reader must know before the figures: what their features do not see; "": nothing."""
+    reason = sight.get("reason") or ""
+    return f"{reason[:1].upper()}{reason[1:]}, so look at the samples before the figures." if reason else ""
 
 
 def _check(real: Float[Tensor, "n d"], corrupted: Float[Tensor, "n d"], seed: int) -> Check:

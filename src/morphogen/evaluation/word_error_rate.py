@@ -11,7 +11,6 @@ with `pip install --no-deps -r requirements/speech.txt`.
 
 __all__ = ["SpeechRecogniser", "word_errors", "words"]
 
-import math
 import re
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,6 +23,7 @@ from torch import Tensor
 from morphogen.component import ConfigError
 from morphogen.evaluation.arguments import reads_arguments
 from morphogen.media.sound import Waveform
+from morphogen.numerics.resampling import resample
 from morphogen.numerics.spectrum import mel_filterbank, stft
 
 RATE, SECONDS, WINDOW, HOP, BANDS = 16_000, 30, 400, 160, 80  # Whisper's input features
@@ -60,12 +60,7 @@ class SpeechRecogniser:
 
     def features(self, sound: Waveform) -> Float[Tensor, "m f"]:
         """Log-mel features as Whisper expects: [80, 3000] for 30 seconds, (max(log10, peak - 8) + 4) / 4."""
-        from scipy.signal import resample_poly
-
-        divisor = math.gcd(RATE, sound.rate)
-        resampled = torch.from_numpy(
-            resample_poly(sound.samples.double().numpy(), RATE // divisor, sound.rate // divisor)
-        ).float()
+        resampled = torch.from_numpy(resample(sound.samples.double().numpy(), sound.rate, RATE)).float()
         padded = torch.zeros(RATE * SECONDS)
         padded[: len(resampled)] = resampled[: len(padded)]
         power = stft(padded[None], WINDOW, HOP)[0, :-1].abs().square()

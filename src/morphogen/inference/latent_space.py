@@ -10,6 +10,7 @@ never saw; the arc keeps the norm (Shoemake 1985, "Animating rotation with quate
 
 __all__ = ["LatentSpace", "attribute", "slerp", "traversal"]
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -63,16 +64,28 @@ class LatentSpace:
             seed: of the draw.
             batch: rows encoded at a time.
         """
+        with evaluating(self.model), torch.no_grad():
+            parts = [
+                self.model.objective.encode(x, rng.fork("posterior"), context)[0]
+                for x, context, rng in self.batches(medium, condition, seed, batch)
+            ]
+        return cat(parts)
+
+    def batches(
+        self, medium: Tree, condition: Any = None, seed: int = 0, batch: int = 256
+    ) -> Iterator[tuple[Tree, Context | None, Rng]]:
+        """The encoder's input, batch by batch: x, its context and the random stream of its rows.
+
+        Arguments:
+            medium, condition, seed, batch: see `encode`.
+        """
         model, medium = self.model, self.model.representation.check(medium)
         whole = Batch(medium, model.conditions(condition, length(medium)))
-        rng, parts = Rng(seed, len(whole), ("latent",)).to(model.device), []
-        with evaluating(model), torch.no_grad():
-            for rows in torch.arange(len(whole)).split(batch):
-                part, stream = whole[rows].to(model.device), rng[rows]
-                x = model.representation.encode(part.medium, stream.fork("encode"), measure=False).x
-                z, _ = model.objective.encode(x, stream.fork("posterior"), self._context(part))
-                parts.append(z)
-        return cat(parts)
+        rng = Rng(seed, len(whole), ("latent",)).to(model.device)
+        for rows in torch.arange(len(whole)).split(batch):
+            part, stream = whole[rows].to(model.device), rng[rows]
+            x = model.representation.encode(part.medium, stream.fork("encode"), measure=False).x
+            yield x, self._context(part), stream
 
     def decode(self, z: Tree, condition: Any = None) -> Samples:
         """The examples of latents z [n, ...]: the median of p(x | z)."""

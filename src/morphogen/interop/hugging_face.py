@@ -1,4 +1,4 @@
-"""Hugging Face model folders: checked reading and writing of config.json and model.safetensors.
+"""Hugging Face model folders: checked reading and writing of config.json and of the file of weights.
 
 The files are untrusted: every number of config.json is checked against its range, the shape of every tensor
 is checked in the header before memory is allocated, and all weights must be finite. Anything else raises a
@@ -9,9 +9,10 @@ __all__ = ["Config", "TensorMapping", "Weights", "write_folder"]
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import torch
@@ -24,7 +25,7 @@ from morphogen.component import ConfigError
 from morphogen.files import naming, write_json
 
 T = TypeVar("T")
-CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
 MAX_SIZE = 1 << 20  # bound on every integer of an architecture, such as the vocabulary size
 _MISSING = object()
 
@@ -79,12 +80,11 @@ class Config:
     def integer(self, name: str, default: Any = _MISSING, least: int = 1) -> int:
         """An integer in [least, 2^20]."""
         value = self.values.get(name)
-        value = default if value is None and default is not _MISSING else value
-        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= MAX_SIZE:
-            raise ConfigError(
-                f"{self.path}: {name} must be an integer in {least} .. {MAX_SIZE}, got {str(value)[:40]!r}"
-            )
-        return value
+        return self._integer(name, default if value is None and default is not _MISSING else value, least)
+
+    def integers(self, name: str) -> tuple[int, ...]:
+        """A list of integers in [1, 2^20]."""
+        return tuple(self._integer(f"an element of {name}", value) for value in self._list(name))
 
     def positive_number(self, name: str, default: float, values: Mapping[str, Any] | None = None) -> float:
         """A positive number; `values`: the mapping to look in (None: the whole config)."""
@@ -93,13 +93,29 @@ class Config:
             raise ConfigError(f"{self.path}: {name} must be a positive number, got {str(value)[:40]!r}")
         return float(value)
 
+    def number(self, name: str, default: float) -> float:
+        """A finite number; null stands for the default."""
+        value = self.values.get(name)
+        value = default if value is None else value
+        if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < float("inf"):
+            raise ConfigError(f"{self.path}: {name} must be a number, got {str(value)[:40]!r}")
+        return float(value)
+
     def choice(self, name: str, known: Mapping[Any, T], default: Any) -> T:
         """The entry of `known` for a value that must be one of its keys."""
-        value = self.values.get(name, default)
-        if not isinstance(value, str | bool | None) or value not in known:
-            supported = ", ".join(map(str, known))
-            raise ConfigError(f"{self.path}: unsupported {name} {str(value)[:40]!r}; supported: {supported}")
-        return known[value]
+        return self._choice(name, known, self.values.get(name, default))
+
+    def choices(self, name: str, known: Mapping[Any, T]) -> list[T]:
+        """The entries of `known` for a list of values."""
+        return [self._choice(name, known, value) for value in self._list(name)]
+
+    def refuse_others(self, known: Container[str]) -> None:
+        """Check that no value has another name; names that begin with "_" are notes. Errors: ConfigError."""
+        for name in self.values:
+            if not name.startswith("_") and name not in known:
+                raise ConfigError(
+                    f"{self.path}: unsupported setting {name[:60]!r}: remove it if it has no effect"
+                )
 
     def bos_token_id(self, vocabulary: int) -> int | None:
         """The id of the start token, None if there is none. Errors: ConfigError if it is out of range."""
@@ -112,28 +128,58 @@ class Config:
             )
         return self.integer("bos_token_id", least=0)
 
+    def _list(self, name: str) -> list[Any]:
+        values = self.values.get(name)
+        if not isinstance(values, list) or not values:
+            raise ConfigError(f"{self.path}: {name} must be a list, got {str(values)[:40]!r}")
+        return values
+
+    def _integer(self, name: str, value: Any, least: int = 1) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= MAX_SIZE:
+            raise ConfigError(
+                f"{self.path}: {name} must be an integer in {least} .. {MAX_SIZE}, got {str(value)[:40]!r}"
+            )
+        return value
+
+    def _choice(self, name: str, known: Mapping[Any, T], value: Any) -> T:
+        if not isinstance(value, str | bool | None) or value not in known:
+            supported = ", ".join(map(str, known))
+            raise ConfigError(f"{self.path}: unsupported {name} {str(value)[:40]!r}; supported: {supported}")
+        return known[value]
+
 
 class Weights:
-    """The tensors of model.safetensors, or of the files that its index names.
+    """The tensors of the file of weights, or of the files that its index names.
 
     Arguments:
         folder: with the files.
         prefix: optional prefix of the names, which files saved from a part of a model lack.
         ignored: suffixes of names to skip.
+        file: name of the file.
+        renamed: parts of names, between two dots, that older files have instead of the current ones.
 
     Raises ConfigError if a file is missing or damaged.
     """
 
-    def __init__(self, folder: Path, prefix: str, ignored: tuple[str, ...] = ()):
-        self.path, self.prefix = folder / WEIGHTS, prefix
+    def __init__(
+        self,
+        folder: Path,
+        prefix: str,
+        ignored: tuple[str, ...] = (),
+        file: str = WEIGHTS,
+        renamed: Mapping[str, str] = MappingProxyType({}),
+    ):
+        self.path, self.prefix = folder / file, prefix
         self.files: dict[str, Any] = {}
         for path in self._paths(folder):
             try:
-                file = safe_open(path, "pt")
-                tensors = {name.removeprefix(prefix): (file, name) for name in file.keys()}  # noqa: SIM118
+                opened = safe_open(path, "pt")
+                tensors = {name.removeprefix(prefix): (opened, name) for name in opened.keys()}  # noqa: SIM118
             except (SafetensorError, OSError, ValueError) as error:
                 raise ConfigError(f"{path} cannot be read ({str(error).splitlines()[0][:80]})") from None
-            self.files |= {name: entry for name, entry in tensors.items() if not name.endswith(ignored)}
+            for name, entry in tensors.items():
+                if not name.endswith(ignored):
+                    self.files[".".join(renamed.get(part, part) for part in name.split("."))] = entry
 
     def __len__(self) -> int:
         return len(self.files)
@@ -178,25 +224,28 @@ class Weights:
         return tensor.float()
 
     def _paths(self, folder: Path) -> list[Path]:
-        """The files with weights: model.safetensors, or those of the index."""
-        if self.path.exists() or not (folder / INDEX).exists():
+        """The files with weights: the only one, or those of the index."""
+        index = folder / f"{self.path.name}.index.json"
+        if self.path.exists() or not index.exists():
             return [self.path]
         try:
-            weight_map = json.loads((folder / INDEX).read_text(encoding="utf8"))["weight_map"]
+            weight_map = json.loads(index.read_text(encoding="utf8"))["weight_map"]
             names = sorted({str(name) for name in weight_map.values()})
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            raise ConfigError(
-                f"{folder / INDEX} cannot be read; it must map each tensor to its file"
-            ) from None
+            raise ConfigError(f"{index} cannot be read; it must map each tensor to its file") from None
         if outside := [name for name in names if Path(name).name != name]:
-            raise ConfigError(f"{folder / INDEX}: {outside[0][:60]} is not in the folder")
+            raise ConfigError(f"{index}: {outside[0][:60]} is not in the folder")
         return [folder / name for name in names]
 
 
 def write_folder(
-    folder: Path, config: Mapping[str, Any], mappings: Iterable[TensorMapping], prefix: str
+    folder: Path,
+    config: Mapping[str, Any],
+    mappings: Iterable[TensorMapping],
+    prefix: str,
+    file: str = WEIGHTS,
 ) -> None:
-    """Write config.json and model.safetensors; other files in the folder are kept.
+    """Write config.json and the file of weights; other files in the folder are kept.
 
     Errors: OSError with the path if writing fails.
     """
@@ -207,8 +256,8 @@ def write_folder(
         for name, part in zip(mapping.names, parts, strict=True):
             full_name = name if name.startswith("lm_head") else prefix + name
             tensors[full_name] = (part.T if mapping.transposed else part).float().contiguous().clone()
-    temporary = folder / f".{WEIGHTS}.new"
+    temporary = folder / f".{file}.new"
     with naming(temporary):
         save_file(tensors, temporary, metadata={"format": "pt"})
-        os.replace(temporary, folder / WEIGHTS)
+        os.replace(temporary, folder / file)
     write_json(folder / CONFIG, config)

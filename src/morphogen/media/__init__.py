@@ -74,6 +74,7 @@ class Medium(ABC):
         codecs: data set, rows of its test part -> rows of a report, one per lossless codec.
         measure: samples, their conditions, data set, seed -> further values of its row in the report.
         holds: examples in memory, options -> how certainly they are of this medium, as `confidence`.
+        given: examples in memory to train a model, its representation -> as `load_data` takes them.
         collect: name, parts of the split as `data.memory.Held`, options -> as `read`.
         few: training examples (see `amount`) below which figures are uncertain.
         few_to_fit: training examples below which a system for few data is recommended; None: `few`.
@@ -98,6 +99,7 @@ class Medium(ABC):
     measure: ClassVar[Any] = lazy("evaluation.medium_quality.no_medium_quality")
     holds: ClassVar[Any] = lazy("data.memory.holds_nothing")
     collect: ClassVar[Any] = lazy("data.memory.collect_nothing")
+    given: ClassVar[Any] = lazy("data.memory.as_given")
     visible_files: ClassVar[Any] = lazy("data.walk.visible_files")
     few: ClassVar[int] = 200
     few_to_fit: ClassVar[int | None] = None

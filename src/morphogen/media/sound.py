@@ -77,6 +77,7 @@ class SoundMedium(Medium):
     holds = lazy("data.sound_arrays.holds_sounds")
     collect = lazy("data.sound_arrays.collect_sounds")
     read_folder = lazy("data.sound.load_sounds")
+    given = lazy("data.sound_arrays.sounds_for")
     window = lazy("data.sound.LENGTH")
     few = 5_000
     goals = dict.fromkeys(("quality", "likelihood", "speed", "few"), ("wavenet",))

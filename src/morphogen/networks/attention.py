@@ -218,12 +218,13 @@ class GridAttention(Component, nn.Module):
         channels: C; a multiple of `heads`.
         heads: number of heads.
         group: channels per group of the group normalisation.
+        eps: added to its variances.
     """
 
-    def __init__(self, channels: int, heads: int = 1, group: int = 8):
+    def __init__(self, channels: int, heads: int = 1, group: int = 8, eps: float = 1e-5):
         super().__init__()
-        self.channels, self.heads, self.group = channels, heads, group
-        self.norm, self.attention = group_norm(channels, group), Attention(channels, heads)
+        self.channels, self.heads, self.group, self.eps = channels, heads, group, eps
+        self.norm, self.attention = group_norm(channels, group, eps), Attention(channels, heads)
         nn.init.zeros_(self.attention.out.weight)
         nn.init.zeros_(self.attention.out.bias)
 

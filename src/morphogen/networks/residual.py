@@ -19,11 +19,11 @@ from morphogen.networks.axes import avg_pool, conv_class, upsample_nearest
 from morphogen.numerics.tensors import expand_like
 
 
-def group_norm(channels: int, size: int = 8) -> nn.GroupNorm:
+def group_norm(channels: int, size: int = 8, eps: float = 1e-5) -> nn.GroupNorm:
     """Group normalisation with `size` channels per group, or the largest divisor of `channels` below it."""
     while channels % size:
         size -= 1
-    return nn.GroupNorm(channels // size, channels)
+    return nn.GroupNorm(channels // size, channels, eps)
 
 
 def norm_silu(norm: nn.Module, x: Float[Tensor, "b c ..."]) -> Float[Tensor, "b c ..."]:
@@ -62,6 +62,8 @@ class ResidualBlock(nn.Module):
             interpolation; applied before the first convolution and on the skip connection.
         dropout: before the last convolution.
         axes: number of axes of x besides its channels: 1 (signals) or 2 (images).
+        groups: number of groups of both normalisations; None: groups of 8 channels.
+        eps: added to the variances of both normalisations.
     """
 
     def __init__(
@@ -72,10 +74,15 @@ class ResidualBlock(nn.Module):
         resample: Literal["down", "up"] | None = None,
         dropout: float = 0.0,
         axes: int = 2,
+        groups: int | None = None,
+        eps: float = 1e-5,
     ):
         super().__init__()
         self.resample, conv = resample, conv_class(axes)
-        self.norm1, self.norm2 = group_norm(channels_in), group_norm(channels_out)
+        self.norm1, self.norm2 = (
+            group_norm(channels, channels // groups if groups else 8, eps)
+            for channels in (channels_in, channels_out)
+        )
         self.conv1 = conv(channels_in, channels_out, 3, padding=1)
         self.conv2 = conv(channels_out, channels_out, 3, padding=1)
         self.film = FiLM(vector, channels_out) if vector else None

@@ -20,6 +20,7 @@ from morphogen.recipes.comparison import comparison
 from morphogen.recipes.distillation import distilled
 from morphogen.recipes.guided_ddpm import guided_ddpm
 from morphogen.recipes.language import language
+from morphogen.recipes.latent_attributes import latent_attributes
 from morphogen.recipes.records import stamped
 from morphogen.recipes.sampler_sweep import sampler_sweep
 from morphogen.recipes.sketches import sketched
@@ -44,6 +45,7 @@ class Recipe:
 
 FAMILIES = "mixture", "gated_pixelcnn", "vae", "realnvp", "wgan_gp", "ddpm"
 PIXEL_MODELS = "pixelcnn", "gated_pixelcnn", "pixelcnn_pp"
+AUTOENCODERS = "vae", "hierarchical_vae", "vqvae", "autoencoder_kl_ddpm"
 LANGUAGE_MODELS = "ngram", "rnn_lm", "gpt", "llama"
 DIFFUSIONS = "diffusion_2015", "improved_ddpm", "ncsn", "score_sde", "edm", "flow_matching", "dit"
 TOKENIZERS = "bytes", "bpe:1000", "unigram:1000"
@@ -97,6 +99,14 @@ RECIPES: Mapping[str, Recipe] = {
         "unconditional diffusion of colour emoji, 6 min",
         9,
         partial(unconditional, "emoji", "v_diffusion", 360.0),
+    ),
+    "fashion-autoencoders": Recipe(
+        "VAEs, and models of codes and latents, on Fashion-MNIST, 8 min each",
+        40,
+        partial(comparison, "fashion-mnist", 480.0, AUTOENCODERS, 500),
+    ),
+    "mnist-10k-attributes": Recipe(
+        "attribute arithmetic in the latent space of a VAE of digits, 4 min", 6, latent_attributes
     ),
     "mnist-10k-binarised": Recipe(
         "PixelCNN and PixelRNN on binarised digits, 5 epochs each",

@@ -1,6 +1,6 @@
 """Unconditional diffusion of unlabelled images: Frechet distance, likelihood bound and memorisation."""
 
-__all__ = ["unconditional"]
+__all__ = ["unconditional", "without_labels"]
 
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +32,7 @@ def unconditional(
         seed: of training and sampling.
         n: number of samples.
     """
-    data = _without_labels(load_data(name))
+    data = without_labels(load_data(name))
     run = train_system(system, data, budget, seed) if directory is None else Run.open(directory)
     model, features, train = run.model(), features_for(data), data.train.first()
     real, held_out = features(train.medium), data.test.first(n).medium
@@ -51,7 +51,7 @@ def unconditional(
     return {"figures": figures, "models": models} | settings | environment()
 
 
-def _without_labels(data: Dataset) -> Dataset:
+def without_labels(data: Dataset) -> Dataset:
     """The same images without labels."""
     parts = (data.train, data.valid, data.test)
     assert all(isinstance(part, Pictures) for part in parts)

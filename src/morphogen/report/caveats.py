@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from morphogen.evaluation.provenance import comparable_rows, defined_anew
+from morphogen.evaluation.sight import caution
 from morphogen.report.rows import MEASURES, TABLE_MEASURES
 
 _HEADINGS = {measure.key: measure.heading for measure in (*MEASURES, *TABLE_MEASURES)}
@@ -29,8 +30,7 @@ def joined(names: Sequence[str]) -> str:
 
 def _blind(features: Mapping[str, Any]) -> list[str]:
     """What the features cannot tell from real data, so that a model of nothing else may have good figures."""
-    reason = (features.get("sight") or {}).get("reason")
-    return [f"{reason[:1].upper()}{reason[1:]}, so look at the samples before the figures."] if reason else []
+    return list(filter(None, [caution(features.get("sight") or {})]))
 
 
 def _withheld(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -23,6 +23,7 @@ _HOMES = {
     "Text": "representations.text",
     "Tokenizer": "representations.tokenizer",
     "Tokens": "representations.text",
+    "UnitVariance": "representations.unit_variance",
     "Waveform": "media.sound",
     "bpe": "representations.tokenizer",
     "unigram": "representations.tokenizer",

@@ -10,17 +10,22 @@ loud ones (ITU-T G.711, used in telephony since 1972; van den Oord et al. 2016, 
 __all__ = ["MuLaw", "compand", "expand"]
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn.functional import pad
 
 from morphogen.component import ConfigError
 from morphogen.contract import Encoded, Representation
 from morphogen.media.sound import SOUND, Waveform
 from morphogen.numerics.randomness import Rng
+from morphogen.numerics.resampling import resample
 from morphogen.representations.given import check_finite, check_range, check_shape, tensor_of
+from morphogen.representations.recordings import Rated, all_rated, mono
 
 
 class MuLaw(Representation):
@@ -57,12 +62,20 @@ class MuLaw(Representation):
         self.vocabulary = levels
 
     def check(self, medium: Any) -> Float[Tensor, "b 1 t"]:
-        """Waveforms in [-1, 1] of any length; the axis of the only channel may be missing.
+        """Waveforms [N, 1, T] at the model's rate in [-1, 1], of any length, or recordings that say theirs.
 
-        Errors: ConfigError.
+        These (see `recordings`) are resampled, and followed by silence if they are shorter than T. Errors:
+        ConfigError.
         """
+        if (recordings := all_rated(medium)) is not None:
+            return self._at_own_rate(recordings)
+        shapes = {np.shape(row) for row in medium} if isinstance(medium, list | tuple) else ()
+        if len(shapes) > 1:
+            raise ConfigError(f"sounds of different shapes have no rate: {self._remedy()}")
         values = tensor_of(medium, "sounds")
-        values = values[:, None] if values.ndim == 2 else values
+        if values.ndim < 3:
+            remedy = self._remedy(*values.shape)
+            raise ConfigError(f"sounds have shape {list(values.shape)} and no rate: {remedy}")
         check_shape(values, (1, None), "sounds")
         check_finite(values, "sounds")
         if not values.is_floating_point():
@@ -70,6 +83,37 @@ class MuLaw(Representation):
             raise ConfigError(f"sounds are {values.dtype}, the model takes -1 to 1: write x / {scale}")
         check_range(values, "sounds", self.levels - 1)
         return values
+
+    def _at_own_rate(self, recordings: Sequence[Rated]) -> Float[Tensor, "b 1 t"]:
+        """Recordings at the model's rate, of one length: T, or that of all if they are longer."""
+        waves = []
+        for i, (rate, samples) in enumerate(recordings):
+            try:
+                wave = mono(samples)
+            except ValueError as error:
+                raise ConfigError(f"sound {i} {error}") from None
+            check_range(torch.from_numpy(wave), f"samples of sound {i}", self.levels - 1)
+            resampled = torch.from_numpy(resample(wave, rate, self.rate)).to(torch.get_default_dtype())
+            waves.append(resampled.clamp(-1, 1))
+        sizes = {max(self.length, len(wave)) for wave in waves}
+        if len(sizes) > 1:
+            raise ConfigError(
+                f"sounds have {min(sizes)} to {max(sizes)} samples at {self.rate} Hz: "
+                f"give them one by one, or at most {self.length} samples of each"
+            )
+        return torch.stack([pad(wave, (0, max(sizes) - len(wave))) for wave in waves])[:, None]
+
+    def _remedy(self, *shape: int) -> str:
+        """What to write for waveforms of a shape, whose rate is not known."""
+        if len(shape) == 1 or (shape and shape[1] <= 2 < min(shape[0], self.length)):  # [T] or [T, C]
+            mono = "x" if len(shape) == 1 else "x.mean(1)"
+            return (
+                f"give one recording with it, (44100, x); of the model's {self.rate} Hz, {mono}[None, None]"
+            )
+        return (
+            f"give it, [(44100, x) for x in X] or, to train, "
+            f"mg.load_data(X, rate=44100, length={self.length}); of the model's {self.rate} Hz, X[:, None]"
+        )
 
     def encode(self, medium: Float[Tensor, "b 1 t"], rng: Rng, measure: bool = True) -> Encoded:
         place = torch.arange(1, medium.shape[2] + 1, device=medium.device, dtype=medium.dtype)

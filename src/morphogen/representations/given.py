@@ -95,7 +95,7 @@ def rows_like(given: Any, what: str, like: Shaped[Tensor, "..."]) -> Shaped[Tens
     is_fixed = like.is_floating_point() or values.ndim != like.ndim  # texts may have another length
     if is_fixed and values.shape[1:] != like.shape[1:]:
         shapes = f"{list(values.shape)}, the data have [N, {', '.join(map(str, like.shape[1:]))}]"
-        raise ConfigError(f"{what} have shape {shapes}: give rows of that shape")
+        raise ConfigError(f"{what} have shape {shapes}: {_reshaped(values.shape, like.shape[1:])}")
     return values
 
 
@@ -119,13 +119,7 @@ def check_shape(values: Shaped[Tensor, "..."], shape: Sequence[int | None], what
     if len(found) == len(shape) and all(b in (a, None) for a, b in zip(found, shape, strict=True)):
         return
     wanted = ", ".join(["N", *("T" if size is None else str(size) for size in shape)])
-    remedy = "give rows of that shape"
-    if list(values.shape) == list(shape):
-        remedy = "write x[None] for a single one"
-    elif len(shape) == 3 and found == [*shape[1:], shape[0]]:
-        remedy = "write x.permute(0, 3, 1, 2)"
-    elif found == [math.prod(size or 0 for size in shape)]:
-        remedy = f"write x.reshape({', '.join(map(str, (-1, *shape)))})"
+    remedy = _reshaped(values.shape, shape)
     raise ConfigError(f"{what} have shape {list(values.shape)}, the model takes [{wanted}]: {remedy}")
 
 
@@ -151,6 +145,20 @@ def check_range(values: Shaped[Tensor, "..."], what: str, full_scale: int) -> No
     remedy = f"write x * (2 / {top}) - 1" if low >= 0 and top else "scale them"
     found = f"{_type(values)} from {low:g} to {high:g}"
     raise ConfigError(f"{what} are {found}, the model takes floats from -1 to 1: {remedy}")
+
+
+def _reshaped(found: Sequence[int], shape: Sequence[int | None]) -> str:
+    """The expression that makes rows of a shape, from an array of another one; else what to give."""
+    rows = list(found[1:])
+    if list(found) == list(shape):
+        return "write x[None] for a single one"
+    if shape and shape[0] == 1 and rows == list(shape[1:]):
+        return "write x[:, None]"
+    if len(shape) == 3 and rows == [*shape[1:], shape[0]]:
+        return "write x.permute(0, 3, 1, 2)"
+    if rows == [math.prod(size or 0 for size in shape)]:
+        return f"write x.reshape({', '.join(map(str, (-1, *shape)))})"
+    return "give rows of that shape"
 
 
 def _own_array(given: Any) -> np.ndarray:

@@ -1,12 +1,12 @@
 """A convolutional variational autoencoder of images (Kingma & Welling 2013)."""
 
-__all__ = ["vae"]
+__all__ = ["convolutional_vae", "vae"]
 
 from typing import Any
 
 from morphogen.conditioning.label import Label
 from morphogen.conditioning.specs import Classes
-from morphogen.families.vae import VAE, likelihood_of_levels
+from morphogen.families.vae import VAE, Bound, Prior, likelihood_of_levels
 from morphogen.model import Model
 from morphogen.networks.convnet import ConvDecoder, ConvEncoder, halvings
 from morphogen.plan import Adam, Cosine, Plan
@@ -48,16 +48,41 @@ def vae(pixels: Pixels, label: Classes | None = None, size: Size = "small") -> M
     gradient clips are large because the loss is in nats per image.
     Measured, small, on digits, 30 s on two cores: 1.86 bits/dim.
     """
-    sizes, vector = SIZES[size], 32 if label else 0
-    channels, height, width = pixels.shape
-    latent_shape, blocks = (sizes["latent"],), sizes["blocks"]
-    widths = (sizes["fine"],) + (sizes["coarse"],) * halvings(pixels.shape)
-    likelihood = likelihood_of_levels(pixels.levels)
-    output_shape = (likelihood.outputs(channels), height, width)
+    return convolutional_vae(pixels, label, **SIZES[size], plan=Plan(**PLANS[size]))
+
+
+def convolutional_vae(
+    pixels: Pixels,
+    label: Classes | None,
+    latent: int,
+    fine: int,
+    coarse: int,
+    blocks: int,
+    plan: Plan,
+    bound: Bound | None = None,
+    prior: Prior | None = None,
+    floor: float = -7.0,
+) -> Model:
+    """A VAE of images with one vector as latent; the label, if there are classes, enters both networks.
+
+    Arguments:
+        pixels, label: of the data.
+        latent: entries of z.
+        fine, coarse, blocks: width of the finest scale, and of the coarser ones; blocks per scale.
+        plan: of the training.
+        bound: what training maximizes; None: the ELBO.
+        prior: p(z), which may depend on the label; None: N(0, I).
+        floor: lower bound of the log of a subpixel's scale.
+    """
+    vector, (channels, height, width) = 32 if label else 0, pixels.shape
+    widths = (fine,) + (coarse,) * halvings(pixels.shape)
+    likelihood = likelihood_of_levels(pixels.levels, floor)
     objective = VAE(
-        ConvEncoder(pixels.shape, (2 * sizes["latent"],), widths, blocks, vector),
-        ConvDecoder(latent_shape, output_shape, widths, blocks, vector),
+        ConvEncoder(pixels.shape, (2 * latent,), widths, blocks, vector),
+        ConvDecoder((latent,), (likelihood.outputs(channels), height, width), widths, blocks, vector),
         likelihood,
-        latent_shape=latent_shape,
+        latent_shape=(latent,),
+        prior=prior,
+        bound=bound,
     )
-    return Model(objective, pixels, Label(len(label), vector) if label else None, Plan(**PLANS[size]))
+    return Model(objective, pixels, Label(len(label), vector) if label else None, plan)

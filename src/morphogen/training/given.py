@@ -94,7 +94,7 @@ def training_rows(model: Model | Staged, given: Any, labels: Any = None) -> Any:
 def _every_row(given: Any, source: Any) -> Examples:
     """All rows of data; of those that cannot be split, all are the train part of one's own split."""
     reading = source.medium.reading(source)
-    given = list(given) if isinstance(given, Iterator) else given
+    given = source.medium.given(list(given) if isinstance(given, Iterator) else given, source)
     try:
         data = load_data(given, **reading)
     except DataError:

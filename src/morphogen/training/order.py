@@ -36,7 +36,8 @@ class DataOrder:
         epochs = range(first // self.examples, (first + self.batch - 1) // self.examples + 1)
         cached = self._permutations
         self._permutations = {e: cached[e] if e in cached else self._permutation(e) for e in epochs}
-        sequence = torch.cat(list(self._permutations.values()))
+        permutations = list(self._permutations.values())
+        sequence = permutations[0] if len(permutations) == 1 else torch.cat(permutations)
         start = first - epochs[0] * self.examples
         return sequence[start : start + self.batch]
 

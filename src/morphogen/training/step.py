@@ -92,8 +92,9 @@ class Stepper:
         complete: Complete,
     ):  # fmt: skip
         self.model, self.examples, self.accelerator = model, examples, accelerator
-        self.precision, self.seed, self.complete = precision, seed, complete
-        self.rank, self.device = Rank(accelerator.process_index, accelerator.num_processes), model.device
+        self.seed, self.complete, self.device = seed, complete, model.device
+        self.autocast = autocast(precision, self.device)
+        self.rank = Rank(accelerator.process_index, accelerator.num_processes)
         self.players = players_of(model)
         self.first = next(iter(self.players.values()))
         self.order = DataOrder(len(examples), model.plan.batch, seed)
@@ -175,11 +176,11 @@ class Stepper:
                 self.accelerator.no_sync(network) if postpone_sync else nullcontext(),
                 torch.set_grad_enabled(has_gradients),
             ):
-                with autocast(self.precision, self.device):
+                with self.autocast:
                     losses = network(batch, rng, player.name)
                 weighted = _weighted(losses)
                 if has_gradients:
-                    self.accelerator.backward(weighted["loss"])
+                    weighted["loss"].backward()
             sums.add(weighted, losses.statistics)
         if self.shards.count > 1:
             reduce = self.accelerator.reduce

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from morphogen.data.dataset import Examples
 from morphogen.numerics.randomness import Rng
+from morphogen.representations.given import tensor_of
 
 
 class Features(ABC):
@@ -43,7 +44,8 @@ class Features(ABC):
     @torch.no_grad()
     def __call__(self, medium: Shaped[Tensor, "n ..."]) -> Float[Tensor, "n d"]:
         """Features of each row, computed on the CPU in batches of 256."""
-        return torch.cat([self.embed(rows) for rows in medium.cpu().split(256)])
+        values = medium if isinstance(medium, Tensor) else tensor_of(medium, "samples")
+        return torch.cat([self.embed(rows) for rows in values.cpu().split(256)])
 
     def reference(self, examples: Examples) -> Float[Tensor, "n d"]:
         """Features of the first `affordable` examples, computed once for all models that are compared."""

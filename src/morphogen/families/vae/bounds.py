@@ -15,11 +15,13 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from morphogen.component import Component, ConfigError
 from morphogen.contract import Context, Losses
+from morphogen.families.vae.annealing import Annealing
+from morphogen.families.vae.latent_variable_model import Reconstruction
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.trees import Tree
 
@@ -28,8 +30,8 @@ class Bound(Component, nn.Module, ABC):
     """What training maximizes; the loss is its negative."""
 
     @abstractmethod
-    def losses(self, vae: Any, x: Tree, context: Context | None, rng: Rng) -> Losses:
-        """The losses of each row, given a `LatentVariableModel`."""
+    def reconstruct(self, vae: Any, x: Tree, context: Context | None, rng: Rng) -> Reconstruction:
+        """The losses of each row and the parameters of p(x | z), given a `VariationalModel`."""
 
     def finish(self, step: int) -> None:
         """Called after each finite step."""
@@ -57,27 +59,25 @@ class ELBO(Bound):
             )
         self.beta, self.warmup, self.free_nats = beta, warmup, free_nats
         self.coupled_rows = free_nats > 0
-        if warmup:
-            self.register_buffer("steps", torch.zeros((), dtype=torch.long))
+        self.annealing = Annealing(warmup)
 
-    steps: Int[Tensor, ""]  # finished
-
-    def losses(self, vae: Any, x: Tree, context: Context | None, rng: Rng) -> Losses:
+    def reconstruct(self, vae: Any, x: Tree, context: Context | None, rng: Rng) -> Reconstruction:
         draw = vae.draw(vae.infer(x, context), context, vae.noise(rng.fork("posterior")))
-        reconstruction, kl = -vae.log_likelihood(x, draw, context), vae.kl(draw, context)
+        h, kl = vae.parameters_of(draw, context), vae.kl(draw, context)
+        reconstruction = -vae.likelihood.log_prob(x, h)
         metrics = {"bound": (-reconstruction - kl.sum(1)).detach()}
         terms = {"reconstruction": reconstruction, "kl": self.weight * self._above_free(kl).sum(1)}
         rows = reconstruction.new_tensor(float(len(reconstruction)))
-        return Losses(terms, metrics=metrics, statistics={"rows": rows} if self.warmup else {})
+        statistics = {"rows": rows} if self.warmup else {}
+        return Reconstruction(Losses(terms, metrics=metrics, statistics=statistics), h)
 
     @property
     def weight(self) -> float | Float[Tensor, ""]:
         """beta_t, at the current step."""
-        return self.beta * (self.steps / self.warmup).clamp(max=1) if self.warmup else self.beta
+        return self.beta * self.annealing.fraction
 
     def finish(self, step: int) -> None:
-        if self.warmup:
-            self.steps.fill_(step + 1)
+        self.annealing.finish(step)
 
     def _above_free(self, kl: Float[Tensor, "b g"]) -> Float[Tensor, "b g"]:
         return torch.where(kl.mean(0) > self.free_nats, kl, self.free_nats) if self.free_nats else kl
@@ -98,7 +98,7 @@ class ImportanceWeighted(Bound):
             raise ConfigError(f"ImportanceWeighted: samples={samples}: give at least 1")
         self.samples = samples
 
-    def losses(self, vae: Any, x: Tree, context: Context | None, rng: Rng) -> Losses:
+    def reconstruct(self, vae: Any, x: Tree, context: Context | None, rng: Rng) -> Reconstruction:
         log_w = vae.log_importance_weights(x, context, vae.noise(rng.fork("posterior"), self.samples))
         bound = log_w.logsumexp(1) - math.log(self.samples)
-        return Losses({"bound": -bound}, metrics={"elbo": log_w.detach().mean(1)})
+        return Reconstruction(Losses({"bound": -bound}, metrics={"elbo": log_w.detach().mean(1)}), None)

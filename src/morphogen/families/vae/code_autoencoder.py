@@ -9,29 +9,36 @@ the prior of the ids: `Latent(first)` is its representation, of integers.
 Reference: Neural discrete representation learning, van den Oord, Vinyals & Kavukcuoglu, 2017.
 """
 
-__all__ = ["CodeAutoencoder"]
+__all__ = ["CodeAutoencoder", "certain"]
 
 from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any
 
-from jaxtyping import Float, Int
+import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from morphogen.contract import Context, Encoded, Likelihood, Objective, Sampler
+from morphogen.contract import Context
+from morphogen.families.vae.latent_variable_model import LatentVariableModel
 from morphogen.families.vae.likelihoods import ObservationModel
-from morphogen.families.vae.objective import VAESampler
+from morphogen.families.vae.posteriors import PosteriorDraw
 from morphogen.families.vae.priors import UniformCodes
 from morphogen.numerics.randomness import Rng
+from morphogen.numerics.trees import Tree, leaves
 
 
-class CodeAutoencoder(Objective):
-    """An `Autoencoder` with a discrete latent, so that `Latent` can use it as a first stage.
+class CodeAutoencoder(LatentVariableModel):
+    """A latent-variable model whose latents are ids of codes, with a uniform prior.
+
+    A prior that is learned by a second model raises the bound of `log_prob`.
 
     Arguments:
         encoder: of x, with the output that the subclass needs.
         network: the decoder, `embed(ids)`, context -> h [B, likelihood.outputs(C), ...].
         likelihood: the observation model p(x | h).
-        codes: K.
-        latent_shape: shape of the ids of one x.
+        codes: K; by name, if there are several latents.
+        latent_shape: shape of the ids of one x; by name, if there are several latents.
     """
 
     def __init__(
@@ -39,8 +46,8 @@ class CodeAutoencoder(Objective):
         encoder: nn.Module,
         network: nn.Module,
         likelihood: ObservationModel,
-        codes: int,
-        latent_shape: tuple[int, ...],
+        codes: int | Mapping[str, int],
+        latent_shape: tuple[int, ...] | Mapping[str, tuple[int, ...]],
     ):
         super().__init__()
         self.encoder, self.network, self.likelihood = encoder, network, likelihood
@@ -48,46 +55,26 @@ class CodeAutoencoder(Objective):
         self.prior = UniformCodes(codes)
 
     @abstractmethod
-    def draw(
-        self, x: Float[Tensor, "b ..."], context: Context | None, rng: Rng
-    ) -> tuple[Int[Tensor, "b ..."], Float[Tensor, " b"]]:
-        """ids ~ q(ids | x), and log q(ids | x)."""
-
-    @abstractmethod
-    def embed(self, ids: Int[Tensor, "b ..."]) -> Float[Tensor, "b d ..."]:
+    def embed(self, ids: Any, context: Context | None = None) -> Float[Tensor, "b d ..."]:
         """The decoder's input."""
 
-    def log_prob(self, x: Encoded, context: Context | None, rng: Rng) -> Likelihood:
-        """The lower bound of the uniform prior of the ids, which a learned prior of them raises."""
-        self.likelihood.check(x.x)
-        context, rng = self.receive_mask(x.mask, context, rng)
-        ids, log_q = self.draw(x.x, context, rng.fork("posterior"))
-        nats = self.log_conditional(x.x, ids, context) + self.prior.log_prob(ids, context) - log_q
-        return Likelihood(nats, x.dims, "lower_bound", self.likelihood.measure)
+    def noise(self, rng: Rng, *sizes: int) -> Tree:
+        """Nothing, [B, *sizes, 0]: a nearest code is certain."""
+        return rng.uniform(*sizes, 0)
 
-    def predict(self, z: Int[Tensor, "b ..."], context: Context | None) -> Float[Tensor, "b ..."]:
+    def log_prior(self, draw: PosteriorDraw, context: Context | None) -> Float[Tensor, " b"]:
+        return self.prior.log_prob(draw.z, context)
+
+    def predict(self, z: Tree, context: Context | None) -> Float[Tensor, "b ..."]:
         """Parameters of p(x | z), z the ids."""
-        return self.network(self.embed(z), context)
+        return self.network(self.embed(z, context), context)
 
-    def sample_latents(self, context: Context | None, rng: Rng, temperature: float) -> Int[Tensor, "b ..."]:
+    def sample_latents(self, context: Context | None, rng: Rng, temperature: float) -> Tree:
         """Draw ids from the uniform prior."""
         return self.prior.sample(self.latent_shape, context, rng, temperature)
 
-    def default_sampler(self) -> Sampler:
-        return VAESampler()
 
-    def encode(
-        self, x: Float[Tensor, "b ..."], rng: Rng, context: Context | None = None
-    ) -> tuple[Int[Tensor, "b ..."], Float[Tensor, " b"]]:
-        """ids ~ q(ids | x), and log q(ids | x)."""
-        return self.draw(x, context, rng)
-
-    def log_conditional(
-        self, x: Float[Tensor, "b ..."], z: Int[Tensor, "b ..."], context: Context | None = None
-    ) -> Float[Tensor, " b"]:
-        """log p(x | z)."""
-        return self.likelihood.log_prob(x, self.predict(z, context))
-
-    def decode(self, z: Int[Tensor, "b ..."], context: Context | None = None) -> Float[Tensor, "b ..."]:
-        """The median of p(x | z)."""
-        return self.likelihood.median(self.predict(z, context))
+def certain(ids: Tree) -> PosteriorDraw:
+    """The draw of a posterior that is one code at each place: log q = 0."""
+    first = next(leaves(ids))
+    return PosteriorDraw(ids, torch.zeros(len(first), device=first.device))

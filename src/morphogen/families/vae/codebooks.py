@@ -20,7 +20,6 @@ from abc import ABC, abstractmethod
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from morphogen.component import Component, ConfigError
 from morphogen.numerics.clustering import kmeans, spread_centres
@@ -127,7 +126,8 @@ class Codebook(Quantizer):
         self, z: Float[Tensor, "b d ..."], ids: Int[Tensor, "b ..."], rng: Rng
     ) -> dict[str, Tensor]:
         with torch.autocast(z.device.type, enabled=False):
-            vectors, chosen = self._rows(z), F.one_hot(ids.flatten(), self.codes).to(self.vectors.dtype)
+            vectors, chosen = self._rows(z), self.vectors.new_zeros(ids.numel(), self.codes)
+            chosen.scatter_(1, ids.flatten()[:, None], 1.0)
             statistics = {"counts": chosen.sum(0), "sums": chosen.T @ vectors}
             return statistics | self._candidates(vectors.unflatten(0, (len(z), -1)), rng)
 

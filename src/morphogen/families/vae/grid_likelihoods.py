@@ -3,6 +3,7 @@ r"""Observation models of values on a grid, such as pixels: probability masses o
     Bernoulli()                         two values, -1 and 1; h = logit of 1
     CategoricalLevels(levels)           any values, unordered; h = logits
     DiscretizedLogistic(levels)         ordered values; h = (mean, log s)
+    SharedScaleLogistic(levels)         the same with one learned s; h = mean
     DiscretizedLogisticMixture(levels)  ordered values with several modes; h = K x (logit, mean, log s)
 
 x has `levels` values, evenly spaced over [-1, 1]. Entries are independent given z; a mass between
@@ -14,12 +15,13 @@ __all__ = [
     "CategoricalLevels",
     "DiscretizedLogistic",
     "DiscretizedLogisticMixture",
+    "SharedScaleLogistic",
     "likelihood_of_levels",
 ]
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from morphogen.component import ConfigError
@@ -139,6 +141,41 @@ class DiscretizedLogistic(ObservationModel):
         return mean, self.floor + F.softplus(log_s - self.floor)
 
 
+class SharedScaleLogistic(ObservationModel, nn.Module):
+    r"""A `DiscretizedLogistic` with one learned scale: h is the mean alone.
+
+        -log P(x) ~ |x - h| / s + log s   per entry                                  far from the mean
+
+    An absolute error whose weight is learned is the reconstruction of latent diffusion's first stage (Rombach
+    et al. 2022); as in Rybkin, Daniilidis & Levine 2021, the scale weighs it against the other terms.
+
+    Arguments:
+        levels: number of subpixel values, evenly spaced over [-1, 1].
+        log_scale: log s at initialization.
+    """
+
+    measure = "mass"
+
+    def __init__(self, levels: int, log_scale: float = -2.5):
+        super().__init__()
+        self.levels, self.log_scale = levels, log_scale
+        self.log_s = nn.Parameter(torch.tensor(log_scale))
+
+    def outputs(self, channels: int) -> int:
+        return channels
+
+    def log_prob(self, x: Float[Tensor, "b ..."], h: Float[Tensor, "b ..."]) -> Float[Tensor, " b"]:
+        check_result("the decoder", h, x.shape)
+        return sum_except_batch(logistic_log_mass(x, h, self.log_s, self.levels))
+
+    def median(self, h: Float[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
+        return h.clamp(-1, 1)
+
+    def sample(self, h: Float[Tensor, "b ..."], rng: Rng) -> Float[Tensor, "b ..."]:
+        """Sample a logistic, clamp to [-1, 1] and round to the grid."""
+        return _sample_logistic(h, self.log_s, self.levels, rng)
+
+
 class DiscretizedLogisticMixture(ObservationModel):
     r"""A mixture of K discretized logistics for each subpixel: P(x) = sum_k pi_k P_k(x).
 
@@ -186,9 +223,14 @@ class DiscretizedLogisticMixture(ObservationModel):
         return logits.log_softmax(1), mean, self.floor + F.softplus(log_s - self.floor)
 
 
-def likelihood_of_levels(levels: int) -> ObservationModel:
-    """The likelihood of pixels with so many values: `Bernoulli` for two, else `DiscretizedLogistic`."""
-    return Bernoulli() if levels == 2 else DiscretizedLogistic(levels)
+def likelihood_of_levels(levels: int, floor: float = -7.0) -> ObservationModel:
+    """The likelihood of pixels with so many values: `Bernoulli` for two, else `DiscretizedLogistic`.
+
+    Arguments:
+        levels: number of values, evenly spaced over [-1, 1].
+        floor: lower bound of log s, if there is one.
+    """
+    return Bernoulli() if levels == 2 else DiscretizedLogistic(levels, floor)
 
 
 def _sample_logistic(mean: Tensor, log_s: Tensor, levels: int, rng: Rng) -> Tensor:

@@ -21,10 +21,14 @@ from torch.nn import functional as F
 
 from morphogen.component import ConfigError
 from morphogen.contract import Context, Encoded, Losses
+from morphogen.families.vae.annealing import Annealing
 from morphogen.families.vae.code_autoencoder import CodeAutoencoder
+from morphogen.families.vae.latent_variable_model import Reconstruction
 from morphogen.families.vae.likelihoods import ObservationModel
+from morphogen.families.vae.posteriors import PosteriorDraw
 from morphogen.numerics.randomness import Rng, invert_cdf
 from morphogen.numerics.tensors import sum_except_batch
+from morphogen.numerics.trees import Tree
 from morphogen.objective_values import check_result
 
 DECAY = 0.99  # of the average of q, for the logged perplexity
@@ -63,57 +67,54 @@ class DiscreteVAE(CodeAutoencoder):
                 f"codes={codes}, beta={beta:g}, temperature={temperature:g}, annealing={annealing}"
             )
         self.codes, self.sides, self.beta = codes, tuple(sides), beta
-        self.temperature, self.annealing = temperature, annealing
-        self.register_buffer("steps", torch.zeros((), dtype=torch.long))
+        self.temperature, self.annealing, self.cooling = temperature, annealing, Annealing(annealing)
         self.register_buffer("mean_q", torch.full((codes,), 1 / codes))
 
-    steps: Int[Tensor, ""]  # finished
     mean_q: Float[Tensor, " k"]  # over rows and places, averaged over the last steps
 
     @property
     def tau(self) -> Float[Tensor, ""]:
         """The temperature at the current step."""
-        return self.temperature ** (self.steps / self.annealing).clamp(max=1)
+        return self.temperature**self.cooling.fraction
 
-    def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
+    def reconstruct(self, x: Encoded, context: Context | None, rng: Rng) -> Reconstruction:
         context, rng = self.receive_mask(x.mask, context, rng)
-        log_q = self._log_q(x.x, context)
+        log_q = self.infer(x.x, context)
         y = gumbel_softmax(log_q, self.tau, rng.fork("gumbel").uniform(self.codes, *self.sides))
-        q = log_q.exp()
+        h, q = self.network(y, context), log_q.exp()
         terms = {
-            "reconstruction": -self.likelihood.log_prob(x.x, self.network(y, context)),
+            "reconstruction": -self.likelihood.log_prob(x.x, h),
             "kl": self.beta * sum_except_batch(q * (log_q + math.log(self.codes))),
         }
         figures = {"perplexity": torch.special.entr(self.mean_q).sum().exp(), "tau": self.tau}
         metrics = {name: value.expand(len(q)) for name, value in figures.items()}
-        return Losses(
-            terms, metrics=metrics, statistics={"usage": q.detach().transpose(0, 1).flatten(1).sum(1)}
-        )
+        statistics = {"usage": q.detach().transpose(0, 1).flatten(1).sum(1)}
+        return Reconstruction(Losses(terms, metrics=metrics, statistics=statistics), h)
 
     def update_from_statistics(self, statistics: dict[str, Tensor], step: int) -> None:
         usage = statistics["usage"]
         self.mean_q.lerp_(usage / usage.sum(), 1 - DECAY)
-        self.steps.fill_(step + 1)
+        self.cooling.finish(step)
 
-    def prepare(self, x: Encoded, context: Context | None, rng: Rng) -> None:
-        """Check x. Errors: ConfigError for values that have no likelihood."""
-        self.likelihood.check(x.x)
+    def noise(self, rng: Rng, *sizes: int) -> Float[Tensor, "b ..."]:
+        """u ~ U(0, 1), one for each id."""
+        return rng.uniform(*sizes, *self.sides)
 
-    def draw(
-        self, x: Float[Tensor, "b ..."], context: Context | None, rng: Rng
-    ) -> tuple[Int[Tensor, "b ..."], Float[Tensor, " b"]]:
-        log_q = self._log_q(x, context).movedim(1, -1)
-        ids = invert_cdf(log_q.flatten(0, -2), rng.uniform(*self.sides).flatten()).view(len(x), *self.sides)
-        return ids, sum_except_batch(log_q.gather(-1, ids[..., None])[..., 0])
-
-    def embed(self, ids: Int[Tensor, "b ..."]) -> Float[Tensor, "b k ..."]:
-        """One-hot codes."""
-        return F.one_hot(ids, self.codes).movedim(-1, 1).to(self.mean_q.dtype)
-
-    def _log_q(self, x: Tensor, context: Context | None) -> Float[Tensor, "b k ..."]:
+    def infer(self, x: Tree, context: Context | None) -> Float[Tensor, "b k ..."]:
         """log q of every code at each place, in the precision of the weights."""
         logits = check_result(self.encoder, self.encoder(x, context), (len(x), self.codes, *self.sides))
         return logits.to(self.mean_q.dtype).log_softmax(1)
+
+    def draw(
+        self, inferred: Float[Tensor, "b k ..."], context: Context | None, eps: Float[Tensor, "b ..."]
+    ) -> PosteriorDraw:
+        log_q = inferred.movedim(1, -1)
+        ids = invert_cdf(log_q.flatten(0, -2), eps.flatten()).view(eps.shape)
+        return PosteriorDraw(ids, sum_except_batch(log_q.gather(-1, ids[..., None])[..., 0]))
+
+    def embed(self, ids: Int[Tensor, "b ..."], context: Context | None = None) -> Float[Tensor, "b k ..."]:
+        """One-hot codes."""
+        return F.one_hot(ids, self.codes).movedim(-1, 1).to(self.mean_q.dtype)
 
 
 def gumbel_softmax(

@@ -19,9 +19,8 @@ from torch import Tensor, nn
 
 from morphogen.contract import Context
 from morphogen.families.vae.bounds import ELBO, Bound
-from morphogen.families.vae.latent_variable_model import LatentVariableModel
 from morphogen.families.vae.likelihoods import ObservationModel
-from morphogen.families.vae.objective import VAESampler
+from morphogen.families.vae.variational import VariationalModel
 from morphogen.numerics.distributions import gaussian_kl, gaussian_log_prob
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import sum_except_batch
@@ -46,7 +45,7 @@ class TopDownDraw:
         return _log_prob(self.z, self.q)
 
 
-class HierarchicalVAE(LatentVariableModel):
+class HierarchicalVAE(VariationalModel):
     r"""A VAE with several groups of latents (Sonderby et al. 2016; Kingma et al. 2016; Child 2021).
 
     It is an `Autoencoder` with several latents, by name.
@@ -85,8 +84,8 @@ class HierarchicalVAE(LatentVariableModel):
         z, p, h = self._descend(len(next(iter(eps.values()))), context, infer)
         return TopDownDraw(z, q, p, h)
 
-    def log_likelihood(self, x: Tree, draw: TopDownDraw, context: Context | None) -> Float[Tensor, " b"]:
-        return self.likelihood.log_prob(x, self.network.output(draw.h))
+    def parameters_of(self, draw: TopDownDraw, context: Context | None) -> Tree:
+        return self.network.output(draw.h)
 
     def log_prior(self, draw: TopDownDraw, context: Context | None) -> Float[Tensor, " b"]:
         return _log_prob(draw.z, draw.p)
@@ -106,9 +105,6 @@ class HierarchicalVAE(LatentVariableModel):
             return p[0] + temperature * p[1].exp() * eps[name]
 
         return self._descend(len(rng), context, draw)[0]
-
-    def default_sampler(self) -> VAESampler:
-        return VAESampler()
 
     def _descend(
         self, rows: int, context: Context | None, choose: Callable[[str, Tensor, Gaussian], Tensor]

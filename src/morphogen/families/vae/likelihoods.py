@@ -27,6 +27,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from morphogen.component import Component
+from morphogen.contract import Sampler
+from morphogen.families.vae.sampler import VAESampler
 from morphogen.numerics.distributions import gaussian_log_prob
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import sum_except_batch
@@ -64,6 +66,10 @@ class ObservationModel(Component, ABC):
     @abstractmethod
     def sample(self, h: Tree, rng: Rng) -> Tree:
         """Sample x ~ p(x | h)."""
+
+    def default_sampler(self) -> Sampler:
+        """How a model with this likelihood is sampled, unless told: the median of p(x | z)."""
+        return VAESampler()
 
 
 class Gaussian(ObservationModel):

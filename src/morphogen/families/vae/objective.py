@@ -9,20 +9,20 @@ bound ("Importance weighted autoencoders", Burda, Grosse & Salakhutdinov 2016). 
 q is the true posterior, every term equals p(x).
 """
 
-__all__ = ["VAE", "StartsAt", "VAESampler"]
+__all__ = ["VAE", "StartsAt"]
 
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from morphogen.contract import Context, Encoded, Sampler
+from morphogen.contract import Context, Encoded
 from morphogen.families.vae.bounds import ELBO, Bound
-from morphogen.families.vae.latent_variable_model import LatentVariableModel
 from morphogen.families.vae.likelihoods import ObservationModel
 from morphogen.families.vae.posteriors import DiagonalGaussian, Posterior, PosteriorDraw
 from morphogen.families.vae.priors import Prior, StandardNormal
+from morphogen.families.vae.variational import VariationalModel
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.trees import Tree, length
 from morphogen.objective_values import check_result
@@ -36,7 +36,7 @@ class StartsAt(Protocol):
         """Set the bias, so that the output is near y, without the axis of rows, before training."""
 
 
-class VAE(LatentVariableModel):
+class VAE(VariationalModel):
     r"""A latent-variable model and its approximate posterior, trained by a lower bound of log p(x).
 
     Kingma & Welling 2013. A VAE is an `Autoencoder`, so `Latent` can use it as a first stage.
@@ -54,6 +54,7 @@ class VAE(LatentVariableModel):
     """
 
     latent_vocabulary = None
+    masked = ("encoder", "likelihood")
 
     def __init__(
         self,
@@ -72,6 +73,12 @@ class VAE(LatentVariableModel):
         self.posterior = posterior or DiagonalGaussian()
         self.prior = prior or StandardNormal()
         self.bound = bound or ELBO()
+
+    def receive_mask(
+        self, mask: Bool[Tensor, "b n"] | None, context: Context | None, rng: Rng
+    ) -> tuple[Context | None, Rng]:
+        """As in `Trainable`; the noise is that of z, which has no missing elements."""
+        return super().receive_mask(mask, context, rng)[0], rng
 
     @torch.no_grad()
     def prepare(self, x: Encoded, context: Context | None, rng: Rng) -> None:
@@ -97,8 +104,8 @@ class VAE(LatentVariableModel):
     ) -> PosteriorDraw:
         return self.posterior.draw(inferred, eps)
 
-    def log_likelihood(self, x: Tree, draw: PosteriorDraw, context: Context | None) -> Float[Tensor, " b"]:
-        return self.likelihood.log_prob(x, self.network(draw.z, context))
+    def log_posterior(self, z: Tree, inferred: Tree) -> Float[Tensor, " b"]:
+        return self.posterior.log_prob(inferred, z)
 
     def log_prior(self, draw: PosteriorDraw, context: Context | None) -> Float[Tensor, " b"]:
         return self.prior.log_prob(draw.z, context)
@@ -111,32 +118,3 @@ class VAE(LatentVariableModel):
 
     def sample_latents(self, context: Context | None, rng: Rng, temperature: float) -> Float[Tensor, "b ..."]:
         return self.prior.sample(self.latent_shape, context, rng, temperature)
-
-    def default_sampler(self) -> "VAESampler":
-        return VAESampler()
-
-
-class VAESampler(Sampler):
-    """Ancestral sampling: z from the prior, then x from p(x | z) (Kingma & Welling 2013).
-
-    The default returns the median of p(x | z), as the paper's figures do, because sampling entries that are
-    independent given z only adds pixel noise. `draw="sample"` samples the distribution that `log_prob`
-    evaluates.
-
-    Arguments:
-        draw: "median" for the median of p(x | z), "sample" for a sample.
-        temperature: 1 is the prior; smaller values give likelier, less diverse samples.
-    """
-
-    requires = "sample_latents"
-
-    def __init__(self, draw: Literal["median", "sample"] = "median", temperature: float = 1.0):
-        self.draw, self.temperature = draw, temperature
-
-    def __call__(self, objective: Any, shape: Any, context: Context | None, rng: Rng) -> Tree:
-        self.check(objective)
-        z = objective.sample_latents(context, rng.fork("prior"), self.temperature)
-        h = objective.predict(z, context)
-        if self.draw == "median":
-            return objective.likelihood.median(h)
-        return objective.likelihood.sample(h, rng.fork("observation"))

@@ -24,9 +24,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from morphogen.component import Component, ConfigError
-from morphogen.context import Context
+from morphogen.contract import Context, Unsupported
 from morphogen.numerics.distributions import gaussian_log_prob
 from morphogen.numerics.tensors import sum_except_batch
+from morphogen.numerics.trees import Tree
 from morphogen.objective_values import check_result
 
 
@@ -34,7 +35,7 @@ from morphogen.objective_values import check_result
 class PosteriorDraw:
     """One z ~ q(z | x) of each row."""
 
-    z: Float[Tensor, "b ..."]
+    z: Tree
     log_q: Float[Tensor, " b"]
     # mu and log sigma, if q is a diagonal Gaussian, whose divergences have closed forms
     gaussian: tuple[Float[Tensor, "b ..."], Float[Tensor, "b ..."]] | None = None
@@ -51,6 +52,10 @@ class Posterior(Component, nn.Module, ABC):
     def draw(self, parameters: Float[Tensor, "b ..."], eps: Float[Tensor, "b ..."]) -> PosteriorDraw:
         """z as a function of the encoder's output [B, outputs(D), ...] and of eps ~ N(0, I), [B, D, ...]."""
 
+    def log_prob(self, parameters: Float[Tensor, "b ..."], z: Float[Tensor, "b ..."]) -> Float[Tensor, " b"]:
+        """log q(z | x) of any z. Errors: Unsupported for a posterior that only has that of its own draws."""
+        raise Unsupported(f"{type(self).__name__} has the density of its own draws only")
+
 
 class DiagonalGaussian(Posterior):
     """q(z | x) = N(mu(x), diag sigma(x)^2); the encoder returns mu and log sigma (Kingma & Welling 2013)."""
@@ -61,7 +66,10 @@ class DiagonalGaussian(Posterior):
     def draw(self, parameters: Float[Tensor, "b ..."], eps: Float[Tensor, "b ..."]) -> PosteriorDraw:
         mean, log_sigma = parameters.chunk(2, 1)
         z = mean + log_sigma.exp() * eps
-        return PosteriorDraw(z, sum_except_batch(gaussian_log_prob(z, mean, log_sigma)), (mean, log_sigma))
+        return PosteriorDraw(z, self.log_prob(parameters, z), (mean, log_sigma))
+
+    def log_prob(self, parameters: Float[Tensor, "b ..."], z: Float[Tensor, "b ..."]) -> Float[Tensor, " b"]:
+        return sum_except_batch(gaussian_log_prob(z, *parameters.chunk(2, 1)))
 
 
 class InverseAutoregressive(Posterior):

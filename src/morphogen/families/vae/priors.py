@@ -14,7 +14,8 @@ __all__ = ["LearnedPrior", "Prior", "StandardNormal", "UniformCodes", "VampPrior
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -26,7 +27,7 @@ from morphogen.families.vae.posteriors import PosteriorDraw
 from morphogen.numerics.distributions import gaussian_kl, gaussian_log_prob
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import sum_except_batch
-from morphogen.numerics.trees import Tree
+from morphogen.numerics.trees import Tree, leaves, tree_map
 from morphogen.objective_values import check_result
 
 
@@ -149,23 +150,26 @@ class UniformCodes(Prior):
     """p(z) = K^-N for N codes, each one of K (van den Oord, Vinyals & Kavukcuoglu 2017, section 3.1).
 
     Arguments:
-        codes: number K of codes.
+        codes: number K of codes; by name, if there are several latents.
     """
 
-    def __init__(self, codes: int):
+    def __init__(self, codes: int | Mapping[str, int]):
         super().__init__()
         self.codes = codes
 
-    def log_prob(self, z: Int[Tensor, "b ..."], context: Context | None) -> Float[Tensor, " b"]:
-        return torch.full((len(z),), -z[0].numel() * math.log(self.codes), device=z.device)
+    def log_prob(self, z: Tree, context: Context | None) -> Float[Tensor, " b"]:
+        def uniform(ids: Int[Tensor, "b ..."], codes: int) -> Float[Tensor, " b"]:
+            return torch.full((len(ids),), -ids[0].numel() * math.log(codes), device=ids.device)
 
-    def sample(
-        self, shape: tuple[int, ...], context: Context | None, rng: Rng, temperature: float = 1.0
-    ) -> Int[Tensor, "b ..."]:
+        return torch.stack(list(leaves(tree_map(uniform, z, self.codes)))).sum(0)
+
+    def sample(self, shape: Any, context: Context | None, rng: Rng, temperature: float = 1.0) -> Tree:
         if temperature != 1:
             raise ConfigError(
                 f"temperature={temperature:g}: codes without a learned prior are uniform: give 1"
             )
+        if isinstance(self.codes, Mapping):
+            return {name: rng.fork(name).integers(codes, *shape[name]) for name, codes in self.codes.items()}
         return rng.integers(self.codes, *shape)
 
 

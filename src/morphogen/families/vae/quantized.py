@@ -23,11 +23,14 @@ from torch import Tensor, nn
 
 from morphogen.component import ConfigError
 from morphogen.contract import Context, Encoded, Losses
-from morphogen.families.vae.code_autoencoder import CodeAutoencoder
+from morphogen.families.vae.code_autoencoder import CodeAutoencoder, certain
 from morphogen.families.vae.codebooks import Quantizer
+from morphogen.families.vae.latent_variable_model import Reconstruction
 from morphogen.families.vae.likelihoods import ObservationModel
+from morphogen.families.vae.posteriors import PosteriorDraw
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import sum_except_batch
+from morphogen.numerics.trees import Tree
 from morphogen.objective_values import check_result
 
 
@@ -57,9 +60,9 @@ class VQVAE(CodeAutoencoder):
             raise ConfigError(f"VQVAE: commitment={commitment:g} must be above 0")
         self.quantizer, self.sides, self.commitment = quantizer, tuple(sides), commitment
 
-    def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
+    def reconstruct(self, x: Encoded, context: Context | None, rng: Rng) -> Reconstruction:
         context, rng = self.receive_mask(x.mask, context, rng)
-        z = self._encoded(x.x, context)
+        z = self.infer(x.x, context)
         ids = self.quantizer.encode(z)
         quantized = self.quantizer.decode(ids)
         h = self.network(straight_through(z, quantized), context)
@@ -70,27 +73,24 @@ class VQVAE(CodeAutoencoder):
         bound = self.prior.log_prob(ids, context) - terms["reconstruction"].detach()
         usage = {name: value.expand(len(z)) for name, value in self.quantizer.usage().items()}
         statistics = self.quantizer.statistics(z.detach(), ids, rng.fork("restart"))
-        return Losses(terms, metrics={"bound": bound, **usage}, statistics=statistics)
+        return Reconstruction(Losses(terms, metrics={"bound": bound, **usage}, statistics=statistics), h)
 
     @torch.no_grad()
     def prepare(self, x: Encoded, context: Context | None, rng: Rng) -> None:
         """Check x, and initialize the codes. Errors: ConfigError for bad values, and for too few rows."""
         self.likelihood.check(x.x)
-        self.quantizer.prepare(self._encoded(x.x, context), rng.fork("codes"))
+        self.quantizer.prepare(self.infer(x.x, context), rng.fork("codes"))
 
     def update_from_statistics(self, statistics: dict[str, Tensor], step: int) -> None:
         self.quantizer.update(statistics)
 
-    def draw(
-        self, x: Float[Tensor, "b ..."], context: Context | None, rng: Rng
-    ) -> tuple[Int[Tensor, "b ..."], Float[Tensor, " b"]]:
-        ids = self.quantizer.encode(self._encoded(x, context))
-        return ids, torch.zeros(len(ids), device=ids.device)
+    def draw(self, inferred: Float[Tensor, "b d ..."], context: Context | None, eps: Tree) -> PosteriorDraw:
+        return certain(self.quantizer.encode(inferred))
 
-    def embed(self, ids: Int[Tensor, "b ..."]) -> Float[Tensor, "b d ..."]:
+    def embed(self, ids: Int[Tensor, "b ..."], context: Context | None = None) -> Float[Tensor, "b d ..."]:
         return self.quantizer.decode(ids)
 
-    def _encoded(self, x: Tensor, context: Context | None) -> Float[Tensor, "b d ..."]:
+    def infer(self, x: Tree, context: Context | None) -> Float[Tensor, "b d ..."]:
         """The encoder's output z_e."""
         shape = (len(x), self.quantizer.width, *self.sides)
         return check_result(self.encoder, self.encoder(x, context), shape)
