@@ -34,11 +34,12 @@ def main(directory: str) -> None:
     epochs = recipe("mnist-10k-vaes").measure.args[1]  # type: ignore[attr-defined]
     data = binarise(load_data("mnist-10k"))
     figures: dict[str, Any] = {}
+    path = record_path(kind="vaes-")
     for title, spec in MODELS.items():
         if spec.system == "iwae":
             figures[title] = compare(data, spec, epochs, Path(directory) / title / NATS)
             print(title, figures[title], flush=True)
-            write(record_path(kind="vaes-"), data=data.name, split=data.split, epochs=epochs, figures=figures)
+            write(path, data=data.name, split=data.split, epochs=epochs, figures=figures)
 
 
 def compare(data: Dataset, spec: BinaryVAE, epochs: int, ours: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from morphogen.catalogue import build_system
 from morphogen.families.vae import Bernoulli, DiscretizedLogistic
 from morphogen.representations.pixels import Pixels
 
-SYSTEMS = "vae", "vae_2013", "iwae", "hierarchical_vae", "vqvae", "vqvae2", "dvae"
+SYSTEMS = "vae", "beta_vae", "vae_2013", "iwae", "hierarchical_vae", "vqvae", "vqvae_gpt", "vqvae2", "dvae"
 
 
 @pytest.mark.parametrize("name", SYSTEMS)

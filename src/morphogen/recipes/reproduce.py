@@ -115,7 +115,7 @@ RECIPES: Mapping[str, Recipe] = {
     ),
     "mnist-10k-vaes": Recipe(
         "IWAEs with k = 1, 5, 50 and a hierarchical VAE on binarised digits, 30 epochs each",
-        35,
+        20,
         partial(binary_vaes, "mnist-10k", 30),
     ),
     "smollm2": Recipe(

@@ -224,7 +224,12 @@ class DiscretizedLogisticMixture(ObservationModel):
 
 
 def likelihood_of_levels(levels: int, floor: float = -7.0) -> ObservationModel:
-    """The likelihood of pixels with so many values: `Bernoulli` for two, else `DiscretizedLogistic`."""
+    """The likelihood of pixels with so many values: `Bernoulli` for two, else `DiscretizedLogistic`.
+
+    Arguments:
+        levels: number of values, evenly spaced over [-1, 1].
+        floor: lower bound of log s, if there is one.
+    """
     return Bernoulli() if levels == 2 else DiscretizedLogistic(levels, floor)
 
 
