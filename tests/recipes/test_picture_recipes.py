@@ -97,7 +97,7 @@ def test_attribute_arithmetic(tmp_path):
     record = latent_attributes.latent_attributes("digits", 0.2, n=20)
     assert set(record["figures"]) == {"bold", "slanted"} and records.outdated(record) == []
     for figures in record["figures"].values():
-        assert set(figures) == {"reconstructed", "added", "random direction"}
+        assert set(figures) == {"reconstructed", "added", "random direction", "strength"}
         assert figures["reconstructed"]["same digit"]["value"] == 1
         assert figures["reconstructed"]["bold, change in sd"]["value"] == 0
     assert list(tmp_path.glob("runs/*/attributes.png"))
