@@ -144,7 +144,7 @@ def _column(what: str, given: Any, n: int) -> Any:
         return _lines(what, Path(given).expanduser(), n)
     if isinstance(given, str | Path):
         raise DataError(
-            f"{what} {given!r:.40}: give one per example, or a file of one line each; "
+            f"{what} {given!r:.40}: give one per example; a file has one a line; "
             f"the column of a table is condition={str(given)!r:.40}"
         )
     if not hasattr(given, "__iter__") or getattr(given, "ndim", 1) == 0:
