@@ -31,6 +31,9 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     known = {"waves": waves, "wavenet": mg.build_system("wavenet", sounds, size="tiny")}
     known |= {
         "ddpm": mg.build_system("ddpm", data, size="tiny"),
+        "gpt": mg.build_system(
+            "gpt", mg.load_data([f"the cat {i} sat on a mat" for i in range(60)], length=8), size="tiny"
+        ),
         "z": torch.zeros(2, *model.objective.latent_shape),
     }
     known |= {"mg": mg, "np": np, "name": "vae", "X": X, "y": Y, "captions": [str(y) for y in Y]}
@@ -51,6 +54,8 @@ def test_each_argument_is_an_error_with_code_that_works(
     function: str, words: str, code: str, names: dict[str, Any]
 ) -> None:
     called = evaluate(FUNCTIONS.get(function, f"mg.{function}"), names)
+    if code.startswith("sampler="):  # of the models that it samples
+        called = names["ddpm" if "DDIM" in code else "gpt"].sample
     for word in words.split():
         with pytest.raises(TypeError, match=rf"^{function}\(\) has no argument '{word}'; write ") as error:
             called(**{word: 3})
@@ -79,7 +84,7 @@ def test_each_attribute_is_an_error_with_code_that_works(
     monkeypatch.chdir(tmp_path)
     of_rows = "df" in code or "frame" in code
     model = names["rows"] if of_rows else names["model"]
-    samples = (names["wavenet"] if what == "sounds" else model).sample(2)
+    samples = (names["wavenet"] if what == "sounds" else model).sample(3)
     own = {"model": names["ddpm"] if "features" in code or "decode" in code else model, "autoencoder": model}
     owner = {
         **names,
@@ -88,6 +93,7 @@ def test_each_attribute_is_an_error_with_code_that_works(
         "sounds": samples,
         "data.train": names["data"].train,
         "morphogen": mg,
+        "morphogen.metrics": mg.metrics,
     }[what]
     for word in words.split():
         assert not hasattr(owner, word) and getattr(owner, word, 5) == 5
@@ -95,8 +101,40 @@ def test_each_attribute_is_an_error_with_code_that_works(
             getattr(owner, word)
         assert isinstance(error.value, UnknownAttribute) and str(error.value).endswith(f"write {code}")
     mg.save(names["model"], "model")
-    known = names | {"model": model, "samples": samples} | ({"X": X / 8 - 1} if what != "morphogen" else {})
+    known = (
+        names
+        | {"model": model, "samples": samples}
+        | ({"X": X / 8 - 1} if not what.startswith("morphogen") else {})
+    )
     assert evaluate(code.replace("steps=1000", "steps=1"), known) is not Ellipsis
+
+
+def test_remedies_of_sample_know_the_model(names: dict[str, Any]) -> None:
+    vae, ddpm, gpt = (names[name] for name in ("model", "ddpm", "gpt"))
+    for model, word, remedy in (
+        (vae, {"guidance_scale": 3}, "its arguments are n, condition, sampler"),
+        (vae, {"num_inference_steps": 3}, "its arguments are n,"),
+        (gpt, {"num_inference_steps": 3}, "its arguments are n,"),
+        (ddpm, {"temperature": 0.5}, "its arguments are n,"),
+        (ddpm, {"guidance_scale": 3}, r"write sampler=mg.Guided\(mg.DDIM"),
+        (gpt, {"temperature": 0.5}, "write sampler=mg.Ancestral"),
+        (vae, {"class_labels": "bag"}, 'write condition="bag"$'),
+        (vae, {"class_labels": 1}, "write condition=1$"),
+        (vae, {"class_labels": None}, "write condition=3$"),
+        (gpt, {"prompt": "a cat"}, 'write condition="a cat"$'),
+        (gpt, {"prompt": ["a cat"]}, 'write condition="the"$'),
+        (vae, {"negative_prompt": "bag"}, 'write negative="bag"$'),
+    ):
+        with pytest.raises(UnknownArgument, match=rf"^sample\(\) has no argument '\w+'; {remedy}"):
+            model.sample(2, **word)
+
+
+def test_the_example_of_a_system_has_its_name() -> None:
+    for call in (lambda: mg.build_system("realnvp"), lambda: mg.build_system(name="realnvp")):
+        with pytest.raises(
+            TypeError, match=r'requires representation; write mg.build_system\("realnvp", data'
+        ):
+            call()
 
 
 def test_other_names_suggest_ours_and_signatures_stay() -> None:

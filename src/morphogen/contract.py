@@ -41,7 +41,7 @@ class Unsupported(NotImplementedError):
 class Batch:
     """Rows of a data set: the medium, and the conditions of each row by name, {"label": [B]}; {}: none."""
 
-    medium_at = "batch.medium, with batch.condition"  # for errors, as in other containers
+    medium_at = "batch.medium", "with batch.condition"  # for errors, as in other containers
 
     medium: Tree
     condition: Mapping[str, Tree] = field(default_factory=dict)

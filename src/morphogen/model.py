@@ -190,7 +190,7 @@ class Model(Converted, Component, Boundary):
         """log p(medium | condition) of each row, with its kind and measure.
 
         Arguments:
-            medium: [n, ...], as `representation.check` takes it.
+            medium: [n, ...], as `representation.check` takes it; or `Samples`, with their condition.
             condition: [n, ...], as in `sample`; None: the classes in a table's own column, or unconditional.
             seed: of Monte Carlo estimates and dequantisation.
             indices: index of each row in the data set, which keys its randomness, [n]; None: 0 .. n-1.
@@ -370,6 +370,9 @@ def _named(model: Model, condition: Any, n: int, argument: str) -> Mapping[str, 
 
 def _measured(model: Any, given: Any, condition: Any) -> tuple[Tree, Mapping[str, Tree]]:
     """The medium whose likelihood is evaluated, and its conditions: those given, or its own."""
+    if isinstance(given, Samples):
+        condition = given.condition if condition is None and model.conditioner is not None else condition
+        given = given.tensor
     own = model.representation.conditions_in(given)  # also checks columns that the model does not know
     beside = own if condition is None else condition
     if isinstance(beside, Mapping):

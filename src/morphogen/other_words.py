@@ -19,6 +19,9 @@ ANCESTRAL = DECODING.removeprefix("sampler=")
 GUIDED = "sampler=mg.Guided(mg.DDIM(steps=25), scale=3.0)"
 STEPS = "sampler=mg.DDIM(steps=25)"
 COUNT = "sum(p.numel() for p in model.parameters())"
+SEEDED = "model.sample(16, seed=0) or mg.train(model, data, steps=1000, seed=0)"
+OF_DATA = "mg.metrics.features_for(data)(data.train.first(100).medium)"
+OF_SAMPLES = "mg.metrics.features_for(data)(samples)"
 SOUNDS = "mg.train(wavenet, mg.load_data(waves, rate=44100, length=256), steps=1)"
 
 # function -> (words of other libraries, our code)
@@ -55,7 +58,7 @@ ARGUMENTS: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("rate sample_rate sampling_rate sr fs", "medium=[(44100, w) for w in waves]"),
     ),
     "load_data": (
-        ("y target targets label", "labels=y"),
+        ("y target targets label names", "labels=y"),
         ("path file filename folder", 'data="photos/"'),
         ("X x", "mg.load_data(X, y)"),
         ("text texts caption prompts", "captions=captions"),
@@ -135,6 +138,14 @@ ATTRIBUTES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("pipeline Pipeline AutoModel", 'mg.build_system("ddpm", data)'),
         ("list_systems list_models models model_zoo available_models", "list(mg.systems)"),
         ("LatentSpace", "mg.inference.LatentSpace(model)"),
+        ("set_seed seed seed_everything manual_seed", SEEDED),
+    ),
+    "morphogen.metrics": (
+        (
+            "fid FID frechet_distance frechet_inception_distance",
+            f"mg.metrics.frechet({OF_DATA}, {OF_SAMPLES})",
+        ),
+        ("kid KID mmd", f"mg.metrics.kernel_distance({OF_DATA}, {OF_SAMPLES})"),
     ),
 }
 

@@ -30,7 +30,7 @@ RECORD = "samples.json"
 class Samples:
     """The drawn medium, [N, ...] or several such tensors by name, conditions of each row, and settings."""
 
-    medium_at = "samples.tensor, with samples.condition"
+    medium_at = "samples.tensor", "with samples.condition"
     draw = lazy("evaluation.sheet.sheet")
 
     tensor: Tree

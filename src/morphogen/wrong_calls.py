@@ -13,12 +13,16 @@ evaluated in the tests.
 __all__ = ["UnknownArgument", "WrongCall", "explains_calls", "wrong_call"]
 
 import inspect
+import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import wraps
+from importlib import import_module
 from typing import Any, TypeVar, get_type_hints
 
 from morphogen.annotations import describe, is_of
+from morphogen.caller import option
 from morphogen.other_words import EXAMPLES, argument_words
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -41,7 +45,8 @@ def explains_calls(function: F) -> F:
     @wraps(function)
     def call(*given: Any, **named: Any) -> Any:
         if words and (unknown := [name for name in named if name in words and name not in known]):
-            raise _unknown(function.__name__, unknown[0], words[unknown[0]])
+            remedy = _remedy(words[unknown[0]], given[0] if given else None, named[unknown[0]])
+            raise _unknown(function.__name__, unknown[0], remedy, list(known))
         try:
             return function(*given, **named)
         except (WrongCall, UnknownArgument):
@@ -72,6 +77,9 @@ def wrong_call(
     kinds = {p.kind for p in parameters}
     own = " and ".join(p.name for p in places if p.name != "self")
     example = f"; write {EXAMPLES[name]}" if name in EXAMPLES else ""
+    typed = given[0] if given else named.get("name")
+    if name == "build_system" and isinstance(typed, str):
+        example = example.replace("ddpm", typed)
     unknown = [one for one in named if one not in known]
     if unknown and inspect.Parameter.VAR_KEYWORD not in kinds:
         return _unknown(name, unknown[0], argument_words(name).get(unknown[0]), known)
@@ -87,6 +95,22 @@ def wrong_call(
     if missing := [one for one in required if one not in values]:
         return WrongCall(f"{name}() requires {' and '.join(missing)}{example or _signature(name, required)}")
     return _wrong_type(function, name, {key: values[key] for key in known if key in values}, example)
+
+
+def _remedy(code: str, owner: Any, value: Any) -> str | None:
+    """Our code for an argument of another library, with the condition that was given.
+
+    None: it has a sampler that does not sample the model, the owner of the method.
+    """
+    name, _, example = code.partition("=")
+    if name in ("condition", "negative") and type(value) in (str, type(json.loads(example))):
+        return option(name, value)
+    objective = getattr(owner, "objective", None)
+    if name != "sampler" or objective is None:
+        return code
+    parts = (getattr(import_module("morphogen"), part) for part in re.findall(r"mg\.(\w+)\(", code))
+    required = filter(None, (getattr(part, "requires", "") for part in parts))
+    return code if all(hasattr(objective, attribute) for attribute in required) else None
 
 
 def _unknown(function: str, name: str, code: str | None, known: Sequence[str] = ()) -> UnknownArgument:

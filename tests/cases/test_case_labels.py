@@ -1,5 +1,6 @@
 """Labels."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -192,3 +193,24 @@ def test_an_index_that_says_something() -> None:
     assert any("the index of Timestamp" in note for note in mg.load_data(dated).notes)
     for plain in (FRAME, FRAME[::-1]):
         assert not any("index" in note for note in mg.load_data(plain).notes)
+
+
+@case(
+    '`load_data(X, labels="classes.txt")`, a text file of as many lines as there are examples',
+    "the lines are the labels; another number of lines is refused",
+)
+def test_labels_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    file, expected = tmp_path / "classes.txt", mg.load_data(LEVELS, WORDS[Y])
+    file.write_text("\n".join(WORDS[Y]) + "\n")
+    for given in ("classes.txt", file, str(file)):
+        assert mg.load_data(LEVELS, given).sha256 == expected.sha256
+    file.write_text("\n".join(WORDS[Y][1:]))
+    n = len(Y)
+    refused(
+        lambda: mg.load_data(LEVELS, "classes.txt"),
+        rf"has {n - 1} lines for {n} examples; .* Path\('classes.txt'\)\.read_text\(\)\.splitlines\(\)$",
+    )
+    file.write_bytes(b"\xff\xfe\x00")
+    refused(lambda: mg.load_data(LEVELS, file), "classes.txt.* give a text file, one line each")
+    refused(lambda: mg.load_data(LEVELS, "species"), "labels 'species': .* condition='species'")

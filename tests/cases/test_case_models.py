@@ -119,8 +119,8 @@ def test_log_prob_of_another_scale() -> None:
 
 
 @case(
-    "`log_prob`, `bits_per_dim` or `quality` of a `Dataset`, of its rows, a `Batch` or `Samples`",
-    "refused with the attribute to give, such as `samples.tensor`",
+    "`log_prob`, `bits_per_dim` or `quality` of a `Dataset`, of its rows or a `Batch`",
+    "refused with the attribute to give, such as `batch.medium`",
 )
 @pytest.mark.usefixtures("untyped")
 def test_containers_of_a_medium() -> None:
@@ -130,15 +130,12 @@ def test_containers_of_a_medium() -> None:
         (data, r"pictures are of type Dataset: give batch.medium, with .* of batch = data.test.first\(n\)$"),
         (data.test, r"pictures are of type Pictures: give batch.medium"),
         (rows, "pictures are of type Batch: give batch.medium, with batch.condition$"),
-        (samples, "pictures are of type Samples: give samples.tensor, with samples.condition$"),
     ):
         refused(lambda given=given: model.log_prob(given), message)
     for given in (rows, samples.tensor):
         refused(lambda given=given: mg.metrics.bits_per_dim(model, given), r"give rows, such as data.test")
     features = mg.metrics.features_for(data)
-    refused(
-        lambda: mg.metrics.quality(samples, data, features), "samples are of type Samples: give samples.tens"
-    )
+    refused(lambda: mg.metrics.quality(rows, data, features), "samples are of type Batch: give batch.medium$")
     text = mg.load_data(TEXTS, length=16)
     gpt = mg.build_system("gpt", text.representation, text.conditions, "tiny")
     refused(lambda: gpt.log_prob(text), "texts are of type Dataset: give batch.medium")

@@ -124,3 +124,9 @@ def test_waveforms_in_columns() -> None:
     rated = {"audio": [{"array": wave, "sampling_rate": 8000} for wave in WAVES], "label": KINDS}
     assert torch.equal(every(mg.load_data(rated, length=256)), want)
     assert mg.load_data([((8000, w), k) for w, k in zip(WAVES, KINDS, strict=True)], length=256).classes
+
+
+@case("`load_data(x, rate=44100)` of one waveform `[T]`", "refused: give a list of several")
+def test_one_waveform_is_no_list() -> None:
+    for one in (WAVES[0], torch.from_numpy(WAVES[0])):
+        refused(lambda one=one: mg.load_data(one, rate=44100), r"mg\.load_data\(\[x, \.\.\.\], rate=44100\)")

@@ -196,7 +196,7 @@ def test_random_features_give_no_precision(no_pretrained):
     assert [key for key, entry in metrics.items() if entry is None] == [
         "precision", "recall", "density", "coverage", "recognised", "class_score", *KEYS,
     ]  # fmt: skip
-    assert set(metrics) == {*MEASURES, "withheld"}
+    assert set(metrics) == {*MEASURES, "withheld", "caution"}
     assert list(metrics["withheld"]) == ["precision", "recall", "density", "coverage"]
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "WithSketches",
     "check_resolution",
     "load_data",
+    "resized",
 ]
 
 from collections.abc import Mapping
@@ -41,6 +42,7 @@ from morphogen.data.memory import collect
 from morphogen.data.named import NAMED, nearest
 from morphogen.data.pairs import Pairs
 from morphogen.data.part_sizes import small_parts
+from morphogen.data.picture_arrays import resized
 from morphogen.data.pictures import check_resolution
 from morphogen.data.prefix import HUB, other_media, split_prefix
 from morphogen.data.sketches import SKETCH, WithSketches, with_sketches

@@ -45,8 +45,8 @@ def unpack(data: Any, is_sound: bool = False) -> Held:
     if isinstance(data, Iterator):
         data = _listed(data)
     whole = data[0] if isinstance(data, tuple) and data else data
-    if where := getattr(type(whole), "medium_at", ""):
-        kind = type(whole).__name__
+    if where := getattr(type(whole), "medium_at", ()):
+        kind, where = type(whole).__name__, ", ".join(where)
         raise DataError(
             f"data are of type {kind}, read already: give them to mg.train, or as arrays, {where}"
         )

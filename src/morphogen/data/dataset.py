@@ -35,7 +35,7 @@ class DataError(ValueError):
 class Examples(ABC):
     """A sequence of examples, indexed by a tensor of row numbers."""
 
-    medium_at = "batch.medium, with batch.condition, of batch = data.test.first(n)"
+    medium_at = "batch.medium", "with batch.condition", "of batch = data.test.first(n)"
     overlap: int = 1  # examples of the training part that share an element, as overlapping windows do
     labels: Int[Tensor, " n"] | None = None  # of the examples, if they have classes
     conditions: Mapping[str, ConditionSpec] = MappingProxyType({})  # what the conditions of the rows are
@@ -167,7 +167,7 @@ class Dataset:
         notes: facts for the user (skipped files, changed sizes).
     """
 
-    medium_at = "batch.medium, with batch.condition, of batch = data.test.first(n)"
+    medium_at = "batch.medium", "with batch.condition", "of batch = data.test.first(n)"
 
     name: str
     medium: str

@@ -7,6 +7,7 @@ values (`Medium.holds`), and it collects them into a `Dataset`.
 __all__ = ["as_given", "collect", "collect_nothing", "holds_nothing", "read_labels"]
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 from unicodedata import normalize
 
@@ -15,9 +16,10 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from morphogen.component import first_line
 from morphogen.data.containers import unpack
 from morphogen.data.dataset import DataError
-from morphogen.data.held import Held
+from morphogen.data.held import Held, names_file
 from morphogen.data.hub import CLASSES, read_tables, recordings_in, tables_in
 from morphogen.data.splits import Part
 from morphogen.media import Medium, ReadingOptions, media
@@ -122,20 +124,28 @@ def _medium_of(values: Any, options: ReadingOptions) -> Medium:
     candidates = {medium: medium.holds(values, options) for medium in media().values()}
     medium, certainty = max(candidates.items(), key=lambda item: item[1])
     if not certainty:
-        raise DataError(f"{_described(values)}: cannot be read; {KINDS}")
+        is_one = options.rate is not None and getattr(values, "ndim", 0) == 1
+        remedy = f"one waveform: give a list of several, mg.load_data([x, ...], rate={options.rate})"
+        raise DataError(f"{_described(values)}: cannot be read; {remedy if is_one else KINDS}")
     known = None if medium.has_class_column else {None, *medium.computed_conditions}
     if known is not None and options.condition not in known:
         raise DataError(f"condition {options.condition!r}: {medium} have no columns; give labels, one each")
     return medium
 
 
-def _column(what: str, given: Any) -> Any:
-    """Labels or captions, one per example. Errors: DataError for a name, or for several columns."""
+def _column(what: str, given: Any, n: int) -> Any:
+    """Labels or captions of n examples, one each, or the name of a file of n lines.
+
+    Errors: DataError for another name, or for several columns.
+    """
     if given is None:
         return None
-    if isinstance(given, str):
+    if isinstance(given, str | Path) and names_file(given):
+        return _lines(what, Path(given).expanduser(), n)
+    if isinstance(given, str | Path):
         raise DataError(
-            f"{what} {given!r:.40}: give one per example; the column of a table is condition={given!r:.40}"
+            f"{what} {given!r:.40}: give one per example; a file has one a line; "
+            f"the column of a table is condition={str(given)!r:.40}"
         )
     if not hasattr(given, "__iter__") or getattr(given, "ndim", 1) == 0:
         rate = f"; samples per second of sounds are rate={given!r:.20}" if what == "labels" else ""
@@ -145,6 +155,22 @@ def _column(what: str, given: Any) -> Any:
             return _one_hot(what, given)
         return given.iloc[:, 0]
     return list(given) if isinstance(given, Iterator) else given
+
+
+def _lines(what: str, file: Path, n: int) -> list[str]:
+    """The lines of a text file, one per example. Errors: DataError for another number of them."""
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"{what} {str(file)!r}: {first_line(error)}; give a text file, one line each"
+        ) from None
+    if len(lines) != n:
+        raise DataError(
+            f"{what} {str(file)!r} has {len(lines)} lines for {n} examples; give one line for each, or the "
+            f"right ones of Path({str(file)!r}).read_text().splitlines()"
+        )
+    return lines
 
 
 def _one_hot(what: str, given: Any) -> list[str]:
@@ -159,7 +185,8 @@ def _one_hot(what: str, given: Any) -> list[str]:
 
 def _with_columns(held: Held) -> Held:
     """Labels and captions as columns. Errors: DataError for labels whose index orders other rows."""
-    labels, captions = _column("labels", held.labels), _column("captions", held.captions)
+    n = len(held.values) if hasattr(held.values, "__len__") else 0
+    labels, captions = _column("labels", held.labels, n), _column("captions", held.captions, n)
     own, of_labels = (getattr(given, "index", None) for given in (held.values, labels))
     if (
         own is not None

@@ -8,7 +8,7 @@ likelihood counts the levels that there are. Whole numbers up to 31 are such lev
 however dark. Fractions up to 31 are on no scale that is known, and refused unless they are in [-1, 1].
 """
 
-__all__ = ["collect_pictures", "holds_pictures"]
+__all__ = ["collect_pictures", "holds_pictures", "resized"]
 
 import io
 from collections import Counter
@@ -18,10 +18,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from PIL import Image
+from torch import Tensor
 
 from morphogen.data.assemble import Labelled, assemble
-from morphogen.data.dataset import DataError, Dataset
+from morphogen.data.dataset import DataError, Dataset, Pictures
 from morphogen.data.held import Held, array_of, file_at, fraction_of_files, joined, names_file, numbers_of
 from morphogen.data.memory import read_labels
 from morphogen.data.picture_file import survey
@@ -68,6 +70,20 @@ def collect_pictures(name: str, parts: Mapping[Part, Held], options: ReadingOpti
         pictures, levels, more = _read_array(array, options.resolution)
     data = Labelled(torch.from_numpy(pictures), labels, captions)
     return assemble(name, data, classes, levels, of_part, notes=(*more, *notes))
+
+
+def resized(pictures: Any, resolution: int) -> Float[Tensor, "n c r r"]:
+    """Pictures as `load_data` resizes them: every one, in its order, in [-1, 1].
+
+    Arguments:
+        pictures: arrays or tensors of any layout and scale, or a list of PIL pictures.
+        resolution: side in pixels.
+
+    Errors: DataError.
+    """
+    array = array_of(pictures)
+    read = _read_each(list(pictures), resolution) if array is None else _read_array(array, resolution)
+    return Pictures(torch.from_numpy(read[0]), read[1]).first().medium
 
 
 def _check_one_scale(parts: Mapping[Part, Held]) -> None:

@@ -19,7 +19,7 @@ from morphogen.contract import Batch
 from morphogen.data.dataset import Dataset, Examples
 from morphogen.evaluation.features.space import Features
 from morphogen.model import Model
-from morphogen.representations.given import as_tensor, check_medium
+from morphogen.representations.given import as_tensor, check_medium, medium_of
 from morphogen.staged import Staged
 from morphogen.typed import check_arguments
 from morphogen.wrong_calls import wrong_call
@@ -32,6 +32,11 @@ GIVE: Mapping[type, str] = {  # what to write for an object of a class
     Features: "a feature space, such as mg.metrics.features_for(data)",
     Model: "a model, such as mg.load(directory)",
     Staged: "a model, such as mg.load(directory)",
+}
+VECTORS: Mapping[str, str] = {  # what to write for samples, by the dimensions of an argument
+    "n d": "their features, mg.metrics.features_for(data)(samples)",
+    "m d": "their features, mg.metrics.features_for(data)(samples)",
+    "n k": "probabilities of classes, mg.metrics.features_for(data).classify(samples)",
 }
 
 
@@ -65,7 +70,7 @@ def _read(name: str, value: Any, hint: Any) -> Any:
         return None
     kinds = tuple(kind for kind in kinds if kind is not NoneType)
     if isinstance(kinds[0], type) and issubclass(kinds[0], AbstractArray):
-        return as_tensor(value, name)
+        return as_tensor(_rows(name, value, kinds[0].dim_str), name)
     if kinds == (Sequence[str],):
         return _texts(name, value)
     if get_origin(kinds[0]) is Callable:
@@ -75,6 +80,16 @@ def _read(name: str, value: Any, hint: Any) -> Any:
     if kinds[0] in GIVE and not isinstance(value, kinds):
         raise ConfigError(f"{name} is of type {type(value).__name__}: give {GIVE[kinds[0]]}")
     return check_arguments({name: hint}, {name: value})[name]
+
+
+def _rows(name: str, value: Any, dims: str) -> Any:
+    """The medium of samples, where any medium is taken. Errors: ConfigError where features are."""
+    medium = medium_of(value)
+    if medium is not value and "..." not in dims and "*" not in dims:
+        remedy = VECTORS.get(dims, "an array or a tensor of numbers")
+        raise ConfigError(f"{name} are samples: give {remedy}")
+    check_medium(medium, name, takes_condition=False)
+    return medium
 
 
 def _texts(name: str, value: Any) -> list[str]:

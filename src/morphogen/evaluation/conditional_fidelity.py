@@ -55,7 +55,7 @@ def conditional_fidelity(
     another medium, and for another number of conditions.
     """
     condition, real = as_tensor(condition, "conditions").cpu().long(), data.train.first(REFERENCE)
-    samples = rows_like(samples, "samples", real.medium)
+    samples = rows_like(samples, "samples", real.medium, data.representation)
     if condition.shape != samples.shape[:1]:
         shape = list(condition.shape)
         raise ConfigError(f"conditions have shape {shape} for {len(samples)} samples: give a class for each")

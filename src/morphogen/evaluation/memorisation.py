@@ -85,7 +85,8 @@ def memorisation(
     Errors: ConfigError for rows that are not of the medium of the training set.
     """
     like = train.first(1).medium
-    samples, heldout = rows_like(samples, "samples", like), rows_like(heldout, "heldout", like)
+    samples = rows_like(samples, "samples", like, train.representation)
+    heldout = rows_like(heldout, "heldout", like, train.representation)
     counts = len(samples), min(len(heldout), CONTROL), min(len(train), PROBES)
     rows = torch.cat([samples.cpu(), heldout[: counts[1]].cpu(), train.first(counts[2]).medium])
     text = getattr(train, "covered_tokens", None)

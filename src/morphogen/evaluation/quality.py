@@ -164,8 +164,8 @@ def measures(
     None, with the reason in "withheld". Errors: ConfigError for samples that are no numbers.
     """
     features = features_for(data) if features is None else features
-    samples = rows_like(samples, "samples", data.train.first(1).medium)
-    real, fake = features.reference(data.train), features(samples)
+    samples = rows_like(samples, "samples", data.train.first(1).medium, data.representation)
+    real, fake = features.reference(data.train), features.extract(samples)
     given, facts = Sampled(samples, data, features, real, fake, seed), provenance(data, seed, features)
     metrics: dict[str, Any] = dict.fromkeys(MEASURES)
     withheld: dict[str, str] = {}

@@ -8,6 +8,7 @@ __all__ = ["sheet"]
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from jaxtyping import Shaped
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
@@ -20,6 +21,7 @@ from morphogen.representations.text import Bytes
 from morphogen.samples import Samples
 
 BACKGROUND, FOREGROUND, RULE = "#ffffff", "#1b1f24", "#d9dde2"
+CHANNELS = (1, 3)  # of pictures, grey or RGB
 TILE = 64  # smallest side of a picture, in pixels
 GAP, MARGIN, ROW_GAP = 4, 24, 14  # between pictures, around the sheet and between rows, in pixels
 FONT_SIZE = 18  # of the labels
@@ -35,8 +37,9 @@ def sheet(
     At most 1000 pictures or 100 texts are drawn per row.
 
     Arguments:
-        rows: label -> samples: `Samples`, pictures (PIL images, or the medium [N, C, H, W] in [-1, 1]) or
-            texts (strings, or bytes int64 [N, T]). No room is left for labels if "" is the only one.
+        rows: label -> samples: `Samples`, pictures (PIL images, or uint8 or floats in [-1, 1] of shape
+            [N, C, H, W], [N, H, W] or [N, H, W, C]) or texts (strings, or bytes int64 [N, T]). No room is
+            left for labels if "" is the only one.
         columns: largest number of pictures side by side; more are wrapped.
 
     Errors: ConfigError for samples without a label, or of another shape.
@@ -74,15 +77,23 @@ def _present(samples: Any) -> list[Any]:
             raise ConfigError(f"samples of type {kind}: give pictures [N, C, H, W] in [-1, 1] or texts")
         return list(samples)
     values = as_tensor(samples, "samples")
-    if values.is_floating_point():
-        if values.ndim != 4:
-            remedy = ", as x[:, None]" if values.ndim == 3 else ""
-            raise ConfigError(
-                f"pictures have shape {list(values.shape)}: give [N, C, H, W] in [-1, 1]{remedy}"
-            )
-        return Pixels(256, (values.shape[1], values.shape[2], values.shape[3])).present(values)
+    if values.is_floating_point() or values.ndim > 2:
+        return _pictures(values)
     check_shape(values, (None,), "texts")
     return Bytes(values.shape[1]).present(values)
+
+
+def _pictures(values: Shaped[Tensor, "n ..."]) -> list[Any]:
+    """Pictures [N, H, W], [N, C, H, W] or [N, H, W, C], of bytes or of floats. Errors: ConfigError."""
+    if values.ndim == 3:
+        values = values[:, None]
+    elif values.ndim == 4 and values.shape[1] not in CHANNELS and values.shape[3] in CHANNELS:
+        values = values.permute(0, 3, 1, 2)
+    if values.ndim != 4 or values.shape[1] not in CHANNELS:
+        raise ConfigError(f"pictures have shape {list(values.shape)}: give [N, C, H, W] in [-1, 1]")
+    values = values * (2 / 255) - 1 if values.dtype == torch.uint8 else values
+    shape = values.shape[1], values.shape[2], values.shape[3]
+    return Pixels(256, shape).present(Pixels(256, shape).check(values))
 
 
 def _strip(samples: Any, columns: int) -> Image.Image:

@@ -16,6 +16,7 @@ __all__ = [
     "check_shape",
     "feature_sets",
     "features_of",
+    "medium_of",
     "rows_like",
     "tensor_of",
 ]
@@ -35,10 +36,22 @@ TOLERANCE = 1e-3  # by which a value may exceed its range, as decoders and 16-bi
 FULL_SCALES = (255, 65535)  # of 8 and 16 bits
 
 
-def check_medium(given: Any, what: str) -> None:
-    """Errors: ConfigError for a data set, rows, a batch or samples, with the expression for their medium."""
-    if where := getattr(type(given), "medium_at", ""):
+def check_medium(given: Any, what: str, takes_condition: bool = True) -> None:
+    """Errors: ConfigError for a data set, rows, a batch or samples, with the expression for their medium.
+
+    Arguments:
+        given: what should be numbers.
+        what: they are, for errors.
+        takes_condition: whether the caller also takes their condition.
+    """
+    if parts := getattr(type(given), "medium_at", ()):
+        where = ", ".join(part for part in parts if takes_condition or not part.startswith("with "))
         raise ConfigError(f"{what} are of type {type(given).__name__}: give {where}")
+
+
+def medium_of(given: Any) -> Any:
+    """The medium of `Samples`; anything else as it is."""
+    return given.tensor if hasattr(type(given), "to_displayable") else given
 
 
 def tensor_of(given: Any, what: str, dtype: torch.dtype | None = None) -> Shaped[Tensor, "..."]:
@@ -86,16 +99,27 @@ def features_of(given: Any, what: str) -> Shaped[Tensor, "n d"]:
     return values
 
 
-def rows_like(given: Any, what: str, like: Shaped[Tensor, "..."]) -> Shaped[Tensor, "n ..."]:
-    """Rows of the same medium as others, for the metrics. Errors: ConfigError for other shapes and types."""
-    values = as_tensor(given, what, like)
+def rows_like(
+    given: Any, what: str, like: Shaped[Tensor, "..."], representation: Any = None
+) -> Shaped[Tensor, "n ..."]:
+    """Rows of the same medium as others, for the metrics.
+
+    Arguments:
+        given: the rows.
+        what: they are, for errors.
+        like: rows of the data.
+        representation: of the data, which checks shape and range; None: not known.
+
+    Errors: ConfigError for other shapes, types and ranges.
+    """
+    values = as_tensor(representation.check(given) if representation else given, what, like)
     if values.is_floating_point() != like.is_floating_point():
         found, wanted = _type(values), "floats" if like.is_floating_point() else "whole numbers"
         raise ConfigError(f"{what} are {found}, the data {wanted}: give the medium, such as samples.tensor")
     is_fixed = like.is_floating_point() or values.ndim != like.ndim  # texts may have another length
     if is_fixed and values.shape[1:] != like.shape[1:]:
         shapes = f"{list(values.shape)}, the data have [N, {', '.join(map(str, like.shape[1:]))}]"
-        raise ConfigError(f"{what} have shape {shapes}: {_reshaped(values.shape, like.shape[1:])}")
+        raise ConfigError(f"{what} have shape {shapes}: {_reshaped(values.shape, like.shape[1:], given)}")
     return values
 
 
@@ -113,13 +137,22 @@ def feature_sets(real: Any, fake: Any) -> tuple[Shaped[Tensor, "n d"], Shaped[Te
     return (x if x.is_floating_point() else x.double()), (y if y.is_floating_point() else y.double())
 
 
-def check_shape(values: Shaped[Tensor, "..."], shape: Sequence[int | None], what: str) -> None:
-    """Check the shape of a row; None: any size. Errors: ConfigError with the axes to move, if that helps."""
+def check_shape(
+    values: Shaped[Tensor, "..."], shape: Sequence[int | None], what: str, given: Any = None
+) -> None:
+    """Check the shape of a row. Errors: ConfigError with the axes to move, if that helps.
+
+    Arguments:
+        values: the rows.
+        shape: of a row; None: any size.
+        what: they are, for errors.
+        given: what the values were made of, in whose library the remedy is; None: the values.
+    """
     found = list(values.shape[1:])
     if len(found) == len(shape) and all(b in (a, None) for a, b in zip(found, shape, strict=True)):
         return
     wanted = ", ".join(["N", *("T" if size is None else str(size) for size in shape)])
-    remedy = _reshaped(values.shape, shape)
+    remedy = _reshaped(values.shape, shape, values if given is None else given)
     raise ConfigError(f"{what} have shape {list(values.shape)}, the model takes [{wanted}]: {remedy}")
 
 
@@ -147,15 +180,18 @@ def check_range(values: Shaped[Tensor, "..."], what: str, full_scale: int) -> No
     raise ConfigError(f"{what} are {found}, the model takes floats from -1 to 1: {remedy}")
 
 
-def _reshaped(found: Sequence[int], shape: Sequence[int | None]) -> str:
+def _reshaped(found: Sequence[int], shape: Sequence[int | None], given: Any) -> str:
     """The expression that makes rows of a shape, from an array of another one; else what to give."""
-    rows = list(found[1:])
-    if list(found) == list(shape):
+    rows, permute = list(found[1:]), "permute" if isinstance(given, Tensor) else "transpose"
+    single = [list(shape), list(shape[1:])] if shape and shape[0] == 1 else [list(shape)]
+    if list(found) in single:
         return "write x[None] for a single one"
+    if len(shape) == 3 and list(found) == [*shape[1:], shape[0]]:
+        return f"write x.{permute}(2, 0, 1)[None] for a single one"
     if shape and shape[0] == 1 and rows == list(shape[1:]):
         return "write x[:, None]"
     if len(shape) == 3 and rows == [*shape[1:], shape[0]]:
-        return "write x.permute(0, 3, 1, 2)"
+        return f"write x.{permute}(0, 3, 1, 2)"
     if rows == [math.prod(size or 0 for size in shape)]:
         return f"write x.reshape({', '.join(map(str, (-1, *shape)))})"
     return "give rows of that shape"

@@ -50,10 +50,9 @@ class Pixels(Representation):
         if is_resized and height == width:
             shapes = f"{list(values.shape)}, the model takes [N, {channels}, {height}, {width}]"
             raise ConfigError(
-                f"pictures have shape {shapes}: resize them as its data were, "
-                f"mg.load_data(x, resolution={height}).train.first().medium"
+                f"pictures have shape {shapes}: resize them as its data were, mg.data.resized(x, {height})"
             )
-        check_shape(values, self.shape, "pictures")
+        check_shape(values, self.shape, "pictures", medium)
         check_finite(values, "pictures")
         check_range(values, "pictures", self.levels - 1)
         varied = values.max() > values.min() >= 0

@@ -47,8 +47,13 @@ from morphogen.evaluation.features.trained import TrainedFeatures
 
 
 def features_for(data: Dataset) -> Features:
-    """The default feature extractor of a data set, chosen by its medium. Errors: ConfigError without one."""
+    """The default feature extractor of a data set, chosen by its medium, which checks what it is given.
+
+    Errors: ConfigError without a data set.
+    """
     if not isinstance(data, Dataset):
         kind = type(data).__name__
         raise ConfigError(f"data is of type {kind}: give a data set, such as data = mg.load_data(X)")
-    return data.representation.medium.features(data)
+    features: Features = data.representation.medium.features(data)
+    features.representation = data.representation
+    return features

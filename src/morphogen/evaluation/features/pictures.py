@@ -25,6 +25,7 @@ import hashlib
 import json
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -99,9 +100,9 @@ class ClassifierFeatures(Features):
         return self.network.features(medium)
 
     @torch.no_grad()
-    def classify(self, medium: Float[Tensor, "b c h w"]) -> Float[Tensor, "b k"]:
-        """Class probabilities p(class | picture), [N, K]."""
-        return torch.cat([self.network(rows).softmax(1) for rows in medium.cpu().split(256)])
+    def classify(self, medium: Any) -> Float[Tensor, "b k"]:
+        """Class probabilities p(class | picture), [N, K], of what the features take."""
+        return torch.cat([self.network(rows).softmax(1) for rows in self.check(medium).cpu().split(256)])
 
 
 class EfficientNetFeatures(Features):

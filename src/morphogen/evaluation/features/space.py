@@ -12,14 +12,16 @@ __all__ = ["Features", "digest", "random_weights"]
 import hashlib
 import math
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from morphogen.contract import Representation
 from morphogen.data.dataset import Examples
 from morphogen.numerics.randomness import Rng
-from morphogen.representations.given import tensor_of
+from morphogen.representations.given import medium_of, tensor_of
 
 
 class Features(ABC):
@@ -32,6 +34,7 @@ class Features(ABC):
             assume; of random weights only the moments, and so the Frechet distance, mean something.
         resize: the rule by which pictures are resized, in words; "": not at all.
         affordable: largest number of training examples whose features are worth their time.
+        representation: of the data that the space is for, which checks what it is given; None: not known.
     """
 
     name: str
@@ -39,18 +42,29 @@ class Features(ABC):
     fidelity: bool = True
     resize: str = ""
     affordable: int = 10_000
+    representation: Representation | None = None
     _known: tuple[Examples, Float[Tensor, "n d"]] | None = None
 
+    def __call__(self, medium: Any) -> Float[Tensor, "n d"]:
+        """Features of each row of the medium or of `Samples`. Errors: ConfigError for another medium."""
+        return self.extract(self.check(medium))
+
+    def check(self, medium: Any) -> Shaped[Tensor, "n ..."]:
+        """The medium as `embed` takes it. Errors: ConfigError for others, as in `log_prob`."""
+        values = medium_of(medium)
+        if self.representation is not None:
+            return self.representation.check(values)
+        return values if isinstance(values, Tensor) else tensor_of(values, "samples")
+
     @torch.no_grad()
-    def __call__(self, medium: Shaped[Tensor, "n ..."]) -> Float[Tensor, "n d"]:
-        """Features of each row, computed on the CPU in batches of 256."""
-        values = medium if isinstance(medium, Tensor) else tensor_of(medium, "samples")
-        return torch.cat([self.embed(rows) for rows in values.cpu().split(256)])
+    def extract(self, medium: Shaped[Tensor, "n ..."]) -> Float[Tensor, "n d"]:
+        """Features of each row of a medium that was checked, computed on the CPU in batches of 256."""
+        return torch.cat([self.embed(rows) for rows in medium.cpu().split(256)])
 
     def reference(self, examples: Examples) -> Float[Tensor, "n d"]:
         """Features of the first `affordable` examples, computed once for all models that are compared."""
         if self._known is None or self._known[0] is not examples:
-            self._known = examples, self(examples.first(self.affordable).medium)
+            self._known = examples, self.extract(examples.first(self.affordable).medium)
         return self._known[1]
 
     @abstractmethod
