@@ -1,4 +1,4 @@
-r"""Attribute arithmetic in the latent space of a VAE, measured: bold and slanted digits.
+r"""Attribute arithmetic in the latent space of a conditional VAE, measured: bold and slanted digits.
 
     z' = z + strength (mean z of the rows with the attribute - mean z of the others)
 
@@ -7,10 +7,10 @@ The attributes are computed from the pixels; x, y are the place of a pixel, weig
     bold        mean brightness
     slanted     -cov(x, y) / var(y), the tangent of the strokes' angle to the vertical, to the right
 
-A row has an attribute if it is above the median of its own digit, so that the attribute says nothing about
-the class. The direction is estimated on training rows, its strength is the least that gives the attribute to
-nine in ten validation rows without it, and the figures are those of test rows without it. A classifier says
-whether the digit remains. The control is a random direction of the same norm.
+The digit is given to encoder and decoder, so that z holds the rest. A row has an attribute if it is above the
+median of its own digit. The direction is estimated on training rows, its strength is the least that gives the
+attribute to nine in ten validation rows without it, and the figures are those of test rows without it. A
+classifier says whether the digit remains. The control is a random direction of the same norm.
 
 Reference: Autoencoding beyond pixels using a learned similarity metric, Larsen, Sonderby, Larochelle &
 Winther, 2016 (section 3.2).
@@ -20,7 +20,7 @@ __all__ = ["ATTRIBUTES", "bold", "latent_attributes", "slanted"]
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -34,10 +34,9 @@ from morphogen.inference.latent_space import LatentSpace, attribute
 from morphogen.numerics.randomness import Rng
 from morphogen.recipes.records import environment, evaluation_settings, model_record, training_cost
 from morphogen.recipes.train_system import SIZE, train_system
-from morphogen.recipes.unconditional import without_labels
 from morphogen.run import Run
 
-SYSTEM, ROWS = "vae", 4000  # training rows for the directions
+SYSTEM, ROWS = "conditional_vae", 4000  # training rows for the directions
 STRENGTHS, ENOUGH = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0), 0.9
 Shown = Mapping[str, Float[Tensor, "n c h w"]]
 
@@ -73,14 +72,14 @@ def latent_attributes(
 
     Arguments:
         name: of the data, pictures of digits.
-        budget: seconds of training, without labels.
+        budget: seconds of training.
         directory: a run of this recipe; None: train one in runs/.
         seed: of training, of the draws of z and of the control.
         n: number of held-out rows per attribute, at most.
     """
     data = load_data(name)
-    plain, features = without_labels(data), cast(Any, features_for(data))
-    run = train_system(SYSTEM, plain, budget, seed) if directory is None else Run.open(directory)
+    features: Any = features_for(data)
+    run = train_system(SYSTEM, data, budget, seed) if directory is None else Run.open(directory)
     space = LatentSpace(run.model())
     figures: dict[str, Any] = {}
     shown: dict[str, Tensor] = {}
@@ -92,7 +91,7 @@ def latent_attributes(
         figures[which]["strength"] = strength
         shown |= {f"{which}: {key}": x[:20] for key, x in pictures.items()}
     sheet(shown, columns=20).save(run.directory / "attributes.png", optimize=True)
-    models = {SYSTEM: model_record(SYSTEM, SIZE, plain, run.model())}
+    models = {SYSTEM: model_record(SYSTEM, SIZE, data, run.model())}
     settings = evaluation_settings(data, features, n, seed) | training_cost(run, budget)
     return {"figures": figures, "models": models} | settings | environment()
 
@@ -104,7 +103,7 @@ def _direction(
     train = data.train.first(ROWS)
     digit, value = train.condition["label"], ATTRIBUTES[which](train.medium)
     medians = torch.stack([value[digit == k].median() for k in digit.unique()])
-    z = space.encode(train.medium, seed=seed)
+    z = space.encode(train.medium, train.condition, seed)
     return medians, attribute(z, _has(which, train.medium, digit, medians))
 
 
@@ -136,12 +135,13 @@ def _moved(
 ) -> tuple[Int[Tensor, " n"], Shown]:
     """Of up to n rows without an attribute, the digits, and the pictures before and after a step of z."""
     every = examples.first()
-    rows = (~_has(which, every.medium, every.condition["label"], medians)).nonzero()[:n, 0]
-    z = space.encode(every.medium[rows], seed=seed)
+    part = every[(~_has(which, every.medium, every.condition["label"], medians)).nonzero()[:n, 0]]
+    z = space.encode(part.medium, part.condition, seed)
     control = Rng(seed, 1).fork("control", which).normal(*step.shape)[0]
     control = control * step.norm() / control.norm()
     steps = {"reconstructed": torch.zeros_like(step), "added": step, "random direction": control}
-    return every.condition["label"][rows], {key: space.decode(z + each).tensor for key, each in steps.items()}
+    pictures = {key: space.decode(z + each, part.condition).tensor for key, each in steps.items()}
+    return part.condition["label"], pictures
 
 
 def _figures(

@@ -106,7 +106,7 @@ RECIPES: Mapping[str, Recipe] = {
         partial(comparison, "fashion-mnist", 480.0, AUTOENCODERS, 500),
     ),
     "mnist-10k-attributes": Recipe(
-        "attribute arithmetic in the latent space of a VAE of digits, 4 min", 6, latent_attributes
+        "attribute arithmetic in the latent space of a conditional VAE of digits, 4 min", 6, latent_attributes
     ),
     "mnist-10k-binarised": Recipe(
         "PixelCNN and PixelRNN on binarised digits, 5 epochs each",
