@@ -142,7 +142,7 @@ ATTRIBUTES: Mapping[str, tuple[tuple[str, str], ...]] = {
     ),
     "morphogen.metrics": (
         (
-            "fid FID frechet_distance frechet_inception_distance",
+            "fid frechet_distance frechet_inception_distance",
             f"mg.metrics.frechet({OF_DATA}, {OF_SAMPLES})",
         ),
         ("kid KID mmd", f"mg.metrics.kernel_distance({OF_DATA}, {OF_SAMPLES})"),

@@ -48,8 +48,9 @@ def test_every_system_refuses_rows_without_its_labels(system: str, datasets: dic
     model = mg.build_system(system, data.representation, label, size="tiny")
     with pytest.raises(DataError, match=r"^the model takes labels, and the examples have none: give them"):
         training_rows(model, data)
-    unconditional = mg.build_system(system, data.representation, size="tiny")
-    assert training_rows(unconditional, data) is data.train
+    if "label" not in pages()[system].required:
+        unconditional = mg.build_system(system, data.representation, size="tiny")
+        assert training_rows(unconditional, data) is data.train
 
 
 def test_only_what_no_row_has_is_missing() -> None:

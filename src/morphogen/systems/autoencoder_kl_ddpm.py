@@ -42,7 +42,8 @@ def autoencoder_kl_ddpm(pixels: Pixels, label: Classes | None = None, size: Size
         loss = |eps - eps_theta(alpha_t x_0 + sigma_t eps, t)|^2,   x_0 = z / std of the first batch
 
     If there are classes, only the diffusion model is conditional on the label, which is dropped for one row
-    in five; the paper's is an unconditional model of 256 x 256 pixels (table 12); not measured.
+    in five; the paper's is an unconditional model of 256 x 256 pixels (table 12).
+    Measured, small: recipes/results/fashion-autoencoders.json.
     """
     autoencoder = autoencoder_kl(pixels, size)
     latent, sizes, vector = UnitVariance(Latent(autoencoder)), SIZES[size], 64 if label else 0

@@ -29,7 +29,7 @@ def hierarchical_vae(pixels: Pixels, label: Classes | None = None, size: Size = 
 
     Two groups at the coarsest resolution and one at every finer one except the finest; the published models
     have dozens. The KL term is warmed up (Sonderby et al. 2016, section 2.3).
-    Measured at half the width: recipes/results/mnist-10k-vaes.json.
+    Measured, small: recipes/results/fashion-autoencoders.json; at half the width: mnist-10k-vaes.json.
     """
     sizes, vector = SIZES[size], 32 if label else 0
     likelihood, (coarse, finer) = likelihood_of_levels(pixels.levels), sizes["groups"]

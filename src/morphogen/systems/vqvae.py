@@ -72,7 +72,8 @@ def vqvae(pixels: Pixels, label: Classes | None = None, size: Size = "small") ->
         log P(x) >= log P(x | z) + sum_i log p(z_i | z_<i, c),   z the nearest codes of the encoder's output
 
     The image is halved until no side is above 7, so that a digit of 28 x 28 pixels is a grid of 7 x 7 codes.
-    If there are classes, only the prior is conditional on the label; not measured.
+    If there are classes, only the prior is conditional on the label.
+    Measured, small: recipes/results/fashion-autoencoders.json.
     """
     autoencoder = code_autoencoder(pixels, size)
     latent, sizes = Latent(autoencoder), PRIORS[size]
