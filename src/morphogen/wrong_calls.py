@@ -108,7 +108,7 @@ def _remedy(code: str, owner: Any, value: Any) -> str | None:
     objective = getattr(owner, "objective", None)
     if name != "sampler" or objective is None:
         return code
-    parts = (getattr(import_module("morphogen"), part) for part in re.findall(r"mg\.(\w+)\(", code))
+    parts = (getattr(import_module("morphogen.samplers"), part) for part in re.findall(r"mg\.(\w+)\(", code))
     required = filter(None, (getattr(part, "requires", "") for part in parts))
     return code if all(hasattr(objective, attribute) for attribute in required) else None
 

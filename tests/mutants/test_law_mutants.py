@@ -16,6 +16,7 @@ from morphogen.contract import Batch, Context, Likelihood, Losses
 from morphogen.families.autoregressive.objective import Autoregressive
 from morphogen.families.diffusion.samplers import DDPM
 from morphogen.families.flow.coupling import Coupling
+from morphogen.families.flow.objective import Flow
 from morphogen.families.vae.objective import VAE
 from morphogen.networks.gated_pixelcnn import GatedPixelCNNCache
 from morphogen.networks.masked_conv import HorizontalConv
@@ -71,7 +72,7 @@ def negate_log_prob(monkeypatch):
 
 
 def ignore_the_mask(monkeypatch):
-    monkeypatch.setattr(VAE, "receive_mask", lambda self, mask, context, rng: (context, rng))
+    monkeypatch.setattr(Flow, "receive_mask", lambda self, mask, context, rng: (context, rng))
 
 
 def leak_the_condition_into_null(monkeypatch):
@@ -145,7 +146,7 @@ MUTANTS = {
     "bf16_samples_match_fp32": (flip_the_sign_in_bf16, "vae"),
     "coupled_rows_are_declared": (centre_the_losses_over_the_batch, "vae"),
     "likelihood_is_typed": (negate_log_prob, "gated_pixelcnn"),
-    "padding_has_no_effect": (ignore_the_mask, "vae"),
+    "padding_has_no_effect": (ignore_the_mask, "realnvp"),
     "condition_matters": (ignore_the_label, "ddpm"),
     "dropped_equals_not_given": (forget_the_null_when_absent, "ddpm"),
     "null_is_independent_of_the_condition": (leak_the_condition_into_null, "ddpm"),

@@ -29,6 +29,8 @@ from morphogen.training.loop import train
 SLOW = (
     "autoencoder_kl",
     "autoencoder_kl_ddpm",
+    "beta_vae",
+    "conditional_vae",
     "consistency_model",
     "diffusion_2015",
     "edm",
@@ -40,6 +42,7 @@ SLOW = (
     "v_diffusion",
     "vqgan",
     "vqvae2",
+    "vqvae_gpt",
 )
 EXACT = "gated_pixelcnn", "pixelcnn", "pixelcnn_pp", "pixelrnn"
 FLOWS = "edm", "flow_matching", "ncsn", "score_sde"

@@ -87,10 +87,8 @@ def test_killed_within_an_epoch_and_at_epoch_ends(
     assert_same(tmp_path, directory)
 
 
-@pytest.mark.parametrize(
-    "system",
-    [pytest.param(name, marks=[] if name == "vqvae2" else [pytest.mark.slow]) for name in AUTOENCODERS],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("system", AUTOENCODERS)
 def test_killed_in_every_stage(system: str, uninterrupted: Uninterrupted, tmp_path: Path) -> None:
     """Each process is killed in its fifth step, of 34, which are divided among up to three stages."""
     directory, _ = uninterrupted(system)

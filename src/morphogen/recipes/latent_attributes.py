@@ -93,7 +93,7 @@ def latent_attributes(
     sheet(shown, columns=20).save(run.directory / "attributes.png", optimize=True)
     models = {SYSTEM: model_record(SYSTEM, SIZE, data, run.model())}
     settings = evaluation_settings(data, features, n, seed) | training_cost(run, budget)
-    return {"figures": figures, "models": models} | settings | environment()
+    return {"figures": {SYSTEM: figures}, "models": models} | settings | environment()
 
 
 def _direction(
