@@ -59,6 +59,7 @@ def test_every_command_knows_an_installed_system(site: Path) -> None:
     assert used.stdout.split() == ["vae", "TinyDecoder"], used.stderr
 
 
+@pytest.mark.slow
 def test_a_saved_model_whose_package_is_broken_or_gone_is_refused(site: Path) -> None:
     assert run(site, *MORPHOGEN, *TRAIN).returncode == 0
     missing = "no part is named 'TinyDecoder'; import the module, or install the package, that defines it"

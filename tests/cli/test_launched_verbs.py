@@ -80,6 +80,7 @@ def test_two_processes_make_one_run_and_stop_together(stopped: str, place: Path)
     assert "SIGKILL" not in stopped
 
 
+@pytest.mark.slow
 def test_two_processes_resume_and_finish(resumed: str, place: Path) -> None:
     assert (
         resumed.count(f"{STEPS} steps in")

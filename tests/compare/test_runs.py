@@ -188,6 +188,7 @@ def figures_in(node):
     return [figure for child in children for figure in figures_in(child)]
 
 
+@pytest.mark.slow
 def test_equal_steps_repeat_exactly(tmp_path):
     data, settings = load_data("digits"), {"data": "digits"}
     for name in ("one", "two"):

@@ -65,6 +65,7 @@ def test_training_leaves_it_alone() -> None:
     assert any("parts.caption.null" in name for name in changed)
 
 
+@pytest.mark.slow
 def test_a_model_with_a_frozen_conditioner_satisfies_every_law() -> None:
     torch.manual_seed(0)
     check_model(

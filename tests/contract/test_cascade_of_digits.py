@@ -30,6 +30,9 @@ LABELS = torch.arange(N) % 10
 GUIDED = mg.Guided(mg.DDIM(15), scale=2.0)
 
 
+pytestmark = pytest.mark.slow  # test_two_code_levels and the laws of vqvae2 are fast tests of cascades
+
+
 @pytest.fixture(scope="module")
 def data() -> Any:
     return mg.load_data("digits")

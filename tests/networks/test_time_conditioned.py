@@ -44,6 +44,7 @@ def test_an_odd_width_is_rejected() -> None:
         TimeConditioned(MLP(2, 2, 8, 1, 7), 7)
 
 
+@pytest.mark.slow
 def test_diffusion_of_points_covers_every_mode_of_a_ring() -> None:
     """8 modes of sigma 0.05; 1000 steps of 256 rows, 4 s; n = 2000 samples, seed 1.
 
