@@ -22,11 +22,9 @@ from morphogen.data.dataset import DataError
 from morphogen.data.splits import Part
 
 SUFFIXES = (".npy", ".npz")
-VALUES = {"x", "data", "image", "images", "img", "imgs", "features", "inputs", "arr", "values"} | {
-    "audio",
-    "sounds",
-    "waves",
-    "samples",
+VALUES = {
+    *("x", "data", "image", "images", "img", "imgs", "features", "inputs", "arr", "values"),
+    *("audio", "sounds", "waves", "samples"),
 }
 LABELS = {"y", "label", "labels", "target", "targets", "class", "classes"}
 PARTS: Mapping[str, Part] = {

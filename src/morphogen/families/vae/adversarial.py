@@ -96,7 +96,7 @@ class AdversarialReconstruction(Objective):
     @property
     def weight(self) -> Float[Tensor, ""]:
         """lambda u at the current step, 0 until `start`."""
-        return self.adversarial * torch.where(self.before.fraction < 1, 0.0, self.balance)
+        return self.adversarial * self.balance * (self.before.fraction >= 1)
 
     def players(self) -> dict[str, list[nn.Parameter]]:
         parts = {"autoencoder": self.autoencoder, "discriminator": self.discriminator}
