@@ -37,6 +37,7 @@ class MinibatchStd(nn.Module):
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h w"]:
         size = next(n for n in range(min(self.group, len(x)), 0, -1) if len(x) % n == 0)
-        variance = x.unflatten(0, (size, -1)).var(0, unbiased=False)
+        groups = x.unflatten(0, (size, -1))
+        variance = (groups - groups.mean(0)).square().mean(0)  # `var` takes ten times as long along this axis
         deviation = (variance + EPS).sqrt().mean((1, 2, 3))  # [groups]
         return torch.cat([x, deviation.repeat(size)[:, None, None, None].expand_as(x[:, :1])], 1)

@@ -43,6 +43,7 @@ class ModulatedConv2d(nn.Module):
         demodulate: whether the weights are normalized; not in layers that output pixels.
         up: whether the sides are doubled: zeros between the pixels, the convolution, and the filter of
             bilinear interpolation.
+        gain: factor on the output.
     """
 
     def __init__(
@@ -53,23 +54,22 @@ class ModulatedConv2d(nn.Module):
         kernel: int = 3,
         demodulate: bool = True,
         up: bool = False,
+        gain: float = 1.0,
     ):
         super().__init__()
-        self.kernel, self.demodulate = kernel, demodulate
+        self.kernel, self.demodulate, self.gain = kernel, demodulate, gain
         self.weight = nn.Parameter(torch.randn(channels_out, channels_in, kernel, kernel))
         self.affine = EqualizedLinear(style, channels_in, bias=1.0)
         self.blur = Blur(padding=1, gain=4.0) if up else None
 
-    def forward(
-        self, x: Float[Tensor, "b c h w"], style: Float[Tensor, "b d"]
-    ) -> Float[Tensor, "b e u v"]:
+    def forward(self, x: Float[Tensor, "b c h w"], style: Float[Tensor, "b d"]) -> Float[Tensor, "b e u v"]:
         scale = self.affine(style)
         weight = self.weight / math.sqrt(self.weight[0].numel())
         y = self._convolve(x * scale[:, :, None, None], weight)
         if not self.demodulate:
-            return y
+            return self.gain * y
         norm2 = F.linear(scale.square(), weight.square().sum((2, 3)))  # sum over i, k of (s_i W_oik)^2
-        return y * (norm2 + EPS).rsqrt()[:, :, None, None]
+        return y * (self.gain * (norm2 + EPS).rsqrt())[:, :, None, None]
 
     def _convolve(self, x: Tensor, weight: Tensor) -> Tensor:
         if self.blur is None:

@@ -29,13 +29,18 @@ from morphogen.component import Component
 from morphogen.contract import Context
 from morphogen.networks.blur import Blur
 from morphogen.networks.convnet import coarsest_size
-from morphogen.networks.equalized import EqualizedConv2d, EqualizedLinear, leaky_relu
+from morphogen.networks.equalized import LEAKY_GAIN, SLOPE, EqualizedConv2d, EqualizedLinear
 from morphogen.networks.minibatch_std import MinibatchStd
 from morphogen.networks.modulated_conv import ModulatedConv2d
 from morphogen.numerics.randomness import Rng
 
 MAPPING_LR = 0.01  # factor on the learning rate of the mapping network
 EPS = 1e-8
+
+
+def act(x: Float[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
+    """Leaky ReLU; the layers before it have the gain that keeps the second moment."""
+    return F.leaky_relu(x, SLOPE)
 
 
 def unit_rms(x: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
@@ -56,7 +61,9 @@ class MappingNetwork(nn.Module):
         super().__init__()
         self.embed = EqualizedLinear(vector, latent) if vector else None
         inputs = (latent * (2 if vector else 1), *(latent,) * (depth - 1))
-        self.layers = nn.ModuleList(EqualizedLinear(width, latent, lr=MAPPING_LR) for width in inputs)
+        self.layers = nn.ModuleList(
+            EqualizedLinear(width, latent, lr=MAPPING_LR, gain=LEAKY_GAIN) for width in inputs
+        )
 
     def forward(
         self, z: Float[Tensor, "b d"], vector: Float[Tensor, "b v"] | None = None
@@ -66,7 +73,7 @@ class MappingNetwork(nn.Module):
             given = z.new_zeros(len(z), self.embed.weight.shape[1]) if vector is None else vector
             h = torch.cat([h, unit_rms(self.embed(given))], 1)
         for layer in self.layers:
-            h = leaky_relu(layer(h))
+            h = act(layer(h))
         return h
 
 
@@ -81,17 +88,18 @@ class SynthesisLayer(nn.Module):
 
     def __init__(self, channels_in: int, channels_out: int, style: int, up: bool = False):
         super().__init__()
-        self.conv = ModulatedConv2d(channels_in, channels_out, style, up=up)
+        self.conv = ModulatedConv2d(channels_in, channels_out, style, up=up, gain=LEAKY_GAIN)
         self.strength = nn.Parameter(torch.zeros(()))
         self.bias = nn.Parameter(torch.zeros(channels_out))
 
     def forward(
         self, h: Float[Tensor, "b c h w"], w: Float[Tensor, "b d"], noise: Float[Tensor, "b n"] | None
     ) -> Float[Tensor, "b e u v"]:
-        h = self.conv(h, w) + self.bias[:, None, None]
+        h = self.conv(h, w)
+        offset = self.bias[:, None, None]
         if noise is not None:
-            h = h + self.strength * noise.reshape(len(h), 1, *h.shape[2:])
-        return leaky_relu(h)
+            offset = offset + self.strength * noise.reshape(len(h), 1, *h.shape[2:])
+        return act(h + LEAKY_GAIN * offset)
 
 
 class SynthesisBlock(nn.Module):
@@ -199,7 +207,9 @@ class StyleGAN2Generator(Component, nn.Module):
         noises = (None,) * len(sizes) if noise is None else noise.split(sizes, 1)
         h, picture = self.constant.expand(len(styles), *self.constant.shape), None
         for i, block in enumerate(self.blocks):
-            first = max(0, 2 * i - 1)  # a block shares the style of its pixels with the next block's first layer
+            first = max(
+                0, 2 * i - 1
+            )  # a block shares the style of its pixels with the next block's first layer
             h, picture = block(h, picture, w[first : 2 * i + 2], noises[first : 2 * i + 1])
         return picture
 
@@ -236,14 +246,15 @@ class CriticBlock(nn.Module):
 
     def __init__(self, channels_in: int, channels_out: int):
         super().__init__()
-        self.conv = EqualizedConv2d(channels_in, channels_in, 3)
-        self.halve = nn.Sequential(Blur(padding=2), EqualizedConv2d(channels_in, channels_out, 3, 2, 0))
+        self.conv = EqualizedConv2d(channels_in, channels_in, 3, gain=LEAKY_GAIN)
+        halve = EqualizedConv2d(channels_in, channels_out, 3, stride=2, padding=0, gain=LEAKY_GAIN)
+        self.halve = nn.Sequential(Blur(padding=2), halve)
         self.skip = nn.Sequential(
             Blur(padding=1, stride=2), EqualizedConv2d(channels_in, channels_out, 1, bias=False)
         )
 
     def forward(self, h: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d u v"]:
-        return (leaky_relu(self.halve(leaky_relu(self.conv(h)))) + self.skip(h)) / math.sqrt(2)
+        return (act(self.halve(act(self.conv(h)))) + self.skip(h)) / math.sqrt(2)
 
 
 class StyleGAN2Critic(Component, nn.Module):
@@ -271,20 +282,20 @@ class StyleGAN2Critic(Component, nn.Module):
         super().__init__()
         self.shape, self.widths, self.group, self.vector = tuple(shape), tuple(widths), group, vector
         size, width = coarsest_size(self.shape, self.widths), widths[-1]
-        self.stem = EqualizedConv2d(shape[0], widths[0], 1)
+        self.stem = EqualizedConv2d(shape[0], widths[0], 1, gain=LEAKY_GAIN)
         self.body = nn.ModuleList(CriticBlock(fine, coarse) for fine, coarse in pairwise(self.widths))
         self.deviation = MinibatchStd(group) if group else nn.Identity()
-        self.conv = EqualizedConv2d(width + bool(group), width, 3)
-        self.linear = EqualizedLinear(width * math.prod(size), width)
+        self.conv = EqualizedConv2d(width + bool(group), width, 3, gain=LEAKY_GAIN)
+        self.linear = EqualizedLinear(width * math.prod(size), width, gain=LEAKY_GAIN)
         self.head = EqualizedLinear(width, 1)
         self.project = EqualizedLinear(vector, width, bias=None) if vector else None
 
     def forward(self, x: Float[Tensor, "b c h w"], context: Context | None = None) -> Float[Tensor, " b"]:
-        h = leaky_relu(self.stem(x))
+        h = act(self.stem(x))
         for block in self.body:
             h = block(h)
-        h = leaky_relu(self.conv(self.deviation(h)))
-        f = leaky_relu(self.linear(h.flatten(1)))
+        h = act(self.conv(self.deviation(h)))
+        f = act(self.linear(h.flatten(1)))
         score = self.head(f)[:, 0]
         if self.project is not None and context is not None and context.vector is not None:
             score = score + (unit_rms(self.project(context.vector)) * f).sum(1) / math.sqrt(f.shape[1])
