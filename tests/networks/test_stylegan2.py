@@ -62,9 +62,7 @@ def test_modulated_convolution_equals_a_convolution_with_weights_of_each_row(opt
 
 @torch.no_grad()
 def test_demodulation_keeps_a_variance_of_one() -> None:
-    """Inputs N(0, 1) and styles of any size, 10 of either sign; 4 * 8 * 1156 outputs of seed 0, of which 1,024
-    weights are random: within 3 %, without demodulation above 5.
-    """
+    """Inputs N(0, 1), large styles, 36,992 outputs of seed 0: 1 within 3 %, above 5 without demodulation."""
     torch.manual_seed(0)
     conv, w = ModulatedConv2d(16, 8, style=5), 10 * torch.randn(4, 5)
     variances = {}

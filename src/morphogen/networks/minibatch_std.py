@@ -20,7 +20,7 @@ EPS = 1e-8
 
 
 class MinibatchStd(nn.Module):
-    """Append one channel with the mean standard deviation of the row's group, [B, C, H, W] -> [B, C + 1, H, W].
+    """Append the mean standard deviation of the row's group: [B, C, H, W] -> [B, C + 1, H, W].
 
     The output of a row depends on the rows of its group: the module declares `coupled_rows`. The rows are
     dealt to the groups in turn, as in the authors' code.

@@ -1,8 +1,8 @@
 r"""Convolution whose weights are scaled by a style and normalized: the building block of StyleGAN2.
 
-    s = A w + b                                     one scale per input channel
+    s = A w + b                                     a scale of each input channel
     W'_oik = s_i W_oik                              modulation
-    W''_oik = W'_oik / sqrt(sum_ik W'_oik^2 + eps)  demodulation: outputs of variance 1 for inputs of variance 1
+    W''_oik = W'_oik / sqrt(sum_ik W'_oik^2 + eps)  demodulation: variance 1 in, variance 1 out
 
 "Analyzing and improving the image quality of StyleGAN" (Karras et al. 2020, section 2.2, equations 1 and 3).
 Each row has weights of its own, which is a grouped convolution. The same result, from one convolution with

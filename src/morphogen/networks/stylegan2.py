@@ -2,7 +2,7 @@ r"""Generator and critic of StyleGAN2.
 
     mapping      w = f(z / rms(z)), f fully connected
     synthesis    h_0 = a learned constant;  h <- act(modulated_conv(h, w) + strength * noise + b)
-                 picture <- up(picture) + to_pixels(h, w)                   at every resolution
+                 picture <- double(picture) + to_pixels(h, w)               at every resolution
     critic       h <- (conv(conv(h)) + skip(h)) / sqrt(2), halved; deviation of the minibatch; linear layers
 
 References: Analyzing and improving the image quality of StyleGAN, Karras et al., 2020 (config F); a
@@ -18,6 +18,7 @@ __all__ = ["StyleGAN2Critic", "StyleGAN2Generator"]
 
 import math
 from collections.abc import Mapping
+from functools import reduce
 from itertools import pairwise
 
 import torch
@@ -46,6 +47,11 @@ def act(x: Float[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
 def unit_rms(x: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
     """x / sqrt(mean x^2): every row has a second moment of 1; zeros remain zeros."""
     return x * (x.square().mean(1, keepdim=True) + EPS).rsqrt()
+
+
+def double(picture: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c u v"]:
+    """A picture of twice the sides, by bilinear interpolation."""
+    return F.interpolate(picture, scale_factor=2.0, mode="bilinear", align_corners=False)
 
 
 class MappingNetwork(nn.Module):
@@ -103,7 +109,7 @@ class SynthesisLayer(nn.Module):
 
 
 class SynthesisBlock(nn.Module):
-    """The layers of one resolution, and their addition to the picture.
+    """The layers of one resolution: their features, and what they add to the picture.
 
     Arguments:
         channels_in, channels_out: numbers of channels.
@@ -121,14 +127,11 @@ class SynthesisBlock(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(
-        self, h: Tensor, picture: Tensor | None, styles: tuple[Tensor, ...], noises: tuple[Tensor | None, ...]
+        self, h: Tensor, styles: tuple[Tensor, ...], noises: tuple[Tensor | None, ...]
     ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, "b d h w"]]:
         for layer, w, noise in zip(self.layers, styles[:-1], noises, strict=True):
             h = layer(h, w, noise)
-        pixels = self.to_pixels(h, styles[-1]) + self.bias[:, None, None]
-        if picture is not None:
-            pixels = pixels + F.interpolate(picture, scale_factor=2.0, mode="bilinear", align_corners=False)
-        return h, pixels
+        return h, self.to_pixels(h, styles[-1]) + self.bias[:, None, None]
 
 
 class StyleGAN2Generator(Component, nn.Module):
@@ -169,8 +172,8 @@ class StyleGAN2Generator(Component, nn.Module):
             SynthesisBlock(before, after, shape[0], latent, first=i == 0)
             for i, (before, after) in enumerate(pairwise((widths[-1], *coarse_to_fine)))
         )
-        sides = [math.prod(size) * 4**i for i in range(len(widths))]
-        self.noise_sizes = [n for n, block in zip(sides, self.blocks, strict=True) for _ in block.layers]
+        pixels = [math.prod(size) * 4**i for i in range(len(widths))]
+        self.noise_sizes = pixels[:1] + [n for n in pixels[1:] for _ in range(2)]  # of each layer
 
     @property
     def latents(self) -> dict[str, tuple[int, ...]]:
@@ -205,13 +208,12 @@ class StyleGAN2Generator(Component, nn.Module):
         """The picture of the styles of the layers, coarsest first."""
         w, sizes = styles.unbind(1), self.noise_sizes
         noises = (None,) * len(sizes) if noise is None else noise.split(sizes, 1)
-        h, picture = self.constant.expand(len(styles), *self.constant.shape), None
+        h, pictures = self.constant.expand(len(styles), *self.constant.shape), []
         for i, block in enumerate(self.blocks):
-            first = max(
-                0, 2 * i - 1
-            )  # a block shares the style of its pixels with the next block's first layer
-            h, picture = block(h, picture, w[first : 2 * i + 2], noises[first : 2 * i + 1])
-        return picture
+            first = max(0, 2 * i - 1)  # the pixels of a block share a style with the next block's first layer
+            h, pixels = block(h, w[first : 2 * i + 2], noises[first : 2 * i + 1])
+            pictures.append(pixels)
+        return reduce(lambda coarse, fine: fine + double(coarse), pictures)
 
     def mean_style(self, context: Context | None, draws: int = 1024) -> Float[Tensor, "#b d"]:
         """The mean of w given the condition of each row, over fixed z, so that a row does not see the others.
