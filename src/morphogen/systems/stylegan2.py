@@ -19,12 +19,12 @@ SIZES: dict[Size, dict[str, Any]] = {
     # dimension of z and w; layers of the mapping; channels times side, and most channels; gamma of R1, which
     # is evaluated for every n-th row
     "tiny": {"latent": 8, "depth": 1, "features": 64, "most": 8, "gamma": 0.05, "every": 2},
-    "small": {"latent": 64, "depth": 2, "features": 256, "most": 48, "gamma": 0.05, "every": 16},
+    "small": {"latent": 64, "depth": 2, "features": 256, "most": 48, "gamma": 0.05, "every": 8},
     "paper": {"latent": 512, "depth": 8, "features": 32_768, "most": 512, "gamma": 10.0, "every": 8},
 }
 PLANS: dict[Size, dict[str, Any]] = {
     "tiny": {"lr": 4e-3, "batch": 32, "ema": 0.9},
-    "small": {"lr": 4e-3, "batch": 64, "ema": 0.995},
+    "small": {"lr": 4e-3, "batch": 32, "ema": 0.99},
     "paper": {"lr": 2e-3, "batch": 32, "ema": 0.9978},  # a half-life of 10,000 pictures
 }
 BETAS = (0.0, 0.99)
