@@ -135,7 +135,7 @@ class Adversarial(Objective):
         if self.penalty is not None:
             terms["penalty"] = self.penalty(self.critic, x.x, fake, context, rng.fork("penalty"))
         metrics = {"score of data": _mean(real), "score of samples": _mean(generated)}
-        return Losses(terms, metrics=metrics, statistics={CRITIC: real.new_ones(())})
+        return Losses(terms, metrics=metrics, statistics={CRITIC: real.new_tensor(float(len(real)))})
 
     def _generate(self, x: Encoded, context: Context | None, rng: Rng) -> Losses:
         """Losses of the generator."""
