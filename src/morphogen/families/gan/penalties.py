@@ -1,43 +1,65 @@
-"""Penalties that make a critic approximately 1-Lipschitz, as the Wasserstein distance's dual form requires.
+r"""Gradient penalties of the critic, evaluated in fp32, one value per row.
 
-W(p, q) = sup over |D(x) - D(y)| <= |x - y| of  E_p D - E_q D                  (Kantorovich & Rubinstein 1958)
+    GradientPenalty   lambda (||grad D(x_hat)|| - 1)^2     x_hat = x + alpha (G(z) - x), alpha ~ U(0, 1)
+    R1                gamma / 2 ||grad D(x)||^2            at data x
+
+The first makes a critic approximately 1-Lipschitz, as the dual form of the Wasserstein distance requires:
+
+    W(p, q) = sup over |D(x) - D(y)| <= |x - y| of  E_p D - E_q D              (Kantorovich & Rubinstein 1958)
+
+The second makes the game of `NonSaturating` converge locally. Both need a gradient of a gradient, which is
+computed in fp32 within a forward pass in bf16: the squares of small gradients would be lost.
 """
 
-__all__ = ["GradientPenalty", "Penalty"]
+__all__ = ["R1", "GradientPenalty", "Penalty"]
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from morphogen.component import Component
+from morphogen.component import Component, ConfigError
 from morphogen.contract import Context
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import expand_like, sum_except_batch
+from morphogen.ownership import coupled_parts
 
 
 class Penalty(Component, ABC):
-    """A regularisation term of the critic's loss, one value per row."""
+    """A regularization term of the critic's loss.
+
+    Attributes:
+        by_row: the penalty is of each row's own score: no part of the critic may couple the rows. Otherwise
+            only batch normalization is refused.
+    """
+
+    by_row: ClassVar[bool] = True
 
     @abstractmethod
     def __call__(
-        self,
-        critic: nn.Module,
-        real: Float[Tensor, " b *x"],
-        fake: Float[Tensor, " b *x"],
-        context: Context | None,
-        rng: Rng,
-    ) -> Float[Tensor, " b"]:
+        self, critic: nn.Module, real: Float[Tensor, "b ..."], fake: Float[Tensor, "b ..."],
+        context: Context | None, rng: Rng,
+    ) -> Float[Tensor, " b"]:  # fmt: skip
         """The penalty of each row, differentiable in the critic's parameters."""
+
+    def check(self, critic: nn.Module) -> None:
+        """Check that the score of a row is a function of that row. Errors: ConfigError."""
+        parts = [p for p in coupled_parts(critic) if self.by_row or not getattr(p, "coupled_rows", False)]
+        if parts:
+            names = ", ".join(sorted({type(part).__name__ for part in parts}))
+            raise ConfigError(
+                f"{type(self).__name__} differentiates the score of a row, but {names} in the critic makes "
+                "it depend on the other rows: use a critic with another normalization, or no penalty"
+            )
 
 
 class GradientPenalty(Penalty):
     r"""Gradient penalty: lambda (||grad D(x_hat)|| - 1)^2,  x_hat = x + alpha (G(z) - x),  alpha ~ U(0, 1).
 
     "Improved training of Wasserstein GANs" (Gulrajani et al. 2017, Algorithm 1). The gradient of the optimal
-    critic has norm 1 on the lines between coupled real and generated samples. The critic must treat rows
-    independently (no batch normalisation).
+    critic has norm 1 on the lines between coupled real and generated samples.
 
     Arguments:
         weight: lambda, 10 in the paper.
@@ -47,17 +69,46 @@ class GradientPenalty(Penalty):
         self.weight = weight
 
     def __call__(
-        self,
-        critic: nn.Module,
-        real: Float[Tensor, " b *x"],
-        fake: Float[Tensor, " b *x"],
-        context: Context | None,
-        rng: Rng,
-    ) -> Float[Tensor, " b"]:
+        self, critic: nn.Module, real: Float[Tensor, "b ..."], fake: Float[Tensor, "b ..."],
+        context: Context | None, rng: Rng,
+    ) -> Float[Tensor, " b"]:  # fmt: skip
         alpha = expand_like(rng.uniform(), real)
-        x_hat = (real + alpha * (fake - real)).detach().requires_grad_(True)
-        (gradient,) = torch.autograd.grad(critic(x_hat, context).sum(), x_hat, create_graph=True)
-        norm = (
-            sum_except_batch(gradient.square()) + 1e-12
-        ).sqrt()  # the derivative of the square root is infinite at 0
+        squares = _squared_gradient(critic, real + alpha * (fake - real), context)
+        norm = (squares + 1e-12).sqrt()  # the derivative of the square root is infinite at 0
         return self.weight * (norm - 1).square()
+
+
+class R1(Penalty):
+    r"""R1: gamma / 2 ||grad D(x)||^2 at data x.
+
+    "Which training methods for GANs do actually converge?" (Mescheder, Geiger & Nowozin 2018, eq. 9). Near
+    the equilibrium the critic is flat at the data, and this penalty damps the oscillation around it. With a
+    part that couples rows, such as the minibatch standard deviation, the gradient is that of the sum of the
+    scores, as in StyleGAN2.
+
+    Arguments:
+        weight: gamma, 10 in the paper; it scales with the number of subpixels.
+    """
+
+    by_row = False
+
+    def __init__(self, weight: float = 10.0):
+        self.weight = weight
+
+    def __call__(
+        self, critic: nn.Module, real: Float[Tensor, "b ..."], fake: Float[Tensor, "b ..."],
+        context: Context | None, rng: Rng,
+    ) -> Float[Tensor, " b"]:  # fmt: skip
+        return 0.5 * self.weight * _squared_gradient(critic, real, context)
+
+
+def _squared_gradient(
+    critic: nn.Module, x: Float[Tensor, "b ..."], context: Context | None
+) -> Float[Tensor, " b"]:
+    """||grad_x sum D(x)||^2 of each row, in fp32 or wider."""
+    wide = x if x.dtype == torch.float64 else x.float()
+    at = wide.detach().requires_grad_(True)
+    with torch.enable_grad(), torch.autocast(x.device.type, enabled=False):
+        scores = critic(at, context)  # [B], or of patches, which are averaged
+        (gradient,) = torch.autograd.grad(scores.sum() / scores[0].numel(), at, create_graph=True)
+        return sum_except_batch(gradient.square())
