@@ -12,6 +12,7 @@ __all__ = [
     "Minimax",
     "NonSaturating",
     "Penalty",
+    "PretrainedGenerator",
     "Wasserstein",
 ]
 
@@ -19,4 +20,5 @@ from morphogen.families.gan.augment import DiffAugment
 from morphogen.families.gan.games import Game, Hinge, LeastSquares, Minimax, NonSaturating, Wasserstein
 from morphogen.families.gan.objective import Adversarial
 from morphogen.families.gan.penalties import R1, GradientPenalty, Penalty
+from morphogen.families.gan.pretrained import PretrainedGenerator
 from morphogen.families.gan.sampler import GANSampler
