@@ -12,7 +12,6 @@ Reference: Differentiable augmentation for data-efficient GAN training, Zhao, Li
 __all__ = ["DiffAugment"]
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -22,7 +21,7 @@ from morphogen.component import Component, ConfigError
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.translation import translated
 
-Policy = Literal["color", "translation", "cutout"]
+POLICIES = ("color", "translation", "cutout")
 
 
 class DiffAugment(Component):
@@ -36,13 +35,11 @@ class DiffAugment(Component):
     Errors: ConfigError for another name.
     """
 
-    def __init__(
-        self, policies: Sequence[Policy] = ("color", "translation", "cutout"), background: float = 0.0
-    ):
-        unknown = sorted(set(policies) - {"color", "translation", "cutout"})
-        if unknown:
-            raise ConfigError(f"DiffAugment: {unknown[0]!r}: give color, translation, cutout")
+    def __init__(self, policies: Sequence[str] = ("color", "translation", "cutout"), background: float = 0.0):
         self.policies, self.background = tuple(policies), background
+        unknown = sorted(set(policies) - set(POLICIES))
+        if unknown:
+            raise ConfigError(f"DiffAugment: {unknown[0]!r}: give {', '.join(POLICIES)}")
 
     def __call__(self, x: Float[Tensor, "b c h w"], rng: Rng) -> Float[Tensor, "b c h w"]:
         for policy in self.policies:
