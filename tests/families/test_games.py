@@ -112,7 +112,7 @@ def test_r1_on_every_third_row_has_the_same_expectation() -> None:
     alone = [every(critic, x[i : i + 1], x[:1], None, Rng(1, torch.tensor([i]))) for i in range(6)]
     assert torch.allclose(torch.cat(alone), shifted[0], rtol=1e-5)
     with pytest.raises(ConfigError, match="every=0"):
-        R1(1.0, every=0)
+        R1(1.0, every=0).check(critic)
 
 
 @pytest.mark.parametrize("penalty", [R1(1.0), GradientPenalty(1.0)])
