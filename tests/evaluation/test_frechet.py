@@ -93,7 +93,7 @@ def test_the_interval_of_equal_sets_starts_at_zero_and_has_a_width():
     found = frechet_interval(x, x, partitions=16)
     assert found["value"] == pytest.approx(0, abs=1e-10) and found["low"] == pytest.approx(0, abs=1e-8)
     assert 0 < found["high"] < frechet_interval(x, x + 1, partitions=16)["high"]
-    with pytest.raises(ValueError, match="(real|fake) has 3 rows, and an interval requires at least 4"):
+    with pytest.raises(ValueError, match=r"(real|fake) has 3 rows, and an interval requires at least 4"):
         frechet_interval(x[:3], x)
 
 
@@ -145,8 +145,8 @@ def test_invalid_features_raise(bad):
 def test_one_row_is_refused_by_the_name_of_its_argument():
     x = normal(10, 4, 0)
     with pytest.raises(
-        ValueError, match="^fake has 1 row, and a covariance requires at least 2: give more rows"
+        ValueError, match=r"^fake has 1 row, and a covariance requires at least 2: give more rows"
     ):
         frechet(x, x[:1])
-    with pytest.raises(ValueError, match="^real has 1 row"):
+    with pytest.raises(ValueError, match=r"^real has 1 row"):
         frechet(x[:1], x)

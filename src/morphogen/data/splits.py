@@ -76,8 +76,8 @@ class Split:
             f"near-duplicate in train ({how}): figures on them flatter the model": self.twins,
             f"{self.grouped:,} of {counted(n, what)} are near-duplicates of others ({how}): "
             "each group is in one part": self.grouped,
-            f"{self.largest:,} of {counted(n, what)} are one group of near-duplicates, all in one part: leave "
-            "most of them out for parts of the usual sizes": self.largest > MOST * n,
+            f"{self.largest:,} of {counted(n, what)} are one group of near-duplicates, all in one part: "
+            "leave most of them out for parts of the usual sizes": self.largest > MOST * n,
             f"these {plural(what)} are one part of an earlier split of this kind: they are split anew, by a "
             "hash of the hash": self.again,
         }
