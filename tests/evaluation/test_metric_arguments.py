@@ -171,6 +171,6 @@ def test_tables_are_compared_by_the_names_of_their_columns(name: str) -> None:
     assert metric(fake=fake[["b", "a"]], real=real.to_numpy()) == metric(real, fake[["b", "a"]].to_numpy())
     for other in (fake[["a"]], fake.rename(columns={"b": "c"}), fake[["a", "b", "b"]]):
         with pytest.raises(
-            ConfigError, match="fake has the columns .*; real has a, b: give the same columns"
+            ConfigError, match=r"fake has the columns .*; real has a, b: give the same columns"
         ):
             metric(real, other)

@@ -125,8 +125,8 @@ def table_of_parts(
 
 def _dataset(name: str, where: str, table: Table, condition: str | None, options: TableOptions) -> Dataset:
     """The data set of a table; `where` is what errors begin with."""
-    frame, renamed = distinct_names(table.frame)
-    frame = without(where, frame, options.drop)
+    whole, renamed = distinct_names(table.frame)
+    frame = without(where, whole, options.drop)
     check_condition(where, frame, condition)
     if len(frame) < 3:
         raise DataError(
@@ -158,7 +158,9 @@ def _dataset(name: str, where: str, table: Table, condition: str | None, options
         weights = tuple(np.bincount(labels[made.train], minlength=len(classes)).tolist())
         column = label.class_column(classes, (0, *weights))
         conditions = {"label": Classes(classes, weights)}
-    tabular = Tabular(parts[0], column, parts[1], order, _csv_format(table._replace(frame=frame), readings))
+    format = _csv_format(table._replace(frame=frame), readings)
+    ignored = tuple(name for name in whole if name not in order)
+    tabular = Tabular(parts[0], column, parts[1], order, format, ignored)
     notes = [*_column_notes(readings), *totals_note(kept), *table.notes, *renamed, *marks]
     notes += [note for reading in kept for note in reading.notes] + [*repeated, *dropped, *made.copied("row")]
     line = made.line.replace("each example's content", "each row")
