@@ -168,7 +168,7 @@ class _Training:
             raise KeyboardInterrupt
         skipped, finished = self.skipped, self.spent >= 1
         totals = (self.steps, self.clock.seconds, self._rate, finished, skipped.total, skipped.diverged)
-        return Trained(*totals, self.resumed, self.best.nats)
+        return Trained(*totals, self.resumed, self.best.nats, self._ended())
 
     @property
     def _rate(self) -> float:
@@ -220,6 +220,12 @@ class _Training:
         if rounds is None:
             return fraction
         return max(fraction, self.steps / (rounds * len(self.model.objective.turns)))
+
+    def _ended(self) -> str:
+        """Why the training is complete before its budget is spent; "": it is not."""
+        rounds = self.model.plan.rounds
+        is_early = self.spent >= 1 and self.budget.spent(self.steps, self.clock.seconds) < 1
+        return f"all {rounds} rounds of the plan are done" if is_early else ""
 
     def _save(self) -> None:
         """Write a checkpoint of this step, unless there is one."""
