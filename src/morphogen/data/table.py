@@ -138,7 +138,10 @@ def _dataset(name: str, where: str, table: Table, condition: str | None, options
     label = None if condition is None else readings.pop(condition)
     if not readings:
         raise DataError(f"{where}: no usable column is left ({'; '.join(dropped)}); {REMEDY}")
-    kept = [*readings.values(), *([] if label is None else [label])]
+    places = {
+        name: place for place, name in enumerate(frame)
+    }  # of the columns: the split is the same for all
+    kept = sorted([*readings.values(), *([] if label is None else [label])], key=lambda r: places[r.name])
     made, repeated = _split(where, kept, list(compress(table.parts, rows)), dropped)
     classes, labels = ((), None) if label is None else label.classes()
     if labels is not None:
