@@ -4,7 +4,7 @@ A conditioner sets the fields that its networks read: one vector for the whole x
 attend to, planes to concatenate, or the first ids of x.
 """
 
-__all__ = ["Context", "full_masks"]
+__all__ = ["Context", "full_masks", "x_mask_of"]
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -64,6 +64,11 @@ class Context:
                 raise ConfigError(f"contexts with and without {name!r} do not concatenate: give it to each")
             joined |= {name: torch.cat(given)} if given else {}
         return Context(**joined, **_cat_tokens(contexts))
+
+
+def x_mask_of(context: Context | None) -> Bool[Tensor, "b n"] | None:
+    """The mask of x; None: all elements exist."""
+    return None if context is None else context.x_mask
 
 
 def full_masks(

@@ -27,6 +27,7 @@ from torch import Tensor
 
 from morphogen.component import Component, ConfigError
 from morphogen.numerics.randomness import Rng
+from morphogen.numerics.translation import translated
 from morphogen.numerics.trees import Tree
 
 
@@ -157,13 +158,8 @@ class Shift(Augmentation):
         self.pixels = pixels
 
     def __call__(self, medium: Float[Tensor, "b c h w"], rng: Rng) -> Float[Tensor, "b c h w"]:
-        b, _, h, w = medium.shape
-        padded = torch.nn.functional.pad(medium, (self.pixels,) * 4, value=-1.0)
-        dy, dx = rng.integers(2 * self.pixels + 1, 2).unbind(1)
-        rows = dy[:, None] + torch.arange(h, device=medium.device)
-        columns = dx[:, None] + torch.arange(w, device=medium.device)
-        at = torch.arange(b, device=medium.device)[:, None, None]
-        return padded[at, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+        dy, dx = (self.pixels - rng.integers(2 * self.pixels + 1, 2)).unbind(1)
+        return translated(medium, dy, dx, (self.pixels, self.pixels), background=-1.0)
 
 
 class Plan(Component):

@@ -8,7 +8,7 @@ from morphogen.component import Component, ConfigError
 from morphogen.conditioning.label import Label
 from morphogen.conditioning.specs import Classes
 from morphogen.contract import Batch, Context, Unsupported
-from morphogen.families.gan import GANSampler, GradientPenalty, Wasserstein
+from morphogen.families.gan import Adversarial, GANSampler, GradientPenalty, Wasserstein
 from morphogen.model import Model, load, save
 from morphogen.networks.resnet_gan import ResNetCritic, ResNetGenerator
 from morphogen.numerics.randomness import Rng
@@ -100,7 +100,7 @@ def test_each_turn_trains_all_parameters_of_its_player_and_no_others(
 def test_the_critic_never_trains_the_generators_embedding() -> None:
     pixels = Pixels(17, (1, 8, 8))
     generator, critic = ResNetGenerator(4, pixels.shape, (8, 8), 5), ResNetCritic(pixels.shape, (8, 8), 0, 5)
-    objective = Wasserstein(generator, critic, 4, GradientPenalty(), 2)
+    objective = Adversarial(generator, critic, 4, Wasserstein(), GradientPenalty(), 2)
     model = perturbed(Model(objective, pixels, Label(10, 5)))
     embedding = model.conditioner.embedding.weight
     assert [any(p is embedding for p in own) for own in model.players().values()] == [True, False]
@@ -120,8 +120,9 @@ def test_the_losses_are_opposed_and_turns_follow_critic_steps() -> None:
     medium = Batch(batch_of((1, 8, 8)).medium)
     critic, generator = [model(medium, Rng(0, 6), player) for player in ("critic", "generator")]
     real = model.objective.critic(medium.medium, None)
-    assert torch.allclose(critic.terms["wasserstein"], -generator.terms["adversarial"] - real, atol=1e-6)
-    assert set(critic.terms) == {"wasserstein", "penalty"} and all(
+    assert torch.allclose(critic.terms["real"], -real, atol=1e-6)
+    assert torch.allclose(critic.terms["fake"], -generator.terms["adversarial"], atol=1e-6)
+    assert set(critic.terms) == {"real", "fake", "penalty"} and all(
         t.shape == (6,) for t in critic.terms.values()
     )
 

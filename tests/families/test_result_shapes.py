@@ -11,7 +11,7 @@ from morphogen.contract import Encoded, Objective
 from morphogen.families.autoregressive import Autoregressive
 from morphogen.families.diffusion import D3PM, AbsorbingNoise, Diffusion, DiscretizedGaussian, LinearBetas
 from morphogen.families.flow import Coupling, Flow
-from morphogen.families.gan import GradientPenalty, Wasserstein
+from morphogen.families.gan import Adversarial, GradientPenalty, Wasserstein
 from morphogen.families.vae import VAE, DiscretizedLogistic, Gaussian, Softmax
 from morphogen.model import Model
 from morphogen.numerics.randomness import Rng
@@ -44,7 +44,7 @@ def vae(encoder: tuple[int, ...], decoder: tuple[int, ...], likelihood: Any) -> 
 
 
 def gan(generator: tuple[int, ...], critic: tuple[int, ...] = ()) -> Objective:
-    return Wasserstein(Returns(generator), Returns(critic), 2, GradientPenalty(1.0))
+    return Adversarial(Returns(generator), Returns(critic), 2, Wasserstein(), GradientPenalty(1.0))
 
 
 PICTURE, CODES, CLASS = torch.zeros(ROWS, 1, 8, 8), torch.zeros(ROWS, 5).long(), torch.zeros(ROWS).long()
@@ -86,9 +86,17 @@ def test_losses_that_are_no_values_of_rows_are_refused() -> None:
     for term in (torch.zeros(()), torch.zeros(ROWS, 1)):
         with pytest.raises(WrongShape, match=r"the loss 'nll' has the shape .*: give one value per row"):
             Losses({"nll": term})
-    with pytest.raises(WrongShape, match="'wasserstein'"):  # a critic with scores [B, 1]
-        x = Encoded(PICTURE, torch.zeros(ROWS), torch.ones(ROWS))
-        gan((1, 8, 8), (1,)).losses(x, None, Rng(0, ROWS), "critic")
+
+
+def test_a_critic_may_have_scores_of_patches() -> None:
+    """Scores [B, 1] and [B, 2, 2] with equal entries have the losses of scores [B]."""
+    x = Encoded(PICTURE + 0.5, torch.zeros(ROWS), torch.ones(ROWS))
+    one, column, patches = (
+        gan((1, 8, 8), shape).losses(x, None, Rng(0, ROWS), "critic") for shape in ((), (1,), (2, 2))
+    )
+    assert one.terms["penalty"].any() and one.terms["real"].shape == (ROWS,)
+    for name, term in one.terms.items():
+        assert torch.allclose(column.terms[name], term) and torch.allclose(patches.terms[name], term)
 
 
 def test_training_says_what_the_network_receives() -> None:

@@ -4,6 +4,7 @@ __all__ = [
     "budget",
     "changes",
     "check_complete",
+    "choose",
     "choose_class",
     "choose_conditions",
     "choose_device",
@@ -25,7 +26,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from morphogen.cli.bad_argument import BadArgument
 from morphogen.similar_names import did_you_mean, list_names
@@ -98,11 +99,19 @@ def choose_device(name: str) -> str:
     return name
 
 
-def choose_precision(name: str) -> Any:
-    """The numerical precision: auto, fp32 or bf16."""
-    if name not in ("auto", "fp32", "bf16"):
-        raise BadArgument(f"--precision {name}: unknown; use fp32, bf16 or auto")
+def choose(option: str, name: str, names: Any) -> Any:
+    """One of the names of a `Literal`, such as `Precision`."""
+    *first, last = get_args(names)
+    if name not in (*first, last):
+        raise BadArgument(f"{option} {name}: unknown; use {', '.join(first)} or {last}")
     return name
+
+
+def choose_precision(name: str) -> Any:
+    """The numerical precision."""
+    from morphogen.numerics.precision import Precision
+
+    return choose("--precision", name, Precision)
 
 
 def choose_sampler(

@@ -46,7 +46,8 @@ if TYPE_CHECKING:
 FILM, FILMED = "film.gif", 10  # samples side by side in a film
 
 RunDirectory = Annotated[
-    Path | None, Argument(help="a run directory (default: the newest finished one in the folder of --runs)")
+    Path | None,
+    Argument(help="a run directory, or gan-face (default: the newest finished one in the folder of --runs)"),
 ]
 SampleCount = Annotated[int | None, Option(help="number of samples (default: 16)")]
 Indices = Annotated[

@@ -16,6 +16,8 @@ _HOMES = {
     "ConvEncoder": "networks.convnet",
     "CouplingResNet": "networks.coupling_resnet",
     "CrossAttention": "networks.attention",
+    "DCGANDiscriminator": "networks.dcgan",
+    "DCGANGenerator": "networks.dcgan",
     "DenoisingTransformer": "networks.denoising_transformer",
     "DiT": "networks.dit",
     "DiagonalBiLSTM": "networks.pixelrnn",

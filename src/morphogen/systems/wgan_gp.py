@@ -6,7 +6,7 @@ from typing import Any
 
 from morphogen.conditioning.label import OneHot
 from morphogen.conditioning.specs import Classes
-from morphogen.families.gan import GradientPenalty, Wasserstein
+from morphogen.families.gan import Adversarial, GradientPenalty, Wasserstein
 from morphogen.model import Model
 from morphogen.networks.convnet import halvings
 from morphogen.networks.resnet_gan import ResNetCritic, ResNetGenerator
@@ -46,10 +46,11 @@ def wgan_gp(pixels: Pixels, label: Classes | None = None, size: Size = "small") 
     sizes, scales = SIZES[size], halvings(pixels.shape)
     widths = (sizes["fine"],) + (sizes["coarse"],) * scales
     critic_widths = widths[:-1] if size == "paper" and scales > 1 else widths
-    objective = Wasserstein(
+    objective = Adversarial(
         ResNetGenerator(sizes["latent"], pixels.shape, widths, len(label or ())),
         ResNetCritic(pixels.shape, critic_widths, sizes["blocks"], len(label or ())),
         sizes["latent"],
+        Wasserstein(),
         GradientPenalty(sizes["penalty"]),
         sizes["critic_steps"],
     )

@@ -1,10 +1,10 @@
-r"""Wasserstein GAN: a generator x = G(z), z ~ N(0, I), trained against a critic D.
+r"""Generative adversarial networks: a generator x = G(z), z ~ N(0, I), trained against a critic D.
 
-    min_G max_D  E_data D(x) - E_z D(G(z)),   D 1-Lipschitz                       the Wasserstein distance
+    critic       mean [real(D(x)) + fake(D(G(z)))] + penalty          generator    mean [generator(D(G(z)))]
 
-Two players with opposed losses ("Generative adversarial nets", Goodfellow et al. 2014; "Wasserstein GAN",
-Arjovsky et al. 2017). The training loop alternates between them by `turns`. The model has no tractable
-density, so `log_prob` is unsupported.
+Two players with opposed losses ("Generative adversarial nets", Goodfellow et al. 2014), which the training
+loop alternates by `turns`. The losses are those of a `Game`. The model has no tractable density, so
+`log_prob` is unsupported.
 
 Example: with G(z) = z, D(x) = 2 x and data at 3, the penalty is (|dD/dx| - 1)^2 = 1 everywhere, and the term
 D(G(z)) enters the two losses with opposite signs.
@@ -13,96 +13,152 @@ D(G(z)) enters the two losses with opposite signs.
     ...     def forward(self, x, context): return 2 * x[:, 0]
     >>> class Identity(nn.Module):
     ...     def forward(self, z, context): return z
-    >>> from morphogen.families.gan import GradientPenalty
-    >>> gan = Wasserstein(Identity(), Double(), latent=1, penalty=GradientPenalty(weight=1.0), critic_steps=2)
+    >>> from morphogen.families.gan import GradientPenalty, Wasserstein
+    >>> penalty = GradientPenalty(weight=1.0)
+    >>> gan = Adversarial(Identity(), Double(), 1, Wasserstein(), penalty, critic_steps=2)
     >>> x, rng = Encoded(torch.full((4, 1), 3.0), torch.zeros(4), torch.ones(4)), Rng(seed=0, rows=4)
     >>> critic, generator = gan.losses(x, None, rng, "critic"), gan.losses(x, None, rng, "generator")
     >>> gan.turns, list(critic.terms), list(generator.terms)
-    (('critic', 'critic', 'generator'), ['wasserstein', 'penalty'], ['adversarial'])
-    >>> torch.allclose(critic.terms["wasserstein"], -6 - generator.total), critic.terms["penalty"].tolist()
+    (('critic', 'critic', 'generator'), ['real', 'fake', 'penalty'], ['adversarial'])
+    >>> torch.allclose(critic.terms["fake"], -generator.total), critic.terms["penalty"].tolist()
     (True, [1.0, 1.0, 1.0, 1.0])
 """
 
-__all__ = ["GANSampler", "Wasserstein"]
+__all__ = ["Adversarial"]
 
-from typing import Any
+from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from morphogen.contract import Context, Encoded, Losses, Objective, Sampler, owned
+from morphogen.component import ConfigError
+from morphogen.contract import Context, Encoded, Losses, Objective, owned
+from morphogen.families.gan.augment import DiffAugment
+from morphogen.families.gan.games import Game
 from morphogen.families.gan.penalties import Penalty
+from morphogen.families.gan.sampler import GANSampler
+from morphogen.families.gan.variation import Variation
+from morphogen.networks.lipschitz import Constrained
+from morphogen.networks.normalization import first_statistics
 from morphogen.numerics.randomness import Rng
+from morphogen.numerics.tensors import sum_except_batch
+from morphogen.numerics.trees import Tree
 from morphogen.objective_values import check_result
+from morphogen.ownership import own_modules
+
+CRITIC, GENERATOR = "critic", "generator"
 
 
-class Wasserstein(Objective):
-    r"""Wasserstein GAN losses. Critic: D(G(z)) - D(x) + penalty; generator: -D(G(z)).
+class Adversarial(Objective):
+    r"""Losses of a generator and a critic, which play a `Game` (Goodfellow et al. 2014).
 
-    With a gradient penalty this is WGAN-GP (Gulrajani et al. 2017, Algorithm 1). The conditioner's parameters
-    belong to the generator, the first player. The critic receives a detached context, so that its loss does
-    not train the embedding.
+    The conditioner's parameters belong to the generator, the first player. The critic receives a detached
+    context, so that its loss does not train the embedding. After each turn of the critic, its `Constrained`
+    parts, such as `ClippedWeights`, are brought up to date.
 
     Arguments:
-        network: the generator, z [B, latent], context -> x.
-        critic: x, context -> score [B]; it must treat rows independently (no batch normalisation).
-        latent: dimension of z.
-        penalty: regularisation of the critic.
-        critic_steps: critic updates per generator update (5 in the paper); one iteration is critic_steps + 1
-            training steps.
+        network: the generator, z, context -> x.
+        critic: x, context -> scores [B], or [B, h, w] of patches, whose losses are averaged.
+        latent: dimension of z, or the shapes of its parts by name, which the generator takes as a mapping.
+        game: the losses.
+        penalty: regularization of the critic; None: none.
+        critic_steps: critic updates per generator update (5 in the WGAN paper); one iteration is
+            critic_steps + 1 training steps.
+        augment: differentiable augmentation of what the critic sees; None: none.
+        l1: weight of sum |x - G(z, c)| / dims in the generator's loss, for a condition c that determines much
+            of x (100 in pix2pix, Isola et al. 2017); 0: none.
+
+    Errors: ConfigError for numbers out of range, and for a penalty that batch statistics make wrong.
     """
 
     def __init__(
-        self, network: nn.Module, critic: nn.Module, latent: int, penalty: Penalty, critic_steps: int = 5
-    ):
+        self, network: nn.Module, critic: nn.Module, latent: int | Mapping[str, tuple[int, ...]], game: Game,
+        penalty: Penalty | None = None, critic_steps: int = 1, augment: DiffAugment | None = None,
+        l1: float = 0.0,
+    ):  # fmt: skip
         super().__init__()
-        self.network, self.critic, self.latent = network, critic, latent
-        self.penalty, self.critic_steps = penalty, critic_steps
-        self.turns = ("critic",) * critic_steps + ("generator",)
+        if critic_steps < 1 or l1 < 0:
+            raise ConfigError(
+                f"Adversarial: critic_steps={critic_steps}, l1={l1:g}: give critic_steps >= 1 and l1 >= 0"
+            )
+        if penalty is not None:
+            penalty.check(critic)
+        self.network, self.critic, self.latent, self.game = network, critic, latent, game
+        self.penalty, self.critic_steps, self.augment, self.l1 = penalty, critic_steps, augment, l1
+        self.turns = (CRITIC,) * critic_steps + (GENERATOR,)
+        self.variation = Variation()
 
     def players(self) -> dict[str, list[nn.Parameter]]:
-        return {"generator": list(owned(self.network)), "critic": list(owned(self.critic))}
+        return {GENERATOR: list(owned(self.network)), CRITIC: list(owned(self.critic))}
+
+    @torch.no_grad()
+    def prepare(self, x: Encoded, context: Context | None, rng: Rng) -> None:
+        """Start the generator's running batch statistics at those of the first batch."""
+        with first_statistics(self.network):
+            self.fake(x.x, context, rng)
 
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
         context, rng = self.receive_mask(x.mask, context, rng)
-        detached = None if context is None else context.detach()
-        if player == "generator":
-            return Losses({"adversarial": -self.critic(self.fake(x.x, context, rng), detached)})
-        with torch.no_grad():
-            fake = self.fake(x.x, detached, rng)
-        wasserstein = self.critic(fake, detached) - self.critic(x.x, detached)
-        penalty = self.penalty(self.critic, x.x, fake, detached, rng.fork("penalty"))
-        return Losses({"wasserstein": wasserstein, "penalty": penalty})
+        return (self._generate if player == GENERATOR else self._criticize)(x, context, rng)
+
+    def update_from_statistics(self, statistics: dict[str, Tensor], step: int) -> None:
+        if CRITIC in statistics:
+            for part in own_modules(self.critic):
+                if isinstance(part, Constrained):
+                    part.constrain()
+        else:
+            self.variation.update(statistics)
+
+    def collapse(self) -> str | None:
+        return self.variation.collapse
 
     def fake(self, x: Float[Tensor, "b ..."], context: Context | None, rng: Rng) -> Float[Tensor, "b ..."]:
         """One generated sample per row of `rng`, differentiable, of the shape of x."""
-        fake = self.network(rng.fork("latent").normal(self.latent), context)
+        fake = self.network(self.draw_latents(rng.fork("latent")), context)
         return check_result(self.network, fake, (len(rng), *x.shape[1:]))
 
-    def predict(self, z: Float[Tensor, "b z"], context: Context | None) -> Float[Tensor, "b ..."]:
+    def draw_latents(self, rng: Rng, temperature: float = 1.0) -> Tree:
+        """z ~ N(0, temperature^2 I), [B, latent], or its parts by name."""
+        if not isinstance(self.latent, Mapping):
+            return temperature * rng.normal(self.latent)
+        return {name: temperature * rng.fork(name).normal(*shape) for name, shape in self.latent.items()}
+
+    def predict(self, z: Tree, context: Context | None) -> Float[Tensor, "b ..."]:
         """x = G(z)."""
         return self.network(z, context)
 
-    def default_sampler(self) -> "GANSampler":
+    def default_sampler(self) -> GANSampler:
         return GANSampler()
 
+    def _criticize(self, x: Encoded, context: Context | None, rng: Rng) -> Losses:
+        """Losses of the critic."""
+        context = None if context is None else context.detach()
+        with torch.no_grad():
+            fake = self.fake(x.x, context, rng)
+        real = self._score(x.x, context, rng.fork("augment real"))
+        generated = self._score(fake, context, rng.fork("augment fake"))
+        terms = {"real": _mean(self.game.real(real)), "fake": _mean(self.game.fake(generated))}
+        if self.penalty is not None:
+            terms["penalty"] = self.penalty(self.critic, x.x, fake, context, rng.fork("penalty"))
+        metrics = {"score of data": _mean(real), "score of samples": _mean(generated)}
+        return Losses(terms, metrics=metrics, statistics={CRITIC: real.new_tensor(float(len(real)))})
 
-class GANSampler(Sampler):
-    """Sample x = G(z), z ~ N(0, temperature^2 I) (Goodfellow et al. 2014).
+    def _generate(self, x: Encoded, context: Context | None, rng: Rng) -> Losses:
+        """Losses of the generator."""
+        fake = self.fake(x.x, context, rng)
+        score = self._score(fake, None if context is None else context.detach(), rng.fork("augment fake"))
+        terms = {"adversarial": _mean(self.game.generator(score))}
+        if self.l1:
+            terms["l1"] = self.l1 * sum_except_batch((x.x - fake).abs()) / x.x[0].numel()
+        return Losses(terms, statistics=self.variation.statistics(x.x, fake))
 
-    Arguments:
-        temperature: 1 is the trained distribution; smaller values trade diversity for fidelity (Brock et al.
-            2019 truncate z instead).
-    """
+    def _score(self, x: Float[Tensor, "b ..."], context: Context | None, rng: Rng) -> Float[Tensor, "b ..."]:
+        """The critic's scores of augmented rows, in fp32."""
+        scores = self.critic(x if self.augment is None else self.augment(x, rng), context)
+        return scores if scores.dtype == torch.float64 else scores.float()
 
-    requires = "critic"
 
-    def __init__(self, temperature: float = 1.0):
-        self.temperature = temperature
-
-    def __call__(
-        self, objective: Any, shape: tuple[int, ...], context: Context | None, rng: Rng
-    ) -> Float[Tensor, "b ..."]:
-        self.check(objective)
-        return objective.predict(self.temperature * rng.fork("latent").normal(objective.latent), context)
+def _mean(scores: Float[Tensor, "b ..."]) -> Float[Tensor, " b"]:
+    """The mean over patches."""
+    return scores.flatten(1).mean(1) if scores.ndim > 1 else scores
