@@ -127,12 +127,7 @@ def _dataset(name: str, where: str, table: Table, condition: str | None, options
     """The data set of a table; `where` is what errors begin with."""
     whole, renamed = distinct_names(table.frame)
     frame = without(where, whole, options.drop)
-    check_condition(where, frame, condition)
-    if len(frame) < 3:
-        raise DataError(
-            f"{where}: {len(frame)} rows cannot be split into train, valid and test; "
-            "give at least 3, better hundreds"
-        )
+    _check(where, frame, condition)
     cells, marks = read_columns(frame, options, table.decimal)
     readings, constants, rows, dropped = _usable(where, cells, condition)
     label = None if condition is None else readings.pop(condition)
@@ -155,19 +150,35 @@ def _dataset(name: str, where: str, table: Table, condition: str | None, options
         for part in (made.train, made.valid, made.test)
     )
     parts = [tuple(r.column(np.array(made.train)) for r in some) for some in (readings.values(), constants)]
-    order = tuple(name for name in frame if name in {r.name for r in (*kept, *constants)})
     column, conditions = None, with_labels(())
     if label is not None and labels is not None:
         weights = tuple(np.bincount(labels[made.train], minlength=len(classes)).tolist())
         column = label.class_column(classes, (0, *weights))
         conditions = {"label": Classes(classes, weights)}
-    format = _csv_format(table._replace(frame=frame), readings)
-    ignored = tuple(name for name in whole if name not in order)
-    tabular = Tabular(parts[0], column, parts[1], order, format, ignored)
+    names = {reading.name for reading in (*kept, *constants)}
+    order, ignored = (tuple(n for n in whole if (n in names) is known) for known in (True, False))
+    csv = _csv_format(table._replace(frame=frame), readings)
+    tabular = Tabular(parts[0], column, parts[1], order, csv, ignored)
     notes = [*_column_notes(readings), *totals_note(kept), *table.notes, *renamed, *marks]
     notes += [note for reading in kept for note in reading.notes] + [*repeated, *dropped, *made.copied("row")]
     line = made.line.replace("each example's content", "each row")
     return Dataset(name, "table", train, valid, test, conditions, tabular, line, tuple(notes))
+
+
+def _check(where: str, frame: "DataFrame", condition: str | None) -> None:
+    """Errors: DataError for a condition that is no column, and for fewer rows than parts."""
+    check_condition(where, frame, condition)
+    if len(frame) < 3:
+        raise DataError(
+            f"{where}: {len(frame)} rows cannot be split into train, valid and test; "
+            "give at least 3, better hundreds"
+        )
+
+
+def _in_order(frame: "DataFrame", readings: Sequence[Reading]) -> list[Reading]:
+    """Columns as in the table, whichever has the classes: the split depends on the order of the cells."""
+    places = {name: place for place, name in enumerate(frame)}
+    return sorted(readings, key=lambda reading: places[reading.name])
 
 
 def _csv_format(table: Table, readings: Mapping[str, Reading]) -> CsvFormat | None:

@@ -65,9 +65,14 @@ def impute(model: Any, table: Any, seed: int = 0) -> Any:
         medium[rows] = torch.where(missing[rows], drawn, medium[rows])
     if not hasattr(table, "columns"):
         return medium
-    filled = source.frame(source.support.nearest(medium), labels).set_axis(table.index)
+    return _assigned(source, table, source.frame(source.support.nearest(medium), labels), missing)
+
+
+def _assigned(source: Any, table: Any, drawn: Any, missing: Bool[Tensor, "n d"]) -> Any:
+    """The table with the missing cells of the model's columns drawn."""
+    drawn = drawn.set_axis(table.index)
     gone = {column.name: cells.numpy() for column, cells in zip(source.columns, missing.T, strict=True)}
-    return table.assign(**{name: _filled(table[name], filled[name], gone[name]) for name in gone})
+    return table.assign(**{name: _filled(table[name], drawn[name], gone[name]) for name in gone})
 
 
 def _filled(given: Any, drawn: Any, missing: Bool[np.ndarray, " n"]) -> Any:

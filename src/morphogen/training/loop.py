@@ -169,7 +169,7 @@ class _Training:
             raise KeyboardInterrupt
         skipped, finished = self.skipped, self.spent >= 1 or self.watch.stop
         totals = (self.steps, self.clock.seconds, self._rate, finished, skipped.total, skipped.diverged)
-        return Trained(*totals, self.resumed, self.best.nats, self.watch.found, self._ended())
+        return Trained(*totals, self.resumed, self.best.nats, self.watch.found, _ended(self))
 
     @property
     def _rate(self) -> float:
@@ -224,12 +224,6 @@ class _Training:
             return fraction
         return max(fraction, self.steps / (rounds * len(self.model.objective.turns)))
 
-    def _ended(self) -> str:
-        """Why the training is complete before its budget is spent; "": it is not."""
-        rounds = self.model.plan.rounds
-        is_early = self.spent >= 1 and self.budget.spent(self.steps, self.clock.seconds) < 1
-        return f"all {rounds} rounds of the plan are done" if is_early else ""
-
     def _save(self) -> None:
         """Write a checkpoint of this step, unless there is one."""
         if self.checkpoints is None or self.directory is None or self.steps == self.saved[0]:
@@ -274,6 +268,12 @@ class _Training:
         self.best.restore(checkpoint)
         self.steps, self.clock = checkpoint.step, Clock(checkpoint.state["seconds"])
         self.skipped = SkippedSteps(checkpoint.state.get("skipped"))
+
+
+def _ended(training: "_Training") -> str:
+    """Why a training is complete before its budget is spent; "": it is not."""
+    is_early = training.spent >= 1 and training.budget.spent(training.steps, training.clock.seconds) < 1
+    return f"all {training.model.plan.rounds} rounds of the plan are done" if is_early else ""
 
 
 def _check_same_step(step: int, rank: Rank, checkpoints: Checkpoints | None) -> None:
