@@ -169,7 +169,7 @@ class _Training:
             raise KeyboardInterrupt
         skipped, finished = self.skipped, self.spent >= 1 or self.watch.stop
         totals = (self.steps, self.clock.seconds, self._rate, finished, skipped.total, skipped.diverged)
-        return Trained(*totals, self.resumed, self.best.nats, self.watch.found)
+        return Trained(*totals, self.resumed, self.best.nats, self.watch.found, _ended(self))
 
     @property
     def _rate(self) -> float:
@@ -268,6 +268,12 @@ class _Training:
         self.best.restore(checkpoint)
         self.steps, self.clock = checkpoint.step, Clock(checkpoint.state["seconds"])
         self.skipped = SkippedSteps(checkpoint.state.get("skipped"))
+
+
+def _ended(training: "_Training") -> str:
+    """Why a training is complete before its budget is spent; "": it is not."""
+    is_early = training.spent >= 1 and training.budget.spent(training.steps, training.clock.seconds) < 1
+    return f"all {training.model.plan.rounds} rounds of the plan are done" if is_early else ""
 
 
 def _check_same_step(step: int, rank: Rank, checkpoints: Checkpoints | None) -> None:
