@@ -86,6 +86,9 @@ class CycleGAN(Objective):
         else:
             self.variation.update(statistics)
 
+    def collapse(self) -> str | None:
+        return self.variation.collapse
+
     def draw_latents(self, rng: Rng, temperature: float = 1.0) -> Float[Tensor, "b 0"]:
         """No latents: G is a function of y."""
         return torch.zeros(len(rng), 0)
@@ -128,7 +131,7 @@ class CycleGAN(Objective):
             "real, inverse": mean_except_batch(self.game.real(_wide(self.inverse_critic(y)))),
             "fake, inverse": mean_except_batch(self.game.fake(_wide(self.inverse_critic(fake_y)))),
         }
-        return Losses(terms, statistics={CRITIC: x.new_ones(())})
+        return Losses(terms, statistics={CRITIC: x.new_full((), len(x))})
 
     def _adversarial(self, critic: nn.Module, fake: Float[Tensor, "b ..."]) -> Float[Tensor, " b"]:
         return mean_except_batch(self.game.generator(_wide(critic(fake))))

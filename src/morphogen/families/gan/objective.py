@@ -100,6 +100,9 @@ class Adversarial(Objective):
         else:
             self.variation.update(statistics)
 
+    def collapse(self) -> str | None:
+        return self.variation.collapse
+
     def fake(self, x: Float[Tensor, "b ..."], context: Context | None, rng: Rng) -> Float[Tensor, "b ..."]:
         """One generated sample per row of `rng`, differentiable, of the shape of x."""
         fake = self.network(self.draw_latents(rng.fork("latent")), context)
@@ -129,7 +132,7 @@ class Adversarial(Objective):
         if self.penalty is not None:
             terms["penalty"] = self.penalty(self.critic, x.x, fake, context, rng.fork("penalty"))
         metrics = {"score of data": mean_except_batch(real), "score of samples": mean_except_batch(generated)}
-        return Losses(terms, metrics=metrics, statistics={CRITIC: real.new_ones(())})
+        return Losses(terms, metrics=metrics, statistics={CRITIC: real.new_full((), len(real))})
 
     def _generate(self, x: Encoded, context: Context | None, rng: Rng) -> Losses:
         """Losses of the generator."""
