@@ -94,8 +94,8 @@ RECIPES: Mapping[str, Recipe] = {
     "emoji-pix2pix": Recipe(
         "emoji from sketches with pix2pix, 5 min", 7, partial(sketched, "emoji", 300.0, system="pix2pix")
     ),
-    "emoji-cyclegan": Recipe(
-        "emoji from drawings and drawings from emoji, learned without pairs, 5 min", 7, unpaired
+    "mnist-5k-cyclegan": Recipe(
+        "digits from their outlines and outlines from digits, learned without pairs, 5 min", 8, unpaired
     ),
     "fashion-diffusions": Recipe(
         "seven kinds of diffusion model on Fashion-MNIST, 4 min each",

@@ -32,7 +32,7 @@ SYSTEM = "cyclegan"
 
 
 def unpaired(
-    name: str = "emoji", budget: float = 300.0, directory: Path | None = None, seed: int = 0, n: int = 500
+    name: str = "mnist-5k", budget: float = 300.0, directory: Path | None = None, seed: int = 0, n: int = 500
 ) -> dict[str, Any]:
     """Distances of translations from their true partners; unpaired.png is written to the run.
 
@@ -48,7 +48,7 @@ def unpaired(
     model, features, train = run.model(), features_for(data), data.train.first(REFERENCE)
     held_out = data.test.first(n)
     picture, drawing = held_out.medium, held_out.condition["source"]
-    colored = model.sample(len(picture), drawing, seed=seed, batch=250).tensor
+    filled = model.sample(len(picture), drawing, seed=seed, batch=250).tensor
     drawn = torch.cat([model.objective.to_source(rows) for rows in picture.split(250)])
     figures = {
         "unchanged": {
@@ -60,12 +60,12 @@ def unpaired(
             "drawing": distance(train.condition["source"].mean(0, keepdim=True), drawing),
         },
         SYSTEM: {
-            "picture": distance(colored, picture),
+            "picture": distance(filled, picture),
             "drawing": distance(drawn, drawing),
-            "frechet": frechet_interval(features(train.medium), features(colored), seed=seed),
+            "frechet": frechet_interval(features(train.medium), features(filled), seed=seed),
         },
     }
-    rows = {"drawing": drawing, "colored": colored, "its picture": picture, "drawn": drawn}
+    rows = {"drawing": drawing, "filled": filled, "its picture": picture, "drawn": drawn}
     sheet({label: row[:20] for label, row in rows.items()}).quantize(64).save(
         run.directory / "unpaired.png", optimize=True
     )
