@@ -61,6 +61,4 @@ def batch_for(medium: str, rows: int = 12) -> Batch:
 @pytest.mark.parametrize("system", pages())
 def test_law(system: str, law: str) -> None:
     torch.manual_seed(0)
-    check_model(
-        build_system(system, *specimen(system), "tiny"), batch_for(pages()[system].medium), [law]
-    )
+    check_model(build_system(system, *specimen(system), "tiny"), batch_for(pages()[system].medium), [law])

@@ -6,7 +6,15 @@ import torch
 from morphogen.conditioning.sketch import edges
 from morphogen.data import load_data
 from morphogen.families.diffusion import DDIM, DPMSolver
-from morphogen.recipes import distillation, latent_attributes, records, sampler_sweep, sketches, unconditional, unpaired
+from morphogen.recipes import (
+    distillation,
+    latent_attributes,
+    records,
+    sampler_sweep,
+    sketches,
+    unconditional,
+    unpaired,
+)
 from morphogen.recipes.reproduce import findings
 
 

@@ -60,7 +60,12 @@ class CycleGAN(Objective):
         super().__init__()
         if cycle < 0 or identity < 0:
             raise ConfigError(f"CycleGAN: cycle={cycle:g}, identity={identity:g}: give weights of at least 0")
-        self.network, self.inverse, self.critic, self.inverse_critic = network, inverse, critic, inverse_critic
+        self.network, self.inverse, self.critic, self.inverse_critic = (
+            network,
+            inverse,
+            critic,
+            inverse_critic,
+        )
         self.game = LeastSquares() if game is None else game
         self.cycle, self.identity = cycle, identity
         self.turns = CRITIC, GENERATOR
@@ -131,7 +136,7 @@ class CycleGAN(Objective):
             "real, inverse": mean_except_batch(self.game.real(_wide(self.inverse_critic(y)))),
             "fake, inverse": mean_except_batch(self.game.fake(_wide(self.inverse_critic(fake_y)))),
         }
-        return Losses(terms, statistics={CRITIC: x.new_full((), len(x))})
+        return Losses(terms, statistics={CRITIC: x.new_tensor(float(len(x)))})
 
     def _adversarial(self, critic: nn.Module, fake: Float[Tensor, "b ..."]) -> Float[Tensor, " b"]:
         return mean_except_batch(self.game.generator(_wide(critic(fake))))

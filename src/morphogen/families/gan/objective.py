@@ -128,11 +128,14 @@ class Adversarial(Objective):
             fake = self.fake(x.x, context, rng)
         real = self._score(x.x, context, rng.fork("augment real"))
         generated = self._score(fake, context, rng.fork("augment fake"))
-        terms = {"real": mean_except_batch(self.game.real(real)), "fake": mean_except_batch(self.game.fake(generated))}
+        terms = {
+            "real": mean_except_batch(self.game.real(real)),
+            "fake": mean_except_batch(self.game.fake(generated)),
+        }
         if self.penalty is not None:
             terms["penalty"] = self.penalty(self.critic, x.x, fake, context, rng.fork("penalty"))
         metrics = {"score of data": mean_except_batch(real), "score of samples": mean_except_batch(generated)}
-        return Losses(terms, metrics=metrics, statistics={CRITIC: real.new_full((), len(real))})
+        return Losses(terms, metrics=metrics, statistics={CRITIC: real.new_tensor(float(len(real)))})
 
     def _generate(self, x: Encoded, context: Context | None, rng: Rng) -> Losses:
         """Losses of the generator."""
