@@ -1,7 +1,7 @@
 """Pictures of two kinds without pairs, as training data for translation between them.
 
 Row i has picture i of the one kind and picture i of the other, its condition "source". Which are in the same
-row has no meaning. The kind with fewer pictures begins again, so that every picture is used (Zhu et al. 2017).
+row has no meaning. The kind with fewer pictures begins again, so that all are used (Zhu et al. 2017).
 """
 
 __all__ = ["SOURCE", "WithSources", "with_sources"]

@@ -1,6 +1,6 @@
 r"""The residual generator of CycleGAN: a picture from a picture of the same size.
 
-    x -- conv 7 x 7 -- [conv 3 x 3 / 2] -- residual blocks -- [transposed conv 3 x 3 / 2] -- conv 7 x 7 -- tanh
+    x -- conv 7 x 7 -- [conv 3 x 3 / 2] -- residual blocks -- [transposed conv 3 x 3 / 2] -- conv -- tanh
 
 Unpaired image-to-image translation using cycle-consistent adversarial networks, Zhu, Park, Isola & Efros,
 2017 (appendix 7.2); the network is that of Perceptual losses for real-time style transfer, Johnson, Alahi &

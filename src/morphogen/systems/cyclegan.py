@@ -1,9 +1,9 @@
-r"""CycleGAN: translation of pictures without pairs, by two generators that invert each other (Zhu et al. 2017).
+r"""CycleGAN: translation of pictures without pairs, by two generators that invert each other.
 
     G(y) looks like an x, F(x) like a y,     F(G(y)) = y,  G(F(x)) = x
 
 Paper: Unpaired image-to-image translation using cycle-consistent adversarial networks, Zhu, Park, Isola &
-Efros. The data are pictures of both kinds: `morphogen train cyclegan --data PHOTOS --source PAINTINGS`
+Efros, 2017. The data are pictures of both kinds: `morphogen train cyclegan --data PHOTOS --source PAINTINGS`
 translates paintings to photographs, and `model.objective.to_source` photographs to paintings. What fits the
 other kind is not unique (a picture and its negative may serve each other equally well): only pairs could say.
 Measured, on digits: recipes/results/mnist-5k-cyclegan.json.

@@ -1,11 +1,13 @@
 r"""pix2pix: a picture from its edges, by a U-Net and a critic that sees both (Isola et al. 2017).
 
-    generator    -log D(G(c, z), c) + 100 |x - G(c, z)|         critic    -log D(x, c) - log(1 - D(G(c, z), c))
+    generator    -log D(G(c, z), c) + 100 |x - G(c, z)|
+    critic       -log D(x, c) - log(1 - D(G(c, z), c))
 
 Paper: Image-to-image translation with conditional adversarial networks, Isola, Zhu, Zhou & Efros. The noise z
 is dropout, in sampling as in training; sample i depends on the seed and on i alone, because its dropout is a
 function of z (`networks/translation_unet.py`). The data must have sketches:
-`morphogen train pix2pix --data DATA --condition sketch`. Measured, on emoji: recipes/results/emoji-pix2pix.json.
+`morphogen train pix2pix --data DATA --condition sketch`.
+Measured, on emoji: recipes/results/emoji-pix2pix.json.
 """
 
 __all__ = ["pix2pix"]

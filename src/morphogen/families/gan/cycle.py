@@ -1,4 +1,4 @@
-r"""CycleGAN: translation between two kinds of pictures without pairs, by two generators that invert each other.
+r"""CycleGAN: translation between two kinds of pictures without pairs, by generators that invert each other.
 
     G: y -> x,  F: x -> y,     critics D_X of x and D_Y of y,     data x ~ p_X and y ~ p_Y, unrelated
 
