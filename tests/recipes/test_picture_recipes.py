@@ -106,9 +106,9 @@ def test_unpaired(tmp_path):
     difference = (held_out.condition["source"] - held_out.medium).abs().flatten(1).mean(1)
     measured = record["figures"]["unchanged"]["picture"]["value"]
     assert measured == pytest.approx(difference.double().mean().item(), rel=1e-6)
-    assert torch.allclose(held_out.condition["source"], 1 - 2 * edges(held_out.medium), atol=1 / 255)
+    assert torch.allclose(held_out.condition["source"], 2 * edges(held_out.medium) - 1, atol=1 / 255)
     train = data.train.first()
-    own = 1 - 2 * edges(train.medium)
+    own = 2 * edges(train.medium) - 1
     assert (own - train.condition["source"]).abs().flatten(1).amax(1).min() > 1 / 255
 
 

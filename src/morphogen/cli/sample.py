@@ -167,7 +167,7 @@ def _picture(
     """A picture as a condition. Errors: BadArgument if the model takes none of this name."""
     from morphogen.data.pictures import read_as
 
-    spec = specs.get(name)
+    spec: Any = specs.get(name)
     if spec is None or not hasattr(spec, "of_bytes"):
         what, systems = PICTURE_CONDITIONS[name]
         raise BadArgument(

@@ -67,12 +67,12 @@ class TranslationUNet(Component, nn.Module):
         last = len(self.widths) - 1
         for i, (before, after) in enumerate(pairwise((channels, *self.widths))):
             is_normed = 0 < i < last  # a norm of a single pixel would be 0
-            conv = nn.Conv2d(before, after, 4, stride=2, padding=1, bias=not is_normed)
-            self.down.append(nn.Sequential(conv, _norm(after) if is_normed else nn.Identity()))
+            halve = nn.Conv2d(before, after, 4, stride=2, padding=1, bias=not is_normed)
+            self.down.append(nn.Sequential(halve, _norm(after) if is_normed else nn.Identity()))
         for i, after in enumerate(outputs):
             before = self.widths[-1] if i == 0 else 2 * outputs[i - 1]
-            conv = nn.ConvTranspose2d(before, after, 4, stride=2, padding=1, bias=i == last)
-            self.up.append(nn.Sequential(conv, nn.Identity() if i == last else _norm(after)))
+            double = nn.ConvTranspose2d(before, after, 4, stride=2, padding=1, bias=i == last)
+            self.up.append(nn.Sequential(double, nn.Identity() if i == last else _norm(after)))
         self.apply(_initialize)
 
     def forward(

@@ -1,6 +1,6 @@
 """Translation without pairs: drawings to pictures and back, measured on pairs that are held out.
 
-A drawing has the edges of a picture, black on white. One half of the training pictures is kept, of the other
+A drawing has the edges of a picture, white on black, which for digits are outlines. One half of the training pictures is kept, of the other
 half there are the drawings alone, so that no training picture has a partner. The distance of a translation
 from the true partner is the mean absolute difference, of values from -1 to 1. It is compared with that of two
 baselines: the original unchanged, in grey, and the mean of the training part.
@@ -101,5 +101,5 @@ class _Part(Examples):
 
 
 def _drawn(pictures: Float[Tensor, "n c h w"]) -> Pictures:
-    """The edges of pictures, black on white."""
-    return Pictures((255 * (1 - edges(pictures))).round().byte())
+    """The edges of pictures, white on black."""
+    return Pictures((255 * edges(pictures)).round().byte())
