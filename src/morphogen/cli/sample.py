@@ -107,8 +107,7 @@ def sample(
     other = {"stop": stop or None, "json_schema": json_schema, "regex": regex}
     method = choose_sampler(model, sampler, guidance, numeric, other)
     method = with_classifier(chosen, method, classifier_guidance, condition or [], target)
-    files = {"sketch": sketch, "source": source}
-    requested = _condition(chosen, model, condition or [], prompt, files, len(rows))
+    requested = _condition(chosen, model, condition or [], prompt, (sketch, source), len(rows))
     if len(window := model.representation.shape) == 1:
         prompt_length = requested["prompt"].shape[1] if "prompt" in requested else 0
         decoding.announce_cropping(window[0], prompt_length, max_new)
@@ -135,7 +134,7 @@ def _condition(
     model: Any,
     texts: list[str],
     prompt: str | None,
-    files: dict[str, Path | None],
+    files: tuple[Path | None, ...],
     rows: int,
 ) -> "dict[str, Tree]":
     """The conditions of every sample, by name; {}: none."""
@@ -154,7 +153,7 @@ def _condition(
                 "or give --condition alone"
             )
         chosen[name] = model.representation.tokenize(prompt)
-    for name, file in files.items():
+    for name, file in zip(PICTURE_CONDITIONS, files, strict=True):
         if file is not None:
             chosen[name] = _picture(run, model, specs, name, file)
     check_complete(run, model, specs, chosen, texts)

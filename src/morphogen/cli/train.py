@@ -97,22 +97,10 @@ def train(
     options |= {"tensorboard": tensorboard, "on_collapse": choose("--on-collapse", on_collapse, OnCollapse)}
     if tensorboard:
         check_tensorboard()
-    given: dict[str, Any] = {
-        "system": system,
-        "data": data,
-        "steps": steps,
-        "time": time,
-        "set": set,
-        "seed": seed,
-        "table": table_options(table),
-    }
-    given |= {"size": size, "resolution": resolution, "length": length, "condition": condition}
-    given |= {
-        "source": source,
-        "tokenizer": tokenizer,
-        "teacher": teacher and str(teacher),
-        "from": from_ and str(from_),
-    }
+    given: dict[str, Any] = {"system": system, "data": data, "source": source, "condition": condition}
+    given |= {"steps": steps, "time": time, "set": set, "seed": seed, "table": table_options(table)}
+    given |= {"size": size, "resolution": resolution, "length": length, "tokenizer": tokenizer}
+    given |= {"teacher": teacher and str(teacher), "from": from_ and str(from_)}
     prepared = _prepare(given, resume, target, force)
     run = prepared.run
     if run is None:

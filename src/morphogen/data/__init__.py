@@ -87,8 +87,7 @@ def load_data(
         tokenizer: of a text: "bytes", "characters", "bpe:1000" or "unigram:1000" (any vocabulary size), or a
             `Text`, such as that of a trained model. None: bytes, or "bpe:2000" for pairs of texts.
         table: what a table leaves open, by the names of `TableOptions`: {"decimal": ","}.
-        source: of pictures: pictures of another kind, as `data`, which a model translates into these; they
-            are no pairs, and are resized as these are.
+        source: of pictures: pictures of another kind, as `data`, not paired, to be translated into these.
 
     Errors: `DataError`: one line with the invalid value and the remedy.
     """
@@ -99,10 +98,18 @@ def load_data(
     if isinstance(data, Dataset):
         given = {**options._asdict(), **beside, "name": name, "tokenizer": tokenizer}
         return _translated(_unchanged(data, given), source)
+    return _translated(_loaded(data, name, beside, options, tokenizer), source)
+
+
+def _loaded(
+    data: Any, name: str | None, beside: Mapping[str, Any], options: ReadingOptions,
+    tokenizer: str | Text | None,
+) -> Dataset:  # fmt: skip
+    """The data of a name, of a path or in memory."""
     is_path = isinstance(data, str | Path)
     what = repr(str(data)) if is_path else name or "memory"
     loaded = _read(str(data), options, beside) if is_path else collect(data, what, beside, options)
-    return _translated(_finished(loaded, what, options, tokenizer), source)
+    return _finished(loaded, what, options, tokenizer)
 
 
 def _unchanged(data: Dataset, options: Mapping[str, Any]) -> Dataset:

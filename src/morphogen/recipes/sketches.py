@@ -29,13 +29,9 @@ SYSTEM = "sketch_to_picture"
 
 
 def sketched(
-    name: str = "fashion-mnist",
-    budget: float = 240.0,
-    directory: Path | None = None,
-    seed: int = 0,
-    n: int = 500,
-    system: str = SYSTEM,
-) -> dict[str, Any]:
+    name: str = "fashion-mnist", budget: float = 240.0, directory: Path | None = None, seed: int = 0,
+    n: int = 500, system: str = SYSTEM,
+) -> dict[str, Any]:  # fmt: skip
     """Agreement of samples with their sketches and with other sketches; sketches.png is written to the run.
 
     Arguments:

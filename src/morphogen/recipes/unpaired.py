@@ -1,9 +1,9 @@
 """Translation without pairs: drawings to pictures and back, measured on pairs that are held out.
 
-A drawing has the edges of a picture, white on black, which for digits are outlines. One half of the training pictures is kept, of the other
-half there are the drawings alone, so that no training picture has a partner. The distance of a translation
-from the true partner is the mean absolute difference, of values from -1 to 1. It is compared with that of two
-baselines: the original unchanged, in grey, and the mean of the training part.
+A drawing has the edges of a picture, white on black, which for digits are outlines. One half of the training
+pictures is kept, of the other half there are the drawings alone, so that no training picture has a partner.
+The distance of a translation from the true partner is the mean absolute difference, of values from -1 to 1.
+It is compared with that of two baselines: the original unchanged, in grey, and the mean of the training part.
 """
 
 __all__ = ["drawings", "unpaired"]
@@ -69,9 +69,8 @@ def unpaired(
     sheet({label: row[:20] for label, row in rows.items()}).quantize(64).save(
         run.directory / "unpaired.png", optimize=True
     )
-    models = {SYSTEM: model_record(SYSTEM, SIZE, data, model)}
-    settings = evaluation_settings(data, features, n, seed) | training_cost(run, budget)
-    return {"figures": figures, "models": models} | settings | environment()
+    record = {"figures": figures, "models": {SYSTEM: model_record(SYSTEM, SIZE, data, model)}}
+    return record | evaluation_settings(data, features, n, seed) | training_cost(run, budget) | environment()
 
 
 def drawings(data: Dataset) -> Dataset:
