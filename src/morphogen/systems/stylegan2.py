@@ -38,7 +38,7 @@ def stylegan2(pixels: Pixels, label: Classes | None = None, size: Size = "small"
     R1 is evaluated for every n-th row of a batch, where the paper evaluates it in every 16th step. There is
     no path length penalty. Labels enter as in Karras et al. 2020b. At 1024 x 1024 pixels, the size "paper"
     has the 30.4 and 29.0 million parameters of the authors' generator and critic.
-    `TruncationSampler(psi=0.7)` trades variety for fidelity. Its quality is not measured yet.
+    `TruncationSampler(psi=0.7)` trades variety for fidelity. Result: not measured.
     """
     sizes, plan, classes = SIZES[size], PLANS[size], len(label or ())
     finest = sizes["features"] / max(pixels.shape[1:])
