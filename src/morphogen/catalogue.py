@@ -150,12 +150,8 @@ def build_system(
 
 def fitting(medium: str, conditions: Mapping[str, ConditionSpec]) -> list[str]:
     """The names of the systems that take data of this medium with these conditions."""
-    required = {name for name, spec in conditions.items() if not spec.optional}
-    return [
-        page.name
-        for page in pages().values()
-        if page.medium == medium and page.required <= conditions.keys() and required <= page.takes.keys()
-    ]
+    fits = (page for page in pages().values() if page.medium == medium)
+    return [page.name for page in fits if not any(_unbound(page, conditions, _taken(page, conditions)))]
 
 
 def change(name: str, model: Any, changes: Mapping[str, Any]) -> Any:
@@ -245,9 +241,8 @@ def _condition_class(annotation: Any) -> type[ConditionSpec] | None:
 
 def _bind(page: Page, conditions: Mapping[str, ConditionSpec]) -> dict[str, ConditionSpec]:
     """The conditions that the page names and the data offer. Errors: ConfigError for what is missing."""
-    bound = {name: spec for name, spec in conditions.items() if isinstance(spec, page.takes.get(name, ()))}
-    missing = sorted(page.required - bound.keys())
-    ignored = sorted(name for name in conditions.keys() - bound.keys() if not conditions[name].optional)
+    bound = _taken(page, conditions)
+    missing, ignored = _unbound(page, conditions, bound)
     if not missing and not ignored:
         return bound
     has = {name: type(spec) for name, spec in conditions.items()}
@@ -259,6 +254,19 @@ def _bind(page: Page, conditions: Mapping[str, ConditionSpec]) -> dict[str, Cond
     wanted = [page.takes[name].wanted for name in missing if page.takes[name].wanted]
     remedies = [f"add {option(*one)}" for one in wanted]
     raise Misfit(page.name, problem, remedies, fitting(page.medium, conditions))
+
+
+def _taken(page: Page, conditions: Mapping[str, ConditionSpec]) -> dict[str, ConditionSpec]:
+    """Those of the conditions that the page takes, by name and class."""
+    return {name: spec for name, spec in conditions.items() if isinstance(spec, page.takes.get(name, ()))}
+
+
+def _unbound(
+    page: Page, conditions: Mapping[str, ConditionSpec], bound: Mapping[str, ConditionSpec]
+) -> tuple[list[str], list[str]]:
+    """The conditions that the page requires and the data lack, and those that it would wrongly ignore."""
+    ignored = (name for name in conditions.keys() - bound.keys() if not conditions[name].optional)
+    return sorted(page.required - bound.keys()), sorted(ignored)
 
 
 def _described(specs: Mapping[str, type[ConditionSpec]]) -> str:

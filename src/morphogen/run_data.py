@@ -39,8 +39,9 @@ DATA_SETTINGS = (
     "condition",
     "tokenizer",
     "table",
+    "source",
 )  # the arguments of `load_data`
-PATHS = ("data", "teacher", "from")  # the settings that can be paths
+PATHS = ("data", "source", "teacher", "from")  # the settings that can be paths
 SHOWN = 8  # class names that a message lists
 
 
@@ -111,6 +112,8 @@ def read_data(
             'mg.metrics, or train it with settings={"data": PATH}'
         )
     arguments = dict(settings) | {"data": locate(settings, "data", directory)}
+    if settings.get("source"):
+        arguments["source"] = locate(settings, "source", directory)
     if needs_tokenizer(settings) and hasattr(representation, "tokenize"):
         arguments["tokenizer"] = representation
     dataset = load_data(arguments["data"], **{key: arguments.get(key) for key in DATA_SETTINGS[1:]})

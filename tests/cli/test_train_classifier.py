@@ -105,6 +105,23 @@ def test_unsuitable_teachers_are_refused(teacher, sketcher, tmp_path):
     refused(words, "shape \\[1, 8, 8\\] and 10 classes, the data's have \\[3, 16, 16\\] and 2")
 
 
+def test_pictures_are_translated_without_pairs(tmp_path):
+    for kind in ("photos", "drawings"):
+        (tmp_path / kind).mkdir()
+        for i in range(20):
+            Image.linear_gradient("L").rotate(9 * i).resize((8, 8)).save(tmp_path / kind / f"{i}.png")
+    words = ["train", "cyclegan", "--data", tmp_path / "photos", "--size", "tiny", "--steps", 2]
+    refused(words, "needs pictures to translate .'source'.; the data have no conditions; add --source DATA")
+    call(*words, "--source", tmp_path / "drawings", "--runs", tmp_path / "runs")
+    run, drawing = Run.latest(tmp_path / "runs"), tmp_path / "drawings" / "3.png"
+    call("train", "--resume", run.directory, "--steps", 4)
+    call("sample", run.directory, "--n", 2, "--source", drawing, "--out", tmp_path / "drawn")
+    assert len(list((tmp_path / "drawn").glob("000*.png"))) == 2
+    refused(["sample", run.directory, "--sketch", drawing], "does not accept sketches; omit it, or use a run")
+    refused(["sample", run.directory, "--n", 2], "none is given: give one for each sample")
+    refused(["sample", run.directory, "--condition", "cat"], "give its file, --source FILE")
+
+
 def test_only_one_system_accepts_sketches(teacher, sketcher, tmp_path):
     sketch = tmp_path / "sketch.png"
     Image.linear_gradient("L").resize((8, 8)).save(sketch)
@@ -118,7 +135,7 @@ def test_only_one_system_accepts_sketches(teacher, sketcher, tmp_path):
     refused(["sample", sketcher.directory, "--condition", "3"], "give a picture of edges, --sketch FILE")
     refused(
         ["train", "ddpm", "--data", "digits", "--condition", "sketch", "--steps", 1, "--runs", tmp_path],
-        "does not take the sketches of the data; choose one that fits: sketch_to_picture",
+        "does not take the sketches of the data; choose one that fits: pix2pix, sketch_to_picture",
     )
     refused(
         ["train", "sketch_to_picture", "--data", "digits", "--steps", 1, "--runs", tmp_path],

@@ -1,5 +1,7 @@
 """Every system satisfies every law of `check_model`."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -27,33 +29,36 @@ SPECIMENS: dict[str, tuple[Representation, dict[str, ConditionSpec]]] = {
     "table": (Tabular(COLUMNS), LABEL),
     "sound": (MuLaw(24, 8000, 16), LABEL),
 }
-# the conditions that a page requires
-REQUIRED: dict[str, ConditionSpec] = {"source": Bytes(16), "sketch": Sketches(), **LABEL}
+# the conditions that a page may require; a source is of the medium itself
+REQUIRED: dict[str, ConditionSpec] = {"sketch": Sketches(), **LABEL}
+
+
+def specimen(system: str) -> tuple[Representation, dict[str, ConditionSpec]]:
+    """The representation and the conditions of a system: those that it requires, or else of its medium."""
+    page = pages()[system]
+    representation, conditions = SPECIMENS[page.medium]
+    known: dict[str, Any] = {"source": representation, **REQUIRED}
+    return representation, {name: known[name] for name in page.required} or conditions
 
 
 def batch_for(medium: str, rows: int = 12) -> Batch:
-    """Random rows on the medium's grid; laws hold for any data."""
+    """Random rows on the medium's grid, with conditions of every kind; laws hold for any data."""
     rng = Rng(7, rows)
     if medium == "text":
-        return Batch(rng.integers(256, 16))
+        return Batch(rng.integers(256, 16), {"source": Rng(8, rows).integers(256, 9)})
     if medium == "sound":
         return Batch(2 * rng.uniform(1, 24) - 1, {"label": rng.integers(10)})
     if medium == "table":
         columns = torch.stack([rng.normal().double(), rng.integers(9) / 10.0, rng.integers(3).double()], 1)
         columns[:, 1:] = torch.where(rng.uniform(2) < 0.2, torch.nan, columns[:, 1:])
         return Batch(columns, {"label": rng.integers(10)})
-    return Batch(rng.integers(17, 1, 8, 8).float() / 8 - 1, {"label": rng.integers(10)})
+    pictures = rng.integers(17, 1, 8, 8).float() / 8 - 1
+    source = Rng(8, rows).integers(17, 1, 8, 8).float() / 8 - 1
+    return Batch(pictures, {"label": rng.integers(10), "sketch": edges(pictures), "source": source})
 
 
 @pytest.mark.parametrize("law", LAWS)
 @pytest.mark.parametrize("system", pages())
 def test_law(system: str, law: str) -> None:
     torch.manual_seed(0)
-    medium = pages()[system].medium
-    representation, conditions = SPECIMENS[medium]
-    conditions = {name: REQUIRED[name] for name in pages()[system].required} or conditions
-    batch = batch_for(medium)
-    values = {"source": Rng(8, len(batch)).integers(256, 9)} if medium == "text" else {}
-    values |= {"sketch": edges(batch.medium)} if medium == "pictures" else {}
-    batch = Batch(batch.medium, {**batch.condition, **values})
-    check_model(build_system(system, representation, conditions, "tiny"), batch, [law])
+    check_model(build_system(system, *specimen(system), "tiny"), batch_for(pages()[system].medium), [law])

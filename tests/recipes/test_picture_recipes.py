@@ -3,9 +3,18 @@
 import pytest
 import torch
 
+from morphogen.conditioning.sketch import edges
 from morphogen.data import load_data
 from morphogen.families.diffusion import DDIM, DPMSolver
-from morphogen.recipes import distillation, latent_attributes, records, sampler_sweep, sketches, unconditional
+from morphogen.recipes import (
+    distillation,
+    latent_attributes,
+    records,
+    sampler_sweep,
+    sketches,
+    unconditional,
+    unpaired,
+)
 from morphogen.recipes.reproduce import findings
 
 
@@ -80,9 +89,27 @@ def test_sampler_sweep_and_distillation(tmp_path, monkeypatch):
 
 def test_sketched(tmp_path):
     record = sketches.sketched("digits", 0.2, n=20)
-    check(record, {"real data", "sketch_to_picture"})
-    assert {"agreement", "with another", "frechet"} == set(record["figures"]["sketch_to_picture"])
+    check(record, {"real data", "mean picture", "sketch_to_picture"})
+    figures = record["figures"]["sketch_to_picture"]
+    assert {"agreement", "with another", "distance", "frechet"} == set(figures)
     assert list(tmp_path.glob("runs/sketch_to_picture-digits-*/sketches.png"))
+
+
+def test_unpaired(tmp_path):
+    """The identity has the distance of its definition; no training picture has its drawing in the data."""
+    record = unpaired.unpaired("digits", 0.2, n=20)
+    check(record, {"unchanged", "mean", "cyclegan"})
+    assert set(record["figures"]["cyclegan"]) == {"picture", "drawing", "frechet"}
+    assert list(tmp_path.glob("runs/cyclegan-digits-*/unpaired.png"))
+    data = unpaired.drawings(load_data("digits"))
+    held_out = data.test.first(20)
+    difference = (held_out.condition["source"] - held_out.medium).abs().flatten(1).mean(1)
+    measured = record["figures"]["unchanged"]["picture"]["value"]
+    assert measured == pytest.approx(difference.double().mean().item(), rel=1e-6)
+    assert torch.allclose(held_out.condition["source"], 2 * edges(held_out.medium) - 1, atol=1 / 255)
+    train = data.train.first()
+    own = 2 * edges(train.medium) - 1
+    assert (own - train.condition["source"]).abs().flatten(1).amax(1).min() > 1 / 255
 
 
 def test_unconditional(tmp_path, monkeypatch):

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from contract.towers import pairs, towers
-from laws.test_laws import SPECIMENS, batch_for
+from laws.test_laws import batch_for, specimen
 from morphogen.catalogue import build_system, pages
 from morphogen.contract import Batch
 from morphogen.numerics.randomness import Rng
@@ -80,10 +80,9 @@ def example(system: str) -> tuple[Any, Any]:
         return batch_norm(), Rows(ROWS, dtype=torch.float64)
     if system == "contrastive":
         return towers(), pairs(ROWS, 0)
-    medium = pages()[system].medium
-    rows = batch_for(medium, ROWS)
+    rows = batch_for(pages()[system].medium, ROWS)
     exact = rows.medium.double() if rows.medium.is_floating_point() else rows.medium
-    return build_system(system, *SPECIMENS[medium], "tiny"), Batch(exact, rows.condition)
+    return build_system(system, *specimen(system), "tiny"), Batch(exact, rows.condition)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from training.toys import contents
 from training.victim import Victim
 
 SYSTEMS = "mixture", "gpt", "gated_pixelcnn", "vae", "realnvp", "wgan_gp", "ddpm", "vqvae"
+TRANSLATORS = "pix2pix", "cyclegan"
 AUTOENCODERS = (
     *("vae", "vae_2013", "iwae", "hierarchical_vae", "latent_flow"),
     *("vqvae", "vqvae_gpt", "vqvae2", "dvae", "autoencoder_kl", "autoencoder_kl_ddpm", "vqgan"),
@@ -81,7 +82,9 @@ def test_sigterm_stops_after_the_current_step(
     assert_same(tmp_path, directory)
 
 
-@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize(
+    "system", [*SYSTEMS, *(pytest.param(system, marks=pytest.mark.slow) for system in TRANSLATORS)]
+)
 def test_killed_within_an_epoch_and_at_epoch_ends(
     system: str, uninterrupted: Uninterrupted, tmp_path: Path
 ) -> None:

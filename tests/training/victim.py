@@ -57,19 +57,18 @@ class Victim:
 def _train(system: str, directory: Path, kill: Kill, by: signal.Signals, parent: Connection) -> None:
     import torch
 
-    from laws.test_laws import SPECIMENS, batch_for
+    from laws.test_laws import batch_for, specimen
     from morphogen.catalogue import build_system, pages
     from morphogen.training import Every, train
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    medium = pages()[system].medium
-    model: Any = build_system(system, *SPECIMENS[medium], "tiny")
+    model: Any = build_system(system, *specimen(system), "tiny")
     for stage in model.models.values() if hasattr(model, "models") else [model]:
         stage.plan.batch, stage.plan.rounds = min(stage.plan.batch, BATCH), None
     _kill(*kill, by)
     parent.send("started")
-    every, rows = Every(steps=2), batch_for(medium, ROWS)
+    every, rows = Every(steps=2), batch_for(pages()[system].medium, ROWS)
     parent.send(
         train(model, rows, steps=STEPS, directory=directory, checkpoint_every=every, log_every=3).finished
     )

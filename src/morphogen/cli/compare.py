@@ -132,7 +132,7 @@ def _new_comparison(
 
     check_resolution(settings["resolution"], "any" if force else device)
     echo(f"reading {settings['data']}")
-    dataset = load_data(settings["data"], **{name: settings[name] for name in DATA_SETTINGS[1:]})
+    dataset = load_data(settings["data"], **{name: settings.get(name) for name in DATA_SETTINGS[1:]})
     echo(_read(dataset))
     names = choose(dataset, _names(systems), _names(families))
     echo(f"trying {', '.join(names)} on two examples")

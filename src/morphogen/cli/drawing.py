@@ -8,6 +8,7 @@ __all__ = [
     "SamplerName",
     "Show",
     "SketchFile",
+    "SourceFile",
     "Steps",
     "Temperature",
     "check_negative",
@@ -66,6 +67,7 @@ ClassifierGuidance = Annotated[
 SketchFile = Annotated[
     Path | None, Option("--sketch", help="picture of edges, white on black, to condition on")
 ]
+SourceFile = Annotated[Path | None, Option("--source", help="picture to translate, of cyclegan's other kind")]
 
 
 def with_classifier(run: "Run", sampler: Any, scale: float | None, conditions: list[str], device: str) -> Any:

@@ -55,7 +55,7 @@ def new_training(system: str, settings: dict[str, Any], device: str, force: bool
     _check_seed(settings["seed"])
     page(system)  # refuse an unknown name before the data are read
     check_resolution(settings["resolution"], "any" if force else device)
-    dataset = load_data(settings["data"], **{name: settings[name] for name in DATA_SETTINGS[1:]})
+    dataset = load_data(settings["data"], **{name: settings.get(name) for name in DATA_SETTINGS[1:]})
     _check_medium(system, dataset, settings["data"])
     model = _build(system, dataset, settings)
     if settings["set"]:
@@ -106,12 +106,12 @@ def fine_tuning(settings: dict[str, Any]) -> Preparation:
     run = Run.open(settings["from"])
     model, system, former = run.model(), run.record["system"], run.record["settings"]
     representation = model.representation
-    own = {name: former.get(name) for name in ("size", "condition", "tokenizer", "table")}
+    own = {name: former.get(name) for name in ("size", "condition", "tokenizer", "table", "source")}
     own |= {"length": getattr(representation, "length", None)}
     own |= {"resolution": representation.shape[-1] if len(representation.shape) == 3 else None}
     settings = settings | own
     arguments = settings | ({"tokenizer": representation} if hasattr(representation, "tokenize") else {})
-    dataset = load_data(arguments["data"], **{name: arguments[name] for name in DATA_SETTINGS[1:]})
+    dataset = load_data(arguments["data"], **{name: arguments.get(name) for name in DATA_SETTINGS[1:]})
     dataset = with_classes_of(dataset, run.conditions)
     _check_fits(model, dataset, settings["from"])
     return Preparation(system, _changed(system, model, settings["set"]), dataset, settings)

@@ -26,6 +26,7 @@ from morphogen.cli.drawing import (
     SamplerName,
     Show,
     SketchFile,
+    SourceFile,
     Steps,
     Temperature,
     check_negative,
@@ -39,10 +40,21 @@ from morphogen.cli.run_choice import choose_run
 from morphogen.counted import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jaxtyping import Float
+    from torch import Tensor
+
+    from morphogen.contract import ConditionSpec
     from morphogen.numerics.trees import Tree
     from morphogen.rank import Rank
     from morphogen.run import Run
 
+# conditions that are pictures: what they are, and the systems that take them
+PICTURE_CONDITIONS = {
+    "sketch": ("sketches", "sketch_to_picture or pix2pix"),
+    "source": ("pictures to translate", "cyclegan"),
+}
 FILM, FILMED = "film.gif", 10  # samples side by side in a film
 
 RunDirectory = Annotated[
@@ -76,7 +88,7 @@ def sample(
     json_schema: decoding.Schema = None, regex: decoding.Expression = None, guidance: Guidance = 1.0,
     negative: Negative = None, classifier_guidance: ClassifierGuidance = None, sketch: SketchFile = None,
     seed: Seed = 0, out: Out = None, film: Film = False, show: Show = False, runs: Runs = Path("runs"),
-    device: Device = "auto", precision: Precision = "fp32",
+    device: Device = "auto", precision: Precision = "fp32", source: SourceFile = None,
 ) -> None:  # fmt: skip
     """Draw samples from a trained model.
 
@@ -95,7 +107,7 @@ def sample(
     other = {"stop": stop or None, "json_schema": json_schema, "regex": regex}
     method = choose_sampler(model, sampler, guidance, numeric, other)
     method = with_classifier(chosen, method, classifier_guidance, condition or [], target)
-    requested = _condition(chosen, model, condition or [], prompt, sketch, len(rows))
+    requested = _condition(chosen, model, condition or [], prompt, (sketch, source), len(rows))
     if len(window := model.representation.shape) == 1:
         prompt_length = requested["prompt"].shape[1] if "prompt" in requested else 0
         decoding.announce_cropping(window[0], prompt_length, max_new)
@@ -118,11 +130,15 @@ def _output(out: Path | None, run: "Run", model: Any, n: int, film: bool) -> Pat
 
 
 def _condition(
-    run: "Run", model: Any, texts: list[str], prompt: str | None, sketch: Path | None, rows: int
+    run: "Run",
+    model: Any,
+    texts: list[str],
+    prompt: str | None,
+    files: tuple[Path | None, ...],
+    rows: int,
 ) -> "dict[str, Tree]":
     """The conditions of every sample, by name; {}: none."""
     from morphogen.conditioning.named import own_specs
-    from morphogen.data.pictures import read_as
     from morphogen.numerics.trees import tree_map
 
     names = () if model.conditioner is None else model.conditioner.names
@@ -137,18 +153,29 @@ def _condition(
                 "or give --condition alone"
             )
         chosen[name] = model.representation.tokenize(prompt)
-    if sketch is not None:
-        if "sketch" not in names:
-            raise BadArgument(
-                f"--sketch {sketch}: {run.where} does not accept sketches; omit it, "
-                "or use a run of sketch_to_picture"
-            )
-        fitted = read_as(sketch, (1, *model.representation.shape[1:]))
-        chosen["sketch"] = fitted.values / 255
-        if fitted.note:
-            echo(f"{sketch}: {fitted.note}")
+    for name, file in zip(PICTURE_CONDITIONS, files, strict=True):
+        if file is not None:
+            chosen[name] = _picture(run, model, specs, name, file)
     check_complete(run, model, specs, chosen, texts)
     return tree_map(lambda one: one.expand(rows, *one.shape), chosen)
+
+
+def _picture(
+    run: "Run", model: Any, specs: "Mapping[str, ConditionSpec]", name: str, file: Path
+) -> "Float[Tensor, 'c h w']":
+    """A picture as a condition. Errors: BadArgument if the model takes none of this name."""
+    from morphogen.data.pictures import read_as
+
+    spec: Any = specs.get(name)
+    if spec is None or not hasattr(spec, "of_bytes"):
+        what, systems = PICTURE_CONDITIONS[name]
+        raise BadArgument(
+            f"--{name} {file}: {run.where} does not accept {what}; omit it, or use a run of {systems}"
+        )
+    fitted = read_as(file, (spec.channels, *model.representation.shape[1:]))
+    if fitted.note:
+        echo(f"{file}: {fitted.note}")
+    return spec.of_bytes(fitted.values)
 
 
 def _draw(

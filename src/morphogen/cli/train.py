@@ -44,6 +44,10 @@ Condition = Annotated[
         "condition pictures on their own edges (default: the classes of the data)"
     ),
 ]
+Source = Annotated[
+    str | None,
+    Option(help="pictures of another kind, as --data, which the model translates into these; no pairs"),
+]
 Time = Annotated[str | None, Option(help="training time: 30s, 10m, 1h (default: 5m)")]
 Steps = Annotated[int | None, Option(help="number of training steps, instead of --time")]
 Changes = Annotated[
@@ -76,7 +80,7 @@ def train(
     length: Length = None, tokenizer: Tokenizer = None, teacher: Teacher = None, resume: Resume = None,
     from_: From = None, runs: RunsFolder = Path("runs"), seed: OptionalSeed = None, device: Device = "auto",
     precision: Precision = "auto", force: Force = False, tensorboard: TensorBoard = False,
-    on_collapse: WhenCollapsed = "continue", table: TableOption = None,
+    on_collapse: WhenCollapsed = "continue", table: TableOption = None, source: Source = None,
 ) -> None:  # fmt: skip
     """Train one system on your data.
 
@@ -93,17 +97,10 @@ def train(
     options |= {"tensorboard": tensorboard, "on_collapse": choose("--on-collapse", on_collapse, OnCollapse)}
     if tensorboard:
         check_tensorboard()
-    given: dict[str, Any] = {
-        "system": system,
-        "data": data,
-        "steps": steps,
-        "time": time,
-        "set": set,
-        "seed": seed,
-        "table": table_options(table),
-    }
-    given |= {"size": size, "resolution": resolution, "length": length, "condition": condition}
-    given |= {"tokenizer": tokenizer, "teacher": teacher and str(teacher), "from": from_ and str(from_)}
+    given: dict[str, Any] = {"system": system, "data": data, "source": source, "condition": condition}
+    given |= {"steps": steps, "time": time, "set": set, "seed": seed, "table": table_options(table)}
+    given |= {"size": size, "resolution": resolution, "length": length, "tokenizer": tokenizer}
+    given |= {"teacher": teacher and str(teacher), "from": from_ and str(from_)}
     prepared = _prepare(given, resume, target, force)
     run = prepared.run
     if run is None:
@@ -146,7 +143,7 @@ def _missing(settings: Mapping[str, Any], system: str | None) -> str:
         return f"train needs data: morphogen train {page(system).name} --data DATA"
     if settings["data"] is None:
         return "train needs a system and data: morphogen train ddpm --data digits"
-    data = load_data(settings["data"], **{name: settings[name] for name in DATA_SETTINGS[1:]})
+    data = load_data(settings["data"], **{name: settings.get(name) for name in DATA_SETTINGS[1:]})
     names = fitting(data.medium, data.conditions)
     return (
         f"train needs a system for {settings['data']} ({data.medium}): one of {', '.join(names)}; "

@@ -19,6 +19,7 @@ _HOMES = {
     "Prefix": "conditioning.prefix",
     "Sketch": "conditioning.sketch",
     "Sketches": "conditioning.specs",
+    "SourcePicture": "conditioning.source",
     "SourceText": "conditioning.source",
     "Template": "conditioning.template",
     "edge_correlation": "conditioning.sketch",

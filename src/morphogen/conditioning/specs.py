@@ -15,7 +15,7 @@ from unicodedata import normalize
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from morphogen.caller import option
@@ -120,10 +120,15 @@ class Sketches(ConditionSpec):
     """Edge maps of the pictures, float [B, 1, H, W] in [0, 1] (Sobel & Feldman 1968)."""
 
     plural, wanted = "sketches", ("condition", "sketch")
+    channels = 1  # of the file of a sketch
 
     def parse(self, text: str) -> Tree:
         """Errors: ConfigError, because a sketch is a picture."""
         raise ConfigError(f"{text!r} is not a sketch: give a picture of edges, {option('sketch', 'FILE')}")
+
+    def of_bytes(self, values: UInt8[Tensor, "1 h w"]) -> Float[Tensor, "1 h w"]:
+        """A sketch from the values 0 .. 255 of a file."""
+        return values / 255
 
 
 def _number(text: str) -> Decimal | None:

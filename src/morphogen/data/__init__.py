@@ -21,6 +21,7 @@ __all__ = [
     "Windows",
     "WithMels",
     "WithSketches",
+    "WithSources",
     "check_resolution",
     "load_data",
     "resized",
@@ -47,6 +48,7 @@ from morphogen.data.pictures import check_resolution
 from morphogen.data.prefix import HUB, other_media, split_prefix
 from morphogen.data.sketches import SKETCH, WithSketches, with_sketches
 from morphogen.data.sound_windows import Sounds, WithMels
+from morphogen.data.sources import WithSources, with_sources
 from morphogen.data.table import Rows
 from morphogen.data.text import Untokenized, concatenate
 from morphogen.data.walk import walk
@@ -63,7 +65,7 @@ def load_data(
     data: Any, labels: Any = None, *, captions: Any = None, valid: Any = None, test: Any = None,
     rate: int | None = None, name: str | None = None, resolution: int | None = None,
     length: int | None = None, condition: str | None = None, tokenizer: str | Text | None = None,
-    table: Mapping[str, str] | None = None,
+    table: Mapping[str, str] | None = None, source: Any = None,
 ) -> Dataset:  # fmt: skip
     """Load a data set by name, from a path, from the Hugging Face hub or from memory.
 
@@ -85,6 +87,7 @@ def load_data(
         tokenizer: of a text: "bytes", "characters", "bpe:1000" or "unigram:1000" (any vocabulary size), or a
             `Text`, such as that of a trained model. None: bytes, or "bpe:2000" for pairs of texts.
         table: what a table leaves open, by the names of `TableOptions`: {"decimal": ","}.
+        source: of pictures: pictures of another kind, as `data`, not paired, to be translated into these.
 
     Errors: `DataError`: one line with the invalid value and the remedy.
     """
@@ -93,7 +96,16 @@ def load_data(
     if (arrays := read_arrays(data)) is not None:
         name, data, beside = name or Path(data).stem, arrays.data, arrays.with_given(beside)
     if isinstance(data, Dataset):
-        return _unchanged(data, {**options._asdict(), **beside, "name": name, "tokenizer": tokenizer})
+        given = {**options._asdict(), **beside, "name": name, "tokenizer": tokenizer}
+        return _translated(_unchanged(data, given), source)
+    return _translated(_loaded(data, name, beside, options, tokenizer), source)
+
+
+def _loaded(
+    data: Any, name: str | None, beside: Mapping[str, Any], options: ReadingOptions,
+    tokenizer: str | Text | None,
+) -> Dataset:  # fmt: skip
+    """The data of a name, of a path or in memory."""
     is_path = isinstance(data, str | Path)
     what = repr(str(data)) if is_path else name or "memory"
     loaded = _read(str(data), options, beside) if is_path else collect(data, what, beside, options)
@@ -137,6 +149,16 @@ def _finished(
         data = replace(data, conditions={k: spec for k, spec in data.conditions.items() if k != "label"})
     data = with_sketches(data) if options.condition == SKETCH and not is_column else data
     return replace(data, notes=(*data.notes, *small_parts(data)))
+
+
+def _translated(data: Dataset, source: Any) -> Dataset:
+    """The data set with the pictures of another one as conditions. Errors: DataError."""
+    if source is None:
+        return data
+    shape = data.representation.shape
+    side = shape[-1] if len(shape) == 3 and shape[1] == shape[2] else None
+    own = isinstance(source, Dataset)
+    return with_sources(data, source if own else load_data(source, resolution=side))
 
 
 def _read(name_or_path: str, options: ReadingOptions, beside: Mapping[str, Any]) -> Dataset | Untokenized:

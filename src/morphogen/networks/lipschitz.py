@@ -11,7 +11,7 @@ References: Wasserstein GAN, Arjovsky, Chintala & Bottou, 2017 (Algorithm 1); Sp
 generative adversarial networks, Miyato, Kataoka, Koyama & Yoshida, 2018 (Algorithm 1).
 """
 
-__all__ = ["ClippedWeights", "Constrained", "SpectrallyNormalized"]
+__all__ = ["ClippedWeights", "Constrained", "SpectrallyNormalized", "constrain_parts"]
 
 from typing import Any, Protocol, runtime_checkable
 
@@ -35,6 +35,13 @@ class Constrained(Protocol):
 
     def constrain(self) -> None:
         """Bring it up to date; without gradient, deterministic."""
+
+
+def constrain_parts(network: nn.Module) -> None:
+    """Bring the `Constrained` parts of a network up to date."""
+    for part in own_modules(network):
+        if isinstance(part, Constrained):
+            part.constrain()
 
 
 class ClippedWeights(Component, nn.Module):

@@ -4,7 +4,8 @@
 
 Image-to-image translation with conditional adversarial networks, Isola, Zhu, Zhou & Efros, 2017 (section
 3.2.2, appendix 6.1.2). Batch normalisation would couple the rows of a batch: there is group normalisation
-instead. The convolutions of stride 1 have 3 x 3 weights, not 4 x 4, which keeps the sides of small images.
+instead. By default the convolutions of stride 1 have 3 x 3 weights, not 4 x 4, which keeps the sides of small
+images.
 """
 
 __all__ = ["PatchDiscriminator"]
@@ -30,13 +31,17 @@ class PatchDiscriminator(Component, nn.Module):
     Arguments:
         shape: (channels, height, width) of the image.
         widths: channels of each hidden convolution, at least one.
+        kernel: side of the kernels of the two convolutions of stride 1: 3, or 4 as published, where a score
+            sees 70 x 70 pixels.
 
     Errors: ConfigError if the image is too small.
     """
 
-    def __init__(self, shape: tuple[int, int, int], widths: tuple[int, ...] = (64, 128, 256, 512)):
+    def __init__(
+        self, shape: tuple[int, int, int], widths: tuple[int, ...] = (64, 128, 256, 512), kernel: int = 3
+    ):
         super().__init__()
-        self.shape, self.widths = tuple(shape), tuple(widths)
+        self.shape, self.widths, self.kernel = tuple(shape), tuple(widths), kernel
         halvings = len(widths) - 1
         if min(shape[1:]) < 2**halvings:
             raise ConfigError(
@@ -46,11 +51,11 @@ class PatchDiscriminator(Component, nn.Module):
         self.body = nn.ModuleList()
         for i, (before, width) in enumerate(pairwise((shape[0], *widths))):
             halve = nn.Conv2d(before, width, 4, stride=2, padding=1)
-            conv = halve if i < halvings else nn.Conv2d(before, width, 3, padding=1)
+            conv = halve if i < halvings else nn.Conv2d(before, width, kernel, padding=1)
             norm = group_norm(width) if i else nn.Identity()
             self.body.append(nn.Sequential(conv, norm, nn.LeakyReLU(SLOPE)))
         # a bias would have no gradient while no score is beyond its margin; the norm before it has one
-        self.head = nn.Conv2d(widths[-1], 1, 3, padding=1, bias=False)
+        self.head = nn.Conv2d(widths[-1], 1, kernel, padding=1, bias=False)
 
     def forward(self, x: Float[Tensor, "b c h w"], context: Context | None = None) -> Float[Tensor, "b u v"]:
         return self.head(self.features(x)[-1])[:, 0]

@@ -1,6 +1,6 @@
 """Tensor reshaping shared by all families."""
 
-__all__ = ["expand_like", "raster", "sum_except_batch", "unraster"]
+__all__ = ["expand_like", "mean_except_batch", "raster", "sum_except_batch", "unraster"]
 
 from jaxtyping import Float, Shaped
 from torch import Tensor
@@ -14,6 +14,11 @@ def expand_like(t: Shaped[Tensor, "#b ..."], x: Shaped[Tensor, "b ..."]) -> Shap
 def sum_except_batch(x: Float[Tensor, "b ..."]) -> Float[Tensor, " b"]:
     """Sum over all dimensions except the batch: `[B, ...] -> [B]`."""
     return x.flatten(1).sum(1) if x.ndim > 1 else x
+
+
+def mean_except_batch(x: Float[Tensor, "b ..."]) -> Float[Tensor, " b"]:
+    """Mean over all dimensions except the batch: `[B, ...] -> [B]`."""
+    return x.flatten(1).mean(1) if x.ndim > 1 else x
 
 
 def raster(x: Shaped[Tensor, "b ..."], shape: tuple[int, ...]) -> Shaped[Tensor, "b n ..."]:

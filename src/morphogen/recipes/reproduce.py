@@ -27,6 +27,7 @@ from morphogen.recipes.sketches import sketched
 from morphogen.recipes.smollm2 import smollm2
 from morphogen.recipes.translation import translation
 from morphogen.recipes.unconditional import unconditional
+from morphogen.recipes.unpaired import unpaired
 from morphogen.recipes.wavenet_voice import wavenet_voice
 
 
@@ -90,6 +91,12 @@ RECIPES: Mapping[str, Recipe] = {
         "that diffusion distilled to 8, 4, 2 and 1 steps, 10 min; its own training, 20 min", 35, distilled
     ),
     "fashion-sketches": Recipe("Fashion-MNIST images from sketches, 4 min", 7, sketched),
+    "emoji-pix2pix": Recipe(
+        "emoji from sketches with pix2pix, 5 min", 7, partial(sketched, "emoji", 300.0, system="pix2pix")
+    ),
+    "mnist-5k-cyclegan": Recipe(
+        "digits from their outlines and outlines from digits, learned without pairs, 5 min", 8, unpaired
+    ),
     "fashion-diffusions": Recipe(
         "seven kinds of diffusion model on Fashion-MNIST, 4 min each",
         40,

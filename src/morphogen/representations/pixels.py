@@ -12,20 +12,22 @@ import math
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 from PIL import Image
 from torch import Tensor
 
+from morphogen.caller import option
 from morphogen.component import ConfigError
-from morphogen.contract import Encoded, Representation
+from morphogen.contract import ConditionSpec, Encoded, Representation
 from morphogen.media.pictures import PICTURES
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import sum_except_batch
+from morphogen.numerics.trees import Tree
 from morphogen.representations.given import TOLERANCE, check_finite, check_range, check_shape, tensor_of
 
 
-class Pixels(Representation):
-    """Pictures as real numbers on a grid of `levels` values.
+class Pixels(Representation, ConditionSpec):
+    """Pictures as real numbers on a grid of `levels` values; as a condition, pictures to translate.
 
     Arguments:
         levels: number of values of a subpixel (256; 17 for scikit-learn's digits).
@@ -35,10 +37,24 @@ class Pixels(Representation):
     medium = PICTURES
     discrete = True
     medium_discrete = True
+    plural, wanted = "pictures to translate", ("source", "DATA")
 
     def __init__(self, levels: int, shape: tuple[int, int, int]):
         super().__init__()
         self.levels, self.shape = levels, tuple(shape)
+
+    def parse(self, text: str) -> Tree:
+        """Errors: ConfigError, because the condition is a picture."""
+        raise ConfigError(f"{text!r} is not a picture: give its file, {option('source', 'FILE')}")
+
+    @property
+    def channels(self) -> int:
+        """Number of channels of a picture."""
+        return self.shape[0]
+
+    def of_bytes(self, values: UInt8[Tensor, "c h w"]) -> Float[Tensor, "c h w"]:
+        """A picture from the values 0 .. 255 of a file."""
+        return values / 127.5 - 1
 
     def check(self, medium: Any) -> Float[Tensor, "b c h w"]:
         """Pictures in [-1, 1]; the axis of the only channel may be missing. Errors: ConfigError."""

@@ -29,7 +29,8 @@ def save_load_round_trip(model: Any, batch: Batch) -> None:
     for name, tensor in tensors(model).items():
         assert torch.equal(tensors(loaded)[name], tensor), f"{name} changed"
     if generates(model):
-        first, second = (each.sample(2, seed=3).tensor for each in (model, loaded))
+        condition = model.taken(batch[:2].condition) or None
+        first, second = (each.sample(2, condition, seed=3).tensor for each in (model, loaded))
         assert same(first, second), "the samples changed"
 
 

@@ -39,13 +39,12 @@ from morphogen.families.gan.games import Game
 from morphogen.families.gan.penalties import Penalty
 from morphogen.families.gan.sampler import GANSampler
 from morphogen.families.gan.variation import Variation
-from morphogen.networks.lipschitz import Constrained
+from morphogen.networks.lipschitz import constrain_parts
 from morphogen.networks.normalization import first_statistics
 from morphogen.numerics.randomness import Rng
-from morphogen.numerics.tensors import sum_except_batch
+from morphogen.numerics.tensors import mean_except_batch
 from morphogen.numerics.trees import Tree
 from morphogen.objective_values import check_result
-from morphogen.ownership import own_modules
 
 CRITIC, GENERATOR = "critic", "generator"
 
@@ -104,9 +103,7 @@ class Adversarial(Objective):
 
     def update_from_statistics(self, statistics: dict[str, Tensor], step: int) -> None:
         if CRITIC in statistics:
-            for part in own_modules(self.critic):
-                if isinstance(part, Constrained):
-                    part.constrain()
+            constrain_parts(self.critic)
         else:
             self.variation.update(statistics)
 
@@ -138,27 +135,25 @@ class Adversarial(Objective):
             fake = self.fake(x.x, context, rng)
         real = self._score(x.x, context, rng.fork("augment real"))
         generated = self._score(fake, context, rng.fork("augment fake"))
-        terms = {"real": _mean(self.game.real(real)), "fake": _mean(self.game.fake(generated))}
+        terms = {
+            "real": mean_except_batch(self.game.real(real)),
+            "fake": mean_except_batch(self.game.fake(generated)),
+        }
         if self.penalty is not None:
             terms["penalty"] = self.penalty(self.critic, x.x, fake, context, rng.fork("penalty"))
-        metrics = {"score of data": _mean(real), "score of samples": _mean(generated)}
+        metrics = {"score of data": mean_except_batch(real), "score of samples": mean_except_batch(generated)}
         return Losses(terms, metrics=metrics, statistics={CRITIC: real.new_tensor(float(len(real)))})
 
     def _generate(self, x: Encoded, context: Context | None, rng: Rng) -> Losses:
         """Losses of the generator."""
         fake = self.fake(x.x, context, rng)
         score = self._score(fake, None if context is None else context.detach(), rng.fork("augment fake"))
-        terms = {"adversarial": _mean(self.game.generator(score))}
+        terms = {"adversarial": mean_except_batch(self.game.generator(score))}
         if self.l1:
-            terms["l1"] = self.l1 * sum_except_batch((x.x - fake).abs()) / x.x[0].numel()
+            terms["l1"] = self.l1 * mean_except_batch((x.x - fake).abs())
         return Losses(terms, statistics=self.variation.statistics(x.x, fake))
 
     def _score(self, x: Float[Tensor, "b ..."], context: Context | None, rng: Rng) -> Float[Tensor, "b ..."]:
         """The critic's scores of augmented rows, in fp32."""
         scores = self.critic(x if self.augment is None else self.augment(x, rng), context)
         return scores if scores.dtype == torch.float64 else scores.float()
-
-
-def _mean(scores: Float[Tensor, "b ..."]) -> Float[Tensor, " b"]:
-    """The mean over patches."""
-    return scores.flatten(1).mean(1) if scores.ndim > 1 else scores
