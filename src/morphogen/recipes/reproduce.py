@@ -47,6 +47,7 @@ class Recipe:
 FAMILIES = "mixture", "gated_pixelcnn", "vae", "realnvp", "wgan_gp", "ddpm"
 PIXEL_MODELS = "pixelcnn", "gated_pixelcnn", "pixelcnn_pp"
 AUTOENCODERS = "vae", "hierarchical_vae", "vqvae", "autoencoder_kl_ddpm"
+GANS = "mixture", "dcgan", "lsgan", "wgan_gp", "sngan", "stylegan2"
 LANGUAGE_MODELS = "ngram", "rnn_lm", "gpt", "llama"
 DIFFUSIONS = "diffusion_2015", "improved_ddpm", "ncsn", "score_sde", "edm", "flow_matching", "dit"
 TOKENIZERS = "bytes", "bpe:1000", "unigram:1000"
@@ -111,6 +112,11 @@ RECIPES: Mapping[str, Recipe] = {
         "VAEs, and models of codes and latents, on Fashion-MNIST, 8 min each",
         40,
         partial(comparison, "fashion-mnist", 480.0, AUTOENCODERS, 500),
+    ),
+    "fashion-gans": Recipe(
+        "five GANs and a mixture of Gaussians on Fashion-MNIST, 5 min each",
+        35,
+        partial(comparison, "fashion-mnist", 300.0, GANS, 500),
     ),
     "mnist-10k-attributes": Recipe(
         "attribute arithmetic in the latent space of a conditional VAE of digits, 4 min", 6, latent_attributes
