@@ -4,7 +4,7 @@ A conditioner sets the fields that its networks read: one vector for the whole x
 attend to, planes to concatenate, or the first ids of x.
 """
 
-__all__ = ["Context", "full_masks"]
+__all__ = ["Context", "full_masks", "x_mask_of"]
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -99,3 +99,8 @@ def _cat_tokens(contexts: Sequence[Context]) -> dict[str, Any]:
         return {"tokens": padded}
     full = [nn.functional.pad(mask, (0, longest - mask.shape[-1])) for mask in full_masks(tokens, masks)]
     return {"tokens": padded, "mask": torch.cat(full)}
+
+
+def x_mask_of(context: Context | None) -> Bool[Tensor, "b n"] | None:
+    """The mask of x; None: all elements exist."""
+    return None if context is None else context.x_mask

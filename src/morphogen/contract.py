@@ -24,7 +24,7 @@ from jaxtyping import Bool, Float, Int, Real, Shaped
 from torch import Tensor, nn
 
 from morphogen.component import Component, ConfigError
-from morphogen.context import Context
+from morphogen.context import Context, x_mask_of
 from morphogen.media import Medium
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.trees import Tree, index, length, tree_map
@@ -106,6 +106,10 @@ class Trainable(Component, nn.Module, ABC):
 
     def update_from_statistics(self, statistics: dict[str, Tensor], step: int) -> None:
         """Update buffers from the batch statistics of a finite step (the M-step of EM, codebook averages)."""
+
+    def collapse(self) -> str | None:
+        """What has collapsed, in one line, if its samples hardly vary; None: nothing, or it cannot tell."""
+        return None
 
     def receive_mask(
         self, mask: Bool[Tensor, "b n"] | None, context: Context | None, rng: Rng
@@ -391,8 +395,3 @@ class Truncates(DecodingCache, Protocol):
 
     def truncate(self, length: int) -> None:
         """Keep the first `length` tokens."""
-
-
-def x_mask_of(context: Context | None) -> Bool[Tensor, "b n"] | None:
-    """The mask of x; None: all elements exist."""
-    return None if context is None else context.x_mask

@@ -29,6 +29,7 @@ from morphogen.model import Model, give_specs, load
 from morphogen.rank import Rank
 from morphogen.run_directory import file_name, next_directory, not_a_run
 from morphogen.staged import Staged
+from morphogen.training.collapse import Collapsed
 from morphogen.training.divergence import Diverged, lower_rates
 from morphogen.training.loop import train
 from morphogen.training.outcome import AlreadyTrained, StoppedEarly, Trained
@@ -206,7 +207,7 @@ def train_run(run: Run, model: Model | Staged, examples: Examples, **options: An
     run.mark("training")
     try:
         with warnings.catch_warnings():
-            for told in (Diverged, AlreadyTrained, StoppedEarly):  # run.json says so
+            for told in (Diverged, Collapsed, AlreadyTrained, StoppedEarly):  # run.json says so
                 warnings.simplefilter("ignore", told)
             trained = train(
                 model, examples, **budget, seed=settings.get("seed", 0), directory=run.directory, **options

@@ -33,6 +33,7 @@ _HOMES = {
     "PromptLookup": "families.autoregressive",
     "Regex": "families.autoregressive",
     "StopStrings": "families.autoregressive",
+    "TruncationSampler": "families.gan",
     "UniformLogSNR": "families.diffusion",
     "UniformTimesteps": "families.diffusion",
     "VAESampler": "families.vae",

@@ -100,6 +100,20 @@ def test_penalties_and_their_gradients_equal_their_definitions_in_fp64(penalty: 
         assert torch.allclose(ours, theirs, rtol=0, atol=1e-8) and ours.abs().max() > 1e-3
 
 
+def test_r1_on_every_third_row_has_the_same_expectation() -> None:
+    """The mean over shifts of the row numbers is the penalty of all rows; rows alone have the same one."""
+    torch.manual_seed(0)
+    critic, x = SmoothCritic(6), Rng(0, 6).normal(6)
+    every, each = R1(2.0, every=3), R1(2.0)(critic, x, x, None, Rng(1, 6))
+    shifted = [every(critic, x, x, None, Rng(1, torch.arange(6) + i)) for i in range(3)]
+    assert torch.allclose(torch.stack(shifted).mean(0), each, rtol=1e-5)
+    assert shifted[0].nonzero().flatten().tolist() == [0, 3]
+    alone = [every(critic, x[i : i + 1], x[:1], None, Rng(1, torch.tensor([i]))) for i in range(6)]
+    assert torch.allclose(torch.cat(alone), shifted[0], rtol=1e-5)
+    with pytest.raises(ConfigError, match="every=0"):
+        R1(1.0, every=0)
+
+
 @pytest.mark.parametrize("penalty", [R1(1.0), GradientPenalty(1.0)])
 def test_penalties_are_fp32_in_a_bf16_forward_pass(penalty: R1 | GradientPenalty) -> None:
     torch.manual_seed(0)
@@ -163,6 +177,8 @@ def test_spectral_norms_are_one_and_follow_the_weights() -> None:
     assert max(abs(norm - 1) for norm in norms()) > 0.05
     network.constrain()
     assert norms() == pytest.approx([1, 1], abs=1e-3)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert norms() == pytest.approx([1, 1], abs=2e-2)
 
 
 def test_spectral_normalization_needs_layers() -> None:

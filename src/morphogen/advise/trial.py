@@ -139,7 +139,7 @@ class _Stopwatch(Progress):
     def start(self, title: str) -> None:
         self.stages.append([])
 
-    def update(self, spent: float, seconds: float, loss: float, rate: float) -> None:
+    def update(self, spent: float, seconds: float, loss: float, rate: float, note: str = "") -> None:
         self.stages[-1].append(seconds)
 
     def stop(self) -> None: ...

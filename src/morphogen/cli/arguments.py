@@ -4,11 +4,11 @@ __all__ = [
     "budget",
     "changes",
     "check_complete",
+    "choose",
     "choose_class",
     "choose_conditions",
     "choose_device",
     "choose_indices",
-    "choose_precision",
     "choose_sampler",
     "choose_weights",
     "open_file",
@@ -25,7 +25,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from morphogen.cli.bad_argument import BadArgument
 from morphogen.similar_names import did_you_mean, list_names
@@ -98,10 +98,11 @@ def choose_device(name: str) -> str:
     return name
 
 
-def choose_precision(name: str) -> Any:
-    """The numerical precision: auto, fp32 or bf16."""
-    if name not in ("auto", "fp32", "bf16"):
-        raise BadArgument(f"--precision {name}: unknown; use fp32, bf16 or auto")
+def choose(option: str, name: str, names: Any) -> Any:
+    """One of the names of a `Literal`, such as `Precision`."""
+    *first, last = get_args(names)
+    if name not in (*first, last):
+        raise BadArgument(f"{option} {name}: unknown; use {', '.join(first)} or {last}")
     return name
 
 

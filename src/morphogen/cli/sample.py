@@ -10,10 +10,10 @@ from typer import Argument, Option
 from morphogen.cli import decoding
 from morphogen.cli.arguments import (
     check_complete,
+    choose,
     choose_conditions,
     choose_device,
     choose_indices,
-    choose_precision,
     choose_sampler,
     open_file,
 )
@@ -83,6 +83,7 @@ def sample(
     """
     import torch
 
+    from morphogen.numerics import precision as precisions
     from morphogen.rank import Rank
 
     rows, rank, target = choose_indices(n, indices), Rank.initialize(device), choose_device(device)
@@ -100,7 +101,11 @@ def sample(
         decoding.announce_cropping(window[0], prompt_length, max_new)
     folder, place = _output(out, chosen, model, len(rows), film), check_negative(chosen, negative, guidance)
     unwanted = None if place is None else {"label": torch.tensor(place)}
-    options = {"seed": seed, "negative": unwanted, "precision": choose_precision(precision)}
+    options = {
+        "seed": seed,
+        "negative": unwanted,
+        "precision": choose("--precision", precision, precisions.Precision),
+    }
     if film:
         rank.once(lambda: _film(model, requested, method, rows[:FILMED], folder, options))
     _draw(chosen, model, requested, method, rows, folder, rank, options, [FILM] if film else [])

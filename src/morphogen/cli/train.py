@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer import Argument, Option
 
-from morphogen.cli.arguments import budget, changes, choose_device, choose_precision, table_options
+from morphogen.cli.arguments import budget, changes, choose, choose_device, table_options
 from morphogen.cli.bad_argument import BadArgument
 from morphogen.cli.echo import complain, echo
 from morphogen.cli.options import (
@@ -62,6 +62,9 @@ From = Annotated[
 ]
 RunsFolder = Annotated[Path, Option(help="folder in which run directories are created")]
 Precision = Annotated[str, Option(help="fp32, bf16, or auto: bf16 where the hardware supports it, else fp32")]
+WhenCollapsed = Annotated[
+    str, Option(help="what to do if the samples of the model hardly vary any more: stop or continue")
+]
 TensorBoard = Annotated[
     bool, Option(help="write the metrics for TensorBoard too (needs the extra tensorboard)")
 ]
@@ -73,19 +76,22 @@ def train(
     length: Length = None, tokenizer: Tokenizer = None, teacher: Teacher = None, resume: Resume = None,
     from_: From = None, runs: RunsFolder = Path("runs"), seed: OptionalSeed = None, device: Device = "auto",
     precision: Precision = "auto", force: Force = False, tensorboard: TensorBoard = False,
-    table: TableOption = None,
+    on_collapse: WhenCollapsed = "continue", table: TableOption = None,
 ) -> None:  # fmt: skip
     """Train one system on your data.
 
     The run directory holds the model, its metrics and its checkpoints.
     """
+    from morphogen.numerics import precision as precisions
     from morphogen.rank import Rank
     from morphogen.run import Run
     from morphogen.run_data import create_run
+    from morphogen.training.collapse import OnCollapse
     from morphogen.training.journal import check_tensorboard
 
     rank, target = Rank.initialize(device), choose_device(device)
-    options = {"device": target, "precision": choose_precision(precision), "tensorboard": tensorboard}
+    options = {"device": target, "precision": choose("--precision", precision, precisions.Precision)}
+    options |= {"tensorboard": tensorboard, "on_collapse": choose("--on-collapse", on_collapse, OnCollapse)}
     if tensorboard:
         check_tensorboard()
     given: dict[str, Any] = {
@@ -225,6 +231,8 @@ def _announce(run: "Run", prepared: Preparation, trained: "Trained") -> None:
     echo(
         f"{counted(trained.steps, 'step')} in {trained.seconds:.0f} s; draw samples: morphogen sample {place}"
     )
+    if trained.collapsed:
+        echo(trained.collapsed)
     if early := _stopped_early(run, prepared.model, trained):
         echo(early)
     longer = f"morphogen train --resume {place} --time"

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from morphogen.component import ConfigError
 from morphogen.contract import Context, Prefills, Reorders, Sampler, Truncates, Unsupported
 from morphogen.numerics.randomness import Rng
+from morphogen.numerics.trees import cat
 from morphogen.steering import extrapolate
 
 
@@ -101,7 +102,7 @@ class _GuidedPrediction(nn.Module):
 
     def forward(self, *arguments: Any) -> Any:
         *inputs, context = arguments
-        outputs = self.predict(*[torch.cat([x, x]) for x in inputs], _both(context))
+        outputs = self.predict(*[cat([x, x]) for x in inputs], _both(context))
         if self.interval is None:
             return extrapolate(outputs, self.scale)
         t, (low, high) = inputs[1], self.interval

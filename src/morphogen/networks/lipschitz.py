@@ -116,7 +116,8 @@ class _UnitSpectralNorm(nn.Module):
             self.iterate(weight, FIRST_ITERATIONS)
 
     def forward(self, weight: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-        return weight / torch.dot(self.u, self._matrix(weight) @ self.v)
+        # a sum of products, which autocast keeps in fp32
+        return weight / (self._matrix(weight) * self.u[:, None] * self.v).sum()
 
     def iterate(self, weight: Float[Tensor, "..."], times: int) -> None:
         """Power iterations of u and v."""

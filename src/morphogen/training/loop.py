@@ -40,6 +40,7 @@ from morphogen.training.checkpoint import (
     nested_boundaries,
     own_tensors,
 )
+from morphogen.training.collapse import CollapseWatch, OnCollapse
 from morphogen.training.divergence import SkippedSteps
 from morphogen.training.given import training_rows
 from morphogen.training.interrupt import Interrupt
@@ -73,6 +74,7 @@ class _Options:
     tensorboard: bool
     warm_start: bool
     validation: Validation | None
+    on_collapse: OnCollapse
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -87,6 +89,7 @@ def train(
     directory: str | Path | None = None, device: Device = "auto", precision: Precision = "auto",
     keep: int = 2, checkpoint_every: Every = TWO_MINUTES, log_every: int = 50, warm_start: bool = False,
     progress: Progress | None = None, tensorboard: bool = False, validation: Validation | None = None,
+    on_collapse: OnCollapse = "continue",
 ) -> Trained:  # fmt: skip
     """Train a model in place by its plan; if the plan has an `ema`, the averages become the weights.
 
@@ -102,12 +105,14 @@ def train(
         log_every, progress, tensorboard: steps per line of metrics.jsonl; progress bar; TensorBoard files.
         warm_start: the model is trained already: omit its data-dependent initialization.
         validation: held-out rows; the weights at the best of their likelihoods become the model's.
+        on_collapse: "stop" ends the training of a generator whose samples hardly vary.
 
-    Errors: ConfigError for an unusable argument, plan or checkpoint; Ctrl-C. Warns: Diverged, StoppedEarly.
+    Errors: ConfigError for an unusable argument, plan or checkpoint; Ctrl-C. Warns: Diverged, Collapsed,
+    StoppedEarly.
     """
     budget, directory = Budget(steps, time), None if directory is None else Path(directory)
     options = _Options(seed, device, precision, checkpoint_every, keep, log_every, progress, tensorboard,
-                       warm_start, validation)  # fmt: skip
+                       warm_start, validation, on_collapse)  # fmt: skip
     examples, accelerator = training_rows(model, examples, labels), _accelerator(device)
     if directory is not None and not resume and accelerator.is_main_process:
         remove_previous(model, directory)
@@ -139,6 +144,7 @@ class _Training:
         self.checkpoints = None if directory is None else Checkpoints(directory / "checkpoints", options.keep)
         self.steps, self.clock, self.skipped = 0, Clock(), SkippedSteps()
         self.best = BestWeights(model, options.validation, self.stepper.rank)
+        self.watch = CollapseWatch(model.objective, options.on_collapse)
 
     def run(self, title: str) -> Trained:
         """Train; afterwards, the model has the averaged weights."""
@@ -157,8 +163,8 @@ class _Training:
             while self.spent < 1 and not stop:
                 received = interrupt.received is not None
                 result = self.stepper.step(self.steps, self.spent, self.clock.seconds, received)
-                stop = result.stop
                 self._finish_step(result)
+                stop = result.stop or self.watch.stop
             self._save()
             self.accelerator.wait_for_everyone()  # a process that exits may end the others
             if self.stepper.ema is not None:
@@ -166,9 +172,9 @@ class _Training:
             self.best.copy_to_model()
         if interrupt.received == signal.SIGINT:
             raise KeyboardInterrupt
-        skipped, finished = self.skipped, self.spent >= 1
+        skipped, finished = self.skipped, self.spent >= 1 or self.watch.stop
         totals = (self.steps, self.clock.seconds, self._rate, finished, skipped.total, skipped.diverged)
-        return Trained(*totals, self.resumed, self.best.nats)
+        return Trained(*totals, self.resumed, self.best.nats, self.watch.found)
 
     @property
     def _rate(self) -> float:
@@ -208,11 +214,13 @@ class _Training:
         self.journal.record(self.steps, result.player, result.means)
         if self.steps % self.options.log_every == 0 or self.spent >= 1:
             self.journal.close_window(self.steps, self.clock.seconds, self._rate)
+            self.watch.look()
         self.best.update(self.steps, self.spent >= 1, self.stepper.ema)
         if self.options.checkpoint_every.due(self.steps - self.saved[0], self.clock.seconds - self.saved[1]):
             self._save()
         if self.progress is not None and result.means is not None:
-            self.progress.update(self.spent, self.clock.seconds, result.means["loss"], self._rate)
+            loss, note = result.means["loss"], "collapsed" if self.watch.found else ""
+            self.progress.update(self.spent, self.clock.seconds, loss, self._rate, note)
 
     def _fraction_spent(self, seconds: float) -> float:
         """The fraction of the budget, or of the plan's rounds if that is larger, that is spent."""

@@ -37,6 +37,7 @@ class Trained:
     diverged: bool = False  # too many of them (see `divergence`): the model is of no use, and is not saved
     resumed: int = 0  # of the steps, those of earlier calls
     validated: Mapping[int, float] = field(default_factory=dict)  # {step: held-out nats per row}
+    collapsed: str = ""  # what has collapsed at the end (see `collapse`); "": nothing
 
     @property
     def skipped_steps(self) -> str:
@@ -85,4 +86,6 @@ def total(stages: Sequence[Trained]) -> Trained:
     samples = sum(stage.samples_per_second * stage.seconds for stage in stages)
     skipped, diverged = sum(stage.skipped for stage in stages), any(stage.diverged for stage in stages)
     resumed = sum(stage.resumed for stage in stages)
-    return Trained(steps, seconds, samples / seconds, stages[-1].finished, skipped, diverged, resumed)
+    collapsed = "; ".join(stage.collapsed for stage in stages if stage.collapsed)
+    totals = (steps, seconds, samples / seconds, stages[-1].finished, skipped, diverged, resumed)
+    return Trained(*totals, collapsed=collapsed)

@@ -63,6 +63,7 @@ class Progress:
             "loss {task.fields[loss]:.4g}",
             "{task.fields[rate]:,.0f} samples/s",
             "{task.fields[left]} left",
+            "{task.fields[note]}",
         )
         self._bar = Bar(
             TextColumn("{task.description}", markup=False),
@@ -78,9 +79,11 @@ class Progress:
     def start(self, title: str) -> None:
         """Show the bar of one training."""
         self._bar.start()
-        self._task = self._bar.add_task(printable(title), total=1.0, loss=float("nan"), rate=0.0, left="?")
+        self._task = self._bar.add_task(
+            printable(title), total=1.0, loss=float("nan"), rate=0.0, left="?", note=""
+        )
 
-    def update(self, spent: float, seconds: float, loss: float, rate: float) -> None:
+    def update(self, spent: float, seconds: float, loss: float, rate: float, note: str = "") -> None:
         """Update the bar, at most four times per second.
 
         Arguments:
@@ -88,12 +91,15 @@ class Progress:
             seconds: since the start.
             loss: of the last step.
             rate: samples per second.
+            note: a word on the state of the model; "": none.
         """
         if self._bar.disable or time.monotonic() - self._last_refresh < 0.25:
             return
         self._last_refresh = time.monotonic()
         left = _duration(seconds * (1 - spent) / spent) if spent > 0 else "?"
-        self._bar.update(self._task, completed=spent, loss=loss, rate=rate, left=left, refresh=True)
+        self._bar.update(
+            self._task, completed=spent, loss=loss, rate=rate, left=left, note=note, refresh=True
+        )
 
     def stop(self) -> None:
         """Remove the bar."""

@@ -12,6 +12,7 @@ __all__ = [
     "Minimax",
     "NonSaturating",
     "Penalty",
+    "TruncationSampler",
     "Wasserstein",
 ]
 
@@ -20,3 +21,4 @@ from morphogen.families.gan.games import Game, Hinge, LeastSquares, Minimax, Non
 from morphogen.families.gan.objective import Adversarial
 from morphogen.families.gan.penalties import R1, GradientPenalty, Penalty
 from morphogen.families.gan.sampler import GANSampler
+from morphogen.families.gan.truncation import TruncationSampler

@@ -103,6 +103,9 @@ class Adversarial(Objective):
         else:
             self.variation.update(statistics)
 
+    def collapse(self) -> str | None:
+        return self.variation.collapse
+
     def fake(self, x: Float[Tensor, "b ..."], context: Context | None, rng: Rng) -> Float[Tensor, "b ..."]:
         """One generated sample per row of `rng`, differentiable, of the shape of x."""
         fake = self.network(self.draw_latents(rng.fork("latent")), context)

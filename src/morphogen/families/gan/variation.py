@@ -3,7 +3,8 @@ r"""How much the samples of a generator vary, relative to the data: collapse mad
     variation = tr Cov[G(z)] / tr Cov[x]          1: as much as the data; 0: all samples are the same
 
 Sums of x and of |x|^2 add up over micro-batches and ranks, so the figure is that of the whole batch. It is
-averaged over the generator's turns with decay 0.9. A generator that produces a few modes of many can have a
+averaged over the generator's turns with decay 0.9, and judged after a hundred: an untrained generator varies
+little. A generator that produces a few modes of many can have a
 variation near 1: recall and coverage measure what is missing.
 
 No paper: the total variance of principal component analysis, as a monitor.
@@ -12,10 +13,11 @@ No paper: the total variance of principal component analysis, as a monitor.
 __all__ = ["Variation"]
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 DECAY = 0.9
+FIRST, LEAST = 100, 0.05  # turns before it is judged, and the smallest ratio of a generator that varies
 
 
 class Variation(nn.Module):
@@ -23,13 +25,26 @@ class Variation(nn.Module):
 
     Attributes:
         ratio: the running average, a buffer.
+        turns: the generator's turns, a buffer.
     """
 
     ratio: Float[Tensor, ""]
+    turns: Int[Tensor, ""]
 
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("ratio", torch.ones(()))
+        self.register_buffer("turns", torch.zeros((), dtype=torch.int64))
+
+    @property
+    def collapse(self) -> str | None:
+        """What to say of samples that hardly vary; None: they vary, or it is too early to judge."""
+        if self.turns < FIRST or self.ratio >= LEAST:
+            return None
+        return (
+            f"the generator has collapsed: its samples vary {self.ratio.item():.1%} as much as the data; "
+            "lower the learning rates, or use another game or penalty"
+        )
 
     @staticmethod
     def statistics(real: Float[Tensor, "b ..."], fake: Float[Tensor, "b ..."]) -> dict[str, Tensor]:
@@ -48,4 +63,5 @@ class Variation(nn.Module):
             for name in ("real", "fake")
         )
         ratio = torch.where(real > 0, fake / real, torch.ones_like(fake))
+        self.turns += 1
         self.ratio.lerp_(ratio.to(self.ratio), 1 - DECAY)
