@@ -27,7 +27,7 @@ def test_a_mode_needs_a_tenth_of_its_part_within_four_sigma() -> None:
 
 def test_the_record_has_every_seed_and_finds_another_config(monkeypatch) -> None:
     monkeypatch.setattr(recipe, "SAMPLES", 100)
-    record = recipe.gan_rings(("wgan_gp",), 4, (0, 1))
+    record = recipe.gan_rings(("wgan_gp",), {"ring": 4, "grid": 2}, (0, 1))
     figure = record["figures"]["wgan_gp_ring"]
     assert set(record["figures"]) == set(record["models"]) == {"wgan_gp_ring", "wgan_gp_grid"}
     assert len(figure["of_seeds"]["modes"]) == 2 and figure["modes"]["n"] == 2

@@ -46,7 +46,7 @@ from morphogen.representations.points import Points
 from morphogen.training.loop import train
 
 LATENT, WIDTHS = 2, (128, 128, 128)
-ROWS, SAMPLES, TURNS = 20_000, 10_000, 2_000
+ROWS, SAMPLES = 20_000, 10_000
 SIGMAS, PART = 4, 0.1  # radius of a mode, and the part of its 1/K of the samples that covers it
 
 
@@ -64,12 +64,13 @@ GAMES: Mapping[str, Played] = {
     "non_saturating": Played(NonSaturating()),
     "least_squares": Played(LeastSquares()),
     "wgan_clipping": Played(Wasserstein(), constraint=partial(ClippedWeights, bound=0.1)),
-    "wgan_gp": Played(Wasserstein(), GradientPenalty(1.0)),
+    "wgan_gp": Played(Wasserstein(), GradientPenalty(0.1)),
     "hinge_spectral_norm": Played(Hinge(), constraint=SpectrallyNormalized),
     "non_saturating_r1": Played(NonSaturating(), R1(0.01)),
 }
 MEASURED = "wgan_gp", "non_saturating_r1", "minimax"
 DATA: Mapping[str, Callable[[], GaussianMixture]] = {"ring": ring, "grid": grid}
+TURNS: Mapping[str, int] = {"ring": 1500, "grid": 3000}
 
 
 class ClosedFormRows(Examples):
@@ -100,13 +101,13 @@ def points_gan(game: str) -> Model:
         played.game,
         played.penalty,
     )
-    plan = Plan(Adam(2e-3, betas=(0.0, 0.9)), batch=256, schedule=Cosine(), ema=0.99)
+    plan = Plan(Adam(4e-3, betas=(0.0, 0.9)), batch=256, schedule=Cosine(), ema=0.99)
     return Model(objective, Points(2), plan=plan)
 
 
 def gan_rings(
     games: Sequence[str] = MEASURED,
-    turns: int = TURNS,
+    turns: Mapping[str, int] = TURNS,
     seeds: Sequence[int] = (0, 1, 2, 3, 4),
     directory: Path | None = None,
 ) -> dict[str, Any]:
@@ -114,7 +115,7 @@ def gan_rings(
 
     Arguments:
         games: names of `GAMES`.
-        turns: training steps, half of them the generator's.
+        turns: training steps on each data set, half of them the generator's.
         seeds: of the trainings; the samples are of seed 1000.
         directory: its subdirectories keep the trainings, which are resumed; None: nothing is saved.
     """
@@ -128,7 +129,7 @@ def gan_rings(
                 torch.manual_seed(seed)  # of the initial weights
                 model, truth = points_gan(game), distribution()
                 rows = ClosedFormRows(truth.sample(Rng(seed, ROWS, ("data",))))
-                seconds += train(model, rows, steps=turns, seed=seed, directory=folder).seconds
+                seconds += train(model, rows, steps=turns[data], seed=seed, directory=folder).seconds
                 runs.append(modes_and_within(truth, model.sample(SAMPLES, seed=1000, batch=SAMPLES).tensor))
             modes, within = (torch.tensor(one, dtype=torch.float64) for one in zip(*runs, strict=True))
             of_seeds = {"modes": modes.int().tolist(), "within": within.tolist()}
@@ -137,7 +138,7 @@ def gan_rings(
             figures[name] |= {"parameters": parameters(model), "seconds": round(seconds)}
             records[name] = function_record(points_gan, game=game)
     settings = {"data": "ring of 8 and grid of 25 Gaussians", "split": f"{ROWS} rows", "seed": list(seeds)}
-    return {"figures": figures, "models": records} | settings | {"turns": turns} | environment()
+    return {"figures": figures, "models": records} | settings | {"turns": dict(turns)} | environment()
 
 
 def modes_and_within(truth: GaussianMixture, x: Float[Tensor, "n d"]) -> tuple[int, float]:
