@@ -9,6 +9,7 @@ from benchmarks.names import Name
 
 _MODULES = {
     "vae-train": "vae", "vqvae-train": "vqvae",
+    "dcgan-train": "gan", "wgan-gp-train": "gan",
     "ddpm-train": "ddpm", "ddim50-sample": "ddpm", "guided-sample": "ddpm",
     "gpt-train": "gpt", "llama-train": "llama", "lm-decode": "lm_decode",
     "pixelcnn-sample": "pixelcnn", "wavenet-sample": "wavenet", "startup": "startup",

@@ -66,6 +66,11 @@ class Context:
         return Context(**joined, **_cat_tokens(contexts))
 
 
+def x_mask_of(context: Context | None) -> Bool[Tensor, "b n"] | None:
+    """The mask of x; None: all elements exist."""
+    return None if context is None else context.x_mask
+
+
 def full_masks(
     tokens: Sequence[Float[Tensor, "_ _ _"]], masks: Sequence[Bool[Tensor, "..."] | None]
 ) -> list[Bool[Tensor, "..."]]:
@@ -99,8 +104,3 @@ def _cat_tokens(contexts: Sequence[Context]) -> dict[str, Any]:
         return {"tokens": padded}
     full = [nn.functional.pad(mask, (0, longest - mask.shape[-1])) for mask in full_masks(tokens, masks)]
     return {"tokens": padded, "mask": torch.cat(full)}
-
-
-def x_mask_of(context: Context | None) -> Bool[Tensor, "b n"] | None:
-    """The mask of x; None: all elements exist."""
-    return None if context is None else context.x_mask

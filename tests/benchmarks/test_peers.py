@@ -1,13 +1,16 @@
 """The peers' loops do what their documentation says."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from benchmarks import vqvae, wavenet
-from benchmarks.peers import naive_pixelcnn, naive_wavenet, nanogpt, vector_quantize
+from benchmarks import gan, vqvae, wavenet
+from benchmarks.names import parse
+from benchmarks.peers import dcgan, naive_pixelcnn, naive_wavenet, nanogpt, vector_quantize, wgan_gp
 from morphogen.contract import Encoded
 from morphogen.families.vae import VQVAE, Codebook, Gaussian
 from morphogen.networks.gated_pixelcnn import GatedPixelCNN
@@ -78,3 +81,42 @@ def test_vector_quantize_pytorch_has_the_loss_and_the_gradient_of_ours() -> None
         torch.autograd.grad(loss, weights), torch.autograd.grad(peer, weights), strict=True
     ):
         torch.testing.assert_close(own, other, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(("peer", "critic"), [(dcgan, dcgan.discriminator), (wgan_gp, wgan_gp.critic)])
+def test_the_adversarial_peers_train_each_network_in_its_turns(peer: Any, critic: Any) -> None:
+    """The generator of WGAN-GP after five updates of the critic, that of DCGAN after each."""
+    torch.manual_seed(0)
+    nets = dcgan.generator(4), critic(4)
+    for batches in (4, 6):
+        before = [[p.detach().clone() for p in net.parameters()] for net in nets]
+        x = torch.rand(2 * batches, 3, 32, 32) * 2 - 1
+        peer.epochs(*nets, x, 2, 1, torch.float32, best=False)()
+        changed = [
+            any((p != old).any() for p, old in zip(net.parameters(), values, strict=True))
+            for net, values in zip(nets, before, strict=True)
+        ]
+        assert changed == [batches == 6 or peer is dcgan, True]
+
+
+def test_the_penalty_of_the_peer_is_ours() -> None:
+    """Of a linear critic of gradient norm 3: 10 (3 - 1)^2."""
+    net, x = nn.Sequential(nn.Flatten(), nn.Linear(12, 1)), torch.randn(4, 3, 2, 2)
+    net[1].weight.data *= 3 / net[1].weight.norm()
+    assert wgan_gp.gradient_penalty(net, x, -x, torch.rand(4)).item() == pytest.approx(40, rel=1e-4)
+
+
+@pytest.mark.parametrize("bench", ["dcgan-train", "wgan-gp-train"])
+@pytest.mark.parametrize("options", ["vs-default", "fp32 vs-default", "vs-best"])
+def test_the_adversarial_benches_run_with_equal_sizes(
+    bench: str, options: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"WIDTH": 4, "DCGAN_BATCH": 4, "WGAN_BATCH": 4, "DCGAN_ITERATIONS": 1}.items():
+        monkeypatch.setattr(gan, name, value)
+    (comparison,) = getattr(gan, bench.replace("-", "_"))(parse(f"{bench} {options}".split()))
+    comparison.setup()
+    comparison.ours()
+    comparison.peer()
+    sizes = comparison.config["parameters"]
+    assert sizes["ours"] == sizes["peer"]
+    assert comparison.work == ((4, 4) if bench == "dcgan-train" else (20, 20))

@@ -1,4 +1,4 @@
-"""Our EfficientNet-Lite0 and BERT equal the packages' with random weights, and with the published ones."""
+"""Packaged networks equal their packages' with random weights, and with the published ones."""
 
 import io
 
@@ -9,7 +9,8 @@ from transformers import BertConfig, BertModel
 
 from morphogen.component import ConfigError
 from morphogen.data.pretrained import PRETRAINED, weights
-from morphogen.interop.packaged_weights import bert, convert_efficientnet_lite0
+from morphogen.interop.packaged_weights import bert, convert_efficientnet_lite0, convert_gan_face, gan_face
+from morphogen.networks.dcgan import DCGANGenerator
 from morphogen.networks.efficientnet_lite import EfficientNetLite0
 
 TEXTS = ["the cat sat on the mat", "spaceship", "a much longer sentence about kittens and their owners"]
@@ -49,8 +50,22 @@ def test_random_efficientnet_lite0_equals_the_package():
 def test_weights_of_another_network_raise():
     with pytest.raises(ConfigError, match="not those of EfficientNet-Lite0: 2 tensors, not 247"):
         convert_efficientnet_lite0(old_format(torch.nn.Linear(2, 2).state_dict()))
+    with pytest.raises(ConfigError, match="not those of gan-face-generate: 2 tensors, not 21"):
+        convert_gan_face(old_format(torch.nn.Linear(2, 2).state_dict()))
     with pytest.raises(ConfigError, match="not those of a BertModel"):
         bert(save({"weight": torch.zeros(2)}))
+
+
+@torch.no_grad()
+def test_a_random_face_generator_is_converted():
+    """The package's first layer is a transposed convolution; the file names its state dict."""
+    torch.manual_seed(0)
+    reference, file = DCGANGenerator(100, (3, 64, 64)).eval(), io.BytesIO()
+    state = reference.state_dict()
+    state["stem.weight"] = state["stem.weight"].T.view(100, 512, 4, 4)
+    torch.save({"netG_state_dict": state}, file)
+    model, z = gan_face(convert_gan_face(file.getvalue())), torch.randn(2, 100)
+    assert torch.equal(model.objective.predict(z, None), reference(z))
 
 
 @torch.no_grad()
@@ -115,3 +130,20 @@ def test_published_minilm_equals_transformers():
     assert torch.allclose(network(ids, mask)[mask], expected[mask], atol=1e-4)
     similar = network.embed(ids, mask) @ network.embed(ids, mask).T
     assert similar[3, 4] > 0.7 > 0.4 > similar[1, 4]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not PRETRAINED["gan-face"].available, reason="requires `make data`")
+@torch.no_grad()
+def test_published_faces_equal_the_package():
+    """Pictures of 16 latents with the published weights, to 1e-5."""
+    package = pytest.importorskip("gan_face_generate.models")
+    model = gan_face(weights("gan-face")["model.safetensors"])
+    reference = package.Generator(0, 3, 100, 64).eval()
+    theirs = [tensor for name, tensor in reference.state_dict().items() if "tracked" not in name]
+    ours = [tensor for name, tensor in model.objective.network.state_dict().items() if "tracked" not in name]
+    for tensor, value in zip(theirs, ours, strict=True):
+        tensor.copy_(value.T.view(tensor.shape) if value.ndim == 2 else value)
+    z = torch.randn(16, 100, generator=torch.Generator().manual_seed(0))
+    difference = model.objective.predict(z, None) - reference(z[:, :, None, None])
+    assert difference.abs().max() <= 1e-5

@@ -9,6 +9,7 @@ __all__ = [
     "choose_conditions",
     "choose_device",
     "choose_indices",
+    "choose_precision",
     "choose_sampler",
     "choose_weights",
     "open_file",
@@ -104,6 +105,13 @@ def choose(option: str, name: str, names: Any) -> Any:
     if name not in (*first, last):
         raise BadArgument(f"{option} {name}: unknown; use {', '.join(first)} or {last}")
     return name
+
+
+def choose_precision(name: str) -> Any:
+    """The numerical precision."""
+    from morphogen.numerics.precision import Precision
+
+    return choose("--precision", name, Precision)
 
 
 def choose_sampler(

