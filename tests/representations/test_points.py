@@ -1,11 +1,11 @@
-"""Sets of points: padding, scale, sizes, and what is refused."""
+"""Points, and sets of them: padding, scale, sizes, and what is refused."""
 
 import pytest
 import torch
 
 from morphogen.component import ConfigError, from_config, to_config
 from morphogen.numerics.randomness import Rng
-from morphogen.representations.points import PointSets
+from morphogen.representations.points import Points, PointSets
 
 NAN = float("nan")
 SETS = torch.tensor([[[1.0, 2.0], [3.0, 4.0], [NAN, NAN]], [[5.0, 6.0], [NAN, NAN], [NAN, NAN]]])
@@ -38,3 +38,12 @@ def test_empty_and_constant_sets_are_refused():
         PointSets.of(torch.stack([SETS[0], torch.full((3, 2), NAN)]))
     with pytest.raises(ConfigError, match="differ"):
         PointSets.of(torch.ones(2, 3, 2))
+
+
+def test_single_points_are_rows_of_numbers():
+    points, medium = Points(2), torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+    x = points.encode(points.check(medium.int()), Rng(0, 2))
+    assert torch.equal(x.x, medium) and x.dims.tolist() == [2.0, 2.0] and not x.log_weight.any()
+    assert torch.equal(points.decode(x.x), medium) and points.present(medium) == [[[1.0, 2.0]], [[3.0, 4.0]]]
+    with pytest.raises(ConfigError, match="points"):
+        points.check(torch.ones(3, 5))

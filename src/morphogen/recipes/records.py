@@ -4,7 +4,8 @@
     figures     {name: {"value", "low", "high", "n", "provenance"}}, or the rows of a comparison by system
     models      {name: {"system", "size", "conditions", "representation", "config", "sha256"}}, or for
                 pretrained models {name: {"gguf", "file", "config", "sha256"}}, where `file` is the sha256 of
-                its file
+                its file, and for models that a function of a recipe builds, {name: {"function", "arguments",
+                "config", "sha256"}}
 
 `sha256` is the hash of the config. A test checks that the stored config still equals the one that its system
 builds now; otherwise the figure is of another model. Files that a config refers to (tokenizers) are in
@@ -16,6 +17,7 @@ __all__ = [
     "config_sha256",
     "environment",
     "evaluation_settings",
+    "function_record",
     "model_record",
     "outdated",
     "read",
@@ -26,9 +28,10 @@ __all__ = [
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 from morphogen.catalogue import build_system
@@ -110,6 +113,13 @@ def model_record(
     return record | {"config": config, "sha256": config_sha256(config)}
 
 
+def function_record(build: Callable[..., Component], **arguments: Any) -> dict[str, Any]:
+    """The entry in `models` of a model that a function builds with these arguments."""
+    config = to_config(build(**arguments))
+    built = {"function": f"{build.__module__}:{build.__qualname__}", "arguments": arguments}
+    return built | {"config": config, "sha256": config_sha256(config)}
+
+
 def outdated(record: Mapping[str, Any]) -> list[str]:
     """Names of models whose system now builds another config, or whose config does not match its hash."""
     return [name for name, model in record["models"].items() if _is_outdated(model)]
@@ -125,13 +135,21 @@ def _is_outdated(model: Mapping[str, Any]) -> bool:
         return True
     if "gguf" in model:
         return KNOWN[model["gguf"]].sha256 != model["file"]
+    current = _built_by_function(model) if "function" in model else _built_by_system(model)
+    return to_config(from_config(model["config"], RESULTS / "assets")) != to_config(current)
+
+
+def _built_by_function(model: Mapping[str, Any]) -> Component:
+    return resolve_name(model["function"])(**model["arguments"])
+
+
+def _built_by_system(model: Mapping[str, Any]) -> Any:
     folder = RESULTS / "assets"
     parts = {name: from_config(part, folder) for name, part in model.get("parts", {}).items()}
     representation = from_config(model["representation"], folder)
     conditions = {name: from_config(spec, folder) for name, spec in model["conditions"].items()}
     given = model["system"], representation, conditions, model["size"], model.get("changes")
-    current = build_system(*given, **parts)
-    return to_config(from_config(model["config"], folder)) != to_config(current)
+    return build_system(*given, **parts)
 
 
 def _assets(node: Any) -> Iterator[Asset]:

@@ -18,6 +18,7 @@ from morphogen.recipes.binary_digits import binarised
 from morphogen.recipes.binary_vaes import binary_vaes
 from morphogen.recipes.comparison import comparison
 from morphogen.recipes.distillation import distilled
+from morphogen.recipes.gan_rings import gan_rings
 from morphogen.recipes.guided_ddpm import guided_ddpm
 from morphogen.recipes.language import language
 from morphogen.recipes.latent_attributes import latent_attributes
@@ -130,6 +131,9 @@ RECIPES: Mapping[str, Recipe] = {
         "IWAEs with k = 1, 5, 50 and a hierarchical VAE on binarised digits, 30 epochs each",
         20,
         partial(binary_vaes, "mnist-10k", 30),
+    ),
+    "gaussian-rings": Recipe(
+        "three GANs on a ring of 8 and a grid of 25 Gaussians, five seeds each", 10, gan_rings
     ),
     "smollm2": Recipe(
         "SmolLM2 from its GGUF file: parity with transformers, low precision, constrained decoding, k-shot",

@@ -16,6 +16,7 @@ _HOMES = {
     "NormalScores": "representations.tabular",
     "Pixels": "representations.pixels",
     "PointSets": "representations.points",
+    "Points": "representations.points",
     "Quantised": "representations.pixels",
     "RealColumn": "representations.tabular",
     "Resized": "representations.resized",

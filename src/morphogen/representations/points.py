@@ -1,13 +1,14 @@
-r"""Sets of points of different sizes.
+r"""Points, and sets of points of different sizes.
 
-    x = points / scale,     log p(points) = log p(n) + log p(x | n) - n D log scale
+    Points       x = point
+    PointSets    x = points / scale,     log p(points) = log p(n) + log p(x | n) - n D log scale
 
 The n points of a set are in arbitrary order; the density is that of an ordered list, n! times smaller than
 the density of the unordered set under an exchangeable model. The medium is one tensor for all sizes, in which
 missing points are NaN.
 """
 
-__all__ = ["PointSets"]
+__all__ = ["PointSets", "Points"]
 
 import math
 from typing import Any, Self
@@ -93,6 +94,39 @@ class PointSets(Representation):
         """A list of points per row, each a list of D numbers."""
         exists = _exists(medium)
         return [points[kept].tolist() for points, kept in zip(medium, exists, strict=True)]
+
+
+class Points(Representation):
+    """Points in D dimensions, one per row: the medium is [B, D], and x is the same.
+
+    Arguments:
+        dims: D.
+    """
+
+    medium = POINTS
+    discrete = False
+    medium_discrete = False
+
+    def __init__(self, dims: int):
+        super().__init__()
+        self.dims, self.shape = dims, (dims,)
+
+    def check(self, medium: Any) -> Float[Tensor, "b d"]:
+        """Rows of D numbers. Errors: ConfigError for another shape."""
+        points = tensor_of(medium, "points")
+        check_shape(points, self.shape, "points")
+        return points if points.is_floating_point() else points.float()
+
+    def encode(self, medium: Float[Tensor, "b d"], rng: Rng, measure: bool = True) -> Encoded:
+        zeros = medium.new_zeros(len(medium))
+        return Encoded(medium, zeros, zeros + self.dims)
+
+    def decode(self, x: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
+        return x
+
+    def present(self, medium: Float[Tensor, "b d"]) -> list[Any]:
+        """A set of one point per row."""
+        return [[point] for point in medium.tolist()]
 
 
 def _exists(medium: Tensor) -> Tensor:
