@@ -3,6 +3,7 @@
 __all__ = [
     "R1",
     "Adversarial",
+    "ConditionalRows",
     "DiffAugment",
     "GANSampler",
     "Game",
@@ -18,6 +19,7 @@ __all__ = [
 ]
 
 from morphogen.families.gan.augment import DiffAugment
+from morphogen.families.gan.conditional_rows import ConditionalRows
 from morphogen.families.gan.games import Game, Hinge, LeastSquares, Minimax, NonSaturating, Wasserstein
 from morphogen.families.gan.objective import Adversarial
 from morphogen.families.gan.penalties import R1, GradientPenalty, Penalty
