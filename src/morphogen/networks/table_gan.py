@@ -90,7 +90,7 @@ class RowCritic(Component, nn.Module):
         layers: list[nn.Module] = []
         for before, width in pairwise((dims + vector, *widths)):
             layers += [nn.Linear(before, width), nn.LeakyReLU(SLOPE), nn.Dropout(dropout)]
-        self.body = nn.Sequential(*layers, nn.Linear(widths[-1], 1))
+        self.body = nn.Sequential(*layers, nn.Linear(widths[-1], 1, bias=False))
 
     def forward(self, x: Float[Tensor, "b d"], context: Context | None = None) -> Float[Tensor, " b"]:
         return self.body(torch.cat([x, _vector(context, x, self.vector)], 1))[:, 0]

@@ -14,21 +14,23 @@ from morphogen.representations.tabular import ModeSpecific, Tabular
 from morphogen.systems import Size
 
 SIZES: dict[Size, dict[str, Any]] = {
-    # dimension of z; units of the hidden layers of both networks; of the critic; lambda
-    "tiny": {"latent": 8, "widths": (32,), "dropout": 0.0, "critic_steps": 1, "penalty": 1.0},
-    "small": {"latent": 64, "widths": (128, 128), "dropout": 0.0, "critic_steps": 1, "penalty": 1.0},
-    "paper": {"latent": 128, "widths": (256, 256), "dropout": 0.5, "critic_steps": 1, "penalty": 10.0},
+    # dimension of z; units of the hidden layers of both networks; dropout of the critic; lambda
+    "tiny": {"latent": 8, "widths": (32,), "dropout": 0.0, "penalty": 1.0},
+    "small": {"latent": 64, "widths": (128, 128), "dropout": 0.0, "penalty": 1.0},
+    "paper": {"latent": 128, "widths": (256, 256), "dropout": 0.5, "penalty": 10.0},
 }
+BETAS = 0.5, 0.9
 PLANS: dict[Size, dict[str, Any]] = {
-    "tiny": {"optimizer": Adam(2e-3, betas=(0.5, 0.9)), "batch": 64, "ema": 0.9},
+    "tiny": {
+        "optimizer": {"generator": Adam(1e-3, BETAS), "critic": Adam(4e-3, BETAS)},
+        "batch": 128, "schedule": Cosine(warmup=20), "ema": 0.99,
+    },
     "small": {
-        "optimizer": Adam(1e-3, betas=(0.5, 0.9)), "batch": 128, "schedule": Cosine(warmup=20), "ema": 0.999,
+        "optimizer": {"generator": Adam(5e-4, BETAS), "critic": Adam(2e-3, BETAS)},
+        "batch": 128, "schedule": Cosine(warmup=20), "ema": 0.99,
     },
     "paper": {
-        "optimizer": {
-            "generator": AdamW(2e-4, betas=(0.5, 0.9), weight_decay=1e-6),
-            "critic": AdamW(2e-4, betas=(0.5, 0.9), weight_decay=1e-6),
-        },
+        "optimizer": {"generator": AdamW(2e-4, BETAS, weight_decay=1e-6), "critic": Adam(2e-4, BETAS)},
         "batch": 500,
     },
 }  # fmt: skip
@@ -52,10 +54,8 @@ def table_gan(table: Tabular, label: Classes | None = None, size: Size = "small"
     critic = RowCritic(*rows.shape, sizes["widths"], vector, sizes["dropout"])
     game, penalty = Wasserstein(), GradientPenalty(sizes["penalty"])
     if words:
-        objective: Adversarial = ConditionalRows(
-            network, critic, network.shapes, game, rows, penalty, sizes["critic_steps"]
-        )
+        objective: Adversarial = ConditionalRows(network, critic, network.shapes, game, rows, penalty)
     else:
-        objective = Adversarial(network, critic, network.shapes, game, penalty, sizes["critic_steps"])
+        objective = Adversarial(network, critic, network.shapes, game, penalty)
     conditioner = OneHot(len(label), label.weights) if label else None
     return Model(objective, rows, conditioner, Plan(**PLANS[size]))

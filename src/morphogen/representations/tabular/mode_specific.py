@@ -77,7 +77,7 @@ class ModeSpecific(Representation):
         return whole[:, list(self.positions)]
 
     def encode(self, medium: Float64[Tensor, "b d"], rng: Rng, measure: bool = True) -> Encoded:
-        u = rng.fork("mode").uniform(len(self.blocks))
+        u = rng.fork("mode").uniform(len(self.blocks), 2)
         parts, places = [], []
         for j, (block, first, size) in enumerate(zip(self.blocks, self.firsts, self.sizes, strict=True)):
             codes, position = block.encode(medium[:, j], u[:, j])
@@ -87,7 +87,7 @@ class ModeSpecific(Representation):
         dims = torch.full_like(x[:, 0], len(self.blocks))
         return Encoded(x, torch.full_like(dims, torch.nan), dims, exact=False)
 
-    def decode(self, x: Float[Tensor, "b d"]) -> Float64[Tensor, "b d"]:
+    def decode(self, x: Float[Tensor, "b v"]) -> Float64[Tensor, "b d"]:
         parts = x[:, : sum(self.sizes)].split(self.sizes, 1)
         places = dict(zip(self.positions, x[:, sum(self.sizes) :].T, strict=True))
         nowhere = torch.zeros_like(x[:, 0])
