@@ -67,7 +67,7 @@ class RowGenerator(Component, nn.Module):
         h = torch.cat([z["z"], _vector(context, z["z"], self.vector)], 1)
         for layer in self.layers:
             h = torch.cat([layer(h), h], 1)
-        y, (count, places) = self.last(h), self.positioned.shape
+        y, count = self.last(h), len(self.positioned)
         u = torch.special.ndtr(z["gumbel"]).clamp(SMALLEST, 1 - SMALLEST)
         noisy = (y[:, :count] - (-u.log()).log()) / self.temperature
         blocks = torch.cat([part.softmax(1) for part in noisy.split(self.table.sizes, 1)], 1)
