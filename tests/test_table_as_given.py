@@ -9,6 +9,8 @@ import pytest
 import torch
 
 import morphogen as mg
+from morphogen.component import ConfigError
+from morphogen.representations.tabular.number_text import read_numbers
 
 pytestmark = pytest.mark.usefixtures("untyped")
 RNG = np.random.default_rng(0)
@@ -40,7 +42,8 @@ def test_log_prob_takes_the_class_of_the_frame(model: Any) -> None:
     for name in ("city", "label"):
         assert torch.equal(model.log_prob(ROWS, condition={name: list(FRAME["city"])}).nats, by_hand)
     assert not torch.equal(model.log_prob(FRAME, condition="Oslo").nats, by_hand)  # an argument comes first
-    assert not torch.equal(model.log_prob(ROWS).nats, by_hand)
+    with pytest.raises(ConfigError, match="requires the condition 'label', which is missing"):
+        model.log_prob(ROWS)
 
 
 @pytest.mark.parametrize(
@@ -85,3 +88,50 @@ def test_labels_have_the_name_and_the_order_of_their_series() -> None:
     assert mg.load_data(ROWS, list(towns)).representation.label.name == "label"
     parts = mg.load_data(ROWS, towns, test=(ROWS[:9], towns[:9]))
     assert parts.representation.label.name == "city"
+
+
+WRITTEN = {
+    "price": [f"{x:.2f}".replace(".", ",") for x in RNG.uniform(5, 30, N)],
+    "rent": [f"{x:,.0f} €".replace(",", ".") for x in RNG.uniform(1000, 9000, N)],
+    "share": [f"{x:.1f} %" for x in RNG.uniform(0, 99, N)],
+    "day": [f"{d:02d}.03.2024" for d in RNG.integers(1, 29, N)],
+}
+
+
+def test_the_model_reads_what_load_data_read() -> None:
+    """The text of numbers, of missing cells and of dates, and columns that samples do not have."""
+    frame = pd.DataFrame({"id": [f"W{i:04d}" for i in range(N)], "n": RNG.integers(0, 9, N), **WRITTEN})
+    frame.loc[2, "price"], frame.loc[3, "share"], frame.loc[4, "day"] = "n/a", "?", " NA "
+    data = mg.load_data(frame)
+    model = mg.build_system("table_mixture", data, size="tiny")
+    medium = model.representation.check(frame)
+    split = torch.cat([part.first().medium for part in (data.train, data.valid, data.test)])
+    assert torch.equal(*(x.nan_to_num(-1).sort(0).values for x in (medium, split)))
+    assert medium.isnan().nonzero().tolist() == [[2, 1], [3, 3], [4, 4]]
+    assert (
+        model.log_prob(frame).nats.isfinite().all() and model.log_prob(frame.to_dict("records")).nats[9] < 0
+    )
+    filled = mg.impute(model, frame)
+    assert filled["id"].equals(frame["id"]) and filled["rent"].equals(frame["rent"])
+    assert filled["share"].dtype == float and filled["share"][0] == float(frame["share"][0].split()[0])
+    read = model.representation.source.read(filled)
+    assert not read.isnan().any() and torch.equal(read[5:], medium[5:])
+    with pytest.raises(ConfigError, match=r"column 'price' is not of numbers \('dear'\): write them as the"):
+        model.log_prob(frame.assign(price="dear"))
+
+
+@pytest.mark.parametrize(
+    ("cells", "low", "high", "values"),
+    [
+        (["1,234", "2,5"], 0, 9, [1.234, 2.5]),
+        (["1,234", None], 0, 9, [1.234, np.nan]),
+        (["1,234", "2,345"], 1000, 9000, [1234, 2345]),
+        (["1.234", "2.345"], 1000, 9000, [1234, 2345]),
+        (["1.234"], 1e6, 2e6, [1.234]),  # neither is in the range: a point
+        (["1.234,50 €", "$7,25"], 0, 1, [1234.5, 7.25]),
+    ],
+)
+def test_the_decimal_mark_is_the_one_that_fits_the_range(cells, low, high, values) -> None:
+    np.testing.assert_array_equal(read_numbers(cells, low, high), values)
+    with pytest.raises(ValueError, match=r"'1,5\.2'"):
+        read_numbers([*cells, "1,5.2"], low, high)

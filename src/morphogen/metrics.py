@@ -9,6 +9,8 @@ _HOMES = {
     "class_score": "evaluation.class_score",
     "codec_baselines": "evaluation.codecs",
     "conditional_fidelity": "evaluation.conditional_fidelity",
+    "critic_calibration": "evaluation.critic_calibration",
+    "different_bins": "evaluation.bins",
     "features_for": "evaluation.features",
     "frechet": "evaluation.frechet",
     "frechet_interval": "evaluation.frechet",

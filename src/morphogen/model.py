@@ -36,6 +36,7 @@ from morphogen.component import Component, ConfigError, assets, first_line, from
 from morphogen.conditioning.guidance import Guided, guidances
 from morphogen.conditioning.named import (
     check_conditions,
+    check_given,
     draw_condition,
     name_conditions,
     names_of,
@@ -191,11 +192,10 @@ class Model(Converted, Component, Boundary):
 
         Arguments:
             medium: [n, ...], as `representation.check` takes it; or `Samples`, with their condition.
-            condition: [n, ...], as in `sample`; None: the classes in a table's own column, or unconditional.
+            condition: [n, ...], as in `sample`; None: the classes in a table's own column, or p(medium).
             seed: of Monte Carlo estimates and dequantisation.
             indices: index of each row in the data set, which keys its randomness, [n]; None: 0 .. n-1.
-            batch: rows evaluated at a time; None: as in `sample`.
-            rank: see `sample`.
+            batch, rank: rows evaluated at a time; see `sample`.
 
         Errors: Unsupported without a likelihood; ConfigError for a density of discrete data.
         """
@@ -210,8 +210,9 @@ class Model(Converted, Component, Boundary):
 
     def log_prob_batch(self, batch: Batch, rng: Rng) -> Likelihood:
         """log p of one batch, differentiable."""
-        x = self.representation.encode(batch.medium, rng.fork("encode"))
-        context, rng = self.context(batch.condition, len(batch)), rng.fork("objective")
+        check_given(self.conditioner, batch.condition)
+        x, n = self.representation.encode(batch.medium, rng.fork("encode")), len(batch)
+        context, rng = self.context(batch.condition, n), rng.fork("objective")
         return likelihood_of_medium(generative(self.objective).log_prob(x, context, rng), x, self)
 
     def conditions(self, condition: Any, n: int, argument: str = "condition") -> Mapping[str, Tree]:

@@ -65,6 +65,8 @@ class Run:
             status.
     """
 
+    is_newest = False  # whether it was chosen because it is the newest, and not by its name
+
     @explains_calls
     def __init__(self, directory: Path, record: dict[str, Any]):
         self.directory, self.record = directory, record
@@ -130,6 +132,11 @@ class Run:
             if chosen := [run for run in runs if run.status == status]:
                 return chosen[-1]
         raise RunError(f"{root} contains no finished {what}; {runs[-1].unusable()}")
+
+    @property
+    def where(self) -> str:
+        """The directory in messages, which say so if nobody named it."""
+        return f"{self.directory} (the newest run)" if self.is_newest else str(self.directory)
 
     @property
     def name(self) -> str:

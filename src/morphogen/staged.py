@@ -18,7 +18,7 @@ from jaxtyping import Int, Shaped
 from torch import Tensor, nn
 
 from morphogen.component import Component, ConfigError
-from morphogen.conditioning.named import name_conditions, names_of
+from morphogen.conditioning.named import check_given, name_conditions, names_of
 from morphogen.contract import Batch, Boundary, Likelihood, Sampler, Unsupported
 from morphogen.model import Model, evaluating, generative, likelihood_of_medium, sampling_settings
 from morphogen.numerics.memory import keep_freed_memory
@@ -288,7 +288,9 @@ def _log_prob_of_latents(cascade: Cascade, batch: Batch, rng: Rng) -> Likelihood
     terms = []
     for name in cascade.chain:
         stage = models[name]
-        context = stage.context(stage.taken({**batch.condition, **x}), len(batch))
+        given = stage.taken({**batch.condition, **x})
+        check_given(stage.conditioner, given)
+        context = stage.context(given, len(batch))
         part, stream = replace(joint, x=x[name]), rng.fork("objective", name)
         terms.append(generative(stage.objective).log_prob(part, context, stream))
     return likelihood_of_medium(_product(terms), joint, cascade)

@@ -396,4 +396,4 @@ def test_a_folder_around_the_classes(pets: Path, tmp_path: Path) -> None:
     pets.rename(archive / "PetImages")
     data = load_data(str(archive))
     assert data.classes == ("cats", "dogs")
-    assert "the only folder is PetImages: its folders are read" in data.notes
+    assert "all files that are read are in PetImages: its folders are read" in data.notes

@@ -295,7 +295,7 @@ def test_a_mask_of_another_shape(tmp_path: Path) -> None:
 def test_a_handful_of_pictures(tmp_path: Path) -> None:
     for i, values in enumerate(noise(5)):
         Image.fromarray(values).save(tmp_path / f"{i}.png")
-    note = "few examples: 3 in train, 1 in valid and 1 in test; figures on so few say little"
+    note = "few examples: 3 in train, 1 in valid and 1 in test, of 5 in all; figures on so few say little"
     assert note in load_data(str(tmp_path)).notes
 
 

@@ -40,6 +40,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     hole = np.stack([values, np.where(values > 128, 255, 0).astype(np.uint8)], 2)
     Image.fromarray(hole, "LA").save(root / "hole.png")
     (root / "broken.png").write_bytes(b"no picture")
+    (root / "t.csv").write_text("a,b\n1,\n2,3\n")
     return root
 
 
@@ -179,6 +180,12 @@ BAD = {
     "no picture": (["edit", RUN, *HALF], [RUN, "no pictures given", "PICTURE"]),
     "no run": (["edit", "runs", "digit0.png", *HALF], ["runs is not a run", f"give one of {RUN}, runs/vae-"]),
     "nowhere": (["edit", "nowhere.png", *HALF], ["nowhere.png", "check the path"]),
+    "nowhere, without options": (["edit", "nowhere.png"], ["nowhere.png", "no such file or run"]),
+    "two folders": (["edit", RUN, "digit0.png", "runs", *HALF], ["runs: is a folder", f"as {RUN}"]),
+    "the table first, the run second": (["edit", "t.csv", RUN], ["t.csv: is a table", f"{RUN} of pictures"]),
+    "the picture first, a run that is none": (["edit", "digit0.png", "runs", *HALF], ["runs is not a run"]),
+    "an unknown class of the newest run": (["sample", "--condition", "cow"], [f"{RUN} (the newest run)"]),
+    "an unknown class of a named run": (["sample", RUN, "--condition", "cow"], [f"{RUN}: ", "cow"]),
     "broken": ([*EDIT, "broken.png", *HALF], ["broken.png", "not a picture", "8 x 8"]),
     "coloured": (["edit", "coloured.png", *HALF], ["coloured.png", "grey"]),
     "editing with a VAE": (

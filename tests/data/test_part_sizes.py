@@ -23,7 +23,7 @@ def parts_of(medium, train, valid, test):
 
 @pytest.mark.parametrize("medium", MEDIA)
 def test_parts_of_fewer_than_ten_are_noted(medium):
-    line = "few examples: 9 in valid and 3 in test; figures on so few say little"
+    line = "few examples: 9 in valid and 3 in test, of 52 in all; figures on so few say little"
     few = parts_of(medium, 40, 9, 3)
     assert few.medium == medium and few.notes[-1] == line and small_parts(few) == (line,)
     enough = parts_of(medium, FEW, FEW, FEW)

@@ -50,6 +50,44 @@ def test_the_sha256_depends_on_the_assignment():
     assert split(contents).sha256 != split(contents[:-1]).sha256
 
 
+@pytest.mark.parametrize("chosen", ["first rows", "train", "valid", "test"])
+def test_a_part_of_an_earlier_split_is_split_anew(chosen):
+    """Of n examples in train, 0.75 n with a standard error of (0.75 x 0.25 n)^(1/2); five are tolerated."""
+    contents = [i.to_bytes(4, "big") for i in range(4000)]
+    for _ in range(2):  # and a part of the new one too
+        made = split(contents)
+        rows = made.train[:1000] if chosen == "first rows" else getattr(made, chosen)
+        contents = [contents[i] for i in rows]
+        again = split(contents)
+        tolerance = 5 * (0.75 * 0.25 / len(contents)) ** 0.5
+        assert again.again and abs(len(again.train) / len(contents) - 0.75) < tolerance
+        assert contents_of(contents, again) == contents_of(contents[::-1], split(contents[::-1]))
+        assert any("an earlier split" in note for note in again.copied("picture"))
+
+
+def test_only_a_split_beyond_chance_is_made_anew():
+    """Of 2000 sets of 100, none is by chance: one in a million would be."""
+    for start in range(0, 200_000, 100):
+        assert not split([i.to_bytes(4, "big") for i in range(start, start + 100)]).again
+
+
+def test_authors_train_rows_of_an_earlier_split_are_split_anew():
+    contents = [i.to_bytes(4, "big") for i in range(4000)]
+    train = [contents[i] for i in split(contents).train[:300]]
+    made = split([*train, *contents[:50]], [*["train"] * 300, *["test"] * 50])
+    assert made.again and 15 <= len(made.valid) <= 60 and len(made.test) == 50
+
+
+def test_a_group_of_most_examples_is_named():
+    contents = [bytes([i]) for i in range(20)]
+    made = split(contents, (), [0] * 12 + list(range(1, 9)))
+    (_, note) = made.copied("picture")
+    assert made.largest == 12 and note.startswith(
+        "12 of 20 pictures are one group of near-duplicates, all in"
+    )
+    assert len(split(contents, (), [0] * 9 + list(range(1, 12))).copied("picture")) == 1
+
+
 def test_digits_are_complete_and_parts_are_disjoint():
     data = load_data("digits")
     parts = [part.first() for part in (data.train, data.valid, data.test)]

@@ -287,3 +287,11 @@ def test_samples_of_real_numbers_keep_the_decimals_of_the_data():
     frame = data.representation.frame(between)
     assert (frame["cents"] == frame["cents"].round(2)).all() and (frame["cents"] * 10 % 1 > 0).mean() > 0.5
     assert (frame["reals"] * 1e4 % 1 > 0).mean() > 0.5
+
+
+def test_the_split_does_not_depend_on_which_column_has_the_classes(tmp_path):
+    """The content of a row has its cells in the order of the file."""
+    rows = [f"{'ab'[i % 2]},{i % 17},{i * 7 % 31},{'xyz'[i % 3]}" for i in range(150)]
+    (tmp_path / "t.csv").write_text("\n".join(["kind,n,m,place", *rows, ""]))
+    splits = {load_data(tmp_path / "t.csv", condition=name).split for name in (None, "kind", "place")}
+    assert len(splits) == 1

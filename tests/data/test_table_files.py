@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from morphogen.data import DataError, load_data
-from morphogen.data.cells import is_missing, read_columns
+from morphogen.data.cells import read_columns
 from morphogen.data.columns import Numbers, Reading
-from morphogen.data.number_marks import is_number
 from morphogen.data.table_files import read_table_file
 from morphogen.data.table_options import TableOptions
+from morphogen.representations.tabular.number_text import is_missing, is_number
 
 words = st.text("abcxyz äéß,;\t|\"'\n#-0", min_size=1, max_size=8).map(str.strip)
 words = words.filter(lambda word: word and not is_missing(word) and not is_number(word))

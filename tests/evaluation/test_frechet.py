@@ -93,7 +93,7 @@ def test_the_interval_of_equal_sets_starts_at_zero_and_has_a_width():
     found = frechet_interval(x, x, partitions=16)
     assert found["value"] == pytest.approx(0, abs=1e-10) and found["low"] == pytest.approx(0, abs=1e-8)
     assert 0 < found["high"] < frechet_interval(x, x + 1, partitions=16)["high"]
-    with pytest.raises(ValueError, match="at least 4 rows"):
+    with pytest.raises(ValueError, match=r"(real|fake) has 3 rows, and an interval requires at least 4"):
         frechet_interval(x[:3], x)
 
 
@@ -140,3 +140,13 @@ def test_rank_deficient_features_have_the_closed_form():
 def test_invalid_features_raise(bad):
     with pytest.raises(ValueError, match=r"requires at least 2|not finite"):
         frechet(normal(10, 3, 0), bad)
+
+
+def test_one_row_is_refused_by_the_name_of_its_argument():
+    x = normal(10, 4, 0)
+    with pytest.raises(
+        ValueError, match=r"^fake has 1 row, and a covariance requires at least 2: give more rows"
+    ):
+        frechet(x, x[:1])
+    with pytest.raises(ValueError, match=r"^real has 1 row"):
+        frechet(x[:1], x)

@@ -157,3 +157,20 @@ def test_features_that_are_not_finite_give_no_figure(name: str, side: int) -> No
     sets[side][0, 0] = np.nan
     with pytest.raises(ValueError, match="not finite"):
         getattr(mg.metrics, name)(*sets)
+
+
+METRICS_OF_TWO = ["frechet", "frechet_interval", "kernel_distance", "prdc", "precision_recall", "two_sample"]
+
+
+@pytest.mark.parametrize("name", METRICS_OF_TWO)
+def test_tables_are_compared_by_the_names_of_their_columns(name: str) -> None:
+    real = pd.DataFrame({"a": FEATURES[:, 0], "b": 10 + 5 * FEATURES[:, 1]})
+    fake = pd.DataFrame({"a": OTHERS[:, 0], "b": 10 + 5 * OTHERS[:, 1]})
+    metric = getattr(mg.metrics, name)
+    assert metric(real, fake[["b", "a"]]) == metric(real, fake)
+    assert metric(fake=fake[["b", "a"]], real=real.to_numpy()) == metric(real, fake[["b", "a"]].to_numpy())
+    for other in (fake[["a"]], fake.rename(columns={"b": "c"}), fake[["a", "b", "b"]]):
+        with pytest.raises(
+            ConfigError, match=r"fake has the columns .*; real has a, b: give the same columns"
+        ):
+            metric(real, other)

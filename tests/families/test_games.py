@@ -19,6 +19,7 @@ from morphogen.families.gan import (
     NonSaturating,
     Wasserstein,
 )
+from morphogen.networks.dcgan import DCGANGenerator
 from morphogen.networks.lipschitz import ClippedWeights, SpectrallyNormalized
 from morphogen.numerics.randomness import Rng
 
@@ -111,7 +112,7 @@ def test_r1_on_every_third_row_has_the_same_expectation() -> None:
     alone = [every(critic, x[i : i + 1], x[:1], None, Rng(1, torch.tensor([i]))) for i in range(6)]
     assert torch.allclose(torch.cat(alone), shifted[0], rtol=1e-5)
     with pytest.raises(ConfigError, match="every=0"):
-        R1(1.0, every=0)
+        R1(1.0, every=0).check(critic)
 
 
 @pytest.mark.parametrize("penalty", [R1(1.0), GradientPenalty(1.0)])
@@ -248,3 +249,19 @@ def test_numbers_out_of_range_are_refused() -> None:
         Adversarial(nn.Identity(), SmoothCritic(4), 4, Hinge(), critic_steps=0)
     with pytest.raises(ConfigError, match="l1=-1"):
         Adversarial(nn.Identity(), SmoothCritic(4), 4, Hinge(), l1=-1.0)
+
+
+def test_running_statistics_start_at_those_of_the_first_batch() -> None:
+    """In evaluation, an untrained DCGAN has the outputs that it has in training."""
+    torch.manual_seed(0)
+    generator = DCGANGenerator(8, (1, 8, 8), 16)
+    objective = Adversarial(generator, SmoothCritic(64), 8, NonSaturating())
+    x = Encoded(Rng(0, 64).normal(1, 8, 8), torch.zeros(64), torch.ones(64))
+    generator.eval()
+    before = objective.fake(x.x, None, Rng(1, 64)).std()
+    objective.prepare(x, None, Rng(1, 64))
+    assert not generator.body[0].training and generator.body[0].momentum == 0.1
+    after = objective.fake(x.x, None, Rng(1, 64))
+    generator.train()
+    assert torch.allclose(after, objective.fake(x.x, None, Rng(1, 64)), atol=1e-2)
+    assert after.std() > 2 * before

@@ -9,6 +9,11 @@ from hypothesis import strategies as st
 
 from morphogen.catalogue import build_system
 from morphogen.component import ConfigError
+from morphogen.conditioning.conditions import Conditions
+from morphogen.conditioning.dropout import ConditionDropout
+from morphogen.conditioning.label import Label
+from morphogen.conditioning.named import check_given
+from morphogen.conditioning.prefix import Prefix
 from morphogen.conditioning.specs import Classes
 from morphogen.contract import Unsupported
 from morphogen.inference import LatentSpace, attribute, slerp, traversal
@@ -94,3 +99,27 @@ def test_latents_of_a_normal_prior_keep_their_norm_on_the_way() -> None:
     arc = torch.stack([slerp(x, y, 3)[1] for x, y in zip(a, b, strict=True)]).norm(dim=1).mean()
     line = ((a + b) / 2).norm(dim=1).mean()
     assert abs(arc / a.norm(dim=1).mean() - 1) < 0.02 and abs(line / arc - math.sqrt(0.5)) < 0.03
+
+
+def test_latents_and_likelihoods_require_the_condition_that_was_never_dropped() -> None:
+    """Without condition dropout, the network without a context is neither p(x) nor p(x | c) of any c."""
+    model, x = build_system("vae", PIXELS, {"label": Classes(10)}, "tiny"), pictures(3)
+    space, label, z = LatentSpace(model), torch.arange(3), torch.zeros(3, *model.objective.latent_shape)
+    calls = {model.log_prob: x, space.encode: x, space.decode: z}
+    for call, rows in calls.items():
+        with pytest.raises(
+            ConfigError, match=r"requires the condition 'label', .*: give condition=\.\.\., or"
+        ):
+            call(rows)
+        call(rows, label)
+    assert model.sample(2).condition["label"].shape == (2,)  # labels are drawn
+
+
+def test_a_dropped_condition_and_a_prompt_need_not_be_given() -> None:
+    vae = build_system("vae", PIXELS, {"label": Classes(10)}, "tiny")
+    vae.conditioner = ConditionDropout(vae.conditioner, 0.2)
+    assert vae.log_prob(pictures(3)).nats.isfinite().all()
+    check_given(Prefix(), {})
+    check_given(Conditions(prompt=Prefix(), label=Label(3, 4)), {"label": torch.zeros(1).long()})
+    with pytest.raises(ConfigError, match="'label'"):
+        check_given(Conditions(prompt=Prefix(), label=Label(3, 4)), {})

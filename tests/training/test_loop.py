@@ -290,6 +290,7 @@ def test_rounds_end_the_training(tmp_path: Path) -> None:
         model.plan.rounds, model.plan.schedule = 2, Recording()
         trained = train(model, Rows(), directory=tmp_path / next(iter(budget)), **budget)  # type: ignore[arg-type]
         assert (trained.steps, trained.finished) == (8, True)
+        assert trained.ended == "all 2 rounds of the plan are done"
         assert progress == pytest.approx([i / 8 for i in range(8)], abs=0.01)
         progress.clear()
     again = duel()
@@ -299,7 +300,8 @@ def test_rounds_end_the_training(tmp_path: Path) -> None:
     assert not progress
     short = duel()
     short.plan.rounds = 2
-    assert train(short, Rows(), steps=3).steps == 3
+    trained = train(short, Rows(), steps=3)
+    assert (trained.steps, trained.ended) == (3, "")
 
 
 def test_invalid_budgets_and_checkpoints_raise(tmp_path: Path) -> None:

@@ -6,9 +6,10 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 import morphogen
 from morphogen.caller import on_the_command_line
@@ -37,7 +38,20 @@ START = """Which generative model fits your data? Three commands to try:
   morphogen sample --n 16 --condition 3     draw sixteen threes from the newest run
 """
 
+
+class _Interruptible(TyperGroup):
+    """The commands; one that Ctrl-C ends without a line of its own ends with `morphogen: stopped`."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            complain("stopped")
+            raise typer.Exit(130) from None
+
+
 app = typer.Typer(
+    cls=_Interruptible,
     rich_markup_mode=None,  # rich's help takes a third of the start-up time
     add_completion=False,
     pretty_exceptions_enable=False,

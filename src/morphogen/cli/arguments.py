@@ -160,7 +160,7 @@ def choose_conditions(
     """
     from morphogen.component import ConfigError
 
-    chosen, where, column = {}, run.directory, run.record["settings"].get("condition")
+    chosen, where, column = {}, run.where, run.record["settings"].get("condition")
     for text, given in _joined(specs, texts, column).items():
         name, equals, value = text.partition("=")
         name = "label" if name == column else name
@@ -197,7 +197,7 @@ def check_complete(
         if name not in chosen and (names := getattr(specs.get(name), "names", ())):
             column = run.record["settings"].get("condition") or name
             raise BadArgument(
-                f"--condition {' '.join(texts)}: {run.directory} needs the class too: "
+                f"--condition {' '.join(texts)}: {run.where} needs the class too: "
                 f"add --condition {quote(f'{column}={names[0]}')} (or {list_names(names[1:])})"
             )
 

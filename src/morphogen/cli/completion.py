@@ -39,12 +39,17 @@ def complete_tables(
         run, files, out, seed, device: as the options of these names.
         fill: columns whose empty cells are filled; (): all that the model has.
 
-    Errors: BadArgument for several tables and one file, and for a column that the model does not have.
+    Errors: BadArgument for a run of another medium, for several tables and one file, and for a column that
+    the model does not have.
     """
     from morphogen.cli.output_file import check_output, is_output_file, write_record
     from morphogen.media.table import TABLE
 
     model = run.model(choose_device(device))
+    if (medium := model.representation.medium) is not TABLE:
+        raise BadArgument(
+            f"{files[0]}: is a table, and {run.where} of {medium.name}; give a run of such tables"
+        )
     folder, one = out or run.directory / "edits", out if is_output_file(out) else None
     check_output(one, TABLE, 1)
     if one is not None and len(files) > 1:

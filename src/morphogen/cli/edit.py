@@ -91,7 +91,8 @@ def edit(
     For pictures, give one of --mask, --strength and --source-class. Writes one file per variant, and
     sheet.png with all variants next to the originals. Tables need no option; each is written as NAME.csv.
     """
-    if is_table(paths[-1]):
+    _check_paths(paths)
+    if any(map(is_table, paths)):
         complete_tables(*_split_paths(paths, runs, "table"), out, seed, device, fill or [])
         return
     from morphogen.inference.editing import edit as edit_pictures
@@ -160,14 +161,22 @@ def _change(
     return DDIMTranslate(choose_class(run, str(source_class), "--source-class"))
 
 
+def _check_paths(paths: list[Path]) -> None:
+    """Errors: BadArgument for a path that is not there, and for several folders, of which one is the run."""
+    if missing := [path for path in paths if not path.exists()]:
+        raise BadArgument(f"{missing[0]}: no such file or run; check the path")
+    if len(folders := [path for path in paths if path.is_dir()]) > 1:
+        raise BadArgument(f"{folders[1]}: is a folder, as {folders[0]}; give one run, and files")
+
+
 def _split_paths(paths: list[Path], runs: Path, medium: str) -> tuple["Run", list[Path]]:
-    """The run (by default the newest of the medium) and the files."""
-    has_run = paths[0].is_dir()
-    run, files = choose_run(paths[0] if has_run else None, runs, medium=medium), paths[has_run:]
+    """The run, which is the folder among the paths (by default the newest of the medium), and the files."""
+    folder, files = next(filter(Path.is_dir, paths), None), [path for path in paths if not path.is_dir()]
+    run = choose_run(folder, runs, medium=medium)
     if not files:
-        given = quote(str(paths[0]))
+        given = quote(str(folder))
         raise BadArgument(
-            f"edit {paths[0]}: no pictures given; write morphogen edit {given} PICTURE... --strength 0.5, "
+            f"edit {folder}: no pictures given; write morphogen edit {given} PICTURE... --strength 0.5, "
             f"or morphogen edit {given} TABLE.csv"
         )
     return run, files

@@ -36,6 +36,7 @@ def choose_run(directory: Path | None, root: Path, rank: Rank = ALONE, medium: s
 
     what = "run" if medium is None else f"run of {medium}"
     run = Run.open(rank.once(lambda: str(Run.latest(root, fits, what).directory)))
+    run.is_newest = True
     if medium is not None:
         echo(f"{run.directory}: the newest {what}")
     if (run.directory.parent / "report.json").exists():

@@ -133,14 +133,14 @@ def _condition(
         name = next((name for name in ("prompt", "source") if name in names), None)
         if texts or name is None:
             raise BadArgument(
-                f"--prompt {prompt!r}: {run.directory} does not accept a prompt; omit it, "
+                f"--prompt {prompt!r}: {run.where} does not accept a prompt; omit it, "
                 "or give --condition alone"
             )
         chosen[name] = model.representation.tokenize(prompt)
     if sketch is not None:
         if "sketch" not in names:
             raise BadArgument(
-                f"--sketch {sketch}: {run.directory} does not accept sketches; omit it, "
+                f"--sketch {sketch}: {run.where} does not accept sketches; omit it, "
                 "or use a run of sketch_to_picture"
             )
         fitted = read_as(sketch, (1, *model.representation.shape[1:]))

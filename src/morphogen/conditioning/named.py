@@ -2,6 +2,7 @@
 
 __all__ = [
     "check_conditions",
+    "check_given",
     "draw_condition",
     "name_conditions",
     "names_of",
@@ -75,6 +76,24 @@ def check_conditions(conditioner: Conditioner | None, condition: Mapping[str, Tr
     given = None if conditioner is None else conditioner.select(condition)
     if conditioner is not None and given is not None:
         conditioner.check(given)
+
+
+def check_given(conditioner: Conditioner | None, condition: Mapping[str, Tree]) -> None:
+    """Check that no condition is missing of which the model has p(x | c) alone.
+
+    Without condition dropout no null context was trained: the network without a context is neither p(x) nor
+    p(x | c) of any c. Parts of x, such as a prompt, may be missing.
+
+    Errors: ConfigError with the name of the condition.
+    """
+    if conditioner is None:
+        return
+    needed = [name for name in conditioner.required if name in conditioner.trained_on]
+    if missing := [name for name in needed if name not in condition]:
+        raise ConfigError(
+            f"the model requires the condition {missing[0]!r}, which is missing: give condition=..., "
+            "or train without it for p(x)"
+        )
 
 
 def names_of(conditioner: Conditioner | None) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ Missing are the cells that pandas reads as missing, "?", and numbers that arithm
 are one or two words, such as "k.A.", in a column of numbers or dates.
 """
 
-__all__ = ["is_missing", "read_columns"]
+__all__ = ["read_columns"]
 
 import re
 from collections import Counter
@@ -22,29 +22,26 @@ from morphogen.caller import setting
 from morphogen.counted import counted
 from morphogen.data.columns import WHOLE, Dates, Reading
 from morphogen.data.dates import date_format, microseconds
-from morphogen.data.number_marks import Marks, is_number, number_pattern, to_float
+from morphogen.data.number_marks import Marks
 from morphogen.data.table_options import TableOptions
 from morphogen.data.typed_cells import dates_reading, numbers_reading, typed_reading, with_dtype, with_values
 from morphogen.data.words import Words
+from morphogen.representations.tabular.number_text import (
+    UNIT,
+    is_missing,
+    is_number,
+    number_pattern,
+    to_float,
+    without_unit,
+)
 from morphogen.representations.tabular.python_values import text_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
-MISSING = re.compile(  # what pandas reads as missing, in any case, and "?"
-    r"\??|#n/a( n/a)?|#na|-?1\.#(ind|qnan)|-?nan|<na>|n/?a|null|none", re.IGNORECASE
-)
 ODD, ODD_WORDS = 0.05, 2  # largest share of cells with words in a column of numbers, and of different ones
-UNIT = re.compile(  # a number with a currency sign before it, or this or a percent sign after it
-    r"(?P<sign>[+\-\u2212]?)(?P<before>[$€£¥₹])?\s*(?P<number>\S.*?)\s*(?P<after>(?(before)|[%$€£¥₹]?))"
-)
 NONZERO = re.compile("[^eE]*[1-9]")  # a number whose mantissa is not 0
 MOSTLY = 0.9  # share of numbers in a column of words that is worth a note
-
-
-def is_missing(cell: str) -> bool:
-    """Whether a cell of text is read as missing."""
-    return MISSING.fullmatch(cell) is not None
 
 
 def read_columns(
@@ -65,7 +62,7 @@ def read_columns(
         texts[name] = np.array([None if cell in found else cell for cell in texts[name]], dtype=object)
     units = {name: unit for name, cells in texts.items() if (unit := _unit(cells))}
     for name in units:
-        texts[name] = np.array([cell and _without_unit(cell) for cell in texts[name]], dtype=object)
+        texts[name] = np.array([cell and without_unit(cell) for cell in texts[name]], dtype=object)
     distinct = {name: {cell for cell in cells if cell is not None} for name, cells in texts.items()}
     marks = Marks.of(distinct, usual, options.decimal)
     readings = {name: typed_reading(name, frame[name]) for name in frame if name not in texts}
@@ -112,7 +109,7 @@ def _odd(cells: np.ndarray, order: str | None) -> dict[str, int]:
     if not 0 < len(words) <= ODD_WORDS or sum(words.values()) > ODD * known.total():
         return {}
     others = sorted({*known} - {*words})
-    are_numbers = all(is_number(_without_unit(cell)) for cell in others)
+    are_numbers = all(is_number(without_unit(cell)) for cell in others)
     return words if are_numbers or date_format(others, order)[0] is not None else {}
 
 
@@ -139,15 +136,10 @@ def _unit(cells: np.ndarray) -> str:
     for cell in cells:
         if cell is not None:
             match = UNIT.fullmatch(cell)
-            if match is None or not is_number(_without_unit(cell)):
+            if match is None or not is_number(without_unit(cell)):
                 return ""
             units.add(match["before"] or match["after"])
     return units.pop() if len(units) == 1 else ""
-
-
-def _without_unit(cell: str) -> str:
-    match = UNIT.fullmatch(cell)
-    return match["sign"] + match["number"] if match else cell
 
 
 def _doubtful(reading: Reading, column: "Series") -> Reading:

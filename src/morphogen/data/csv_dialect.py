@@ -23,10 +23,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from morphogen.caller import setting
-from morphogen.data.cells import is_missing
 from morphogen.data.dataset import DataError
-from morphogen.data.number_marks import is_number
 from morphogen.data.table_options import TableOptions
+from morphogen.representations.tabular.number_text import is_missing, is_number
 
 SPACE = r"\s+"  # the separator of cells that any white space separates
 SEPARATORS = (";", "\t", "|", ",")  # in order of preference: commas also occur in prose

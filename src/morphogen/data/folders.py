@@ -194,7 +194,7 @@ def _unwrapped(path: Path, files: Sequence[Path], notes: list[str]) -> Path:
         inside /= below[0][0]
         below = [names[1:] for names in below]
     if inside != path:
-        notes.append(f"the only folder is {_shown(path, inside)}: its folders are read")
+        notes.append(f"all files that are read are in {_shown(path, inside)}: its folders are read")
     return inside
 
 

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
-from morphogen.data.number_marks import Marks, is_number, number_pattern
+from morphogen.data.number_marks import Marks
+from morphogen.representations.tabular.number_text import is_number, number_pattern
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -15,7 +15,8 @@ def small_parts(data: Dataset) -> tuple[str, ...]:
     """A note on the parts with fewer than `FEW` examples, and one on classes that valid or test lack."""
     sizes = {part: len(getattr(data, part)) for part in PARTS}
     few = [f"{size} in {part}" for part, size in sizes.items() if size < FEW]
-    notes = [f"few examples: {_joined(few)}; figures on so few say little"] if few else []
+    of_all = f"{_joined(few)}, of {sum(sizes.values()):,} in all"
+    notes = [f"few examples: {of_all}; figures on so few say little"] if few else []
     lacking = {part: _without(data, part) for part in PARTS[1:]}
     absent = [f"{part} has none of {_names(classes)}" for part, classes in lacking.items() if classes]
     if absent:

@@ -6,6 +6,14 @@ The split depends on no seed, order or file name: shuffling or renaming the exam
 identical examples are always in the same part, and new examples do not move existing ones (except in sets of
 a few examples, where each part gets at least one).
 
+Examples that were chosen by this hash, such as the train part of an earlier split, would all be in one part
+again. With m_j of their n distinct hashes in part j, of probability p_j, the likelihood ratio is
+
+    n KL(m/n || p) = sum_j m_j log(m_j / (n p_j)),        P(n KL > t) ~ exp(-t)     (Wilks 1938)
+
+and as long as it is beyond chance, at one in a million, the hashes are hashed again: u(x) of the split that
+follows is independent of the earlier one, and still a function of the content.
+
 Parts that the data bring along are used as they are; a missing valid or test part is cut from train.
 
 A group of near-duplicates (`near_duplicates`) is assigned as a whole, by the least hash of its members;
@@ -15,8 +23,9 @@ without near-duplicates the split is the same as without looking for them.
 __all__ = ["PARTS", "Part", "Split", "content_hash", "split", "trained_only"]
 
 import hashlib
+import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -24,6 +33,8 @@ from morphogen.counted import counted, plural
 from morphogen.data.dataset import DataError
 
 BOUNDS = (0.75, 0.85)
+CHANCE = 1e-6  # below which examples were not hashed to their parts by chance, but chosen by an earlier split
+MOST = 0.5  # fraction of the examples beyond which one group is named
 
 Part = Literal["train", "valid", "test"]
 PARTS: tuple[Part, ...] = ("train", "valid", "test")
@@ -40,6 +51,8 @@ class Split:
         copies: examples of their valid and test parts that are in train too.
         twins: further ones that have a near-duplicate in train.
         grouped: examples with a near-duplicate, each group of which is in one part; 0 with the authors' own.
+        largest: examples of the largest of these groups.
+        again: whether an earlier split chose the examples, so that they were split by another hash.
     """
 
     train: list[int]
@@ -50,6 +63,8 @@ class Split:
     copies: int = 0
     twins: int = 0
     grouped: int = 0
+    largest: int = 0
+    again: bool = False
 
     def copied(self, what: str, how: str = "slightly changed") -> tuple[str, ...]:
         """Notes on examples of valid and test that are in train too, and on near-duplicates."""
@@ -61,6 +76,10 @@ class Split:
             f"near-duplicate in train ({how}): figures on them flatter the model": self.twins,
             f"{self.grouped:,} of {counted(n, what)} are near-duplicates of others ({how}): "
             "each group is in one part": self.grouped,
+            f"{self.largest:,} of {counted(n, what)} are one group of near-duplicates, all in one part: "
+            "leave most of them out for parts of the usual sizes": self.largest > MOST * n,
+            f"these {plural(what)} are one part of an earlier split of this kind: they are split anew, by a "
+            "hash of the hash": self.again,
         }
         return tuple(note for note, count in notes.items() if count)
 
@@ -93,19 +112,19 @@ def split(contents: Sequence[bytes], parts: Sequence[Part | None] = (), groups: 
     Errors: `DataError` for fewer than three distinct examples to assign, or a split without train.
     """
     hashes = [content_hash(content) for content in contents]
-    keys = _keys(hashes, groups)
     given = {part: [i for i, own in enumerate(parts) if (own or "train") == part] for part in PARTS}
     if not given["valid"] and not given["test"]:
-        return _by_content(hashes, keys, range(len(hashes)))
+        return _by_content(hashes, groups, range(len(hashes)))
     if not given["train"]:
         raise DataError("valid and test have examples, but train has none; give examples to train on")
     if given["valid"] and given["test"]:
-        return _with_own(hashes, keys, given, PARTS)
-    cut = _by_content(hashes, keys, given["train"])
+        return _with_own(hashes, groups, given, PARTS)
+    cut = _by_content(hashes, groups, given["train"])
     missing: Part = "test" if given["valid"] else "valid"
     rest: Part = "valid" if given["valid"] else "test"  # of the three that were cut; it stays in train
     assigned = {"train": cut.train + getattr(cut, rest), missing: getattr(cut, missing), rest: given[rest]}
-    return _with_own(hashes, keys, assigned, (rest,))
+    made = _with_own(hashes, groups, assigned, (rest,))
+    return replace(made, again=cut.again)
 
 
 def trained_only(
@@ -151,31 +170,55 @@ def _keys(hashes: Sequence[str], groups: Sequence[int]) -> Sequence[str]:
     return [least[group] for group in groups] if groups else hashes
 
 
-def _by_content(hashes: Sequence[str], keys: Sequence[str], rows: Sequence[int]) -> Split:
+def _by_content(hashes: Sequence[str], groups: Sequence[int], rows: Sequence[int]) -> Split:
     """Split these rows; each part gets at least one distinct example."""
+    places = _independent(hashes, rows)
+    keys = _keys(places, groups)
     distinct = sorted({keys[i] for i in rows})
-    if len(distinct) < 3 and keys is not hashes:
-        return _by_content(hashes, hashes, rows)
+    if len(distinct) < 3 and groups:
+        return _by_content(hashes, (), rows)
     if len(distinct) < 3:
         raise DataError(
             f"{counted(len(rows), 'example')}, {len(distinct)} distinct, cannot be split into "
             "train, valid and test; give at least 3 distinct ones"
         )
-    bounds = [sum(int(h, 16) < bound * 2**64 for h in distinct) for bound in BOUNDS]
-    train_end = min(max(bounds[0], 1), len(distinct) - 2)
-    valid_end = min(max(bounds[1], train_end + 1), len(distinct) - 1)
+    sizes = _sizes(distinct)
+    train_end = min(max(sizes[0], 1), len(distinct) - 2)
+    valid_end = min(max(sizes[0] + sizes[1], train_end + 1), len(distinct) - 1)
     part_of = {h: 0 if i < train_end else 1 if i < valid_end else 2 for i, h in enumerate(distinct)}
     order = sorted(rows, key=hashes.__getitem__)
     train, valid, test = ([i for i in order if part_of[keys[i]] == part] for part in range(3))
     several = Counter(key for key, _ in {(keys[i], hashes[i]) for i in rows})
-    grouped = sum(several[keys[i]] > 1 for i in rows)
-    return Split(train, valid, test, _sha256(hashes, (train, valid, test)), grouped=grouped)
+    size = Counter(keys[i] for i in rows if several[keys[i]] > 1)
+    sha256 = _sha256(hashes, (train, valid, test))
+    grouped, largest = size.total(), max(size.values(), default=0)
+    return Split(train, valid, test, sha256, grouped=grouped, largest=largest, again=places is not hashes)
+
+
+def _independent(hashes: Sequence[str], rows: Sequence[int]) -> Sequence[str]:
+    """The hashes, hashed again as long as the parts of these rows are not a matter of chance."""
+    while _ratio(_sizes({hashes[i] for i in rows})) > -math.log(CHANCE):
+        hashes = [content_hash(h.encode()) for h in hashes]
+    return hashes
+
+
+def _ratio(sizes: Sequence[int]) -> float:
+    """n KL(sizes / n || p): logarithm of the likelihood ratio of the parts' sizes and their expectations."""
+    n, probabilities = sum(sizes), (BOUNDS[0], BOUNDS[1] - BOUNDS[0], 1 - BOUNDS[1])
+    return sum(m * math.log(m / (n * p)) for m, p in zip(sizes, probabilities, strict=True) if m)
+
+
+def _sizes(hashes: Collection[str]) -> tuple[int, int, int]:
+    """The number of hashes in train, valid and test."""
+    train, learn = (sum(int(h, 16) < bound * 2**64 for h in hashes) for bound in BOUNDS)
+    return train, learn - train, len(hashes) - learn
 
 
 def _with_own(
-    hashes: Sequence[str], keys: Sequence[str], rows: Mapping[Part, list[int]], own: tuple[Part, ...]
+    hashes: Sequence[str], groups: Sequence[int], rows: Mapping[Part, list[int]], own: tuple[Part, ...]
 ) -> Split:
     """The authors' own parts, and what was cut from their train part."""
+    keys = _keys(hashes, groups)
     train, valid, test = (rows[part] for part in PARTS)
     known, like = {hashes[i] for i in train}, {keys[i] for i in train}
     copies = sum(hashes[i] in known for i in valid + test)

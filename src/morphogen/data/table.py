@@ -125,20 +125,18 @@ def table_of_parts(
 
 def _dataset(name: str, where: str, table: Table, condition: str | None, options: TableOptions) -> Dataset:
     """The data set of a table; `where` is what errors begin with."""
-    frame, renamed = distinct_names(table.frame)
-    frame = without(where, frame, options.drop)
-    check_condition(where, frame, condition)
-    if len(frame) < 3:
-        raise DataError(
-            f"{where}: {len(frame)} rows cannot be split into train, valid and test; "
-            "give at least 3, better hundreds"
-        )
+    whole, renamed = distinct_names(table.frame)
+    frame = without(where, whole, options.drop)
+    _check(where, frame, condition)
     cells, marks = read_columns(frame, options, table.decimal)
     readings, constants, rows, dropped = _usable(where, cells, condition)
     label = None if condition is None else readings.pop(condition)
     if not readings:
         raise DataError(f"{where}: no usable column is left ({'; '.join(dropped)}); {REMEDY}")
-    kept = [*readings.values(), *([] if label is None else [label])]
+    places = {
+        name: place for place, name in enumerate(frame)
+    }  # of the columns: the split is the same for all
+    kept = sorted([*readings.values(), *([] if label is None else [label])], key=lambda r: places[r.name])
     made, repeated = _split(where, kept, list(compress(table.parts, rows)), dropped)
     classes, labels = ((), None) if label is None else label.classes()
     if labels is not None:
@@ -152,17 +150,35 @@ def _dataset(name: str, where: str, table: Table, condition: str | None, options
         for part in (made.train, made.valid, made.test)
     )
     parts = [tuple(r.column(np.array(made.train)) for r in some) for some in (readings.values(), constants)]
-    order = tuple(name for name in frame if name in {r.name for r in (*kept, *constants)})
     column, conditions = None, with_labels(())
     if label is not None and labels is not None:
         weights = tuple(np.bincount(labels[made.train], minlength=len(classes)).tolist())
         column = label.class_column(classes, (0, *weights))
         conditions = {"label": Classes(classes, weights)}
-    tabular = Tabular(parts[0], column, parts[1], order, _csv_format(table._replace(frame=frame), readings))
+    names = {reading.name for reading in (*kept, *constants)}
+    order, ignored = (tuple(n for n in whole if (n in names) is known) for known in (True, False))
+    csv = _csv_format(table._replace(frame=frame), readings)
+    tabular = Tabular(parts[0], column, parts[1], order, csv, ignored)
     notes = [*_column_notes(readings), *totals_note(kept), *table.notes, *renamed, *marks]
     notes += [note for reading in kept for note in reading.notes] + [*repeated, *dropped, *made.copied("row")]
     line = made.line.replace("each example's content", "each row")
     return Dataset(name, "table", train, valid, test, conditions, tabular, line, tuple(notes))
+
+
+def _check(where: str, frame: "DataFrame", condition: str | None) -> None:
+    """Errors: DataError for a condition that is no column, and for fewer rows than parts."""
+    check_condition(where, frame, condition)
+    if len(frame) < 3:
+        raise DataError(
+            f"{where}: {len(frame)} rows cannot be split into train, valid and test; "
+            "give at least 3, better hundreds"
+        )
+
+
+def _in_order(frame: "DataFrame", readings: Sequence[Reading]) -> list[Reading]:
+    """Columns as in the table, whichever has the classes: the split depends on the order of the cells."""
+    places = {name: place for place, name in enumerate(frame)}
+    return sorted(readings, key=lambda reading: places[reading.name])
 
 
 def _csv_format(table: Table, readings: Mapping[str, Reading]) -> CsvFormat | None:

@@ -22,8 +22,8 @@ import numpy as np
 
 from morphogen.caller import setting
 from morphogen.data.columns import Reading
-from morphogen.data.number_marks import is_number
 from morphogen.representations.tabular.columns import CategoryColumn, Column, smoothed
+from morphogen.representations.tabular.number_text import is_number
 
 FEW_WORDS, MOST_WORDS = 256, 4096  # categories per column: in tables of few rows, and at all
 ROWS_EACH = 5  # rows per word on average, beyond few words

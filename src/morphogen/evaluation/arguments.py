@@ -1,12 +1,14 @@
 """Arguments of the metrics as a person gives them: arrays and lists as tensors, anything else as one line.
 
 The annotation of an argument says what it must be: a tensor, texts, a number, rows of a data set, ...
+Tables are compared by the names of their columns, not by their order.
 No paper: it is a check.
 """
 
 __all__ = ["reads_arguments"]
 
 import inspect
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, wraps
 from types import NoneType, UnionType
@@ -20,6 +22,7 @@ from morphogen.data.dataset import Dataset, Examples
 from morphogen.evaluation.features.space import Features
 from morphogen.model import Model
 from morphogen.representations.given import as_tensor, check_medium, medium_of
+from morphogen.similar_names import list_names
 from morphogen.staged import Staged
 from morphogen.typed import check_arguments
 from morphogen.wrong_calls import wrong_call
@@ -51,6 +54,7 @@ def reads_arguments(metric: M) -> M:
         except TypeError as error:
             raise wrong_call(metric, metric.__name__, given, named) or error from None
         hints = _hints(metric)
+        bound.arguments |= _aligned({name: bound.arguments[name] for name in _arrays(bound.arguments, hints)})
         for name, value in bound.arguments.items():
             bound.arguments[name] = _read(name, value, hints.get(name, Any))
         return metric(*bound.args, **bound.kwargs)
@@ -63,13 +67,48 @@ def _hints(metric: Callable[..., Any]) -> Mapping[str, Any]:
     return get_type_hints(metric)
 
 
+def _arrays(given: Mapping[str, Any], hints: Mapping[str, Any]) -> list[str]:
+    """The names of the arguments that are arrays by their annotation."""
+    return [name for name in given if _is_array(_kinds(hints.get(name, Any))[0])]
+
+
+def _aligned(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables with the columns in the order of the first one; what has no columns is compared by position.
+
+    Errors: ConfigError for other columns than those of the first table.
+    """
+    frames = {name: value for name, value in given.items() if hasattr(value, "columns")}
+    first, order = next(((name, list(frame.columns)) for name, frame in frames.items()), ("", []))
+    for name, frame in frames.items():
+        if Counter(frame.columns) != Counter(order):
+            found, wanted = (
+                list_names([str(column) for column in names]) for names in (frame.columns, order)
+            )
+            raise ConfigError(f"{name} has the columns {found}; {first} has {wanted}: give the same columns")
+    moved = {name: frame for name, frame in frames.items() if list(frame.columns) != order}
+    return {name: frame[order] for name, frame in moved.items()}
+
+
+def _alternatives(hint: Any) -> tuple[Any, ...]:
+    """The types that an annotation allows."""
+    return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+
+
+def _kinds(hint: Any) -> tuple[Any, ...]:
+    """The types that an annotation allows, but None."""
+    return tuple(kind for kind in _alternatives(hint) if kind is not NoneType)
+
+
+def _is_array(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, AbstractArray)
+
+
 def _read(name: str, value: Any, hint: Any) -> Any:
     """The value as its annotation says; annotations of other kinds are not checked. Errors: ConfigError."""
-    kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
-    if value is None and NoneType in kinds:
+    if value is None and NoneType in _alternatives(hint):
         return None
-    kinds = tuple(kind for kind in kinds if kind is not NoneType)
-    if isinstance(kinds[0], type) and issubclass(kinds[0], AbstractArray):
+    kinds = _kinds(hint)
+    if _is_array(kinds[0]):
         return as_tensor(_rows(name, value, kinds[0].dim_str), name)
     if kinds == (Sequence[str],):
         return _texts(name, value)

@@ -41,7 +41,7 @@ def frechet(real: Float[Tensor, "n d"], fake: Float[Tensor, "m d"]) -> float:
     Errors: ValueError for fewer than two rows, or for features that are not finite.
     """
     real, fake = feature_sets(real, fake)
-    (mean_1, rows_1), (mean_2, rows_2) = _moments(real), _moments(fake)
+    (mean_1, rows_1), (mean_2, rows_2) = _moments(real, "real"), _moments(fake, "fake")
     traces = torch.linalg.vector_norm(rows_1).square() + torch.linalg.vector_norm(rows_2).square()
     squared = (mean_1 - mean_2).square().sum() + traces - 2 * _overlap(rows_1, rows_2)
     return max(0.0, squared.item())
@@ -59,7 +59,8 @@ def frechet_interval(
     real, fake = feature_sets(real, fake)
     value, n = frechet(real, fake), min(len(real), len(fake))
     if n < 4:
-        raise ValueError(f"an interval of the Frechet distance requires at least 4 rows, got {n}")
+        name = "real" if len(real) == n else "fake"
+        raise ValueError(f"{name} has {n} rows, and an interval requires at least 4: give more rows")
     halves = between_groups(lambda a, b: [frechet(a, b)], (real, fake), 2, partitions, seed)
     inverse = 1 / len(real) + 1 / len(fake)
     same = [_second_order(x, inverse, partitions // 2, seed) for x in (real, fake)]
@@ -92,14 +93,14 @@ def _gram(x: Tensor) -> Tensor:
     return torch.from_numpy(rows.T @ rows)
 
 
-def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
+def _moments(x: Tensor, name: str) -> tuple[Tensor, Tensor]:
     """The mean [d], and B [n - 1, d] such that B^T B is the unbiased covariance.
 
     The centred rows sum to zero; the reflection that maps (1, ..., 1) / sqrt(n) to the first axis makes the
     first of them zero and subtracts (sqrt(n) mean - x_1) / (sqrt(n) - 1) from the others.
     """
     if len(x) < 2:
-        raise ValueError(f"the covariance of features requires at least 2 rows, got {len(x)}")
+        raise ValueError(f"{name} has {len(x)} row, and a covariance requires at least 2: give more rows")
     x = x.double()
     mean, root = x.mean(0), len(x) ** 0.5
     if not mean.isfinite().all():

@@ -17,6 +17,7 @@ An interval is that of the statistic's expected value at this n, and includes no
 __all__ = [
     "Groups",
     "Interval",
+    "Z",
     "around",
     "between_groups",
     "bootstrap",

@@ -6,6 +6,7 @@ __all__ = [
     "DDIMTranslate",
     "Inpaint",
     "Int8",
+    "Inverted",
     "LatentSpace",
     "Quantized",
     "Reply",
@@ -14,6 +15,7 @@ __all__ = [
     "compile_steps",
     "edit",
     "impute",
+    "invert",
     "prepack_weights",
     "slerp",
     "traversal",
@@ -23,6 +25,7 @@ from morphogen.inference.compiled import compile_steps
 from morphogen.inference.conversation import Conversation, Reply
 from morphogen.inference.editing import DDIMTranslate, Inpaint, SDEdit, edit
 from morphogen.inference.imputation import impute
+from morphogen.inference.inversion import Inverted, invert
 from morphogen.inference.latent_space import LatentSpace, attribute, slerp, traversal
 from morphogen.inference.packed import BFloat16, Int8
 from morphogen.inference.prepack import prepack_weights

@@ -13,13 +13,15 @@ __all__ = ["impute"]
 import warnings
 from typing import Any
 
+import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from morphogen.component import ConfigError
 from morphogen.conditioning.named import names_of
 from morphogen.contract import Unsupported
+from morphogen.representations.tabular.pandas_series import texts_of
 from morphogen.representations.tabular.records import frame_of_records
 from morphogen.wrong_calls import explains_calls
 
@@ -53,23 +55,35 @@ def impute(model: Any, table: Any, seed: int = 0) -> Any:
     if fault := source.support.fault(medium):
         warnings.warn(f"{fault}: missing cells are drawn as if given the nearest value", stacklevel=2)
     near, labels = source.support.nearest(medium), _labels(model, table)
-    rows = medium.isnan().any(1).nonzero()[:, 0]
+    missing = medium.isnan()
+    rows = missing.any(1).nonzero()[:, 0]
     if len(rows):
         condition = {"cells": near[rows]} | ({} if labels is None else {"label": labels[rows]})
         default = model.objective.default_sampler()
         sampler = type(default)(**default.arguments | {"complete": True})
         drawn = model.sample(len(rows), condition, sampler, seed, rows).tensor
-        medium[rows] = torch.where(medium[rows].isnan(), drawn, medium[rows])
+        medium[rows] = torch.where(missing[rows], drawn, medium[rows])
     if not hasattr(table, "columns"):
         return medium
-    filled = source.frame(source.support.nearest(medium), labels).set_axis(table.index)
-    return table.assign(**{name: _filled(table[name], filled[name]) for name in filled if name in table})
+    return _assigned(source, table, source.frame(source.support.nearest(medium), labels), missing)
 
 
-def _filled(given: Any, drawn: Any) -> Any:
-    """A column with its missing cells drawn; its dtype is that of the model, if all cells fit it."""
-    if not (missing := given.isna()).any():
+def _assigned(source: Any, table: Any, drawn: Any, missing: Bool[Tensor, "n d"]) -> Any:
+    """The table with the missing cells of the model's columns drawn."""
+    drawn = drawn.set_axis(table.index)
+    gone = {column.name: cells.numpy() for column, cells in zip(source.columns, missing.T, strict=True)}
+    return table.assign(**{name: _filled(table[name], drawn[name], gone[name]) for name in gone})
+
+
+def _filled(given: Any, drawn: Any, missing: Bool[np.ndarray, " n"]) -> Any:
+    """A column with its missing cells drawn; its dtype is that of the model, if all cells fit it.
+
+    Numbers in text become numbers, whose text the model does not know.
+    """
+    if not missing.any():
         return given
+    if drawn.dtype.kind in "iuf" and texts_of(given) is not None:
+        return drawn
     cells = given.astype(object).where(~missing, drawn.astype(object))
     try:
         return cells.astype(drawn.dtype)

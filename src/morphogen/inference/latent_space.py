@@ -10,7 +10,7 @@ never saw; the arc keeps the norm (Shoemake 1985, "Animating rotation with quate
 
 __all__ = ["LatentSpace", "attribute", "slerp", "traversal"]
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from morphogen.component import ConfigError
+from morphogen.conditioning.named import check_given
 from morphogen.contract import Autoencoder, Batch, Context, Unsupported
 from morphogen.model import Model, evaluating
 from morphogen.numerics.randomness import Rng
@@ -60,7 +61,7 @@ class LatentSpace:
 
         Arguments:
             medium: [n, ...], as the model's `log_prob` takes it.
-            condition: [n, ...], as in `log_prob`.
+            condition: [n, ...], as in `log_prob`, which is also required where it is there.
             seed: of the draw.
             batch: rows encoded at a time.
         """
@@ -80,7 +81,7 @@ class LatentSpace:
             medium, condition, seed, batch: see `encode`.
         """
         model, medium = self.model, self.model.representation.check(medium)
-        whole = Batch(medium, model.conditions(condition, length(medium)))
+        whole = Batch(medium, self._conditions(condition, length(medium)))
         rng = Rng(seed, len(whole), ("latent",)).to(model.device)
         for rows in torch.arange(len(whole)).split(batch):
             part, stream = whole[rows].to(model.device), rng[rows]
@@ -90,13 +91,19 @@ class LatentSpace:
     def decode(self, z: Tree, condition: Any = None) -> Samples:
         """The examples of latents z [n, ...]: the median of p(x | z)."""
         model, n = self.model, length(z)
-        part = Batch(next(iter(leaves(z))), model.conditions(condition, n))
+        part = Batch(next(iter(leaves(z))), self._conditions(condition, n))
         with evaluating(model), torch.no_grad():
             x = model.objective.decode(z, self._context(part))
             medium = model.representation.decode(x)
         return Samples(
             medium, part.condition, model.representation, {"seed": None, "indices": list(range(n))}
         )
+
+    def _conditions(self, condition: Any, n: int) -> Mapping[str, Tree]:
+        """The named conditions of n rows. Errors: ConfigError for a missing one that the model requires."""
+        named = self.model.conditions(condition, n)
+        check_given(self.model.conditioner, named)
+        return named
 
     def _context(self, batch: Batch) -> Context | None:
         return self.model.context(self.model.taken(batch.condition), len(batch))

@@ -24,7 +24,7 @@ class Blur(nn.Module):
         gain: the sum of the filter; 4 after zeros were put between the pixels.
     """
 
-    kernel: Tensor
+    kernel: Float[Tensor, "4 4"]
 
     def __init__(self, padding: int, stride: int = 1, gain: float = 1.0):
         super().__init__()

@@ -4,16 +4,24 @@ r"""Layer normalisation over the features of each position.
     RMSNorm     g h / sqrt(mean h^2 + eps)                      (Zhang & Sennrich 2019)
 
 RMSNorm doesn't subtract the mean, which is small in the residual stream of a transformer.
+
+Batch normalization (Ioffe & Szegedy 2015) is torch's. Its running statistics start at 0 and 1, which are far
+from those of small initial weights: `first_statistics` starts them at those of a batch.
 """
 
-__all__ = ["LayerNorm", "RMSNorm"]
+__all__ = ["LayerNorm", "RMSNorm", "first_statistics"]
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from morphogen.component import Component
+from morphogen.ownership import own_modules
 
 
 class LayerNorm(Component, nn.Module):
@@ -55,3 +63,17 @@ class RMSNorm(Component, nn.Module):
 
     def forward(self, h: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
         return F.rms_norm(h, (self.width,), self.weight, self.eps)
+
+
+@contextmanager
+def first_statistics(network: nn.Module) -> Iterator[None]:
+    """Within it, a forward pass sets the running statistics of batch normalization to its own."""
+    norms = [part for part in own_modules(network) if isinstance(part, _BatchNorm)]
+    before = [(norm, norm.momentum, norm.training) for norm in norms]
+    try:
+        for norm in norms:
+            norm.momentum, norm.training = 1.0, True
+        yield
+    finally:
+        for norm, momentum, training in before:
+            norm.momentum, norm.training = momentum, training

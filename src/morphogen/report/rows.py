@@ -198,9 +198,10 @@ TABLE_MEASURES = (
         "breaks_no_rule", "rows that break no rule", "high", two_decimals,
         "Fraction of the rows that keep all of these rules."),
     Measure(
-        "closer", "closer to training rows", "", two_decimals,
+        "closer", "closer to training rows (0.5: none copied)", "", two_decimals,
         "Fraction of the rows that are nearer to a training row than to any of as many held-out rows: 0.5 if "
-        "nothing is copied, more if training rows show through. Not given for held-out rows themselves."),
+        "nothing is copied; an interval above 0.5 is an alarm, as training rows show through. "
+        "Not given for held-out rows themselves."),
     Measure(
         "duplicates", "duplicates", "low", two_decimals,
         "Fraction of the rows that equal a training row in all columns. Where rows recur in the data, "

@@ -15,7 +15,7 @@ __all__ = ["train"]
 import hashlib
 import json
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -107,8 +107,7 @@ def train(
         validation: held-out rows; the weights at the best of their likelihoods become the model's.
         on_collapse: "stop" ends the training of a generator whose samples hardly vary.
 
-    Errors: ConfigError for an unusable argument, plan or checkpoint; Ctrl-C. Warns: Diverged, Collapsed,
-    StoppedEarly.
+    Errors: ConfigError for an unusable argument or checkpoint. Warns: Diverged, Collapsed, StoppedEarly.
     """
     budget, directory = Budget(steps, time), None if directory is None else Path(directory)
     options = _Options(seed, device, precision, checkpoint_every, keep, log_every, progress, tensorboard,
@@ -117,11 +116,7 @@ def train(
     if directory is not None and not resume and accelerator.is_main_process:
         remove_previous(model, directory)
     train_one = partial(_train_one, model, examples, options, accelerator)
-    if isinstance(model, Staged):
-        budgets = split_budget(budget, list(model.models), stage_fractions)
-        trained = total(train_stages(model, budgets, directory, train_one, is_usable))
-    else:
-        trained = train_one("training", model, budget, directory)
+    trained = _train_all(model, budget, directory, train_one, stage_fractions)
     conclude(model, trained, directory if accelerator.is_main_process else None)
     accelerator.wait_for_everyone()  # until the model is written
     return trained
@@ -174,7 +169,7 @@ class _Training:
             raise KeyboardInterrupt
         skipped, finished = self.skipped, self.spent >= 1 or self.watch.stop
         totals = (self.steps, self.clock.seconds, self._rate, finished, skipped.total, skipped.diverged)
-        return Trained(*totals, self.resumed, self.best.nats, self.watch.found)
+        return Trained(*totals, self.resumed, self.best.nats, self.watch.found, _ended(self))
 
     @property
     def _rate(self) -> float:
@@ -275,6 +270,12 @@ class _Training:
         self.skipped = SkippedSteps(checkpoint.state.get("skipped"))
 
 
+def _ended(training: "_Training") -> str:
+    """Why a training is complete before its budget is spent; "": it is not."""
+    is_early = training.spent >= 1 and training.budget.spent(training.steps, training.clock.seconds) < 1
+    return f"all {training.model.plan.rounds} rounds of the plan are done" if is_early else ""
+
+
 def _check_same_step(step: int, rank: Rank, checkpoints: Checkpoints | None) -> None:
     """Check that all processes continue from the same step."""
     steps = set(rank.gather(torch.tensor([step]), rank.count).tolist())
@@ -322,6 +323,17 @@ def _train_one(
         complete, stages = partial(model.stage_batch, title), list(model.models.values())
     training = _Training(stage, examples, budget, directory, options, accelerator, complete, stages)
     return training.run(title)
+
+
+def _train_all(
+    model: Model | Staged, budget: Budget, directory: Path | None, train_one: Callable[..., Trained],
+    fractions: Mapping[str, float] | None,
+) -> Trained:  # fmt: skip
+    """Train a model, or the stages of one in order."""
+    if not isinstance(model, Staged):
+        return train_one("training", model, budget, directory)
+    budgets = split_budget(budget, list(model.models), fractions)
+    return total(train_stages(model, budgets, directory, train_one, is_usable))
 
 
 def _accelerator(device: Device) -> "Accelerator":

@@ -38,6 +38,7 @@ class Trained:
     resumed: int = 0  # of the steps, those of earlier calls
     validated: Mapping[int, float] = field(default_factory=dict)  # {step: held-out nats per row}
     collapsed: str = ""  # what has collapsed at the end (see `collapse`); "": nothing
+    ended: str = ""  # why it is complete before its budget is spent; "": it is not
 
     @property
     def skipped_steps(self) -> str:
@@ -88,4 +89,4 @@ def total(stages: Sequence[Trained]) -> Trained:
     resumed = sum(stage.resumed for stage in stages)
     collapsed = "; ".join(stage.collapsed for stage in stages if stage.collapsed)
     totals = (steps, seconds, samples / seconds, stages[-1].finished, skipped, diverged, resumed)
-    return Trained(*totals, collapsed=collapsed)
+    return Trained(*totals, collapsed=collapsed, ended=stages[-1].ended)

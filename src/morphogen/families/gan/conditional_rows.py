@@ -75,6 +75,10 @@ class ConditionalRows(Adversarial):
         ):
             self.register_buffer(name, torch.cat(parts).float() / len(table.words), persistent=False)
 
+    def prepare(self, x: Encoded, context: Context | None, rng: Rng) -> None:
+        vector = self._one(self.frequent.expand(len(rng), -1), rng.fork("condition").uniform())
+        super().prepare(x, _with(context, vector), rng)
+
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
         u, weight = rng.fork("condition").uniform(), None
         if player == CRITIC:

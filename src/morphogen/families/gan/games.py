@@ -19,6 +19,7 @@ Geometric GAN, Lim & Ye, 2017 (hinge).
 __all__ = ["Game", "Hinge", "LeastSquares", "Minimax", "NonSaturating", "Wasserstein"]
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from jaxtyping import Float
 from torch import Tensor
@@ -30,7 +31,13 @@ Scores = Float[Tensor, "b ..."]
 
 
 class Game(Component, ABC):
-    """The three losses of a two-player game, elementwise in the scores [B, ...]."""
+    """The three losses of a two-player game, elementwise in the scores [B, ...].
+
+    Attributes:
+        logits: whether the sigmoid of a score is the probability that x is real.
+    """
+
+    logits: ClassVar[bool] = False
 
     @abstractmethod
     def real(self, s: Scores) -> Scores:
@@ -48,6 +55,8 @@ class Game(Component, ABC):
 class Minimax(Game):
     """The zero-sum game of min_G max_D E log D(x) + E log(1 - D(G(z))) (Goodfellow et al. 2014, eq. 1)."""
 
+    logits = True
+
     def real(self, s: Scores) -> Scores:
         return F.softplus(-s)
 
@@ -60,6 +69,8 @@ class Minimax(Game):
 
 class NonSaturating(Game):
     """The critic of `Minimax`; the generator maximizes log D(G(z)) (Goodfellow et al. 2014, section 3)."""
+
+    logits = True
 
     def real(self, s: Scores) -> Scores:
         return F.softplus(-s)

@@ -40,6 +40,7 @@ from morphogen.families.gan.penalties import Penalty
 from morphogen.families.gan.sampler import GANSampler
 from morphogen.families.gan.variation import Variation
 from morphogen.networks.lipschitz import Constrained
+from morphogen.networks.normalization import first_statistics
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import sum_except_batch
 from morphogen.numerics.trees import Tree
@@ -90,6 +91,12 @@ class Adversarial(Objective):
 
     def players(self) -> dict[str, list[nn.Parameter]]:
         return {GENERATOR: list(owned(self.network)), CRITIC: list(owned(self.critic))}
+
+    @torch.no_grad()
+    def prepare(self, x: Encoded, context: Context | None, rng: Rng) -> None:
+        """Start the generator's running batch statistics at those of the first batch."""
+        with first_statistics(self.network):
+            self.fake(x.x, context, rng)
 
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
         context, rng = self.receive_mask(x.mask, context, rng)

@@ -28,24 +28,46 @@ from morphogen.ownership import coupled_parts
 
 
 class Penalty(Component, ABC):
-    """A regularization term of the critic's loss.
+    """A function of the squared norm of the critic's gradient, for one row in `every`, times `every`.
+
+    The same expectation for a fraction of the time. StyleGAN2 evaluates whole batches, in every 16th step
+    (Karras et al. 2020, section 3.1, "lazy regularization"), which a step's loss must not depend on here.
 
     Attributes:
         by_row: the penalty is of each row's own score: no part of the critic may couple the rows. Otherwise
             only batch normalization is refused.
+        every: rows per evaluated row.
     """
 
     by_row: ClassVar[bool] = True
+    every: int
 
-    @abstractmethod
     def __call__(
         self, critic: nn.Module, real: Float[Tensor, "b ..."], fake: Float[Tensor, "b ..."],
         context: Context | None, rng: Rng,
     ) -> Float[Tensor, " b"]:  # fmt: skip
         """The penalty of each row, differentiable in the critic's parameters."""
+        rows, penalty = (rng.rows % self.every == 0).nonzero()[:, 0], real.new_zeros(len(real))
+        if not len(rows):
+            return penalty
+        at = self.points(real[rows], fake[rows], rng[rows])
+        squares = _squared_gradient(critic, at, None if context is None else context[rows])
+        return penalty.to(squares.dtype).index_copy(0, rows, self.every * self.of(squares))
+
+    @abstractmethod
+    def points(
+        self, real: Float[Tensor, "b ..."], fake: Float[Tensor, "b ..."], rng: Rng
+    ) -> Float[Tensor, "b ..."]:
+        """Where the gradient is evaluated."""
+
+    @abstractmethod
+    def of(self, squares: Float[Tensor, " b"]) -> Float[Tensor, " b"]:
+        """The penalty of squared norms."""
 
     def check(self, critic: nn.Module) -> None:
-        """Check that the score of a row is a function of that row. Errors: ConfigError."""
+        """Check that the score of a row is a function of that row, and `every`. Errors: ConfigError."""
+        if self.every < 1:
+            raise ConfigError(f"{type(self).__name__}: every={self.every}: give a number of rows, 1 or more")
         parts = [p for p in coupled_parts(critic) if self.by_row or not getattr(p, "coupled_rows", False)]
         if parts:
             names = ", ".join(sorted({type(part).__name__ for part in parts}))
@@ -63,17 +85,20 @@ class GradientPenalty(Penalty):
 
     Arguments:
         weight: lambda, 10 in the paper.
+        every: one row in so many has the penalty, times this number.
+
+    Errors: ConfigError for a number of rows below 1.
     """
 
-    def __init__(self, weight: float = 10.0):
-        self.weight = weight
+    def __init__(self, weight: float = 10.0, every: int = 1):
+        self.weight, self.every = weight, every
 
-    def __call__(
-        self, critic: nn.Module, real: Float[Tensor, "b ..."], fake: Float[Tensor, "b ..."],
-        context: Context | None, rng: Rng,
-    ) -> Float[Tensor, " b"]:  # fmt: skip
-        alpha = expand_like(rng.uniform(), real)
-        squares = _squared_gradient(critic, real + alpha * (fake - real), context)
+    def points(
+        self, real: Float[Tensor, "b ..."], fake: Float[Tensor, "b ..."], rng: Rng
+    ) -> Float[Tensor, "b ..."]:
+        return real + expand_like(rng.uniform(), real) * (fake - real)
+
+    def of(self, squares: Float[Tensor, " b"]) -> Float[Tensor, " b"]:
         norm = (squares + 1e-12).sqrt()  # the derivative of the square root is infinite at 0
         return self.weight * (norm - 1).square()
 
@@ -88,9 +113,7 @@ class R1(Penalty):
 
     Arguments:
         weight: gamma, 10 in the paper; it scales with the number of subpixels.
-        every: of every so many rows of a batch one has the penalty, times this number: the same expectation
-            for a fraction of the time. StyleGAN2 evaluates whole batches, in every 16th step (Karras et al.
-            2020, section 3.1, "lazy regularization"), which a step's loss must not depend on here.
+        every: one row in so many has the penalty, times this number.
 
     Errors: ConfigError for a number of rows below 1.
     """
@@ -98,20 +121,15 @@ class R1(Penalty):
     by_row = False
 
     def __init__(self, weight: float = 10.0, every: int = 1):
-        if every < 1:
-            raise ConfigError(f"R1: every={every}: give a number of rows, 1 or more")
         self.weight, self.every = weight, every
 
-    def __call__(
-        self, critic: nn.Module, real: Float[Tensor, "b ..."], fake: Float[Tensor, "b ..."],
-        context: Context | None, rng: Rng,
-    ) -> Float[Tensor, " b"]:  # fmt: skip
-        rows = (rng.rows % self.every == 0).nonzero()[:, 0]
-        penalty = real.new_zeros(len(real))
-        if not len(rows):
-            return penalty
-        squares = _squared_gradient(critic, real[rows], None if context is None else context[rows])
-        return penalty.to(squares.dtype).index_copy(0, rows, 0.5 * self.weight * self.every * squares)
+    def points(
+        self, real: Float[Tensor, "b ..."], fake: Float[Tensor, "b ..."], rng: Rng
+    ) -> Float[Tensor, "b ..."]:
+        return real
+
+    def of(self, squares: Float[Tensor, " b"]) -> Float[Tensor, " b"]:
+        return 0.5 * self.weight * squares
 
 
 def _squared_gradient(

@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from morphogen.component import ConfigError
 from morphogen.representations.tabular.numbers import GridColumn
-from morphogen.representations.tabular.pandas_series import clock_times, dtype_named, time_series
+from morphogen.representations.tabular.pandas_series import clock_times, dtype_named, known_cells, time_series
 
 if TYPE_CHECKING:
     from pandas import Series
@@ -60,7 +60,7 @@ class DateColumn(GridColumn):
         """Dates, as text in the format of the column or of pandas, as whole units since 1970."""
         from pandas import Series, Timedelta, to_datetime
 
-        given = Series(values)
+        given = known_cells(Series(values), self.marker)
         if given.dtype.kind in "iuf":
             return super().numbers(values)
         try:
@@ -124,7 +124,7 @@ class PeriodColumn(GridColumn):
         """Periods, or their text, as their number since 1970."""
         from pandas import PeriodIndex, Series
 
-        given = Series(values)
+        given = known_cells(Series(values), self.marker)
         if given.dtype.kind in "iuf":
             return super().numbers(values)
         try:

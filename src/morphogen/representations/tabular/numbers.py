@@ -9,7 +9,6 @@ column becomes standard normal, whatever its distribution is. `intervals.py` cho
 __all__ = ["GridColumn", "NumberColumn", "RealColumn"]
 
 import math
-import re
 from abc import abstractmethod
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -19,16 +18,16 @@ import torch
 from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 
-from morphogen.component import ConfigError
+from morphogen.component import ConfigError, first_line
 from morphogen.numerics.distributions import gaussian_cdf
 from morphogen.representations.tabular.columns import Column
 from morphogen.representations.tabular.grid import Grid
-from morphogen.representations.tabular.pandas_series import number_series, numbers_of
+from morphogen.representations.tabular.number_text import read_numbers
+from morphogen.representations.tabular.pandas_series import known_cells, number_series, numbers_of, texts_of
 
 if TYPE_CHECKING:
     from pandas import Series
 
-UNITS = "%$€£¥₹"  # signs before or after a number
 EDGE = 1e-9  # u is at least that far from 0 and 1: scores are between -6 and 6
 
 
@@ -65,27 +64,23 @@ class NumberColumn(Column):
         return math.sqrt(float((self.cumulative.diff() * squares).sum())) or 1.0
 
     def numbers(self, values: Any) -> Float[np.ndarray, " n"]:
-        """Numbers, and durations in seconds."""
+        """Numbers, their text as tables write it (`17 %`, `1.234,50 €`), and durations in seconds."""
         from pandas import Series
 
+        cells = known_cells(Series(values), self.marker)
         try:
-            return numbers_of(Series(values))
-        except (TypeError, ValueError):
-            raise ConfigError(f"column {self.name!r} is not of numbers: give load_data's rows") from None
+            if (texts := texts_of(cells)) is not None:
+                return read_numbers(texts, self.low, self.high)
+            return numbers_of(cells)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(
+                f"column {self.name!r} is not of numbers ({first_line(error)}): write them as the data do"
+            ) from None
 
     def parse(self, text: str) -> float:
-        """A number as tables write it: `17 %`, `$1,234.50`, `1.234,50 €`; or as `numbers` takes it."""
         try:
             return float(self.numbers([text])[0])
         except ConfigError:
-            pass
-        plain = re.sub(rf"[\s'\u2019{UNITS}]", "", text).replace("\u2212", "-")
-        decimal = max(",.", key=plain.rfind)
-        whole, _, fraction = plain.rpartition(decimal) if decimal in plain else (plain, "", "")
-        try:
-            number = float(f"{re.sub('[,.]', '', whole)}.{fraction}")
-            return float(self.numbers([number])[0])
-        except ValueError:
             known = self.range_in_words()
             raise ConfigError(f"column {self.name!r}: {text!r} is not one of its values, {known}") from None
 

@@ -13,8 +13,10 @@ __all__ = [
     "clock_times",
     "dtype_name",
     "dtype_named",
+    "known_cells",
     "number_series",
     "numbers_of",
+    "texts_of",
     "time_series",
     "written_dtype",
 ]
@@ -28,7 +30,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
-from morphogen.representations.tabular.python_values import plain
+from morphogen.representations.tabular.number_text import is_missing
+from morphogen.representations.tabular.python_values import plain, text_of
 
 if TYPE_CHECKING:
     from pandas import Series
@@ -67,6 +70,28 @@ def dtype_name(dtype: Any) -> str:
 def written_dtype(name: str) -> str:
     """The dtype in which a column is written as text: its own for durations, whose unit a number lacks."""
     return name if DURATION.fullmatch(name) else ""
+
+
+def known_cells(column: "Series", marker: str = "") -> "Series":
+    """A column in which texts of missing cells are missing.
+
+    Arguments:
+        column: cells of any type.
+        marker: such a text beside the usual ones; "": none.
+    """
+    if column.dtype.kind in "biufmM":
+        return column
+    words = [
+        isinstance(cell, str) and (is_missing(cell.strip()) or cell.strip() == marker) for cell in column
+    ]
+    return column.mask(words) if any(words) else column
+
+
+def texts_of(column: "Series") -> list[str | None] | None:
+    """The cells as text, None where one is missing; None if no cell is text."""
+    if column.dtype.kind in "biufmM" or not any(isinstance(cell, str) for cell in column):
+        return None
+    return [None if gone else text_of(cell) for cell, gone in zip(column, column.isna(), strict=True)]
 
 
 def numbers_of(column: "Series") -> Float[np.ndarray, " n"]:

@@ -29,7 +29,8 @@ def frame_of_records(table: Any, given: Any) -> Any:
     own = [column.name for column in table.columns]
     beside = [column.name for column in (*([table.label] if table.label else []), *table.constants)]
     fields = {name for row in given for name in row}
-    if unknown := next((name for row in given for name in row if name not in {*own, *beside}), None):
+    known = {*own, *beside, *table.ignored}
+    if unknown := next((name for row in given for name in row if name not in known), None):
         raise ConfigError(f"no column is named {unknown!r}; the columns are {', '.join([*own, *beside])}")
     names = [*own, *(name for name in beside if name in fields)]
     return DataFrame({name: Series([row.get(name) for row in given], dtype=object) for name in names})
@@ -48,7 +49,7 @@ def classes_in(table: Any, given: Any) -> Mapping[str, Int[Tensor, " n"]]:
     if not hasattr(frame, "columns"):
         return {}
     known = {column.name for column in (*table.columns, *table.constants, *([label] if label else []))}
-    if unknown := [name for name in frame.columns if name not in known]:
+    if unknown := [name for name in frame.columns if name not in known.union(table.ignored)]:
         raise ConfigError(
             f"the model has no column {unknown[0]!r}: leave it out, df.drop(columns={unknown!r:.200})"
         )

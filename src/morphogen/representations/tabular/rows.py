@@ -46,6 +46,7 @@ class Tabular(Representation):
         constants: columns that always have their lowest value, which the medium does not have either.
         order: the names of all columns as the data have them; (): as they are given here.
         csv: how samples are written; None: with commas and decimal points.
+        ignored: names of columns of the data that no sample has, such as the number of a row.
 
     Errors: ConfigError without columns, or for weights that do not fit them.
     """
@@ -58,10 +59,12 @@ class Tabular(Representation):
     def __init__(
         self, columns: tuple[Column, ...], label: CategoryColumn | None = None,
         constants: tuple[Column, ...] = (), order: tuple[str, ...] = (), csv: CsvFormat | None = None,
+        ignored: tuple[str, ...] = (),
     ):  # fmt: skip
         super().__init__()
         self.columns, self.label = tuple(columns), label
         self.constants, self.order, self.csv = tuple(constants), tuple(order), csv
+        self.ignored = tuple(ignored)
         if not self.columns:
             raise ConfigError("Tabular requires at least one column")
         for column in (*self.columns, *([label] if label else [])):
