@@ -121,8 +121,9 @@ class NumberBlock(ColumnBlock):
 
 
 def block_of(column: Column) -> ColumnBlock:
-    """The block of a column."""
-    return NumberBlock(column) if isinstance(column, NumberColumn) else CategoryBlock(column)
+    """The block of a column, with tensors of the CPU, whose values are needed, also on the meta device."""
+    with torch.device("cpu"):
+        return NumberBlock(column) if isinstance(column, NumberColumn) else CategoryBlock(column)
 
 
 def _fit_components(
