@@ -7,7 +7,7 @@ import torch
 
 from morphogen.data import load_data
 from morphogen.numerics.randomness import Rng
-from morphogen.representations.tabular import ModeSpecific
+from morphogen.representations.tabular import ModeSpecific, RealColumn
 from morphogen.representations.tabular.modes import NumberBlock
 
 N = 2000
@@ -79,3 +79,11 @@ def test_a_position_belongs_to_the_modes_that_have_a_width(rows):
     assert rows.positioned[start : start + rows.sizes[2], 2].tolist() == [0.0, *[1.0] * (rows.sizes[2] - 1)]
     assert rows.positioned[sum(rows.sizes[:3]), 3] == 0  # a missing count
     assert rows.positioned.sum(1).max() == 1 and rows.positioned.shape == (sum(rows.sizes), 5)
+
+
+def test_what_no_component_reaches_has_a_mode_of_its_own():
+    """Values above 2 are as good as never in the training rows, and those of held-out rows are encoded."""
+    block = NumberBlock(RealColumn("x", (0.0, 1.0, 2.0, 100.0), (0.0, 5000.0, 5000.0, 0.01)))
+    values = torch.tensor([0.0, 1.5, 50.0, 99.0, 100.0], dtype=torch.float64)
+    codes, positions = block.encode(values, Rng(0, 5).uniform(2))
+    assert torch.allclose(block.decode(codes, positions), values) and codes[2:].eq(len(block.centres)).all()
