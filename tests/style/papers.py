@@ -19,7 +19,8 @@ CITED = re.compile(
     r"|No paper: \w"
 )
 MEASURED = re.compile(
-    r"\d\s?(?:\+- [\d.]+ )?(?:bits/dim|bits/byte|bits a cell|nats)|Frechet \d|\bnot measured\b"
+    r"\d\s?(?:\+- [\d.]+ )?(?:bits/dim|bits/byte|bits a cell|nats)"
+    r"|Frechet \d|SDMetrics 0\.\d|\bnot measured\b"
 )
 RECORD = re.compile(r"recipes/results/[\w.-]+\.json")
 

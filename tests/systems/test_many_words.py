@@ -33,6 +33,7 @@ def models():
         ("table_mixture", ["city", "side"], 12),
         ("table_flow", ["city", "side", "x"], 20),
         ("table_vae", ["city", "side", "x"], 20),
+        ("table_gan", ["city", "side", "x"], 20),
     ):
         data = load_data(FRAME[columns])
         torch.manual_seed(0)
@@ -50,7 +51,9 @@ def test_masses_of_many_words_sum_to_one(models, name):
     assert likelihood.nats.double().exp().sum().item() == pytest.approx(1, abs=1e-5)
 
 
-@pytest.mark.parametrize("name", ["table_transformer", "table_mixture", "table_flow", "table_vae"])
+@pytest.mark.parametrize(
+    "name", ["table_transformer", "table_mixture", "table_flow", "table_vae", "table_gan"]
+)
 def test_samples_have_the_words_and_their_missing_cells(models, name):
     """5000 rows, seed 0: 10 % of the cells are missing (95 % within 9 to 11), and nearly all words occur."""
     drawn = models[name].sample(5000, seed=0).frame()

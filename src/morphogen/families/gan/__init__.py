@@ -3,6 +3,7 @@
 __all__ = [
     "R1",
     "Adversarial",
+    "ConditionalRows",
     "CycleGAN",
     "DiffAugment",
     "GANSampler",
@@ -19,6 +20,7 @@ __all__ = [
 ]
 
 from morphogen.families.gan.augment import DiffAugment
+from morphogen.families.gan.conditional_rows import ConditionalRows
 from morphogen.families.gan.cycle import CycleGAN
 from morphogen.families.gan.games import Game, Hinge, LeastSquares, Minimax, NonSaturating, Wasserstein
 from morphogen.families.gan.objective import Adversarial

@@ -125,6 +125,12 @@ class Adversarial(Objective):
         """x = G(z)."""
         return self.network(z, context)
 
+    def generator_terms(
+        self, real: Float[Tensor, "b ..."], fake: Float[Tensor, "b ..."], context: Context | None
+    ) -> dict[str, Float[Tensor, " b"]]:
+        """Further losses of the generator, by name, beside that of the game."""
+        return {"l1": self.l1 * mean_except_batch((real - fake).abs())} if self.l1 else {}
+
     def default_sampler(self) -> GANSampler:
         return GANSampler()
 
@@ -148,9 +154,10 @@ class Adversarial(Objective):
         """Losses of the generator."""
         fake = self.fake(x.x, context, rng)
         score = self._score(fake, None if context is None else context.detach(), rng.fork("augment fake"))
-        terms = {"adversarial": mean_except_batch(self.game.generator(score))}
-        if self.l1:
-            terms["l1"] = self.l1 * mean_except_batch((x.x - fake).abs())
+        terms = {
+            "adversarial": mean_except_batch(self.game.generator(score)),
+            **self.generator_terms(x.x, fake, context),
+        }
         return Losses(terms, statistics=self.variation.statistics(x.x, fake))
 
     def _score(self, x: Float[Tensor, "b ..."], context: Context | None, rng: Rng) -> Float[Tensor, "b ..."]:

@@ -1,4 +1,4 @@
-"""Tables: columns cut into codes, rows of codes and offsets, and normal scores of the numbers."""
+"""Tables: columns cut into codes, rows of codes and offsets, normal scores and modes of the numbers."""
 
 from morphogen.lazy import attach
 
@@ -9,6 +9,7 @@ _HOMES = {
     "CsvFormat": "representations.tabular.csv_format",
     "DateColumn": "representations.tabular.dates",
     "GridColumn": "representations.tabular.numbers",
+    "ModeSpecific": "representations.tabular.mode_specific",
     "NormalScores": "representations.tabular.scores",
     "NumberColumn": "representations.tabular.numbers",
     "PeriodColumn": "representations.tabular.dates",

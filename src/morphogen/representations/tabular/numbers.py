@@ -244,7 +244,7 @@ class GridColumn(NumberColumn):
 
     @property
     def widths(self) -> Float64[Tensor, " k"]:
-        return self._firsts.diff() * self.step
+        return self._firsts.diff().double() * self.step
 
     def contains(self, values: Float64[Tensor, " b"]) -> Bool[Tensor, " b"]:
         return super().contains(values) & self.grid.contains(values)
