@@ -31,6 +31,7 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from morphogen.component import ConfigError
+from morphogen.numerics.decimals import double_of
 
 TOLERANCE = 1e-3  # by which a value may exceed its range, as decoders and 16-bit floats do
 FULL_SCALES = (255, 65535)  # of 8 and 16 bits
@@ -60,12 +61,14 @@ def tensor_of(given: Any, what: str, dtype: torch.dtype | None = None) -> Shaped
     Arguments:
         given: the numbers.
         what: they are, for errors.
-        dtype: of floats; None: torch's default.
+        dtype: of floats; None: torch's default. float64 has narrower floats by their shortest decimals.
 
     Errors: ConfigError for anything else.
     """
     values = as_tensor(given, what)
-    return values.to(dtype or torch.get_default_dtype()) if values.is_floating_point() else values
+    if not values.is_floating_point():
+        return values
+    return double_of(values) if dtype == torch.float64 else values.to(dtype or torch.get_default_dtype())
 
 
 def as_tensor(given: Any, what: str, like: Shaped[Tensor, "..."] | None = None) -> Shaped[Tensor, "..."]:
