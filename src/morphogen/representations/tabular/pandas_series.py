@@ -45,10 +45,12 @@ ARROW = re.compile(  # those that pandas does not read by their name
 
 
 def dtype_named(name: str) -> Any:
-    """The dtype of a name. Errors: those of pandas for a name that it does not read."""
+    """The dtype of a name; object for a column of Python objects. Errors: those of pandas for other names."""
     from pandas import ArrowDtype
     from pandas.api.types import pandas_dtype
 
+    if name.startswith("object["):
+        return np.dtype(object)
     if not (match := ARROW.fullmatch(name)):
         return pandas_dtype(name)
     import pyarrow
