@@ -31,12 +31,14 @@ from morphogen.numerics.trees import Tree, index, length, tree_map
 from morphogen.objective_values import Likelihood, Losses
 from morphogen.ownership import Boundary, owned
 from morphogen.steering import Steerable
+from morphogen.wrong_calls import explains_construction
 
 
 class Unsupported(NotImplementedError):
     """Raised for an operation that this model does not have; the message names an alternative."""
 
 
+@explains_construction
 @dataclass(frozen=True)
 class Batch:
     """Rows of a data set: the medium, and the conditions of each row by name, {"label": [B]}; {}: none."""

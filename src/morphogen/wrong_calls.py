@@ -10,7 +10,7 @@ A call is looked at only once it has failed, so that a call that works costs not
 evaluated in the tests.
 """
 
-__all__ = ["UnknownArgument", "WrongCall", "explains_calls", "wrong_call"]
+__all__ = ["UnknownArgument", "WrongCall", "explains_calls", "explains_construction", "wrong_call"]
 
 import inspect
 import json
@@ -26,6 +26,7 @@ from morphogen.caller import option
 from morphogen.other_words import EXAMPLES, argument_words
 
 F = TypeVar("F", bound=Callable[..., Any])
+C = TypeVar("C", bound=type)
 GIVEN = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
@@ -59,6 +60,12 @@ def explains_calls(function: F) -> F:
             raise wrong from error
 
     return call  # type: ignore[return-value]
+
+
+def explains_construction(kind: C) -> C:
+    """Decorator of a class, also of a dataclass: as `explains_calls`, of its constructor."""
+    kind.__init__ = explains_calls(kind.__init__)  # type: ignore[misc]
+    return kind
 
 
 def wrong_call(

@@ -25,8 +25,10 @@ from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import sum_except_batch
 from morphogen.numerics.trees import Tree, leaves, length, tree_map
 from morphogen.samples import Samples
+from morphogen.wrong_calls import explains_calls, explains_construction
 
 
+@explains_construction
 @dataclass(frozen=True)
 class Inverted:
     """Latents of examples, and what the generator makes of them.
@@ -42,6 +44,7 @@ class Inverted:
     distance: Float[Tensor, " n"]
 
 
+@explains_calls
 def invert(
     model: Model, medium: Tree, condition: Any = None, steps: int = 300, starts: int = 4, lr: float = 0.05,
     weight: float = 0.01, seed: int = 0,

@@ -23,10 +23,13 @@ from morphogen.contract import Autoencoder, Batch, Context, Unsupported
 from morphogen.model import Model, evaluating
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.trees import Tree, cat, leaves, length
+from morphogen.other_words import other_word
 from morphogen.samples import Samples
 from morphogen.staged import Staged
+from morphogen.wrong_calls import explains_calls, explains_construction
 
 
+@explains_construction
 class LatentSpace:
     """Encodes and decodes examples with an autoencoder, such as a VAE, or the first stage of a `Staged`.
 
@@ -55,6 +58,13 @@ class LatentSpace:
                 f"{type(objective).__name__}: its latents are codes, with no points between them; "
                 "give a model of real-valued latents such as a vae"
             )
+
+    def __getattr__(self, name: str) -> Any:
+        """Errors: UnknownAttribute for what another library has; AttributeError."""
+        error = other_word("latent space", name)
+        raise error or AttributeError(
+            f"LatentSpace has no attribute {name!r}; it has encode, decode and model"
+        )
 
     def encode(self, medium: Tree, condition: Any = None, seed: int = 0, batch: int = 256) -> Tree:
         """z ~ q(z | x) of each row; of several latents, by name.
@@ -109,6 +119,7 @@ class LatentSpace:
         return self.model.context(self.model.taken(batch.condition), len(batch))
 
 
+@explains_calls
 def slerp(first: Float[Tensor, " *z"], second: Float[Tensor, " *z"], steps: int) -> Float[Tensor, " n *z"]:
     """`steps` points from the first latent to the second along an arc; the norm changes linearly.
 
@@ -126,6 +137,7 @@ def slerp(first: Float[Tensor, " *z"], second: Float[Tensor, " *z"], steps: int)
     return arc * ((1 - t) * norms[0] + t * norms[1])
 
 
+@explains_calls
 def attribute(z: Float[Tensor, " n *z"], has: Bool[Tensor, " n"]) -> Float[Tensor, " *z"]:
     """The direction from the latents without an attribute to those with it (Larsen et al. 2016).
 
@@ -138,6 +150,7 @@ def attribute(z: Float[Tensor, " n *z"], has: Bool[Tensor, " n"]) -> Float[Tenso
     return z[has].mean(0) - z[~has].mean(0)
 
 
+@explains_calls
 def traversal(z: Float[Tensor, " *z"], entry: int, values: Float[Tensor, " n"]) -> Float[Tensor, " n *z"]:
     """z with one entry of the flattened latent set to each of the values (Higgins et al. 2017)."""
     rows = z.flatten().repeat(len(values), 1)
