@@ -81,6 +81,9 @@ class Encoded:
         return len(self.dims)
 
 
+UNMEASURED = "{} has no likelihood; evaluate its samples instead (frechet, precision, recall)"
+
+
 class Trainable(Component, nn.Module, ABC):
     """What the training loop trains: losses that players minimize in turns.
 
@@ -145,10 +148,7 @@ class Objective(Steerable, Trainable):
 
     def log_prob(self, x: Encoded, context: Context | None, rng: Rng) -> Likelihood:
         """log p(x | context), differentiable; `Model.log_prob` adds the representation's log_weight."""
-        raise Unsupported(
-            f"{type(self).__name__} has no likelihood; "
-            "evaluate its samples instead (frechet, precision, recall)"
-        )
+        raise Unsupported(UNMEASURED.format(type(self).__name__))
 
     @abstractmethod
     def default_sampler(self) -> "Sampler":

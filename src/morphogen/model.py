@@ -45,6 +45,7 @@ from morphogen.conditioning.named import (
     with_label,
 )
 from morphogen.contract import (
+    UNMEASURED,
     Batch,
     Boundary,
     Conditioner,
@@ -370,7 +371,13 @@ def _named(model: Model, condition: Any, n: int, argument: str) -> Mapping[str, 
 
 
 def _measured(model: Any, given: Any, condition: Any) -> tuple[Tree, Mapping[str, Tree]]:
-    """The medium whose likelihood is evaluated, and its conditions: those given, or its own."""
+    """The medium whose likelihood is evaluated, and its conditions: those given, or its own.
+
+    Errors: first of all, Unsupported without a likelihood.
+    """
+    objective = getattr(model, "last", model).objective
+    if type(generative(objective)).log_prob is Objective.log_prob:
+        raise Unsupported(UNMEASURED.format(type(objective).__name__))
     if isinstance(given, Samples):
         condition = given.condition if condition is None and model.conditioner is not None else condition
         given = given.tensor
