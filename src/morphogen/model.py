@@ -70,7 +70,7 @@ from morphogen.numerics.randomness import Rng
 from morphogen.numerics.trees import Tree, cat, index, length, tree_map
 from morphogen.plan import Adam, Plan
 from morphogen.rank import ALONE, Rank
-from morphogen.samples import Samples
+from morphogen.samples import Samples, with_own_condition
 from morphogen.sampling_arguments import checked
 from morphogen.saved_config import (
     CONFIG,
@@ -378,9 +378,7 @@ def _measured(model: Any, given: Any, condition: Any) -> tuple[Tree, Mapping[str
     objective = getattr(model, "last", model).objective
     if type(generative(objective)).log_prob is Objective.log_prob:
         raise Unsupported(UNMEASURED.format(type(objective).__name__))
-    if isinstance(given, Samples):
-        condition = given.condition if condition is None and model.conditioner is not None else condition
-        given = given.tensor
+    given, condition = with_own_condition(given, condition, model.conditioner)
     own = model.representation.conditions_in(given)  # also checks columns that the model does not know
     beside = own if condition is None else condition
     if isinstance(beside, Mapping):
