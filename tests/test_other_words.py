@@ -124,9 +124,13 @@ def test_each_attribute_is_an_error_with_code_that_works(
 def test_remedies_of_sample_know_the_model(names: dict[str, Any]) -> None:
     vae, ddpm, gpt = (names[name] for name in ("model", "ddpm", "gpt"))
     for model, word, remedy in (
-        (vae, {"guidance_scale": 3}, "its arguments are n, condition, sampler"),
-        (vae, {"num_inference_steps": 3}, "its arguments are n,"),
-        (gpt, {"num_inference_steps": 3}, "its arguments are n,"),
+        (
+            vae,
+            {"guidance_scale": 3},
+            "guidance requires a network .* condition dropout, such as .* ddpm$",
+        ),
+        (vae, {"num_inference_steps": 3}, "its sampler has no steps, which a diffusion model"),
+        (gpt, {"num_inference_steps": 3}, "its sampler has no steps, which a diffusion model"),
         (ddpm, {"temperature": 0.5}, "its arguments are n,"),
         (ddpm, {"guidance_scale": 3}, r"write sampler=mg.Guided\(mg.DDIM"),
         (gpt, {"temperature": 0.5}, "write sampler=mg.Ancestral"),

@@ -71,7 +71,7 @@ from morphogen.numerics.trees import Tree, cat, index, length, tree_map
 from morphogen.plan import Adam, Plan
 from morphogen.rank import ALONE, Rank
 from morphogen.samples import Samples, with_own_condition
-from morphogen.sampling_arguments import checked
+from morphogen.sampling_arguments import checked, rows_of
 from morphogen.saved_config import (
     CONFIG,
     WEIGHTS,
@@ -133,14 +133,14 @@ class Model(Converted, Component, Boundary):
 
     @explains_calls
     def sample(
-        self, n: int, condition: Tree | None = None, sampler: Sampler | None = None,
+        self, n: int | None = None, condition: Any = None, sampler: Sampler | None = None,
         seed: int = 0, indices: Int[Tensor, " n"] | None = None, batch: int | None = None, rank: Rank = ALONE,
         negative: Tree | None = None, precision: Precision = "fp32",
     ) -> Samples:  # fmt: skip
         """Draw n samples. Sample i depends on (seed, indices[i]) only, not on n or the batch size.
 
         Arguments:
-            n: number of samples.
+            n: number of samples; None: one for each of the conditions.
             condition: one for all samples, or n, by name: {"label": 3} or {"label": "cat"}, where a table's
                 column of classes may stand for "label"; the name may be left out if the model has one
                 condition; None: drawn by the conditioner, if there is one.
@@ -154,6 +154,7 @@ class Model(Converted, Component, Boundary):
                 `inference.Quantized(model, BFloat16())` also halves the memory of the weights.
         """
         keep_freed_memory()
+        n = rows_of(self.conditions(condition, None)) if n is None else n
         n, seed, batch, indices = checked(self.representation, n, seed, batch, indices, sampler)
         sampler = sampler if sampler is not None else generative(self.objective).default_sampler()
         rng = Rng(seed, indices, ("sample",)).to(self.device)
@@ -216,7 +217,7 @@ class Model(Converted, Component, Boundary):
         context, rng = self.context(batch.condition, n), rng.fork("objective")
         return likelihood_of_medium(generative(self.objective).log_prob(x, context, rng), x, self)
 
-    def conditions(self, condition: Any, n: int, argument: str = "condition") -> Mapping[str, Tree]:
+    def conditions(self, condition: Any, n: int | None, argument: str = "condition") -> Mapping[str, Tree]:
         """The named conditions of n rows, on the model's device; see `name_conditions`."""
         rows = _named(self, condition, n, argument)
         check_conditions(self.conditioner, rows)
@@ -363,7 +364,7 @@ def _readers(model: Model) -> Mapping[str, ConditionSpec]:
     return {**prompts, **own_specs(model.conditioner), **model.specs}
 
 
-def _named(model: Model, condition: Any, n: int, argument: str) -> Mapping[str, Tree]:
+def _named(model: Model, condition: Any, n: int | None, argument: str) -> Mapping[str, Tree]:
     """The conditions of n rows by name."""
     names, sole = names_of(model.conditioner), sole_name(model.conditioner)
     condition = with_label(condition, model.representation)

@@ -7,7 +7,15 @@ Words of diffusers, transformers, scikit-learn, SDV and Keras. A remedy is code:
 function, `name=value`, or another call. The tests evaluate each of them.
 """
 
-__all__ = ["ARGUMENTS", "ATTRIBUTES", "EXAMPLES", "UnknownAttribute", "argument_words", "other_word"]
+__all__ = [
+    "ARGUMENTS",
+    "ATTRIBUTES",
+    "ELSEWHERE",
+    "EXAMPLES",
+    "UnknownAttribute",
+    "argument_words",
+    "other_word",
+]
 
 from collections.abc import Mapping
 
@@ -18,6 +26,10 @@ DECODING = "sampler=mg.Ancestral(mg.logits_processors(temperature=0.8, top_k=50,
 ANCESTRAL = DECODING.removeprefix("sampler=")
 GUIDED = "sampler=mg.Guided(mg.DDIM(steps=25), scale=3.0)"
 STEPS = "sampler=mg.DDIM(steps=25)"
+ELSEWHERE = {  # a remedy -> which models have it, for one that has not
+    GUIDED: "guidance requires a network that was trained with condition dropout, such as that of ddpm",
+    STEPS: "its sampler has no steps, which a diffusion model such as ddpm has",
+}
 COUNT = "sum(p.numel() for p in model.parameters())"
 SEEDED = "model.sample(16, seed=0) or mg.train(model, data, steps=1000, seed=0)"
 OF_DATA = "mg.metrics.features_for(data)(data.train.first(100).medium)"
