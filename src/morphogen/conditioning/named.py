@@ -14,12 +14,14 @@ __all__ = [
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
 from morphogen.component import ConfigError
 from morphogen.contract import Conditioner, ConditionSpec
+from morphogen.numerics.arrays import tensor_of_array
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.trees import Tree, tree_map
 from morphogen.similar_names import list_names
@@ -158,7 +160,7 @@ def _rows(given: Tree, n: int | None, what: str) -> Tree:
 
     def expand(leaf: Any) -> Shaped[Tensor, "n ..."]:
         try:
-            rows = torch.as_tensor(leaf)
+            rows = tensor_of_array(leaf) if isinstance(leaf, np.ndarray) else torch.as_tensor(leaf)
         except (TypeError, ValueError, RuntimeError):
             raise ConfigError(f"{what} is {leaf!r:.40}: give numbers, such as the index of a class") from None
         if not len(rows := rows[None] if rows.ndim == 0 else rows):
