@@ -53,21 +53,6 @@ def attach(
     return load, lambda: names, names
 
 
-def _elsewhere(name: str, submodules: Collection[str]) -> str:
-    """Where below `morphogen` a public name is, as code; "": nowhere."""
-    if name.startswith("_"):
-        return ""
-    for submodule in submodules:
-        if name in import_module(f"morphogen.{submodule}").__all__:
-            return f"mg.{submodule}.{name}"
-    spec = find_spec(f"morphogen.{name}")
-    if spec is None or spec.origin is None:
-        return ""
-    has_function = f"\ndef {name}(" in Path(spec.origin).read_text(encoding="utf8")
-    used = f", and morphogen.{name}.{name}(...)" if has_function else ""
-    return f"import morphogen.{name}{used}"
-
-
 def lazy(home: str) -> Any:
     """A class attribute that is imported on first use: its value is `morphogen.{home}`, unbound."""
     return _Lazy(home)
@@ -82,3 +67,18 @@ class _Lazy:
     def __get__(self, instance: Any, owner: type) -> Any:
         module, _, name = self.home.rpartition(".")
         return getattr(import_module(f"morphogen.{module}"), name)
+
+
+def _elsewhere(name: str, submodules: Collection[str]) -> str:
+    """Where below `morphogen` a public name is, as code; "": nowhere."""
+    if name.startswith("_"):
+        return ""
+    for submodule in submodules:
+        if name in import_module(f"morphogen.{submodule}").__all__:
+            return f"mg.{submodule}.{name}"
+    spec = find_spec(f"morphogen.{name}")
+    if spec is None or spec.origin is None:
+        return ""
+    has_function = f"\ndef {name}(" in Path(spec.origin).read_text(encoding="utf8")
+    used = f", and morphogen.{name}.{name}(...)" if has_function else ""
+    return f"import morphogen.{name}{used}"

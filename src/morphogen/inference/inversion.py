@@ -53,8 +53,7 @@ def invert(
 
     Arguments:
         model: an adversarial model.
-        medium, condition: [n, ...], as `log_prob` of other models takes them; or `Samples`, with their own
-            condition.
+        medium, condition: [n, ...], as `log_prob` of other models takes them; or `Samples`.
         steps: of Adam.
         starts: random initial latents of each row, of which the best result is kept.
         lr: learning rate.
