@@ -150,8 +150,7 @@ class Model(Converted, Component, Boundary):
             batch: samples drawn at a time; None: as many as suit the medium, 64 or, for tables, 2048.
             rank: of this process. Every rank calls this method, draws its shard and returns all samples.
             negative: a condition, one or n, for `Guided` in place of the null one, which need not be trained.
-            precision: of the networks. "bf16" takes up to half the time and gives nearly the same samples;
-                `inference.Quantized(model, BFloat16())` also halves the memory of the weights.
+            precision: of the networks; "bf16" takes up to half the time, for nearly the same samples.
         """
         keep_freed_memory()
         n = rows_of(self.conditions(condition, None)) if n is None else n

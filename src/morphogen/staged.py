@@ -167,8 +167,7 @@ class Cascade(Staged):
         n = rows_of(self.conditions(condition, None)) if n is None else n
         n, seed, batch, indices = checked(self.representation, n, seed, batch, indices, sampler)
         rng = Rng(seed, indices, ("sample",)).to(self.device)
-        if condition is None:
-            condition = self.sample_condition(rng.fork("draw")) or None
+        condition = self.sample_condition(rng.fork("draw")) or None if condition is None else condition
         given, unwanted = self.conditions(condition, n), self.conditions(negative, n, "negative")
         samplers, rows = _samplers(self, sampler), rank.shard(torch.arange(n)).split(batch)
         with autocast(precision, self.device):
