@@ -1,6 +1,6 @@
 """A VAE with the true posterior and decoder of a linear-Gaussian world, so that its bound is known."""
 
-__all__ = ["TRUTH", "Affine", "Points", "linear"]
+__all__ = ["TRUTH", "Affine", "PlainPoints", "linear"]
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +30,7 @@ class Affine(Component, nn.Module):
         return y if self.constants is None else torch.cat([y, self.constants.float().expand(len(x), -1)], 1)
 
 
-class Points(Representation):
+class PlainPoints(Representation):
     """The identity representation of points."""
 
     discrete = medium_discrete = False

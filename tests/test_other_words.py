@@ -25,6 +25,7 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The names that a remedy may use."""
     data, table = mg.load_data(X, Y), mg.load_data(FRAME)
     model = mg.build_system("vae", data, size="tiny")
+    plain = mg.build_system("vae", mg.load_data(X), size="tiny")  # whose pictures need no class
     rows = mg.build_system("table_mixture", table, size="tiny")
     waves = RNG.uniform(-0.5, 0.5, (20, 1500))
     sounds = mg.load_data(waves, rate=44100, length=256)
@@ -35,6 +36,11 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             "gpt", mg.load_data([f"the cat {i} sat on a mat" for i in range(60)], length=8), size="tiny"
         ),
         "z": torch.zeros(2, *model.objective.latent_shape),
+        "mask": torch.ones(8, 8, dtype=torch.bool),
+        "has": torch.tensor([True, False]),
+        "torch": torch,
+        "space": mg.inference.LatentSpace(plain),
+        "plain": plain,
     }
     known |= {"mg": mg, "np": np, "name": "vae", "X": X, "y": Y, "captions": [str(y) for y in Y]}
     return known | {"data": data, "model": model, "df": FRAME, "rows": rows, "table": table}
@@ -45,7 +51,12 @@ def evaluate(code: str, names: dict[str, Any]) -> Any:
     return eval(code, names)  # noqa: S307
 
 
-FUNCTIONS = {"sample": "model.sample", "log_prob": "model.log_prob"}
+FUNCTIONS = {
+    "sample": "model.sample",
+    "log_prob": "model.log_prob",
+    "edit": "mg.inference.edit",
+    "invert": "mg.inference.invert",
+}
 EACH = [(name, words, code) for name, table in ARGUMENTS.items() for words, code in table]
 
 
@@ -92,6 +103,7 @@ def test_each_attribute_is_an_error_with_code_that_works(
         "samples": samples,
         "sounds": samples,
         "data.train": names["data"].train,
+        "latent space": names["space"],
         "morphogen": mg,
         "morphogen.metrics": mg.metrics,
     }[what]
@@ -103,7 +115,7 @@ def test_each_attribute_is_an_error_with_code_that_works(
     mg.save(names["model"], "model")
     known = (
         names
-        | {"model": model, "samples": samples}
+        | {"model": names["plain"] if "log_prob" in code or "Latent" in code else model, "samples": samples}
         | ({"X": X / 8 - 1} if not what.startswith("morphogen") else {})
     )
     assert evaluate(code.replace("steps=1000", "steps=1"), known) is not Ellipsis
@@ -112,9 +124,13 @@ def test_each_attribute_is_an_error_with_code_that_works(
 def test_remedies_of_sample_know_the_model(names: dict[str, Any]) -> None:
     vae, ddpm, gpt = (names[name] for name in ("model", "ddpm", "gpt"))
     for model, word, remedy in (
-        (vae, {"guidance_scale": 3}, "its arguments are n, condition, sampler"),
-        (vae, {"num_inference_steps": 3}, "its arguments are n,"),
-        (gpt, {"num_inference_steps": 3}, "its arguments are n,"),
+        (
+            vae,
+            {"guidance_scale": 3},
+            "guidance requires a network .* condition dropout, such as .* ddpm$",
+        ),
+        (vae, {"num_inference_steps": 3}, "its sampler has no steps, which a diffusion model"),
+        (gpt, {"num_inference_steps": 3}, "its sampler has no steps, which a diffusion model"),
         (ddpm, {"temperature": 0.5}, "its arguments are n,"),
         (ddpm, {"guidance_scale": 3}, r"write sampler=mg.Guided\(mg.DDIM"),
         (gpt, {"temperature": 0.5}, "write sampler=mg.Ancestral"),

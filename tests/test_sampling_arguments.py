@@ -41,3 +41,13 @@ def test_the_remedy_for_a_class_is_an_expression_of_a_sampler() -> None:
         remedy = str(error.value).partition("write ")[2]
         made = eval(remedy, {"mg": mg, "classifier": None})  # noqa: S307
         assert isinstance(made, given)
+
+
+@pytest.mark.parametrize("given", [["0", "2", "1"], np.array([0, 2, 1]), {"label": [0, 2, 1]}])
+def test_as_many_samples_as_conditions_where_no_number_is_given(given: object) -> None:
+    model = mg.build_system("vae", Pixels(17, (1, 8, 8)), {"label": mg.Classes(3)}, size="tiny")
+    samples = model.sample(condition=given)
+    assert samples.condition["label"].tolist() == [0, 2, 1]
+    assert len(model.sample(condition="2")) == 1
+    with pytest.raises(TypeError, match=r"^sample\(\) requires n; write model.sample\(16\)$"):
+        model.sample()

@@ -1,12 +1,15 @@
 """Calls that do not fit a signature are one line with a call that works; an error inside stays what it is."""
 
+import inspect
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import morphogen as mg
+from morphogen.lazy import attach
 from morphogen.other_words import EXAMPLES
 from morphogen.wrong_calls import UnknownArgument, WrongCall, explains_calls
 
@@ -16,6 +19,7 @@ X, Y = RNG.integers(0, 17, (40, 8, 8)), np.arange(40) % 4
 FRAME = pd.DataFrame({"a": RNG.normal(size=60), "b": RNG.normal(size=60)})
 FUNCTIONS = ("load_data", "build_system", "train", "save", "load", "impute", "check_model")
 WITHOUT_EXAMPLE_RUN = {"train", "build_system", "Model", "Run", "Staged", "check_model"}  # slow, or elsewhere
+WITHOUT_EXAMPLE_RUN |= {"edit", "invert", "table_quality"}
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +42,14 @@ CALLS = {
     "mg.impute(model)": "impute() requires table",
     "mg.check_model(model)": "check_model() requires batch",
     "mg.metrics.quality(X)": "quality() requires data",
+    "mg.metrics.table_quality(df, df)": "table_quality() requires synthetic",
+    "mg.metrics.features_for()": "features_for() requires data",
+    "mg.inference.edit(model, X)": "edit() requires change",
+    "mg.inference.invert(model)": "invert() requires medium",
+    "mg.inference.slerp(X, X)": "slerp() requires steps",
+    "mg.inference.LatentSpace()": "LatentSpace() requires model",
+    "mg.inference.Inpaint()": "Inpaint() requires mask",
+    "mg.Rng(0)": "Rng() requires rows",
     "mg.Guided(3.0)": "Guided() requires scale",
     "mg.Ancestral(0.8)": "Ancestral(): processors=0.8: give an object of type LogitsProcessor or a list of",
     "mg.Ancestral('x')": "Ancestral(): processors='x': give an object of type LogitsProcessor or a list of",
@@ -65,10 +77,15 @@ def test_a_call_that_does_not_fit_has_one_that_works(code: str, names: dict[str,
 def test_the_examples_work(name: str, names: dict[str, Any], tmp_path: Any, monkeypatch: Any) -> None:
     monkeypatch.chdir(tmp_path)
     mg.save(names["model"], "model")
-    model = names["rows"] if name == "impute" else names["model"]
+    plain = mg.build_system("vae", mg.load_data(X), size="tiny")  # whose pictures need no class
+    model = (
+        names["rows"] if name == "impute" else plain if name in ("log_prob", "forward") else names["model"]
+    )
     pictures = names["data"].test.first(2).medium
     for code in EXAMPLES[name].split(" or "):
-        known = {**names, "model": model, "X": X if name == "load_data" else pictures, "y": Y}
+        known = names | {"z": torch.eye(3), "has": torch.tensor([True, False, True]), "torch": torch}
+        known |= {"mask": torch.ones(8, 8, dtype=torch.bool)}
+        known |= {"model": model, "X": X if name == "load_data" else pictures, "y": Y}
         eval(code, known)  # noqa: S307
 
 
@@ -81,6 +98,30 @@ def test_every_function_is_covered(names: dict[str, Any]) -> None:
 
     with pytest.raises(UnknownArgument, match=r"^vae\(\) has no argument 'zzz'; its arguments are pixels, "):
         mg.build_system("vae", names["data"], zzz=3)
+
+
+@pytest.mark.parametrize("module", [mg.inference, mg.metrics, mg.data])
+def test_every_function_of_a_module_explains_its_calls(module: Any) -> None:
+    parts = {name: getattr(module, name) for name in module.__all__}
+    functions = [name for name, part in parts.items() if callable(part) and not isinstance(part, type)]
+    if module is mg.inference:  # its classes are for users, too
+        functions += [name for name, part in parts.items() if inspect.signature(part).parameters]
+    for name in functions:
+        with pytest.raises((UnknownArgument, WrongCall), match=rf"^{name}\(\) "):
+            parts[name](zzz=3)
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("sheet", "mg.metrics.sheet"),
+        ("Inpaint", "mg.inference.Inpaint"),
+        ("advise", r"import morphogen.advise, and morphogen.advise.advise\(...\)"),
+    ],
+)
+def test_a_name_of_another_module_is_found(name: str, found: str) -> None:
+    with pytest.raises(AttributeError, match=rf"^morphogen has no attribute '{name}'; write {found}$"):
+        attach("morphogen", {}, ("metrics", "inference"))[0](name)
 
 
 def test_errors_inside_a_call_that_fits_stay() -> None:

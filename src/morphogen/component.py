@@ -29,7 +29,7 @@ from typing import Any, ClassVar, Self
 
 from morphogen.caller import setting
 from morphogen.part_index import import_own, import_part
-from morphogen.wrong_calls import explains_calls
+from morphogen.wrong_calls import explains_construction
 
 LONGEST = 24  # elements of a tuple that a part's repr shows, such as the weights of a table's column
 REPR_WIDTH = 120  # columns that a part's repr may take before it is split over several lines
@@ -99,7 +99,7 @@ class Component:
             )
         Component.registry[cls.__name__] = cls
         if "__init__" in vars(cls):
-            cls.__init__ = explains_calls(cls.__init__)  # type: ignore[method-assign]
+            explains_construction(cls)
 
     @property
     def arguments(self) -> dict[str, Any]:

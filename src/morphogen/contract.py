@@ -31,12 +31,14 @@ from morphogen.numerics.trees import Tree, index, length, tree_map
 from morphogen.objective_values import Likelihood, Losses
 from morphogen.ownership import Boundary, owned
 from morphogen.steering import Steerable
+from morphogen.wrong_calls import explains_construction
 
 
 class Unsupported(NotImplementedError):
     """Raised for an operation that this model does not have; the message names an alternative."""
 
 
+@explains_construction
 @dataclass(frozen=True)
 class Batch:
     """Rows of a data set: the medium, and the conditions of each row by name, {"label": [B]}; {}: none."""
@@ -77,6 +79,9 @@ class Encoded:
 
     def __len__(self) -> int:
         return len(self.dims)
+
+
+UNMEASURED = "{} has no likelihood; evaluate its samples instead (frechet, precision, recall)"
 
 
 class Trainable(Component, nn.Module, ABC):
@@ -143,10 +148,7 @@ class Objective(Steerable, Trainable):
 
     def log_prob(self, x: Encoded, context: Context | None, rng: Rng) -> Likelihood:
         """log p(x | context), differentiable; `Model.log_prob` adds the representation's log_weight."""
-        raise Unsupported(
-            f"{type(self).__name__} has no likelihood; "
-            "evaluate its samples instead (frechet, precision, recall)"
-        )
+        raise Unsupported(UNMEASURED.format(type(self).__name__))
 
     @abstractmethod
     def default_sampler(self) -> "Sampler":

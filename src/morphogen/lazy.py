@@ -14,6 +14,8 @@ __all__ = ["attach", "lazy"]
 from collections.abc import Callable, Collection, Mapping
 from difflib import get_close_matches
 from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from morphogen.other_words import ATTRIBUTES, other_word
@@ -41,6 +43,8 @@ def attach(
         if name not in homes:
             if module in ATTRIBUTES and (error := other_word(module, name)) is not None:
                 raise error
+            if submodules and (found := _elsewhere(name, submodules)):
+                raise AttributeError(f"{module} has no attribute {name!r}; write {found}")
             near = get_close_matches(name, names, n=3)
             hint = f"did you mean {', '.join(near)}?" if near else f"it exports {', '.join(sorted(names))}"
             raise AttributeError(f"{module} has no attribute {name!r}; {hint}")
@@ -63,3 +67,18 @@ class _Lazy:
     def __get__(self, instance: Any, owner: type) -> Any:
         module, _, name = self.home.rpartition(".")
         return getattr(import_module(f"morphogen.{module}"), name)
+
+
+def _elsewhere(name: str, submodules: Collection[str]) -> str:
+    """Where below `morphogen` a public name is, as code; "": nowhere."""
+    if name.startswith("_"):
+        return ""
+    for submodule in submodules:
+        if name in import_module(f"morphogen.{submodule}").__all__:
+            return f"mg.{submodule}.{name}"
+    spec = find_spec(f"morphogen.{name}")
+    if spec is None or spec.origin is None:
+        return ""
+    has_function = f"\ndef {name}(" in Path(spec.origin).read_text(encoding="utf8")
+    used = f", and morphogen.{name}.{name}(...)" if has_function else ""
+    return f"import morphogen.{name}{used}"

@@ -45,6 +45,7 @@ from morphogen.conditioning.named import (
     with_label,
 )
 from morphogen.contract import (
+    UNMEASURED,
     Batch,
     Boundary,
     Conditioner,
@@ -69,8 +70,8 @@ from morphogen.numerics.randomness import Rng
 from morphogen.numerics.trees import Tree, cat, index, length, tree_map
 from morphogen.plan import Adam, Plan
 from morphogen.rank import ALONE, Rank
-from morphogen.samples import Samples
-from morphogen.sampling_arguments import checked
+from morphogen.samples import Samples, with_own_condition
+from morphogen.sampling_arguments import checked, rows_of
 from morphogen.saved_config import (
     CONFIG,
     WEIGHTS,
@@ -132,14 +133,14 @@ class Model(Converted, Component, Boundary):
 
     @explains_calls
     def sample(
-        self, n: int, condition: Tree | None = None, sampler: Sampler | None = None,
+        self, n: int | None = None, condition: Any = None, sampler: Sampler | None = None,
         seed: int = 0, indices: Int[Tensor, " n"] | None = None, batch: int | None = None, rank: Rank = ALONE,
         negative: Tree | None = None, precision: Precision = "fp32",
     ) -> Samples:  # fmt: skip
         """Draw n samples. Sample i depends on (seed, indices[i]) only, not on n or the batch size.
 
         Arguments:
-            n: number of samples.
+            n: number of samples; None: one for each of the conditions.
             condition: one for all samples, or n, by name: {"label": 3} or {"label": "cat"}, where a table's
                 column of classes may stand for "label"; the name may be left out if the model has one
                 condition; None: drawn by the conditioner, if there is one.
@@ -149,10 +150,10 @@ class Model(Converted, Component, Boundary):
             batch: samples drawn at a time; None: as many as suit the medium, 64 or, for tables, 2048.
             rank: of this process. Every rank calls this method, draws its shard and returns all samples.
             negative: a condition, one or n, for `Guided` in place of the null one, which need not be trained.
-            precision: of the networks. "bf16" takes up to half the time and gives nearly the same samples;
-                `inference.Quantized(model, BFloat16())` also halves the memory of the weights.
+            precision: of the networks; "bf16" takes up to half the time, for nearly the same samples.
         """
         keep_freed_memory()
+        n = rows_of(self.conditions(condition, None)) if n is None else n
         n, seed, batch, indices = checked(self.representation, n, seed, batch, indices, sampler)
         sampler = sampler if sampler is not None else generative(self.objective).default_sampler()
         rng = Rng(seed, indices, ("sample",)).to(self.device)
@@ -215,7 +216,7 @@ class Model(Converted, Component, Boundary):
         context, rng = self.context(batch.condition, n), rng.fork("objective")
         return likelihood_of_medium(generative(self.objective).log_prob(x, context, rng), x, self)
 
-    def conditions(self, condition: Any, n: int, argument: str = "condition") -> Mapping[str, Tree]:
+    def conditions(self, condition: Any, n: int | None, argument: str = "condition") -> Mapping[str, Tree]:
         """The named conditions of n rows, on the model's device; see `name_conditions`."""
         rows = _named(self, condition, n, argument)
         check_conditions(self.conditioner, rows)
@@ -362,7 +363,7 @@ def _readers(model: Model) -> Mapping[str, ConditionSpec]:
     return {**prompts, **own_specs(model.conditioner), **model.specs}
 
 
-def _named(model: Model, condition: Any, n: int, argument: str) -> Mapping[str, Tree]:
+def _named(model: Model, condition: Any, n: int | None, argument: str) -> Mapping[str, Tree]:
     """The conditions of n rows by name."""
     names, sole = names_of(model.conditioner), sole_name(model.conditioner)
     condition = with_label(condition, model.representation)
@@ -370,10 +371,14 @@ def _named(model: Model, condition: Any, n: int, argument: str) -> Mapping[str, 
 
 
 def _measured(model: Any, given: Any, condition: Any) -> tuple[Tree, Mapping[str, Tree]]:
-    """The medium whose likelihood is evaluated, and its conditions: those given, or its own."""
-    if isinstance(given, Samples):
-        condition = given.condition if condition is None and model.conditioner is not None else condition
-        given = given.tensor
+    """The medium whose likelihood is evaluated, and its conditions: those given, or its own.
+
+    Errors: first of all, Unsupported without a likelihood.
+    """
+    objective = getattr(model, "last", model).objective
+    if type(generative(objective)).log_prob is Objective.log_prob:
+        raise Unsupported(UNMEASURED.format(type(objective).__name__))
+    given, condition = with_own_condition(given, condition, model.conditioner)
     own = model.representation.conditions_in(given)  # also checks columns that the model does not know
     beside = own if condition is None else condition
     if isinstance(beside, Mapping):

@@ -14,6 +14,7 @@ from jaxtyping import Float, Real, Shaped
 from torch import Tensor
 
 from morphogen.component import ConfigError
+from morphogen.wrong_calls import explains_construction
 
 
 class WrongShape(ConfigError):
@@ -28,6 +29,7 @@ def check_result(part: object, result: Shaped[Tensor, "..."], shape: Sequence[in
     return result
 
 
+@explains_construction
 @dataclass(frozen=True)
 class Losses:
     """Losses of one optimizer turn.
@@ -53,6 +55,7 @@ class Losses:
         return torch.stack(list(self.terms.values())).sum(0)
 
 
+@explains_construction
 @dataclass(frozen=True)
 class Likelihood:
     """log p(x) per row, with its kind (exact, bound, estimate) and its measure (mass or density)."""

@@ -7,7 +7,15 @@ Words of diffusers, transformers, scikit-learn, SDV and Keras. A remedy is code:
 function, `name=value`, or another call. The tests evaluate each of them.
 """
 
-__all__ = ["ARGUMENTS", "ATTRIBUTES", "EXAMPLES", "UnknownAttribute", "argument_words", "other_word"]
+__all__ = [
+    "ARGUMENTS",
+    "ATTRIBUTES",
+    "ELSEWHERE",
+    "EXAMPLES",
+    "UnknownAttribute",
+    "argument_words",
+    "other_word",
+]
 
 from collections.abc import Mapping
 
@@ -18,6 +26,10 @@ DECODING = "sampler=mg.Ancestral(mg.logits_processors(temperature=0.8, top_k=50,
 ANCESTRAL = DECODING.removeprefix("sampler=")
 GUIDED = "sampler=mg.Guided(mg.DDIM(steps=25), scale=3.0)"
 STEPS = "sampler=mg.DDIM(steps=25)"
+ELSEWHERE = {  # a remedy -> which models have it, for one that has not
+    GUIDED: "guidance requires a network that was trained with condition dropout, such as that of ddpm",
+    STEPS: "its sampler has no steps, which a diffusion model such as ddpm has",
+}
 COUNT = "sum(p.numel() for p in model.parameters())"
 SEEDED = "model.sample(16, seed=0) or mg.train(model, data, steps=1000, seed=0)"
 OF_DATA = "mg.metrics.features_for(data)(data.train.first(100).medium)"
@@ -69,6 +81,21 @@ ARGUMENTS: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("validation validation_data val eval_dataset", "valid=(X, y)"),
         ("test_size train_size val_size validation_split split random_state seed shuffle", "test=(X, y)"),
     ),
+    "edit": (
+        ("mask mask_image", "change=mg.inference.Inpaint(mask)"),
+        ("strength", "change=mg.inference.SDEdit(0.5)"),
+        ("source_class", "change=mg.inference.DDIMTranslate(0)"),
+        ("num_samples n_samples num_images_per_prompt num_variants variants", "n=4"),
+        ("random_state generator manual_seed", "seed=0"),
+        ("label labels y class_labels", "condition=3"),
+        ("negative_prompt", "negative=3"),
+    ),
+    "invert": (
+        ("num_steps n_iter iterations epochs", "steps=300"),
+        ("random_state generator manual_seed", "seed=0"),
+        ("learning_rate", "lr=0.05"),
+        ("label labels y class_labels", "condition=3"),
+    ),
     "DDIM": (("num_inference_steps num_steps timesteps n_steps", "steps=25"),),
     "DDPM": (("num_inference_steps num_steps timesteps n_steps", "steps=25"),),
     "Guided": (("guidance_scale guidance cfg_scale cfg strength", "scale=3.0"),),
@@ -103,6 +130,14 @@ ATTRIBUTES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("encode transform embed", "mg.inference.LatentSpace(model).encode(X)"),
         ("decode inverse_transform", "mg.inference.LatentSpace(model).decode(z)"),
         ("reconstruct autoencode", "mg.inference.LatentSpace(model).decode(z)"),
+    ),
+    "latent space": (
+        ("transform embed fit_transform encode_batch", "space.encode(X)"),
+        ("inverse_transform generate sample decode_batch", "space.decode(z)"),
+        ("reconstruct autoencode forward", "space.decode(space.encode(X))"),
+        ("interpolate interpolation slerp lerp morph", "mg.inference.slerp(z[0], z[1], 8)"),
+        ("traverse traversal walk", "mg.inference.traversal(z[0], 0, torch.linspace(-2, 2, 8))"),
+        ("attribute direction attribute_vector", "mg.inference.attribute(z, has)"),
     ),
     "data": (
         ("X x images inputs features values tensors", "data.train.first(16).medium"),
@@ -160,6 +195,18 @@ EXAMPLES: Mapping[str, str] = {  # name of a function or class -> a call that wo
     "load": 'mg.load("model")',
     "impute": "mg.impute(model, df)",
     "check_model": "mg.check_model(model, data.test.first(16))",
+    "edit": "mg.inference.edit(model, x, mg.inference.Inpaint(mask))",
+    "invert": "mg.inference.invert(model, x)",
+    "slerp": "mg.inference.slerp(z[0], z[1], 8)",
+    "traversal": "mg.inference.traversal(z[0], 0, torch.linspace(-2, 2, 8))",
+    "attribute": "mg.inference.attribute(z, has)",
+    "LatentSpace": "mg.inference.LatentSpace(model)",
+    "Inpaint": "mg.inference.Inpaint(mask)",
+    "SDEdit": "mg.inference.SDEdit(strength=0.5)",
+    "DDIMTranslate": "mg.inference.DDIMTranslate(source_class=0)",
+    "Rng": "mg.Rng(0, 16)",
+    "features_for": "mg.metrics.features_for(data)",
+    "table_quality": "mg.metrics.table_quality(train, held_out, synthetic)",
     "quality": "mg.metrics.quality(samples.tensor, data)",
     "logits_processors": "mg.logits_processors(temperature=0.8, top_k=50)",
     "Ancestral": "mg.Ancestral(mg.logits_processors(temperature=0.8, top_k=50))",

@@ -1,6 +1,6 @@
 """Samples of a model: the drawn medium, its conditions and settings, and how they are saved and previewed."""
 
-__all__ = ["Samples"]
+__all__ = ["Samples", "with_own_condition"]
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -161,6 +161,19 @@ class Samples:
         made = {key: value for key, value in self.settings.items() if key != "indices"}
         condition = tree_map(lambda leaf: leaf[row].tolist(), self.condition)
         return made | {"index": self.indices[row], "condition": condition}
+
+
+def with_own_condition(given: Any, condition: Any, conditioner: Any) -> tuple[Any, Any]:
+    """The medium of samples with their own condition, unless another is given; anything else as it is.
+
+    Arguments:
+        given: samples, or a medium.
+        condition: of its rows; None: not given.
+        conditioner: of the model that takes them; None: it takes no condition.
+    """
+    if not isinstance(given, Samples):
+        return given, condition
+    return given.tensor, given.condition if condition is None and conditioner is not None else condition
 
 
 def _listed(file: Path, medium: Medium) -> set[str]:

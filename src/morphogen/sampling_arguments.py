@@ -1,6 +1,6 @@
 """The arguments of `sample` that a person may mistake: the number of samples, the seed and the sampler."""
 
-__all__ = ["checked"]
+__all__ = ["checked", "rows_of"]
 
 import inspect
 import math
@@ -15,7 +15,10 @@ from torch import Tensor
 
 from morphogen import samplers
 from morphogen.component import Component, ConfigError
+from morphogen.numerics.trees import Tree, length
+from morphogen.other_words import EXAMPLES as CALLS
 from morphogen.typed import check_arguments, check_part
+from morphogen.wrong_calls import WrongCall
 
 EXAMPLES = {
     "sampler": "mg.DDIM(steps=25)",
@@ -49,6 +52,16 @@ def checked(
         )
     rows = torch.arange(plain["n"]) if indices is None else torch.as_tensor(indices)
     return plain["n"], plain["seed"], plain["batch"], rows
+
+
+def rows_of(conditions: Mapping[str, Tree]) -> int:
+    """The number of rows of named conditions, for which a number of samples was not given.
+
+    Errors: WrongCall without conditions.
+    """
+    if not conditions:
+        raise WrongCall(f"sample() requires n; write {CALLS['sample']}")
+    return max(length(given) for given in conditions.values())
 
 
 def _bytes(shape: Any) -> int:

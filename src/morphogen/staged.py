@@ -28,7 +28,7 @@ from morphogen.numerics.trees import Tree, cat, index, tree_map
 from morphogen.rank import ALONE, Rank
 from morphogen.representations.latent import Latent
 from morphogen.samples import Samples
-from morphogen.sampling_arguments import checked
+from morphogen.sampling_arguments import checked, rows_of
 from morphogen.wrong_calls import explains_calls
 
 DELEGATED = (
@@ -71,7 +71,7 @@ class Staged(Component, Boundary):
         return batch
 
     @explains_calls
-    def sample(self, n: int, *arguments: Any, **options: Any) -> Samples:
+    def sample(self, n: int | None = None, *arguments: Any, **options: Any) -> Samples:
         """Sample from the last stage, decoding through the earlier ones; see `Model.sample`."""
         return self.last.sample(n, *arguments, **options)
 
@@ -118,7 +118,7 @@ class Cascade(Staged):
         """Those of the conditions of a data set that a stage takes."""
         return {name: condition[name] for name in self._data_names if name in condition}
 
-    def conditions(self, condition: Any, n: int, argument: str = "condition") -> Mapping[str, Tree]:
+    def conditions(self, condition: Any, n: int | None, argument: str = "condition") -> Mapping[str, Tree]:
         """The named conditions of n rows, on the model's device; see `name_conditions`."""
         known = self.names if isinstance(condition, Mapping) else self._data_names
         specs = {name: spec for stage in self.chain for name, spec in self._stage(stage).specs.items()}
@@ -149,7 +149,8 @@ class Cascade(Staged):
 
     @explains_calls
     def sample(
-        self, n: int, condition: Tree | None = None, sampler: Sampler | Mapping[str, Sampler] | None = None,
+        self, n: int | None = None, condition: Any = None,
+        sampler: Sampler | Mapping[str, Sampler] | None = None,
         seed: int = 0, indices: Int[Tensor, " n"] | None = None, batch: int = 64, rank: Rank = ALONE,
         negative: Tree | None = None, precision: Precision = "fp32",
     ) -> Samples:  # fmt: skip
@@ -163,10 +164,10 @@ class Cascade(Staged):
             negative: conditions for every stage that takes them, which must be guided.
         """
         keep_freed_memory()
+        n = rows_of(self.conditions(condition, None)) if n is None else n
         n, seed, batch, indices = checked(self.representation, n, seed, batch, indices, sampler)
         rng = Rng(seed, indices, ("sample",)).to(self.device)
-        if condition is None:
-            condition = self.sample_condition(rng.fork("draw")) or None
+        condition = self.sample_condition(rng.fork("draw")) or None if condition is None else condition
         given, unwanted = self.conditions(condition, n), self.conditions(negative, n, "negative")
         samplers, rows = _samplers(self, sampler), rank.shard(torch.arange(n)).split(batch)
         with autocast(precision, self.device):

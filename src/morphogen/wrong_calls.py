@@ -10,7 +10,7 @@ A call is looked at only once it has failed, so that a call that works costs not
 evaluated in the tests.
 """
 
-__all__ = ["UnknownArgument", "WrongCall", "explains_calls", "wrong_call"]
+__all__ = ["UnknownArgument", "WrongCall", "explains_calls", "explains_construction", "wrong_call"]
 
 import inspect
 import json
@@ -23,9 +23,10 @@ from typing import Any, TypeVar, get_type_hints
 
 from morphogen.annotations import describe, is_of
 from morphogen.caller import option
-from morphogen.other_words import EXAMPLES, argument_words
+from morphogen.other_words import ELSEWHERE, EXAMPLES, argument_words
 
 F = TypeVar("F", bound=Callable[..., Any])
+C = TypeVar("C", bound=type)
 GIVEN = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
@@ -45,8 +46,9 @@ def explains_calls(function: F) -> F:
     @wraps(function)
     def call(*given: Any, **named: Any) -> Any:
         if words and (unknown := [name for name in named if name in words and name not in known]):
-            remedy = _remedy(words[unknown[0]], given[0] if given else None, named[unknown[0]])
-            raise _unknown(function.__name__, unknown[0], remedy, list(known))
+            code, owner = words[unknown[0]], given[0] if given else None
+            remedy = _remedy(code, owner, named[unknown[0]])
+            raise _unknown(function.__name__, unknown[0], remedy, list(known), ELSEWHERE.get(code, ""))
         try:
             return function(*given, **named)
         except (WrongCall, UnknownArgument):
@@ -59,6 +61,12 @@ def explains_calls(function: F) -> F:
             raise wrong from error
 
     return call  # type: ignore[return-value]
+
+
+def explains_construction(kind: C) -> C:
+    """Decorator of a class, also of a dataclass: as `explains_calls`, of its constructor."""
+    kind.__init__ = explains_calls(kind.__init__)  # type: ignore[misc]
+    return kind
 
 
 def wrong_call(
@@ -113,11 +121,14 @@ def _remedy(code: str, owner: Any, value: Any) -> str | None:
     return code if all(hasattr(objective, attribute) for attribute in required) else None
 
 
-def _unknown(function: str, name: str, code: str | None, known: Sequence[str] = ()) -> UnknownArgument:
-    """The error for an unknown argument: our code for it, similar names, or all names."""
+def _unknown(
+    function: str, name: str, code: str | None, known: Sequence[str] = (), elsewhere: str = ""
+) -> UnknownArgument:
+    """The error for an unknown argument: our code for it, which models have it, similar names, or all."""
     near = get_close_matches(name, known, n=2)
     names = ", ".join(one for one in known if one != "self")
-    remedy = f"did you mean {' or '.join(near)}?" if near else f"its arguments are {names}"
+    listed = f"did you mean {' or '.join(near)}?" if near else f"its arguments are {names}"
+    remedy = elsewhere or listed
     return UnknownArgument(f"{function}() has no argument {name!r}; {f'write {code}' if code else remedy}")
 
 

@@ -62,7 +62,9 @@ def test_a_part_of_an_earlier_split_is_split_anew(chosen):
         tolerance = 5 * (0.75 * 0.25 / len(contents)) ** 0.5
         assert again.again and abs(len(again.train) / len(contents) - 0.75) < tolerance
         assert contents_of(contents, again) == contents_of(contents[::-1], split(contents[::-1]))
-        assert any("an earlier split" in note for note in again.copied("picture"))
+        assert again.copied("picture")[-1] == (
+            "these pictures are one part of an earlier split, such as its training part: they are split again"
+        )
 
 
 def test_only_a_split_beyond_chance_is_made_anew():

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from linear_vae import Points
+from linear_vae import PlainPoints
 from morphogen.component import Component
 from morphogen.contract import Batch, Context, Unsupported
 from morphogen.evaluation.critic_calibration import critic_calibration
@@ -35,7 +35,7 @@ class LogRatio(Component, nn.Module):
 
 
 def model(scale: float, game: Minimax | Hinge) -> Model:
-    return Model(Adversarial(Normals(), LogRatio(scale), 1, game), Points((1,)))
+    return Model(Adversarial(Normals(), LogRatio(scale), 1, game), PlainPoints((1,)))
 
 
 def test_the_optimal_discriminator_is_calibrated_and_a_sharper_one_is_not() -> None:

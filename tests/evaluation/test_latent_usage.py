@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from linear_vae import TRUTH, Affine, Points, linear
+from linear_vae import TRUTH, Affine, PlainPoints, linear
 from morphogen.catalogue import build_system
 from morphogen.evaluation.latent_usage import latent_usage, usage_lines
 from morphogen.families.vae import VAE, Gaussian
@@ -20,7 +20,7 @@ SPACE_OF_PIXELS = Pixels(17, (1, 8, 8))
 
 def usage_of(objective, n: int = N, seed: int = 0):
     x = TRUTH.sample(Rng(seed, n)).float()
-    return latent_usage(LatentSpace(Model(objective, Points((3,)))), x, seed=seed)
+    return latent_usage(LatentSpace(Model(objective, PlainPoints((3,)))), x, seed=seed)
 
 
 def test_a_linear_vae_has_the_mutual_information_of_its_gaussians() -> None:

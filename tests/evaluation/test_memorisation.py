@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
+from morphogen.component import ConfigError
 from morphogen.data import NAMED, load_data
 from morphogen.data.dataset import Pictures, Windows
 from morphogen.data.table import Rows
@@ -207,6 +208,19 @@ def test_copied_rows_of_numbers_are_found_in_any_units():
         train, held = Rows(table[:800] * scale), table[800:] * scale
         assert memorisation(near * scale, train, held)["value"] >= 0.95
         assert memorisation(fresh * scale, train, held)["value"] <= 0.03
+
+
+def test_rows_batches_and_numbers_are_the_same_examples():
+    table = torch.randn(400, 3, generator=rng(), dtype=torch.float64)
+    samples, rows = torch.cat([table[:20] + 1e-5, table[300:350]]), Rows(table[:200])
+    want = memorisation(samples, rows, table[200:300])
+    held = Rows(table[200:300])
+    for train in (rows, rows.first(), rows.first().medium, rows.first().medium.numpy()):
+        for heldout in (held, held.first(), table[200:300].numpy()):
+            assert memorisation(samples, train, heldout) == want
+    assert memorisation(rows, rows, held)["value"] > 0.9
+    with pytest.raises(ConfigError, match="train are whole numbers: give rows"):
+        memorisation(torch.ones(9, 5).long(), torch.ones(9, 5).long(), torch.ones(9, 5).long())
 
 
 def test_the_nearest_rows_match_a_loop():

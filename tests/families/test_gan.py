@@ -169,8 +169,10 @@ def test_save_and_load_are_the_same_model(tmp_path) -> None:
 
 
 def test_log_prob_is_unsupported_and_names_an_alternative() -> None:
-    with pytest.raises(Unsupported, match="evaluate its samples"):
-        wgan_gp(Pixels(17, (1, 8, 8)), size="tiny").log_prob(batch_of((1, 8, 8)).medium.round())
+    for label in (None, Classes(10)):  # the classes that are missing here are no matter
+        model = wgan_gp(Pixels(17, (1, 8, 8)), label=label, size="tiny")
+        with pytest.raises(Unsupported, match=r"^Adversarial has no likelihood; evaluate its samples"):
+            model.log_prob(batch_of((1, 8, 8)).medium.round())
 
 
 def test_an_image_that_cannot_be_halved_raises() -> None:

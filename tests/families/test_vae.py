@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from linear_vae import TRUTH, Points, linear
+from linear_vae import TRUTH, PlainPoints, linear
 from morphogen.component import ConfigError
 from morphogen.conditioning.specs import Classes
 from morphogen.contract import (
@@ -44,7 +44,7 @@ class NormalLatents(Objective):
 
 
 def bound(objective: VAE, x: Tensor, seed: int = 0) -> Likelihood:
-    return objective.log_prob(Points((3,)).encode(x, Rng(0, len(x))), None, Rng(seed, len(x)))
+    return objective.log_prob(PlainPoints((3,)).encode(x, Rng(0, len(x))), None, Rng(seed, len(x)))
 
 
 def digits(n: int = 6) -> Batch:
@@ -67,7 +67,7 @@ def test_any_other_posterior_lowers_the_bound_by_its_kl_divergence(shift: float,
     variance = TRUTH.posterior(x[:1])[1].diagonal()
     kl = (0.5 * (math.exp(2 * log_scale) - 1 - 2 * log_scale + shift**2 / variance)).sum()
     exact = TRUTH.log_prob(x)
-    losses = objective.losses(Points((3,)).encode(x, Rng(0, len(x))), None, Rng(2, len(x)), "model")
+    losses = objective.losses(PlainPoints((3,)).encode(x, Rng(0, len(x))), None, Rng(2, len(x)), "model")
     for nats in (bound(objective, x, 2).nats, -losses.total):
         gap = (exact - nats).detach()
         assert abs(gap.mean() - kl) <= 4 * gap.std() / len(x) ** 0.5
@@ -97,7 +97,7 @@ def test_stderr_covers_the_error_of_an_importance_weighted_bound() -> None:
 
 
 def test_beta_weights_the_kl_term_and_not_the_reported_bound() -> None:
-    x, plain, heavy = Points((3,)).encode(TRUTH.sample(Rng(1, 9)), Rng(0, 9)), linear(0.3), linear(0.3)
+    x, plain, heavy = PlainPoints((3,)).encode(TRUTH.sample(Rng(1, 9)), Rng(0, 9)), linear(0.3), linear(0.3)
     heavy.bound = ELBO(beta=4.0)
     one, four = [o.losses(x, None, Rng(0, 9), "model") for o in (plain, heavy)]
     assert torch.equal(four.terms["kl"], 4 * one.terms["kl"]) and torch.equal(
@@ -112,7 +112,7 @@ def test_latents_with_the_standard_prior_have_the_bound_of_the_first_stage() -> 
 
     n = 20000 rows, seed 5.
     """
-    first = Model(linear(0.2, 0.3), Points((3,)))
+    first = Model(linear(0.2, 0.3), PlainPoints((3,)))
     second = Model(NormalLatents(), Latent(first))
     x = TRUTH.sample(Rng(5, 20000))
     own, latent = [m.log_prob(x, seed=s, batch=20000) for m, s in ((first, 5), (second, 6))]

@@ -144,3 +144,12 @@ def test_a_model_with_classes_takes_them_from_the_table():
     assert near[FRAME["size"].isna()].mean() > 0.85
     with pytest.raises(ConfigError, match="'kind'"):
         mg.impute(fitted, FRAME.drop(columns="kind"))
+
+
+def test_a_missing_class_names_the_model_that_imputes_it():
+    frame = pd.DataFrame({"a": RNG.normal(size=60), "kind": ["x", "y"] * 30})
+    model = build_system("table_mixture", load_data(frame, condition="kind"), size="tiny")
+    with pytest.raises(
+        ConfigError, match=r"'kind' has missing cells.* mg.load_data\(df\), without condition="
+    ):
+        mg.impute(model, frame.assign(kind=["x", None] * 30))

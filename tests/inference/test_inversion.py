@@ -4,12 +4,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from linear_vae import Points
+from linear_vae import PlainPoints
 from morphogen.catalogue import build_system
 from morphogen.component import Component, ConfigError
+from morphogen.conditioning.specs import Classes
 from morphogen.contract import Context, Unsupported
 from morphogen.families.gan import Adversarial, NonSaturating
-from morphogen.inference import invert
+from morphogen.inference import LatentSpace, invert
 from morphogen.model import Model
 from morphogen.numerics.randomness import Rng
 from morphogen.representations.pixels import Pixels
@@ -29,7 +30,7 @@ class FirstCoordinate(Component, nn.Module):
         return x[:, 0]
 
 
-PLANE = Model(Adversarial(PlaneGenerator(), FirstCoordinate(), 2, NonSaturating()), Points((3,)))
+PLANE = Model(Adversarial(PlaneGenerator(), FirstCoordinate(), 2, NonSaturating()), PlainPoints((3,)))
 
 
 def test_latents_of_samples_are_recovered() -> None:
@@ -60,6 +61,23 @@ def test_generators_with_classes_and_named_latents_are_inverted() -> None:
     found = invert(model, target.tensor, steps=5, starts=1)
     assert set(found.z) == set(model.objective.latent) and found.distance.shape == (2,)
     assert all(p.grad is None for p in model.parameters())
+
+
+def test_samples_are_inverted_with_their_own_condition() -> None:
+    torch.manual_seed(0)
+    model = build_system("dcgan", Pixels(17, (1, 8, 8)), {"label": Classes(3)}, "tiny")
+    samples = model.sample(2, condition=["1", "2"])
+    found = invert(model, samples, steps=1, starts=1)
+    assert found.samples.condition["label"].tolist() == [1, 2]
+    again = LatentSpace(model).decode(found.z, found.samples.condition)
+    assert torch.equal(again.tensor, found.samples.tensor)
+
+
+def test_a_latent_space_of_a_gan_decodes_and_names_invert_to_encode() -> None:
+    space, z = LatentSpace(PLANE), torch.tensor([[1.0, 2.0]])
+    assert space.decode(z).tensor.tolist() == [[1.0, 4.0, 0.0]]
+    with pytest.raises(Unsupported, match=r"Adversarial has no encoder; mg.inference.invert\(model, x\)"):
+        space.encode(torch.zeros(1, 3))
 
 
 def test_what_has_no_generator_is_refused() -> None:

@@ -95,7 +95,7 @@ def test_other_media_are_read() -> None:
 
 def test_log_prob_of_the_levels_is_refused_instead_of_thousands_of_bits() -> None:
     data = load_data("digits")
-    model = build_system("vae", data.representation, data.conditions, "tiny")
+    model = build_system("vae", data.representation, size="tiny")
     assert isinstance(model, Model) and isinstance(model.objective, VAE)
     rows = data.test.first(4)
     levels = ((rows.medium + 1) * 8).round().long()

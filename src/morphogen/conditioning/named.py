@@ -14,19 +14,21 @@ __all__ = [
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
 from morphogen.component import ConfigError
 from morphogen.contract import Conditioner, ConditionSpec
+from morphogen.numerics.arrays import tensor_of_array
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.trees import Tree, tree_map
 from morphogen.similar_names import list_names
 
 
 def name_conditions(
-    names: Sequence[str], condition: Any, n: int, argument: str = "condition",
+    names: Sequence[str], condition: Any, n: int | None, argument: str = "condition",
     specs: Mapping[str, ConditionSpec] | None = None, sole: str | None = None,
 ) -> Mapping[str, Tree]:  # fmt: skip
     """The named conditions of n rows.
@@ -39,7 +41,7 @@ def name_conditions(
         condition: one for all rows, a number, a text or [1, ...], or one each, [n, ...]; or a mapping of
             names to these, where tensors are what batches and samples have; None: none. The name of a part of
             a condition stands for itself: {"age": 30} is {"cells": {"age": 30}}.
-        n: number of rows.
+        n: number of rows; None: as many as are given of each condition.
         argument: its name, for errors.
         specs: what the conditions are, by name, which reads those in words.
         sole: the one that a condition without a name is; None: the only one that the model takes.
@@ -150,16 +152,21 @@ def _read(given: Any, spec: ConditionSpec | None, argument: str) -> Any:
         raise ConfigError(f"{argument} {given!r:.40}: {error}") from None
 
 
-def _rows(given: Tree, n: int, what: str) -> Tree:
-    """One condition for each of n rows. Errors: ConfigError for another number of rows, and for words."""
+def _rows(given: Tree, n: int | None, what: str) -> Tree:
+    """One condition for each of n rows, or of those given.
+
+    Errors: ConfigError for another number of rows, and for words.
+    """
 
     def expand(leaf: Any) -> Shaped[Tensor, "n ..."]:
         try:
-            rows = torch.as_tensor(leaf)
+            rows = tensor_of_array(leaf) if isinstance(leaf, np.ndarray) else torch.as_tensor(leaf)
         except (TypeError, ValueError, RuntimeError):
             raise ConfigError(f"{what} is {leaf!r:.40}: give numbers, such as the index of a class") from None
         if not len(rows := rows[None] if rows.ndim == 0 else rows):
             raise ConfigError(f"{what} has no rows: give one for all rows, or one each")
+        if n is None:
+            return rows
         if len(rows) not in (1, n):
             raise ConfigError(f"{what} has {len(rows)} rows, not {n}: give one for all rows, or one each")
         return rows if len(rows) == n else rows.expand(n, *rows.shape[1:])

@@ -31,6 +31,7 @@ from morphogen.data.pictures import choose_side, read_square, resizing_note, sta
 from morphogen.data.splits import Part
 from morphogen.media import ReadingOptions
 from morphogen.media.sound import SOUND
+from morphogen.wrong_calls import explains_calls
 
 FEW = 32  # below which whole numbers are few levels; from here on they are dark bytes
 GRID = 64  # largest number of levels of values in [0, 1] that is looked for
@@ -72,6 +73,7 @@ def collect_pictures(name: str, parts: Mapping[Part, Held], options: ReadingOpti
     return assemble(name, data, classes, levels, of_part, notes=(*more, *notes))
 
 
+@explains_calls
 def resized(pictures: Any, resolution: int) -> Float[Tensor, "n c r r"]:
     """Pictures as `load_data` resizes them: every one, in its order, in [-1, 1].
 

@@ -37,6 +37,7 @@ from morphogen.data.folders import SKIPPED, check_skipped, count_alike, list_fol
 from morphogen.data.picture_file import EACH, White, open_upright, size_of, survey
 from morphogen.data.walk import printable, walk
 from morphogen.media.pictures import PICTURES
+from morphogen.wrong_calls import explains_calls
 
 SIDE = 32  # resolution if the pictures differ in size or are large
 COMMON = 64  # largest common side that is not resized
@@ -75,6 +76,7 @@ def is_picture(path: Path) -> bool:
     return path.suffix.lower() in PICTURES.suffixes or size_of(path) is not None
 
 
+@explains_calls
 def check_resolution(resolution: int | None, device: str) -> None:
     """Raise DataError for an invalid resolution, or one too large for the device, before any file is read."""
     if resolution is not None and not 4 <= resolution <= 1024:

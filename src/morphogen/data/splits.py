@@ -78,8 +78,8 @@ class Split:
             "each group is in one part": self.grouped,
             f"{self.largest:,} of {counted(n, what)} are one group of near-duplicates, all in one part: "
             "leave most of them out for parts of the usual sizes": self.largest > MOST * n,
-            f"these {plural(what)} are one part of an earlier split of this kind: they are split anew, by a "
-            "hash of the hash": self.again,
+            f"these {plural(what)} are one part of an earlier split, such as its training part: they are "
+            "split again": self.again,
         }
         return tuple(note for note, count in notes.items() if count)
 

@@ -89,10 +89,23 @@ def _label_name(held: Held) -> str:
 
 
 def _classes(labels: Any) -> Any:
-    """Labels as a column: a Series with its values and the order of its categories, others as words."""
+    """Labels as a column with their own values, and the order of their categories if they have one.
+
+    Errors: DataError for several numbers each.
+    """
     import pandas as pd
 
-    return labels.array if isinstance(labels, pd.Series) else [str(label) for label in labels]
+    is_column = isinstance(labels, pd.Series | pd.api.extensions.ExtensionArray)
+    array = None if is_column else array_of(labels)
+    if array is None:
+        return pd.Series(labels).array
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1:
+        raise DataError(
+            f"labels have shape {list(array.shape)}; give one per example: labels.argmax(1) if one-hot"
+        )
+    return pd.Series(array).array
 
 
 def _frame(name: str, held: Held, label: str) -> "DataFrame":

@@ -69,7 +69,7 @@ def _hints(metric: Callable[..., Any]) -> Mapping[str, Any]:
 
 def _arrays(given: Mapping[str, Any], hints: Mapping[str, Any]) -> list[str]:
     """The names of the arguments that are arrays by their annotation."""
-    return [name for name in given if _is_array(_kinds(hints.get(name, Any))[0])]
+    return [name for name in given if any(map(_is_array, _kinds(hints.get(name, Any))))]
 
 
 def _aligned(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,8 +108,10 @@ def _read(name: str, value: Any, hint: Any) -> Any:
     if value is None and NoneType in _alternatives(hint):
         return None
     kinds = _kinds(hint)
-    if _is_array(kinds[0]):
-        return as_tensor(_rows(name, value, kinds[0].dim_str), name)
+    array = next((kind for kind in kinds if _is_array(kind)), None)
+    others = tuple(kind for kind in kinds if isinstance(kind, type) and kind is not array)
+    if array is not None and not isinstance(value, others):
+        return as_tensor(_rows(name, value, array.dim_str), name)
     if kinds == (Sequence[str],):
         return _texts(name, value)
     if get_origin(kinds[0]) is Callable:
@@ -122,11 +124,15 @@ def _read(name: str, value: Any, hint: Any) -> Any:
 
 
 def _rows(name: str, value: Any, dims: str) -> Any:
-    """The medium of samples, where any medium is taken. Errors: ConfigError where features are."""
-    medium = medium_of(value)
+    """The medium of samples, of rows and of a batch, where any medium is taken.
+
+    Errors: ConfigError where features are.
+    """
+    batch = value.first() if isinstance(value, Examples) and len(value) else value
+    medium = batch.medium if isinstance(batch, Batch) else medium_of(value)
     if medium is not value and "..." not in dims and "*" not in dims:
         remedy = VECTORS.get(dims, "an array or a tensor of numbers")
-        raise ConfigError(f"{name} are samples: give {remedy}")
+        raise ConfigError(f"{name} are {'samples' if batch is value else 'rows'}: give {remedy}")
     check_medium(medium, name, takes_condition=False)
     return medium
 

@@ -28,14 +28,17 @@ from collections.abc import Callable
 from typing import TypedDict
 
 import torch
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
+from morphogen.component import ConfigError
+from morphogen.contract import Batch
 from morphogen.data.dataset import Examples
 from morphogen.evaluation.arguments import reads_arguments
 from morphogen.evaluation.copied_text import copied_text
 from morphogen.evaluation.intervals import proportion
 from morphogen.evaluation.nearest import Nearest, nearest_pictures, nearest_rows
+from morphogen.numerics.gower import Gower
 from morphogen.representations.given import rows_like
 
 QUANTILE = 0.01  # fraction of the held-out examples that count as copies
@@ -69,7 +72,7 @@ class Memorisation(TypedDict):
 @reads_arguments
 def memorisation(
     samples: Shaped[Tensor, " n *x"],
-    train: Examples,
+    train: Examples | Shaped[Tensor, " k *x"],
     heldout: Shaped[Tensor, " m *x"],
     features: Callable[[Tensor], Tensor] | None = None,
 ) -> Memorisation:
@@ -77,13 +80,14 @@ def memorisation(
 
     Arguments:
         samples: generated medium.
-        train: the whole training set.
-        heldout: medium from the same distribution that was not trained on; a few hundred rows stabilize the
-            quantile, and 1000 at most are used.
+        train: the whole training set, as rows, `data.train`, or as numbers.
+        heldout: rows or numbers from the same distribution that was not trained on; a few hundred stabilize
+            the quantile, and 1000 at most are used.
         features: medium -> vectors, in which pictures and sounds are compared too.
 
-    Errors: ConfigError for rows that are not of the medium of the training set.
+    Errors: ConfigError for rows that are not of the medium of the training set, and for texts as numbers.
     """
+    train = train if isinstance(train, Examples) else _Numbers(train)
     like = train.first(1).medium
     samples = rows_like(samples, "samples", like, train.representation)
     heldout = rows_like(heldout, "heldout", like, train.representation)
@@ -99,6 +103,27 @@ def memorisation(
     of_samples, of_control, of_train = copied.split(counts)
     known = {"chance": of_control.double().mean().item(), "power": of_train.double().mean().item()}
     return proportion(of_samples) | known  # type: ignore[return-value]
+
+
+class _Numbers(Examples):
+    """Training examples of which only the numbers are known; rows of a table are compared by `Gower`.
+
+    Errors: ConfigError for integers, which are texts.
+    """
+
+    def __init__(self, values: Shaped[Tensor, "n ..."]):
+        if not values.is_floating_point():
+            raise ConfigError("train are whole numbers: give rows, such as data.train of mg.load_data(texts)")
+        self.values, self.near = values, Gower(values.double(), ()) if values.ndim == 2 else None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, indices: Int[Tensor, " b"]) -> Batch:
+        return Batch(self.values[indices])
+
+    def coordinates(self, medium: Shaped[Tensor, "m ..."]) -> Shaped[Tensor, "m e"]:
+        return super().coordinates(medium) if self.near is None else self.near(medium.double())
 
 
 def spaces(

@@ -19,6 +19,7 @@ from morphogen.representations.given import as_tensor, check_shape
 from morphogen.representations.pixels import Pixels
 from morphogen.representations.text import Bytes
 from morphogen.samples import Samples
+from morphogen.wrong_calls import explains_calls
 
 BACKGROUND, FOREGROUND, RULE = "#ffffff", "#1b1f24", "#d9dde2"
 CHANNELS = (1, 3)  # of pictures, grey or RGB
@@ -29,6 +30,7 @@ CHAR_WIDTH, LINE_HEIGHT, LINE_CHARS = 6, 12, 80  # of text samples: pixels, pixe
 MOST_PICTURES, MOST_TEXTS, MOST_LINES = 1000, 100, 500  # in a strip; it says how many more there are
 
 
+@explains_calls
 def sheet(
     rows: Mapping[str, Shaped[Tensor, "_ ..."] | Sequence[Image.Image | str] | Samples], columns: int = 20
 ) -> Image.Image:

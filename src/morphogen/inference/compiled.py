@@ -17,8 +17,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from morphogen.networks.transformer import Transformer
+from morphogen.wrong_calls import explains_calls
 
 
+@explains_calls
 def compile_steps(network: Transformer) -> Transformer:
     """Compile the network's one-position steps in place; longer passes stay eager. Returns the network."""
     eager = type(network.block).forward

@@ -26,8 +26,10 @@ from morphogen.families.autoregressive.decoding import Decoding
 from morphogen.inference.quantized import Quantized
 from morphogen.model import Model, generative
 from morphogen.numerics.randomness import Rng
+from morphogen.wrong_calls import explains_construction
 
 
+@explains_construction
 @dataclass(frozen=True)
 class Reply:
     """How a reply was generated.
@@ -43,6 +45,7 @@ class Reply:
     cut: str | None
 
 
+@explains_construction
 class Conversation:
     """A chat with an instruction-tuned language model. No paper: the chain rule, p(reply | previous turns).
 

@@ -28,6 +28,7 @@ from morphogen.model import evaluating, with_negative
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.trees import Tree
 from morphogen.samples import Samples
+from morphogen.wrong_calls import explains_calls, explains_construction
 
 BATCH = 64  # rows processed at a time
 STEPS = 100  # of inpainting where the default sampler is a multi-call solver; of DDIM inversion and decoding
@@ -61,6 +62,7 @@ class Edit(ABC):
         """The settings of the edit, as JSON."""
 
 
+@explains_construction
 @dataclass(frozen=True)
 class Inpaint(Edit):
     """Redraw a masked part of the picture.
@@ -107,6 +109,7 @@ class Inpaint(Edit):
         return {"redrawn_fraction": float(self.mask.float().mean())}
 
 
+@explains_construction
 @dataclass(frozen=True)
 class SDEdit(Edit):
     """Add noise to the picture, then denoise it.
@@ -127,6 +130,7 @@ class SDEdit(Edit):
         return {"strength": self.strength}
 
 
+@explains_construction
 @dataclass(frozen=True)
 class DDIMTranslate(Edit):
     """Invert the picture as one class and decode its noise as another.
@@ -164,6 +168,7 @@ class DDIMTranslate(Edit):
         return {"source_class": self.source_class}
 
 
+@explains_calls
 def edit(
     model: Any, pictures: Float[Tensor, "b c h w"], change: Edit, n: int = 4, condition: int | None = None,
     sampler: Any = None, seed: int = 0, negative: int | None = None,

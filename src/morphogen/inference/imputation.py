@@ -21,6 +21,7 @@ from torch import Tensor
 from morphogen.component import ConfigError
 from morphogen.conditioning.named import names_of
 from morphogen.contract import Unsupported
+from morphogen.numerics.arrays import tensor_of_array
 from morphogen.representations.tabular.pandas_series import texts_of
 from morphogen.representations.tabular.records import frame_of_records
 from morphogen.wrong_calls import explains_calls
@@ -101,5 +102,8 @@ def _labels(model: Any, table: Any) -> Int[Tensor, " n"] | None:
         raise ConfigError(f"the model requires the class of each row: give a DataFrame with {name}")
     values = column.numbers(table[column.name])
     if (values != values).any():
-        raise ConfigError(f"column {column.name!r} has missing cells, which the model requires: fill them in")
-    return torch.from_numpy(values).long()
+        raise ConfigError(
+            f"column {column.name!r} has missing cells, which the model requires: fill them in, or "
+            "give a model of mg.load_data(df), without condition=, which imputes this column too"
+        )
+    return tensor_of_array(values).long()

@@ -24,9 +24,11 @@ from morphogen.model import Model, evaluating
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import sum_except_batch
 from morphogen.numerics.trees import Tree, leaves, length, tree_map
-from morphogen.samples import Samples
+from morphogen.samples import Samples, with_own_condition
+from morphogen.wrong_calls import explains_calls, explains_construction
 
 
+@explains_construction
 @dataclass(frozen=True)
 class Inverted:
     """Latents of examples, and what the generator makes of them.
@@ -42,15 +44,16 @@ class Inverted:
     distance: Float[Tensor, " n"]
 
 
+@explains_calls
 def invert(
-    model: Model, medium: Tree, condition: Any = None, steps: int = 300, starts: int = 4, lr: float = 0.05,
+    model: Model, medium: Any, condition: Any = None, steps: int = 300, starts: int = 4, lr: float = 0.05,
     weight: float = 0.01, seed: int = 0,
 ) -> Inverted:  # fmt: skip
     """Find the latents of examples; rows are independent of each other.
 
     Arguments:
         model: an adversarial model.
-        medium, condition: [n, ...], as `log_prob` of other models takes them.
+        medium, condition: [n, ...], as `log_prob` of other models takes them; or `Samples`.
         steps: of Adam.
         starts: random initial latents of each row, of which the best result is kept.
         lr: learning rate.
@@ -62,6 +65,7 @@ def invert(
     objective = _generator(model)
     if min(steps, starts) < 1:
         raise ConfigError(f"invert: steps={steps}, starts={starts}: give at least 1 of each")
+    medium, condition = with_own_condition(medium, condition, model.conditioner)
     medium = model.representation.check(medium)
     batch = Batch(medium, model.conditions(condition, length(medium))).to(model.device)
     rng = Rng(seed, len(batch), ("invert",)).to(model.device)

@@ -23,16 +23,21 @@ from morphogen.contract import Autoencoder, Batch, Context, Unsupported
 from morphogen.model import Model, evaluating
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.trees import Tree, cat, leaves, length
-from morphogen.samples import Samples
+from morphogen.other_words import other_word
+from morphogen.samples import Samples, with_own_condition
 from morphogen.staged import Staged
+from morphogen.wrong_calls import explains_calls, explains_construction
 
 
+@explains_construction
 class LatentSpace:
     """Encodes and decodes examples with an autoencoder, such as a VAE, or the first stage of a `Staged`.
 
+    A GAN only decodes: it has no encoder, and `invert` finds latents by optimization.
+
     Arguments:
-        model: a Model whose objective is an `Autoencoder` with real-valued latents, or a Staged with such a
-        stage.
+        model: a Model whose objective is an `Autoencoder` with real-valued latents or a GAN, or a Staged with
+            such a stage.
 
     Attributes:
         model: the model of the autoencoder.
@@ -43,12 +48,14 @@ class LatentSpace:
     def __init__(self, model: Model | Staged):
         stages: list[Any] = list(model.models.values()) if isinstance(model, Staged) else [model]
         found = [stage for stage in stages if isinstance(stage.objective, Autoencoder)]
+        found += [stage for stage in stages if hasattr(stage.objective, "draw_latents")]
         if not found:
             kinds = ", ".join(type(stage.objective).__name__ for stage in stages)
             raise Unsupported(f"{kinds}: there are no latents to look at; give a model such as a vae")
         self.model = found[0]
         objective: Any = self.model.objective
-        sizes = objective.latent_vocabulary
+        self._generate = objective.decode if isinstance(objective, Autoencoder) else objective.predict
+        sizes = getattr(objective, "latent_vocabulary", None)
         sizes = sizes.values() if isinstance(sizes, dict) else [sizes]
         if any(size is not None for size in sizes):
             raise Unsupported(
@@ -56,14 +63,23 @@ class LatentSpace:
                 "give a model of real-valued latents such as a vae"
             )
 
-    def encode(self, medium: Tree, condition: Any = None, seed: int = 0, batch: int = 256) -> Tree:
+    def __getattr__(self, name: str) -> Any:
+        """Errors: UnknownAttribute for what another library has; AttributeError."""
+        error = other_word("latent space", name)
+        raise error or AttributeError(
+            f"LatentSpace has no attribute {name!r}; it has encode, decode and model"
+        )
+
+    def encode(self, medium: Any, condition: Any = None, seed: int = 0, batch: int = 256) -> Tree:
         """z ~ q(z | x) of each row; of several latents, by name.
 
         Arguments:
-            medium: [n, ...], as the model's `log_prob` takes it.
+            medium: [n, ...], as the model's `log_prob` takes it; or `Samples`, with their own condition.
             condition: [n, ...], as in `log_prob`, which is also required where it is there.
             seed: of the draw.
             batch: rows encoded at a time.
+
+        Errors: Unsupported without an encoder, as a GAN is.
         """
         with evaluating(self.model), torch.no_grad():
             parts = [
@@ -73,14 +89,21 @@ class LatentSpace:
         return cat(parts)
 
     def batches(
-        self, medium: Tree, condition: Any = None, seed: int = 0, batch: int = 256
+        self, medium: Any, condition: Any = None, seed: int = 0, batch: int = 256
     ) -> Iterator[tuple[Tree, Context | None, Rng]]:
         """The encoder's input, batch by batch: x, its context and the random stream of its rows.
 
         Arguments:
             medium, condition, seed, batch: see `encode`.
         """
-        model, medium = self.model, self.model.representation.check(medium)
+        model = self.model
+        if not isinstance(model.objective, Autoencoder):
+            raise Unsupported(
+                f"{type(model.objective).__name__} has no encoder; "
+                "mg.inference.invert(model, x).z finds latents by optimization"
+            )
+        medium, condition = with_own_condition(medium, condition, model.conditioner)
+        medium = model.representation.check(medium)
         whole = Batch(medium, self._conditions(condition, length(medium)))
         rng = Rng(seed, len(whole), ("latent",)).to(model.device)
         for rows in torch.arange(len(whole)).split(batch):
@@ -89,11 +112,11 @@ class LatentSpace:
             yield x, self._context(part), stream
 
     def decode(self, z: Tree, condition: Any = None) -> Samples:
-        """The examples of latents z [n, ...]: the median of p(x | z)."""
+        """The examples of latents z [n, ...]: the median of p(x | z), or G(z) of a GAN."""
         model, n = self.model, length(z)
         part = Batch(next(iter(leaves(z))), self._conditions(condition, n))
         with evaluating(model), torch.no_grad():
-            x = model.objective.decode(z, self._context(part))
+            x = self._generate(z, self._context(part))
             medium = model.representation.decode(x)
         return Samples(
             medium, part.condition, model.representation, {"seed": None, "indices": list(range(n))}
@@ -109,6 +132,7 @@ class LatentSpace:
         return self.model.context(self.model.taken(batch.condition), len(batch))
 
 
+@explains_calls
 def slerp(first: Float[Tensor, " *z"], second: Float[Tensor, " *z"], steps: int) -> Float[Tensor, " n *z"]:
     """`steps` points from the first latent to the second along an arc; the norm changes linearly.
 
@@ -126,6 +150,7 @@ def slerp(first: Float[Tensor, " *z"], second: Float[Tensor, " *z"], steps: int)
     return arc * ((1 - t) * norms[0] + t * norms[1])
 
 
+@explains_calls
 def attribute(z: Float[Tensor, " n *z"], has: Bool[Tensor, " n"]) -> Float[Tensor, " *z"]:
     """The direction from the latents without an attribute to those with it (Larsen et al. 2016).
 
@@ -138,6 +163,7 @@ def attribute(z: Float[Tensor, " n *z"], has: Bool[Tensor, " n"]) -> Float[Tenso
     return z[has].mean(0) - z[~has].mean(0)
 
 
+@explains_calls
 def traversal(z: Float[Tensor, " *z"], entry: int, values: Float[Tensor, " n"]) -> Float[Tensor, " n *z"]:
     """z with one entry of the flattened latent set to each of the values (Higgins et al. 2017)."""
     rows = z.flatten().repeat(len(values), 1)

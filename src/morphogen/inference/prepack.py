@@ -13,9 +13,12 @@ from typing import TypeVar
 
 from torch import nn
 
+from morphogen.wrong_calls import explains_calls
+
 M = TypeVar("M", bound=nn.Module)
 
 
+@explains_calls
 def prepack_weights(model: M) -> M:
     """Store weight matrices in the layout that decoding reads fastest, in place; returns the model."""
     for part in model.modules():

@@ -19,6 +19,8 @@ import torch
 from jaxtyping import Float, Int, Shaped, UInt64
 from torch import Tensor
 
+from morphogen.wrong_calls import explains_construction
+
 Word: TypeAlias = Int[Tensor, "*#x"]
 Pair: TypeAlias = UInt64[np.ndarray, "2 n"]
 _ROUNDS = 10
@@ -59,6 +61,7 @@ def philox_in_pairs(even: Pair, odd: Pair, key: tuple[int, int]) -> tuple[Pair, 
     return even, odd
 
 
+@explains_construction
 class Rng:
     """A stream of keyed random numbers for the rows of one batch.
 

@@ -22,6 +22,7 @@ from torch.nn.functional import pad
 from morphogen.component import ConfigError
 from morphogen.contract import Encoded, Representation
 from morphogen.media.sound import SOUND, Waveform
+from morphogen.numerics.arrays import tensor_of_array
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.resampling import resample
 from morphogen.representations.given import check_finite, check_range, check_shape, tensor_of
@@ -92,8 +93,8 @@ class MuLaw(Representation):
                 wave = mono(samples)
             except ValueError as error:
                 raise ConfigError(f"sound {i} {error}") from None
-            check_range(torch.from_numpy(wave), f"samples of sound {i}", self.levels - 1)
-            resampled = torch.from_numpy(resample(wave, rate, self.rate)).to(torch.get_default_dtype())
+            check_range(tensor_of_array(wave), f"samples of sound {i}", self.levels - 1)
+            resampled = tensor_of_array(resample(wave, rate, self.rate)).to(torch.get_default_dtype())
             waves.append(resampled.clamp(-1, 1))
         sizes = {max(self.length, len(wave)) for wave in waves}
         if len(sizes) > 1:

@@ -25,12 +25,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
 from morphogen.component import ConfigError
+from morphogen.numerics.arrays import tensor_of_array
+from morphogen.numerics.decimals import double_of
 
 TOLERANCE = 1e-3  # by which a value may exceed its range, as decoders and 16-bit floats do
 FULL_SCALES = (255, 65535)  # of 8 and 16 bits
@@ -60,12 +61,14 @@ def tensor_of(given: Any, what: str, dtype: torch.dtype | None = None) -> Shaped
     Arguments:
         given: the numbers.
         what: they are, for errors.
-        dtype: of floats; None: torch's default.
+        dtype: of floats; None: torch's default. float64 has narrower floats by their shortest decimals.
 
     Errors: ConfigError for anything else.
     """
     values = as_tensor(given, what)
-    return values.to(dtype or torch.get_default_dtype()) if values.is_floating_point() else values
+    if not values.is_floating_point():
+        return values
+    return double_of(values) if dtype == torch.float64 else values.to(dtype or torch.get_default_dtype())
 
 
 def as_tensor(given: Any, what: str, like: Shaped[Tensor, "..."] | None = None) -> Shaped[Tensor, "..."]:
@@ -77,7 +80,7 @@ def as_tensor(given: Any, what: str, like: Shaped[Tensor, "..."] | None = None) 
     try:
         if isinstance(given, str | Mapping):
             raise TypeError
-        values = given if isinstance(given, Tensor) else torch.from_numpy(_own_array(given))
+        values = given if isinstance(given, Tensor) else tensor_of_array(given)
     except (TypeError, ValueError, RuntimeError):
         kind = type(given).__name__
         raise ConfigError(f"{what} are a {kind}: give a tensor or an array of numbers") from None
@@ -195,13 +198,6 @@ def _reshaped(found: Sequence[int], shape: Sequence[int | None], given: Any) -> 
     if rows == [math.prod(size or 0 for size in shape)]:
         return f"write x.reshape({', '.join(map(str, (-1, *shape)))})"
     return "give rows of that shape"
-
-
-def _own_array(given: Any) -> np.ndarray:
-    """An array that a tensor can share: one that can be written, without negative strides."""
-    array = np.asarray(given)
-    is_shared = array.flags.writeable and all(stride >= 0 for stride in array.strides)
-    return array if is_shared else array.copy()
 
 
 def _type(values: Tensor) -> str:

@@ -44,8 +44,10 @@ from morphogen.evaluation.features.sound import SpectrumFeatures, sound_features
 from morphogen.evaluation.features.space import Features
 from morphogen.evaluation.features.text import ByteFeatures, SentenceFeatures, text_features
 from morphogen.evaluation.features.trained import TrainedFeatures
+from morphogen.wrong_calls import explains_calls
 
 
+@explains_calls
 def features_for(data: Dataset) -> Features:
     """The default feature extractor of a data set, chosen by its medium, which checks what it is given.
 

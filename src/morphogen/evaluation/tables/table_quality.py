@@ -31,6 +31,7 @@ from morphogen.evaluation.tables.pair_trends import pair_trends
 from morphogen.evaluation.tables.resampling import average_of, interval
 from morphogen.evaluation.tables.rules import Rule, breaks_none, kept
 from morphogen.evaluation.tables.usefulness import targets, usefulness
+from morphogen.wrong_calls import explains_calls
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -58,6 +59,7 @@ class TableQuality(TypedDict):
     closest_record: dict[str, Any]
 
 
+@explains_calls
 def table_quality(
     train: "DataFrame",
     held_out: "DataFrame",

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
+from morphogen.numerics.decimals import shortest_decimals
 from morphogen.representations.tabular.number_text import is_missing
 from morphogen.representations.tabular.python_values import plain, text_of
 
@@ -44,10 +45,12 @@ ARROW = re.compile(  # those that pandas does not read by their name
 
 
 def dtype_named(name: str) -> Any:
-    """The dtype of a name. Errors: those of pandas for a name that it does not read."""
+    """The dtype of a name; object for a column of Python objects. Errors: those of pandas for other names."""
     from pandas import ArrowDtype
     from pandas.api.types import pandas_dtype
 
+    if name.startswith("object["):
+        return np.dtype(object)
     if not (match := ARROW.fullmatch(name)):
         return pandas_dtype(name)
     import pyarrow
@@ -107,8 +110,7 @@ def numbers_of(column: "Series") -> Float[np.ndarray, " n"]:
         raise TypeError(f"cells are {kind}")
     stored = column.dtype if isinstance(column.dtype, np.dtype) else _stored(column.dtype)
     if stored.kind == "f" and stored.itemsize < 8:  # 0.1, not 0.10000000149
-        short = column.to_numpy(dtype=stored, na_value=np.nan)
-        return np.array([float(str(cell)) for cell in short], dtype=np.float64)
+        return shortest_decimals(column.to_numpy(dtype=stored, na_value=np.nan))
     if kind in ("integer", "floating") and column.dtype != object:
         return column.astype("Float64").to_numpy(np.float64, na_value=np.nan)
     cells = zip(column.to_numpy(object), column.isna(), strict=True)

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Int
 from torch import Tensor
 
 from morphogen.component import ConfigError
+from morphogen.numerics.arrays import tensor_of_array
 
 
 def frame_of_records(table: Any, given: Any) -> Any:
@@ -61,4 +61,4 @@ def classes_in(table: Any, given: Any) -> Mapping[str, Int[Tensor, " n"]]:
         raise ConfigError(
             f"column {label.name!r} has no class in row {row}: fill it in, or leave the row out"
         )
-    return {"label": torch.from_numpy(classes).long()}
+    return {"label": tensor_of_array(classes).long()}
