@@ -28,7 +28,7 @@ OURS = (ConfigError, DataError, Unsupported, ValueError)
 def given() -> dict[str, Any]:
     """The right arguments of each metric by name; arrays are NumPy's."""
     data = mg.load_data(LEVELS, np.arange(60) % 3)
-    model = mg.build_system("mixture", data, size="tiny")
+    model, gan = (mg.build_system(name, data, size="tiny") for name in ("mixture", "dcgan"))
     space = mg.metrics.features_for(data)
     pictures = data.train.first(30).medium.numpy()
     labels = data.train.first(30).condition["label"].numpy()
@@ -42,6 +42,8 @@ def given() -> dict[str, Any]:
         "class_score": {"probabilities": P},
         "codec_baselines": {"data": data, "n": 3},
         "conditional_fidelity": {"samples": pictures, "condition": labels, "data": data, "features": space},
+        "critic_calibration": {"model": gan, "batch": data.test.first(3)},
+        "different_bins": sets | {"bins": 2},
         "features_for": {"data": data},
         "frechet": sets,
         "frechet_interval": sets,

@@ -77,7 +77,7 @@ class ClosedFormRows(Examples):
     """Samples of a distribution as training rows [N, D].
 
     Arguments:
-        medium: the samples.
+        medium: the samples [N, D].
     """
 
     def __init__(self, medium: Float[Tensor, "n d"]):
