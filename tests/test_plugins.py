@@ -125,7 +125,7 @@ def test_a_broken_package_is_listed_and_refused_by_name(site: Path) -> None:
     assert refused.returncode == 2 and refused.stderr == listed.stderr
 
 
-@pytest.mark.parametrize("name", ["ddpm", "tiny_vae"])
+@pytest.mark.parametrize("name", [pytest.param("ddpm", marks=pytest.mark.slow), "tiny_vae"])
 def test_two_systems_of_one_name_are_refused_with_both_packages(name: str, site: Path) -> None:
     install(site, "zweitpkg", SYSTEM.replace("TinyDecoder", "OtherDecoder"), f"{name} = zweitpkg:tiny_vae")
     owner = "morphogen" if name == "ddpm" else "tinypkg"

@@ -71,6 +71,7 @@ def run(recipe: str) -> None:
     runpy.run_path("recipe.py")
 
 
+@pytest.mark.slow
 def test_advice_on_folders_of_pictures(capsys):
     advice = advise(pictures({"cats": 30, "dogs": 30}), "folders", seconds=0.05)
     check(advice, "pictures")

@@ -54,9 +54,7 @@ def test_advice_is_printed_and_the_recipe_written(short_trials):
 def test_what_is_timed_is_said_while_it_is(short_trials):
     done = run("t.csv")
     systems = ("table_flow", "table_gan", "table_mixture", "table_transformer", "table_vae")
-    assert done.stderr == "reading the data\n" + "".join(
-        f"timing {name}, {i} of 5\n" for i, name in enumerate(systems, 1)
-    )
+    assert done.stderr == "".join(f"timing {name}, {i} of 5\n" for i, name in enumerate(systems, 1))
 
 
 def test_an_interruption_of_the_reading_says_one_line(monkeypatch, capsys):
@@ -67,7 +65,7 @@ def test_an_interruption_of_the_reading_says_one_line(monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["morphogen", "advise", "t.csv"])
     with pytest.raises(SystemExit) as stop:
         main()
-    assert stop.value.code == 130 and capsys.readouterr().err == "reading the data\nmorphogen: stopped\n"
+    assert stop.value.code == 130 and capsys.readouterr().err == "morphogen: stopped\n"
 
 
 def test_how_long_it_takes_is_said_before_and_what_ctrl_c_does(short_trials):

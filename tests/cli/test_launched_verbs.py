@@ -93,6 +93,7 @@ def test_two_processes_resume_and_finish(resumed: str, place: Path) -> None:
     assert len((place / "runs/ddpm-digits-001/metrics.jsonl").read_text().splitlines()) == int(STEPS) / 50
 
 
+@pytest.mark.slow
 def test_two_processes_draw_the_samples_of_one(resumed: str, place: Path) -> None:
     one, two = (
         {path.name: path.read_bytes() for path in (place / name).iterdir()} for name in ("one", "two")

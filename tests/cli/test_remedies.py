@@ -107,6 +107,7 @@ def test_the_remedy_is_what_was_meant(what: str, refused) -> None:
         Path(run_directory).mkdir(parents=True)
         Path(run_directory, "run.json").write_text("{}")
     Path("notes.txt").write_text("notes")
+    Path("m.png").write_bytes(b"")
     Path("clip art").mkdir()
     words, end = MATRIX[what]
     assert refused(*words.split()).endswith(f"{end}\n")

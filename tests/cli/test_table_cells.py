@@ -100,6 +100,7 @@ def test_without_a_run_the_newest_of_the_medium_is_used(trained, tmp_path, monke
     said = capsys.readouterr()
     assert "runs/table_mixture-t-001: the newest run of table" in " ".join(said.out.split())
     assert (tmp_path / trained / "edits" / "gaps.csv").exists()
+    (tmp_path / "p.png").write_bytes(b"")
     assert run(monkeypatch, "edit", "p.png", "--strength", "0.5") == 2
     assert "runs contains no run of pictures; make one" in " ".join(capsys.readouterr().err.split())
 

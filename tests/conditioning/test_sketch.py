@@ -48,6 +48,7 @@ def model() -> Model:
     )
 
 
+@pytest.mark.slow
 def test_a_model_with_sketches_satisfies_every_law() -> None:
     check_model(model(), WithSketches(load_data("digits").train)[torch.arange(12)])
 

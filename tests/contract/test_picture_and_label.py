@@ -24,6 +24,9 @@ from morphogen.training import train
 N = 4000  # rows of every estimate, seed 1
 
 
+pytestmark = pytest.mark.slow  # half a minute of training
+
+
 @pytest.fixture(scope="module")
 def trained() -> mg.Model:
     """1000 steps on 20 000 rows, seed 0: 8 s on one core."""

@@ -147,7 +147,10 @@ def check_tilted(x: Tensor) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=[pytest.mark.slow] if "learned" in name else []) for name in SAMPLERS],
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if "learned" in name or name == "DDPM" else [])
+        for name in SAMPLERS
+    ],
 )
 def test_both_orders_sample_the_tilted_mixture(name: str) -> None:
     """n = 3000, seed 5: the orders are equal to 1e-5, and |z| < 4 against the closed form."""

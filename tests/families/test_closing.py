@@ -181,6 +181,7 @@ def test_nothing_changes_where_the_budget_is_ample() -> None:
     assert torch.equal(bound, plain)
 
 
+@pytest.mark.slow
 def test_long_texts_are_closed_quickly() -> None:
     schema = {"type": "string", "minLength": 60}
     assert closes(schema, BYTES, 64, Ancestral) == 3

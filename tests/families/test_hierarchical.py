@@ -40,6 +40,7 @@ def log_p_by_quadrature(model: HierarchicalVAE, x: torch.Tensor) -> torch.Tensor
     return torch.stack(log_joint).double().logsumexp(1) + 2 * math.log(0.1)
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_the_bound_is_below_the_integral_and_reaches_it() -> None:
     """n = 6 rows: 1500 importance samples are within 4 standard errors of the quadrature, the ELBO below."""

@@ -110,6 +110,7 @@ def test_decoding_equals_full_passes_over_the_window() -> None:
     check_equals_full_passes()
 
 
+@pytest.mark.slow
 def test_rotary_positions_and_no_start_token() -> None:
     check_equals_full_passes(llama_network)
     check_equals_full_passes(lambda: gpt2_network(start=None))

@@ -89,6 +89,7 @@ def test_inpainting_uses_a_sampler_of_one_call_per_step() -> None:
     edit(perturbed(edm), torch.zeros(1, 1, 8, 8), Inpaint(MASK), n=1, sampler=DDPM(3))
 
 
+@pytest.mark.slow
 def test_translation_depends_on_both_classes_and_on_guidance(pictures: Tensor) -> None:
     """Its result is tested where it is known in closed form, in tests/families/test_probability_flow.py."""
     model, translate = perturbed(), DDIMTranslate(3)

@@ -33,6 +33,10 @@ SPECIMENS: dict[str, tuple[Representation, dict[str, ConditionSpec]]] = {
 REQUIRED: dict[str, ConditionSpec] = {"sketch": Sketches(), **LABEL}
 
 
+# their networks are those of a system whose laws are fast: another game, or another width
+SLOW = "lsgan", "wgan", "conditional_gan", "improved_ddpm", "beta_vae", "v_diffusion"
+
+
 def specimen(system: str) -> tuple[Representation, dict[str, ConditionSpec]]:
     """The representation and the conditions of a system: those that it requires, or else of its medium."""
     page = pages()[system]
@@ -58,7 +62,9 @@ def batch_for(medium: str, rows: int = 12) -> Batch:
 
 
 @pytest.mark.parametrize("law", LAWS)
-@pytest.mark.parametrize("system", pages())
+@pytest.mark.parametrize(
+    "system", [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in pages()]
+)
 def test_law(system: str, law: str) -> None:
     torch.manual_seed(0)
     check_model(build_system(system, *specimen(system), "tiny"), batch_for(pages()[system].medium), [law])

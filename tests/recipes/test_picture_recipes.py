@@ -45,6 +45,7 @@ def check(record, figures):
     )
 
 
+@pytest.mark.slow
 def test_sampler_sweep_and_distillation(tmp_path, monkeypatch):
     monkeypatch.setattr(sampler_sweep, "SCALES", (1.0, 2.0))
     monkeypatch.setattr(sampler_sweep, "SHEET_CALLS", (1, 2))

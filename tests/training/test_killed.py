@@ -57,7 +57,8 @@ def kill_at_random(victim: Victim, seconds: float, kills: int) -> None:
 @pytest.mark.parametrize(
     ("system", "kills"),
     [
-        *((system, 5) for system in ("vae", "wgan_gp", "vqvae")),
+        ("wgan_gp", 5),
+        *(pytest.param(system, 5, marks=pytest.mark.slow) for system in ("vae", "vqvae")),
         *(pytest.param(system, kills, marks=pytest.mark.slow) for system in SYSTEMS for kills in (10, 25)),
     ],
 )
@@ -83,7 +84,14 @@ def test_sigterm_stops_after_the_current_step(
 
 
 @pytest.mark.parametrize(
-    "system", [*SYSTEMS, *(pytest.param(system, marks=pytest.mark.slow) for system in TRANSLATORS)]
+    "system",
+    [
+        *("mixture", "wgan_gp", "ddpm", "vqvae"),
+        *(
+            pytest.param(system, marks=pytest.mark.slow)
+            for system in ("gpt", "gated_pixelcnn", "vae", "realnvp", *TRANSLATORS)
+        ),
+    ],
 )
 def test_killed_within_an_epoch_and_at_epoch_ends(
     system: str, uninterrupted: Uninterrupted, tmp_path: Path

@@ -93,7 +93,6 @@ def advise(
 def _progress(console: Any) -> Iterator[Callable[[str], None]]:
     """Shows what is being timed: in place on a terminal, else a line each on standard error."""
     if not console.is_terminal:
-        echo("reading the data", err=True)
         yield lambda what: echo(what, err=True)
         return
     with console.status("reading the data") as status:

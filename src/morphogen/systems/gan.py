@@ -15,7 +15,7 @@ from morphogen.systems import Size
 
 SIZES: dict[Size, dict[str, Any]] = {
     # units of the generator and of the critic; linear maps of a maxout unit; dropout of inputs and units
-    "tiny": {"latent": 8, "widths": (32, 32), "critic": (24, 24), "pieces": 2, "dropout": (0.1, 0.2)},
+    "tiny": {"latent": 8, "widths": (32, 32), "critic": (24, 24), "pieces": 2, "dropout": (0.0, 0.0)},
     "small": {"latent": 32, "widths": (256, 256), "critic": (120, 120), "pieces": 3, "dropout": (0.1, 0.3)},
     # those of the authors' code for MNIST, which the paper does not state
     "paper": {
