@@ -10,7 +10,7 @@ from jaxtyping import TypeCheckError
 from morphogen.catalogue import build_system
 from morphogen.component import to_config
 from morphogen.conditioning.specs import Classes
-from morphogen.contract import Context, Encoded, Losses
+from morphogen.contract import Context, Encoded
 from morphogen.families.diffusion.targets import combine
 from morphogen.networks.attention import Attention
 from morphogen.representations.pixels import Pixels
@@ -23,7 +23,6 @@ WRONG = {
         "eps", torch.zeros(3, 2).long(), torch.zeros(3, 2), torch.ones(3), torch.ones(3)
     ),
     "a matrix instead of a sequence": lambda: Attention(4, 2)(torch.zeros(3, 4)),
-    "a loss without a value per row": lambda: Losses({"nll": torch.zeros(())}),
     "fields of different batches": lambda: Encoded(torch.zeros(3, 2), torch.zeros(2), torch.ones(3)),
     "a label instead of a vector": lambda: Context(vector=torch.zeros(3).long()),
     "an unknown target": lambda: combine(

@@ -95,7 +95,6 @@ def test_samples_are_taken(features: Any, model: Any) -> None:
         r"real are samples: give their features, mg\.metrics\.features_for\(data\)\(samples\)",
     )
     refused(lambda: mg.metrics.class_score(samples), r"features_for\(data\)\.classify\(samples\)")
-    refused(lambda: mg.metrics.quality(DATA.test.first(3), DATA), "type Batch: give batch.medium$")
 
 
 @case(

@@ -134,8 +134,6 @@ def test_containers_of_a_medium() -> None:
         refused(lambda given=given: model.log_prob(given), message)
     for given in (rows, samples.tensor):
         refused(lambda given=given: mg.metrics.bits_per_dim(model, given), r"give rows, such as data.test")
-    features = mg.metrics.features_for(data)
-    refused(lambda: mg.metrics.quality(rows, data, features), "samples are of type Batch: give batch.medium$")
     text = mg.load_data(TEXTS, length=16)
     gpt = mg.build_system("gpt", text.representation, text.conditions, "tiny")
     refused(lambda: gpt.log_prob(text), "texts are of type Dataset: give batch.medium")

@@ -50,12 +50,7 @@ def test_sampler_sweep_and_distillation(tmp_path, monkeypatch):
     monkeypatch.setattr(sampler_sweep, "SCALES", (1.0, 2.0))
     monkeypatch.setattr(sampler_sweep, "SHEET_CALLS", (1, 2))
     monkeypatch.setattr(sampler_sweep, "SHEET_SCALES", (1.0, 2.0))
-    constants = {
-        "GUIDED_CALLS": 2,
-        "LIKELIHOOD_IMAGES": 4,
-        "FLOW_INTERVALS": 2,
-        "MIXTURE_SECONDS": 0.05,
-    }
+    constants = {"GUIDED_CALLS": 2, "LIKELIHOOD_IMAGES": 4, "FLOW_INTERVALS": 2, "MIXTURE_SECONDS": 0.05}
     for name, value in constants.items():
         monkeypatch.setattr(sampler_sweep, name, value)
     monkeypatch.setattr(
@@ -75,7 +70,6 @@ def test_sampler_sweep_and_distillation(tmp_path, monkeypatch):
     assert [figures["likelihood"][kind]["kind"] for kind in ("bound", "flow")] == ["lower_bound", "estimate"]
     (run,) = tmp_path.glob("runs/v_diffusion-digits-*")
     assert (run / "calls-guidance.png").exists()
-
     monkeypatch.setattr(distillation, "STUDENTS", {"progressive_distillation": 0.2, "consistency_model": 0.1})
     record = distillation.distilled("digits", 0.2, directory=run, n=20)
     check(record, {"real data", "v_diffusion", "progressive_distillation", "consistency_model"})
