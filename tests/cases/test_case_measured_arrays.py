@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import morphogen as mg
+from morphogen.contract import Batch
 from morphogen.evaluation.features import RandomFeatures, SpectrumFeatures
 from tests.cases import case
 from tests.cases.test_case_memory import refused
@@ -90,6 +91,7 @@ def test_samples_are_taken(features: Any, model: Any) -> None:
         lambda x: mg.metrics.memorisation(x, DATA.train, DATA.valid.first().medium),
     ):
         assert str(metric(samples)) == str(metric(samples.tensor))
+        assert str(metric(Batch(samples.tensor))) == str(metric(samples.tensor))
     refused(
         lambda: mg.metrics.precision_recall(samples, samples),
         r"real are samples: give their features, mg\.metrics\.features_for\(data\)\(samples\)",

@@ -81,7 +81,8 @@ def drawings(data: Dataset) -> Dataset:
     drawn = {"train": _drawn(data.train[second].medium)}
     drawn |= {name: _drawn(getattr(data, name).first().medium) for name in ("valid", "test")}
     gray = Pixels(256, (1, *data.representation.shape[1:]))
-    others = replace(data, **drawn, name=f"drawings of {data.name}", conditions={}, representation=gray)  # type: ignore[arg-type]
+    drawings = {"name": f"drawings of {data.name}", "conditions": {}, "representation": gray}
+    others = replace(data, **drawn, **drawings)  # type: ignore[arg-type]
     return load_data(pictures, source=others)
 
 
