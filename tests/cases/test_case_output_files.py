@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
+from morphogen import build_system, load_data, train
 from morphogen.media.pictures import read_stamp
 from tests.cases import case
 from tests.cases.test_case_runs import TINY, pictures, text
@@ -98,6 +100,28 @@ def test_tabs_are_for_tsv(trained: Path, tmp_path: Path) -> None:
     for name, line in (("t.csv", 'a,b\n"1,5",x\n'), ("t.tsv", "a\tb\n1,5\tx\n")):
         TABLE.save_frame(tmp_path / name, frame, CsvFormat("\t", ","))
         assert (tmp_path / name).read_text() == line
+
+
+@case(
+    "columns whose numbers differ: `12,50 €`, `9.8`, `17 %`, `1,005,578`, `−3`",
+    "samples with each column as in the data, which are read alike",
+)
+def test_each_column_in_its_own_format(tmp_path: Path) -> None:
+    data, r = tmp_path / "t.csv", np.random.default_rng(0)
+    rows = zip(*(r.integers(low, 9 * low, 200) for low in (100, 10, 10, 10**6, 1)), strict=True)
+    written = [f'"{a // 100},{a % 100:02} €";{b / 10:.1f};{c} %;"{d:,}";\u2212{e}' for a, b, c, d, e in rows]
+    data.write_text("\n".join(["a;b;c;d;e", *written]).replace(";", ",") + "\n")
+    dataset = load_data(str(data))
+    model = build_system("table_mixture", dataset.train)
+    train(model, dataset.train, steps=2)
+    samples = model.sample(50, seed=0)
+    samples.save(tmp_path)
+    patterns = [r"\d,\d\d €", r"\d\.\d", r"\d+ %", r"\d(,\d{3}){2}", r"\u2212\d"]
+    texts = pd.read_csv(tmp_path / "samples.csv", dtype=str)
+    for name, pattern in zip("abcde", patterns, strict=True):
+        assert texts[name].str.fullmatch(pattern).all(), name
+    again = model.representation.source.read(texts)
+    assert torch.equal(again, samples.tensor)
 
 
 @case("`sample --out sheet.png` of several samples, or of one picture", "their sheet; the picture")

@@ -104,7 +104,7 @@ def _completed(
     from morphogen.data.cells import read_columns
     from morphogen.data.column_names import distinct_names
     from morphogen.data.columns import Reading
-    from morphogen.data.number_format import number_formats
+    from morphogen.data.number_formats import number_formats
     from morphogen.data.table_files import read_table_file
     from morphogen.data.table_options import TableOptions
     from morphogen.inference.imputation import impute

@@ -75,7 +75,7 @@ def read_columns(
         if isinstance(reading, Words) and _kind(column) in MIXED:
             reading = with_values(reading, column)
         readings[name] = reading if options.missing else _doubtful(reading, column)
-    notes = [f"column {name!r}: numbers in {unit}, which samples leave out" for name, unit in units.items()]
+    notes = [f"column {name!r}: numbers in {unit}" for name, unit in units.items()]
     notes += [
         f"{word!r} in column {name!r} is read as missing ({counted(count, 'cell')}); "
         f"{setting('table', 'missing', 'usual')} reads it as a word"

@@ -8,7 +8,7 @@ column's codes are those of the training part.
 
 __all__ = ["Rows", "load_table", "table_of", "table_of_parts"]
 
-import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import compress
 from pathlib import Path
@@ -27,6 +27,7 @@ from morphogen.data.cells import read_columns
 from morphogen.data.column_names import distinct_names
 from morphogen.data.columns import Numbers, Reading
 from morphogen.data.dataset import DataError, Dataset, Examples, with_labels
+from morphogen.data.number_formats import number_formats
 from morphogen.data.row_contents import row_contents
 from morphogen.data.splits import Part, Split, split, trained_only
 from morphogen.data.table_choice import MOST_CLASSES, check_condition, numbered_classes, without
@@ -40,7 +41,6 @@ from morphogen.representations.tabular import CsvFormat, Tabular
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-FRACTION = re.compile(r"[,.](\d{1,2}|\d{4,})(?!.*\d)")  # no group of thousands
 MOSTLY = 0.5  # fraction of missing cells that is worth a note
 SHOWN = 12  # columns that the notes list
 REMEDY = "give a table with numbers, dates or categories, and fill in empty cells"
@@ -157,7 +157,7 @@ def _dataset(name: str, where: str, table: Table, condition: str | None, options
         conditions = {"label": Classes(classes, weights)}
     names = {reading.name for reading in (*kept, *constants)}
     order, ignored = (tuple(n for n in whole if (n in names) is known) for known in (True, False))
-    csv = _csv_format(table._replace(frame=frame), readings)
+    csv = _csv_format(table._replace(frame=frame), readings, options.decimal)
     tabular = Tabular(parts[0], column, parts[1], order, csv, ignored)
     notes = [*_column_notes(readings), *totals_note(kept), *table.notes, *renamed, *marks]
     notes += [note for reading in kept for note in reading.notes] + [*repeated, *dropped, *made.copied("row")]
@@ -181,18 +181,21 @@ def _in_order(frame: "DataFrame", readings: Sequence[Reading]) -> list[Reading]:
     return sorted(readings, key=lambda reading: places[reading.name])
 
 
-def _csv_format(table: Table, readings: Mapping[str, Reading]) -> CsvFormat | None:
-    """How samples are written: as the data; None: with commas and decimal points, or it is no CSV file."""
+def _csv_format(table: Table, readings: Mapping[str, Reading], decimal: str | None) -> CsvFormat | None:
+    """How samples are written: as the data; None: with commas and decimal points, or it is no CSV file.
+
+    Arguments:
+        table, readings: the data.
+        decimal: mark that the user chose.
+    """
     if not table.separator:
         return None
-    numbers = [
-        name
-        for name, reading in readings.items()
-        if isinstance(reading, Numbers) and (reading.grid is None or reading.grid.decimals > 0)
-    ]
-    cells = (cell for name in numbers for cell in table.frame[name] if FRACTION.search(cell))
-    marks = (max(",.", key=cell.rfind) for cell in cells)
-    format = CsvFormat(table.separator, next(marks, table.decimal), table.has_mark)
+    names = [name for name, reading in readings.items() if isinstance(reading, Numbers)]
+    forms = number_formats(table.frame, names, table.decimal, decimal)
+    marks = Counter(form.decimal for form in forms.values() if form.decimals > 0)
+    usual = marks.most_common(1)[0][0] if marks else table.decimal
+    others = {name: form for name, form in forms.items() if not form.is_plain(usual)}
+    format = CsvFormat(table.separator, usual, table.has_mark, others)
     return None if to_config(format) == to_config(CsvFormat()) else format
 
 

@@ -118,12 +118,11 @@ class TableMedium(Medium):
                         path, orient="records", lines=suffix != ".json", date_format="iso", force_ascii=False
                     )
                 case ".tsv" | ".tab":
-                    known = csv or self.csv_format()
-                    self.csv_format("\t", known.decimal, known.has_mark).write(path, frame)
+                    (csv or self.csv_format()).with_separator("\t").write(path, frame)
                 case _:
                     known = csv or self.csv_format()
                     comma = "," if known.separator == "\t" else known.separator  # tabs are for .tsv
-                    self.csv_format(comma, known.decimal, known.has_mark).write(path, frame)
+                    known.with_separator(comma).write(path, frame)
 
     def preview(self, sample: Mapping[str, Any]) -> str:
         return ", ".join(f"{name} {value}" for name, value in sample.items())

@@ -12,6 +12,7 @@ _HOMES = {
     "ModeSpecific": "representations.tabular.mode_specific",
     "NormalScores": "representations.tabular.scores",
     "NumberColumn": "representations.tabular.numbers",
+    "NumberFormat": "representations.tabular.number_format",
     "PeriodColumn": "representations.tabular.dates",
     "RealColumn": "representations.tabular.numbers",
     "Tabular": "representations.tabular.rows",

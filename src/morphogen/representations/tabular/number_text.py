@@ -9,7 +9,7 @@ of a column that is known, the reading is taken that puts most cells into its ra
 """
 
 __all__ = [
-    "OTHER_MARK", "UNIT", "is_missing", "is_number", "number_pattern", "read_numbers", "to_float",
+    "AROUND", "OTHER_MARK", "UNIT", "is_missing", "is_number", "number_pattern", "read_numbers", "to_float",
     "without_unit",
 ]  # fmt: skip
 
@@ -27,6 +27,12 @@ MISSING = re.compile(  # what pandas reads as missing, in any case, and "?"
 )
 UNIT = re.compile(  # a number with a currency sign before it, or this or a percent sign after it
     r"(?P<sign>[+\-\u2212]?)(?P<before>[$€£¥₹])?\s*(?P<number>\S.*?)\s*(?P<after>(?(before)|[%$€£¥₹]?))"
+)
+
+
+SIGNS = "[$€£¥₹]"
+AROUND = re.compile(  # a number and all that is written around it, as in the column's other cells
+    rf"(?P<sign>[+\-\u2212]?)(?P<before>{SIGNS}?\s*)(?P<number>\S.*?)(?P<after>\s*(?:%|{SIGNS})?)"
 )
 
 

@@ -1,25 +1,15 @@
 """How the numbers of a column are written: `1.234,50 €`, `17 %`, `3750,0`."""
 
-__all__ = ["NumberFormat", "number_formats"]
+__all__ = ["NumberFormat"]
 
-import re
 from collections import Counter
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
 
-from morphogen.data.number_marks import Marks
-from morphogen.representations.tabular.number_text import is_number, number_pattern
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
-
-SIGNS = "[$€£¥₹]"
-AROUND = re.compile(
-    rf"(?P<sign>[+\-\u2212]?)(?P<before>{SIGNS}?\s*)(?P<number>\S.*?)(?P<after>\s*(?:%|{SIGNS})?)"
-)
+from morphogen.component import Component
+from morphogen.representations.tabular.number_text import AROUND, number_pattern
 
 
-class NumberFormat(NamedTuple):
+class NumberFormat(Component):
     """The format of numbers in text.
 
     Arguments:
@@ -31,13 +21,12 @@ class NumberFormat(NamedTuple):
         minus: sign.
     """
 
-    before: str = ""
-    after: str = ""
-    decimal: str = "."
-    group: str = ""
-    decimals: int = 0
-    is_fixed: bool = True
-    minus: str = "-"
+    def __init__(
+        self, before: str = "", after: str = "", decimal: str = ".", group: str = "", decimals: int = 0,
+        is_fixed: bool = True, minus: str = "-",
+    ):  # fmt: skip
+        self.before, self.after, self.decimal, self.group = before, after, decimal, group
+        self.decimals, self.is_fixed, self.minus = decimals, is_fixed, minus
 
     @classmethod
     def of(cls, texts: Iterable[str], decimal: str) -> "NumberFormat | None":
@@ -66,6 +55,11 @@ class NumberFormat(NamedTuple):
         (before, after), group = around.most_common(1)[0][0], groups.most_common(1)[0][0]
         return cls(before, after, decimal, group, max(lengths), len(lengths) == 1, minus)
 
+    def is_plain(self, decimal: str) -> bool:
+        """Whether the numbers have nothing but digits, "-" and this decimal mark."""
+        marked = self.decimals > 0 and self.decimal != decimal
+        return not (marked or self.before or self.after or self.group or self.minus != "-")
+
     def write(self, value: float) -> str:
         """A number in this format."""
         whole, _, fraction = f"{abs(value):.{self.decimals}f}".partition(".")
@@ -75,23 +69,3 @@ class NumberFormat(NamedTuple):
         number = f"{whole}{self.decimal}{fraction}" if fraction else whole
         sign = self.minus if value < 0 and number.strip("0.,") else ""
         return f"{sign}{self.before}{number}{self.after}"
-
-
-def number_formats(
-    frame: "DataFrame", names: Iterable[str], usual: str, chosen: str | None = None
-) -> dict[str, NumberFormat]:
-    """The formats of columns of numbers in text, by name; those of other cells have none.
-
-    Arguments:
-        frame: the table.
-        names: of the columns of numbers.
-        usual, chosen: decimal marks, as for `Marks`.
-    """
-    texts = {name: [cell for cell in frame[name] if isinstance(cell, str)] for name in names}
-    numbers = {
-        name: {match["number"] for cell in cells if (match := AROUND.fullmatch(cell.strip()))}
-        for name, cells in texts.items()
-    }
-    marks = Marks.of({name: filter(is_number, cells) for name, cells in numbers.items()}, usual, chosen)
-    found = {name: NumberFormat.of(cells, marks.decimal[name]) for name, cells in texts.items()}
-    return {name: form for name, form in found.items() if form is not None}
