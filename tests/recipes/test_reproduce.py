@@ -8,17 +8,20 @@ import pytest
 
 from morphogen.catalogue import build_system
 from morphogen.cli import main
+from morphogen.conditioning.guidance import Guided
+from morphogen.families.diffusion.samplers import DDIM
 from morphogen.model import parameters
 from morphogen.recipes import RECIPES, Interval, findings, records, reproduce
 from morphogen.recipes.binary_digits import binarised
 from morphogen.recipes.comparison import comparison
-from morphogen.recipes.guided_ddpm import guided_ddpm
+from morphogen.recipes.conditional import conditional
 from morphogen.representations.pixels import Pixels
 
 TWO = ["mixture", "wgan_gp"]
+FEW_STEPS = {"_at_guidance_1": Guided(DDIM(steps=5), 1.0), "_at_guidance_3": Guided(DDIM(steps=5), 3.0)}
 TINY = {
     "both": reproduce.Recipe("two families", 1, partial(comparison, "digits", 0.2, TWO, 20)),
-    "guided": reproduce.Recipe("one, with guidance", 1, partial(guided_ddpm, "digits", 0.2, n=20)),
+    "guided": reproduce.Recipe("one, with guidance", 1, partial(conditional, "digits", "ddpm", 0.2, FEW_STEPS, n=20)),
 }
 
 
@@ -114,7 +117,6 @@ def test_a_recipe_is_run_stored_and_repeated(name, tmp_path, monkeypatch, capsys
     monkeypatch.setattr(records, "RESULTS", tmp_path / "results")
     (tmp_path / "results").mkdir()
     monkeypatch.setattr(reproduce, "RECIPES", TINY)
-    monkeypatch.setattr("morphogen.recipes.guided_ddpm.STEPS", 5)
     monkeypatch.chdir(tmp_path)
     for options in (["--store"], []):
         monkeypatch.setattr(sys, "argv", ["morphogen", "reproduce", name, *options])

@@ -17,9 +17,9 @@ from morphogen.evaluation.provenance import incomparable
 from morphogen.recipes.binary_digits import binarised
 from morphogen.recipes.binary_vaes import binary_vaes
 from morphogen.recipes.comparison import comparison
+from morphogen.recipes.conditional import GUIDED, conditional
 from morphogen.recipes.distillation import distilled
 from morphogen.recipes.gan_rings import gan_rings
-from morphogen.recipes.guided_ddpm import guided_ddpm
 from morphogen.recipes.language import language
 from morphogen.recipes.latent_attributes import latent_attributes
 from morphogen.recipes.records import stamped
@@ -57,7 +57,9 @@ RECIPES: Mapping[str, Recipe] = {
         "one model per family on 8 x 8 digits, 30 s each", 7, partial(comparison, "digits", 30.0)
     ),
     "digits-ddpm": Recipe(
-        "DDPM on 8 x 8 digits, with classifier-free guidance", 6, partial(guided_ddpm, "digits", 280.0)
+        "DDPM on 8 x 8 digits, with classifier-free guidance",
+        6,
+        partial(conditional, "digits", "ddpm", 280.0, GUIDED),
     ),
     "mnist-5k": Recipe(
         "one model per family on 5,000 MNIST digits, 6 min each",
@@ -67,7 +69,7 @@ RECIPES: Mapping[str, Recipe] = {
     "mnist-5k-ddpm": Recipe(
         "DDPM on 5,000 MNIST digits, with classifier-free guidance",
         9,
-        partial(guided_ddpm, "mnist-5k", 360.0),
+        partial(conditional, "mnist-5k", "ddpm", 360.0, GUIDED),
     ),
     "asterisk-wavenet": Recipe(
         "WaveNet as a vocoder of one voice, compared with Griffin-Lim on the same mel frames",
@@ -118,6 +120,11 @@ RECIPES: Mapping[str, Recipe] = {
         "five GANs and a mixture of Gaussians on Fashion-MNIST, 5 min each",
         35,
         partial(comparison, "fashion-mnist", 300.0, GANS, 500),
+    ),
+    "mnist-5k-conditional-gan": Recipe(
+        "a conditional GAN of digits, 4 min: are its samples read as asked?",
+        5,
+        partial(conditional, "mnist-5k", "conditional_gan", 240.0, n=1000),
     ),
     "mnist-10k-attributes": Recipe(
         "attribute arithmetic in the latent space of a conditional VAE of digits, 4 min", 6, latent_attributes

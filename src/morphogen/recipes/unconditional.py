@@ -1,4 +1,4 @@
-"""Unconditional diffusion of unlabelled images: Frechet distance, likelihood bound and memorisation."""
+"""Models of unlabelled images: Frechet distance, likelihood or its bound, and memorisation."""
 
 __all__ = ["unconditional", "without_labels"]
 
@@ -22,7 +22,7 @@ LIKELIHOOD_IMAGES = 256  # held-out images whose log p is measured
 def unconditional(
     name: str, system: str, budget: float, directory: Path | None = None, seed: int = 0, n: int = 300
 ) -> dict[str, Any]:
-    """Frechet distance, bound and memorisation of a model without labels; drawn.png is written to the run.
+    """Frechet distance, likelihood and memorisation of a model; drawn.png is written to the run.
 
     Arguments:
         name: of the data, images.
@@ -37,14 +37,15 @@ def unconditional(
     model, features, train = run.model(), features_for(data), data.train.first()
     real, held_out = features(train.medium), data.test.first(n).medium
     samples = model.sample(n, seed=seed, batch=100).tensor
-    figures = {
+    figures: dict[str, Any] = {
         "real data": {"frechet": frechet_interval(real, features(held_out), seed=seed)},
         system: {
             "frechet": frechet_interval(real, features(samples), seed=seed),
-            "likelihood": bits_per_dim(model, data.test, LIKELIHOOD_IMAGES, seed=seed),
             "memorised": memorisation(samples, data.train, data.valid.first().medium),
         },
     }
+    if likelihood := bits_per_dim(model, data.test, LIKELIHOOD_IMAGES, seed=seed):
+        figures[system]["likelihood"] = likelihood
     sheet({"real": held_out[:40], system: samples[:100]}).save(run.directory / "drawn.png", optimize=True)
     models = {system: model_record(system, SIZE, data, model)}
     settings = evaluation_settings(data, features, n, seed) | training_cost(run, budget)
