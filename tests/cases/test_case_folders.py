@@ -47,6 +47,14 @@ def refusal(folder: Path) -> str:
     return str(error.value)
 
 
+@case("`--condition folders`", "the classes of the sub-folders; of a flat folder, one line")
+def test_classes_by_their_place(pets: Path, tmp_path: Path) -> None:
+    data = load_data(str(pets), condition="folders")
+    assert data.classes == ("cats", "dogs") and data.split == load_data(str(pets)).split
+    with pytest.raises(DataError, match=r"condition 'folders': .*flat' has no sub-folders of pictures"):
+        load_data(str(fill(tmp_path / "flat")), condition="folders")
+
+
 @case(
     "a class folder that holds only `Thumbs.db`", "no class, and a note that names it", "pytorch/vision#4925"
 )

@@ -212,7 +212,9 @@ def test_a_finished_run_is_trained_longer(pets: Path, terminal: Terminal) -> Non
 @case("`train --from RUN --data DATA`, where DATA has one of the classes", "it keeps its name and its label")
 def test_fine_tuning(pets: Path, terminal: Terminal) -> None:
     pictures("more", {"dogs": 40}, seed=2)
-    terminal("train", "--from", RUN, "--data", "more", "--steps", "2", "--set", "plan.optimizer.lr=1e-5")
+    words = ("--from", RUN, "--data", "more", "--steps", "2", "--set", "plan.optimizer.lr=1e-5")
+    taken = f"from {RUN}: its weights after 2 steps; size tiny, resolution 8"
+    assert taken in terminal("train", *words).splitlines()
     tuned = Run.open("runs/vae-more-001")
     assert tuned.conditions["label"].names == ("cats", "dogs")
     data = read_data(tuned.record["settings"], tuned.directory)
@@ -243,7 +245,8 @@ def test_fine_tuning_keeps_the_tokens(terminal: Terminal) -> None:
     text("t.txt", 300)
     Path("u.txt").write_text("".join(f"a dog of {i} ran {i * 7 % 31} miles.\n" for i in range(300)))
     terminal("train", "gpt", "--data", "t.txt", "--tokenizer", "bpe:280", "--length", "16", *TINY)
-    terminal("train", "--from", "runs/gpt-t-001", "--data", "u.txt", "--steps", "2")
+    printed = terminal("train", "--from", "runs/gpt-t-001", "--data", "u.txt", "--steps", "2")
+    assert "; size tiny, tokenizer bpe:280, length 16\n" in printed
     first, tuned = (Run.open(f"runs/gpt-{name}-001") for name in "tu")
     assert to_config(tuned.model().representation) == to_config(first.model().representation)
     assert "bits/byte" in terminal("evaluate", str(tuned.directory), "--n", "6")

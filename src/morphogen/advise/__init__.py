@@ -16,14 +16,13 @@ from morphogen.advise.recommendation import Goal, recommend
 from morphogen.advise.trial import Trial, forecast, try_system
 from morphogen.catalogue import Misfit, Page, pages
 from morphogen.component import ConfigError
-from morphogen.data import DataError, Dataset, check_resolution, load_data
+from morphogen.data import Dataset, check_resolution, load_data
 from morphogen.report.machine import machine
 from morphogen.training.interrupt import at_once
 
 OnTrial = Callable[[str, int, int], None]
 OnData = Callable[[Summary], None]
 OnForecast = Callable[[int, float], None]
-FOLDERS = "folders"  # the condition whose classes are the sub-folders
 
 
 @dataclass(frozen=True)
@@ -87,10 +86,9 @@ def advise(
     Errors: DataError; ConfigError if no system fits; KeyboardInterrupt if none was timed.
     """
     check_resolution(resolution, "any" if force else device)
-    column = None if condition == FOLDERS else condition
-    given = {"resolution": resolution, "length": length, "condition": column, "table": table}
+    given = {"resolution": resolution, "length": length, "condition": condition, "table": table}
     options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    dataset = _load(data, options, condition)
+    dataset = load_data(data, **options)
     on_data(summary := summarise(dataset, device))
     tried = [page for page in pages().values() if page.medium == dataset.medium]
     on_forecast(len(tried), forecast(len(tried), seconds))
@@ -103,16 +101,6 @@ def advise(
         data, options, *summary, machine(device), tuple(trials), misfits, untried, goal, name, reason,
         recipe=write(DataSource(data, options), dataset, chosen),
     )  # fmt: skip
-
-
-def _load(data: str, options: Mapping[str, Any], condition: str | None) -> Dataset:
-    """The data. Errors: DataError if the classes are to be sub-folders, and there are none."""
-    dataset = load_data(data, **options)
-    if condition == FOLDERS and not (dataset.representation.medium.has_class_folders and dataset.classes):
-        raise DataError(
-            f"condition {FOLDERS!r}: {data} has no sub-folders of pictures or sounds, one per class; omit it"
-        )
-    return dataset
 
 
 def _try_all(

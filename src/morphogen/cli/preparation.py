@@ -10,6 +10,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from morphogen.cli.bad_argument import BadArgument
+from morphogen.counted import counted
 
 if TYPE_CHECKING:
     from morphogen.data import Dataset
@@ -28,6 +29,7 @@ class Preparation:
         dataset: its data.
         settings: of the run.
         run: that is continued; None: a new one.
+        start: what a fine-tuning takes over from another run, in words; "": nothing.
     """
 
     system: str
@@ -35,6 +37,7 @@ class Preparation:
     dataset: "Dataset"
     settings: dict[str, Any] = field(default_factory=dict)
     run: "Run | None" = None
+    start: str = ""
 
     @property
     def is_warm_start(self) -> bool:
@@ -114,7 +117,9 @@ def fine_tuning(settings: dict[str, Any]) -> Preparation:
     dataset = load_data(arguments["data"], **{name: arguments.get(name) for name in DATA_SETTINGS[1:]})
     dataset = with_classes_of(dataset, run.conditions)
     _check_fits(model, dataset, settings["from"])
-    return Preparation(system, _changed(system, model, settings["set"]), dataset, settings)
+    taken = ", ".join(f"{name} {value}" for name, value in own.items() if isinstance(value, str | int))
+    start = f"from {run.where}: its weights after {counted(run.record['steps'], 'step')}; {taken}"
+    return Preparation(system, _changed(system, model, settings["set"]), dataset, settings, start=start)
 
 
 def _check_medium(system: str, dataset: "Dataset", data: str) -> None:

@@ -40,8 +40,8 @@ DataName = Annotated[
 Condition = Annotated[
     str | None,
     Option(
-        help="column of a table that holds the classes; none: leave the classes of folders out; sketch: "
-        "condition pictures on their own edges (default: the classes of the data)"
+        help="column of a table that holds the classes; folders or none: the classes of folders, or without "
+        "them; sketch: condition pictures on their own edges (default: the classes of the data)"
     ),
 ]
 Source = Annotated[
@@ -180,7 +180,8 @@ def _run(run: "Run", prepared: Preparation, **options: Any) -> None:
 
     dataset, model = prepared.dataset, prepared.model
     what = _outlined(prepared.system, model)
-    for line in (str(run.directory), f"{dataset.name}: {dataset.split}", *dataset.notes, what):
+    facts = (str(run.directory), prepared.start, f"{dataset.name}: {dataset.split}", *dataset.notes, what)
+    for line in filter(None, facts):
         echo(line)
     resume = f"continue: morphogen train --resume {quote(str(run.directory))}"
     options |= {"progress": Progress(), "warm_start": prepared.is_warm_start}

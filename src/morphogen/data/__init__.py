@@ -58,6 +58,7 @@ from morphogen.typed import check_arguments
 from morphogen.wrong_calls import explains_calls
 
 UNLABELLED = "none"  # the condition of data whose labels are left out
+FOLDERS = "folders"  # the condition of data whose classes are their sub-folders, which is the default
 
 
 @explains_calls
@@ -83,7 +84,8 @@ def load_data(
         resolution: side in pixels of square pictures; None: their own size if it is small, else 32.
         length: tokens per window of text (None: 64), or samples per window of sound (None: 8192).
         condition: column of a table whose values are the class labels; None: no labels. For pictures,
-            "sketch" conditions each picture on its edge map, and for all but tables "none" leaves labels out.
+            "sketch" conditions each picture on its edge map; for all but tables "none" leaves labels out, and
+            "folders" requires that sub-folders give them.
         tokenizer: of a text: "bytes", "characters", "bpe:1000" or "unigram:1000" (any vocabulary size), or a
             `Text`, such as that of a trained model. None: bytes, or "bpe:2000" for pairs of texts.
         table: what a table leaves open, by the names of `TableOptions`: {"decimal": ","}.
@@ -139,7 +141,7 @@ def _finished(
 ) -> Dataset:
     """The data set with sketches or tokens, and notes on small parts.
 
-    Errors: DataError for a tokenizer of other data than text.
+    Errors: DataError for a tokenizer of other data than text, and for classes of sub-folders without any.
     """
     data = loaded.windows(tokenizer, options.length) if isinstance(loaded, Untokenized) else loaded
     if tokenizer is not None and data is loaded:
@@ -147,8 +149,19 @@ def _finished(
     is_column = data.representation.medium.has_class_column
     if not is_column and options.condition == UNLABELLED:
         data = replace(data, conditions={k: spec for k, spec in data.conditions.items() if k != "label"})
+    if not is_column and options.condition == FOLDERS:
+        _check_folders(data, what)
     data = with_sketches(data) if options.condition == SKETCH and not is_column else data
     return replace(data, notes=(*data.notes, *small_parts(data)))
+
+
+def _check_folders(data: Dataset, what: str) -> None:
+    """Errors: DataError for data without classes that are sub-folders."""
+    if not (data.representation.medium.has_class_folders and data.classes):
+        raise DataError(
+            f"condition {FOLDERS!r}: {what} has no sub-folders of pictures or sounds, one per class; "
+            "leave condition out"
+        )
 
 
 def _translated(data: Dataset, source: Any) -> Dataset:
@@ -185,7 +198,7 @@ def _check_columns(name_or_path: str, options: ReadingOptions) -> None:
     kinds = " or ".join(f"{medium} ({', '.join(medium.suffixes)})" for medium in columned)
     if options.table:
         raise DataError(f"table {dict(options.table)}: {name_or_path!r} is not a {kinds}; leave it out")
-    if options.condition not in (SKETCH, UNLABELLED):
+    if options.condition not in (SKETCH, UNLABELLED, FOLDERS):
         raise DataError(
             f"condition {options.condition!r}: {name_or_path!r} is not a {kinds}; "
             f"leave condition out{_classes_of(name_or_path)}"
