@@ -21,7 +21,9 @@ TWO = ["mixture", "wgan_gp"]
 FEW_STEPS = {"_at_guidance_1": Guided(DDIM(steps=5), 1.0), "_at_guidance_3": Guided(DDIM(steps=5), 3.0)}
 TINY = {
     "both": reproduce.Recipe("two families", 1, partial(comparison, "digits", 0.2, TWO, 20)),
-    "guided": reproduce.Recipe("one, with guidance", 1, partial(conditional, "digits", "ddpm", 0.2, FEW_STEPS, n=20)),
+    "guided": reproduce.Recipe(
+        "one, with guidance", 1, partial(conditional, "digits", "ddpm", 0.2, FEW_STEPS, n=20)
+    ),
 }
 
 

@@ -18,6 +18,7 @@ from training.victim import Victim
 
 SYSTEMS = "mixture", "gpt", "gated_pixelcnn", "vae", "realnvp", "wgan_gp", "ddpm", "vqvae"
 TRANSLATORS = "pix2pix", "cyclegan"
+GANS = "gan", "dcgan", "lsgan", "wgan", "sngan", "conditional_gan", "stylegan2", "table_gan"
 AUTOENCODERS = (
     *("vae", "vae_2013", "iwae", "hierarchical_vae", "latent_flow"),
     *("vqvae", "vqvae_gpt", "vqvae2", "dvae", "autoencoder_kl", "autoencoder_kl_ddpm", "vqgan"),
@@ -89,7 +90,7 @@ def test_sigterm_stops_after_the_current_step(
         *("mixture", "wgan_gp", "ddpm", "vqvae"),
         *(
             pytest.param(system, marks=pytest.mark.slow)
-            for system in ("gpt", "gated_pixelcnn", "vae", "realnvp", *TRANSLATORS)
+            for system in ("gpt", "gated_pixelcnn", "vae", "realnvp", *TRANSLATORS, *GANS)
         ),
     ],
 )

@@ -111,6 +111,9 @@ RECIPES: Mapping[str, Recipe] = {
         9,
         partial(unconditional, "emoji", "v_diffusion", 360.0),
     ),
+    "emoji-dcgan": Recipe(
+        "a DCGAN of colour emoji, 5 min", 7, partial(unconditional, "emoji", "dcgan", 300.0)
+    ),
     "fashion-autoencoders": Recipe(
         "VAEs, and models of codes and latents, on Fashion-MNIST, 8 min each",
         40,

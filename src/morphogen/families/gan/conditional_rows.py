@@ -32,7 +32,8 @@ from torch.nn import functional as F
 from morphogen.component import ConfigError
 from morphogen.contract import Context, Encoded, Losses
 from morphogen.families.gan.games import Game
-from morphogen.families.gan.objective import CRITIC, Adversarial
+from morphogen.families.gan.implicit import CRITIC
+from morphogen.families.gan.objective import Adversarial
 from morphogen.families.gan.penalties import Penalty
 from morphogen.numerics.randomness import Rng, invert_cdf
 from morphogen.numerics.trees import Tree

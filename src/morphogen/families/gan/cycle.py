@@ -22,19 +22,16 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from morphogen.component import ConfigError
-from morphogen.contract import Context, Encoded, Losses, Objective, owned
+from morphogen.contract import Context, Encoded, Losses
 from morphogen.families.gan.games import Game, LeastSquares
-from morphogen.families.gan.objective import CRITIC, GENERATOR
-from morphogen.families.gan.sampler import GANSampler
-from morphogen.families.gan.variation import Variation
+from morphogen.families.gan.implicit import CRITIC, GENERATOR, TwoPlayers, in_fp32
 from morphogen.networks.concat_condition import required_planes
-from morphogen.networks.lipschitz import constrain_parts
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import mean_except_batch
 from morphogen.objective_values import check_result
 
 
-class CycleGAN(Objective):
+class CycleGAN(TwoPlayers):
     """Losses of two generators and two critics of unpaired pictures (Zhu et al. 2017).
 
     `context.spatial` is y. The samples of the model are G(y); `to_source` has the other direction.
@@ -53,6 +50,8 @@ class CycleGAN(Objective):
     Errors: ConfigError for a negative weight; in the losses, for a condition that is no picture.
     """
 
+    latent = 0
+
     def __init__(
         self, network: nn.Module, inverse: nn.Module, critic: nn.Module, inverse_critic: nn.Module,
         game: Game | None = None, cycle: float = 5.0, identity: float = 0.0,
@@ -69,12 +68,11 @@ class CycleGAN(Objective):
         self.game = LeastSquares() if game is None else game
         self.cycle, self.identity = cycle, identity
         self.turns = CRITIC, GENERATOR
-        self.variation = Variation()
 
-    def players(self) -> dict[str, list[nn.Parameter]]:
+    def networks(self) -> dict[str, list[nn.Module]]:
         return {
-            GENERATOR: [*owned(self.network), *owned(self.inverse)],
-            CRITIC: [*owned(self.critic), *owned(self.inverse_critic)],
+            GENERATOR: [self.network, self.inverse],
+            CRITIC: [self.critic, self.inverse_critic],
         }
 
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
@@ -84,20 +82,6 @@ class CycleGAN(Objective):
             raise ConfigError(f"CycleGAN: {len(y)} source pictures for {len(x.x)} rows: give one for each")
         return self._generate(x.x, y) if player == GENERATOR else self._criticize(x.x, y)
 
-    def update_from_statistics(self, statistics: dict[str, Tensor], step: int) -> None:
-        if CRITIC in statistics:
-            constrain_parts(self.critic)
-            constrain_parts(self.inverse_critic)
-        else:
-            self.variation.update(statistics)
-
-    def collapse(self) -> str | None:
-        return self.variation.collapse
-
-    def draw_latents(self, rng: Rng, temperature: float = 1.0) -> Float[Tensor, "b 0"]:
-        """No latents: G is a function of y."""
-        return rng.rows.new_zeros(len(rng), 0, dtype=torch.get_default_dtype())
-
     def predict(self, z: Float[Tensor, "b 0"], context: Context | None) -> Float[Tensor, "b ..."]:
         """x = G(y)."""
         return self.network(required_planes(self, context))
@@ -106,9 +90,6 @@ class CycleGAN(Objective):
     def to_source(self, x: Float[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
         """y = F(x), pictures of the other kind, both in [-1, 1]."""
         return self.inverse(x)
-
-    def default_sampler(self) -> GANSampler:
-        return GANSampler()
 
     def _generate(self, x: Float[Tensor, "b ..."], y: Float[Tensor, "b ..."]) -> Losses:
         """Losses of both generators."""
@@ -131,22 +112,17 @@ class CycleGAN(Objective):
         with torch.no_grad():
             fake_x, fake_y = self.network(y), self.inverse(x)
         terms = {
-            "real": mean_except_batch(self.game.real(_wide(self.critic(x)))),
-            "fake": mean_except_batch(self.game.fake(_wide(self.critic(fake_x)))),
-            "real, inverse": mean_except_batch(self.game.real(_wide(self.inverse_critic(y)))),
-            "fake, inverse": mean_except_batch(self.game.fake(_wide(self.inverse_critic(fake_y)))),
+            "real": mean_except_batch(self.game.real(in_fp32(self.critic(x)))),
+            "fake": mean_except_batch(self.game.fake(in_fp32(self.critic(fake_x)))),
+            "real, inverse": mean_except_batch(self.game.real(in_fp32(self.inverse_critic(y)))),
+            "fake, inverse": mean_except_batch(self.game.fake(in_fp32(self.inverse_critic(fake_y)))),
         }
         return Losses(terms, statistics={CRITIC: x.new_tensor(float(len(x)))})
 
     def _adversarial(self, critic: nn.Module, fake: Float[Tensor, "b ..."]) -> Float[Tensor, " b"]:
-        return mean_except_batch(self.game.generator(_wide(critic(fake))))
+        return mean_except_batch(self.game.generator(in_fp32(critic(fake))))
 
 
 def _distance(a: Float[Tensor, "b ..."], b: Float[Tensor, "b ..."]) -> Float[Tensor, " b"]:
     """The mean absolute difference."""
     return mean_except_batch((a - b).abs())
-
-
-def _wide(scores: Float[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
-    """Scores in fp32 or wider."""
-    return scores if scores.dtype == torch.float64 else scores.float()

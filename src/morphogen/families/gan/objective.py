@@ -33,28 +33,21 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from morphogen.component import ConfigError
-from morphogen.contract import Context, Encoded, Losses, Objective, owned
+from morphogen.contract import Context, Encoded, Losses
 from morphogen.families.gan.augment import DiffAugment
 from morphogen.families.gan.games import Game
+from morphogen.families.gan.implicit import CRITIC, GENERATOR, TwoPlayers, in_fp32
 from morphogen.families.gan.penalties import Penalty
-from morphogen.families.gan.sampler import GANSampler
-from morphogen.families.gan.variation import Variation
-from morphogen.networks.lipschitz import constrain_parts
 from morphogen.networks.normalization import first_statistics
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import mean_except_batch
-from morphogen.numerics.trees import Tree
 from morphogen.objective_values import check_result
 
-CRITIC, GENERATOR = "critic", "generator"
 
-
-class Adversarial(Objective):
+class Adversarial(TwoPlayers):
     r"""Losses of a generator and a critic, which play a `Game` (Goodfellow et al. 2014).
 
-    The conditioner's parameters belong to the generator, the first player. The critic receives a detached
-    context, so that its loss does not train the embedding. After each turn of the critic, its `Constrained`
-    parts, such as `ClippedWeights`, are brought up to date.
+    The critic receives a detached context, so that its loss does not train the embedding.
 
     Arguments:
         network: the generator, z, context -> x.
@@ -86,10 +79,9 @@ class Adversarial(Objective):
         self.network, self.critic, self.latent, self.game = network, critic, latent, game
         self.penalty, self.critic_steps, self.augment, self.l1 = penalty, critic_steps, augment, l1
         self.turns = (CRITIC,) * critic_steps + (GENERATOR,)
-        self.variation = Variation()
 
-    def players(self) -> dict[str, list[nn.Parameter]]:
-        return {GENERATOR: list(owned(self.network)), CRITIC: list(owned(self.critic))}
+    def networks(self) -> dict[str, list[nn.Module]]:
+        return {GENERATOR: [self.network], CRITIC: [self.critic]}
 
     @torch.no_grad()
     def prepare(self, x: Encoded, context: Context | None, rng: Rng) -> None:
@@ -101,38 +93,16 @@ class Adversarial(Objective):
         context, rng = self.receive_mask(x.mask, context, rng)
         return (self._generate if player == GENERATOR else self._criticize)(x, context, rng)
 
-    def update_from_statistics(self, statistics: dict[str, Tensor], step: int) -> None:
-        if CRITIC in statistics:
-            constrain_parts(self.critic)
-        else:
-            self.variation.update(statistics)
-
-    def collapse(self) -> str | None:
-        return self.variation.collapse
-
     def fake(self, x: Float[Tensor, "b ..."], context: Context | None, rng: Rng) -> Float[Tensor, "b ..."]:
         """One generated sample per row of `rng`, differentiable, of the shape of x."""
         fake = self.network(self.draw_latents(rng.fork("latent")), context)
         return check_result(self.network, fake, (len(rng), *x.shape[1:]))
-
-    def draw_latents(self, rng: Rng, temperature: float = 1.0) -> Tree:
-        """z ~ N(0, temperature^2 I), [B, latent], or its parts by name."""
-        if not isinstance(self.latent, Mapping):
-            return temperature * rng.normal(self.latent)
-        return {name: temperature * rng.fork(name).normal(*shape) for name, shape in self.latent.items()}
-
-    def predict(self, z: Tree, context: Context | None) -> Float[Tensor, "b ..."]:
-        """x = G(z)."""
-        return self.network(z, context)
 
     def generator_terms(
         self, real: Float[Tensor, "b ..."], fake: Float[Tensor, "b ..."], context: Context | None
     ) -> dict[str, Float[Tensor, " b"]]:
         """Further losses of the generator, by name, beside that of the game."""
         return {"l1": self.l1 * mean_except_batch((real - fake).abs())} if self.l1 else {}
-
-    def default_sampler(self) -> GANSampler:
-        return GANSampler()
 
     def _criticize(self, x: Encoded, context: Context | None, rng: Rng) -> Losses:
         """Losses of the critic."""
@@ -162,5 +132,4 @@ class Adversarial(Objective):
 
     def _score(self, x: Float[Tensor, "b ..."], context: Context | None, rng: Rng) -> Float[Tensor, "b ..."]:
         """The critic's scores of augmented rows, in fp32."""
-        scores = self.critic(x if self.augment is None else self.augment(x, rng), context)
-        return scores if scores.dtype == torch.float64 else scores.float()
+        return in_fp32(self.critic(x if self.augment is None else self.augment(x, rng), context))

@@ -5,15 +5,14 @@ x = G(z),   z ~ N(0, I)                                                         
 
 __all__ = ["PretrainedGenerator"]
 
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
-from morphogen.contract import Context, Encoded, Losses, Objective, Unsupported
-from morphogen.families.gan.sampler import GANSampler
+from morphogen.contract import Context, Encoded, Losses, Unsupported
+from morphogen.families.gan.implicit import ImplicitModel
 from morphogen.numerics.randomness import Rng
 
 
-class PretrainedGenerator(Objective):
+class PretrainedGenerator(ImplicitModel):
     """A trained generator x = G(z), which can be sampled but not trained (Goodfellow et al. 2014).
 
     The critic is not published with most generators, and a game cannot be continued without it.
@@ -34,14 +33,3 @@ class PretrainedGenerator(Objective):
             "PretrainedGenerator cannot be trained, because it has no critic: give its network to an "
             f"objective that has one, Adversarial(network, critic, {self.latent}, NonSaturating())"
         )
-
-    def draw_latents(self, rng: Rng, temperature: float = 1.0) -> Float[Tensor, "b z"]:
-        """z ~ N(0, temperature^2 I)."""
-        return temperature * rng.normal(self.latent)
-
-    def predict(self, z: Float[Tensor, "b z"], context: Context | None) -> Float[Tensor, "b ..."]:
-        """x = G(z)."""
-        return self.network(z, context)
-
-    def default_sampler(self) -> GANSampler:
-        return GANSampler()
