@@ -42,3 +42,13 @@ def test_micro_batches_are_refused_before_any_step() -> None:
     with pytest.raises(ConfigError, match=r"accumulate is 2, but BatchNorm1d couples the rows [^\n]*=1$"):
         train(model, Rows(), steps=1, device="cpu")
     assert torch.equal(before, model.objective.network[0].weight)
+
+
+def test_a_batch_of_one_row_has_no_statistics() -> None:
+    """It is refused before any step, whether the plan or the data have one row; two rows train."""
+    line = r"^a batch has one row, but BatchNorm1d couples the rows [^\n]*: set plan.batch to 2 or more"
+    for model, rows in ((batch_norm(batch=1), Rows()), (batch_norm(), Rows(1))):
+        with pytest.raises(ConfigError, match=line):
+            train(model, rows, steps=1, device="cpu")
+    assert train(batch_norm(batch=2), Rows(), steps=1, device="cpu").finished
+    assert train(denoiser(), Rows(1), steps=1, device="cpu").finished

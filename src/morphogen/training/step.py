@@ -103,7 +103,7 @@ class Stepper:
                 f"{self.rank.count} processes cannot share a batch of {self.order.batch}: "
                 "launch fewer processes, or increase plan.batch"
             )
-        self.shards = ALONE if _couples_rows(model) else self.rank  # how the rows of a batch are divided
+        self.shards = ALONE if _couples_rows(model, self.order.batch) else self.rank  # how rows are divided
         positions = self.shards.shard(torch.arange(self.order.batch))
         self.micro_batches = [part for part in positions.tensor_split(model.plan.accumulate) if len(part)]
         self.ema: Ema | None = None
@@ -231,9 +231,17 @@ def seed_torch(device: torch.device, *name: Any) -> None:
         torch.cuda.manual_seed(key)
 
 
-def _couples_rows(model: Model) -> bool:
-    """Whether the loss of a row depends on the others. Errors: ConfigError if the plan has micro-batches."""
+def _couples_rows(model: Model, batch: int) -> bool:
+    """Whether the loss of a row depends on the others of its batch, of this size.
+
+    Errors: ConfigError if it does, and the plan has micro-batches, or the batch a single row.
+    """
     coupled = sorted({type(part).__name__ for part in coupled_parts(model)})
+    if coupled and batch == 1:
+        raise ConfigError(
+            f"a batch has one row, but {', '.join(coupled)} couples the rows of a batch, and one alone has "
+            "no statistics: set plan.batch to 2 or more, and give as many examples"
+        )
     if coupled and model.plan.accumulate > 1:
         raise ConfigError(
             f"plan.accumulate is {model.plan.accumulate}, but {', '.join(coupled)} couples the rows of a "
