@@ -2,15 +2,24 @@
 
 __all__ = ["conditional_gan"]
 
+from typing import Any
+
 from morphogen.conditioning.specs import Classes
 from morphogen.families.gan import R1, NonSaturating
 from morphogen.model import Model
-from morphogen.plan import Plan
+from morphogen.plan import Adam, Cosine, Plan
 from morphogen.representations.pixels import Pixels
 from morphogen.systems import Size
-from morphogen.systems.dcgan import PLANS, SIZES, convolutional_gan
+from morphogen.systems.dcgan import PLANS as DCGAN_PLANS
+from morphogen.systems.dcgan import SIZES, convolutional_gan
 
-R1_WEIGHT: dict[Size, float] = {"tiny": 0.1, "small": 1.0, "paper": 10.0}
+# gamma, and rows per penalized row
+PENALTIES: dict[Size, tuple[float, int]] = {"tiny": (0.1, 1), "small": (0.1, 4), "paper": (10.0, 1)}
+PLANS: dict[Size, dict[str, Any]] = DCGAN_PLANS | {
+    "small": {
+        "optimizer": Adam(2e-3, betas=(0.0, 0.9)), "batch": 64, "schedule": Cosine(warmup=20), "ema": 0.99,
+    },
+}  # fmt: skip
 
 
 def conditional_gan(pixels: Pixels, label: Classes, size: Size = "small") -> Model:
@@ -30,5 +39,5 @@ def conditional_gan(pixels: Pixels, label: Classes, size: Size = "small") -> Mod
         Plan(**PLANS[size]),
         **SIZES[size],
         norm="none",
-        penalty=R1(R1_WEIGHT[size]),
+        penalty=R1(*PENALTIES[size]),
     )
