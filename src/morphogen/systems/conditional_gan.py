@@ -30,7 +30,7 @@ def conditional_gan(pixels: Pixels, label: Classes, size: Size = "small") -> Mod
 
     The paper's networks are perceptrons; these are those of DCGAN, without normalization in the critic, and
     with R1 (Mescheder, Geiger & Nowozin 2018).
-    Result: not measured.
+    Measured, small: recipes/results/mnist-5k-conditional-gan.json.
     """
     return convolutional_gan(
         pixels,

@@ -41,7 +41,7 @@ def dcgan(pixels: Pixels, label: Classes | None = None, size: Size = "small") ->
 
     A picture is halved until no side is above 7: of 64 x 64, the paper's size, the coarsest scale is 4 x 4.
     The learning rate of the short trainings is larger, and the generator's weights are averaged.
-    Result: not measured.
+    Measured, small: recipes/results/fashion-gans.json.
     """
     return convolutional_gan(pixels, label, NonSaturating(), Plan(**PLANS[size]), **SIZES[size])
 

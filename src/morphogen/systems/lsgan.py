@@ -18,6 +18,6 @@ def lsgan(pixels: Pixels, label: Classes | None = None, size: Size = "small") ->
 
     Samples that the critic accepts, but that are far from its decision boundary, still have a gradient. The
     paper's networks of 112 x 112 pixels have two more layers per scale, and its latent 1024 dimensions.
-    Result: not measured.
+    Measured, small: recipes/results/fashion-gans.json.
     """
     return convolutional_gan(pixels, label, LeastSquares(), Plan(**PLANS[size]), **SIZES[size])

@@ -30,7 +30,7 @@ def sngan(pixels: Pixels, label: Classes | None = None, size: Size = "small") ->
 
     The paper's standard networks are a DCGAN whose discriminator has more layers; the numbers of "paper" are
     those of its setting C for CIFAR-10. Classes are concatenated to the input.
-    Result: not measured.
+    Measured, small: recipes/results/fashion-gans.json.
     """
     return convolutional_gan(
         pixels,

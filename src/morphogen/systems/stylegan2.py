@@ -19,7 +19,7 @@ SIZES: dict[Size, dict[str, Any]] = {
     # dimension of z and w; layers of the mapping; channels times side, and most channels; gamma of R1, which
     # is evaluated for every n-th row
     "tiny": {"latent": 8, "depth": 1, "features": 64, "most": 8, "gamma": 0.05, "every": 2},
-    "small": {"latent": 64, "depth": 2, "features": 256, "most": 48, "gamma": 0.05, "every": 16},
+    "small": {"latent": 64, "depth": 2, "features": 512, "most": 64, "gamma": 2.0, "every": 16},
     "paper": {"latent": 512, "depth": 8, "features": 32_768, "most": 512, "gamma": 10.0, "every": 8},
 }
 PLANS: dict[Size, dict[str, Any]] = {
@@ -38,7 +38,8 @@ def stylegan2(pixels: Pixels, label: Classes | None = None, size: Size = "small"
     R1 is evaluated for every n-th row of a batch, where the paper evaluates it in every 16th step. There is
     no path length penalty. Labels enter as in Karras et al. 2020b. At 1024 x 1024 pixels, the size "paper"
     has the 30.4 and 29.0 million parameters of the authors' generator and critic.
-    `TruncationSampler(psi=0.7)` trades variety for fidelity. Result: not measured.
+    `TruncationSampler(psi=0.7)` trades variety for fidelity.
+    Measured, small: recipes/results/fashion-gans.json.
     """
     sizes, plan, classes = SIZES[size], PLANS[size], len(label or ())
     finest = sizes["features"] / max(pixels.shape[1:])
