@@ -219,6 +219,21 @@ def test_translation_moves_by_up_to_an_eighth_and_cutout_removes_a_quarter() -> 
         DiffAugment(("flip",))
 
 
+def test_augmented_scores_and_a_penalty_of_the_data_themselves() -> None:
+    """The critic's scores are those of augmented pictures; R1 is at the pictures of the data."""
+    torch.manual_seed(0)
+    generator, critic = DCGANGenerator(2, (1, 8, 8), 4), SmoothCritic(64)
+    x = Encoded(Rng(0, 6).normal(1, 8, 8), torch.zeros(6), torch.ones(6))
+    plain, augmented = (
+        Adversarial(generator, critic, 2, NonSaturating(), R1(1.0), augment=augment)
+        for augment in (None, DiffAugment())
+    )
+    one, other = (objective.losses(x, None, Rng(1, 6), "critic").terms for objective in (plain, augmented))
+    assert torch.equal(one["penalty"], other["penalty"]) and not torch.equal(one["real"], other["real"])
+    shown = DiffAugment()(x.x, Rng(1, 6).fork("augment real"))
+    assert torch.allclose(other["real"], NonSaturating().real(critic(shown)))
+
+
 def test_the_l1_term_is_of_the_paired_row() -> None:
     torch.manual_seed(0)
     objective = Adversarial(SmoothCritic(2, 6), SmoothCritic(6), 2, NonSaturating(), l1=100.0)
