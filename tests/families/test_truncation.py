@@ -53,7 +53,7 @@ def test_guidance_takes_latents_of_several_parts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("system", "words"), [("wgan_gp", r"not a DCGANGenerator: use GANSampler"), ("vae", "does not sample")]
+    ("system", "words"), [("wgan_gp", r"not a ResNetGenerator: use GANSampler"), ("vae", "does not sample")]
 )
 def test_generators_without_styles_are_refused(system: str, words: str) -> None:
     model = build_system(system, PIXELS, {}, "tiny")
