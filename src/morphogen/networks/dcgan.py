@@ -27,9 +27,9 @@ from torch import Tensor, nn
 from morphogen.component import Component, ConfigError
 from morphogen.contract import Context
 from morphogen.networks.convnet import coarsest_size, halvings
+from morphogen.networks.leaky_relu import LeakyReLU
 from morphogen.networks.residual import group_norm
 
-SLOPE = 0.2  # of leaky ReLU below 0
 STD = 0.02  # of initial weights
 NORMS: dict[str, Callable[[int], nn.Module]] = {
     "batch": nn.BatchNorm2d,
@@ -104,7 +104,7 @@ class DCGANDiscriminator(Component, nn.Module):
         layers: list[nn.Module] = []
         for i, (fine, coarse) in enumerate(pairwise((shape[0] + vector, *widths))):
             layers.append(nn.Conv2d(fine, coarse, 4, stride=2, padding=1, bias=bias))
-            layers += [NORMS[norm](coarse) if i else nn.Identity(), nn.LeakyReLU(SLOPE, inplace=True)]
+            layers += [NORMS[norm](coarse) if i else nn.Identity(), LeakyReLU()]
         self.body = nn.Sequential(*layers)
         self.head = nn.Linear(widths[-1] * math.prod(size), 1, bias=False)
         self.apply(_initialize)

@@ -7,7 +7,7 @@ of its weights in a step ("Progressive growing of GANs", Karras et al. 2018, sec
 leaky ReLU of slope 0.2 has the gain sqrt(2), which keeps the second moment of its output near 1.
 """
 
-__all__ = ["LEAKY_GAIN", "SLOPE", "EqualizedConv2d", "EqualizedLinear"]
+__all__ = ["LEAKY_GAIN", "EqualizedConv2d", "EqualizedLinear"]
 
 import math
 
@@ -16,7 +16,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-SLOPE = 0.2  # of leaky ReLU below 0
 LEAKY_GAIN = math.sqrt(2)  # of the layer before it (Karras et al. 2020)
 
 

@@ -17,9 +17,8 @@ from torch import Tensor, nn
 
 from morphogen.component import Component, ConfigError
 from morphogen.contract import Context
+from morphogen.networks.leaky_relu import LeakyReLU
 from morphogen.networks.residual import group_norm
-
-SLOPE = 0.2  # of leaky ReLU below 0
 
 
 class PatchDiscriminator(Component, nn.Module):
@@ -53,7 +52,7 @@ class PatchDiscriminator(Component, nn.Module):
             halve = nn.Conv2d(before, width, 4, stride=2, padding=1)
             conv = halve if i < halvings else nn.Conv2d(before, width, kernel, padding=1)
             norm = group_norm(width) if i else nn.Identity()
-            self.body.append(nn.Sequential(conv, norm, nn.LeakyReLU(SLOPE)))
+            self.body.append(nn.Sequential(conv, norm, LeakyReLU()))
         # a bias would have no gradient while no score is beyond its margin; the norm before it has one
         self.head = nn.Conv2d(widths[-1], 1, kernel, padding=1, bias=False)
 

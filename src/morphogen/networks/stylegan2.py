@@ -30,18 +30,14 @@ from morphogen.component import Component
 from morphogen.contract import Context
 from morphogen.networks.blur import Blur
 from morphogen.networks.convnet import coarsest_size
-from morphogen.networks.equalized import LEAKY_GAIN, SLOPE, EqualizedConv2d, EqualizedLinear
+from morphogen.networks.equalized import LEAKY_GAIN, EqualizedConv2d, EqualizedLinear
+from morphogen.networks.leaky_relu import leaky_relu
 from morphogen.networks.minibatch_std import MinibatchStd
 from morphogen.networks.modulated_conv import ModulatedConv2d
 from morphogen.numerics.randomness import Rng
 
 MAPPING_LR = 0.01  # factor on the learning rate of the mapping network
 EPS = 1e-8
-
-
-def act(x: Float[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
-    """Leaky ReLU; the layers before it have the gain that keeps the second moment."""
-    return F.leaky_relu(x, SLOPE)
 
 
 def unit_rms(x: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
@@ -84,12 +80,12 @@ class MappingNetwork(nn.Module):
             given = z.new_zeros(len(z), self.embed.weight.shape[1]) if vector is None else vector
             h = torch.cat([h, unit_rms(self.embed(given))], 1)
         for layer in self.layers:
-            h = act(layer(h))
+            h = leaky_relu(layer(h))
         return h
 
 
 class SynthesisLayer(nn.Module):
-    """act(modulated_conv(h, w) + strength * noise + b); the strength is learned and 0 at initialization.
+    """act(modulated_conv(h, w) + strength * noise + b); the strength is learned and 0 at first.
 
     Arguments:
         channels_in, channels_out: numbers of channels.
@@ -110,7 +106,7 @@ class SynthesisLayer(nn.Module):
         offset = self.bias[:, None, None]
         if noise is not None:
             offset = offset + self.strength * noise.reshape(len(h), 1, *h.shape[2:])
-        return act(h + LEAKY_GAIN * offset)
+        return leaky_relu(h + LEAKY_GAIN * offset)
 
 
 class SynthesisBlock(nn.Module):
@@ -264,7 +260,7 @@ class CriticBlock(nn.Module):
         )
 
     def forward(self, h: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d u v"]:
-        return (act(self.halve(act(self.conv(h)))) + self.skip(h)) / math.sqrt(2)
+        return (leaky_relu(self.halve(leaky_relu(self.conv(h)))) + self.skip(h)) / math.sqrt(2)
 
 
 class StyleGAN2Critic(Component, nn.Module):
@@ -301,11 +297,11 @@ class StyleGAN2Critic(Component, nn.Module):
         self.project = EqualizedLinear(vector, width, bias=None) if vector else None
 
     def forward(self, x: Float[Tensor, "b c h w"], context: Context | None = None) -> Float[Tensor, " b"]:
-        h = act(channels_last(self.stem(x)))
+        h = leaky_relu(channels_last(self.stem(x)))
         for block in self.body:
             h = block(h)
-        h = act(self.conv(self.deviation(h)))
-        f = act(self.linear(h.flatten(1)))
+        h = leaky_relu(self.conv(self.deviation(h)))
+        f = leaky_relu(self.linear(h.flatten(1)))
         score = self.head(f)[:, 0]
         if self.project is not None and context is not None and context.vector is not None:
             score = score + (unit_rms(self.project(context.vector)) * f).sum(1) / math.sqrt(f.shape[1])

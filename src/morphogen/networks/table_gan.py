@@ -23,9 +23,9 @@ from torch import Tensor, nn
 
 from morphogen.component import Component
 from morphogen.contract import Context
+from morphogen.networks.leaky_relu import LeakyReLU
 
 SMALLEST = 1e-7  # distance of u from 0 and 1
-SLOPE = 0.2  # of leaky ReLU below 0
 
 
 class RowGenerator(Component, nn.Module):
@@ -89,7 +89,7 @@ class RowCritic(Component, nn.Module):
         self.dims, self.widths, self.vector, self.dropout = dims, tuple(widths), vector, dropout
         layers: list[nn.Module] = []
         for before, width in pairwise((dims + vector, *widths)):
-            layers += [nn.Linear(before, width), nn.LeakyReLU(SLOPE), nn.Dropout(dropout)]
+            layers += [nn.Linear(before, width), LeakyReLU(), nn.Dropout(dropout)]
         self.body = nn.Sequential(*layers, nn.Linear(widths[-1], 1, bias=False))
 
     def forward(self, x: Float[Tensor, "b d"], context: Context | None = None) -> Float[Tensor, " b"]:

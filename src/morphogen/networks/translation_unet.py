@@ -29,8 +29,8 @@ from morphogen.component import Component, ConfigError
 from morphogen.contract import Context
 from morphogen.networks.concat_condition import required_planes
 from morphogen.networks.convnet import coarsest_size
+from morphogen.networks.leaky_relu import leaky_relu
 
-SLOPE = 0.2  # of leaky ReLU below 0
 STD = 0.02  # of initial weights
 
 
@@ -80,7 +80,7 @@ class TranslationUNet(Component, nn.Module):
     ) -> Float[Tensor, "b c h w"]:
         h, skips = required_planes(self, context, (self.channels, *self.shape[1:])), []
         for i, layer in enumerate(self.down):
-            h = layer(F.leaky_relu(h, SLOPE) if i else h)
+            h = layer(leaky_relu(h) if i else h)
             skips.append(h)
         h = skips.pop()
         for i, layer in enumerate(self.up):
