@@ -214,3 +214,43 @@ def test_labels_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     file.write_bytes(b"\xff\xfe\x00")
     refused(lambda: mg.load_data(LEVELS, file), "classes.txt.* give a text file, one line each")
     refused(lambda: mg.load_data(LEVELS, "species"), "labels 'species': .* condition='species'")
+
+
+@case("labels or captions as bytes, as h5py has texts", "their text")
+def test_bytes_are_texts() -> None:
+    expected, raw = mg.load_data(LEVELS, WORDS[Y]), WORDS[Y].astype("S")
+    for given in (raw, raw.astype(object), list(raw), pd.Series(raw.astype(object))):
+        assert mg.load_data(LEVELS, given).sha256 == expected.sha256
+    assert set(mg.load_data(LEVELS, captions=raw).train.captions) <= set(WORDS)
+    model = model_of(raw)
+    for given in (b"one", np.array([b"one", b"one"]), [b"one", "one"]):
+        assert model.sample(2, given).condition["label"].equal(model.sample(2, "one").condition["label"])
+    refused(
+        lambda: mg.load_data(LEVELS, [b"\xff", *raw[1:]]), r"not UTF-8.* \[row.decode\('latin-1'\) for row in"
+    )
+    refused(lambda: mg.load_data(LEVELS, [b"", *raw[1:]]), r"labels\[0\] is missing")
+    frame = mg.load_data(FRAME, np.array([b"a", b"b"])[np.arange(len(FRAME)) % 2])
+    assert frame.classes == ("a", "b")
+
+
+@case("labels of which some are missing: NaN among words, NaT, or NA of pandas", "refused by their place")
+def test_missing_labels_of_any_kind_are_refused() -> None:
+    words, numbers, flags = WORDS[Y].tolist(), Y.tolist(), (Y == 0).tolist()
+    words[3] = numbers[3] = flags[3] = None
+    for given in (
+        [np.nan if word is None else word for word in words],
+        [pd.NA if word is None else word for word in words],
+        pd.Series(words),
+        pd.Series(words).fillna(np.nan),
+        pd.Series(words, dtype="category"),
+        pd.Series(words, dtype="string"),
+        pd.Series(numbers, dtype="Int64"),
+        pd.Series(flags, dtype="boolean"),
+        pd.Series(words, dtype="string").array,
+        pd.Series(pd.to_datetime(["2024-01-01"] * 60)).where(pd.Series(range(60)) != 3),
+        [[np.nan if i == 3 else 1.0] for i in range(60)],
+    ):
+        refused(
+            lambda given=given: mg.load_data(LEVELS, given), r"^labels\[3\] is missing; give every example"
+        )
+    assert mg.load_data(LEVELS, pd.Series(Y, dtype="Int64")).classes == ("0", "1", "2")
