@@ -10,6 +10,7 @@ import torch
 from torch.utils.data import Subset, TensorDataset
 
 import morphogen as mg
+from morphogen.evaluation.features import RandomFeatures
 from morphogen.training.given import training_rows
 from tests.cases import case
 from tests.cases.test_case_memory import FRAME, LEVELS, WAVES, X, Y, refused
@@ -254,3 +255,49 @@ def test_missing_labels_of_any_kind_are_refused() -> None:
             lambda given=given: mg.load_data(LEVELS, given), r"^labels\[3\] is missing; give every example"
         )
     assert mg.load_data(LEVELS, pd.Series(Y, dtype="Int64")).classes == ("0", "1", "2")
+
+
+@case(
+    "`edit(..., condition=c)` and `DDIMTranslate(c)` where the classes are 0, 2 and 5",
+    "`c` as in `sample`: a name",
+)
+def test_edits_take_classes_by_name() -> None:
+    data = mg.load_data(X, np.array([0, 2, 5])[Y])
+    model, x, steps = mg.build_system("ddpm", data, size="tiny"), data.train.first(2).medium, mg.DDIM(steps=2)
+
+    def places(change: Any, condition: Any, n: int = 1, **given: Any) -> list[int]:
+        edited = mg.inference.edit(model, x, change, n, condition, **{"sampler": steps} | given)
+        return edited.condition["label"].tolist()
+
+    half = mg.inference.SDEdit(0.5)
+    for two in (2, "2", [2, 2], np.array([2, 2]), {"label": "2"}, {"label": torch.tensor(1)}):
+        assert places(half, two) == [1, 1]
+    assert places(half, [5, 0], n=2) == [2, 2, 0, 0], "one per picture"
+    assert places(half, 5, sampler=mg.samplers.Guided(steps, 2.0), negative="0") == [2, 2]
+    assert places(mg.inference.DDIMTranslate("5"), "2") == [1, 1]
+    refused(lambda: places(half, 1), "no class '1'; the classes are 0, 2, 5")
+    refused(lambda: places(half, [2, 2, 5]), "has 3 rows, not 2: give one for all rows, or one each")
+    refused(lambda: places(mg.inference.DDIMTranslate("cow"), 2), "source_class 'cow': no class 'cow'")
+    refused(lambda: places(half, torch.tensor([2, 5])), "where the classes are 0, 2, 5: give a list of names")
+
+
+@case("`conditional_fidelity(s, s.condition, ...)`, or a list of names", "the classes that `sample` took")
+def test_conditional_fidelity_takes_classes_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("morphogen.evaluation.features.picture_features", lambda data: RandomFeatures(1))
+    data = mg.load_data(X, np.array([0, 2, 5])[Y])
+    features = mg.metrics.features_for(data)
+    samples = mg.build_system("vae", data, size="tiny").sample(12, condition=[0, 2] * 6)
+
+    def ratio(condition: Any) -> Any:
+        return mg.metrics.conditional_fidelity(samples, condition, data, features)["variance_ratio"]
+
+    expected = ratio(samples.condition)
+    for same in ([0, 2] * 6, ["0", "2"] * 6, np.array([0, 2] * 6), {"label": torch.tensor([0, 1] * 6)}):
+        assert ratio(same) == expected
+    refused(lambda: ratio([0, 1] * 6), "no class '1'; the classes are 0, 2, 5")
+    refused(lambda: ratio([0, 2]), r"conditions have shape \[2\] for 12 samples: give a class for each")
+    refused(lambda: ratio(torch.tensor([0, 2] * 6)), "give a list of names")
+    for nothing in (None, {}, data, samples):
+        refused(
+            lambda nothing=nothing: ratio(nothing), "give the class of each sample, as samples.condition has"
+        )

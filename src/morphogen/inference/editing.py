@@ -26,7 +26,7 @@ from morphogen.contract import Context, Sampler, Unsupported
 from morphogen.families.diffusion import DDIM, DDPM, ddim_translate, inpaint, sdedit
 from morphogen.model import evaluating, with_negative
 from morphogen.numerics.randomness import Rng
-from morphogen.numerics.trees import Tree
+from morphogen.numerics.trees import Tree, tree_map
 from morphogen.samples import Samples
 from morphogen.wrong_calls import explains_calls, explains_construction
 
@@ -41,7 +41,7 @@ class Edit(ABC):
         """The objective's default sampler."""
         return model.objective.default_sampler()
 
-    def check(self, model: Any, condition: int | None) -> None:
+    def check(self, model: Any, condition: Any) -> None:
         """Check that the edit fits the model and the condition. Errors: ConfigError."""
 
     @abstractmethod
@@ -78,7 +78,7 @@ class Inpaint(Edit):
         default = model.objective.default_sampler()
         return DDPM(STEPS, clip=default.clip) if getattr(default, "extra_calls_per_step", 0) else default
 
-    def check(self, model: Any, condition: int | None) -> None:
+    def check(self, model: Any, condition: Any) -> None:
         shape = picture_shape(model)
         if tuple(self.mask.shape) != shape[1:]:
             size = list(self.mask.shape)
@@ -136,17 +136,17 @@ class DDIMTranslate(Edit):
     """Invert the picture as one class and decode its noise as another.
 
     Arguments:
-        source_class: class of the given pictures.
+        source_class: class of the given pictures, as `sample` takes a condition.
     """
 
-    source_class: int
+    source_class: Any
 
     def default_sampler(self, model: Any) -> Sampler:
         """DDIM, whose deterministic steps can be inverted (Song, Meng & Ermon 2021)."""
         process = model.objective.schedule
         return DDIM(STEPS if process.time_dtype.is_floating_point else min(STEPS, int(process.t_max)))
 
-    def check(self, model: Any, condition: int | None) -> None:
+    def check(self, model: Any, condition: Any) -> None:
         if model.conditioner is None:
             raise ConfigError(
                 f"edit: source class {self.source_class}: the model has no classes; use a strength instead"
@@ -155,23 +155,23 @@ class DDIMTranslate(Edit):
             raise ConfigError(
                 f"edit: source class {self.source_class} needs a target; give another class as the condition"
             )
+        model.conditions(self.source_class, 1, "source_class")
 
     def apply(
         self, model: Any, x: Float[Tensor, "b ..."], context: Context | None, rng: Rng, sampler: Sampler
     ) -> Float[Tensor, "b ..."]:
-        label = model.conditioner.named(torch.tensor(self.source_class))
-        source = model.context(model.conditions(label, len(x)), len(x))
+        source = model.context(model.conditions(self.source_class, len(x), "source_class"), len(x))
         return ddim_translate(model.objective, x, source, context, rng, sampler)
 
     @property
     def record(self) -> dict[str, Any]:
-        return {"source_class": self.source_class}
+        return {"source_class": _recorded(self.source_class)}
 
 
 @explains_calls
 def edit(
-    model: Any, pictures: Float[Tensor, "b c h w"], change: Edit, n: int = 4, condition: int | None = None,
-    sampler: Any = None, seed: int = 0, negative: int | None = None,
+    model: Any, pictures: Float[Tensor, "b c h w"], change: Edit, n: int = 4, condition: Any = None,
+    sampler: Any = None, seed: int = 0, negative: Any = None,
 ) -> Samples:  # fmt: skip
     """Edit pictures; returns n variants per picture, in the order of the pictures.
 
@@ -180,11 +180,11 @@ def edit(
         pictures: in [-1, 1], [B, C, H, W], of the model's shape.
         change: the edit.
         n: variants per picture.
-        condition: target class; None: unconditional, or random classes for a model trained without condition
-            dropout.
+        condition: target class, one or one per picture, as `sample` takes it; None: unconditional, or random
+            classes for a model trained without condition dropout.
         sampler: a diffusion sampler, with or without guidance; None: the default of the edit.
         seed: random seed.
-        negative: a class that guidance uses in place of the null condition.
+        negative: a class that guidance uses in place of the null condition, one or one per picture.
 
     Errors: Unsupported for other models; ConfigError for pictures of another shape, guidance without a
         condition, or
@@ -197,14 +197,14 @@ def edit(
     given = pictures.to(model.device).repeat_interleave(n, 0)
     rng, parts = Rng(seed, torch.arange(n).repeat(len(pictures)), ("edit",)).to(model.device), []
     with evaluating(model), torch.no_grad():
-        conditions, context = _conditions(model, condition, negative, sampler, rng)
+        conditions, context = _conditions(model, condition, negative, sampler, rng, n)
         x = model.representation.encode(given, rng.fork("encode"), measure=False).x
         for rows in torch.arange(len(x), device=x.device).split(BATCH):
             context_of_rows = None if context is None else context[rows]
             parts.append(change.apply(model, x[rows], context_of_rows, rng.fork("x")[rows], sampler))
         medium = change.composite(model.representation.decode(torch.cat(parts)), given)
     settings = {"seed": seed, "indices": list(range(len(given))), "variants": n, "sampler": repr(sampler)}
-    settings |= change.record | ({} if negative is None else {"negative": negative})
+    settings |= change.record | ({} if negative is None else {"negative": _recorded(negative)})
     return Samples(medium, conditions, model.representation, settings)
 
 
@@ -222,22 +222,37 @@ def picture_shape(model: Any) -> tuple[int, int, int]:
 
 
 def _conditions(
-    model: Any, condition: int | None, negative: int | None, sampler: Any, rng: Rng
+    model: Any, condition: Any, negative: Any, sampler: Any, rng: Rng, variants: int
 ) -> tuple[Mapping[str, Tree], Context | None]:
     """The conditions of each variant and their context."""
     if condition is None and any(isinstance(s, Guided) for s in guidances(sampler)):
         raise ConfigError("guidance requires a condition: give one, or edit without guidance")
     if model.conditioner is None:
         if condition is not None:
-            raise ConfigError(f"condition {condition}: the model was trained without conditions; omit it")
+            raise ConfigError(
+                f"condition {condition!r:.40}: the model was trained without conditions; omit it"
+            )
         return {}, None
     n, absent = len(rng), model.conditioner.absent(len(rng))
     if condition is None and absent is not None:
         return {}, absent
-    named = model.conditioner.named  # of labels as batches have them: places, not names
-    drawn = draw_condition(model.conditioner, rng.fork("draw"))
-    conditions = model.conditions(drawn if condition is None else named(torch.tensor(condition)), n)
+
+    def of_variants(given: Any, argument: str) -> Mapping[str, Tree]:
+        of_pictures = model.conditions(given, n // variants, argument)
+        return tree_map(lambda leaf: leaf.repeat_interleave(variants, 0), of_pictures)
+
+    if condition is None:
+        conditions = model.conditions(draw_condition(model.conditioner, rng.fork("draw")), n)
+    else:
+        conditions = of_variants(condition, "condition")
     context = model.context(conditions, n)
     if negative is not None:
-        context = with_negative(model, context, model.conditions(named(torch.tensor(negative)), n), sampler)
+        context = with_negative(model, context, of_variants(negative, "negative"), sampler)
     return conditions, context
+
+
+def _recorded(condition: Any) -> Any:
+    """A condition as JSON; a mapping of one as that one."""
+    whole = dict(condition) if isinstance(condition, Mapping) else {"": condition}
+    plain = {name: given.tolist() if hasattr(given, "tolist") else given for name, given in whole.items()}
+    return next(iter(plain.values())) if len(plain) == 1 else plain
