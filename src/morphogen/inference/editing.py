@@ -27,9 +27,12 @@ from morphogen.families.diffusion import DDIM, DDPM, ddim_translate, inpaint, sd
 from morphogen.model import evaluating, with_negative
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.trees import Tree, tree_map
+from morphogen.representations.given import as_tensor, check_finite
 from morphogen.samples import Samples
+from morphogen.typed import check_fields
 from morphogen.wrong_calls import explains_calls, explains_construction
 
+WHITE = 1, 255  # of masks, where to redraw
 BATCH = 64  # rows processed at a time
 STEPS = 100  # of inpainting where the default sampler is a multi-call solver; of DDIM inversion and decoding
 
@@ -68,10 +71,14 @@ class Inpaint(Edit):
     """Redraw a masked part of the picture.
 
     Arguments:
-        mask: True where to redraw, [H, W].
+        mask: True where to redraw, [H, W]: a tensor, an array or a PIL picture of two values, which becomes
+            a tensor of booleans.
     """
 
-    mask: Bool[Tensor, "h w"]
+    mask: Any
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mask", _as_mask(self.mask))
 
     def default_sampler(self, model: Any) -> Sampler:
         """The objective's default sampler, or DDPM if that makes several calls per interval."""
@@ -119,6 +126,9 @@ class SDEdit(Edit):
     """
 
     strength: float
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
     def apply(
         self, model: Any, x: Float[Tensor, "b ..."], context: Context | None, rng: Rng, sampler: Sampler
@@ -206,6 +216,20 @@ def edit(
     settings = {"seed": seed, "indices": list(range(len(given))), "variants": n, "sampler": repr(sampler)}
     settings |= change.record | ({} if negative is None else {"negative": _recorded(negative)})
     return Samples(medium, conditions, model.representation, settings)
+
+
+def _as_mask(given: Any) -> Bool[Tensor, "..."]:
+    """Where a mask of 0 and 1, or of 0 and 255, is not 0. Errors: ConfigError for other values."""
+    values = as_tensor(given, "pixels of the mask")
+    check_finite(values[None], "pixels of the mask")
+    low, high = values.double().min().item(), values.double().max().item()
+    if high not in (0, *WHITE) or not ((values == 0) | (values == high)).all():
+        mask = "mask" if hasattr(given, "dtype") else "np.asarray(mask)"
+        raise ConfigError(
+            f"the mask has values from {low:g} to {high:g}: give True where to redraw, False where to keep, "
+            f"such as {mask} > {(low + high) / 2:g}"
+        )
+    return values != 0
 
 
 def picture_shape(model: Any) -> tuple[int, int, int]:
