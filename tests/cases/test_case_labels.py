@@ -10,6 +10,7 @@ import torch
 from torch.utils.data import Subset, TensorDataset
 
 import morphogen as mg
+from morphogen.evaluation.features import RandomFeatures
 from morphogen.training.given import training_rows
 from tests.cases import case
 from tests.cases.test_case_memory import FRAME, LEVELS, WAVES, X, Y, refused
@@ -214,3 +215,89 @@ def test_labels_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     file.write_bytes(b"\xff\xfe\x00")
     refused(lambda: mg.load_data(LEVELS, file), "classes.txt.* give a text file, one line each")
     refused(lambda: mg.load_data(LEVELS, "species"), "labels 'species': .* condition='species'")
+
+
+@case("labels or captions as bytes, as h5py has texts", "their text")
+def test_bytes_are_texts() -> None:
+    expected, raw = mg.load_data(LEVELS, WORDS[Y]), WORDS[Y].astype("S")
+    for given in (raw, raw.astype(object), list(raw), pd.Series(raw.astype(object))):
+        assert mg.load_data(LEVELS, given).sha256 == expected.sha256
+    assert set(mg.load_data(LEVELS, captions=raw).train.captions) <= set(WORDS)
+    model = model_of(raw)
+    for given in (b"one", np.array([b"one", b"one"]), [b"one", "one"]):
+        assert model.sample(2, given).condition["label"].equal(model.sample(2, "one").condition["label"])
+    refused(
+        lambda: mg.load_data(LEVELS, [b"\xff", *raw[1:]]), r"not UTF-8.* \[row.decode\('latin-1'\) for row in"
+    )
+    refused(lambda: mg.load_data(LEVELS, [b"", *raw[1:]]), r"labels\[0\] is missing")
+    frame = mg.load_data(FRAME, np.array([b"a", b"b"])[np.arange(len(FRAME)) % 2])
+    assert frame.classes == ("a", "b")
+
+
+@case("labels of which some are missing: NaN among words, NaT, or NA of pandas", "refused by their place")
+def test_missing_labels_of_any_kind_are_refused() -> None:
+    words, numbers, flags = WORDS[Y].tolist(), Y.tolist(), (Y == 0).tolist()
+    words[3] = numbers[3] = flags[3] = None
+    for given in (
+        [np.nan if word is None else word for word in words],
+        [pd.NA if word is None else word for word in words],
+        pd.Series(words),
+        pd.Series(words).fillna(np.nan),
+        pd.Series(words, dtype="category"),
+        pd.Series(words, dtype="string"),
+        pd.Series(numbers, dtype="Int64"),
+        pd.Series(flags, dtype="boolean"),
+        pd.Series(words, dtype="string").array,
+        pd.Series(pd.to_datetime(["2024-01-01"] * 60)).where(pd.Series(range(60)) != 3),
+        [[np.nan if i == 3 else 1.0] for i in range(60)],
+    ):
+        refused(
+            lambda given=given: mg.load_data(LEVELS, given), r"^labels\[3\] is missing; give every example"
+        )
+    assert mg.load_data(LEVELS, pd.Series(Y, dtype="Int64")).classes == ("0", "1", "2")
+
+
+@case(
+    "`edit(..., condition=c)` and `DDIMTranslate(c)` where the classes are 0, 2 and 5",
+    "`c` as in `sample`: a name",
+)
+def test_edits_take_classes_by_name() -> None:
+    data = mg.load_data(X, np.array([0, 2, 5])[Y])
+    model, x, steps = mg.build_system("ddpm", data, size="tiny"), data.train.first(2).medium, mg.DDIM(steps=2)
+
+    def places(change: Any, condition: Any, n: int = 1, **given: Any) -> list[int]:
+        edited = mg.inference.edit(model, x, change, n, condition, **{"sampler": steps} | given)
+        return edited.condition["label"].tolist()
+
+    half = mg.inference.SDEdit(0.5)
+    for two in (2, "2", [2, 2], np.array([2, 2]), {"label": "2"}, {"label": torch.tensor(1)}):
+        assert places(half, two) == [1, 1]
+    assert places(half, [5, 0], n=2) == [2, 2, 0, 0], "one per picture"
+    assert places(half, 5, sampler=mg.samplers.Guided(steps, 2.0), negative="0") == [2, 2]
+    assert places(mg.inference.DDIMTranslate("5"), "2") == [1, 1]
+    refused(lambda: places(half, 1), "no class '1'; the classes are 0, 2, 5")
+    refused(lambda: places(half, [2, 2, 5]), "has 3 rows, not 2: give one for all rows, or one each")
+    refused(lambda: places(mg.inference.DDIMTranslate("cow"), 2), "source_class 'cow': no class 'cow'")
+    refused(lambda: places(half, torch.tensor([2, 5])), "where the classes are 0, 2, 5: give a list of names")
+
+
+@case("`conditional_fidelity(s, s.condition, ...)`, or a list of names", "the classes that `sample` took")
+def test_conditional_fidelity_takes_classes_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("morphogen.evaluation.features.picture_features", lambda data: RandomFeatures(1))
+    data = mg.load_data(X, np.array([0, 2, 5])[Y])
+    features = mg.metrics.features_for(data)
+    samples = mg.build_system("vae", data, size="tiny").sample(12, condition=[0, 2] * 6)
+
+    def ratio(condition: Any) -> Any:
+        return mg.metrics.conditional_fidelity(samples, condition, data, features)["variance_ratio"]
+
+    expected = ratio(samples.condition)
+    for same in ([0, 2] * 6, ["0", "2"] * 6, np.array([0, 2] * 6), {"label": torch.tensor([0, 1] * 6)}):
+        assert ratio(same) == expected
+    refused(lambda: ratio([0, 1] * 6), "no class '1'; the classes are 0, 2, 5")
+    refused(lambda: ratio([0, 2]), r"conditions have shape \[2\] for 12 samples: give a class for each")
+    refused(lambda: ratio(torch.tensor([0, 2] * 6)), "give a list of names")
+    for nothing in (None, {}, data, samples):
+        refused(
+            lambda nothing=nothing: ratio(nothing), "give the class of each sample, as samples.condition has"
+        )

@@ -122,7 +122,7 @@ def test_few_rows() -> None:
         1,
     ]
     assert mg.train(model, (LEVELS[:2], Y[:2]), steps=1, device="cpu").steps == 1
-    refused(lambda: mg.train(model, (X[:2, :5], Y[:2]), steps=1), "distinct|shape")
+    refused(lambda: mg.train(model, (LEVELS[:2, :5], Y[:2]), steps=1), "distinct|shape")
 
 
 @case(

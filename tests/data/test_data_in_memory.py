@@ -149,8 +149,8 @@ def test_a_mutant_of_the_scale_is_found(monkeypatch: pytest.MonkeyPatch) -> None
     array = np.random.default_rng(0).integers(0, 256, (20, 5, 5), dtype=np.uint8)
     check(array)
 
-    def halved(values: np.ndarray) -> tuple[np.ndarray, int, str]:
-        indices, levels, scale = _to_levels(values)
+    def halved(values: np.ndarray, known: int | None) -> tuple[np.ndarray, int, str]:
+        indices, levels, scale = _to_levels(values, known)
         return indices // 2, levels, scale
 
     monkeypatch.setattr("morphogen.data.picture_arrays._to_levels", halved)

@@ -66,7 +66,7 @@ def test_the_ratio_is_one_of_variances_and_accuracy_requires_a_classifier():
     values, labels = torch.randint(0, 256, (400, 1, 2, 2), generator=generator).byte(), torch.arange(400) % 2
     part = Pictures(values, 256, labels)
     data = Dataset("made", "pictures", part, part, part, with_labels("ab"), Pixels(256, (1, 2, 2)), "")
-    halved = conditional_fidelity(part.first().medium / 2, labels, data, _Mean())
+    halved = conditional_fidelity(part.first().medium / 2, {"label": labels}, data, _Mean())
     assert halved["condition_accuracy"] is None and halved["variance_ratio"]["value"] == pytest.approx(0.25)
     assert (
         halved["variance_ratio"]["low"] < 0.25 < halved["variance_ratio"]["high"]

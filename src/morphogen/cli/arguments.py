@@ -9,6 +9,7 @@ __all__ = [
     "choose_conditions",
     "choose_device",
     "choose_indices",
+    "choose_label",
     "choose_precision",
     "choose_sampler",
     "choose_weights",
@@ -203,9 +204,14 @@ def check_complete(
 
 
 def choose_class(run: "Run", text: str, option: str = "--condition") -> int:
-    """The label of a class given by name; `index:7` is the place 7."""
+    """The place of a class given by name; `index:7` is the place 7."""
+    return int(choose_label(run, text, option)["label"])
+
+
+def choose_label(run: "Run", text: str, option: str = "--condition") -> dict[str, Any]:
+    """The condition that is a class given by name, {"label": its place}."""
     label = {name: spec for name, spec in run.conditions.items() if name == "label"}
-    return int(choose_conditions(run, label, [text], option)["label"])
+    return choose_conditions(run, label, [text], option)
 
 
 def choose_weights(name: str) -> Any:

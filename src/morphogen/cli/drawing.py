@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
 
-from morphogen.cli.arguments import choose_class
+from morphogen.cli.arguments import choose_class, choose_label
 from morphogen.cli.bad_argument import BadArgument
 from morphogen.cli.output_file import is_output_file, write_output
 
@@ -83,13 +83,13 @@ def with_classifier(run: "Run", sampler: Any, scale: float | None, conditions: l
     return ClassifierGuided(sampler, load_classifier(run, device), scale, choose_class(run, label))
 
 
-def check_negative(run: "Run", negative: str | None, guidance: float) -> int | None:
-    """The number of the negative class. Errors: BadArgument without guidance."""
+def check_negative(run: "Run", negative: str | None, guidance: float) -> dict[str, Any] | None:
+    """The negative class as a condition. Errors: BadArgument without guidance."""
     if negative is None:
         return None
     if guidance == 1:
         raise BadArgument(f"--negative {negative} requires guidance: add --guidance 3")
-    return choose_class(run, negative, "--negative")
+    return choose_label(run, negative, "--negative")
 
 
 def save_samples(

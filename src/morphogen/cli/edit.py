@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Argument, Option
 
 from morphogen.cli.arguments import (
-    choose_class,
     choose_device,
     choose_indices,
+    choose_label,
     choose_sampler,
     open_file,
 )
@@ -108,7 +108,7 @@ def edit(
     check_output(out, model.representation.medium, n * len(files))
     pictures, change = _read(files, shape), _change(run, shape, files, mask, strength, source_class)
     method = choose_sampler(model, sampler, guidance, {"steps": steps}, {}, change.default_sampler(model))
-    target = None if condition is None else choose_class(run, condition)
+    target = None if condition is None else choose_label(run, condition)
     excluded = check_negative(run, negative, guidance)
     edited = edit_pictures(model, pictures, change, n, target, method, seed, excluded)
     inputs = {"pictures": [str(file) for file in files], "mask": None if mask is None else str(mask)}
@@ -158,7 +158,7 @@ def _change(
         return Inpaint(read_mask(mask, shape, files))
     if strength is not None:
         return SDEdit(strength)
-    return DDIMTranslate(choose_class(run, str(source_class), "--source-class"))
+    return DDIMTranslate(choose_label(run, str(source_class), "--source-class"))
 
 
 def _check_paths(paths: list[Path]) -> None:

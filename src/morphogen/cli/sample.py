@@ -94,7 +94,6 @@ def sample(
 
     Writes one file per sample (of a table: samples.csv), sheet.png, and samples.json with the settings.
     """
-    import torch
 
     from morphogen.rank import Rank
 
@@ -111,8 +110,8 @@ def sample(
     if len(window := model.representation.shape) == 1:
         prompt_length = requested["prompt"].shape[1] if "prompt" in requested else 0
         decoding.announce_cropping(window[0], prompt_length, max_new)
-    folder, place = _output(out, chosen, model, len(rows), film), check_negative(chosen, negative, guidance)
-    unwanted = None if place is None else {"label": torch.tensor(place)}
+    folder = _output(out, chosen, model, len(rows), film)
+    unwanted = check_negative(chosen, negative, guidance)
     options = {"seed": seed, "negative": unwanted, "precision": choose_precision(precision)}
     if film:
         rank.once(lambda: _film(model, requested, method, rows[:FILMED], folder, options))

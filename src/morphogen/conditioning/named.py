@@ -54,7 +54,7 @@ def name_conditions(
     if not isinstance(condition, Mapping):
         if sole is None and len(names) != 1:
             takes = f"{', '.join(names)}: give one by name" if names else "no condition: omit it"
-            raise ConfigError(f"{argument} {condition!r:.40}: the model takes {takes}")
+            raise ConfigError(f"{argument} {_shown(condition)}: the model takes {takes}")
         name = names[0] if sole is None else sole
         condition = {name: _read(condition, (specs or {}).get(name), argument)}
     condition = _whole(names, condition, specs or {}, argument)
@@ -149,7 +149,12 @@ def _read(given: Any, spec: ConditionSpec | None, argument: str) -> Any:
     try:
         return given if spec is None else spec.read(given)
     except ConfigError as error:
-        raise ConfigError(f"{argument} {given!r:.40}: {error}") from None
+        raise ConfigError(f"{argument} {_shown(given)}: {error}") from None
+
+
+def _shown(given: Any) -> str:
+    """The beginning of a value on one line, also of an array."""
+    return " ".join(repr(given).split())[:40]
 
 
 def _rows(given: Tree, n: int | None, what: str) -> Tree:
@@ -162,7 +167,8 @@ def _rows(given: Tree, n: int | None, what: str) -> Tree:
         try:
             rows = tensor_of_array(leaf) if isinstance(leaf, np.ndarray) else torch.as_tensor(leaf)
         except (TypeError, ValueError, RuntimeError):
-            raise ConfigError(f"{what} is {leaf!r:.40}: give numbers, such as the index of a class") from None
+            found = f"{what} is {_shown(leaf)}"
+            raise ConfigError(f"{found}: give numbers, such as the index of a class") from None
         if not len(rows := rows[None] if rows.ndim == 0 else rows):
             raise ConfigError(f"{what} has no rows: give one for all rows, or one each")
         if n is None:

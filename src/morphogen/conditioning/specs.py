@@ -142,5 +142,7 @@ def _plain(value: Any) -> Any:
 
 
 def _name(value: Any) -> str:
-    """The name that a value stands for: 3 for 3.0, True for True."""
+    """The name that a value stands for: 3 for 3.0, True for True, cat for the bytes b"cat"."""
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

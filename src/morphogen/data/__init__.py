@@ -66,7 +66,7 @@ def load_data(
     data: Any, labels: Any = None, *, captions: Any = None, valid: Any = None, test: Any = None,
     rate: int | None = None, name: str | None = None, resolution: int | None = None,
     length: int | None = None, condition: str | None = None, tokenizer: str | Text | None = None,
-    table: Mapping[str, str] | None = None, source: Any = None,
+    table: Mapping[str, str] | None = None, source: Any = None, levels: int | None = None,
 ) -> Dataset:  # fmt: skip
     """Load a data set by name, from a path, from the Hugging Face hub or from memory.
 
@@ -83,17 +83,17 @@ def load_data(
             [(44100, x), ...], are resampled; a name for reports.
         resolution: side in pixels of square pictures; None: their own size if it is small, else 32.
         length: tokens per window of text (None: 64), or samples per window of sound (None: 8192).
-        condition: column of a table whose values are the class labels; None: no labels. For pictures,
-            "sketch" conditions each picture on its edge map; for all but tables "none" leaves labels out, and
-            "folders" requires that sub-folders give them.
+        condition: column of a table that has the class labels; None: none. "sketch": the edge map of each
+            picture; for all but tables "none" leaves labels out, "folders" requires sub-folders with them.
         tokenizer: of a text: "bytes", "characters", "bpe:1000" or "unigram:1000" (any vocabulary size), or a
             `Text`, such as that of a trained model. None: bytes, or "bpe:2000" for pairs of texts.
         table: what a table leaves open, by the names of `TableOptions`: {"decimal": ","}.
         source: of pictures: pictures of another kind, as `data`, not paired, to be translated into these.
+        levels: of arrays of pictures: how many values a pixel can have, 256 for bytes; None: by the values.
 
     Errors: `DataError`: one line with the invalid value and the remedy.
     """
-    options = _checked(ReadingOptions(resolution, length, condition, table, rate))
+    options = _checked(ReadingOptions(resolution, length, condition, table, rate, levels))
     beside = {"labels": labels, "captions": captions, "valid": valid, "test": test}
     if (arrays := read_arrays(data)) is not None:
         name, data, beside = name or Path(data).stem, arrays.data, arrays.with_given(beside)
@@ -111,7 +111,12 @@ def _loaded(
     is_path = isinstance(data, str | Path)
     what = repr(str(data)) if is_path else name or "memory"
     loaded = _read(str(data), options, beside) if is_path else collect(data, what, beside, options)
-    return _finished(loaded, what, options, tokenizer)
+    finished = _finished(loaded, what, options, tokenizer)
+    found = getattr(finished.representation, "levels", None)
+    if is_path and options.levels is not None and found != options.levels:
+        has = "no levels" if found is None else f"{found} levels"
+        raise DataError(f"{what} has {has}, not {options.levels}; leave levels out, or build a model of it")
+    return finished
 
 
 def _unchanged(data: Dataset, options: Mapping[str, Any]) -> Dataset:

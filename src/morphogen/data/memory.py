@@ -86,8 +86,10 @@ def read_labels(
     """
     if labels is None:
         return (), None, ()
+    plain = [_plain(label) for label in labels]
+    _check_missing(plain)
     try:
-        array = np.asarray([_plain(label) for label in labels])
+        array = np.asarray(plain)
     except ValueError:
         raise DataError("labels are lists of different lengths; give one label per example") from None
     if not array.size:
@@ -98,9 +100,7 @@ def read_labels(
         raise DataError(
             f"labels have shape {list(array.shape)}; give one per example: labels.argmax(1) if one-hot"
         )
-    missing = [i for i, label in enumerate(array.tolist()) if label is None or label != label or label == ""]
-    if missing:
-        raise DataError(f"labels[{missing[0]}] is missing; give every example a label, or leave it out")
+    _check_missing(array.tolist())
     if array.dtype.kind == "f":
         odd = array[(array % 1 != 0) | (abs(array) > 2**53)]
         if len(odd):
@@ -117,6 +117,13 @@ def read_labels(
     moved = array.dtype.kind in "iu" and names.tolist() != list(range(len(names)))
     note = f"the classes are {', '.join(named[:20])}: write condition='{named[0]}' for a name"
     return named, torch.from_numpy(index.astype(np.int64)), (note,) if moved else ()
+
+
+def _check_missing(labels: list[Any]) -> None:
+    """Errors: DataError for a label that is None, empty, or not equal to itself, as NaN, NaT and NA are."""
+    for i, label in enumerate(labels):
+        if label is None or (label == label) is not True or label == "":
+            raise DataError(f"labels[{i}] is missing; give every example a label, or leave it out")
 
 
 def _medium_of(values: Any, options: ReadingOptions) -> Medium:
@@ -198,7 +205,18 @@ def _with_columns(held: Held) -> Held:
             "labels have another index than the examples: give y.reindex(X.index) to match by index, "
             "or y.to_numpy() to match by position"
         )
-    return held._replace(labels=labels, captions=captions)
+    return held._replace(labels=_decoded("labels", labels), captions=_decoded("captions", captions))
+
+
+def _decoded(what: str, column: Any) -> Any:
+    """A column of bytes, as HDF5 has texts, as texts; another as it is. Errors: DataError unless UTF-8."""
+    if column is None or not any(isinstance(row, bytes) for row in column):
+        return column
+    try:
+        return [row.decode() if isinstance(row, bytes) else row for row in column]
+    except UnicodeDecodeError:
+        remedy = f"[row.decode('latin-1') for row in {what}]"
+        raise DataError(f"{what} are bytes that are not UTF-8: give texts, such as {remedy}") from None
 
 
 def _plain(label: Any) -> Any:

@@ -8,7 +8,7 @@ likelihood counts the levels that there are. Whole numbers up to 31 are such lev
 however dark. Fractions up to 31 are on no scale that is known, and refused unless they are in [-1, 1].
 """
 
-__all__ = ["collect_pictures", "holds_pictures", "resized"]
+__all__ = ["collect_pictures", "holds_pictures", "pictures_for", "resized"]
 
 import io
 from collections import Counter
@@ -23,6 +23,7 @@ from PIL import Image
 from torch import Tensor
 
 from morphogen.data.assemble import Labelled, assemble
+from morphogen.data.containers import unpack
 from morphogen.data.dataset import DataError, Dataset, Pictures
 from morphogen.data.held import Held, array_of, file_at, fraction_of_files, joined, names_file, numbers_of
 from morphogen.data.memory import read_labels
@@ -31,9 +32,9 @@ from morphogen.data.pictures import choose_side, read_square, resizing_note, sta
 from morphogen.data.splits import Part
 from morphogen.media import ReadingOptions
 from morphogen.media.sound import SOUND
+from morphogen.representations.given import FEW, FULL_SCALES
 from morphogen.wrong_calls import explains_calls
 
-FEW = 32  # below which whole numbers are few levels; from here on they are dark bytes
 GRID = 64  # largest number of levels of values in [0, 1] that is looked for
 BEYOND = 0.05  # by which smooth resizing exceeds [0, 1] and [-1, 1]
 NORMALISED = 20  # standard deviations, beyond which values are not normalised pictures
@@ -64,28 +65,50 @@ def collect_pictures(name: str, parts: Mapping[Part, Held], options: ReadingOpti
     given_values, of_part, given, captions = joined(parts)
     values = [file_at(value) if isinstance(value, str | Path) else value for value in given_values]
     classes, labels, notes = read_labels(given)
-    array = array_of(values)
-    if array is None:
-        pictures, levels, more = _read_each(values, options.resolution)
-    else:
-        pictures, levels, more = _read_array(array, options.resolution)
+    pictures, levels, more = _read(values, options.resolution, options.levels)
     data = Labelled(torch.from_numpy(pictures), labels, captions)
     return assemble(name, data, classes, levels, of_part, notes=(*more, *notes))
 
 
+def pictures_for(given: Any, representation: Any) -> Any:
+    """Pictures in memory to train a model, which are read on the scale of its levels.
+
+    Errors: DataError for few levels of another size: resized, the model's do not tell which they were.
+    """
+    if isinstance(given, str | Path):
+        return given
+    array = array_of(unpack(given)[0])
+    if array is None or array.ndim < 3 or not array.size or not np.isfinite(array).all():
+        return given
+    is_resized = _channels_first(array)[0].shape[2:] != tuple(representation.shape[1:])
+    high = float(array.max())
+    if is_resized and representation.levels > FEW and _is_whole(array) and 1 < high < FEW:
+        raise DataError(
+            f"pictures are {array.dtype} from {array.min():g} to {high:g}, and are resized: "
+            f"give x / {high:g} or x / 255, whichever is their scale"
+        )
+    return given
+
+
 @explains_calls
-def resized(pictures: Any, resolution: int) -> Float[Tensor, "n c r r"]:
+def resized(pictures: Any, resolution: int, levels: int | None = None) -> Float[Tensor, "n c r r"]:
     """Pictures as `load_data` resizes them: every one, in its order, in [-1, 1].
 
     Arguments:
         pictures: arrays or tensors of any layout and scale, or a list of PIL pictures.
         resolution: side in pixels.
+        levels: of arrays: how many values a pixel can have, 256 for bytes; None: by the values.
 
     Errors: DataError.
     """
-    array = array_of(pictures)
-    read = _read_each(list(pictures), resolution) if array is None else _read_array(array, resolution)
-    return Pictures(torch.from_numpy(read[0]), read[1]).first().medium
+    values, found, _ = _read(pictures, resolution, levels)
+    return Pictures(torch.from_numpy(values), found).first().medium
+
+
+def _read(values: Any, resolution: int | None, levels: int | None) -> tuple[np.ndarray, int, tuple[str, ...]]:
+    """Pictures of any kind as indices of levels [N, C, H, W], the number of levels, and notes."""
+    array = array_of(values)
+    return _read_each(list(values), resolution) if array is None else _read_array(array, resolution, levels)
 
 
 def _check_one_scale(parts: Mapping[Part, Held]) -> None:
@@ -144,12 +167,14 @@ def _as_picture(i: int, value: Any) -> Image.Image:
     return Image.fromarray(array[:, :, 0] if array.shape[2:] == (1,) else array)
 
 
-def _read_array(array: np.ndarray, resolution: int | None) -> tuple[np.ndarray, int, tuple[str, ...]]:
+def _read_array(
+    array: np.ndarray, resolution: int | None, levels: int | None
+) -> tuple[np.ndarray, int, tuple[str, ...]]:
     """Pictures of one size, as indices of levels [N, C, H, W], the number of levels, and notes."""
     pictures, layout = _channels_first(array)
     if not array.size:
         raise DataError(f"pictures have shape {list(array.shape)}: they are empty; give at least one pixel")
-    values, levels, scale = _to_levels(pictures)
+    values, levels, scale = _to_levels(pictures, levels)
     height, width = values.shape[2:]
     sizes = Counter([(width, height)])
     side = choose_side(sizes, resolution)
@@ -194,17 +219,20 @@ class _Scale(NamedTuple):
     remark: str = ""
 
 
-def _to_levels(values: np.ndarray) -> tuple[np.ndarray, int, str]:
+def _to_levels(values: np.ndarray, levels: int | None) -> tuple[np.ndarray, int, str]:
     """Indices of levels as uint8, the number of levels, and the scale in words. Errors: DataError."""
     if not np.isfinite(values).all():
         row = int(np.argwhere(~np.isfinite(values))[0][0])
         raise DataError(f"picture {row} has NaN or infinite values; fill them in, or leave it out")
     low, high = float(values.min()), float(values.max())
-    scale, kind = _scale_of(values, low, high), f"{values.dtype} from {low:g} to {high:g}"
+    kind = f"{values.dtype} from {low:g} to {high:g}"
+    scale = _scale_of(values, low, high) if levels is None else _scale_of_levels(values, low, high, levels)
     for steps in [scale.steps] if scale.steps else [*range(1, GRID), 255]:
         if _on_grid(scale.unit.ravel()[:SAMPLE], steps) and _on_grid(scale.unit, steps):
             index = (scale.unit * steps).round().astype(np.uint8)
             return index, steps + 1, f"{kind}: the scale is {scale.words}, {steps + 1} levels{scale.remark}"
+    if levels not in (None, 256):
+        raise DataError(f"pictures are {kind}, between their {levels} levels: give {_rounded(scale, levels)}")
     index = (scale.unit * 255).round().astype(np.uint8)
     return index, 256, f"{kind}: the scale is {scale.words}, rounded to 256 levels{scale.remark}"
 
@@ -215,10 +243,53 @@ def _on_grid(scaled: np.ndarray, steps: int) -> bool:
     return bool(np.abs(index - index.round()).max() <= TOLERANCE * steps)
 
 
+def _wide(values: np.ndarray) -> np.ndarray:
+    """The values as floats that hold them."""
+    return values.astype(np.promote_types(values.dtype, np.float32))
+
+
+def _is_whole(values: np.ndarray) -> bool:
+    return values.dtype.kind != "f" or not (_wide(values) % 1).any()
+
+
+def _scale_of_levels(values: np.ndarray, low: float, high: float, levels: int) -> _Scale:
+    """The scale of values from low to high where the number of levels is known.
+
+    Whole numbers are the levels, 0 .. levels-1. Fractions from 0 to 1 are on the scale -1 to 1 if they are on
+    its grid: half of the values of the grid of 0 to 1 are.
+
+    Errors: DataError for values of other levels, and for 0 and 1, which can be on both scales.
+    """
+    if not 2 <= levels <= 256:
+        raise DataError(f"levels={levels}: give the number of values of a pixel, 2 to 256")
+    wide, steps, kind = _wide(values), levels - 1, f"pictures are {values.dtype} from {low:g} to {high:g}"
+    if values.dtype.kind == "b":
+        return _Scale(wide, steps, "False to True")
+    if _is_whole(values) and low >= 0:
+        if high == 1 < steps:
+            both = f"give x * {steps} for black and white, or x / {steps}"
+            raise DataError(f"{kind}, which can be 0 to 1 or 0 to {steps}: {both}")
+        if high <= steps:
+            return _Scale(wide / steps, steps, f"0 to {steps}")
+        if values.dtype != np.uint16 or levels != 256:
+            top = next((top for top in FULL_SCALES if high <= top), high)
+            remedy = f"(x * ({steps} / {top:g})).round()"
+            raise DataError(f"{kind}, where {levels} levels are 0 to {steps}: give {remedy}")
+    if low >= 0 and high <= 1 and _on_grid((wide + 1) / 2, steps):
+        return _Scale((wide + 1) / 2, steps, "-1 to 1")
+    return _scale_of(values, low, high)._replace(steps=steps)
+
+
+def _rounded(scale: _Scale, levels: int) -> str:
+    """The expression that rounds values to the grid of so many levels."""
+    steps, half = levels - 1, (levels - 1) / 2
+    signed = f"((x + 1) * {half:g}).round() / {half:g} - 1"
+    return signed if scale.words == "-1 to 1" else f"(x * {steps}).round() / {steps}"
+
+
 def _scale_of(values: np.ndarray, low: float, high: float) -> _Scale:
     """The scale of values from low to high. Errors: DataError with the expression that converts others."""
-    wide = values.astype(np.promote_types(values.dtype, np.float32))
-    whole = values.dtype.kind != "f" or not (wide % 1).any()
+    wide, whole = _wide(values), _is_whole(values)
     if whole and low >= 0 and 0 < high < FEW:
         remark = "; if it is 0 to 255, give x / 255" if high > 1 else ""
         return _Scale(wide / high, round(high), f"0 to {high:g}", remark)

@@ -11,18 +11,20 @@ that generates a single picture per class. After the class-conditional metrics o
 
 __all__ = ["condition_accuracy", "conditional_fidelity", "within_class_variance"]
 
-from typing import TypedDict
+from collections.abc import Mapping
+from typing import Any, TypedDict
 
 import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from morphogen.component import ConfigError
+from morphogen.conditioning.named import name_conditions, with_label
 from morphogen.data.dataset import Dataset
 from morphogen.evaluation.arguments import reads_arguments
 from morphogen.evaluation.features import Features
 from morphogen.evaluation.intervals import Interval, bootstrap, proportion
-from morphogen.representations.given import as_tensor, rows_like
+from morphogen.representations.given import rows_like
 
 REFERENCE = 10_000  # largest number of training examples used as reference
 
@@ -37,7 +39,7 @@ class ConditionalFidelity(TypedDict):
 @reads_arguments
 def conditional_fidelity(
     samples: Shaped[Tensor, "n ..."],
-    condition: Int[Tensor, " n"],
+    condition: Any,
     data: Dataset,
     features: Features,
     seed: int = 0,
@@ -46,21 +48,23 @@ def conditional_fidelity(
 
     Arguments:
         samples: generated medium.
-        condition: the class that each sample was conditioned on, int64 [n].
+        condition: the class that each sample was conditioned on, [n], as `sample` takes it: names, or places
+            as `samples.condition` has them.
         data: labelled data set; its train part is the reference, restricted to the classes in `condition`.
         features: from `features_for(data)`.
         seed: of the bootstrap.
 
     Errors: ValueError if the data have no labels, or a class has a single sample; ConfigError for samples of
-    another medium, and for another number of conditions.
+    another medium, for another number of conditions, and for what names no class.
     """
-    condition, real = as_tensor(condition, "conditions").cpu().long(), data.train.first(REFERENCE)
+    real = data.train.first(REFERENCE)
     samples = rows_like(samples, "samples", real.medium, data.representation)
+    if "label" not in real.condition:
+        raise ValueError(f"{data.name} has no classes; conditional fidelity requires labelled data")
+    condition = _labels(condition, data)
     if condition.shape != samples.shape[:1]:
         shape = list(condition.shape)
         raise ConfigError(f"conditions have shape {shape} for {len(samples)} samples: give a class for each")
-    if "label" not in real.condition:
-        raise ValueError(f"{data.name} has no classes; conditional fidelity requires labelled data")
     classes, counts = condition.unique(return_counts=True)
     if counts.min() < 2:
         raise ValueError(
@@ -89,6 +93,19 @@ def within_class_variance(features: Float[Tensor, "n d"], labels: Int[Tensor, " 
     if not variances:
         raise ValueError("no class has two rows; draw at least 2 of each class")
     return torch.stack(variances).mean().item()
+
+
+def _labels(condition: Any, data: Dataset) -> Int[Tensor, "..."]:
+    """The places of classes that are given by name, or as samples and batches have them."""
+    named = with_label(condition, data.representation)
+    if isinstance(named, Mapping) and "label" in named:
+        named = {"label": named["label"]}
+    is_medium = hasattr(type(named), "medium_at")
+    labels = {} if is_medium else name_conditions(["label"], named, None, specs=data.conditions)
+    if "label" not in labels:
+        kind = type(condition).__name__
+        raise ConfigError(f"condition is a {kind}: give the class of each sample, as samples.condition has")
+    return torch.as_tensor(labels["label"]).cpu().long()
 
 
 def _labelled(features: Tensor, labels: Tensor) -> Tensor:

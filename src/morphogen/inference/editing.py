@@ -26,10 +26,13 @@ from morphogen.contract import Context, Sampler, Unsupported
 from morphogen.families.diffusion import DDIM, DDPM, ddim_translate, inpaint, sdedit
 from morphogen.model import evaluating, with_negative
 from morphogen.numerics.randomness import Rng
-from morphogen.numerics.trees import Tree
+from morphogen.numerics.trees import Tree, tree_map
+from morphogen.representations.given import as_tensor, check_finite
 from morphogen.samples import Samples
+from morphogen.typed import check_fields
 from morphogen.wrong_calls import explains_calls, explains_construction
 
+WHITE = 1, 255  # of masks, where to redraw
 BATCH = 64  # rows processed at a time
 STEPS = 100  # of inpainting where the default sampler is a multi-call solver; of DDIM inversion and decoding
 
@@ -41,7 +44,7 @@ class Edit(ABC):
         """The objective's default sampler."""
         return model.objective.default_sampler()
 
-    def check(self, model: Any, condition: int | None) -> None:
+    def check(self, model: Any, condition: Any) -> None:
         """Check that the edit fits the model and the condition. Errors: ConfigError."""
 
     @abstractmethod
@@ -68,17 +71,21 @@ class Inpaint(Edit):
     """Redraw a masked part of the picture.
 
     Arguments:
-        mask: True where to redraw, [H, W].
+        mask: True where to redraw, [H, W]: a tensor, an array or a PIL picture of two values, which becomes
+            a tensor of booleans.
     """
 
-    mask: Bool[Tensor, "h w"]
+    mask: Any
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mask", _as_mask(self.mask))
 
     def default_sampler(self, model: Any) -> Sampler:
         """The objective's default sampler, or DDPM if that makes several calls per interval."""
         default = model.objective.default_sampler()
         return DDPM(STEPS, clip=default.clip) if getattr(default, "extra_calls_per_step", 0) else default
 
-    def check(self, model: Any, condition: int | None) -> None:
+    def check(self, model: Any, condition: Any) -> None:
         shape = picture_shape(model)
         if tuple(self.mask.shape) != shape[1:]:
             size = list(self.mask.shape)
@@ -120,6 +127,9 @@ class SDEdit(Edit):
 
     strength: float
 
+    def __post_init__(self) -> None:
+        check_fields(self)
+
     def apply(
         self, model: Any, x: Float[Tensor, "b ..."], context: Context | None, rng: Rng, sampler: Sampler
     ) -> Float[Tensor, "b ..."]:
@@ -136,17 +146,17 @@ class DDIMTranslate(Edit):
     """Invert the picture as one class and decode its noise as another.
 
     Arguments:
-        source_class: class of the given pictures.
+        source_class: class of the given pictures, as `sample` takes a condition.
     """
 
-    source_class: int
+    source_class: Any
 
     def default_sampler(self, model: Any) -> Sampler:
         """DDIM, whose deterministic steps can be inverted (Song, Meng & Ermon 2021)."""
         process = model.objective.schedule
         return DDIM(STEPS if process.time_dtype.is_floating_point else min(STEPS, int(process.t_max)))
 
-    def check(self, model: Any, condition: int | None) -> None:
+    def check(self, model: Any, condition: Any) -> None:
         if model.conditioner is None:
             raise ConfigError(
                 f"edit: source class {self.source_class}: the model has no classes; use a strength instead"
@@ -155,23 +165,23 @@ class DDIMTranslate(Edit):
             raise ConfigError(
                 f"edit: source class {self.source_class} needs a target; give another class as the condition"
             )
+        model.conditions(self.source_class, 1, "source_class")
 
     def apply(
         self, model: Any, x: Float[Tensor, "b ..."], context: Context | None, rng: Rng, sampler: Sampler
     ) -> Float[Tensor, "b ..."]:
-        label = model.conditioner.named(torch.tensor(self.source_class))
-        source = model.context(model.conditions(label, len(x)), len(x))
+        source = model.context(model.conditions(self.source_class, len(x), "source_class"), len(x))
         return ddim_translate(model.objective, x, source, context, rng, sampler)
 
     @property
     def record(self) -> dict[str, Any]:
-        return {"source_class": self.source_class}
+        return {"source_class": _recorded(self.source_class)}
 
 
 @explains_calls
 def edit(
-    model: Any, pictures: Float[Tensor, "b c h w"], change: Edit, n: int = 4, condition: int | None = None,
-    sampler: Any = None, seed: int = 0, negative: int | None = None,
+    model: Any, pictures: Float[Tensor, "b c h w"], change: Edit, n: int = 4, condition: Any = None,
+    sampler: Any = None, seed: int = 0, negative: Any = None,
 ) -> Samples:  # fmt: skip
     """Edit pictures; returns n variants per picture, in the order of the pictures.
 
@@ -180,11 +190,11 @@ def edit(
         pictures: in [-1, 1], [B, C, H, W], of the model's shape.
         change: the edit.
         n: variants per picture.
-        condition: target class; None: unconditional, or random classes for a model trained without condition
-            dropout.
+        condition: target class, one or one per picture, as `sample` takes it; None: unconditional, or random
+            classes for a model trained without condition dropout.
         sampler: a diffusion sampler, with or without guidance; None: the default of the edit.
         seed: random seed.
-        negative: a class that guidance uses in place of the null condition.
+        negative: a class that guidance uses in place of the null condition, one or one per picture.
 
     Errors: Unsupported for other models; ConfigError for pictures of another shape, guidance without a
         condition, or
@@ -197,15 +207,29 @@ def edit(
     given = pictures.to(model.device).repeat_interleave(n, 0)
     rng, parts = Rng(seed, torch.arange(n).repeat(len(pictures)), ("edit",)).to(model.device), []
     with evaluating(model), torch.no_grad():
-        conditions, context = _conditions(model, condition, negative, sampler, rng)
+        conditions, context = _conditions(model, condition, negative, sampler, rng, n)
         x = model.representation.encode(given, rng.fork("encode"), measure=False).x
         for rows in torch.arange(len(x), device=x.device).split(BATCH):
             context_of_rows = None if context is None else context[rows]
             parts.append(change.apply(model, x[rows], context_of_rows, rng.fork("x")[rows], sampler))
         medium = change.composite(model.representation.decode(torch.cat(parts)), given)
     settings = {"seed": seed, "indices": list(range(len(given))), "variants": n, "sampler": repr(sampler)}
-    settings |= change.record | ({} if negative is None else {"negative": negative})
+    settings |= change.record | ({} if negative is None else {"negative": _recorded(negative)})
     return Samples(medium, conditions, model.representation, settings)
+
+
+def _as_mask(given: Any) -> Bool[Tensor, "..."]:
+    """Where a mask of 0 and 1, or of 0 and 255, is not 0. Errors: ConfigError for other values."""
+    values = as_tensor(given, "pixels of the mask")
+    check_finite(values[None], "pixels of the mask")
+    low, high = values.double().min().item(), values.double().max().item()
+    if high not in (0, *WHITE) or not ((values == 0) | (values == high)).all():
+        mask = "mask" if hasattr(given, "dtype") else "np.asarray(mask)"
+        raise ConfigError(
+            f"the mask has values from {low:g} to {high:g}: give True where to redraw, False where to keep, "
+            f"such as {mask} > {(low + high) / 2:g}"
+        )
+    return values != 0
 
 
 def picture_shape(model: Any) -> tuple[int, int, int]:
@@ -222,22 +246,37 @@ def picture_shape(model: Any) -> tuple[int, int, int]:
 
 
 def _conditions(
-    model: Any, condition: int | None, negative: int | None, sampler: Any, rng: Rng
+    model: Any, condition: Any, negative: Any, sampler: Any, rng: Rng, variants: int
 ) -> tuple[Mapping[str, Tree], Context | None]:
     """The conditions of each variant and their context."""
     if condition is None and any(isinstance(s, Guided) for s in guidances(sampler)):
         raise ConfigError("guidance requires a condition: give one, or edit without guidance")
     if model.conditioner is None:
         if condition is not None:
-            raise ConfigError(f"condition {condition}: the model was trained without conditions; omit it")
+            raise ConfigError(
+                f"condition {condition!r:.40}: the model was trained without conditions; omit it"
+            )
         return {}, None
     n, absent = len(rng), model.conditioner.absent(len(rng))
     if condition is None and absent is not None:
         return {}, absent
-    named = model.conditioner.named  # of labels as batches have them: places, not names
-    drawn = draw_condition(model.conditioner, rng.fork("draw"))
-    conditions = model.conditions(drawn if condition is None else named(torch.tensor(condition)), n)
+
+    def of_variants(given: Any, argument: str) -> Mapping[str, Tree]:
+        of_pictures = model.conditions(given, n // variants, argument)
+        return tree_map(lambda leaf: leaf.repeat_interleave(variants, 0), of_pictures)
+
+    if condition is None:
+        conditions = model.conditions(draw_condition(model.conditioner, rng.fork("draw")), n)
+    else:
+        conditions = of_variants(condition, "condition")
     context = model.context(conditions, n)
     if negative is not None:
-        context = with_negative(model, context, model.conditions(named(torch.tensor(negative)), n), sampler)
+        context = with_negative(model, context, of_variants(negative, "negative"), sampler)
     return conditions, context
+
+
+def _recorded(condition: Any) -> Any:
+    """A condition as JSON; a mapping of one as that one."""
+    whole = dict(condition) if isinstance(condition, Mapping) else {"": condition}
+    plain = {name: given.tolist() if hasattr(given, "tolist") else given for name, given in whole.items()}
+    return next(iter(plain.values())) if len(plain) == 1 else plain

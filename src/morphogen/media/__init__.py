@@ -52,6 +52,7 @@ class ReadingOptions(NamedTuple):
     condition: str | None = None
     table: Mapping[str, str] | None = None
     rate: int | None = None
+    levels: int | None = None
 
 
 class Medium(ABC):

@@ -16,6 +16,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from morphogen.caller import option
+from morphogen.component import ConfigError
 from morphogen.lazy import lazy
 from morphogen.media import Medium, ReadingOptions
 
@@ -38,6 +39,7 @@ class PictureMedium(Medium):
     corruptions = lazy("evaluation.corruptions.picture_corruptions")
     holds = lazy("data.picture_arrays.holds_pictures")
     collect = lazy("data.picture_arrays.collect_pictures")
+    given = lazy("data.picture_arrays.pictures_for")
     codecs = lazy("evaluation.codecs.picture_codecs")
     read_folder = lazy("data.pictures.load_folder")
     size_of = lazy("data.picture_file.size_of")
@@ -69,7 +71,16 @@ class PictureMedium(Medium):
 
     def reading(self, representation: Any) -> Mapping[str, Any]:
         side = max(representation.shape[1:])
-        return {"resolution": side} if side > self.common else {}
+        return {"levels": representation.levels} | ({"resolution": side} if side > self.common else {})
+
+    def check_comparable(self, model: Any, data: Any) -> None:
+        """Errors: ConfigError for other levels in pictures of its size; others are refused by their shape."""
+        own, found = model.source, data.source
+        if own.levels != found.levels and own.shape == found.shape:
+            raise ConfigError(
+                f"the pictures have {found.levels} levels, the model is for {own.levels}: give pictures of "
+                "its levels, or build a model of these, mg.build_system(name, mg.load_data(X))"
+            )
 
     def describe(self, data: Any) -> tuple[str, str, int]:
         channels, height, width = data.representation.shape

@@ -8,6 +8,8 @@ training), not in its inner loops.
 """
 
 __all__ = [
+    "FEW",
+    "FULL_SCALES",
     "TOLERANCE",
     "as_tensor",
     "check_finite",
@@ -34,6 +36,7 @@ from morphogen.numerics.arrays import tensor_of_array
 from morphogen.numerics.decimals import double_of
 
 TOLERANCE = 1e-3  # by which a value may exceed its range, as decoders and 16-bit floats do
+FEW = 32  # below which whole numbers of pictures are few levels; from here on they are dark bytes
 FULL_SCALES = (255, 65535)  # of 8 and 16 bits
 
 

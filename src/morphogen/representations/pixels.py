@@ -23,7 +23,7 @@ from morphogen.media.pictures import PICTURES
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import sum_except_batch
 from morphogen.numerics.trees import Tree
-from morphogen.representations.given import TOLERANCE, check_finite, check_range, check_shape, tensor_of
+from morphogen.representations.given import FEW, TOLERANCE, check_finite, check_range, check_shape, tensor_of
 
 
 class Pixels(Representation, ConditionSpec):
@@ -67,6 +67,7 @@ class Pixels(Representation, ConditionSpec):
             shapes = f"{list(values.shape)}, the model takes [N, {channels}, {height}, {width}]"
             raise ConfigError(
                 f"pictures have shape {shapes}: resize them as its data were, mg.data.resized(x, {height})"
+                + (", with levels=256 if they are 0 to 255" if 1 < values.max() < FEW else "")
             )
         check_shape(values, self.shape, "pictures", medium)
         check_finite(values, "pictures")
