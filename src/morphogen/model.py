@@ -311,9 +311,9 @@ def save(model: Component, directory: str | Path) -> None:
     if not isinstance(model, nn.Module) or not isinstance(model, Component):
         kind = type(model).__name__
         raise ConfigError(f"save: {kind} is no model; write mg.save(model, directory), with the whole model")
-    check_directory(directory)
+    target = check_directory(directory)
     specs = {name: spec for part in model.modules() for name, spec in getattr(part, "specs", {}).items()}
-    with replacing(Path(directory)) as folder:
+    with replacing(target) as folder:
         for name, asset in (assets(model) | assets(specs)).items():
             write_bytes(folder / name, asset.content)
         conditions = {name: to_config(spec) for name, spec in specs.items()}
@@ -324,7 +324,7 @@ def save(model: Component, directory: str | Path) -> None:
 @explains_calls
 def load(directory: str | Path, device: str = "cpu") -> Any:
     """Load a saved model. Errors: ConfigError that names the missing, damaged or outdated file."""
-    folder = saved_folder(Path(directory))
+    folder = saved_folder(Path(directory).expanduser())
     config, weights = folder / CONFIG, folder / WEIGHTS
     parts, conditions = read_config(config), read_conditions(config)
     try:

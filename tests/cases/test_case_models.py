@@ -3,6 +3,7 @@
 import re
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -256,3 +257,60 @@ def test_an_own_module() -> None:
         r"objective.encoder: Net is no Component.*; write class Net\(mg.Component, nn.Module\), and self.NAME"
     )
     refused(lambda: mg.train(model, data, steps=1), line)
+
+
+@case(
+    "`samples.save` into a folder with files of one's own, also a samples.json",
+    "one line with another folder; nothing is replaced. Samples saved before are",
+)
+@pytest.mark.parametrize("name", ["0000.png", "samples.json"])
+def test_files_of_ones_own_among_samples(tmp_path: Path, name: str) -> None:
+    samples = small(labels=False).sample(2)
+    (tmp_path / name).write_text('{"photos": ["mine"]}')
+    for _ in range(2):
+        refused(lambda: samples.save(tmp_path), rf"{name} is not of samples .*{tmp_path}/samples")
+        assert [file.read_text() for file in tmp_path.iterdir() if file.is_file()] == ['{"photos": ["mine"]}']
+        samples.save(tmp_path / "samples")  # what the line says, and once more
+    assert Image.open(tmp_path / "samples" / "0001.png").size == (8, 8)
+
+
+def test_an_interrupted_save_can_be_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = small(labels=False).sample(2)
+    with monkeypatch.context() as patch:
+        patch.setattr("morphogen.samples._list", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            samples.save(tmp_path)
+    assert len(samples.save(tmp_path)) == 2
+
+
+@case("`mg.save` into a project with its own config.json", "one line with another folder; the file is kept")
+@pytest.mark.parametrize("name", ["config.json", "manifest.json", "weights.safetensors"])
+def test_files_of_ones_own_beside_a_model(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text('{"format": "mine"}')
+    refused(lambda: mg.save(small(), tmp_path), rf"{name} is not of a model .*'{tmp_path}/model'")
+    assert [file.name for file in tmp_path.iterdir()] == [name] and "mine" in (tmp_path / name).read_text()
+    for _ in range(2):
+        mg.save(small(), tmp_path / "model")
+    assert mg.load(tmp_path / "model").representation.shape == (1, 8, 8)
+
+
+@case("`mg.train(..., directory=project)` with a folder `model` of one's own", "refused before the training")
+def test_a_folder_of_ones_own_that_training_would_replace(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "net.py").write_text("mine")
+    train = partial(mg.train, small(labels=False), LEVELS, steps=1, device="cpu", resume=False)
+    refused(lambda: train(directory=tmp_path), rf"model is not of a model .*directory='{tmp_path}/training'")
+    assert (tmp_path / "model" / "net.py").read_text() == "mine"
+    for _ in range(2):
+        train(directory=tmp_path / "training")
+
+
+@case("`~` in the place of a model, a training or samples", "the home directory")
+def test_the_home_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    model = small(labels=False)
+    mg.train(model, LEVELS, steps=1, directory="~/t", device="cpu")
+    mg.save(model, "~/m")
+    mg.load("~/m").sample(1).save("~/s")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m", "s", "t"]
