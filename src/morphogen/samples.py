@@ -77,8 +77,11 @@ class Samples:
 
     def __getattr__(self, name: str) -> Any:
         """Errors: UnknownAttribute for what another library has; AttributeError."""
+        missing = AttributeError(f"Samples has no attribute {name!r}")
+        if name.startswith("__") or name in self.__dataclass_fields__:  # of a copy that is being made
+            raise missing
         of_sounds = other_word("sounds", name) if hasattr(self.representation, "rate") else None
-        raise of_sounds or other_word("samples", name) or AttributeError(f"Samples has no attribute {name!r}")
+        raise of_sounds or other_word("samples", name) or missing
 
     def __repr__(self) -> str:
         shapes = ", ".join(str(list(leaf.shape)) for leaf in leaves(self.tensor))

@@ -1,5 +1,7 @@
 """Models in a notebook."""
 
+import copy
+import pickle
 import re
 import warnings
 from collections.abc import Callable
@@ -314,3 +316,15 @@ def test_the_home_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     mg.save(model, "~/m")
     mg.load("~/m").sample(1).save("~/s")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m", "s", "t"]
+
+
+@case("samples, data sets and models that are pickled or copied", "the same again")
+@pytest.mark.parametrize("again", [copy.deepcopy, copy.copy, lambda it: pickle.loads(pickle.dumps(it))])
+def test_copies(again: Callable[[Any], Any]) -> None:
+    data = mg.load_data(LEVELS, labels=Y)
+    model = mg.build_system("vae", data, size="tiny")
+    samples = model.sample(2)
+    assert again(samples).tensor.equal(samples.tensor) and again(samples).record == samples.record
+    assert again(model).sample(2).tensor.equal(samples.tensor) and len(again(data).train) == len(data.train)
+    space = mg.inference.LatentSpace(model)
+    assert again(space).encode(samples).equal(space.encode(samples))
