@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -328,3 +329,31 @@ def test_copies(again: Callable[[Any], Any]) -> None:
     assert again(model).sample(2).tensor.equal(samples.tensor) and len(again(data).train) == len(data.train)
     space = mg.inference.LatentSpace(model)
     assert again(space).encode(samples).equal(space.encode(samples))
+
+
+@case(
+    "`mg.train(model, df)` with the frame or file that `load_data(df, condition=...)` read, in any order",
+    "trained: the class comes from its column, and the order is the model's",
+)
+@pytest.mark.parametrize("order", [["a", "k", "b"], ["k", "b", "a"]])
+def test_training_on_the_frame_of_the_data(tmp_path: Path, order: list[str]) -> None:
+    frame = pd.DataFrame({"a": RNG.normal(size=60), "k": list("xyz") * 20, "b": RNG.integers(0, 9, 60)})
+    model = mg.build_system("table_mixture", mg.load_data(frame, condition="k"), size="tiny")
+    given, file = frame[order], tmp_path / "t.csv"
+    given.to_csv(file, index=False)
+    for rows in (
+        given,
+        file,
+        given.to_dict("records"),
+        given.to_dict("list"),
+        (given.drop(columns="k"), given["k"]),
+    ):
+        examples = training_rows(model, rows)
+        batch = examples[torch.arange(60)]
+        means = {k: batch.medium[batch.condition["label"] == i].mean(0) for i, k in enumerate("xyz")}
+        assert len(examples) == 60
+        for name, mean in means.items():
+            torch.testing.assert_close(
+                mean, torch.tensor(frame[frame.k == name][["a", "b"]].mean().to_numpy())
+            )
+    assert mg.train(model, given, steps=1, device="cpu").steps == 1
