@@ -357,3 +357,36 @@ def test_training_on_the_frame_of_the_data(tmp_path: Path, order: list[str]) -> 
                 mean, torch.tensor(frame[frame.k == name][["a", "b"]].mean().to_numpy())
             )
     assert mg.train(model, given, steps=1, device="cpu").steps == 1
+
+
+@case("latents that are arrays, lists or of another float type", "as tensors of the model's type")
+@pytest.mark.usefixtures("untyped")
+def test_latents_as_people_have_them() -> None:
+    inference = mg.inference
+    space = inference.LatentSpace(small(labels=False))
+    z = torch.randn(6, *space.model.objective.latent_shape)
+    decoded = space.decode(z).tensor
+    for given in (z.numpy(), z.tolist(), z.double(), z.double().numpy()):
+        assert space.decode(given).tensor.equal(decoded)
+        path = inference.slerp(given[0], given[1], 4).float()
+        assert path.allclose(inference.slerp(z[0], z[1], 4), atol=1e-6)
+        for has in ([1, 0, 0, 1, 1, 0], np.array([1, 0, 0, 1, 1, 0]), torch.tensor([1.0, 0, 0, 1, 1, 0])):
+            direction = inference.attribute(given, has).float()
+            assert direction.allclose(z[[0, 3, 4]].mean(0) - z[[1, 2, 5]].mean(0), atol=1e-6)
+        for values in ([0, 1, 2], np.linspace(0, 2, 3), torch.arange(3)):
+            assert inference.traversal(given[0], 1, values).flatten(1)[:, 1].tolist() == [0, 1, 2]
+
+
+@case("latents of another shape, and labels in place of an attribute", "one line")
+@pytest.mark.usefixtures("untyped")
+def test_latents_that_do_not_fit() -> None:
+    inference = mg.inference
+    space = inference.LatentSpace(small(labels=False))
+    z = torch.randn(3, *space.model.objective.latent_shape)
+    refused(lambda: space.decode(z[0]), r"latents have shape .*: write x\[None\]")
+    refused(lambda: space.decode(z[:, :2]), r"latents have shape \[3, 2\]")
+    refused(lambda: space.decode({"z": z}), "latents are a dict")
+    refused(lambda: inference.attribute(z, [0, 2, 1]), "has holds 2: .* labels == 2")
+    refused(lambda: inference.attribute(z, [0, 1]), "one value for each of 3 rows")
+    refused(lambda: inference.slerp(z[0], z[1, :2], 4), "one shape")
+    refused(lambda: inference.traversal(z[0], 999, [1.0]), "entries 0 to")

@@ -66,7 +66,7 @@ def table_for(examples: Any, table: Any) -> Any:
     """A table to train a model on: its columns in their order, and the classes beside them.
 
     Arguments:
-        examples: what `load_data` reads; without columns of these names it is unchanged, as is a file in order.
+        examples: what `load_data` reads; unchanged without columns of these names, and a file in order.
         table: the representation of the model.
     """
     if isinstance(examples, tuple) and len(examples) == 2:
