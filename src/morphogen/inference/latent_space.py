@@ -26,6 +26,7 @@ from morphogen.numerics.trees import Tree, cat, leaves, length, tree_map
 from morphogen.other_words import other_word
 from morphogen.representations.given import as_tensor, check_shape
 from morphogen.samples import Samples, with_own_condition
+from morphogen.sampling_arguments import checked_rows
 from morphogen.staged import Staged
 from morphogen.typed import check_arguments
 from morphogen.wrong_calls import explains_calls, explains_construction
@@ -107,8 +108,9 @@ class LatentSpace:
         medium, condition = with_own_condition(medium, condition, model.conditioner)
         medium = model.representation.check(medium)
         whole = Batch(medium, self._conditions(condition, length(medium)))
-        rng = Rng(seed, len(whole), ("latent",)).to(model.device)
-        for rows in torch.arange(len(whole)).split(batch):
+        seed, batch, numbers = checked_rows(model.representation, len(whole), seed, batch, None)
+        rng = Rng(seed, numbers, ("latent",)).to(model.device)
+        for rows in numbers.split(batch):
             part, stream = whole[rows].to(model.device), rng[rows]
             x = model.representation.encode(part.medium, stream.fork("encode"), measure=False).x
             yield x, self._context(part), stream
