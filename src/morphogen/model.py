@@ -62,7 +62,7 @@ from morphogen.contract import (
     owned,
 )
 from morphogen.files import replacing, write_bytes, write_tensors
-from morphogen.named_tensors import Converted, copy_tensors, parameters, tensors
+from morphogen.named_tensors import Converted, available_device, copy_tensors, parameters, tensors
 from morphogen.numerics.masking import mark_missing
 from morphogen.numerics.memory import keep_freed_memory
 from morphogen.numerics.precision import Precision, autocast
@@ -322,8 +322,11 @@ def save(model: Component, directory: str | Path) -> None:
 
 
 @explains_calls
-def load(directory: str | Path, device: str = "cpu") -> Any:
-    """Load a saved model. Errors: ConfigError that names the missing, damaged or outdated file."""
+def load(directory: str | Path, device: Any = "cpu") -> Any:
+    """Load a saved model onto a device; "auto": the GPU if there is one.
+
+    Errors: ConfigError that names the missing, damaged or outdated file, or the device.
+    """
     folder = saved_folder(Path(directory).expanduser())
     config, weights = folder / CONFIG, folder / WEIGHTS
     parts, conditions = read_config(config), read_conditions(config)
@@ -337,7 +340,7 @@ def load(directory: str | Path, device: str = "cpu") -> Any:
     if not isinstance(model, nn.Module):
         raise ConfigError(f"{config} does not describe a model")
     give_specs(model, specs)
-    model.to(device)
+    model.to(available_device(device))
     try:
         copy_tensors(tensors(model), load_file(weights))
     except (ConfigError, SafetensorError, OSError, ValueError) as error:
