@@ -68,12 +68,16 @@ class Samples:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """The tensor as an array. Errors: WrongCall for several tensors."""
-        if not isinstance(self.tensor, Tensor):
-            raise WrongCall(
-                f"samples have several tensors: write samples.tensor[{next(iter(self.tensor))!r}]"
-            )
-        array = self.tensor.detach().cpu().numpy()
+        array = _only(self.tensor).detach().cpu().numpy()
         return array.astype(dtype) if dtype is not None else array.copy() if copy else array
+
+    def __dlpack__(self, **options: Any) -> Any:
+        """The tensor as `torch.as_tensor` and other libraries read it. Errors: WrongCall for several."""
+        return _only(self.tensor).detach().__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[Any, int]:
+        """The device of the tensor. Errors: WrongCall for several."""
+        return _only(self.tensor).__dlpack_device__()
 
     def __getattr__(self, name: str) -> Any:
         """Errors: UnknownAttribute for what another library has; AttributeError."""
@@ -184,6 +188,13 @@ def foreign_file(folder: Path, names: Iterable[str], medium: Medium) -> Path | N
     if (listed := _listed(folder / RECORD, medium)) is None:
         return folder / RECORD
     return next((folder / name for name in names if name not in listed and (folder / name).exists()), None)
+
+
+def _only(tensor: Tree) -> Tensor:
+    """The tensor of samples. Errors: WrongCall for several."""
+    if isinstance(tensor, Tensor):
+        return tensor
+    raise WrongCall(f"samples have several tensors: write samples.tensor[{next(iter(tensor))!r}]")
 
 
 def _claim(samples: Samples, folder: Path, names: set[str], others: Sequence[str]) -> None:
