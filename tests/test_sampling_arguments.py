@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 import morphogen as mg
 from morphogen.component import ConfigError
@@ -51,3 +52,51 @@ def test_as_many_samples_as_conditions_where_no_number_is_given(given: object) -
     assert len(model.sample(condition="2")) == 1
     with pytest.raises(TypeError, match=r"^sample\(\) requires n; write model.sample\(16\)$"):
         model.sample()
+
+
+INDICES = {
+    "fewer": (4, torch.arange(2), r"^2 indices for 4 rows: give one for each"),
+    "more": (2, range(4), r"^4 indices for 2 rows"),
+    "one number": (1, 3, r"^indices "),
+    "real numbers": (2, [0.5, 1.5], r"^indices=\[0.5, 1.5\]: give one integer for each row"),
+    "a text": (2, "01", r"^indices are a str"),
+}
+
+
+@pytest.mark.parametrize("what", INDICES)
+def test_indices_that_do_not_fit_are_refused(what: str) -> None:
+    model = mg.build_system("vae", Pixels(17, (1, 8, 8)), size="tiny")
+    n, indices, message = INDICES[what]
+    with pytest.raises(ConfigError, match=message):
+        model.sample(n, indices=indices)
+    with pytest.raises(ConfigError, match=message):
+        model.log_prob(torch.zeros(n, 1, 8, 8), indices=indices)
+
+
+def test_indices_are_lists_too_and_say_how_many_samples() -> None:
+    model = mg.build_system("vae", Pixels(17, (1, 8, 8)), {"label": mg.Classes(3)}, size="tiny")
+    expected = model.sample(2, condition="1", indices=torch.tensor([5, 6]))
+    for indices in ([5, 6], range(5, 7), np.array([5, 6])):
+        samples = model.sample(condition="1", indices=indices)
+        assert samples.tensor.equal(expected.tensor) and samples.record == expected.record
+        nats = model.log_prob(samples, indices=indices).nats
+        assert nats.equal(model.log_prob(samples, indices=torch.tensor([5, 6])).nats)
+
+
+@pytest.mark.parametrize("precision", ["fp16", "bfloat16", 16])
+def test_an_unknown_precision_is_refused(precision: object) -> None:
+    model = mg.build_system("vae", Pixels(17, (1, 8, 8)), size="tiny")
+    with pytest.raises(ConfigError, match=r"^precision=.*: give 'auto' or 'fp32' or 'bf16'$"):
+        model.sample(1, precision=precision)
+
+
+@pytest.mark.parametrize("batch", [-1, 0, 0.5])
+def test_an_unusable_batch_is_refused(batch: object) -> None:
+    model = mg.build_system("vae", Pixels(17, (1, 8, 8)), size="tiny")
+    for call in (
+        lambda: model.sample(1, batch=batch),
+        lambda: model.log_prob(torch.zeros(1, 1, 8, 8), batch=batch),
+        lambda: mg.inference.LatentSpace(model).encode(torch.zeros(1, 1, 8, 8), batch=batch),
+    ):
+        with pytest.raises(ConfigError, match=rf"^batch={batch}: give "):
+            call()

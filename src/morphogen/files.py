@@ -7,6 +7,7 @@ Write errors name their file, also where Python and safetensors do not report a 
 """
 
 __all__ = [
+    "MANIFEST",
     "find_fault",
     "fresh_directory",
     "naming",

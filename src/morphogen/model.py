@@ -62,7 +62,7 @@ from morphogen.contract import (
     owned,
 )
 from morphogen.files import replacing, write_bytes, write_tensors
-from morphogen.named_tensors import Converted, copy_tensors, parameters, tensors
+from morphogen.named_tensors import Converted, available_device, copy_tensors, parameters, tensors
 from morphogen.numerics.masking import mark_missing
 from morphogen.numerics.memory import keep_freed_memory
 from morphogen.numerics.precision import Precision, autocast
@@ -71,7 +71,7 @@ from morphogen.numerics.trees import Tree, cat, index, length, tree_map
 from morphogen.plan import Adam, Plan
 from morphogen.rank import ALONE, Rank
 from morphogen.samples import Samples, with_own_condition
-from morphogen.sampling_arguments import checked, rows_of
+from morphogen.sampling_arguments import checked, checked_rows, rows_of
 from morphogen.saved_config import (
     CONFIG,
     WEIGHTS,
@@ -134,13 +134,13 @@ class Model(Converted, Component, Boundary):
     @explains_calls
     def sample(
         self, n: int | None = None, condition: Any = None, sampler: Sampler | None = None,
-        seed: int = 0, indices: Int[Tensor, " n"] | None = None, batch: int | None = None, rank: Rank = ALONE,
+        seed: int = 0, indices: Any = None, batch: int | None = None, rank: Rank = ALONE,
         negative: Tree | None = None, precision: Precision = "fp32",
     ) -> Samples:  # fmt: skip
         """Draw n samples. Sample i depends on (seed, indices[i]) only, not on n or the batch size.
 
         Arguments:
-            n: number of samples; None: one for each of the conditions.
+            n: number of samples; None: one for each of the indices, or of the conditions.
             condition: one for all samples, or n, by name: {"label": 3} or {"label": "cat"}, where a table's
                 column of classes may stand for "label"; the name may be left out if the model has one
                 condition; None: drawn by the conditioner, if there is one.
@@ -153,8 +153,8 @@ class Model(Converted, Component, Boundary):
             precision: of the networks; "bf16" takes up to half the time, for nearly the same samples.
         """
         keep_freed_memory()
-        n = rows_of(self.conditions(condition, None)) if n is None else n
-        n, seed, batch, indices = checked(self.representation, n, seed, batch, indices, sampler)
+        n = rows_of(self.conditions(condition, None), indices) if n is None else n
+        n, seed, batch, indices = checked(self.representation, n, seed, batch, indices, sampler, precision)
         sampler = sampler if sampler is not None else generative(self.objective).default_sampler()
         rng = Rng(seed, indices, ("sample",)).to(self.device)
         condition = draw_condition(self.conditioner, rng.fork("draw")) if condition is None else condition
@@ -187,7 +187,7 @@ class Model(Converted, Component, Boundary):
     @explains_calls
     def log_prob(
         self, medium: Tree, condition: Tree | None = None,
-        seed: int = 0, indices: Int[Tensor, " n"] | None = None, batch: int | None = None, rank: Rank = ALONE,
+        seed: int = 0, indices: Any = None, batch: int | None = None, rank: Rank = ALONE,
     ) -> Likelihood:  # fmt: skip
         """log p(medium | condition) of each row, with its kind and measure.
 
@@ -201,9 +201,9 @@ class Model(Converted, Component, Boundary):
         Errors: Unsupported without a likelihood; ConfigError for a density of discrete data.
         """
         medium, given = _measured(self, medium, condition)
-        n = length(medium)
-        whole, indices = Batch(medium, given), torch.arange(n) if indices is None else indices
-        rows = rank.shard(torch.arange(n)).split(batch or self.representation.at_once)
+        n, whole = length(medium), Batch(medium, given)
+        seed, batch, indices = checked_rows(self.representation, n, seed, batch, indices)
+        rows = rank.shard(torch.arange(n)).split(batch)
         with evaluating(self), torch.no_grad():
             rng = Rng(seed, indices, ("log_prob",)).to(self.device)
             parts = [self.log_prob_batch(whole[r].to(self.device), rng[r]) for r in rows]
@@ -311,9 +311,9 @@ def save(model: Component, directory: str | Path) -> None:
     if not isinstance(model, nn.Module) or not isinstance(model, Component):
         kind = type(model).__name__
         raise ConfigError(f"save: {kind} is no model; write mg.save(model, directory), with the whole model")
-    check_directory(directory)
+    target = check_directory(directory)
     specs = {name: spec for part in model.modules() for name, spec in getattr(part, "specs", {}).items()}
-    with replacing(Path(directory)) as folder:
+    with replacing(target) as folder:
         for name, asset in (assets(model) | assets(specs)).items():
             write_bytes(folder / name, asset.content)
         conditions = {name: to_config(spec) for name, spec in specs.items()}
@@ -322,9 +322,12 @@ def save(model: Component, directory: str | Path) -> None:
 
 
 @explains_calls
-def load(directory: str | Path, device: str = "cpu") -> Any:
-    """Load a saved model. Errors: ConfigError that names the missing, damaged or outdated file."""
-    folder = saved_folder(Path(directory))
+def load(directory: str | Path, device: Any = "cpu") -> Any:
+    """Load a saved model onto a device; "auto": the GPU if there is one.
+
+    Errors: ConfigError that names the missing, damaged or outdated file, or the device.
+    """
+    folder = saved_folder(Path(directory).expanduser())
     config, weights = folder / CONFIG, folder / WEIGHTS
     parts, conditions = read_config(config), read_conditions(config)
     try:
@@ -337,7 +340,7 @@ def load(directory: str | Path, device: str = "cpu") -> Any:
     if not isinstance(model, nn.Module):
         raise ConfigError(f"{config} does not describe a model")
     give_specs(model, specs)
-    model.to(device)
+    model.to(available_device(device))
     try:
         copy_tensors(tensors(model), load_file(weights))
     except (ConfigError, SafetensorError, OSError, ValueError) as error:

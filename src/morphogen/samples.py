@@ -1,9 +1,9 @@
 """Samples of a model: the drawn medium, its conditions and settings, and how they are saved and previewed."""
 
-__all__ = ["Samples", "with_own_condition"]
+__all__ = ["Samples", "foreign_file", "with_own_condition"]
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -68,17 +68,24 @@ class Samples:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """The tensor as an array. Errors: WrongCall for several tensors."""
-        if not isinstance(self.tensor, Tensor):
-            raise WrongCall(
-                f"samples have several tensors: write samples.tensor[{next(iter(self.tensor))!r}]"
-            )
-        array = self.tensor.detach().cpu().numpy()
+        array = _only(self.tensor).detach().cpu().numpy()
         return array.astype(dtype) if dtype is not None else array.copy() if copy else array
+
+    def __dlpack__(self, **options: Any) -> Any:
+        """The tensor as `torch.as_tensor` and other libraries read it. Errors: WrongCall for several."""
+        return _only(self.tensor).detach().__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[Any, int]:
+        """The device of the tensor. Errors: WrongCall for several."""
+        return _only(self.tensor).__dlpack_device__()
 
     def __getattr__(self, name: str) -> Any:
         """Errors: UnknownAttribute for what another library has; AttributeError."""
+        missing = AttributeError(f"Samples has no attribute {name!r}")
+        if name.startswith("__") or name in self.__dataclass_fields__:  # of a copy that is being made
+            raise missing
         of_sounds = other_word("sounds", name) if hasattr(self.representation, "rate") else None
-        raise of_sounds or other_word("samples", name) or AttributeError(f"Samples has no attribute {name!r}")
+        raise of_sounds or other_word("samples", name) or missing
 
     def __repr__(self) -> str:
         shapes = ", ".join(str(list(leaf.shape)) for leaf in leaves(self.tensor))
@@ -122,17 +129,17 @@ class Samples:
 
         Rows of a table are saved as samples.csv. A picture stores its settings under the PNG key "morphogen"
         (`media.pictures.stamp`). Several ranks that hold the same samples divide the files among them;
-        samples.json is written last. Files of the samples that were saved there before are removed. Returns
-        the paths of the samples.
+        samples.json is written first and last. Files of the samples that were saved there before are
+        removed, and those of anyone else are never replaced. Returns the paths of the samples.
 
         Arguments:
             directory: where to write; it is created if missing.
             rank: of this process.
-            others: names of further files that the caller writes there.
+            others: names of further files that the caller writes there, and checks.
 
-        Errors: ConfigError for the name of a file.
+        Errors: ConfigError for the name of a file, and for a folder with a file of someone else of that name.
         """
-        folder = Path(directory)
+        folder, medium = Path(directory).expanduser(), self.representation.medium
         if names_a_file(folder):
             name = str(folder.with_suffix(""))
             raise ConfigError(
@@ -140,16 +147,10 @@ class Samples:
                 f"samples.save({name!r}), or a file of samples.frame() or samples[0] yourself"
             )
         folder.mkdir(parents=True, exist_ok=True)
-        paths = self.representation.medium.write(folder, self, rank)
-        rank.once(lambda: self._list(folder, [*(path.name for path in paths), *others]))
+        rank.once(lambda: _claim(self, folder, {*map(medium.file_name, self.indices)}, others))
+        paths = medium.write(folder, self, rank)
+        rank.once(lambda: _list(self, folder, [*(path.name for path in paths), *others]))
         return paths
-
-    def _list(self, folder: Path, names: list[str]) -> None:
-        """Write samples.json, and remove the files that the one before it lists and this one does not."""
-        for name in _listed(folder / RECORD, self.representation.medium) - set(names):
-            if Path(name).name == name and (folder / name).is_file():
-                (folder / name).unlink()
-        write_json(folder / RECORD, self.record | {"files": names})
 
     @property
     def indices(self) -> Sequence[int]:
@@ -176,11 +177,66 @@ def with_own_condition(given: Any, condition: Any, conditioner: Any) -> tuple[An
     return given.tensor, given.condition if condition is None and conditioner is not None else condition
 
 
-def _listed(file: Path, medium: Medium) -> set[str]:
-    """The names of the files that a samples.json lists; one of an earlier version lists the indices."""
+def foreign_file(folder: Path, names: Iterable[str], medium: Medium) -> Path | None:
+    """The first file that samples would replace and that is of someone else; None: there is none.
+
+    Arguments:
+        folder: where samples are to be saved.
+        names: of their files.
+        medium: of the samples.
+    """
+    if (listed := _listed(folder / RECORD, medium)) is None:
+        return folder / RECORD
+    return next((folder / name for name in names if name not in listed and (folder / name).exists()), None)
+
+
+def _only(tensor: Tree) -> Tensor:
+    """The tensor of samples. Errors: WrongCall for several."""
+    if isinstance(tensor, Tensor):
+        return tensor
+    raise WrongCall(f"samples have several tensors: write samples.tensor[{next(iter(tensor))!r}]")
+
+
+def _claim(samples: Samples, folder: Path, names: set[str], others: Sequence[str]) -> None:
+    """List the files to come in samples.json, so that what an interruption leaves is known as ours.
+
+    Arguments:
+        samples: the samples.
+        folder: where they will be.
+        names: of their files.
+        others: files of the caller, who may have written them.
+
+    Errors: ConfigError for a file of someone else.
+    """
+    medium = samples.representation.medium
+    if (found := foreign_file(folder, sorted(names), medium)) is not None:
+        inside = str(folder / "samples")
+        raise ConfigError(
+            f"samples.save({str(folder)!r}): {found} is not of samples saved before, and is kept: "
+            f"write samples.save({inside!r})"
+        )
+    former = _listed(folder / RECORD, medium) or set()
+    write_json(folder / RECORD, samples.record | {"files": sorted(former.union(names, others))})
+
+
+def _list(samples: Samples, folder: Path, names: list[str]) -> None:
+    """Write samples.json, and remove the files that the one before it lists and this one does not."""
+    for name in (_listed(folder / RECORD, samples.representation.medium) or set()) - set(names):
+        if Path(name).name == name and (folder / name).is_file():
+            (folder / name).unlink()
+    write_json(folder / RECORD, samples.record | {"files": names})
+
+
+def _listed(file: Path, medium: Medium) -> set[str] | None:
+    """The names of the files that a samples.json lists; None: it is of someone else.
+
+    One of an earlier version lists the indices.
+    """
     try:
         record = json.loads(file.read_text(encoding="utf8"))
         names = record.get("files") or [medium.file_name(index) for index in record["indices"]]
         return {name for name in names if isinstance(name, str)}
+    except FileNotFoundError:
+        return set()
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        return set()  # none, or a file of someone else
+        return None

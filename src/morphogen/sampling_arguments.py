@@ -1,6 +1,6 @@
-"""The arguments of `sample` that a person may mistake: the number of samples, the seed and the sampler."""
+"""The arguments of `sample` and `log_prob` that a person may mistake: numbers of rows, seed, sampler, ..."""
 
-__all__ = ["checked", "rows_of"]
+__all__ = ["checked", "checked_rows", "rows_of"]
 
 import inspect
 import math
@@ -15,8 +15,10 @@ from torch import Tensor
 
 from morphogen import samplers
 from morphogen.component import Component, ConfigError
+from morphogen.numerics.precision import Precision
 from morphogen.numerics.trees import Tree, length
 from morphogen.other_words import EXAMPLES as CALLS
+from morphogen.representations.given import as_tensor
 from morphogen.typed import check_arguments, check_part
 from morphogen.wrong_calls import WrongCall
 
@@ -29,39 +31,65 @@ MEMORY = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os,
 
 
 def checked(
-    representation: Any, n: Any, seed: Any, batch: Any, indices: Any, sampler: Any
+    representation: Any, n: Any, seed: Any, batch: Any, indices: Any, sampler: Any, precision: Any
 ) -> tuple[int, int, int, Int[Tensor, " n"]]:
     """The number of samples, the seed and the batch size as integers, and the indices of the samples.
 
     Without a batch size it is the one that suits the representation.
 
     Errors: ConfigError for other types, for a number below 1, for more samples of this shape than memory
-    holds, and for a sampler that is a class or a name.
+    holds, for a sampler that is a class or a name, for another precision and another number of indices.
     """
-    batch = representation.at_once if batch is None else batch
-    plain = check_arguments({"n": int, "seed": int, "batch": int}, {"n": n, "seed": seed, "batch": batch})
-    for name in ("n", "batch"):
-        if plain[name] < 1:
-            raise ConfigError(f"{name}={plain[name]}: give a number of samples, 1 or more")
+    check_arguments({"precision": Precision}, {"precision": precision})
+    n = _count("n", n)
     for one in sampler.values() if isinstance(sampler, Mapping) else [sampler]:
         _check_sampler(one)
-    if (size := plain["n"] * _bytes(representation.shape)) > MEMORY:
+    if (size := n * _bytes(representation.shape)) > MEMORY:
         raise ConfigError(
-            f"n={plain['n']}: {size / 1e9:,.0f} GB of samples, where the machine has "
+            f"n={n}: {size / 1e9:,.0f} GB of samples, where the machine has "
             f"{MEMORY / 1e9:,.0f} GB: draw fewer at a time, the others with indices=torch.arange(n, 2 * n)"
         )
-    rows = torch.arange(plain["n"]) if indices is None else torch.as_tensor(indices)
-    return plain["n"], plain["seed"], plain["batch"], rows
+    return n, *checked_rows(representation, n, seed, batch, indices)
 
 
-def rows_of(conditions: Mapping[str, Tree]) -> int:
-    """The number of rows of named conditions, for which a number of samples was not given.
+def checked_rows(
+    representation: Any, n: int, seed: Any, batch: Any, indices: Any
+) -> tuple[int, int, Int[Tensor, " n"]]:
+    """The seed, the batch size and the indices of n rows; see `checked`. Errors: ConfigError."""
+    plain = check_arguments({"seed": int}, {"seed": seed})
+    size = _count("batch", representation.at_once if batch is None else batch)
+    rows = torch.arange(n) if indices is None else _numbers(indices)
+    if len(rows) != n:
+        raise ConfigError(f"{len(rows)} indices for {n} rows: give one for each, or leave indices out")
+    return plain["seed"], size, rows
 
-    Errors: WrongCall without conditions.
+
+def rows_of(conditions: Mapping[str, Tree], indices: Any = None) -> int:
+    """The number of rows of indices or of named conditions, where a number of samples was not given.
+
+    Errors: WrongCall without either; ConfigError for indices that are none.
     """
+    if indices is not None:
+        return len(_numbers(indices))
     if not conditions:
         raise WrongCall(f"sample() requires n; write {CALLS['sample']}")
     return max(length(given) for given in conditions.values())
+
+
+def _count(name: str, given: Any) -> int:
+    """A number of rows. Errors: ConfigError for anything but an integer from 1 on."""
+    count: int = check_arguments({name: int}, {name: given})[name]
+    if count < 1:
+        raise ConfigError(f"{name}={count}: give a number of samples, 1 or more")
+    return count
+
+
+def _numbers(indices: Any) -> Int[Tensor, " n"]:
+    """The indices of rows: a tensor, an array, a range or a list of integers. Errors: ConfigError."""
+    values = as_tensor(indices, "indices")
+    if values.ndim != 1 or values.is_floating_point() or values.dtype == torch.bool:
+        raise ConfigError(f"indices={indices!r:.40}: give one integer for each row, as torch.arange(4, 8)")
+    return values.cpu().long()
 
 
 def _bytes(shape: Any) -> int:

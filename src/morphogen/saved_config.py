@@ -12,6 +12,7 @@ __all__ = [
     "WEIGHTS",
     "check_directory",
     "check_format",
+    "check_replaced",
     "read_conditions",
     "read_config",
     "saved_folder",
@@ -24,19 +25,40 @@ from pathlib import Path
 from typing import Any
 
 from morphogen.component import ConfigError
-from morphogen.files import find_fault, write_json
+from morphogen.files import MANIFEST, find_fault, write_json
 
 FORMAT = 1
 CONFIG, WEIGHTS = "config.json", "weights.safetensors"  # of a saved model
 WEIGHT_FILES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".pkl", ".pickle", ".joblib", ".h5", ".onnx")
 
 
-def check_directory(directory: str | Path) -> None:
-    """Errors: ConfigError for the name of a file of weights: a model is saved as a directory."""
-    if (path := Path(directory)).suffix.lower() in WEIGHT_FILES and not path.is_dir():
+def check_directory(directory: str | Path) -> Path:
+    """The folder to save a model in.
+
+    Errors: ConfigError for the name of a file of weights, as a model is saved as a directory, and for a
+    directory where files of the same names are of someone else.
+    """
+    path = Path(directory).expanduser()
+    if path.suffix.lower() in WEIGHT_FILES and not path.is_dir():
         raise ConfigError(
             f"save: {str(directory)!r} is the name of a file, and a model is saved as a directory with "
             f"config.json and weights.safetensors: write mg.save(model, {str(path.with_suffix(''))!r})"
+        )
+    present = [path / name for name in (CONFIG, MANIFEST, WEIGHTS) if (path / name).exists()]
+    if present and not _is_saved(path / CONFIG):
+        raise ConfigError(
+            f"save: {present[0]} is not of a model saved before, and is kept: "
+            f"write mg.save(model, {str(path / 'model')!r})"
+        )
+    return path
+
+
+def check_replaced(folder: Path) -> None:
+    """Errors: ConfigError for a folder that a training would replace, and that is not of a saved model."""
+    if folder.is_dir() and any(folder.iterdir()) and not _is_saved(folder / CONFIG):
+        raise ConfigError(
+            f"directory={str(folder.parent)!r}: {folder} is not of a model saved before, and is kept: "
+            f"give directory={str(folder.parent / 'training')!r}"
         )
 
 
@@ -104,6 +126,15 @@ def check_format(content: Any, path: Path, remedy: str) -> None:
         f"{path} has {stated}, this version of morphogen reads format {FORMAT}: "
         f"{'upgrade morphogen' if newer else remedy}"
     )
+
+
+def _is_saved(path: Path) -> bool:
+    """Whether a config.json is that of a saved model, of any format."""
+    try:
+        content = json.loads(path.read_text(encoding="utf8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(content, Mapping) and content.keys() >= {"format", "config"}
 
 
 def _of_file(path: Path) -> str:

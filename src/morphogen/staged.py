@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 import torch
-from jaxtyping import Int, Shaped
+from jaxtyping import Shaped
 from torch import Tensor, nn
 
 from morphogen.component import Component, ConfigError
@@ -151,7 +151,7 @@ class Cascade(Staged):
     def sample(
         self, n: int | None = None, condition: Any = None,
         sampler: Sampler | Mapping[str, Sampler] | None = None,
-        seed: int = 0, indices: Int[Tensor, " n"] | None = None, batch: int = 64, rank: Rank = ALONE,
+        seed: int = 0, indices: Any = None, batch: int = 64, rank: Rank = ALONE,
         negative: Tree | None = None, precision: Precision = "fp32",
     ) -> Samples:  # fmt: skip
         """Draw n samples, stage after stage. In every stage, sample i depends on (seed, indices[i]) only.
@@ -164,8 +164,8 @@ class Cascade(Staged):
             negative: conditions for every stage that takes them, which must be guided.
         """
         keep_freed_memory()
-        n = rows_of(self.conditions(condition, None)) if n is None else n
-        n, seed, batch, indices = checked(self.representation, n, seed, batch, indices, sampler)
+        n = rows_of(self.conditions(condition, None), indices) if n is None else n
+        n, seed, batch, indices = checked(self.representation, n, seed, batch, indices, sampler, precision)
         rng = Rng(seed, indices, ("sample",)).to(self.device)
         condition = self.sample_condition(rng.fork("draw")) or None if condition is None else condition
         given, unwanted = self.conditions(condition, n), self.conditions(negative, n, "negative")

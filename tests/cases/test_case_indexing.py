@@ -1,5 +1,7 @@
 """Samples and rows are indexed, iterated and made into arrays as lists and tensors are."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -113,3 +115,13 @@ def test_the_name_of_a_file_is_not_that_of_a_folder(drawn: tuple[Any, Any], tmp_
         with pytest.raises(ConfigError, match="a folder is written, not a file"):
             samples.save(tmp_path / name)
     assert not list(tmp_path.iterdir()) and samples.save(tmp_path / "samples.v2")
+
+
+@case("`torch.as_tensor(samples)`, `torch.tensor(samples)`", "the tensor of the samples")
+@pytest.mark.parametrize("read", [torch.as_tensor, torch.tensor, torch.from_dlpack, torch.asarray])
+def test_samples_as_a_tensor(drawn: tuple[Any, Any], read: Callable[[Any], Any]) -> None:
+    _, samples = drawn
+    assert read(samples).equal(samples.tensor)
+    several = replace(samples, tensor={"low": samples.tensor, "high": samples.tensor})
+    with pytest.raises(WrongCall, match=r"several tensors: write samples.tensor\['low'\]"):
+        read(several)

@@ -1,12 +1,16 @@
 """Models in a notebook."""
 
+import copy
+import pickle
 import re
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -256,3 +260,133 @@ def test_an_own_module() -> None:
         r"objective.encoder: Net is no Component.*; write class Net\(mg.Component, nn.Module\), and self.NAME"
     )
     refused(lambda: mg.train(model, data, steps=1), line)
+
+
+@case(
+    "`samples.save` into a folder with files of one's own, also a samples.json",
+    "one line with another folder; nothing is replaced. Samples saved before are",
+)
+@pytest.mark.parametrize("name", ["0000.png", "samples.json"])
+def test_files_of_ones_own_among_samples(tmp_path: Path, name: str) -> None:
+    samples = small(labels=False).sample(2)
+    (tmp_path / name).write_text('{"photos": ["mine"]}')
+    for _ in range(2):
+        refused(lambda: samples.save(tmp_path), rf"{name} is not of samples .*{tmp_path}/samples")
+        assert [file.read_text() for file in tmp_path.iterdir() if file.is_file()] == ['{"photos": ["mine"]}']
+        samples.save(tmp_path / "samples")  # what the line says, and once more
+    assert Image.open(tmp_path / "samples" / "0001.png").size == (8, 8)
+
+
+def test_an_interrupted_save_can_be_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = small(labels=False).sample(2)
+    with monkeypatch.context() as patch:
+        patch.setattr("morphogen.samples._list", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            samples.save(tmp_path)
+    assert len(samples.save(tmp_path)) == 2
+
+
+@case("`mg.save` into a project with its own config.json", "one line with another folder; the file is kept")
+@pytest.mark.parametrize("name", ["config.json", "manifest.json", "weights.safetensors"])
+def test_files_of_ones_own_beside_a_model(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text('{"format": "mine"}')
+    refused(lambda: mg.save(small(), tmp_path), rf"{name} is not of a model .*'{tmp_path}/model'")
+    assert [file.name for file in tmp_path.iterdir()] == [name] and "mine" in (tmp_path / name).read_text()
+    for _ in range(2):
+        mg.save(small(), tmp_path / "model")
+    assert mg.load(tmp_path / "model").representation.shape == (1, 8, 8)
+
+
+@case("`mg.train(..., directory=project)` with a folder `model` of one's own", "refused before the training")
+def test_a_folder_of_ones_own_that_training_would_replace(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "net.py").write_text("mine")
+    train = partial(mg.train, small(labels=False), LEVELS, steps=1, device="cpu", resume=False)
+    refused(lambda: train(directory=tmp_path), rf"model is not of a model .*directory='{tmp_path}/training'")
+    assert (tmp_path / "model" / "net.py").read_text() == "mine"
+    for _ in range(2):
+        train(directory=tmp_path / "training")
+
+
+@case("`~` in the place of a model, a training or samples", "the home directory")
+def test_the_home_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    model = small(labels=False)
+    mg.train(model, LEVELS, steps=1, directory="~/t", device="cpu")
+    mg.save(model, "~/m")
+    mg.load("~/m").sample(1).save("~/s")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m", "s", "t"]
+
+
+@case("samples, data sets and models that are pickled or copied", "the same again")
+@pytest.mark.parametrize("again", [copy.deepcopy, copy.copy, lambda it: pickle.loads(pickle.dumps(it))])
+def test_copies(again: Callable[[Any], Any]) -> None:
+    data = mg.load_data(LEVELS, labels=Y)
+    model = mg.build_system("vae", data, size="tiny")
+    samples = model.sample(2)
+    assert again(samples).tensor.equal(samples.tensor) and again(samples).record == samples.record
+    assert again(model).sample(2).tensor.equal(samples.tensor) and len(again(data).train) == len(data.train)
+    space = mg.inference.LatentSpace(model)
+    assert again(space).encode(samples).equal(space.encode(samples))
+
+
+@case(
+    "`mg.train(model, df)` with the frame or file that `load_data(df, condition=...)` read, in any order",
+    "trained: the class comes from its column, and the order is the model's",
+)
+@pytest.mark.parametrize("order", [["a", "k", "b"], ["k", "b", "a"]])
+def test_training_on_the_frame_of_the_data(tmp_path: Path, order: list[str]) -> None:
+    frame = pd.DataFrame({"a": RNG.normal(size=60), "k": list("xyz") * 20, "b": RNG.integers(0, 9, 60)})
+    model = mg.build_system("table_mixture", mg.load_data(frame, condition="k"), size="tiny")
+    given, file = frame[order], tmp_path / "t.csv"
+    given.to_csv(file, index=False)
+    for rows in (
+        given,
+        file,
+        given.to_dict("records"),
+        given.to_dict("list"),
+        (given.drop(columns="k"), given["k"]),
+    ):
+        examples = training_rows(model, rows)
+        batch = examples[torch.arange(60)]
+        means = {k: batch.medium[batch.condition["label"] == i].mean(0) for i, k in enumerate("xyz")}
+        assert len(examples) == 60
+        for name, mean in means.items():
+            torch.testing.assert_close(
+                mean, torch.tensor(frame[frame.k == name][["a", "b"]].mean().to_numpy())
+            )
+    assert mg.train(model, given, steps=1, device="cpu").steps == 1
+
+
+@case("latents that are arrays, lists or of another float type", "as tensors of the model's type")
+@pytest.mark.usefixtures("untyped")
+def test_latents_as_people_have_them() -> None:
+    inference = mg.inference
+    space = inference.LatentSpace(small(labels=False))
+    z = torch.randn(6, *space.model.objective.latent_shape)
+    decoded = space.decode(z).tensor
+    for given in (z.numpy(), z.tolist(), z.double(), z.double().numpy()):
+        assert space.decode(given).tensor.equal(decoded)
+        path = inference.slerp(given[0], given[1], 4).float()
+        assert path.allclose(inference.slerp(z[0], z[1], 4), atol=1e-6)
+        for has in ([1, 0, 0, 1, 1, 0], np.array([1, 0, 0, 1, 1, 0]), torch.tensor([1.0, 0, 0, 1, 1, 0])):
+            direction = inference.attribute(given, has).float()
+            assert direction.allclose(z[[0, 3, 4]].mean(0) - z[[1, 2, 5]].mean(0), atol=1e-6)
+        for values in ([0, 1, 2], np.linspace(0, 2, 3), torch.arange(3)):
+            assert inference.traversal(given[0], 1, values).flatten(1)[:, 1].tolist() == [0, 1, 2]
+
+
+@case("latents of another shape, and labels in place of an attribute", "one line")
+@pytest.mark.usefixtures("untyped")
+def test_latents_that_do_not_fit() -> None:
+    inference = mg.inference
+    space = inference.LatentSpace(small(labels=False))
+    z = torch.randn(3, *space.model.objective.latent_shape)
+    refused(lambda: space.decode(z[0]), r"latents have shape .*: write x\[None\]")
+    refused(lambda: space.decode(z[:, :2]), r"latents have shape \[3, 2\]")
+    refused(lambda: space.decode({"z": z}), "latents are a dict")
+    refused(lambda: inference.attribute(z, [0, 2, 1]), "has holds 2: .* labels == 2")
+    refused(lambda: inference.attribute(z, [0, 1]), "one value for each of 3 rows")
+    refused(lambda: inference.slerp(z[0], z[1, :2], 4), "one shape")
+    refused(lambda: inference.traversal(z[0], 999, [1.0]), "entries 0 to")

@@ -184,3 +184,14 @@ def test_completion(sample, trained: Path) -> None:
         "table_mixture", str(trained / "preise.csv"), str(trained / "preise.csv"), verb="edit"
     )
     assert code == 2 and "the file exists" in printed
+
+
+@case("`sample` into a folder with a 0000.png or sheet.png of one's own", "refused before sampling")
+@pytest.mark.parametrize("name", ["0000.png", "sheet.png", "samples.json"])
+def test_pictures_of_ones_own(sample, name: str) -> None:
+    Path("photos").mkdir()
+    Path("photos", name).write_text("mine")
+    code, printed = sample("vae", "photos", "--n", "2")
+    line = f"photos/{name}: the file exists, and is not of morphogen; choose another folder"
+    assert code == 2 and line in printed
+    assert [file.name for file in Path("photos").iterdir()] == [name]

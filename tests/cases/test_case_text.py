@@ -337,3 +337,13 @@ def test_a_condition_of_texts(tmp_path: Path) -> None:
     path.write_text("".join(f'{{"text": "a text of {i}", "label": {i % 2}}}\n' for i in range(40)))
     with pytest.raises(DataError, match=r"condition 'label': .* is not a table"):
         load_data(str(path), length=8, condition="label")
+
+
+@case("texts of which the ends fit in no window", "one line that says so, and a length")
+def test_texts_whose_ends_are_lost() -> None:
+    texts = [f"{i * i:06d} " + "abc" * 3 + "x" * (i % 7 + 6) for i in range(60)]
+    with pytest.raises(
+        DataError, match=r"as the ends of \d+ documents are shorter; give a smaller length, such as 8$"
+    ):
+        load_data(texts, length=16)
+    assert load_data(texts, length=8).representation.length == 8

@@ -19,6 +19,7 @@ from morphogen.cli.arguments import (
 from morphogen.cli.bad_argument import BadArgument
 from morphogen.cli.completion import complete_tables, is_table
 from morphogen.cli.drawing import (
+    SHEET,
     Guidance,
     Negative,
     SamplerName,
@@ -29,7 +30,7 @@ from morphogen.cli.drawing import (
 )
 from morphogen.cli.echo import echo
 from morphogen.cli.options import Device, Runs, Seed
-from morphogen.cli.output_file import check_output, shown_file
+from morphogen.cli.output_file import check_folder, check_output, shown_file
 from morphogen.cli.run_choice import choose_run
 from morphogen.counted import counted
 
@@ -105,15 +106,16 @@ def edit(
     run, files = _split_paths(paths, runs, "pictures")
     model = run.model(choose_device(device))
     shape = picture_shape(model)
-    check_output(out, model.representation.medium, n * len(files))
+    folder, medium, total = out or run.directory / "edits", model.representation.medium, n * len(files)
+    check_output(out, medium, total)
+    check_folder(folder, medium, range(total), [SHEET])
     pictures, change = _read(files, shape), _change(run, shape, files, mask, strength, source_class)
     method = choose_sampler(model, sampler, guidance, {"steps": steps}, {}, change.default_sampler(model))
     target = None if condition is None else choose_label(run, condition)
     excluded = check_negative(run, negative, guidance)
     edited = edit_pictures(model, pictures, change, n, target, method, seed, excluded)
     inputs = {"pictures": [str(file) for file in files], "mask": None if mask is None else str(mask)}
-    edited = replace(edited, settings=edited.settings | inputs)
-    folder, region = out or run.directory / "edits", getattr(change, "mask", None)
+    edited, region = replace(edited, settings=edited.settings | inputs), getattr(change, "mask", None)
     save_samples(run, edited, folder, ALONE, lambda shown: _sheet(model, pictures, region, shown))
     made = f"{counted(n, 'variant')} of {counted(len(files), 'picture')}"
     echo(f"{made} by {method!r} of {run.name} in {folder}")

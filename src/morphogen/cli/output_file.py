@@ -4,9 +4,17 @@ A name with the suffix of a file is never that of a folder. A table, and texts a
 number of samples; a picture, a text or a sound is one sample; a PNG of several is their sheet.
 """
 
-__all__ = ["check_output", "is_output_file", "refuse_file", "shown_file", "write_output", "write_record"]
+__all__ = [
+    "check_folder",
+    "check_output",
+    "is_output_file",
+    "refuse_file",
+    "shown_file",
+    "write_output",
+    "write_record",
+]
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +63,24 @@ def check_output(out: Path | None, medium: "Medium", n: int) -> None:
         raise BadArgument(f"--out {out}: is a file of one sample, not of {n}; add --n 1, or give {several}")
     if out.exists() and not _record(out).exists():
         raise BadArgument(f"--out {out}: the file exists, and is not of morphogen; choose another name")
+
+
+def check_folder(folder: Path, medium: "Medium", indices: Iterable[int], others: Iterable[str]) -> None:
+    """Check that an output, if it is a folder, has no files of someone else that would be replaced.
+
+    Arguments:
+        folder: a folder or a file.
+        medium: of the samples.
+        indices: of the samples.
+        others: names of further files.
+
+    Errors: BadArgument.
+    """
+    from morphogen.samples import foreign_file
+
+    names = [*map(medium.file_name, indices), *others]
+    if not is_output_file(folder) and (found := foreign_file(folder, names, medium)) is not None:
+        raise BadArgument(f"{found}: the file exists, and is not of morphogen; choose another folder: --out")
 
 
 def write_output(out: Path, samples: Any, sheet: Any) -> None:

@@ -19,6 +19,7 @@ from morphogen.cli.arguments import (
 )
 from morphogen.cli.bad_argument import BadArgument
 from morphogen.cli.drawing import (
+    SHEET,
     ClassifierGuidance,
     Condition,
     Guidance,
@@ -35,7 +36,7 @@ from morphogen.cli.drawing import (
 )
 from morphogen.cli.echo import echo
 from morphogen.cli.options import Device, Runs, Seed
-from morphogen.cli.output_file import check_output, refuse_file, shown_file
+from morphogen.cli.output_file import check_folder, check_output, refuse_file, shown_file
 from morphogen.cli.run_choice import choose_run
 from morphogen.counted import counted
 
@@ -110,7 +111,7 @@ def sample(
     if len(window := model.representation.shape) == 1:
         prompt_length = requested["prompt"].shape[1] if "prompt" in requested else 0
         decoding.announce_cropping(window[0], prompt_length, max_new)
-    folder = _output(out, chosen, model, len(rows), film)
+    folder = _output(out, chosen, model, rows, film)
     unwanted = check_negative(chosen, negative, guidance)
     options = {"seed": seed, "negative": unwanted, "precision": choose_precision(precision)}
     if film:
@@ -120,12 +121,18 @@ def sample(
         rank.once(lambda: open_file(shown_file(folder)))
 
 
-def _output(out: Path | None, run: "Run", model: Any, n: int, film: bool) -> Path:
-    """The folder or file to write. Errors: BadArgument for a file that cannot hold the samples, or a film."""
-    check_output(out, model.representation.medium, n)
+def _output(out: Path | None, run: "Run", model: Any, rows: list[int], film: bool) -> Path:
+    """The folder or file to write.
+
+    Errors: BadArgument for a file that cannot hold the samples, or a film, and for files of someone else.
+    """
+    medium = model.representation.medium
+    check_output(out, medium, len(rows))
     if film:
         refuse_file(out, "--film")
-    return out or run.directory / "samples"
+    folder = out or run.directory / "samples"
+    check_folder(folder, medium, rows, [SHEET, *([FILM] if film else [])])
+    return folder
 
 
 def _condition(

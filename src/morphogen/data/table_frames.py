@@ -1,15 +1,19 @@
 """Tables in memory: a DataFrame, columns by name, a list of records, or numbers [N, D]."""
 
-__all__ = ["collect_table", "holds_table"]
+__all__ = ["collect_table", "holds_table", "table_for"]
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from morphogen.data.column_names import distinct_names
 from morphogen.data.dataset import DataError, Dataset
 from morphogen.data.held import Held, array_of
 from morphogen.data.splits import Part
 from morphogen.data.table import table_of, table_of_parts
+from morphogen.data.table_files import read_table_file
+from morphogen.data.table_options import TableOptions
 from morphogen.media import ReadingOptions
 
 if TYPE_CHECKING:
@@ -56,6 +60,41 @@ def collect_table(name: str, parts: Mapping[Part, Held], options: ReadingOptions
         return data
     note = f"{columns} columns are read as a table; for pictures give x.reshape(-1, height, width)"
     return replace(data, notes=(note, *data.notes))
+
+
+def table_for(examples: Any, table: Any) -> Any:
+    """A table to train a model on: its columns in their order, and the classes beside them.
+
+    Arguments:
+        examples: what `load_data` reads; unchanged without columns of these names, and a file in order.
+        table: the representation of the model.
+    """
+    if isinstance(examples, tuple) and len(examples) == 2:
+        return table_for(examples[0], table), examples[1]
+    frame = _named(examples)
+    own = [column.name for column in table.columns]
+    if frame is None or not {*own} <= {*frame.columns}:
+        return examples
+    others = [name for name in frame.columns if name not in own]
+    if table.label is None or table.label.name not in others:
+        return examples if [name for name in frame.columns if name in own] == own else frame[[*own, *others]]
+    others.remove(table.label.name)
+    return frame[[*own, *others]], frame[table.label.name]
+
+
+def _named(given: Any) -> "DataFrame | None":
+    """A DataFrame, columns by name, records or the cells of a file as a DataFrame; None for anything else."""
+    import pandas as pd
+
+    if isinstance(given, pd.DataFrame):
+        return distinct_names(given)[0]
+    if isinstance(given, str | Path):
+        path = Path(given).expanduser()
+        return read_table_file(path, TableOptions()).frame if path.is_file() else None
+    is_named = (
+        isinstance(given, list | Mapping) and len(given) > 0 and holds_table(given, ReadingOptions()) == 1
+    )
+    return pd.DataFrame(given) if is_named else None
 
 
 def _unread_index(values: Any) -> str:

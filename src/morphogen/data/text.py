@@ -290,9 +290,11 @@ def _check_unused(where: str, spans: Mapping[Part, Sequence[Block]], length: int
     short = sum(size < length for part in PARTS for size in sizes[part])
     unused = _unused(sizes, length)
     if unused > UNUSED:
+        ends = sum(size > length and size % length > 0 for part in PARTS[1:] for size in sizes[part])
+        lost = [f"{short} documents"] * bool(short) + [f"the ends of {ends} documents"] * bool(ends)
         raise DataError(
-            f"{where}: {unused:.0%} of the text would be in no window of {length} {unit}, as {short} "
-            f"documents are shorter; {remedy}"
+            f"{where}: {unused:.0%} of the text would be in no window of {length} {unit}, as "
+            f"{' and '.join(lost)} are shorter; {remedy}"
         )
     count = sum(map(len, sizes.values()))
     share = f"{_dropped(sizes, length):.1%} of the text"

@@ -10,11 +10,11 @@ never saw; the arc keeps the norm (Shoemake 1985, "Animating rotation with quate
 
 __all__ = ["LatentSpace", "attribute", "slerp", "traversal"]
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 from morphogen.component import ConfigError
@@ -22,10 +22,13 @@ from morphogen.conditioning.named import check_given
 from morphogen.contract import Autoencoder, Batch, Context, Unsupported
 from morphogen.model import Model, evaluating
 from morphogen.numerics.randomness import Rng
-from morphogen.numerics.trees import Tree, cat, leaves, length
+from morphogen.numerics.trees import Tree, cat, leaves, length, tree_map
 from morphogen.other_words import other_word
+from morphogen.representations.given import as_tensor, check_shape
 from morphogen.samples import Samples, with_own_condition
+from morphogen.sampling_arguments import checked_rows
 from morphogen.staged import Staged
+from morphogen.typed import check_arguments
 from morphogen.wrong_calls import explains_calls, explains_construction
 
 
@@ -105,14 +108,19 @@ class LatentSpace:
         medium, condition = with_own_condition(medium, condition, model.conditioner)
         medium = model.representation.check(medium)
         whole = Batch(medium, self._conditions(condition, length(medium)))
-        rng = Rng(seed, len(whole), ("latent",)).to(model.device)
-        for rows in torch.arange(len(whole)).split(batch):
+        seed, batch, numbers = checked_rows(model.representation, len(whole), seed, batch, None)
+        rng = Rng(seed, numbers, ("latent",)).to(model.device)
+        for rows in numbers.split(batch):
             part, stream = whole[rows].to(model.device), rng[rows]
             x = model.representation.encode(part.medium, stream.fork("encode"), measure=False).x
             yield x, self._context(part), stream
 
     def decode(self, z: Tree, condition: Any = None) -> Samples:
-        """The examples of latents z [n, ...]: the median of p(x | z), or G(z) of a GAN."""
+        """The examples of latents z [n, ...]: the median of p(x | z), or G(z) of a GAN.
+
+        Errors: ConfigError for latents of another shape, or of other names.
+        """
+        z = self._latents(z)
         model, n = self.model, length(z)
         part = Batch(next(iter(leaves(z))), self._conditions(condition, n))
         with evaluating(model), torch.no_grad():
@@ -121,6 +129,21 @@ class LatentSpace:
         return Samples(
             medium, part.condition, model.representation, {"seed": None, "indices": list(range(n))}
         )
+
+    def _latents(self, z: Any) -> Tree:
+        """Latents as floats of the model, in its shape. Errors: ConfigError."""
+        objective, like = self.model.objective, next(self.model.parameters())
+        shapes: Any = getattr(objective, "latent_shape", None)
+        if shapes is None:
+            draw: Any = objective.draw_latents
+            shapes = tree_map(lambda part: part.shape[1:], draw(Rng(0, 1)))
+        if not isinstance(shapes, Mapping):
+            return _fitting(z, "latents", shapes, like)
+        if not isinstance(z, Mapping) or {*z} != {*shapes}:
+            raise ConfigError(
+                f"latents are {' and '.join(shapes)}: give each by name, as encode returns them"
+            )
+        return {name: _fitting(z[name], f"latents {name!r}", shape, like) for name, shape in shapes.items()}
 
     def _conditions(self, condition: Any, n: int) -> Mapping[str, Tree]:
         """The named conditions of n rows. Errors: ConfigError for a missing one that the model requires."""
@@ -133,13 +156,21 @@ class LatentSpace:
 
 
 @explains_calls
-def slerp(first: Float[Tensor, " *z"], second: Float[Tensor, " *z"], steps: int) -> Float[Tensor, " n *z"]:
+def slerp(first: Any, second: Any, steps: int) -> Float[Tensor, " n *z"]:
     """`steps` points from the first latent to the second along an arc; the norm changes linearly.
 
-    Errors: ConfigError for fewer than two steps.
+    Errors: ConfigError for fewer than two steps, and for latents of different shapes.
     """
+    steps = check_arguments({"steps": int}, {"steps": steps})["steps"]
     if steps < 2:
         raise ConfigError(f"slerp: steps={steps}: give at least 2, the two ends")
+    first = _floats(first, "the first latent")
+    second = _floats(second, "the second latent", first)
+    if first.shape != second.shape:
+        shapes = f"{list(first.shape)} and {list(second.shape)}"
+        raise ConfigError(
+            f"slerp: the latents have the shapes {shapes}: give two of one shape, z[0] and z[1]"
+        )
     norms = first.norm(), second.norm()
     a, b = (z / norm.clamp_min(1e-12) for z, norm in zip((first, second), norms, strict=True))
     t = torch.linspace(0, 1, steps, device=first.device).reshape(-1, *[1] * first.ndim)
@@ -151,11 +182,17 @@ def slerp(first: Float[Tensor, " *z"], second: Float[Tensor, " *z"], steps: int)
 
 
 @explains_calls
-def attribute(z: Float[Tensor, " n *z"], has: Bool[Tensor, " n"]) -> Float[Tensor, " *z"]:
+def attribute(z: Any, has: Any) -> Float[Tensor, " *z"]:
     """The direction from the latents without an attribute to those with it (Larsen et al. 2016).
 
-    Errors: ConfigError if all rows have it, or none.
+    Arguments:
+        z: latents [n, ...].
+        has: which of them have the attribute, [n] of true and false, or of 1 and 0.
+
+    Errors: ConfigError for other values, and if all rows have it, or none.
     """
+    z = _floats(z, "latents")
+    has = _marks(has, len(z)).to(z.device)
     if has.all() or not has.any():
         raise ConfigError(
             f"attribute: {int(has.sum())} of {len(has)} rows have it: give rows with and without it"
@@ -164,8 +201,47 @@ def attribute(z: Float[Tensor, " n *z"], has: Bool[Tensor, " n"]) -> Float[Tenso
 
 
 @explains_calls
-def traversal(z: Float[Tensor, " *z"], entry: int, values: Float[Tensor, " n"]) -> Float[Tensor, " n *z"]:
-    """z with one entry of the flattened latent set to each of the values (Higgins et al. 2017)."""
+def traversal(z: Any, entry: int, values: Any) -> Float[Tensor, " n *z"]:
+    """z with one entry of the flattened latent set to each of the values (Higgins et al. 2017).
+
+    Errors: ConfigError for an entry that it does not have, and for values that are no list of numbers.
+    """
+    z = _floats(z, "the latent")
+    values = _floats(values, "values", z)
+    check_shape(values, (), "values")
+    entry = check_arguments({"entry": int}, {"entry": entry})["entry"]
+    if not -z.numel() <= entry < z.numel():
+        raise ConfigError(f"traversal: entry={entry}: the latent has the entries 0 to {z.numel() - 1}")
     rows = z.flatten().repeat(len(values), 1)
     rows[:, entry] = values
     return rows.reshape(-1, *z.shape)
+
+
+def _floats(given: Any, what: str, like: Shaped[Tensor, "..."] | None = None) -> Float[Tensor, "..."]:
+    """Numbers as floats, of the type and on the device of others if these are given. Errors: ConfigError."""
+    values = as_tensor(given, what)
+    if like is not None:
+        return values.to(like)
+    return values if values.is_floating_point() else values.to(torch.get_default_dtype())
+
+
+def _fitting(
+    given: Any, what: str, shape: Sequence[int], like: Shaped[Tensor, "..."]
+) -> Float[Tensor, "n ..."]:
+    """Latents of a shape as floats. Errors: ConfigError."""
+    values = _floats(given, what, like)
+    check_shape(values, shape, what)
+    return values
+
+
+def _marks(given: Any, n: int) -> Bool[Tensor, " n"]:
+    """True for the rows that have an attribute. Errors: ConfigError for other values, or another number."""
+    values = as_tensor(given, "has")
+    if values.shape != (n,):
+        raise ConfigError(
+            f"attribute: has is of shape {list(values.shape)}: give one value for each of {n} rows"
+        )
+    if not ((values == 0) | (values == 1)).all():
+        odd = values[(values != 0) & (values != 1)][0].item()
+        raise ConfigError(f"attribute: has holds {odd:g}: give true and false, such as labels == {odd:g}")
+    return values.bool()

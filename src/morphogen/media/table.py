@@ -37,6 +37,7 @@ class TableMedium(Medium):
     measure = lazy("report.synthetic_table.measure_table")
     holds = lazy("data.table_frames.holds_table")
     collect = lazy("data.table_frames.collect_table")
+    given = lazy("data.table_frames.table_for")
     read_file = lazy("data.table.load_table")
     holds_json_rows = lazy("data.recognition.holds_json_rows")
     holds_rows = lazy("data.recognition.holds_rows")

@@ -30,6 +30,7 @@ from morphogen.model import Model
 from morphogen.numerics.memory import keep_freed_memory
 from morphogen.numerics.precision import Precision
 from morphogen.rank import Rank
+from morphogen.saved_config import check_replaced
 from morphogen.staged import Staged
 from morphogen.training.checkpoint import (
     Checkpoint,
@@ -109,7 +110,7 @@ def train(
 
     Errors: ConfigError for an unusable argument or checkpoint. Warns: Diverged, Collapsed, StoppedEarly.
     """
-    budget, directory = Budget(steps, time), None if directory is None else Path(directory)
+    budget, directory = Budget(steps, time), _place(directory)
     options = _Options(seed, device, precision, checkpoint_every, keep, log_every, progress, tensorboard,
                        warm_start, validation, on_collapse)  # fmt: skip
     examples, accelerator = training_rows(model, examples, labels), _accelerator(device)
@@ -334,6 +335,15 @@ def _train_all(
         return train_one("training", model, budget, directory)
     budgets = split_budget(budget, list(model.models), fractions)
     return total(train_stages(model, budgets, directory, train_one, is_usable))
+
+
+def _place(directory: str | Path | None) -> Path | None:
+    """The directory of a training; None: no files. Errors: ConfigError for a `model` of someone else."""
+    if directory is None:
+        return None
+    place = Path(directory).expanduser()
+    check_replaced(place / "model")
+    return place
 
 
 def _accelerator(device: Device) -> "Accelerator":
