@@ -92,3 +92,14 @@ def test_a_mostly_empty_column(tmp_path: Path) -> None:
     data = read(tmp_path / "t.csv", "seen,n\n" + rows)
     assert "column 'seen' is missing in 84% of the rows; so it is in samples" in data.notes
     assert "seen (2 categories, 84% missing)" in notes(data) and "'n' is missing" not in notes(data)
+
+
+@case("a last row `Total,$1770.00`, or one above a line on the source", "data, with a note and the class")
+@pytest.mark.parametrize("foot", ["Total,$1770.00\n", "TOTAL,$1770.00\nSource: Office,\n"])
+def test_a_row_of_totals(tmp_path: Path, foot: str) -> None:
+    text = "shop,sales\n" + "".join(f"s{i % 4},${i}.00\n" for i in ROWS) + foot
+    data = read(tmp_path / "t.csv", text, condition="shop")
+    assert "(the sum of 'sales') and is read as data" in notes(data)
+    assert f"{foot[:5]!r} as a class of 'shop': leave it out" in notes(data)
+    pd.read_csv(tmp_path / "t.csv").to_excel(tmp_path / "t.xlsx", index=False)
+    assert f"row 61 ({foot[:5]!r}) looks like totals" in notes(load_data(str(tmp_path / "t.xlsx")))

@@ -41,3 +41,49 @@ def test_other_rows_are_not(n: int) -> None:
     assert not totals(pd.concat([frame, pd.DataFrame([almost])], ignore_index=True))
     balance = {"place": "Nord", "amount": frame["amount"].sum(), "price": 5.0}  # by chance, in one column
     assert not totals(pd.concat([frame, pd.DataFrame([balance])], ignore_index=True))
+
+
+def shops(*last: tuple[object, object], n: int = 40, form: str = "{}") -> pd.DataFrame:
+    rows = [(f"s{i % 4}", i * i % 97 + 1) for i in range(n)]
+    return pd.DataFrame(
+        [(shop, form.format(sales)) for shop, sales in [*rows, *last]], columns=["shop", "sales"]
+    )
+
+
+SUM = sum(i * i % 97 + 1 for i in range(40))
+
+
+@pytest.mark.parametrize("word", ["Total", "TOTAL", "Grand total:", "Summe", "Gesamt", "Sub-total"])
+@pytest.mark.parametrize("form", ["{}", "${}.00", "{} €"])
+def test_a_word_for_totals_and_one_sum_are_noted(word: str, form: str) -> None:
+    frame = shops((word, SUM), form=form)
+    for condition, value in (("shop", "class"), (None, "category")):
+        notes = mg.load_data(frame, condition=condition).notes
+        (note,) = (note for note in notes if "looks like totals" in note)
+        assert note.startswith(f"row 41 ({word!r}) looks like totals (the sum of 'sales')")
+        assert f"{word!r} as a {value} of 'shop'" in note
+
+
+def test_rows_below_the_totals_and_groups() -> None:
+    (note,) = totals(shops(("Total", SUM), ("Source: Office", "")))
+    assert note.startswith("row 41 ('Total')")
+    (note,) = totals(shops(("Average", round(SUM / 40, 2))))
+    assert "the mean of 'sales'" in note
+    half = sum(i * i % 97 + 1 for i in range(20))
+    frame = shops(("Subtotal", SUM - half), ("Total", SUM))
+    above, below = frame[:20], frame[20:]
+    subtotal = pd.DataFrame({"shop": ["Subtotal"], "sales": [str(half)]})
+    first, second = totals(pd.concat([above, subtotal, below], ignore_index=True))
+    assert first.startswith("row 42 ('Subtotal')") and second.startswith("row 43 ('Total')")
+
+
+def test_the_word_of_totals_in_a_column_of_names_that_is_dropped() -> None:
+    frame = shops(("Total", SUM))
+    frame["shop"] = [*(f"shop {chr(65 + i)}" for i in range(40)), "Total"]
+    (note,) = totals(frame.assign(place=["Nord", "Sued"] * 20 + [None]))
+    assert note.startswith("row 41 ('Total')") and "category" not in note
+
+
+@pytest.mark.parametrize("last", [("Total", SUM + 9), ("Totaled", SUM), ("s1", SUM), ("Total", 5)])
+def test_words_or_sums_alone_are_not_totals(last: tuple[str, int]) -> None:
+    assert not totals(shops(last))
