@@ -1,9 +1,11 @@
-"""Rows of totals below a table: their numbers are the sums or the means of their columns.
+"""Rows of totals below a table, whose numbers are the sums or the means of their columns, and lines of text.
 
 A model of the rows learns such a row as one of them, far from all others. Whether it is one cannot be decided
 from the numbers alone, so a note names it. A word such as "Total" and one number decide it for any of the
 last rows; without a word it is the last one, if it lacks cells or has several such numbers. No paper: a rule
 of thumb.
+
+A line such as "Source: Office" is a row at the end with words in its first cell only, as no other row has.
 """
 
 __all__ = ["totals_notes"]
@@ -17,12 +19,13 @@ import numpy as np
 from morphogen.data.columns import Numbers, Reading
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    from pandas import DataFrame, Series
 
 FEWEST = 5  # rows above the totals; fewer can agree by chance
 CLOSE = 1e-9  # relative difference of a total from the sum
 ROUNDED = 1e-3  # the same for a row with a word, whose cells may be rounded
 LAST = 5  # rows that may be totals with a word
+LINES = 20  # lines below a table
 WORDS = {  # what a row is whose cell has one of these words
     "sum": r"totals?|totale|sub[- ]?totals?|sums?|summe|(gesamt|zwischen)summe|(ins)?gesamt|somme|suma",
     "mean": r"means?|averages?|avg|mittelwert|durchschnitt|moyenne",
@@ -38,33 +41,64 @@ def totals_notes(frame: "DataFrame", readings: Iterable[Reading], condition: str
         readings: the columns that are used, of the same rows.
         condition: name of the column whose values are the classes.
     """
-    columns, labels = list(readings), _labels(frame)
-    rows = [place for place in labels if place >= len(frame) - LAST]
+    columns, lines = list(readings), _lines(frame)
+    labels = _labels(frame.iloc[: len(frame) - lines])
+    rows = [place for place in labels if place >= len(frame) - lines - LAST]
     found = {place: kinds for place in rows if (kinds := _labelled(columns, place, labels))}
+    values = {column.name: "class" if column.name == condition else "category" for column in columns}
     notes = []
     for place, kinds in found.items():
         name, word, _ = labels[place]
-        value = "class" if name == condition else "category"
-        used = f", {word!r} as a {value} of {name!r}" if name in {column.name for column in columns} else ""
-        notes.append(_note(f"row {frame.index[place] + 1} ({word!r})", kinds, used))
+        row = f"row {frame.index[place] + 1} ({word!r}) looks like totals ({_listed(kinds)})"
+        notes.append(_note(row, word, name, values))
     if not notes and (kinds := _unlabelled(columns)):
-        notes = [_note(f"row {frame.index[-1] + 1}, the last one,", kinds)]
+        row = f"row {frame.index[-1] + 1}, the last one, looks like totals ({_listed(kinds)})"
+        notes = [_note(row)]
+    for row, text in zip(frame.index[len(frame) - lines :], frame.iloc[len(frame) - lines :, 0], strict=True):
+        shown = f"row {row + 1} ({text[:40]!r}) looks like a line below the table"
+        notes.append(_note(shown, text.strip(), str(frame.columns[0]), values))
     return notes
 
 
-def _note(row: str, kinds: Mapping[str, str], used: str = "") -> str:
-    """A note on a row of totals.
+def _note(row: str, word: str = "", name: str = "", values: Mapping[str, str] | None = None) -> str:
+    """A note on a row that is no example.
 
     Arguments:
-        row: which one, in words.
-        kinds: what its cell is, by the name of the column.
-        used: what becomes of its word.
+        row: which one it is, and what it looks like.
+        word: in one of its cells.
+        name: of the column of that cell.
+        values: what the values of each column are.
     """
-    listed = ", ".join(f"the {kind} of {name!r}" for name, kind in kinds.items())
-    return (
-        f"{row} looks like totals ({listed}) and is read as data{used}: "
-        "leave it out of the file, unless it is an example"
-    )
+    used = f", {word[:40]!r} as a {values[name]} of {name!r}" if values and name in values else ""
+    return f"{row} and is read as data{used}: leave it out of the file, unless it is an example"
+
+
+def _listed(kinds: Mapping[str, str]) -> str:
+    return ", ".join(f"the {kind} of {name!r}" for name, kind in kinds.items())
+
+
+def _lines(frame: "DataFrame") -> int:
+    """How many rows at the end are lines of text below the table."""
+    if len(frame) <= FEWEST or frame.shape[1] < 2:
+        return 0
+    last = frame.iloc[-LINES - 1 :].astype(object)
+    lines = len(last) - next((i for i in range(len(last), 0, -1) if not _is_line(last.iloc[i - 1])), 0)
+    if not lines or lines > LINES:
+        return 0
+    above = frame.iloc[: len(frame) - lines].astype(object)
+    is_known = above.iloc[:, 0].map(str).isin(last.iloc[-lines:, 0])
+    return 0 if is_known.any() or _is_empty(above.iloc[:, 1:]).all(axis=1).any() else lines
+
+
+def _is_line(row: "Series") -> bool:
+    """Whether the first cell of a row has words and the others are empty."""
+    first = row.iloc[0]
+    return isinstance(first, str) and any(map(str.isalpha, first)) and bool(_is_empty(row.iloc[1:]).all())
+
+
+def _is_empty(cells: Any) -> Any:
+    """Whether each cell of a row or of a table is empty, as these are."""
+    return cells.isna() | (cells == "")
 
 
 def _labels(frame: "DataFrame") -> dict[int, tuple[str, str, str]]:
