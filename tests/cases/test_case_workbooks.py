@@ -161,3 +161,31 @@ def test_merged_names(tmp_path: Path, corner: str) -> None:
     first = "Unnamed: 0" if corner == "empty" else "Filiale"
     assert columns(data) == [first, "2024 Preis", "2024 Menge", "2025 Preis", "2025 Menge"]
     assert "skipped above the table: 'Sales'" in notes(data)
+
+
+@case(
+    "cells merged over several rows: `North` beside five shops",
+    "the value in each of these rows, with a note; a line of text that is merged over all columns stays one",
+)
+def test_merged_cells(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    page = book.active
+    page.append(["Sales of 2024"])
+    page.append(["Region", "Shop", "Sales", "Share"])
+    for i in ROWS:
+        page.append([["North", "South", "East"][i // 5 % 3] if i % 5 == 0 else None, f"s{i % 4}", i * i % 17])
+        page.cell(i + 3, 4, i % 7 if i % 20 != 9 else None)
+    page.append(["Source: Office"])
+    for i in range(3, 63, 5):
+        page.merge_cells(f"A{i}:A{i + 4}")
+    page.merge_cells("C12:D12")
+    for row in (1, 63):
+        page.merge_cells(f"A{row}:D{row}")
+    value = page["C12"].value
+    book.save(tmp_path / "t.xlsx")
+    data = load_data(str(tmp_path / "t.xlsx"))
+    assert columns(data) == ["Region", "Shop", "Sales", "Share"]
+    assert [cells(data, "Region").count(name) for name in ("North", "South", "East")] == [20, 20, 20]
+    assert len(cells(data, "Share")) == 58 and value in cells(data, "Share")
+    assert "merged cells of 'Region', 'Share': 49 empty cells have the value of their range" in notes(data)
+    assert "row 61 ('Source: Office') looks like a line below the table" in notes(data)

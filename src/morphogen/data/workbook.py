@@ -2,8 +2,8 @@
 
 The format is told by the content, so that a workbook under the suffix of another format is read too.
 A sheet may have titles and empty rows above its table, which begins with the first row that fills nearly all
-columns; merged cells above it are part of the names. Whether these are names is decided as for CSV; cells
-keep the types that they have in the workbook.
+columns; merged cells above it are part of the names, and merged cells below have one value. Whether the row
+has names is decided as for CSV; cells keep the types that they have in the workbook.
 """
 
 __all__ = ["read_sheet", "require_openpyxl"]
@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from morphogen.caller import setting
+from morphogen.counted import counted
 from morphogen.data.column_names import nameless_column
 from morphogen.data.csv_dialect import is_header
 from morphogen.data.dataset import DataError
+from morphogen.data.merged_cells import with_merged
 from morphogen.data.merged_headers import Range, find_header
 from morphogen.data.origin import Origin
 from morphogen.data.table_options import TableOptions
@@ -118,11 +120,15 @@ def _with_names(
     names = [*found.names] if named else [f"column{j + 1}" for j in range(width)]
     if titles := " / ".join(" ".join(filter(None, row)) for row in found.titles):
         notes = [f"skipped above the table: {titles[:60]!r}", *notes]
-    body = cells.iloc[found.at + named :]
+    body, given = with_merged(cells.iloc[found.at + named :], merged)
     places = range(int(cells.columns[0]), int(cells.columns[-1]) + 1)
     notes += [nameless_column(j) for j in places if j not in cells.columns]
     kept = [*map(int, cells.columns)]
     by_place = dict(zip(kept, names, strict=True))
+    if given:
+        listed = ", ".join(repr(by_place[j] or f"Unnamed: {j}") for j in given)
+        count = counted(sum(given.values()), "empty cell")
+        notes.append(f"merged cells of {listed}: {count} have the value of their range")
     origin = Origin(body.reindex(columns=places), kept, [by_place.get(j, "") for j in places])
     frame = body.set_axis([name or f"Unnamed: {j}" for j, name in enumerate(names)], axis=1)
     return frame.infer_objects(), origin, tuple(notes)
