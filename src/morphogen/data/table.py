@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float64, Int
 from torch import Tensor
 
-from morphogen.caller import option
+from morphogen.caller import option, setting
 from morphogen.component import to_config
 from morphogen.conditioning.specs import Classes
 from morphogen.contract import Batch
@@ -37,6 +37,7 @@ from morphogen.data.totals import totals_notes
 from morphogen.data.words import Words, many_words
 from morphogen.numerics.gower import Gower
 from morphogen.representations.tabular import CsvFormat, Tabular
+from morphogen.similar_names import list_names
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -86,7 +87,14 @@ def load_table(path: Path, condition: str | None = None, options: Mapping[str, s
     """
     chosen = TableOptions.of(options)
     table = read_table_folder(path, chosen) if path.is_dir() else read_table_file(path, chosen)
-    return _dataset(path.name, str(path), table, condition, chosen)
+    try:
+        return _dataset(path.name, str(path), table, condition, chosen)
+    except DataError as error:
+        if table.origin is None or not table.origin.others:
+            raise
+        name, others = table.origin.sheet, table.origin.others
+        ways = f"{setting('table', 'sheet', others[0])} reads another of {list_names([name, *others])}"
+        raise DataError(f"{error}; this is sheet {name!r}, and {ways}") from None
 
 
 def table_of(

@@ -24,15 +24,17 @@ from morphogen.data.merged_cells import with_merged
 from morphogen.data.merged_headers import Range, find_header
 from morphogen.data.origin import Origin
 from morphogen.data.table_options import TableOptions
+from morphogen.similar_names import did_you_mean, list_names
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 STDERR = 2  # its file descriptor
+FEWEST = 3  # rows that can be split
 
 
 def read_sheet(path: Path, options: TableOptions) -> tuple["DataFrame", Origin, tuple[str, ...]]:
-    """The table of the first sheet with cells, or of the one that the options name; its place; and notes.
+    """The table of the first sheet that has one, or of the one that the options name; its place; and notes.
 
     Errors: DataError without the extra, for a damaged workbook and for an unknown sheet.
     """
@@ -59,7 +61,11 @@ def read_sheet(path: Path, options: TableOptions) -> tuple["DataFrame", Origin, 
     if not cells[name].size:
         raise DataError(f"{path}: table option sheet={name}: is empty; choose another of {', '.join(cells)}")
     frame, origin, notes = _with_names(cells[name], merged[name], options.header)
-    return frame, origin._replace(sheet=name), ((f"sheet {name!r}{ways}",) if ways else ()) + notes
+    return (
+        frame,
+        origin._replace(sheet=name, others=others),
+        ((f"sheet {name!r}{ways}",) if ways else ()) + notes,
+    )
 
 
 def require_openpyxl(path: Path) -> None:
@@ -89,11 +95,18 @@ def _choose(path: Path, cells: Mapping[str, "DataFrame"], chosen: str | None) ->
     """The name of the sheet to read. Errors: DataError."""
     if chosen is not None:
         if chosen not in cells:
-            raise DataError(f"{path}: table option sheet={chosen}: choose one of {', '.join(cells)}")
+            near, names = did_you_mean(chosen, cells), list_names([*cells])
+            raise DataError(f"{path}: table option sheet={chosen}: {near}choose one of {names}")
         return chosen
-    if (name := next((name for name, sheet in cells.items() if sheet.size), None)) is None:
+    if not (filled := [name for name, sheet in cells.items() if sheet.size]):
         raise DataError(f"{path}: is empty; give a table of at least 3 rows, better hundreds")
-    return name
+    return next((name for name in filled if _has_table(cells[name])), filled[0])
+
+
+def _has_table(cells: "DataFrame") -> bool:
+    """Whether a sheet has several columns, and rows enough for a split besides their names."""
+    rows, columns = cells.shape
+    return columns > 1 and rows > FEWEST
 
 
 def _filled(sheet: "DataFrame") -> "DataFrame":
