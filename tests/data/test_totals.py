@@ -87,3 +87,10 @@ def test_the_word_of_totals_in_a_column_of_names_that_is_dropped() -> None:
 @pytest.mark.parametrize("last", [("Total", SUM + 9), ("Totaled", SUM), ("s1", SUM), ("Total", 5)])
 def test_words_or_sums_alone_are_not_totals(last: tuple[str, int]) -> None:
     assert not totals(shops(last))
+
+
+def test_a_word_that_is_read_as_missing_is_no_category() -> None:
+    frame = shops(("Summe", SUM))
+    frame["shop"] = [*(f"{i % 28 + 1:02d}.03.2024" for i in range(40)), "Summe"]
+    (note,) = totals(frame)
+    assert note.startswith("row 41 ('Summe')") and "category" not in note

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from morphogen.data.columns import Numbers, Reading
+from morphogen.data.words import Words
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -45,7 +46,8 @@ def totals_notes(frame: "DataFrame", readings: Iterable[Reading], condition: str
     labels = _labels(frame.iloc[: len(frame) - lines])
     rows = [place for place in labels if place >= len(frame) - lines - LAST]
     found = {place: kinds for place in rows if (kinds := _labelled(columns, place, labels))}
-    values = {column.name: "class" if column.name == condition else "category" for column in columns}
+    words = [column.name for column in columns if isinstance(column, Words)]
+    values = {name: "class" if name == condition else "category" for name in words}
     notes = []
     for place, kinds in found.items():
         name, word, _ = labels[place]
@@ -67,7 +69,7 @@ def _note(row: str, word: str = "", name: str = "", values: Mapping[str, str] | 
         row: which one it is, and what it looks like.
         word: in one of its cells.
         name: of the column of that cell.
-        values: what the values of each column are.
+        values: what the values of each column of words are.
     """
     used = f", {word[:40]!r} as a {values[name]} of {name!r}" if values and name in values else ""
     return f"{row} and is read as data{used}: leave it out of the file, unless it is an example"
