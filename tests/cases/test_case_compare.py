@@ -214,8 +214,8 @@ def test_too_few_examples_are_held_out(tmp_path: Path) -> None:
     with pytest.raises(DataError) as failed:
         Scorer(load_data("t.csv"))
     assert str(failed.value) == (
-        "t.csv: 50 examples, 5 of them held out, are too few to evaluate a model, which takes 6 held-out ones; "
-        f"give at least 104 examples that differ from each other, or {remedy}"
+        "t.csv: 50 examples, 5 of them held out, are too few to evaluate a model, which takes 6 held-out "
+        f"ones; give at least 104 examples that differ from each other, or {remedy}"
     )
     Path("t.csv").write_text("size,kind,count\n" + "".join(rows))
     assert Scorer(load_data("t.csv")).n >= 6

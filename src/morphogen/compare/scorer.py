@@ -172,6 +172,6 @@ def _too_few(dataset: Dataset) -> str:
     is_own = "test, the authors' own part" in dataset.split
     way = own if is_own else f"at least {enough} examples that differ from each other, or {own}"
     return (
-        f"{dataset.name}: {counted(total, 'example')}, {held_out} of them held out, are too few to evaluate a "
-        f"model, which takes {LEAST} held-out ones; give {way}"
+        f"{dataset.name}: {counted(total, 'example')}, {held_out} of them held out, are too few to evaluate "
+        f"a model, which takes {LEAST} held-out ones; give {way}"
     )
