@@ -94,3 +94,16 @@ def test_a_word_that_is_read_as_missing_is_no_category() -> None:
     frame["shop"] = [*(f"{i % 28 + 1:02d}.03.2024" for i in range(40)), "Summe"]
     (note,) = totals(frame)
     assert note.startswith("row 41 ('Summe')") and "category" not in note
+
+
+def test_a_line_below_totals_without_a_word() -> None:
+    frame = sales()
+    last = {"amount": frame["amount"].sum(), "price": frame["price"].sum()}
+    found = mg.load_data(pd.concat([frame, pd.DataFrame([last, {"place": "Source: Office"}])])).notes
+    assert any(note.startswith("row 41 looks like totals (the sum of 'amount', the sum") for note in found)
+    assert any(note.startswith("row 42 ('Source: Office') looks like a line below") for note in found)
+
+
+def test_words_beside_empty_columns_only_are_no_lines() -> None:
+    frame = pd.DataFrame({"kind": ["x", "y"] * 8, "size": [None] * 16})
+    assert not [note for note in mg.load_data(frame).notes if "looks like" in note]

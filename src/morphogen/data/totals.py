@@ -42,9 +42,10 @@ def totals_notes(frame: "DataFrame", readings: Iterable[Reading], condition: str
         readings: the columns that are used, of the same rows.
         condition: name of the column whose values are the classes.
     """
-    columns, lines = list(readings), _lines(frame)
-    labels = _labels(frame.iloc[: len(frame) - lines])
-    rows = [place for place in labels if place >= len(frame) - lines - LAST]
+    lines = _lines(frame)
+    above, below = frame.iloc[: len(frame) - lines], frame.iloc[len(frame) - lines :]
+    columns, labels = [column.keep(np.arange(len(above))) for column in readings], _labels(above)
+    rows = [place for place in labels if place >= len(above) - LAST]
     found = {place: kinds for place in rows if (kinds := _labelled(columns, place, labels))}
     words = [column.name for column in columns if isinstance(column, Words)]
     values = {name: "class" if name == condition else "category" for name in words}
@@ -54,10 +55,11 @@ def totals_notes(frame: "DataFrame", readings: Iterable[Reading], condition: str
         row = f"row {frame.index[place] + 1} ({word!r}) looks like totals ({_listed(kinds)})"
         notes.append(_note(row, word, name, values))
     if not notes and (kinds := _unlabelled(columns)):
-        row = f"row {frame.index[-1] + 1}, the last one, looks like totals ({_listed(kinds)})"
+        last = "" if lines else ", the last one,"
+        row = f"row {above.index[-1] + 1}{last} looks like totals ({_listed(kinds)})"
         notes = [_note(row)]
-    for row, text in zip(frame.index[len(frame) - lines :], frame.iloc[len(frame) - lines :, 0], strict=True):
-        shown = f"row {row + 1} ({text[:40]!r}) looks like a line below the table"
+    for place, text in zip(below.index, below.iloc[:, 0], strict=True):
+        shown = f"row {place + 1} ({text[:40]!r}) looks like a line below the table"
         notes.append(_note(shown, text.strip(), str(frame.columns[0]), values))
     return notes
 
@@ -85,7 +87,7 @@ def _lines(frame: "DataFrame") -> int:
         return 0
     last = frame.iloc[-LINES - 1 :].astype(object)
     lines = len(last) - next((i for i in range(len(last), 0, -1) if not _is_line(last.iloc[i - 1])), 0)
-    if not lines or lines > LINES:
+    if not lines or lines > LINES or len(frame) - lines < FEWEST:
         return 0
     above = frame.iloc[: len(frame) - lines].astype(object)
     is_known = above.iloc[:, 0].map(str).isin(last.iloc[-lines:, 0])
