@@ -16,7 +16,7 @@ from morphogen.advise.trial import try_system
 from morphogen.catalogue import pages
 from morphogen.compare import Comparison, announcement
 from morphogen.compare.scorer import Scorer
-from morphogen.data import load_data
+from morphogen.data import DataError, load_data
 from tests.cases import case
 from tests.command_line import run
 
@@ -201,3 +201,26 @@ def test_what_is_too_slow_can_be_forced(
     assert "add --force" in capsys.readouterr().err
     assert run(monkeypatch, *slow, "--force") == 0
     assert "s per step here: about" in capsys.readouterr().out
+
+
+@case(
+    "`compare` of 50 rows, of which 5 are held out",
+    "one line with both numbers and how many rows suffice; or what a test split of one's own needs",
+)
+def test_too_few_examples_are_held_out(tmp_path: Path) -> None:
+    rows = [f"{i * i % 97},{'xyz'[i % 3]},{i * 7 % 13}\n" for i in range(104)]
+    Path("t.csv").write_text("size,kind,count\n" + "".join(rows[:50]))
+    remedy = "a test split of your own with at least 6 examples"
+    with pytest.raises(DataError) as failed:
+        Scorer(load_data("t.csv"))
+    assert str(failed.value) == (
+        "t.csv: 50 examples, 5 of them held out, are too few to evaluate a model, which takes 6 held-out "
+        f"ones; give at least 104 examples that differ from each other, or {remedy}"
+    )
+    Path("t.csv").write_text("size,kind,count\n" + "".join(rows))
+    assert Scorer(load_data("t.csv")).n >= 6
+    Path("own").mkdir()
+    for part, some in (("train", rows[:99]), ("test", rows[99:])):
+        Path("own", f"{part}.csv").write_text("size,kind,count\n" + "".join(some))
+    with pytest.raises(DataError, match=rf"own: 104 examples, 5 of them .* ones; give {remedy}$"):
+        Scorer(load_data("own"))

@@ -92,3 +92,65 @@ def test_a_mostly_empty_column(tmp_path: Path) -> None:
     data = read(tmp_path / "t.csv", "seen,n\n" + rows)
     assert "column 'seen' is missing in 84% of the rows; so it is in samples" in data.notes
     assert "seen (2 categories, 84% missing)" in notes(data) and "'n' is missing" not in notes(data)
+
+
+@case("a last row `Total,$1770.00`, or one above a line on the source", "data, with a note and the class")
+@pytest.mark.parametrize("foot", ["Total,$1770.00\n", "TOTAL,$1770.00\nSource: Office,\n"])
+def test_a_row_of_totals(tmp_path: Path, foot: str) -> None:
+    text = "shop,sales\n" + "".join(f"s{i % 4},${i}.00\n" for i in ROWS) + foot
+    data = read(tmp_path / "t.csv", text, condition="shop")
+    assert "(the sum of 'sales') and is read as data" in notes(data)
+    assert f"{foot[:5]!r} as a class of 'shop': leave it out" in notes(data)
+    pd.read_csv(tmp_path / "t.csv").to_excel(tmp_path / "t.xlsx", index=False)
+    assert f"row 61 ({foot[:5]!r}) looks like totals" in notes(load_data(str(tmp_path / "t.xlsx")))
+
+
+TITLED = "Quarterly report,,\n,,\nshop,sales,share\n"
+
+
+@case(
+    "a title, an empty row or a line below the table, padded with separators: `Quarterly report,,`",
+    "the table below the title; the line is noted, and empty rows are left out",
+)
+@pytest.mark.parametrize("head", [TITLED, ",,\nReport,,\nMay 2024,,\n,,\nshop,sales,share\n"])
+@pytest.mark.parametrize("mark", [",", ";"])
+def test_padded_titles(tmp_path: Path, head: str, mark: str) -> None:
+    body = "".join(f"s{i % 4},{i * i % 17},{i % 9}.5\n" for i in ROWS)
+    foot = f",,\nTotal,{sum(i * i % 17 for i in ROWS)},\nSource: Office,,\n"
+    data = read(tmp_path / "t.csv", (head + body + foot).replace(",", mark))
+    assert columns(data) == ["shop", "sales", "share"] and len(cells(data, "sales")) == 61
+    assert "skipped above the table: '" in notes(data) and "1 row without a cell, left out" in notes(data)
+    assert "row 61 ('Total') looks like totals (the sum of 'sales')" in notes(data)
+    line = "row 62 ('Source: Office') looks like a line below the table and is read as data, 'Source: Office'"
+    assert f"{line} as a category of 'shop': leave it out of the file" in notes(data)
+
+
+@case("years as names below a padded title", "names; `--table header=no` reads all rows as data")
+def test_padded_titles_by_option(tmp_path: Path) -> None:
+    text = "Report,,\nshop,2023,2024\n" + "".join(f"s{i % 4},{i * i % 17},{i % 9}.5\n" for i in ROWS)
+    for options, names in (({}, "shop 2023 2024"), ({"header": "yes"}, "shop 2023 2024")):
+        assert columns(read(tmp_path / "t.csv", text, table=options)) == names.split()
+    data = load_data(str(tmp_path / "t.csv"), table={"header": "no"})
+    assert columns(data)[0] == "column1" and "skipped" not in notes(data)
+
+
+@case("first or last rows with a single cell, and many empty cells", "data, as all other rows")
+def test_nearly_empty_rows(tmp_path: Path) -> None:
+    for head, name in (("", "column1"), ("a,b,c\n", "a")):
+        rows = ["1,,", "3,,", *(f"{i % 7},{i % 5 if i % 3 else ''},{i * 3 % 11}" for i in ROWS), "4,,"]
+        data = read(tmp_path / "t.csv", head + "\n".join(rows))
+        assert len(cells(data, name)) == 63 and "skipped" not in notes(data) and "a line" not in notes(data)
+    data = read(tmp_path / "t.csv", "kind,\n" + "".join(f"{'xyz'[i % 3]},\n" for i in ROWS))
+    assert columns(data) == ["kind"] and len(cells(data, "kind")) == 60
+    text = "kind,x,y\n" + "".join(f"k{i % 3},{i % 5 if i % 4 else ''},\n" for i in ROWS) + "k7,,\n"
+    assert "a line" not in notes(read(tmp_path / "t.csv", text))
+
+
+@case("a line below the table in a sheet `.xlsx`", "noted, with the class that it becomes")
+def test_a_line_below_a_sheet(tmp_path: Path) -> None:
+    rows = [*((f"s{i % 4}", i * i % 17, i % 9) for i in ROWS), (None,) * 3, ("Source: Office", None, None)]
+    frame = pd.DataFrame(rows, columns=["shop", "sales", "share"])
+    frame.to_excel(tmp_path / "t.xlsx", index=False)
+    data = load_data(str(tmp_path / "t.xlsx"), condition="shop")
+    assert "row 61 ('Source: Office') looks like a line below the table" in notes(data)
+    assert "'Source: Office' as a class of 'shop'" in notes(data)

@@ -53,14 +53,15 @@ def test_a_workbook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         load_data(str(tmp_path / "t.xlsx"))
 
 
-@case("a workbook of several sheets", "the first one with cells, and a note; `--table sheet=NAME` decides")
+@case("a workbook of several sheets", "the first one with a table, and a note; `--table sheet=NAME` decides")
 def test_sheets(tmp_path: Path) -> None:
     data = saved(tmp_path / "t.xlsx", cover=pd.DataFrame(), sales=FRAME, costs=FRAME[["count", "code"]])
     assert columns(data) == [*FRAME] and "sheet 'sales'; not read: costs" in notes(data)
     chosen = load_data(str(tmp_path / "t.xlsx"), table={"sheet": "costs"})
     assert columns(chosen) == ["count", "code"]
     for sheet, message in (
-        ("cost", "choose one of cover, sales, costs$"),
+        ("cost", r"did you mean 'costs'\? choose one of cover, sales, costs$"),
+        ("Sales", r"did you mean 'sales'\? choose one of cover, sales, costs$"),
         ("cover", "is empty; choose another"),
     ):
         with pytest.raises(DataError, match=rf"t\.xlsx: table option sheet={sheet}: {message}"):
@@ -161,3 +162,47 @@ def test_merged_names(tmp_path: Path, corner: str) -> None:
     first = "Unnamed: 0" if corner == "empty" else "Filiale"
     assert columns(data) == [first, "2024 Preis", "2024 Menge", "2025 Preis", "2025 Menge"]
     assert "skipped above the table: 'Sales'" in notes(data)
+
+
+@case(
+    "cells merged over several rows: `North` beside five shops",
+    "the value in each of these rows, with a note; a line of text that is merged over all columns stays one",
+)
+def test_merged_cells(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    page = book.active
+    page.append(["Sales of 2024"])
+    page.append(["Region", "Shop", "Sales", "Share"])
+    for i in ROWS:
+        page.append([["North", "South", "East"][i // 5 % 3] if i % 5 == 0 else None, f"s{i % 4}", i * i % 17])
+        page.cell(i + 3, 4, i % 7 if i % 20 != 9 else None)
+    page.append(["Source: Office"])
+    for i in range(3, 63, 5):
+        page.merge_cells(f"A{i}:A{i + 4}")
+    page.merge_cells("C12:D12")
+    for row in (1, 63):
+        page.merge_cells(f"A{row}:D{row}")
+    value = page["C12"].value
+    book.save(tmp_path / "t.xlsx")
+    data = load_data(str(tmp_path / "t.xlsx"))
+    assert columns(data) == ["Region", "Shop", "Sales", "Share"]
+    assert [cells(data, "Region").count(name) for name in ("North", "South", "East")] == [20, 20, 20]
+    assert len(cells(data, "Share")) == 58 and value in cells(data, "Share")
+    assert "merged cells of 'Region', 'Share': 49 empty cells have the value of their range" in notes(data)
+    assert "row 61 ('Source: Office') looks like a line below the table" in notes(data)
+
+
+@case(
+    "a first sheet with a line or two of text, before one with a table",
+    "the table, with a note; an error about another sheet names them all",
+)
+@pytest.mark.parametrize("lines", [1, 4])
+def test_a_cover_sheet(tmp_path: Path, lines: int) -> None:
+    about = pd.DataFrame({"About": [f"line {i}" for i in range(lines)]})
+    data = saved(tmp_path / "t.xlsx", About=about, Data=FRAME)
+    assert columns(data) == [*FRAME] and "sheet 'Data'; not read: About" in notes(data)
+    with pytest.raises(DataError, match=r"this is sheet 'About', and table=\{\"sheet\": \"Data\"\} reads"):
+        load_data(str(tmp_path / "t.xlsx"), table={"sheet": "About"})
+    pairs = pd.DataFrame({"Author": [f"a{i}" for i in range(5)], "Address": [f"b{i}" for i in range(5)]})
+    with pytest.raises(DataError, match=r"t\.xlsx: no usable column .* reads another of About, Data$"):
+        saved(tmp_path / "t.xlsx", About=pairs, Data=FRAME)

@@ -75,3 +75,23 @@ def test_other_formats_than_xlsx_lose_the_rest_of_the_workbook_with_a_note(tmp_p
     assert run(monkeypatch, "edit", "t.ods", "--out", "new.xlsx") == 0
     assert "note: new.xlsx has the table of t.ods alone" in " ".join(capsys.readouterr().err.split())
     assert pd.read_excel("new.xlsx").notna().all(axis=None)
+
+
+def test_merged_cells_of_a_workbook_are_not_drawn(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    book = openpyxl.Workbook()
+    page = book.active
+    page.append(["Region", "Sales", "Shop"])
+    for i in range(60):
+        page.append(["NS"[i // 5 % 2] if i % 5 == 0 else None, i * i % 7 if i % 9 else None, "xyz"[i % 3]])
+    for first in range(2, 62, 5):
+        page.merge_cells(f"A{first}:A{first + 4}")
+    book.save("t.xlsx")
+    assert run(monkeypatch, "train", "table_mixture", "--data", "t.xlsx", "--size", "tiny") == 0
+    assert run(monkeypatch, "edit", "t.xlsx", "--out", "new.xlsx") == 0
+    filled = openpyxl.load_workbook("new.xlsx").active
+    assert [cell.value for cell in filled["A"]] == [cell.value for cell in page["A"]]
+    assert all(cell.value is not None for cell in filled["B"]) and len(filled.merged_cells.ranges) == 12
+    assert run(monkeypatch, "edit", "t.xlsx", "--out", "new.csv") == 0
+    lines = (tmp_path / "new.csv").read_text("utf-8-sig").splitlines()
+    assert [line[0] for line in lines[1:]] == ["NS"[i // 5 % 2] for i in range(60)]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from morphogen.data import DataError, load_data
-from morphogen.data.splits import split
+from morphogen.data.splits import examples_for, split
 
 
 def contents_of(contents, parts):
@@ -29,6 +29,15 @@ def test_the_split_does_not_depend_on_the_order_and_parts_are_disjoint(contents,
     again = split(shuffled)
     assert contents_of(shuffled, again) == by_part
     assert again.sha256 == parts.sha256
+
+
+def test_so_many_examples_have_enough_of_them_in_test():
+    """Fewer happen once in a thousand: hardly in 200 sets; with two thirds of the examples, in some."""
+    for least in (1, 6):
+        sets = [[f"{least} {k} {i}".encode() for i in range(examples_for(least))] for k in range(200)]
+        assert sum(len(split(contents).test) < least for contents in sets) <= 2
+    few = [split(contents[: 2 * len(contents) // 3]) for contents in sets]
+    assert 0 < sum(len(parts.test) < 6 for parts in few) < 40
 
 
 def test_fractions_are_75_10_15():

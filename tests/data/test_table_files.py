@@ -84,10 +84,14 @@ def tables(draw: Any) -> Written:
 
 
 def as_pandas_reads(path: Path, written: Written) -> pd.DataFrame:
-    return pd.read_csv(
-        path, sep=written.separator, decimal=written.decimal, thousands=written.thousands,
-        encoding=written.encoding, skiprows=written.above, dtype=dict.fromkeys(written.text, str),
+    """All rows of a column, and of several columns those with a cell."""
+    file = {"sep": written.separator, "encoding": written.encoding, "skiprows": written.above}
+    frame = pd.read_csv(
+        path, **file, decimal=written.decimal, thousands=written.thousands,
+        dtype=dict.fromkeys(written.text, str),
     )  # fmt: skip
+    texts = pd.read_csv(path, **file, dtype=str, na_filter=False)
+    return frame[(texts != "").any(axis=1) | (frame.shape[1] == 1)]
 
 
 def check_equal(reading: Reading | str, expected: pd.Series) -> None:

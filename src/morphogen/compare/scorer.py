@@ -15,7 +15,9 @@ from jaxtyping import Int, Shaped
 from torch import Tensor
 
 from morphogen.catalogue import family
+from morphogen.counted import counted
 from morphogen.data import DataError, Dataset
+from morphogen.data.splits import examples_for
 from morphogen.evaluation.codecs import codec_baselines
 from morphogen.evaluation.features import features_for
 from morphogen.evaluation.likelihood import bits_per_dim
@@ -58,10 +60,7 @@ class Scorer:
     def __init__(self, dataset: Dataset, n: int | None = None, seed: int = 0, rank: Rank = ALONE):
         held_out = len(dataset.test)
         if held_out < LEAST:
-            raise DataError(
-                f"{dataset.name}: {held_out} held-out examples are too few to evaluate a model; at least "
-                f"{LEAST} are needed: give about 50 examples or more"
-            )
+            raise DataError(_too_few(dataset))
         if n is not None and not LEAST <= n <= held_out:
             raise DataError(
                 f"n {n}: samples are compared with as many held-out examples, and {dataset.name} has "
@@ -163,3 +162,16 @@ class Scorer:
         if labels is None:
             return []
         return [self.dataset.classes[c] for c in labels[self.columns()].tolist()]
+
+
+def _too_few(dataset: Dataset) -> str:
+    """What is wrong with a data set of which fewer than `LEAST` examples are held out, and the remedy."""
+    held_out, own = len(dataset.test), f"a test split of your own with at least {LEAST} examples"
+    total = len(dataset.train) + len(dataset.valid) + held_out
+    enough = max(examples_for(LEAST), total + examples_for(LEAST - held_out))
+    is_own = "test, the authors' own part" in dataset.split
+    way = own if is_own else f"at least {enough} examples that differ from each other, or {own}"
+    return (
+        f"{dataset.name}: {counted(total, 'example')}, {held_out} of them held out, are too few to evaluate "
+        f"a model, which takes {LEAST} held-out ones; give {way}"
+    )

@@ -2,7 +2,7 @@ r"""The dialect of a CSV file: where the table begins, its separator, and whethe
 
     sep=;                      a line that names the separator
     # Instrument 7             comments, of which the last may hold the names of the columns
-    Report of May              lines with fewer cells than the table, above it
+    Report of May              lines with fewer cells than the table, above it; also padded with separators
     name;"length               a header, whose names may span lines
     in cm";weight
 
@@ -70,20 +70,21 @@ def find_dialect(where: Path, text: str, options: TableOptions) -> Dialect:
     """
     named, comments, above = _lines_above(text)
     separator = options.separator or named or _separator(text, above)
-    sample = list(islice(_records(where, text, separator, above), SAMPLE))
+    filled = (record for record in _records(where, text, separator, above) if any(record.cells))
+    sample = list(islice(filled, SAMPLE))
     rows = [record.cells for record in sample]
     width = Counter(map(len, rows)).most_common(1)[0][0] if rows else 0
-    first = next((i for i, row in enumerate(rows[:ABOVE]) if len(row) == width), 0)
+    first = _first(rows, width, options.header)
     titles, body = rows[:first], rows[first:]
     names, notes = _names(titles, body, comments[-1:], separator, options.header)
     if titles and len(titles[-1]) == width - 1 and names:
         titles = titles[:-1]
     elif names and names == body[0]:
         first += 1
-    notes += [f"skipped above the table: {' / '.join(map(' '.join, titles))[:60]!r}"] if titles else []
+    notes += [f"skipped above the table: {_joined(titles)[:60]!r}"] if titles else []
     above = sample[first - 1].line if first else above
     for record in _records(where, text, separator, above):
-        if len(record.cells) != width:
+        if len(record.cells) > width or (len(record.cells) < width and any(record.cells)):
             raise DataError(
                 f"{where}: line {record.line} has {len(record.cells)} "
                 f"{'cell' if len(record.cells) == 1 else 'cells'}, the others have {width}; "
@@ -140,6 +141,32 @@ def _records(where: Path, text: str, separator: str, above: int) -> Iterator[Rec
         raise DataError(
             f"{where}: line {above + reader.line_num} is not CSV ({error}); correct that line"
         ) from None
+
+
+def _first(rows: Sequence[list[str]], width: int, header: str | None) -> int:
+    """The place of the first row of the table, below shorter ones and titles that are padded with separators.
+
+    Arguments:
+        rows: those with a cell.
+        width: cells of a row of the table.
+        header: "yes" or "no", whether the table has names, by the user. Without names, all rows are data.
+    """
+    first = next((i for i, row in enumerate(rows[:ABOVE]) if len(row) == width), 0)
+    body = [row for row in rows[first:] if len(row) == width]
+    used = [j for j in range(width) if any(row[j] for row in body)]
+    below = next((i for i, row in enumerate(body[:ABOVE]) if not _is_title([row[j] for j in used])), 0)
+    if not below or header == "no" or [*map(len, rows[first : first + below])] != [width] * below:
+        return first
+    return first + below if header == "yes" or is_header(body[below], body[below + 1 :])[0] else first
+
+
+def _is_title(row: Sequence[str]) -> bool:
+    """Whether a row fills at most half of the columns, and not the last one."""
+    return not row[-1] and 2 * sum(map(bool, row)) <= len(row)
+
+
+def _joined(titles: Sequence[Sequence[str]]) -> str:
+    return " / ".join(" ".join(filter(None, row)) for row in titles)
 
 
 def _separator(text: str, above: int) -> str:

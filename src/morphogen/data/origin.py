@@ -19,6 +19,7 @@ class Origin(NamedTuple):
         head: the text above the rows of a CSV file.
         line_end: of a CSV file.
         sheet: of a workbook, whose index and columns are those of the sheet, from 0.
+        others: sheets of the workbook that have cells too.
     """
 
     cells: "DataFrame"
@@ -27,3 +28,4 @@ class Origin(NamedTuple):
     head: str = ""
     line_end: str = "\n"
     sheet: str = ""
+    others: Sequence[str] = ()

@@ -20,7 +20,7 @@ A group of near-duplicates (`near_duplicates`) is assigned as a whole, by the le
 without near-duplicates the split is the same as without looking for them.
 """
 
-__all__ = ["PARTS", "Part", "Split", "content_hash", "split", "trained_only"]
+__all__ = ["PARTS", "Part", "Split", "content_hash", "examples_for", "split", "trained_only"]
 
 import hashlib
 import math
@@ -34,6 +34,7 @@ from morphogen.data.dataset import DataError
 
 BOUNDS = (0.75, 0.85)
 CHANCE = 1e-6  # below which examples were not hashed to their parts by chance, but chosen by an earlier split
+SHORT = 1e-3  # chance that a test part has fewer examples than expected, for advice
 MOST = 0.5  # fraction of the examples beyond which one group is named
 
 Part = Literal["train", "valid", "test"]
@@ -155,6 +156,18 @@ def trained_only(
             "each class)"
         )
     return replace(made, valid=valid, test=test), kept, tuple(notes)
+
+
+def examples_for(least: int) -> int:
+    """The fewest distinct examples of which, almost certainly, at least so many are in test.
+
+    >>> examples_for(1), examples_for(6)
+    (43, 104)
+    """
+    share, n = 1 - BOUNDS[1], least
+    while sum(math.comb(n, k) * share**k * (1 - share) ** (n - k) for k in range(least)) > SHORT:
+        n += 1
+    return n
 
 
 def content_hash(content: bytes) -> str:

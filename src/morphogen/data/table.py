@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float64, Int
 from torch import Tensor
 
-from morphogen.caller import option
+from morphogen.caller import option, setting
 from morphogen.component import to_config
 from morphogen.conditioning.specs import Classes
 from morphogen.contract import Batch
@@ -33,10 +33,11 @@ from morphogen.data.splits import Part, Split, split, trained_only
 from morphogen.data.table_choice import MOST_CLASSES, check_condition, numbered_classes, without
 from morphogen.data.table_files import Table, join_parts, read_table_file, read_table_folder
 from morphogen.data.table_options import TableOptions
-from morphogen.data.totals import totals_note
+from morphogen.data.totals import totals_notes
 from morphogen.data.words import Words, many_words
 from morphogen.numerics.gower import Gower
 from morphogen.representations.tabular import CsvFormat, Tabular
+from morphogen.similar_names import list_names
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -86,7 +87,14 @@ def load_table(path: Path, condition: str | None = None, options: Mapping[str, s
     """
     chosen = TableOptions.of(options)
     table = read_table_folder(path, chosen) if path.is_dir() else read_table_file(path, chosen)
-    return _dataset(path.name, str(path), table, condition, chosen)
+    try:
+        return _dataset(path.name, str(path), table, condition, chosen)
+    except DataError as error:
+        if table.origin is None or not table.origin.others:
+            raise
+        name, others = table.origin.sheet, table.origin.others
+        ways = f"{setting('table', 'sheet', others[0])} reads another of {list_names([name, *others])}"
+        raise DataError(f"{error}; this is sheet {name!r}, and {ways}") from None
 
 
 def table_of(
@@ -133,10 +141,7 @@ def _dataset(name: str, where: str, table: Table, condition: str | None, options
     label = None if condition is None else readings.pop(condition)
     if not readings:
         raise DataError(f"{where}: no usable column is left ({'; '.join(dropped)}); {REMEDY}")
-    places = {
-        name: place for place, name in enumerate(frame)
-    }  # of the columns: the split is the same for all
-    kept = sorted([*readings.values(), *([] if label is None else [label])], key=lambda r: places[r.name])
+    kept = _in_order(frame, [*readings.values(), *([] if label is None else [label])])
     made, repeated = _split(where, kept, list(compress(table.parts, rows)), dropped)
     classes, labels = ((), None) if label is None else label.classes()
     if labels is not None:
@@ -159,7 +164,8 @@ def _dataset(name: str, where: str, table: Table, condition: str | None, options
     order, ignored = (tuple(n for n in whole if (n in names) is known) for known in (True, False))
     csv = _csv_format(table._replace(frame=frame), readings, options.decimal)
     tabular = Tabular(parts[0], column, parts[1], order, csv, ignored)
-    notes = [*_column_notes(readings), *totals_note(kept), *table.notes, *renamed, *marks]
+    totals = totals_notes(frame.reset_index(drop=True)[rows], kept, condition)
+    notes = [*_column_notes(readings), *totals, *table.notes, *renamed, *marks]
     notes += [note for reading in kept for note in reading.notes] + [*repeated, *dropped, *made.copied("row")]
     line = made.line.replace("each example's content", "each row")
     return Dataset(name, "table", train, valid, test, conditions, tabular, line, tuple(notes))

@@ -128,11 +128,15 @@ def _read_csv(path: Path, options: TableOptions) -> Table:
     repeated = (frame == list(dialect.names)).all(axis=1) if dialect.names else frame.index < 0
     if count := int(repeated.sum()):
         notes += (f"{counted(count, 'row')} with the names of the columns again, left out",)
+    blank = (frame == "").all(axis=1) & (dialect.width > 1)
+    if count := int(blank.sum()):
+        notes += (f"{counted(count, 'row')} without a cell, left out",)
     written = dialect.names or [f"column{j + 1}" for j in range(dialect.width)]
     empty = [j for j, name in enumerate(written) if not name and not frame[j].str.strip().any()]
     notes += tuple(nameless_column(j) for j in empty if j < len(written) - 1)  # that is a separator
     kept = [j for j in range(len(written)) if j not in empty]
-    named = frame.loc[~repeated, kept].set_axis([written[j] or f"Unnamed: {j}" for j in kept], axis=1)
+    rows = ~(repeated | blank)
+    named = frame.loc[rows, kept].set_axis([written[j] or f"Unnamed: {j}" for j in kept], axis=1)
     line_end = "\r\n" if b"\r\n" in path.read_bytes() else "\n"
     origin = Origin(frame, kept, written, "\n".join(head.splitlines()), line_end)
     separator = dialect.separator if len(dialect.separator) == 1 else ""

@@ -31,7 +31,7 @@ class TableOptions(NamedTuple):
             are words that are missing besides, separated by commas.
         separator: of the cells of a CSV file: one character, "tab", or "space" for any white space.
         encoding: of a CSV file, such as "cp1252".
-        sheet: of a workbook, by name; None: the first one with cells.
+        sheet: of a workbook, by name; None: the first one with a table.
         drop: name of a column to leave out, or several separated by commas.
     """
 

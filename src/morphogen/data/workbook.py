@@ -2,8 +2,8 @@
 
 The format is told by the content, so that a workbook under the suffix of another format is read too.
 A sheet may have titles and empty rows above its table, which begins with the first row that fills nearly all
-columns; merged cells above it are part of the names. Whether these are names is decided as for CSV; cells
-keep the types that they have in the workbook.
+columns; merged cells above it are part of the names, and merged cells below have one value. Whether the row
+has names is decided as for CSV; cells keep the types that they have in the workbook.
 """
 
 __all__ = ["read_sheet", "require_openpyxl"]
@@ -16,21 +16,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from morphogen.caller import setting
+from morphogen.counted import counted
 from morphogen.data.column_names import nameless_column
 from morphogen.data.csv_dialect import is_header
 from morphogen.data.dataset import DataError
+from morphogen.data.merged_cells import with_merged
 from morphogen.data.merged_headers import Range, find_header
 from morphogen.data.origin import Origin
 from morphogen.data.table_options import TableOptions
+from morphogen.similar_names import did_you_mean, list_names
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 STDERR = 2  # its file descriptor
+FEWEST = 3  # rows that can be split
 
 
 def read_sheet(path: Path, options: TableOptions) -> tuple["DataFrame", Origin, tuple[str, ...]]:
-    """The table of the first sheet with cells, or of the one that the options name; its place; and notes.
+    """The table of the first sheet that has one, or of the one that the options name; its place; and notes.
 
     Errors: DataError without the extra, for a damaged workbook and for an unknown sheet.
     """
@@ -57,7 +61,11 @@ def read_sheet(path: Path, options: TableOptions) -> tuple["DataFrame", Origin, 
     if not cells[name].size:
         raise DataError(f"{path}: table option sheet={name}: is empty; choose another of {', '.join(cells)}")
     frame, origin, notes = _with_names(cells[name], merged[name], options.header)
-    return frame, origin._replace(sheet=name), ((f"sheet {name!r}{ways}",) if ways else ()) + notes
+    return (
+        frame,
+        origin._replace(sheet=name, others=others),
+        ((f"sheet {name!r}{ways}",) if ways else ()) + notes,
+    )
 
 
 def require_openpyxl(path: Path) -> None:
@@ -87,11 +95,18 @@ def _choose(path: Path, cells: Mapping[str, "DataFrame"], chosen: str | None) ->
     """The name of the sheet to read. Errors: DataError."""
     if chosen is not None:
         if chosen not in cells:
-            raise DataError(f"{path}: table option sheet={chosen}: choose one of {', '.join(cells)}")
+            near, names = did_you_mean(chosen, cells), list_names([*cells])
+            raise DataError(f"{path}: table option sheet={chosen}: {near}choose one of {names}")
         return chosen
-    if (name := next((name for name, sheet in cells.items() if sheet.size), None)) is None:
+    if not (filled := [name for name, sheet in cells.items() if sheet.size]):
         raise DataError(f"{path}: is empty; give a table of at least 3 rows, better hundreds")
-    return name
+    return next((name for name in filled if _has_table(cells[name])), filled[0])
+
+
+def _has_table(cells: "DataFrame") -> bool:
+    """Whether a sheet has several columns, and rows enough for a split besides their names."""
+    rows, columns = cells.shape
+    return columns > 1 and rows > FEWEST
 
 
 def _filled(sheet: "DataFrame") -> "DataFrame":
@@ -118,11 +133,15 @@ def _with_names(
     names = [*found.names] if named else [f"column{j + 1}" for j in range(width)]
     if titles := " / ".join(" ".join(filter(None, row)) for row in found.titles):
         notes = [f"skipped above the table: {titles[:60]!r}", *notes]
-    body = cells.iloc[found.at + named :]
+    body, given = with_merged(cells.iloc[found.at + named :], merged)
     places = range(int(cells.columns[0]), int(cells.columns[-1]) + 1)
     notes += [nameless_column(j) for j in places if j not in cells.columns]
     kept = [*map(int, cells.columns)]
     by_place = dict(zip(kept, names, strict=True))
+    if given:
+        listed = ", ".join(repr(by_place[j] or f"Unnamed: {j}") for j in given)
+        count = counted(sum(given.values()), "empty cell")
+        notes.append(f"merged cells of {listed}: {count} have the value of their range")
     origin = Origin(body.reindex(columns=places), kept, [by_place.get(j, "") for j in places])
     frame = body.set_axis([name or f"Unnamed: {j}" for j, name in enumerate(names)], axis=1)
     return frame.infer_objects(), origin, tuple(notes)
