@@ -14,9 +14,10 @@ from morphogen.cli.echo import echo
 from morphogen.cli.options import Device, Runs
 from morphogen.cli.output_file import refuse_file, refuse_foreign
 from morphogen.cli.run_choice import choose_run
+from morphogen.counted import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from PIL.Image import Image
     from torch import Tensor
@@ -131,5 +132,19 @@ def _attribute(run: "Run", space: Any, examples: "Batch", text: str) -> Any:
     # the labels of the data, which a model trained with --condition none ignores
     label_spec = load_data(locate(run.record["settings"], "data", run.directory)).conditions["label"]
     first, second = (label_spec.parse(name) for name in names)
+    _check_held_out(text, label, label_spec.names, int(first), int(second))
     part = examples[((label == first) | (label == second)).nonzero().flatten()]
     return attributes(space, part.medium, part.condition["label"] == second)
+
+
+def _check_held_out(text: str, label: "Tensor", names: "Sequence[str]", *chosen: int) -> None:
+    """Errors: BadArgument unless two different classes are chosen that have held-out examples."""
+    there = sorted({*label.tolist()})
+    if len({*chosen}) == 1:
+        raise BadArgument(f"--attribute {text}: is one class; write two classes of the data as FROM:TO")
+    if absent := [names[i] for i in chosen if i not in there]:
+        known = ", ".join(names[i] for i in there[:SHOWN]) + ", ..." * (len(there) > SHOWN)
+        raise BadArgument(
+            f"--attribute {text}: none of the {counted(len(label), 'held-out example')} drawn is of the class "
+            f"{absent[0]!r}; choose two of {known}"
+        )

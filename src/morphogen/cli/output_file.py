@@ -66,8 +66,8 @@ def check_output(out: Path | None, medium: "Medium", n: int) -> None:
         several = " or ".join([*medium.files_of_many, "a folder"])
         raise BadArgument(f"--out {out}: is a file of one sample, not of {n}; add --n 1, or give {several}")
     listed = listed_files(_record(out))
-    own = () if listed is None else (*listed, _record(out).name)
-    refuse_foreign((out, _record(out)), lambda file: file.name in own)
+    ours = () if listed is None else (*listed, _record(out).name)
+    refuse_foreign((out, _record(out)), lambda file: file.name in ours)
 
 
 def refuse_foreign(files: Iterable[Path], is_own: Callable[[Path], bool]) -> None:
