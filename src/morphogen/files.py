@@ -10,6 +10,7 @@ __all__ = [
     "MANIFEST",
     "find_fault",
     "fresh_directory",
+    "listed_files",
     "naming",
     "read_json_lines",
     "replacing",
@@ -134,6 +135,21 @@ def write_bytes(path: Path, content: bytes) -> None:
         with suppress(OSError):
             fresh.unlink(missing_ok=True)
         raise
+
+
+def listed_files(record: Path) -> set[str] | None:
+    """The names of the files beside a JSON file that it lists as "files", as a record of what was written.
+
+    Returns:
+        an empty set without the file; None if it is no such record, but of someone else.
+    """
+    try:
+        names = json.loads(record.read_text(encoding="utf8"))["files"]
+        return {name for name in names if (record.parent / name).is_file()}
+    except FileNotFoundError:
+        return set()
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return None
 
 
 def read_json_lines(path: Path, *required: str) -> list[dict[str, Any]]:

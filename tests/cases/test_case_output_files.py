@@ -146,7 +146,7 @@ def test_texts(sample) -> None:
 def test_refusals(sample) -> None:
     Path("mine.csv").write_text("a,b\n")
     for system, out, message in (
-        ("vae", "x.csv", "pictures is written as .png; or give a folder"),
+        ("vae", "x.csv", "pictures are written as .png; or give a folder"),
         (
             "ngram",
             "x.txt",
@@ -195,3 +195,81 @@ def test_pictures_of_ones_own(sample, name: str) -> None:
     line = f"photos/{name}: the file exists, and is not of morphogen; choose another folder"
     assert code == 2 and line in printed
     assert [file.name for file in Path("photos").iterdir()] == [name]
+
+
+def one_line(answer: tuple[int, str], message: str) -> bool:
+    code, printed = answer
+    return code == 2 and message in printed and len(printed.splitlines()) == 1
+
+
+@case(
+    "`edit TABLE.csv --out .` where the table is, or onto a table that is read", "one line: it stays as it is"
+)
+def test_a_table_is_not_written_onto_itself(sample, trained: Path) -> None:
+    given = (trained / "preise.csv").read_bytes()
+    Path("t.csv").write_bytes(given)
+    for out in (".", "t.csv", str(Path().resolve())):
+        assert one_line(
+            sample("table_mixture", out, "t.csv", verb="edit"), "t.csv: the file exists, and is not"
+        )
+    assert sample("table_mixture", "own.csv", "t.csv", verb="edit")[0] == 0
+    filled = Path("own.csv").read_bytes()
+    Path("link.csv").symlink_to("own.csv")
+    for name in ("own.csv", "link.csv"):
+        answer = sample("table_mixture", "own.csv", name, verb="edit")
+        assert one_line(answer, "--out own.csv: the file exists, and is an input; choose another name")
+    assert Path("t.csv").read_bytes() == given and Path("own.csv").read_bytes() == filled
+
+
+@case(
+    "`edit a/data.csv b/data.csv --out filled`",
+    "one line, before anything is written: both would be filled/data.csv",
+)
+def test_two_tables_of_one_name(sample, trained: Path) -> None:
+    for folder, name in (("a", "data.csv"), ("b", "data.csv"), ("c", "other.csv")):
+        Path(folder).mkdir()
+        Path(folder, name).write_bytes((trained / "preise.csv").read_bytes())
+    answer = sample("table_mixture", "filled", "c/other.csv", "a/data.csv", "b/data.csv", verb="edit")
+    assert one_line(answer, "b/data.csv: would be written to filled/data.csv, as a/data.csv would; fill them")
+    assert not Path("filled").exists()
+    for _ in range(2):
+        assert sample("table_mixture", "filled", "c/other.csv", "a/data.csv", verb="edit")[0] == 0
+    names = ["data.csv", "data.samples.json", "other.csv", "other.samples.json"]
+    assert sorted(path.name for path in Path("filled").iterdir()) == names
+
+
+@case(
+    "a `report.xlsx` of one's own beside the `report.csv` of samples, or a `report.samples.json`",
+    "one line for `--out report.xlsx`: only files that morphogen wrote are replaced",
+)
+def test_an_own_file_beside_samples_of_its_stem(sample) -> None:
+    for name in ("report.csv", "report.tsv", "report.csv"):
+        assert sample("table_mixture", name, "--n", "3")[0] == 0
+    Path("report.xlsx").write_bytes(b"mine")
+    assert one_line(
+        sample("table_mixture", "report.xlsx"), "--out report.xlsx: the file exists, and is not of"
+    )
+    Path("mine.samples.json").write_text('{"a": 1}')
+    answer = sample("table_mixture", "mine.csv")
+    assert one_line(answer, "--out mine.samples.json: the file exists, and is not of morphogen")
+    assert Path("report.xlsx").read_bytes() == b"mine" and not Path("mine.csv").exists()
+    assert Path("mine.samples.json").read_text() == '{"a": 1}'
+
+
+@case(
+    "`latent --out FOLDER` and `compare --out FOLDER` where a file of one's own has a name of theirs",
+    "one line; the file of one's own stays, and earlier output is replaced",
+)
+@pytest.mark.parametrize(("verb", "own"), [("latent", "map.png"), ("compare", "report.html")])
+def test_own_files_in_a_folder(sample, verb: str, own: str) -> None:
+    options = ("--n", "6") if verb == "compare" else ()
+    Path("mine").mkdir()
+    Path("mine", own).write_bytes(b"mine")
+    answer = sample("vae", "mine", *options, verb=verb)
+    assert answer[0] == 2 and f"mine/{own}: the file exists, and is not of morphogen; choose" in answer[1]
+    assert [path.name for path in Path("mine").iterdir()] == [own]
+    assert Path("mine", own).read_bytes() == b"mine"
+    for _ in range(2):
+        assert sample("vae", "new", *options, verb=verb)[0] == 0
+    message = f"--out lat.png: {verb} writes several files; give a folder, without a suffix"
+    assert one_line(sample("vae", "lat.png", *options, verb=verb), message) and not Path("lat.png").exists()

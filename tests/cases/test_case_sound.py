@@ -167,6 +167,18 @@ def test_transcripts_in_one_file(tmp_path):
         assert data.medium == "sound" and said == {f"number no {i}" for i in range(20)}
 
 
+@case("ESC-50: `meta/esc50.csv` with `filename,fold,target,category,...` beside `audio`", "the classes")
+def test_labels_of_recordings(tmp_path):
+    (tmp_path / "meta").mkdir()
+    rows = [f"{i:02d}.wav,1,{i % 2},{('dog', 'rooster')[i % 2]},True" for i in range(20)]
+    table = "\n".join(["filename,fold,target,category,esc10", *rows])
+    (tmp_path / "meta" / "esc50.csv").write_text(table)
+    load(tmp_path / "audio", [wav(tone(i)) for i in range(20)])
+    data = load_data(str(tmp_path), length=100)
+    assert data.medium == "sound" and data.classes == ("dog", "rooster") and not data.train.captions
+    assert any(note.startswith("esc50.csv: left out fold, target, esc10;") for note in data.notes)
+
+
 @case(
     "recordings hardly longer than a window", "the last window of a recording ends with it: none is cut off"
 )

@@ -239,3 +239,18 @@ def test_invalid_arguments_end_in_one_line_and_write_nothing(what, monkeypatch, 
         line.startswith("morphogen: ") and len(line.splitlines()) == 1 and all(part in line for part in parts)
     ), line
     assert sorted(Path().rglob("*")) == before, "something was written"
+
+
+def test_a_picture_that_is_read_is_never_replaced(monkeypatch, capsys):
+    """An edit of an edit needs another place: that of the first would replace or remove it."""
+    words = ["--strength", "0.5", "--n", "1", *DDIM]
+    assert run(monkeypatch, "edit", "digit0.png", *words) == 0
+    again, mask = Path(RUN, "edits", "0000.png"), ["--mask", f"{RUN}/edits/0000.png", "--n", "1", *DDIM]
+    kept = again.read_bytes()
+    capsys.readouterr()
+    for given in ([str(again), *words], ["digit0.png", *mask]):
+        assert run(monkeypatch, "edit", *given) == 2
+        message = f"--out {again}: the file exists, and is an input; choose another name"
+        assert capsys.readouterr().err.strip() == f"morphogen: {message}"
+    assert again.read_bytes() == kept
+    assert run(monkeypatch, "edit", str(again), *words, "--out", "again") == 0

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -27,6 +28,39 @@ def test_it_draws_a_run_that_was_trained_without_classes(tmp_path, monkeypatch, 
     assert "write two classes of the data as FROM:TO" in capsys.readouterr().err
     assert run(monkeypatch, "latent", "--attribute", "1:x") == 2
     assert "'x'" in capsys.readouterr().err
+
+
+def test_classes_without_a_held_out_picture_are_named(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    draw = np.random.default_rng(0)
+    for name, part, n in (
+        ("a", "train", 20),
+        ("b", "train", 20),
+        ("c", "train", 9),
+        ("d", "train", 9),
+        ("a", "test", 9),
+        ("b", "test", 9),
+    ):
+        Path("pets", part, name).mkdir(parents=True)
+        for i in range(n):
+            pixels = draw.integers(0, 256, (8, 8), dtype=np.uint8)
+            Image.fromarray(pixels).save(f"pets/{part}/{name}/{i}.png")
+    assert run(monkeypatch, "train", "vae", "--data", "pets", "--condition", "none", *TINY) == 0
+    for text, message in (
+        (
+            "a:c",
+            "none of the 18 held-out examples drawn is of the class 'c'; choose two of a, b",
+        ),
+        (
+            "c:d",
+            "none of the 18 held-out examples drawn is of the class 'c'; choose two of a, b",
+        ),
+        ("a:a", "is one class; write two classes of the data as FROM:TO"),
+    ):
+        capsys.readouterr()
+        assert run(monkeypatch, "latent", "--attribute", text) == 2
+        assert capsys.readouterr().err.strip() == f"morphogen: --attribute {text}: {message}"
+    assert run(monkeypatch, "latent", "--attribute", "a:b") == 0
 
 
 @pytest.mark.parametrize(

@@ -39,10 +39,10 @@ def complete_tables(
         run, files, out, seed, device: as the options of these names.
         fill: columns whose empty cells are filled; (): all that the model has.
 
-    Errors: BadArgument for a run of another medium, for several tables and one file, and for a column that
-    the model does not have.
+    Errors: BadArgument for a run of another medium, for a column that the model does not have, and for tables
+    that would be written onto one of them, onto each other or onto a file of someone else.
     """
-    from morphogen.cli.output_file import check_output, is_output_file, write_record
+    from morphogen.cli.output_file import write_record
     from morphogen.media.table import TABLE
 
     model = run.model(choose_device(device))
@@ -50,23 +50,39 @@ def complete_tables(
         raise BadArgument(
             f"{files[0]}: is a table, and {run.where} of {medium.name}; give a run of such tables"
         )
-    folder, one = out or run.directory / "edits", out if is_output_file(out) else None
-    check_output(one, TABLE, 1)
-    if one is not None and len(files) > 1:
-        raise BadArgument(f"--out {out}: is one file, for {counted(len(files), 'table')}; give a folder")
-    (folder.parent if one else folder).mkdir(parents=True, exist_ok=True)
-    for file in files:
-        target = one or folder / f"{file.stem}.csv"
+    for file, target in _targets(run, files, out).items():
         table, filled, left = _completed(run, model, file, seed, fill)
+        target.parent.mkdir(parents=True, exist_ok=True)
         _write(file, target, table, filled)
-        if one is not None:
-            write_record(one, {"run": run.name, "table": str(file), "seed": seed})
+        write_record(target, {"run": run.name, "table": str(file), "seed": seed})
         counts = ", ".join(f"{name} ({len(cells)})" for name, cells in filled.items())
         total = counted(sum(map(len, filled.values())), "empty cell")
         what = f"{total} filled in: {counts}" if filled else "no empty cell"
         echo(f"{file}: {what}; by {run.name}, in {target}")
         if left:
             echo(f"still with empty cells, since the model does not have the column: {', '.join(left)}")
+
+
+def _targets(run: "Run", files: list[Path], out: Path | None) -> dict[Path, Path]:
+    """Where each table is written. Errors: BadArgument, before any is, if a file would be lost by it."""
+    from morphogen.cli.output_file import check_output, is_output_file, refuse_inputs
+    from morphogen.media.table import TABLE
+
+    one, folder = out if is_output_file(out) else None, out or run.directory / "edits"
+    if one is not None and len(files) > 1:
+        raise BadArgument(f"--out {out}: is one file, for {counted(len(files), 'table')}; give a folder")
+    source: dict[Path, Path] = {}
+    for file in files:
+        target = one or folder / f"{file.stem}.csv"
+        if out is not None:  # in the run's own folder no file is of someone else
+            check_output(target, TABLE, 1)
+        refuse_inputs(target, files)
+        if (other := source.setdefault(target, file)) != file:
+            raise BadArgument(
+                f"{file}: would be written to {target}, as {other} would; "
+                "fill them one at a time, each with its own --out"
+            )
+    return {file: target for target, file in source.items()}
 
 
 def _write(file: Path, target: Path, table: "Table", filled: "Mapping[str, Series]") -> None:

@@ -30,7 +30,7 @@ from morphogen.cli.drawing import (
 )
 from morphogen.cli.echo import echo
 from morphogen.cli.options import Device, Runs, Seed
-from morphogen.cli.output_file import check_folder, check_output, shown_file
+from morphogen.cli.output_file import check_folder, check_output, refuse_inputs, shown_file
 from morphogen.cli.run_choice import choose_run
 from morphogen.counted import counted
 
@@ -104,6 +104,7 @@ def edit(
     default_n = 4 if source_class is None else 1
     n = len(choose_indices(default_n if n is None else n, None))
     run, files = _split_paths(paths, runs, "pictures")
+    refuse_inputs(out or run.directory / "edits", [*files, mask])
     model = run.model(choose_device(device))
     shape = picture_shape(model)
     folder, medium, total = out or run.directory / "edits", model.representation.medium, n * len(files)

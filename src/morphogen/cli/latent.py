@@ -12,14 +12,20 @@ from morphogen.cli.bad_argument import BadArgument
 from morphogen.cli.drawing import Show
 from morphogen.cli.echo import echo
 from morphogen.cli.options import Device, Runs
+from morphogen.cli.output_file import refuse_file, refuse_foreign
 from morphogen.cli.run_choice import choose_run
+from morphogen.counted import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from PIL.Image import Image
     from torch import Tensor
 
     from morphogen.contract import Batch
     from morphogen.run import Run
 
+USAGE = "usage.json"
 MAPPED, PAIRS, SHOWN = 1000, 12, 9  # examples of map and traversals, interpolations, reconstructions
 
 RunDirectory = Annotated[
@@ -48,12 +54,11 @@ def latent(
     from morphogen.inference import LatentSpace
     from morphogen.run_data import read_data
 
+    refuse_file(out, "latent")
     chosen = choose_run(run, runs)
     space = LatentSpace(chosen.model(choose_device(device)))
     data = read_data(chosen.record["settings"], chosen.directory, space.model.representation)
     examples: Any = data.test.first(MAPPED)
-    folder = out or chosen.directory / "latent"
-    folder.mkdir(parents=True, exist_ok=True)
     few, pairs = _first(space, examples, SHOWN), _first(space, examples, PAIRS)
     all_of_them = _first(space, examples, len(examples))
     picture, share = figures.latent_map(space, *all_of_them, examples.condition.get("label"))
@@ -65,22 +70,40 @@ def latent(
         }
     if attribute is not None:
         pictures["attribute"] = _attribute(chosen, space, examples, attribute)
-    for name, image in pictures.items():
-        image.save(folder / f"{name}.png")
-        echo(str(folder / f"{name}.png"))
+    folder = _save(chosen, pictures, out)
     echo(f"map: the two axes hold {share:.0%} of the variance of {len(examples)} held-out latents")
-    _measure(space, all_of_them, folder)
+    _measure(chosen, space, all_of_them, folder)
     if show:
         open_file(folder / "reconstructions.png")
 
 
-def _measure(space: Any, examples: "tuple[Tensor, dict[str, Any]]", folder: Path) -> None:
+def _save(run: "Run", pictures: "Mapping[str, Image]", out: Path | None) -> Path:
+    """Save the pictures and return their folder. Errors: BadArgument for files of someone else in it."""
+    from morphogen.data.walk import is_stamped
+    from morphogen.media.pictures import stamp
+
+    folder = out or run.directory / "latent"
+    if out is not None:  # in the run's own folder no file is of someone else
+        refuse_foreign((out / name for name in (*map("{}.png".format, pictures), USAGE)), is_stamped)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, image in pictures.items():
+        image.save(folder / f"{name}.png", pnginfo=stamp(_facts(run)))
+        echo(str(folder / f"{name}.png"))
+    return folder
+
+
+def _facts(run: "Run") -> dict[str, Any]:
+    """What was drawn or measured; its files are known as morphogen's own by the versions."""
+    return {"run": run.name} | {key: run.record.get(key) for key in ("system", "data", "versions")}
+
+
+def _measure(run: "Run", space: Any, examples: "tuple[Tensor, dict[str, Any]]", folder: Path) -> None:
     """Print and save what the latents carry."""
     from morphogen.evaluation.latent_usage import latent_usage, usage_lines
     from morphogen.files import write_json
 
     usage = latent_usage(space, *examples)
-    write_json(folder / "usage.json", usage)
+    write_json(folder / USAGE, _facts(run) | usage)
     echo("\n".join(usage_lines(usage)))
 
 
@@ -109,5 +132,19 @@ def _attribute(run: "Run", space: Any, examples: "Batch", text: str) -> Any:
     # the labels of the data, which a model trained with --condition none ignores
     label_spec = load_data(locate(run.record["settings"], "data", run.directory)).conditions["label"]
     first, second = (label_spec.parse(name) for name in names)
+    _check_held_out(text, label, label_spec.names, int(first), int(second))
     part = examples[((label == first) | (label == second)).nonzero().flatten()]
     return attributes(space, part.medium, part.condition["label"] == second)
+
+
+def _check_held_out(text: str, label: "Tensor", names: "Sequence[str]", *chosen: int) -> None:
+    """Errors: BadArgument unless two different classes are chosen that have held-out examples."""
+    there = sorted({*label.tolist()})
+    if len({*chosen}) == 1:
+        raise BadArgument(f"--attribute {text}: is one class; write two classes of the data as FROM:TO")
+    if absent := [names[i] for i in chosen if i not in there]:
+        known = ", ".join(names[i] for i in there[:SHOWN]) + ", ..." * (len(there) > SHOWN)
+        raise BadArgument(
+            f"--attribute {text}: none of the {counted(len(label), 'held-out example')} drawn is of the class "
+            f"{absent[0]!r}; choose two of {known}"
+        )

@@ -9,12 +9,14 @@ __all__ = [
     "check_output",
     "is_output_file",
     "refuse_file",
+    "refuse_foreign",
+    "refuse_inputs",
     "shown_file",
     "write_output",
     "write_record",
 ]
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,17 +54,52 @@ def check_output(out: Path | None, medium: "Medium", n: int) -> None:
         medium: of the samples.
         n: their number.
     """
+    from morphogen.files import listed_files
+
     if out is None or not is_output_file(out):
         return
     suffix, own = out.suffix.lower(), f".{medium.suffix}"
     known = dict.fromkeys((own, *medium.files_of_many, SHEET))
     if suffix not in known:
-        raise BadArgument(f"--out {out}: {medium} is written as {', '.join(known)}; or give a folder")
+        verb = "are" if medium.name.endswith("s") else "is"  # pictures are, text is
+        raise BadArgument(f"--out {out}: {medium} {verb} written as {', '.join(known)}; or give a folder")
     if n > 1 and suffix not in (*medium.files_of_many, SHEET):
         several = " or ".join([*medium.files_of_many, "a folder"])
         raise BadArgument(f"--out {out}: is a file of one sample, not of {n}; add --n 1, or give {several}")
-    if out.exists() and not _record(out).exists():
-        raise BadArgument(f"--out {out}: the file exists, and is not of morphogen; choose another name")
+    listed = listed_files(_record(out))
+    ours = () if listed is None else (*listed, _record(out).name)
+    refuse_foreign((out, _record(out)), lambda file: file.name in ours)
+
+
+def refuse_foreign(files: Iterable[Path], is_own: Callable[[Path], bool]) -> None:
+    """Check that files can be written without replacing one of someone else.
+
+    Arguments:
+        files: to be written.
+        is_own: whether morphogen wrote one that exists.
+
+    Errors: BadArgument.
+    """
+    if (found := next((file for file in files if file.exists() and not is_own(file)), None)) is not None:
+        raise BadArgument(f"--out {found}: the file exists, and is not of morphogen; choose another name")
+
+
+def refuse_inputs(out: Path, inputs: Iterable[Path | None]) -> None:
+    """Check that no file that is read would be replaced.
+
+    Arguments:
+        out: a file, or a folder, in which the files that its samples.json lists are replaced.
+        inputs: the files that are read; None: not given.
+
+    Errors: BadArgument.
+    """
+    from morphogen.files import listed_files
+
+    listed = listed_files(out / "samples.json") if out.is_dir() else None
+    replaced = [out] if listed is None else [out / name for name in listed]
+    existing = [file for file in replaced if file.is_file()]
+    if same := [file for given in inputs for file in existing if given is not None and file.samefile(given)]:
+        raise BadArgument(f"--out {same[0]}: the file exists, and is an input; choose another name")
 
 
 def check_folder(folder: Path, medium: "Medium", indices: Iterable[int], others: Iterable[str]) -> None:
@@ -106,9 +143,10 @@ def write_output(out: Path, samples: Any, sheet: Any) -> None:
 
 def write_record(out: Path, settings: Mapping[str, Any]) -> None:
     """Write the settings that made a file beside it."""
-    from morphogen.files import write_json
+    from morphogen.files import listed_files, write_json
 
-    write_json(_record(out), {**settings, "files": [out.name]})
+    others = (listed_files(_record(out)) or set()) - {out.name}
+    write_json(_record(out), {**settings, "files": [out.name, *sorted(others)]})
 
 
 def _record(out: Path) -> Path:

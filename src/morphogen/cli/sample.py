@@ -36,7 +36,7 @@ from morphogen.cli.drawing import (
 )
 from morphogen.cli.echo import echo
 from morphogen.cli.options import Device, Runs, Seed
-from morphogen.cli.output_file import check_folder, check_output, refuse_file, shown_file
+from morphogen.cli.output_file import check_folder, check_output, refuse_file, refuse_inputs, shown_file
 from morphogen.cli.run_choice import choose_run
 from morphogen.counted import counted
 
@@ -107,6 +107,7 @@ def sample(
     other = {"stop": stop or None, "json_schema": json_schema, "regex": regex}
     method = choose_sampler(model, sampler, guidance, numeric, other)
     method = with_classifier(chosen, method, classifier_guidance, condition or [], target)
+    refuse_inputs(out or chosen.directory / "samples", (sketch, source))
     requested = _condition(chosen, model, condition or [], prompt, (sketch, source), len(rows))
     if len(window := model.representation.shape) == 1:
         prompt_length = requested["prompt"].shape[1] if "prompt" in requested else 0

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -36,11 +37,14 @@ class Record:
     Arguments:
         directory: directory of the files; it is created.
         dataset: the data, whose representation displays the samples.
+
+    Errors: RunError for a directory that has files of these names, and no report of a comparison.
     """
 
     def __init__(self, directory: Path, dataset: Dataset):
         self.directory, self.dataset = directory, dataset
         self.samples: dict[str, Tensor] = {}
+        _refuse_foreign(directory)
         directory.mkdir(parents=True, exist_ok=True)
 
     def write(self, report: Mapping[str, Any]) -> None:
@@ -92,11 +96,25 @@ def read_report(directory: Path) -> dict[str, Any]:
     except (ValueError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise RunError(f"{file} cannot be read ({reason}); {_compare_runs(directory)}") from None
-    if not isinstance(report, dict) or not report.keys() >= REQUIRED:
+    if not _is_report(report):
         raise RunError(f"{file} is not the report of a comparison; {_compare_runs(directory)}")
     if "tokens" in report["settings"]:  # the former name of `tokenizer`
         raise RunError(f"{file} was saved by an older version; run the comparison again")
     return report
+
+
+def _is_report(content: Any) -> bool:
+    return isinstance(content, dict) and content.keys() >= REQUIRED
+
+
+def _refuse_foreign(directory: Path) -> None:
+    """Errors: RunError for files that a comparison would replace, but did not write."""
+    existing = [directory / name for name in FILES if (directory / name).exists()]
+    with suppress(OSError, ValueError):
+        if _is_report(json.loads((directory / "report.json").read_text(encoding="utf8"))):
+            return
+    if existing:
+        raise RunError(f"{existing[0]}: the file exists, and is not of morphogen; choose another directory")
 
 
 def _compare_runs(directory: Path) -> str:

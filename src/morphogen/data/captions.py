@@ -3,34 +3,36 @@
 a.png  a.txt                                                  a text of the same name is the caption
                                                               and its first line, if translations follow
 metadata.jsonl  {"file_name": "a.png", "text": "a cat"}       as in Hugging Face's imagefolder
-metadata.csv    file_name,caption,label
+labels.csv      file_name,caption,label                       any table whose header names files, see `FILES`
 a|a cat    b|a dog                                            a line per example, see `transcripts`
 """
 
 __all__ = ["Descriptions", "describe"]
 
-import csv
-import io
 import json
 import os
+import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from morphogen.counted import counted
+from morphogen.data.csv_dialect import Record, rows_below
 from morphogen.data.dataset import DataError
 from morphogen.data.encoding import decode
-from morphogen.data.transcripts import read_transcripts
+from morphogen.data.transcripts import MATCHED, SUFFIXES, read_transcripts
 from morphogen.data.translations import untranslated
 from morphogen.data.walk import printable
 
-TABLES = ("metadata.jsonl", "metadata.csv")
+TABLES = ("metadata.jsonl", "metadata.csv")  # must be right; other tables may be of another kind
 SIDECARS = (".txt", ".caption")
+# names of columns, without their case, spaces and underscores
+FILES = ("filename", "file", "filepath", "path", "image", "imagename", "imagepath", "imageid", "audio", "id")
 CAPTIONS = ("text", "caption", "captions", "prompt", "transcription", "transcript", "sentence")
-LABELS = ("label", "class", "category")
+LABELS = ("label", "class", "category", "labelname", "classname")
 SHOWN = 3  # languages in a note
 
 
@@ -58,15 +60,17 @@ def describe(examples: Sequence[Path], others: Sequence[Path]) -> Descriptions:
     """
     found = Descriptions()
     _read_sidecars(found, examples, set(others))
-    by_key = {_key(example): example for example in examples}
+    ways = _ways(examples)
     for table in others:
-        if table.name.lower() in TABLES:
-            _read_table(found, table, by_key)
+        if table not in found.files and (table.name.lower() in TABLES or table.suffix.lower() in SUFFIXES):
+            _read_table(found, table, ways)
     by_stem = {example.stem: example for example in examples}
     for table in others:
-        if table not in found.files and (transcripts := read_transcripts(table, by_stem)):
-            found.files.add(table)
-            found.captions |= transcripts
+        if table not in found.files:
+            transcripts = read_transcripts(table, by_stem)
+            found.files |= {table} if transcripts.texts else set()
+            found.captions |= transcripts.texts
+            found.notes += transcripts.notes
     return found
 
 
@@ -110,40 +114,105 @@ def _left_out(translated: int, languages: Mapping[str, int]) -> str:
     )
 
 
-def _read_table(found: Descriptions, table: Path, examples: Mapping[str, Path]) -> None:
-    """Add what a table says. A table without the column `file_name` is of another kind."""
-    rows = _rows(table)
-    if not any("file_name" in row for row in rows):
+def _read_table(found: Descriptions, table: Path, ways: Sequence[Mapping[str, Path]]) -> None:
+    """Add what a table says. One without a column of files, or of other files, is of another kind.
+
+    Errors: DataError for a table that cannot be read.
+    """
+    is_metadata = table.name.lower() in TABLES
+    try:
+        rows = _rows(table)
+    except DataError:
+        if is_metadata:
+            raise
         return
+    columns = {column: _plain(column) for row in rows for column in row if column is not None}
+    named = {one: _named(table, [str(row.get(one)) for row in rows], ways) for one in _called(columns, FILES)}
+    name = max(named, key=lambda one: _known(named[one]), default=None)
+    if name is None or (not is_metadata and _known(named[name]) < MATCHED * len(rows)):
+        return
+    if ragged := [row[None] for row in rows if None in row]:
+        raise DataError(
+            f"{printable(str(table))}: line {ragged[0]} has more cells than the header; put quotes around a "
+            "cell that contains the separator"
+        )
     found.files.add(table)
-    columns = {column: None for row in rows for column in row}
-    caption, label = (next((c for c in names if c in columns), None) for names in (CAPTIONS, LABELS))
-    absent = []
-    for row in rows:
-        name = str(row.get("file_name"))
-        example = examples.get(_key(table.parent / name.replace("\\", "/")))
-        if example is None:
-            absent.append(printable(name))
-            continue
-        for column, values in ((caption, found.captions), (label, found.labels)):
-            if column is not None and row.get(column) not in (None, ""):
-                values[example] = str(row[column]).encode("utf8", "replace").decode().strip()
-    if absent:
-        found.notes.append(
-            f"{table.name} names {counted(len(absent), 'file')} not among the examples, such as {absent[0]}"
+    found.notes += _left_unread(table, [str(row.get(name)) for row in rows], named[name], columns)
+    for names, values in ((CAPTIONS, found.captions), (LABELS, found.labels)):
+        for column in _called(columns, names)[:1]:
+            for row, example in zip(rows, named[name], strict=True):
+                if example is not None and row.get(column) not in (None, ""):
+                    values[example] = str(row[column]).encode("utf8", "replace").decode().strip()
+
+
+def _left_unread(
+    table: Path, names: Sequence[str], examples: Sequence[Path | None], columns: Mapping[str, str]
+) -> Iterator[str]:
+    """Notes on the files that a table names in vain, and on its columns that are not read."""
+    if absent := [printable(name) for name, one in zip(names, examples, strict=True) if one is None]:
+        yield f"{table.name} names {counted(len(absent), 'file')} not among the examples, such as {absent[0]}"
+    read = (*_called(columns, FILES), *_called(columns, CAPTIONS)[:1], *_called(columns, LABELS)[:1])
+    if unread := [printable(column) for column in columns if column not in ("", *read)]:
+        yield (
+            f"{table.name}: left out {', '.join(unread)}; a column of classes must be called label, "
+            "one of captions caption"
         )
 
 
-def _rows(table: Path) -> list[dict[str, Any]]:
-    """The rows of a table. Errors: DataError."""
+def _ways(examples: Sequence[Path]) -> Sequence[Mapping[str, Path]]:
+    """The examples by path, with their suffix and without, and likewise by name, if no other has the same."""
+    paths = [[_key(example) for example in examples], [_key(one.with_suffix("")) for one in examples]]
+    ways = []
+    for keys in (*paths, *([*map(os.path.basename, each)] for each in paths)):
+        count = Counter(keys)
+        ways.append({key: one for key, one in zip(keys, examples, strict=True) if count[key] == 1})
+    return ways
+
+
+def _named(table: Path, names: Sequence[str], ways: Sequence[Mapping[str, Path]]) -> list[Path | None]:
+    """The example of each name, in the way that finds the most: by path from the table, or by name."""
+    paths = [_key(table.parent / name.replace("\\", "/")) for name in names]
+    bare = [*map(os.path.basename, paths)]
+    found = [[*map(way.get, keys)] for way, keys in zip(ways, (paths, paths, bare, bare), strict=True)]
+    return max(found, key=_known)
+
+
+def _known(examples: Sequence[Path | None]) -> int:
+    return len(examples) - examples.count(None)
+
+
+def _called(columns: Mapping[str, str], names: Iterable[str]) -> list[str]:
+    """The columns of certain names, in the order of these."""
+    return [column for name in names for column, plain in columns.items() if plain == name]
+
+
+def _plain(name: str) -> str:
+    """The name of a column without its case, spaces and underscores."""
+    return re.sub(r"[\W_]+", "", name.casefold())
+
+
+def _names_files(header: Sequence[str]) -> bool:
+    return any(_plain(name) in FILES for name in header)
+
+
+def _rows(table: Path) -> list[dict[Any, Any]]:
+    """The rows of a table by column; one with more cells than the header has its line under None.
+
+    Errors: DataError.
+    """
     where = printable(str(table))
     text = decode(where, table.read_bytes()).text
+    if table.suffix.lower() != ".jsonl":
+        header, *rows = rows_below(Path(where), text, _names_files) or [Record([], 0)]
+        n = len(header.cells)
+        return [
+            dict(zip(header.cells, row.cells, strict=False))
+            | ({None: row.line} if len(row.cells) > n else {})
+            for row in rows
+        ]
     try:
-        if table.suffix.lower() == ".csv":
-            rows = csv.DictReader(io.StringIO(text, newline=""))
-            return [{k: v for k, v in row.items() if k is not None} for row in rows]
         lines = [json.loads(line) for line in text.split("\n") if line.strip()]
-    except (ValueError, csv.Error, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{where}: {reason}; correct the table, or remove it") from None
     if any(not isinstance(row, dict) for row in lines):

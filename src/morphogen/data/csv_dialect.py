@@ -11,13 +11,13 @@ first row has names if a word stands above numbers, or if its numbers are years 
 numbers, it is data.
 """
 
-__all__ = ["Dialect", "find_dialect", "is_header"]
+__all__ = ["Dialect", "Record", "find_dialect", "is_header", "rows_below"]
 
 import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -91,6 +91,28 @@ def find_dialect(where: Path, text: str, options: TableOptions) -> Dialect:
                 "correct that line"
             )
     return Dialect(separator, tuple(names), above, width, tuple(notes))
+
+
+def rows_below(where: Path, text: str, is_wanted: Callable[[Sequence[str]], bool]) -> list[Record]:
+    """A header of certain names and the rows below it, with the separator that divides these names.
+
+    Arguments:
+        where: the file, for errors.
+        text: its content.
+        is_wanted: whether the cells of the first row are such names.
+
+    Returns:
+        no rows if the file does not begin with such a header.
+
+    Errors: DataError, with the line, for what is not CSV.
+    """
+    named, _, above = _lines_above(text)
+    for separator in SEPARATORS if named is None else (named,):
+        rows = _records(where, text, separator, above)
+        first = next(rows, None)
+        if first is not None and is_wanted(first.cells):
+            return [first, *rows]
+    return []
 
 
 def is_header(first: Sequence[str], rest: Sequence[Sequence[str]]) -> tuple[bool, list[str]]:

@@ -112,7 +112,7 @@ def list_folder(
     names = {file: _class_name(path, file, parts, about) if has_classes else None for file in kept}
     classes = tuple(sorted({name for name in names.values() if name is not None}))
     if classes:
-        _check_classes(path, names, what)
+        _check_classes(path, names, what, about)
         notes += _empty_classes(path, tree, parts, classes, what, about)
         notes += _deeper(path, kept, parts, about)
     notes += [f"captions for {len(about.captions)} of {counted(len(kept), what)}"] if about.captions else []
@@ -246,9 +246,14 @@ def _class_name(path: Path, file: Path, parts: Mapping[str, Part], about: Descri
     return printable(folders[0]) if folders else None
 
 
-def _check_classes(path: Path, names: Mapping[Path, str | None], what: str) -> None:
+def _check_classes(path: Path, names: Mapping[Path, str | None], what: str, about: Descriptions) -> None:
     """Errors: DataError if some examples have a class and others have none."""
     without = [_shown(path, file) for file, name in names.items() if name is None]
+    if without and about.labels:
+        raise DataError(
+            f"{printable(str(path))}: {counted(len(without), what)} without a label in its table, such "
+            f"as {without[0]}; add each to the table, or move it elsewhere"
+        )
     if without:
         name = next(name for name in names.values() if name is not None)
         raise DataError(

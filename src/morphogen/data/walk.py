@@ -5,7 +5,7 @@ a link to a folder       entered, under the name of the link; each folder is rea
 a link that leads nowhere                                                                       listed
 """
 
-__all__ = ["Tree", "printable", "visible_files", "walk", "without_captions"]
+__all__ = ["Tree", "is_stamped", "printable", "visible_files", "walk", "without_captions"]
 
 import os
 import re
@@ -87,6 +87,12 @@ def without_captions(folder: Path) -> Sequence[Path]:
     return [file for file in files if file.suffix.lower() != ".txt" or file.with_suffix("") not in described]
 
 
+def is_stamped(path: Path) -> bool:
+    """Whether a file names morphogen where its own files do."""
+    with path.open("rb") as file:
+        return STAMP in file.read(4096)
+
+
 def printable(name: str) -> str:
     """A file name in one line that can be written as UTF-8: in NFC, with control characters escaped."""
     return "".join(
@@ -141,19 +147,13 @@ def _kind(path: Path, is_ours: bool) -> str | None:
         return "that are not regular files"
     if status.st_size == 0:
         return "empty"
-    if path.name in OWN and (is_ours or _is_stamped(path)):
+    if path.name in OWN and (is_ours or is_stamped(path)):
         return "written by morphogen"
     return None
 
 
 def _is_litter(name: str) -> bool:
     return name.startswith(".") or name.lower() in (*FILES, *FOLDERS)
-
-
-def _is_stamped(path: Path) -> bool:
-    """Whether a file names morphogen where its own files do."""
-    with path.open("rb") as file:
-        return STAMP in file.read(4096)
 
 
 def _identity(folder: Path) -> tuple[int, int]:
