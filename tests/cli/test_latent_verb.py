@@ -49,11 +49,11 @@ def test_classes_without_a_held_out_picture_are_named(tmp_path, monkeypatch, cap
     for text, message in (
         (
             "a:c",
-            "none of the 18 held-out examples drawn is of the class 'c'; choose two of a, b",
+            "none of the 18 held-out examples drawn has the class 'c'; choose two of a, b",
         ),
         (
             "c:d",
-            "none of the 18 held-out examples drawn is of the class 'c'; choose two of a, b",
+            "none of the 18 held-out examples drawn has the class 'c'; choose two of a, b",
         ),
         ("a:a", "is one class; write two classes of the data as FROM:TO"),
     ):

@@ -145,6 +145,6 @@ def _check_held_out(text: str, label: "Tensor", names: "Sequence[str]", *chosen:
     if absent := [names[i] for i in chosen if i not in there]:
         known = ", ".join(names[i] for i in there[:SHOWN]) + ", ..." * (len(there) > SHOWN)
         raise BadArgument(
-            f"--attribute {text}: none of the {counted(len(label), 'held-out example')} drawn is of the class "
+            f"--attribute {text}: none of the {counted(len(label), 'held-out example')} drawn has the class "
             f"{absent[0]!r}; choose two of {known}"
         )
