@@ -17,6 +17,7 @@ from morphogen.data.splits import Part
 from morphogen.media import Medium
 from morphogen.media.pictures import PICTURES
 from morphogen.media.sound import SOUND
+from morphogen.numerics.arrays import array_with_gaps
 
 
 class Held(NamedTuple):
@@ -44,7 +45,7 @@ def array_of(values: Any) -> np.ndarray | None:
         if not rows or any(row.dtype.kind not in "biuf" or row.shape != rows[0].shape for row in rows):
             return None
         return np.stack(rows)
-    array = np.asarray(values)
+    array = _numpy(values)
     return array if array.dtype.kind in "biuf" else None
 
 
@@ -112,6 +113,6 @@ def _numpy(value: Any) -> np.ndarray:
     if isinstance(value, str | bytes | Mapping | Image.Image) or value is None:
         return np.array(value, dtype=object)
     try:
-        return np.asarray(value)
+        return array_with_gaps(value)
     except ValueError:  # rows of different lengths
         return np.array(None, dtype=object)

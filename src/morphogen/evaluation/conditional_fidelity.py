@@ -48,8 +48,7 @@ def conditional_fidelity(
 
     Arguments:
         samples: generated medium.
-        condition: the class that each sample was conditioned on, [n], as `sample` takes it: names, or places
-            as `samples.condition` has them.
+        condition: the class that each sample was conditioned on, [n], as `sample` takes it.
         data: labelled data set; its train part is the reference, restricted to the classes in `condition`.
         features: from `features_for(data)`.
         seed: of the bootstrap.

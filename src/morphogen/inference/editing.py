@@ -218,6 +218,19 @@ def edit(
     return Samples(medium, conditions, model.representation, settings)
 
 
+def picture_shape(model: Any) -> tuple[int, int, int]:
+    """(C, H, W) of the pictures that a model can edit. Errors: Unsupported if it can edit none."""
+    if not hasattr(model.objective, "schedule"):
+        name = type(model.objective).__name__
+        raise Unsupported(f"{name} cannot edit pictures, only diffusion models can: morphogen train ddpm")
+    representation = model.representation.source
+    if len(representation.shape) != 3:
+        raise Unsupported(
+            f"only pictures can be edited, and {type(representation).__name__} represents another medium"
+        )
+    return tuple(representation.shape)
+
+
 def _as_mask(given: Any) -> Bool[Tensor, "..."]:
     """Where a mask of 0 and 1, or of 0 and 255, is not 0. Errors: ConfigError for other values."""
     values = as_tensor(given, "pixels of the mask")
@@ -230,19 +243,6 @@ def _as_mask(given: Any) -> Bool[Tensor, "..."]:
             f"such as {mask} > {(low + high) / 2:g}"
         )
     return values != 0
-
-
-def picture_shape(model: Any) -> tuple[int, int, int]:
-    """(C, H, W) of the pictures that a model can edit. Errors: Unsupported if it can edit none."""
-    if not hasattr(model.objective, "schedule"):
-        name = type(model.objective).__name__
-        raise Unsupported(f"{name} cannot edit pictures, only diffusion models can: morphogen train ddpm")
-    representation = model.representation.source
-    if len(representation.shape) != 3:
-        raise Unsupported(
-            f"only pictures can be edited, and {type(representation).__name__} represents another medium"
-        )
-    return tuple(representation.shape)
 
 
 def _conditions(

@@ -26,7 +26,7 @@ from morphogen.numerics.arrays import tensor_of_array
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.resampling import resample
 from morphogen.representations.given import check_finite, check_range, check_shape, tensor_of
-from morphogen.representations.recordings import Rated, all_rated, mono
+from morphogen.representations.recordings import Rated, all_rated, full_scale, mono
 
 
 class MuLaw(Representation):
@@ -80,7 +80,7 @@ class MuLaw(Representation):
         check_shape(values, (1, None), "sounds")
         check_finite(values, "sounds")
         if not values.is_floating_point():
-            scale = "128 - 1" if values.dtype == torch.uint8 else torch.iinfo(values.dtype).max + 1
+            scale = "128 - 1" if values.dtype == torch.uint8 else full_scale(values.cpu().numpy())
             raise ConfigError(f"sounds are {values.dtype}, the model takes -1 to 1: write x / {scale}")
         check_range(values, "sounds", self.levels - 1)
         return values

@@ -90,6 +90,8 @@ def as_tensor(given: Any, what: str, like: Shaped[Tensor, "..."] | None = None) 
     if values.is_complex() or not values.ndim or not len(values):
         found = f"{_type(values)} {list(values.shape)}"
         raise ConfigError(f"{what} are {found}: give one or more rows of numbers")
+    if values.dtype in (torch.uint16, torch.uint32, torch.uint64):  # in which torch does not compute
+        values = values.long()
     both_real = like is not None and like.is_floating_point() and values.is_floating_point()
     return values.to(like) if both_real else values
 
@@ -182,6 +184,7 @@ def check_range(values: Shaped[Tensor, "..."], what: str, full_scale: int) -> No
         return
     top = next((top for top in (full_scale, *FULL_SCALES) if high <= top), None)
     remedy = f"write x * (2 / {top}) - 1" if low >= 0 and top else "scale them"
+    remedy = "write x * 2.0 - 1" if values.dtype == torch.bool else remedy
     found = f"{_type(values)} from {low:g} to {high:g}"
     raise ConfigError(f"{what} are {found}, the model takes floats from -1 to 1: {remedy}")
 

@@ -25,6 +25,8 @@ from morphogen.numerics.tensors import sum_except_batch
 from morphogen.numerics.trees import Tree
 from morphogen.representations.given import FEW, TOLERANCE, check_finite, check_range, check_shape, tensor_of
 
+BFLOAT16 = 2**-8  # error of numbers up to 1 of that type, when they are scaled
+
 
 class Pixels(Representation, ConditionSpec):
     """Pictures as real numbers on a grid of `levels` values; as a condition, pictures to translate.
@@ -72,6 +74,8 @@ class Pixels(Representation, ConditionSpec):
         check_shape(values, self.shape, "pictures", medium)
         check_finite(values, "pictures")
         check_range(values, "pictures", self.levels - 1)
+        if getattr(medium, "dtype", None) == torch.bfloat16 and values.min() < 0:
+            values = self.to_grid(values) if self._on_grid(values, BFLOAT16) else values
         varied = values.max() > values.min() >= 0
         if varied and not self._on_grid(values) and self._on_grid(2 * values - 1):
             raise ConfigError("pictures are from 0 to 1, the model takes -1 to 1: write x * 2 - 1")

@@ -8,7 +8,7 @@
 A number behind the samples could also be their label, so that only a usual rate is one.
 """
 
-__all__ = ["Rated", "all_rated", "mono", "rated"]
+__all__ = ["Rated", "all_rated", "full_scale", "mono", "rated"]
 
 from collections.abc import Mapping
 from numbers import Real
@@ -70,7 +70,20 @@ def mono(samples: Any) -> np.ndarray:
         raise ValueError("has samples that are not finite; leave it out")
     if wave.dtype == np.uint8:
         return wave / 128 - 1
-    return wave / np.float64(np.iinfo(wave.dtype).max + 1) if wave.dtype.kind in "iu" else wave
+    if wave.dtype.kind == "f":
+        return wave
+    own, found = np.iinfo(wave.dtype).max + 1, full_scale(wave)
+    if found != own:
+        what = f"is {wave.dtype} up to {wave.max()}, which is silent at the full scale of that type"
+        raise ValueError(f"{what}, {own}: give np.asarray(x) / {found}, or its own full scale")
+    return wave / np.float64(own)
+
+
+def full_scale(wave: np.ndarray) -> int:
+    """The full scale of integers: that of their type, or of 16 to 32 bits if they are silent at that one."""
+    own, peak = np.iinfo(wave.dtype).max + 1, float(np.abs(wave.astype(np.float64)).max())
+    is_silent = 0 < peak < own / 2**16
+    return next((2**bits for bits in (15, 23, 31) if peak <= 2**bits), own) if is_silent else own
 
 
 def _is_rate(value: Any) -> bool:
