@@ -1,12 +1,12 @@
 """Names of columns are made distinct, and each name that occurs keeps its first column."""
 
 import pandas as pd
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from morphogen.data.column_names import distinct_names
 
-names = st.lists(st.from_regex(r"[ab]?(\.[0-3]){0,2}", fullmatch=True), max_size=12)
+names = st.lists(st.sampled_from(("", ".1", "a", "a.1", "a.2", "a.1.1", "b", "b.1")), max_size=12)
 
 
 def named(*columns: str) -> tuple[list[str], list[str]]:
@@ -14,6 +14,7 @@ def named(*columns: str) -> tuple[list[str], list[str]]:
     return [*frame.columns], notes
 
 
+@settings(deadline=None)
 @given(names)
 def test_names_are_distinct(written: list[str]) -> None:
     found, notes = named(*written)
