@@ -252,17 +252,6 @@ def test_metadata_jsonl(tmp_path: Path) -> None:
     assert "metadata.jsonl names 1 file not among the examples, such as gone.png" in data.notes
 
 
-@case("`metadata.csv` with `file_name`, `label`", "the labels are the classes")
-def test_metadata_csv(tmp_path: Path) -> None:
-    rows = [
-        f"images/{file.name},{'odd' if int(file.stem) % 2 else 'even'}"
-        for file in fill(tmp_path / "images").iterdir()
-    ]
-    (tmp_path / "metadata.csv").write_text("\n".join(["file_name,label", *rows]))
-    data = load_data(str(tmp_path))
-    assert data.classes == ("even", "odd") and "the classes are those of the table of labels" in data.notes
-
-
 @case("`metadata.jsonl` that breaks off", "one line with the table and the place")
 def test_broken_metadata(tmp_path: Path) -> None:
     fill(tmp_path)

@@ -22,6 +22,17 @@ def labelled(folder: Path, name: str, header: str, row: str) -> Dataset:
     return load_data(str(folder))
 
 
+@case("`metadata.csv` with `file_name`, `label`", "the labels are the classes")
+def test_metadata_csv(tmp_path: Path) -> None:
+    rows = [
+        f"images/{file.name},{'odd' if int(file.stem) % 2 else 'even'}"
+        for file in fill(tmp_path / "images").iterdir()
+    ]
+    (tmp_path / "metadata.csv").write_text("\n".join(["file_name,label", *rows]))
+    data = load_data(str(tmp_path))
+    assert data.classes == ("even", "odd") and "the classes are those of the table of labels" in data.notes
+
+
 @case(
     "a table whose header names files: `filename,label`, `ID;Class` of Excel in German, `image<tab>category`",
     "the labels are the classes, by path or name, with a suffix or without, in any case",
