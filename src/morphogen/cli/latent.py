@@ -130,7 +130,7 @@ def _attribute(run: "Run", space: Any, examples: "Batch", text: str) -> Any:
             f"--attribute {text}: the model is told the class; train one without: --condition none"
         )
     # the labels of the data, which a model trained with --condition none ignores
-    label_spec = load_data(locate(run.record["settings"], "data", run.directory)).conditions["label"]
+    label_spec: Any = load_data(locate(run.record["settings"], "data", run.directory)).conditions["label"]
     first, second = (label_spec.parse(name) for name in names)
     _check_held_out(text, label, label_spec.names, int(first), int(second))
     part = examples[((label == first) | (label == second)).nonzero().flatten()]
@@ -144,7 +144,5 @@ def _check_held_out(text: str, label: "Tensor", names: "Sequence[str]", *chosen:
         raise BadArgument(f"--attribute {text}: is one class; write two classes of the data as FROM:TO")
     if absent := [names[i] for i in chosen if i not in there]:
         known = ", ".join(names[i] for i in there[:SHOWN]) + ", ..." * (len(there) > SHOWN)
-        raise BadArgument(
-            f"--attribute {text}: none of the {counted(len(label), 'held-out example')} drawn has the class "
-            f"{absent[0]!r}; choose two of {known}"
-        )
+        none = f"none of the {counted(len(label), 'held-out example')} drawn has the class {absent[0]!r}"
+        raise BadArgument(f"--attribute {text}: {none}; choose two of {known}")

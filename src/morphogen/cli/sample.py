@@ -99,8 +99,7 @@ def sample(
     from morphogen.rank import Rank
 
     rows, rank, target = choose_indices(n, indices), Rank.initialize(device), choose_device(device)
-    chosen = choose_run(run, runs, rank)
-    model = chosen.model(target)
+    model = (chosen := choose_run(run, runs, rank)).model(target)
     numeric = {"steps": steps, "temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p}
     numeric |= {"beam": beam, "repetition_penalty": repetition_penalty, "max_new": max_new}
     numeric |= {"no_repeat_ngram_size": no_repeat_ngram_size}
