@@ -10,7 +10,9 @@ import torch
 from PIL import Image
 
 import morphogen as mg
+from morphogen.component import ConfigError
 from morphogen.data.containers import unpack
+from morphogen.training.given import training_rows
 from tests.cases import case
 from tests.cases.test_case_memory import BYTES, LEVELS, PIL, X, Y, every, pictures, refused
 
@@ -131,3 +133,48 @@ def test_pictures_are_not_tables() -> None:
     images = [Image.fromarray(np.resize(x, (8 + i % 2, 8))) for i, x in enumerate(X)]
     data = mg.load_data([{"image": np.asarray(image), "label": i % 2} for i, image in enumerate(images)])
     assert data.medium == "pictures" and data.classes == ("0", "1")
+
+
+@case(
+    "`log_prob` and `impute` of times with a time zone by a model of times without one, or the reverse",
+    "one line with the conversion; UTC is as it was",
+)
+@pytest.mark.usefixtures("untyped")
+def test_times_of_another_zone() -> None:
+    dates = pd.date_range("2024-01-01", periods=40)
+    numbers = np.random.default_rng(0).integers(0, 9, 40)
+    naive, utc, berlin = (
+        pd.DataFrame({"d": days, "v": numbers})
+        for days in (dates, dates.tz_localize("UTC"), dates.tz_localize("Europe/Berlin"))
+    )
+    model, zoned = (mg.build_system("table_mixture", mg.load_data(df), size="tiny") for df in (naive, berlin))
+    expected = model.log_prob(naive).nats
+    assert expected.isfinite().all() and model.log_prob(utc).nats.equal(expected)
+    for one, df, right in ((model, berlin, naive), (zoned, naive, berlin)):
+        for call in (one.log_prob, lambda given, one=one: mg.impute(one, given)):
+            for given in (df, df.astype({"d": object})):
+                with pytest.raises(
+                    ConfigError, match=r"^column 'd' has times of .*: write pd.to_datetime"
+                ) as error:
+                    call(given)
+                cells = eval(str(error.value).partition("write ")[2], {"pd": pd, "df": given})  # noqa: S307
+                assert one.log_prob(given.assign(d=cells)).nats.equal(one.log_prob(right).nats)
+
+
+def test_text_with_offsets_is_of_utc() -> None:
+    dates = pd.date_range("2024-01-01", periods=40, tz="Europe/Berlin")
+    texts = pd.DataFrame({"d": dates.strftime("%Y-%m-%dT%H:%M:%S%z"), "v": np.arange(40) % 7})
+    model = mg.build_system("table_mixture", mg.load_data(texts), size="tiny")
+    assert model.log_prob(texts.assign(d=dates)).nats.equal(model.log_prob(texts).nats)
+
+
+@case("a table of pyarrow, or the DataFrame of another library with `to_pandas`", "the same table")
+@pytest.mark.usefixtures("untyped")
+def test_a_table_of_pyarrow() -> None:
+    frame = pd.DataFrame({"a": np.random.default_rng(0).normal(size=60), "k": list("xyz") * 20})
+    table = pytest.importorskip("pyarrow").Table.from_pandas(frame)
+    data, expected = mg.load_data(table, condition="k"), mg.load_data(frame, condition="k")
+    assert data.train.values.equal(expected.train.values) and data.classes == expected.classes
+    model = mg.build_system("table_mixture", expected, size="tiny")
+    assert model.log_prob(table).nats.equal(model.log_prob(frame).nats)
+    assert len(training_rows(model, table)) == 60 and mg.impute(model, table).equals(frame)

@@ -60,7 +60,7 @@ def unpack(data: Any, is_sound: bool = False) -> Held:
     if isinstance(data, list) and data:
         return _unpack_list(data, is_sound)
     if hasattr(data, "columns"):
-        return _unpack_frame(data, is_sound)
+        return _unpack_frame(data if hasattr(data, "iloc") else _frame_of(data), is_sound)
     return _unpack_mapping(data, is_sound) if isinstance(data, Mapping) else Held(data)
 
 
@@ -99,6 +99,14 @@ def _unpack_list(data: list[Any], is_sound: bool) -> Held:
         _check_not_texts(list(data[0]), lambda name: [row.get(name) for row in data[:SAMPLE]])
         return Held(data) if (pairs := _pairs(data)) is None else Held(pairs)
     return Held(data)
+
+
+def _frame_of(data: Any) -> Any:
+    """The DataFrame of another library as one of pandas. Errors: DataError if it has no way to become one."""
+    if hasattr(data, "to_pandas"):
+        return data.to_pandas()
+    kind = type(data).__name__
+    raise DataError(f"data are a {kind}, which has no to_pandas(): give a DataFrame of pandas")
 
 
 def _unpack_frame(data: Any, is_sound: bool) -> Held:

@@ -86,6 +86,7 @@ def _named(given: Any) -> "DataFrame | None":
     """A DataFrame, columns by name, records or the cells of a file as a DataFrame; None for anything else."""
     import pandas as pd
 
+    given = given.to_pandas() if hasattr(given, "to_pandas") else given
     if isinstance(given, pd.DataFrame):
         return distinct_names(given)[0]
     if isinstance(given, str | Path):

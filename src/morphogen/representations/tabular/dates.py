@@ -27,6 +27,7 @@ UNITS = {
     "milliseconds": "ms",
     "microseconds": "us",
 }
+SAME = ("UTC", "UTC+00:00", "Etc/UTC")  # time zones whose clocks are those of times without one
 TEXT = re.compile(r"|object|str|string(\[.*\])?")  # dtypes of dates that are text
 
 
@@ -57,14 +58,19 @@ class DateColumn(GridColumn):
         return float(self.numbers([text])[0])
 
     def numbers(self, values: Any) -> Float[np.ndarray, " n"]:
-        """Dates, as text in the format of the column or of pandas, as whole units since 1970."""
+        """Dates, as text in the format of the column or of pandas, as whole units since 1970.
+
+        Errors: ConfigError for other cells, and for times with a time zone where the column has none.
+        """
         from pandas import Series, Timedelta, to_datetime
 
         given = known_cells(Series(values), self.marker)
         if given.dtype.kind in "iuf":
             return super().numbers(values)
+        words = [isinstance(cell, str) for cell in given]
+        if not any(words):
+            self._check_zone(given)
         try:
-            words = [isinstance(cell, str) for cell in given]
             times = to_datetime(given, format=self.format, utc=True) if any(words) else given
             zone = "" if any(words) else self.zone
             return clock_times(times, zone) / (Timedelta(1, self.unit) / Timedelta(1, "us"))
@@ -91,6 +97,18 @@ class DateColumn(GridColumn):
 
     def class_values(self) -> str:
         return ""
+
+    def _check_zone(self, times: "Series") -> None:
+        """Errors: ConfigError for clocks of a time zone where those of the column have none, or reversed."""
+        known = times.dropna()
+        zone = getattr(known.iloc[0], "tzinfo", None) if len(known) else None
+        given = "" if zone is None else str(zone)
+        own = self.zone or ("UTC" if self.format.endswith(("%z", "Z")) else "")
+        if not len(known) or bool(given) == bool(own) or (given or own) in SAME:
+            return
+        has, other = (given or "no time zone"), (own or "no time zone")
+        read = f"pd.to_datetime(df[{self.name!r}]).dt.tz_localize({own or None!r})"
+        raise ConfigError(f"column {self.name!r} has times of {has}, the model of {other}: write {read}")
 
     def _text(self, value: float) -> str:
         time = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(**{self.unit: value})

@@ -14,7 +14,9 @@ from morphogen.numerics.arrays import tensor_of_array
 
 
 def frame_of_records(table: Any, given: Any) -> Any:
-    """Records as a DataFrame with the columns of a table, missing where a record has none; others unchanged.
+    """Records as a DataFrame with the columns of a table, missing where a record has none.
+
+    A DataFrame of another library becomes one of pandas; anything else is unchanged.
 
     Arguments:
         table: the representation of the rows.
@@ -22,6 +24,8 @@ def frame_of_records(table: Any, given: Any) -> Any:
 
     Errors: ConfigError for a field that is no column.
     """
+    if hasattr(given, "to_pandas"):
+        return given.to_pandas()
     if not isinstance(given, list) or not given or not all(isinstance(row, Mapping) for row in given):
         return given
     from pandas import DataFrame, Series
