@@ -29,6 +29,7 @@ from morphogen.files import MANIFEST, find_fault, write_json
 
 FORMAT = 1
 CONFIG, WEIGHTS = "config.json", "weights.safetensors"  # of a saved model
+IN_RUN = "run.json", "checkpoints"  # beside the model of a training
 WEIGHT_FILES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".pkl", ".pickle", ".joblib", ".h5", ".onnx")
 
 
@@ -45,7 +46,7 @@ def check_directory(directory: str | Path) -> Path:
             f"config.json and weights.safetensors: write mg.save(model, {str(path.with_suffix(''))!r})"
         )
     present = [path / name for name in (CONFIG, MANIFEST, WEIGHTS) if (path / name).exists()]
-    if present and not _is_saved(path / CONFIG):
+    if present and not _is_saved(path):
         raise ConfigError(
             f"save: {present[0]} is not of a model saved before, and is kept: "
             f"write mg.save(model, {str(path / 'model')!r})"
@@ -55,7 +56,7 @@ def check_directory(directory: str | Path) -> Path:
 
 def check_replaced(folder: Path) -> None:
     """Errors: ConfigError for a folder that a training would replace, and that is not of a saved model."""
-    if folder.is_dir() and any(folder.iterdir()) and not _is_saved(folder / CONFIG):
+    if folder.is_dir() and any(folder.iterdir()) and not _is_saved(folder):
         raise ConfigError(
             f"directory={str(folder.parent)!r}: {folder} is not of a model saved before, and is kept: "
             f"give directory={str(folder.parent / 'training')!r}"
@@ -128,13 +129,20 @@ def check_format(content: Any, path: Path, remedy: str) -> None:
     )
 
 
-def _is_saved(path: Path) -> bool:
-    """Whether a config.json is that of a saved model, of any format."""
+def _is_saved(folder: Path) -> bool:
+    """Whether a directory is that of a saved model of any format, or of a run's, though it may be damaged."""
+    config, manifest = (_keys(folder / name) for name in (CONFIG, MANIFEST))
+    of_run = folder.name == "model" and any((folder.parent / name).exists() for name in IN_RUN)
+    return of_run or config >= {"format", "config"} or manifest >= {CONFIG, WEIGHTS}
+
+
+def _keys(path: Path) -> set[str]:
+    """The keys of a JSON file; none if it cannot be read."""
     try:
         content = json.loads(path.read_text(encoding="utf8"))
     except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(content, Mapping) and content.keys() >= {"format", "config"}
+        return set()
+    return set(content) if isinstance(content, Mapping) else set()
 
 
 def _of_file(path: Path) -> str:

@@ -61,7 +61,7 @@ def test_an_interruption_of_the_reading_says_one_line(monkeypatch, capsys):
     def stopped(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("morphogen.advise._load", stopped)
+    monkeypatch.setattr("morphogen.advise.load_data", stopped)
     monkeypatch.setattr("sys.argv", ["morphogen", "advise", "t.csv"])
     with pytest.raises(SystemExit) as stop:
         main()

@@ -11,7 +11,8 @@ from morphogen.component import ConfigError, from_config, to_config
 from morphogen.context import Context
 from morphogen.model import parameters
 from morphogen.networks.blur import Blur
-from morphogen.networks.equalized import LEAKY_GAIN, SLOPE, EqualizedConv2d, EqualizedLinear
+from morphogen.networks.equalized import LEAKY_GAIN, EqualizedConv2d, EqualizedLinear
+from morphogen.networks.leaky_relu import leaky_relu
 from morphogen.networks.minibatch_std import MinibatchStd
 from morphogen.networks.modulated_conv import EPS, ModulatedConv2d
 from morphogen.networks.stylegan2 import MappingNetwork, StyleGAN2Critic, StyleGAN2Generator, unit_rms
@@ -93,7 +94,7 @@ def test_layers_keep_the_second_moment_and_have_an_equalized_learning_rate() -> 
     x = torch.randn(1000, 64)
     for lr in (1.0, 0.01):
         layer = EqualizedLinear(64, 64, lr=lr, gain=LEAKY_GAIN)
-        assert F.leaky_relu(layer(x), SLOPE).square().mean() == pytest.approx(1, rel=0.1)
+        assert leaky_relu(layer(x)).square().mean() == pytest.approx(1, rel=0.1)
         assert layer.weight.std() == pytest.approx(1 / lr, rel=0.05)
         before = layer(x)
         layer.weight += 1.0
@@ -166,7 +167,7 @@ def test_mixing_replaces_the_style_of_the_later_layers_in_training_only(
     assert generator._mixed(z["crossover"]).int().tolist() == [[0, 0, 1, 1], [0] * 4, [0, 1, 1, 1], [0] * 4]
     plain, other = generator(z), generator(second)
     mixed = generator.train()(z)
-    assert torch.equal(mixed[[1, 3]], plain[[1, 3]])
+    assert torch.allclose(mixed[[1, 3]], plain[[1, 3]], atol=1e-5)  # convolutions round rows differently
     for row in (0, 2):
         assert not torch.allclose(mixed[row], plain[row]) and not torch.allclose(mixed[row], other[row])
     generator.mixing = 0.0
@@ -187,7 +188,7 @@ def test_truncation_moves_the_style_towards_its_mean(generator: StyleGAN2Generat
     z = normals(generator)
     still = {"z": z["z"]}
     mean = generator.truncated(still, None, 0.0)
-    assert torch.equal(mean, mean[:1].expand_as(mean))
+    assert torch.allclose(mean, mean[:1].expand_as(mean), atol=1e-5)
     styles = generator.mean_style(None)[:, None].expand(-1, 4, -1)
     assert torch.allclose(mean[:1], generator.synthesis(styles), atol=1e-6)
     assert torch.equal(generator.truncated(z, None, 1.0), generator(z))

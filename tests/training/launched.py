@@ -118,7 +118,7 @@ def local_positions(original: Call) -> Call:
 
 def divided(original: Call) -> Call:
     """Rows that depend on each other, divided among the processes."""
-    return lambda model: False
+    return lambda model, batch: False
 
 
 def mean_of_means(original: Call) -> Call:

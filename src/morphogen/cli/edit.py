@@ -106,9 +106,8 @@ def edit(
     run, files = _split_paths(paths, runs, "pictures")
     refuse_inputs(out or run.directory / "edits", [*files, mask])
     model = run.model(choose_device(device))
-    shape = picture_shape(model)
-    folder, medium, total = out or run.directory / "edits", model.representation.medium, n * len(files)
-    check_output(out, medium, total)
+    shape, folder, medium = picture_shape(model), out or run.directory / "edits", model.representation.medium
+    check_output(out, medium, total := n * len(files))
     check_folder(folder, medium, range(total), [SHEET])
     pictures, change = _read(files, shape), _change(run, shape, files, mask, strength, source_class)
     method = choose_sampler(model, sampler, guidance, {"steps": steps}, {}, change.default_sampler(model))

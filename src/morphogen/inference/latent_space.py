@@ -132,7 +132,7 @@ class LatentSpace:
 
     def _latents(self, z: Any) -> Tree:
         """Latents as floats of the model, in its shape. Errors: ConfigError."""
-        objective, like = self.model.objective, next(self.model.parameters())
+        objective, like = self.model.objective, next(self.model.parameters(), torch.zeros(()))
         shapes: Any = getattr(objective, "latent_shape", None)
         if shapes is None:
             draw: Any = objective.draw_latents
