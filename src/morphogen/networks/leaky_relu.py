@@ -40,13 +40,13 @@ class LeakyReLU(nn.Module):
 
 class _LeakyReLU(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, slope: float) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, x: Tensor, slope: float) -> Tensor:
         ctx.save_for_backward(x)
         ctx.slope = slope
         return F.leaky_relu(x, slope)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (x,) = ctx.saved_tensors
         # detached: the slope is constant almost everywhere
         return torch.ops.aten.leaky_relu_backward(gradient, x.detach(), ctx.slope, False), None

@@ -13,7 +13,7 @@ from torch import Tensor
 def array_with_gaps(given: Any) -> np.ndarray:
     """What NumPy reads as an array, with NaN for the masked values of a masked array."""
     if isinstance(given, np.ma.MaskedArray) and given.dtype.kind in "biuf" and np.ma.is_masked(given):
-        return given.astype(np.promote_types(given.dtype, np.float32)).filled(np.nan)
+        return np.ma.filled(given.astype(np.promote_types(given.dtype, np.float32)), np.nan)
     return np.asarray(given)
 
 

@@ -7,7 +7,6 @@ encoding of its country: samples are written as the data were, so that it opens 
 __all__ = ["CsvFormat"]
 
 from collections.abc import Callable, Mapping
-from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +42,7 @@ class CsvFormat(Component):
         """Write a table."""
         # pandas applies `decimal` to columns of floats only
         mixed = [name for name in frame if frame[name].dtype == object] if self.decimal != "." else []
-        writers = {str(name): self._written for name in mixed}
+        writers: dict[str, Callable[[Any], Any]] = {str(name): self._written for name in mixed}
         writers |= {name: self._in(form) for name, form in self.numbers.items() if name in frame}
         frame = frame.assign(**{name: frame[name].astype(object).map(w) for name, w in writers.items()})
         encoding = "utf-8-sig" if self.has_mark else "utf-8"
@@ -55,4 +54,4 @@ class CsvFormat(Component):
         return repr(float(cell)).replace(".", self.decimal) if known else cell
 
     def _in(self, form: NumberFormat) -> Callable[[Any], Any]:
-        return lambda cell: form.write(cell) if isinstance(cell, Real) and cell == cell else cell
+        return lambda cell: form.write(cell) if isinstance(cell, int | float) and cell == cell else cell
