@@ -6,9 +6,9 @@ Both sides have the networks of DCGAN with 64 channels at the finest scale, the 
 figure is the number of real pictures that the critic is trained on. Our generator's turn draws new samples,
 where the DCGAN example uses those of the critic's turn again: ours has one more pass of the generator.
 
-Where the time goes: in convolutions, of which bf16 takes about half the time of fp32. The penalty stays in fp32;
-its second backward pass is shorter than the peer's, since leaky ReLUs have no second derivative that would pass
-through the critic again (`networks.leaky_relu`).
+Where the time goes: in convolutions, of which bf16 takes about half the time of fp32. The penalty stays in
+fp32; its second backward pass is shorter than the peer's, since leaky ReLUs have no second derivative that
+would pass through the critic again (`networks.leaky_relu`).
 """
 
 __all__ = ["dcgan_train", "wgan_gp_train"]
