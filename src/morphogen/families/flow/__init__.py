@@ -2,10 +2,13 @@
 
 __all__ = [
     "ActNorm",
+    "Additive",
+    "Affine",
     "Bijection",
     "Chain",
     "Composite",
     "Coupling",
+    "Elementwise",
     "FactorOut",
     "Flow",
     "FlowSampler",
@@ -18,6 +21,7 @@ __all__ = [
 
 from morphogen.families.flow.bijection import Bijection, Chain, Composite
 from morphogen.families.flow.coupling import ActNorm, Coupling
+from morphogen.families.flow.elementwise import Additive, Affine, Elementwise
 from morphogen.families.flow.mixed import MixedFlow, MixedFlowSampler
 from morphogen.families.flow.multiscale import FactorOut, MultiScale, SingleScale, Squeeze
 from morphogen.families.flow.objective import Flow, FlowSampler

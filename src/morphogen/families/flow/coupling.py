@@ -1,10 +1,11 @@
-r"""Affine coupling layers: one half of x is scaled and shifted by functions of the other half.
+r"""Coupling layers: each entry of one half of x is mapped with parameters computed from the other half.
 
-    z_b = x_b,   z_a = x_a exp(s(x_b)) + t(x_b),   log|det| = sum_a s(x_b)       (Dinh et al. 2017, eqs. 4-8)
+    z_b = x_b,   z_a = f(x_a; theta(x_b)),   log|det| = sum_a log|f'(x_a)|       (Dinh et al. 2017, eqs. 4-8)
 
-The Jacobian is triangular, so s and t may be any network and are never inverted. The paper uses batch
-normalisation between couplings, which makes a sample depend on the rest of its batch. Here it is replaced by
-actnorm (Kingma & Dhariwal 2018): a learned affine map per channel, initialized from the first batch.
+The Jacobian is triangular, so theta may be any network and is never inverted. f is affine in RealNVP and
+additive in NICE. RealNVP uses batch normalisation between couplings, which makes a sample depend on the rest
+of its batch. Here it is replaced by actnorm (Kingma & Dhariwal 2018): a learned affine map per channel,
+initialized from the first batch.
 
 Entries of vectors that do not exist (`context.x_mask`) are 0 and remain 0: the map is a bijection of the
 others.
@@ -20,42 +21,48 @@ from torch import Tensor, nn
 
 from morphogen.contract import Context, x_mask_of
 from morphogen.families.flow.bijection import Bijection
+from morphogen.families.flow.elementwise import Affine, Elementwise
 from morphogen.numerics.tensors import expand_like, sum_except_batch
 from morphogen.objective_values import check_result
 
 
 class Coupling(Bijection):
-    r"""The affine coupling layer of RealNVP (Dinh, Sohl-Dickstein & Bengio 2017, eqs. 7-9).
+    r"""A coupling layer (Dinh, Sohl-Dickstein & Bengio 2017, eq. 9).
 
-        z = b x + (1 - b) (x exp(s) + t),   s = scale tanh(s'),   (s', t) = network(b x, context)
-
-    The tanh with a learned scale bounds exp(s) (section 4.1).
+        z = b x + (1 - b) f(x; theta),   theta = network(b x, context)
 
     Arguments:
-        network: `(x [B, C, ...], context) -> [B, 2 C, ...]`, the channels of s' first, then those of t.
+        network: `(x [B, C, ...], context) -> [B, P C, ...]`, the parameters of f of each entry, in the layout
+            of `Elementwise`; P = `transform.outputs`.
         mask: the partition b: "checkerboard" (alternate positions) or "channel" (half the channels). On
             vectors [B, D]: alternate entries, or half of the entries.
         parity: 0 or 1, which of the two halves is the network's input; successive couplings alternate.
+        transform: f; None: `Affine()`.
     """
 
-    def __init__(self, network: nn.Module, mask: Literal["checkerboard", "channel"], parity: int):
+    def __init__(
+        self,
+        network: nn.Module,
+        mask: Literal["checkerboard", "channel"],
+        parity: int,
+        transform: Elementwise | None = None,
+    ):
         super().__init__()
+        self.transform = transform if transform is not None else Affine()
         self.network, self.mask, self.parity = network, mask, parity
-        self.scale = nn.Parameter(torch.ones(()))
 
     def forward(
         self, x: Float[Tensor, " b *x"], context: Context | None
     ) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b"]]:
         b = self.binary_mask(x)
-        s, t = self._scale_and_shift(b * x, context)
-        changed = existing(1 - b, context)
-        s = changed * s
-        return x * s.exp() + changed * t, sum_except_batch(s)
+        z, log_det = self.transform(x, self._theta(b * x, context))
+        changed = existing(1 - b, context).bool()
+        return torch.where(changed, z, x), sum_except_batch(torch.where(changed, log_det, 0.0))
 
     def inverse(self, z: Float[Tensor, " b *x"], context: Context | None) -> Float[Tensor, " b *x"]:
         b = self.binary_mask(z)
-        s, t = self._scale_and_shift(b * z, context)
-        return b * z + existing(1 - b, context) * (z - t) * (-s).exp()
+        x = self.transform.inverse(z, self._theta(b * z, context))
+        return torch.where(existing(1 - b, context).bool(), x, z)
 
     def binary_mask(self, x: Float[Tensor, "b c ..."]) -> Float[Tensor, "..."]:
         """The mask b, broadcastable to x: 1 at entries that are copied and that the network receives."""
@@ -68,11 +75,10 @@ class Coupling(Bijection):
             index = index[..., None] + torch.arange(size, device=x.device)
         return ((index + self.parity) % 2 == 0).to(x.dtype)
 
-    def _scale_and_shift(self, masked: Tensor, context: Context | None) -> tuple[Tensor, Tensor]:
+    def _theta(self, masked: Tensor, context: Context | None) -> Tensor:
         rows, channels, *sides = masked.shape
-        result = check_result(self.network, self.network(masked, context), (rows, 2 * channels, *sides))
-        raw, t = result.chunk(2, 1)
-        return self.scale * raw.tanh(), t
+        shape = (rows, self.transform.outputs * channels, *sides)
+        return check_result(self.network, self.network(masked, context), shape)
 
 
 class ActNorm(Bijection):

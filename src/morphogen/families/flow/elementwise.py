@@ -1,0 +1,77 @@
+r"""Elementwise maps: z_i = f(x_i; theta_i), invertible in x_i; a network says what theta_i is.
+
+    Additive     z = x + t                                        (Dinh, Krueger & Bengio 2015)
+    Affine       z = x exp(s) + t,   s = scale tanh(s')           (Dinh, Sohl-Dickstein & Bengio 2017)
+
+The Jacobian is diagonal, so its log-determinant is a sum over the entries. A coupling applies such a map to
+one half of x with parameters computed from the other half; a masked autoregressive flow to every entry, with
+parameters computed from the earlier ones.
+"""
+
+__all__ = ["Additive", "Affine", "Elementwise"]
+
+from abc import ABC, abstractmethod
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from morphogen.component import Component
+
+
+class Elementwise(Component, nn.Module, ABC):
+    """An invertible map of each entry of x [B, C, ...] with its own parameters theta [B, outputs C, ...].
+
+    Attributes:
+        outputs: parameters of an entry; theta holds the first ones of all channels, then the second ones, ...
+    """
+
+    outputs: int
+
+    @abstractmethod
+    def forward(
+        self, x: Float[Tensor, " b *x"], theta: Float[Tensor, " b *theta"]
+    ) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b *x"]]:
+        """Return z and log|dz_i/dx_i| of each entry."""
+
+    @abstractmethod
+    def inverse(self, z: Float[Tensor, " b *x"], theta: Float[Tensor, " b *theta"]) -> Float[Tensor, " b *x"]:
+        """The inverse of `forward`."""
+
+
+class Affine(Elementwise):
+    """z = x exp(s) + t; the tanh with a learned scale bounds exp(s) (Dinh et al. 2017, section 4.1)."""
+
+    outputs = 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(
+        self, x: Float[Tensor, " b *x"], theta: Float[Tensor, " b *theta"]
+    ) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b *x"]]:
+        s, t = self._scale_and_shift(theta)
+        return x * s.exp() + t, s
+
+    def inverse(self, z: Float[Tensor, " b *x"], theta: Float[Tensor, " b *theta"]) -> Float[Tensor, " b *x"]:
+        s, t = self._scale_and_shift(theta)
+        return (z - t) * (-s).exp()
+
+    def _scale_and_shift(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+        raw, t = theta.chunk(2, 1)
+        return self.scale * raw.tanh(), t
+
+
+class Additive(Elementwise):
+    """z = x + t, which preserves volume (NICE, Dinh, Krueger & Bengio 2015, section 3.2)."""
+
+    outputs = 1
+
+    def forward(
+        self, x: Float[Tensor, " b *x"], theta: Float[Tensor, " b *theta"]
+    ) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b *x"]]:
+        return x + theta, torch.zeros_like(x)
+
+    def inverse(self, z: Float[Tensor, " b *x"], theta: Float[Tensor, " b *theta"]) -> Float[Tensor, " b *x"]:
+        return z - theta
