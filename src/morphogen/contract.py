@@ -20,9 +20,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Bool, Float, Int, Real, Shaped
+from jaxtyping import Bool, Float, Real, Shaped
 from torch import Tensor, nn
 
+from morphogen.causal import Causal, DecodingCache, Prefills, Reorders, Truncates
 from morphogen.component import Component, ConfigError
 from morphogen.context import Context, x_mask_of
 from morphogen.media import Medium
@@ -178,6 +179,13 @@ class Representation(Component, nn.Module, ABC):
         """The representation of the medium that this one transforms; itself, if it transforms none."""
         return self
 
+    @property
+    def medium_shape(self) -> tuple[int, ...]:
+        """Shape of a row of the medium, if that is one tensor; here that of x, or of its first part."""
+        if self.source is not self:
+            return self.source.medium_shape
+        return tuple(next(iter(self.shape.values())) if isinstance(self.shape, Mapping) else self.shape)
+
     def check(self, medium: Any) -> Tree:
         """The medium as `encode` takes it, of arrays that a person gives. Errors: ConfigError."""
         return medium if self.source is self else self.source.check(medium)
@@ -305,9 +313,11 @@ class Sampler(Component, ABC):
 
     Attributes:
         requires: the attribute of an objective that this sampler uses, which its family has; "": none.
+        reparameterized: whether x is a differentiable function of the noise and the parameters.
     """
 
     requires: ClassVar[str] = ""
+    reparameterized: ClassVar[bool] = False
 
     def check(self, objective: Any) -> None:
         """Check that the sampler is one of the objective's family. Errors: Unsupported."""
@@ -351,49 +361,3 @@ class Masked(Protocol):
     """A network whose outputs at existing elements do not depend on the other ones (`context.x_mask`)."""
 
     accepts_mask: bool
-
-
-@runtime_checkable
-class Causal(Protocol):
-    """A network `forward(x, context)` whose logits at position i depend only on x_<i, with cached decoding.
-
-    Positions are in raster order (`numerics.tensors.raster`: row by row, pixel by pixel, colours innermost).
-    A cache is for evaluation only.
-    """
-
-    def make_cache(self, rows: int, context: Context | None) -> "DecodingCache":
-        """An empty cache for `rows` sequences."""
-
-
-@runtime_checkable
-class DecodingCache(Protocol):
-    """State of incremental decoding, at the cost of one position per step."""
-
-    def step(self, previous: Int[Tensor, " b"] | None) -> Float[Tensor, "b v"]:
-        """Append the previous position's values (None: at the first position); returns the next logits."""
-
-
-@runtime_checkable
-class Prefills(DecodingCache, Protocol):
-    """A cache that processes many positions in one pass: prompts, drafts."""
-
-    def prefill(self, tokens: Int[Tensor, "b t"]) -> Float[Tensor, "b t v"]:
-        """Append T tokens; returns the logits after each. A start token is processed before the first."""
-
-
-@runtime_checkable
-class Reorders(DecodingCache, Protocol):
-    """A cache whose rows can be selected, reordered and repeated, as beam search requires."""
-
-    def reorder(self, rows: Int[Tensor, " m"]) -> None:
-        """Select M rows in place: row i becomes the former row rows[i]."""
-
-
-@runtime_checkable
-class Truncates(DecodingCache, Protocol):
-    """A cache that can drop its last tokens, as speculative decoding requires."""
-
-    length: int  # cached tokens, without the start token
-
-    def truncate(self, length: int) -> None:
-        """Keep the first `length` tokens."""

@@ -19,8 +19,7 @@ __all__ = [
 ]
 
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -61,7 +60,9 @@ from morphogen.contract import (
     Unsupported,
     owned,
 )
+from morphogen.distribution import HasDistribution
 from morphogen.files import replacing, write_bytes, write_tensors
+from morphogen.modes import evaluating
 from morphogen.named_tensors import Converted, available_device, copy_tensors, parameters, tensors
 from morphogen.numerics.masking import mark_missing
 from morphogen.numerics.memory import keep_freed_memory
@@ -84,7 +85,7 @@ from morphogen.saved_config import (
 from morphogen.wrong_calls import explains_calls
 
 
-class Model(Converted, Component, Boundary):
+class Model(HasDistribution, Converted, Component, Boundary):
     """p(medium | condition), or a `Trainable` of another kind with its data (a classifier of them).
 
     Arguments:
@@ -281,18 +282,6 @@ def sampling_settings(
     settings = {"seed": seed, "indices": indices.tolist(), "sampler": repr(sampler)}
     settings |= {"negative": tree_map(Tensor.tolist, negative)} if negative else {}
     return settings if precision == "fp32" else settings | {"precision": precision}
-
-
-@contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """Context manager: evaluation mode inside, the previous mode of every submodule afterwards."""
-    before = {m: m.training for m in module.modules()}
-    module.eval()
-    try:
-        yield
-    finally:
-        for m, mode in before.items():
-            m.training = mode
 
 
 def give_specs(model: nn.Module, specs: Mapping[str, ConditionSpec]) -> None:

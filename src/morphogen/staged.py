@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from morphogen.component import Component, ConfigError
 from morphogen.conditioning.named import check_given, name_conditions, names_of
 from morphogen.contract import Batch, Boundary, Likelihood, Sampler, Unsupported
+from morphogen.distribution import HasDistribution
 from morphogen.model import Model, evaluating, generative, likelihood_of_medium, sampling_settings
 from morphogen.numerics.memory import keep_freed_memory
 from morphogen.numerics.precision import Precision, autocast
@@ -33,7 +34,7 @@ from morphogen.wrong_calls import explains_calls
 
 DELEGATED = (
     *("objective", "representation", "conditioner", "specs", "plan", "device"),
-    *("taken", "sample_batch"),
+    *("taken", "sample_batch", "distribution"),
 )  # to the last stage
 
 
@@ -80,7 +81,7 @@ class Staged(Component, Boundary):
         return self.last.log_prob(medium, *arguments, **options)
 
 
-class Cascade(Staged):
+class Cascade(HasDistribution, Staged):
     r"""A chain of models, each conditioned on what the earlier ones sample (Ho et al. 2022).
 
         x_k ~ p(x_k | x_<k, c),     in training x_<k = encode(medium) by the earlier representations

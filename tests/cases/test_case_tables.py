@@ -9,7 +9,9 @@ import torch
 from pyarrow import parquet, table
 
 from morphogen.data import DataError, Dataset, load_data
+from morphogen.data.csv_dialect import find_dialect
 from morphogen.data.table import table_of, table_of_parts
+from morphogen.data.table_options import TableOptions
 from morphogen.evaluation.nearest import nearest_rows
 from morphogen.media.table import TABLE
 from tests.cases import case
@@ -375,6 +377,17 @@ def test_a_folder_of_parts(tmp_path: Path) -> None:
     (tmp_path / "test.csv").rename(tmp_path / "more.csv")
     with pytest.raises(DataError, match=r"has 2 tables, such as more\.csv; give one of them"):
         load_data(str(tmp_path))
+
+
+@case("quoted cells full of other separators", "the cells, divided at the mark that no quote hides")
+def test_separators_in_quotes(tmp_path: Path) -> None:
+    for text in (
+        '"|_0";"|_1"\n",";","\n",";","\n"|";"|"\n',
+        '";_0;";",,_1"\n"0";",,0"\n"0";",,0"\n"0";",0,0"\n',
+        '",_0";"|_1"\n",";",;"\n",";",;"\n"|";",;"\n',
+    ):
+        dialect = find_dialect(tmp_path / "t.csv", text, TableOptions())
+        assert (dialect.separator, dialect.width) == (";", 2)
 
 
 @case("an option that no table has", "one line with those that exist")

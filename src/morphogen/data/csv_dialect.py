@@ -6,9 +6,9 @@ r"""The dialect of a CSV file: where the table begins, its separator, and whethe
     name;"length               a header, whose names may span lines
     in cm";weight
 
-The separator is the one that divides the lines into equally many cells, with no other separators in them. The
-first row has names if a word stands above numbers, or if its numbers are years or positions; if it has other
-numbers, it is data.
+The separator is the one that divides the lines into equally many cells, with no other separators in them; a
+quoted cell ends with its closing quote, if the file can be read so. The first row has names if a word stands
+above numbers, or if its numbers are years or positions; if it has other numbers, it is data.
 """
 
 __all__ = ["Dialect", "Record", "find_dialect", "is_header", "rows_below"]
@@ -149,12 +149,21 @@ def _lines_above(text: str) -> tuple[str | None, list[str], int]:
     return named, comments, count
 
 
-def _records(where: Path, text: str, separator: str, above: int) -> Iterator[Record]:
-    """The rows below `above` lines, without blank ones."""
+def _records(where: Path, text: str, separator: str, above: int, strict: bool = False) -> Iterator[Record]:
+    """The rows below `above` lines, without blank ones.
+
+    Arguments:
+        where: the file, for errors.
+        text: its content.
+        separator: of the cells.
+        above: lines above the rows.
+        strict: refuse a quoted cell with more text behind the closing quote.
+    """
     lines: Iterator[str] = islice(io.StringIO(text, newline=""), above, None)
     if separator == SPACE:
         lines = (" ".join(line.split()) + "\n" for line in lines)
-    reader = csv.reader(lines, delimiter=" " if separator == SPACE else separator, skipinitialspace=True)
+    mark = " " if separator == SPACE else separator
+    reader = csv.reader(lines, delimiter=mark, skipinitialspace=True, strict=strict)
     try:
         for row in reader:
             if len(row) > 1 or "".join(row).strip():
@@ -193,21 +202,23 @@ def _joined(titles: Sequence[Sequence[str]]) -> str:
 
 def _separator(text: str, above: int) -> str:
     """The separator that divides the first rows best; a comma if there is a single column."""
-    scores = {mark: _score(text, mark, above) for mark in SEPARATORS}
-    best = max(scores, key=lambda mark: scores[mark])
-    if scores[best][0] > 0:
-        return best
+    for strict in (True, False):
+        scores = {mark: _score(text, mark, above, strict) for mark in SEPARATORS}
+        best = max(scores, key=lambda mark: scores[mark])
+        clean, usual = scores[best]
+        if clean > 0 or (strict and usual > 0):  # quotes explain the other separators in all cells
+            return best
     return SPACE if _score(text, SPACE, above)[0] == 1 else ","
 
 
-def _score(text: str, separator: str, above: int) -> tuple[float, float]:
+def _score(text: str, separator: str, above: int, strict: bool = False) -> tuple[float, float]:
     """How well a separator divides the first rows; zeros if they have a single cell.
 
     Returns:
         the share of cells without other separators in them, and of rows with the usual number of cells.
     """
     try:
-        rows = [record.cells for record in islice(_records(Path(), text, separator, above), SAMPLE)]
+        rows = [record.cells for record in islice(_records(Path(), text, separator, above, strict), SAMPLE)]
     except DataError:
         return 0.0, 0.0
     width, count = Counter(map(len, rows)).most_common(1)[0] if rows else (0, 0)

@@ -62,6 +62,10 @@ class MuLaw(Representation):
         self.length, self.rate, self.levels, self.shape = length, rate, levels, (length,)
         self.vocabulary = levels
 
+    @property
+    def medium_shape(self) -> tuple[int, ...]:
+        return 1, self.length
+
     def check(self, medium: Any) -> Float[Tensor, "b 1 t"]:
         """Waveforms [N, 1, T] at the model's rate in [-1, 1], of any length, or recordings that say theirs.
 

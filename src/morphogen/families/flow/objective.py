@@ -74,6 +74,7 @@ class FlowSampler(Sampler):
     """
 
     requires = "bijection"
+    reparameterized = True
 
     def __init__(self, temperature: float = 1.0):
         self.temperature = temperature

@@ -1,0 +1,56 @@
+"""Causal networks and the caches of their incremental decoding, as protocols."""
+
+__all__ = ["Causal", "DecodingCache", "Prefills", "Reorders", "Truncates"]
+
+from typing import Protocol, runtime_checkable
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from morphogen.context import Context
+
+
+@runtime_checkable
+class Causal(Protocol):
+    """A network `forward(x, context)` whose logits at position i depend only on x_<i, with cached decoding.
+
+    Positions are in raster order (`numerics.tensors.raster`: row by row, pixel by pixel, colours innermost).
+    A cache is for evaluation only.
+    """
+
+    def make_cache(self, rows: int, context: Context | None) -> "DecodingCache":
+        """An empty cache for `rows` sequences."""
+
+
+@runtime_checkable
+class DecodingCache(Protocol):
+    """State of incremental decoding, at the cost of one position per step."""
+
+    def step(self, previous: Int[Tensor, " b"] | None) -> Float[Tensor, "b v"]:
+        """Append the previous position's values (None: at the first position); returns the next logits."""
+
+
+@runtime_checkable
+class Prefills(DecodingCache, Protocol):
+    """A cache that processes many positions in one pass: prompts, drafts."""
+
+    def prefill(self, tokens: Int[Tensor, "b t"]) -> Float[Tensor, "b t v"]:
+        """Append T tokens; returns the logits after each. A start token is processed before the first."""
+
+
+@runtime_checkable
+class Reorders(DecodingCache, Protocol):
+    """A cache whose rows can be selected, reordered and repeated, as beam search requires."""
+
+    def reorder(self, rows: Int[Tensor, " m"]) -> None:
+        """Select M rows in place: row i becomes the former row rows[i]."""
+
+
+@runtime_checkable
+class Truncates(DecodingCache, Protocol):
+    """A cache that can drop its last tokens, as speculative decoding requires."""
+
+    length: int  # cached tokens, without the start token
+
+    def truncate(self, length: int) -> None:
+        """Keep the first `length` tokens."""
