@@ -3,6 +3,7 @@
 from morphogen.lazy import attach
 
 _HOMES = {
+    "anomalies": "evaluation.anomalies",
     "bits_per_dim": "evaluation.likelihood",
     "bleu": "evaluation.text",
     "bootstrap": "evaluation.intervals",

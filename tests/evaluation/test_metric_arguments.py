@@ -36,6 +36,7 @@ def given() -> dict[str, Any]:
     sets = {"real": FEATURES, "fake": OTHERS}
     texts = {"translations": ["the cat sat"] * 3, "references": ["a cat sat down"] * 3}
     return {
+        "anomalies": {"model": model, "rows": data.test, "typical": data.valid},
         "bits_per_dim": {"model": model, "examples": data.test, "n": 4},
         "bleu": texts,
         "bootstrap": {"statistic": lambda rows: float(rows.mean()), "samples": FEATURES[:, 0]},

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 import morphogen
 from morphogen.caller import on_the_command_line
 from morphogen.cli.advise import advise
+from morphogen.cli.anomalies import anomalies
 from morphogen.cli.chat import chat
 from morphogen.cli.compare import compare
 from morphogen.cli.data import data
@@ -64,6 +65,7 @@ COMMANDS = (
     train_classifier,
     evaluate,
     latent,
+    anomalies,
     advise,
     reproduce,
     systems,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from morphogen.cli.arguments import choose_device
 from morphogen.cli.bad_argument import BadArgument
 from morphogen.cli.echo import echo
+from morphogen.cli.table_cells import columns_of, read_cells
 from morphogen.counted import counted
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     from pandas import DataFrame, Series
 
-    from morphogen.data.columns import Reading
     from morphogen.data.table_files import Table
     from morphogen.representations.tabular import Column
     from morphogen.run import Run
@@ -117,25 +117,17 @@ def _completed(
     run: "Run", model: Any, file: Path, seed: int, fill: "Sequence[str]"
 ) -> "tuple[Table, dict[str, Series], list[str]]":
     """The table of a file, the cells drawn for each column by row, and columns left with empty cells."""
-    from morphogen.data.cells import read_columns
-    from morphogen.data.column_names import distinct_names
-    from morphogen.data.columns import Reading
     from morphogen.data.number_formats import number_formats
-    from morphogen.data.table_files import read_table_file
-    from morphogen.data.table_options import TableOptions
     from morphogen.inference.imputation import impute
 
-    options, source = TableOptions.of(run.record["settings"].get("table")), model.representation.source
-    columns = [*source.columns, *([source.label] if source.label else [])]
-    chosen, table = _chosen(columns, fill), read_table_file(file, options)
-    frame, _ = distinct_names(table.frame)
-    cells, _ = read_columns(frame, options, table.decimal)
-    readings = {name: each for name, each in cells.items() if isinstance(each, Reading)}
-    complete = impute(model, _cells(frame, readings, columns), seed)
+    columns = columns_of(model)
+    chosen, read = _chosen(columns, fill), read_cells(file, run.record["settings"].get("table"), columns)
+    table, frame, readings = read.table, read.frame, read.readings
+    complete = impute(model, read.cells, seed)
     known = {column.name for column in columns}
     left = [name for name, each in readings.items() if each.missing.any() and name not in known]
     numeric = [c.name for c in chosen if c.name in readings and hasattr(readings[c.name], "grid")]
-    formats = number_formats(frame, numeric, table.decimal, options.decimal)
+    formats = number_formats(frame, numeric, table.decimal, read.options.decimal)
     filled = {
         column.name: _drawn(frame[column.name], column, empty, complete, formats.get(column.name))
         for column in chosen
@@ -160,18 +152,3 @@ def _chosen(columns: "Sequence[Column]", fill: "Sequence[str]") -> "Sequence[Col
     if unknown := [name for name in fill if name not in names]:
         raise BadArgument(f"--fill {unknown[0]}: the columns of the model are {', '.join(names)}")
     return [column for column in columns if column.name in fill] if fill else columns
-
-
-def _cells(frame: "DataFrame", readings: "Mapping[str, Reading]", columns: "Sequence[Column]") -> "DataFrame":
-    """The table with numbers as its decimal mark and options have them, and None for missing cells."""
-    from morphogen.data.columns import Numbers
-    from morphogen.representations.tabular import GridColumn, RealColumn
-
-    cells = frame.copy()
-    for column in columns:
-        reading = readings.get(column.name)
-        if isinstance(reading, Numbers) and isinstance(column, GridColumn | RealColumn):
-            cells[column.name] = reading.cells
-        elif reading is not None:
-            cells[column.name] = cells[column.name].astype(object).mask(reading.missing, None)
-    return cells

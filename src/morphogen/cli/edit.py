@@ -4,7 +4,6 @@ __all__ = ["edit"]
 
 from dataclasses import replace
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Option
@@ -29,9 +28,9 @@ from morphogen.cli.drawing import (
     save_samples,
 )
 from morphogen.cli.echo import echo
+from morphogen.cli.inputs import check_paths, read_pictures, split_paths
 from morphogen.cli.options import Device, Runs, Seed
 from morphogen.cli.output_file import check_folder, check_output, refuse_inputs, shown_file
-from morphogen.cli.run_choice import choose_run
 from morphogen.counted import counted
 
 if TYPE_CHECKING:
@@ -79,6 +78,7 @@ Fill = Annotated[
 Out = Annotated[
     Path | None, Option(help="output directory, or one file: NAME.csv, NAME.png, ... (default: RUN/edits)")
 ]
+EXAMPLES = "edit", "PICTURE... --strength 0.5"  # the command, and what it is given for pictures
 
 
 def edit(
@@ -92,9 +92,9 @@ def edit(
     For pictures, give one of --mask, --strength and --source-class. Writes one file per variant, and
     sheet.png with all variants next to the originals. Tables need no option; each is written as NAME.csv.
     """
-    _check_paths(paths)
+    check_paths(paths)
     if any(map(is_table, paths)):
-        complete_tables(*_split_paths(paths, runs, "table"), out, seed, device, fill or [])
+        complete_tables(*split_paths(paths, runs, "table", EXAMPLES), out, seed, device, fill or [])
         return
     from morphogen.inference.editing import edit as edit_pictures
     from morphogen.inference.editing import picture_shape
@@ -103,13 +103,13 @@ def edit(
     _check_one(mask, strength, source_class, condition, fill)
     default_n = 4 if source_class is None else 1
     n = len(choose_indices(default_n if n is None else n, None))
-    run, files = _split_paths(paths, runs, "pictures")
+    run, files = split_paths(paths, runs, "pictures", EXAMPLES)
     refuse_inputs(out or run.directory / "edits", [*files, mask])
     model = run.model(choose_device(device))
     shape, folder, medium = picture_shape(model), out or run.directory / "edits", model.representation.medium
     check_output(out, medium, total := n * len(files))
     check_folder(folder, medium, range(total), [SHEET])
-    pictures, change = _read(files, shape), _change(run, shape, files, mask, strength, source_class)
+    pictures, change = read_pictures(files, shape), _change(run, shape, files, mask, strength, source_class)
     method = choose_sampler(model, sampler, guidance, {"steps": steps}, {}, change.default_sampler(model))
     target = None if condition is None else choose_label(run, condition)
     excluded = check_negative(run, negative, guidance)
@@ -161,40 +161,6 @@ def _change(
     if strength is not None:
         return SDEdit(strength)
     return DDIMTranslate(choose_label(run, str(source_class), "--source-class"))
-
-
-def _check_paths(paths: list[Path]) -> None:
-    """Errors: BadArgument for a path that is not there, and for several folders, of which one is the run."""
-    if missing := [path for path in paths if not path.exists()]:
-        raise BadArgument(f"{missing[0]}: no such file or run; check the path")
-    if len(folders := [path for path in paths if path.is_dir()]) > 1:
-        raise BadArgument(f"{folders[1]}: is a folder, as {folders[0]}; give one run, and files")
-
-
-def _split_paths(paths: list[Path], runs: Path, medium: str) -> tuple["Run", list[Path]]:
-    """The run, which is the folder among the paths (by default the newest of the medium), and the files."""
-    folder, files = next(filter(Path.is_dir, paths), None), [path for path in paths if not path.is_dir()]
-    run = choose_run(folder, runs, medium=medium)
-    if not files:
-        given = quote(str(folder))
-        raise BadArgument(
-            f"edit {folder}: no pictures given; write morphogen edit {given} PICTURE... --strength 0.5, "
-            f"or morphogen edit {given} TABLE.csv"
-        )
-    return run, files
-
-
-def _read(files: list[Path], shape: tuple[int, int, int]) -> "Tensor":
-    """The pictures as a tensor in [-1, 1], in the model's shape; says how they were made to fit."""
-    import torch
-
-    from morphogen.data.folders import summarise
-    from morphogen.data.pictures import read_as
-
-    fitted = {str(file): read_as(file, shape) for file in files}
-    for note in summarise({file: [one.note] for file, one in fitted.items() if one.note}):
-        echo(note)
-    return torch.stack([fitted[str(file)].values for file in files]) * (2 / 255) - 1
 
 
 def _sheet(model: Any, pictures: "Tensor", mask: "Tensor | None", variants: list[Any]) -> Any:
