@@ -65,7 +65,7 @@ def test_the_section_has_a_figure_for_every_measure() -> None:
     assert {measure.key for measure in TABLE_MEASURES} | {"predicted species"} == set(section["figures"])
     for figure in filter(None, section["figures"].values()):
         assert figure["low"] - 1e-12 <= figure["value"] <= figure["high"] + 1e-12
-    assert [picture["svg"][:4] for picture in section["pictures"]] == ["<svg"] * 2
+    assert [picture["svg"][:4] for picture in section["pictures"]] == ["<svg"] * 3
     held_out = data.test.first()
     real = measure_table(held_out.medium, held_out.condition, data)["table"]["figures"]
     assert real["closer"] is None and "predicted species" not in real, "not compared with themselves"

@@ -3,7 +3,7 @@
 Columns are histograms of numbers and bars of categories, real cells as an area and samples as a line. Pairs
 are a grid whose cells are the darker the farther the dependence of two columns is from that of the
 real table. The pictures are stand-alone SVG, since they are shown as images, which the stylesheet of a
-page does not reach.
+page does not reach. A third one has the densities of pairs of numbers.
 """
 
 __all__ = ["draw_columns", "draw_pairs", "measure_table"]
@@ -11,7 +11,10 @@ __all__ = ["draw_columns", "draw_pairs", "measure_table"]
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from morphogen.evaluation.tables.table_quality import sample_quality
+from morphogen.report.densities import dependent_pairs, draw_densities
 from morphogen.report.rows import TABLE_MEASURES
 from morphogen.report.svg import CHAR_WIDTH, Drawing
 from morphogen.report.table_section import predicted_key
@@ -23,7 +26,7 @@ ACROSS = 3  # histograms in a row: on a phone their names are read at two thirds
 CELL, FONT = 16.0, 11.0
 STYLE = (
     "text{font:11px system-ui,sans-serif;fill:#555}.area{fill:#b9c4cf}.grid{stroke:#ccc}.cell{fill:#c2410c}"
-    ".line{fill:none;stroke:#c2410c;stroke-width:1.5}.none{fill:#ddd}"
+    ".line{fill:none;stroke:#c2410c;stroke-width:1.5}.none{fill:#ddd}.frame{fill:none;stroke:#ccc}"
     "@media (prefers-color-scheme:dark){text{fill:#bbb}.area{fill:#4a5560}.grid{stroke:#555}"
     ".cell{fill:#fb923c}.line{stroke:#fb923c}.none{fill:#333}}"
 )
@@ -49,6 +52,7 @@ def measure_table(medium: Any, condition: Mapping[str, Any], data: Any, seed: in
             "svg": draw_columns(quality["columns"]),
         },
         {"label": "pairs: the darker, the farther from real", "svg": draw_pairs(quality["pairs"])},
+        *_densities(medium, data),
     ]
     return {"table": {"figures": figures, "pictures": pictures, "details": quality}}
 
@@ -116,6 +120,22 @@ def draw_pairs(pairs: Sequence[Mapping[str, Any]]) -> str:
             css_class = "none" if score is None else "cell"
             drawing.add("rect", css_class, x=x, y=y, width=CELL - 1, height=CELL - 1, fill_opacity=opacity)
     return str(drawing)
+
+
+def _densities(medium: Any, data: Any) -> list[dict[str, str]]:
+    """The picture of the densities of the pairs of numbers that depend most; [] without two such columns."""
+    columns, ordered = data.representation.columns, data.representation.ordered
+    numbers = [j for j, is_number in enumerate(ordered) if is_number][:MOST_COLUMNS]
+    if len(numbers) < 2:
+        return []
+    real, synthetic = (
+        rows[:, numbers].double().cpu().numpy() for rows in (data.train.first().medium, medium)
+    )
+    pairs = [list(pair) for pair in dependent_pairs(real)]
+    names = [(columns[numbers[i]].name, columns[numbers[j]].name) for i, j in pairs]
+    known = [[rows[:, pair][~np.isnan(rows[:, pair]).any(1)] for pair in pairs] for rows in (real, synthetic)]
+    label = "densities: regions with 50 % and 90 % of the real rows (areas) and samples (lines)"
+    return [{"label": label, "svg": draw_densities(names, known[0], known[1], STYLE)}]
 
 
 def _drawing(width: float, height: float, title: str) -> Drawing:
