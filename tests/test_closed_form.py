@@ -6,7 +6,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from morphogen.closed_form import ClosedForm, DiscretizedMixture, GaussianMixture, LinearGaussian, grid, ring
+from morphogen.closed_form import (
+    Checkerboard,
+    ClosedForm,
+    DiscretizedMixture,
+    GaussianMixture,
+    LinearGaussian,
+    grid,
+    ring,
+    spirals,
+    two_moons,
+)
 from morphogen.contract import Batch
 from morphogen.numerics.randomness import Rng
 from morphogen.representations.pixels import Pixels
@@ -96,6 +106,45 @@ def test_samples_cover_every_mode_of_the_ring_and_the_grid() -> None:
     torch.testing.assert_close(grid().mean, torch.zeros(2).double(), atol=1e-12, rtol=0)
 
 
+@pytest.mark.parametrize("truth", [two_moons(), spirals(), Checkerboard(6, 0.7)])
+def test_densities_of_the_plane_integrate_to_one(truth: ClosedForm) -> None:
+    x, area = square(4.2, 200)
+    log_p = truth.log_prob(x)
+    assert log_p.exp().sum().item() * area == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize(("of_nodes", "nodes"), [(two_moons, 80), (spirals, 400)])
+def test_gaussians_along_a_curve_have_the_density_of_the_curve(of_nodes, nodes: int) -> None:
+    """Twice as many nodes give the same density; an eighth of them are separate Gaussians."""
+    points = of_nodes().sample(Rng(0, 2000))
+    finer = of_nodes(nodes=2 * nodes).log_prob(points)
+    assert (of_nodes().log_prob(points) - finer).abs().max() <= 1e-9
+    coarse = of_nodes(nodes=nodes // 8).log_prob(points)
+    assert (coarse - finer).abs().max() >= 1e-2
+
+
+def test_points_of_the_moons_are_on_two_half_circles() -> None:
+    """n = 4000, seed 2: the distance to the nearer circle has standard deviation sigma, within 5 %."""
+    x = two_moons(0.05).sample(Rng(2, 4000))
+    outer = (x.norm(dim=1) - 1).abs()
+    inner = ((x - torch.tensor([1.0, 0.5])).norm(dim=1) - 1).abs()
+    assert 0.0475 < torch.minimum(outer, inner).square().mean().sqrt() < 0.0525
+    assert 0.48 < (outer < inner).double().mean() < 0.52
+
+
+def test_samples_of_the_checkerboard_are_uniform_on_its_black_cells() -> None:
+    """n = 20,000, seed 6: each of the 8 cells has 1/8 of the samples within 5 standard errors."""
+    board = Checkerboard(4, 0.5)
+    x = board.sample(Rng(6, 20_000))
+    assert (board.log_prob(x) == -math.log(2.0)).all() and board.entropy().nats == math.log(2.0)
+    assert (board.log_prob(-x.flip(1) + torch.tensor([0.5, 0.0])) < -1e9).any()
+    cell = (x / 0.5 + 2).floor().long()
+    counts = torch.bincount(4 * cell[:, 1] + cell[:, 0], minlength=16)
+    black = (torch.arange(4)[:, None] + torch.arange(4)).flatten() % 2 == 0
+    assert counts[~black].sum() == 0
+    assert ((counts[black] / 20_000 - 1 / 8).abs() < 5 * math.sqrt(1 / 8 * 7 / 8 / 20_000)).all()
+
+
 @pytest.mark.parametrize(("levels", "shape"), [(4, (1, 1, 2)), (5, (1, 2, 2)), (8, (2, 1, 1))])
 def test_the_table_of_pictures_is_a_distribution(levels: int, shape: tuple[int, int, int]) -> None:
     truth = DiscretizedMixture(skewed(3, math.prod(shape)), levels, shape)
@@ -139,7 +188,8 @@ def test_the_linear_gaussian_posterior_satisfies_bayes_rule() -> None:
 
 def test_samples_depend_only_on_their_row() -> None:
     pictures = DiscretizedMixture(skewed(), 5, (1, 1, 2))
-    for truth in (skewed(), pictures, LinearGaussian(torch.ones(2, 1), torch.zeros(2), 0.4)):
+    line = LinearGaussian(torch.ones(2, 1), torch.zeros(2), 0.4)
+    for truth in (skewed(), pictures, line, two_moons(), Checkerboard()):
         among_64, alone = truth.sample(Rng(7, 64))[[3, 60]], truth.sample(Rng(7, torch.tensor([3, 60])))
         torch.testing.assert_close(among_64, alone, rtol=0, atol=1e-6)
 
@@ -152,5 +202,8 @@ def test_invalid_distributions_are_refused() -> None:
         GaussianMixture(torch.ones(1), torch.zeros(1, 2), torch.ones(1, 1, 1))
     with pytest.raises(ValueError, match="do not fit in a table"):
         DiscretizedMixture(skewed(2, 12), 8, (1, 3, 4))
+    for side, width in ((3, 1.0), (0, 1.0), (4, 0.0)):
+        with pytest.raises(ValueError, match="a checkerboard needs an even side and a width above 0"):
+            Checkerboard(side, width)
     with pytest.raises(ValueError, match="needs a mixture of dimension 4, got 2"):
         DiscretizedMixture(skewed(), 4, (1, 2, 2))

@@ -3,6 +3,9 @@ r"""Distributions with known density, entropy and score, as ground truth for eve
     GaussianMixture      p(x) = sum_k pi_k N(x; mu_k, Sigma_k); alpha x + sigma eps is a Gaussian mixture too
     DiscretizedMixture   a mixture on the grid of tiny pictures: a table of probabilities, exact entropy
     LinearGaussian       x = W z + mu + sigma eps: a latent-variable model with known evidence and posterior
+    Checkerboard         uniform on every other cell of a square: sharp edges, which no smooth map has
+    ring, grid           Gaussians in the plane, far apart
+    two_moons, spirals   curves in the plane with Gaussian noise, as mixtures of many Gaussians along them
 
 A model whose mean -log p on samples of the true distribution is below its entropy is wrong; the excess over
 the entropy is the KL divergence left to learn. Denoisers, scores and bounds have known true values. Computed
@@ -12,7 +15,10 @@ References: Pattern recognition and machine learning, Bishop, 2006, sections 2.3
 and Srivastava et al. 2017 for the ring and the grid, on which GANs lose modes.
 """
 
-__all__ = ["ClosedForm", "DiscretizedMixture", "Entropy", "GaussianMixture", "LinearGaussian", "grid", "ring"]
+__all__ = [
+    "Checkerboard", "ClosedForm", "DiscretizedMixture", "Entropy", "GaussianMixture", "LinearGaussian",
+    "grid", "ring", "spirals", "two_moons",
+]  # fmt: skip
 
 import math
 from abc import ABC, abstractmethod
@@ -20,11 +26,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from morphogen.numerics.randomness import Rng
+
+ROWS = 4096  # whose distances to all components are in memory at once
 
 
 class Entropy(NamedTuple):
@@ -134,6 +143,8 @@ class GaussianMixture(ClosedForm):
 
     def _log_joint(self, x: Float[Tensor, "b d"]) -> Float[Tensor, "b k"]:
         """log pi_k + log N(x; mu_k, Sigma_k)."""
+        if len(x) > ROWS:
+            return torch.cat([self._log_joint(rows) for rows in x.split(ROWS)])
         z = torch.linalg.solve_triangular(
             self.cholesky, (x.double()[:, None] - self.means).permute(1, 2, 0), upper=False
         )
@@ -151,6 +162,76 @@ def grid(side: int = 5, spacing: float = 0.5, sigma: float = 0.05) -> GaussianMi
     """Equally weighted isotropic Gaussians on a square grid about 0 (5 x 5 in Srivastava et al. 2017)."""
     axis = (torch.arange(side, dtype=torch.float64) - (side - 1) / 2) * spacing
     return _isotropic(torch.cartesian_prod(axis, axis), sigma)
+
+
+def two_moons(sigma: float = 0.1, nodes: int = 80) -> GaussianMixture:
+    """Two interleaved half circles of radius 1 with Gaussian noise, as in scikit-learn's `make_moons`.
+
+    Arguments:
+        sigma: standard deviation of the noise.
+        nodes: Gaussians on each half circle; 80 have the density of continuous curves, to 1e-9 in log p.
+    """
+    t, weights = _gauss_legendre(nodes, math.pi)
+    outer = torch.stack([t.cos(), t.sin()], 1)
+    inner = torch.stack([1 - t.cos(), 0.5 - t.sin()], 1)
+    return _isotropic(torch.cat([outer, inner]), sigma, weights.repeat(2) / 2)
+
+
+def spirals(sigma: float = 0.1, nodes: int = 400) -> GaussianMixture:
+    """Two Archimedean spirals of one and a half turns, r = t / 3, with Gaussian noise.
+
+    As in FFJORD (Grathwohl et al. 2019). The density along the curves is proportional to t, which is almost
+    uniform in their length.
+
+    Arguments:
+        sigma: standard deviation of the noise.
+        nodes: Gaussians on each arm; 400 have the density of continuous curves, to 1e-9 in log p.
+    """
+    t, weights = _gauss_legendre(nodes, 3 * math.pi)
+    arm = t[:, None] / 3 * torch.stack([t.cos(), t.sin()], 1)
+    mass = weights * t / (weights * t).sum()
+    return _isotropic(torch.cat([arm, -arm]), sigma, mass.repeat(2) / 2)
+
+
+@dataclass(frozen=True)
+class Checkerboard(ClosedForm):
+    r"""Uniform on the black cells of a board about 0, p(x) = 1 / area; as in FFJORD (Grathwohl et al. 2019).
+
+    Arguments:
+        side: cells along each axis, even; the lower left one is black.
+        width: of a cell.
+
+    Errors: ValueError for a side that is odd or below 2, and a width that is not above 0.
+    """
+
+    side: int = 4
+    width: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.side < 2 or self.side % 2 or not 0 < self.width < math.inf:
+            got = f"side={self.side}, width={self.width:g}"
+            raise ValueError(f"a checkerboard needs an even side and a width above 0; got {got}")
+
+    @property
+    def area(self) -> float:
+        """Of the black cells, half of the board."""
+        return (self.side * self.width) ** 2 / 2
+
+    def log_prob(self, x: Float[Tensor, "b 2"]) -> Float[Tensor, " b"]:
+        cell = (x.double() / self.width + self.side / 2).floor()
+        black = ((cell >= 0) & (cell < self.side)).all(1) & (cell.sum(1) % 2 == 0)
+        return torch.where(black, -math.log(self.area), -math.inf)
+
+    def sample(self, rng: Rng) -> Float[Tensor, "b 2"]:
+        row = rng.fork("row").integers(self.side)
+        column = 2 * rng.fork("column").integers(self.side // 2) + row % 2
+        within = rng.fork("place").uniform(2).double()
+        x = (torch.stack([column, row], 1) - self.side / 2 + within) * self.width
+        return x.float()
+
+    def entropy(self, draws: int = 0, seed: int = 0) -> Entropy:
+        """Exact: the logarithm of the area."""
+        return Entropy(math.log(self.area), 0.0)
 
 
 class DiscretizedMixture(ClosedForm):
@@ -261,10 +342,18 @@ class LinearGaussian(ClosedForm):
         return (z.double() @ self.weight.T + self.mean + self.sigma * eps.double()).float(), z
 
 
-def _isotropic(means: Tensor, sigma: float) -> GaussianMixture:
+def _isotropic(means: Tensor, sigma: float, weights: Tensor | None = None) -> GaussianMixture:
+    """Gaussians of equal weight, or of these weights."""
     k, d = means.shape
     covariances = sigma**2 * torch.eye(d, dtype=torch.float64).expand(k, d, d)
-    return GaussianMixture(torch.full((k,), 1 / k, dtype=torch.float64), means, covariances)
+    equal = torch.full((k,), 1 / k, dtype=torch.float64)
+    return GaussianMixture(equal if weights is None else weights, means, covariances)
+
+
+def _gauss_legendre(nodes: int, length: float) -> tuple[Tensor, Tensor]:
+    """Nodes of a quadrature on [0, length], and its weights, which sum to 1."""
+    x, weights = (torch.from_numpy(values) for values in np.polynomial.legendre.leggauss(nodes))
+    return (x + 1) * (length / 2), weights / weights.sum()
 
 
 def _log_diagonal(cholesky: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from morphogen.contract import Context
 from morphogen.families.flow import (
@@ -13,11 +13,21 @@ from morphogen.families.flow import (
     Chain,
     Coupling,
     FactorOut,
+    Inverse,
+    InverseAutoregressiveFlow,
+    LULinear,
+    MaskedAutoregressive,
+    MaskedAutoregressiveFlow,
     MultiScale,
+    Permuted,
+    RationalQuadraticSpline,
     SingleScale,
     Squeeze,
+    VectorCoupling,
+    keyed,
 )
 from morphogen.networks.coupling_resnet import CouplingResNet
+from morphogen.networks.made import MADE
 from morphogen.networks.mlp import MLP
 
 VECTOR = 3
@@ -25,6 +35,20 @@ VECTOR = 3
 
 def resnet(c: int, h: int) -> CouplingResNet:
     return CouplingResNet((c, h, h), 8, 1, VECTOR)
+
+
+class Convolution(nn.Module):
+    def __init__(self, inputs: int, outputs: int):
+        super().__init__()
+        self.layer = nn.Conv2d(inputs, outputs, 3, padding=1)
+
+    def forward(self, x: Tensor, context: Context | None) -> Tensor:
+        return self.layer(x)
+
+
+def spline(bins: int = 5) -> RationalQuadraticSpline:
+    """Without slopes of 0.01 or less, which turn the 1e-7 of a z in fp32 to 1e-5."""
+    return RationalQuadraticSpline(bins, bound=2.0, floor=0.05)
 
 
 CASES: dict[str, tuple[Callable[[], Bijection], tuple[int, ...]]] = {
@@ -42,6 +66,23 @@ CASES: dict[str, tuple[Callable[[], Bijection], tuple[int, ...]]] = {
     "multi-scale, three scales, colour": (lambda: MultiScale((3, 4, 4), 8, 1, 1, 3, VECTOR), (3, 4, 4)),
     "multi-scale, patches": (lambda: MultiScale((1, 4, 4), 8, 1, 2, 2, VECTOR, max_resolution=2), (1, 4, 4)),
     "single-scale": (lambda: SingleScale(6, 8, 1, 4, VECTOR), (6,)),
+    "single-scale, odd": (lambda: SingleScale(3, 8, 1, 4, VECTOR), (3,)),
+    "single-scale, one entry": (lambda: SingleScale(1, 8, 1, 2, VECTOR), (1,)),
+    "single-scale, splines": (lambda: SingleScale(5, 8, 1, 4, VECTOR, transform=spline()), (5,)),
+    "blocks of a vector": (lambda: VectorCoupling(MLP(2, 6, 8, 1, VECTOR), "blocks", 0), (5,)),
+    "the other block": (lambda: VectorCoupling(MLP(3, 4, 8, 1, VECTOR), "blocks", 1), (5,)),
+    "every other entry": (lambda: VectorCoupling(MLP(2, 6, 8, 1, VECTOR), "alternate", 1), (5,)),
+    "splines of pictures": (
+        lambda: Coupling(Convolution(2, 2 * 11), "checkerboard", 1, spline(4)),
+        (2, 3, 3),
+    ),
+    "autoregressive": (lambda: MaskedAutoregressive(MADE(5, 2, 12, 2, VECTOR)), (5,)),
+    "autoregressive, splines": (lambda: MaskedAutoregressive(MADE(5, 14, 12, 2, VECTOR), spline()), (5,)),
+    "inverse": (lambda: Inverse(MaskedAutoregressive(MADE(5, 2, 12, 2, VECTOR))), (5,)),
+    "MAF": (lambda: MaskedAutoregressiveFlow(4, 12, 2, 3, VECTOR), (4,)),
+    "IAF": (lambda: InverseAutoregressiveFlow(4, 12, 2, 3, VECTOR), (4,)),
+    "permuted": (lambda: Permuted(SingleScale(5, 8, 1, 2, VECTOR), keyed(5, seed=1)), (5,)),
+    "linear": (lambda: LULinear(5), (5,)),
 }
 
 

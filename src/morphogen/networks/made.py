@@ -6,15 +6,20 @@ Every hidden unit has a degree m in 1 .. D - 1; it sees the entries, or units, o
 i of the output sees the units of degree below i. One pass gives the parameters of all conditionals p(x_i |
 x_<i).
 
+An entry that becomes known changes the units of its own degree only. So the parameters of all entries, each
+needed for the next entry, cost about as much as one pass, not one pass per entry: `MADE.make_cache`.
+
 Reference: MADE, masked autoencoder for distribution estimation, Germain, Gregor, Murray & Larochelle, 2015.
 """
 
-__all__ = ["MADE"]
+__all__ = ["MADE", "MADECache"]
 
 from itertools import pairwise
+from typing import cast
 
 import torch
-from jaxtyping import Float
+from einops import rearrange
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -32,15 +37,17 @@ class MADE(Component, nn.Module):
         layers: hidden layers.
         vector: width of `context.vector`, which every layer receives (0: unconditional).
 
-    Errors: ConfigError for fewer than D - 1 hidden units.
+    Errors: ConfigError for fewer than D - 1 hidden units, and without an entry or a hidden layer.
     """
 
     def __init__(self, dims: int, outputs: int, width: int, layers: int, vector: int = 0):
         super().__init__()
+        if dims < 1 or layers < 1:
+            raise ConfigError(f"MADE: dims={dims}, layers={layers}: give at least 1 of each")
         if width < dims - 1:
             raise ConfigError(f"MADE: width={width}: {dims} entries require at least {dims - 1} hidden units")
         self.dims, self.outputs, self.width, self.layers, self.vector = dims, outputs, width, layers, vector
-        entries, units = torch.arange(1, dims + 1), torch.arange(width) % max(dims - 1, 1) + 1
+        entries, units = torch.arange(1, dims + 1), self.degrees()
         degrees = [entries] + [units] * layers
         masks = [after[:, None] >= before for before, after in pairwise(degrees)]
         masks.append((entries[:, None] > degrees[-1]).repeat(outputs, 1))
@@ -56,6 +63,61 @@ class MADE(Component, nn.Module):
             h = layer(F.relu(h), vector)
         return h
 
+    def degrees(self) -> Int[Tensor, " w"]:
+        """The degree of each unit of a hidden layer, in 1 .. max(D - 1, 1)."""
+        return torch.arange(self.width) % max(self.dims - 1, 1) + 1
+
+    def make_cache(self, rows: int, context: Context | None) -> "MADECache":
+        """An empty cache for the parameters of `rows` rows, entry by entry."""
+        return MADECache(self, rows, context)
+
+
+class MADECache:
+    """The hidden units that are known of the first entries, for the parameters of the next one.
+
+    `step` evaluates the units whose degree is the number of known entries. It is differentiable.
+
+    Arguments:
+        network: whose parameters must not change meanwhile.
+        rows: B.
+        context: of the rows.
+    """
+
+    def __init__(self, network: MADE, rows: int, context: Context | None):
+        vector = context.vector if network.vector and context is not None else None
+        degrees = network.degrees()
+        order = degrees.argsort(stable=True)
+        # units are sorted by degree and are the first axis, so that the known ones are contiguous
+        self._ends = [0, *degrees.bincount(minlength=network.dims)[1:].cumsum(0).tolist()]
+        *hidden, last = cast(list[_MaskedLinear], list(network.body))
+        self._weights, self._biases = [], []
+        for i, layer in enumerate(hidden):
+            weight = layer.weight[order]
+            self._weights.append(weight[:, order] if i else weight)
+            self._biases.append(layer.bias_of(vector)[order])
+        self._last_weight = rearrange(last.weight[:, order], "(p d) h -> d p h", d=network.dims)
+        self._last_bias = rearrange(last.bias_of(vector), "(p d) b -> d p b", d=network.dims)
+        empty = last.weight.new_empty(0, rows)
+        self._known = [empty] * len(network.body)  # entries, then the units of each hidden layer
+        self.length = 0
+
+    def step(self, previous: Float[Tensor, " b"] | None) -> Float[Tensor, "b p"]:
+        """Append the previous entry (None: at the first one); returns the parameters of the next one."""
+        if previous is not None:
+            self.length += 1
+            self._append(previous)
+        h = self._known[-1]
+        theta = torch.addmm(self._last_bias[self.length], self._last_weight[self.length, :, : len(h)], h)
+        return theta.T
+
+    def _append(self, entry: Tensor) -> None:
+        start, end = self._ends[self.length - 1 : self.length + 1]
+        self._known[0] = torch.cat([self._known[0], entry[None]])
+        for i, (weight, bias) in enumerate(zip(self._weights, self._biases, strict=True)):
+            h = self._known[i]
+            units = torch.addmm(bias[start:end], weight[start:end, : len(h)], h).relu()
+            self._known[i + 1] = torch.cat([self._known[i + 1], units])
+
 
 class _MaskedLinear(nn.Linear):
     """A linear map with a fixed mask of its weights, plus an unmasked map of the condition vector."""
@@ -70,3 +132,8 @@ class _MaskedLinear(nn.Linear):
     def forward(self, x: Tensor, vector: Tensor | None) -> Tensor:  # type: ignore[override]
         h = F.linear(x, self.weight * self.mask, self.bias)
         return h if self.condition is None or vector is None else h + self.condition(vector)
+
+    def bias_of(self, vector: Tensor | None) -> Tensor:
+        """The bias and what the condition adds to it, [out, 1] or [out, B]."""
+        bias = self.bias[:, None]
+        return bias if self.condition is None or vector is None else bias + self.condition(vector).T

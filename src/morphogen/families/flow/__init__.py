@@ -12,16 +12,35 @@ __all__ = [
     "FactorOut",
     "Flow",
     "FlowSampler",
+    "Inverse",
+    "InverseAutoregressiveFlow",
+    "LULinear",
+    "MaskedAutoregressive",
+    "MaskedAutoregressiveFlow",
     "MixedFlow",
     "MixedFlowSampler",
     "MultiScale",
+    "Permuted",
+    "RationalQuadraticSpline",
     "SingleScale",
     "Squeeze",
+    "VectorCoupling",
+    "keyed",
+    "reverse",
 ]
 
-from morphogen.families.flow.bijection import Bijection, Chain, Composite
+from morphogen.families.flow.bijection import Bijection, Chain, Composite, Inverse
 from morphogen.families.flow.coupling import ActNorm, Coupling
 from morphogen.families.flow.elementwise import Additive, Affine, Elementwise
+from morphogen.families.flow.lu_linear import LULinear
+from morphogen.families.flow.masked_autoregressive import (
+    InverseAutoregressiveFlow,
+    MaskedAutoregressive,
+    MaskedAutoregressiveFlow,
+)
 from morphogen.families.flow.mixed import MixedFlow, MixedFlowSampler
 from morphogen.families.flow.multiscale import FactorOut, MultiScale, SingleScale, Squeeze
 from morphogen.families.flow.objective import Flow, FlowSampler
+from morphogen.families.flow.permuted import Permuted, keyed, reverse
+from morphogen.families.flow.spline import RationalQuadraticSpline
+from morphogen.families.flow.vector_coupling import VectorCoupling

@@ -10,7 +10,7 @@ References: Density estimation by dual ascent of the log-likelihood, Tabak & Van
 inference with normalizing flows, Rezende & Mohamed, 2015.
 """
 
-__all__ = ["Bijection", "Chain", "Composite"]
+__all__ = ["Bijection", "Chain", "Composite", "Inverse"]
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -81,3 +81,27 @@ class Chain(Composite):
 
     def __init__(self, bijections: tuple[Bijection, ...]):
         super().__init__(bijections)
+
+
+class Inverse(Bijection):
+    """f^-1: maps x by the inverse of a bijection, and z by its forward map.
+
+    Its log-determinant is minus that of f at f^-1(x). Data-dependent initialization of f is left out, since
+    it would be that of the other direction.
+
+    Arguments:
+        bijection: f.
+    """
+
+    def __init__(self, bijection: Bijection):
+        super().__init__()
+        self.bijection = bijection
+
+    def forward(
+        self, x: Float[Tensor, " b *x"], context: Context | None
+    ) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b"]]:
+        z = self.bijection.inverse(x, context)
+        return z, -self.bijection(z, context)[1]
+
+    def inverse(self, z: Float[Tensor, " b *x"], context: Context | None) -> Float[Tensor, " b *x"]:
+        return self.bijection(z, context)[0]

@@ -55,13 +55,13 @@ class Coupling(Bijection):
         self, x: Float[Tensor, " b *x"], context: Context | None
     ) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b"]]:
         b = self.binary_mask(x)
-        z, log_det = self.transform(x, self._theta(b * x, context))
+        z, log_det = self.transform(x, self._theta(b * self.transform.seen(x), context))
         changed = existing(1 - b, context).bool()
         return torch.where(changed, z, x), sum_except_batch(torch.where(changed, log_det, 0.0))
 
     def inverse(self, z: Float[Tensor, " b *x"], context: Context | None) -> Float[Tensor, " b *x"]:
         b = self.binary_mask(z)
-        x = self.transform.inverse(z, self._theta(b * z, context))
+        x = self.transform.inverse(z, self._theta(b * self.transform.seen(z), context))
         return torch.where(existing(1 - b, context).bool(), x, z)
 
     def binary_mask(self, x: Float[Tensor, "b c ..."]) -> Float[Tensor, "..."]:

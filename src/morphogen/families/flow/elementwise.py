@@ -38,6 +38,10 @@ class Elementwise(Component, nn.Module, ABC):
     def inverse(self, z: Float[Tensor, " b *x"], theta: Float[Tensor, " b *p"]) -> Float[Tensor, " b *x"]:
         """The inverse of `forward`."""
 
+    def seen(self, x: Float[Tensor, " b *x"]) -> Float[Tensor, " b *x"]:
+        """x as the network that computes theta of other entries receives it; unchanged by default."""
+        return x
+
 
 class Affine(Elementwise):
     """z = x exp(s) + t; the tanh with a learned scale bounds exp(s) (Dinh et al. 2017, section 4.1)."""
@@ -52,11 +56,11 @@ class Affine(Elementwise):
         self, x: Float[Tensor, " b *x"], theta: Float[Tensor, " b *p"]
     ) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b *x"]]:
         s, t = self._scale_and_shift(theta)
-        return x * s.exp() + t, s
+        return torch.addcmul(t, x, s.exp()), s
 
     def inverse(self, z: Float[Tensor, " b *x"], theta: Float[Tensor, " b *p"]) -> Float[Tensor, " b *x"]:
         s, t = self._scale_and_shift(theta)
-        return (z - t) * (-s).exp()
+        return (z - t) / s.exp()
 
     def _scale_and_shift(self, theta: Tensor) -> tuple[Tensor, Tensor]:
         raw, t = theta.chunk(2, 1)

@@ -23,6 +23,8 @@ from morphogen.component import ConfigError
 from morphogen.contract import Context
 from morphogen.families.flow.bijection import Bijection, Chain, Composite
 from morphogen.families.flow.coupling import ActNorm, Coupling
+from morphogen.families.flow.elementwise import Elementwise
+from morphogen.families.flow.vector_coupling import Halves, VectorCoupling, split
 from morphogen.networks.coupling_resnet import CouplingResNet
 from morphogen.networks.mlp import MLP
 
@@ -97,17 +99,22 @@ class MultiScale(Composite):
 
 
 class SingleScale(Composite):
-    """Affine couplings on vectors, with actnorm before each.
+    """Couplings on vectors, with actnorm before each.
 
-    The masks cycle through both parities of "channel" and both of "checkerboard".
+    The halves cycle through both parities of "blocks" and both of "alternate". With affine couplings this is
+    a RealNVP (Dinh, Sohl-Dickstein & Bengio 2017), with `RationalQuadraticSpline` a neural spline flow
+    (Durkan, Bekasov, Murray & Papamakarios 2019).
 
     Arguments:
-        dims: D of x [B, D].
+        dims: D of x [B, D], at least 1. A single entry has no other half: its networks receive 0.
         width: of the networks' hidden layers.
         layers: residual layers per network.
-        couplings: number of couplings; 4 are one cycle of masks.
+        couplings: number of couplings; 4 are one cycle of halves.
         vector: width of `context.vector` (0: unconditional).
         dropout: in the residual layers.
+        transform: the elementwise map, shared by all couplings; None: an `Affine` each.
+
+    Errors: ConfigError for dims below 1.
     """
 
     def __init__(
@@ -118,14 +125,25 @@ class SingleScale(Composite):
         couplings: int = 8,
         vector: int = 0,
         dropout: float = 0.0,
+        transform: Elementwise | None = None,
     ):
         super().__init__(())
+        if dims < 1:
+            raise ConfigError(f"SingleScale: dims={dims}: give at least 1")
         self.dims, self.width, self.layers, self.couplings = dims, width, layers, couplings
-        self.vector, self.dropout = vector, dropout
+        self.vector, self.dropout, self.transform = vector, dropout, transform
         for i in range(couplings):
-            network = MLP(dims, 2 * dims, width, layers, vector, dropout)
-            mask: Literal["checkerboard", "channel"] = "checkerboard" if i % 4 > 1 else "channel"
-            self.steps.extend([ActNorm(dims), Coupling(network, mask, i % 2)])
+            self.steps.extend([ActNorm(dims), self._coupling(i)])
+
+    def _coupling(self, i: int) -> Bijection:
+        """The i-th coupling."""
+        outputs = 2 if self.transform is None else self.transform.outputs
+        sizes = self.width, self.layers, self.vector, self.dropout
+        if self.dims == 1:
+            return Coupling(MLP(1, outputs, *sizes), "channel", i % 2, self.transform)
+        halves: Halves = "alternate" if i % 4 > 1 else "blocks"
+        copied, changed = (len(range(self.dims)[part]) for part in split(self.dims, halves, i % 2))
+        return VectorCoupling(MLP(copied, outputs * changed, *sizes), halves, i % 2, self.transform)
 
 
 class Squeeze(Bijection):
