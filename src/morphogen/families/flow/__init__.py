@@ -7,21 +7,31 @@ __all__ = [
     "Bijection",
     "Chain",
     "Composite",
+    "Continuous",
     "Coupling",
+    "DormandPrince",
     "Elementwise",
+    "ExactTrace",
     "FactorOut",
     "Flow",
     "FlowSampler",
+    "Hutchinson",
     "MixedFlow",
     "MixedFlowSampler",
     "MultiScale",
+    "OdeSolver",
+    "RungeKutta",
     "SingleScale",
     "Squeeze",
+    "Trace",
 ]
 
 from morphogen.families.flow.bijection import Bijection, Chain, Composite
+from morphogen.families.flow.continuous import Continuous
 from morphogen.families.flow.coupling import ActNorm, Coupling
 from morphogen.families.flow.elementwise import Additive, Affine, Elementwise
 from morphogen.families.flow.mixed import MixedFlow, MixedFlowSampler
 from morphogen.families.flow.multiscale import FactorOut, MultiScale, SingleScale, Squeeze
 from morphogen.families.flow.objective import Flow, FlowSampler
+from morphogen.families.flow.ode_solvers import DormandPrince, OdeSolver, RungeKutta
+from morphogen.families.flow.traces import ExactTrace, Hutchinson, Trace
