@@ -198,6 +198,17 @@ def test_training_uses_its_own_solver() -> None:
     assert (coarse - fine).abs().max() > 1e-4
 
 
+def test_under_bf16_the_equation_is_solved_in_fp32() -> None:
+    flow, x, context = Continuous(network(2, 3)).eval(), points(4), Context(vector=torch.ones(9, 3))
+    with torch.no_grad():
+        z, log_det = flow(x, context)
+        with torch.autocast("cpu", torch.bfloat16):
+            low = flow(x, context.map(torch.Tensor.bfloat16))
+            back = flow.inverse(z, context)
+        assert torch.equal(back, flow.inverse(z, context))
+    assert torch.equal(z, low[0]) and torch.equal(log_det, low[1]) and z.dtype == torch.float32
+
+
 def test_the_config_round_trips() -> None:
     flow = Flow(Continuous(network(), Hutchinson(3), DormandPrince(1e-4, 1e-5, 77), RungeKutta(3)))
     assert to_config(from_config(to_config(flow))) == to_config(flow)

@@ -22,6 +22,8 @@ from morphogen.families.flow.bijection import Bijection, Estimate
 from morphogen.families.flow.coupling import existing
 from morphogen.families.flow.ode_solvers import DormandPrince, OdeSolver, RungeKutta
 from morphogen.families.flow.traces import ExactTrace, Trace
+from morphogen.numerics.ode import Drift
+from morphogen.numerics.precision import autocast
 from morphogen.numerics.randomness import Rng
 from morphogen.objective_values import check_result
 
@@ -65,18 +67,21 @@ class Continuous(Bijection):
         return Estimate(z, log_dets.mean(1), log_dets.var(1) / count if count > 1 else None)
 
     def inverse(self, z: Float[Tensor, " b *x"], context: Context | None) -> Float[Tensor, " b *x"]:
+        context = _as(z, context)
+
         def drift(t: Tensor, x: Tensor, rows: Tensor) -> Tensor:
             return self._velocity(x.reshape(-1, *z.shape[1:]), t, _of_rows(context, rows, len(z))).flatten(1)
 
-        return self._solver.solve(drift, z.flatten(1), 1.0, 0.0).reshape(z.shape)
+        return self._integrate(drift, z.flatten(1), 1.0, 0.0).reshape(z.shape)
 
-    @property
-    def _solver(self) -> OdeSolver:
-        return self.training_solver if self.training else self.solver
+    def _integrate(self, drift: Drift, y: Tensor, start: float, end: float) -> Tensor:
+        """The solution at `end`; never in bf16, whose rounding errors would take very small steps."""
+        with autocast("fp32", y.device):
+            return (self.training_solver if self.training else self.solver).solve(drift, y, start, end)
 
     def _solve(self, x: Tensor, context: Context | None, trace: Trace, rng: Rng) -> tuple[Tensor, Tensor]:
         """z, and the estimates of the log-determinant [B, E]."""
-        flat = x.flatten(1)
+        flat, context = x.flatten(1), _as(x, context)
         probes, zeros = trace.probes(flat, rng), flat.new_zeros(len(x), trace.estimates)
 
         def drift(t: Tensor, y: Tensor, rows: Tensor) -> Tensor:
@@ -85,7 +90,7 @@ class Continuous(Bijection):
             velocity, products = self._velocity_and_products(at, t, given, probes[:, rows])
             return torch.cat([velocity, trace.of_products(products)], 1)
 
-        y = self._solver.solve(drift, torch.cat([flat, zeros], 1), 0.0, 1.0)
+        y = self._integrate(drift, torch.cat([flat, zeros], 1), 0.0, 1.0)
         return y[:, : -trace.estimates].reshape(x.shape), y[:, -trace.estimates :]
 
     def _velocity(self, x: Tensor, t: Tensor, context: Context | None) -> Tensor:
@@ -107,6 +112,11 @@ class Continuous(Bijection):
                 products.append((product.flatten(1) * v).sum(1))
             stacked = torch.stack(products)
         return (velocity, stacked) if differentiable else (velocity.detach(), stacked.detach())
+
+
+def _as(x: Tensor, context: Context | None) -> Context | None:
+    """The context in the dtype of x."""
+    return None if context is None else context.map(lambda t: t.to(x) if t.is_floating_point() else t)
 
 
 def _of_rows(context: Context | None, rows: Int[Tensor, " n"], count: int) -> Context | None:
