@@ -29,7 +29,7 @@ from morphogen.context import Context, x_mask_of
 from morphogen.media import Medium
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.trees import Tree, index, length, tree_map
-from morphogen.objective_values import Likelihood, Losses
+from morphogen.objective_values import UNMEASURED, Likelihood, Losses
 from morphogen.ownership import Boundary, owned
 from morphogen.steering import Steerable
 from morphogen.wrong_calls import explains_construction
@@ -80,9 +80,6 @@ class Encoded:
 
     def __len__(self) -> int:
         return len(self.dims)
-
-
-UNMEASURED = "{} has no likelihood; evaluate its samples instead (frechet, precision, recall)"
 
 
 class Trainable(Component, nn.Module, ABC):
@@ -147,9 +144,11 @@ class Objective(Steerable, Trainable):
     prediction, such as a flow, has no such attribute.
     """
 
+    unmeasured: ClassVar[str] = UNMEASURED
+
     def log_prob(self, x: Encoded, context: Context | None, rng: Rng) -> Likelihood:
         """log p(x | context), differentiable; `Model.log_prob` adds the representation's log_weight."""
-        raise Unsupported(UNMEASURED.format(type(self).__name__))
+        raise Unsupported(self.unmeasured.format(type(self).__name__))
 
     @abstractmethod
     def default_sampler(self) -> "Sampler":

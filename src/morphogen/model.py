@@ -44,7 +44,6 @@ from morphogen.conditioning.named import (
     with_label,
 )
 from morphogen.contract import (
-    UNMEASURED,
     Batch,
     Boundary,
     Conditioner,
@@ -369,7 +368,7 @@ def _measured(model: Any, given: Any, condition: Any) -> tuple[Tree, Mapping[str
     """
     objective = getattr(model, "last", model).objective
     if type(generative(objective)).log_prob is Objective.log_prob:
-        raise Unsupported(UNMEASURED.format(type(objective).__name__))
+        raise Unsupported(objective.unmeasured.format(type(objective).__name__))
     given, condition = with_own_condition(given, condition, model.conditioner)
     own = model.representation.conditions_in(given)  # also checks columns that the model does not know
     beside = own if condition is None else condition

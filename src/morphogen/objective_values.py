@@ -3,7 +3,7 @@
 A result of another shape often broadcasts, and is then a wrong number instead of an error: `check_result`.
 """
 
-__all__ = ["Likelihood", "Losses", "WrongShape", "check_result"]
+__all__ = ["UNMEASURED", "Likelihood", "Losses", "WrongShape", "check_result"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,6 +15,8 @@ from torch import Tensor
 
 from morphogen.component import ConfigError
 from morphogen.wrong_calls import explains_construction
+
+UNMEASURED = "{} has no likelihood; evaluate its samples instead (frechet, precision, recall)"
 
 
 class WrongShape(ConfigError):

@@ -7,11 +7,15 @@ __all__ = [
     "Bijection",
     "Chain",
     "Composite",
+    "Continuous",
     "Coupling",
+    "DormandPrince",
     "Elementwise",
+    "ExactTrace",
     "FactorOut",
     "Flow",
     "FlowSampler",
+    "Hutchinson",
     "Inverse",
     "InverseAutoregressiveFlow",
     "LULinear",
@@ -20,16 +24,20 @@ __all__ = [
     "MixedFlow",
     "MixedFlowSampler",
     "MultiScale",
+    "OdeSolver",
     "Permuted",
     "RationalQuadraticSpline",
+    "RungeKutta",
     "SingleScale",
     "Squeeze",
+    "Trace",
     "VectorCoupling",
     "keyed",
     "reverse",
 ]
 
 from morphogen.families.flow.bijection import Bijection, Chain, Composite, Inverse
+from morphogen.families.flow.continuous import Continuous
 from morphogen.families.flow.coupling import ActNorm, Coupling
 from morphogen.families.flow.elementwise import Additive, Affine, Elementwise
 from morphogen.families.flow.lu_linear import LULinear
@@ -41,6 +49,8 @@ from morphogen.families.flow.masked_autoregressive import (
 from morphogen.families.flow.mixed import MixedFlow, MixedFlowSampler
 from morphogen.families.flow.multiscale import FactorOut, MultiScale, SingleScale, Squeeze
 from morphogen.families.flow.objective import Flow, FlowSampler
+from morphogen.families.flow.ode_solvers import DormandPrince, OdeSolver, RungeKutta
 from morphogen.families.flow.permuted import Permuted, keyed, reverse
 from morphogen.families.flow.spline import RationalQuadraticSpline
+from morphogen.families.flow.traces import ExactTrace, Hutchinson, Trace
 from morphogen.families.flow.vector_coupling import VectorCoupling

@@ -10,21 +10,37 @@ References: Density estimation by dual ascent of the log-likelihood, Tabak & Van
 inference with normalizing flows, Rezende & Mohamed, 2015.
 """
 
-__all__ = ["Bijection", "Chain", "Composite", "Inverse"]
+__all__ = ["Bijection", "Chain", "Composite", "Estimate", "Inverse", "likelihood_kind"]
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import cast
+from typing import ClassVar, Literal, NamedTuple, cast
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from morphogen.component import Component
 from morphogen.contract import Context
+from morphogen.numerics.randomness import Rng
+
+
+class Estimate(NamedTuple):
+    """z, an unbiased estimate of log|det dz/dx|, and its variance (None: it is 0, or not known)."""
+
+    z: Float[Tensor, " b *x"]
+    log_det: Float[Tensor, " b"]
+    variance: Float[Tensor, " b"] | None = None
 
 
 class Bijection(Component, nn.Module, ABC):
-    """An invertible map from x [B, ...] to z of the same shape, conditioned on a context."""
+    """An invertible map from x [B, ...] to z of the same shape, conditioned on a context.
+
+    Attributes:
+        approximate: whether z and log|det dz/dx| are numerical solutions, such as those of an ODE.
+    """
+
+    approximate: ClassVar[bool] = False
 
     @abstractmethod
     def forward(
@@ -35,6 +51,10 @@ class Bijection(Component, nn.Module, ABC):
     @abstractmethod
     def inverse(self, z: Float[Tensor, " b *x"], context: Context | None) -> Float[Tensor, " b *x"]:
         """The inverse of `forward`: x such that f(x) = z."""
+
+    def estimate(self, x: Float[Tensor, " b *x"], context: Context | None, rng: Rng) -> Estimate:
+        """z and log|det dz/dx| as in training: by random probes where the exact value is too expensive."""
+        return Estimate(*self(x, context))
 
     def prepare(self, x: Float[Tensor, "b ..."], context: Context | None) -> None:
         """Data-dependent initialization, from the first batch as transformed by the preceding bijections."""
@@ -60,6 +80,14 @@ class Composite(Bijection):
             x, log_det = step(x, context)
             total = total + log_det
         return x, total
+
+    def estimate(self, x: Float[Tensor, " b *x"], context: Context | None, rng: Rng) -> Estimate:
+        total, variances = x.new_zeros(len(x)), []
+        for i, step in enumerate(self.bijections):
+            x, log_det, variance = step.estimate(x, context, rng.fork(i))
+            total = total + log_det
+            variances += [] if variance is None else [variance]
+        return Estimate(x, total, torch.stack(variances).sum(0) if variances else None)
 
     def inverse(self, z: Float[Tensor, " b *x"], context: Context | None) -> Float[Tensor, " b *x"]:
         for step in reversed(self.bijections):
@@ -105,3 +133,9 @@ class Inverse(Bijection):
 
     def inverse(self, z: Float[Tensor, " b *x"], context: Context | None) -> Float[Tensor, " b *x"]:
         return self.bijection(z, context)[0]
+
+
+def likelihood_kind(bijection: Bijection) -> Literal["exact", "estimate"]:
+    """The kind of a likelihood by this bijection: an estimate if it, or a part of it, is approximate."""
+    parts = (getattr(part, "approximate", False) for part in bijection.modules())
+    return "estimate" if any(parts) else "exact"

@@ -21,7 +21,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from morphogen.contract import Context, Encoded, Likelihood, Losses, Objective, Sampler
-from morphogen.families.flow.bijection import Bijection
+from morphogen.families.flow.bijection import Bijection, likelihood_kind
 from morphogen.families.flow.coupling import existing
 from morphogen.numerics.distributions import gaussian_log_prob
 from morphogen.numerics.randomness import Rng
@@ -53,14 +53,17 @@ class MixedFlow(Objective):
         scores = existing(scores + self.noise * rng.fork("noise").normal(scores.shape[1]).to(scores), given)
         of_codes = self.codes.losses(x, context, rng.fork("codes"), self.codes.turns[0])
         nll = of_codes.total if of_codes.weight is None else of_codes.weight * of_codes.total
-        return Losses({"codes": nll, "scores": -self._log_density(scores, given)})
+        log_density, _ = self._log_density(scores, given, rng)
+        return Losses({"codes": nll, "scores": -log_density})
 
     def log_prob(self, x: Encoded, context: Context | None, rng: Rng) -> Likelihood:
         context, rng = self.receive_mask(x.mask, context, rng)
         of_codes = self.codes.log_prob(x, context, rng.fork("codes"))
         given = self.given_codes(x.x["codes"], context)
-        nats = of_codes.nats + self._log_density(x.x["scores"], given)
-        return Likelihood(nats, x.dims, of_codes.kind, measure="density")
+        log_density, variance = self._log_density(x.x["scores"], given, rng)
+        kind = of_codes.kind if likelihood_kind(self.scores) == "exact" else "estimate"
+        stderr = None if variance is None else variance.sqrt()
+        return Likelihood(of_codes.nats + log_density, x.dims, kind, "density", stderr)
 
     def given_codes(self, codes: Int[Tensor, "b d"], context: Context | None) -> Context:
         """The context of the scores: the embedded codes and condition, and the mask of existing scores."""
@@ -76,9 +79,12 @@ class MixedFlow(Objective):
         self.codes.prepare(x, context, rng.fork("codes"))
         self.scores.prepare(x.x["scores"], self.given_codes(x.x["codes"], context))
 
-    def _log_density(self, scores: Float[Tensor, "b k"], given: Context) -> Float[Tensor, " b"]:
-        z, log_det = self.scores(scores, given)
-        return existing(gaussian_log_prob(z), given).sum(1) + log_det
+    def _log_density(
+        self, scores: Float[Tensor, "b k"], given: Context, rng: Rng
+    ) -> tuple[Float[Tensor, " b"], Float[Tensor, " b"] | None]:
+        """log p(scores | codes), and its variance if it is estimated with several probes."""
+        z, log_det, variance = self.scores.estimate(scores, given, rng.fork("log_det"))
+        return existing(gaussian_log_prob(z), given).sum(1) + log_det, variance
 
 
 class MixedFlowSampler(Sampler):

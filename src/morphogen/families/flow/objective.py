@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from morphogen.contract import Context, Encoded, Likelihood, Losses, Objective, Sampler
-from morphogen.families.flow.bijection import Bijection
+from morphogen.families.flow.bijection import Bijection, Estimate, likelihood_kind
 from morphogen.numerics.distributions import gaussian_log_prob
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import sum_except_batch
@@ -41,21 +41,22 @@ class Flow(Objective):
 
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
         context, rng = self.receive_mask(x.mask, context, rng)
-        z, log_det = self._noise(x.x, context)
+        z, log_det, _ = self._noise(x.x, context, rng)
         log_prob = sum_except_batch(gaussian_log_prob(z)) + log_det
         return Losses({"nll": -log_prob}, metrics={"log_det": log_det.detach()})
 
     def log_prob(self, x: Encoded, context: Context | None, rng: Rng) -> Likelihood:
         context, rng = self.receive_mask(x.mask, context, rng)
-        z, log_det = self._noise(x.x, context)
-        return Likelihood(
-            sum_except_batch(gaussian_log_prob(z)) + log_det, x.dims, kind="exact", measure="density"
-        )
+        z, log_det, variance = self._noise(x.x, context, rng)
+        nats = sum_except_batch(gaussian_log_prob(z)) + log_det
+        stderr = None if variance is None else variance.sqrt()
+        return Likelihood(nats, x.dims, likelihood_kind(self.bijection), "density", stderr)
 
-    def _noise(self, x: Tensor, context: Context | None) -> tuple[Tensor, Tensor]:
+    def _noise(self, x: Tensor, context: Context | None, rng: Rng) -> Estimate:
         """z = f(x) and log|det df/dx|."""
-        z, log_det = self.bijection(x, context)
-        return check_result(self.bijection, z, x.shape), check_result(self.bijection, log_det, x.shape[:1])
+        z, log_det, variance = self.bijection.estimate(x, context, rng.fork("log_det"))
+        check_result(self.bijection, z, x.shape)
+        return Estimate(z, check_result(self.bijection, log_det, x.shape[:1]), variance)
 
     def default_sampler(self) -> "FlowSampler":
         return FlowSampler()
