@@ -1,0 +1,332 @@
+r"""Gaussian copulas of tables: the columns as they are, and one correlation matrix of their normal scores.
+
+    z | c ~ N(mu_c, Sigma_c),    a number has the score z_j,    a category k is where t_jk < z_j <= t_j(k+1)
+
+The thresholds t_j are the quantiles of the masses of the codes, so that without classes, where mu = 0 and
+Sigma is a correlation matrix, every column has the distribution of the training rows: only their dependence
+is modelled. Whether a number is missing is independent of all; a missing category is a code. Then
+
+    p(x) = N(z_o; mu_o, Sigma_oo) P(t < z_m <= t' | z_o)
+
+for the scores z_o of the numbers that exist and the categories m. The probability of a box is simulated one
+column after the other (Geweke, Hajivassiliou & Keane: Hajivassiliou, McFadden & Ruud 1996),
+
+    P = E prod_j P(t_j < z_j <= t_j' | z_o, z_1 .. z_(j-1)),      z_j drawn from that interval,
+
+which is exact for one column of categories, and a lower bound of log p in expectation for several.
+
+EM has the same draws, weighted by the product, as its E-step (Zhao & Udell 2020, "Missing value imputation
+for mixed data via Gaussian copula"); for complete numbers one round is the closed form, their correlation.
+
+References: Sklar 1959; Song, Li & Yuan 2009, "Joint regression analysis of correlated data using Gaussian
+copulas".
+"""
+
+__all__ = ["CopulaSampler", "GaussianCopula"]
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor, nn
+
+from morphogen.component import ConfigError
+from morphogen.contract import Context, Encoded, Likelihood, Losses, Objective, Sampler
+from morphogen.families.classical.mixed_mixture import ScoredTable
+from morphogen.numerics.distributions import gaussian_cdf
+from morphogen.numerics.randomness import Rng
+from morphogen.numerics.truncated_normal import log_mass_between, quantile_between
+
+TINY = 1e-12
+Cells = Mapping[str, Tensor]  # "codes" int64 [B, D], "scores" [B, d]
+
+
+class Completed(NamedTuple):
+    """Draws of all latent scores given the cells of a row."""
+
+    log_weight: Float64[Tensor, "b s"]  # their mean over s in the log is log p of the cells
+    z: Float64[Tensor, "b s d"]
+
+
+class GaussianCopula(Objective):
+    r"""A Gaussian copula of numbers and categories, with the mean and covariance of each class.
+
+        Sigma_c = (n_c S_c + prior W) / (n_c + prior) + floor I,     W = sum_c n_c S_c / n
+
+    With classes the columns need not have their overall distribution within one. The order of the categories
+    of a column is that of their codes: a copula treats them as ordered.
+
+    Arguments:
+        table: the representation of the rows, a `ScoredTable`.
+        classes: number of classes, the width of the one-hot `context.vector [B, classes]`; 0: unconditional.
+        floor: added to every variance, above 0; it keeps duplicate columns from a singular covariance.
+        prior: shrinkage of the classes' covariances towards W, in rows, at least 0.
+        draws: of the latent scores of categories, for each row, at least 1.
+
+    Raises:
+        ConfigError: if an argument is out of range, or a context has the wrong width.
+    """
+
+    def __init__(
+        self, table: ScoredTable, classes: int = 0, floor: float = 1e-3, prior: float = 0.0, draws: int = 16
+    ):
+        super().__init__()
+        if classes < 0 or not 0 < floor < math.inf or not 0 <= prior < math.inf or draws < 1:
+            values = f"classes={classes}, floor={floor:g}, prior={prior:g}, draws={draws}"
+            raise ConfigError(
+                f"GaussianCopula needs classes >= 0, floor > 0, prior >= 0, draws >= 1; got {values}"
+            )
+        self.table, self.classes, self.floor, self.prior, self.draws = table, classes, floor, prior, draws
+        self.numbers = list(table.numbers)
+        self.categories = [j for j in range(len(table.masses)) if j not in table.numbers]
+        self.thresholds = [_thresholds(masses) for masses in table.masses]
+        c, d = max(classes, 1), len(table.masses)
+        self.register_buffer("weights", torch.full((c,), 1 / c, dtype=torch.float64))
+        self.register_buffer("means", torch.zeros(c, d, dtype=torch.float64))
+        self.register_buffer("scatter", torch.eye(d).double().repeat(c, 1, 1))
+        self.register_buffer("rows", torch.ones((), dtype=torch.float64))
+
+    weights: Float[Tensor, " c"]
+    means: Float[Tensor, "c d"]
+    scatter: Float[Tensor, "c d d"]
+    rows: Float[Tensor, ""]
+
+    @property
+    def covariances(self) -> Float[Tensor, "c d d"]:
+        """Sigma_c; without classes, one correlation matrix."""
+        weight, prior = self.weights[:, None, None], self.prior / self.rows
+        pooled = (weight * self.scatter).sum(0) / weight.sum()
+        shrunk = (weight * self.scatter + prior * pooled) / (weight + prior).clamp_min(TINY)
+        covariances = shrunk + self.floor * torch.eye(shrunk.shape[1]).to(shrunk)
+        if self.classes:
+            return covariances
+        scale = covariances.diagonal(dim1=1, dim2=2).sqrt()
+        return covariances / scale[:, :, None] / scale[:, None, :]
+
+    def players(self) -> dict[str, list[nn.Parameter]]:
+        """One player without parameters: the model is fitted by `update_from_statistics`."""
+        return {"model": []}
+
+    @torch.no_grad()
+    def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
+        context, rng = self.receive_mask(x.mask, context, rng)
+        log_class = self.log_weights(context, len(rng))
+        completed = [self.complete(x.x, c, rng.fork("latent")) for c in range(len(self.weights))]
+        log_joint = log_class + torch.stack([_log_mean(each.log_weight) for each in completed], 1)
+        r = log_joint.softmax(1)
+        statistics: dict[str, list[Tensor]] = {"counts": [], "first": [], "second": []}
+        for c, each in enumerate(completed):
+            weighted = (r[:, c, None] * each.log_weight.softmax(1))[..., None] * each.z
+            statistics["counts"].append(r[:, c].sum())
+            statistics["first"].append(weighted.sum((0, 1)))
+            statistics["second"].append(torch.einsum("bsd,bse->de", weighted, each.z))
+        stacked = {name: torch.stack(values) for name, values in statistics.items()}
+        nll = -log_joint.logsumexp(1) - self._log_exists(x.x)
+        return Losses({"nll": nll}, statistics=stacked)
+
+    @torch.no_grad()
+    def prepare(self, x: Encoded, context: Context | None, rng: Rng) -> None:
+        """Check the first batch, and fit it once. Errors: ConfigError for scores that are not finite."""
+        if len(bad := (~x.x["scores"].isfinite()).nonzero()):
+            row, column = bad[0].tolist()
+            value = x.x["scores"][row, column].item()
+            raise ConfigError(
+                f"row {row}, score {column} is {value:g}: give finite numbers, or leave the cell missing"
+            )
+        self.update_from_statistics(self.losses(x, context, rng, "model").statistics, 0)
+
+    @torch.no_grad()
+    def update_from_statistics(self, statistics: dict[str, Tensor], step: int) -> None:
+        """The M-step."""
+        counts, rows = statistics["counts"], statistics["counts"].sum()
+        seen = (counts > TINY)[:, None]
+        means = statistics["first"] / counts.clamp_min(TINY)[:, None] * (1.0 if self.classes else 0.0)
+        second = statistics["second"] / counts.clamp_min(TINY)[:, None, None]
+        scatter = second - means[:, :, None] * means[:, None, :]
+        self.means.copy_(torch.where(seen, means, self.means))
+        self.scatter.copy_(torch.where(seen[..., None], scatter, self.scatter))
+        self.weights.copy_(counts / rows)
+        self.rows.copy_(rows)
+
+    def log_prob(self, x: Encoded, context: Context | None, rng: Rng) -> Likelihood:
+        """log p of the cells that are not given; -inf for an x with other cells than the given.
+
+        Exact with at most one column of categories, and otherwise a lower bound in expectation; the ratio of
+        two such bounds, given cells of several, is an estimate.
+        """
+        context, rng = self.receive_mask(x.mask, context, rng)
+        nats, error = self._log_marginal(x.x, context, rng)
+        exact = len(self.categories) <= 1
+        kind: Any = "exact" if exact else "lower_bound"
+        if context is None or context.given is None:
+            return Likelihood(nats, x.dims, kind, "density", draws=1 if exact else self.draws)
+        given, known = context.given["codes"], context.given["codes"] >= 0
+        below, other = self._log_marginal(context.given, context, rng)
+        nats = (nats - below).masked_fill((known & (given != x.x["codes"])).any(1), -torch.inf)
+        if exact:
+            return Likelihood(nats, x.dims, kind, "density")
+        return Likelihood(
+            nats, x.dims, "estimate", "density", stderr=(error.square() + other.square()).sqrt()
+        )
+
+    def default_sampler(self) -> Sampler:
+        return CopulaSampler()
+
+    def log_weights(self, context: Context | None, rows: int) -> Float[Tensor, "b c"]:
+        """log p(c), or of each row's class."""
+        if context is None or context.vector is None or not self.classes:
+            return self.weights.clamp_min(TINY).log().expand(rows, -1)
+        if (width := context.vector.shape[1]) != self.classes:
+            raise ConfigError(
+                f"GaussianCopula(classes={self.classes}) received a context vector of width {width}: use the "
+                "conditioner OneHot"
+            )
+        return context.vector.double().log()
+
+    def complete(self, x: Cells, c: int, rng: Rng, draws: int = 0) -> Completed:
+        """Draw the latent scores of all columns given the cells of each row and its class, with weights.
+
+        Scores of given numbers are what they are; categories are drawn within their intervals, one column
+        after the other; the others follow from those before them.
+
+        Arguments:
+            x: the cells; those of code -1 are not given.
+            c: the class.
+            rng: of the draws.
+            draws: per row; 0: as many as the copula has.
+        """
+        codes, scores = x["codes"], x["scores"].double()
+        n, d = codes.shape
+        draws = draws or self.draws
+        u = rng.uniform(draws, d).double()
+        log_weight = torch.zeros(n, draws, dtype=torch.float64, device=codes.device)
+        z = torch.zeros(n, draws, d, dtype=torch.float64, device=codes.device)
+        values = torch.zeros(n, d, dtype=torch.float64, device=codes.device)
+        values[:, self.numbers] = scores
+        is_number = torch.zeros(d, dtype=torch.bool, device=codes.device)
+        is_number[self.numbers] = True
+        kinds = torch.where(is_number, torch.where(codes > 0, 0, 2), torch.where(codes >= 0, 1, 2))
+        patterns, index = kinds.unique(dim=0, return_inverse=True)
+        for i, pattern in enumerate(patterns):
+            rows, order = (index == i).nonzero()[:, 0], pattern.argsort(stable=True)
+            group = Completed(log_weight[rows], z[rows])
+            self._sweep(group, codes[rows], values[rows], u[rows], c, order, pattern[order])
+            log_weight[rows], z[rows] = group
+        return Completed(log_weight, z)
+
+    def _sweep(
+        self, group: Completed, codes: Tensor, values: Tensor, u: Tensor, c: int, order: Tensor, kinds: Tensor
+    ) -> None:
+        """`complete` for rows of one pattern, in place: numbers first, then categories, then what is free."""
+        mean, factor = self.means[c][order], torch.linalg.cholesky(self.covariances[c][order][:, order])
+        eps = torch.zeros_like(group.z)
+        known = int((kinds == 0).sum())
+        given = values[:, order[:known]] - mean[:known]
+        solved = torch.linalg.solve_triangular(factor[:known, :known], given.T, upper=False).T
+        eps[:, :, :known] = solved[:, None]
+        log_det = factor.diagonal()[:known].log().sum() + 0.5 * known * math.log(2 * math.pi)
+        group.log_weight.add_((-0.5 * solved.square().sum(1) - log_det)[:, None])
+        for place in range(known, len(order)):
+            j, scale = int(order[place]), factor[place, place]
+            if kinds[place] == 2:
+                eps[:, :, place] = torch.special.ndtri(u[:, :, j])
+                continue
+            centre = mean[place] + eps[:, :, :place] @ factor[place, :place]
+            ends = self.thresholds[j].to(codes.device)
+            low, high = ((ends[codes[:, j] + k][:, None] - centre) / scale for k in (0, 1))
+            group.log_weight.add_(log_mass_between(low, high))
+            eps[:, :, place] = quantile_between(low, high, u[:, :, j])
+        group.z[:, :, order] = mean + eps @ factor.T
+        group.z[:, :, order[:known]] = values[:, None, order[:known]]
+
+    def _log_marginal(
+        self, x: Cells, context: Context | None, rng: Rng
+    ) -> tuple[Float64[Tensor, " b"], Float64[Tensor, " b"]]:
+        """log p of the cells, without those of code -1, and its Monte Carlo error."""
+        log_class, parts, errors = self.log_weights(context, len(rng)), [], []
+        for c in range(len(self.weights)):
+            log_weight = self.complete(x, c, rng.fork("latent")).log_weight
+            parts.append(_log_mean(log_weight))
+            ratio = (log_weight - parts[-1][:, None]).exp().nan_to_num(0.0)
+            errors.append(ratio.std(1, correction=0) / math.sqrt(self.draws))
+        log_joint = log_class + torch.stack(parts, 1)
+        error = (log_joint.softmax(1) * torch.stack(errors, 1)).sum(1)
+        return log_joint.logsumexp(1) + self._log_exists(x), error
+
+    def _log_exists(self, x: Cells) -> Float64[Tensor, " b"]:
+        """The log-probability of which numbers are missing."""
+        total = torch.zeros(len(x["codes"]), dtype=torch.float64, device=x["codes"].device)
+        for j in self.numbers:
+            code, masses = x["codes"][:, j], self.table.masses[j].double().to(total.device)
+            log_p = torch.stack([masses[0], masses[1:].sum()]).log()[code.clamp(0, 1)]
+            total = total + torch.where(code >= 0, log_p, 0.0)
+        return total
+
+
+class CopulaSampler(Sampler):
+    """Draw the class, the latent scores, and the cells that they show; given cells are kept.
+
+    Given several categories, one of the weighted draws of the scores is chosen by its weight (Rubin 1987,
+    "The calculation of posterior distributions by data augmentation", sampling-importance-resampling), which
+    is exact for many `draws`; given numbers, or one category, it is exact for any.
+
+    Arguments:
+        complete: draw no missing cells, as imputation requires.
+        draws: of the scores of a row with given cells, of which one is chosen, at least 1.
+
+    Raises:
+        ConfigError: if draws is below 1.
+    """
+
+    requires = "thresholds"
+
+    def __init__(self, complete: bool = False, draws: int = 64):
+        if draws < 1:
+            raise ConfigError(f"CopulaSampler: draws={draws} must be at least 1")
+        self.complete, self.draws = complete, draws
+
+    def __call__(
+        self, objective: Any, shape: Mapping[str, tuple[int, ...]], context: Context | None, rng: Rng
+    ) -> dict[str, Tensor]:
+        self.check(objective)
+        n = len(rng)
+        free = torch.full((n, *shape["codes"]), -1, device=rng.rows.device)
+        nothing = {"codes": free, "scores": torch.zeros(n, *shape["scores"], device=free.device)}
+        given = nothing if context is None or context.given is None else context.given
+        draws, latent = 1 if given is nothing else self.draws, rng.fork("latent")
+        every = [objective.complete(given, c, latent, draws) for c in range(len(objective.weights))]
+        log_class = objective.log_weights(context, n)
+        log_joint = log_class + torch.stack([_log_mean(each.log_weight) for each in every], 1)
+        chosen, row = rng.fork("class").categorical(log_joint), torch.arange(n, device=free.device)
+        log_weight = torch.stack([each.log_weight for each in every], 1)[row, chosen]
+        draw = rng.fork("draw").categorical(log_weight)
+        z = torch.stack([each.z[row, draw] for each in every], 1)[row, chosen]
+        return self._cells(objective, given, z, rng.fork("missing"))
+
+    def _cells(self, objective: Any, given: Cells, z: Float64[Tensor, "b d"], rng: Rng) -> dict[str, Tensor]:
+        """What the latent scores show; a number is missing with the probability of its column."""
+        codes, masses = torch.ones_like(given["codes"]), [each.double() for each in objective.table.masses]
+        for j in objective.categories:
+            u, none = gaussian_cdf(z[:, j]), masses[j][0].item()
+            u = none + (1 - none) * u if self.complete else u
+            inner = objective.thresholds[j][1:-1].to(z)
+            codes[:, j] = torch.searchsorted(inner, torch.special.ndtri(u).contiguous())
+        for j in objective.numbers:
+            gone = (rng.uniform() < masses[j][0].item()) & (not self.complete)
+            codes[:, j] = (~gone).long()
+        codes = torch.where(given["codes"] >= 0, given["codes"], codes)
+        scores = torch.where(codes[:, objective.numbers] > 0, z[:, objective.numbers], 0.0)
+        kept = given["codes"][:, objective.numbers] > 0
+        return {"codes": codes, "scores": torch.where(kept, given["scores"], scores.float()).float()}
+
+
+def _thresholds(masses: Float[Tensor, " v"]) -> Float64[Tensor, " w"]:
+    """The ends of the interval of each code: -inf, the quantiles between the codes, inf."""
+    ends = torch.special.ndtri(masses.double().cumsum(0)[:-1].clamp(0, 1))
+    return nn.functional.pad(nn.functional.pad(ends, (1, 0), value=-torch.inf), (0, 1), value=torch.inf)
+
+
+def _log_mean(log_weight: Float[Tensor, "b s"]) -> Float[Tensor, " b"]:
+    return log_weight.logsumexp(1) - math.log(log_weight.shape[1])
