@@ -180,7 +180,7 @@ class ReplayBuffer(ChainStart):
     ) -> Float[Tensor, "b ..."]:
         fits = (self.ages > 0).expand(len(x), -1)
         if self.vector and context is not None and context.vector is not None:
-            fits = fits & (torch.cdist(context.vector.to(self.vectors), self.vectors) < 1e-3)
+            fits = fits & (torch.cdist(context.vector.to(self.vectors), self.vectors) < 0.01)
         older = fits & (self.ages >= self.ages.median())  # the others are still close to noise
         fits = torch.where(older.any(1)[:, None], older, fits)
         chosen = rng.categorical(torch.where(fits, 0.0, -math.inf).masked_fill(~fits.any(1)[:, None], 0.0))
