@@ -121,6 +121,11 @@ def test_advice_on_a_table(capsys):
     assert "bits per cell" in capsys.readouterr().out
 
 
+def test_an_energy_based_model_is_tried_as_one_without_likelihood():
+    trial = try_system(page("energy_model"), load_data(pictures({"cats": 30, "dogs": 30})), seconds=0.01)
+    assert (trial.family, trial.likelihood, trial.condition) == ("energy", "none", "class")
+
+
 @pytest.mark.parametrize("name", ["ddpm", "wgan_gp", "latent_flow"])
 def test_recipes_with_guidance_and_without_likelihood_run(name):
     data = load_data(pictures({"cats": 30, "dogs": 30}))

@@ -107,6 +107,14 @@ def test_text_rates_are_in_bytes(tmp_path):
     )
 
 
+def test_an_energy_based_model_is_compared_by_its_samples(tmp_path):
+    data = load_data("digits")
+    assert choose(data, ["vae", "energy_model"], ["energy"]) == ["energy_model"]
+    (row,) = Comparison(data, 0.3, tmp_path / "out", ["energy_model"], "tiny", n=100).run()
+    assert (row["family"], row["error"], row["likelihood"]) == ("energy", None, None)
+    assert row["frechet"]["n"] == 100 and row["samples_per_second"] > 0
+
+
 def test_one_system_represents_each_family():
     assert choose(load_data("digits")) == list(PICTURES.representatives)
     assert choose(load_data("digits"), families=["classical", "vae"]) == ["mixture", "vae"], (

@@ -148,7 +148,7 @@ def test_the_buffer_continues_each_chain_where_it_ended() -> None:
 def test_chains_begin_again_as_often_as_stated() -> None:
     """restart = 0.25; n = 4,000, seed 0, 4 standard errors."""
     start = ReplayBuffer((2,), chains=4000, restart=0.25)
-    start.begun.fill_(True)
+    start.ages.fill_(1)
     start.positions.fill_(7.0)
     x = start.begin(torch.zeros(4000, 2), None, Rng(0, 4000)).x
     fresh = (x != 7).any(1).double().mean()
@@ -173,13 +173,24 @@ def test_a_chain_keeps_its_condition_and_samples_begin_at_chains_of_theirs() -> 
     assert (noise - drawn).abs().min() > 1e-3
 
 
+def test_samples_begin_at_the_older_half_of_the_chains() -> None:
+    start = ReplayBuffer((1,), chains=6)
+    noise, rng = torch.full((50, 1), 9.0), Rng(0, 50)
+    assert torch.equal(start.continued(noise, None, rng), noise), "there is no chain yet"
+    start.positions.copy_(torch.arange(6.0)[:, None])
+    start.ages.copy_(torch.tensor([0, 0, 0, 1, 5, 7]))
+    assert set(start.continued(noise, None, rng).flatten().tolist()) == {3, 4, 5}
+    start.ages.copy_(torch.tensor([3, 3, 1, 1, 5, 7]))
+    assert set(start.continued(noise, None, rng).flatten().tolist()) == {0, 1, 4, 5}
+
+
 def test_the_buffer_is_saved_and_resumed(tmp_path) -> None:
     model = points_model(ReplayBuffer((2,), chains=16, distribution="normal"), Langevin(2, 0.1))
     train(model, Batch(ring().sample(Rng(0, 64))), steps=5)
     save(model, tmp_path / "model")
     loaded = load(tmp_path / "model")
     assert torch.equal(loaded.objective.start.positions, model.objective.start.positions)
-    assert int(loaded.objective.start.following) == 8 and bool(loaded.objective.start.begun.all())
+    assert int(loaded.objective.start.following) == 8 and loaded.objective.start.ages.max() > 1
     assert torch.equal(loaded.sample(3).tensor, model.sample(3).tensor)
 
 

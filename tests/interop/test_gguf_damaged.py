@@ -116,7 +116,7 @@ def edit(content: bytes, changes: list[tuple[str, float, int, int]]) -> bytes:
 
 def check_is_read_or_refused(path: Path) -> bool:
     """Whether it was read."""
-    is_read, start = True, time.monotonic()
+    is_read, start = True, time.process_time()
     try:
         with bounded_memory():
             file = GGUF(path)
@@ -126,7 +126,7 @@ def check_is_read_or_refused(path: Path) -> bool:
         line, is_read = str(error), False
         assert len(line.splitlines()) == 1 and len(line) < 600, line
         assert line.startswith(str(path)) or "the chat template" in line or "has no piece for" in line, line
-    assert time.monotonic() - start < 1
+    assert time.process_time() - start < 1
     return is_read
 
 

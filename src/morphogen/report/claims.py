@@ -81,6 +81,9 @@ CLAIMS = (
     Claim("diffusion", True, "The best samples", "frechet", "best"),
     Claim("diffusion", True, "Covers the data", "coverage", "strong"),
     Claim("diffusion", False, "Slow to sample: many steps", "samples_per_second", "weak"),
+    Claim("energy", True, "Any network is a model"),
+    Claim("energy", False, "No likelihood", "likelihood", "none"),
+    Claim("energy", False, "Slow to sample: a gradient per step", "samples_per_second", "weak"),
 )
 FAMILIES = tuple(dict.fromkeys(claim.family for claim in CLAIMS))
 _RANKS = ("best", "strong", "weak")

@@ -51,8 +51,8 @@ def ffjord(table: Tabular, label: Classes | None = None, size: Size = "small") -
         dx/dt = f(x, t; codes, c),   z = x(1),   log p(x) = log N(z; 0, I) + int_0^1 tr(df/dx) dt
 
     The networks and the batch of "paper" are those for the table POWER of six numbers; the solver has fixed
-    steps in training here. Rows of more than four numbers are measured with random probes. Bits per cell: not
-    measured.
+    steps in training here. Of rows with more than four numbers, the trace is estimated with random probes.
+    Bits per cell: not measured.
     """
     scores = NormalScores(table)
     if not scores.numbers:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from morphogen.component import Component, ConfigError
@@ -29,11 +29,12 @@ Noise = Literal["uniform", "normal"]
 
 @dataclass(frozen=True)
 class Chains:
-    """Where chains are: x [B, ...], the vector of the condition of each, and its place in a buffer."""
+    """Where chains are: x [B, ...], the vectors of their conditions, their places and ages in a buffer."""
 
     x: Float[Tensor, "b ..."]
     vector: Float[Tensor, "b d"] | None = None
     places: Int[Tensor, " b"] | None = None
+    ages: Int[Tensor, " b"] | None = None
 
     @property
     def context(self) -> Context | None:
@@ -107,7 +108,7 @@ class ReplayBuffer(ChainStart):
 
     The chains are continued in turn: those of a batch are the next ones of the buffer, so that no two rows
     have the same chain. A chain keeps the condition of the example with which it began. The buffer is part
-    of the model: a resumed training continues the same chains, and samples may start at them.
+    of the model: a resumed training continues the same chains, and samples begin at the older half of them.
 
     Arguments:
         shape: of one x.
@@ -121,7 +122,7 @@ class ReplayBuffer(ChainStart):
 
     positions: Float[Tensor, "n ..."]
     vectors: Float[Tensor, "n d"]
-    begun: Bool[Tensor, " n"]
+    ages: Int[Tensor, " n"]
     following: Int[Tensor, ""]
 
     def __init__(
@@ -141,7 +142,7 @@ class ReplayBuffer(ChainStart):
         self.vector, self.distribution = vector, distribution
         self.register_buffer("positions", torch.zeros(chains, *shape))
         self.register_buffer("vectors", torch.zeros(chains, vector))
-        self.register_buffer("begun", torch.zeros(chains, dtype=torch.bool))
+        self.register_buffer("ages", torch.zeros(chains, dtype=torch.int64))  # updates since noise
         self.register_buffer("following", torch.zeros((), dtype=torch.int64))  # the next chain to continue
 
     def begin(self, x: Float[Tensor, "b ..."], vector: Float[Tensor, "b d"] | None, rng: Rng) -> Chains:
@@ -153,36 +154,39 @@ class ReplayBuffer(ChainStart):
                 f"ReplayBuffer(chains={self.chains}): a batch has more rows: give as many chains, or more"
             )
         places = (self.following + rng.rows) % self.chains
-        kept = self.begun[places] & (rng.fork("restart").uniform() >= self.restart)
+        kept = (self.ages[places] > 0) & (rng.fork("restart").uniform() >= self.restart)
         start = torch.where(
             expand_like(kept, x), self.positions[places], self.noise(self.shape, rng.fork("noise")).to(x)
         )
         given = None if vector is None else torch.where(kept[:, None], self.vectors[places], vector)
-        return Chains(start, given, places)
+        return Chains(start, given, places, torch.where(kept, self.ages[places], 0))
 
     def statistics(self, ends: Chains) -> dict[str, Tensor]:
-        values = {"positions": ends.x} | ({} if ends.vector is None else {"vectors": ends.vector})
-        return {name: self._at(ends.places, name, rows) for name, rows in values.items()}
+        assert ends.places is not None and ends.ages is not None
+        kept = {"positions": ends.x, "ages": ends.ages + 1}
+        kept |= {} if ends.vector is None else {"vectors": ends.vector}
+        return {name: self._at(ends.places, name, rows) for name, rows in kept.items()}
 
     def update(self, statistics: dict[str, Tensor]) -> None:
-        ends = {name: statistics[name].coalesce() for name in ("positions", "vectors") if name in statistics}
+        names = [name for name in ("positions", "ages", "vectors") if name in statistics]
+        ends = {name: statistics[name].coalesce() for name in names}
         places = ends["positions"].indices()[0]
         for name, values in ends.items():
             self.get_buffer(name)[places] = values.values()
-        self.begun[places] = True
         self.following.copy_((self.following + len(places)) % self.chains)
 
     def continued(
         self, x: Float[Tensor, "b ..."], context: Context | None, rng: Rng
     ) -> Float[Tensor, "b ..."]:
-        fits = self.begun.expand(len(x), -1)
+        fits = (self.ages > 0).expand(len(x), -1)
         if self.vector and context is not None and context.vector is not None:
-            fits = fits & (torch.cdist(context.vector.to(self.vectors), self.vectors) < 1e-3)
+            fits = fits & (torch.cdist(context.vector.to(self.vectors), self.vectors) < 0.01)
+        older = fits & (self.ages >= self.ages.median())  # the others are still close to noise
+        fits = torch.where(older.any(1)[:, None], older, fits)
         chosen = rng.categorical(torch.where(fits, 0.0, -math.inf).masked_fill(~fits.any(1)[:, None], 0.0))
         return torch.where(expand_like(fits.any(1), x), self.positions[chosen].to(x), x)
 
-    def _at(self, places: Tensor | None, name: str, rows: Tensor) -> Tensor:
+    def _at(self, places: Tensor, name: str, rows: Tensor) -> Tensor:
         """The rows at their places in a sparse tensor of the size of a buffer, so that they add up."""
         buffer = self.get_buffer(name)
-        at = torch.arange(len(rows)) if places is None else places
-        return torch.sparse_coo_tensor(at[None], rows.to(buffer), buffer.shape, check_invariants=False)
+        return torch.sparse_coo_tensor(places[None], rows.to(buffer), buffer.shape, check_invariants=False)

@@ -21,12 +21,13 @@ from torch import Tensor
 from morphogen.caller import option
 from morphogen.component import ConfigError
 from morphogen.contract import Context
-from morphogen.families.flow.bijection import Bijection, Chain, Composite
+from morphogen.families.flow.bijection import Bijection, Chain, Composite, Estimate
 from morphogen.families.flow.coupling import ActNorm, Coupling
 from morphogen.families.flow.elementwise import Elementwise
 from morphogen.families.flow.vector_coupling import Halves, VectorCoupling, split
 from morphogen.networks.coupling_resnet import CouplingResNet
 from morphogen.networks.mlp import MLP
+from morphogen.numerics.randomness import Rng
 
 
 class MultiScale(Composite):
@@ -163,6 +164,10 @@ class Squeeze(Bijection):
         z, log_det = self.inner(_squeeze(x), context)
         return _unsqueeze(z), log_det
 
+    def estimate(self, x: Float[Tensor, " b *x"], context: Context | None, rng: Rng) -> Estimate:
+        z, log_det, variance = self.inner.estimate(_squeeze(x), context, rng)
+        return Estimate(_unsqueeze(z), log_det, variance)
+
     def inverse(self, z: Float[Tensor, " b *x"], context: Context | None) -> Float[Tensor, " b *x"]:
         return _unsqueeze(self.inner.inverse(_squeeze(z), context))
 
@@ -187,6 +192,11 @@ class FactorOut(Bijection):
         x, factored = x.chunk(2, 1)
         z, log_det = self.inner(x, context)
         return torch.cat([z, factored], 1), log_det
+
+    def estimate(self, x: Float[Tensor, " b *x"], context: Context | None, rng: Rng) -> Estimate:
+        x, factored = x.chunk(2, 1)
+        z, log_det, variance = self.inner.estimate(x, context, rng)
+        return Estimate(torch.cat([z, factored], 1), log_det, variance)
 
     def inverse(self, z: Float[Tensor, " b *x"], context: Context | None) -> Float[Tensor, " b *x"]:
         z, factored = z.chunk(2, 1)
