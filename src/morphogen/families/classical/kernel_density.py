@@ -24,7 +24,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -68,8 +68,15 @@ class KernelDensity(Objective):
         self.table, self.classes, self.capacity = table, classes, capacity
         self.bandwidth, self.floor = bandwidth, floor
         self.numbers = list(table.numbers)
-        self.choices = [int((masses > 0).sum()) for masses in table.masses]  # V_j
-        columns = len(table.masses)
+        columns, sizes = len(table.masses), [len(masses) for masses in table.masses]
+        choices = torch.tensor([float((masses > 0).sum()) for masses in table.masses]).double()
+        self.register_buffer("choices", choices, persistent=False)  # V_j
+        self.register_buffer("several", choices > 1, persistent=False)
+        # of all codes side by side: their column, and their code in it
+        column = torch.arange(columns).repeat_interleave(torch.tensor(sizes))
+        self.register_buffer("column", column, persistent=False)
+        code = torch.cat([torch.arange(size) for size in sizes])
+        self.register_buffer("code", code, persistent=False)
         self.register_buffer("codes", torch.zeros(capacity, columns, dtype=torch.int64))
         self.register_buffer("scores", torch.zeros(capacity, len(self.numbers), dtype=torch.float64))
         self.register_buffer("label", torch.full((capacity,), -1))
@@ -77,6 +84,10 @@ class KernelDensity(Objective):
         self.register_buffer("widths", torch.ones(len(self.numbers), dtype=torch.float64))  # h
         self.register_buffer("switch", torch.full((columns,), 0.5, dtype=torch.float64))  # l
 
+    choices: Float[Tensor, " d"]
+    several: Bool[Tensor, " d"]
+    column: Int[Tensor, " v"]
+    code: Int[Tensor, " v"]
     codes: Int[Tensor, "m d"]
     scores: Float[Tensor, "m k"]
     label: Int[Tensor, " m"]
@@ -180,34 +191,38 @@ class KernelDensity(Objective):
 
     def log_kernels(self, x: Cells, stored: Cells) -> Float[Tensor, "b m"]:
         """log K(x | x_m) of all pairs."""
-        total = torch.zeros(
-            len(x["codes"]), len(stored["codes"]), dtype=torch.float64, device=self.widths.device
-        )
-        for j, choices in enumerate(self.choices):
-            if choices > 1:
-                agree = x["codes"][:, j, None] == stored["codes"][:, j]
-                differ, same = self.switch[j].log() - math.log(choices - 1), torch.log1p(-self.switch[j])
-                known = (x["codes"][:, j] >= 0)[:, None]
-                total += torch.where(known, torch.where(agree, same, differ), 0.0)
-        e, e_m = (cells["codes"][:, self.numbers] > 0 for cells in (x, stored))
-        z, z_m = x["scores"].double(), stored["scores"].double()
-        for k, h in enumerate(self.widths):
-            near = -0.5 * ((z[:, k, None] - z_m[:, k]) / h).square() - h.log()
-            far = -0.5 * z[:, k, None].square()
-            bump = torch.where(e_m[:, k], near, far) - 0.5 * math.log(2 * math.pi)
-            total += torch.where(e[:, k, None], bump, 0.0)
-        return total
+        ones, ones_m = self._one_hot(x["codes"]), self._one_hot(stored["codes"])
+        switch = torch.where(self.several, self.switch, 0.5)
+        differ, same = switch.log() - (self.choices - 1).clamp_min(1).log(), torch.log1p(-switch)
+        differ, same = (torch.where(self.several, value, 0.0) for value in (differ, same))
+        known = (x["codes"] >= 0).double()
+        codes = (known @ differ)[:, None] + ones @ ((same - differ)[self.column] * ones_m).T
+
+        (e, z), (e_m, z_m) = (self._numbers(cells) for cells in (x, stored))
+        precision = self.widths.square().reciprocal()
+        square = e * z.square()
+        near = (square * precision) @ e_m.T + (e * precision) @ z_m.square().T
+        near = near - 2 * (z * precision) @ z_m.T + 2 * (e * self.widths.log()) @ e_m.T
+        far = square @ (1 - e_m).T
+        return codes - 0.5 * (near + far + e.sum(1, keepdim=True) * math.log(2 * math.pi))
 
     def _distances(self, r: Float[Tensor, "b m"], x: Cells, stored: Cells) -> dict[str, Tensor]:
         """The sums of the M-step, weighted by the probability that row m explains row i."""
-        e, e_m = ((cells["codes"][:, self.numbers] > 0).double() for cells in (x, stored))
-        z, z_m = x["scores"].double() * e, stored["scores"].double() * e_m
+        (e, z), (e_m, z_m) = (self._numbers(cells) for cells in (x, stored))
         squared = (z.square() * (r @ e_m) - 2 * z * (r @ z_m) + e * (r @ z_m.square())).sum(0)
-        differ = [
-            (r * (x["codes"][:, j, None] != stored["codes"][:, j])).sum() for j in range(len(self.choices))
-        ]
-        pairs = (e * (r @ e_m)).sum(0)
-        return {"squared": squared, "pairs": pairs, "differ": torch.stack(differ), "measured": r.sum()}
+        agree = (self._one_hot(x["codes"]) * (r @ self._one_hot(stored["codes"]))).sum(0)
+        measured = r.sum()
+        differ = measured - torch.zeros_like(self.switch).index_add(0, self.column, agree)
+        return {"squared": squared, "pairs": (e * (r @ e_m)).sum(0), "differ": differ, "measured": measured}
+
+    def _one_hot(self, codes: Int[Tensor, "n d"]) -> Float[Tensor, "n v"]:
+        """The codes of all columns side by side; zeros for a code of -1."""
+        return (codes[:, self.column] == self.code).double()
+
+    def _numbers(self, cells: Cells) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k"]]:
+        """Which scores exist, as 0 and 1, and their values, 0 where they do not."""
+        e = (cells["codes"][:, self.numbers] > 0).double()
+        return e, torch.where(e > 0, cells["scores"].double(), 0.0)
 
     def _keep(self, statistics: dict[str, Tensor]) -> None:
         for name in ("codes", "scores", "label", "kept"):
@@ -220,8 +235,7 @@ class KernelDensity(Objective):
 
     def _bounded(self, switch: Float[Tensor, " d"]) -> Float[Tensor, " d"]:
         """Between a small number and that at which the kernel is uniform; 0 where there is one choice."""
-        choices = torch.tensor(self.choices, dtype=torch.float64, device=switch.device)
-        return torch.minimum(switch.clamp_min(self.floor**2), (choices - 1) / choices)
+        return torch.minimum(switch.clamp_min(self.floor**2), (self.choices - 1) / self.choices)
 
     def _labels(self, context: Context | None, rows: int) -> Int[Tensor, " b"]:
         """The class of each row; -1 without one."""
@@ -275,7 +289,7 @@ class KernelSampler(Sampler):
     def _log_kernel(self, objective: Any, j: int, codes: Tensor, masses: Tensor) -> Float[Tensor, "b v"]:
         """log K_j of every code, around that of a kept row; -inf for a code that cannot be, or must not."""
         own = F.one_hot(codes, len(masses)).bool()
-        switch, others = objective.switch[j], max(objective.choices[j] - 1, 1)
+        switch, others = objective.switch[j], (objective.choices[j] - 1).clamp_min(1)
         # where all are refused but the row's own, the smallest number is left for the others
         p = torch.where(own, 1 - switch, (switch / others).clamp_min(TINY))
         impossible = (masses <= 0).to(codes.device)
