@@ -24,18 +24,18 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from morphogen.component import ConfigError
 from morphogen.contract import Context, Encoded, Likelihood, Losses, Objective, Sampler
-from morphogen.families.classical.mixed_mixture import ScoredTable
+from morphogen.families.classical.mixed_kernel import Cells, MixedKernel
+from morphogen.families.classical.mixed_mixture import ScoredTable, check_scores
 from morphogen.numerics.randomness import Rng
 
 TINY = 1e-12
 PAIRS = 2**22  # pairs of rows that are evaluated at once
-Cells = Mapping[str, Tensor]  # "codes" int64 [B, D], "scores" [B, d]
 
 
 class KernelDensity(Objective):
@@ -67,33 +67,16 @@ class KernelDensity(Objective):
             )
         self.table, self.classes, self.capacity = table, classes, capacity
         self.bandwidth, self.floor = bandwidth, floor
-        self.numbers = list(table.numbers)
-        columns, sizes = len(table.masses), [len(masses) for masses in table.masses]
-        choices = torch.tensor([float((masses > 0).sum()) for masses in table.masses]).double()
-        self.register_buffer("choices", choices, persistent=False)  # V_j
-        self.register_buffer("several", choices > 1, persistent=False)
-        # of all codes side by side: their column, and their code in it
-        column = torch.arange(columns).repeat_interleave(torch.tensor(sizes))
-        self.register_buffer("column", column, persistent=False)
-        code = torch.cat([torch.arange(size) for size in sizes])
-        self.register_buffer("code", code, persistent=False)
-        self.register_buffer("codes", torch.zeros(capacity, columns, dtype=torch.int64))
+        self.numbers, self.kernel = list(table.numbers), MixedKernel(table, floor)
+        self.register_buffer("codes", torch.zeros(capacity, len(table.masses), dtype=torch.int64))
         self.register_buffer("scores", torch.zeros(capacity, len(self.numbers), dtype=torch.float64))
         self.register_buffer("label", torch.full((capacity,), -1))
         self.register_buffer("kept", torch.zeros((), dtype=torch.int64))
-        self.register_buffer("widths", torch.ones(len(self.numbers), dtype=torch.float64))  # h
-        self.register_buffer("switch", torch.full((columns,), 0.5, dtype=torch.float64))  # l
 
-    choices: Float[Tensor, " d"]
-    several: Bool[Tensor, " d"]
-    column: Int[Tensor, " v"]
-    code: Int[Tensor, " v"]
     codes: Int[Tensor, "m d"]
     scores: Float[Tensor, "m k"]
     label: Int[Tensor, " m"]
     kept: Int[Tensor, ""]
-    widths: Float[Tensor, " k"]
-    switch: Float[Tensor, " d"]
 
     def players(self) -> dict[str, list[nn.Parameter]]:
         """One player without parameters: the model is fitted by `update_from_statistics`."""
@@ -111,21 +94,21 @@ class KernelDensity(Objective):
         stored = {"codes": x.x["codes"][kept], "scores": x.x["scores"][kept].double()}
         label = self._labels(context, len(rng))[kept]
         statistics = {
-            "codes": self._padded(stored["codes"]),
-            "scores": self._padded(stored["scores"]),
-            "label": self._padded(label + 1) - 1,
+            "codes": _padded(stored["codes"], self.capacity),
+            "scores": _padded(stored["scores"], self.capacity),
+            "label": _padded(label + 1, self.capacity) - 1,
             "kept": torch.tensor(float(len(kept)), device=kept.device),
         }
         nll = torch.zeros(len(rng), dtype=torch.float64, device=kept.device)
         sums = []
         for part in torch.arange(len(kept), device=kept.device).split(max(1, PAIRS // len(kept))):
-            log_k = self.log_kernels(_rows(stored, part), stored) + _log_same(label[part], label)
+            log_k = self.kernel.log_kernels(_rows(stored, part), stored) + _log_same(label[part], label)
             log_k[torch.arange(len(part)), part] = -torch.inf
             total = log_k.logsumexp(1)
             rivals = (log_k > -torch.inf).sum(1)
             nll[kept[part]] = torch.where(rivals > 0, rivals.clamp_min(1).double().log() - total, 0.0)
             r = (log_k - total[:, None]).exp().nan_to_num(0.0)
-            sums.append(self._distances(r, _rows(stored, part), stored))
+            sums.append(self.kernel.distances(r, _rows(stored, part), stored))
         statistics |= {name: torch.stack([each[name] for each in sums]).sum(0) for name in sums[0]}
         weight = torch.zeros_like(nll).index_fill(0, kept, 1.0)
         return Losses({"nll": nll}, weight=weight, statistics=statistics)
@@ -136,24 +119,19 @@ class KernelDensity(Objective):
 
         Errors: ConfigError for a single row, and scores that are not finite.
         """
-        if len(bad := (~x.x["scores"].isfinite()).nonzero()):
-            row, column = bad[0].tolist()
-            value = x.x["scores"][row, column].item()
-            raise ConfigError(
-                f"row {row}, score {column} is {value:g}: give finite numbers, or leave the cell missing"
-            )
+        check_scores(x.x["scores"])
         if len(rng) < 2:
             raise ConfigError("KernelDensity: a single row has no other to be measured by: give two or more")
         statistics = self.losses(x, context, rng, "model").statistics
         self._keep(statistics)
-        n, d = int(self.kept), len(self.choices)
+        n, d = int(self.kept), len(self.table.masses)
         rate = (n * (d + 2) / 4 if self.bandwidth == "silverman" else n) ** (-1 / (d + 4))
         exists = (self.codes[:n, self.numbers] > 0).double()
         count = exists.sum(0).clamp_min(1)
         mean = (self.scores[:n] * exists).sum(0) / count
         spread = (((self.scores[:n] - mean) * exists).square().sum(0) / (count - 1).clamp_min(1)).sqrt()
-        self.widths.copy_((rate * spread).clamp_min(self.floor))
-        self.switch.copy_(self._bounded(torch.full_like(self.switch, rate**2)))
+        self.kernel.widths.copy_((rate * spread).clamp_min(self.floor))
+        self.kernel.switch.copy_(self.kernel.bounded(torch.full_like(self.kernel.switch, rate**2)))
 
     @torch.no_grad()
     def update_from_statistics(self, statistics: dict[str, Tensor], step: int) -> None:
@@ -162,8 +140,10 @@ class KernelDensity(Objective):
         if self.bandwidth == "likelihood":
             squared, pairs = statistics["squared"], statistics["pairs"]
             widths = (squared / pairs.clamp_min(TINY)).sqrt().clamp_min(self.floor)
-            self.widths.copy_(torch.where(pairs > TINY, widths, self.widths))
-            self.switch.copy_(self._bounded(statistics["differ"] / statistics["measured"].clamp_min(TINY)))
+            self.kernel.widths.copy_(torch.where(pairs > TINY, widths, self.kernel.widths))
+            self.kernel.switch.copy_(
+                self.kernel.bounded(statistics["differ"] / statistics["measured"].clamp_min(TINY))
+            )
 
     def log_prob(self, x: Encoded, context: Context | None, rng: Rng) -> Likelihood:
         """Exact log p of the cells that are not given; -inf for an x with other cells than the given.
@@ -187,55 +167,13 @@ class KernelDensity(Objective):
         stored = {"codes": self.codes[:n], "scores": self.scores[:n]}
         log_weight = self._log_weights(context, len(x["codes"]), n)
         parts = torch.arange(len(log_weight), device=log_weight.device).split(max(1, PAIRS // n))
-        return torch.cat([self.log_kernels(_rows(x, part), stored) + log_weight[part] for part in parts])
-
-    def log_kernels(self, x: Cells, stored: Cells) -> Float[Tensor, "b m"]:
-        """log K(x | x_m) of all pairs."""
-        ones, ones_m = self._one_hot(x["codes"]), self._one_hot(stored["codes"])
-        switch = torch.where(self.several, self.switch, 0.5)
-        differ, same = switch.log() - (self.choices - 1).clamp_min(1).log(), torch.log1p(-switch)
-        differ, same = (torch.where(self.several, value, 0.0) for value in (differ, same))
-        known = (x["codes"] >= 0).double()
-        codes = (known @ differ)[:, None] + ones @ ((same - differ)[self.column] * ones_m).T
-
-        (e, z), (e_m, z_m) = (self._numbers(cells) for cells in (x, stored))
-        precision = self.widths.square().reciprocal()
-        square = e * z.square()
-        near = (square * precision) @ e_m.T + (e * precision) @ z_m.square().T
-        near = near - 2 * (z * precision) @ z_m.T + 2 * (e * self.widths.log()) @ e_m.T
-        far = square @ (1 - e_m).T
-        return codes - 0.5 * (near + far + e.sum(1, keepdim=True) * math.log(2 * math.pi))
-
-    def _distances(self, r: Float[Tensor, "b m"], x: Cells, stored: Cells) -> dict[str, Tensor]:
-        """The sums of the M-step, weighted by the probability that row m explains row i."""
-        (e, z), (e_m, z_m) = (self._numbers(cells) for cells in (x, stored))
-        squared = (z.square() * (r @ e_m) - 2 * z * (r @ z_m) + e * (r @ z_m.square())).sum(0)
-        agree = (self._one_hot(x["codes"]) * (r @ self._one_hot(stored["codes"]))).sum(0)
-        measured = r.sum()
-        differ = measured - torch.zeros_like(self.switch).index_add(0, self.column, agree)
-        return {"squared": squared, "pairs": (e * (r @ e_m)).sum(0), "differ": differ, "measured": measured}
-
-    def _one_hot(self, codes: Int[Tensor, "n d"]) -> Float[Tensor, "n v"]:
-        """The codes of all columns side by side; zeros for a code of -1."""
-        return (codes[:, self.column] == self.code).double()
-
-    def _numbers(self, cells: Cells) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k"]]:
-        """Which scores exist, as 0 and 1, and their values, 0 where they do not."""
-        e = (cells["codes"][:, self.numbers] > 0).double()
-        return e, torch.where(e > 0, cells["scores"].double(), 0.0)
+        return torch.cat(
+            [self.kernel.log_kernels(_rows(x, part), stored) + log_weight[part] for part in parts]
+        )
 
     def _keep(self, statistics: dict[str, Tensor]) -> None:
         for name in ("codes", "scores", "label", "kept"):
             getattr(self, name).copy_(statistics[name])
-
-    def _padded(self, rows: Tensor) -> Tensor:
-        """Rows as a statistic of the capacity, which ranks and micro-batches can add up."""
-        rows = rows.double()
-        return F.pad(rows, (*[0, 0] * (rows.ndim - 1), 0, self.capacity - len(rows)))
-
-    def _bounded(self, switch: Float[Tensor, " d"]) -> Float[Tensor, " d"]:
-        """Between a small number and that at which the kernel is uniform; 0 where there is one choice."""
-        return torch.minimum(switch.clamp_min(self.floor**2), (self.choices - 1) / self.choices)
 
     def _labels(self, context: Context | None, rows: int) -> Int[Tensor, " b"]:
         """The class of each row; -1 without one."""
@@ -262,7 +200,7 @@ class KernelSampler(Sampler):
         complete: draw no missing cells, as imputation requires.
     """
 
-    requires = "log_kernels"
+    requires = "kernel"
 
     def __init__(self, complete: bool = False):
         self.complete = complete
@@ -281,7 +219,7 @@ class KernelSampler(Sampler):
             codes[:, j] = drawn.fork(j).categorical(self._log_kernel(objective, j, codes[:, j], masses))
         codes = torch.where(given["codes"] >= 0, given["codes"], codes)
         eps, exists = rng.fork("noise").normal(*shape["scores"]).double(), codes[:, numbers] > 0
-        near = objective.scores[row] + objective.widths * eps
+        near = objective.scores[row] + objective.kernel.widths * eps
         scores = torch.where(objective.codes[row][:, numbers] > 0, near, eps).float()
         scores = torch.where(given["codes"][:, numbers] > 0, given["scores"].float(), scores)
         return {"codes": codes, "scores": torch.where(exists, scores, 0.0)}
@@ -289,7 +227,7 @@ class KernelSampler(Sampler):
     def _log_kernel(self, objective: Any, j: int, codes: Tensor, masses: Tensor) -> Float[Tensor, "b v"]:
         """log K_j of every code, around that of a kept row; -inf for a code that cannot be, or must not."""
         own = F.one_hot(codes, len(masses)).bool()
-        switch, others = objective.switch[j], (objective.choices[j] - 1).clamp_min(1)
+        switch, others = objective.kernel.switch[j], (objective.kernel.choices[j] - 1).clamp_min(1)
         # where all are refused but the row's own, the smallest number is left for the others
         p = torch.where(own, 1 - switch, (switch / others).clamp_min(TINY))
         impossible = (masses <= 0).to(codes.device)
@@ -305,3 +243,9 @@ def _log_same(label: Int[Tensor, " b"], other: Int[Tensor, " m"]) -> Float[Tenso
     """0 where a row m has the class of row i, or row i has none; else -inf."""
     same = (label[:, None] == other) | (label < 0)[:, None]
     return torch.where(same, 0.0, -torch.inf).double()
+
+
+def _padded(rows: Tensor, capacity: int) -> Tensor:
+    """Rows as a statistic of the capacity."""
+    rows = rows.double()
+    return F.pad(rows, (*[0, 0] * (rows.ndim - 1), 0, capacity - len(rows)))
