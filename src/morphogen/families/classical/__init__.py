@@ -1,13 +1,14 @@
 """Classical models, fitted in closed form or by expectation-maximization: no network, no gradient."""
 
 __all__ = [
-    "CategoricalEmissions", "CopulaSampler", "GaussianCopula", "GaussianEmissions", "HiddenChain",
-    "HiddenMarkov", "HiddenMarkovSampler", "KernelDensity", "KernelSampler", "KneserNey", "MixedMixture",
-    "Mixture", "NGram", "TokenChain",
+    "CategoricalEmissions", "CopulaSampler", "FactorMixture", "GaussianCopula", "GaussianEmissions",
+    "HiddenChain", "HiddenMarkov", "HiddenMarkovSampler", "KernelDensity", "KernelSampler", "KneserNey",
+    "MixedMixture", "Mixture", "NGram", "TokenChain",
 ]  # fmt: skip
 
 from morphogen.families.classical.copula import CopulaSampler, GaussianCopula
 from morphogen.families.classical.emissions import CategoricalEmissions, GaussianEmissions
+from morphogen.families.classical.factor_mixture import FactorMixture
 from morphogen.families.classical.hidden_markov import HiddenMarkov, HiddenMarkovSampler
 from morphogen.families.classical.kernel_density import KernelDensity, KernelSampler
 from morphogen.families.classical.kneser_ney import KneserNey

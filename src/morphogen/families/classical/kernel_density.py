@@ -89,8 +89,7 @@ class KernelDensity(Objective):
         Up to `capacity` rows are kept and measured: those with the smallest of random numbers keyed by row.
         """
         context, rng = self.receive_mask(x.mask, context, rng)
-        order = Rng(0, rng.rows, ("kept",)).uniform().argsort()
-        kept = order[: self.capacity].sort().values
+        kept = Rng(0, rng.rows, ("kept",)).uniform().argsort()[: self.capacity].sort().values
         stored = {"codes": x.x["codes"][kept], "scores": x.x["scores"][kept].double()}
         label = self._labels(context, len(rng))[kept]
         statistics = {
@@ -99,8 +98,7 @@ class KernelDensity(Objective):
             "label": _padded(label + 1, self.capacity) - 1,
             "kept": torch.tensor(float(len(kept)), device=kept.device),
         }
-        nll = torch.zeros(len(rng), dtype=torch.float64, device=kept.device)
-        sums = []
+        nll, sums = torch.zeros(len(rng), dtype=torch.float64, device=kept.device), []
         for part in torch.arange(len(kept), device=kept.device).split(max(1, PAIRS // len(kept))):
             log_k = self.kernel.log_kernels(_rows(stored, part), stored) + _log_same(label[part], label)
             log_k[torch.arange(len(part)), part] = -torch.inf
@@ -122,8 +120,7 @@ class KernelDensity(Objective):
         check_scores(x.x["scores"])
         if len(rng) < 2:
             raise ConfigError("KernelDensity: a single row has no other to be measured by: give two or more")
-        statistics = self.losses(x, context, rng, "model").statistics
-        self._keep(statistics)
+        self._keep(self.losses(x, context, rng, "model").statistics)
         n, d = int(self.kept), len(self.table.masses)
         rate = (n * (d + 2) / 4 if self.bandwidth == "silverman" else n) ** (-1 / (d + 4))
         exists = (self.codes[:n, self.numbers] > 0).double()
