@@ -80,6 +80,7 @@ CEILING = {
     "pixelcnn": 0.35,
     "pixelcnn_pp": 0.32,
     "pixelrnn": 0.45,
+    "probabilistic_pca": 0.9,
     "progressive_distillation": 8.75,
     "realnvp": 0.62,
     "score_sde": 2.7,

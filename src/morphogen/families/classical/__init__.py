@@ -3,7 +3,7 @@
 __all__ = [
     "CategoricalEmissions", "CopulaSampler", "FactorMixture", "GaussianCopula", "GaussianEmissions",
     "HiddenChain", "HiddenMarkov", "HiddenMarkovSampler", "KernelDensity", "KernelSampler", "KneserNey",
-    "MixedMixture", "Mixture", "NGram", "TokenChain",
+    "MixedMixture", "Mixture", "NGram", "ProbabilisticPCA", "ProbabilisticPCASampler", "TokenChain",
 ]  # fmt: skip
 
 from morphogen.families.classical.copula import CopulaSampler, GaussianCopula
@@ -12,6 +12,7 @@ from morphogen.families.classical.factor_mixture import FactorMixture
 from morphogen.families.classical.hidden_markov import HiddenMarkov, HiddenMarkovSampler
 from morphogen.families.classical.kernel_density import KernelDensity, KernelSampler
 from morphogen.families.classical.kneser_ney import KneserNey
+from morphogen.families.classical.linear_latent import ProbabilisticPCA, ProbabilisticPCASampler
 from morphogen.families.classical.markov_chain import HiddenChain, TokenChain
 from morphogen.families.classical.mixed_mixture import MixedMixture
 from morphogen.families.classical.mixture import Mixture

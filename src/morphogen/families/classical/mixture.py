@@ -11,7 +11,8 @@ models").
 """
 
 __all__ = [
-    "Mixture", "MixtureSampler", "akaike_criterion", "bayesian_criterion", "class_counts", "cluster",
+    "Mixture", "MixtureSampler", "akaike_criterion", "bayesian_criterion", "check_finite", "class_counts",
+    "class_probabilities", "cluster",
 ]  # fmt: skip
 
 import math
@@ -44,8 +45,7 @@ class Mixture(Objective):
         shape: shape of one x; its dimension d is the product.
         classes: number of classes, the width of the one-hot `context.vector [B, classes]`; 0: unconditional.
             Without a context the marginal distribution is used.
-        covariance: "full" needs K d^2 numbers and 2 K d^2 multiplications per row, "tied" d^2 numbers for one
-            covariance of all components, "diagonal" K d. Low rank: `FactorMixture`.
+        covariance: "full" needs K d^2 numbers, "tied" d^2, "diagonal" K d; low rank: `FactorMixture`.
         floor: value added to every variance, in the units of x squared, above 0.
         prior: shrinkage towards W, in rows, at least 0.
         rate: weight of the new statistics, in (0, 1]; 1 is classical EM.
@@ -78,8 +78,7 @@ class Mixture(Objective):
         self.register_buffer("weights", torch.full((c, k), 1 / (c * k), dtype=torch.float64))  # p(c, k)
         self.register_buffer("means", torch.zeros(k, d, dtype=torch.float64))
         self.register_buffer("scatter", scatter)  # S [K, d, d], one [1, d, d], or diagonals [K, d]
-        # n, the number of rows of the statistics, to which `prior` is compared
-        self.register_buffer("rows", torch.ones((), dtype=torch.float64))
+        self.register_buffer("rows", torch.ones((), dtype=torch.float64))  # n, to which prior is compared
 
     weights: Float[Tensor, "c k"]
     means: Float[Tensor, "k d"]
@@ -119,7 +118,7 @@ class Mixture(Objective):
     def prepare(self, x: Encoded, context: Context | None, rng: Rng) -> None:
         """Initialize the components as clusters of the first batch, those of a class from its rows."""
         flat = x.x.flatten(1).double()
-        _check_finite(flat)
+        check_finite(flat)
         assigned = cluster(flat, self.components, self.classes, context, rng)
         self._maximise(_statistics(self, flat, assigned, context), rate=1.0)
 
@@ -130,7 +129,7 @@ class Mixture(Objective):
 
     def log_weights(self, context: Context | None, rows: int) -> Float[Tensor, "b k"]:
         """log p(k | c) of each row, or log p(k) without a context."""
-        p_class, joint = _class_probabilities(self.classes, context), self.weights.clamp_min(TINY)
+        p_class, joint = class_probabilities(self.classes, context), self.weights.clamp_min(TINY)
         if p_class is None:
             return joint.sum(0).log().expand(rows, -1)
         return (p_class @ (joint / joint.sum(1, keepdim=True))).log()
@@ -145,8 +144,6 @@ class Mixture(Objective):
     def scales(self) -> Float[Tensor, "k d ..."]:
         """Cholesky factors L [K, d, d] of the covariances, or standard deviations [K, d]."""
         covariances = self.covariances
-        if self.covariance == "tied":
-            return torch.linalg.cholesky(covariances[0]).expand_as(covariances)
         return covariances.sqrt() if self.covariance == "diagonal" else torch.linalg.cholesky(covariances)
 
     def _log_joint(self, x: Float[Tensor, "b d"], context: Context | None) -> Float[Tensor, "b k"]:
@@ -229,7 +226,7 @@ def akaike_criterion(mixture: Mixture, x: Encoded, context: Context | None = Non
 
 def class_counts(mixture: Mixture, r: Float[Tensor, "b k"], context: Context | None) -> Float[Tensor, "c k"]:
     """The responsibilities of each component for the rows of each class."""
-    p_class = _class_probabilities(mixture.classes, context)
+    p_class = class_probabilities(mixture.classes, context)
     if p_class is not None:
         return p_class.T @ r
     # a row of unknown class counts for every class in proportion to the current weights
@@ -240,7 +237,7 @@ def cluster(
     x: Float[Tensor, "b d"], components: int, classes: int, context: Context | None, rng: Rng
 ) -> Float[Tensor, "b k"]:
     """The cluster of each row, one-hot; the components are divided among the classes."""
-    p_class = _class_probabilities(classes, context)
+    p_class = class_probabilities(classes, context)
     classes = 1 if p_class is None or components < classes else classes
     if p_class is not None and classes > 1:
         labels = p_class.argmax(1)
@@ -253,6 +250,25 @@ def cluster(
         if len(rows):
             assigned[rows, sum(sizes[:c]) + _clusters(x[rows], size, rng[rows].fork("start", c))] = 1
     return assigned
+
+
+def class_probabilities(classes: int, context: Context | None) -> Float[Tensor, "b c"] | None:
+    """Class probabilities of each row; None without a class condition."""
+    if context is None or context.vector is None or not classes:
+        return None
+    if (width := context.vector.shape[1]) != classes:
+        raise ConfigError(
+            f"Mixture(classes={classes}) received a context vector of width {width}: "
+            "use the conditioner OneHot"
+        )
+    return context.vector.double()
+
+
+def check_finite(x: Float[Tensor, "b d"]) -> None:
+    """Errors: ConfigError for the first number that is not finite."""
+    if len(bad := (~x.isfinite()).nonzero()):
+        row, column = bad[0].tolist()
+        raise ConfigError(f"row {row}, column {column} is {x[row, column].item():g}: give finite numbers")
 
 
 def _statistics(
@@ -268,25 +284,6 @@ def _statistics(
         (r[i, k, None] * x[i]).T @ x[i] if full else r[i, k] @ x[i].square() for k, i in enumerate(members)
     ]
     return {"counts": class_counts(mixture, r, context), "first": r.T @ x, "second": torch.stack(second)}
-
-
-def _class_probabilities(classes: int, context: Context | None) -> Float[Tensor, "b c"] | None:
-    """Class probabilities of each row; None without a class condition."""
-    if context is None or context.vector is None or not classes:
-        return None
-    if (width := context.vector.shape[1]) != classes:
-        raise ConfigError(
-            f"Mixture(classes={classes}) received a context vector of width {width}: "
-            "use the conditioner OneHot"
-        )
-    return context.vector.double()
-
-
-def _check_finite(x: Float[Tensor, "b d"]) -> None:
-    """Errors: ConfigError for the first number that is not finite."""
-    if len(bad := (~x.isfinite()).nonzero()):
-        row, column = bad[0].tolist()
-        raise ConfigError(f"row {row}, column {column} is {x[row, column].item():g}: give finite numbers")
 
 
 def _square(means: Tensor, covariance: str) -> Tensor:
