@@ -3,7 +3,8 @@
 __all__ = [
     "CategoricalEmissions", "CopulaSampler", "FactorMixture", "GaussianCopula", "GaussianEmissions",
     "HiddenChain", "HiddenMarkov", "HiddenMarkovSampler", "KernelDensity", "KernelSampler", "KneserNey",
-    "MixedMixture", "Mixture", "NGram", "ProbabilisticPCA", "ProbabilisticPCASampler", "TokenChain",
+    "MixedMixture", "Mixture", "NGram", "ProbabilisticPCA", "ProbabilisticPCASampler", "StateSpace",
+    "StateSpaceSampler", "TokenChain",
 ]  # fmt: skip
 
 from morphogen.families.classical.copula import CopulaSampler, GaussianCopula
@@ -17,3 +18,4 @@ from morphogen.families.classical.markov_chain import HiddenChain, TokenChain
 from morphogen.families.classical.mixed_mixture import MixedMixture
 from morphogen.families.classical.mixture import Mixture
 from morphogen.families.classical.ngram import NGram
+from morphogen.families.classical.state_space import StateSpace, StateSpaceSampler
