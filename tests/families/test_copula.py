@@ -82,7 +82,7 @@ def test_the_probability_of_a_box_is_simulated(categories: int) -> None:
     gain = sigma[free][:, known] @ torch.linalg.inv(sigma[known][:, known]) if known else torch.zeros(3, 0)
     left = sigma[free][:, free] - gain.double() @ sigma[known][:, free]
     mean = gain.double() @ one.x["scores"][0].double()
-    ends = [model.thresholds[j] for j in free]
+    ends = [model.latent.thresholds[j] for j in free]
     low = [ends[j][one.x["codes"][0, j]].item() for j in free]
     high = [ends[j][one.x["codes"][0, j] + 1].item() for j in free]
     box = stats.multivariate_normal(mean.numpy(), left.numpy(), abseps=1e-9).cdf(high, lower_limit=low)

@@ -61,7 +61,7 @@ def test_numbers_equal_scikit_learn_and_scipy() -> None:
     z, new = Rng(0, 200).normal(3), Rng(1, 50).normal(3)
     model = KernelDensity(scores_of(0, 3))
     fit(model, numbers(z))
-    model.widths.fill_(0.4)
+    model.kernel.widths.fill_(0.4)
     theirs = Peer(bandwidth=0.4, rtol=0).fit(z.double().numpy()).score_samples(new.double().numpy())
     np.testing.assert_allclose(model.log_prob(numbers(new), None, Rng(0, 50)).nats, theirs, rtol=0, atol=1e-9)
     for rule in ("scott", "silverman"):
@@ -81,8 +81,8 @@ def test_a_loss_is_the_density_without_the_row() -> None:
         others = torch.arange(40) != i
         rest = KernelDensity(scores_of(1, missing=1.0))
         fit(rest, encoded(x.x["codes"][others], x.x["scores"][others]))
-        rest.widths.copy_(model.widths)
-        rest.switch.copy_(model.switch)
+        rest.kernel.widths.copy_(model.kernel.widths)
+        rest.kernel.switch.copy_(model.kernel.switch)
         one = encoded(x.x["codes"][[i]], x.x["scores"][[i]])
         assert -rest.log_prob(one, None, Rng(0, 1)).nats.item() == pytest.approx(nll[i].item(), abs=1e-9)
 
@@ -99,7 +99,7 @@ def test_bandwidths_of_the_likelihood_are_its_maximum() -> None:
     model = KernelDensity(scores_of(1))
     fit(model, x, 100)
     best = model.losses(x, None, Rng(0, 100), "model").total.mean().item()
-    for buffer in (model.widths, model.switch[:1]):
+    for buffer in (model.kernel.widths, model.kernel.switch[:1]):
         for factor in (0.9, 1.1):
             buffer.mul_(factor)
             assert model.losses(x, None, Rng(0, 100), "model").total.mean().item() > best - 1e-9
@@ -127,12 +127,12 @@ def test_samples_have_the_moments_of_the_kernels() -> None:
     fit(model, x, 5)
     drawn = model.default_sampler()(model, {"codes": (3,), "scores": (2,)}, None, Rng(2, n))
     own = torch.nn.functional.one_hot(x.x["codes"][:, 0], 4).double().mean(0)[1:]
-    p = (1 - model.switch[0]) * own + model.switch[0] * (1 - own) / 2
+    p = (1 - model.kernel.switch[0]) * own + model.kernel.switch[0] * (1 - own) / 2
     fraction = torch.bincount(drawn["codes"][:, 0], minlength=4)[1:] / n
     assert ((fraction - p).abs() < 4 * (p * (1 - p) / n).sqrt()).all()
     z = drawn["scores"].double()
     assert ((z.mean(0) - x.x["scores"].double().mean(0)).abs() < 4 * z.std(0) / math.sqrt(n)).all()
-    variance = x.x["scores"].double().var(0, correction=0) + model.widths.square()
+    variance = x.x["scores"].double().var(0, correction=0) + model.kernel.widths.square()
     assert (z.var(0) / variance - 1).abs().max() < 0.05
 
 

@@ -50,12 +50,13 @@ SLOW = (
     "vqvae2",
     "vqvae_gpt",
 )
+CLASSICAL = "mixture", "probabilistic_pca"
 EXACT = "gated_pixelcnn", "pixelcnn", "pixelcnn_pp", "pixelrnn"
 FLOWS = "edm", "flow_matching", "ncsn", "score_sde"
 SHAPE, LEVELS = (1, 2, 2), 5
 PLAN = Plan(AdamW(3e-3), batch=64)
 REQUIRED: dict[str, ConditionSpec] = {"sketch": Sketches(), "label": Classes(1)}
-STEPS = {"gated_pixelcnn": 1000, "mixture": 30}
+STEPS = {"gated_pixelcnn": 1000, "mixture": 30, "probabilistic_pca": 1}
 # Nats above the entropy: more than after training, less than before. The first noise level of the chains with
 # large values is far below the distance of two of five levels, which costs bits whatever the network.
 CEILING = {
@@ -80,6 +81,7 @@ CEILING = {
     "pixelcnn": 0.35,
     "pixelcnn_pp": 0.32,
     "pixelrnn": 0.45,
+    "probabilistic_pca": 0.95,
     "progressive_distillation": 8.75,
     "realnvp": 0.62,
     "score_sde": 2.7,
@@ -166,7 +168,7 @@ def build(system: str) -> Any:
     required = {name: REQUIRED[name] for name in pages()[system].required}
     model = build_system(system, pixels, required, "tiny")
     for stage in model.models.values() if hasattr(model, "models") else [model]:
-        stage.plan = stage.plan if system == "mixture" else PLAN  # EM has no learning rate
+        stage.plan = stage.plan if system in CLASSICAL else PLAN  # EM has no learning rate
     if system == "autoencoder_kl":  # the prior of its latents is a second stage, so that beta is small
         model.objective.autoencoder.bound.beta = 1.0
     if system in FLOWS:

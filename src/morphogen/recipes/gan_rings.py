@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
 from morphogen.closed_form import GaussianMixture, grid, ring
@@ -74,13 +74,13 @@ TURNS: Mapping[str, int] = {"ring": 1500, "grid": 3000}
 
 
 class ClosedFormRows(Examples):
-    """Samples of a distribution as training rows [N, D].
+    """Samples of a distribution as training rows.
 
     Arguments:
-        medium: the samples [N, D].
+        medium: the samples [N, ...].
     """
 
-    def __init__(self, medium: Float[Tensor, "n d"]):
+    def __init__(self, medium: Shaped[Tensor, "n ..."]):
         self.medium = medium
 
     def __len__(self) -> int:

@@ -20,12 +20,14 @@ from morphogen.recipes.comparison import comparison
 from morphogen.recipes.conditional import GUIDED, conditional
 from morphogen.recipes.distillation import distilled
 from morphogen.recipes.gan_rings import gan_rings
+from morphogen.recipes.hmm_text import hmm_text
 from morphogen.recipes.language import language
 from morphogen.recipes.latent_attributes import latent_attributes
 from morphogen.recipes.records import stamped
 from morphogen.recipes.sampler_sweep import sampler_sweep
 from morphogen.recipes.sketches import sketched
 from morphogen.recipes.smollm2 import smollm2
+from morphogen.recipes.table_densities import table_densities
 from morphogen.recipes.translation import translation
 from morphogen.recipes.unconditional import unconditional
 from morphogen.recipes.unpaired import unpaired
@@ -144,6 +146,16 @@ RECIPES: Mapping[str, Recipe] = {
     ),
     "gaussian-rings": Recipe(
         "three GANs on a ring of 8 and a grid of 25 Gaussians, five seeds each", 10, gan_rings
+    ),
+    "hmm-text": Recipe(
+        "a hidden Markov model, an LSTM and a GPT on text of known entropy rate, 3 min each",
+        10,
+        hmm_text,
+    ),
+    "table-densities": Recipe(
+        "seven models of five tables, at most 1 min each: bits per cell and usefulness of their rows",
+        35,
+        table_densities,
     ),
     "smollm2": Recipe(
         "SmolLM2 from its GGUF file: parity with transformers, low precision, constrained decoding, k-shot",

@@ -26,7 +26,7 @@ __all__ = ["CopulaSampler", "GaussianCopula"]
 
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from jaxtyping import Float, Float64
@@ -34,20 +34,12 @@ from torch import Tensor, nn
 
 from morphogen.component import ConfigError
 from morphogen.contract import Context, Encoded, Likelihood, Losses, Objective, Sampler
-from morphogen.families.classical.mixed_mixture import ScoredTable
+from morphogen.families.classical.latent_scores import Cells, Completed, LatentScores
+from morphogen.families.classical.mixed_mixture import ScoredTable, check_scores
 from morphogen.numerics.distributions import gaussian_cdf
 from morphogen.numerics.randomness import Rng
-from morphogen.numerics.truncated_normal import log_mass_between, quantile_between
 
 TINY = 1e-12
-Cells = Mapping[str, Tensor]  # "codes" int64 [B, D], "scores" [B, d]
-
-
-class Completed(NamedTuple):
-    """Draws of all latent scores given the cells of a row."""
-
-    log_weight: Float64[Tensor, "b s"]  # their mean over s in the log is log p of the cells
-    z: Float64[Tensor, "b s d"]
 
 
 class GaussianCopula(Objective):
@@ -79,9 +71,7 @@ class GaussianCopula(Objective):
                 f"GaussianCopula needs classes >= 0, floor > 0, prior >= 0, draws >= 1; got {values}"
             )
         self.table, self.classes, self.floor, self.prior, self.draws = table, classes, floor, prior, draws
-        self.numbers = list(table.numbers)
-        self.categories = [j for j in range(len(table.masses)) if j not in table.numbers]
-        self.thresholds = [_thresholds(masses) for masses in table.masses]
+        self.latent = LatentScores(table)
         c, d = max(classes, 1), len(table.masses)
         self.register_buffer("weights", torch.full((c,), 1 / c, dtype=torch.float64))
         self.register_buffer("means", torch.zeros(c, d, dtype=torch.float64))
@@ -113,7 +103,7 @@ class GaussianCopula(Objective):
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
         context, rng = self.receive_mask(x.mask, context, rng)
         log_class = self.log_weights(context, len(rng))
-        completed = [self.complete(x.x, c, rng.fork("latent")) for c in range(len(self.weights))]
+        completed = self.complete(x.x, rng.fork("latent"), self.draws)
         log_joint = log_class + torch.stack([_log_mean(each.log_weight) for each in completed], 1)
         r = log_joint.softmax(1)
         statistics: dict[str, list[Tensor]] = {"counts": [], "first": [], "second": []}
@@ -123,18 +113,13 @@ class GaussianCopula(Objective):
             statistics["first"].append(weighted.sum((0, 1)))
             statistics["second"].append(torch.einsum("bsd,bse->de", weighted, each.z))
         stacked = {name: torch.stack(values) for name, values in statistics.items()}
-        nll = -log_joint.logsumexp(1) - self._log_exists(x.x)
+        nll = -log_joint.logsumexp(1) - self.latent.log_exists(x.x)
         return Losses({"nll": nll}, statistics=stacked)
 
     @torch.no_grad()
     def prepare(self, x: Encoded, context: Context | None, rng: Rng) -> None:
         """Check the first batch, and fit it once. Errors: ConfigError for scores that are not finite."""
-        if len(bad := (~x.x["scores"].isfinite()).nonzero()):
-            row, column = bad[0].tolist()
-            value = x.x["scores"][row, column].item()
-            raise ConfigError(
-                f"row {row}, score {column} is {value:g}: give finite numbers, or leave the cell missing"
-            )
+        check_scores(x.x["scores"])
         self.update_from_statistics(self.losses(x, context, rng, "model").statistics, 0)
 
     @torch.no_grad()
@@ -158,7 +143,7 @@ class GaussianCopula(Objective):
         """
         context, rng = self.receive_mask(x.mask, context, rng)
         nats, error = self._log_marginal(x.x, context, rng)
-        exact = len(self.categories) <= 1
+        exact = len(self.latent.categories) <= 1
         kind: Any = "exact" if exact else "lower_bound"
         if context is None or context.given is None:
             return Likelihood(nats, x.dims, kind, "density", draws=1 if exact else self.draws)
@@ -185,84 +170,23 @@ class GaussianCopula(Objective):
             )
         return context.vector.double().log()
 
-    def complete(self, x: Cells, c: int, rng: Rng, draws: int = 0) -> Completed:
-        """Draw the latent scores of all columns given the cells of each row and its class, with weights.
-
-        Scores of given numbers are what they are; categories are drawn within their intervals, one column
-        after the other; the others follow from those before them.
-
-        Arguments:
-            x: the cells; those of code -1 are not given.
-            c: the class.
-            rng: of the draws.
-            draws: per row; 0: as many as the copula has.
-        """
-        codes, scores = x["codes"], x["scores"].double()
-        n, d = codes.shape
-        draws = draws or self.draws
-        u = rng.uniform(draws, d).double()
-        log_weight = torch.zeros(n, draws, dtype=torch.float64, device=codes.device)
-        z = torch.zeros(n, draws, d, dtype=torch.float64, device=codes.device)
-        values = torch.zeros(n, d, dtype=torch.float64, device=codes.device)
-        values[:, self.numbers] = scores
-        is_number = torch.zeros(d, dtype=torch.bool, device=codes.device)
-        is_number[self.numbers] = True
-        kinds = torch.where(is_number, torch.where(codes > 0, 0, 2), torch.where(codes >= 0, 1, 2))
-        patterns, index = kinds.unique(dim=0, return_inverse=True)
-        for i, pattern in enumerate(patterns):
-            rows, order = (index == i).nonzero()[:, 0], pattern.argsort(stable=True)
-            group = Completed(log_weight[rows], z[rows])
-            self._sweep(group, codes[rows], values[rows], u[rows], c, order, pattern[order])
-            log_weight[rows], z[rows] = group
-        return Completed(log_weight, z)
-
-    def _sweep(
-        self, group: Completed, codes: Tensor, values: Tensor, u: Tensor, c: int, order: Tensor, kinds: Tensor
-    ) -> None:
-        """`complete` for rows of one pattern, in place: numbers first, then categories, then what is free."""
-        mean, factor = self.means[c][order], torch.linalg.cholesky(self.covariances[c][order][:, order])
-        eps = torch.zeros_like(group.z)
-        known = int((kinds == 0).sum())
-        given = values[:, order[:known]] - mean[:known]
-        solved = torch.linalg.solve_triangular(factor[:known, :known], given.T, upper=False).T
-        eps[:, :, :known] = solved[:, None]
-        log_det = factor.diagonal()[:known].log().sum() + 0.5 * known * math.log(2 * math.pi)
-        group.log_weight.add_((-0.5 * solved.square().sum(1) - log_det)[:, None])
-        for place in range(known, len(order)):
-            j, scale = int(order[place]), factor[place, place]
-            if kinds[place] == 2:
-                eps[:, :, place] = torch.special.ndtri(u[:, :, j])
-                continue
-            centre = mean[place] + eps[:, :, :place] @ factor[place, :place]
-            ends = self.thresholds[j].to(codes.device)
-            low, high = ((ends[codes[:, j] + k][:, None] - centre) / scale for k in (0, 1))
-            group.log_weight.add_(log_mass_between(low, high))
-            eps[:, :, place] = quantile_between(low, high, u[:, :, j])
-        group.z[:, :, order] = mean + eps @ factor.T
-        group.z[:, :, order[:known]] = values[:, None, order[:known]]
+    def complete(self, x: Cells, rng: Rng, draws: int) -> list[Completed]:
+        """Draws of the latent scores of every row in each class, with their weights."""
+        pairs = zip(self.means, self.covariances, strict=True)
+        return [self.latent.complete(x, mean, covariance, rng, draws) for mean, covariance in pairs]
 
     def _log_marginal(
         self, x: Cells, context: Context | None, rng: Rng
     ) -> tuple[Float64[Tensor, " b"], Float64[Tensor, " b"]]:
         """log p of the cells, without those of code -1, and its Monte Carlo error."""
         log_class, parts, errors = self.log_weights(context, len(rng)), [], []
-        for c in range(len(self.weights)):
-            log_weight = self.complete(x, c, rng.fork("latent")).log_weight
-            parts.append(_log_mean(log_weight))
-            ratio = (log_weight - parts[-1][:, None]).exp().nan_to_num(0.0)
+        for each in self.complete(x, rng.fork("latent"), self.draws):
+            parts.append(_log_mean(each.log_weight))
+            ratio = (each.log_weight - parts[-1][:, None]).exp().nan_to_num(0.0)
             errors.append(ratio.std(1, correction=0) / math.sqrt(self.draws))
         log_joint = log_class + torch.stack(parts, 1)
         error = (log_joint.softmax(1) * torch.stack(errors, 1)).sum(1)
-        return log_joint.logsumexp(1) + self._log_exists(x), error
-
-    def _log_exists(self, x: Cells) -> Float64[Tensor, " b"]:
-        """The log-probability of which numbers are missing."""
-        total = torch.zeros(len(x["codes"]), dtype=torch.float64, device=x["codes"].device)
-        for j in self.numbers:
-            code, masses = x["codes"][:, j], self.table.masses[j].double().to(total.device)
-            log_p = torch.stack([masses[0], masses[1:].sum()]).log()[code.clamp(0, 1)]
-            total = total + torch.where(code >= 0, log_p, 0.0)
-        return total
+        return log_joint.logsumexp(1) + self.latent.log_exists(x), error
 
 
 class CopulaSampler(Sampler):
@@ -280,7 +204,7 @@ class CopulaSampler(Sampler):
         ConfigError: if draws is below 1.
     """
 
-    requires = "thresholds"
+    requires = "latent"
 
     def __init__(self, complete: bool = False, draws: int = 64):
         if draws < 1:
@@ -296,7 +220,7 @@ class CopulaSampler(Sampler):
         nothing = {"codes": free, "scores": torch.zeros(n, *shape["scores"], device=free.device)}
         given = nothing if context is None or context.given is None else context.given
         draws, latent = 1 if given is nothing else self.draws, rng.fork("latent")
-        every = [objective.complete(given, c, latent, draws) for c in range(len(objective.weights))]
+        every = objective.complete(given, latent, draws)
         log_class = objective.log_weights(context, n)
         log_joint = log_class + torch.stack([_log_mean(each.log_weight) for each in every], 1)
         chosen, row = rng.fork("class").categorical(log_joint), torch.arange(n, device=free.device)
@@ -308,24 +232,18 @@ class CopulaSampler(Sampler):
     def _cells(self, objective: Any, given: Cells, z: Float64[Tensor, "b d"], rng: Rng) -> dict[str, Tensor]:
         """What the latent scores show; a number is missing with the probability of its column."""
         codes, masses = torch.ones_like(given["codes"]), [each.double() for each in objective.table.masses]
-        for j in objective.categories:
+        for j in objective.latent.categories:
             u, none = gaussian_cdf(z[:, j]), masses[j][0].item()
             u = none + (1 - none) * u if self.complete else u
-            inner = objective.thresholds[j][1:-1].to(z)
+            inner = objective.latent.thresholds[j][1:-1].to(z)
             codes[:, j] = torch.searchsorted(inner, torch.special.ndtri(u).contiguous())
-        for j in objective.numbers:
+        for j in objective.latent.numbers:
             gone = (rng.uniform() < masses[j][0].item()) & (not self.complete)
             codes[:, j] = (~gone).long()
         codes = torch.where(given["codes"] >= 0, given["codes"], codes)
-        scores = torch.where(codes[:, objective.numbers] > 0, z[:, objective.numbers], 0.0)
-        kept = given["codes"][:, objective.numbers] > 0
+        scores = torch.where(codes[:, objective.latent.numbers] > 0, z[:, objective.latent.numbers], 0.0)
+        kept = given["codes"][:, objective.latent.numbers] > 0
         return {"codes": codes, "scores": torch.where(kept, given["scores"], scores.float()).float()}
-
-
-def _thresholds(masses: Float[Tensor, " v"]) -> Float64[Tensor, " w"]:
-    """The ends of the interval of each code: -inf, the quantiles between the codes, inf."""
-    ends = torch.special.ndtri(masses.double().cumsum(0)[:-1].clamp(0, 1))
-    return nn.functional.pad(nn.functional.pad(ends, (1, 0), value=-torch.inf), (0, 1), value=torch.inf)
 
 
 def _log_mean(log_weight: Float[Tensor, "b s"]) -> Float[Tensor, " b"]:

@@ -30,12 +30,12 @@ from torch.nn import functional as F
 
 from morphogen.component import ConfigError
 from morphogen.contract import Context, Encoded, Likelihood, Losses, Objective, Sampler
-from morphogen.families.classical.mixed_mixture import ScoredTable
+from morphogen.families.classical.mixed_kernel import Cells, MixedKernel
+from morphogen.families.classical.mixed_mixture import ScoredTable, check_scores
 from morphogen.numerics.randomness import Rng
 
 TINY = 1e-12
 PAIRS = 2**22  # pairs of rows that are evaluated at once
-Cells = Mapping[str, Tensor]  # "codes" int64 [B, D], "scores" [B, d]
 
 
 class KernelDensity(Objective):
@@ -67,22 +67,16 @@ class KernelDensity(Objective):
             )
         self.table, self.classes, self.capacity = table, classes, capacity
         self.bandwidth, self.floor = bandwidth, floor
-        self.numbers = list(table.numbers)
-        self.choices = [int((masses > 0).sum()) for masses in table.masses]  # V_j
-        columns = len(table.masses)
-        self.register_buffer("codes", torch.zeros(capacity, columns, dtype=torch.int64))
+        self.numbers, self.kernel = list(table.numbers), MixedKernel(table, floor)
+        self.register_buffer("codes", torch.zeros(capacity, len(table.masses), dtype=torch.int64))
         self.register_buffer("scores", torch.zeros(capacity, len(self.numbers), dtype=torch.float64))
         self.register_buffer("label", torch.full((capacity,), -1))
         self.register_buffer("kept", torch.zeros((), dtype=torch.int64))
-        self.register_buffer("widths", torch.ones(len(self.numbers), dtype=torch.float64))  # h
-        self.register_buffer("switch", torch.full((columns,), 0.5, dtype=torch.float64))  # l
 
     codes: Int[Tensor, "m d"]
     scores: Float[Tensor, "m k"]
     label: Int[Tensor, " m"]
     kept: Int[Tensor, ""]
-    widths: Float[Tensor, " k"]
-    switch: Float[Tensor, " d"]
 
     def players(self) -> dict[str, list[nn.Parameter]]:
         """One player without parameters: the model is fitted by `update_from_statistics`."""
@@ -95,26 +89,24 @@ class KernelDensity(Objective):
         Up to `capacity` rows are kept and measured: those with the smallest of random numbers keyed by row.
         """
         context, rng = self.receive_mask(x.mask, context, rng)
-        order = Rng(0, rng.rows, ("kept",)).uniform().argsort()
-        kept = order[: self.capacity].sort().values
+        kept = Rng(0, rng.rows, ("kept",)).uniform().argsort()[: self.capacity].sort().values
         stored = {"codes": x.x["codes"][kept], "scores": x.x["scores"][kept].double()}
         label = self._labels(context, len(rng))[kept]
         statistics = {
-            "codes": self._padded(stored["codes"]),
-            "scores": self._padded(stored["scores"]),
-            "label": self._padded(label + 1) - 1,
+            "codes": _padded(stored["codes"], self.capacity),
+            "scores": _padded(stored["scores"], self.capacity),
+            "label": _padded(label + 1, self.capacity) - 1,
             "kept": torch.tensor(float(len(kept)), device=kept.device),
         }
-        nll = torch.zeros(len(rng), dtype=torch.float64, device=kept.device)
-        sums = []
+        nll, sums = torch.zeros(len(rng), dtype=torch.float64, device=kept.device), []
         for part in torch.arange(len(kept), device=kept.device).split(max(1, PAIRS // len(kept))):
-            log_k = self.log_kernels(_rows(stored, part), stored) + _log_same(label[part], label)
+            log_k = self.kernel.log_kernels(_rows(stored, part), stored) + _log_same(label[part], label)
             log_k[torch.arange(len(part)), part] = -torch.inf
             total = log_k.logsumexp(1)
             rivals = (log_k > -torch.inf).sum(1)
             nll[kept[part]] = torch.where(rivals > 0, rivals.clamp_min(1).double().log() - total, 0.0)
             r = (log_k - total[:, None]).exp().nan_to_num(0.0)
-            sums.append(self._distances(r, _rows(stored, part), stored))
+            sums.append(self.kernel.distances(r, _rows(stored, part), stored))
         statistics |= {name: torch.stack([each[name] for each in sums]).sum(0) for name in sums[0]}
         weight = torch.zeros_like(nll).index_fill(0, kept, 1.0)
         return Losses({"nll": nll}, weight=weight, statistics=statistics)
@@ -125,24 +117,18 @@ class KernelDensity(Objective):
 
         Errors: ConfigError for a single row, and scores that are not finite.
         """
-        if len(bad := (~x.x["scores"].isfinite()).nonzero()):
-            row, column = bad[0].tolist()
-            value = x.x["scores"][row, column].item()
-            raise ConfigError(
-                f"row {row}, score {column} is {value:g}: give finite numbers, or leave the cell missing"
-            )
+        check_scores(x.x["scores"])
         if len(rng) < 2:
             raise ConfigError("KernelDensity: a single row has no other to be measured by: give two or more")
-        statistics = self.losses(x, context, rng, "model").statistics
-        self._keep(statistics)
-        n, d = int(self.kept), len(self.choices)
+        self._keep(self.losses(x, context, rng, "model").statistics)
+        n, d = int(self.kept), len(self.table.masses)
         rate = (n * (d + 2) / 4 if self.bandwidth == "silverman" else n) ** (-1 / (d + 4))
         exists = (self.codes[:n, self.numbers] > 0).double()
         count = exists.sum(0).clamp_min(1)
         mean = (self.scores[:n] * exists).sum(0) / count
         spread = (((self.scores[:n] - mean) * exists).square().sum(0) / (count - 1).clamp_min(1)).sqrt()
-        self.widths.copy_((rate * spread).clamp_min(self.floor))
-        self.switch.copy_(self._bounded(torch.full_like(self.switch, rate**2)))
+        self.kernel.widths.copy_((rate * spread).clamp_min(self.floor))
+        self.kernel.switch.copy_(self.kernel.bounded(torch.full_like(self.kernel.switch, rate**2)))
 
     @torch.no_grad()
     def update_from_statistics(self, statistics: dict[str, Tensor], step: int) -> None:
@@ -151,8 +137,10 @@ class KernelDensity(Objective):
         if self.bandwidth == "likelihood":
             squared, pairs = statistics["squared"], statistics["pairs"]
             widths = (squared / pairs.clamp_min(TINY)).sqrt().clamp_min(self.floor)
-            self.widths.copy_(torch.where(pairs > TINY, widths, self.widths))
-            self.switch.copy_(self._bounded(statistics["differ"] / statistics["measured"].clamp_min(TINY)))
+            self.kernel.widths.copy_(torch.where(pairs > TINY, widths, self.kernel.widths))
+            self.kernel.switch.copy_(
+                self.kernel.bounded(statistics["differ"] / statistics["measured"].clamp_min(TINY))
+            )
 
     def log_prob(self, x: Encoded, context: Context | None, rng: Rng) -> Likelihood:
         """Exact log p of the cells that are not given; -inf for an x with other cells than the given.
@@ -176,52 +164,13 @@ class KernelDensity(Objective):
         stored = {"codes": self.codes[:n], "scores": self.scores[:n]}
         log_weight = self._log_weights(context, len(x["codes"]), n)
         parts = torch.arange(len(log_weight), device=log_weight.device).split(max(1, PAIRS // n))
-        return torch.cat([self.log_kernels(_rows(x, part), stored) + log_weight[part] for part in parts])
-
-    def log_kernels(self, x: Cells, stored: Cells) -> Float[Tensor, "b m"]:
-        """log K(x | x_m) of all pairs."""
-        total = torch.zeros(
-            len(x["codes"]), len(stored["codes"]), dtype=torch.float64, device=self.widths.device
+        return torch.cat(
+            [self.kernel.log_kernels(_rows(x, part), stored) + log_weight[part] for part in parts]
         )
-        for j, choices in enumerate(self.choices):
-            if choices > 1:
-                agree = x["codes"][:, j, None] == stored["codes"][:, j]
-                differ, same = self.switch[j].log() - math.log(choices - 1), torch.log1p(-self.switch[j])
-                known = (x["codes"][:, j] >= 0)[:, None]
-                total += torch.where(known, torch.where(agree, same, differ), 0.0)
-        e, e_m = (cells["codes"][:, self.numbers] > 0 for cells in (x, stored))
-        z, z_m = x["scores"].double(), stored["scores"].double()
-        for k, h in enumerate(self.widths):
-            near = -0.5 * ((z[:, k, None] - z_m[:, k]) / h).square() - h.log()
-            far = -0.5 * z[:, k, None].square()
-            bump = torch.where(e_m[:, k], near, far) - 0.5 * math.log(2 * math.pi)
-            total += torch.where(e[:, k, None], bump, 0.0)
-        return total
-
-    def _distances(self, r: Float[Tensor, "b m"], x: Cells, stored: Cells) -> dict[str, Tensor]:
-        """The sums of the M-step, weighted by the probability that row m explains row i."""
-        e, e_m = ((cells["codes"][:, self.numbers] > 0).double() for cells in (x, stored))
-        z, z_m = x["scores"].double() * e, stored["scores"].double() * e_m
-        squared = (z.square() * (r @ e_m) - 2 * z * (r @ z_m) + e * (r @ z_m.square())).sum(0)
-        differ = [
-            (r * (x["codes"][:, j, None] != stored["codes"][:, j])).sum() for j in range(len(self.choices))
-        ]
-        pairs = (e * (r @ e_m)).sum(0)
-        return {"squared": squared, "pairs": pairs, "differ": torch.stack(differ), "measured": r.sum()}
 
     def _keep(self, statistics: dict[str, Tensor]) -> None:
         for name in ("codes", "scores", "label", "kept"):
             getattr(self, name).copy_(statistics[name])
-
-    def _padded(self, rows: Tensor) -> Tensor:
-        """Rows as a statistic of the capacity, which ranks and micro-batches can add up."""
-        rows = rows.double()
-        return F.pad(rows, (*[0, 0] * (rows.ndim - 1), 0, self.capacity - len(rows)))
-
-    def _bounded(self, switch: Float[Tensor, " d"]) -> Float[Tensor, " d"]:
-        """Between a small number and that at which the kernel is uniform; 0 where there is one choice."""
-        choices = torch.tensor(self.choices, dtype=torch.float64, device=switch.device)
-        return torch.minimum(switch.clamp_min(self.floor**2), (choices - 1) / choices)
 
     def _labels(self, context: Context | None, rows: int) -> Int[Tensor, " b"]:
         """The class of each row; -1 without one."""
@@ -248,7 +197,7 @@ class KernelSampler(Sampler):
         complete: draw no missing cells, as imputation requires.
     """
 
-    requires = "log_kernels"
+    requires = "kernel"
 
     def __init__(self, complete: bool = False):
         self.complete = complete
@@ -267,7 +216,7 @@ class KernelSampler(Sampler):
             codes[:, j] = drawn.fork(j).categorical(self._log_kernel(objective, j, codes[:, j], masses))
         codes = torch.where(given["codes"] >= 0, given["codes"], codes)
         eps, exists = rng.fork("noise").normal(*shape["scores"]).double(), codes[:, numbers] > 0
-        near = objective.scores[row] + objective.widths * eps
+        near = objective.scores[row] + objective.kernel.widths * eps
         scores = torch.where(objective.codes[row][:, numbers] > 0, near, eps).float()
         scores = torch.where(given["codes"][:, numbers] > 0, given["scores"].float(), scores)
         return {"codes": codes, "scores": torch.where(exists, scores, 0.0)}
@@ -275,7 +224,7 @@ class KernelSampler(Sampler):
     def _log_kernel(self, objective: Any, j: int, codes: Tensor, masses: Tensor) -> Float[Tensor, "b v"]:
         """log K_j of every code, around that of a kept row; -inf for a code that cannot be, or must not."""
         own = F.one_hot(codes, len(masses)).bool()
-        switch, others = objective.switch[j], max(objective.choices[j] - 1, 1)
+        switch, others = objective.kernel.switch[j], (objective.kernel.choices[j] - 1).clamp_min(1)
         # where all are refused but the row's own, the smallest number is left for the others
         p = torch.where(own, 1 - switch, (switch / others).clamp_min(TINY))
         impossible = (masses <= 0).to(codes.device)
@@ -291,3 +240,9 @@ def _log_same(label: Int[Tensor, " b"], other: Int[Tensor, " m"]) -> Float[Tenso
     """0 where a row m has the class of row i, or row i has none; else -inf."""
     same = (label[:, None] == other) | (label < 0)[:, None]
     return torch.where(same, 0.0, -torch.inf).double()
+
+
+def _padded(rows: Tensor, capacity: int) -> Tensor:
+    """Rows as a statistic of the capacity."""
+    rows = rows.double()
+    return F.pad(rows, (*[0, 0] * (rows.ndim - 1), 0, capacity - len(rows)))

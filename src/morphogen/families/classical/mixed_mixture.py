@@ -14,7 +14,7 @@ incomplete data via an EM approach"; Little & Rubin 2002, section 11.2). The con
 any cells is exact too: it is a mixture of the same components.
 """
 
-__all__ = ["MixedMixture", "MixedMixtureSampler"]
+__all__ = ["MixedMixture", "MixedMixtureSampler", "ScoredTable", "check_scores"]
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +24,7 @@ import torch
 from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 
+from morphogen.component import ConfigError
 from morphogen.contract import Context, Encoded, Likelihood, Losses, Sampler
 from morphogen.families.classical.mixture import TINY, Mixture, class_counts, cluster
 from morphogen.numerics.randomness import Rng
@@ -91,6 +92,7 @@ class MixedMixture(Mixture):
     @torch.no_grad()
     def prepare(self, x: Encoded, context: Context | None, rng: Rng) -> None:
         """Initialize the components as clusters; a category counts as a random point (Achlioptas 2003)."""
+        check_scores(x.x["scores"])
         codes, points = x.x["codes"], [x.x["scores"].double()]
         for j in range(codes.shape[1]):
             if j not in self.table.numbers:
@@ -195,6 +197,16 @@ class MixedMixtureSampler(Sampler):
         scores = _conditioned(objective, component, given, rng.fork("noise").normal(*shape["scores"]))
         exists = objective.observed(codes)
         return {"codes": codes, "scores": torch.where(exists, scores, 0.0).float()}
+
+
+def check_scores(scores: Float[Tensor, "b s"]) -> None:
+    """Check the scores of rows. Errors: ConfigError for the first that is not finite."""
+    if len(bad := (~scores.isfinite()).nonzero()):
+        row, column = bad[0].tolist()
+        raise ConfigError(
+            f"row {row}, score {column} is {scores[row, column].item():g}: give finite numbers, or leave the "
+            "cell missing"
+        )
 
 
 def _inverse_cdf(

@@ -10,7 +10,10 @@ On all rows this is classical EM, and micro-batches are added up. On a part of t
 models").
 """
 
-__all__ = ["Mixture", "MixtureSampler", "class_counts", "cluster"]
+__all__ = [
+    "Mixture", "MixtureSampler", "akaike_criterion", "bayesian_criterion", "check_finite", "class_counts",
+    "class_probabilities", "cluster",
+]  # fmt: skip
 
 import math
 from typing import Any, Literal
@@ -42,7 +45,7 @@ class Mixture(Objective):
         shape: shape of one x; its dimension d is the product.
         classes: number of classes, the width of the one-hot `context.vector [B, classes]`; 0: unconditional.
             Without a context the marginal distribution is used.
-        covariance: "full" needs K d^2 numbers and 2 K d^2 multiplications per row, "diagonal" K d.
+        covariance: "full" needs K d^2 numbers, "tied" d^2, "diagonal" K d; low rank: `FactorMixture`.
         floor: value added to every variance, in the units of x squared, above 0.
         prior: shrinkage towards W, in rows, at least 0.
         rate: weight of the new statistics, in (0, 1]; 1 is classical EM.
@@ -56,7 +59,7 @@ class Mixture(Objective):
         components: int,
         shape: tuple[int, ...],
         classes: int = 0,
-        covariance: Literal["full", "diagonal"] = "full",
+        covariance: Literal["full", "tied", "diagonal"] = "full",
         floor: float = 1e-3,
         prior: float = 0.0,
         rate: float = 1.0,
@@ -70,17 +73,16 @@ class Mixture(Objective):
         self.components, self.shape, self.classes = components, tuple(shape), classes
         self.covariance, self.floor, self.prior, self.rate = covariance, floor, prior, rate
         k, c, d = components, max(classes, 1), math.prod(shape)
-        identity = torch.eye(d).double() if covariance == "full" else torch.ones(d).double()
-        scatter = identity.repeat(k, *[1] * identity.ndim)
+        identity = torch.ones(d).double() if covariance == "diagonal" else torch.eye(d).double()
+        scatter = identity.repeat(1 if covariance == "tied" else k, *[1] * identity.ndim)
         self.register_buffer("weights", torch.full((c, k), 1 / (c * k), dtype=torch.float64))  # p(c, k)
         self.register_buffer("means", torch.zeros(k, d, dtype=torch.float64))
-        self.register_buffer("scatter", scatter)  # S [K, d, d] or its diagonals [K, d]
-        # n, the number of rows of the statistics, to which `prior` is compared
-        self.register_buffer("rows", torch.ones((), dtype=torch.float64))
+        self.register_buffer("scatter", scatter)  # S [K, d, d], one [1, d, d], or diagonals [K, d]
+        self.register_buffer("rows", torch.ones((), dtype=torch.float64))  # n, to which prior is compared
 
     weights: Float[Tensor, "c k"]
     means: Float[Tensor, "k d"]
-    scatter: Float[Tensor, "k d ..."]
+    scatter: Float[Tensor, "m d ..."]
     rows: Float[Tensor, ""]
 
     @property
@@ -89,7 +91,7 @@ class Mixture(Objective):
         weight = self.weights.sum(0).reshape(-1, *[1] * (self.scatter.ndim - 1))
         pooled, prior = (weight * self.scatter).sum(0) / weight.sum(), self.prior / self.rows
         shrunk = (weight * self.scatter + prior * pooled) / (weight + prior).clamp_min(TINY)
-        ridge = self.floor * (torch.eye(self.means.shape[1]) if self.covariance == "full" else torch.ones(1))
+        ridge = self.floor * (torch.ones(1) if shrunk.ndim == 2 else torch.eye(self.means.shape[1]))
         return shrunk + ridge.to(shrunk)
 
     def players(self) -> dict[str, list[nn.Parameter]]:
@@ -116,6 +118,7 @@ class Mixture(Objective):
     def prepare(self, x: Encoded, context: Context | None, rng: Rng) -> None:
         """Initialize the components as clusters of the first batch, those of a class from its rows."""
         flat = x.x.flatten(1).double()
+        check_finite(flat)
         assigned = cluster(flat, self.components, self.classes, context, rng)
         self._maximise(_statistics(self, flat, assigned, context), rate=1.0)
 
@@ -126,15 +129,22 @@ class Mixture(Objective):
 
     def log_weights(self, context: Context | None, rows: int) -> Float[Tensor, "b k"]:
         """log p(k | c) of each row, or log p(k) without a context."""
-        p_class, joint = _class_probabilities(self.classes, context), self.weights.clamp_min(TINY)
+        p_class, joint = class_probabilities(self.classes, context), self.weights.clamp_min(TINY)
         if p_class is None:
             return joint.sum(0).log().expand(rows, -1)
         return (p_class @ (joint / joint.sum(1, keepdim=True))).log()
 
+    @property
+    def free_parameters(self) -> int:
+        """Numbers that EM estimates, as information criteria count them."""
+        d, (c, k) = self.means.shape[1], self.weights.shape
+        each = d if self.covariance == "diagonal" else d * (d + 1) // 2
+        return c * k - 1 + k * d + len(self.scatter) * each
+
     def scales(self) -> Float[Tensor, "k d ..."]:
         """Cholesky factors L [K, d, d] of the covariances, or standard deviations [K, d]."""
         covariances = self.covariances
-        return torch.linalg.cholesky(covariances) if self.covariance == "full" else covariances.sqrt()
+        return covariances.sqrt() if self.covariance == "diagonal" else torch.linalg.cholesky(covariances)
 
     def _log_joint(self, x: Float[Tensor, "b d"], context: Context | None) -> Float[Tensor, "b k"]:
         """log p(x, k | c), one component at a time to avoid a tensor [B, K, d]."""
@@ -158,12 +168,16 @@ class Mixture(Objective):
         weight = counts.sum(0).clamp_min(TINY)
         self.weights.copy_(counts)
         self.means.copy_(first / weight[:, None])
-        second = second / weight.reshape(-1, *[1] * (second.ndim - 1))
-        self.scatter.copy_(second - _square(self.means, self.covariance))
+        between = _per_component(weight, second) * _square(self.means, self.covariance)
+        if self.covariance == "tied":
+            between, weight = between.sum(0, keepdim=True), counts.sum()[None]
+        self.scatter.copy_((second - between) / _per_component(weight, second))
         self.rows.copy_(rows / rate)  # effective number of rows of the moving average
 
     def _second_moments(self) -> Tensor:
-        weight = self.weights.sum(0).reshape(-1, *[1] * (self.scatter.ndim - 1))
+        weight = _per_component(self.weights.sum(0), self.scatter)
+        if self.covariance == "tied":
+            return self.scatter + (weight * _square(self.means, "tied")).sum(0)
         return weight * (self.scatter + _square(self.means, self.covariance))
 
 
@@ -187,8 +201,8 @@ class MixtureSampler(Sampler):
     ) -> Float[Tensor, "b ..."]:
         self.check(objective)
         component = rng.fork("component").categorical(objective.log_weights(context, len(rng)))
-        eps = self.temperature * rng.fork("noise").normal(math.prod(shape)).double()
         scales = objective.scales()
+        eps = self.temperature * rng.fork("noise").normal(scales.shape[-1]).double()
         x = objective.means[component]
         for k in component.unique().tolist():
             rows = component == k
@@ -196,9 +210,23 @@ class MixtureSampler(Sampler):
         return x.reshape(-1, *shape).float()
 
 
+@torch.no_grad()
+def bayesian_criterion(mixture: Mixture, x: Encoded, context: Context | None = None) -> float:
+    """BIC = -2 log p(x) + m log n of m free parameters and n rows; less is better (Schwarz 1978)."""
+    nats = mixture.log_prob(x, context, Rng(0, len(x))).nats.sum().item()
+    return -2 * nats + mixture.free_parameters * math.log(len(x))
+
+
+@torch.no_grad()
+def akaike_criterion(mixture: Mixture, x: Encoded, context: Context | None = None) -> float:
+    """AIC = -2 log p(x) + 2 m of m free parameters; less is better (Akaike 1974)."""
+    nats = mixture.log_prob(x, context, Rng(0, len(x))).nats.sum().item()
+    return -2 * nats + 2 * mixture.free_parameters
+
+
 def class_counts(mixture: Mixture, r: Float[Tensor, "b k"], context: Context | None) -> Float[Tensor, "c k"]:
     """The responsibilities of each component for the rows of each class."""
-    p_class = _class_probabilities(mixture.classes, context)
+    p_class = class_probabilities(mixture.classes, context)
     if p_class is not None:
         return p_class.T @ r
     # a row of unknown class counts for every class in proportion to the current weights
@@ -209,7 +237,7 @@ def cluster(
     x: Float[Tensor, "b d"], components: int, classes: int, context: Context | None, rng: Rng
 ) -> Float[Tensor, "b k"]:
     """The cluster of each row, one-hot; the components are divided among the classes."""
-    p_class = _class_probabilities(classes, context)
+    p_class = class_probabilities(classes, context)
     classes = 1 if p_class is None or components < classes else classes
     if p_class is not None and classes > 1:
         labels = p_class.argmax(1)
@@ -224,20 +252,7 @@ def cluster(
     return assigned
 
 
-def _statistics(
-    mixture: Mixture, x: Float[Tensor, "b d"], r: Float[Tensor, "b k"], context: Context | None
-) -> dict[str, Tensor]:
-    """Sums weighted by the responsibilities r: counts [C, K], first [K, d] and second moments [K, d(, d)]."""
-    # most rows belong to a single component, which makes this K times cheaper
-    members = [(r_k > TINY).nonzero().flatten() for r_k in r.T]
-    full = mixture.covariance == "full"
-    second = [
-        (r[i, k, None] * x[i]).T @ x[i] if full else r[i, k] @ x[i].square() for k, i in enumerate(members)
-    ]
-    return {"counts": class_counts(mixture, r, context), "first": r.T @ x, "second": torch.stack(second)}
-
-
-def _class_probabilities(classes: int, context: Context | None) -> Float[Tensor, "b c"] | None:
+def class_probabilities(classes: int, context: Context | None) -> Float[Tensor, "b c"] | None:
     """Class probabilities of each row; None without a class condition."""
     if context is None or context.vector is None or not classes:
         return None
@@ -249,9 +264,36 @@ def _class_probabilities(classes: int, context: Context | None) -> Float[Tensor,
     return context.vector.double()
 
 
+def check_finite(x: Float[Tensor, "b d"]) -> None:
+    """Errors: ConfigError for the first number that is not finite."""
+    if len(bad := (~x.isfinite()).nonzero()):
+        row, column = bad[0].tolist()
+        raise ConfigError(f"row {row}, column {column} is {x[row, column].item():g}: give finite numbers")
+
+
+def _statistics(
+    mixture: Mixture, x: Float[Tensor, "b d"], r: Float[Tensor, "b k"], context: Context | None
+) -> dict[str, Tensor]:
+    """Sums weighted by the responsibilities r: counts [C, K], first [K, d] and second moments [K, d(, d)]."""
+    # most rows belong to a single component, which makes this K times cheaper
+    members = [(r_k > TINY).nonzero().flatten() for r_k in r.T]
+    full = mixture.covariance == "full"
+    if mixture.covariance == "tied":
+        return {"counts": class_counts(mixture, r, context), "first": r.T @ x, "second": (x.T @ x)[None]}
+    second = [
+        (r[i, k, None] * x[i]).T @ x[i] if full else r[i, k] @ x[i].square() for k, i in enumerate(members)
+    ]
+    return {"counts": class_counts(mixture, r, context), "first": r.T @ x, "second": torch.stack(second)}
+
+
 def _square(means: Tensor, covariance: str) -> Tensor:
     """mu mu^T, or its diagonal."""
-    return means[:, :, None] * means[:, None, :] if covariance == "full" else means.square()
+    return means.square() if covariance == "diagonal" else means[:, :, None] * means[:, None, :]
+
+
+def _per_component(weight: Float[Tensor, " k"], like: Tensor) -> Tensor:
+    """One number per component, in as many dimensions as `like`."""
+    return weight.reshape(-1, *[1] * (like.ndim - 1))
 
 
 def _clusters(x: Float[Tensor, "n d"], k: int, rng: Rng) -> Tensor:
