@@ -53,7 +53,10 @@ def test_advice_is_printed_and_the_recipe_written(short_trials):
 
 def test_what_is_timed_is_said_while_it_is(short_trials):
     done = run("t.csv")
-    systems = ("table_flow", "table_gan", "table_mixture", "table_transformer", "table_vae")
+    systems = (
+        "iaf", "maf", "neural_spline_flow", "table_flow", "table_gan", "table_mixture", "table_transformer",
+        "table_vae",
+    )  # fmt: skip
     assert done.stderr == "".join(f"timing {name}, {i} of 5\n" for i, name in enumerate(systems, 1))
 
 

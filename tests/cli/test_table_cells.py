@@ -123,7 +123,9 @@ def test_data_without_a_system_get_those_that_fit(tmp_path, monkeypatch, capsys)
     (tmp_path / "my t.csv").write_text(TEXT)
     assert run(monkeypatch, "train", "--data", "my t.csv") == 2
     line = " ".join(capsys.readouterr().err.split())
-    systems = "table_flow, table_gan, table_mixture, table_transformer, table_vae"
+    systems = (
+        "iaf, maf, neural_spline_flow, table_flow, table_gan, table_mixture, table_transformer, table_vae"
+    )
     command = "morphogen train table_flow --data 'my t.csv'"
     assert line == f"morphogen: train needs a system for my t.csv (table): one of {systems}; {command}"
 

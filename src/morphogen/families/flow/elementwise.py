@@ -30,12 +30,12 @@ class Elementwise(Component, nn.Module, ABC):
 
     @abstractmethod
     def forward(
-        self, x: Float[Tensor, " b *x"], theta: Float[Tensor, " b *theta"]
+        self, x: Float[Tensor, " b *x"], theta: Float[Tensor, " b *p"]
     ) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b *x"]]:
         """Return z and log|dz_i/dx_i| of each entry."""
 
     @abstractmethod
-    def inverse(self, z: Float[Tensor, " b *x"], theta: Float[Tensor, " b *theta"]) -> Float[Tensor, " b *x"]:
+    def inverse(self, z: Float[Tensor, " b *x"], theta: Float[Tensor, " b *p"]) -> Float[Tensor, " b *x"]:
         """The inverse of `forward`."""
 
     def seen(self, x: Float[Tensor, " b *x"]) -> Float[Tensor, " b *x"]:
@@ -53,12 +53,12 @@ class Affine(Elementwise):
         self.scale = nn.Parameter(torch.ones(()))
 
     def forward(
-        self, x: Float[Tensor, " b *x"], theta: Float[Tensor, " b *theta"]
+        self, x: Float[Tensor, " b *x"], theta: Float[Tensor, " b *p"]
     ) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b *x"]]:
         s, t = self._scale_and_shift(theta)
         return torch.addcmul(t, x, s.exp()), s
 
-    def inverse(self, z: Float[Tensor, " b *x"], theta: Float[Tensor, " b *theta"]) -> Float[Tensor, " b *x"]:
+    def inverse(self, z: Float[Tensor, " b *x"], theta: Float[Tensor, " b *p"]) -> Float[Tensor, " b *x"]:
         s, t = self._scale_and_shift(theta)
         return (z - t) / s.exp()
 
@@ -73,9 +73,9 @@ class Additive(Elementwise):
     outputs = 1
 
     def forward(
-        self, x: Float[Tensor, " b *x"], theta: Float[Tensor, " b *theta"]
+        self, x: Float[Tensor, " b *x"], theta: Float[Tensor, " b *p"]
     ) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b *x"]]:
         return x + theta, torch.zeros_like(x)
 
-    def inverse(self, z: Float[Tensor, " b *x"], theta: Float[Tensor, " b *theta"]) -> Float[Tensor, " b *x"]:
+    def inverse(self, z: Float[Tensor, " b *x"], theta: Float[Tensor, " b *p"]) -> Float[Tensor, " b *x"]:
         return z - theta
