@@ -1,5 +1,6 @@
 """`morphogen advise` on a small table."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def test_what_is_timed_is_said_while_it_is(short_trials):
         "iaf", "maf", "neural_spline_flow", "table_flow", "table_gan", "table_mixture", "table_transformer",
         "table_vae",
     )  # fmt: skip
-    assert done.stderr == "".join(f"timing {name}, {i} of 5\n" for i, name in enumerate(systems, 1))
+    assert done.stderr == "".join(f"timing {name}, {i} of 8\n" for i, name in enumerate(systems, 1))
 
 
 def test_an_interruption_of_the_reading_says_one_line(monkeypatch, capsys):
@@ -74,8 +75,8 @@ def test_an_interruption_of_the_reading_says_one_line(monkeypatch, capsys):
 def test_how_long_it_takes_is_said_before_and_what_ctrl_c_does(short_trials):
     done = run("t.csv")
     said = " ".join(done.stdout.split())
-    assert "timing 5 systems for about 15s in all" in said and "Ctrl-C stops, and recommends" in said
-    assert said.index("timing 5 systems") < said.index("systems that fit") < said.index("recommended")
+    assert "timing 8 systems for about 24s in all" in said and "Ctrl-C stops, and recommends" in said
+    assert said.index("timing 8 systems") < said.index("systems that fit") < said.index("recommended")
 
 
 def test_what_was_not_timed_is_named_and_the_exit_code_says_that_it_was_stopped(monkeypatch):
@@ -88,7 +89,11 @@ def test_what_was_not_timed_is_named_and_the_exit_code_says_that_it_was_stopped(
     done = run("t.csv")
     said = " ".join(done.stdout.split())
     assert "not timed table_mixture, table_transformer, table_vae: stopped before" in said
-    assert "recommended table_flow" in said and Path("recipe.py").exists() and done.exit_code == 130
+    assert (
+        re.search("recommended (iaf|maf|neural_spline_flow|table_flow)", said)
+        and Path("recipe.py").exists()
+        and done.exit_code == 130
+    )
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ def test_data_without_a_system_get_those_that_fit(tmp_path, monkeypatch, capsys)
     systems = (
         "iaf, maf, neural_spline_flow, table_flow, table_gan, table_mixture, table_transformer, table_vae"
     )
-    command = "morphogen train table_flow --data 'my t.csv'"
+    command = "morphogen train iaf --data 'my t.csv'"
     assert line == f"morphogen: train needs a system for my t.csv (table): one of {systems}; {command}"
 
 
