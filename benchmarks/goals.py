@@ -65,6 +65,11 @@ GOALS: Mapping[str, Mapping[str, Goal]] = {
     "pixelcnn-sample b1 vs-default": {"": Goal(17)},
     "pixelcnn-sample b16 vs-default": {"": Goal(100)},
     "wavenet-sample vs-default": {"": Goal(45)},
+    "realnvp vs-default": {
+        f"{dims} {what}": Goal(1.25) for dims in ("d2", "d64") for what in ("log-prob", "sample", "train")
+    },
+    "maf-sample vs-default": {"": Goal(8)},
+    "nsf-sample vs-default": {"": Goal()},
     "frechet vs-default": {"": Goal(2.5)},
     "prdc vs-default": {"": Goal(1.1)},
     "startup vs-default": {"help": Goal(seconds=0.2), "import": Goal(seconds=0.1)},

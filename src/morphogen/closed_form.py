@@ -165,7 +165,7 @@ def grid(side: int = 5, spacing: float = 0.5, sigma: float = 0.05) -> GaussianMi
 
 
 def two_moons(sigma: float = 0.1, nodes: int = 80) -> GaussianMixture:
-    """Two interleaved half circles of radius 1 with Gaussian noise, as in scikit-learn's `make_moons`.
+    """Two interleaved half circles of radius 1 with Gaussian noise, as in scikit-learn.
 
     Arguments:
         sigma: standard deviation of the noise.

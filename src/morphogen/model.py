@@ -107,7 +107,7 @@ class Model(HasDistribution, Converted, Component, Boundary):
     @property
     def device(self) -> torch.device:
         """Device of the parameters."""
-        return next((t.device for t in tensors(self).values()), torch.device("cpu"))
+        return next((t.device for of in (self.parameters, self.buffers) for t in of()), torch.device("cpu"))
 
     def players(self) -> dict[str, list[nn.Parameter]]:
         """Parameters updated in each player's turn; the conditioner's belong to the first player."""
@@ -161,7 +161,7 @@ class Model(HasDistribution, Converted, Component, Boundary):
         given, unwanted = self.conditions(condition, n), self.conditions(negative, n, "negative")
         settings = sampling_settings(seed, indices, sampler, unwanted, precision)
         rows, x_rng = rank.shard(torch.arange(n)).split(batch), rng.fork("x")
-        with autocast(precision, self.device):
+        with evaluating(self), autocast(precision, self.device):
             x = [self.sample_batch(x_rng[r], index(given, r), sampler, index(unwanted, r)) for r in rows]
         with evaluating(self), torch.no_grad():
             medium = cat([self.representation.decode(part) for part in x])

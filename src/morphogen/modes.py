@@ -9,12 +9,11 @@ from torch import nn
 
 
 @contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
+def evaluating(module: nn.Module) -> Iterator[nn.Module]:
     """Context manager: evaluation mode inside, the previous mode of every submodule afterwards."""
-    before = {m: m.training for m in module.modules()}
-    module.eval()
+    training = [m for m in module.modules() if m.training]
     try:
-        yield
+        yield module.eval() if training else module
     finally:
-        for m, mode in before.items():
-            m.training = mode
+        for m in training:
+            m.training = True

@@ -10,6 +10,8 @@ from morphogen.catalogue import build_system
 from morphogen.training.loop import train
 from systems.mixed_table import MIXED, PROPORTIONS, Rows, every_row, mixed_rows
 
+FLOWS = "table_flow", "maf", "iaf", "neural_spline_flow", "ffjord"
+FITTED = "table_mixture", "gaussian_copula", "kernel_density"
 DRAWS = 200  # of the dequantisation
 
 
@@ -24,6 +26,9 @@ def trained():
         ("kernel_density", 20, 0),
         ("table_flow", 40, 32),
         ("ffjord", 60, 32),
+        ("maf", 40, 32),
+        ("iaf", 40, 32),
+        ("neural_spline_flow", 40, 32),
         ("table_vae", 100, 128),
     ):
         torch.manual_seed(0)
@@ -39,9 +44,7 @@ def test_masses_of_the_transformer_sum_to_one(trained):
     assert likelihood.nats.double().exp().sum().item() == pytest.approx(1, abs=1e-5)
 
 
-@pytest.mark.parametrize(
-    "name", ["table_mixture", "gaussian_copula", "kernel_density", "table_flow", "ffjord", "table_vae"]
-)
+@pytest.mark.parametrize("name", [*FITTED, *FLOWS, "table_vae"])
 def test_masses_of_a_bound_sum_to_one_on_average(name, trained):
     """The mean of exp over the noise is the mass: 200 draws, seed 0, 1 within 4 standard errors of < 0.01."""
     likelihood = trained[name].log_prob(every_row().repeat(DRAWS, 1), seed=0)
@@ -53,18 +56,7 @@ def test_masses_of_a_bound_sum_to_one_on_average(name, trained):
     assert abs(totals.mean().item() - 1) < 4 * error + 1e-5
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "table_transformer",
-        "table_mixture",
-        "gaussian_copula",
-        "kernel_density",
-        "table_flow",
-        "ffjord",
-        "table_vae",
-    ],
-)
+@pytest.mark.parametrize("name", ["table_transformer", *FITTED, *FLOWS, "table_vae"])
 def test_a_trained_likelihood_approaches_the_entropy_from_above(name, trained):
     """2000 other rows; the bound of the dequantised grid and the mixture's independence cost the most."""
     entropy = -(PROPORTIONS * PROPORTIONS.clamp_min(1e-12).log()).sum().item()

@@ -145,9 +145,10 @@ def _missing(settings: Mapping[str, Any], system: str | None) -> str:
         return "train needs a system and data: morphogen train ddpm --data digits"
     data = load_data(settings["data"], **{name: settings.get(name) for name in DATA_SETTINGS[1:]})
     names = fitting(data.medium, data.conditions)
+    usual = [name for name in data.representation.medium.representatives if name in names] or names
     return (
         f"train needs a system for {settings['data']} ({data.medium}): one of {', '.join(names)}; "
-        f"morphogen train {names[0]} --data {quote(settings['data'])}"
+        f"morphogen train {usual[0]} --data {quote(settings['data'])}"
     )
 
 

@@ -31,6 +31,7 @@ class TableMedium(Medium):
     suffix = "csv"
     suffixes = (".csv", ".tsv", ".tab", ".parquet", ".xlsx", ".xlsm", ".xls", ".ods")
     has_class_column = True
+    representatives = ("table_mixture", "table_transformer", "table_vae", "table_flow", "table_gan")
     features = lazy("evaluation.features.column_features")
     picture = lazy("evaluation.table_preview.picture")
     aligned = lazy("evaluation.table_preview.aligned")

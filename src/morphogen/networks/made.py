@@ -97,8 +97,9 @@ class MADECache:
             self._biases.append(layer.bias_of(vector)[order])
         self._last_weight = rearrange(last.weight[:, order], "(p d) h -> d p h", d=network.dims)
         self._last_bias = rearrange(last.bias_of(vector), "(p d) b -> d p b", d=network.dims)
-        empty = last.weight.new_empty(0, rows)
-        self._known = [empty] * len(network.body)  # entries, then the units of each hidden layer
+        sizes = [network.dims] + [network.width] * network.layers
+        # the entries and the units of each hidden layer; the first rows are known
+        self._known = [last.weight.new_empty(size, rows) for size in sizes]
         self.length = 0
 
     def step(self, previous: Float[Tensor, " b"] | None) -> Float[Tensor, "b p"]:
@@ -106,17 +107,24 @@ class MADECache:
         if previous is not None:
             self.length += 1
             self._append(previous)
-        h = self._known[-1]
-        theta = torch.addmm(self._last_bias[self.length], self._last_weight[self.length, :, : len(h)], h)
-        return theta.T
+        i, end = self.length, self._ends[self.length]
+        return torch.addmm(self._last_bias[i], self._last_weight[i, :, :end], self._known[-1][:end]).T
 
     def _append(self, entry: Tensor) -> None:
         start, end = self._ends[self.length - 1 : self.length + 1]
-        self._known[0] = torch.cat([self._known[0], entry[None]])
+        self._store(0, self.length - 1, entry[None])
+        known = self.length
         for i, (weight, bias) in enumerate(zip(self._weights, self._biases, strict=True)):
-            h = self._known[i]
-            units = torch.addmm(bias[start:end], weight[start:end, : len(h)], h).relu()
-            self._known[i + 1] = torch.cat([self._known[i + 1], units])
+            units = torch.addmm(bias[start:end], weight[start:end, :known], self._known[i][:known])
+            self._store(i + 1, start, units.relu_())
+            known = end
+
+    def _store(self, layer: int, start: int, rows: Tensor) -> None:
+        """Add known rows; in place, unless autograd has saved the earlier ones."""
+        if torch.is_grad_enabled():
+            self._known[layer] = torch.cat([self._known[layer][:start], rows])
+        else:
+            self._known[layer][start : start + len(rows)] = rows
 
 
 class _MaskedLinear(nn.Linear):

@@ -19,6 +19,7 @@ from morphogen.recipes.binary_vaes import binary_vaes
 from morphogen.recipes.comparison import comparison
 from morphogen.recipes.conditional import GUIDED, conditional
 from morphogen.recipes.distillation import distilled
+from morphogen.recipes.flow_densities import flow_densities
 from morphogen.recipes.gan_rings import gan_rings
 from morphogen.recipes.hmm_text import hmm_text
 from morphogen.recipes.language import language
@@ -146,6 +147,11 @@ RECIPES: Mapping[str, Recipe] = {
     ),
     "gaussian-rings": Recipe(
         "three GANs on a ring of 8 and a grid of 25 Gaussians, five seeds each", 10, gan_rings
+    ),
+    "flow-densities": Recipe(
+        "neural spline flow, MAF and RealNVP on five densities of the plane, 1 to 3 min each",
+        25,
+        flow_densities,
     ),
     "hmm-text": Recipe(
         "a hidden Markov model, an LSTM and a GPT on text of known entropy rate, 3 min each",

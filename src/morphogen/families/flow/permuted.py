@@ -21,7 +21,7 @@ from morphogen.numerics.randomness import Rng
 
 
 class Permuted(Bijection):
-    """P^-1 o f o P, where entry i of P x is x[order[i]].
+    """P^-1 o f o P, where entry i of P x is x[order[i]] (Kingma et al. 2016 reverse it between maps).
 
     Arguments:
         inner: f, of vectors [B, D].

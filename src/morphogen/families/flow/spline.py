@@ -54,7 +54,7 @@ class RationalQuadraticSpline(Elementwise):
         self.bins, self.bound, self.floor, self.outputs = bins, bound, floor, 3 * bins - 1
 
     def forward(
-        self, x: Float[Tensor, " b *x"], theta: Float[Tensor, " b *theta"]
+        self, x: Float[Tensor, " b *x"], theta: Float[Tensor, " b *p"]
     ) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b *x"]]:
         inside = x.clamp(-self.bound, self.bound)
         bin = self._bin(inside, theta, "x")
@@ -68,7 +68,7 @@ class RationalQuadraticSpline(Elementwise):
         moved = x.abs() < self.bound
         return torch.where(moved, z, x), torch.where(moved, log_slope, 0.0)
 
-    def inverse(self, z: Float[Tensor, " b *x"], theta: Float[Tensor, " b *theta"]) -> Float[Tensor, " b *x"]:
+    def inverse(self, z: Float[Tensor, " b *x"], theta: Float[Tensor, " b *p"]) -> Float[Tensor, " b *x"]:
         inside = z.clamp(-self.bound, self.bound)
         bin = self._bin(inside, theta, "z")
         s, u = bin.height / bin.width, ((inside - bin.bottom) / bin.height).clamp(0, 1)
@@ -81,7 +81,7 @@ class RationalQuadraticSpline(Elementwise):
         return x.clamp(-2 * self.bound, 2 * self.bound)
 
     def knots(
-        self, theta: Float[Tensor, " b *theta"]
+        self, theta: Float[Tensor, " b *p"]
     ) -> tuple[Float[Tensor, "*x k"], Float[Tensor, "*x k"], Float[Tensor, "*x k"]]:
         """x_k, y_k and d_k of the K + 1 knots of each entry, along the last axis."""
         of_bins, of_slopes = rearrange(theta, "b (p c) ... -> b c ... p", p=self.outputs).split(

@@ -49,29 +49,37 @@ class VectorCoupling(Bijection):
     def forward(
         self, x: Float[Tensor, " b *x"], context: Context | None
     ) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b"]]:
-        copied, changed = split(x.shape[1], self.halves, self.parity)
-        z_a, log_det = self.transform(x[:, changed], self._theta(x[:, copied], x[:, changed], context))
+        x_b, x_a = self._halves(x)
+        z_a, log_det = self.transform(x_a, self._theta(x_b, x_a, context))
         mask = x_mask_of(context)
         if mask is not None:
-            log_det = torch.where(mask[:, changed], log_det, 0.0)
-        return self._with(x, z_a, context), log_det.sum(1)
+            _, exists = self._halves(mask)
+            z_a, log_det = torch.where(exists, z_a, x_a), torch.where(exists, log_det, 0.0)
+        return self._joined(x_b, z_a), log_det.sum(1)
 
     def inverse(self, z: Float[Tensor, " b *x"], context: Context | None) -> Float[Tensor, " b *x"]:
-        copied, changed = split(z.shape[1], self.halves, self.parity)
-        theta = self._theta(z[:, copied], z[:, changed], context)
-        return self._with(z, self.transform.inverse(z[:, changed], theta), context)
+        z_b, z_a = self._halves(z)
+        x_a = self.transform.inverse(z_a, self._theta(z_b, z_a, context))
+        mask = x_mask_of(context)
+        return self._joined(z_b, x_a if mask is None else torch.where(self._halves(mask)[1], x_a, z_a))
 
     def _theta(self, x_b: Tensor, x_a: Tensor, context: Context | None) -> Tensor:
         shape = len(x_a), self.transform.outputs * x_a.shape[1]
         return check_result(self.network, self.network(self.transform.seen(x_b), context), shape)
 
-    def _with(self, x: Tensor, a: Tensor, context: Context | None) -> Tensor:
-        """x with a in place of its changed half, where these entries exist."""
-        _, changed = split(x.shape[1], self.halves, self.parity)
-        mask = x_mask_of(context)
-        result = x.clone()
-        result[:, changed] = a if mask is None else torch.where(mask[:, changed], a, x[:, changed])
-        return result
+    def _halves(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The half that is copied, x_b, and the one that is changed, x_a."""
+        copied, changed = split(x.shape[1], self.halves, self.parity)
+        return x[:, copied], x[:, changed]
+
+    def _joined(self, b: Tensor, a: Tensor) -> Tensor:
+        """The inverse of `_halves`."""
+        if self.halves == "blocks":
+            return torch.cat([a, b] if self.parity else [b, a], 1)
+        x = b.new_empty(len(b), b.shape[1] + a.shape[1])
+        for part, values in zip(split(x.shape[1], self.halves, self.parity), (b, a), strict=True):
+            x[:, part] = values
+        return x
 
 
 def split(dims: int, halves: Halves, parity: int) -> tuple[slice, slice]:
