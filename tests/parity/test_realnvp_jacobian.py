@@ -1,4 +1,4 @@
-"""Log-determinants of all bijections against the Jacobian from autograd."""
+"""Log-determinants of the bijections of flows against the Jacobian from autograd."""
 
 from collections.abc import Callable
 
@@ -9,14 +9,22 @@ from torch import nn
 from morphogen.contract import Context
 from morphogen.families.flow import (
     ActNorm,
+    Additive,
     Bijection,
     Chain,
     Coupling,
     FactorOut,
+    Flatten,
+    FlowSteps,
+    InvertibleConv,
     MultiScale,
+    SigmoidAffine,
     SingleScale,
+    SplitCoupling,
     Squeeze,
+    TopPrior,
 )
+from morphogen.networks.coupling_convnet import CouplingConvNet, ZeroConv
 from morphogen.networks.coupling_resnet import CouplingResNet
 from morphogen.networks.mlp import MLP
 
@@ -25,6 +33,10 @@ VECTOR = 3
 
 def resnet(c: int, h: int) -> CouplingResNet:
     return CouplingResNet((c, h, h), 8, 1, VECTOR)
+
+
+def convnet(channels_in: int, channels_out: int) -> CouplingConvNet:
+    return CouplingConvNet(channels_in, channels_out, 8, VECTOR)
 
 
 CASES: dict[str, tuple[Callable[[], Bijection], tuple[int, ...]]] = {
@@ -41,6 +53,16 @@ CASES: dict[str, tuple[Callable[[], Bijection], tuple[int, ...]]] = {
     "multi-scale": (lambda: MultiScale((1, 4, 4), 8, 1, 2, 2, VECTOR), (1, 4, 4)),
     "multi-scale, three scales, colour": (lambda: MultiScale((3, 4, 4), 8, 1, 1, 3, VECTOR), (3, 4, 4)),
     "multi-scale, patches": (lambda: MultiScale((1, 4, 4), 8, 1, 2, 2, VECTOR, max_resolution=2), (1, 4, 4)),
+    "invertible convolution": (lambda: InvertibleConv(5), (5, 2, 3)),
+    "invertible convolution of vectors": (lambda: InvertibleConv(4), (4,)),
+    "halves": (lambda: SplitCoupling(4, convnet(2, 4)), (4, 2, 2)),
+    "halves, sigmoid": (lambda: SplitCoupling(4, convnet(2, 4), SigmoidAffine()), (4, 2, 2)),
+    "halves, additive": (lambda: SplitCoupling(6, convnet(3, 3), Additive()), (6, 2, 1)),
+    "split prior": (lambda: SplitCoupling(4, ZeroConv(2, 4, VECTOR)), (4, 2, 2)),
+    "top prior": (lambda: TopPrior((3, 2, 2), VECTOR), (3, 2, 2)),
+    "glow": (lambda: FlowSteps((1, 4, 4), 8, 2, 2, VECTOR), (1, 4, 4)),
+    "glow, colour, additive": (lambda: FlowSteps((3, 2, 4), 8, 2, 1, VECTOR, Additive()), (3, 2, 4)),
+    "flatten": (lambda: Flatten(SingleScale(4, 8, 1, 4, VECTOR)), (1, 2, 2)),
     "single-scale": (lambda: SingleScale(6, 8, 1, 4, VECTOR), (6,)),
 }
 
