@@ -13,6 +13,7 @@ _MODULES = {
     "ddpm-train": "ddpm", "ddim50-sample": "ddpm", "guided-sample": "ddpm",
     "gpt-train": "gpt", "llama-train": "llama", "lm-decode": "lm_decode",
     "pixelcnn-sample": "pixelcnn", "wavenet-sample": "wavenet", "startup": "startup",
+    "glow-sample": "glow", "glow-train": "glow",
     "frechet": "frechet", "prdc": "nearest_balls",
 }  # fmt: skip
 

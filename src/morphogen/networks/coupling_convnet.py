@@ -1,10 +1,11 @@
 r"""The networks of Glow, from one half of the channels to parameters of the other (Kingma & Dhariwal 2018).
 
-    of a coupling       theta = conv_3x3(relu(conv_1x1(relu(conv_3x3(asinh(x))))))    (appendix B, and asinh)
+    of a coupling       theta = conv_3x3(relu(conv_1x1(relu(conv_3x3(y)))))             (appendix B)
+                        y = a tanh(x / a)
     of a split prior    theta = conv_3x3(x)
 
-asinh(x) is x near 0 and sign(x) log(2 |x|) far from it. Without it, the parameters of inputs far from all
-data are so large that a chain of couplings cannot be inverted in floating point.
+y is bounded, and x near 0: without it, inputs far from all data have parameters so large that a chain of
+couplings cannot be inverted in floating point.
 """
 
 __all__ = ["CouplingConvNet", "ZeroConv"]
@@ -16,6 +17,8 @@ from morphogen.component import Component
 from morphogen.contract import Context
 from morphogen.networks.residual import FiLM
 from morphogen.numerics.tensors import expand_like
+
+BOUND = 3.0  # a, in standard deviations of the channels after actnorm
 
 
 class CouplingConvNet(Component, nn.Module):
@@ -42,7 +45,7 @@ class CouplingConvNet(Component, nn.Module):
 
     def forward(self, x: Float[Tensor, "b c h w"], context: Context | None) -> Float[Tensor, "b e h w"]:
         vector = None if context is None else context.vector
-        h = self._modulated(0, self.stem(x.asinh()), vector).relu_()
+        h = self._modulated(0, self.stem(BOUND * (x / BOUND).tanh()), vector).relu_()
         h = self._modulated(1, self.hidden(h), vector).relu_()
         return self.head(h)
 

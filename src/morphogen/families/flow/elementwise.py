@@ -31,12 +31,12 @@ class Elementwise(Component, nn.Module, ABC):
 
     @abstractmethod
     def forward(
-        self, x: Float[Tensor, " b *x"], theta: Float[Tensor, " b *theta"]
+        self, x: Float[Tensor, " b *x"], theta: Float[Tensor, " b *t"]
     ) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b *x"]]:
         """Return z and log|dz_i/dx_i| of each entry."""
 
     @abstractmethod
-    def inverse(self, z: Float[Tensor, " b *x"], theta: Float[Tensor, " b *theta"]) -> Float[Tensor, " b *x"]:
+    def inverse(self, z: Float[Tensor, " b *x"], theta: Float[Tensor, " b *t"]) -> Float[Tensor, " b *x"]:
         """The inverse of `forward`."""
 
 
@@ -50,12 +50,12 @@ class Affine(Elementwise):
         self.scale = nn.Parameter(torch.ones(()))
 
     def forward(
-        self, x: Float[Tensor, " b *x"], theta: Float[Tensor, " b *theta"]
+        self, x: Float[Tensor, " b *x"], theta: Float[Tensor, " b *t"]
     ) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b *x"]]:
         s, t = self._scale_and_shift(theta)
         return x * s.exp() + t, s
 
-    def inverse(self, z: Float[Tensor, " b *x"], theta: Float[Tensor, " b *theta"]) -> Float[Tensor, " b *x"]:
+    def inverse(self, z: Float[Tensor, " b *x"], theta: Float[Tensor, " b *t"]) -> Float[Tensor, " b *x"]:
         s, t = self._scale_and_shift(theta)
         return (z - t) * (-s).exp()
 
@@ -70,11 +70,11 @@ class Additive(Elementwise):
     outputs = 1
 
     def forward(
-        self, x: Float[Tensor, " b *x"], theta: Float[Tensor, " b *theta"]
+        self, x: Float[Tensor, " b *x"], theta: Float[Tensor, " b *t"]
     ) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b *x"]]:
         return x + theta, torch.zeros_like(x)
 
-    def inverse(self, z: Float[Tensor, " b *x"], theta: Float[Tensor, " b *theta"]) -> Float[Tensor, " b *x"]:
+    def inverse(self, z: Float[Tensor, " b *x"], theta: Float[Tensor, " b *t"]) -> Float[Tensor, " b *x"]:
         return z - theta
 
 
@@ -101,12 +101,12 @@ class SigmoidAffine(Elementwise):
         self.least = least
 
     def forward(
-        self, x: Float[Tensor, " b *x"], theta: Float[Tensor, " b *theta"]
+        self, x: Float[Tensor, " b *x"], theta: Float[Tensor, " b *t"]
     ) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b *x"]]:
         s, t = self._scale_and_shift(theta)
         return (x + t) * s, s.log()
 
-    def inverse(self, z: Float[Tensor, " b *x"], theta: Float[Tensor, " b *theta"]) -> Float[Tensor, " b *x"]:
+    def inverse(self, z: Float[Tensor, " b *x"], theta: Float[Tensor, " b *t"]) -> Float[Tensor, " b *x"]:
         s, t = self._scale_and_shift(theta)
         return z / s - t
 
