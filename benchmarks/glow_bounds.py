@@ -30,7 +30,9 @@ BATCH, TEST, SEED = 32, 1000, 0
 
 def main(steps: str = "1000") -> None:
     """Train and measure both sides, and store the figures."""
-    data, figures, of_rows = load_data("fashion-mnist"), {}, {}
+    data = load_data("fashion-mnist")
+    figures: dict[str, Any] = {}
+    of_rows: dict[str, Tensor] = {}
     for name, side in {"ours": OurGlow, "normflows": PeerGlow}.items():
         torch.manual_seed(SEED)
         net = side(data.representation.shape)

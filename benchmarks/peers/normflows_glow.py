@@ -45,7 +45,7 @@ def samples(net: nn.Module, n: int, precision: torch.dtype, best: bool) -> Calla
 
     def run() -> None:
         with torch.no_grad(), _cast(precision):
-            net.sample(n)  # type: ignore[operator]
+            net.sample(n)
 
     return run
 
@@ -62,7 +62,7 @@ def epochs(
         for _ in range(count):
             for (rows,) in loader:
                 with _cast(precision):
-                    loss = net.forward_kld(rows + torch.rand_like(rows) / 256)  # type: ignore[operator]
+                    loss = net.forward_kld(rows + torch.rand_like(rows) / 256)
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
@@ -74,5 +74,5 @@ def _cast(precision: torch.dtype) -> torch.autocast:
     return torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision is torch.bfloat16)
 
 
-def _laid_out(net: nn.Module, best: bool) -> nn.Module:
+def _laid_out(net: Any, best: bool) -> Any:
     return net.to(memory_format=torch.channels_last) if best else net

@@ -25,7 +25,7 @@ def test_both_sides_have_the_same_size() -> None:
 
 @pytest.mark.parametrize("side", [glow_bounds.OurGlow, glow_bounds.PeerGlow])
 def test_training_lowers_the_bits_of_the_test_pictures(side) -> None:
-    """Digits of 17 levels, seed 0, after 5 and after 25 steps; a uniform distribution has log2 17 bits/dim."""
+    """Digits of 17 levels, seed 0, after 5 and 25 steps; a uniform distribution has log2 17 bits/dim."""
     data = load_data("digits")
     torch.manual_seed(0)
     net, means = side(data.representation.shape), []

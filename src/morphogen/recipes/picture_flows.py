@@ -16,7 +16,6 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from PIL import Image
 from torch import Tensor
 
 from morphogen.catalogue import build_system
@@ -25,6 +24,7 @@ from morphogen.data import Dataset, load_data
 from morphogen.evaluation.codecs import codec_baselines
 from morphogen.evaluation.features import features_for
 from morphogen.evaluation.frechet import frechet_interval
+from morphogen.evaluation.intervals import Interval
 from morphogen.evaluation.likelihood import bits_per_dim
 from morphogen.evaluation.sheet import sheet
 from morphogen.families.flow import FlowSampler
@@ -61,33 +61,24 @@ def picture_flows(
     """
     data = without_labels(load_data(name))
     directory = Path("runs") / "fashion-flows" if directory is None else directory
-    features, held_out = features_for(data), data.test.first(n).medium
-    real = features(data.train.first().medium)
-    figures: dict[str, Any] = {
-        row["system"]: {"likelihood": row["likelihood"], "how": row["how"]}
-        for row in codec_baselines(data, n)
-    }
-    figures["real data"] = {"frechet": frechet_interval(real, features(held_out), seed=seed)}
-    models: dict[str, Any] = {}
-    shown: dict[str, Tensor] = {"real": held_out[: 2 * COLUMNS]}
+    held_out = data.test.first(n).medium
+    frechet = _Frechet(data, seed)
+    figures = {row.pop("system"): row for row in codec_baselines(data, n)}
+    figures["real data"], models = {"frechet": frechet(held_out)}, {}
+    shown = {"real": held_out[: 2 * COLUMNS]}
     for system in systems:
         model, steps = _trained(system, data, budget, directory / system, seed)
-        samples = {
-            t: model.sample(n, sampler=FlowSampler(t), seed=seed, batch=100).tensor for t in (1.0, COOL)
-        }
-        figures[system] = {
-            "likelihood": bits_per_dim(model, data.test, n, seed=seed),
-            "parameters": parameters(model),
-            "steps": steps,
-            "frechet": frechet_interval(real, features(samples[1.0]), seed=seed),
-            f"frechet at temperature {COOL}": frechet_interval(real, features(samples[COOL]), seed=seed),
-        }
+        likelihood = bits_per_dim(model, data.test, n, seed=seed)
+        figures[system] = {"likelihood": likelihood, "parameters": parameters(model), "steps": steps}
+        for t, key in ((1.0, "frechet"), (COOL, f"frechet at temperature {COOL}")):
+            samples = model.sample(n, sampler=FlowSampler(t), seed=seed, batch=100).tensor
+            figures[system][key] = frechet(samples)
         models[system] = model_record(system, SIZE, data, model)
-        shown[f"{system}, {COOL}"] = samples[COOL][: 2 * COLUMNS]
-        for first, second in PAIRS:
-            shown[f"{system}, path {first}-{second}"] = path(model, held_out[[first, second]], COLUMNS)
-    _picture(shown).save(directory / "flows.png", optimize=True)
-    settings = evaluation_settings(data, features, n, seed) | {"budget": budget}
+        shown[f"{system}, {COOL}"] = samples[: 2 * COLUMNS]
+        for ends in PAIRS:
+            shown[f"{system}, path {ends[0]}-{ends[1]}"] = path(model, held_out[list(ends)], COLUMNS)
+    sheet(shown, columns=COLUMNS).quantize(64).save(directory / "flows.png", optimize=True)
+    settings = evaluation_settings(data, frechet.features, n, seed) | {"budget": budget}
     return {"figures": figures, "models": models} | settings | environment()
 
 
@@ -110,5 +101,12 @@ def _trained(system: str, data: Dataset, budget: float, directory: Path, seed: i
     return model, trained.steps
 
 
-def _picture(shown: dict[str, Tensor]) -> Image.Image:
-    return sheet(shown, columns=COLUMNS).quantize(64)
+class _Frechet:
+    """The Frechet distance of pictures from the training part of a data set."""
+
+    def __init__(self, data: Dataset, seed: int):
+        self.features, self.seed = features_for(data), seed
+        self.real = self.features(data.train.first().medium)
+
+    def __call__(self, pictures: Float[Tensor, "n c h w"]) -> Interval:
+        return frechet_interval(self.real, self.features(pictures), seed=self.seed)

@@ -24,7 +24,7 @@ SIZES: dict[str, dict[str, Any]] = {
 TRAINING: dict[str, dict[str, Any]] = {
     "tiny": {"lr": 3e-3, "batch": 32, "ema": 0.9, "schedule": Cosine(warmup=20)},
     "small": {"lr": 3e-3, "batch": 32, "ema": 0.99, "schedule": Cosine(warmup=20)},
-    LARGE: {"lr": 2e-3, "batch": 32, "ema": 0.99, "schedule": Cosine(warmup=50)},
+    LARGE: {"lr": 3e-3, "batch": 32, "ema": 0.99, "schedule": Cosine(warmup=50)},
     "paper": {"lr": 1e-3, "batch": 64, "ema": 0.0, "schedule": Constant(warmup=8000)},
 }
 
