@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
 LR = 1e-3
@@ -39,7 +39,7 @@ def prepare(net: Any, x: Tensor) -> None:
         net.log_prob(x, None)
 
 
-def samples(net: nn.Module, n: int, precision: torch.dtype, best: bool) -> Callable[[], None]:
+def samples(net: Any, n: int, precision: torch.dtype, best: bool) -> Callable[[], None]:
     """Return a function that draws n samples."""
     net = _laid_out(net.eval(), best)
 
@@ -51,7 +51,7 @@ def samples(net: nn.Module, n: int, precision: torch.dtype, best: bool) -> Calla
 
 
 def epochs(
-    net: nn.Module, x: Tensor, batch: int, count: int, precision: torch.dtype, best: bool
+    net: Any, x: Tensor, batch: int, count: int, precision: torch.dtype, best: bool
 ) -> Callable[[], None]:
     """Return a function that trains for `count` epochs on x [N, C, H, W] of 256 values in [0, 1)."""
     net = _laid_out(net.train(), best)
