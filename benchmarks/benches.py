@@ -14,6 +14,7 @@ _MODULES = {
     "gpt-train": "gpt", "llama-train": "llama", "lm-decode": "lm_decode",
     "pixelcnn-sample": "pixelcnn", "wavenet-sample": "wavenet", "startup": "startup",
     "realnvp": "flows", "maf-sample": "flows", "nsf-sample": "flows",
+    "glow-sample": "glow", "glow-train": "glow",
     "frechet": "frechet", "prdc": "nearest_balls",
 }  # fmt: skip
 

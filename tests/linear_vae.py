@@ -1,6 +1,6 @@
 """A VAE with the true posterior and decoder of a linear-Gaussian world, so that its bound is known."""
 
-__all__ = ["TRUTH", "Affine", "PlainPoints", "linear"]
+__all__ = ["TRUTH", "AffineNetwork", "PlainPoints", "linear"]
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ TRUTH = LinearGaussian(
 )
 
 
-class Affine(Component, nn.Module):
+class AffineNetwork(Component, nn.Module):
     """x -> a x + b, optionally concatenated with constants."""
 
     def __init__(self, weight: Tensor, bias: Tensor, constants: Tensor | None = None):
@@ -56,5 +56,7 @@ def linear(shift: float = 0.0, log_scale: float = 0.0, samples: int = 1) -> VAE:
     )
     gain = inverse @ TRUTH.weight.T
     log_sigma = 0.5 * (TRUTH.sigma**2 * inverse).diagonal().log() + log_scale
-    encoder = Affine(gain, -gain @ TRUTH.mean + shift, log_sigma)
-    return VAE(encoder, Affine(TRUTH.weight, TRUTH.mean), Gaussian(TRUTH.sigma), (2,), bound_samples=samples)
+    encoder = AffineNetwork(gain, -gain @ TRUTH.mean + shift, log_sigma)
+    return VAE(
+        encoder, AffineNetwork(TRUTH.weight, TRUTH.mean), Gaussian(TRUTH.sigma), (2,), bound_samples=samples
+    )

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from linear_vae import TRUTH, Affine, PlainPoints, linear
+from linear_vae import TRUTH, AffineNetwork, PlainPoints, linear
 from morphogen.catalogue import build_system
 from morphogen.evaluation.latent_usage import latent_usage, usage_lines
 from morphogen.families.vae import VAE, Gaussian
@@ -57,8 +57,8 @@ def test_units_that_ignore_x_are_not_active(n: int) -> None:
     gain[:2] = truth.encoder.weight.detach()
     bias, log_sigma = torch.zeros(5), torch.zeros(5)
     bias[:2], log_sigma[:2] = truth.encoder.bias, truth.encoder.constants.float()
-    decoder = Affine(torch.cat([TRUTH.weight, torch.zeros(3, 3)], 1), TRUTH.mean)
-    vae = VAE(Affine(gain, bias, log_sigma), decoder, Gaussian(TRUTH.sigma), (5,))
+    decoder = AffineNetwork(torch.cat([TRUTH.weight, torch.zeros(3, 3)], 1), TRUTH.mean)
+    vae = VAE(AffineNetwork(gain, bias, log_sigma), decoder, Gaussian(TRUTH.sigma), (5,))
     for seed in range(4):
         usage = usage_of(vae, n, seed)
         assert usage["active"] == 2 and usage["units"] == 5
@@ -66,8 +66,8 @@ def test_units_that_ignore_x_are_not_active(n: int) -> None:
 
 
 def test_a_collapsed_model_says_so_and_names_the_remedy() -> None:
-    encoder = Affine(torch.zeros(2, 3), torch.zeros(2), torch.zeros(2))
-    collapsed = VAE(encoder, Affine(TRUTH.weight, TRUTH.mean), Gaussian(TRUTH.sigma), (2,))
+    encoder = AffineNetwork(torch.zeros(2, 3), torch.zeros(2), torch.zeros(2))
+    collapsed = VAE(encoder, AffineNetwork(TRUTH.weight, TRUTH.mean), Gaussian(TRUTH.sigma), (2,))
     usage = usage_of(collapsed)
     assert usage["active"] == 0 and usage["kl"]["value"] == 0
     assert usage["mutual_information"]["value"] == pytest.approx(0, abs=1e-6)

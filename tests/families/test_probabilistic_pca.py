@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from linear_vae import Affine
+from linear_vae import AffineNetwork
 from morphogen.closed_form import LinearGaussian
 from morphogen.contract import Context, Encoded
 from morphogen.families.vae import VAE, LearnedGaussian
@@ -34,7 +34,7 @@ class IsotropicDecoder(nn.Module):
         return torch.cat([mean, self.log_sigma.expand_as(mean)], 1)
 
 
-class LinearEncoder(Affine):
+class LinearEncoder(AffineNetwork):
     """mu and log sigma of q, all learned."""
 
     def __init__(self, weight: Tensor):

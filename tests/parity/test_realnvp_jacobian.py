@@ -1,4 +1,4 @@
-"""Log-determinants of all bijections against the Jacobian from autograd."""
+"""Log-determinants of the bijections of flows against the Jacobian from autograd."""
 
 from collections.abc import Callable
 
@@ -9,23 +9,31 @@ from torch import Tensor, nn
 from morphogen.contract import Context
 from morphogen.families.flow import (
     ActNorm,
+    Additive,
     Bijection,
     Chain,
     Coupling,
     FactorOut,
+    Flatten,
+    FlowSteps,
     Inverse,
     InverseAutoregressiveFlow,
+    InvertibleConv,
     LULinear,
     MaskedAutoregressive,
     MaskedAutoregressiveFlow,
     MultiScale,
     Permuted,
     RationalQuadraticSpline,
+    SigmoidAffine,
     SingleScale,
+    SplitCoupling,
     Squeeze,
+    TopPrior,
     VectorCoupling,
     keyed,
 )
+from morphogen.networks.coupling_convnet import CouplingConvNet, ZeroConv
 from morphogen.networks.coupling_resnet import CouplingResNet
 from morphogen.networks.made import MADE
 from morphogen.networks.mlp import MLP
@@ -51,6 +59,10 @@ def spline(bins: int = 5) -> RationalQuadraticSpline:
     return RationalQuadraticSpline(bins, bound=2.0, floor=0.05)
 
 
+def convnet(channels_in: int, channels_out: int) -> CouplingConvNet:
+    return CouplingConvNet(channels_in, channels_out, 8, VECTOR)
+
+
 CASES: dict[str, tuple[Callable[[], Bijection], tuple[int, ...]]] = {
     "actnorm": (lambda: ActNorm(3), (3, 2, 2)),
     "checkerboard 0": (lambda: Coupling(resnet(1, 4), "checkerboard", 0), (1, 4, 4)),
@@ -65,6 +77,16 @@ CASES: dict[str, tuple[Callable[[], Bijection], tuple[int, ...]]] = {
     "multi-scale": (lambda: MultiScale((1, 4, 4), 8, 1, 2, 2, VECTOR), (1, 4, 4)),
     "multi-scale, three scales, colour": (lambda: MultiScale((3, 4, 4), 8, 1, 1, 3, VECTOR), (3, 4, 4)),
     "multi-scale, patches": (lambda: MultiScale((1, 4, 4), 8, 1, 2, 2, VECTOR, max_resolution=2), (1, 4, 4)),
+    "invertible convolution": (lambda: InvertibleConv(5), (5, 2, 3)),
+    "invertible convolution of vectors": (lambda: InvertibleConv(4), (4,)),
+    "halves": (lambda: SplitCoupling(4, convnet(2, 4)), (4, 2, 2)),
+    "halves, sigmoid": (lambda: SplitCoupling(4, convnet(2, 4), SigmoidAffine()), (4, 2, 2)),
+    "halves, additive": (lambda: SplitCoupling(6, convnet(3, 3), Additive()), (6, 2, 1)),
+    "split prior": (lambda: SplitCoupling(4, ZeroConv(2, 4, VECTOR)), (4, 2, 2)),
+    "top prior": (lambda: TopPrior((3, 2, 2), VECTOR), (3, 2, 2)),
+    "glow": (lambda: FlowSteps((1, 4, 4), 8, 2, 2, VECTOR), (1, 4, 4)),
+    "glow, colour, additive": (lambda: FlowSteps((3, 2, 4), 8, 2, 1, VECTOR, Additive()), (3, 2, 4)),
+    "flatten": (lambda: Flatten(SingleScale(4, 8, 1, 4, VECTOR)), (1, 2, 2)),
     "single-scale": (lambda: SingleScale(6, 8, 1, 4, VECTOR), (6,)),
     "single-scale, odd": (lambda: SingleScale(3, 8, 1, 4, VECTOR), (3,)),
     "single-scale, one entry": (lambda: SingleScale(1, 8, 1, 2, VECTOR), (1,)),

@@ -24,6 +24,7 @@ from morphogen.recipes.gan_rings import gan_rings
 from morphogen.recipes.hmm_text import hmm_text
 from morphogen.recipes.language import language
 from morphogen.recipes.latent_attributes import latent_attributes
+from morphogen.recipes.picture_flows import picture_flows
 from morphogen.recipes.records import stamped
 from morphogen.recipes.sampler_sweep import sampler_sweep
 from morphogen.recipes.sketches import sketched
@@ -121,6 +122,9 @@ RECIPES: Mapping[str, Recipe] = {
         "VAEs, and models of codes and latents, on Fashion-MNIST, 8 min each",
         40,
         partial(comparison, "fashion-mnist", 480.0, AUTOENCODERS, 500),
+    ),
+    "fashion-flows": Recipe(
+        "Glow and RealNVP on Fashion-MNIST without labels, 12 min each, beside PNG", 30, picture_flows
     ),
     "fashion-gans": Recipe(
         "five GANs and a mixture of Gaussians on Fashion-MNIST, 5 min each",

@@ -13,11 +13,14 @@ __all__ = [
     "Elementwise",
     "ExactTrace",
     "FactorOut",
+    "Flatten",
     "Flow",
     "FlowSampler",
+    "FlowSteps",
     "Hutchinson",
     "Inverse",
     "InverseAutoregressiveFlow",
+    "InvertibleConv",
     "LULinear",
     "MaskedAutoregressive",
     "MaskedAutoregressiveFlow",
@@ -28,8 +31,12 @@ __all__ = [
     "Permuted",
     "RationalQuadraticSpline",
     "RungeKutta",
+    "Scales",
+    "SigmoidAffine",
     "SingleScale",
+    "SplitCoupling",
     "Squeeze",
+    "TopPrior",
     "Trace",
     "VectorCoupling",
     "keyed",
@@ -39,7 +46,10 @@ __all__ = [
 from morphogen.families.flow.bijection import Bijection, Chain, Composite, Inverse
 from morphogen.families.flow.continuous import Continuous
 from morphogen.families.flow.coupling import ActNorm, Coupling
-from morphogen.families.flow.elementwise import Additive, Affine, Elementwise
+from morphogen.families.flow.elementwise import Additive, Affine, Elementwise, SigmoidAffine
+from morphogen.families.flow.flatten import Flatten
+from morphogen.families.flow.flow_steps import FlowSteps
+from morphogen.families.flow.invertible_conv import InvertibleConv
 from morphogen.families.flow.lu_linear import LULinear
 from morphogen.families.flow.masked_autoregressive import (
     InverseAutoregressiveFlow,
@@ -47,10 +57,11 @@ from morphogen.families.flow.masked_autoregressive import (
     MaskedAutoregressiveFlow,
 )
 from morphogen.families.flow.mixed import MixedFlow, MixedFlowSampler
-from morphogen.families.flow.multiscale import FactorOut, MultiScale, SingleScale, Squeeze
+from morphogen.families.flow.multiscale import FactorOut, MultiScale, Scales, SingleScale, Squeeze
 from morphogen.families.flow.objective import Flow, FlowSampler
 from morphogen.families.flow.ode_solvers import DormandPrince, OdeSolver, RungeKutta
 from morphogen.families.flow.permuted import Permuted, keyed, reverse
 from morphogen.families.flow.spline import RationalQuadraticSpline
+from morphogen.families.flow.split_coupling import SplitCoupling, TopPrior
 from morphogen.families.flow.traces import ExactTrace, Hutchinson, Trace
 from morphogen.families.flow.vector_coupling import VectorCoupling

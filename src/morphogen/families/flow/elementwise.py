@@ -1,14 +1,15 @@
 r"""Elementwise maps: z_i = f(x_i; theta_i), invertible in x_i; a network says what theta_i is.
 
-    Additive     z = x + t                                        (Dinh, Krueger & Bengio 2015)
-    Affine       z = x exp(s) + t,   s = scale tanh(s')           (Dinh, Sohl-Dickstein & Bengio 2017)
+    Additive       z = x + t                                        (Dinh, Krueger & Bengio 2015)
+    Affine         z = x exp(s) + t,   s = scale tanh(s')           (Dinh, Sohl-Dickstein & Bengio 2017)
+    SigmoidAffine  z = (x + t) s,   s = sigmoid(s' + 2)             (Kingma & Dhariwal 2018)
 
 The Jacobian is diagonal, so its log-determinant is a sum over the entries. A coupling applies such a map to
 one half of x with parameters computed from the other half; a masked autoregressive flow to every entry, with
 parameters computed from the earlier ones.
 """
 
-__all__ = ["Additive", "Affine", "Elementwise"]
+__all__ = ["Additive", "Affine", "Elementwise", "SigmoidAffine"]
 
 from abc import ABC, abstractmethod
 
@@ -16,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from morphogen.component import Component
+from morphogen.component import Component, ConfigError
 
 
 class Elementwise(Component, nn.Module, ABC):
@@ -79,3 +80,40 @@ class Additive(Elementwise):
 
     def inverse(self, z: Float[Tensor, " b *x"], theta: Float[Tensor, " b *p"]) -> Float[Tensor, " b *x"]:
         return z - theta
+
+
+class SigmoidAffine(Elementwise):
+    """z = (x + t) s with s = least + (1 - least) sigmoid(s' + 2), the affine map of Glow if least = 0.
+
+    Since s < 1, z does not explode. A lower bound does the same for the inverse, which floating point errors
+    would otherwise destroy (Behrmann, Vicol, Wang, Grosse & Jacobsen 2021, "Understanding and mitigating
+    exploding inverses in invertible neural networks"); actnorm makes up for the scale.
+
+    Arguments:
+        least: lower bound of s, in (0, 1); 0.5 as in Behrmann et al.
+
+    Raises:
+        ConfigError: for a bound outside (0, 1).
+    """
+
+    outputs = 2
+
+    def __init__(self, least: float = 0.5):
+        super().__init__()
+        if not 0 < least < 1:
+            raise ConfigError(f"SigmoidAffine: least={least:g} is not in (0, 1), so that it has no inverse")
+        self.least = least
+
+    def forward(
+        self, x: Float[Tensor, " b *x"], theta: Float[Tensor, " b *p"]
+    ) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b *x"]]:
+        s, t = self._scale_and_shift(theta)
+        return (x + t) * s, s.log()
+
+    def inverse(self, z: Float[Tensor, " b *x"], theta: Float[Tensor, " b *p"]) -> Float[Tensor, " b *x"]:
+        s, t = self._scale_and_shift(theta)
+        return z / s - t
+
+    def _scale_and_shift(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+        raw, t = theta.chunk(2, 1)
+        return self.least + (1 - self.least) * (raw + 2).sigmoid(), t

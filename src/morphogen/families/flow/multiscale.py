@@ -1,7 +1,7 @@
 r"""Flow architectures: coupling layers for images (multi-scale) and for vectors.
 
-    scale_k = coarser_k o couplings (checkerboard)
-    coarser_k = squeeze^-1 o (scale_{k+1} on half the channels) o couplings (channel) o squeeze
+    scale_k = coarser_k o fine_k
+    coarser_k = squeeze^-1 o (scale_{k+1} on half the channels) o coarse_k o squeeze
 
 Squeezing turns 2 x 2 pixels into 4 channels. Half of the channels are then factored out: they are part of z
 without further transformation, as in the multi-scale architecture of RealNVP (Dinh et al. 2017, section 3.6).
@@ -9,8 +9,9 @@ Unsqueezing the output gives z the shape of x; as a permutation it changes neith
 density.
 """
 
-__all__ = ["FactorOut", "MultiScale", "SingleScale", "Squeeze"]
+__all__ = ["FactorOut", "MultiScale", "Scales", "SingleScale", "Squeeze"]
 
+from abc import abstractmethod
 from typing import Literal
 
 import torch
@@ -30,7 +31,48 @@ from morphogen.networks.mlp import MLP
 from morphogen.numerics.randomness import Rng
 
 
-class MultiScale(Composite):
+class Scales(Composite):
+    """Scales joined by squeezing and factoring out (Dinh, Sohl-Dickstein & Bengio 2017, section 3.6).
+
+    The base class of the architectures for images, which say what happens at each scale.
+    """
+
+    def add_scales(self, shape: tuple[int, int, int], scales: int, squeezes: int) -> None:
+        """Append the scales of x [B, *shape], which is squeezed so often.
+
+        Errors: ConfigError if a side is not a multiple of 2^squeezes, or there is no channel or no scale.
+        """
+        c, h, w = shape
+        multiple, name = 1 << squeezes, type(self).__name__
+        if min(shape) < 1 or scales < 1:
+            raise ConfigError(f"{name}: {c} channels of {w} x {h} pixels, {scales} scales: give at least 1")
+        if h % multiple or w % multiple:
+            side = -(-max(h, w) // multiple) * multiple
+            raise ConfigError(
+                f"{name}: {w} x {h} pixels are not a multiple of {multiple}: "
+                f"use {option('resolution', side)}, or fewer scales"
+            )
+        self.steps.extend(self._scale(shape, 0, scales))
+
+    @abstractmethod
+    def fine(self, shape: tuple[int, int, int], scale: int) -> list[Bijection]:
+        """What a scale does to x [B, *shape], before it is squeezed."""
+
+    @abstractmethod
+    def coarse(self, shape: tuple[int, int, int], scale: int) -> list[Bijection]:
+        """What a scale does to x [B, *shape] after squeezing, before half of it is factored out."""
+
+    def _scale(self, shape: tuple[int, int, int], scale: int, scales: int) -> list[Bijection]:
+        """The bijections of one scale and of all coarser ones; the last one factors nothing out."""
+        c, h, w = shape
+        fine, coarse = self.fine(shape, scale), self.coarse((4 * c, h // 2, w // 2), scale)
+        if scale + 1 < scales:
+            rest = self._scale((2 * c, h // 2, w // 2), scale + 1, scales)
+            coarse.append(FactorOut(Chain(tuple(rest))))
+        return [*fine, Squeeze(Chain(tuple(coarse)))] if coarse else fine
+
+
+class MultiScale(Scales):
     """RealNVP for images, with actnorm (Dinh, Sohl-Dickstein & Bengio 2017, section 3.6).
 
     Each coupling follows an actnorm. Each scale has `couplings` checkerboard couplings, a squeeze and
@@ -68,30 +110,21 @@ class MultiScale(Composite):
         c, h, w = shape
         self.shape, self.width, self.blocks, self.couplings = (c, h, w), width, blocks, couplings
         self.scales, self.vector, self.max_resolution, self.dropout = scales, vector, max_resolution, dropout
-        multiple = 1 << (scales - 1)
-        if h % multiple or w % multiple:
-            side = -(-max(h, w) // multiple) * multiple
-            raise ConfigError(
-                f"MultiScale: {w} x {h} pixels are not a multiple of {multiple}: "
-                f"use {option('resolution', side)}, or fewer scales"
-            )
-        self.steps.extend(self._scale(self.shape, width, scales))
+        self.add_scales(self.shape, scales, scales - 1)
 
-    def _scale(self, shape: tuple[int, int, int], width: int, scales: int) -> list[Bijection]:
-        """The bijections of one scale and of all coarser ones, `scales` in total."""
-        fine = self._couplings(shape, width, self.couplings + (scales == 1), "checkerboard")
-        if scales == 1:
-            return fine
-        c, h, w = shape
-        coarse = self._couplings((4 * c, h // 2, w // 2), width, self.couplings, "channel")
-        rest = self._scale((2 * c, h // 2, w // 2), 2 * width, scales - 1)
-        return [*fine, Squeeze(Chain((*coarse, FactorOut(Chain(tuple(rest))))))]
+    def fine(self, shape: tuple[int, int, int], scale: int) -> list[Bijection]:
+        """The checkerboard couplings."""
+        return self._couplings(shape, scale, self.couplings + (scale + 1 == self.scales), "checkerboard")
+
+    def coarse(self, shape: tuple[int, int, int], scale: int) -> list[Bijection]:
+        """The channel couplings; none at the last scale, which is not squeezed."""
+        return self._couplings(shape, scale, self.couplings * (scale + 1 < self.scales), "channel")
 
     def _couplings(
-        self, shape: tuple[int, int, int], width: int, count: int, mask: Literal["checkerboard", "channel"]
+        self, shape: tuple[int, int, int], scale: int, count: int, mask: Literal["checkerboard", "channel"]
     ) -> list[Bijection]:
         """`count` couplings with masks of one kind and alternating parity."""
-        patch = _patch(shape, self.max_resolution)
+        patch, width = _patch(shape, self.max_resolution), self.width << scale
         steps: list[Bijection] = []
         for i in range(count):
             network = CouplingResNet(shape, width, self.blocks, self.vector, patch, self.dropout)
@@ -218,7 +251,8 @@ def _patch(shape: tuple[int, int, int], max_resolution: int) -> int:
 
 
 def _squeeze(x: Tensor) -> Tensor:
-    return rearrange(x, "b c (h p) (w q) -> b (c p q) h w", p=2, q=2)
+    """Channels are innermost in memory, as convolutions of many channels want them."""
+    return rearrange(x, "b c (h p) (w q) -> b h w (c p q)", p=2, q=2).movedim(3, 1)
 
 
 def _unsqueeze(x: Tensor) -> Tensor:
