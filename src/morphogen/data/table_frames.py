@@ -7,9 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from morphogen.counted import counted
 from morphogen.data.column_names import distinct_names
 from morphogen.data.dataset import DataError, Dataset
-from morphogen.data.held import Held, array_of
+from morphogen.data.held import Held, array_of, file_at, listed_files
+from morphogen.data.recognition import holds_rows
 from morphogen.data.splits import Part
 from morphogen.data.table import table_of, table_of_parts
 from morphogen.data.table_files import read_table_file
@@ -23,15 +25,24 @@ WIDE = 64  # columns of numbers that may as well be flattened pictures, or sound
 SIDE = 8  # pixels of the smallest picture that a square array may be
 WIDEST = 1000  # columns without names beyond which they are these rather than a table
 
+READERS = {  # of files of tables in a remedy, by their suffix; others are CSV
+    ".parquet": "pd.read_parquet",
+    ".json": "pd.read_json",
+    **dict.fromkeys((".jsonl", ".ndjson"), "lambda f: pd.read_json(f, lines=True)"),
+    **dict.fromkeys((".xlsx", ".xlsm", ".xls", ".ods"), "pd.read_excel"),
+}
+
 
 def holds_table(values: Any, options: ReadingOptions) -> float:
-    """1 for a DataFrame, columns by name or records; 0.8 for numbers [N, D]."""
+    """1 for a DataFrame, columns by name or records; 0.8 for numbers [N, D]; the share of tables of files."""
     if options.rate is not None:
         return 0.0
     if hasattr(values, "columns") or isinstance(values, Mapping):
         return 1.0
     if isinstance(values, Sequence) and len(values) and all(isinstance(row, Mapping) for row in values):
         return 1.0
+    if files := listed_files(values):
+        return sum(map(holds_rows, files)) / len(files)
     if getattr(getattr(values, "dtype", None), "kind", "") in ("O", "U"):  # numbers and words
         return 0.8 * float(values.ndim == 2)
     return 0.8 * float((array := array_of(values)) is not None and array.ndim == 2)
@@ -39,6 +50,7 @@ def holds_table(values: Any, options: ReadingOptions) -> float:
 
 def collect_table(name: str, parts: Mapping[Part, Held], options: ReadingOptions) -> Dataset:
     """The data set of a table in memory; labels are one more column, the condition. Errors: DataError."""
+    _check_no_files(parts["train"].values)
     _check_width(parts["train"].values)
     called = _label_name(parts["train"])
     frames: dict[str, DataFrame] = {part: _frame(name, held, called) for part, held in parts.items()}
@@ -96,6 +108,20 @@ def _named(given: Any) -> "DataFrame | None":
         isinstance(given, list | Mapping) and len(given) > 0 and holds_table(given, ReadingOptions()) == 1
     )
     return pd.DataFrame(given) if is_named else None
+
+
+def _check_no_files(values: Any) -> None:
+    """Errors: DataError for a list of tables: whether they are blocks of one is for the user to say."""
+    if not (files := listed_files(values)):
+        return
+    tables = [file_at(file) for file in files if holds_rows(file)]
+    if (read := READERS.get(tables[0].suffix.lower())) is None:
+        separator = read_table_file(tables[0], TableOptions()).separator or r"\s+"
+        read = "pd.read_csv" if separator == "," else f"lambda f: pd.read_csv(f, sep={separator!r})"
+    raise DataError(
+        f"{counted(len(tables), 'file')} of a table, such as {tables[0]}: give one DataFrame, "
+        f"mg.load_data(pd.concat(map({read}, files)))"
+    )
 
 
 def _unread_index(values: Any) -> str:
