@@ -11,7 +11,7 @@ quoted cell ends with its closing quote, if the file can be read so. The first r
 above numbers, or if its numbers are years or positions; if it has other numbers, it is data.
 """
 
-__all__ = ["Dialect", "Record", "find_dialect", "is_header", "rows_below"]
+__all__ = ["SPACE", "Dialect", "Record", "find_dialect", "is_header", "rows_below"]
 
 import csv
 import io

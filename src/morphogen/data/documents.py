@@ -66,7 +66,7 @@ def load_listed(
         own: the part of each in the user's own split; (): to be split by content.
         length: tokens per window.
     """
-    parts = own or [None] * len(files)
+    parts: Sequence[Part | None] = own or [None] * len(files)
     examples = [Example(file, str(file), part=part) for file, part in zip(files, parts, strict=True)]
     return _texts(name, name, Listing(examples, (), ()), length)
 

@@ -16,6 +16,7 @@ from morphogen.data.splits import Part
 from morphogen.data.table import table_of, table_of_parts
 from morphogen.data.table_files import read_table_file
 from morphogen.data.table_options import TableOptions
+from morphogen.data.table_texts import pandas_expression
 from morphogen.media import ReadingOptions
 
 if TYPE_CHECKING:
@@ -24,13 +25,6 @@ if TYPE_CHECKING:
 WIDE = 64  # columns of numbers that may as well be flattened pictures, or sounds
 SIDE = 8  # pixels of the smallest picture that a square array may be
 WIDEST = 1000  # columns without names beyond which they are these rather than a table
-
-READERS = {  # of files of tables in a remedy, by their suffix; others are CSV
-    ".parquet": "pd.read_parquet",
-    ".json": "pd.read_json",
-    **dict.fromkeys((".jsonl", ".ndjson"), "lambda f: pd.read_json(f, lines=True)"),
-    **dict.fromkeys((".xlsx", ".xlsm", ".xls", ".ods"), "pd.read_excel"),
-}
 
 
 def holds_table(values: Any, options: ReadingOptions) -> float:
@@ -115,12 +109,11 @@ def _check_no_files(values: Any) -> None:
     if not (files := listed_files(values)):
         return
     tables = [file_at(file) for file in files if holds_rows(file)]
-    if (read := READERS.get(tables[0].suffix.lower())) is None:
-        separator = read_table_file(tables[0], TableOptions()).separator or r"\s+"
-        read = "pd.read_csv" if separator == "," else f"lambda f: pd.read_csv(f, sep={separator!r})"
+    separator = read_table_file(tables[0], TableOptions()).separator
+    read = pandas_expression("f", tables[0].suffix, separator)
     raise DataError(
         f"{counted(len(tables), 'file')} of a table, such as {tables[0]}: give one DataFrame, "
-        f"mg.load_data(pd.concat(map({read}, files)))"
+        f"mg.load_data(pd.concat([{read} for f in files]))"
     )
 
 
