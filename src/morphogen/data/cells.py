@@ -21,6 +21,7 @@ import numpy as np
 from morphogen.caller import setting
 from morphogen.counted import counted
 from morphogen.data.columns import WHOLE, Dates, Reading
+from morphogen.data.compact_dates import NUMBERS, compact_dates
 from morphogen.data.dates import date_format, microseconds
 from morphogen.data.number_marks import Marks
 from morphogen.data.table_options import TableOptions
@@ -56,8 +57,9 @@ def read_columns(
     """
     gone, infers = (options.missing or "").split(","), options.missing is None
     usual_too = "empty" not in gone
+    order = None if options.dates == NUMBERS else options.dates
     texts = {name: _stripped(frame[name], usual_too, gone) for name in frame if _kind(frame[name]) in TEXT}
-    odd = {name: found for name, cells in texts.items() if infers and (found := _odd(cells, options.dates))}
+    odd = {name: found for name, cells in texts.items() if infers and (found := _odd(cells, order))}
     for name, found in odd.items():
         texts[name] = np.array([None if cell in found else cell for cell in texts[name]], dtype=object)
     units = {name: unit for name, cells in texts.items() if (unit := _unit(cells))}
@@ -65,15 +67,19 @@ def read_columns(
         texts[name] = np.array([cell and without_unit(cell) for cell in texts[name]], dtype=object)
     distinct = {name: {cell for cell in cells if cell is not None} for name, cells in texts.items()}
     marks = Marks.of(distinct, usual, options.decimal)
-    readings = {name: typed_reading(name, frame[name]) for name in frame if name not in texts}
+    dated = (lambda reading, column: reading) if options.dates == NUMBERS else compact_dates
+    readings = {
+        name: dated(typed_reading(name, frame[name]), frame[name]) for name in frame if name not in texts
+    }
     for name in texts:
         column = frame[name]
-        reading = _text(name, texts[name], marks.decimal[name], options.dates)
+        reading = _text(name, texts[name], marks.decimal[name], order)
         reading = replace(reading, marker=_marker(column, reading.missing))
         if isinstance(reading, Words | Dates):
             reading = with_dtype(reading, column)
         if isinstance(reading, Words) and _kind(column) in MIXED:
             reading = with_values(reading, column)
+        reading = reading if name in units else dated(reading, column)
         readings[name] = reading if options.missing else _doubtful(reading, column)
     notes = [f"column {name!r}: numbers in {unit}" for name, unit in units.items()]
     notes += [

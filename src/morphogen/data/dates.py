@@ -1,6 +1,6 @@
 """Dates and times in text: one format for a whole column, and what is ambiguous about it."""
 
-__all__ = ["MICROSECONDS", "date_format", "microseconds", "whole_unit"]
+__all__ = ["MICROSECONDS", "are_written", "date_format", "microseconds", "whole_unit"]
 
 import re
 import warnings
@@ -48,6 +48,14 @@ def date_format(cells: Sequence[str], order: str | None = None) -> tuple[str | N
 def microseconds(cells: Sequence[str], form: str) -> np.ndarray:
     """Microseconds since 1970 of dates in a format, int64 [N]."""
     return _parse(cells, form).astype(np.int64)
+
+
+def are_written(cells: Sequence[str], form: str) -> bool:
+    """Whether cells are dates in a format, with all digits that it writes."""
+    from pandas import DatetimeIndex
+
+    times = _parse(cells, form)
+    return not np.isnat(times).any() and DatetimeIndex(times).strftime(form).tolist() == list(cells)
 
 
 def whole_unit(times: np.ndarray) -> str:

@@ -14,7 +14,14 @@ from jaxtyping import Float
 
 from morphogen.component import ConfigError
 from morphogen.representations.tabular.numbers import GridColumn
-from morphogen.representations.tabular.pandas_series import clock_times, dtype_named, known_cells, time_series
+from morphogen.representations.tabular.pandas_series import (
+    clock_times,
+    dtype_named,
+    known_cells,
+    number_series,
+    numbers_of,
+    time_series,
+)
 
 if TYPE_CHECKING:
     from pandas import Series
@@ -28,6 +35,7 @@ UNITS = {
     "microseconds": "us",
 }
 SAME = ("UTC", "UTC+00:00", "Etc/UTC")  # time zones whose clocks are those of times without one
+COMPACT = re.compile("(%[A-Za-z])+")  # formats without a mark, whose dates are numbers: 20240319
 TEXT = re.compile(r"|object|str|string(\[.*\])?")  # dtypes of dates that are text
 
 
@@ -65,6 +73,7 @@ class DateColumn(GridColumn):
         from pandas import Series, Timedelta, to_datetime
 
         given = known_cells(Series(values), self.marker)
+        given = _as_text(given) if COMPACT.fullmatch(self.format) else given
         if given.dtype.kind in "iuf":
             return super().numbers(values)
         words = [isinstance(cell, str) for cell in given]
@@ -91,6 +100,10 @@ class DateColumn(GridColumn):
             texts = np.full(len(values), None, dtype=object)
             texts[known] = self.written(values[known])
             return Series(texts, dtype=dtype_named(pandas_dtype or "object"))
+        if COMPACT.fullmatch(self.format):
+            numbers = np.full(len(values), np.nan)
+            numbers[known] = self.written(values[known]).astype(np.float64)
+            return number_series(numbers, pandas_dtype)
         times = np.full(len(values), np.datetime64("NaT", "us"))
         times[known] = values[known].round().astype(np.int64).astype(f"datetime64[{UNITS[self.unit]}]")
         return time_series(times, self.zone, pandas_dtype)
@@ -175,3 +188,15 @@ class PeriodColumn(GridColumn):
 
     def class_values(self) -> str:
         return ""
+
+
+def _as_text(column: "Series") -> "Series":
+    """Numbers, as which dates are written, as their text; other cells as they are."""
+    from pandas import Series
+    from pandas.api.types import infer_dtype
+
+    if infer_dtype(column, skipna=True) not in ("integer", "floating", "mixed-integer-float", "decimal"):
+        return column
+    return Series(
+        [None if number != number else f"{number:.0f}" for number in numbers_of(column)], dtype=object
+    )

@@ -1,0 +1,70 @@
+"""Dates and times as people write them."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import morphogen as mg
+from morphogen.data import Dataset
+from tests.cases import case
+
+RNG = np.random.default_rng(0)
+N = 200
+DAYS = pd.to_datetime("2023-02-01") + pd.to_timedelta(RNG.integers(0, 900, N), unit="D")
+X = RNG.normal(size=N).round(3)
+
+
+def read(folder: Path, cells: list[str], name: str = "a", **options: str) -> Dataset:
+    """A CSV file with these cells in a column, beside numbers."""
+    pd.DataFrame({name: cells, "x": X[: len(cells)]}).to_csv(folder / "t.csv", index=False)
+    return mg.load_data(str(folder / "t.csv"), table=options or None)
+
+
+def sampled(data: Dataset, name: str = "a") -> pd.Series:
+    """A column of samples, which the model reads."""
+    model = mg.build_system("table_mixture", data, size="tiny")
+    frame = model.sample(200, seed=0).frame()
+    assert model.log_prob(frame).nats.isfinite().all()
+    return frame[name]
+
+
+@case(
+    "compact dates: `20240319`, `202403`, `20240319103000`, in any file or as integers of a DataFrame",
+    "dates, with a note; `--table dates=numbers` reads numbers",
+)
+@pytest.mark.parametrize("form", ["%Y%m%d", "%Y%m", "%Y%m%d%H%M%S"])
+@pytest.mark.parametrize("kind", ["csv", "parquet", "xlsx", "frame", "missing"])
+def test_compact_dates(form: str, kind: str, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": DAYS.strftime(form).astype("int64"), "x": X})
+    frame["a"] = frame["a"].where(frame.index > 9) if kind == "missing" else frame["a"]
+    file = tmp_path / f"t.{kind}"
+    writers = {"csv": frame.to_csv, "parquet": frame.to_parquet, "xlsx": frame.to_excel}
+    if kind in writers:
+        writers[kind](file, index=False)
+    given = str(file) if kind in writers else frame
+    data = mg.load_data(given)
+    assert any("is read as a " in note and 'table={"dates": "numbers"}' in note for note in data.notes)
+    found = sampled(data)
+    assert found.dtype == frame["a"].dtype
+    written = found.dropna().astype("int64").astype(str)
+    assert (pd.to_datetime(written, format=form).dt.strftime(form) == written).all()
+    assert mg.load_data(given, table={"dates": "numbers"}).representation.columns[0].name == "a"
+    assert "a (dates" not in mg.load_data(given, table={"dates": "numbers"}).notes[0]
+
+
+@case("amounts, codes and identifiers of six or eight digits", "numbers")
+def test_numbers_that_are_no_dates() -> None:
+    columns = {
+        "code": RNG.integers(10**7, 10**8, N),
+        "amount": RNG.integers(190_000, 210_000, N),
+        "bill": 20_240_001 + np.arange(N),
+        "few": np.where(X > 0, 20240319, 20240320),
+        "seat": 202401 + np.arange(N) % 12,
+    }
+    data = mg.load_data(pd.DataFrame({**columns, "x": X}))
+    assert "dates" not in data.notes[0]
+    assert "column 'seat': 202401 is read as a number; call it month if these are months" in data.notes
+    renamed = mg.load_data(pd.DataFrame({"month": columns["seat"], "x": X}))
+    assert "month (dates from 202401 to 202412)" in renamed.notes[0]
