@@ -27,6 +27,7 @@ from morphogen.data.cells import read_columns
 from morphogen.data.column_names import distinct_names
 from morphogen.data.columns import Numbers, Reading
 from morphogen.data.dataset import DataError, Dataset, Examples, with_labels
+from morphogen.data.flattened import flattened_notes
 from morphogen.data.number_formats import number_formats
 from morphogen.data.row_contents import row_contents
 from morphogen.data.splits import Part, Split, split, trained_only
@@ -138,7 +139,8 @@ def _dataset(name: str, where: str, table: Table, condition: str | None, options
     frame = without(where, whole, options.drop)
     _check(where, frame, condition)
     cells, marks = read_columns(frame, options, table.decimal)
-    readings, constants, rows, dropped = _usable(where, _expression(where, table), cells, condition)
+    expression = _expression(where, table)
+    readings, constants, rows, dropped = _usable(where, expression, cells, condition)
     label = None if condition is None else readings.pop(condition)
     if not readings:
         raise DataError(f"{where}: no usable column is left ({'; '.join(dropped)}); {REMEDY}")
@@ -166,7 +168,8 @@ def _dataset(name: str, where: str, table: Table, condition: str | None, options
     csv = _csv_format(table._replace(frame=frame), readings, options.decimal)
     tabular = Tabular(parts[0], column, parts[1], order, csv, ignored)
     totals = totals_notes(frame.reset_index(drop=True)[rows], kept, condition)
-    notes = [*_column_notes(readings), *totals, *table.notes, *renamed, *marks]
+    pixels = flattened_notes(frame, expression, condition)
+    notes = [*_column_notes(readings), *pixels, *totals, *table.notes, *renamed, *marks]
     notes += [note for reading in kept for note in reading.notes] + [*repeated, *dropped, *made.copied("row")]
     line = made.line.replace("each example's content", "each row")
     return Dataset(name, "table", train, valid, test, conditions, tabular, line, tuple(notes))

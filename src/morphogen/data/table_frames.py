@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from morphogen.counted import counted
 from morphogen.data.column_names import distinct_names
 from morphogen.data.dataset import DataError, Dataset
+from morphogen.data.flattened import WIDE
 from morphogen.data.held import Held, array_of, file_at, listed_files
 from morphogen.data.recognition import holds_rows
 from morphogen.data.splits import Part
@@ -22,7 +23,6 @@ from morphogen.media import ReadingOptions
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-WIDE = 64  # columns of numbers that may as well be flattened pictures, or sounds
 SIDE = 8  # pixels of the smallest picture that a square array may be
 WIDEST = 1000  # columns without names beyond which they are these rather than a table
 
@@ -59,7 +59,7 @@ def collect_table(name: str, parts: Mapping[Part, Held], options: ReadingOptions
         if one
         else table_of_parts(name, frames, condition, options.table)
     )
-    columns = frames["train"].shape[1]
+    columns = frames["train"].shape[1] - (parts["train"].labels is not None)
     if unread := _unread_index(parts["train"].values):
         return replace(data, notes=(unread, *data.notes))
     if hasattr(parts["train"].values, "columns") or columns < WIDE:
