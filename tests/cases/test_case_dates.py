@@ -68,3 +68,16 @@ def test_numbers_that_are_no_dates() -> None:
     assert "column 'seat': 202401 is read as a number; call it month if these are months" in data.notes
     renamed = mg.load_data(pd.DataFrame({"month": columns["seat"], "x": X}))
     assert "month (dates from 202401 to 202412)" in renamed.notes[0]
+
+
+@case(
+    "dates that begin with the year, `2010.01.01`, all of which could swap day and month", "year, month, day"
+)
+@pytest.mark.parametrize("form", ["%Y.%m.%d", "%Y-%m-%d", "%Y/%m/%d", "%Y %m %d", "%Y.%m.%d %H:%M"])
+def test_the_month_follows_the_year(form: str, tmp_path: Path) -> None:
+    cells = [f"{pd.Timestamp(2010 + i % 9, i % 12 + 1, i % 11 + 1, i % 7):{form}}" for i in range(N)]
+    data = read(tmp_path, cells)
+    assert not any("swaps day and month" in note for note in data.notes)
+    assert data.representation.columns[0].format == form
+    again = read(tmp_path, cells, dates="day-first").representation.columns[0]
+    assert again.format == form

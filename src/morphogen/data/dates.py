@@ -20,6 +20,7 @@ MICROSECONDS = {  # in a unit
     "microseconds": 1,
 }
 UNGUESSED = ("%d/%m/%y", "%m/%d/%y", "%d.%m.%y", "%d-%m-%y", "%d-%b-%y", "%b %Y", "%H:%M", "%H:%M:%S")
+DAY_AFTER_YEAR = re.compile(r"%Y\W?%d")  # nobody writes dates so
 
 
 def date_format(cells: Sequence[str], order: str | None = None) -> tuple[str | None, str | None]:
@@ -37,11 +38,12 @@ def date_format(cells: Sequence[str], order: str | None = None) -> tuple[str | N
     wanted = [form for form in fitting if order is None or _order(form) in (order, None)]
     if not wanted:
         return None, None
-    if len(fitting) == 1 or order is not None:
+    read = _order(wanted[0])
+    other = next((found for form in wanted if (found := _order(form)) not in (read, None)), None)
+    if order is not None or read is None or other is None:
         return wanted[0], None
-    return fitting[0], (
-        f"dates such as {cells[0]} are read {_order(fitting[0])}; "
-        f"{setting('table', 'dates', _order(fitting[1]))} swaps day and month"
+    return wanted[0], (
+        f"dates such as {cells[0]} are read {read}; {setting('table', 'dates', other)} swaps day and month"
     )
 
 
@@ -72,7 +74,7 @@ def _candidates(cell: str) -> list[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that the guess does not follow `dayfirst`
         guesses = [guess_datetime_format(cell, dayfirst=first) for first in (False, True)]
-    forms = [form for form in (*guesses, *UNGUESSED) if form and "%Y-%d" not in form and "%Y/%d" not in form]
+    forms = [form for form in (*guesses, *UNGUESSED) if form and not DAY_AFTER_YEAR.search(form)]
     if cell.endswith("Z"):
         forms = [form.replace("%z", "Z") for form in forms]
     dotted = "." in cell.split()[0]
