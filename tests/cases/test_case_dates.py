@@ -1,13 +1,16 @@
 """Dates and times as people write them."""
 
+import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import morphogen as mg
-from morphogen.data import Dataset
+from morphogen.component import from_config, to_config
+from morphogen.data import Dataset, dates
 from tests.cases import case
 
 RNG = np.random.default_rng(0)
@@ -81,3 +84,31 @@ def test_the_month_follows_the_year(form: str, tmp_path: Path) -> None:
     assert data.representation.columns[0].format == form
     again = read(tmp_path, cells, dates="day-first").representation.columns[0]
     assert again.format == form
+
+
+@case(
+    "two-digit years, `17/05/45`: births, or dates of two centuries",
+    "the hundred years in which their range is smallest, not beyond today if that is possible, with a note",
+)
+@pytest.mark.parametrize(
+    ("first", "last"), [(1945, 1998), (1968, 2024), (1930, 1960), (2001, 2025), (2020, 2031), (1930, 1931)]
+)
+@pytest.mark.parametrize("form", ["%d/%m/%y", "%d.%m.%y", "%d-%b-%y"])
+def test_two_digit_years(first: int, last: int, form: str, tmp_path: Path, monkeypatch: Any) -> None:
+    class Today(datetime.date):
+        @classmethod
+        def today(cls) -> datetime.date:
+            return datetime.date(2026, 11, 30)
+
+    monkeypatch.setattr(dates, "date", Today)
+    years = [first, last, *RNG.integers(first, last + 1, N - 2)]
+    days = pd.Series([pd.Timestamp(year, 1 + i % 12, 13 + i % 15) for i, year in enumerate(years)])
+    data = read(tmp_path, [f"{day:{form}}" for day in days])
+    assert f"column 'a': two-digit years are read as {first} to {last}" in data.notes
+    column = from_config(to_config(data.representation)).columns[0]
+    low, high = (days - pd.Timestamp(1970, 1, 1)).dt.days.agg(["min", "max"])
+    assert (column.low, column.high) == (low, high)
+    assert column.numbers([f"{days[0]:{form}}"]) == [(days[0] - pd.Timestamp(1970, 1, 1)).days]
+    found = sampled(data)
+    read_again = column.numbers(found)
+    assert low <= read_again.min() <= read_again.max() <= high

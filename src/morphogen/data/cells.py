@@ -22,7 +22,7 @@ from morphogen.caller import setting
 from morphogen.counted import counted
 from morphogen.data.columns import WHOLE, Dates, Reading
 from morphogen.data.compact_dates import NUMBERS, compact_dates
-from morphogen.data.dates import date_format, microseconds
+from morphogen.data.dates import MICROSECONDS, date_format, first_year, microseconds
 from morphogen.data.number_marks import Marks
 from morphogen.data.table_options import TableOptions
 from morphogen.data.typed_cells import dates_reading, numbers_reading, typed_reading, with_dtype, with_values
@@ -35,6 +35,7 @@ from morphogen.representations.tabular.number_text import (
     to_float,
     without_unit,
 )
+from morphogen.representations.tabular.pandas_series import in_century
 from morphogen.representations.tabular.python_values import text_of
 
 if TYPE_CHECKING:
@@ -166,7 +167,8 @@ def _text(name: str, cells: np.ndarray, decimal: str, order: str | None) -> Read
         form, note = date_format(distinct, order)
         if form is not None:
             times = dict(zip(distinct, microseconds(distinct, form), strict=True))
-            return dates_reading(name, _looked_up(cells, times), form, note)
+            reading = dates_reading(name, _looked_up(cells, times), form, note)
+            return _in_century(reading) if "%y" in form else reading
         return Words(name, cells, _nearly_numbers(name, cells, numbers))
     for cell in numbers:
         if why := _identifier(cell):
@@ -178,6 +180,16 @@ def _text(name: str, cells: np.ndarray, decimal: str, order: str | None) -> Read
     if tiny := next((cell for cell in values if values[cell] == 0 and NONZERO.match(cell)), None):
         notes.append(f"column {name!r}: {tiny} is too small for float64 and is read as 0")
     return numbers_reading(name, _looked_up(cells, values), tuple(notes))
+
+
+def _in_century(reading: Dates) -> Dates:
+    """Dates with two-digit years in the hundred years that suit them, with a note."""
+    size = MICROSECONDS[reading.unit]
+    first = first_year((reading.known * size).astype(np.int64))
+    dates = replace(reading, cells=in_century(reading.cells * size, first) / size, first_year=first)
+    years = (dates.known * size).astype("datetime64[us]").astype("datetime64[Y]")
+    note = f"column {dates.name!r}: two-digit years are read as {years.min()} to {years.max()}"
+    return replace(dates, notes=(*dates.notes, note))
 
 
 def _looked_up(cells: np.ndarray, values: Mapping[str, Any]) -> np.ndarray:

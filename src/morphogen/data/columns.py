@@ -25,7 +25,7 @@ import numpy as np
 import torch
 
 from morphogen.representations.tabular.columns import CategoryColumn, Column, smoothed
-from morphogen.representations.tabular.dates import DateColumn, PeriodColumn
+from morphogen.representations.tabular.dates import FIRST_YEAR, DateColumn, PeriodColumn
 from morphogen.representations.tabular.grid import Grid
 from morphogen.representations.tabular.intervals import grid_intervals, real_intervals
 from morphogen.representations.tabular.numbers import GridColumn, RealColumn
@@ -245,11 +245,13 @@ class Dates(Times):
         format: as `strftime` takes it.
         unit: "days", "hours", ... or "microseconds".
         zone: time zone of the clocks; "": the times have none.
+        first_year: of the hundred in which two-digit years are.
     """
 
     format: str = "%Y-%m-%d"
     unit: str = "days"
     zone: str = ""
+    first_year: int = FIRST_YEAR
 
     @property
     def kind(self) -> str:
@@ -262,7 +264,7 @@ class Dates(Times):
         (starts, last, weights), spacing = self.on_grid(self.grid, train), self.grid.spacing
         return DateColumn(
             self.name, starts, last, self.format, self.unit, weights, self.dtype, self.marker,
-            spacing, self.zone,
+            spacing, self.zone, self.first_year,
         )  # fmt: skip
 
     def written(self, cell: float) -> str:

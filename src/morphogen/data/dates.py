@@ -1,10 +1,11 @@
 """Dates and times in text: one format for a whole column, and what is ambiguous about it."""
 
-__all__ = ["MICROSECONDS", "are_written", "date_format", "microseconds", "whole_unit"]
+__all__ = ["MICROSECONDS", "are_written", "date_format", "first_year", "microseconds", "whole_unit"]
 
 import re
 import warnings
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ MICROSECONDS = {  # in a unit
     "microseconds": 1,
 }
 UNGUESSED = ("%d/%m/%y", "%m/%d/%y", "%d.%m.%y", "%d-%m-%y", "%d-%b-%y", "%b %Y", "%H:%M", "%H:%M:%S")
+AHEAD = 10  # years that plans reach into the future
 DAY_AFTER_YEAR = re.compile(r"%Y\W?%d")  # nobody writes dates so
 
 
@@ -58,6 +60,29 @@ def are_written(cells: Sequence[str], form: str) -> bool:
 
     times = _parse(cells, form)
     return not np.isnat(times).any() and DatetimeIndex(times).strftime(form).tolist() == list(cells)
+
+
+def first_year(times: np.ndarray) -> int:
+    """The first of the hundred years in which dates with two-digit years have the smallest range.
+
+    Of these it is the latest hundred whose dates are not beyond today, or reach from the past a few years on.
+
+    Arguments:
+        times: microseconds since 1970, of any century.
+    """
+    years = np.unique((times.astype("datetime64[us]").astype("datetime64[Y]").astype(int) + 1970) % 100)
+    gaps = np.diff(years, append=years[0] + 100)
+    today = date.today().year
+    possible = []
+    for i in np.flatnonzero(gaps == gaps.max()):
+        start = int(years[(i + 1) % len(years)])
+        span = int(years[i] - start) % 100
+        possible += [
+            (first + span, first)
+            for first in (1800 + start, 1900 + start, 2000 + start)
+            if first + span <= today or first <= today <= first + span <= today + AHEAD
+        ]
+    return max(possible)[1]
 
 
 def whole_unit(times: np.ndarray) -> str:

@@ -3,7 +3,7 @@ r"""Columns of dates, times and periods: grids of whole units since 1970.
 A time is what the clocks of its time zone show, so that days begin at midnight there.
 """
 
-__all__ = ["DateColumn", "PeriodColumn"]
+__all__ = ["FIRST_YEAR", "DateColumn", "PeriodColumn"]
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -17,6 +17,7 @@ from morphogen.representations.tabular.numbers import GridColumn
 from morphogen.representations.tabular.pandas_series import (
     clock_times,
     dtype_named,
+    in_century,
     known_cells,
     number_series,
     numbers_of,
@@ -34,6 +35,7 @@ UNITS = {
     "milliseconds": "ms",
     "microseconds": "us",
 }
+FIRST_YEAR = 1969  # of the hundred in which strptime reads two-digit years
 SAME = ("UTC", "UTC+00:00", "Etc/UTC")  # time zones whose clocks are those of times without one
 COMPACT = re.compile("(%[A-Za-z])+")  # formats without a mark, whose dates are numbers: 20240319
 TEXT = re.compile(r"|object|str|string(\[.*\])?")  # dtypes of dates that are text
@@ -51,15 +53,16 @@ class DateColumn(GridColumn):
         weights, pandas_dtype, marker: see `Column`.
         spacing: stride and offset of the grid, in units; see `GridColumn`.
         zone: time zone of the clocks; "": the times have none.
+        first_year: of the hundred in which two-digit years are, if the format has them.
     """
 
     def __init__(
         self, name: str, starts: tuple[int, ...], last: int, format: str, unit: str = "days",
         weights: tuple[float, ...] = (), pandas_dtype: str = "", marker: str = "",
-        spacing: tuple[int, int] = (1, 0), zone: str = "",
+        spacing: tuple[int, int] = (1, 0), zone: str = "", first_year: int = FIRST_YEAR,
     ):  # fmt: skip
         super().__init__(name, starts, last, 0, weights, pandas_dtype, marker, spacing)
-        self.format, self.unit, self.zone = format, unit, zone
+        self.format, self.unit, self.zone, self.first_year = format, unit, zone, first_year
 
     def parse(self, text: str) -> float:
         """A date or time in the format of the column. Errors: ConfigError."""
@@ -82,7 +85,9 @@ class DateColumn(GridColumn):
         try:
             times = to_datetime(given, format=self.format, utc=True) if any(words) else given
             zone = "" if any(words) else self.zone
-            return clock_times(times, zone) / (Timedelta(1, self.unit) / Timedelta(1, "us"))
+            clocks = clock_times(times, zone)
+            clocks = in_century(clocks, self.first_year) if any(words) and "%y" in self.format else clocks
+            return clocks / (Timedelta(1, self.unit) / Timedelta(1, "us"))
         except (TypeError, ValueError):
             raise ConfigError(
                 f"column {self.name!r}: {given.iloc[0]!r} is not a date in the format {self.format}"
