@@ -112,3 +112,12 @@ def test_two_digit_years(first: int, last: int, form: str, tmp_path: Path, monke
     found = sampled(data)
     read_again = column.numbers(found)
     assert low <= read_again.min() <= read_again.max() <= high
+
+
+@case("times of day with AM and PM: `3/1/2024 1:05 PM`, `1:05 PM`", "times")
+@pytest.mark.parametrize("form", ["%m/%d/%Y %I:%M %p", "%I:%M %p", "%I:%M:%S %p", "%d/%m/%Y %I:%M:%S %p"])
+def test_times_of_half_a_day(form: str, tmp_path: Path) -> None:
+    times = pd.date_range("2024-03-13", periods=N, freq="7h13min")
+    data = read(tmp_path, [f"{time:{form}}".replace(" 0", " ") for time in times])
+    assert data.representation.columns[0].format == form and "a (times from" in data.notes[0]
+    sampled(data)

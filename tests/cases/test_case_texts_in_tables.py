@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 import morphogen as mg
 from morphogen.data import DataError
 from tests.cases import case
-from tests.cases.test_case_memory import refused
+from tests.cases.test_case_memory import X, refused
 
 WORDS = ["the", "film", "was", "boring", "great", "bad", "plot", "acting", "slow", "funny", "long", "short"]
 REVIEWS = [" ".join(np.random.default_rng(i).choice(WORDS, 14)) for i in range(120)]
@@ -79,3 +80,17 @@ def test_names_above_pairs(name: str, header: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text("\n".join(["Lauf|Run", "Geh|Go", *PAIRS]).replace("|", mark))
     data = mg.load_data(str(tmp_path / name))
     assert sum(map(len, (data.train, data.valid, data.test))) == len(PAIRS) + 2
+
+
+@case("a table of the names of pictures or sounds and their labels", "refused with what reads these files")
+def test_names_of_files_in_a_table(tmp_path: Path) -> None:
+    names = [str(tmp_path / f"{i:02}.png") for i in range(60)]
+    for name, x in zip(names, X, strict=True):
+        Image.fromarray(x).save(name)
+    frame = pd.DataFrame({"image": names, "kind": ["cat", "dog"] * 30})
+    remedy = r"mg.load_data\(list\(df\['image'\]\), list\(df\['kind'\]\)\)$"
+    for condition in (None, "kind"):
+        refused(lambda condition=condition: mg.load_data(frame, condition=condition), remedy)
+    assert mg.load_data(list(frame["image"]), list(frame["kind"])).classes == ("cat", "dog")
+    frame.to_csv(tmp_path / "labels.csv", index=False)
+    refused(lambda: mg.load_data(str(tmp_path / "labels.csv")), f'names files, .*: give data="{tmp_path}"$')

@@ -32,6 +32,7 @@ from morphogen.representations.tabular.number_text import (
     is_missing,
     is_number,
     number_pattern,
+    signed,
     to_float,
     without_unit,
 )
@@ -63,9 +64,7 @@ def read_columns(
     odd = {name: found for name, cells in texts.items() if infers and (found := _odd(cells, order))}
     for name, found in odd.items():
         texts[name] = np.array([None if cell in found else cell for cell in texts[name]], dtype=object)
-    units = {name: unit for name, cells in texts.items() if (unit := _unit(cells))}
-    for name in units:
-        texts[name] = np.array([cell and without_unit(cell) for cell in texts[name]], dtype=object)
+    texts, units, notes = _without_units(texts)
     distinct = {name: {cell for cell in cells if cell is not None} for name, cells in texts.items()}
     marks = Marks.of(distinct, usual, options.decimal)
     dated = (lambda reading, column: reading) if options.dates == NUMBERS else compact_dates
@@ -82,7 +81,6 @@ def read_columns(
             reading = with_values(reading, column)
         reading = reading if name in units else dated(reading, column)
         readings[name] = reading if options.missing else _doubtful(reading, column)
-    notes = [f"column {name!r}: numbers in {unit}" for name, unit in units.items()]
     notes += [
         f"{word!r} in column {name!r} is read as missing ({counted(count, 'cell')}); "
         f"{setting('table', 'missing', 'usual')} reads it as a word"
@@ -90,6 +88,21 @@ def read_columns(
         for word, count in found.items()
     ]
     return {name: readings[name] for name in frame}, (*marks.notes, *notes)
+
+
+def _without_units(
+    texts: Mapping[str, np.ndarray],
+) -> tuple[dict[str, np.ndarray], dict[str, str], list[str]]:
+    """Columns of text whose numbers have no units and their sign before them, the units, and notes."""
+    plain = dict(texts)
+    negative = {name: cell for name, cells in texts.items() if (cell := _negative(cells))}
+    for name in negative:
+        plain[name] = np.array([cell and signed(cell) for cell in plain[name]], dtype=object)
+    units = {name: unit for name, cells in plain.items() if (unit := _unit(cells))}
+    for name in units:
+        plain[name] = np.array([cell and without_unit(cell) for cell in plain[name]], dtype=object)
+    notes = [f"column {name!r}: {cell} is read as {signed(cell)}" for name, cell in negative.items()]
+    return plain, units, notes + [f"column {name!r}: numbers in {unit}" for name, unit in units.items()]
 
 
 def _kind(column: "Series") -> str:
@@ -147,6 +160,14 @@ def _unit(cells: np.ndarray) -> str:
                 return ""
             units.add(match["before"] or match["after"])
     return units.pop() if len(units) == 1 else ""
+
+
+def _negative(cells: np.ndarray) -> str:
+    """The first negative number of accounting, (1.50) or 1.50-, among numbers with others; "": none."""
+    known = [cell for cell in cells if cell is not None]
+    found = [cell for cell in known if signed(cell) != cell]
+    is_negative = 0 < len(found) < len(known) and all(is_number(without_unit(cell)) for cell in known)
+    return found[0] if is_negative else ""
 
 
 def _doubtful(reading: Reading, column: "Series") -> Reading:

@@ -20,7 +20,12 @@ MICROSECONDS = {  # in a unit
     "milliseconds": 1_000,
     "microseconds": 1,
 }
-UNGUESSED = ("%d/%m/%y", "%m/%d/%y", "%d.%m.%y", "%d-%m-%y", "%d-%b-%y", "%b %Y", "%H:%M", "%H:%M:%S")
+CLOCKS = ("%I:%M %p", "%I:%M:%S %p", "%I:%M%p")
+UNGUESSED = (
+    *("%d/%m/%y", "%m/%d/%y", "%d.%m.%y", "%d-%m-%y", "%d-%b-%y", "%b %Y", "%H:%M", "%H:%M:%S"),
+    *CLOCKS,
+    *(f"{day} {clock}" for clock in CLOCKS for day in ("%m/%d/%Y", "%d/%m/%Y", "%Y-%m-%d", "%m/%d/%y")),
+)
 AHEAD = 10  # years that plans reach into the future
 DAY_AFTER_YEAR = re.compile(r"%Y\W?%d")  # nobody writes dates so
 

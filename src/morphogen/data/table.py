@@ -237,7 +237,7 @@ def _usable(
         f"column {name!r} {ways.get(name, 'dropped')}: {fault}" for name, fault in faults.items() if fault
     ]
     gone = [reading for name, reading in readings.items() if faults[name] and not reading.is_constant]
-    check_texts(where, expression, gone, [usable[name] for name in usable if name != condition])
+    check_texts(where, expression, gone, usable, condition)
     dropped += texts_notes(expression, gone)
     if left_out := int((~rows).sum()):
         dropped.append(f"{left_out} of {count} rows dropped: they have no {condition!r}, the class")

@@ -2,18 +2,21 @@
 
 __all__ = ["check_texts", "pandas_expression", "texts_notes"]
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from morphogen.caller import setting
+from morphogen.caller import option, setting
 from morphogen.data.columns import Numbers, Reading
 from morphogen.data.csv_dialect import SPACE
 from morphogen.data.dataset import DataError
 from morphogen.data.records import SAMPLE, are_texts, is_prose
 from morphogen.data.table_choice import FEW_NUMBERS
 from morphogen.data.words import Words
+from morphogen.media.pictures import PICTURES
+from morphogen.media.sound import SOUND
 
 READERS = {  # pandas expressions by the suffix of a file; others are CSV
     ".parquet": "pd.read_parquet({file})",
@@ -35,17 +38,29 @@ def pandas_expression(file: str, suffix: str, separator: str) -> str:
     return READERS.get(suffix.lower(), f"pd.read_csv({{file}}{separated})").format(file=file)
 
 
-def check_texts(where: str, frame: str, dropped: Iterable[Reading], used: Sequence[Reading]) -> None:
-    """Errors: DataError for texts beside one column of classes or none.
+def check_texts(
+    where: str, frame: str, dropped: Sequence[Reading], usable: Mapping[str, Reading], condition: str | None
+) -> None:
+    """Errors: DataError for texts, or names of pictures or sounds, beside one column of classes or none.
 
     Arguments:
         where: what the error names.
         frame: the table as an expression.
         dropped: columns that are not modelled.
-        used: those that are, without the condition.
+        usable: those that are, by name.
+        condition: the one with the classes; None: none.
     """
+    used = [usable[name] for name in usable if name != condition]
     if len(used) > 1 or not all(map(_is_label, used)):
         return
+    if files := [reading for reading in dropped if _is(_are_files, reading)]:
+        name, label = files[0].name, condition or next((reading.name for reading in used), None)
+        classes = "" if label is None else f", list({frame}[{label!r}])"
+        remedy = f"mg.load_data(list({frame}[{name!r}]){classes})"
+        folder = Path(where).parent
+        if Path(where).is_file() and (folder / files[0].known[0]).is_file():
+            remedy = option("data", str(folder))
+        raise DataError(f"{where}: column {name!r} names files, not cells of a table: give {remedy}")
     are_data = are_texts if used else is_prose
     if found := [reading for reading in dropped if _is(are_data, reading)]:
         names = [reading.name for reading in found]
@@ -78,6 +93,12 @@ def _remedy(frame: str, readings: Sequence[Reading]) -> str:
 def _is(kind: Callable[[Sequence[Any]], bool], reading: Reading) -> bool:
     """Whether the cells of a column are texts of a kind."""
     return isinstance(reading, Words) and kind(list(reading.known[:SAMPLE]))
+
+
+def _are_files(cells: Sequence[str]) -> bool:
+    """Whether all cells are names of pictures or sounds."""
+    suffixes = (*PICTURES.suffixes, *SOUND.suffixes)
+    return len(cells) > 0 and all(cell.lower().endswith(suffixes) for cell in cells)
 
 
 def _is_label(reading: Reading) -> bool:
