@@ -68,8 +68,10 @@ def read_columns(
     distinct = {name: {cell for cell in cells if cell is not None} for name, cells in texts.items()}
     marks = Marks.of(distinct, usual, options.decimal)
     dated = (lambda reading, column: reading) if options.dates == NUMBERS else compact_dates
-    readings = {
-        name: dated(typed_reading(name, frame[name]), frame[name]) for name in frame if name not in texts
+    typed = {name: typed_reading(name, frame[name]) for name in frame if name not in texts}
+    readings: dict[str, Reading | str] = {
+        name: dated(reading, frame[name]) if isinstance(reading, Reading) else reading
+        for name, reading in typed.items()
     }
     for name in texts:
         column = frame[name]

@@ -19,7 +19,7 @@ from morphogen.data.folders import Example, Listing, count_alike, is_too_many, l
 from morphogen.data.near_duplicate_texts import near_duplicate_texts
 from morphogen.data.own_parts import own_parts
 from morphogen.data.pairs import PairCorpus, SourceAndTarget, pairs_by_content
-from morphogen.data.recognition import is_text_file
+from morphogen.data.recognition import holds_rows_of_text, is_text_file
 from morphogen.data.records import json_records, pair_columns, pairs_of, rows_of, texts_of
 from morphogen.data.splits import Part
 from morphogen.data.text import Corpus, concatenate, text_by_content, texts_by_content
@@ -35,6 +35,9 @@ def load_text(path: Path, length: int | None = None) -> Corpus | PairCorpus:
         return pairs_by_content(name, where, of_pairs[0], (*notes, *of_pairs[1]))
     found = _json(path, text)
     if found is None:
+        if holds_rows_of_text(path):
+            way = option("data", f"table:{path}")
+            notes = (*notes, f"read as text; its lines are rows of a table, which {way} reads")
         corpus = text_by_content(name, where, text.encode(), length)
         return replace(corpus, notes=(*notes, *corpus.notes))
     records, skipped = found
