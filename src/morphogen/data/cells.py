@@ -57,13 +57,8 @@ def read_columns(
         options: what the user decided.
         usual: decimal mark of text where no column decides.
     """
-    gone, infers = (options.missing or "").split(","), options.missing is None
-    usual_too = "empty" not in gone
     order = None if options.dates == NUMBERS else options.dates
-    texts = {name: _stripped(frame[name], usual_too, gone) for name in frame if _kind(frame[name]) in TEXT}
-    odd = {name: found for name, cells in texts.items() if infers and (found := _odd(cells, order))}
-    for name, found in odd.items():
-        texts[name] = np.array([None if cell in found else cell for cell in texts[name]], dtype=object)
+    texts, odd = _texts(frame, options, order)
     texts, units, notes = _without_units(texts)
     distinct = {name: {cell for cell in cells if cell is not None} for name, cells in texts.items()}
     marks = Marks.of(distinct, usual, options.decimal)
@@ -83,13 +78,30 @@ def read_columns(
             reading = with_values(reading, column)
         reading = reading if name in units else dated(reading, column)
         readings[name] = reading if options.missing else _doubtful(reading, column)
-    notes += [
+    return {name: readings[name] for name in frame}, (*marks.notes, *notes, *odd)
+
+
+def _texts(
+    frame: "DataFrame", options: TableOptions, order: str | None
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """The cells of columns of text, None where one is missing, and notes on the words that are missing.
+
+    Arguments:
+        frame, options: as for `read_columns`.
+        order: of dates, by the user.
+    """
+    gone, infers = (options.missing or "").split(","), options.missing is None
+    usual = "empty" not in gone
+    texts = {name: _stripped(frame[name], usual, gone) for name in frame if _kind(frame[name]) in TEXT}
+    odd = {name: found for name, cells in texts.items() if infers and (found := _odd(cells, order))}
+    for name, found in odd.items():
+        texts[name] = np.array([None if cell in found else cell for cell in texts[name]], dtype=object)
+    return texts, [
         f"{word!r} in column {name!r} is read as missing ({counted(count, 'cell')}); "
         f"{setting('table', 'missing', 'usual')} reads it as a word"
         for name, found in odd.items()
         for word, count in found.items()
     ]
-    return {name: readings[name] for name in frame}, (*marks.notes, *notes)
 
 
 def _without_units(
@@ -209,7 +221,7 @@ def _in_century(reading: Dates) -> Dates:
     """Dates with two-digit years in the hundred years that suit them, with a note."""
     size = MICROSECONDS[reading.unit]
     first = first_year((reading.known * size).astype(np.int64))
-    dates = replace(reading, cells=in_century(reading.cells * size, first) / size, first_year=first)
+    dates = replace(reading, cells=in_century(reading.cells * size, first) / size)
     years = (dates.known * size).astype("datetime64[us]").astype("datetime64[Y]")
     note = f"column {dates.name!r}: two-digit years are read as {years.min()} to {years.max()}"
     return replace(dates, notes=(*dates.notes, note))

@@ -25,7 +25,7 @@ import numpy as np
 import torch
 
 from morphogen.representations.tabular.columns import CategoryColumn, Column, smoothed
-from morphogen.representations.tabular.dates import FIRST_YEAR, DateColumn, PeriodColumn
+from morphogen.representations.tabular.dates import DateColumn, PeriodColumn
 from morphogen.representations.tabular.grid import Grid
 from morphogen.representations.tabular.intervals import grid_intervals, real_intervals
 from morphogen.representations.tabular.numbers import GridColumn, RealColumn
@@ -245,13 +245,11 @@ class Dates(Times):
         format: as `strftime` takes it.
         unit: "days", "hours", ... or "microseconds".
         zone: time zone of the clocks; "": the times have none.
-        first_year: of the hundred in which two-digit years are.
     """
 
     format: str = "%Y-%m-%d"
     unit: str = "days"
     zone: str = ""
-    first_year: int = FIRST_YEAR
 
     @property
     def kind(self) -> str:
@@ -264,7 +262,7 @@ class Dates(Times):
         (starts, last, weights), spacing = self.on_grid(self.grid, train), self.grid.spacing
         return DateColumn(
             self.name, starts, last, self.format, self.unit, weights, self.dtype, self.marker,
-            spacing, self.zone, self.first_year,
+            spacing, self.zone,
         )  # fmt: skip
 
     def written(self, cell: float) -> str:

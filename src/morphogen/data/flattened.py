@@ -23,7 +23,7 @@ def flattened_notes(frame: "DataFrame", expression: str, condition: str | None) 
 
     Arguments:
         frame: the table.
-        expression: that reads it; `df` for one in memory.
+        expression: that reads it; "df" for one in memory.
         condition: the column of the classes; None: a column beside the pixels, if it is the only one.
     """
     shapes = {name: re.sub(r"\d+", "#", str(name)) for name in frame}

@@ -210,7 +210,7 @@ def _csv_format(table: Table, readings: Mapping[str, Reading], decimal: str | No
 
 
 def _expression(where: str, table: Table) -> str:
-    """The pandas expression of a table: that reads its file, or `df`."""
+    """The pandas expression of a table: that reads its file, or "df"."""
     path = Path(where)
     return pandas_expression(repr(where), path.suffix, table.separator) if path.is_file() else "df"
 

@@ -133,14 +133,11 @@ class TableMedium(Medium):
     def confidence(self, path: Path) -> float:
         """By its suffix, but a file of this suffix may hold texts, and one of another a table."""
         if path.is_dir():
-            files = self.visible_files(path)
-            sample = files[:: 1 + len(files) // SAMPLE]
+            sample = (files := self.visible_files(path))[:: 1 + len(files) // SAMPLE]
             return sum(map(self.holds_rows, sample)) / max(1, len(sample))
         if path.suffix.lower() in RECORDS or self.holds_json_rows(path):
             return 0.6
-        if path.suffix.lower() not in self.suffixes and self.holds_rows_of_text(path):
-            return LEAST
-        return 0.9 * super().confidence(path)
+        return 0.9 * super().confidence(path) or LEAST * self.holds_rows_of_text(path)
 
     def read(self, path: Path, options: ReadingOptions) -> Any:
         return self.read_file(path, options.condition, options.table)

@@ -3,7 +3,7 @@ r"""Columns of dates, times and periods: grids of whole units since 1970.
 A time is what the clocks of its time zone show, so that days begin at midnight there.
 """
 
-__all__ = ["FIRST_YEAR", "DateColumn", "PeriodColumn"]
+__all__ = ["DateColumn", "PeriodColumn"]
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -35,7 +35,6 @@ UNITS = {
     "milliseconds": "ms",
     "microseconds": "us",
 }
-FIRST_YEAR = 1969  # of the hundred in which strptime reads two-digit years
 SAME = ("UTC", "UTC+00:00", "Etc/UTC")  # time zones whose clocks are those of times without one
 COMPACT = re.compile("(%[A-Za-z])+")  # formats without a mark, whose dates are numbers: 20240319
 TEXT = re.compile(r"|object|str|string(\[.*\])?")  # dtypes of dates that are text
@@ -53,16 +52,15 @@ class DateColumn(GridColumn):
         weights, pandas_dtype, marker: see `Column`.
         spacing: stride and offset of the grid, in units; see `GridColumn`.
         zone: time zone of the clocks; "": the times have none.
-        first_year: of the hundred in which two-digit years are, if the format has them.
     """
 
     def __init__(
         self, name: str, starts: tuple[int, ...], last: int, format: str, unit: str = "days",
         weights: tuple[float, ...] = (), pandas_dtype: str = "", marker: str = "",
-        spacing: tuple[int, int] = (1, 0), zone: str = "", first_year: int = FIRST_YEAR,
+        spacing: tuple[int, int] = (1, 0), zone: str = "",
     ):  # fmt: skip
         super().__init__(name, starts, last, 0, weights, pandas_dtype, marker, spacing)
-        self.format, self.unit, self.zone, self.first_year = format, unit, zone, first_year
+        self.format, self.unit, self.zone = format, unit, zone
 
     def parse(self, text: str) -> float:
         """A date or time in the format of the column. Errors: ConfigError."""
@@ -70,6 +68,8 @@ class DateColumn(GridColumn):
 
     def numbers(self, values: Any) -> Float[np.ndarray, " n"]:
         """Dates, as text in the format of the column or of pandas, as whole units since 1970.
+
+        Two-digit years are in the hundred years from that of the first date on.
 
         Errors: ConfigError for other cells, and for times with a time zone where the column has none.
         """
@@ -86,7 +86,11 @@ class DateColumn(GridColumn):
             times = to_datetime(given, format=self.format, utc=True) if any(words) else given
             zone = "" if any(words) else self.zone
             clocks = clock_times(times, zone)
-            clocks = in_century(clocks, self.first_year) if any(words) and "%y" in self.format else clocks
+            clocks = (
+                in_century(clocks, self._time(self.low).year)
+                if any(words) and "%y" in self.format
+                else clocks
+            )
             return clocks / (Timedelta(1, self.unit) / Timedelta(1, "us"))
         except (TypeError, ValueError):
             raise ConfigError(
@@ -128,8 +132,12 @@ class DateColumn(GridColumn):
         read = f"pd.to_datetime(df[{self.name!r}]).dt.tz_localize({own or None!r})"
         raise ConfigError(f"column {self.name!r} has times of {has}, the model of {other}: write {read}")
 
+    def _time(self, value: float) -> datetime:
+        """The time of whole units since 1970."""
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(**{self.unit: value})
+
     def _text(self, value: float) -> str:
-        time = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(**{self.unit: value})
+        time = self._time(value)
         milliseconds = f"{time.microsecond // 1000:03d}"
         return time.strftime(
             self.format.replace("%f", milliseconds) if self.unit == "milliseconds" else self.format
