@@ -28,9 +28,9 @@ def test_flattened_pictures(kind: str, condition: str | None, tmp_path: Path) ->
         frame.to_parquet(file)
     frame.to_csv(tmp_path / "a.csv", index=False, header=kind != "nameless")
     given = str(file) if kind in ("csv", "nameless", "parquet") else frame
-    (note,) = [
-        note for note in mg.load_data(given, condition=condition).notes if "if they are pixels" in note
-    ]
+    condition = None if kind in ("nameless", "plain") else condition
+    notes = mg.load_data(given, condition=condition).notes
+    (note,) = [note for note in notes if "if they are pixels" in note]
     scope = {"mg": mg, "pd": pd, "df": frame}
     setup, _, expression = re.search(r"pixels: (df = (.*); )?(mg\..*)$", note).groups()
     if setup:

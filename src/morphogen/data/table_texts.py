@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 
 from morphogen.caller import option, setting
-from morphogen.data.columns import Numbers, Reading
+from morphogen.data.columns import Reading
 from morphogen.data.csv_dialect import SPACE
 from morphogen.data.dataset import DataError
 from morphogen.data.records import SAMPLE, are_texts, is_prose
-from morphogen.data.table_choice import FEW_NUMBERS
 from morphogen.data.words import Words
 from morphogen.media.pictures import PICTURES
 from morphogen.media.sound import SOUND
 
+LABELS = ("label", "labels", "target", "class")  # names of columns of classes
 READERS = {  # pandas expressions by the suffix of a file; others are CSV
     ".parquet": "pd.read_parquet({file})",
     ".json": "pd.read_json({file})",
@@ -102,8 +102,6 @@ def _are_files(cells: Sequence[str]) -> bool:
 
 
 def _is_label(reading: Reading) -> bool:
-    """Whether a column has classes: words, or a few whole numbers."""
-    if isinstance(reading, Words):
-        return True
-    few = len(np.unique(reading.known)) <= FEW_NUMBERS
-    return few and isinstance(reading, Numbers) and not (reading.known % 1).any()
+    """Whether a column has classes: words, two numbers, or whatever is named as labels are."""
+    is_named = reading.name.lower() in LABELS
+    return is_named or isinstance(reading, Words) or len(np.unique(reading.known)) == 2
