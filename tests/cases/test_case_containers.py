@@ -7,6 +7,7 @@ import datasets
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 import torch
 from PIL import Image
 from sklearn.datasets import load_diabetes, load_digits, load_wine
@@ -164,3 +165,11 @@ def test_views_in_log_prob() -> None:
     fixed.flags.writeable = False
     for given, plain in ((medium[:, :, ::-1], medium[:, :, ::-1].copy()), (fixed, medium)):
         assert torch.equal(model.log_prob(given).nats, model.log_prob(plain).nats)
+
+
+@case("a sparse matrix of scipy", "refused with `X.toarray()`")
+def test_a_sparse_matrix() -> None:
+    sparse = scipy.sparse.random(50, 8, 0.5, format="csr")
+    for given in (sparse, (sparse, [0, 1] * 25)):
+        refused(lambda given=given: mg.load_data(given), r"a sparse csr_matrix .*: give X.toarray\(\)$")
+    assert mg.load_data(sparse.toarray()).medium == "table"

@@ -3,6 +3,7 @@
 A table whose header names files says the class or the caption of each; it is never read as transcripts.
 """
 
+import json
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,67 @@ def test_faults_of_a_table_of_labels(tmp_path: Path) -> None:
         DataError, match=r"1 picture without a label in its table, such as 12.png; add each to"
     ):
         labelled(tmp_path / "b", "labels.csv", "file_name,label", "{name},{kind}")
+
+
+BOXES = [f"{i:02d}.png,{box},{kind}" for i in range(12) for box, kind in enumerate(("cat", "dog"))]
+
+
+@case(
+    "several rows of one picture with other labels, as a table of boxes has them",
+    "one line with the picture, both labels and what to do; rows that agree are one",
+)
+def test_several_labels_of_a_picture(tmp_path: Path) -> None:
+    fill(tmp_path)
+    table = tmp_path / "boxes.csv"
+    table.write_text("\n".join(["filename,box,class", *BOXES]))
+    remedy = "keep one row of each file, or rename the column 'class' to leave it out"
+    with pytest.raises(DataError, match=r"00.png has the labels 'cat' and 'dog', and 11 other files several"):
+        load_data(str(tmp_path))
+    with pytest.raises(DataError, match=remedy):
+        load_data(str(tmp_path))
+    table.write_text("\n".join(["filename,box,kind", *BOXES]))
+    assert load_data(str(tmp_path)).classes == ()
+    table.write_text("\n".join(["filename,box,class", *BOXES[::2]]))
+    assert load_data(str(tmp_path)).classes == ("cat",)
+    table.write_text(
+        "\n".join(["filename,class", *[f"{i:02d}.png,{'ab'[i % 2]}" for i in (*range(12),) * 3]])
+    )
+    assert load_data(str(tmp_path)).classes == ("a", "b")
+    (tmp_path / "predicted.csv").write_text("filename,label\n03.png,a\n")
+    with pytest.raises(DataError, match=r"predicted.csv: 03.png has the labels 'a' and 'b'; keep one row of"):
+        load_data(str(tmp_path))
+
+
+@case(
+    "several captions of each picture: Flickr8k's `image,caption`, lines `1.jpg#0<tab>...`, a list in JSON",
+    "the first one, and a note on the others",
+)
+@pytest.mark.parametrize(
+    ("name", "head", "line"),
+    [
+        ("captions.csv", "image,caption\n", "{i:02d}.png,number {k} of a cat {i}\n"),
+        ("captions.txt", "image,caption\n", "{i:02d}.png,number {k} of a cat {i}\n"),
+        ("tokens.txt", "", "{i:02d}.png#{k}\tnumber {k} of a cat {i}\n"),
+    ],
+)
+def test_several_captions_of_a_picture(tmp_path: Path, name: str, head: str, line: str) -> None:
+    fill(tmp_path)
+    lines = [line.format(i=i, k=k) for i in range(12) for k in range(5)]
+    (tmp_path / name).write_text("".join([head, *lines]))
+    data = load_data(str(tmp_path))
+    assert f"{name}: 48 of 60 captions left out: the first of each file is read" in data.notes
+    found = sorted(caption for part in (data.train, data.valid, data.test) for caption in part.captions)
+    assert found == sorted(f"number 0 of a cat {i}" for i in range(12))
+
+
+def test_lists_of_captions_in_json_and_boxes_in_a_text(tmp_path: Path) -> None:
+    fill(tmp_path)
+    rows = [{"file_name": f"{i:02d}.png", "text": [f"a cat {i}", f"one cat of {i}"]} for i in range(12)]
+    (tmp_path / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    data = load_data(str(tmp_path))
+    assert "metadata.jsonl: 12 of 24 captions left out: the first of each file is read" in data.notes
+    (tmp_path / "metadata.jsonl").unlink()
+    (tmp_path / "boxes.txt").write_text(
+        "".join(f"{i:02d}.png {k} 3 4 9\n" for i in range(12) for k in (1, 2))
+    )
+    assert not load_data(str(tmp_path)).train.captions

@@ -154,3 +154,23 @@ def test_a_line_below_a_sheet(tmp_path: Path) -> None:
     data = load_data(str(tmp_path / "t.xlsx"), condition="shop")
     assert "row 61 ('Source: Office') looks like a line below the table" in notes(data)
     assert "'Source: Office' as a class of 'shop'" in notes(data)
+
+
+@case(
+    "no header, and cells with currency, percent, dates or times: `a,$1.50`, `b,31/12/2024`, `c,10:30`",
+    "data, and columns `column1`, `column2`, ..., with a note",
+)
+@pytest.mark.parametrize(
+    "cell", ["${i}.50", "{i} %", "2024-03-{i}", "{i}/03/2024", "{i}.3.2024", "{i}:30", "2024-03-{i} 10:30"]
+)
+def test_amounts_and_dates_without_names(cell: str, tmp_path: Path) -> None:
+    rows = [f"{'abc'[i % 3]},{cell.format(i=10 + i % 13)}" for i in range(60)]
+    (tmp_path / "t.csv").write_text("\n".join(rows))
+    data = load_data(str(tmp_path / "t.csv"))
+    assert any("no header row: the first row has numbers or dates (" in note for note in data.notes)
+    assert sum(map(len, (data.train, data.valid, data.test))) == 60
+    for header in ("kind,value", "kind,10%", "kind,2024-01-01"):
+        below = rows if header == "kind,value" else [f"{'abc'[i % 3]},{i % 7}" for i in range(60)]
+        (tmp_path / "t.csv").write_text("\n".join([header, *below]))
+        named = load_data(str(tmp_path / "t.csv")).representation.columns
+        assert [column.name for column in named] == header.split(",")

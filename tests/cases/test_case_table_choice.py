@@ -7,6 +7,8 @@ import pytest
 
 from morphogen.component import ConfigError
 from morphogen.data import DataError, load_data
+from morphogen.data.prefix import prefixed
+from morphogen.media.table import TABLE
 from tests.cases import case
 from tests.command_line import run
 
@@ -115,3 +117,22 @@ def test_columns_are_left_out(penguins: str) -> None:
         load_data(penguins, table={"drop": "Numme"})
     with pytest.raises(DataError, match="no column is named 'sex'"):
         load_data(penguins, condition="sex", table={"drop": "sex"})
+
+
+@case(
+    "a table under the suffix of none, as UCI has them: `iris.data`",
+    "text, with a note; the note, and the errors about systems of tables and classes, name `table:iris.data`",
+)
+@pytest.mark.parametrize("mark", [",", " ", "\t", ";"])
+def test_a_table_of_another_suffix(mark: str, tmp_path: Path) -> None:
+    rows = [[f"{i % 13 / 2}", f"{i % 7}", f"{i % 5}", f"{i % 3}", ("cat", "dog")[i % 2]] for i in range(90)]
+    file = tmp_path / "iris.data"
+    file.write_text("\n".join(map(mark.join, rows)))
+    note = f'read as text; its lines are rows of a table, which data="table:{file}" reads'
+    assert note in load_data(str(file), length=4).notes
+    assert prefixed(str(file), TABLE) == f"table:{file}"
+    assert load_data(f"table:{file}", condition="column5").classes == ("cat", "dog")
+    with pytest.raises(DataError, match=r"is not a table .*; give table:.*iris.data$"):
+        load_data(str(file), condition="column5")
+    (tmp_path / "a.data").write_text("".join(f"line {i}, and more\n" for i in range(90)))
+    assert not any("rows of a table" in note for note in load_data(str(tmp_path / "a.data"), length=4).notes)

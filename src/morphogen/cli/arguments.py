@@ -24,11 +24,12 @@ import json
 import math
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any, get_args
 
+from morphogen.caller import option as flag
 from morphogen.cli.bad_argument import BadArgument
 from morphogen.similar_names import did_you_mean, list_names
 
@@ -139,7 +140,7 @@ def choose_sampler(
     _check_numbers({option: given[option] for option in numeric if option in given} | {"guidance": guidance})
     default = model.objective.default_sampler() if default is None else default
     inner = default.arguments.get("decoding")  # of a sampler of latents, which the options are for
-    chosen = _with_options(model, default if inner is None else inner, name, given)
+    chosen = _with_options(model, default if inner is None else inner, name, given, {*numeric, *other})
     if inner is not None:
         chosen = type(default)(**default.arguments | {"decoding": chosen})
     return chosen if guidance == 1 else Guided(chosen, guidance)
@@ -307,8 +308,13 @@ def _check_numbers(values: Mapping[str, Any]) -> None:
             raise BadArgument(f"--{option.replace('_', '-')} {value}: give {valid}")
 
 
-def _with_options(model: Any, default: Any, name: str | None, given: dict[str, Any]) -> Any:
-    """The sampler of this name, or the default, with the options that were given."""
+def _with_options(
+    model: Any, default: Any, name: str | None, given: dict[str, Any], offered: Set[str]
+) -> Any:
+    """The sampler of this name, or the default, with the options that were given, of those of the command.
+
+    Errors: BadArgument for options that it does not accept.
+    """
     from morphogen.cli.decoding import choose_processors
 
     cls = _sampler_class(default, name or ("beam" if "beam" in given else None))
@@ -319,9 +325,9 @@ def _with_options(model: Any, default: Any, name: str | None, given: dict[str, A
         processors = choose_processors({option: given.pop(option) for option in names}, model.representation)
         options |= {"processors": processors} if processors else {}
     if unknown := sorted(given.keys() - parameters):
-        known = parameters - {"processors", "width"}
-        known |= {"temperature", "top_k", "top_p", "..."} if "processors" in parameters else set()
-        accepts = ", ".join(sorted(known)) or "no options"
+        known = offered & parameters | ({"beam"} if "width" in parameters else set())
+        known |= {"temperature", "top_k", "top_p"} if "processors" in parameters else set()
+        accepts = ", ".join(map(flag, sorted(known))) or "no options"
         raise BadArgument(f"{cls.__name__} does not accept {', '.join(unknown)}; it accepts {accepts}")
     options |= given
     if name is not None or cls is not type(default) or options:

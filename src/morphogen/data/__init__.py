@@ -45,7 +45,7 @@ from morphogen.data.pairs import Pairs
 from morphogen.data.part_sizes import small_parts
 from morphogen.data.picture_arrays import resized
 from morphogen.data.pictures import check_resolution
-from morphogen.data.prefix import HUB, other_media, split_prefix
+from morphogen.data.prefix import HUB, other_media, prefixed, split_prefix
 from morphogen.data.sketches import SKETCH, WithSketches, with_sketches
 from morphogen.data.sound_windows import Sounds, WithMels
 from morphogen.data.sources import WithSources, with_sources
@@ -204,10 +204,9 @@ def _check_columns(name_or_path: str, options: ReadingOptions) -> None:
     if options.table:
         raise DataError(f"table {dict(options.table)}: {name_or_path!r} is not a {kinds}; leave it out")
     if options.condition not in (SKETCH, UNLABELLED, FOLDERS):
-        raise DataError(
-            f"condition {options.condition!r}: {name_or_path!r} is not a {kinds}; "
-            f"leave condition out{_classes_of(name_or_path)}"
-        )
+        way = next((way for medium in columned if (way := prefixed(name_or_path, medium))), None)
+        remedy = f"leave condition out{_classes_of(name_or_path)}" if way is None else f"give {way}"
+        raise DataError(f"condition {options.condition!r}: {name_or_path!r} is not a {kinds}; {remedy}")
 
 
 def _classes_of(name: str) -> str:

@@ -8,7 +8,7 @@
 Pickled objects in them are not read.
 """
 
-__all__ = ["Arrays", "read_arrays"]
+__all__ = ["Arrays", "check_no_arrays", "read_arrays"]
 
 import re
 import zipfile
@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from morphogen.data.dataset import DataError
+from morphogen.data.held import ARRAYS, file_at, listed_files
 from morphogen.data.splits import Part
 
-SUFFIXES = (".npy", ".npz")
 VALUES = {
     *("x", "data", "image", "images", "img", "imgs", "features", "inputs", "arr", "values"),
     *("audio", "sounds", "waves", "samples"),
@@ -48,15 +48,32 @@ class Arrays(NamedTuple):
 def read_arrays(given: Any) -> Arrays | None:
     """The arrays of a file; None for anything else than the path of one. Errors: DataError."""
     path = Path(given).expanduser() if isinstance(given, str | Path) else Path()
-    if path.suffix.lower() not in SUFFIXES or not path.is_file():
+    if path.suffix.lower() not in ARRAYS or not path.is_file():
         return None
+    return _arranged(path, {name: array for name, array in _loaded(path).items() if array.ndim})
+
+
+def check_no_arrays(values: Any) -> None:
+    """Errors: DataError for a list of files of arrays, which are examples or blocks of them."""
+    files = listed_files(values)
+    if not files or any(file.suffix.lower() not in ARRAYS for file in files):
+        return
+    name = "" if files[0].suffix.lower() == ARRAYS[0] else f"[{next(iter(_loaded(file_at(files[0]))))!r}]"
+    arrays = f"[np.load(f){name} for f in files]"
+    raise DataError(
+        f"{file_at(files[0])} and the others are files of arrays: if each is an example, give "
+        f"mg.load_data({arrays}), if each has several, mg.load_data(np.concatenate({arrays}))"
+    )
+
+
+def _loaded(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a file by name; that of an .npy file is x. Errors: DataError."""
     try:
         loaded = np.load(path, allow_pickle=False)
-        arrays = {"x": loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded}
+        return {"x": loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded}
     except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError) as error:
         why = "holds Python objects" if "allow_pickle" in str(error) else "is not a readable file of arrays"
         raise DataError(f"{path}: {why}; save numbers with np.save or np.savez") from None
-    return _arranged(path, {name: array for name, array in arrays.items() if array.ndim})
 
 
 def _arranged(path: Path, arrays: Mapping[str, np.ndarray]) -> Arrays:

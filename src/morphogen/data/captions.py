@@ -23,7 +23,7 @@ from morphogen.counted import counted
 from morphogen.data.csv_dialect import Record, rows_below
 from morphogen.data.dataset import DataError
 from morphogen.data.encoding import decode
-from morphogen.data.transcripts import MATCHED, SUFFIXES, read_transcripts
+from morphogen.data.transcripts import MATCHED, SUFFIXES, one_each, read_transcripts
 from morphogen.data.translations import untranslated
 from morphogen.data.walk import printable
 
@@ -138,11 +138,42 @@ def _read_table(found: Descriptions, table: Path, ways: Sequence[Mapping[str, Pa
         )
     found.files.add(table)
     found.notes += _left_unread(table, [str(row.get(name)) for row in rows], named[name], columns)
-    for names, values in ((CAPTIONS, found.captions), (LABELS, found.labels)):
-        for column in _called(columns, names)[:1]:
-            for row, example in zip(rows, named[name], strict=True):
-                if example is not None and row.get(column) not in (None, ""):
-                    values[example] = str(row[column]).encode("utf8", "replace").decode().strip()
+    captions, labels = (
+        _cells(rows, named[name], _called(columns, names)[:1]) for names in (CAPTIONS, LABELS)
+    )
+    found.notes += one_each(table.name, captions)
+    found.captions |= {example: texts[0] for example, texts in captions.items()}
+    _check_one_label(found, table, labels, _called(columns, LABELS)[:1])
+    found.labels |= {example: texts[0] for example, texts in labels.items()}
+
+
+def _cells(
+    rows: Sequence[Mapping[Any, Any]], examples: Sequence[Path | None], columns: Sequence[str]
+) -> dict[Path, list[str]]:
+    """The different cells of columns that each example has, as text; a list in JSON is several."""
+    cells: dict[Path, dict[str, None]] = {}
+    for row, example in zip(rows, examples, strict=True):
+        given = [row.get(column) for column in columns]
+        for cell in given[0] if given and isinstance(given[0], list) else given:
+            if example is not None and cell not in (None, ""):
+                text = str(cell).encode("utf8", "replace").decode().strip()
+                cells.setdefault(example, {})[text] = None
+    return {example: [*texts] for example, texts in cells.items()}
+
+
+def _check_one_label(
+    found: Descriptions, table: Path, labels: Mapping[Path, Sequence[str]], columns: Sequence[str]
+) -> None:
+    """Errors: DataError for an example with several labels, in a table of boxes or in two tables."""
+    every = {example: {*texts, found.labels.get(example, texts[0])} for example, texts in labels.items()}
+    several = {example: sorted(texts) for example, texts in every.items() if len(texts) > 1}
+    for example, texts in several.items():
+        others = f", and {counted(len(several) - 1, 'other file')} several" if len(several) > 1 else ""
+        raise DataError(
+            f"{printable(str(table))}: {printable(example.name)} has the labels {texts[0]!r} and "
+            f"{texts[1]!r}{others}; keep one row of each file, or rename the column {columns[0]!r} "
+            "to leave it out"
+        )
 
 
 def _left_unread(

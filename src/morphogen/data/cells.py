@@ -21,7 +21,8 @@ import numpy as np
 from morphogen.caller import setting
 from morphogen.counted import counted
 from morphogen.data.columns import WHOLE, Dates, Reading
-from morphogen.data.dates import date_format, microseconds
+from morphogen.data.compact_dates import NUMBERS, compact_dates
+from morphogen.data.dates import MICROSECONDS, date_format, first_year, microseconds
 from morphogen.data.number_marks import Marks
 from morphogen.data.table_options import TableOptions
 from morphogen.data.typed_cells import dates_reading, numbers_reading, typed_reading, with_dtype, with_values
@@ -31,9 +32,11 @@ from morphogen.representations.tabular.number_text import (
     is_missing,
     is_number,
     number_pattern,
+    signed,
     to_float,
     without_unit,
 )
+from morphogen.representations.tabular.pandas_series import in_century
 from morphogen.representations.tabular.python_values import text_of
 
 if TYPE_CHECKING:
@@ -54,35 +57,66 @@ def read_columns(
         options: what the user decided.
         usual: decimal mark of text where no column decides.
     """
-    gone, infers = (options.missing or "").split(","), options.missing is None
-    usual_too = "empty" not in gone
-    texts = {name: _stripped(frame[name], usual_too, gone) for name in frame if _kind(frame[name]) in TEXT}
-    odd = {name: found for name, cells in texts.items() if infers and (found := _odd(cells, options.dates))}
-    for name, found in odd.items():
-        texts[name] = np.array([None if cell in found else cell for cell in texts[name]], dtype=object)
-    units = {name: unit for name, cells in texts.items() if (unit := _unit(cells))}
-    for name in units:
-        texts[name] = np.array([cell and without_unit(cell) for cell in texts[name]], dtype=object)
+    order = None if options.dates == NUMBERS else options.dates
+    texts, odd = _texts(frame, options, order)
+    texts, units, notes = _without_units(texts)
     distinct = {name: {cell for cell in cells if cell is not None} for name, cells in texts.items()}
     marks = Marks.of(distinct, usual, options.decimal)
-    readings = {name: typed_reading(name, frame[name]) for name in frame if name not in texts}
+    dated = (lambda reading, column: reading) if options.dates == NUMBERS else compact_dates
+    typed = {name: typed_reading(name, frame[name]) for name in frame if name not in texts}
+    readings: dict[str, Reading | str] = {
+        name: dated(reading, frame[name]) if isinstance(reading, Reading) else reading
+        for name, reading in typed.items()
+    }
     for name in texts:
         column = frame[name]
-        reading = _text(name, texts[name], marks.decimal[name], options.dates)
+        reading = _text(name, texts[name], marks.decimal[name], order)
         reading = replace(reading, marker=_marker(column, reading.missing))
         if isinstance(reading, Words | Dates):
             reading = with_dtype(reading, column)
         if isinstance(reading, Words) and _kind(column) in MIXED:
             reading = with_values(reading, column)
+        reading = reading if name in units else dated(reading, column)
         readings[name] = reading if options.missing else _doubtful(reading, column)
-    notes = [f"column {name!r}: numbers in {unit}" for name, unit in units.items()]
-    notes += [
+    return {name: readings[name] for name in frame}, (*marks.notes, *notes, *odd)
+
+
+def _texts(
+    frame: "DataFrame", options: TableOptions, order: str | None
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """The cells of columns of text, None where one is missing, and notes on the words that are missing.
+
+    Arguments:
+        frame, options: as for `read_columns`.
+        order: of dates, by the user.
+    """
+    gone, infers = (options.missing or "").split(","), options.missing is None
+    usual = "empty" not in gone
+    texts = {name: _stripped(frame[name], usual, gone) for name in frame if _kind(frame[name]) in TEXT}
+    odd = {name: found for name, cells in texts.items() if infers and (found := _odd(cells, order))}
+    for name, found in odd.items():
+        texts[name] = np.array([None if cell in found else cell for cell in texts[name]], dtype=object)
+    return texts, [
         f"{word!r} in column {name!r} is read as missing ({counted(count, 'cell')}); "
         f"{setting('table', 'missing', 'usual')} reads it as a word"
         for name, found in odd.items()
         for word, count in found.items()
     ]
-    return {name: readings[name] for name in frame}, (*marks.notes, *notes)
+
+
+def _without_units(
+    texts: Mapping[str, np.ndarray],
+) -> tuple[dict[str, np.ndarray], dict[str, str], list[str]]:
+    """Columns of text whose numbers have no units and their sign before them, the units, and notes."""
+    plain = dict(texts)
+    negative = {name: cell for name, cells in texts.items() if (cell := _negative(cells))}
+    for name in negative:
+        plain[name] = np.array([cell and signed(cell) for cell in plain[name]], dtype=object)
+    units = {name: unit for name, cells in plain.items() if (unit := _unit(cells))}
+    for name in units:
+        plain[name] = np.array([cell and without_unit(cell) for cell in plain[name]], dtype=object)
+    notes = [f"column {name!r}: {cell} is read as {signed(cell)}" for name, cell in negative.items()]
+    return plain, units, notes + [f"column {name!r}: numbers in {unit}" for name, unit in units.items()]
 
 
 def _kind(column: "Series") -> str:
@@ -142,6 +176,14 @@ def _unit(cells: np.ndarray) -> str:
     return units.pop() if len(units) == 1 else ""
 
 
+def _negative(cells: np.ndarray) -> str:
+    """The first negative number of accounting, (1.50) or 1.50-, among numbers with others; "": none."""
+    known = [cell for cell in cells if cell is not None]
+    found = [cell for cell in known if signed(cell) != cell]
+    is_negative = 0 < len(found) < len(known) and all(is_number(without_unit(cell)) for cell in known)
+    return found[0] if is_negative else ""
+
+
 def _doubtful(reading: Reading, column: "Series") -> Reading:
     """A column of words with a note on the first word that is read as missing."""
     cells = column.to_numpy(object)[reading.missing]
@@ -160,7 +202,8 @@ def _text(name: str, cells: np.ndarray, decimal: str, order: str | None) -> Read
         form, note = date_format(distinct, order)
         if form is not None:
             times = dict(zip(distinct, microseconds(distinct, form), strict=True))
-            return dates_reading(name, _looked_up(cells, times), form, note)
+            reading = dates_reading(name, _looked_up(cells, times), form, note)
+            return _in_century(reading) if "%y" in form else reading
         return Words(name, cells, _nearly_numbers(name, cells, numbers))
     for cell in numbers:
         if why := _identifier(cell):
@@ -172,6 +215,16 @@ def _text(name: str, cells: np.ndarray, decimal: str, order: str | None) -> Read
     if tiny := next((cell for cell in values if values[cell] == 0 and NONZERO.match(cell)), None):
         notes.append(f"column {name!r}: {tiny} is too small for float64 and is read as 0")
     return numbers_reading(name, _looked_up(cells, values), tuple(notes))
+
+
+def _in_century(reading: Dates) -> Dates:
+    """Dates with two-digit years in the hundred years that suit them, with a note."""
+    size = MICROSECONDS[reading.unit]
+    first = first_year((reading.known * size).astype(np.int64))
+    dates = replace(reading, cells=in_century(reading.cells * size, first) / size)
+    years = (dates.known * size).astype("datetime64[us]").astype("datetime64[Y]")
+    note = f"column {dates.name!r}: two-digit years are read as {years.min()} to {years.max()}"
+    return replace(dates, notes=(*dates.notes, note))
 
 
 def _looked_up(cells: np.ndarray, values: Mapping[str, Any]) -> np.ndarray:

@@ -50,6 +50,9 @@ def unpack(data: Any, is_sound: bool = False) -> Held:
         raise DataError(
             f"data are of type {kind}, read already: give them to mg.train, or as arrays, {where}"
         )
+    if hasattr(whole, "toarray"):
+        shape = list(whole.shape)
+        raise DataError(f"data are a sparse {type(whole).__name__} of shape {shape}: give X.toarray()")
     if isinstance(data, torch.utils.data.DataLoader):
         return unpack(data.dataset, is_sound)
     if isinstance(data, torch.utils.data.Dataset):

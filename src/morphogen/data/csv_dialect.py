@@ -8,10 +8,11 @@ r"""The dialect of a CSV file: where the table begins, its separator, and whethe
 
 The separator is the one that divides the lines into equally many cells, with no other separators in them; a
 quoted cell ends with its closing quote, if the file can be read so. The first row has names if a word stands
-above numbers, or if its numbers are years or positions; if it has other numbers, it is data.
+above numbers or dates, or if its numbers are years or positions; if it has other numbers, or dates or amounts
+as the rows below it, it is data.
 """
 
-__all__ = ["Dialect", "Record", "find_dialect", "is_header", "rows_below"]
+__all__ = ["SPACE", "Dialect", "Record", "find_dialect", "is_header", "rows_below"]
 
 import csv
 import io
@@ -24,8 +25,9 @@ from typing import NamedTuple
 
 from morphogen.caller import setting
 from morphogen.data.dataset import DataError
+from morphogen.data.dates import date_format
 from morphogen.data.table_options import TableOptions
-from morphogen.representations.tabular.number_text import is_missing, is_number
+from morphogen.representations.tabular.number_text import is_missing, is_number, without_unit
 
 SPACE = r"\s+"  # the separator of cells that any white space separates
 SEPARATORS = (";", "\t", "|", ",")  # in order of preference: commas also occur in prose
@@ -118,21 +120,40 @@ def rows_below(where: Path, text: str, is_wanted: Callable[[Sequence[str]], bool
 def is_header(first: Sequence[str], rest: Sequence[Sequence[str]]) -> tuple[bool, list[str]]:
     """Whether the first row has the names of the columns, and a note if that is ambiguous."""
     below = [[row[j] for row in rest if j < len(row) and not is_missing(row[j])] for j in range(len(first))]
+    values = [_is_value(name, column) for name, column in zip(first, below, strict=True)]
     stands_out = [
-        bool(column) and not is_number(name) and all(is_number(cell) for cell in column if cell != name)
-        for name, column in zip(first, below, strict=True)
+        bool(column) and not is_value and _are_values([cell for cell in column if cell != name])
+        for name, column, is_value in zip(first, below, values, strict=True)
     ]
-    numbers = [name for name in first if is_number(name)]
+    numbers = [name for name, is_value in zip(first, values, strict=True) if is_value]
     if not numbers:
         if any(stands_out) or not all(name in column for name, column in zip(first, below, strict=True)):
             return True, []
         return False, ["no header row: the words of the first row occur below it again" + _decide("yes")]
-    names = f"the first row has numbers ({', '.join(numbers[:3])})"
+    what = "numbers" if all(map(is_number, numbers)) else "numbers or dates"
+    names = f"the first row has {what} ({', '.join(numbers[:3])})"
     if (any(stands_out) and all(first[1:])) or _are_positions(first, below):
         return True, [f"{names}, which are read as names of columns" + _decide("no")]
     return False, [
         f"no header row: {names}; the columns are named column1 to column{len(first)}" + _decide("yes")
     ]
+
+
+def _is_value(name: str, below: Sequence[str]) -> bool:
+    """Whether a cell is a number, or an amount or a date as the cells below it."""
+    others = [*dict.fromkeys(cell for cell in below if cell != name)]
+    if is_number(name) or not others:
+        return is_number(name)
+    if is_number(without_unit(name)):
+        return all(is_number(without_unit(cell)) and not is_number(cell) for cell in others)
+    return date_format([name, *others])[0] is not None
+
+
+def _are_values(cells: Sequence[str]) -> bool:
+    """Whether all cells are numbers or amounts, or all are dates."""
+    if all(is_number(without_unit(cell)) for cell in cells):
+        return True
+    return date_format([*dict.fromkeys(cells)])[0] is not None
 
 
 def _lines_above(text: str) -> tuple[str | None, list[str], int]:

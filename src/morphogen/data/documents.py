@@ -1,11 +1,11 @@
-"""Text files and folders of them: running text, documents of JSON lines, pairs of texts.
+"""Text files, lists and folders of them: running text, documents of JSON lines, pairs of texts.
 
 Files are recognised by their content, in any encoding (`decode`): a folder may hold the sources of any
 programming language. A single running text is split by blocks, a folder and JSON lines by document, pairs by
 their source.
 """
 
-__all__ = ["load_text", "load_texts"]
+__all__ = ["load_listed", "load_text", "load_texts"]
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -15,11 +15,11 @@ from pathlib import Path
 from morphogen.caller import option
 from morphogen.data.dataset import DataError
 from morphogen.data.encoding import Decoded, decode
-from morphogen.data.folders import Listing, count_alike, is_too_many, list_folder, summarise
+from morphogen.data.folders import Example, Listing, count_alike, is_too_many, list_folder, summarise
 from morphogen.data.near_duplicate_texts import near_duplicate_texts
 from morphogen.data.own_parts import own_parts
 from morphogen.data.pairs import PairCorpus, SourceAndTarget, pairs_by_content
-from morphogen.data.recognition import is_text_file
+from morphogen.data.recognition import holds_rows_of_text, is_text_file
 from morphogen.data.records import json_records, pair_columns, pairs_of, rows_of, texts_of
 from morphogen.data.splits import Part
 from morphogen.data.text import Corpus, concatenate, text_by_content, texts_by_content
@@ -35,6 +35,9 @@ def load_text(path: Path, length: int | None = None) -> Corpus | PairCorpus:
         return pairs_by_content(name, where, of_pairs[0], (*notes, *of_pairs[1]))
     found = _json(path, text)
     if found is None:
+        if holds_rows_of_text(path):
+            way = option("data", f"table:{path}")
+            notes = (*notes, f"read as text; its lines are rows of a table, which {way} reads")
         corpus = text_by_content(name, where, text.encode(), length)
         return replace(corpus, notes=(*notes, *corpus.notes))
     records, skipped = found
@@ -52,8 +55,28 @@ def load_texts(path: Path, length: int | None = None) -> Corpus | PairCorpus:
     The files train.txt, valid.txt and test.txt are the parts of the split, as folders of these names are.
     """
     listing = list_folder(path, _of_main_kind(path).__contains__, "text", has_classes=False)
-    listing = _with_parts(path, listing)
-    if pairs := _pairs_of_files(path, listing):
+    return _texts(path.resolve().name, str(path), _with_parts(path, listing), length)
+
+
+def load_listed(
+    name: str, files: Sequence[Path], own: Sequence[Part], length: int | None = None
+) -> Corpus | PairCorpus:
+    """Listed files of texts, as those of a folder.
+
+    Arguments:
+        name: of the data set.
+        files: in any folders.
+        own: the part of each in the user's own split; (): to be split by content.
+        length: tokens per window.
+    """
+    parts: Sequence[Part | None] = own or [None] * len(files)
+    examples = [Example(file, str(file), part=part) for file, part in zip(files, parts, strict=True)]
+    return _texts(name, name, Listing(examples, (), ()), length)
+
+
+def _texts(name: str, where: str, listing: Listing, length: int | None) -> Corpus | PairCorpus:
+    """The texts of the files of a listing. Errors: DataError if too many are not text."""
+    if pairs := _pairs_of_files(name, where, listing):
         return pairs
     texts: dict[str, Decoded] = {}
     own: list[Part | None] = []
@@ -68,10 +91,9 @@ def load_texts(path: Path, length: int | None = None) -> Corpus | PairCorpus:
         own += [example.part] * len(documents)
     if is_too_many(len(bad), len(listing.examples)):
         raise DataError(
-            f"{path}: {len(bad)} of {len(listing.examples)} files are not text ({bad[0]}); "
-            "remove them or give another folder"
+            f"{where}: {len(bad)} of {len(listing.examples)} files are not text ({bad[0]}); "
+            "remove them or give others"
         )
-    name, where = path.resolve().name, str(path)
     notes = _notes(listing, texts, bad)
     if len(texts) < 3:  # too few to be split by file
         corpora = [
@@ -127,7 +149,7 @@ def _with_parts(path: Path, listing: Listing) -> Listing:
     return replace(listing, examples=examples)
 
 
-def _pairs_of_files(path: Path, listing: Listing) -> PairCorpus | None:
+def _pairs_of_files(name: str, where: str, listing: Listing) -> PairCorpus | None:
     """The pairs of a folder of records; None if one of its files does not have them."""
     if any(example.path.suffix.lower() not in RECORDS for example in listing.examples):
         return None
@@ -141,7 +163,7 @@ def _pairs_of_files(path: Path, listing: Listing) -> PairCorpus | None:
         pairs += found[0]
         own += [example.part] * len(found[0])
         notes |= dict.fromkeys((*text.notes, *found[1]))
-    return pairs_by_content(path.resolve().name, str(path), pairs, (*listing.notes, *notes), own)
+    return pairs_by_content(name, where, pairs, (*listing.notes, *notes), own)
 
 
 def _pairs(path: Path, text: str) -> tuple[list[SourceAndTarget], tuple[str, ...]] | None:

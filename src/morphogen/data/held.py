@@ -1,6 +1,15 @@
 """Examples that a program holds in memory, and how numbers among them become arrays."""
 
-__all__ = ["Held", "array_of", "file_at", "fraction_of_files", "joined", "names_file", "numbers_of"]
+__all__ = [
+    "Held",
+    "array_of",
+    "file_at",
+    "fraction_of_files",
+    "joined",
+    "listed_files",
+    "names_file",
+    "numbers_of",
+]
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -14,10 +23,11 @@ from torch import Tensor
 
 from morphogen.data.dataset import DataError
 from morphogen.data.splits import Part
-from morphogen.media import Medium
-from morphogen.media.pictures import PICTURES
-from morphogen.media.sound import SOUND
+from morphogen.media import Medium, media
+from morphogen.media.text import RECORDS
 from morphogen.numerics.arrays import array_with_gaps
+
+ARRAYS = (".npy", ".npz")
 
 
 class Held(NamedTuple):
@@ -70,13 +80,21 @@ def joined(parts: Mapping[Part, Held]) -> tuple[list[Any], list[Part], Any, list
 
 
 def names_file(value: Any) -> bool:
-    """Whether a value names a file: one that there is, or a picture or a sound by its suffix."""
+    """Whether a value names a file: one that exists, or one with the suffix of a medium or of arrays."""
     if not isinstance(value, str | Path):
         return False
     with suppress(OSError):  # of a text that is too long for a name
         path = Path(value).expanduser()
-        return path.suffix.lower() in (*PICTURES.suffixes, *SOUND.suffixes) or path.is_file()
+        own = {suffix for medium in media().values() for suffix in medium.suffixes}
+        return path.suffix.lower() in own.union(RECORDS, ARRAYS) or path.is_file()
     return False
+
+
+def listed_files(values: Any) -> list[Path]:
+    """The files that a list, an array or a column names; [] for anything else."""
+    is_list = isinstance(values, Sequence) or getattr(values, "ndim", 0) == 1
+    rows = list(values) if is_list and not isinstance(values, str | bytes) else []
+    return [Path(row).expanduser() for row in rows] if rows and all(map(names_file, rows)) else []
 
 
 def file_at(name: str | Path) -> Path:

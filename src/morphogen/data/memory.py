@@ -17,6 +17,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from morphogen.component import first_line
+from morphogen.data.array_files import check_no_arrays
 from morphogen.data.containers import unpack
 from morphogen.data.dataset import DataError
 from morphogen.data.held import Held, names_file
@@ -58,6 +59,7 @@ def collect(data: Any, name: str, held: Mapping[str, Any], options: ReadingOptio
     for beside in ("labels", "captions"):
         if held.get(beside) is not None:
             parts["train"] = parts["train"]._replace(**{beside: held[beside]})
+    check_no_arrays(parts["train"].values)
     parts = {part: _with_columns(one) for part, one in parts.items()}
     return _medium_of(parts["train"].values, options).collect(name, parts, options)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from morphogen.data.number_marks import Marks
 from morphogen.representations.tabular.number_format import NumberFormat
-from morphogen.representations.tabular.number_text import AROUND, is_number
+from morphogen.representations.tabular.number_text import AROUND, is_number, signed
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -25,7 +25,7 @@ def number_formats(
     """
     texts = {name: [cell for cell in frame[name] if isinstance(cell, str)] for name in names}
     numbers = {
-        name: {match["number"] for cell in cells if (match := AROUND.fullmatch(cell.strip()))}
+        name: {match["number"] for cell in cells if (match := AROUND.fullmatch(signed(cell.strip())))}
         for name, cells in texts.items()
     }
     marks = Marks.of({name: filter(is_number, cells) for name, cells in numbers.items()}, usual, chosen)

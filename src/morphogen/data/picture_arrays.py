@@ -25,13 +25,12 @@ from torch import Tensor
 from morphogen.data.assemble import Labelled, assemble
 from morphogen.data.containers import unpack
 from morphogen.data.dataset import DataError, Dataset, Pictures
-from morphogen.data.held import Held, array_of, file_at, fraction_of_files, joined, names_file, numbers_of
+from morphogen.data.held import Held, array_of, file_at, joined, names_file, numbers_of
 from morphogen.data.memory import read_labels
 from morphogen.data.picture_file import survey
-from morphogen.data.pictures import choose_side, read_square, resizing_note, stack
+from morphogen.data.pictures import choose_side, is_picture, read_square, resizing_note, stack
 from morphogen.data.splits import Part
 from morphogen.media import ReadingOptions
-from morphogen.media.sound import SOUND
 from morphogen.representations.given import FEW, FULL_SCALES
 from morphogen.wrong_calls import explains_calls
 
@@ -51,8 +50,8 @@ def holds_pictures(values: Any, options: ReadingOptions) -> float:
     if isinstance(values, str | bytes | Mapping) or hasattr(values, "columns"):
         return 0.0
     rows = list(values) if isinstance(values, Iterable) else []
-    if rows and all(isinstance(row, Image.Image) or names_file(row) for row in rows):
-        return 1 - fraction_of_files(rows, SOUND)
+    if rows and all(_is_image(row) or names_file(row) for row in rows):
+        return sum(_is_image(row) or is_picture(Path(row).expanduser()) for row in rows) / len(rows)
     arrays = numbers_of(rows)
     return float(arrays is not None and all(array.ndim in (2, 3) for array in arrays))
 

@@ -8,18 +8,20 @@
 So a folder with train.jsonl and test.jsonl is of the medium of their records.
 """
 
-__all__ = ["holds_json_rows", "holds_rows", "holds_text", "holds_texts", "is_text_file"]
+__all__ = ["holds_json_rows", "holds_rows", "holds_rows_of_text", "holds_text", "holds_texts", "is_text_file"]
 
 import csv
 from pathlib import Path
 
 from morphogen.data.dataset import DataError
 from morphogen.data.encoding import decode
-from morphogen.data.records import has_texts, json_records, pair_columns, rows_of
+from morphogen.data.records import SAMPLE, has_texts, json_records, pair_columns, rows_of
 from morphogen.media import media
 from morphogen.media.table import TABLE
 from morphogen.media.text import DELIMITED, JSON, JSON_LINES, RECORDS, TEXT
+from morphogen.representations.tabular.number_text import is_number
 
+FEWEST = 3  # rows of a table
 HEAD = 1 << 16  # bytes by which the content of a file is recognised
 
 
@@ -71,6 +73,19 @@ def holds_texts(path: Path) -> bool:
 def holds_json_rows(path: Path) -> bool:
     """Whether a JSON file has rows of a table, in any orientation, rather than texts."""
     return path.suffix.lower() == JSON and bool(records := _json_of(path)) and not has_texts(records)
+
+
+def holds_rows_of_text(path: Path) -> bool:
+    """Whether the first lines of a file of any name have equally many cells, half of them numbers."""
+    try:
+        with path.open("rb") as file:
+            lines = decode("", file.read(HEAD)).text.split("\n")[:SAMPLE]
+        rows = rows_of("\n".join(lines)) or [line.split() for line in lines if line.strip()]
+    except (DataError, OSError, csv.Error):
+        return False
+    cells = [cell.strip() for row in rows for cell in row]
+    is_even = len(rows) >= FEWEST and len({*map(len, rows)}) == 1 < len(rows[0])
+    return is_even and 2 * sum(map(is_number, cells)) >= len(cells)
 
 
 def _json_of(path: Path) -> list[object]:

@@ -6,8 +6,10 @@ two or three columns of mostly different phrases, or columns of these names     
 """
 
 __all__ = [
+    "SAMPLE",
     "TEXTS",
     "Columns",
+    "are_texts",
     "has_texts",
     "is_prose",
     "json_records",
@@ -34,9 +36,11 @@ PAIRS = (
 )
 CHATS = ("messages", "conversations", "conversation")
 LANGUAGE = re.compile("[a-z]{2,3}([-_][a-z]{2,4})?")  # the name of a field that holds a language: en, pt-br
+NAME = re.compile(r"[^\W\d][\w-]*")  # of a column: a word, without the mark that ends a sentence
 SAMPLE = 200  # records and rows that are looked at
 SKIPPED = 0.1  # largest fraction of records that may be unusable
 DISTINCT, PHRASE = 0.7, 1.5  # a column of texts: its fraction of different cells, and its words per cell
+SENTENCE = 4  # words of a text, beyond those of a name
 LONG = 20  # characters that count as a word more, for scripts without spaces
 
 
@@ -160,13 +164,27 @@ def pair_columns(rows: Sequence[Sequence[str]]) -> Columns | None:
     if len(names) == 2 and all(map(LANGUAGE.fullmatch, names)):
         return Columns(0, 1, True, sample[0])
     words = [sum(len(cell.split()) for cell in column) / len(column) for column in body]
-    return Columns(0, 1, False, ["1", "2", "3"][: len(names)]) if min(words) >= PHRASE else None
+    if min(words) < PHRASE:
+        return None
+    has_header = _are_names(sample[0]) and not any(map(_are_names, sample[1:]))
+    return Columns(0, 1, has_header, sample[0] if has_header else ["1", "2", "3"][: len(names)])
 
 
 def is_prose(cells: Sequence[Any]) -> bool:
     """Whether cells are strings, and most of them several words."""
     texts = [cell for cell in cells if isinstance(cell, str) and cell]
     return 2 * len(texts) > len(cells) and 2 * sum(len(text.split()) > 1 for text in texts) > len(texts)
+
+
+def are_texts(cells: Sequence[Any]) -> bool:
+    """Whether cells are mostly different texts of several words each, rather than names."""
+    texts = [cell for cell in cells if isinstance(cell, str) and cell]
+    return bool(texts) and _words(texts) >= SENTENCE * len(texts) and _is_text(texts)
+
+
+def _words(texts: Sequence[str]) -> int:
+    """The number of words; in scripts without spaces, some characters count as one."""
+    return sum(len(text.split()) + len(text) // LONG for text in texts)
 
 
 def _is_by_line(text: str) -> bool:
@@ -182,6 +200,11 @@ def _is_text(cells: Sequence[str], distinct: float = DISTINCT) -> bool:
     """Whether nearly all cells have letters, and most are different."""
     lettered = sum(any(map(str.isalpha, cell)) for cell in cells)
     return lettered >= 0.9 * len(cells) and len(set(cells)) >= distinct * len(cells)
+
+
+def _are_names(row: Sequence[str]) -> bool:
+    """Whether the cells of a row are a single word each, as the names of columns above phrases are."""
+    return all(NAME.fullmatch(cell.strip()) for cell in row)
 
 
 def _fields(records: Sequence[Any]) -> list[Any]:
@@ -200,8 +223,7 @@ def _has_phrases(records: Sequence[Any], field: str) -> bool:
     """Whether a field holds texts rather than words or numbers, such as a column of postal codes."""
     values = [record[field] for record in records[:SAMPLE] if isinstance(record, Mapping) and field in record]
     texts = [value for value in values if isinstance(value, str)]
-    words = sum(len(text.split()) + len(text) // LONG for text in texts)
-    return 2 * len(texts) > len(values) and words >= PHRASE * len(texts)
+    return 2 * len(texts) > len(values) and _words(texts) >= PHRASE * len(texts)
 
 
 def _string(record: Any, field: str) -> str | None:

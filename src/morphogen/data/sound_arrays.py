@@ -11,7 +11,7 @@ import numpy as np
 
 from morphogen.data.containers import unpack
 from morphogen.data.dataset import DataError, Dataset
-from morphogen.data.held import Held, file_at, fraction_of_files, joined, names_file, numbers_of
+from morphogen.data.held import Held, file_at, fraction_of_files, joined, listed_files, names_file, numbers_of
 from morphogen.data.memory import read_labels
 from morphogen.data.sound import AVERAGED, LENGTH, RATES, Sound, read_sound, sounds_by_content
 from morphogen.data.sound_windows import FULL, Recording
@@ -27,7 +27,7 @@ LOUDEST = 1.5  # beyond full scale, above which floats are not taken for wavefor
 def holds_sounds(values: Any, options: ReadingOptions) -> float:
     """1 with a rate and for files of sound; 0.6 for lists of numbers of different lengths, which need one."""
     rows = _rows(values)
-    if rows and all(map(names_file, rows)):
+    if listed_files(rows):
         return fraction_of_files(rows, SOUND)
     if rows and all(map(rated, rows)):
         return 1.0

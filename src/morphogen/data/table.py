@@ -27,12 +27,14 @@ from morphogen.data.cells import read_columns
 from morphogen.data.column_names import distinct_names
 from morphogen.data.columns import Numbers, Reading
 from morphogen.data.dataset import DataError, Dataset, Examples, with_labels
+from morphogen.data.flattened import flattened_notes
 from morphogen.data.number_formats import number_formats
 from morphogen.data.row_contents import row_contents
 from morphogen.data.splits import Part, Split, split, trained_only
 from morphogen.data.table_choice import MOST_CLASSES, check_condition, numbered_classes, without
 from morphogen.data.table_files import Table, join_parts, read_table_file, read_table_folder
 from morphogen.data.table_options import TableOptions
+from morphogen.data.table_texts import check_texts, pandas_expression, texts_notes
 from morphogen.data.totals import totals_notes
 from morphogen.data.words import Words, many_words
 from morphogen.numerics.gower import Gower
@@ -137,7 +139,8 @@ def _dataset(name: str, where: str, table: Table, condition: str | None, options
     frame = without(where, whole, options.drop)
     _check(where, frame, condition)
     cells, marks = read_columns(frame, options, table.decimal)
-    readings, constants, rows, dropped = _usable(where, cells, condition)
+    expression = _expression(where, table)
+    readings, constants, rows, dropped = _usable(where, expression, cells, condition)
     label = None if condition is None else readings.pop(condition)
     if not readings:
         raise DataError(f"{where}: no usable column is left ({'; '.join(dropped)}); {REMEDY}")
@@ -165,7 +168,8 @@ def _dataset(name: str, where: str, table: Table, condition: str | None, options
     csv = _csv_format(table._replace(frame=frame), readings, options.decimal)
     tabular = Tabular(parts[0], column, parts[1], order, csv, ignored)
     totals = totals_notes(frame.reset_index(drop=True)[rows], kept, condition)
-    notes = [*_column_notes(readings), *totals, *table.notes, *renamed, *marks]
+    pixels = flattened_notes(frame, expression, condition)
+    notes = [*_column_notes(readings), *pixels, *totals, *table.notes, *renamed, *marks]
     notes += [note for reading in kept for note in reading.notes] + [*repeated, *dropped, *made.copied("row")]
     line = made.line.replace("each example's content", "each row")
     return Dataset(name, "table", train, valid, test, conditions, tabular, line, tuple(notes))
@@ -205,8 +209,14 @@ def _csv_format(table: Table, readings: Mapping[str, Reading], decimal: str | No
     return None if to_config(format) == to_config(CsvFormat()) else format
 
 
+def _expression(where: str, table: Table) -> str:
+    """The pandas expression of a table: that reads its file, or "df"."""
+    path = Path(where)
+    return pandas_expression(repr(where), path.suffix, table.separator) if path.is_file() else "df"
+
+
 def _usable(
-    where: str, cells: Mapping[str, Reading | str], condition: str | None
+    where: str, expression: str, cells: Mapping[str, Reading | str], condition: str | None
 ) -> tuple[dict[str, Reading], list[Reading], np.ndarray, list[str]]:
     """The usable and the constant columns of the rows that have a class, which rows these are, and notes.
 
@@ -226,8 +236,11 @@ def _usable(
     dropped = [
         f"column {name!r} {ways.get(name, 'dropped')}: {fault}" for name, fault in faults.items() if fault
     ]
-    if gone := int((~rows).sum()):
-        dropped.append(f"{gone} of {count} rows dropped: they have no {condition!r}, the class")
+    gone = [reading for name, reading in readings.items() if faults[name] and not reading.is_constant]
+    check_texts(where, expression, gone, usable, condition)
+    dropped += texts_notes(expression, gone)
+    if left_out := int((~rows).sum()):
+        dropped.append(f"{left_out} of {count} rows dropped: they have no {condition!r}, the class")
     if not usable:
         raise DataError(f"{where}: no usable column is left ({'; '.join(dropped)}); {REMEDY}")
     _check_classes(where, usable, condition)

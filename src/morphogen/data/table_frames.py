@@ -7,31 +7,36 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from morphogen.counted import counted
 from morphogen.data.column_names import distinct_names
 from morphogen.data.dataset import DataError, Dataset
-from morphogen.data.held import Held, array_of
+from morphogen.data.flattened import WIDE
+from morphogen.data.held import Held, array_of, file_at, listed_files
+from morphogen.data.recognition import holds_rows
 from morphogen.data.splits import Part
 from morphogen.data.table import table_of, table_of_parts
 from morphogen.data.table_files import read_table_file
 from morphogen.data.table_options import TableOptions
+from morphogen.data.table_texts import pandas_expression
 from morphogen.media import ReadingOptions
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-WIDE = 64  # columns of numbers that may as well be flattened pictures, or sounds
 SIDE = 8  # pixels of the smallest picture that a square array may be
 WIDEST = 1000  # columns without names beyond which they are these rather than a table
 
 
 def holds_table(values: Any, options: ReadingOptions) -> float:
-    """1 for a DataFrame, columns by name or records; 0.8 for numbers [N, D]."""
+    """1 for a DataFrame, columns by name or records; 0.8 for numbers [N, D]; the share of tables of files."""
     if options.rate is not None:
         return 0.0
     if hasattr(values, "columns") or isinstance(values, Mapping):
         return 1.0
     if isinstance(values, Sequence) and len(values) and all(isinstance(row, Mapping) for row in values):
         return 1.0
+    if files := listed_files(values):
+        return sum(map(holds_rows, files)) / len(files)
     if getattr(getattr(values, "dtype", None), "kind", "") in ("O", "U"):  # numbers and words
         return 0.8 * float(values.ndim == 2)
     return 0.8 * float((array := array_of(values)) is not None and array.ndim == 2)
@@ -39,6 +44,7 @@ def holds_table(values: Any, options: ReadingOptions) -> float:
 
 def collect_table(name: str, parts: Mapping[Part, Held], options: ReadingOptions) -> Dataset:
     """The data set of a table in memory; labels are one more column, the condition. Errors: DataError."""
+    _check_no_files(parts["train"].values)
     _check_width(parts["train"].values)
     called = _label_name(parts["train"])
     frames: dict[str, DataFrame] = {part: _frame(name, held, called) for part, held in parts.items()}
@@ -53,7 +59,7 @@ def collect_table(name: str, parts: Mapping[Part, Held], options: ReadingOptions
         if one
         else table_of_parts(name, frames, condition, options.table)
     )
-    columns = frames["train"].shape[1]
+    columns = frames["train"].shape[1] - (parts["train"].labels is not None)
     if unread := _unread_index(parts["train"].values):
         return replace(data, notes=(unread, *data.notes))
     if hasattr(parts["train"].values, "columns") or columns < WIDE:
@@ -96,6 +102,19 @@ def _named(given: Any) -> "DataFrame | None":
         isinstance(given, list | Mapping) and len(given) > 0 and holds_table(given, ReadingOptions()) == 1
     )
     return pd.DataFrame(given) if is_named else None
+
+
+def _check_no_files(values: Any) -> None:
+    """Errors: DataError for a list of tables: whether they are blocks of one is for the user to say."""
+    if not (files := listed_files(values)):
+        return
+    tables = [file_at(file) for file in files if holds_rows(file)]
+    separator = read_table_file(tables[0], TableOptions()).separator
+    read = pandas_expression("f", tables[0].suffix, separator)
+    raise DataError(
+        f"{counted(len(tables), 'file')} of a table, such as {tables[0]}: give one DataFrame, "
+        f"mg.load_data(pd.concat([{read} for f in files]))"
+    )
 
 
 def _unread_index(values: Any) -> str:

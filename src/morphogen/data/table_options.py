@@ -10,7 +10,7 @@ from morphogen.data.dataset import DataError
 CHOICES = {
     "decimal": (".", ","),
     "header": ("yes", "no"),
-    "dates": ("day-first", "month-first"),
+    "dates": ("day-first", "month-first", "numbers"),
     "missing": ("usual", "empty"),
     "separator": (",", ";", "tab", "|", "space"),
     "encoding": ("utf-8", "cp1252", "cp1250", "cp1251", "cp932", "or another one of Python's"),
@@ -26,7 +26,8 @@ class TableOptions(NamedTuple):
     Arguments:
         decimal: decimal mark of numbers in text, "." or ",".
         header: "yes" or "no", whether the first row of a CSV file has the names of the columns.
-        dates: "day-first" or "month-first", the order in dates such as 01/02/2024.
+        dates: "day-first" or "month-first", the order in dates such as 01/02/2024; or "numbers", which reads
+            those that are written as numbers, such as 20240319, as numbers.
         missing: "usual", what pandas reads as missing (NA, null, ...), or "empty", empty cells only; others
             are words that are missing besides, separated by commas.
         separator: of the cells of a CSV file: one character, "tab", or "space" for any white space.

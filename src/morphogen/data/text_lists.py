@@ -1,4 +1,4 @@
-"""Texts in memory: a list of documents, or of pairs of a source and a target text."""
+"""Texts in memory: a list of documents, of files of them, or of pairs of a source and a target text."""
 
 __all__ = ["collect_texts", "holds_texts"]
 
@@ -6,18 +6,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from morphogen.data.dataset import DataError
-from morphogen.data.held import Held, joined
+from morphogen.data.documents import load_listed
+from morphogen.data.held import Held, file_at, joined, listed_files
 from morphogen.data.near_duplicate_texts import near_duplicate_texts
 from morphogen.data.pairs import Pair, PairCorpus
+from morphogen.data.recognition import is_text_file
 from morphogen.data.splits import PARTS, Part, split
 from morphogen.data.text import WINDOW, Corpus, Document
 from morphogen.media import ReadingOptions
 
+LEAST = 0.1  # confidence in files of no medium, whose content the reader of texts names
+
 
 def holds_texts(values: Any, options: ReadingOptions) -> float:
-    """0.9 for a list of texts, or of pairs of texts: texts may be the names of files."""
+    """0.9 for a list of texts, or of pairs of texts; of files, this share of those that are text."""
     if isinstance(values, str | bytes | Mapping) or not hasattr(values, "__iter__"):
         return 0.0
+    if files := listed_files(values):
+        return max(LEAST, 0.9 * sum(map(is_text_file, files)) / len(files))
     rows = [] if hasattr(values, "columns") else list(values)
     return 0.9 * float(bool(rows) and all(isinstance(row, str) or _is_pair(row) for row in rows))
 
@@ -27,6 +33,8 @@ def collect_texts(name: str, parts: Mapping[Part, Held], options: ReadingOptions
     values, of_part, labels, captions = joined(parts)
     if labels is not None or captions:
         raise DataError("labels, captions: texts have none; leave them out, or give pairs of texts")
+    if files := listed_files(values):
+        return load_listed(name, [file_at(file) for file in files], of_part, options.length)
     pairs = [row for row in values if not isinstance(row, str)]
     if pairs and len(pairs) < len(values):
         raise DataError(f"{name}: texts and pairs of texts in one list; give one kind")

@@ -8,7 +8,7 @@ hello.wav,"Hello, world."                       the text is a cell of a .csv or 
 A .csv or .tsv with a header, or with more cells in a line, is none (see `captions`).
 """
 
-__all__ = ["MATCHED", "SUFFIXES", "Transcripts", "read_transcripts"]
+__all__ = ["MATCHED", "SUFFIXES", "Transcripts", "one_each", "read_transcripts"]
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -53,12 +53,29 @@ def read_transcripts(table: Path, examples: Mapping[str, Path]) -> Transcripts:
         return Transcripts({})
     written, separator = [line for line in text.split("\n") if line.strip()], CELLS.get(table.suffix.lower())
     lines = [_read_line(line, separator, examples) for line in written]
-    texts = {line.example: line.cells[0] for line in lines if line.example is not None}
-    if len(texts) < MATCHED * len(lines):
+    texts: dict[Path, list[str]] = {}
+    for line in lines:
+        if line.example is not None:
+            texts.setdefault(line.example, []).append(line.cells[0])
+    several = [text for each in texts.values() for text in each if len(each) > 1]
+    if sum(map(len, texts.values())) < MATCHED * len(lines) or not _are_words(several):
         return Transcripts({})
     if separator is not None and (fault := _fault(written, lines, separator)):
         return Transcripts({}, [f"{table.name}: not read, {fault}"])
-    return Transcripts(texts)
+    return Transcripts({example: each[0] for example, each in texts.items()}, one_each(table.name, texts))
+
+
+def one_each(name: str, texts: Mapping[Path, Sequence[str]]) -> list[str]:
+    """A note on the captions that a file has beyond the first of an example; [] for one each."""
+    total = sum(map(len, texts.values()))
+    more = f"{total - len(texts)} of {total} captions left out: the first of each file is read"
+    return [f"{name}: {more}"] if total > len(texts) else []
+
+
+def _are_words(texts: Sequence[str]) -> bool:
+    """Whether texts are captions rather than numbers, such as the corners of boxes."""
+    words = [word for text in texts for word in text.split()]
+    return 2 * sum(any(map(str.isalpha, word)) for word in words) >= len(words)
 
 
 def _fault(written: Sequence[str], lines: Sequence[Line], separator: str) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 DELIMITED = (".csv", ".tsv", ".tab")
 RECORDS = (".jsonl", ".ndjson")  # files of JSON objects, one per line
+LEAST = 0.25  # confidence in a text whose lines are rows, less than that in text
 SAMPLE = 200  # files by which a folder is recognised
 
 
@@ -41,6 +42,7 @@ class TableMedium(Medium):
     given = lazy("data.table_frames.table_for")
     read_file = lazy("data.table.load_table")
     holds_json_rows = lazy("data.recognition.holds_json_rows")
+    holds_rows_of_text = lazy("data.recognition.holds_rows_of_text")
     holds_rows = lazy("data.recognition.holds_rows")
     csv_format = lazy("representations.tabular.csv_format.CsvFormat")
     require_openpyxl = lazy("data.workbook.require_openpyxl")
@@ -130,14 +132,13 @@ class TableMedium(Medium):
         return ", ".join(f"{name} {value}" for name, value in sample.items())
 
     def confidence(self, path: Path) -> float:
-        """By its suffix, but a file of this suffix may hold texts, which its content shows."""
+        """By its suffix, but a file of this suffix may hold texts, and one of another a table."""
         if path.is_dir():
-            files = self.visible_files(path)
-            sample = files[:: 1 + len(files) // SAMPLE]
+            sample = (files := self.visible_files(path))[:: 1 + len(files) // SAMPLE]
             return sum(map(self.holds_rows, sample)) / max(1, len(sample))
         if path.suffix.lower() in RECORDS or self.holds_json_rows(path):
             return 0.6
-        return 0.9 * super().confidence(path)
+        return 0.9 * super().confidence(path) or LEAST * self.holds_rows_of_text(path)
 
     def read(self, path: Path, options: ReadingOptions) -> Any:
         return self.read_file(path, options.condition, options.table)

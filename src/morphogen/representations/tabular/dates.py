@@ -14,7 +14,15 @@ from jaxtyping import Float
 
 from morphogen.component import ConfigError
 from morphogen.representations.tabular.numbers import GridColumn
-from morphogen.representations.tabular.pandas_series import clock_times, dtype_named, known_cells, time_series
+from morphogen.representations.tabular.pandas_series import (
+    clock_times,
+    dtype_named,
+    in_century,
+    known_cells,
+    number_series,
+    numbers_of,
+    time_series,
+)
 
 if TYPE_CHECKING:
     from pandas import Series
@@ -28,6 +36,7 @@ UNITS = {
     "microseconds": "us",
 }
 SAME = ("UTC", "UTC+00:00", "Etc/UTC")  # time zones whose clocks are those of times without one
+COMPACT = re.compile("(%[A-Za-z])+")  # formats without a mark, whose dates are numbers: 20240319
 TEXT = re.compile(r"|object|str|string(\[.*\])?")  # dtypes of dates that are text
 
 
@@ -60,11 +69,14 @@ class DateColumn(GridColumn):
     def numbers(self, values: Any) -> Float[np.ndarray, " n"]:
         """Dates, as text in the format of the column or of pandas, as whole units since 1970.
 
+        Two-digit years are in the hundred years from that of the first date on.
+
         Errors: ConfigError for other cells, and for times with a time zone where the column has none.
         """
         from pandas import Series, Timedelta, to_datetime
 
         given = known_cells(Series(values), self.marker)
+        given = _as_text(given) if COMPACT.fullmatch(self.format) else given
         if given.dtype.kind in "iuf":
             return super().numbers(values)
         words = [isinstance(cell, str) for cell in given]
@@ -73,7 +85,13 @@ class DateColumn(GridColumn):
         try:
             times = to_datetime(given, format=self.format, utc=True) if any(words) else given
             zone = "" if any(words) else self.zone
-            return clock_times(times, zone) / (Timedelta(1, self.unit) / Timedelta(1, "us"))
+            clocks = clock_times(times, zone)
+            clocks = (
+                in_century(clocks, self._time(self.low).year)
+                if any(words) and "%y" in self.format
+                else clocks
+            )
+            return clocks / (Timedelta(1, self.unit) / Timedelta(1, "us"))
         except (TypeError, ValueError):
             raise ConfigError(
                 f"column {self.name!r}: {given.iloc[0]!r} is not a date in the format {self.format}"
@@ -91,6 +109,10 @@ class DateColumn(GridColumn):
             texts = np.full(len(values), None, dtype=object)
             texts[known] = self.written(values[known])
             return Series(texts, dtype=dtype_named(pandas_dtype or "object"))
+        if COMPACT.fullmatch(self.format):
+            numbers = np.full(len(values), np.nan)
+            numbers[known] = self.written(values[known]).astype(np.float64)
+            return number_series(numbers, pandas_dtype)
         times = np.full(len(values), np.datetime64("NaT", "us"))
         times[known] = values[known].round().astype(np.int64).astype(f"datetime64[{UNITS[self.unit]}]")
         return time_series(times, self.zone, pandas_dtype)
@@ -110,8 +132,12 @@ class DateColumn(GridColumn):
         read = f"pd.to_datetime(df[{self.name!r}]).dt.tz_localize({own or None!r})"
         raise ConfigError(f"column {self.name!r} has times of {has}, the model of {other}: write {read}")
 
+    def _time(self, value: float) -> datetime:
+        """The time of whole units since 1970."""
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(**{self.unit: value})
+
     def _text(self, value: float) -> str:
-        time = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(**{self.unit: value})
+        time = self._time(value)
         milliseconds = f"{time.microsecond // 1000:03d}"
         return time.strftime(
             self.format.replace("%f", milliseconds) if self.unit == "milliseconds" else self.format
@@ -175,3 +201,15 @@ class PeriodColumn(GridColumn):
 
     def class_values(self) -> str:
         return ""
+
+
+def _as_text(column: "Series") -> "Series":
+    """Numbers, as which dates are written, as their text; other cells as they are."""
+    from pandas import Series
+    from pandas.api.types import infer_dtype
+
+    if infer_dtype(column, skipna=True) not in ("integer", "floating", "mixed-integer-float", "decimal"):
+        return column
+    return Series(
+        [None if number != number else f"{number:.0f}" for number in numbers_of(column)], dtype=object
+    )

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from morphogen.component import Component
-from morphogen.representations.tabular.number_text import AROUND, number_pattern
+from morphogen.representations.tabular.number_text import AROUND, number_pattern, signed
 
 
 class NumberFormat(Component):
@@ -38,7 +38,7 @@ class NumberFormat(Component):
         """
         around, fractions, groups, minus = Counter[tuple[str, str]](), Counter[str](), Counter[str](), "-"
         for text in texts:
-            match = AROUND.fullmatch(text.strip())
+            match = AROUND.fullmatch(signed(text.strip()))
             number = match and number_pattern(decimal).fullmatch(match["number"])
             if match is None or number is None:
                 continue

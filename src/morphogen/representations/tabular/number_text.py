@@ -4,13 +4,15 @@ r"""Numbers as tables write them: `1.234,50 €`, `17 %`, `3750,0`, and texts of
     1.234,5   1 234,5   1'234,5       decimal comma
     1,234     1.234                   either: a decimal, or grouped thousands
 
+    (1.50)   1.50-                    negative numbers of accounting
+
 No paper: these are conventions. `data.number_marks` finds the mark of a column that nobody has read before;
 of a column that is known, the reading is taken that puts most cells into its range.
 """
 
 __all__ = [
-    "AROUND", "OTHER_MARK", "UNIT", "is_missing", "is_number", "number_pattern", "read_numbers", "to_float",
-    "without_unit",
+    "AROUND", "OTHER_MARK", "UNIT", "is_missing", "is_number", "number_pattern", "read_numbers", "signed",
+    "to_float", "without_unit",
 ]  # fmt: skip
 
 import re
@@ -22,9 +24,11 @@ from jaxtyping import Float
 
 OTHER_MARK = {".": ",", ",": "."}
 SPACES = "' \u2019\u00a0\u2009\u202f"  # grouping marks in either convention
-MISSING = re.compile(  # what pandas reads as missing, in any case, and "?"
-    r"\??|#n/a( n/a)?|#na|-?1\.#(ind|qnan)|-?nan|<na>|n/?a|null|none", re.IGNORECASE
+MISSING = re.compile(  # what pandas reads as missing, in any case, "?", and errors of spreadsheets
+    r"\??|#n/a( n/a)?|#na|-?1\.#(ind|qnan)|-?nan|<na>|n/?a|null|none|#(div/0!|ref!|value!|num!|null!|name\?)",
+    re.IGNORECASE,
 )
+NEGATIVE = re.compile(r"\((?P<inside>[^()+\-\u2212]+)\)|(?P<before>[^()+\-\u2212]+)-")  # in accounting
 UNIT = re.compile(  # a number with a currency sign before it, or this or a percent sign after it
     r"(?P<sign>[+\-\u2212]?)(?P<before>[$€£¥₹])?\s*(?P<number>\S.*?)\s*(?P<after>(?(before)|[%$€£¥₹]?))"
 )
@@ -62,9 +66,17 @@ def is_missing(cell: str) -> bool:
 
 
 def without_unit(cell: str) -> str:
-    """A number without its currency or percent sign."""
-    match = UNIT.fullmatch(cell)
+    """A number without its currency or percent sign, and with its minus sign before it."""
+    match = UNIT.fullmatch(signed(cell))
     return match["sign"] + match["number"] if match else cell
+
+
+def signed(cell: str) -> str:
+    """A negative number of accounting, (1.50) or 1.50-, as -1.50; any other cell as it is."""
+    match = NEGATIVE.fullmatch(cell)
+    number = match and "-" + (match["inside"] or match["before"]).strip()
+    unit = UNIT.fullmatch(number) if number else None
+    return number if number and unit and is_number(unit["sign"] + unit["number"]) else cell
 
 
 def read_numbers(cells: Sequence[str | None], low: float, high: float) -> Float[np.ndarray, " n"]:

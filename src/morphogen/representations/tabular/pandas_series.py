@@ -13,6 +13,7 @@ __all__ = [
     "clock_times",
     "dtype_name",
     "dtype_named",
+    "in_century",
     "known_cells",
     "number_series",
     "numbers_of",
@@ -152,6 +153,22 @@ def clock_times(column: "Series", zone: str = "") -> Float[np.ndarray, " n"]:
     times = to_datetime(column, utc=True)
     times = (times.dt.tz_convert(zone) if zone else times).dt.tz_localize(None).to_numpy("datetime64[us]")
     return np.where(np.isnat(times), np.nan, times.astype(np.int64).astype(np.float64))
+
+
+def in_century(clocks: Float[np.ndarray, " n"], first_year: int) -> Float[np.ndarray, " n"]:
+    """Times in the hundred years from `first_year` on, with the same two digits of their year.
+
+    Arguments:
+        clocks: microseconds since 1970; NaN where one is missing.
+        first_year: of the hundred.
+    """
+    moved, known = clocks.copy(), ~np.isnan(clocks)
+    times = clocks[known].astype(np.int64).astype("datetime64[us]")
+    months = times.astype("datetime64[M]")
+    years = times.astype("datetime64[Y]").astype(np.int64) + 1970
+    shifted = months + 12 * (first_year + (years - first_year) % 100 - years)
+    moved[known] = (shifted.astype("datetime64[us]") + (times - months)).astype(np.int64)
+    return moved
 
 
 def time_series(times: Any, zone: str, dtype: str) -> "Series":
