@@ -46,7 +46,10 @@ def test_a_message_and_piped_input_give_the_same_reply(
         (["FILE", "--max-new", "0"], "--max-new 0"),
         (["FILE", "--weights", "int3"], "--weights int3: unknown; use fp32, bf16, int8"),
         (["FILE", "--context", "20", "--message", "the cat " * 9], "the context is 20"),
-        (["FILE", "--context", "20", "--message", "the cat " * 9], ": shorten the message, or increase the"),
+        (
+            ["FILE", "--context", "20", "--message", "the cat " * 9],
+            ": shorten the message, or increase --context",
+        ),
         (["FILE", "--message", ""], "--message '': give a text"),
         (["FILE", "--message", " \n"], "give a text, or leave --message out"),
         (
