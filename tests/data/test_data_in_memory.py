@@ -187,6 +187,10 @@ def test_what_is_lost_is_noted() -> None:
     for given_, told in ((pictures, 20), (images, 20), (pictures[..., :3], 0)):
         notes = [note for note in load_data(given_).notes if "transparent is white" in note]
         assert notes == [f"{told} pictures have transparency: what is transparent is white"] * (told > 0)
+    opaque = pictures.copy()
+    opaque[3:, ..., 3] = 255
+    for given_ in (opaque, [Image.fromarray(picture) for picture in opaque]):
+        assert "3 pictures have transparency: what is transparent is white" in load_data(given_).notes
     waves = rng.normal(size=(6, 2000, 2)) * 0.1
     for sounds, told in ((waves, 6), ([*waves[:2], *waves[2:, :, 0]], 2), (waves[:, :, 0], 0)):
         notes = [note for note in load_data(sounds, rate=8000, length=256).notes if "channels" in note]
