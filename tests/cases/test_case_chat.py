@@ -210,6 +210,14 @@ def test_history_is_kept(chat: Chat, terminal: Callable[..., None], tmp_path: Pa
     assert stat.S_IMODE(history_file().stat().st_mode) == 0o600
 
 
+@case("`chat --top-k -1`, `--no-repeat-ngram -1`", "refused: 0 is all, or off, as the help says")
+def test_the_smallest_numbers_of_options(chat: Chat) -> None:
+    for option, message in (("--top-k", "must be 0 (all)"), ("--no-repeat-ngram", "must be 0 (off)")):
+        code, _, err = chat(b"", "--message", "the cat", option, "-1")
+        assert code == 2 and f"{message} or more" in err
+        assert chat(b"", "--message", "the cat", option, "0")[0] == 0
+
+
 @case(
     "`--top-k`, `--stop`, `--regex` and the other options of `sample`",
     "apply to replies; nothing after a stop string",
