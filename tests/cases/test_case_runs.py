@@ -395,38 +395,3 @@ def test_a_training_of_less_than_one_pass(terminal: Terminal) -> None:
         "poor, train it longer: morphogen train --resume runs/vae-pets-001 --time 5m"
     )
     assert "the model has seen" not in terminal("train", "--resume", RUN, "--steps", str(-(-n // batch)))
-
-
-@case(
-    "`sample --guidance 2` or `--prompt hi` of a run without conditions",
-    "one line: leave it out; no other option is suggested that the run does not take either",
-)
-def test_what_a_run_without_conditions_does_not_take(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    pictures("flat", {".": 40})
-    text("t.txt", 300)
-    for system, data in (("ddpm", "flat"), ("gpt", "t.txt")):
-        assert run(monkeypatch, "train", system, "--data", data, *TINY) == 0
-    guidance = (
-        "guidance requires a condition that the model was trained with, and it has none: leave --guidance"
-    )
-    prompt = "--prompt 'hi': runs/ddpm-flat-001 does not accept a prompt; leave it out\n"
-    Image.new("L", (8, 8)).save("a.png")
-    for words, message in (
-        (["sample", "runs/ddpm-flat-001", "--guidance", "2"], guidance),
-        (["sample", "runs/ddpm-flat-001", "--prompt", "hi"], prompt),
-        (["sample", "runs/gpt-t-001", "--prompt", "the", "--guidance", "2"], guidance),
-        (["edit", "runs/ddpm-flat-001", "a.png", "--strength", "0.5", "--guidance", "2"], guidance),
-    ):
-        capsys.readouterr()
-        assert run(monkeypatch, *words) == 2
-        assert capsys.readouterr().err.startswith(f"morphogen: {message}")
-
-
-@case("`sample --prompt hi` of a run with classes", "one line: leave it out, or give a class")
-def test_a_prompt_for_a_run_with_classes(
-    pets: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(monkeypatch, "sample", RUN, "--prompt", "hi", "--condition", "cats") == 2
-    assert "does not accept a prompt; leave it out, or give a class with --cond" in capsys.readouterr().err

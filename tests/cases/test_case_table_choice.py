@@ -115,3 +115,16 @@ def test_columns_are_left_out(penguins: str) -> None:
         load_data(penguins, table={"drop": "Numme"})
     with pytest.raises(DataError, match="no column is named 'sex'"):
         load_data(penguins, condition="sex", table={"drop": "sex"})
+
+
+@case(
+    "a column of amounts of which some are no numbers, or have another unit",
+    "dropped, if they tell rows apart; the note shows one that is no number, or has the other unit",
+)
+@pytest.mark.parametrize("odd", ["(${:.2f})?", "{:.2f} due", "€{:.2f}"])
+def test_the_cell_that_blocks_a_column_of_amounts(tmp_path: Path, odd: str) -> None:
+    cells = [odd.format(i + 0.17) if i % 4 == 3 else f"${i}.50" for i in range(200)]
+    path = tmp_path / "t.csv"
+    path.write_text("amount;kind\n" + "".join(f"{cell};{'abc'[i % 3]}\n" for i, cell in enumerate(cells)))
+    example = min(cells[3::4])
+    assert any(note.endswith(f"such as {example!r}") for note in load_data(str(path)).notes)
