@@ -51,3 +51,27 @@ def test_a_prompt_for_a_run_with_classes(
     capsys.readouterr()
     assert run(monkeypatch, "sample", "runs/vae-pets-001", "--prompt", "hi", "--condition", "cats") == 2
     assert "does not accept a prompt; leave it out, or give a class with --cond" in capsys.readouterr().err
+
+
+@case(
+    "`sample --steps 5` of a VAE, of a text or of a sound",
+    "one line: leave it out, and the options that can be typed",
+)
+def test_options_of_another_sampler(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text("t.txt", 300)
+    pictures("flat", {".": 40})
+    names = (
+        "--temperature, --top-k, --top-p, --min-p, --repetition-penalty, --no-repeat-ngram, --max-new, --stop"
+    )
+    for system, data, message in (
+        ("gpt", "t.txt", f"Ancestral does not accept steps; leave --steps out; it accepts {names}, --regex"),
+        ("vae", "flat", "VAESampler does not accept steps; leave --steps out\n"),
+    ):
+        assert run(monkeypatch, "train", system, "--data", data, *TINY) == 0
+        capsys.readouterr()
+        assert run(monkeypatch, "sample", "--steps", "5") == 2
+        assert capsys.readouterr().err.startswith(f"morphogen: {message}")
+    assert run(monkeypatch, "sample", "runs/gpt-t-001", "--sampler", "greedy", "--beam", "3") == 2
+    assert "leave --beam out; it accepts --repetition-penalty, --no-rep" in capsys.readouterr().err

@@ -309,7 +309,7 @@ def _check_numbers(values: Mapping[str, Any]) -> None:
 
 def _with_options(model: Any, default: Any, name: str | None, given: dict[str, Any]) -> Any:
     """The sampler of this name, or the default, with the options that were given."""
-    from morphogen.cli.decoding import choose_processors
+    from morphogen.cli.decoding import accepted_options, choose_processors, flags
 
     cls = _sampler_class(default, name or ("beam" if "beam" in given else None))
     parameters = set(inspect.signature(cls).parameters)
@@ -319,10 +319,10 @@ def _with_options(model: Any, default: Any, name: str | None, given: dict[str, A
         processors = choose_processors({option: given.pop(option) for option in names}, model.representation)
         options |= {"processors": processors} if processors else {}
     if unknown := sorted(given.keys() - parameters):
-        known = parameters - {"processors", "width"}
-        known |= {"temperature", "top_k", "top_p", "..."} if "processors" in parameters else set()
-        accepts = ", ".join(sorted(known)) or "no options"
-        raise BadArgument(f"{cls.__name__} does not accept {', '.join(unknown)}; it accepts {accepts}")
+        raise BadArgument(
+            f"{cls.__name__} does not accept {', '.join(unknown)}; "
+            f"leave {flags(unknown)} out{accepted_options(cls, model.representation)}"
+        )
     options |= given
     if name is not None or cls is not type(default) or options:
         default = cls(**(default.arguments if cls is type(default) else {}) | options)
