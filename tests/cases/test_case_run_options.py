@@ -75,3 +75,17 @@ def test_options_of_another_sampler(
         assert capsys.readouterr().err.startswith(f"morphogen: {message}")
     assert run(monkeypatch, "sample", "runs/gpt-t-001", "--sampler", "greedy", "--beam", "3") == 2
     assert "leave --beam out; it accepts --repetition-penalty, --no-rep" in capsys.readouterr().err
+
+
+@case("`evaluate` of a run that takes minutes", "a line before each step, with the time of a long one")
+def test_the_steps_of_an_evaluation(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures("flat", {".": 60})
+    assert run(monkeypatch, "train", "vae", "--data", "flat", *TINY) == 0
+    monkeypatch.setattr("morphogen.compare.runs.seconds_per_row", lambda model, examples: 10.0)
+    capsys.readouterr()
+    assert run(monkeypatch, "evaluate", "--n", "6") == 0
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert first == "runs/vae-flat-001: measuring the held-out data, for reference"
+    assert second.endswith("drawing 6 samples, to measure them beside held-out data; about 60 s")
