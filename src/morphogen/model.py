@@ -178,8 +178,7 @@ class Model(HasDistribution, Converted, Component, Boundary):
         sampler = sampler if sampler is not None else generative(self.objective).default_sampler()
         with evaluating(self):
             context = self.context(condition or {}, len(rng))
-            if negative:
-                context = with_negative(self, context, negative, sampler)
+            context = with_negative(self, context, negative, sampler) if negative else context
             check_guidance(self.conditioner, sampler)
             objective = generative(self.objective)
             mask = self.representation.draw_mask(rng.fork("size"))

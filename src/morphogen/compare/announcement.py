@@ -34,6 +34,11 @@ def announcement(comparison: Comparison) -> Iterator[str]:
     yield _estimate(comparison)
 
 
+def duration(seconds: float) -> str:
+    """An estimated time in words."""
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
 def _estimate(comparison: Comparison, with_metrics: bool = True) -> str:
     """How long training, sampling and metrics take; without the metrics a lower bound."""
     names = comparison.trainable
@@ -45,8 +50,3 @@ def _estimate(comparison: Comparison, with_metrics: bool = True) -> str:
         return f"{about} after the training"
     end = datetime.now().astimezone() + timedelta(seconds=seconds)
     return f"{about} in total" + (f", until {end:%H:%M}" if with_metrics else "")
-
-
-def duration(seconds: float) -> str:
-    """An estimated time in words."""
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

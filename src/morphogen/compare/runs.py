@@ -160,9 +160,7 @@ def evaluate(
     scorer = Scorer(dataset, n, settings.get("seed", 0), rank)
     tell("measuring the held-out data, for reference")
     reference = [scorer.real()[0], *scorer.codec_baselines()]
-    seconds = scorer.n / rank.count * seconds_per_row(model, dataset.test)
-    about = f"; about {duration(seconds)}" * (seconds > LONG)
-    tell(f"drawing {scorer.n} samples, to measure them beside held-out data{about}")
+    tell(_drawing(scorer, model))
     row, samples = scorer.model(
         model,
         system=run.record["system"],
@@ -196,6 +194,13 @@ def weight_format_cost(
     model, test = run.model(device), _data(run).test
     rows = test[evenly_spaced_indices(len(test), min(n or 1000, 1000))]
     return precision_cost(getattr(model, "last", model), weights, rows, run.record["settings"].get("seed", 0))
+
+
+def _drawing(scorer: Scorer, model: Any) -> str:
+    """What is going to be drawn; if it takes long, with the time."""
+    seconds = scorer.n / scorer.rank.count * seconds_per_row(model, scorer.dataset.test)
+    about = f"; about {duration(seconds)}" * (seconds > LONG)
+    return f"drawing {scorer.n} samples, to measure them beside held-out data{about}"
 
 
 def _unique_names(runs: Sequence[Run]) -> list[str]:

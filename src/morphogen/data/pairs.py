@@ -7,7 +7,7 @@ medium       int64 [B, T]     target ids, the end token, then -1
 __all__ = ["Pair", "PairCorpus", "Pairs", "SourceAndTarget", "pairs_by_content"]
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -110,13 +110,14 @@ class PairCorpus(Untokenized):
         train, valid, test = parts = [_fitting(rows[part], length) for part in PARTS]
         if empty := [name for name, part in zip(PARTS, parts, strict=True) if not len(part)]:
             raise DataError(
-                f"{self.where}: no pair of its {empty[0]} part fits into {length} tokens; {_longer(rows)}"
+                f"{self.where}: no pair of its {empty[0]} part fits into {length} tokens; "
+                f"{_longer(rows.values())}"
             )
         dropped, notes = len(self.pairs) - sum(map(len, parts)), self.notes
         if dropped > UNUSED * len(self.pairs):
             raise DataError(
                 f"{self.where}: {dropped} of {len(self.pairs)} pairs are longer than {length} tokens and "
-                f"would not be used; {_longer(rows)}"
+                f"would not be used; {_longer(rows.values())}"
             )
         if dropped:
             note = f"{dropped} of {len(self.pairs)} pairs are longer than {length} tokens and were dropped"
@@ -173,9 +174,9 @@ def _fitting(rows: Sequence[Ids], length: int) -> Pairs:
     return Pairs(_padded(sources, length), _padded(targets, length))
 
 
-def _longer(rows: Mapping[str, Sequence[Ids]]) -> str:
+def _longer(parts: Iterable[Sequence[Ids]]) -> str:
     """The lengths that hold most of the pairs, and all of them, as a remedy."""
-    sizes = sorted(max(map(len, pair)) for part in rows.values() for pair in part)
+    sizes = sorted(max(map(len, pair)) for part in parts for pair in part)
     most, every = sizes[math.ceil(MOST * len(sizes)) - 1], sizes[-1]
     some = f"{option('length', most)} holds {MOST:.0%} of them, " * (most < every)
     return f"{some}{option('length', every)} holds all"

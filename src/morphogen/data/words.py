@@ -112,14 +112,6 @@ class Words(Reading):
         return cell
 
 
-def _unit(word: str) -> str | None:
-    """The currency or percent sign of a number, or ""; None: the word is no number."""
-    match = UNIT.fullmatch(word)
-    if match is None or not is_number(without_unit(word)):
-        return None
-    return match["before"] or match["after"]
-
-
 def many_words(readings: Iterable[Reading]) -> list[str]:
     """Notes on columns of so many categories that they may be names of people."""
     return [
@@ -128,3 +120,11 @@ def many_words(readings: Iterable[Reading]) -> list[str]:
         for words in readings
         if isinstance(words, Words) and len(words.levels) > FEW_WORDS
     ]
+
+
+def _unit(word: str) -> str | None:
+    """The currency or percent sign of a number, or ""; None: the word is no number."""
+    match = UNIT.fullmatch(word)
+    if match is None or not is_number(without_unit(word)):
+        return None
+    return match["before"] or match["after"]
