@@ -67,7 +67,7 @@ def test_options_of_another_sampler(
     )
     for system, data, message in (
         ("gpt", "t.txt", f"Ancestral does not accept steps; leave --steps out; it accepts {names}, --regex"),
-        ("vae", "flat", "VAESampler does not accept steps; leave --steps out\n"),
+        ("vae", "flat", "VAESampler does not accept steps; leave --steps out; it accepts --temperature\n"),
     ):
         assert run(monkeypatch, "train", system, "--data", data, *TINY) == 0
         capsys.readouterr()
