@@ -23,7 +23,7 @@ from morphogen.families.flow import (
     Flow,
     MaskedAutoregressiveFlow,
     RationalQuadraticSpline,
-    VectorCoupling,
+    SplitCoupling,
 )
 from morphogen.model import Model, parameters
 from morphogen.networks.perceptron import Perceptron
@@ -60,7 +60,7 @@ def _couplings(name: Name, dims: int) -> list[Comparison]:
     torch.manual_seed(0)
     half = dims // 2
     networks = [Perceptron((half,), (dims,), (WIDTH, WIDTH), activation="relu") for _ in range(COUPLINGS)]
-    couplings = [VectorCoupling(network, "blocks", i % 2) for i, network in enumerate(networks)]
+    couplings = [SplitCoupling(network, "blocks", i % 2) for i, network in enumerate(networks)]
     plan = Plan(Adam(zuko_flows.LR), batch=BATCH)
     model = Model(Flow(Chain(tuple(couplings))), Points(dims), plan=plan)
     theirs = zuko_flows.realnvp(dims, COUPLINGS, WIDTH)

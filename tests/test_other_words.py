@@ -104,6 +104,7 @@ def test_each_attribute_is_an_error_with_code_that_works(
         "sounds": samples,
         "data.train": names["data"].train,
         "latent space": names["space"],
+        "language model": names["gpt"],
         "morphogen": mg,
         "morphogen.metrics": mg.metrics,
     }[what]
@@ -113,6 +114,7 @@ def test_each_attribute_is_an_error_with_code_that_works(
             getattr(owner, word)
         assert isinstance(error.value, UnknownAttribute) and str(error.value).endswith(f"write {code}")
     mg.save(names["model"], "model")
+    model = names["gpt"] if what == "language model" else model
     known = (
         names
         | {"model": names["plain"] if "log_prob" in code or "Latent" in code else model, "samples": samples}
@@ -143,6 +145,15 @@ def test_remedies_of_sample_know_the_model(names: dict[str, Any]) -> None:
     ):
         with pytest.raises(UnknownArgument, match=rf"^sample\(\) has no argument '\w+'; {remedy}"):
             model.sample(2, **word)
+
+
+def test_a_column_of_classes_by_name_is_the_condition() -> None:
+    frame = FRAME.assign(s=["u", "v"] * 30)
+    with pytest.raises(UnknownArgument, match=r"no argument 'target'; write condition=\"s\"$"):
+        mg.load_data(frame, target="s")
+    with pytest.raises(UnknownArgument, match=r"no argument 'target'; write labels=y$"):
+        mg.load_data(frame[["a", "b"]], target=frame["s"])
+    assert mg.load_data(frame, condition="s").classes == ("u", "v")
 
 
 def test_the_example_of_a_system_has_its_name() -> None:

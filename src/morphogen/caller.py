@@ -16,7 +16,11 @@ from contextlib import contextmanager
 from shlex import quote
 from typing import Any
 
-FLAGS = {"changes": "--set", "max_new_tokens": "--max-new"}  # options that have another name there
+FLAGS = {
+    "changes": "--set",
+    "max_new_tokens": "--max-new",
+    "no_repeat_ngram_size": "--no-repeat-ngram",
+}  # options that have another name there
 _callers = ["Python"]  # the last one is the present one
 
 

@@ -32,7 +32,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from morphogen.component import Component, ConfigError, assets, first_line, from_config, to_config
-from morphogen.conditioning.guidance import Guided, guidances
+from morphogen.conditioning.guidance import Guided, check_guidance, guidances
 from morphogen.conditioning.named import (
     check_conditions,
     check_given,
@@ -177,8 +177,8 @@ class Model(HasDistribution, Converted, Component, Boundary):
         sampler = sampler if sampler is not None else generative(self.objective).default_sampler()
         with evaluating(self):
             context = self.context(condition or {}, len(rng))
-            if negative:
-                context = with_negative(self, context, negative, sampler)
+            context = with_negative(self, context, negative, sampler) if negative else context
+            check_guidance(self.conditioner, sampler)
             objective = generative(self.objective)
             mask = self.representation.draw_mask(rng.fork("size"))
             context, rng = objective.receive_mask(mask, context, rng)

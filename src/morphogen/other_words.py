@@ -131,6 +131,9 @@ ATTRIBUTES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("decode inverse_transform", "mg.inference.LatentSpace(model).decode(z)"),
         ("reconstruct autoencode", "mg.inference.LatentSpace(model).decode(z)"),
     ),
+    "language model": (
+        ("generate predict complete completion continue_text", 'model.sample(4, condition="the")'),
+    ),
     "latent space": (
         ("transform embed fit_transform encode_batch", "space.encode(X)"),
         ("inverse_transform generate sample decode_batch", "space.decode(z)"),

@@ -1,6 +1,6 @@
 """Ownership of parameters between nested models: a model trains what it owns, not the models inside it."""
 
-__all__ = ["Boundary", "coupled_parts", "has_latents", "own_modules", "owned"]
+__all__ = ["Boundary", "coupled_parts", "has_latents", "own_modules", "owned", "takes_prompts"]
 
 from collections.abc import Iterator
 from typing import Any, Self
@@ -24,6 +24,7 @@ class Boundary(nn.Module):
             return super().__getattr__(name)
         except AttributeError:
             own = other_word("autoencoder", name) if has_latents(self) else None
+            own = other_word("language model", name) if takes_prompts(self) else own
             if (error := own or other_word("model", name)) is not None:
                 raise error from None
             raise
@@ -40,6 +41,11 @@ def has_latents(model: nn.Module) -> bool:
     objectives = [part._modules.get("objective") for part in model.modules() if isinstance(part, Boundary)]
     sizes = [getattr(objective, "latent_vocabulary", 0) for objective in objectives]
     return any(size is None or (isinstance(size, dict) and set(size.values()) == {None}) for size in sizes)
+
+
+def takes_prompts(model: nn.Module) -> bool:
+    """Whether a model continues the prompt that it is given."""
+    return "prompt" in getattr(model._modules.get("conditioner"), "names", ())
 
 
 def own_modules(module: nn.Module) -> Iterator[nn.Module]:

@@ -15,7 +15,7 @@ __all__ = ["UnknownArgument", "WrongCall", "explains_calls", "explains_construct
 import inspect
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from difflib import get_close_matches
 from functools import wraps
 from importlib import import_module
@@ -47,7 +47,7 @@ def explains_calls(function: F) -> F:
     def call(*given: Any, **named: Any) -> Any:
         if words and (unknown := [name for name in named if name in words and name not in known]):
             code, owner = words[unknown[0]], given[0] if given else None
-            remedy = _remedy(code, owner, named[unknown[0]])
+            remedy = _remedy(code, owner, named[unknown[0]], known)
             raise _unknown(function.__name__, unknown[0], remedy, list(known), ELSEWHERE.get(code, ""))
         try:
             return function(*given, **named)
@@ -105,12 +105,16 @@ def wrong_call(
     return _wrong_type(function, name, {key: values[key] for key in known if key in values}, example)
 
 
-def _remedy(code: str, owner: Any, value: Any) -> str | None:
+def _remedy(code: str, owner: Any, value: Any, known: Container[str]) -> str | None:
     """Our code for an argument of another library, with the condition that was given.
+
+    Labels that are one word are the name of a column, where the function knows it as the condition.
 
     None: it has a sampler that does not sample the model, the owner of the method.
     """
     name, _, example = code.partition("=")
+    if name == "labels" and "condition" in known and isinstance(value, str):
+        return option("condition", value)
     if name in ("condition", "negative") and type(value) in (str, type(json.loads(example))):
         return option(name, value)
     objective = getattr(owner, "objective", None)

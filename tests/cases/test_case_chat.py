@@ -151,6 +151,21 @@ def test_a_cut_reply_is_marked(chat: Chat) -> None:
     assert code == 0 and re.search(r"\[cut after \d+ tokens by the end of the context, --context\]", err)
 
 
+@case(
+    "`chat --context` above the model's own context, and a message or reply that exceeds that",
+    "said once; the model's limit is named, and no larger `--context` is suggested",
+)
+def test_the_context_of_the_model_is_its_limit(chat: Chat) -> None:
+    options = ("--message", "the cat " * 400, "--context")
+    code, _, err = chat(b"", *options, "40")
+    assert code == 2 and "the context is 40: shorten the message, or increase --context, up to 512" in err
+    code, _, err = chat(b"", *options, "4096")
+    assert "--context 4096: the model's context is 512 tokens; 512 is used" in err
+    assert code == 2 and err.rstrip().endswith("but the model's context is 512: shorten the message")
+    code, _, err = chat(b"", "--message", "the cat " * 232, "--max-new", "600")
+    assert code == 0 and "by the end of the model's context of 512]" in err and "is used" not in err
+
+
 @case("a terminal", "tokens per second after each reply")
 def test_speed_is_shown_on_a_terminal(chat: Chat, terminal: Callable[..., None]) -> None:
     terminal("the cat")
@@ -193,6 +208,14 @@ def test_history_is_kept(chat: Chat, terminal: Callable[..., None], tmp_path: Pa
     assert chat(b"")[0] == 0
     assert history_file() == tmp_path / "morphogen" / "chat_history"
     assert stat.S_IMODE(history_file().stat().st_mode) == 0o600
+
+
+@case("`chat --top-k -1`, `--no-repeat-ngram -1`", "refused: 0 is all, or off, as the help says")
+def test_the_smallest_numbers_of_options(chat: Chat) -> None:
+    for option, message in (("--top-k", "must be 0 (all)"), ("--no-repeat-ngram", "must be 0 (off)")):
+        code, _, err = chat(b"", "--message", "the cat", option, "-1")
+        assert code == 2 and f"{message} or more" in err
+        assert chat(b"", "--message", "the cat", option, "0")[0] == 0
 
 
 @case(

@@ -58,7 +58,7 @@ def test_tables_of_labels(tmp_path: Path, name: str, header: str, row: str) -> N
 
 @case(
     "a table of labels with columns of other names: `id,breed,weight`",
-    "no captions, and a note that lists these columns and says what to call them",
+    "no captions, and a note that lists these columns and says what to call the classes, if none are read",
 )
 @pytest.mark.parametrize(("name", "column"), [("labels.csv", "id"), ("metadata.csv", "file_name")])
 def test_columns_that_are_not_known(tmp_path: Path, name: str, column: str) -> None:
@@ -66,7 +66,11 @@ def test_columns_that_are_not_known(tmp_path: Path, name: str, column: str) -> N
     note = "left out breed, weight; a column of classes must be called label, one of captions caption"
     assert data.classes == () and not data.train.captions and f"{name}: {note}" in data.notes
     data = labelled(tmp_path / "b", name, f"{column},label,weight", "{name},{kind},{i}.5")
-    assert data.classes == ("cat", "dog") and f"{name}: {note.replace('breed, ', '')}" in data.notes
+    assert data.classes == ("cat", "dog") and f"{name}: left out weight" in data.notes
+    data = labelled(tmp_path / "c", name, f"{column};Category;Description", "{name};{kind};a {kind}")
+    assert data.classes == ("cat", "dog") and f"{name}: left out Description" in data.notes
+    data = labelled(tmp_path / "d", name, f"{column},text,breed", "{name},a {kind},{kind}")
+    assert f"{name}: left out breed; a column of classes must be called label" in data.notes
 
 
 @case(

@@ -313,6 +313,22 @@ def test_counts_are_of_what_is_read(tmp_path: Path) -> None:
     assert notes[0] == "16 x 16 pixels, not resized" and "skipped half.png: broken or cut short" in notes
 
 
+@case("opaque pictures with an alpha channel, or a transparent value that no pixel has", "no note")
+def test_opaque_pictures_with_alpha(tmp_path: Path) -> None:
+    for i, values in enumerate(noise(30, 16, 16, 4)):
+        values[..., 3] = 255
+        picture = Image.fromarray(values)
+        with_value = {"transparency": (0, 0, 0)} if i % 3 == 1 else {}
+        picture = picture.convert("RGB") if with_value else picture.quantize() if i % 3 == 2 else picture
+        picture.save(tmp_path / f"{i}.png", **with_value)
+    deep = noise(1, 16, 16)[0].astype(np.uint16) * 256 + 1
+    Image.fromarray(deep).save(tmp_path / "deep.png", transparency=2)
+    assert not [note for note in load_data(str(tmp_path)).notes if "transparen" in note]
+    Image.fromarray(deep).save(tmp_path / "deep.png", transparency=int(deep[3, 3]))
+    notes = load_data(str(tmp_path)).notes
+    assert "1 picture has transparency: what is transparent is white" in notes
+
+
 @case("five scans of more than 64 million pixels among many pictures", "counted in one line, with the first")
 def test_skipped_files_are_counted(tmp_path: Path) -> None:
     save_all(tmp_path, noise(60))

@@ -176,7 +176,7 @@ def test_labels_of_recordings(tmp_path):
     load(tmp_path / "audio", [wav(tone(i)) for i in range(20)])
     data = load_data(str(tmp_path), length=100)
     assert data.medium == "sound" and data.classes == ("dog", "rooster") and not data.train.captions
-    assert any(note.startswith("esc50.csv: left out fold, target, esc10;") for note in data.notes)
+    assert "esc50.csv: left out fold, target, esc10" in data.notes
 
 
 @case(
@@ -194,3 +194,12 @@ def test_no_sample_is_unused(tmp_path):
 def test_a_text_called_wav(tmp_path):
     data = load(tmp_path / "a", [*(wav(tone(i)) for i in range(20)), b"hello"])
     assert "skipped 20.wav: not a readable sound file" in data.notes
+
+
+@case("recordings in which every sample is equal", "a note that counts them")
+def test_silent_recordings(tmp_path: Path) -> None:
+    silent = [np.zeros(400, np.int16), np.full(300, 7, np.int16)]
+    data = load(tmp_path / "a", [wav(values) for values in (*map(tone, range(8)), *silent)])
+    assert "2 recordings are silent throughout: leave out what is no example" in data.notes
+    data = load(tmp_path / "b", [wav(values) for values in map(tone, range(8))])
+    assert not [note for note in data.notes if "silent" in note]

@@ -132,7 +132,20 @@ def test_a_table_of_another_suffix(mark: str, tmp_path: Path) -> None:
     assert note in load_data(str(file), length=4).notes
     assert prefixed(str(file), TABLE) == f"table:{file}"
     assert load_data(f"table:{file}", condition="column5").classes == ("cat", "dog")
-    with pytest.raises(DataError, match=r"is not a table .*; give table:.*iris.data$"):
+    with pytest.raises(DataError, match=r"is not a table: .*; give table:.*iris.data$"):
         load_data(str(file), condition="column5")
     (tmp_path / "a.data").write_text("".join(f"line {i}, and more\n" for i in range(90)))
     assert not any("rows of a table" in note for note in load_data(str(tmp_path / "a.data"), length=4).notes)
+
+
+@case(
+    "a column of amounts of which some are no numbers, or have another unit",
+    "dropped, if they tell rows apart; the note shows one that is no number, or has the other unit",
+)
+@pytest.mark.parametrize("odd", ["(${:.2f})?", "{:.2f} due", "€{:.2f}"])
+def test_the_cell_that_blocks_a_column_of_amounts(tmp_path: Path, odd: str) -> None:
+    cells = [odd.format(i + 0.17) if i % 4 == 3 else f"${i}.50" for i in range(200)]
+    path = tmp_path / "t.csv"
+    path.write_text("amount;kind\n" + "".join(f"{cell};{'abc'[i % 3]}\n" for i, cell in enumerate(cells)))
+    example = min(cells[3::4])
+    assert any(note.endswith(f"such as {example!r}") for note in load_data(str(path)).notes)

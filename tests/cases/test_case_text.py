@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from morphogen.caller import on_the_command_line
 from morphogen.catalogue import build_system
 from morphogen.data import DataError, Dataset, Pairs, load_data
 from tests.cases import case
@@ -331,12 +332,27 @@ def test_a_thousand_damaged_texts_are_read_or_refused_in_one_line(tmp_path):
     check_damaged(tmp_path, range(1000))
 
 
-@case("JSON lines of texts, and `--condition label`", "one line: a text has no column of classes")
+@case(
+    "JSON lines of texts, a text file or a folder of them, and `--condition label`",
+    "one line: text has no column of classes",
+)
 def test_a_condition_of_texts(tmp_path: Path) -> None:
-    path = tmp_path / "t.jsonl"
+    path, folder = tmp_path / "t.jsonl", tmp_path / "texts"
     path.write_text("".join(f'{{"text": "a text of {i}", "label": {i % 2}}}\n' for i in range(40)))
     with pytest.raises(DataError, match=r"condition 'label': .* is not a table"):
         load_data(str(path), length=8, condition="label")
+    for author in ("milton", "keats"):
+        (folder / author).mkdir(parents=True)
+        (folder / author / "poem.txt").write_text("a text of some words\n" * 40)
+    texts = (path, f"text:{path}", folder / "keats" / "poem.txt", folder, folder / "keats")
+    with on_the_command_line():
+        for name in map(str, texts):
+            with pytest.raises(DataError) as error:
+                load_data(name, length=8, condition="label")
+            assert str(error.value) == (
+                f"condition 'label': {name!r} is not a table: it is read as text; "
+                "leave --condition out: text has no column of classes"
+            )
 
 
 @case("texts of which the ends fit in no window", "one line that says so, and a length")

@@ -3,6 +3,7 @@
 Arrays of sounds with and without their rate, and files by name.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from scipy.io import wavfile
 
 import morphogen as mg
+from morphogen.component import ConfigError
 from tests.cases import case
 from tests.cases.test_case_memory import refused
 
@@ -34,7 +36,7 @@ def every(data: mg.data.Dataset) -> torch.Tensor:
 
 @case(
     "`mg.train(model, waves)` or `log_prob(waves)` of arrays without a rate",
-    "refused with `mg.load_data(waves, rate=...)`; rows `[N, 1, T]` of floats are at the model's rate",
+    "refused with `mg.load_data([(44100, x), ...], rate=...)`; floats `[N, 1, T]` are at the model's rate",
 )
 def test_waveforms_without_a_rate(wavenet: Any) -> None:
     floats = [wave / 32768 for wave in WAVES]
@@ -42,13 +44,34 @@ def test_waveforms_without_a_rate(wavenet: Any) -> None:
         for call in (lambda x: mg.train(wavenet, x, steps=1), wavenet.log_prob):
             refused(
                 lambda call=call, given=given: call(given),
-                r"no rate: .*mg\.load_data\(X, rate=44100, length=256\)",
+                r"no rate: .*mg\.load_data\(\[\(44100, x\) for x in X\], y, rate=16000, length=256\)",
             )
     rows = DATA.test.first(2).medium
     for given in (rows, rows.numpy()):
         assert wavenet.log_prob(given).nats.shape == (2,)
     assert mg.train(wavenet, np.stack(floats)[:, None], steps=1).steps == 1
     refused(lambda: mg.train(wavenet, np.stack(WAVES)[:, None], steps=1), "write x / 32768")
+
+
+@case(
+    "waveforms of different lengths without a rate, for a model of 8 kHz",
+    "refused with expressions that its rate and their lengths allow",
+)
+def test_the_remedies_for_waveforms_without_a_rate() -> None:
+    waves = [wave[: 300 + 10 * i] / 32768 for i, wave in enumerate(WAVES)]
+    own = mg.load_data([(8000, wave) for wave in waves], KINDS, length=400)
+    model = mg.build_system("wavenet", own, size="tiny")
+    remedy = r"give it, (.*) or, to train with labels, (.*); of the model's 8000 Hz, (.*)$"
+    for given in (waves, np.stack([wave[:300] for wave in waves])):
+        with pytest.raises(ConfigError) as error:
+            mg.train(model, (given, KINDS), steps=1)
+        found = re.search(remedy, str(error.value))
+        assert found is not None
+        for expression in found.groups():
+            value = eval(expression, {"mg": mg, "X": given, "y": KINDS})  # noqa: S307
+            value = value if isinstance(value, mg.data.Dataset) else (value, KINDS)
+            assert mg.train(model, value, steps=1).steps == 1
+    assert model.log_prob([(8000, wave) for wave in waves[:3]]).nats.shape == (3,)
 
 
 @case(

@@ -42,11 +42,17 @@ def test_a_message_and_piped_input_give_the_same_reply(
     [
         (["gguf:nowhere.gguf"], "nowhere.gguf does not exist"),
         (["nowhere"], "use gguf:NAME"),
+        (["nowhere.ggf"], "'nowhere.ggf' does not exist: use gguf:NAME (smollm2) or the path of a GGUF"),
+        (["smollm2"], "did you mean 'gguf:smollm2'? use gguf:NAME"),
+        (["gguf:smolm"], "'gguf:smolm' does not exist: did you mean 'gguf:smollm2'? use gguf:NAME"),
         (["FILE", "--temperature", "-1"], "temperature"),
         (["FILE", "--max-new", "0"], "--max-new 0"),
         (["FILE", "--weights", "int3"], "--weights int3: unknown; use fp32, bf16, int8"),
         (["FILE", "--context", "20", "--message", "the cat " * 9], "the context is 20"),
-        (["FILE", "--context", "20", "--message", "the cat " * 9], ": shorten the message, or increase the"),
+        (
+            ["FILE", "--context", "20", "--message", "the cat " * 9],
+            ": shorten the message, or increase --context",
+        ),
         (["FILE", "--message", ""], "--message '': give a text"),
         (["FILE", "--message", " \n"], "give a text, or leave --message out"),
         (

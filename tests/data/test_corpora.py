@@ -208,6 +208,14 @@ def test_long_pairs_are_dropped_and_counted():
     few = PairCorpus("toy", "data 'toy'", longer.pairs[16:], "by hand")
     with pytest.raises(DataError, match="data 'toy': 2 of 18 pairs are longer than 48 tokens and would not"):
         few.windows("bpe:270", length=48)
+    with pytest.raises(DataError, match=r"not be used; length=\d+ holds all$") as error:
+        few.windows("bpe:270", length=48)
+    size = int(str(error.value).split()[-3].removeprefix("length="))
+    assert few.windows("bpe:270", length=size).notes == ()
+    lines = [Pair(pair.part, pair.source * 3, pair.target) for pair in PAIRS.pairs]
+    most = PairCorpus("toy", "data 'toy'", [*lines * 4, Pair("test", "x", "the " * 200)], "by hand")
+    with pytest.raises(DataError, match=r"; length=\d+ holds 95% of them, length=\d+ holds all$"):
+        most.windows("bpe:270", length=20)
     with pytest.raises(DataError, match="no pair of its train part fits into 3 tokens"):
         PAIRS.windows("bpe:270", length=3)
 

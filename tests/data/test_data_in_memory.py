@@ -187,7 +187,22 @@ def test_what_is_lost_is_noted() -> None:
     for given_, told in ((pictures, 20), (images, 20), (pictures[..., :3], 0)):
         notes = [note for note in load_data(given_).notes if "transparent is white" in note]
         assert notes == [f"{told} pictures have transparency: what is transparent is white"] * (told > 0)
+    opaque = pictures.copy()
+    opaque[3:, ..., 3] = 255
+    for given_ in (opaque, [Image.fromarray(picture) for picture in opaque]):
+        assert "3 pictures have transparency: what is transparent is white" in load_data(given_).notes
     waves = rng.normal(size=(6, 2000, 2)) * 0.1
     for sounds, told in ((waves, 6), ([*waves[:2], *waves[2:, :, 0]], 2), (waves[:, :, 0], 0)):
         notes = [note for note in load_data(sounds, rate=8000, length=256).notes if "channels" in note]
         assert notes == [f"{told} sounds: several channels are averaged to one"] * (told > 0)
+
+
+def test_the_order_of_pictures_in_given_parts_is_noted() -> None:
+    """Tables keep the given order; pictures do not, so that the first ones are a random sample."""
+    note = "the pictures of each part are in the order of their hashes, not as given"
+    pictures = np.random.default_rng(0).integers(0, 256, (30, 8, 8), dtype=np.uint8)
+    assert note in load_data(pictures[:20], valid=pictures[20:25], test=pictures[25:]).notes
+    assert note not in load_data(pictures).notes
+    rows = np.random.default_rng(0).normal(size=(30, 2))
+    data = load_data(rows[:20], valid=rows[20:25], test=rows[25:])
+    assert np.array_equal(data.test.first().medium.numpy(), rows[25:]) and note not in data.notes

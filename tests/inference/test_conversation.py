@@ -95,7 +95,7 @@ def test_a_quantized_model_converses(file: Path) -> None:
 
 
 def test_a_conversation_longer_than_the_context_is_refused(file: Path) -> None:
-    with pytest.raises(ConfigError, match=r"but the context is 512: shorten the message"):
+    with pytest.raises(ConfigError, match=r"but the model's context is 512: shorten the message$"):
         list(converse(file).say("the cat " * 400, 5))
 
 

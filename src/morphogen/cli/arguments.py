@@ -24,12 +24,11 @@ import json
 import math
 import re
 import sys
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any, get_args
 
-from morphogen.caller import option as flag
 from morphogen.cli.bad_argument import BadArgument
 from morphogen.similar_names import did_you_mean, list_names
 
@@ -140,7 +139,7 @@ def choose_sampler(
     _check_numbers({option: given[option] for option in numeric if option in given} | {"guidance": guidance})
     default = model.objective.default_sampler() if default is None else default
     inner = default.arguments.get("decoding")  # of a sampler of latents, which the options are for
-    chosen = _with_options(model, default if inner is None else inner, name, given, {*numeric, *other})
+    chosen = _with_options(model, default if inner is None else inner, name, given)
     if inner is not None:
         chosen = type(default)(**default.arguments | {"decoding": chosen})
     return chosen if guidance == 1 else Guided(chosen, guidance)
@@ -308,14 +307,9 @@ def _check_numbers(values: Mapping[str, Any]) -> None:
             raise BadArgument(f"--{option.replace('_', '-')} {value}: give {valid}")
 
 
-def _with_options(
-    model: Any, default: Any, name: str | None, given: dict[str, Any], offered: Set[str]
-) -> Any:
-    """The sampler of this name, or the default, with the options that were given, of those of the command.
-
-    Errors: BadArgument for options that it does not accept.
-    """
-    from morphogen.cli.decoding import choose_processors
+def _with_options(model: Any, default: Any, name: str | None, given: dict[str, Any]) -> Any:
+    """The sampler of this name, or the default, with the options that were given."""
+    from morphogen.cli.decoding import accepted_options, choose_processors, flags
 
     cls = _sampler_class(default, name or ("beam" if "beam" in given else None))
     parameters = set(inspect.signature(cls).parameters)
@@ -325,10 +319,10 @@ def _with_options(
         processors = choose_processors({option: given.pop(option) for option in names}, model.representation)
         options |= {"processors": processors} if processors else {}
     if unknown := sorted(given.keys() - parameters):
-        known = offered & parameters | ({"beam"} if "width" in parameters else set())
-        known |= {"temperature", "top_k", "top_p"} if "processors" in parameters else set()
-        accepts = ", ".join(map(flag, sorted(known))) or "no options"
-        raise BadArgument(f"{cls.__name__} does not accept {', '.join(unknown)}; it accepts {accepts}")
+        raise BadArgument(
+            f"{cls.__name__} does not accept {', '.join(unknown)}; "
+            f"leave {flags(unknown)} out{accepted_options(cls, model.representation)}"
+        )
     options |= given
     if name is not None or cls is not type(default) or options:
         default = cls(**(default.arguments if cls is type(default) else {}) | options)

@@ -18,9 +18,9 @@ from morphogen.cli.echo import complain, echo
 from morphogen.cli.options import Device, Seed
 
 if TYPE_CHECKING:
-    from morphogen.inference import Conversation, Reply
+    from morphogen.inference import Conversation
 
-
+DEFAULT_CONTEXT = 2048  # tokens
 ModelFile = Annotated[str, Argument(help="gguf:smollm2, or the path of a GGUF file")]
 Message = Annotated[
     str | None, Option(help="send this message, print the reply and exit (default: interactive)")
@@ -31,7 +31,10 @@ Temperature = Annotated[
     float, Option(help="softmax temperature; 0: the most likely token, 1: the model's own distribution")
 ]
 Weights = Annotated[str, Option(help="format that weight matrices are stored in: fp32, bf16 or int8")]
-ContextLength = Annotated[int, Option(help="maximum length of the conversation, in tokens")]
+ContextLength = Annotated[
+    int | None,
+    Option(help="maximum length of the conversation, in tokens (default: 2048, or the model's if shorter)"),
+]
 
 
 def chat(
@@ -40,14 +43,16 @@ def chat(
     min_p: decoding.MinP = None, repetition_penalty: decoding.Penalty = None,
     no_repeat_ngram_size: decoding.NoRepeat = None, stop: decoding.StopOption = None,
     json_schema: decoding.Schema = None, regex: decoding.Expression = None, weights: Weights = "fp32",
-    context: ContextLength = 2048, seed: Seed = 0, device: Device = "auto",
+    context: ContextLength = None, seed: Seed = 0, device: Device = "auto",
 ) -> None:  # fmt: skip
     """Converse with a pretrained model.
 
     One turn per line of input; /help lists the commands, Ctrl-C stops a reply, Ctrl-D or /exit leaves.
     """
-    if max_new < 1 or context < 2:
-        raise BadArgument(f"--max-new {max_new}, --context {context}: must be at least 1 and at least 2")
+    if max_new < 1:
+        raise BadArgument(f"--max-new {max_new}: must be at least 1")
+    if context is not None and context < 2:
+        raise BadArgument(f"--context {context}: must be at least 2")
     if message is not None and not message.strip():
         raise BadArgument(f"--message {message!r}: give a text, or leave --message out to type one")
     if stop and "" in stop:
@@ -64,15 +69,15 @@ def chat(
 
 
 def _open(
-    model: str, system: str | None, options: dict[str, Any], stop: list[str], weights: str, context: int,
-    seed: int, device: str,
+    model: str, system: str | None, options: dict[str, Any], stop: list[str], weights: str,
+    context: int | None, seed: int, device: str,
 ) -> "Conversation":  # fmt: skip
     """Load the model, its chat template and its tokenizer."""
     from morphogen.families.autoregressive import Ancestral, SuppressTokens
     from morphogen.inference import Conversation, Quantized, prepack_weights
     from morphogen.interop.gguf import GGUF
     from morphogen.interop.gguf_chat import read_chat_format
-    from morphogen.interop.gguf_llama import read_model
+    from morphogen.interop.gguf_llama import context_length, read_model
     from morphogen.interop.gguf_named import locate
 
     weight_format = choose_weights(weights)
@@ -80,7 +85,9 @@ def _open(
     Ancestral(decoding.choose_processors(numeric, None))  # a wrong number is refused before the model is read
     file = GGUF(locate(model))
     form = read_chat_format(file)
-    language_model = read_model(file, context)
+    language_model, longest = read_model(file, context or DEFAULT_CONTEXT), context_length(file)
+    if context is not None and context > longest:
+        complain(f"--context {context}: the model's context is {longest} tokens; {longest} is used")
     text: Any = language_model.representation
     packed = (
         prepack_weights(language_model) if weight_format is None else Quantized(language_model, weight_format)
@@ -97,6 +104,7 @@ def _open(
         form.ends,
         form.hidden,
         (*map(decoding.unescape, stop), *form.stops),
+        longest,
     )
 
 
@@ -149,15 +157,16 @@ def _reply(conversation: "Conversation", message: str, max_new: int, interactive
     finally:
         reply.close()  # type: ignore[attr-defined]
     echo("")
-    if (status := _status(conversation.reply, interactive and sys.stderr.isatty())) is not None:
+    if (status := _status(conversation, interactive and sys.stderr.isatty())) is not None:
         echo(status, err=True)
 
 
-def _status(reply: "Reply | None", terminal: bool) -> str | None:
-    """A line about the reply: what cut it, and on a terminal its length and speed."""
-    if reply is None:
+def _status(conversation: "Conversation", terminal: bool) -> str | None:
+    """A line about the last reply: what cut it, and on a terminal its length and speed."""
+    if (reply := conversation.reply) is None:
         return None
-    causes = {"length": "--max-new", "window": "the end of the context, --context", "interrupt": "Ctrl-C"}
+    end = "context, --context" if conversation.extensible else f"model's context of {conversation.length}"
+    causes = {"length": "--max-new", "window": f"the end of the {end}", "interrupt": "Ctrl-C"}
     facts = [f"cut after {reply.tokens} tokens by {causes[reply.cut]}"] if reply.cut else []
     if terminal:
         facts = [

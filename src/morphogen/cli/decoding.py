@@ -11,18 +11,23 @@ __all__ = [
     "StopOption",
     "TopK",
     "TopP",
+    "accepted_options",
     "announce_cropping",
     "choose_processors",
+    "flags",
     "unescape",
 ]
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Option
 
+from morphogen.caller import option
 from morphogen.cli.bad_argument import BadArgument
 from morphogen.cli.echo import complain
 
@@ -69,7 +74,15 @@ Schema = Annotated[
 ]
 Expression = Annotated[str | None, Option(help="text: regular expression that every text matches")]
 
-NUMERIC = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "no_repeat_ngram_size")
+SAMPLING = ("temperature", "top_k", "top_p", "min_p")
+PENALTIES = ("repetition_penalty", "no_repeat_ngram_size")
+NUMERIC = (*SAMPLING, *PENALTIES)
+OWN = {
+    "steps": "steps",
+    "beam": "width",
+    "temperature": "temperature",
+}  # options that are arguments of samplers
+OF_TEXT = ("max_new", "stop", "regex", "json_schema")
 
 
 def choose_processors(options: Mapping[str, Any], text: Any) -> tuple["LogitsProcessor", ...]:
@@ -103,6 +116,33 @@ def choose_processors(options: Mapping[str, Any], text: Any) -> tuple["LogitsPro
             complain(f"--json-schema {options['json_schema']}: {note}")
     numeric = {name: options[name] for name in NUMERIC if name in options}
     return (*processors, *logits_processors(**numeric))
+
+
+def accepted_options(sampler: Any, representation: Any) -> str:
+    """The options that a class of samplers accepts, for a remedy; "": none.
+
+    Arguments:
+        sampler: the class; a decoding method takes logits processors, and refuses those of sampling if it
+            does not sample.
+        representation: of the samples; texts have further options.
+    """
+    from morphogen.component import ConfigError
+    from morphogen.families.autoregressive import Temperature
+    from morphogen.media.text import TEXT
+
+    parameters = signature(sampler).parameters
+    names = [name for name, parameter in OWN.items() if parameter in parameters]
+    if "processors" in parameters:
+        with suppress(ConfigError):
+            sampler(processors=(Temperature(2.0),))
+            names += SAMPLING
+        names += (*PENALTIES, *(OF_TEXT if representation.medium is TEXT else ()))
+    return f"; it accepts {flags(names)}" if names else ""
+
+
+def flags(names: Iterable[str]) -> str:
+    """Options by name, as they are typed."""
+    return ", ".join(map(option, names))
 
 
 def announce_cropping(window: int, prompt: int, max_new: int | None) -> None:

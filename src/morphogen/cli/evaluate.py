@@ -42,11 +42,12 @@ def evaluate(
     weight_format = choose_weights(weights)
     rank = Rank.initialize(device)
     chosen = choose_run(run, runs, rank)
-    console, count = PlainConsole(), "up to 1000" if n is None else str(n)
-    what = f"{chosen.directory}: drawing {count} samples, to measure them beside held-out data"
-    report = evaluate_run(
-        chosen, n, choose_device(device), rank, lambda: console.print(what, soft_wrap=True, highlight=False)
-    )
+    console = PlainConsole()
+
+    def tell(line: str) -> None:
+        console.print(f"{chosen.directory}: {line}", soft_wrap=True, highlight=False)
+
+    report = evaluate_run(chosen, n, choose_device(device), rank, tell)
     console.print(table(report))
     lines = [*_limits(report), str(chosen.directory / "evaluation.json")]
     console.print("\n".join(lines), soft_wrap=True, highlight=False, markup=False)

@@ -153,17 +153,22 @@ def _condition(
     chosen = choose_conditions(run, specs, texts) if texts else {}
     if prompt is not None:
         name = next((name for name in ("prompt", "source") if name in names), None)
-        if texts or name is None:
-            raise BadArgument(
-                f"--prompt {prompt!r}: {run.where} does not accept a prompt; omit it, "
-                "or give --condition alone"
-            )
+        if name is None or name in chosen:
+            raise BadArgument(_refused_prompt(run, prompt, name, "label" in specs))
         chosen[name] = model.representation.tokenize(prompt)
     for name, file in zip(PICTURE_CONDITIONS, files, strict=True):
         if file is not None:
             chosen[name] = _picture(run, model, specs, name, file)
     check_complete(run, model, specs, chosen, texts)
     return tree_map(lambda one: one.expand(rows, *one.shape), chosen)
+
+
+def _refused_prompt(run: "Run", prompt: str, name: str | None, has_classes: bool) -> str:
+    """Why a model takes no prompt: it has none, or the same is given as a condition."""
+    if name is not None:
+        return f"--prompt {prompt!r}: --condition gives the {name} too; give one of the two"
+    other = ", or give a class with --condition" if has_classes else ""
+    return f"--prompt {prompt!r}: {run.where} does not accept a prompt; leave it out{other}"
 
 
 def _picture(

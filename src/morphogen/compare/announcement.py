@@ -1,6 +1,6 @@
 """What a comparison is going to do, in words, with an estimate of the time; each line comes first."""
 
-__all__ = ["announcement"]
+__all__ = ["announcement", "duration"]
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -34,18 +34,19 @@ def announcement(comparison: Comparison) -> Iterator[str]:
     yield _estimate(comparison)
 
 
+def duration(seconds: float) -> str:
+    """An estimated time in words."""
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
 def _estimate(comparison: Comparison, with_metrics: bool = True) -> str:
     """How long training, sampling and metrics take; without the metrics a lower bound."""
     names = comparison.trainable
     sampling = sum(comparison.forecast.get(name, 0.0) * (comparison.n or 0) for name in names)
     metrics = comparison.seconds_of_metrics if with_metrics else 0.0
     seconds = sampling + len(names) * ((comparison.budget or 0.0) + metrics)
-    about = f"about {_duration(seconds)}" if with_metrics else f"at least {_duration(seconds)}"
+    about = f"about {duration(seconds)}" if with_metrics else f"at least {duration(seconds)}"
     if comparison.steps:
         return f"{about} after the training"
     end = datetime.now().astimezone() + timedelta(seconds=seconds)
     return f"{about} in total" + (f", until {end:%H:%M}" if with_metrics else "")
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

@@ -10,7 +10,9 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
+from morphogen.compare.announcement import duration
 from morphogen.compare.comparison import Comparison
+from morphogen.compare.forecast import seconds_per_row
 from morphogen.compare.outdated import remove_outdated
 from morphogen.compare.record import read_report
 from morphogen.compare.scorer import Scorer
@@ -24,6 +26,7 @@ from morphogen.rank import ALONE, Rank
 from morphogen.run import Run, RunError
 from morphogen.run_data import DATA_SETTINGS, needs_tokenizer, read_data
 
+LONG = 10.0  # seconds from which on the time of sampling is announced
 _DEFAULTS = {"length": 64}  # a run may store this default or None
 
 
@@ -135,7 +138,7 @@ def resume(
 
 def evaluate(
     run: Run, n: int | None = None, device: str = "cpu", rank: Rank = ALONE,
-    begin: Callable[[], None] = lambda: None,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:  # fmt: skip
     """Evaluate a run next to the held-out data and codecs; the report is also saved in RUN/evaluation.json.
 
@@ -148,14 +151,16 @@ def evaluate(
         n: number of samples, and of held-out rows; None: all held-out rows, at most 1000.
         device: device to compute on.
         rank: of this process.
-        begin: called once the model and its data have been read, before samples are drawn.
+        tell: called with a line before each step: what is done, and if it is long, about how long it takes.
 
     Errors: RunError if the run is damaged, unfinished, or does not record its data.
     """
     settings = run.record["settings"]
     model, dataset = run.model(device), _data(run)
-    begin()
     scorer = Scorer(dataset, n, settings.get("seed", 0), rank)
+    tell("measuring the held-out data, for reference")
+    reference = [scorer.real()[0], *scorer.codec_baselines()]
+    tell(_drawing(scorer, model))
     row, samples = scorer.model(
         model,
         system=run.record["system"],
@@ -165,7 +170,7 @@ def evaluate(
         steps=run.record.get("steps"),
         undertrained=run.record.get("undertrained"),
     )
-    report = scorer.facts() | {"rows": [scorer.real()[0], *scorer.codec_baselines(), row]}
+    report = scorer.facts() | {"rows": [*reference, row]}
     rank.once(lambda: write_json(run.directory / "evaluation.json", report))
     if samples.ndim == 4:  # [N, C, H, W]
         pairs = pairs_sheet(nearest_pairs(samples, dataset.train))
@@ -189,6 +194,13 @@ def weight_format_cost(
     model, test = run.model(device), _data(run).test
     rows = test[evenly_spaced_indices(len(test), min(n or 1000, 1000))]
     return precision_cost(getattr(model, "last", model), weights, rows, run.record["settings"].get("seed", 0))
+
+
+def _drawing(scorer: Scorer, model: Any) -> str:
+    """What is going to be drawn; if it takes long, with the time."""
+    seconds = scorer.n / scorer.rank.count * seconds_per_row(model, scorer.dataset.test)
+    about = f"; about {duration(seconds)}" * (seconds > LONG)
+    return f"drawing {scorer.n} samples, to measure them beside held-out data{about}"
 
 
 def _unique_names(runs: Sequence[Run]) -> list[str]:

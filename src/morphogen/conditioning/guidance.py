@@ -12,7 +12,7 @@ Guidance composes in any order: `Guided(ClassifierGuided(DDIM(), classifier), 3.
 `ClassifierGuided(Guided(DDIM(), 3.0), classifier)` give the same samples.
 """
 
-__all__ = ["Guidance", "Guided", "guidances"]
+__all__ = ["Guidance", "Guided", "check_guidance", "guidances"]
 
 import math
 from abc import abstractmethod
@@ -24,8 +24,9 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor, nn
 
+from morphogen.caller import option
 from morphogen.component import ConfigError
-from morphogen.contract import Context, Prefills, Reorders, Sampler, Truncates, Unsupported
+from morphogen.contract import Conditioner, Context, Prefills, Reorders, Sampler, Truncates, Unsupported
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.trees import cat
 from morphogen.steering import extrapolate
@@ -82,6 +83,21 @@ class Guided(Guidance):
         if self.interval is not None:
             _check_interval(self.interval, objective)
         return objective.steered(lambda predict: _GuidedPrediction(predict, self.scale, self.interval))
+
+
+def check_guidance(conditioner: Conditioner | None, sampler: Any) -> None:
+    """Check that a guided sampler has a condition to be guided by: the model was trained with one.
+
+    Prompts and given cells are parts of x, which training does not need.
+
+    Errors: ConfigError for a model that no condition can guide.
+    """
+    is_guided = any(isinstance(guidance, Guided) for guidance in guidances(sampler))
+    if is_guided and not (conditioner and conditioner.trained_on):
+        raise ConfigError(
+            "guidance requires a condition that the model was trained with, and it has none: "
+            f"leave {option('guidance')} out"
+        )
 
 
 def guidances(sampler: Any) -> Iterator[Guidance]:

@@ -35,6 +35,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any, get_type_hints
 
+from morphogen.caller import option
 from morphogen.component import ConfigError
 from morphogen.data.array_files import read_arrays
 from morphogen.data.dataset import DataError, Dataset, Examples, Pictures, Windows
@@ -165,7 +166,7 @@ def _check_folders(data: Dataset, what: str) -> None:
     if not (data.representation.medium.has_class_folders and data.classes):
         raise DataError(
             f"condition {FOLDERS!r}: {what} has no sub-folders of pictures or sounds, one per class; "
-            "leave condition out"
+            f"leave {option('condition')} out"
         )
 
 
@@ -194,25 +195,31 @@ def _read(name_or_path: str, options: ReadingOptions, beside: Mapping[str, Any])
 
 def _check_columns(name_or_path: str, options: ReadingOptions) -> None:
     """Errors: DataError for the options of a table where there is none."""
+    found, classes = "", ": it has its own classes, or none"
     if not _is_named(name_or_path):
         with suppress(OSError):  # reading it says why
-            _, candidates = _candidates(name_or_path, options)
+            path, candidates = _candidates(name_or_path, options)
             if not candidates or next(iter(candidates)).has_class_column:
                 return
-    columned = [medium for medium in media().values() if medium.has_class_column]
-    kinds = " or ".join(f"{medium} ({', '.join(medium.suffixes)})" for medium in columned)
+            medium = next(iter(candidates))
+            found, classes = f": it is read as {medium}", _classes_of(path, medium)
     if options.table:
-        raise DataError(f"table {dict(options.table)}: {name_or_path!r} is not a {kinds}; leave it out")
+        raise DataError(
+            f"table {dict(options.table)}: {name_or_path!r} is not a table{found}; "
+            f"leave {option('table')} out"
+        )
     if options.condition not in (SKETCH, UNLABELLED, FOLDERS):
+        columned = (medium for medium in media().values() if medium.has_class_column)
         way = next((way for medium in columned if (way := prefixed(name_or_path, medium))), None)
-        remedy = f"leave condition out{_classes_of(name_or_path)}" if way is None else f"give {way}"
-        raise DataError(f"condition {options.condition!r}: {name_or_path!r} is not a {kinds}; {remedy}")
+        remedy = f"leave {option('condition')} out{classes}" if way is None else f"give {way}"
+        raise DataError(f"condition {options.condition!r}: {name_or_path!r} is not a table{found}; {remedy}")
 
 
-def _classes_of(name: str) -> str:
-    """What else gives classes, for the remedy."""
-    path = Path(split_prefix(name)[1]).expanduser()
-    if not path.is_dir() or len(walk(path).folders) > 1:
+def _classes_of(path: Path, medium: Medium) -> str:
+    """What else gives classes at a path of another medium than tables, for the remedy."""
+    if not medium.has_class_folders:
+        return f": {medium} has no column of classes"
+    if path.is_dir() and len(walk(path).folders) > 1:
         return ", sub-folders already give the classes"
     return ": it has no sub-folders, so no classes; for classes, make a sub-folder of each"
 

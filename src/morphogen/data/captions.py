@@ -182,12 +182,11 @@ def _left_unread(
     """Notes on the files that a table names in vain, and on its columns that are not read."""
     if absent := [printable(name) for name, one in zip(names, examples, strict=True) if one is None]:
         yield f"{table.name} names {counted(len(absent), 'file')} not among the examples, such as {absent[0]}"
-    read = (*_called(columns, FILES), *_called(columns, CAPTIONS)[:1], *_called(columns, LABELS)[:1])
+    captions, classes = _called(columns, CAPTIONS)[:1], _called(columns, LABELS)[:1]
+    read = (*_called(columns, FILES), *captions, *classes)
     if unread := [printable(column) for column in columns if column not in ("", *read)]:
-        yield (
-            f"{table.name}: left out {', '.join(unread)}; a column of classes must be called label, "
-            "one of captions caption"
-        )
+        remedy = "; a column of classes must be called label" + ", one of captions caption" * (not captions)
+        yield f"{table.name}: left out {', '.join(unread)}{'' if classes else remedy}"
 
 
 def _ways(examples: Sequence[Path]) -> Sequence[Mapping[str, Path]]:

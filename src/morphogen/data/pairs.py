@@ -6,7 +6,8 @@ medium       int64 [B, T]     target ids, the end token, then -1
 
 __all__ = ["Pair", "PairCorpus", "Pairs", "SourceAndTarget", "pairs_by_content"]
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ import torch
 from jaxtyping import Int, Shaped
 from torch import Tensor
 
+from morphogen.caller import option
 from morphogen.component import ConfigError
 from morphogen.contract import Batch
 from morphogen.data.dataset import DataError, Dataset, Examples
@@ -24,6 +26,8 @@ from morphogen.representations.text import Text
 PAIR_TOKENIZER = "bpe:2000"  # the default
 
 
+MOST = 0.95  # of the pairs, that a suggested length holds
+Ids = tuple[list[int], list[int]]  # of a source and its target
 SourceAndTarget = tuple[str | None, str | None]  # None: missing
 
 
@@ -102,35 +106,31 @@ class PairCorpus(Untokenized):
                 f"tokenizer {tokenizer!r}: {self.where} has pairs of texts, which need an end token; "
                 f"write {PAIR_TOKENIZER}"
             )
-        train, valid, test = parts = [self._rows(part, text, length) for part in PARTS]
+        rows = {part: self._rows(part, text) for part in PARTS}
+        train, valid, test = parts = [_fitting(rows[part], length) for part in PARTS]
         if empty := [name for name, part in zip(PARTS, parts, strict=True) if not len(part)]:
             raise DataError(
                 f"{self.where}: no pair of its {empty[0]} part fits into {length} tokens; "
-                "give a larger length"
+                f"{_longer(rows.values())}"
             )
         dropped, notes = len(self.pairs) - sum(map(len, parts)), self.notes
         if dropped > UNUSED * len(self.pairs):
             raise DataError(
                 f"{self.where}: {dropped} of {len(self.pairs)} pairs are longer than {length} tokens and "
-                "would not be used; give a larger length"
+                f"would not be used; {_longer(rows.values())}"
             )
         if dropped:
             note = f"{dropped} of {len(self.pairs)} pairs are longer than {length} tokens and were dropped"
             notes = (*notes, note)
         return Dataset(self.name, "text", train, valid, test, {"source": text}, text, self.split, notes)
 
-    def _rows(self, part: str, text: Text, length: int) -> Pairs:
-        """The pairs of a part that fit into `length` tokens."""
+    def _rows(self, part: str, text: Text) -> list[Ids]:
+        """The ids of the sources and targets of a part; the targets have their end token."""
         assert text.end is not None
         try:
-            rows = [(text.ids(pair.source), [*text.ids(pair.target), text.end]) for pair in self.of(part)]
+            return [(text.ids(pair.source), [*text.ids(pair.target), text.end]) for pair in self.of(part)]
         except ConfigError as error:
             raise DataError(f"{self.where}: {error}") from None
-        rows = [
-            (source, target) for source, target in rows if len(source) <= length and len(target) <= length
-        ]
-        sources, targets = [source for source, _ in rows], [target for _, target in rows]
-        return Pairs(_padded(sources, length), _padded(targets, length))
 
 
 def pairs_by_content(
@@ -165,6 +165,21 @@ def pairs_by_content(
     )
     more = (f"skipped {missing} pairs without a source or a target",) if missing else ()
     return PairCorpus(name, where, rows, how, (*notes, *more, *parts.copied("source text")))
+
+
+def _fitting(rows: Sequence[Ids], length: int) -> Pairs:
+    """The pairs that fit into `length` tokens."""
+    short = [pair for pair in rows if max(map(len, pair)) <= length]
+    sources, targets = [source for source, _ in short], [target for _, target in short]
+    return Pairs(_padded(sources, length), _padded(targets, length))
+
+
+def _longer(parts: Iterable[Sequence[Ids]]) -> str:
+    """The lengths that hold most of the pairs, and all of them, as a remedy."""
+    sizes = sorted(max(map(len, pair)) for part in parts for pair in part)
+    most, every = sizes[math.ceil(MOST * len(sizes)) - 1], sizes[-1]
+    some = f"{option('length', most)} holds {MOST:.0%} of them, " * (most < every)
+    return f"{some}{option('length', every)} holds all"
 
 
 def _padded(rows: Sequence[Sequence[int]], length: int) -> Tensor:

@@ -65,6 +65,7 @@ def collect_pictures(name: str, parts: Mapping[Part, Held], options: ReadingOpti
     values = [file_at(value) if isinstance(value, str | Path) else value for value in given_values]
     classes, labels, notes = read_labels(given)
     pictures, levels, more = _read(values, options.resolution, options.levels)
+    more += ("the pictures of each part are in the order of their hashes, not as given",) if of_part else ()
     data = Labelled(torch.from_numpy(pictures), labels, captions)
     return assemble(name, data, classes, levels, of_part, notes=(*more, *notes))
 

@@ -44,7 +44,7 @@ EACH = White()
 
 
 class Facts(NamedTuple):
-    """What the header of a picture says."""
+    """What the header of a picture says, and whether any of its pixels is transparent."""
 
     size: tuple[int, int]
     is_animated: bool
@@ -96,11 +96,12 @@ def survey(sources: Iterable[Source]) -> Survey:
     for place, source in enumerate(sources):
         with suppress(Exception), _quiet(), _open(source) as image:
             is_animated = image.format != "MPO" and getattr(image, "is_animated", False)
-            facts[place] = Facts(image.size, is_animated, image.has_transparency_data)
+            facts[place] = Facts(image.size, is_animated, False)
             if _is_deep(image) and image.width * image.height <= LARGEST:
                 values = _checked(image)
                 is_float = values.dtype.kind == "f"
                 largest[is_float] = max(largest.get(is_float, 0), float(values.max()))
+            facts[place] = facts[place]._replace(is_transparent=_is_transparent(image))
     white, scales = EACH, []
     for is_float, value in largest.items():
         top = _white(value, is_float)
@@ -205,6 +206,16 @@ def _register_heic() -> bool:
 
 def _is_deep(image: Image.Image) -> bool:
     return image.mode.startswith(("I", "F"))
+
+
+def _is_transparent(image: Image.Image) -> bool:
+    """Whether any pixel is transparent, and not only could be: most pictures with alpha are opaque."""
+    if not image.has_transparency_data or image.width * image.height > LARGEST:
+        return False
+    if _is_deep(image):
+        return bool((np.asarray(image) == image.info["transparency"]).any())
+    alpha = image if "A" in image.getbands() else image.convert("RGBA")
+    return bool((np.asarray(alpha.getchannel("A")) < 255).any())
 
 
 def _checked(image: Image.Image) -> np.ndarray:

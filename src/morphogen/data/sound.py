@@ -97,7 +97,7 @@ def sounds_by_content(
         place_windows([resampled[i] for i in part], length, stride, bool(classes))
         for part, stride in zip((parts.train, parts.valid, parts.test), strides, strict=True)
     )
-    notes = (*notes, *_padded(sizes, length, rate), *_overlapping(train, rate))
+    notes = (*notes, *_silent(resampled), *_padded(sizes, length, rate), *_overlapping(train, rate))
     line = parts.line.replace("each example's content", "each recording's samples")
     line = line.replace(" train", " recordings train", 1)
     sound = MuLaw(length, rate)
@@ -159,6 +159,13 @@ def _check_length(length: int, longest: int) -> None:
             f"length {length}: the longest recording has {longest} samples; "
             f"give {option('length', longest)} or less"
         )
+
+
+def _silent(recordings: Sequence[Recording]) -> tuple[str, ...]:
+    """A note on recordings without a sound: all samples are equal."""
+    count = sum(bool((r.samples == r.samples[:1]).all()) for r in recordings)
+    are = "recordings are" if count > 1 else "recording is"
+    return (f"{count:,} {are} silent throughout: leave out what is no example",) * (count > 0)
 
 
 def _padded(sizes: Sequence[int], length: int, rate: int) -> tuple[str, ...]:

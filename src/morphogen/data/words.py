@@ -23,7 +23,7 @@ import numpy as np
 from morphogen.caller import setting
 from morphogen.data.columns import Reading
 from morphogen.representations.tabular.columns import CategoryColumn, Column, smoothed
-from morphogen.representations.tabular.number_text import is_number
+from morphogen.representations.tabular.number_text import UNIT, is_number, without_unit
 
 FEW_WORDS, MOST_WORDS = 256, 4096  # categories per column: in tables of few rows, and at all
 ROWS_EACH = 5  # rows per word on average, beyond few words
@@ -78,8 +78,7 @@ class Words(Reading):
         if self.repeat:
             return super().fault()
         n, rows = len(self.levels), len(self.known)
-        word = next((word for word in self.levels if not is_number(word)), self.levels[0])
-        why = f"{n} different words in {rows} rows, such as {word[:20]!r}"
+        why = f"{n} different words in {rows} rows, such as {self._odd_word()[:20]!r}"
         if n <= FEW_WORDS or n > rows / 2:
             return why
         return (
@@ -87,6 +86,13 @@ class Words(Reading):
             f"they have {ROWS_EACH} rows each on average, and at most {ALONE:.0%} of the rows a word of "
             "their own"
         )
+
+    def _odd_word(self) -> str:
+        """The first word that is no number; if all are numbers, the first of another unit than most."""
+        units = {word: _unit(word) for word in self.levels}
+        common = Counter(units.values()).most_common(1)[0][0]
+        words = [word for word, unit in units.items() if unit is None]
+        return next(iter([*words, *(word for word in units if units[word] != common), *units]))
 
     def column(self, train: np.ndarray) -> Column:
         missing, values = self.missing, self.values[train]
@@ -114,3 +120,11 @@ def many_words(readings: Iterable[Reading]) -> list[str]:
         for words in readings
         if isinstance(words, Words) and len(words.levels) > FEW_WORDS
     ]
+
+
+def _unit(word: str) -> str | None:
+    """The currency or percent sign of a number, or ""; None: the word is no number."""
+    match = UNIT.fullmatch(word)
+    if match is None or not is_number(without_unit(word)):
+        return None
+    return match["before"] or match["after"]

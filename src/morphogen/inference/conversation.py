@@ -58,6 +58,7 @@ class Conversation:
         ends: ids that end a reply, in addition to the representation's end token.
         hidden: ids that are left out of the text of a reply.
         stops: strings that end a reply; they are left out, and so is all that follows.
+        longest: the context length up to which the model can be opened; None: that of its representation.
 
     Attributes:
         turns: of the conversation so far.
@@ -74,9 +75,12 @@ class Conversation:
         ends: Collection[int] = (),
         hidden: Collection[int] = (),
         stops: Sequence[str] = (),
+        longest: int | None = None,
     ):
         self.model, self.write, self.decoding, self.system, self.seed = model, write, decoding, system, seed
         self.ends, self.hidden, self.stops = {-1, model.representation.end, *ends}, hidden, tuple(stops)
+        self.length: int = model.representation.shape[0]
+        self.longest = max(self.length, longest or 0)
         self.objective: Any = generative(model.objective).steered(_CachedPrediction)
         self.turns: list[dict[str, str]] = []
         self.reply: Reply | None = None
@@ -85,6 +89,16 @@ class Conversation:
     def begin(self) -> None:
         """Start a new conversation."""
         self.turns = [] if self.system is None else [{"role": "system", "content": self.system}]
+
+    @property
+    def extensible(self) -> bool:
+        """Whether the model can be opened with a longer context."""
+        return self.length < self.longest
+
+    @property
+    def limit(self) -> str:
+        """The context length, in words: the user's choice, or the most that the model can have."""
+        return f"the context is {self.length}" if self.extensible else f"the model's context is {self.length}"
 
     def say(self, content: str, most: int = 256) -> Iterator[str]:
         """Stream the reply to a message; if the iteration stops early, the partial reply is kept.
@@ -96,15 +110,15 @@ class Conversation:
         Errors: ConfigError if the conversation no longer fits the model's context.
         """
         turns = [*self.turns, {"role": "user", "content": content}]
-        ids, length = self.write(turns), self.model.representation.shape[0]
-        if most < 1 or not 0 < len(ids) < length:
+        ids = self.write(turns)
+        if most < 1 or not 0 < len(ids) < self.length:
             is_first = all(turn["role"] == "system" for turn in self.turns)
             remedy = "shorten the message" if is_first else "start a new conversation (/reset)"
             raise ConfigError(
-                f"the conversation has {len(ids)} tokens and the reply {most}, but the context is {length}: "
-                f"{remedy}, or increase the {option('context')}"
+                f"the conversation has {len(ids)} tokens and the reply {most}, but {self.limit}: {remedy}"
+                + (f", or increase {option('context')}, up to {self.longest}" if self.extensible else "")
             )
-        reply, progress = "", _Progress(min(most, length - len(ids)), most)
+        reply, progress = "", _Progress(min(most, self.length - len(ids)), most)
         try:
             for piece in _before(self._pieces(ids, len(turns), progress), self.stops):
                 reply += piece

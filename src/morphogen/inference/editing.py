@@ -20,7 +20,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from morphogen.component import ConfigError
-from morphogen.conditioning.guidance import Guided, guidances
+from morphogen.conditioning.guidance import Guided, check_guidance, guidances
 from morphogen.conditioning.named import draw_condition
 from morphogen.contract import Context, Sampler, Unsupported
 from morphogen.families.diffusion import DDIM, DDPM, ddim_translate, inpaint, sdedit
@@ -249,6 +249,7 @@ def _conditions(
     model: Any, condition: Any, negative: Any, sampler: Any, rng: Rng, variants: int
 ) -> tuple[Mapping[str, Tree], Context | None]:
     """The conditions of each variant and their context."""
+    check_guidance(model.conditioner, sampler)
     if condition is None and any(isinstance(s, Guided) for s in guidances(sampler)):
         raise ConfigError("guidance requires a condition: give one, or edit without guidance")
     if model.conditioner is None:

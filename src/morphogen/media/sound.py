@@ -101,7 +101,8 @@ class SoundMedium(Medium):
         """Errors: ConfigError for another rate: the same samples are another sound."""
         if model.rate != data.rate:
             raise ConfigError(
-                f"the sounds have {data.rate} samples a second, the model is for {model.rate}; resample them"
+                f"the sounds have {data.rate} samples a second, the model is for {model.rate}; resample "
+                f"them, mg.load_data([(44100, x) for x in X], rate={model.rate})"
             )
 
     def describe(self, data: Any) -> tuple[str, str, int]:

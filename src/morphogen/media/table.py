@@ -27,9 +27,7 @@ SAMPLE = 200  # files by which a folder is recognised
 class TableMedium(Medium):
     """Rows of a table: mappings from the name of a column to its value."""
 
-    name = "table"
-    element = "cell"
-    suffix = "csv"
+    name, element, suffix = "table", "cell", "csv"
     suffixes = (".csv", ".tsv", ".tab", ".parquet", ".xlsx", ".xlsm", ".xls", ".ods")
     has_class_column = True
     representatives = ("table_mixture", "table_transformer", "table_vae", "table_flow", "table_gan")

@@ -36,6 +36,7 @@ from morphogen.plan import Adam, Cosine, Plan
 from morphogen.recipes.gan_rings import ClosedFormRows
 from morphogen.recipes.records import environment, function_record
 from morphogen.representations.points import Points
+from morphogen.systems.ffjord import free_form
 from morphogen.training.loop import train
 
 DATA: Mapping[str, Callable[[], ClosedForm]] = {
@@ -70,6 +71,7 @@ FLOWS: Mapping[str, Fitted] = {
     ),
     "maf": Fitted(lambda: MaskedAutoregressiveFlow(2, 64, 2, 10), 5000, 2e-3),
     "realnvp": Fitted(lambda: SingleScale(2, 64, 1, 12), 4000, 2e-3),
+    "ffjord": Fitted(lambda: free_form(2), 2000, 3e-3, 256, ("moons",)),
 }
 
 

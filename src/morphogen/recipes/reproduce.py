@@ -153,7 +153,7 @@ RECIPES: Mapping[str, Recipe] = {
         "three GANs on a ring of 8 and a grid of 25 Gaussians, five seeds each", 10, gan_rings
     ),
     "flow-densities": Recipe(
-        "neural spline flow, MAF and RealNVP on five densities of the plane, 1 to 3 min each",
+        "neural spline flow, MAF, RealNVP and FFJORD on densities of the plane, 1 to 3 min each",
         25,
         flow_densities,
     ),

@@ -109,15 +109,17 @@ class MuLaw(Representation):
         return torch.stack([pad(wave, (0, max(sizes) - len(wave))) for wave in waves])[:, None]
 
     def _remedy(self, *shape: int) -> str:
-        """What to write for waveforms of a shape, whose rate is not known."""
+        """What to write for waveforms of a shape (none: of several), whose rate is not known."""
         if len(shape) == 1 or (shape and shape[1] <= 2 < min(shape[0], self.length)):  # [T] or [T, C]
             mono = "x" if len(shape) == 1 else "x.mean(1)"
             return (
                 f"give one recording with it, (44100, x); of the model's {self.rate} Hz, {mono}[None, None]"
             )
+        own = "X[:, None]" if shape else f"[({self.rate}, x) for x in X]"
+        rated = "[(44100, x) for x in X]"
         return (
-            f"give it, [(44100, x) for x in X] or, to train, "
-            f"mg.load_data(X, rate=44100, length={self.length}); of the model's {self.rate} Hz, X[:, None]"
+            f"give it, {rated} or, to train with labels, mg.load_data({rated}, y, rate={self.rate}, "
+            f"length={self.length}); of the model's {self.rate} Hz, {own}"
         )
 
     def encode(self, medium: Float[Tensor, "b 1 t"], rng: Rng, measure: bool = True) -> Encoded:

@@ -258,6 +258,9 @@ def logits_processors(
         repetition_penalty, presence_penalty, frequency_penalty, no_repeat_ngram_size: of the penalties.
         sequence_bias, suppress_tokens: of `LogitBias`, `SuppressTokens`.
     """
+    for name, count, off in (("top_k", top_k, "all"), ("no_repeat_ngram_size", no_repeat_ngram_size, "off")):
+        if count < 0:
+            raise ConfigError(f"{name}={count}: must be 0 ({off}) or more")
     options: list[tuple[bool, Any, Any]] = [
         (bool(sequence_bias), LogitBias, sequence_bias),
         (repetition_penalty != 1, RepetitionPenalty, repetition_penalty),

@@ -38,7 +38,6 @@ __all__ = [
     "Squeeze",
     "TopPrior",
     "Trace",
-    "VectorCoupling",
     "keyed",
     "reverse",
 ]
@@ -62,6 +61,6 @@ from morphogen.families.flow.objective import Flow, FlowSampler
 from morphogen.families.flow.ode_solvers import DormandPrince, OdeSolver, RungeKutta
 from morphogen.families.flow.permuted import Permuted, keyed, reverse
 from morphogen.families.flow.spline import RationalQuadraticSpline
-from morphogen.families.flow.split_coupling import SplitCoupling, TopPrior
+from morphogen.families.flow.split_coupling import SplitCoupling
+from morphogen.families.flow.top_prior import TopPrior
 from morphogen.families.flow.traces import ExactTrace, Hutchinson, Trace
-from morphogen.families.flow.vector_coupling import VectorCoupling

@@ -14,7 +14,8 @@ from morphogen.families.flow.coupling import ActNorm
 from morphogen.families.flow.elementwise import Affine, Elementwise, SigmoidAffine
 from morphogen.families.flow.invertible_conv import InvertibleConv
 from morphogen.families.flow.multiscale import Scales
-from morphogen.families.flow.split_coupling import SplitCoupling, TopPrior
+from morphogen.families.flow.split_coupling import SplitCoupling
+from morphogen.families.flow.top_prior import TopPrior
 from morphogen.networks.coupling_convnet import CouplingConvNet, ZeroConv
 
 
@@ -68,9 +69,9 @@ class FlowSteps(Scales):
         steps: list[Bijection] = []
         for _ in range(self.steps_per_scale):
             network = CouplingConvNet(half, self.transform.outputs * half, self.width, self.vector)
-            coupling = SplitCoupling(channels, network, self.transform)
+            coupling = SplitCoupling(network, "blocks", 0, self.transform)
             steps += [ActNorm(channels), InvertibleConv(channels), coupling]
         if scale + 1 == self.scales:
             return [*steps, TopPrior(shape, self.vector)]
-        split_prior = SplitCoupling(channels, ZeroConv(half, 2 * half, self.vector), Affine())
+        split_prior = SplitCoupling(ZeroConv(half, 2 * half, self.vector), "blocks", 0, Affine())
         return [*steps, split_prior]

@@ -25,7 +25,7 @@ from morphogen.contract import Context
 from morphogen.families.flow.bijection import Bijection, Chain, Composite, Estimate
 from morphogen.families.flow.coupling import ActNorm, Coupling
 from morphogen.families.flow.elementwise import Elementwise
-from morphogen.families.flow.vector_coupling import Halves, VectorCoupling, split
+from morphogen.families.flow.split_coupling import Halves, SplitCoupling, split
 from morphogen.networks.coupling_resnet import CouplingResNet
 from morphogen.networks.mlp import MLP
 from morphogen.numerics.randomness import Rng
@@ -177,7 +177,7 @@ class SingleScale(Composite):
             return Coupling(MLP(1, outputs, *sizes), "channel", i % 2, self.transform)
         halves: Halves = "alternate" if i % 4 > 1 else "blocks"
         copied, changed = (len(range(self.dims)[part]) for part in split(self.dims, halves, i % 2))
-        return VectorCoupling(MLP(copied, outputs * changed, *sizes), halves, i % 2, self.transform)
+        return SplitCoupling(MLP(copied, outputs * changed, *sizes), halves, i % 2, self.transform)
 
 
 class Squeeze(Bijection):

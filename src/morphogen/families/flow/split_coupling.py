@@ -1,101 +1,103 @@
-r"""Couplings of the halves of the channels, whose network receives the one half and nothing else.
+r"""Couplings of two halves of the channels, whose network receives the one half and nothing else.
 
-    x_b, x_a = split(x),   z = [x_b, f(x_a; theta(x_b))]                (Kingma & Dhariwal 2018, table 1)
+    z_b = x_b,   z_a = f(x_a; theta(x_b)),   log|det| = sum_a log|f'(x_a)|       (Dinh et al. 2017, eqs. 4-8)
+
+The halves are slices, so that nothing is computed for entries that are copied. `Coupling` has masks instead,
+which can also form a checkerboard of pixels.
 
 A Gaussian of one half given the other is such a coupling too: it standardises that half,
 
     z_a = (x_a - mu(x_b)) exp(-log sigma(x_b))   <=>   x_a = mu(x_b) + sigma(x_b) z_a
 
-so that z_a is standard normal, and can be factored out: the conditional split prior of Glow.
+so that z_a is standard normal, and can be factored out: the conditional split prior of Glow (Kingma &
+Dhariwal 2018).
+
+Entries of vectors that do not exist (`context.x_mask`) are 0 and remain 0: the map is a bijection of the
+others.
 """
 
-__all__ = ["TopPrior", "SplitCoupling"]
+__all__ = ["Halves", "SplitCoupling", "split"]
+
+from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from morphogen.component import ConfigError
-from morphogen.contract import Context
+from morphogen.contract import Context, x_mask_of
 from morphogen.families.flow.bijection import Bijection
 from morphogen.families.flow.elementwise import Affine, Elementwise
-from morphogen.networks.positions import PositionBias
 from morphogen.numerics.tensors import sum_except_batch
 from morphogen.objective_values import check_result
 
+Halves = Literal["alternate", "blocks"]
+
 
 class SplitCoupling(Bijection):
-    """The second half of the channels is mapped with parameters computed from the first half.
-
-    Alternating the halves is left to the permutation, or the 1 x 1 convolution, between couplings (Kingma &
-    Dhariwal 2018, section 3.3).
+    r"""A coupling of the two halves of x [B, C, ...] (Dinh, Sohl-Dickstein & Bengio 2017).
 
     Arguments:
-        channels: C of x [B, C, ...], even.
-        network: `(x_b [B, C / 2, ...], context) -> [B, P C / 2, ...]`, the parameters of f of each entry, in
-            the layout of `Elementwise`; P = `transform.outputs`.
+        network: `(x_b [B, C_b, ...], context) -> [B, P C_a, ...]`, the parameters of f of each entry of x_a,
+            in the layout of `Elementwise`; P = `transform.outputs`.
+        halves: "alternate": channels 0, 2, ... and 1, 3, ...; "blocks": the first C // 2 channels, and the
+            rest.
+        parity: 0 or 1, which of these is x_b; successive couplings alternate, unless a permutation or a 1 x 1
+            convolution between them mixes the channels.
         transform: f; None: `Affine()`.
-
-    Raises:
-        ConfigError: for a number of channels that has no two equal halves.
     """
 
-    def __init__(self, channels: int, network: nn.Module, transform: Elementwise | None = None):
+    def __init__(
+        self,
+        network: nn.Module,
+        halves: Halves,
+        parity: int,
+        transform: Elementwise | None = None,
+    ):
         super().__init__()
-        if channels < 2 or channels % 2:
-            raise ConfigError(
-                f"SplitCoupling: {channels} channels have no two halves: squeeze x first, or use Coupling"
-            )
         self.transform = transform if transform is not None else Affine()
-        self.channels, self.network = channels, network
+        self.network, self.halves, self.parity = network, halves, parity
 
     def forward(
         self, x: Float[Tensor, " b *x"], context: Context | None
     ) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b"]]:
-        x_b, x_a = x.chunk(2, 1)
-        z_a, log_det = self.transform(x_a, self._theta(x_b, context))
-        return torch.cat([x_b, z_a], 1), sum_except_batch(log_det)
+        x_b, x_a = self._halves(x)
+        z_a, log_det = self.transform(x_a, self._theta(x_b, x_a, context))
+        mask = x_mask_of(context)
+        if mask is not None:
+            _, exists = self._halves(mask)
+            z_a, log_det = torch.where(exists, z_a, x_a), torch.where(exists, log_det, 0.0)
+        return self._joined(x_b, z_a), sum_except_batch(log_det)
 
     def inverse(self, z: Float[Tensor, " b *x"], context: Context | None) -> Float[Tensor, " b *x"]:
-        z_b, z_a = z.chunk(2, 1)
-        return torch.cat([z_b, self.transform.inverse(z_a, self._theta(z_b, context))], 1)
+        z_b, z_a = self._halves(z)
+        x_a = self.transform.inverse(z_a, self._theta(z_b, z_a, context))
+        mask = x_mask_of(context)
+        return self._joined(z_b, x_a if mask is None else torch.where(self._halves(mask)[1], x_a, z_a))
 
-    def _theta(self, x_b: Tensor, context: Context | None) -> Tensor:
-        rows, half, *sides = x_b.shape
-        theta = check_result(
-            self.network, self.network(x_b, context), (rows, self.transform.outputs * half, *sides)
-        )
-        return theta.to(x_b.dtype)  # a network in bf16 must not round what the inverse has to restore
+    def _theta(self, x_b: Tensor, x_a: Tensor, context: Context | None) -> Tensor:
+        shape = len(x_a), self.transform.outputs * x_a.shape[1], *x_a.shape[2:]
+        theta = check_result(self.network, self.network(self.transform.seen(x_b), context), shape)
+        return theta.to(x_a.dtype)  # a network in bf16 must not round what the inverse has to restore
+
+    def _halves(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The half that is copied, x_b, and the one that is changed, x_a."""
+        copied, changed = split(x.shape[1], self.halves, self.parity)
+        return x[:, copied], x[:, changed]
+
+    def _joined(self, b: Tensor, a: Tensor) -> Tensor:
+        """The inverse of `_halves`."""
+        if self.halves == "blocks":
+            return torch.cat([a, b] if self.parity else [b, a], 1)
+        x = b.new_empty(len(b), b.shape[1] + a.shape[1], *b.shape[2:])
+        for part, values in zip(split(x.shape[1], self.halves, self.parity), (b, a), strict=True):
+            x[:, part] = values
+        return x
 
 
-class TopPrior(Bijection):
-    r"""z = (x - mu(c)) exp(-log sigma(c)): x is Gaussian with a learned mean and scale per entry, given c.
-
-    The prior of what is left at the coarsest scale, which may depend on the class (Kingma & Dhariwal 2018,
-    section 6). The identity at initialization.
-
-    Arguments:
-        shape: (C, H, W) of x.
-        vector: width of `context.vector` (0: unconditional).
-    """
-
-    def __init__(self, shape: tuple[int, int, int], vector: int = 0):
-        super().__init__()
-        c, h, w = shape
-        self.shape, self.vector = (c, h, w), vector
-        self.parameters_of = PositionBias((h, w), 2 * c, vector)
-
-    def forward(
-        self, x: Float[Tensor, " b *x"], context: Context | None
-    ) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b"]]:
-        mu, log_sigma = self._mu_log_sigma(x, context)
-        return (x - mu) * (-log_sigma).exp(), -sum_except_batch(log_sigma.expand_as(x))
-
-    def inverse(self, z: Float[Tensor, " b *x"], context: Context | None) -> Float[Tensor, " b *x"]:
-        mu, log_sigma = self._mu_log_sigma(z, context)
-        return mu + log_sigma.exp() * z
-
-    def _mu_log_sigma(self, x: Tensor, context: Context | None) -> tuple[Tensor, Tensor]:
-        of_c = self.parameters_of.bias(None if context is None else context.vector)
-        mu, log_sigma = of_c.to(x.dtype).chunk(2, 1)
-        return mu, log_sigma
+def split(dims: int, halves: Halves, parity: int) -> tuple[slice, slice]:
+    """The slices of x_b, which is copied, and of x_a, which is changed."""
+    if halves == "alternate":
+        parts = slice(0, dims, 2), slice(1, dims, 2)
+    else:
+        parts = slice(0, dims // 2), slice(dims // 2, dims)
+    return parts[parity], parts[1 - parity]
