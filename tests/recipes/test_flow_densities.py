@@ -59,7 +59,8 @@ def test_the_record_has_every_density_and_a_second_run_resumes(tmp_path) -> None
 def test_every_flow_is_a_model_of_points(flow: str) -> None:
     model = recipe.flow_of_points(flow)
     x = model.sample(5, seed=0).tensor
-    assert x.shape == (5, 2) and model.log_prob(x).kind == "exact"
+    kind = "estimate" if flow == "ffjord" else "exact"  # of the numerical solution
+    assert x.shape == (5, 2) and model.log_prob(x).kind == kind
     assert all(name in recipe.DATA for name in recipe.FLOWS[flow].data)
 
 
