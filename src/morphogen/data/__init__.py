@@ -195,7 +195,7 @@ def _read(name_or_path: str, options: ReadingOptions, beside: Mapping[str, Any])
 
 def _check_columns(name_or_path: str, options: ReadingOptions) -> None:
     """Errors: DataError for the options of a table where there is none."""
-    found, classes = "", ": it has its own classes, or none"
+    found, classes, is_sure = "", ": it has its own classes, or none", False
     if not _is_named(name_or_path):
         with suppress(OSError):  # reading it says why
             path, candidates = _candidates(name_or_path, options)
@@ -203,13 +203,14 @@ def _check_columns(name_or_path: str, options: ReadingOptions) -> None:
                 return
             medium = next(iter(candidates))
             found, classes = f": it is read as {medium}", _classes_of(path, medium)
+            is_sure = medium.confidence(path) >= 1
     if options.table:
         raise DataError(
             f"table {dict(options.table)}: {name_or_path!r} is not a table{found}; "
             f"leave {option('table')} out"
         )
     if options.condition not in (SKETCH, UNLABELLED, FOLDERS):
-        columned = (medium for medium in media().values() if medium.has_class_column)
+        columned = (medium for medium in media().values() if medium.has_class_column and not is_sure)
         way = next((way for medium in columned if (way := prefixed(name_or_path, medium))), None)
         remedy = f"leave {option('condition')} out{classes}" if way is None else f"give {way}"
         raise DataError(f"condition {options.condition!r}: {name_or_path!r} is not a table{found}; {remedy}")
