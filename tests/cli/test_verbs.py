@@ -122,8 +122,8 @@ def test_skipped_files_are_printed(monkeypatch, capsys):
 
 
 COMMANDS = [
-    *("compare", "train", "sample", "edit", "train-classifier", "evaluate", "latent", "advise"),
-    *("reproduce", "systems", "data", "chat"),
+    *("compare", "train", "sample", "edit", "train-classifier", "evaluate", "latent"),
+    *("anomalies", "advise", "reproduce", "systems", "data", "chat"),
 ]
 
 
