@@ -109,7 +109,7 @@ def flow_densities(
             trained = train(model, rows, steps=steps or FLOWS[flow].steps, seed=seed, directory=folder)
             cost = {"steps": trained.steps, "seconds": round(trained.seconds)}
             figures[f"{flow}_{name}"] = _measured(truth, model, seed) | cost
-            records[flow] = function_record(flow_of_points, flow=flow)
+            records[f"{flow}_{name}"] = function_record(flow_of_points, flow=flow)
     entropies = {name: DATA[name]().entropy()._asdict() for name in data}
     rows_of = f"{ROWS} rows, {HELD_OUT} fresh ones"
     settings = {"data": "densities of the plane", "split": rows_of, "seed": seed}
