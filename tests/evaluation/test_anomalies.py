@@ -50,6 +50,15 @@ def test_planted_rows_are_first_and_cells_that_cannot_be_have_a_reason(
     assert (found.p_value[[3, 7, 9, 11]] == 1 / (1 + len(data.test))).all()
 
 
+def test_rows_with_more_impossible_cells_are_first_whatever_is_written_in_them(
+    trained: tuple[mg.Model, Dataset],
+) -> None:
+    new = table(10, seed=1).astype({"c": object})
+    new.loc[4, "c"] = "a: b: c: d"
+    new.loc[6, ["a", "c"]] = [99, "w"]
+    assert anomalies(trained[0], new).order[:2].tolist() == [6, 4]
+
+
 def test_ordinary_rows_are_called_rare_as_often_as_the_p_value_says(
     trained: tuple[mg.Model, Dataset],
 ) -> None:

@@ -68,19 +68,19 @@ def anomalies(
 
     Errors: Unsupported without a likelihood; ConfigError for rows of another kind.
     """
-    medium, given, found = _readable(model, *_of_examples(model, rows, condition))
+    medium, given, cells = _readable(model, *_of_examples(model, rows, condition))
     surprise = _surprise(model, medium, given, seed)
-    beyond = found or [""] * len(surprise)
+    impossible = torch.tensor([len(words) for words in cells] or [0] * len(surprise))
     p_value = torch.full_like(surprise, torch.nan)
     if typical is not None:
         usual, theirs, _ = _readable(model, *_of_examples(model, typical, None, TYPICAL))
         known = _surprise(model, usual, theirs, seed).sort().values
         at_least = len(known) - torch.searchsorted(known, surprise)
         p_value = (1 + at_least) / (1 + len(known))
-        p_value[[bool(cells) for cells in beyond]] = 1 / (1 + len(known))
-    impossible = torch.tensor([cells.count(": ") for cells in beyond])
+        p_value[impossible > 0] = 1 / (1 + len(known))
     order = np.lexsort((-surprise.numpy(), -impossible.numpy()))
     surprise = torch.where(impossible > 0, torch.inf, surprise)
+    beyond = ["; ".join(words) for words in cells] or [""] * len(surprise)
     return Anomalies(torch.from_numpy(order), surprise, p_value, beyond)
 
 
@@ -105,8 +105,8 @@ def _surprise(model: Any, medium: Any, condition: Tree | None, seed: int) -> Flo
     return (-likelihood.nats.double() / (math.log(2) * likelihood.dims)).cpu()
 
 
-def _readable(model: Any, rows: Any, condition: Tree | None) -> tuple[Any, Tree | None, list[str]]:
-    """Rows that have a likelihood, their conditions, and the cells of each that were replaced, in words.
+def _readable(model: Any, rows: Any, condition: Tree | None) -> tuple[Any, Tree | None, list[list[str]]]:
+    """Rows that have a likelihood, their conditions, and the cells of each that were replaced ([]: no table).
 
     Of a table, a cell that the model cannot have is replaced by the nearest value, or the most common one.
     """
@@ -136,7 +136,7 @@ def _readable(model: Any, rows: Any, condition: Tree | None) -> tuple[Any, Tree 
         column = table.columns[j]
         shown = column.format_value(medium[i, j].item())
         beyond[i].append(f"{column.name}: {shown} is outside of {column.range_in_words()}")
-    return table.support.nearest(medium), condition, ["; ".join(cells) for cells in beyond]
+    return table.support.nearest(medium), condition, beyond
 
 
 def _unreadable(column: Any, cells: Any) -> Bool[np.ndarray, " n"]:
