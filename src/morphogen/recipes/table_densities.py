@@ -42,12 +42,13 @@ SOURCES: Mapping[str, tuple[str, str]] = {
 }
 TABLES = *SOURCES, "wine", "breast_cancer"
 MODELS = (
-    "gaussian", "gaussian_copula", "table_mixture", "kernel_density", "table_flow", "table_vae", "table_gan",
+    "gaussian", "gaussian_copula", "table_mixture", "kernel_density", "table_flow", "maf",
+    "neural_spline_flow", "table_vae", "table_gan",
 )  # fmt: skip
 
 
 def table_densities(
-    tables: Sequence[str] = TABLES, models: Sequence[str] = MODELS, budget: float = 60.0, seed: int = 0,
+    tables: Sequence[str] = TABLES, models: Sequence[str] = MODELS, budget: float = 40.0, seed: int = 0,
     directory: Path | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Bits per cell and usefulness of each model on each table.
