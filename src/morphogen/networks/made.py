@@ -90,13 +90,15 @@ class MADECache:
         # units are sorted by degree and are the first axis, so that the known ones are contiguous
         self._ends = [0, *degrees.bincount(minlength=network.dims)[1:].cumsum(0).tolist()]
         *hidden, last = cast(list[_MaskedLinear], list(network.body))
-        self._weights, self._biases = [], []
+        counts = [end - start for start, end in pairwise(self._ends)]
+        self._weights, self._biases = [], []  # of each hidden layer, those of the units of each degree
         for i, layer in enumerate(hidden):
             weight = layer.weight[order]
-            self._weights.append(weight[:, order] if i else weight)
-            self._biases.append(layer.bias_of(vector)[order])
-        self._last_weight = rearrange(last.weight[:, order], "(p d) h -> d p h", d=network.dims)
-        self._last_bias = rearrange(last.bias_of(vector), "(p d) b -> d p b", d=network.dims)
+            self._weights.append((weight[:, order] if i else weight).split(counts))
+            self._biases.append(layer.bias_of(vector)[order].split(counts))
+        last_weight = rearrange(last.weight[:, order], "(p d) h -> d p h", d=network.dims)
+        last_bias = rearrange(last.bias_of(vector), "(p d) b -> d p b", d=network.dims)
+        self._last_weights, self._last_biases = last_weight.unbind(), last_bias.unbind()
         sizes = [network.dims] + [network.width] * network.layers
         # the entries and the units of each hidden layer; the first rows are known
         self._known = [last.weight.new_empty(size, rows) for size in sizes]
@@ -108,23 +110,24 @@ class MADECache:
             self.length += 1
             self._append(previous)
         i, end = self.length, self._ends[self.length]
-        return torch.addmm(self._last_bias[i], self._last_weight[i, :, :end], self._known[-1][:end]).T
+        return torch.addmm(self._last_biases[i], self._last_weights[i][:, :end], self._known[-1][:end]).T
 
     def _append(self, entry: Tensor) -> None:
-        start, end = self._ends[self.length - 1 : self.length + 1]
-        self._store(0, self.length - 1, entry[None])
-        known = self.length
-        for i, (weight, bias) in enumerate(zip(self._weights, self._biases, strict=True)):
-            units = torch.addmm(bias[start:end], weight[start:end, :known], self._known[i][:known])
-            self._store(i + 1, start, units.relu_())
-            known = end
-
-    def _store(self, layer: int, start: int, rows: Tensor) -> None:
-        """Add known rows; in place, unless autograd has saved the earlier ones."""
-        if torch.is_grad_enabled():
-            self._known[layer] = torch.cat([self._known[layer][:start], rows])
+        """Evaluate the units of the degree of the entry; in place, unless autograd has saved earlier ones."""
+        degree, start, end = self.length - 1, self._ends[self.length - 1], self._ends[self.length]
+        in_place, known = not torch.is_grad_enabled(), self._known[0][: self.length]
+        if in_place:
+            known[degree] = entry
         else:
-            self._known[layer][start : start + len(rows)] = rows
+            known = self._known[0] = torch.cat([known[:degree], entry[None]])
+        for i, (weights, biases) in enumerate(zip(self._weights, self._biases, strict=True), 1):
+            weight, bias, units = weights[degree][:, : len(known)], biases[degree], self._known[i]
+            if in_place:
+                torch.addmm(bias, weight, known, out=units[start:end]).relu_()
+            else:
+                units = torch.cat([units[:start], torch.addmm(bias, weight, known).relu_()])
+                self._known[i] = units
+            known = units[:end]
 
 
 class _MaskedLinear(nn.Linear):

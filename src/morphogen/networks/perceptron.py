@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from morphogen.component import Component
 from morphogen.contract import Context
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"tanh": torch.tanh, "relu": torch.relu}
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"tanh": torch.tanh_, "relu": torch.relu_}
 
 
 class Brightness(Component, nn.Module):

@@ -12,7 +12,7 @@ __all__ = ["ElementRng", "Rng", "philox", "philox_in_pairs"]
 import hashlib
 import math
 from functools import cached_property
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from torch import Tensor
 
 from morphogen.wrong_calls import explains_construction
 
+R = TypeVar("R", bound="Rng")
 Word: TypeAlias = Int[Tensor, "*#x"]
 Pair: TypeAlias = UInt64[np.ndarray, "2 n"]
 _ROUNDS = 10
@@ -77,28 +78,22 @@ class Rng:
 
     def fork(self, *name: str | int) -> "Rng":
         """An independent stream for the same rows."""
-        return type(self)(self.seed, self.rows, self.path + name)
+        return self._stream(type(self), self.rows, self.path + name, 0)
 
     def __getitem__(self, rows: slice | Shaped[Tensor, " n"]) -> "Rng":
         """The same stream, restricted to some of the rows."""
-        part = type(self)(self.seed, self.rows[rows], self.path)
-        part.draws = self.draws
-        return part
+        return self._stream(type(self), self.rows[rows], self.path, self.draws)
 
     def __len__(self) -> int:
         return self.rows.shape[0]
 
     def to(self, device: torch.device | str) -> "Rng":
         """The same stream, drawn on `device`."""
-        moved = type(self)(self.seed, self.rows.to(device), self.path)
-        moved.draws = self.draws
-        return moved
+        return self._stream(type(self), self.rows.to(device), self.path, self.draws)
 
     def by_element(self) -> "ElementRng":
         """A stream whose numbers for the first elements of a row do not depend on how many follow."""
-        keyed = ElementRng(self.seed, self.rows, self.path)
-        keyed.draws = self.draws
-        return keyed
+        return self._stream(ElementRng, self.rows, self.path, self.draws)
 
     def bits(self, count: int) -> Int[Tensor, "b n"]:
         """`count` random 32-bit words per row, int64 `[B, count]`; every call is a new draw."""
@@ -128,6 +123,12 @@ class Rng:
     def categorical(self, logits: Float[Tensor, "b v"]) -> Int[Tensor, " b"]:
         """One category per row by inverse transform sampling: `[B, V] -> [B]`."""
         return invert_cdf(logits, self.uniform())
+
+    def _stream(self, kind: type[R], rows: Int[Tensor, " b"], path: tuple, draws: int) -> R:
+        """A stream of the same seed. Its arguments are known to be right, so that nothing is checked."""
+        stream = object.__new__(kind)
+        stream.seed, stream.rows, stream.path, stream.draws = self.seed, rows, path, draws
+        return stream
 
     @cached_property
     def _key(self) -> tuple[int, int]:

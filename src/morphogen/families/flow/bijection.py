@@ -10,10 +10,11 @@ References: Density estimation by dual ascent of the log-likelihood, Tabak & Van
 inference with normalizing flows, Rezende & Mohamed, 2015.
 """
 
-__all__ = ["Bijection", "Chain", "Composite", "Estimate", "Inverse", "likelihood_kind"]
+__all__ = ["Bijection", "Chain", "Composite", "Estimate", "Inverse"]
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from functools import cached_property
 from typing import ClassVar, Literal, NamedTuple, cast
 
 import torch
@@ -41,6 +42,12 @@ class Bijection(Component, nn.Module, ABC):
     """
 
     approximate: ClassVar[bool] = False
+
+    @cached_property
+    def kind(self) -> Literal["exact", "estimate"]:
+        """The kind of a likelihood by this bijection: an estimate if it, or a part of it, is approximate."""
+        parts = (getattr(part, "approximate", False) for part in self.modules())
+        return "estimate" if any(parts) else "exact"
 
     @abstractmethod
     def forward(
@@ -133,9 +140,3 @@ class Inverse(Bijection):
 
     def inverse(self, z: Float[Tensor, " b *x"], context: Context | None) -> Float[Tensor, " b *x"]:
         return self.bijection(z, context)[0]
-
-
-def likelihood_kind(bijection: Bijection) -> Literal["exact", "estimate"]:
-    """The kind of a likelihood by this bijection: an estimate if it, or a part of it, is approximate."""
-    parts = (getattr(part, "approximate", False) for part in bijection.modules())
-    return "estimate" if any(parts) else "exact"

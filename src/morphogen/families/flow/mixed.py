@@ -21,7 +21,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from morphogen.contract import Context, Encoded, Likelihood, Losses, Objective, Sampler
-from morphogen.families.flow.bijection import Bijection, likelihood_kind
+from morphogen.families.flow.bijection import Bijection
 from morphogen.families.flow.coupling import existing
 from morphogen.numerics.distributions import gaussian_log_prob
 from morphogen.numerics.randomness import Rng
@@ -61,7 +61,7 @@ class MixedFlow(Objective):
         of_codes = self.codes.log_prob(x, context, rng.fork("codes"))
         given = self.given_codes(x.x["codes"], context)
         log_density, variance = self._log_density(x.x["scores"], given, rng)
-        kind = of_codes.kind if likelihood_kind(self.scores) == "exact" else "estimate"
+        kind = of_codes.kind if self.scores.kind == "exact" else "estimate"
         stderr = None if variance is None else variance.sqrt()
         return Likelihood(of_codes.nats + log_density, x.dims, kind, "density", stderr)
 

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from morphogen.contract import Context, Encoded, Likelihood, Losses, Objective, Sampler
-from morphogen.families.flow.bijection import Bijection, Estimate, likelihood_kind
+from morphogen.families.flow.bijection import Bijection, Estimate
 from morphogen.numerics.distributions import gaussian_log_prob
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import sum_except_batch
@@ -50,7 +50,7 @@ class Flow(Objective):
         z, log_det, variance = self._noise(x.x, context, rng)
         nats = sum_except_batch(gaussian_log_prob(z)) + log_det
         stderr = None if variance is None else variance.sqrt()
-        return Likelihood(nats, x.dims, likelihood_kind(self.bijection), "density", stderr)
+        return Likelihood(nats, x.dims, self.bijection.kind, "density", stderr)
 
     def _noise(self, x: Tensor, context: Context | None, rng: Rng) -> Estimate:
         """z = f(x) and log|det df/dx|."""
