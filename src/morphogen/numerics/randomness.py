@@ -5,12 +5,15 @@ consumed: a number depends only on where it is needed. The noise of a row is the
 at any batch size and precision. `rows` holds the indices of the rows of a batch (a sample's index, or a
 training row's position in the global batch); `fork` names the purpose of the numbers, so that two parts of a
 model never share a stream. Numbers have torch's default dtype.
+
+On a CPU, native/philox.cpp draws the numbers if it can be built; it is given here in numpy and torch.
 """
 
 __all__ = ["ElementRng", "Rng", "philox", "philox_in_pairs"]
 
 import hashlib
 import math
+from collections.abc import Callable
 from functools import cached_property
 from typing import TypeAlias, TypeVar
 
@@ -19,6 +22,7 @@ import torch
 from jaxtyping import Float, Int, Shaped, UInt64
 from torch import Tensor
 
+from morphogen.native.kernels import available
 from morphogen.wrong_calls import explains_construction
 
 R = TypeVar("R", bound="Rng")
@@ -97,6 +101,8 @@ class Rng:
 
     def bits(self, count: int) -> Int[Tensor, "b n"]:
         """`count` random 32-bit words per row, int64 `[B, count]`; every call is a new draw."""
+        if self._is_native():
+            return self._native(torch.ops.morphogen.philox, count)
         blocks, draw = -(-count // 4), self.draws
         self.draws += 1
         words = _words_on_cpu if self.rows.device.type == "cpu" else _words
@@ -104,11 +110,15 @@ class Rng:
 
     def uniform(self, *shape: int) -> Float[Tensor, "b ..."]:
         """U(0, 1), excluding 0 and 1: `[B, *shape]`."""
+        if self._is_native(torch.float32):
+            return self._native(torch.ops.morphogen.philox_uniform, *shape)
         u = _unit_interval(self.bits(math.prod(shape))).to(torch.get_default_dtype())
         return u.reshape(len(self), *shape).clamp_max_(1 - torch.finfo(u.dtype).eps / 2)
 
     def normal(self, *shape: int) -> Float[Tensor, "b ..."]:
         """N(0, 1) by the Box-Muller transform (1958), computed in fp64: `[B, *shape]`."""
+        if self._is_native(torch.float32):
+            return self._native(torch.ops.morphogen.philox_normal, *shape)
         count = math.prod(shape)
         half = -(-count // 2)
         u = _unit_interval(self.bits(2 * half))
@@ -129,6 +139,17 @@ class Rng:
         stream = object.__new__(kind)
         stream.seed, stream.rows, stream.path, stream.draws = self.seed, rows, path, draws
         return stream
+
+    def _is_native(self, dtype: torch.dtype | None = None) -> bool:
+        """Whether the kernel draws numbers of this dtype, which are torch's default one, or integers."""
+        is_on_cpu = self.rows.device.type == "cpu" and self.rows.dtype == torch.int64
+        return is_on_cpu and dtype in (None, torch.get_default_dtype()) and available("philox")
+
+    def _native(self, operator: Callable[..., Tensor], *shape: int) -> Tensor:
+        """The next draw of the kernel: `[B, *shape]`."""
+        drawn = operator(self.rows, math.prod(shape), self.draws, *self._key)
+        self.draws += 1
+        return drawn if len(shape) == 1 else drawn.view(len(self.rows), *shape)
 
     @cached_property
     def _key(self) -> tuple[int, int]:

@@ -1,0 +1,65 @@
+"""Load a kernel when it is first used; where it cannot be built, say so once and use its twin.
+
+    available("philox")     then torch.ops.morphogen.philox_normal(...) exists
+
+Nothing is built or loaded on import. $MORPHOGEN_NATIVE=off disables all kernels.
+"""
+
+__all__ = ["KERNELS", "NoNativeKernels", "available", "source"]
+
+import os
+import warnings
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from morphogen.native.compiler import BuildFailed, library
+
+OFF = "off"
+
+
+class NoNativeKernels(RuntimeWarning):
+    """The warning that kernels could not be built, so that torch's operators are used instead."""
+
+
+@lru_cache
+def available(kernel: str) -> bool:
+    """Whether a kernel can be used; the first call builds and loads it."""
+    if os.environ.get("MORPHOGEN_NATIVE") == OFF:
+        return False
+    try:
+        torch.ops.load_library(library(source(kernel)))
+    except (BuildFailed, OSError) as error:
+        _say_once(str(error).partition("\n")[0])
+        return False
+    for operator, fake in KERNELS[kernel].items():
+        torch.library.register_fake(f"morphogen::{operator}", fake)
+    return True
+
+
+def source(kernel: str) -> Path:
+    """The C++ file of a kernel."""
+    return Path(__file__).with_name(f"{kernel}.cpp")
+
+
+def _words(rows: Tensor, count: int, draw: int, key0: int, key1: int) -> Tensor:
+    return rows.new_empty((len(rows), count), dtype=torch.int64)
+
+
+def _numbers(rows: Tensor, count: int, draw: int, key0: int, key1: int) -> Tensor:
+    return rows.new_empty((len(rows), count), dtype=torch.float32)
+
+
+# the operators of each kernel, with the shapes and types of their results
+KERNELS: dict[str, dict[str, Callable[..., Tensor]]] = {
+    "philox": {"philox": _words, "philox_uniform": _numbers, "philox_normal": _numbers},
+}
+
+
+@lru_cache
+def _say_once(reason: str) -> None:
+    """Warn; once for all kernels that fail for the same reason."""
+    warnings.warn(f"no native kernels, so training and sampling take longer: {reason}", NoNativeKernels, 4)
