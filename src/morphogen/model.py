@@ -162,7 +162,7 @@ class Model(HasDistribution, Converted, Component, Boundary):
         settings = sampling_settings(seed, indices, sampler, unwanted, precision)
         rows, x_rng = rank.shard(torch.arange(n)).split(batch), rng.fork("x")
         with evaluating(self), autocast(precision, self.device):
-            x = [self._drawn(x_rng[r], index(given, r), sampler, index(unwanted, r)) for r in rows]
+            x = [_drawn(self, x_rng[r], index(given, r), sampler, index(unwanted, r)) for r in rows]
         with evaluating(self), torch.no_grad():
             medium = cat([self.representation.decode(part) for part in x])
         medium = tree_map(lambda leaf: rank.gather(leaf, n), medium)
@@ -176,7 +176,7 @@ class Model(HasDistribution, Converted, Component, Boundary):
         """Draw one batch of x, not yet decoded; row i is the sample of index `rng.rows[i]`."""
         sampler = sampler if sampler is not None else generative(self.objective).default_sampler()
         with evaluating(self):
-            return self._drawn(rng, condition or {}, sampler, negative or {})
+            return _drawn(self, rng, condition or {}, sampler, negative or {})
 
     @explains_calls
     def log_prob(
@@ -209,19 +209,6 @@ class Model(HasDistribution, Converted, Component, Boundary):
         x, n = self.representation.encode(batch.medium, rng.fork("encode")), len(batch)
         context, rng = self.context(batch.condition, n), rng.fork("objective")
         return likelihood_of_medium(generative(self.objective).log_prob(x, context, rng), x, self)
-
-    @torch.no_grad()
-    def _drawn(
-        self, rng: Rng, condition: Mapping[str, Tree], sampler: Sampler, negative: Mapping[str, Tree]
-    ) -> Tree:
-        """One batch of x of the model in evaluation mode; see `sample_batch`."""
-        context = self.context(condition, len(rng))
-        context = with_negative(self, context, negative, sampler) if negative else context
-        check_guidance(self.conditioner, sampler)
-        objective = generative(self.objective)
-        mask = self.representation.draw_mask(rng.fork("size"))
-        context, rng = objective.receive_mask(mask, context, rng)
-        return mark_missing(sampler(objective, self.representation.shape, context, rng), mask)
 
     def conditions(self, condition: Any, n: int | None, argument: str = "condition") -> Mapping[str, Tree]:
         """The named conditions of n rows, on the model's device; see `name_conditions`."""
@@ -384,6 +371,20 @@ def _measured(model: Any, given: Any, condition: Any) -> tuple[Tree, Mapping[str
     medium = model.representation.check(given)
     model.representation.check_measured(medium)
     return medium, model.conditions(beside, length(medium))
+
+
+@torch.no_grad()
+def _drawn(
+    model: Model, rng: Rng, condition: Mapping[str, Tree], sampler: Sampler, negative: Mapping[str, Tree]
+) -> Tree:
+    """One batch of x of a model in evaluation mode; see `Model.sample_batch`."""
+    context = model.context(condition, len(rng))
+    context = with_negative(model, context, negative, sampler) if negative else context
+    check_guidance(model.conditioner, sampler)
+    objective = generative(model.objective)
+    mask = model.representation.draw_mask(rng.fork("size"))
+    context, rng = objective.receive_mask(mask, context, rng)
+    return mark_missing(sampler(objective, model.representation.shape, context, rng), mask)
 
 
 def _gathered(parts: list[Likelihood], rank: Rank, n: int) -> Likelihood:

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -53,8 +54,14 @@ def _numbers(rows: Tensor, count: int, draw: int, key0: int, key1: int) -> Tenso
     return rows.new_empty((len(rows), count), dtype=torch.float32)
 
 
+def _theta(entry: Tensor | None, known: list[Tensor], *arguments: Any) -> Tensor:
+    last_weight = arguments[2]
+    return known[0].new_empty(len(last_weight), known[0].shape[1])
+
+
 # the operators of each kernel, with the shapes and types of their results
 KERNELS: dict[str, dict[str, Callable[..., Tensor]]] = {
+    "made": {"made_step": _theta},
     "philox": {"philox": _words, "philox_uniform": _numbers, "philox_normal": _numbers},
 }
 

@@ -25,6 +25,7 @@ from torch.nn import functional as F
 
 from morphogen.component import Component, ConfigError
 from morphogen.contract import Context
+from morphogen.native.kernels import available
 
 
 class MADE(Component, nn.Module):
@@ -106,11 +107,26 @@ class MADECache:
 
     def step(self, previous: Float[Tensor, " b"] | None) -> Float[Tensor, "b p"]:
         """Append the previous entry (None: at the first one); returns the parameters of the next one."""
+        self.length += previous is not None
+        if self._is_native():
+            return self._native_step(previous)
         if previous is not None:
-            self.length += 1
             self._append(previous)
         i, end = self.length, self._ends[self.length]
         return torch.addmm(self._last_biases[i], self._last_weights[i][:, :end], self._known[-1][:end]).T
+
+    def _is_native(self) -> bool:
+        """Whether the kernel takes this step: without gradients, in float32 on the CPU."""
+        of_x = self._known[0]
+        is_plain = of_x.device.type == "cpu" and of_x.dtype == torch.float32
+        return is_plain and not torch.is_grad_enabled() and available("made")
+
+    def _native_step(self, previous: Float[Tensor, " b"] | None) -> Float[Tensor, "b p"]:
+        i, degree = self.length, max(self.length - 1, 0)
+        weights, biases = ([of[degree] for of in layers] for layers in (self._weights, self._biases))
+        last = self._last_weights[i], self._last_biases[i]
+        places = i, self._ends[degree], self._ends[i]
+        return torch.ops.morphogen.made_step(previous, self._known, weights, biases, *last, *places).T
 
     def _append(self, entry: Tensor) -> None:
         """Evaluate the units of the degree of the entry; in place, unless autograd has saved earlier ones."""
