@@ -167,7 +167,8 @@ class Plan(Component):
 
     Arguments:
         optimizer: one for all players, or `{player: optimizer}`.
-        batch: rows per step, over all ranks and micro-batches; 0: the whole data set (EM).
+        batch: rows per step, over all ranks and micro-batches; 0: the whole data set (EM), in as many more
+            micro-batches as keep each below 4,096 rows, unless the rows are coupled.
         schedule: of the learning rate; None: constant.
         ema: decay of the exponential moving average of the weights that is used for sampling, warmed up as
             min(ema, (1 + s) / (10 + s)); 0: no averaging.

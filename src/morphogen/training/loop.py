@@ -3,7 +3,8 @@
 Training is a pure function of (seed, step), which determine the rows (`DataOrder`), the noise (an `Rng` keyed
 by the row's position in the global batch) and the dropout (torch's generator, reseeded at each step). A
 checkpoint therefore stores no generator state, and resuming is bitwise exact if the budget is in steps. With
-a budget in seconds, the learning rate schedule, and so the weights, depend on the clock.
+a budget in seconds, the learning rate schedule, and so the weights, depend on the clock. A round of EM over
+many rows takes long: one that a budget or a signal ends is dropped, and repeated when the training resumes.
 
 Several processes (`accelerate launch`) each train on a shard of every batch and act alike: they resume from
 the same checkpoint, use a common clock, and stop together once one of them receives a signal. The first
@@ -47,7 +48,7 @@ from morphogen.training.given import training_rows
 from morphogen.training.interrupt import Interrupt
 from morphogen.training.journal import Journal
 from morphogen.training.outcome import Trained, conclude, is_usable, remove_previous, total
-from morphogen.training.progress import Budget, Clock, Progress
+from morphogen.training.progress import Budget, Clock, Deadline, Progress
 from morphogen.training.stages import split_budget, train_stages
 from morphogen.training.step import Complete, Examples, Stepper, StepResult
 from morphogen.training.validation import BestWeights, Validation
@@ -155,12 +156,11 @@ class _Training:
             if self.progress is not None:
                 self.progress.start(title)
                 stack.callback(self.progress.stop)
-            stop = False
+            stop, deadline = False, Deadline(self.budget, self.clock, interrupt)
             while self.spent < 1 and not stop:
-                received = interrupt.received is not None
-                result = self.stepper.step(self.steps, self.spent, self.clock.seconds, received)
+                result = self.stepper.step(self.steps, self.spent, deadline)
                 self._finish_step(result)
-                stop = result.stop or self.watch.stop
+                stop = result.stop or result.dropped or self.watch.stop
             self._save()
             self.accelerator.wait_for_everyone()  # a process that exits may end the others
             if self.stepper.ema is not None:
@@ -203,11 +203,15 @@ class _Training:
             self.stepper.forward = self.accelerator.prepare_model(self.model)
 
     def _finish_step(self, result: StepResult) -> None:
-        """Count and log the step, and write a checkpoint if one is due."""
-        self.steps += 1
-        self.spent = self._fraction_spent(result.seconds)
-        self.skipped.add(result.player, result.means is None)
-        self.journal.record(self.steps, result.player, result.means)
+        """Count and log the step, unless it was dropped, and write a checkpoint if one is due."""
+        if result.dropped and result.stop:
+            return
+        if not result.dropped:
+            self.steps += 1
+            self.skipped.add(result.player, result.means is None)
+            self.journal.record(self.steps, result.player, result.means)
+        # the clock of one rank may have dropped the step of all
+        self.spent = max(self._fraction_spent(result.seconds), float(result.dropped))
         if self.steps % self.options.log_every == 0 or self.spent >= 1:
             self.journal.close_window(self.steps, self.clock.seconds, self._rate)
             self.watch.look()

@@ -53,7 +53,7 @@ class Trained:
 
 def conclude(model: Model | Staged, trained: Trained, directory: Path | None) -> None:
     """Save a model that is finished and of use; warn if it is of none, or if nothing was trained."""
-    if directory is not None and trained.resumed == trained.steps:
+    if directory is not None and trained.resumed == trained.steps and trained.finished:
         warnings.warn(
             f"{directory}: holds a training of {trained.steps} steps in {trained.seconds:.0f} s already: "
             "nothing was trained, and the model is its result; give resume=False to start again",

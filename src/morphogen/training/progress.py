@@ -1,6 +1,6 @@
-"""Training budgets, the clock, and the progress bar."""
+"""Training budgets, the clock, the deadline of both and of signals, and the progress bar."""
 
-__all__ = ["Budget", "Clock", "Progress"]
+__all__ = ["Budget", "Clock", "Deadline", "Progress"]
 
 import time
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from morphogen.component import ConfigError
 from morphogen.terminal import printable
+from morphogen.training.interrupt import Interrupt
 from morphogen.typed import check_fields
 
 if TYPE_CHECKING:
@@ -44,6 +45,29 @@ class Clock:
     def seconds(self) -> float:
         """Seconds until now."""
         return time.monotonic() - self._start
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """When a training is to end: a signal is received, or its budget of time is spent."""
+
+    budget: Budget
+    clock: Clock
+    interrupt: Interrupt
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of the training until now."""
+        return self.clock.seconds
+
+    @property
+    def signalled(self) -> bool:
+        """Whether SIGTERM or SIGINT was received."""
+        return self.interrupt.received is not None
+
+    def passed(self, step: int) -> bool:
+        """Whether to drop the unfinished step; a budget of time has one step at least."""
+        return self.signalled or (step > 0 and self.budget.spent(step, self.seconds) >= 1)
 
 
 class Progress:

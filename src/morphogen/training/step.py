@@ -34,6 +34,7 @@ from morphogen.training.ema import Ema
 from morphogen.training.optimizers import Player, players_of
 from morphogen.training.order import DataOrder
 from morphogen.training.own_parts import own_parts, trying
+from morphogen.training.progress import Deadline
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 Complete = Callable[[Batch, Rng], Batch]
 # a batch of all rows, which is trained in micro-batches, would not fit in memory at once
 MAX_PREPARE_ROWS = 65_536
+MAX_MICRO_ROWS = 4_096  # of a batch of all rows, between which a deadline can drop the round
 
 
 @runtime_checkable
@@ -58,8 +60,9 @@ class StepResult:
 
     player: str
     means: dict[str, float] | None
-    stop: bool = False  # whether any rank received a signal
-    seconds: float = 0.0  # mean clock of the ranks
+    stop: bool  # whether any rank received a signal
+    seconds: float  # mean clock of the ranks
+    dropped: bool  # whether any rank passed its deadline within the step, which then has changed nothing
 
 
 @dataclass
@@ -68,6 +71,7 @@ class _Sums:
 
     weighted: dict[str, Tensor] = field(default_factory=dict)
     statistics: dict[str, Tensor] = field(default_factory=dict)
+    dropped: bool = False  # whether micro-batches are missing
 
     def add(self, weighted: dict[str, Tensor], statistics: dict[str, Tensor]) -> None:
         for totals, values in ((self.weighted, weighted), (self.statistics, statistics)):
@@ -105,7 +109,8 @@ class Stepper:
             )
         self.shards = ALONE if _couples_rows(model, self.order.batch) else self.rank  # how rows are divided
         positions = self.shards.shard(torch.arange(self.order.batch))
-        self.micro_batches = [part for part in positions.tensor_split(model.plan.accumulate) if len(part)]
+        parts = _number_of_parts(model, len(positions))
+        self.micro_batches = [part for part in positions.tensor_split(parts) if len(part)]
         self.ema: Ema | None = None
         self.forward: nn.Module = model  # its DDP wrapper, if there are several ranks
         self._active_player: Player | None = None
@@ -127,19 +132,22 @@ class Stepper:
         if self.model.plan.ema and self.first.parameters:
             self.ema = Ema(self.first.parameters, self.model.plan.ema)
 
-    def step(self, step: int, spent: float, seconds: float = 0.0, stop: bool = False) -> StepResult:
-        """Step number `step`, after the fraction `spent` of the budget; `seconds` and `stop` are reduced."""
+    def step(self, step: int, spent: float, deadline: Deadline) -> StepResult:
+        """Step number `step`, after the fraction `spent` of the budget.
+
+        A player that is fitted by statistics alone drops a step whose deadline passes between micro-batches.
+        """
         turns = self.model.objective.turns
         player = self.players[turns[step % len(turns)]]
         self._enable_gradients(player)
         seed_torch(self.device, self.seed, step, self.shards.index)
         with trying(self.untried):
-            sums = self._forward_backward(player, step)
+            sums = self._forward_backward(player, step, deadline)
         self.untried = []
         gradients = [p.grad for p in player.parameters if p.grad is not None]
         if gradients:
             sums.weighted["norm"] = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
-        means, weight, result = self._reduce(sums, player, seconds, stop)
+        means, weight, result = self._reduce(sums, player, deadline)
         if result.means is not None:
             turn = player.turns_before(step)
             if gradients:
@@ -159,12 +167,15 @@ class Stepper:
         # DDP averages each rank's weighted sum over the ranks
         return player.step(clip * self.rank.count / weight, plan.schedule(turn, spent))
 
-    def _forward_backward(self, player: Player, step: int) -> _Sums:
-        """Accumulate losses and gradients over this rank's micro-batches."""
+    def _forward_backward(self, player: Player, step: int, deadline: Deadline) -> _Sums:
+        """Accumulate losses and gradients over this rank's micro-batches, until the deadline."""
         rows, augment, sums = self.order[step], self.model.plan.augment, _Sums()
         has_gradients = player.optimizer is not None
         network = self.forward if has_gradients else self.model
         for i, positions in enumerate(self.micro_batches):
+            if i and not has_gradients and deadline.passed(step):
+                sums.dropped = True
+                break
             rng = Rng(self.seed, positions.to(self.device), ("train", step))
             batch = self.examples[rows[positions]].to(self.device)
             if augment is not None:
@@ -188,7 +199,7 @@ class Stepper:
         return sums
 
     def _reduce(
-        self, sums: _Sums, player: Player, seconds: float, stop: bool
+        self, sums: _Sums, player: Player, deadline: Deadline
     ) -> tuple[dict[str, float], float, StepResult]:
         """Means over all ranks, as Python numbers.
 
@@ -197,19 +208,22 @@ class Stepper:
         loss = sums.weighted["loss"]
         checks = [value.sum().to(loss) for value in sums.statistics.values()]
         vector = torch.stack([*sums.weighted.values(), *checks])
+        seconds, stop, dropped = deadline.seconds, deadline.signalled, sums.dropped
         if self.rank.count > 1:
-            shared = [seconds / self.rank.count, float(stop)]
+            shared = [seconds / self.rank.count, float(stop), float(dropped)]
             extra = torch.tensor(shared, device=vector.device, dtype=vector.dtype)
-            *values, seconds, stops = self.accelerator.reduce(torch.cat([vector, extra]), "sum").tolist()
-            stop = stops > 0
+            *values, seconds, stops, drops = self.accelerator.reduce(
+                torch.cat([vector, extra]), "sum"
+            ).tolist()
+            stop, dropped = stops > 0, drops > 0
         else:
             values = vector.tolist()
         totals = dict(zip(sums.weighted, values, strict=False))
         weight = totals.pop("weight") or math.nan  # a batch of zero weight has no mean
         means = {name: total / weight for name, total in totals.items()}
         required = [means["loss"], means.get("norm", 0.0), *values[len(sums.weighted) :]]
-        finite = all(map(math.isfinite, required))
-        return means, weight, StepResult(player.name, means if finite else None, stop, seconds)
+        usable = not dropped and all(map(math.isfinite, required))
+        return means, weight, StepResult(player.name, means if usable else None, stop, seconds, dropped)
 
     def _enable_gradients(self, player: Player) -> None:
         """Require gradients for the player's parameters only; frozen models belong to no player."""
@@ -229,6 +243,12 @@ def seed_torch(device: torch.device, *name: Any) -> None:
     torch.default_generator.manual_seed(key)
     if device.type == "cuda":
         torch.cuda.manual_seed(key)
+
+
+def _number_of_parts(model: Model, rows: int) -> int:
+    """The number of micro-batches: that of the plan, or more for a batch of all rows, as in EM."""
+    plan, coupled = model.plan, coupled_parts(model)
+    return plan.accumulate if plan.batch or coupled else max(plan.accumulate, -(-rows // MAX_MICRO_ROWS))
 
 
 def _couples_rows(model: Model, batch: int) -> bool:
