@@ -73,7 +73,7 @@ class Encoded:
     """
 
     x: Tree  # [B, ...], or several such tensors by name
-    log_weight: Float[Tensor, " b"]  # NaN in training, where only x is used
+    log_weight: Float[Tensor, " b"]  # NaN in training, unless the representation is learned
     dims: Real[Tensor, " b"]  # units of the medium (subpixels, bytes), so that bits/dim can be compared
     exact: bool = True
     mask: Bool[Tensor, "b n"] | None = None  # True at existing elements x[:, i]; None: all exist
@@ -158,7 +158,8 @@ class Objective(Steerable, Trainable):
 class Representation(Component, nn.Module, ABC):
     """Encoder and decoder between a medium and x, with the change of measure.
 
-    Wrap a representation to add a step (dequantisation, logit transform, latents of another model).
+    Wrap a representation to add a step (dequantisation, logit transform, latents of another model). Its own
+    parameters, if it has any, are trained by the first player, with -log_weight as a term of the loss.
     """
 
     medium: Medium
@@ -177,6 +178,11 @@ class Representation(Component, nn.Module, ABC):
     def source(self) -> "Representation":
         """The representation of the medium that this one transforms; itself, if it transforms none."""
         return self
+
+    @property
+    def learned(self) -> bool:
+        """Whether it has parameters of its own, such as those of dequantisation noise."""
+        return next(owned(self), None) is not None
 
     @property
     def medium_shape(self) -> tuple[int, ...]:
@@ -207,6 +213,11 @@ class Representation(Component, nn.Module, ABC):
     @abstractmethod
     def encode(self, medium: Tree, rng: Rng, measure: bool = True) -> Encoded:
         """Encode each row as x, with its change of measure; without `measure`, log_weight may be NaN."""
+
+    def encode_for_losses(self, medium: Tree, rng: Rng) -> Encoded:
+        """Encode each row, with its change of measure only if that is learned, and else NaN."""
+        x = self.encode(medium, rng, measure=self.learned)
+        return x if self.learned else replace(x, log_weight=torch.full_like(x.log_weight, torch.nan))
 
     @abstractmethod
     def decode(self, x: Tree) -> Tree:

@@ -18,7 +18,6 @@ __all__ = [
     "with_negative",
 ]
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -110,20 +109,21 @@ class Model(HasDistribution, Converted, Component, Boundary):
         return next((t.device for of in (self.parameters, self.buffers) for t in of()), torch.device("cpu"))
 
     def players(self) -> dict[str, list[nn.Parameter]]:
-        """Parameters updated in each player's turn; the conditioner's belong to the first player."""
-        players = self.objective.players()
-        next(iter(players.values())).extend(owned(self.conditioner) if self.conditioner is not None else ())
+        """Parameters updated in each player's turn; those of the other parts belong to the first player."""
+        players, parts = self.objective.players(), (self.representation, self.conditioner)
+        next(iter(players.values())).extend(p for part in parts if part is not None for p in owned(part))
         return players
 
     @explains_calls
     def forward(self, batch: Batch, rng: Rng, player: str) -> Losses:
-        """Losses of a player on a batch; the only method called in training."""
-        return self.objective.losses(*self.encode_batch(batch, rng), rng.fork("objective"), player)
+        """Losses of a player on a batch, of the medium if the representation is learned, and else of x."""
+        x, context = self.encode_batch(batch, rng)
+        losses = self.objective.losses(x, context, rng.fork("objective"), player)
+        return losses.and_of(encoding=-x.log_weight) if self.representation.learned else losses
 
     def encode_batch(self, batch: Batch, rng: Rng) -> tuple[Encoded, Context | None]:
         """Encode a training batch and its conditions, with condition dropout."""
-        x = self.representation.encode(batch.medium, rng.fork("encode"), measure=False)
-        x = replace(x, log_weight=torch.full_like(x.log_weight, math.nan))  # of no use to losses
+        x = self.representation.encode_for_losses(batch.medium, rng.fork("encode"))
         return x, self.context(batch.condition, len(batch), rng.fork("condition"))
 
     def prepare(self, batch: Batch, rng: Rng) -> None:
@@ -212,9 +212,7 @@ class Model(HasDistribution, Converted, Component, Boundary):
 
     def conditions(self, condition: Any, n: int | None, argument: str = "condition") -> Mapping[str, Tree]:
         """The named conditions of n rows, on the model's device; see `name_conditions`."""
-        rows = _named(self, condition, n, argument)
-        check_conditions(self.conditioner, rows)
-        return tree_map(lambda leaf: leaf.to(self.device), rows)
+        return tree_map(lambda leaf: leaf.to(self.device), _named(self, condition, n, argument))
 
     def taken(self, condition: Mapping[str, Tree]) -> Mapping[str, Tree]:
         """Those of the conditions of a data set that the model takes."""
@@ -349,10 +347,12 @@ def _readers(model: Model) -> Mapping[str, ConditionSpec]:
 
 
 def _named(model: Model, condition: Any, n: int | None, argument: str) -> Mapping[str, Tree]:
-    """The conditions of n rows by name."""
+    """The conditions of n rows by name. Errors: ConfigError for values that the conditioner does not take."""
     names, sole = names_of(model.conditioner), sole_name(model.conditioner)
     condition = with_label(condition, model.representation)
-    return name_conditions(names, condition, n, argument, _readers(model), sole)
+    rows = name_conditions(names, condition, n, argument, _readers(model), sole)
+    check_conditions(model.conditioner, rows)
+    return rows
 
 
 def _measured(model: Any, given: Any, condition: Any) -> tuple[Tree, Mapping[str, Tree]]:

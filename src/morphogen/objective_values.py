@@ -6,7 +6,7 @@ A result of another shape often broadcasts, and is then a wrong number instead o
 __all__ = ["UNMEASURED", "Likelihood", "Losses", "WrongShape", "check_result"]
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -55,6 +55,10 @@ class Losses:
     def total(self) -> Float[Tensor, " b"]:
         """The loss of each row: the sum of the terms."""
         return torch.stack(list(self.terms.values())).sum(0)
+
+    def and_of(self, **terms: Float[Tensor, " b"]) -> "Losses":
+        """These losses with further terms."""
+        return replace(self, terms=self.terms | terms)
 
 
 @explains_construction

@@ -7,7 +7,7 @@ References: Palette: image-to-image diffusion models, Saharia et al., 2022; Imag
 conditional adversarial networks, Isola, Zhu, Zhou & Efros, 2017.
 """
 
-__all__ = ["ConcatCondition", "ConcatCritic", "required_planes"]
+__all__ = ["ConcatCondition", "ConcatCritic", "required_planes", "with_planes"]
 
 import torch
 from jaxtyping import Float
@@ -35,7 +35,7 @@ class ConcatCondition(Component, nn.Module):
         self, x: Float[Tensor, "b c *n"], t: Float[Tensor, " b"], context: Context | None = None
     ) -> Float[Tensor, "b c *n"]:
         """Errors: ConfigError for a condition of another shape."""
-        return self.network(_with_planes(x, context, self.channels), t, context)[:, : x.shape[1]]
+        return self.network(with_planes(x, context, self.channels), t, context)[:, : x.shape[1]]
 
 
 class ConcatCritic(Component, nn.Module):
@@ -52,7 +52,7 @@ class ConcatCritic(Component, nn.Module):
 
     def forward(self, x: Float[Tensor, "b c *n"], context: Context | None = None) -> Float[Tensor, "b ..."]:
         """Errors: ConfigError for a condition of another shape."""
-        return self.network(_with_planes(x, context, self.channels), context)
+        return self.network(with_planes(x, context, self.channels), context)
 
 
 def required_planes(
@@ -76,8 +76,18 @@ def required_planes(
     return given if shape is None else _checked(given, [len(given), *shape])
 
 
-def _with_planes(x: Float[Tensor, "b c *n"], context: Context | None, channels: int) -> Tensor:
-    """x with the spatial condition as further channels. Errors: ConfigError for one of another shape."""
+def with_planes(
+    x: Float[Tensor, "b c *n"], context: Context | None, channels: int
+) -> Float[Tensor, "b e *n"]:
+    """x with the spatial condition as further channels, zeros without one.
+
+    Arguments:
+        x: of the network.
+        context: that has the condition, if there is one.
+        channels: of the condition.
+
+    Errors: ConfigError for a condition of another shape.
+    """
     expected = [len(x), channels, *x.shape[2:]]
     given = None if context is None else context.spatial
     condition = x.new_zeros(expected) if given is None else _checked(given, expected)

@@ -1,7 +1,7 @@
 r"""The networks of Glow, from one half of the channels to parameters of the other (Kingma & Dhariwal 2018).
 
-    of a coupling       theta = conv_3x3(relu(conv_1x1(relu(conv_3x3(y)))))             (appendix B)
-                        y = a tanh(x / a)
+    of a coupling       theta = conv_3x3(relu(conv_1x1(relu(conv_3x3([y, s])))))        (appendix B)
+                        y = a tanh(x / a),   s: a spatial condition, if there is one
     of a split prior    theta = conv_3x3(x)
 
 y is bounded, and x near 0: without it, inputs far from all data have parameters so large that a chain of
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from morphogen.component import Component
 from morphogen.contract import Context
+from morphogen.networks.concat_condition import with_planes
 from morphogen.networks.residual import FiLM
 from morphogen.numerics.tensors import expand_like
 
@@ -28,24 +29,23 @@ class CouplingConvNet(Component, nn.Module):
         channels_in, channels_out: of x [B, channels_in, H, W] and of the output.
         width: hidden channels (512 in the paper).
         vector: width of `context.vector`, which modulates both hidden layers by FiLM (0: unconditional).
+        spatial: channels of `context.spatial`, which is concatenated to y (0: none).
     """
 
-    def __init__(self, channels_in: int, channels_out: int, width: int, vector: int = 0):
+    def __init__(self, channels_in: int, channels_out: int, width: int, vector: int = 0, spatial: int = 0):
         super().__init__()
-        self.channels_in, self.channels_out, self.width, self.vector = (
-            channels_in,
-            channels_out,
-            width,
-            vector,
-        )
-        self.stem = nn.Conv2d(channels_in, width, 3, padding=1)
+        self.channels_in, self.channels_out, self.width = channels_in, channels_out, width
+        self.vector, self.spatial = vector, spatial
+        self.stem = nn.Conv2d(channels_in + spatial, width, 3, padding=1)
         self.hidden = nn.Conv2d(width, width, 1)
         self.head = _zero_conv(width, channels_out)
         self.films = nn.ModuleList(FiLM(vector, width) for _ in range(2)) if vector else None
 
     def forward(self, x: Float[Tensor, "b c h w"], context: Context | None) -> Float[Tensor, "b e h w"]:
         vector = None if context is None else context.vector
-        h = self._modulated(0, self.stem(BOUND * (x / BOUND).tanh()), vector).relu_()
+        y = BOUND * (x / BOUND).tanh()
+        y = with_planes(y, context, self.spatial) if self.spatial else y
+        h = self._modulated(0, self.stem(y), vector).relu_()
         h = self._modulated(1, self.hidden(h), vector).relu_()
         return self.head(h)
 

@@ -25,6 +25,7 @@ _HOMES = {
     "Tokenizer": "representations.tokenizer",
     "Tokens": "representations.text",
     "UnitVariance": "representations.unit_variance",
+    "VariationallyDequantised": "representations.pixels",
     "Waveform": "media.sound",
     "bpe": "representations.tokenizer",
     "unigram": "representations.tokenizer",

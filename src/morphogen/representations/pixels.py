@@ -1,25 +1,28 @@
 """Pictures, float [B, C, H, W] in [-1, 1] on a grid of `levels` values, and their transforms.
 
-Pixels(256, (3, 32, 32))               the grid values: for discretised-logistic decoders and diffusion
-Quantised(Pixels(...))                 categories 0 .. levels-1: for autoregressive models
-Dequantised(Pixels(...))               with uniform noise added: for densities (Uria et al. 2013)
-Logit(Dequantised(...), alpha=0.05)    mapped to the real line (Dinh et al. 2017, section 4.1)
+Pixels(256, (3, 32, 32))                      the grid: for discretised-logistic decoders and diffusion
+Quantised(Pixels(...))                        categories 0 .. levels-1: for autoregressive models
+Dequantised(Pixels(...))                      with uniform noise added: for densities (Uria et al. 2013)
+VariationallyDequantised(Pixels(...), noise)  with noise of a learned flow added (Ho et al. 2019)
+Logit(Dequantised(...), alpha=0.05)           mapped to the real line (Dinh et al. 2017, section 4.1)
 """
 
-__all__ = ["Dequantised", "Logit", "Pixels", "Quantised"]
+__all__ = ["Dequantised", "Logit", "Pixels", "Quantised", "VariationallyDequantised"]
 
 import math
+from abc import abstractmethod
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int, UInt8
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from morphogen.caller import option
 from morphogen.component import ConfigError
-from morphogen.contract import ConditionSpec, Encoded, Representation
+from morphogen.contract import ConditionSpec, Context, Encoded, Representation
 from morphogen.media.pictures import PICTURES
+from morphogen.numerics.distributions import gaussian_cdf, gaussian_log_prob
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import sum_except_batch
 from morphogen.numerics.trees import Tree
@@ -155,7 +158,33 @@ class Quantised(_Wrapped):
         return x * (2 / (self.vocabulary - 1)) - 1
 
 
-class Dequantised(_Wrapped):
+class _Dequantised(_Wrapped):
+    """Base class of dequantisations: y = (k + u) / levels scaled to [-1, 1], u ~ q(u | k) in [0, 1]."""
+
+    def __init__(self, inner: Pixels):
+        super().__init__(inner)
+        self.discrete = False
+
+    @abstractmethod
+    def noise_of(
+        self, grid: Float[Tensor, "b c h w"], rng: Rng
+    ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, " b"]]:
+        """Draw u, and return it with log q(u | k)."""
+
+    def encode(self, medium: Float[Tensor, "b c h w"], rng: Rng, measure: bool = True) -> Encoded:
+        grid, levels = self.inner.encode(medium, rng, measure), self.inner.levels
+        u, log_q = self.noise_of(grid.x, rng.fork("dequantise"))
+        y = (self.inner.to_index(grid.x) + u) * (2 / levels) - 1
+        log_weight = grid.log_weight + grid.dims * math.log(2 / levels) - log_q
+        return Encoded(y, log_weight, grid.dims, exact=False)
+
+    def decode(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        levels = self.inner.levels
+        k = ((x + 1) * (levels / 2)).floor().clamp(0, levels - 1)
+        return k * (2 / (levels - 1)) - 1
+
+
+class Dequantised(_Dequantised):
     r"""Uniform dequantisation: y = (k + u) / levels scaled to [-1, 1], u ~ U(0, 1).
 
         log P(k) >= E_u log p(y) + dims log(2 / levels)                              Theis et al. 2016
@@ -164,20 +193,40 @@ class Dequantised(_Wrapped):
         inner: the `Pixels`.
     """
 
-    def __init__(self, inner: Pixels):
+    def noise_of(
+        self, grid: Float[Tensor, "b c h w"], rng: Rng
+    ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, " b"]]:
+        return rng.uniform(*self.shape), grid.new_zeros(len(grid))
+
+
+class VariationallyDequantised(_Dequantised):
+    r"""Dequantisation by noise whose distribution given the picture is learned with the model's density.
+
+        log P(k) >= E_q[log p(y) - log q(u | k)] + dims log(2 / levels),   u ~ q(u | k)
+        u = Phi(v),   v = f(eps; k),   eps ~ N(0, I)
+
+    The gap is KL(q(u | k) || p(u | k)), so that p need not be flat within the bins (Flow++, Ho, Chen,
+    Srinivas, Duan & Abbeel 2019, section 3.1). With the normal distribution function Phi in place of their
+    logistic one, q is uniform where f is the identity.
+
+    Arguments:
+        inner: the `Pixels`.
+        noise: f, a bijection of the family of flows, `(eps [B, C, H, W], context) -> (v, log|det dv/deps|)`,
+            which receives the picture in [-1, 1] as `context.spatial`; such as `NoiseFlow(inner.shape)`.
+    """
+
+    def __init__(self, inner: Pixels, noise: nn.Module):
         super().__init__(inner)
-        self.discrete = False
+        self.noise = noise
 
-    def encode(self, medium: Float[Tensor, "b c h w"], rng: Rng, measure: bool = True) -> Encoded:
-        grid, levels = self.inner.encode(medium, rng, measure), self.inner.levels
-        u = rng.fork("dequantise").uniform(*self.shape)
-        y = (self.inner.to_index(grid.x) + u) * (2 / levels) - 1
-        return Encoded(y, grid.log_weight + grid.dims * math.log(2 / levels), grid.dims, exact=False)
-
-    def decode(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        levels = self.inner.levels
-        k = ((x + 1) * (levels / 2)).floor().clamp(0, levels - 1)
-        return k * (2 / (levels - 1)) - 1
+    def noise_of(
+        self, grid: Float[Tensor, "b c h w"], rng: Rng
+    ) -> tuple[Float[Tensor, "b c h w"], Float[Tensor, " b"]]:
+        eps = rng.normal(*self.shape).to(grid)
+        v, log_det = self.noise(eps, Context(spatial=grid))
+        margin = self.inner.levels * torch.finfo(grid.dtype).eps  # so that k + u is not rounded to k + 1
+        log_q = gaussian_log_prob(eps) - gaussian_log_prob(v) - math.log1p(-2 * margin)
+        return margin + (1 - 2 * margin) * gaussian_cdf(v), sum_except_batch(log_q) - log_det
 
 
 class Logit(_Wrapped):

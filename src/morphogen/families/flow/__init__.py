@@ -27,6 +27,7 @@ __all__ = [
     "MixedFlow",
     "MixedFlowSampler",
     "MultiScale",
+    "NoiseFlow",
     "OdeSolver",
     "Permuted",
     "RationalQuadraticSpline",
@@ -57,6 +58,7 @@ from morphogen.families.flow.masked_autoregressive import (
 )
 from morphogen.families.flow.mixed import MixedFlow, MixedFlowSampler
 from morphogen.families.flow.multiscale import FactorOut, MultiScale, Scales, SingleScale, Squeeze
+from morphogen.families.flow.noise_flow import NoiseFlow
 from morphogen.families.flow.objective import Flow, FlowSampler
 from morphogen.families.flow.ode_solvers import DormandPrince, OdeSolver, RungeKutta
 from morphogen.families.flow.permuted import Permuted, keyed, reverse
