@@ -90,6 +90,7 @@ class Trainable(Component, nn.Module, ABC):
 
     turns: tuple[str, ...] = ("model",)  # the player of step s is turns[s % len(turns)]; one step = one batch
     coupled_rows: bool = False  # whether the loss of a row depends on the other rows (InfoNCE)
+    prepare_rows: ClassVar[int] = 0  # rows that `prepare` requires, if these are more than a batch
     usage: ClassVar[str] = "call its own methods"  # what it is for, if it does not generate samples
     masked: ClassVar[tuple[str, ...]] = ()  # the networks that receive the mask of x; (): masks are refused
 
@@ -105,7 +106,10 @@ class Trainable(Component, nn.Module, ABC):
         """Losses of the player on a batch, one value per row."""
 
     def prepare(self, x: Encoded, context: Context | None, rng: Rng) -> None:
-        """Data-dependent initialization of buffers and parameters, called once on the first batch."""
+        """Data-dependent initialization of buffers and parameters, called once on the first batch.
+
+        It receives `prepare_rows` rows if these are more.
+        """
 
     def update_from_statistics(self, statistics: dict[str, Tensor], step: int) -> None:
         """Update buffers from the batch statistics of a finite step (the M-step of EM, codebook averages)."""

@@ -21,7 +21,7 @@ from morphogen.evaluation.intervals import mean
 from morphogen.model import parameters
 from morphogen.numerics.randomness import Rng
 from morphogen.recipes.gan_rings import ClosedFormRows
-from morphogen.recipes.records import environment
+from morphogen.recipes.records import environment, system_record
 from morphogen.representations.text import Characters
 from morphogen.training.loop import train
 
@@ -50,6 +50,7 @@ def hmm_text(
     test = truth.sample(Rng(seed, TEST_ROWS, ("test",)))
     own = truth.log_prob(test) / LENGTH
     figures: dict[str, Any] = {"first": mean(-own - rate.nats)}
+    records: dict[str, Any] = {}
     for name in systems:
         torch.manual_seed(seed)  # of the initial weights
         model = build_system(name, text, {}, size)
@@ -63,7 +64,8 @@ def hmm_text(
             "steps": trained.steps,
             "seconds": round(trained.seconds),
         }
+        records[name] = system_record(name, size, text, model)
     settings = {"data": f"{STATES} states, {len(ALPHABET)} tokens", "split": f"{rows} rows", "seed": seed}
     settings |= {"length": LENGTH, "unit": "nats/token", "budget": budget, "size": size}
     settings |= {"entropy_rate": {"nats": rate.nats, "stderr": rate.stderr}}
-    return {"figures": figures, "models": {}} | settings | environment()
+    return {"figures": figures, "models": records} | settings | environment()

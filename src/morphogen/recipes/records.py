@@ -23,6 +23,7 @@ __all__ = [
     "read",
     "stamped",
     "store",
+    "system_record",
     "training_cost",
 ]
 
@@ -32,6 +33,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from pkgutil import resolve_name
+from types import MappingProxyType
 from typing import Any
 
 from morphogen.catalogue import build_system
@@ -101,16 +103,20 @@ def model_record(
         changes: config values that were overridden; None: none.
         parts: further arguments of the system's function.
     """
-    config = to_config(model)
-    record = {
-        "system": system,
-        "size": size,
-        "conditions": dataset.conditions_config,
-        "representation": to_config(dataset.representation),
-    }
+    record = system_record(system, size, dataset.representation, model, dataset.conditions_config)
     record |= {"changes": dict(changes)} if changes else {}
-    record |= {"parts": {name: to_config(part) for name, part in parts.items()}} if parts else {}
-    return record | {"config": config, "sha256": config_sha256(config)}
+    return record | ({"parts": {name: to_config(part) for name, part in parts.items()}} if parts else {})
+
+
+def system_record(
+    system: str, size: str, representation: Component, model: Component,
+    conditions: Mapping[str, Any] = MappingProxyType({}),
+) -> dict[str, Any]:  # fmt: skip
+    """The entry in `models` of a system built for a representation, and for conditions of these configs."""
+    config = to_config(model)
+    record = {"system": system, "size": size, "conditions": dict(conditions)}
+    record |= {"representation": to_config(representation), "config": config}
+    return record | {"sha256": config_sha256(config)}
 
 
 def function_record(build: Callable[..., Component], **arguments: Any) -> dict[str, Any]:

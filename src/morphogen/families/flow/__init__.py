@@ -39,6 +39,7 @@ __all__ = [
     "Squeeze",
     "TopPrior",
     "Trace",
+    "Whitening",
     "keyed",
     "reverse",
 ]
@@ -66,3 +67,4 @@ from morphogen.families.flow.spline import RationalQuadraticSpline
 from morphogen.families.flow.split_coupling import SplitCoupling
 from morphogen.families.flow.top_prior import TopPrior
 from morphogen.families.flow.traces import ExactTrace, Hutchinson, Trace
+from morphogen.families.flow.whitening import Whitening
