@@ -92,6 +92,7 @@ class Trainable(Component, nn.Module, ABC):
     coupled_rows: bool = False  # whether the loss of a row depends on the other rows (InfoNCE)
     prepare_rows: ClassVar[int] = 0  # rows that `prepare` requires, if these are more than a batch
     usage: ClassVar[str] = "call its own methods"  # what it is for, if it does not generate samples
+    stored: ClassVar[str] = ""  # what a saved model has of its training examples, in words; "": nothing
     masked: ClassVar[tuple[str, ...]] = ()  # the networks that receive the mask of x; (): masks are refused
 
     def players(self) -> dict[str, list[nn.Parameter]]:

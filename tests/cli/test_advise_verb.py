@@ -166,6 +166,14 @@ def test_a_training_shorter_than_an_epoch_says_so(epoch, is_said, capsys):
     assert ("5m is 0.1 of an epoch here: train longer if you can" in capsys.readouterr().out) == is_said
 
 
+def test_a_model_that_holds_its_training_examples_is_not_to_be_released(capsys):
+    advice = long_advice()
+    trials = (replace(advice.trials[0], stored="training rows"), advice.trials[1])
+    _print(PlainConsole(width=200), replace(advice, trials=trials))
+    expected = "memorizing     progressive_distillation holds training rows: release neither the model nor"
+    assert expected in capsys.readouterr().out
+
+
 def test_a_system_that_does_not_fit_has_its_reason_without_the_names_of_the_others():
     conditions = {"label": Classes(2)}
     with pytest.raises(Misfit, match=r"choose one that fits: .*ddpm") as misfit:

@@ -6,10 +6,12 @@ import pytest
 import torch
 
 import morphogen as mg
-from morphogen.catalogue import build_system
+from morphogen.catalogue import build_system, pages
 from morphogen.component import ConfigError
+from morphogen.conditioning.named import names_of
 from morphogen.contract import Unsupported
 from morphogen.data import load_data
+from morphogen.inference.imputation import IMPUTERS
 from morphogen.training.loop import train
 
 RNG = np.random.default_rng(0)
@@ -130,7 +132,7 @@ def test_a_vae_of_rows_fills_every_missing_cell_and_keeps_the_others():
 def test_a_model_that_does_not_take_cells_is_refused():
     data = load_data(FRAME)
     flow = build_system("table_flow", data.representation, data.conditions, "tiny")
-    with pytest.raises(Unsupported, match="table_transformer or table_mixture"):
+    with pytest.raises(Unsupported, match="table_transformer, table_mixture"):
         mg.impute(flow, FRAME)
 
 
@@ -153,3 +155,13 @@ def test_a_missing_class_names_the_model_that_imputes_it():
         ConfigError, match=r"'kind' has missing cells.* mg.load_data\(df\), without condition="
     ):
         mg.impute(model, frame.assign(kind=["x", None] * 30))
+
+
+def test_the_error_of_another_model_names_all_systems_that_take_given_cells():
+    data = load_data(FRAME)
+    tables = [name for name, page in pages().items() if page.medium == "table"]
+    models = {name: build_system(name, data.representation, data.conditions, "tiny") for name in tables}
+    assert {name for name, model in models.items() if "cells" in names_of(model.conditioner)} == {*IMPUTERS}
+    assert {name for name, model in models.items() if model.objective.stored} == {"kernel_density"}
+    with pytest.raises(Unsupported, match=f"use one of {', '.join(IMPUTERS)}$"):
+        mg.impute(models["table_gan"], FRAME)

@@ -87,6 +87,8 @@ def test_the_last_sentence_follows_the_copies_and_the_recall():
     assert "Check ddpm for memorisation before releasing it: 30 % [25, 35]" in copying.text
     assert "row-ddpm-memorised" in anchors(copying)
     assert "misses" not in sentences(changed("gan", recall=interval(0.93)))[3].text
+    stored = sentences(changed("gan", stored="training rows", memorised=interval(0.3)))[3]
+    assert stored.text == "gan holds training rows: release neither the model nor samples of private data."
     chance = changed("ddpm", memorised=interval(0.03, 0.02) | {"chance": 0.02})
     assert "copies of training" not in sentences(chance)[3].text, "within the fraction expected by chance"
 

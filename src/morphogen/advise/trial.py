@@ -56,6 +56,7 @@ class Trial:
         step_seconds: time per step on this machine.
         epoch_seconds: time per pass over the training split.
         time: suggested seconds of training.
+        stored: what the trained model has of its training examples, in words; "": nothing.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Trial:
     step_seconds: float
     epoch_seconds: float
     time: int
+    stored: str = ""
 
     @property
     def epochs(self) -> float:
@@ -103,6 +105,7 @@ def try_system(page: Page, dataset: Dataset, device: str = "cpu", seconds: float
         step_seconds=sum(step_seconds),
         epoch_seconds=sum(epoch_seconds),
         time=next((time for time in TIMES if time >= wanted), TIMES[-1]),
+        stored=getattr(model, "last", model).objective.stored,
     )
 
 

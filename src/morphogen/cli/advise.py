@@ -149,7 +149,10 @@ def _print(console: Any, advice: "Advice") -> None:
     untried = _labelled(
         "not timed", [f"{', '.join(advice.untried)}: stopped before"] if advice.untried else []
     )
-    console.print(_list([*misfits, *untried, ("recommended", reason)]))
+    holding = {trial.name: trial.stored for trial in advice.trials if trial.stored}
+    remedy = "release neither the model nor samples of private data"
+    private = _labelled("memorizing", [f"{name} holds {what}: {remedy}" for name, what in holding.items()])
+    console.print(_list([*misfits, *untried, *private, ("recommended", reason)]))
     options = "".join(f" --{name} {quote(text)}" for name, text in _written(advice.options))
     command = (
         f"morphogen train {best.name} --data {quote(advice.data)}{options} --time {_duration(best.time)}"

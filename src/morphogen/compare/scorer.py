@@ -126,6 +126,7 @@ class Scorer:
         rate = self.n / (time.perf_counter() - start)
         units = representation.medium.units_per_sample(representation, samples)
         likelihood = bits_per_dim(model, self.dataset.test, self.n, self.seed, self.rank)
+        facts |= {"stored": model.objective.stored} if model.objective.stored else {}
         row = new_row(
             family=family(model),
             samples_per_second=rate,

@@ -27,6 +27,7 @@ from morphogen.data.cells import read_columns
 from morphogen.data.column_names import distinct_names
 from morphogen.data.columns import Numbers, Reading
 from morphogen.data.dataset import DataError, Dataset, Examples, with_labels
+from morphogen.data.determined import determined_notes
 from morphogen.data.flattened import flattened_notes
 from morphogen.data.number_formats import number_formats
 from morphogen.data.row_contents import row_contents
@@ -168,8 +169,8 @@ def _dataset(name: str, where: str, table: Table, condition: str | None, options
     csv = _csv_format(table._replace(frame=frame), readings, options.decimal)
     tabular = Tabular(parts[0], column, parts[1], order, csv, ignored)
     totals = totals_notes(frame.reset_index(drop=True)[rows], kept, condition)
-    pixels = flattened_notes(frame, expression, condition)
-    notes = [*_column_notes(readings), *pixels, *totals, *table.notes, *renamed, *marks]
+    similar = flattened_notes(frame, expression, condition) or determined_notes(readings.values())
+    notes = [*_column_notes(readings), *similar, *totals, *table.notes, *renamed, *marks]
     notes += [note for reading in kept for note in reading.notes] + [*repeated, *dropped, *made.copied("row")]
     line = made.line.replace("each example's content", "each row")
     return Dataset(name, "table", train, valid, test, conditions, tabular, line, tuple(notes))

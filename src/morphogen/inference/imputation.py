@@ -8,7 +8,7 @@ beyond those of the data has probability 0, so that no distribution is condition
 that the model knows stands for it, with a warning.
 """
 
-__all__ = ["impute"]
+__all__ = ["IMPUTERS", "impute"]
 
 import warnings
 from typing import Any
@@ -26,6 +26,8 @@ from morphogen.representations.tabular.pandas_series import texts_of
 from morphogen.representations.tabular.records import frame_of_records
 from morphogen.wrong_calls import explains_calls
 
+IMPUTERS = ("table_transformer", "table_mixture", "table_vae", "gaussian_copula", "kernel_density")
+
 
 @explains_calls
 def impute(model: Any, table: Any, seed: int = 0) -> Any:
@@ -36,7 +38,7 @@ def impute(model: Any, table: Any, seed: int = 0) -> Any:
     Row i depends on (seed, i) and on its own given cells only.
 
     Arguments:
-        model: that takes given cells, such as a trained table_transformer or table_mixture.
+        model: that takes given cells: a trained one of `IMPUTERS`, or of your own.
         table: a DataFrame with the columns of the model, records with some of them, or rows as `data.train`
             has them, NaN where missing.
         seed: random seed.
@@ -49,7 +51,7 @@ def impute(model: Any, table: Any, seed: int = 0) -> Any:
         raise ConfigError(f"model is of type {kind}: write mg.impute(model, table), the model first")
     if "cells" not in names_of(model.conditioner):
         kind = type(model.objective).__name__
-        raise Unsupported(f"{kind} does not draw cells given others: use table_transformer or table_mixture")
+        raise Unsupported(f"{kind} does not draw cells given others: use one of {', '.join(IMPUTERS)}")
     source = model.representation.source
     table = frame_of_records(source, table)
     medium = source.read(table).clone()

@@ -20,7 +20,8 @@ def caveats(rows: Sequence[Mapping[str, Any]], features: Mapping[str, Any] | Non
         features: of the report, with what they see (`evaluation.sight`); None: not known.
     """
     rows = comparable_rows(rows)
-    return [*_blind(features or {}), *_withheld(rows), *_earlier(rows), *_undertrained(rows)]
+    blind = _blind(features or {})
+    return [*blind, *_stored(rows), *_withheld(rows), *_earlier(rows), *_undertrained(rows)]
 
 
 def joined(names: Sequence[str]) -> str:
@@ -31,6 +32,13 @@ def joined(names: Sequence[str]) -> str:
 def _blind(features: Mapping[str, Any]) -> list[str]:
     """What the features cannot tell from real data, so that a model of nothing else may have good figures."""
     return list(filter(None, [caution(features.get("sight") or {})]))
+
+
+def _stored(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The models that memorize by construction, such as a kernel density estimate."""
+    holding = [(row["system"], row["stored"]) for row in rows if row.get("stored")]
+    remedy = "release neither the model nor samples of private data"
+    return [f"{name} holds {what}: {remedy}." for name, what in holding]
 
 
 def _withheld(rows: Sequence[Mapping[str, Any]]) -> list[str]:

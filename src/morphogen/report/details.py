@@ -159,6 +159,9 @@ def _speed(rows: Sequence[Row]) -> Words:
 def _caveat(rows: Sequence[Row]) -> Words:
     """The most serious warning: memorisation first, then missing parts of the data."""
     models = [row for row in rows if row.is_model]
+    if (row := next((row for row in models if row.source.get("stored")), None)) is not None:
+        what = f" holds {row.source['stored']}: release neither the model nor samples of private data."
+        return [Link(row.name, row.anchor), what]
     if (row := copying(rows)) is not None:
         copied = percent(row, "memorised", known(row, "memorised"))
         return ["Check ", Link(row.name, row.anchor), " for memorisation before releasing it: ", copied,

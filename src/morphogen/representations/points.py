@@ -21,6 +21,7 @@ from morphogen.component import ConfigError
 from morphogen.contract import Encoded, Representation
 from morphogen.media.points import POINTS
 from morphogen.numerics.randomness import Rng
+from morphogen.representations.degenerate import check_columns
 from morphogen.representations.given import check_shape, tensor_of
 
 
@@ -106,6 +107,7 @@ class Points(Representation):
     medium = POINTS
     discrete = False
     medium_discrete = False
+    checked_rows = 2**20
 
     def __init__(self, dims: int):
         super().__init__()
@@ -116,6 +118,10 @@ class Points(Representation):
         points = tensor_of(medium, "points")
         check_shape(points, self.shape, "points")
         return points if points.is_floating_point() else points.float()
+
+    def check_trainable(self, medium: Float[Tensor, "b d"]) -> None:
+        """Check the training points. Errors: ConfigError for constant coordinates. Warns: Singular."""
+        check_columns(medium)
 
     def encode(self, medium: Float[Tensor, "b d"], rng: Rng, measure: bool = True) -> Encoded:
         zeros = medium.new_zeros(len(medium))

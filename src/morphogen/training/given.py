@@ -84,7 +84,7 @@ def training_rows(model: Model | Staged, given: Any, labels: Any = None) -> Any:
         return _fitting(model, given)
     if (chosen := _chosen(given)) is not None:
         return _fitting(model, chosen)
-    if (first := _first_batch(given)) is not None:
+    if (first := _first_batch(given, model.representation.source.checked_rows)) is not None:
         model.representation.source.check_trainable(model.representation.check(first.medium))
         _check_conditions(model, first)
         return given
@@ -112,7 +112,10 @@ def _fitting(model: Model | Staged, rows: Examples) -> Examples:
     if rows.representation is not None:
         medium = rows.representation.medium
         if medium is not source.medium:
-            raise DataError(f"the examples are {medium}, the model is for {source.medium}; give such data")
+            raise DataError(
+                f"the examples are {medium}, the model is for {source.medium}; give such data, "
+                "or a batch of tensors, mg.Batch(X)"
+            )
         medium.check_comparable(source, rows.representation)
         source.check_trainable(source.check(rows.first(source.checked_rows).medium))
     _check_conditions(model, rows.first(1))
@@ -157,12 +160,12 @@ def _check_parts(model: Any) -> None:
     )
 
 
-def _first_batch(given: Any) -> Batch | None:
-    """The first row of examples that are indexed by tensors of row numbers; None for anything else."""
+def _first_batch(given: Any, rows: int) -> Batch | None:
+    """The first rows of examples that are indexed by tensors of row numbers; None for anything else."""
     if isinstance(given, str | Tensor) or not (hasattr(given, "__len__") and hasattr(given, "__getitem__")):
         return None
     try:
-        first = given[torch.arange(min(1, len(given)))]
+        first = given[torch.arange(min(rows, len(given)))]
     except (TypeError, ValueError, LookupError, RuntimeError):
         return None
     return first if isinstance(first, Batch) else None

@@ -134,10 +134,7 @@ class Stepper:
             self.ema = Ema(self.first.parameters, self.model.plan.ema)
 
     def step(self, step: int, spent: float, deadline: Deadline) -> StepResult:
-        """Step number `step`, after the fraction `spent` of the budget.
-
-        A player that is fitted by statistics alone drops a step whose deadline passes between micro-batches.
-        """
+        """Step number `step`, after the fraction `spent` of the budget; EM drops one at its deadline."""
         turns = self.model.objective.turns
         player = self.players[turns[step % len(turns)]]
         self._enable_gradients(player)

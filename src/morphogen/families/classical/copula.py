@@ -18,6 +18,10 @@ which is exact for one column of categories, and a lower bound of log p in expec
 EM has the same draws, weighted by the product, as its E-step (Zhao & Udell 2020, "Missing value imputation
 for mixed data via Gaussian copula"); for complete numbers one round is the closed form, their correlation.
 
+A copula treats categories as ordered, and those of a table are in the order of the alphabet. Copulas of
+synthetic data sort them by frequency, or not at all (Patki, Wedge & Veeramachaneni 2016, "The synthetic data
+vault"); here the order is that which shows most of their dependence (`category_order`).
+
 References: Sklar 1959; Song, Li & Yuan 2009, "Joint regression analysis of correlated data using Gaussian
 copulas".
 """
@@ -29,11 +33,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Int
 from torch import Tensor, nn
 
 from morphogen.component import ConfigError
 from morphogen.contract import Context, Encoded, Likelihood, Losses, Objective, Sampler
+from morphogen.families.classical.category_order import category_order
 from morphogen.families.classical.latent_scores import Cells, Completed, LatentScores
 from morphogen.families.classical.mixed_mixture import ScoredTable, check_scores
 from morphogen.numerics.distributions import gaussian_cdf
@@ -48,7 +53,7 @@ class GaussianCopula(Objective):
         Sigma_c = (n_c S_c + prior W) / (n_c + prior) + floor I,     W = sum_c n_c S_c / n
 
     With classes the columns need not have their overall distribution within one. The order of the categories
-    of a column is that of their codes: a copula treats them as ordered.
+    shows most of their dependence on the other columns of the first batch (`category_order`).
 
     Arguments:
         table: the representation of the rows, a `ScoredTable`.
@@ -71,17 +76,24 @@ class GaussianCopula(Objective):
                 f"GaussianCopula needs classes >= 0, floor > 0, prior >= 0, draws >= 1; got {values}"
             )
         self.table, self.classes, self.floor, self.prior, self.draws = table, classes, floor, prior, draws
-        self.latent = LatentScores(table)
+        places = [torch.arange(len(masses)) for masses in table.masses]
+        self.register_buffer("places", torch.cat(places))  # of the codes of all columns, one after the other
         c, d = max(classes, 1), len(table.masses)
         self.register_buffer("weights", torch.full((c,), 1 / c, dtype=torch.float64))
         self.register_buffer("means", torch.zeros(c, d, dtype=torch.float64))
         self.register_buffer("scatter", torch.eye(d).double().repeat(c, 1, 1))
         self.register_buffer("rows", torch.ones((), dtype=torch.float64))
 
+    places: Int[Tensor, " v"]
     weights: Float[Tensor, " c"]
     means: Float[Tensor, "c d"]
     scatter: Float[Tensor, "c d d"]
     rows: Float[Tensor, ""]
+
+    @property
+    def latent(self) -> LatentScores:
+        """The latent scores of the table, in the order of its categories."""
+        return LatentScores(self.table, self.places.split([len(masses) for masses in self.table.masses]))
 
     @property
     def covariances(self) -> Float[Tensor, "c d d"]:
@@ -105,21 +117,16 @@ class GaussianCopula(Objective):
         log_class = self.log_weights(context, len(rng))
         completed = self.complete(x.x, rng.fork("latent"), self.draws)
         log_joint = log_class + torch.stack([_log_mean(each.log_weight) for each in completed], 1)
-        r = log_joint.softmax(1)
-        statistics: dict[str, list[Tensor]] = {"counts": [], "first": [], "second": []}
-        for c, each in enumerate(completed):
-            weighted = (r[:, c, None] * each.log_weight.softmax(1))[..., None] * each.z
-            statistics["counts"].append(r[:, c].sum())
-            statistics["first"].append(weighted.sum((0, 1)))
-            statistics["second"].append(torch.einsum("bsd,bse->de", weighted, each.z))
-        stacked = {name: torch.stack(values) for name, values in statistics.items()}
+        statistics = _statistics(log_joint.softmax(1), completed)
         nll = -log_joint.logsumexp(1) - self.latent.log_exists(x.x)
-        return Losses({"nll": nll}, statistics=stacked)
+        return Losses({"nll": nll}, statistics=statistics)
 
     @torch.no_grad()
     def prepare(self, x: Encoded, context: Context | None, rng: Rng) -> None:
-        """Check the first batch, and fit it once. Errors: ConfigError for scores that are not finite."""
+        """Order the categories, and fit the first batch. Errors: ConfigError for NaN and inf."""
         check_scores(x.x["scores"])
+        sizes, numbers = [len(masses) for masses in self.table.masses], list(self.table.numbers)
+        self.places.copy_(torch.cat(category_order(x.x["codes"], x.x["scores"], numbers, sizes)))
         self.update_from_statistics(self.losses(x, context, rng, "model").statistics, 0)
 
     @torch.no_grad()
@@ -172,8 +179,8 @@ class GaussianCopula(Objective):
 
     def complete(self, x: Cells, rng: Rng, draws: int) -> list[Completed]:
         """Draws of the latent scores of every row in each class, with their weights."""
-        pairs = zip(self.means, self.covariances, strict=True)
-        return [self.latent.complete(x, mean, covariance, rng, draws) for mean, covariance in pairs]
+        latent, pairs = self.latent, zip(self.means, self.covariances, strict=True)
+        return [latent.complete(x, mean, covariance, rng, draws) for mean, covariance in pairs]
 
     def _log_marginal(
         self, x: Cells, context: Context | None, rng: Rng
@@ -231,19 +238,30 @@ class CopulaSampler(Sampler):
 
     def _cells(self, objective: Any, given: Cells, z: Float64[Tensor, "b d"], rng: Rng) -> dict[str, Tensor]:
         """What the latent scores show; a number is missing with the probability of its column."""
-        codes, masses = torch.ones_like(given["codes"]), [each.double() for each in objective.table.masses]
-        for j in objective.latent.categories:
+        latent, masses = objective.latent, [each.double() for each in objective.table.masses]
+        codes = torch.ones_like(given["codes"])
+        for j in latent.categories:
             u, none = gaussian_cdf(z[:, j]), masses[j][0].item()
             u = none + (1 - none) * u if self.complete else u
-            inner = objective.latent.thresholds[j][1:-1].to(z)
-            codes[:, j] = torch.searchsorted(inner, torch.special.ndtri(u).contiguous())
-        for j in objective.latent.numbers:
+            inner = latent.thresholds[j][1:-1].to(z)
+            codes[:, j] = latent.codes[j][torch.searchsorted(inner, torch.special.ndtri(u).contiguous())]
+        for j in latent.numbers:
             gone = (rng.uniform() < masses[j][0].item()) & (not self.complete)
             codes[:, j] = (~gone).long()
         codes = torch.where(given["codes"] >= 0, given["codes"], codes)
-        scores = torch.where(codes[:, objective.latent.numbers] > 0, z[:, objective.latent.numbers], 0.0)
-        kept = given["codes"][:, objective.latent.numbers] > 0
+        scores = torch.where(codes[:, latent.numbers] > 0, z[:, latent.numbers], 0.0)
+        kept = given["codes"][:, latent.numbers] > 0
         return {"codes": codes, "scores": torch.where(kept, given["scores"], scores.float()).float()}
+
+
+def _statistics(r: Float[Tensor, "b c"], completed: list[Completed]) -> dict[str, Tensor]:
+    """Sums over the draws of each class, weighted: counts [C], first [C, D] and second moments [C, D, D]."""
+    first, second = [], []
+    for r_c, each in zip(r.T, completed, strict=True):
+        weighted = (r_c[:, None] * each.log_weight.softmax(1))[..., None] * each.z
+        first.append(weighted.sum((0, 1)))
+        second.append(torch.einsum("bsd,bse->de", weighted, each.z))
+    return {"counts": r.sum(0), "first": torch.stack(first), "second": torch.stack(second)}
 
 
 def _log_mean(log_weight: Float[Tensor, "b s"]) -> Float[Tensor, " b"]:

@@ -23,6 +23,7 @@ from torch.nn import functional as F
 from morphogen.component import Component, ConfigError
 from morphogen.numerics.clustering import kmeans, nearest, spread_centres
 from morphogen.numerics.randomness import Rng
+from morphogen.representations.degenerate import warn_if_singular
 
 TINY = 1e-100  # mass of what no row has: it keeps logarithms finite, and changes no number beside it
 
@@ -203,6 +204,7 @@ class GaussianEmissions(Emissions):
         self, x: Float[Tensor, "b t d"], exists: Bool[Tensor, "b t"], chains: Int[Tensor, " b"],
         per_chain: int, rng: Rng,
     ) -> Float[Tensor, "b t s"]:  # fmt: skip
+        warn_if_singular(x[exists], "density of GaussianEmissions")
         weight = torch.zeros(*exists.shape, self.states, dtype=torch.float64, device=x.device)
         for c in range(self.states // per_chain):
             own = exists & (chains == c)[:, None]

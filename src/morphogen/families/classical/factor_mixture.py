@@ -16,12 +16,12 @@ __all__ = ["FactorMixture"]
 import math
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from morphogen.component import ConfigError
 from morphogen.contract import Context, Encoded, Losses
-from morphogen.families.classical.mixture import TINY, Mixture, class_counts
+from morphogen.families.classical.mixture import TINY, Mixture, class_counts, scaled_noise
 from morphogen.numerics.randomness import Rng
 
 
@@ -68,6 +68,11 @@ class FactorMixture(Mixture):
     def scales(self) -> Float[Tensor, "k d n"]:
         """[W, Psi^(1/2)], of whose rows a sample is the product with d + q numbers of N(0, 1)."""
         return torch.cat([self.loadings, self.noise.sqrt().diag_embed()], 2)
+
+    def deviations(self, component: Int[Tensor, " b"], rng: Rng) -> Float[Tensor, "b d"]:
+        """Draw W_k z + Psi_k^(1/2) eps, without a matrix [d, d]."""
+        z, eps = rng.normal(self.rank + self.means.shape[1]).double().split([self.rank, len(self.means.T)], 1)
+        return scaled_noise(component, z, self.loadings) + eps * self.noise.sqrt()[component]
 
     @torch.no_grad()
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:

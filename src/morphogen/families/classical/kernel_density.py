@@ -54,6 +54,7 @@ class KernelDensity(Objective):
     """
 
     coupled_rows = True  # a row is measured by the others
+    stored = "training rows, and its samples are near copies of them"
 
     def __init__(
         self, table: ScoredTable, classes: int = 0, capacity: int = 4096,
@@ -102,8 +103,7 @@ class KernelDensity(Objective):
         for part in torch.arange(len(kept), device=kept.device).split(max(1, PAIRS // len(kept))):
             log_k = self.kernel.log_kernels(_rows(stored, part), stored) + _log_same(label[part], label)
             log_k[torch.arange(len(part)), part] = -torch.inf
-            total = log_k.logsumexp(1)
-            rivals = (log_k > -torch.inf).sum(1)
+            total, rivals = log_k.logsumexp(1), (log_k > -torch.inf).sum(1)
             nll[kept[part]] = torch.where(rivals > 0, rivals.clamp_min(1).double().log() - total, 0.0)
             r = (log_k - total[:, None]).exp().nan_to_num(0.0)
             sums.append(self.kernel.distances(r, _rows(stored, part), stored))

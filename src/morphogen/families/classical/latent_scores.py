@@ -10,11 +10,11 @@ rectangle probabilities and their derivatives").
 __all__ = ["Cells", "Completed", "LatentScores"]
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Int
 from torch import Tensor, nn
 
 from morphogen.families.classical.mixed_mixture import ScoredTable
@@ -36,13 +36,16 @@ class LatentScores:
 
     Arguments:
         table: the representation of the rows, a `ScoredTable`.
+        places: of each column, the place of each code in the order of the intervals, 0 for code 0.
     """
 
-    def __init__(self, table: ScoredTable):
+    def __init__(self, table: ScoredTable, places: Sequence[Int[Tensor, " v"]]):
         self.masses = [masses.double() for masses in table.masses]
+        self.places, self.codes = list(places), [place.argsort() for place in places]
         self.numbers = list(table.numbers)
         self.categories = [j for j in range(len(self.masses)) if j not in table.numbers]
-        self.thresholds = [_thresholds(masses) for masses in self.masses]
+        ordered = [m[order.to(m.device)] for m, order in zip(self.masses, self.codes, strict=True)]
+        self.thresholds = [_thresholds(masses) for masses in ordered]
 
     def complete(
         self, x: Cells, mean: Float64[Tensor, " d"], covariance: Float64[Tensor, "d d"], rng: Rng, draws: int
@@ -104,8 +107,8 @@ class LatentScores:
                 eps[:, :, place] = torch.special.ndtri(u[:, :, j])
                 continue
             centre = mean[place] + eps[:, :, :place] @ factor[place, :place]
-            ends = self.thresholds[j].to(codes.device)
-            low, high = ((ends[codes[:, j] + k][:, None] - centre) / scale for k in (0, 1))
+            ends, interval = self.thresholds[j].to(codes.device), self.places[j][codes[:, j]]
+            low, high = ((ends[interval + k][:, None] - centre) / scale for k in (0, 1))
             group.log_weight.add_(log_mass_between(low, high))
             eps[:, :, place] = quantile_between(low, high, u[:, :, j])
         group.z[:, :, order] = mean + eps @ factor.T

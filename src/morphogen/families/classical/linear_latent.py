@@ -25,8 +25,9 @@ from torch import Tensor, nn
 
 from morphogen.component import ConfigError
 from morphogen.contract import Context, Encoded, Likelihood, Losses, Objective, Sampler
-from morphogen.families.classical.mixture import TINY, check_finite, class_probabilities
+from morphogen.families.classical.mixture import TINY, class_probabilities
 from morphogen.numerics.randomness import Rng
+from morphogen.representations.degenerate import warn_if_singular
 
 
 class ProbabilisticPCA(Objective):
@@ -96,7 +97,7 @@ class ProbabilisticPCA(Objective):
     def prepare(self, x: Encoded, context: Context | None, rng: Rng) -> None:
         """The means of the first batch; a closed form, or random factors with half of the variance."""
         flat = x.x.flatten(1).double()
-        check_finite(flat)
+        warn_if_singular(flat, "density of ProbabilisticPCA")
         p_class = class_probabilities(self.classes, context)
         r = torch.full_like(flat[:, :1], 1.0).expand(-1, len(self.weights)) if p_class is None else p_class
         overall = flat.mean(0)

@@ -11,21 +11,22 @@ models").
 """
 
 __all__ = [
-    "Mixture", "MixtureSampler", "akaike_criterion", "bayesian_criterion", "check_finite", "class_counts",
-    "class_probabilities", "cluster",
+    "Mixture", "MixtureSampler", "akaike_criterion", "bayesian_criterion", "class_counts",
+    "class_probabilities", "cluster", "scaled_noise",
 ]  # fmt: skip
 
 import math
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from morphogen.component import ConfigError
 from morphogen.contract import Context, Encoded, Likelihood, Losses, Objective, Sampler
 from morphogen.numerics.clustering import kmeans, nearest, spread_centres
 from morphogen.numerics.randomness import Rng
+from morphogen.representations.degenerate import warn_if_singular
 
 TINY = 1e-12  # lower bound of the weight of an empty component or unseen class, against division by zero
 
@@ -118,7 +119,7 @@ class Mixture(Objective):
     def prepare(self, x: Encoded, context: Context | None, rng: Rng) -> None:
         """Initialize the components as clusters of the first batch, those of a class from its rows."""
         flat = x.x.flatten(1).double()
-        check_finite(flat)
+        warn_if_singular(flat, f"density of {type(self).__name__}")
         assigned = cluster(flat, self.components, self.classes, context, rng)
         self._maximise(_statistics(self, flat, assigned, context), rate=1.0)
 
@@ -146,6 +147,11 @@ class Mixture(Objective):
         covariances = self.covariances
         return covariances.sqrt() if self.covariance == "diagonal" else torch.linalg.cholesky(covariances)
 
+    def deviations(self, component: Int[Tensor, " b"], rng: Rng) -> Float[Tensor, "b d"]:
+        """Draw L_k eps, the deviations of samples of these components from their means."""
+        eps, scales = rng.normal(self.means.shape[1]).double(), self.scales()
+        return scaled_noise(component, eps, scales) if scales.ndim == 3 else eps * scales[component]
+
     def _log_joint(self, x: Float[Tensor, "b d"], context: Context | None) -> Float[Tensor, "b k"]:
         """log p(x, k | c), one component at a time to avoid a tensor [B, K, d]."""
         columns = []
@@ -162,7 +168,7 @@ class Mixture(Objective):
     def _maximise(self, statistics: dict[str, Tensor], rate: float) -> None:
         """Set weights, means and scatter from the statistics per row, averaged with the current ones."""
         rows = statistics["counts"].sum()
-        old = self.weights, self.weights.sum(0)[:, None] * self.means, self._second_moments()
+        old = self.weights, self.weights.sum(0)[:, None] * self.means, _second_moments(self)
         new = (statistics[name] / rows for name in ("counts", "first", "second"))
         counts, first, second = ((1 - rate) * o + rate * n for o, n in zip(old, new, strict=True))
         weight = counts.sum(0).clamp_min(TINY)
@@ -173,12 +179,6 @@ class Mixture(Objective):
             between, weight = between.sum(0, keepdim=True), counts.sum()[None]
         self.scatter.copy_((second - between) / _per_component(weight, second))
         self.rows.copy_(rows / rate)  # effective number of rows of the moving average
-
-    def _second_moments(self) -> Tensor:
-        weight = _per_component(self.weights.sum(0), self.scatter)
-        if self.covariance == "tied":
-            return self.scatter + (weight * _square(self.means, "tied")).sum(0)
-        return weight * (self.scatter + _square(self.means, self.covariance))
 
 
 class MixtureSampler(Sampler):
@@ -201,12 +201,8 @@ class MixtureSampler(Sampler):
     ) -> Float[Tensor, "b ..."]:
         self.check(objective)
         component = rng.fork("component").categorical(objective.log_weights(context, len(rng)))
-        scales = objective.scales()
-        eps = self.temperature * rng.fork("noise").normal(scales.shape[-1]).double()
-        x = objective.means[component]
-        for k in component.unique().tolist():
-            rows = component == k
-            x[rows] += eps[rows] @ scales[k].T if scales.ndim == 3 else eps[rows] * scales[k]
+        deviations = objective.deviations(component, rng.fork("noise"))
+        x = objective.means[component] + self.temperature * deviations
         return x.reshape(-1, *shape).float()
 
 
@@ -222,6 +218,17 @@ def akaike_criterion(mixture: Mixture, x: Encoded, context: Context | None = Non
     """AIC = -2 log p(x) + 2 m of m free parameters; less is better (Akaike 1974)."""
     nats = mixture.log_prob(x, context, Rng(0, len(x))).nats.sum().item()
     return -2 * nats + 2 * mixture.free_parameters
+
+
+def scaled_noise(
+    component: Int[Tensor, " b"], eps: Float[Tensor, "b n"], scales: Float[Tensor, "k d n"]
+) -> Float[Tensor, "b d"]:
+    """The products of the noise of each row and the matrix of its component, without a matrix per row."""
+    x = eps.new_empty(len(eps), scales.shape[1])
+    for k in component.unique().tolist():
+        rows = component == k
+        x[rows] = eps[rows] @ scales[k].T
+    return x
 
 
 def class_counts(mixture: Mixture, r: Float[Tensor, "b k"], context: Context | None) -> Float[Tensor, "c k"]:
@@ -264,13 +271,6 @@ def class_probabilities(classes: int, context: Context | None) -> Float[Tensor, 
     return context.vector.double()
 
 
-def check_finite(x: Float[Tensor, "b d"]) -> None:
-    """Errors: ConfigError for the first number that is not finite."""
-    if len(bad := (~x.isfinite()).nonzero()):
-        row, column = bad[0].tolist()
-        raise ConfigError(f"row {row}, column {column} is {x[row, column].item():g}: give finite numbers")
-
-
 def _statistics(
     mixture: Mixture, x: Float[Tensor, "b d"], r: Float[Tensor, "b k"], context: Context | None
 ) -> dict[str, Tensor]:
@@ -284,6 +284,14 @@ def _statistics(
         (r[i, k, None] * x[i]).T @ x[i] if full else r[i, k] @ x[i].square() for k, i in enumerate(members)
     ]
     return {"counts": class_counts(mixture, r, context), "first": r.T @ x, "second": torch.stack(second)}
+
+
+def _second_moments(mixture: Mixture) -> Tensor:
+    """p(k) E[x x^T | k], summed over k if the covariance is tied, or the diagonals."""
+    weight = _per_component(mixture.weights.sum(0), mixture.scatter)
+    if mixture.covariance == "tied":
+        return mixture.scatter + (weight * _square(mixture.means, "tied")).sum(0)
+    return weight * (mixture.scatter + _square(mixture.means, mixture.covariance))
 
 
 def _square(means: Tensor, covariance: str) -> Tensor:

@@ -19,9 +19,9 @@ from torch import Tensor, nn
 
 from morphogen.component import ConfigError
 from morphogen.contract import Context, Encoded, Likelihood, Losses, Objective, Sampler
-from morphogen.families.classical.mixture import check_finite
 from morphogen.numerics.kalman import Dynamics, Smoothed, kalman_filter, kalman_smoother
 from morphogen.numerics.randomness import Rng
+from morphogen.representations.degenerate import check_finite_rows, warn_if_singular
 
 
 class StateSpace(Objective):
@@ -92,6 +92,7 @@ class StateSpace(Objective):
     def prepare(self, x: Encoded, context: Context | None, rng: Rng) -> None:
         """Random loadings on the scale of the first batch, with half of its variance as noise."""
         rows = _checked(x.x)
+        warn_if_singular(rows.flatten(0, 1), "density of StateSpace")
         variance = rows.flatten(0, 1).var(0, correction=0) + self.floor
         random = Rng(rng.seed, self.dims, (*rng.path, "loading")).normal(self.latents).double()
         self.loading.copy_((variance / (2 * self.latents)).sqrt()[:, None] * random)
@@ -153,7 +154,7 @@ def _checked(x: Float[Tensor, "b t d"]) -> Float[Tensor, "b t d"]:
     """The rows in fp64. Errors: ConfigError for empty sequences and numbers that are not finite."""
     if not x.shape[1]:
         raise ConfigError("the sequences are empty, [B, 0]: give sequences of one position or more")
-    check_finite(x.flatten(1))
+    check_finite_rows(x.flatten(1))
     return x.double()
 
 
