@@ -68,6 +68,17 @@ def test_inverse_of_extreme_inputs(name: str, size: float) -> None:
     assert relative_error(flow.double(), x.double()) <= 1e-10
 
 
+def test_inverse_of_thirty_two_steps_per_scale() -> None:
+    """28 x 28 pixels of size 100: below 1e-5, and above where fp32 rounds between the steps."""
+    torch.manual_seed(0)
+    flow = randomised(FlowSteps((1, 28, 28), 16, 32, 2), 0.05)
+    x = 100 * torch.randn(4, 1, 28, 28, generator=torch.Generator().manual_seed(1))
+    assert relative_error(flow, x) <= 5e-6
+    assert relative_error(flow.double(), x.double()) <= 1e-10
+    in_fp32 = Chain(flow.float().bijections).eval()  # type: ignore[attr-defined]
+    assert relative_error(in_fp32, x) > 1e-5
+
+
 def test_the_sigmoid_map_inverts_at_both_ends_of_its_scale() -> None:
     """s' = -100 and 100: the scale is the lower bound and 1."""
     transform, x = SigmoidAffine(), torch.tensor([[-100.0], [-1.0], [3.0], [100.0]])

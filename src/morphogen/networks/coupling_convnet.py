@@ -43,7 +43,7 @@ class CouplingConvNet(Component, nn.Module):
 
     def forward(self, x: Float[Tensor, "b c h w"], context: Context | None) -> Float[Tensor, "b e h w"]:
         vector = None if context is None else context.vector
-        y = BOUND * (x / BOUND).tanh()
+        y = BOUND * (x.to(self.stem.weight.dtype) / BOUND).tanh()
         y = with_planes(y, context, self.spatial) if self.spatial else y
         h = self._modulated(0, self.stem(y), vector).relu_()
         h = self._modulated(1, self.hidden(h), vector).relu_()
@@ -70,7 +70,7 @@ class ZeroConv(Component, nn.Module):
             nn.init.zeros_(self.condition.weight)
 
     def forward(self, x: Float[Tensor, "b c h w"], context: Context | None) -> Float[Tensor, "b e h w"]:
-        h, vector = self.conv(x), None if context is None else context.vector
+        h, vector = self.conv(x.to(self.conv.weight.dtype)), None if context is None else context.vector
         return h if self.condition is None or vector is None else h + expand_like(self.condition(vector), h)
 
 

@@ -31,6 +31,7 @@ __all__ = [
     "OdeSolver",
     "Permuted",
     "RationalQuadraticSpline",
+    "Rearranged",
     "RungeKutta",
     "Scales",
     "SigmoidAffine",
@@ -63,6 +64,7 @@ from morphogen.families.flow.noise_flow import NoiseFlow
 from morphogen.families.flow.objective import Flow, FlowSampler
 from morphogen.families.flow.ode_solvers import DormandPrince, OdeSolver, RungeKutta
 from morphogen.families.flow.permuted import Permuted, keyed, reverse
+from morphogen.families.flow.rearranged import Rearranged
 from morphogen.families.flow.spline import RationalQuadraticSpline
 from morphogen.families.flow.split_coupling import SplitCoupling
 from morphogen.families.flow.top_prior import TopPrior

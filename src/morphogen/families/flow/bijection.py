@@ -138,5 +138,10 @@ class Inverse(Bijection):
         z = self.bijection.inverse(x, context)
         return z, -self.bijection(z, context)[1]
 
+    def estimate(self, x: Float[Tensor, " b *x"], context: Context | None, rng: Rng) -> Estimate:
+        z = self.bijection.inverse(x, context)
+        _, log_det, variance = self.bijection.estimate(z, context, rng)
+        return Estimate(z, -log_det, variance)
+
     def inverse(self, z: Float[Tensor, " b *x"], context: Context | None) -> Float[Tensor, " b *x"]:
         return self.bijection(z, context)[0]

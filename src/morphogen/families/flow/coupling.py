@@ -99,13 +99,18 @@ class ActNorm(Bijection):
     def forward(
         self, x: Float[Tensor, " b *x"], context: Context | None
     ) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b"]]:
-        shift, log_scale = expand_like(self.shift[None], x), expand_like(self.log_scale[None], x)
+        shift, log_scale = self._shift_and_log_scale(x)
         log_det = sum_except_batch(existing(log_scale.expand_as(x), context))
         return existing((x + shift) * log_scale.exp(), context), log_det
 
     def inverse(self, z: Float[Tensor, " b *x"], context: Context | None) -> Float[Tensor, " b *x"]:
-        shift, log_scale = expand_like(self.shift[None], z), expand_like(self.log_scale[None], z)
+        shift, log_scale = self._shift_and_log_scale(z)
         return existing(z * (-log_scale).exp() - shift, context)
+
+    def _shift_and_log_scale(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Both in the precision of x, broadcastable to it: exp(s) and exp(-s) must be inverse in that."""
+        shift, log_scale = (parameter.to(x.dtype)[None] for parameter in (self.shift, self.log_scale))
+        return expand_like(shift, x), expand_like(log_scale, x)
 
     @torch.no_grad()
     def prepare(self, x: Float[Tensor, "b ..."], context: Context | None) -> None:

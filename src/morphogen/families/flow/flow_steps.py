@@ -8,8 +8,13 @@ Reference: Glow: Generative flow with invertible 1x1 convolutions, Kingma & Dhar
 
 __all__ = ["FlowSteps"]
 
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
 from morphogen.component import ConfigError
-from morphogen.families.flow.bijection import Bijection
+from morphogen.contract import Context
+from morphogen.families.flow.bijection import Bijection, Estimate
 from morphogen.families.flow.coupling import ActNorm
 from morphogen.families.flow.elementwise import Affine, Elementwise, SigmoidAffine
 from morphogen.families.flow.invertible_conv import InvertibleConv
@@ -17,6 +22,7 @@ from morphogen.families.flow.multiscale import Scales
 from morphogen.families.flow.split_coupling import SplitCoupling
 from morphogen.families.flow.top_prior import TopPrior
 from morphogen.networks.coupling_convnet import CouplingConvNet, ZeroConv
+from morphogen.numerics.randomness import Rng
 
 
 class FlowSteps(Scales):
@@ -26,6 +32,9 @@ class FlowSteps(Scales):
     noise whose mean and scale are computed from the other half (the conditional split prior). What is left
     at the last scale is Gaussian with a learned mean and scale. All couplings and priors depend on the
     context.
+
+    Between the steps x is in fp64, and the networks are in fp32: a rounding error of x, after a chain of
+    couplings that depend on it, would be many times as large in the inverse.
 
     Arguments:
         shape: (C, H, W) of x; H and W must be multiples of 2^scales.
@@ -59,6 +68,19 @@ class FlowSteps(Scales):
         self.transform = transform if transform is not None else SigmoidAffine()
         self.add_scales(self.shape, scales, scales)
 
+    def forward(
+        self, x: Float[Tensor, " b *x"], context: Context | None
+    ) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b"]]:
+        z, log_det = super().forward(_carried(x), context)
+        return z.to(x.dtype), log_det.to(x.dtype)
+
+    def estimate(self, x: Float[Tensor, " b *x"], context: Context | None, rng: Rng) -> Estimate:
+        z, log_det, variance = super().estimate(_carried(x), context, rng)
+        return Estimate(z.to(x.dtype), log_det.to(x.dtype), variance)
+
+    def inverse(self, z: Float[Tensor, " b *x"], context: Context | None) -> Float[Tensor, " b *x"]:
+        return super().inverse(_carried(z), context).to(z.dtype)
+
     def fine(self, shape: tuple[int, int, int], scale: int) -> list[Bijection]:
         """Nothing: every scale starts by squeezing."""
         return []
@@ -75,3 +97,8 @@ class FlowSteps(Scales):
             return [*steps, TopPrior(shape, self.vector)]
         split_prior = SplitCoupling(ZeroConv(half, 2 * half, self.vector), "blocks", 0, Affine())
         return [*steps, split_prior]
+
+
+def _carried(x: Tensor) -> Tensor:
+    """x in fp64, without autocast to bf16; what the networks receive of it is rounded to their own dtype."""
+    return x if torch.is_autocast_enabled(x.device.type) else x.double()

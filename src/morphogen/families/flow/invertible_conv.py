@@ -50,7 +50,7 @@ class InvertibleConv(Bijection):
     def forward(
         self, x: Float[Tensor, " b *x"], context: Context | None
     ) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b"]]:
-        lower, upper = self._lower_upper(self.factors)
+        lower, upper = self._lower_upper(self.factors.to(x.dtype))
         log_det = self.factors.diagonal().sum() * x[0, 0].numel()
         return _matmul((lower @ upper)[self.permutation], x), log_det.to(x.dtype).expand(len(x))
 

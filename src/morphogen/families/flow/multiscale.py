@@ -21,14 +21,13 @@ from torch import Tensor
 
 from morphogen.caller import option
 from morphogen.component import ConfigError
-from morphogen.contract import Context
-from morphogen.families.flow.bijection import Bijection, Chain, Composite, Estimate
+from morphogen.families.flow.bijection import Bijection, Chain, Composite
 from morphogen.families.flow.coupling import ActNorm, Coupling
 from morphogen.families.flow.elementwise import Elementwise
+from morphogen.families.flow.rearranged import Rearranged
 from morphogen.families.flow.split_coupling import Halves, SplitCoupling, split
 from morphogen.networks.coupling_resnet import CouplingResNet
 from morphogen.networks.mlp import MLP
-from morphogen.numerics.randomness import Rng
 
 
 class Scales(Composite):
@@ -180,63 +179,32 @@ class SingleScale(Composite):
         return SplitCoupling(MLP(copied, outputs * changed, *sizes), halves, i % 2, self.transform)
 
 
-class Squeeze(Bijection):
+class Squeeze(Rearranged):
     """squeeze^-1 o f o squeeze; squeeze turns 2 x 2 pixels of C channels into one of 4 C (Dinh et al. 2017).
 
     Arguments:
         inner: f, on [B, 4 C, H / 2, W / 2].
     """
 
-    def __init__(self, inner: Bijection):
-        super().__init__()
-        self.inner = inner
+    def arranged(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d i j"]:
+        return _squeeze(x)
 
-    def forward(
-        self, x: Float[Tensor, " b *x"], context: Context | None
-    ) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b"]]:
-        z, log_det = self.inner(_squeeze(x), context)
-        return _unsqueeze(z), log_det
-
-    def estimate(self, x: Float[Tensor, " b *x"], context: Context | None, rng: Rng) -> Estimate:
-        z, log_det, variance = self.inner.estimate(_squeeze(x), context, rng)
-        return Estimate(_unsqueeze(z), log_det, variance)
-
-    def inverse(self, z: Float[Tensor, " b *x"], context: Context | None) -> Float[Tensor, " b *x"]:
-        return _unsqueeze(self.inner.inverse(_squeeze(z), context))
-
-    def prepare(self, x: Float[Tensor, "b ..."], context: Context | None) -> None:
-        self.inner.prepare(_squeeze(x), context)
+    def restored(self, y: Float[Tensor, "b d i j"], x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        return _unsqueeze(y)
 
 
-class FactorOut(Bijection):
+class FactorOut(Rearranged):
     """Apply f to the first half of the channels; the second half is noise (Dinh et al. 2017, eqs. 13-16).
 
     Arguments:
         inner: f, on [B, C / 2, ...].
     """
 
-    def __init__(self, inner: Bijection):
-        super().__init__()
-        self.inner = inner
+    def arranged(self, x: Float[Tensor, "b c *n"]) -> Float[Tensor, "b d *n"]:
+        return x.chunk(2, 1)[0]
 
-    def forward(
-        self, x: Float[Tensor, " b *x"], context: Context | None
-    ) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b"]]:
-        x, factored = x.chunk(2, 1)
-        z, log_det = self.inner(x, context)
-        return torch.cat([z, factored], 1), log_det
-
-    def estimate(self, x: Float[Tensor, " b *x"], context: Context | None, rng: Rng) -> Estimate:
-        x, factored = x.chunk(2, 1)
-        z, log_det, variance = self.inner.estimate(x, context, rng)
-        return Estimate(torch.cat([z, factored], 1), log_det, variance)
-
-    def inverse(self, z: Float[Tensor, " b *x"], context: Context | None) -> Float[Tensor, " b *x"]:
-        z, factored = z.chunk(2, 1)
-        return torch.cat([self.inner.inverse(z, context), factored], 1)
-
-    def prepare(self, x: Float[Tensor, "b ..."], context: Context | None) -> None:
-        self.inner.prepare(x.chunk(2, 1)[0], context)
+    def restored(self, y: Float[Tensor, "b d *n"], x: Float[Tensor, "b c *n"]) -> Float[Tensor, "b c *n"]:
+        return torch.cat([y, x.chunk(2, 1)[1]], 1)
 
 
 def _patch(shape: tuple[int, int, int], max_resolution: int) -> int:

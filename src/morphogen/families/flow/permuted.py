@@ -17,10 +17,11 @@ from torch import Tensor
 from morphogen.component import ConfigError
 from morphogen.contract import Context
 from morphogen.families.flow.bijection import Bijection
+from morphogen.families.flow.rearranged import Rearranged
 from morphogen.numerics.randomness import Rng
 
 
-class Permuted(Bijection):
+class Permuted(Rearranged):
     """P^-1 o f o P, where entry i of P x is x[order[i]] (Kingma et al. 2016 reverse it between maps).
 
     Arguments:
@@ -34,30 +35,23 @@ class Permuted(Bijection):
     places: Int[Tensor, " d"]
 
     def __init__(self, inner: Bijection, order: tuple[int, ...]):
-        super().__init__()
+        super().__init__(inner)
         if not order or sorted(order) != list(range(len(order))):
             raise ConfigError(
                 f"Permuted: order {tuple(order)} is not a permutation: give each of 0, 1, ... once, "
                 "such as reverse(3), which is (2, 1, 0)"
             )
-        self.inner, self.order = inner, tuple(order)
+        self.order = tuple(order)
         self.register_buffer("order_of_entries", torch.tensor(order), persistent=False)
         self.register_buffer("places", torch.tensor(order).argsort(), persistent=False)
 
-    def forward(
-        self, x: Float[Tensor, " b *x"], context: Context | None
-    ) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b"]]:
-        z, log_det = self.inner(x[:, self.order_of_entries], self._permuted(context))
-        return z[:, self.places], log_det
+    def arranged(self, x: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
+        return x[:, self.order_of_entries]
 
-    def inverse(self, z: Float[Tensor, " b *x"], context: Context | None) -> Float[Tensor, " b *x"]:
-        x = self.inner.inverse(z[:, self.order_of_entries], self._permuted(context))
-        return x[:, self.places]
+    def restored(self, y: Float[Tensor, "b d"], x: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
+        return y[:, self.places]
 
-    def prepare(self, x: Float[Tensor, "b ..."], context: Context | None) -> None:
-        self.inner.prepare(x[:, self.order_of_entries], self._permuted(context))
-
-    def _permuted(self, context: Context | None) -> Context | None:
+    def inner_context(self, context: Context | None) -> Context | None:
         """The context whose mask is that of the permuted entries."""
         if context is None or context.x_mask is None:
             return context
