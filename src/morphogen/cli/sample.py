@@ -72,6 +72,13 @@ Prompt = Annotated[
 Out = Annotated[
     Path | None, Option(help="output directory, or one file: NAME.csv, NAME.png, ... (default: RUN/samples)")
 ]
+BestOf = Annotated[
+    int,
+    Option("--best-of", help="samples drawn for each, of which the one that fits its caption best is kept"),
+]
+Ranker = Annotated[
+    Path | None, Option("--ranker", help="run of the system clip that ranks the samples of --best-of")
+]
 Film = Annotated[
     bool, Option("--film", help="diffusion: also write film.gif, the denoising of the first ten samples")
 ]
@@ -90,6 +97,7 @@ def sample(
     negative: Negative = None, classifier_guidance: ClassifierGuidance = None, sketch: SketchFile = None,
     seed: Seed = 0, out: Out = None, film: Film = False, show: Show = False, runs: Runs = Path("runs"),
     device: Device = "auto", precision: Precision = "fp32", source: SourceFile = None,
+    best_of: BestOf = 1, ranker: Ranker = None,
 ) -> None:  # fmt: skip
     """Draw samples from a trained model.
 
@@ -111,12 +119,13 @@ def sample(
     if len(window := model.representation.shape) == 1:
         prompt_length = requested["prompt"].shape[1] if "prompt" in requested else 0
         decoding.announce_cropping(window[0], prompt_length, max_new)
+    draw = _ranked(model, best_of, ranker, target)
     folder = _output(out, chosen, model, rows, film)
     unwanted = check_negative(chosen, negative, guidance)
     options = {"seed": seed, "negative": unwanted, "precision": choose_precision(precision)}
     if film:
         rank.once(lambda: _film(model, requested, method, rows[:FILMED], folder, options))
-    _draw(chosen, model, requested, method, rows, folder, rank, options, [FILM] if film else [])
+    _draw(chosen, draw, requested, method, rows, folder, rank, options, [FILM] if film else [])
     if show:
         rank.once(lambda: open_file(shown_file(folder)))
 
@@ -189,8 +198,30 @@ def _picture(
     return spec.of_bytes(fitted.values)
 
 
+def _ranked(model: Any, best_of: int, ranker: Path | None, device: str) -> Any:
+    """The function that draws the samples: `model.sample`, or the best of several by a contrastive model.
+
+    Errors: BadArgument for one of the two options without the other, and fewer than one sample.
+    """
+    from functools import partial
+
+    from morphogen import inference
+    from morphogen.run import Run
+
+    if best_of < 1:
+        raise BadArgument(f"--best-of {best_of}: give the number of samples to choose from, 2 or more")
+    if (best_of > 1) != (ranker is not None):
+        given = f"--best-of {best_of} needs" if ranker is None else f"--ranker {ranker} is of no use without"
+        raise BadArgument(
+            f"{given} {'--ranker RUN, of the system clip' if ranker is None else '--best-of 16'}"
+        )
+    if ranker is None:
+        return model.sample
+    return partial(inference.best_of, best_of, Run.open(ranker).model(device), model)
+
+
 def _draw(
-    run: "Run", model: Any, condition: "dict[str, Tree]", sampler: Any, rows: list[int], folder: Path,
+    run: "Run", draw: Any, condition: "dict[str, Tree]", sampler: Any, rows: list[int], folder: Path,
     rank: "Rank", options: dict[str, Any], others: list[str],
 ) -> None:  # fmt: skip
     """Draw the samples of these indices, save them and print what was drawn."""
@@ -199,9 +230,8 @@ def _draw(
     from morphogen.compare.broken_rules import broken_rules, recorded_row
     from morphogen.evaluation.sheet import sheet
 
-    samples = model.sample(
-        len(rows), condition or None, sampler, indices=torch.tensor(rows), rank=rank, **options
-    )
+    indices = torch.tensor(rows)
+    samples = draw(len(rows), condition or None, sampler=sampler, indices=indices, rank=rank, **options)
     shown = save_samples(run, samples, folder, rank, lambda pictures: sheet({"": pictures}), others)
     lines = samples.representation.medium.lines(samples, shown)
     notes = [f"{run.undertrained}; train it longer before judging it"] if run.undertrained else []

@@ -10,6 +10,7 @@ __all__ = ["Config", "TensorMapping", "Weights", "write_folder"]
 import json
 import os
 from collections.abc import Container, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -35,7 +36,7 @@ class TensorMapping:
     """Correspondence of one tensor of ours to one or more tensors of the file.
 
     Arguments:
-        parameter: our tensor, [O, ...].
+        parameter: our tensor, [O, ...], or a number, [].
         names: of the file's tensors, which are concatenated along the first axis of ours.
         rows: number of rows of each.
         transposed: whether the file stores matrices as [inputs, outputs].
@@ -49,33 +50,54 @@ class TensorMapping:
     @classmethod
     def single(cls, parameter: Float[Tensor, "..."], name: str, transposed: bool = False) -> "TensorMapping":
         """A mapping to one tensor of the file."""
-        return cls(parameter, (name,), (len(parameter),), transposed)
+        return cls(parameter, (name,), (len(parameter) if parameter.ndim else 1,), transposed)
 
     def shape(self, rows: int) -> tuple[int, ...]:
         """Shape in the file of a part with `rows` rows."""
-        shape = (rows, *self.parameter.shape[1:])
+        shape = (rows, *self.parameter.shape[1:]) if self.parameter.ndim else ()
         return shape[::-1] if self.transposed else shape
+
+    def split(self) -> list[Float[Tensor, "..."]]:
+        """The tensors of the file."""
+        parameter = self.parameter.detach()
+        parts = parameter.split(list(self.rows)) if parameter.ndim else [parameter]
+        return [part.T if self.transposed else part for part in parts]
+
+    def join(self, parts: Sequence[Float[Tensor, "..."]]) -> Float[Tensor, "..."]:
+        """Our tensor from those of the file; the inverse of `split`."""
+        ours = [part.T if self.transposed else part for part in parts]
+        return torch.cat(ours) if self.parameter.ndim else ours[0]
 
 
 class Config:
     """The values of config.json, checked on access.
 
     Arguments:
-        folder: with config.json.
+        folder: with the file.
+        file: name of the file.
 
     Raises ConfigError if the file is missing or not a JSON object.
     """
 
-    def __init__(self, folder: Path):
-        self.path = folder / CONFIG
+    def __init__(self, folder: Path, file: str = CONFIG):
+        self.path = folder / file
         try:
             self.values = json.loads(self.path.read_text(encoding="utf8"))
         except (OSError, ValueError, RecursionError) as error:
             raise ConfigError(
-                f"{self.path} cannot be read ({type(error).__name__}); give a folder with config.json"
+                f"{self.path} cannot be read ({type(error).__name__}); give a folder with {file}"
             ) from None
         if not isinstance(self.values, dict):
             raise ConfigError(f"{self.path}: must be a JSON object")
+
+    def part(self, name: str) -> "Config":
+        """The config of a part, such as `text_config`, which has its own values."""
+        values = self.values.get(name)
+        if not isinstance(values, dict):
+            raise ConfigError(f"{self.path}: {name} must be a JSON object, got {str(values)[:40]!r}")
+        part = copy(self)
+        part.values = values
+        return part
 
     def integer(self, name: str, default: Any = _MISSING, least: int = 1) -> int:
         """An integer in [least, 2^20]."""
@@ -100,6 +122,14 @@ class Config:
         if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < float("inf"):
             raise ConfigError(f"{self.path}: {name} must be a number, got {str(value)[:40]!r}")
         return float(value)
+
+    def numbers(self, name: str, count: int) -> tuple[float, ...]:
+        """A list of so many finite numbers."""
+        values = self._list(name)
+        finite = [one for one in values if isinstance(one, int | float) and abs(one) < float("inf")]
+        if len(finite) != count or len(values) != count:
+            raise ConfigError(f"{self.path}: {name} must be {count} numbers, got {str(values)[:40]!r}")
+        return tuple(map(float, finite))
 
     def choice(self, name: str, known: Mapping[Any, T], default: Any) -> T:
         """The entry of `known` for a value that must be one of its keys."""
@@ -206,8 +236,7 @@ class Weights:
     def fill(self, mappings: Sequence[TensorMapping]) -> None:
         """Copy the weights of the file into the network. Errors: ConfigError for non-finite values."""
         for mapping in mappings:
-            parts = [self._tensor(name) for name in mapping.names]
-            joined = torch.cat([part.T if mapping.transposed else part for part in parts])
+            joined = mapping.join([self._tensor(name) for name in mapping.names])
             if not joined.isfinite().all():
                 raise ConfigError(f"{self.path}: {mapping.names[0]} contains non-finite values")
             mapping.parameter.copy_(joined)
@@ -252,10 +281,9 @@ def write_folder(
     folder.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, Tensor] = {}
     for mapping in mappings:
-        parts = mapping.parameter.detach().split(list(mapping.rows))
-        for name, part in zip(mapping.names, parts, strict=True):
+        for name, part in zip(mapping.names, mapping.split(), strict=True):
             full_name = name if name.startswith("lm_head") else prefix + name
-            tensors[full_name] = (part.T if mapping.transposed else part).float().contiguous().clone()
+            tensors[full_name] = part.float().contiguous().clone()
     temporary = folder / f".{file}.new"
     with naming(temporary):
         save_file(tensors, temporary, metadata={"format": "pt"})
