@@ -5,6 +5,9 @@ from morphogen.lazy import attach
 _HOMES = {
     "ConditionDropout": "conditioning.dropout",
     "Frozen": "conditioning.frozen",
+    "Caption": "conditioning.caption",
+    "CaptionDropout": "conditioning.caption",
+    "Captions": "conditioning.caption",
     "Classes": "conditioning.specs",
     "Codes": "conditioning.previous",
     "Conditions": "conditioning.conditions",

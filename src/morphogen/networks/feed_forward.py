@@ -1,6 +1,7 @@
 r"""Position-wise feed-forward networks of a transformer.
 
 FeedForward   W_2 act(W_1 h)                act: ReLU (Vaswani et al. 2017), GELU (Hendrycks & Gimpel 2016)
+              quick-GELU: h sigmoid(1.702 h), an approximation of GELU (ibid., section 2)
 SwiGLU        W_2 (silu(W_g h) * W_1 h)     Shazeer 2020, "GLU variants improve transformer"
 """
 
@@ -19,6 +20,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
     "gelu": nn.GELU,
     "gelu-tanh": lambda: nn.GELU(approximate="tanh"),
+    "quick-gelu": lambda: QuickGELU(),
 }
 
 
@@ -28,7 +30,7 @@ class FeedForward(Component, nn.Module):
     Arguments:
         width: D of h [..., D].
         hidden: hidden features, 4 D in most papers.
-        activation: "relu", "gelu", or "gelu-tanh", GPT-2's approximation of GELU.
+        activation: "relu", "gelu", or one of its approximations: GPT-2's "gelu-tanh", CLIP's "quick-gelu".
         bias: whether the linear layers have a bias.
     """
 
@@ -36,7 +38,7 @@ class FeedForward(Component, nn.Module):
         self,
         width: int,
         hidden: int,
-        activation: Literal["relu", "gelu", "gelu-tanh"] = "gelu-tanh",
+        activation: Literal["relu", "gelu", "gelu-tanh", "quick-gelu"] = "gelu-tanh",
         bias: bool = True,
     ):
         super().__init__()
@@ -69,3 +71,10 @@ class SwiGLU(Component, nn.Module):
     def forward(self, h: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
         gates, features = self.gates_features(h).chunk(2, -1)
         return self.out(F.silu(gates) * features)
+
+
+class QuickGELU(nn.Module):
+    """h sigmoid(1.702 h), the approximation of GELU by Hendrycks & Gimpel (2016), which CLIP uses."""
+
+    def forward(self, h: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
+        return h * (1.702 * h).sigmoid()

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from morphogen.component import ConfigError
-from morphogen.conditioning.dropout import ConditionDropout
+from morphogen.conditioning.dropout import Dropout
 from morphogen.contract import Batch, Context
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.trees import Tree, length, same, tree_map
@@ -79,7 +79,7 @@ def _never_dropping(model: Any) -> Any:
     """A copy that adds the same noise to its conditions in training, but drops none."""
     copied = copy.deepcopy(model)
     for part in copied.modules():
-        if isinstance(part, ConditionDropout):
+        if isinstance(part, Dropout):
             part.p = 0.0
     return copied
 

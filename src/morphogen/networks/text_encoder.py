@@ -1,0 +1,72 @@
+r"""Encoders of texts to a context: a vector per token, which other networks attend to, and one per text.
+
+    BagOfWords   tokens = W_e[s],   vector = mean of the tokens       no order of words, the baseline
+
+The transformer of CLIP is in `text_transformer.py`.
+
+Reference: Photorealistic text-to-image diffusion models with deep language understanding, Saharia et al.,
+2022, which compares text encoders.
+"""
+
+__all__ = ["BagOfWords", "TextEncoder"]
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from morphogen.component import Component, ConfigError
+from morphogen.contract import Context
+
+
+class TextEncoder(Component, nn.Module, ABC):
+    """Base class of encoders of token ids to a `Context` with tokens, their mask, and a vector per text.
+
+    Attributes:
+        capacity: the largest number of tokens of a text, without those that the encoder adds.
+        widths: of the fields that it sets: {"tokens": D, "vector": D}.
+    """
+
+    capacity: int
+    widths: Mapping[str, int]
+
+    @abstractmethod
+    def forward(self, ids: Int[Tensor, "b t"], mask: Bool[Tensor, "b t"]) -> Context:
+        """Encode ids, padded on the right; `mask` is True at valid ones, of which a row may have none."""
+
+    def check_length(self, tokens: int) -> None:
+        """Errors: ConfigError for more tokens than the capacity."""
+        if tokens > self.capacity:
+            raise ConfigError(
+                f"a text of {tokens} tokens: {type(self).__name__} takes {self.capacity}; shorten it"
+            )
+
+
+class BagOfWords(TextEncoder):
+    """Token embeddings and their mean, which do not depend on the order of the words.
+
+    No paper: the baseline of text encoders.
+
+    Arguments:
+        vocabulary: V, number of token ids.
+        length: maximal number of tokens.
+        width: D.
+    """
+
+    def __init__(self, vocabulary: int, length: int, width: int):
+        super().__init__()
+        self.vocabulary, self.length, self.width = vocabulary, length, width
+        self.capacity, self.widths = length, {"tokens": width, "vector": width}
+        self.embedding = nn.Embedding(vocabulary, width)
+        nn.init.normal_(self.embedding.weight, std=0.02)
+
+    def forward(self, ids: Int[Tensor, "b t"], mask: Bool[Tensor, "b t"]) -> Context:
+        self.check_length(ids.shape[1])
+        tokens = torch.where(mask[..., None], self.embedding(ids.clamp_min(0)), 0)
+        return Context(self._mean(tokens, mask), tokens, mask)
+
+    def _mean(self, tokens: Float[Tensor, "b t d"], mask: Bool[Tensor, "b t"]) -> Float[Tensor, "b d"]:
+        """The mean over valid tokens; 0 without any."""
+        return tokens.sum(1) / mask.sum(1, keepdim=True).clamp_min(1)
