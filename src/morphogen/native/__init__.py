@@ -1,6 +1,7 @@
 """C++ kernels for CPUs, as operators `torch.ops.morphogen.NAME`; each has a twin with the same results.
 
 philox.cpp     keyed random numbers                          twin: `numerics/randomness.py`
+adam.cpp       Adam with clipping and averaged weights       twin: `training/optimizers.py`
 
 A kernel is compiled for the processor at hand when it is first used, and kept in a cache (`compiler.py`).
 Where that is impossible, the twin takes its place (`kernels.py`).
