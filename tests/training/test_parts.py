@@ -77,7 +77,7 @@ def test_the_schedule_of_a_player_counts_its_own_turns(tmp_path: Path) -> None:
 
 def test_the_average_of_a_player_counts_its_own_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     turns: list[int] = []
-    monkeypatch.setattr(Ema, "update", lambda self, turn: turns.append(turn))
+    monkeypatch.setattr(Ema, "decay_at", lambda self, turn: turns.append(turn) or 0.5)
     train(duel(), Rows(), steps=16)
     assert turns == [0, 1, 2, 3]
 

@@ -54,15 +54,24 @@ def _numbers(rows: Tensor, count: int, draw: int, key0: int, key1: int) -> Tenso
     return rows.new_empty((len(rows), count), dtype=torch.float32)
 
 
+def _norm(gradients: list[Tensor]) -> Tensor:
+    return gradients[0].new_empty(())
+
+
 def _theta(entry: Tensor | None, known: list[Tensor], *arguments: Any) -> Tensor:
     last_weight = arguments[2]
     return known[0].new_empty(len(last_weight), known[0].shape[1])
 
 
+def _nothing(*arguments: object) -> None:
+    """Of an operator that changes its arguments in place."""
+
+
 # the operators of each kernel, with the shapes and types of their results
-KERNELS: dict[str, dict[str, Callable[..., Tensor]]] = {
+KERNELS: dict[str, dict[str, Callable[..., Tensor | None]]] = {
     "made": {"made_step": _theta},
     "philox": {"philox": _words, "philox_uniform": _numbers, "philox_normal": _numbers},
+    "adam": {"gradient_norm": _norm, "adam_": _nothing},
 }
 
 

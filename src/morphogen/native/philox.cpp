@@ -5,9 +5,9 @@
 //     normal    sqrt(-2 log u_i) (cos, sin)(2 pi u_(h+i)),  i < h = ceil(count / 2)      Box & Muller 1958
 //
 // rows int64 [B] -> [B, count], row-major: the words of block j are 4j .. 4j+3; the cosines of a row come
-// before its sines. Blocks are computed in groups of LANES, across rows if these are short. Words and uniforms equal
-// those of numerics/randomness.py; normals are computed in double precision as there, where log, cos and sin
-// may differ in the last bit, so that one in 10^8 or so is rounded to the adjacent float.
+// before its sines. Blocks are computed in groups of LANES, across rows if these are short. Words and
+// uniforms equal those of numerics/randomness.py; normals are computed in double precision as there, where
+// log, cos and sin may differ in the last bit: fewer than one in a million is rounded to the next float.
 
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>

@@ -7,7 +7,7 @@ The smaller decay of the first turns removes the initial weights from the averag
 
 __all__ = ["Ema"]
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -28,10 +28,21 @@ class Ema:
         self.average = [p.detach().clone() for p in self.parameters]
 
     @torch.no_grad()
-    def update(self, turn: int) -> None:
-        """Update the average with the weights after the player's turn number `turn` (from 0)."""
-        decay = min(self.decay, (1 + turn) / (10 + turn))
-        torch._foreach_lerp_(self.average, self.parameters, 1 - decay)
+    def update(self, turn: int, without: Collection[Tensor] = ()) -> None:
+        """Update the average with the weights after the player's turn number `turn` (from 0).
+
+        Arguments:
+            turn: the turn.
+            without: parameters whose averages were updated already.
+        """
+        done = set(map(id, without))
+        left = [i for i, parameter in enumerate(self.parameters) if id(parameter) not in done]
+        averages, parameters = [self.average[i] for i in left], [self.parameters[i] for i in left]
+        torch._foreach_lerp_(averages, parameters, 1 - self.decay_at(turn))
+
+    def decay_at(self, turn: int) -> float:
+        """The decay d of a turn."""
+        return min(self.decay, (1 + turn) / (10 + turn))
 
     @torch.no_grad()
     def copy_to_parameters(self) -> None:

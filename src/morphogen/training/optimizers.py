@@ -1,4 +1,4 @@
-"""Players and their optimizers: torch optimizers with fused kernels, built from the plan.
+"""Players and their optimizers: torch optimizers with fused kernels, or ours, built from the plan.
 
 A player is a group of parameters that one optimizer turn updates. Most models have one. A GAN has two, each
 with its own optimizer and its own count of turns; a family with a closed-form fit (EM) has one without
@@ -17,6 +17,8 @@ from morphogen.component import Component, ConfigError
 from morphogen.contract import owned
 from morphogen.model import Model
 from morphogen.plan import SGD, Adam, AdamW
+from morphogen.training.ema import Ema
+from morphogen.training.fused_adam import FusedAdam
 
 
 class Player:
@@ -37,6 +39,8 @@ class Player:
             self.optimizer = _torch_optimizer(spec, self.parameters) if self.parameters else None
         except (ValueError, TypeError) as error:
             raise ConfigError(f"plan.optimizer, {spec}: {error}; give other values") from None
+        suits = self.optimizer is not None and FusedAdam.suits(self.optimizer)
+        self._fused = FusedAdam(self.optimizer) if suits else None
         self._rates = [] if self.optimizer is None else [group["lr"] for group in self.optimizer.param_groups]
 
     def turns_before(self, step: int) -> int:
@@ -50,17 +54,27 @@ class Player:
             parameter.grad = None
 
     @torch.no_grad()
-    def step(self, gradient_scale: float, lr_factor: float) -> float:
-        """One optimizer step with scaled gradients and a scaled learning rate; returns the learning rate.
+    def step(self, gradient_scale: float, lr_factor: float, turn: int = 0, ema: Ema | None = None) -> float:
+        """One optimizer step, after which the average of its weights is updated; returns the learning rate.
+
+        Arguments:
+            gradient_scale, lr_factor: factors of the gradients and of the learning rate.
+            turn: the number of the turn, for the average.
+            ema: the average of this player's parameters, if there is one.
 
         Without parameters it does nothing and returns 0.
         """
         if self.optimizer is None:
             return 0.0
-        torch._foreach_mul_([p.grad for p in self.parameters if p.grad is not None], gradient_scale)
         for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
             group["lr"] = rate * lr_factor
-        self.optimizer.step()
+        if self._fused is not None:
+            self._fused.step(gradient_scale, turn, ema)
+        else:
+            torch._foreach_mul_([p.grad for p in self.parameters if p.grad is not None], gradient_scale)
+            self.optimizer.step()
+            if ema is not None:
+                ema.update(turn)
         return self._rates[0] * lr_factor
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -88,6 +102,8 @@ class Player:
         self.optimizer.load_state_dict(
             {"state": by_parameter, "param_groups": self.optimizer.state_dict()["param_groups"]}
         )
+        if self._fused is not None:
+            self._fused.forget()
 
 
 def players_of(model: Model) -> dict[str, Player]:

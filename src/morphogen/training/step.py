@@ -31,6 +31,7 @@ from morphogen.numerics.randomness import Rng
 from morphogen.ownership import coupled_parts
 from morphogen.rank import ALONE, Rank
 from morphogen.training.ema import Ema
+from morphogen.training.fused_adam import gradient_norm
 from morphogen.training.optimizers import Player, players_of
 from morphogen.training.order import DataOrder
 from morphogen.training.own_parts import own_parts, trying
@@ -144,7 +145,7 @@ class Stepper:
         self.untried = []
         gradients = [p.grad for p in player.parameters if p.grad is not None]
         if gradients:
-            sums.weighted["norm"] = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+            sums.weighted["norm"] = gradient_norm(gradients)
         means, weight, result = self._reduce(sums, player, deadline)
         if result.means is not None:
             turn = player.turns_before(step)
@@ -153,17 +154,16 @@ class Stepper:
             if sums.statistics:
                 with torch.no_grad():
                     self.model.objective.update_from_statistics(sums.statistics, step)
-            if self.ema is not None and player is self.first:
-                self.ema.update(turn)
         player.zero_grad()
         return result
 
     def _optimizer_step(self, player: Player, norm: float, weight: float, turn: int, spent: float) -> float:
-        """Clip the gradients and update the player's parameters; returns the learning rate."""
+        """Clip the gradients, update the player's parameters and their average; returns the learning rate."""
         plan = self.model.plan
         clip = 1.0 if plan.clip is None else min(1.0, plan.clip / max(norm, 1e-12))
         # DDP averages each rank's weighted sum over the ranks
-        return player.step(clip * self.rank.count / weight, plan.schedule(turn, spent))
+        ema = self.ema if player is self.first else None
+        return player.step(clip * self.rank.count / weight, plan.schedule(turn, spent), turn, ema)
 
     def _forward_backward(self, player: Player, step: int, deadline: Deadline) -> _Sums:
         """Accumulate losses and gradients over this rank's micro-batches, until the deadline."""
