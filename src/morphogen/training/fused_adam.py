@@ -81,5 +81,4 @@ class FusedAdam:
 
 def _suits(tensors: Sequence[Tensor]) -> bool:
     """Whether the kernel accepts the tensors."""
-    is_float = all(t.dtype == torch.float32 and t.device.type == "cpu" for t in tensors)
-    return is_float and available("adam")
+    return all(t.is_cpu and t.dtype == torch.float32 for t in tensors) and available("adam")
