@@ -7,6 +7,7 @@ __all__ = ["UNMEASURED", "Likelihood", "Losses", "WrongShape", "check_result"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import Literal
 
 import torch
@@ -54,7 +55,7 @@ class Losses:
     @property
     def total(self) -> Float[Tensor, " b"]:
         """The loss of each row: the sum of the terms."""
-        return torch.stack(list(self.terms.values())).sum(0)
+        return reduce(torch.add, self.terms.values())
 
     def and_of(self, **terms: Float[Tensor, " b"]) -> "Losses":
         """These losses with further terms."""

@@ -18,6 +18,7 @@ from morphogen.cli.anomalies import anomalies
 from morphogen.cli.chat import chat
 from morphogen.cli.compare import compare
 from morphogen.cli.data import data
+from morphogen.cli.doctor import doctor
 from morphogen.cli.echo import complain, discard_output, echo, only_our_warnings
 from morphogen.cli.edit import edit
 from morphogen.cli.evaluate import evaluate
@@ -70,6 +71,7 @@ COMMANDS = (
     reproduce,
     systems,
     data,
+    doctor,
     chat,
 )
 for command in COMMANDS:

@@ -7,7 +7,7 @@ The compiler is called directly: torch's extension loader would do the same with
 need not be installed. One process compiles and the others wait, so that tests and ranks may start together.
 """
 
-__all__ = ["FLAGS", "BuildFailed", "cache_directory", "find_compiler", "library", "processor"]
+__all__ = ["FLAGS", "BuildFailed", "cache_directory", "find_compiler", "library"]
 
 import hashlib
 import os
@@ -21,6 +21,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+
+from morphogen.native.processor import instructions, model_name
 
 FLAGS = (
     "-std=c++20", "-O3", "-march=native", "-fPIC", "-shared", "-fopenmp", "-w",
@@ -67,20 +69,6 @@ def find_compiler() -> tuple[str, ...] | None:
     return None
 
 
-def processor() -> dict[str, str]:
-    """The processor's `model name` and `flags` (its instruction sets), as far as the system says."""
-    fields = {"model name": platform.processor() or platform.machine(), "flags": ""}
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf8")
-    except OSError:
-        return fields
-    for line in text.partition("\n\n")[0].splitlines():  # the first core
-        name, _, value = line.partition(":")
-        name = {"Features": "flags"}.get(name.strip(), name.strip())  # as ARM calls them
-        fields |= {name: value.strip()} if name in fields else {}
-    return fields
-
-
 def _compile(source: Path, path: Path, compiler: tuple[str, ...]) -> None:
     part = path.with_suffix(f".{os.getpid()}.part")
     folder = Path(torch.__file__).parent
@@ -105,7 +93,7 @@ def _compile(source: Path, path: Path, compiler: tuple[str, ...]) -> None:
 def _key(source: Path, compiler: tuple[str, ...]) -> str:
     program = Path(compiler[0]).resolve()
     status = program.stat()  # `--version` would take longer than to load the library
-    versions = [torch.__version__, sys.version, platform.machine(), *processor().values()]
+    versions = [torch.__version__, sys.version, platform.machine(), model_name(), sorted(instructions())]
     identity = [*compiler, program, status.st_size, status.st_mtime_ns, *FLAGS, *versions]
     return hashlib.blake2b(source.read_bytes() + repr(identity).encode(), digest_size=8).hexdigest()
 

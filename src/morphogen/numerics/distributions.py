@@ -1,6 +1,13 @@
 """Elementwise log-densities and log-masses; `sum_except_batch` gives the log-probability of a row."""
 
-__all__ = ["discretized_log_mass", "gaussian_cdf", "gaussian_kl", "gaussian_log_prob", "logistic_log_mass"]
+__all__ = [
+    "discretized_log_mass",
+    "gaussian_cdf",
+    "gaussian_kl",
+    "gaussian_log_prob",
+    "isotropic_log_prob",
+    "logistic_log_mass",
+]
 
 import math
 from collections.abc import Callable
@@ -10,6 +17,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from morphogen.numerics.tensors import sum_except_batch
+
+_HALF_LOG_2_PI = 0.5 * math.log(2 * math.pi)
+
 
 def gaussian_log_prob(
     x: Float[Tensor, "*#x"],
@@ -17,8 +28,15 @@ def gaussian_log_prob(
     log_sigma: Float[Tensor, "*#x"] | float = 0.0,
 ) -> Float[Tensor, "*#x"]:
     r"""log N(x; mean, sigma^2), elementwise."""
-    scale = _tensor(log_sigma, x)
-    return -0.5 * ((x - mean) * (-scale).exp()).square() - scale - 0.5 * math.log(2 * math.pi)
+    return -0.5 * ((x - mean) * _exp(-log_sigma)).square() - (log_sigma + _HALF_LOG_2_PI)
+
+
+def isotropic_log_prob(
+    x: Float[Tensor, "b ..."], mean: Float[Tensor, "b ..."], sigma: float
+) -> Float[Tensor, " b"]:
+    r"""log N(x; mean, sigma^2 I) of each row, in two passes over x."""
+    squares = sum_except_batch((x - mean).square())
+    return -0.5 / sigma**2 * squares - math.prod(x.shape[1:]) * (math.log(sigma) + _HALF_LOG_2_PI)
 
 
 def gaussian_kl(
@@ -28,9 +46,8 @@ def gaussian_kl(
     other_log_sigma: Float[Tensor, "*#x"] | float = 0.0,
 ) -> Float[Tensor, "*#x"]:
     r"""KL(N(mean, sigma^2) || N(other_mean, other_sigma^2)) in nats, elementwise."""
-    scale = _tensor(other_log_sigma, mean)
-    ratio = 2 * (log_sigma - scale)
-    return 0.5 * (ratio.exp() + (mean - other_mean).square() * (-2 * scale).exp() - 1 - ratio)
+    ratio = 2 * (log_sigma - other_log_sigma)
+    return 0.5 * (ratio.exp() + (mean - other_mean).square() * _exp(-2 * other_log_sigma) - 1 - ratio)
 
 
 def gaussian_cdf(z: Float[Tensor, "*x"]) -> Float[Tensor, "*x"]:
@@ -84,5 +101,5 @@ def logistic_log_mass(
     )
 
 
-def _tensor(value: Tensor | float, like: Tensor) -> Tensor:
-    return value if isinstance(value, Tensor) else like.new_tensor(value)
+def _exp(value: Tensor | float) -> Tensor | float:
+    return value.exp() if isinstance(value, Tensor) else math.exp(value)

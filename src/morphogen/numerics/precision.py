@@ -9,11 +9,11 @@ only where it is native.
 
 __all__ = ["Precision", "autocast", "native_bf16"]
 
-from functools import lru_cache
-from pathlib import Path
 from typing import Literal
 
 import torch
+
+from morphogen.native.processor import instructions
 
 Precision = Literal["auto", "fp32", "bf16"]
 
@@ -28,13 +28,4 @@ def native_bf16(device: torch.device) -> bool:
     """Whether the device has bf16 hardware: NVIDIA GPUs since Ampere, CPUs with AMX or AVX512-BF16."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    return device.type == "cpu" and bool(_cpu_flags() & {"amx_bf16", "avx512_bf16"})
-
-
-@lru_cache
-def _cpu_flags() -> frozenset[str]:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:  # not Linux
-        return frozenset()
-    return frozenset(next((line.partition(":")[2] for line in lines if line.startswith("flags")), "").split())
+    return device.type == "cpu" and bool(instructions() & {"amx_bf16", "avx512_bf16"})

@@ -20,7 +20,7 @@ from morphogen.training.ema import Ema
 _MOMENTS = ("exp_avg", "exp_avg_sq", "step")  # torch's names of m, v and t
 
 
-def gradient_norm(gradients: Sequence[Tensor]) -> Float[Tensor, ""]:
+def gradient_norm(gradients: list[Tensor]) -> Float[Tensor, ""]:
     """The Euclidean norm over all tensors; at least one."""
     if _suits(gradients):
         norm: Tensor = torch.ops.morphogen.gradient_norm(gradients)
@@ -32,18 +32,19 @@ class FusedAdam:
     """The steps of a torch optimizer, `torch.optim.Adam` or `AdamW`, by the kernel.
 
     Arguments:
-        optimizer: whose parameters `suits` accepts; it need not have taken a step.
+        optimizer: see `of`; it need not have taken a step.
     """
 
-    def __init__(self, optimizer: torch.optim.Adam):
+    def __init__(self, optimizer: torch.optim.Adam | torch.optim.AdamW):
         self.optimizer = optimizer
         self._lists: dict[tuple[int, ...], tuple[list[Tensor], ...]] = {}  # by the parameters' ids
 
-    @staticmethod
-    def suits(optimizer: torch.optim.Optimizer) -> bool:
-        """Whether the kernel can take the optimizer's steps: Adam of fp32 parameters on a CPU."""
-        groups = [group["params"] for group in optimizer.param_groups]
-        return isinstance(optimizer, torch.optim.Adam) and all(map(_suits, groups))
+    @classmethod
+    def of(cls, optimizer: torch.optim.Optimizer | None) -> "FusedAdam | None":
+        """For an optimizer whose steps the kernel can take, Adam of fp32 parameters on a CPU; else None."""
+        if not isinstance(optimizer, torch.optim.Adam | torch.optim.AdamW):
+            return None
+        return cls(optimizer) if all(_suits(group["params"]) for group in optimizer.param_groups) else None
 
     def step(self, scale: float, turn: int, ema: Ema | None) -> None:
         """A step with gradients scaled by `scale`, after which `ema`, if any, is updated for this turn."""
@@ -81,5 +82,4 @@ class FusedAdam:
 
 def _suits(tensors: Sequence[Tensor]) -> bool:
     """Whether the kernel accepts the tensors."""
-    is_float = all(t.dtype == torch.float32 and t.device.type == "cpu" for t in tensors)
-    return is_float and available("adam")
+    return all(t.is_cpu and t.dtype == torch.float32 for t in tensors) and available("adam")

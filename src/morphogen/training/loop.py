@@ -28,6 +28,7 @@ from torch import nn
 
 from morphogen.component import ConfigError, to_config
 from morphogen.model import Model
+from morphogen.native.kernels import available
 from morphogen.numerics.memory import keep_freed_memory
 from morphogen.numerics.precision import Precision
 from morphogen.rank import Rank
@@ -146,6 +147,7 @@ class _Training:
     def run(self, title: str) -> Trained:
         """Train; afterwards, the model has the averaged weights."""
         keep_freed_memory()
+        available("philox")  # built before the clock starts
         cuda = [self.stepper.device] if self.stepper.device.type == "cuda" else []
         with ExitStack() as stack:
             interrupt = stack.enter_context(Interrupt())

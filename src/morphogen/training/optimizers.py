@@ -39,8 +39,7 @@ class Player:
             self.optimizer = _torch_optimizer(spec, self.parameters) if self.parameters else None
         except (ValueError, TypeError) as error:
             raise ConfigError(f"plan.optimizer, {spec}: {error}; give other values") from None
-        suits = self.optimizer is not None and FusedAdam.suits(self.optimizer)
-        self._fused = FusedAdam(self.optimizer) if suits else None
+        self._fused = FusedAdam.of(self.optimizer)
         self._rates = [] if self.optimizer is None else [group["lr"] for group in self.optimizer.param_groups]
 
     def turns_before(self, step: int) -> int:

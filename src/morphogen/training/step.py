@@ -272,9 +272,10 @@ def _weighted(losses: Losses) -> dict[str, Tensor]:
     """Sums over rows of w l, for the loss, its terms and the metrics, and of w; at least in fp32."""
     total = losses.total
     total = total.float() if total.dtype in (torch.bfloat16, torch.float16) else total
-    weight = torch.ones_like(total) if losses.weight is None else losses.weight.to(total.dtype)
-    sums = {
-        name: (weight * value.detach().to(total.dtype)).sum()
-        for name, value in (losses.terms | losses.metrics).items()
-    }
+    values = {name: v.detach().to(total.dtype) for name, v in (losses.terms | losses.metrics).items()}
+    if losses.weight is None:
+        sums = {name: value.sum() for name, value in values.items()}
+        return sums | {"loss": total.sum(), "weight": total.detach().new_full((), len(total))}
+    weight = losses.weight.to(total.dtype)
+    sums = {name: (weight * value).sum() for name, value in values.items()}
     return sums | {"loss": (weight * total).sum(), "weight": weight.sum()}

@@ -16,7 +16,6 @@ Reference: Auto-encoding variational Bayes, Kingma & Welling, 2013 (appendix C).
 
 __all__ = ["Gaussian", "Joint", "LearnedGaussian", "ObservationModel", "Softmax"]
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -29,7 +28,7 @@ from torch.nn import functional as F
 from morphogen.component import Component
 from morphogen.contract import Sampler
 from morphogen.families.vae.sampler import VAESampler
-from morphogen.numerics.distributions import gaussian_log_prob
+from morphogen.numerics.distributions import gaussian_log_prob, isotropic_log_prob
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import sum_except_batch
 from morphogen.numerics.trees import Tree
@@ -89,7 +88,7 @@ class Gaussian(ObservationModel):
 
     def log_prob(self, x: Float[Tensor, "b ..."], h: Float[Tensor, "b ..."]) -> Float[Tensor, " b"]:
         check_result("the decoder", h, (len(x), self.outputs(x.shape[1]), *x.shape[2:]))
-        return sum_except_batch(gaussian_log_prob(x, h, math.log(self.sigma)))
+        return isotropic_log_prob(x, h, self.sigma)
 
     def median(self, h: Float[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
         return h
