@@ -62,7 +62,7 @@ def read_clip(folder: str | Path) -> Model:
         weights.check(list(_mappings(_objective(config, weights), _encoder(config, weights, tokenizer))))
     objective, encoder = _objective(config, weights), _encoder(config, weights, tokenizer)
     weights.fill(list(_mappings(objective, encoder)))
-    shape = objective.network.shape
+    shape: Any = objective.network.shape
     return Model(objective, Pixels(LEVELS, shape), Caption(tokenizer, encoder)).eval()
 
 
