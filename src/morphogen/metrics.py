@@ -7,6 +7,7 @@ _HOMES = {
     "bits_per_dim": "evaluation.likelihood",
     "bleu": "evaluation.text",
     "bootstrap": "evaluation.intervals",
+    "caption_fidelity": "evaluation.caption_fidelity",
     "caption_score": "evaluation.picture_text",
     "class_score": "evaluation.class_score",
     "codec_baselines": "evaluation.codecs",

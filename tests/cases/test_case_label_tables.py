@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from morphogen.conditioning.caption import caption_texts
 from morphogen.data import DataError, Dataset, load_data
 from tests.cases import case, own_notes
 from tests.cases.test_case_folders import fill
@@ -140,7 +141,7 @@ def test_several_labels_of_a_picture(tmp_path: Path) -> None:
 
 @case(
     "several captions of each picture: Flickr8k's `image,caption`, lines `1.jpg#0<tab>...`, a list in JSON",
-    "the first one, and a note on the others",
+    "rows of training with each of them",
 )
 @pytest.mark.parametrize(
     ("name", "head", "line"),
@@ -155,7 +156,10 @@ def test_several_captions_of_a_picture(tmp_path: Path, name: str, head: str, lin
     lines = [line.format(i=i, k=k) for i in range(12) for k in range(5)]
     (tmp_path / name).write_text("".join([head, *lines]))
     data = load_data(str(tmp_path))
-    assert f"{name}: 48 of 60 captions left out: the first of each file is read" in data.notes
+    assert "captions for 12 of 12 pictures" in data.notes
+    assert data.train.variants == 5 and len(data.train) == 5 * len(data.train.pictures)
+    said = caption_texts(data.train.first().condition["caption"])
+    assert set(said) == {f"number {k} of {one[12:]}" for k in range(5) for one in data.train.captions}
     found = sorted(caption for part in (data.train, data.valid, data.test) for caption in part.captions)
     assert found == sorted(f"number 0 of a cat {i}" for i in range(12))
 
@@ -165,7 +169,7 @@ def test_lists_of_captions_in_json_and_boxes_in_a_text(tmp_path: Path) -> None:
     rows = [{"file_name": f"{i:02d}.png", "text": [f"a cat {i}", f"one cat of {i}"]} for i in range(12)]
     (tmp_path / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     data = load_data(str(tmp_path))
-    assert "metadata.jsonl: 12 of 24 captions left out: the first of each file is read" in data.notes
+    assert data.train.variants == 2 and all(len(texts) == 2 for texts in data.train.texts)
     (tmp_path / "metadata.jsonl").unlink()
     (tmp_path / "boxes.txt").write_text(
         "".join(f"{i:02d}.png {k} 3 4 9\n" for i in range(12) for k in (1, 2))

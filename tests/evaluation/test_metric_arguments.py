@@ -11,6 +11,7 @@ import torch
 
 import morphogen as mg
 from morphogen.component import ConfigError
+from morphogen.conditioning.caption import caption_texts
 from morphogen.contract import Unsupported
 from morphogen.data import DataError
 
@@ -34,12 +35,15 @@ def given() -> dict[str, Any]:
     labels = data.train.first(30).condition["label"].numpy()
     weights = mg.inference.BFloat16()
     sets = {"real": FEATURES, "fake": OTHERS}
+    shapes = mg.load_data("shapes", tokenizer="bytes", length=200)
+    scenes = shapes.test.first(20)
     texts = {"translations": ["the cat sat"] * 3, "references": ["a cat sat down"] * 3}
     return {
         "anomalies": {"model": model, "rows": data.test, "typical": data.valid},
         "bits_per_dim": {"model": model, "examples": data.test, "n": 4},
         "bleu": texts,
         "bootstrap": {"statistic": lambda rows: float(rows.mean()), "samples": FEATURES[:, 0]},
+        "caption_fidelity": {"samples": scenes.medium.numpy(), "condition": texts_of(scenes), "data": shapes},
         "class_score": {"probabilities": P},
         "codec_baselines": {"data": data, "n": 3},
         "conditional_fidelity": {"samples": pictures, "condition": labels, "data": data, "features": space},
@@ -59,6 +63,10 @@ def given() -> dict[str, Any]:
         "two_sample": sets,
         "word_errors": {"reference": "a cat", "hypothesis": "a dog"},
     }
+
+
+def texts_of(batch: Any) -> list[str]:
+    return caption_texts(batch.condition["caption"])
 
 
 def test_all_metrics_are_tested(given: dict[str, Any]) -> None:

@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 
 import torch
 
+from morphogen.conditioning.caption import CAPTION, Captions, caption_texts
 from morphogen.data import Dataset
 
 CHECKED = 20_000  # examples checked for duplicates
+SHOWN = 60  # characters of a caption
 IMBALANCE = 10  # ratio of the largest class to the smallest above which a warning is given
 
 
@@ -56,9 +58,12 @@ def measure(dataset: Dataset) -> Size:
 
 def conditions(dataset: Dataset) -> tuple[str, ...]:
     """What samples can be conditioned on, one line each."""
+    captions = _captions(dataset)
     if dataset.classes:
         names = ", ".join(dataset.classes[:8]) + (", ..." if len(dataset.classes) > 8 else "")
-        return (f"{len(dataset.classes)} classes: {names}",)
+        return (f"{len(dataset.classes)} classes: {names}", *captions)
+    if captions:
+        return captions
     computed = [
         name for name in dataset.conditions if name in dataset.representation.medium.computed_conditions
     ]
@@ -75,6 +80,15 @@ def warnings(dataset: Dataset, device: str) -> tuple[str, ...]:
         *_duplicates(dataset),
         *dataset.representation.medium.warnings(dataset, device),
     )
+
+
+def _captions(dataset: Dataset) -> tuple[str, ...]:
+    """A line about the captions, with the first one."""
+    if not isinstance(spec := dataset.conditions.get(CAPTION), Captions):
+        return ()
+    (first,) = caption_texts(dataset.train.first(1).condition[CAPTION])  # type: ignore[arg-type]
+    shown = first if len(first) <= SHOWN else f"{first[:SHOWN]}..."
+    return (f"captions of at most {spec.text.length} tokens, such as {shown!r}",)
 
 
 def _small_data(dataset: Dataset) -> Iterator[str]:

@@ -32,7 +32,7 @@ Row = dict[str, Any]
 KEYS = (
     "system", "family", "size", "likelihood", *MEASURES, "samples_per_second", "tokens_per_second",
     "train_seconds", "steps", "undertrained", "sampler", "parameters", "run", "how", "withheld",
-    "table", "error",
+    "table", "captions", "error",
 )  # fmt: skip
 LEAST = 6  # samples: the metrics use the fifth nearest neighbour, which five rows don't have
 MOST = 1000  # samples by default

@@ -11,6 +11,7 @@ load_data(X, y)               arrays, lists, DataFrames and data sets of other l
 
 __all__ = [
     "NAMED",
+    "Captioned",
     "DataError",
     "Dataset",
     "Examples",
@@ -38,6 +39,7 @@ from typing import Any, get_type_hints
 from morphogen.caller import option
 from morphogen.component import ConfigError
 from morphogen.data.array_files import read_arrays
+from morphogen.data.captioned import Captioned, captioned
 from morphogen.data.dataset import DataError, Dataset, Examples, Pictures, Windows
 from morphogen.data.hub import load_hub
 from morphogen.data.memory import collect
@@ -78,16 +80,16 @@ def load_data(
             "hf:owner/name[:config]" or "hf:FOLDER" for what the package `datasets` reads. In memory: pictures
             [N, H, W], [N, H, W, C] or [N, C, H, W], PIL pictures, texts, pairs of texts, a DataFrame or
             numbers [N, D], waveforms, a torch or Hugging Face `Dataset`, or (X, y); see docs/data.md.
-        labels, captions: of data in memory: one per example, the labels as numbers or names.
+        labels, captions: of data in memory: one per example, labels as numbers or names, captions or lists.
         valid, test: of data in memory: parts of one's own split, with labels as (X, y); None: by content.
         rate, name: of data in memory: samples per second of waveforms, or to which those that say their rate,
             [(44100, x), ...], are resampled; a name for reports.
         resolution: side in pixels of square pictures; None: their own size if it is small, else 32.
-        length: tokens per window of text (None: 64), or samples per window of sound (None: 8192).
+        length: tokens per window of text or caption (None: 64), or samples per window of sound (None: 8192).
         condition: column of a table that has the class labels; None: none. "sketch": the edge map of each
             picture; for all but tables "none" leaves labels out, "folders" requires sub-folders with them.
-        tokenizer: of a text: "bytes", "characters", "bpe:1000" or "unigram:1000" (any vocabulary size), or a
-            `Text`, such as that of a trained model. None: bytes, or "bpe:2000" for pairs of texts.
+        tokenizer: of texts: "bytes", "characters", "bpe:1000" or "unigram:1000" (any vocabulary size), or a
+            `Text`, such as that of a trained model. None: bytes; "bpe:2000" for captions and pairs of texts.
         table: what a table leaves open, by the names of `TableOptions`: {"decimal": ","}.
         source: of pictures: pictures of another kind, as `data`, not paired, to be translated into these.
         levels: of arrays of pictures: how many values a pixel can have, 256 for bytes; None: by the values.
@@ -112,6 +114,8 @@ def _loaded(
     is_path = isinstance(data, str | Path)
     what = repr(str(data)) if is_path else name or "memory"
     loaded = _read(str(data), options, beside) if is_path else collect(data, what, beside, options)
+    if not (is_path and _is_named(str(data))):
+        loaded = captioned(loaded)
     finished = _finished(loaded, what, options, tokenizer)
     found = getattr(finished.representation, "levels", None)
     if is_path and options.levels is not None and found != options.levels:
@@ -151,7 +155,9 @@ def _finished(
     """
     data = loaded.windows(tokenizer, options.length) if isinstance(loaded, Untokenized) else loaded
     if tokenizer is not None and data is loaded:
-        raise DataError(f"tokenizer {tokenizer!r}: {what} is not a text; leave tokenizer out")
+        raise DataError(
+            f"tokenizer {tokenizer!r}: {what} is not a text and has no captions; leave tokenizer out"
+        )
     is_column = data.representation.medium.has_class_column
     if not is_column and options.condition == UNLABELLED:
         data = replace(data, conditions={k: spec for k, spec in data.conditions.items() if k != "label"})

@@ -25,11 +25,11 @@ CHANGES = "resized, re-encoded or slightly changed"  # that make a near-duplicat
 
 
 class Labelled(NamedTuple):
-    """Pictures with their labels (or None) and captions (or ())."""
+    """Pictures with their labels (or None) and captions, one or several each (or ())."""
 
     values: UInt8[Tensor, "n c h w"]
     labels: Int[Tensor, " n"] | None
-    captions: Sequence[str] = ()
+    captions: Sequence[str | tuple[str, ...]] = ()
 
     def rows(self, indices: Sequence[int], levels: int) -> Pictures:
         """The pictures at `indices`, in that order."""

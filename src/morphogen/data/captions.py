@@ -5,6 +5,7 @@ a.png  a.txt                                                  a text of the same
 metadata.jsonl  {"file_name": "a.png", "text": "a cat"}       as in Hugging Face's imagefolder
 labels.csv      file_name,caption,label                       any table whose header names files, see `FILES`
 a|a cat    b|a dog                                            a line per example, see `transcripts`
+a.png#0 a cat    a.png#1 one cat                              several of one example, in lines, rows or a list
 """
 
 __all__ = ["Descriptions", "describe"]
@@ -23,7 +24,7 @@ from morphogen.counted import counted
 from morphogen.data.csv_dialect import Record, rows_below
 from morphogen.data.dataset import DataError
 from morphogen.data.encoding import decode
-from morphogen.data.transcripts import MATCHED, SUFFIXES, one_each, read_transcripts
+from morphogen.data.transcripts import MATCHED, SUFFIXES, read_transcripts
 from morphogen.data.translations import untranslated
 from morphogen.data.walk import printable
 
@@ -41,13 +42,13 @@ class Descriptions:
     """Captions and class names by example, the files that hold them, and notes.
 
     Arguments:
-        captions: by path; an example without one is missing.
+        captions: by path, one or several; an example without one is missing.
         labels: class names by path, from a table.
         files: that were read for them.
         notes: facts for the user.
     """
 
-    captions: dict[Path, str] = field(default_factory=dict)
+    captions: dict[Path, Sequence[str]] = field(default_factory=dict)
     labels: dict[Path, str] = field(default_factory=dict)
     files: set[Path] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
@@ -94,7 +95,7 @@ def _read_sidecars(found: Descriptions, examples: Iterable[Path], others: set[Pa
         translated += bool(caption.languages)
         languages.update(set(caption.languages))
         if caption.text:
-            found.captions[example] = caption.text
+            found.captions[example] = [caption.text]
     for files, what in (
         (unread, "left out {n} that cannot be read"),
         (decoded, "{n} decoded"),
@@ -141,8 +142,7 @@ def _read_table(found: Descriptions, table: Path, ways: Sequence[Mapping[str, Pa
     captions, labels = (
         _cells(rows, named[name], _called(columns, names)[:1]) for names in (CAPTIONS, LABELS)
     )
-    found.notes += one_each(table.name, captions)
-    found.captions |= {example: texts[0] for example, texts in captions.items()}
+    found.captions |= captions
     _check_one_label(found, table, labels, _called(columns, LABELS)[:1])
     found.labels |= {example: texts[0] for example, texts in labels.items()}
 

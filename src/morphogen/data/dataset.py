@@ -4,7 +4,7 @@ Examples are kept in memory as bytes and become a `Batch` of the medium when ind
 (a keyed permutation) and the subset of an evaluation are just index tensors.
 """
 
-__all__ = ["DataError", "Dataset", "Examples", "Pictures", "Windows", "with_labels"]
+__all__ = ["CaptionReader", "DataError", "Dataset", "Examples", "Pictures", "Windows", "with_labels"]
 
 import hashlib
 import json
@@ -13,11 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Int, Shaped, UInt8
+from jaxtyping import Bool, Int, Shaped, UInt8
 from torch import Tensor
 
 from morphogen.component import to_config
@@ -87,6 +87,22 @@ class Examples(ABC):
         return self[torch.arange(len(self) if n is None else min(n, len(self)))]
 
 
+@runtime_checkable
+class CaptionReader(Protocol):
+    """Tells whether samples show what captions ask for, as far as it can be told exactly."""
+
+    def read(self, samples: Any) -> Any:
+        """What samples show."""
+
+    def groups(self, captions: Sequence[str]) -> Mapping[str, Bool[Tensor, " n"]]:
+        """Which captions are of which kind, such as seen and held-out combinations."""
+
+    def score(
+        self, shown: Any, captions: Sequence[str]
+    ) -> Mapping[str, tuple[Int[Tensor, " n"], Int[Tensor, " n"]]]:
+        """How many of the things that captions ask for are right, and are asked for, by row and measure."""
+
+
 class Pictures(Examples):
     """Pictures stored as bytes: medium = 2 values / (levels - 1) - 1.
 
@@ -94,7 +110,7 @@ class Pictures(Examples):
         values: [N, C, H, W] in 0 .. levels-1.
         levels: number of values of a subpixel.
         labels: [N], or None.
-        captions: a description of each picture, or ().
+        captions: a description of each picture, or several, or ().
     """
 
     def __init__(
@@ -102,7 +118,7 @@ class Pictures(Examples):
         values: UInt8[Tensor, "n c h w"],
         levels: int = 256,
         labels: Int[Tensor, " n"] | None = None,
-        captions: Sequence[str] = (),
+        captions: Sequence[str | tuple[str, ...]] = (),
     ):
         self.values, self.levels, self.labels, self.captions = values, levels, labels, captions
 
@@ -165,6 +181,7 @@ class Dataset:
             first argument of a system.
         split: how the parts were made, with a sha256 of the assignment.
         notes: facts for the user (skipped files, changed sizes).
+        reader: tells whether samples show what their captions ask for; None: nothing does.
     """
 
     medium_at = "batch.medium", "with batch.condition", "of batch = data.test.first(n)"
@@ -178,6 +195,7 @@ class Dataset:
     representation: Representation
     split: str
     notes: tuple[str, ...] = ()
+    reader: CaptionReader | None = None
 
     def __post_init__(self) -> None:
         for part in (self.train, self.valid, self.test):

@@ -7,11 +7,11 @@ in the same part: with a split by picture, most test pictures would have been se
 colour. 34 pictures occur twice (flags of islands, families); both copies are in the same part too.
 """
 
-__all__ = ["EMOJI_FILES", "load_emoji"]
+__all__ = ["EMOJI_FILES", "emoji_with", "load_emoji"]
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -38,31 +38,44 @@ CELL = 34
 
 def load_emoji() -> Dataset:
     """The emoji; `captions` of each part holds their names."""
+    return emoji_with("emoji", {})
+
+
+def emoji_with(name: str, texts: Mapping[str, tuple[str, ...]]) -> Dataset:
+    """The emoji with further captions.
+
+    Arguments:
+        name: of the data set.
+        texts: captions by code, without FE0F; an emoji that they lack has its name alone.
+    """
     table, sheet = (pinned("emoji", file, sha) for file, sha in EMOJI_FILES.items())
     entries = json.loads(table)
     with Image.open(io.BytesIO(sheet)) as image:
         white = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
     pixels = np.asarray(white.convert("RGB"))
     classes = tuple(sorted({entry["category"] for entry in entries}))
-    pictures, labels, captions, keys = [], [], [], []
+    pictures, labels, keys = [], [], []
+    captions: list[str | tuple[str, ...]] = []
     key_of: dict[bytes, bytes] = {}  # a picture that two emoji share has the key of the first of them
     for entry in entries:
         cells = list(_cells(entry, pixels))
-        for caption, picture in cells:
+        for code, caption, picture in cells:
             pictures.append(picture)
             labels.append(classes.index(entry["category"]))
-            captions.append(caption)
-            keys.append(key_of.setdefault(picture.tobytes(), cells[0][1].tobytes()))
+            known = texts.get(code.replace("-FE0F", ""), ())
+            captions.append(tuple(dict.fromkeys((*known, caption))) if texts else caption)
+            keys.append(key_of.setdefault(picture.tobytes(), cells[0][2].tobytes()))
     values = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous()
     groups = Groups(keys, "the first picture of each emoji, its skin tones with it")
-    return assemble("emoji", Labelled(values, torch.tensor(labels), captions), classes, groups=groups)
+    return assemble(name, Labelled(values, torch.tensor(labels), captions), classes, groups=groups)
 
 
-def _cells(entry: dict[str, Any], pixels: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    """Caption and 32 x 32 pixels of each variant of an emoji: the base picture first, then the skin tones."""
+def _cells(entry: dict[str, Any], pixels: np.ndarray) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Code, name and pixels of each variant of an emoji: the base picture first, then the skin tones."""
     for code, cell in [("", entry), *entry.get("skin_variations", {}).items()]:
         if cell["has_img_twitter"]:
             top, left = cell["sheet_y"] * CELL + 1, cell["sheet_x"] * CELL + 1
             tones = ", ".join(f"{TONES[tone]} skin tone" for tone in code.split("-") if tone)
             name = entry["name"].lower()
-            yield f"{name}, {tones}" if tones else name, pixels[top : top + CELL - 2, left : left + CELL - 2]
+            picture = pixels[top : top + CELL - 2, left : left + CELL - 2]
+            yield cell.get("unified", ""), f"{name}, {tones}" if tones else name, picture

@@ -37,6 +37,7 @@ from morphogen.data.walk import Tree, printable, walk
 SKIPPED = 0.1  # largest fraction of files that may be skipped: more are a kind that is not read
 FEW = 2  # files that may be skipped of a small folder too, if most of it can be read
 SHOWN = 3  # names in a note
+NAMED = 3  # examples without a caption that a note names
 FOLDERS: Mapping[str, Part] = {  # names of the parts of a split, as in the package `datasets`
     **dict.fromkeys(("train", "training"), PARTS[0]),
     **dict.fromkeys(("valid", "val", "validation", "dev"), PARTS[1]),
@@ -52,14 +53,19 @@ class Example(NamedTuple):
         name: its path below the folder, printable.
         label: index of its class; 0 if there are none.
         part: of the split, by its folder; None if the folder has no parts.
-        caption: or "".
+        captions: one or several, the first of which is `caption`; () if there is none.
     """
 
     path: Path
     name: str
     label: int = 0
     part: Part | None = None
-    caption: str = ""
+    captions: Sequence[str] = ()
+
+    @property
+    def caption(self) -> str:
+        """The first caption, or ""."""
+        return self.captions[0] if self.captions else ""
 
 
 @dataclass(frozen=True)
@@ -115,9 +121,9 @@ def list_folder(
         _check_classes(path, names, what, about)
         notes += _empty_classes(path, tree, parts, classes, what, about)
         notes += _deeper(path, kept, parts, about)
-    notes += [f"captions for {len(about.captions)} of {counted(len(kept), what)}"] if about.captions else []
+    notes += _captions(path, kept, about, what)
     examples = [
-        Example(file, _shown(path, file), label, parts.get(_top(path, file)), about.captions.get(file, ""))
+        Example(file, _shown(path, file), label, parts.get(_top(path, file)), about.captions.get(file, ()))
         for file, label in ((f, classes.index(name) if name else 0) for f, name in names.items())
     ]
     return Listing(examples, classes, tuple(notes), ignored, len(about.files))
@@ -260,6 +266,17 @@ def _check_classes(path: Path, names: Mapping[Path, str | None], what: str, abou
             f"{printable(str(path))}: {counted(len(without), what)}, such as {without[0]}, next to the class "
             f"folders {name!r}, ...; move each {what} into the folder of its class"
         )
+
+
+def _captions(path: Path, files: Sequence[Path], about: Descriptions, what: str) -> list[str]:
+    """A note on captions, with the names of the first examples that have none."""
+    if not about.captions:
+        return []
+    note = f"captions for {len(about.captions)} of {counted(len(files), what)}"
+    if none := [_shown(path, file) for file in files if file not in about.captions]:
+        named = ", ".join(none[:NAMED]) + (", ..." if len(none) > NAMED else "")
+        note += f": none for {named}; models are conditioned on captions only if all have one"
+    return [note]
 
 
 def _empty_classes(

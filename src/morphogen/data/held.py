@@ -67,15 +67,15 @@ def numbers_of(values: Any) -> list[np.ndarray] | None:
     return rows if rows and all(row.dtype.kind in "biuf" and row.ndim for row in rows) else None
 
 
-def joined(parts: Mapping[Part, Held]) -> tuple[list[Any], list[Part], Any, list[str]]:
+def joined(parts: Mapping[Part, Held]) -> tuple[list[Any], list[Part], Any, list[Any]]:
     """The values of all parts, the part of each (none if there is one part), labels and captions.
 
-    Errors: DataError for labels or captions of another number, or of some parts only.
+    Errors: DataError for labels or captions of another number, or of some parts only; for a missing caption.
     """
     values = [value for held in parts.values() for value in held.values]
     of_part = [part for part, held in parts.items() for _ in range(len(held.values))]
     labels = _beside(parts, "labels")
-    captions = [str(caption) for caption in _beside(parts, "captions") or ()]
+    captions = [_caption(i, given) for i, given in enumerate(_beside(parts, "captions") or ())]
     return values, of_part if len(parts) > 1 else [], labels, captions
 
 
@@ -121,6 +121,16 @@ def _beside(parts: Mapping[Part, Held], what: str) -> list[Any] | None:
             of = f" of the {part} part" if len(parts) > 1 else ""
             raise DataError(f"{found} {what}{of} for {n} examples; give one for each")
     return [value for beside in given.values() for value in beside]
+
+
+def _caption(row: int, given: Any) -> str | tuple[str, ...]:
+    """A caption, or the several ones of one example. Errors: DataError for a missing one."""
+    if isinstance(given, list | tuple | np.ndarray) and len(given):
+        several = [_caption(row, each) for each in given]
+        return tuple(map(str, several)) if len(several) > 1 else several[0]
+    if given is None or (given == given) is not True or isinstance(given, list | tuple):
+        raise DataError(f"captions[{row}] is missing; give every example a caption, or leave captions out")
+    return str(given)
 
 
 def _numpy(value: Any) -> np.ndarray:

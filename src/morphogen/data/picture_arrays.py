@@ -22,6 +22,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
+from morphogen.counted import counted
 from morphogen.data.assemble import Labelled, assemble
 from morphogen.data.containers import unpack
 from morphogen.data.dataset import DataError, Dataset, Pictures
@@ -66,6 +67,11 @@ def collect_pictures(name: str, parts: Mapping[Part, Held], options: ReadingOpti
     classes, labels, notes = read_labels(given)
     pictures, levels, more = _read(values, options.resolution, options.levels)
     more += ("the pictures of each part are in the order of their hashes, not as given",) if of_part else ()
+    if empty := [i for i, caption in enumerate(captions) if not caption]:
+        more += (
+            f"{len(empty)} of {counted(len(captions), 'caption')} are empty, the first captions[{empty[0]}]: "
+            "models are conditioned on captions only if all pictures have one",
+        )
     data = Labelled(torch.from_numpy(pictures), labels, captions)
     return assemble(name, data, classes, levels, of_part, notes=(*more, *notes))
 

@@ -61,7 +61,9 @@ def load_folder(path: Path, resolution: int | None = None) -> Dataset:
     found = found.of(place for place, (_, values) in enumerate(read) if not isinstance(values, str))
     note = resizing_note(found.sizes, side, resolution)
     labels = torch.tensor([example.label for example, _ in good]) if listing.classes else None
-    captions = [example.caption for example, _ in good]
+    captions = [
+        tuple(example.captions) if len(example.captions) > 1 else example.caption for example, _ in good
+    ]
     data = Labelled(stack([values for _, values in good]), labels, captions if any(captions) else ())
     notes = (note, *found.notes, *listing.notes, *_vectors(path), *count_alike(bad))
     parts = [example.part for example, _ in good]

@@ -25,6 +25,7 @@ from morphogen.data.dataset import DataError, Dataset, with_labels
 from morphogen.data.folders import check_skipped, count_alike, list_folder, summarise
 from morphogen.data.sound_windows import FULL, Recording, Sounds, place_windows
 from morphogen.data.splits import split, trained_only
+from morphogen.data.transcripts import one_each
 from morphogen.data.wav import is_wav, read_wav
 from morphogen.media.sound import SOUND
 from morphogen.numerics.resampling import resample
@@ -56,7 +57,8 @@ def load_sounds(path: Path, length: int = LENGTH) -> Dataset:
     bad = [f"skipped {example.name}: {why}" for example, why in sounds if isinstance(why, str)]
     check_skipped(str(path), len(good), bad, "recording")
     recordings = [Recording(s.samples, s.rate, e.label, e.caption, e.part) for e, s in good]
-    notes = (*listing.notes, *summarise({e.name: s.notes for e, s in good}), *count_alike(bad))
+    several = one_each({example.path: example.captions for example, _ in good if example.captions})
+    notes = (*listing.notes, *several, *summarise({e.name: s.notes for e, s in good}), *count_alike(bad))
     try:
         return sounds_by_content(path.resolve().name, recordings, listing.classes, length, notes)
     except DataError as error:

@@ -39,7 +39,8 @@ def holds_sounds(values: Any, options: ReadingOptions) -> float:
 
 def collect_sounds(name: str, parts: Mapping[Part, Held], options: ReadingOptions) -> Dataset:
     """A data set of recordings in memory. Errors: DataError."""
-    values, of_part, given, captions = joined(parts)
+    values, of_part, given, several = joined(parts)
+    captions = [each if isinstance(each, str) else each[0] for each in several]
     classes, labels, notes = read_labels(given)
     sounds = [_sound(name, i, value, options.rate) for i, value in enumerate(values)]
     if all(len(sound.samples) <= 2 for sound in sounds):

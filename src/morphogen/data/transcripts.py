@@ -25,9 +25,9 @@ MATCHED = 0.5  # smallest fraction of the lines that must begin with the name of
 
 
 class Transcripts(NamedTuple):
-    """The text of each example; and a note on a file that names the examples, but cannot be read."""
+    """The texts of each example; and a note on a file that names the examples, but cannot be read."""
 
-    texts: Mapping[Path, str]
+    texts: Mapping[Path, Sequence[str]]
     notes: Sequence[str] = ()
 
 
@@ -39,7 +39,7 @@ class Line(NamedTuple):
 
 
 def read_transcripts(table: Path, examples: Mapping[str, Path]) -> Transcripts:
-    """The transcript of each example that a file names; none for a file that is not one of transcripts.
+    """The transcripts of each example that a file names; none for a file that is not one of transcripts.
 
     Arguments:
         table: the file.
@@ -62,14 +62,14 @@ def read_transcripts(table: Path, examples: Mapping[str, Path]) -> Transcripts:
         return Transcripts({})
     if separator is not None and (fault := _fault(written, lines, separator)):
         return Transcripts({}, [f"{table.name}: not read, {fault}"])
-    return Transcripts({example: each[0] for example, each in texts.items()}, one_each(table.name, texts))
+    return Transcripts({example: list(dict.fromkeys(each)) for example, each in texts.items()})
 
 
-def one_each(name: str, texts: Mapping[Path, Sequence[str]]) -> list[str]:
-    """A note on the captions that a file has beyond the first of an example; [] for one each."""
+def one_each(texts: Mapping[Path, Sequence[str]]) -> tuple[str, ...]:
+    """A note on the texts beyond the first of each file; () for one each."""
     total = sum(map(len, texts.values()))
     more = f"{total - len(texts)} of {total} captions left out: the first of each file is read"
-    return [f"{name}: {more}"] if total > len(texts) else []
+    return (more,) if total > len(texts) else ()
 
 
 def _are_words(texts: Sequence[str]) -> bool:

@@ -3,6 +3,7 @@ r"""95 % confidence intervals; every metric is a value with its interval and the
 mean             value +- t s / sqrt(n)                                      means of rows (Student 1908)
 fraction         Wilson's with the n of that variance                        means of rows in 0 .. 1
 proportion       (p + z^2/2n +- z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n)   proportions (Wilson 1927)
+ratio            Wilson's with the n of the variance of sum r / sum a         parts of totals (Cochran 1977)
 bootstrap        value +- t s of resampled values                            any smooth statistic (Efron 1979)
 between_groups   variance of a statistic between disjoint random groups      any statistic of sets
 
@@ -25,6 +26,7 @@ __all__ = [
     "fraction",
     "mean",
     "proportion",
+    "ratio",
     "student",
     "wilson",
 ]
@@ -34,7 +36,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, NotRequired, TypedDict
 
 import torch
-from jaxtyping import Bool, Float, Real, Shaped
+from jaxtyping import Bool, Float, Int, Real, Shaped
 from scipy.special import stdtrit
 from torch import Tensor
 
@@ -88,6 +90,21 @@ def fraction(rows: Real[Tensor, " n"]) -> Interval:
 def proportion(rows: Bool[Tensor, " n"]) -> Interval:
     """Proportion of true rows with its Wilson score interval, which has positive width even at 0 and 1."""
     return wilson(rows.double().mean().item(), len(rows))
+
+
+def ratio(parts: Int[Tensor, " n"], totals: Int[Tensor, " n"]) -> Interval | None:
+    """Sum of parts by sum of totals, 0 <= part <= total in each row; n counts the rows with a total.
+
+    With s^2 = sum (part - p total)^2 / (sum total)^2 the variance of p, from rows that are independent, the
+    things that one row counts need not be. None if there is nothing to count.
+    """
+    rows = totals > 0
+    r, a, n = parts[rows].double(), totals[rows].double(), int(rows.sum())
+    if not n:
+        return None
+    p = (r.sum() / a.sum()).item()
+    variance = ((r - p * a).square().sum() / a.sum().square()).item() * n / max(1, n - 1)
+    return wilson(p, n, p * (1 - p) / variance if variance > 0 else n, student(n - 1) if n > 1 else Z)
 
 
 def wilson(p: float, n: int, effective: float | None = None, z: float = Z) -> Interval:

@@ -41,6 +41,7 @@ class PictureMedium(Medium):
     collect = lazy("data.picture_arrays.collect_pictures")
     given = lazy("data.picture_arrays.pictures_for")
     codecs = lazy("evaluation.codecs.picture_codecs")
+    measure = lazy("evaluation.caption_fidelity.measure_captions")
     read_folder = lazy("data.pictures.load_folder")
     size_of = lazy("data.picture_file.size_of")
     common = lazy("data.pictures.COMMON")

@@ -14,6 +14,7 @@ __all__ = ["SECTIONS", "Section", "SectionSpec", "sections"]
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from morphogen.report.caption_section import caption_measures
 from morphogen.report.rows import Measure, Row
 from morphogen.report.strips import Strip, recorded_tile
 from morphogen.report.table import Cell, table, with_figures
@@ -52,6 +53,13 @@ SECTIONS = (
         "and the rules that always hold in the data; how useful they are; and how near to training rows.",
         table_measures,
         rules_listing,
+    ),
+    SectionSpec(
+        "captions",
+        "What the captions ask for",
+        "Which of the objects, attributes and relations that its caption asks for a sample shows; real "
+        "pictures say how well that can be read.",
+        caption_measures,
     ),
     SectionSpec(
         "nearest",
