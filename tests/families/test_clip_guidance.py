@@ -26,7 +26,7 @@ def matcher() -> Matcher:
     return Matcher(model)
 
 
-class Pictures(ExactDenoiser):
+class ExactPictures(ExactDenoiser):
     """The exact denoiser of independent pixels of variance 0.25, for pictures of any shape."""
 
     def __init__(self) -> None:
@@ -43,16 +43,16 @@ def test_samples_fit_their_text_better(matcher: Matcher) -> None:
     """n = 16, seed 0: the mean match rises with the scale; scale 0 is without guidance."""
     matches = []
     for scale in (0.0, 30.0, 300.0):
-        x = CLIPGuided(DDIM(10), matcher, scale, TEXT)(Pictures(), SHAPE, None, Rng(0, 16))
+        x = CLIPGuided(DDIM(10), matcher, scale, TEXT)(ExactPictures(), SHAPE, None, Rng(0, 16))
         matches.append(float(matcher.match(x.clamp(-1, 1), [TEXT] * 16).mean()))
-    plain = DDIM(10)(Pictures(), SHAPE, None, Rng(0, 16))
+    plain = DDIM(10)(ExactPictures(), SHAPE, None, Rng(0, 16))
     assert matches[0] == pytest.approx(float(matcher.match(plain.clamp(-1, 1), [TEXT] * 16).mean()), abs=1e-5)
     assert matches[0] + 0.01 < matches[1] < matches[2]
 
 
 def test_the_gradient_is_that_of_the_match(matcher: Matcher) -> None:
     """Of x_t, through the denoiser, by finite differences in float64 along a random direction."""
-    objective, t = Pictures(), torch.tensor([0.4, 0.7])
+    objective, t = ExactPictures(), torch.tensor([0.4, 0.7])
     guided = CLIPGuided(DDIM(2), matcher, 1.0, TEXT).guide(objective, None)
     x_t, direction = 0.3 * Rng(3, 2).normal(*SHAPE), Rng(4, 2).normal(*SHAPE)
     plain, steered = objective.predict(x_t, t, None), guided.predict(x_t, t, None)
@@ -67,4 +67,4 @@ def test_the_gradient_is_that_of_the_match(matcher: Matcher) -> None:
 
 def test_a_text_is_required(matcher: Matcher) -> None:
     with pytest.raises(ConfigError, match="CLIPGuided requires a text: give text="):
-        CLIPGuided(DDIM(2), matcher)(Pictures(), SHAPE, None, Rng(0, 2))
+        CLIPGuided(DDIM(2), matcher)(ExactPictures(), SHAPE, None, Rng(0, 2))

@@ -22,8 +22,8 @@ def prepared(rows: int = 5000, context: Context | None = None) -> tuple[Whitenin
 
 
 def test_white_rows_have_mean_zero_and_the_identity_as_covariance():
-    """n = 5000; the prior of three rows changes the correlations by less than one in a thousand."""
-    whitening, x = prepared()
+    """n = 100,000, seed 0."""
+    whitening, x = prepared(100_000)
     z, _ = whitening(x, None)
     assert z.mean(0).abs().max() < 1e-4
     torch.testing.assert_close(torch.cov(z.T), torch.eye(3), atol=0.3, rtol=0)
@@ -31,8 +31,8 @@ def test_white_rows_have_mean_zero_and_the_identity_as_covariance():
 
 
 def test_it_is_the_gaussian_that_is_fitted():
-    """n = 20,000, seed 0."""
-    whitening, x = prepared(20_000)
+    """n = 100,000, seed 0."""
+    whitening, x = prepared(100_000)
     z, log_det = whitening(x, None)
     gaussian = torch.distributions.MultivariateNormal(x.mean(0), torch.cov(x.T))
     ours = gaussian_log_prob(z).sum(1) + log_det

@@ -87,7 +87,7 @@ def try_system(page: Page, dataset: Dataset, device: str = "cpu", seconds: float
         for size in ("tiny", "small")
     )
     stages = list(model.models.values()) if hasattr(model, "models") else [model]
-    generative(stages[-1].objective)
+    generative(getattr(model, "last", model).objective)
     examples = _Subset(dataset.train, ROWS)
     step_times = _time_steps(model, examples, 2 * len(stages), device)
     steps = min(int(seconds / sum(step_times)), MOST_STEPS)  # a time budget may end before the first step

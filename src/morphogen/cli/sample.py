@@ -103,7 +103,6 @@ def sample(
 
     Writes one file per sample (of a table: samples.csv), sheet.png, and samples.json with the settings.
     """
-
     from morphogen.rank import Rank
 
     rows, rank, target = choose_indices(n, indices), Rank.initialize(device), choose_device(device)

@@ -226,9 +226,7 @@ def _announce(run: "Run", prepared: Preparation, trained: "Trained") -> None:
     if trained.skipped:
         echo(f"{trained.skipped_steps}, and were skipped")
     place = quote(str(run.directory))
-    echo(
-        f"{counted(trained.steps, 'step')} in {trained.seconds:.0f} s; draw samples: morphogen sample {place}"
-    )
+    echo(f"{counted(trained.steps, 'step')} in {trained.seconds:.0f} s; {_next(prepared.model, place)}")
     if trained.collapsed:
         echo(trained.collapsed)
     if early := _stopped_early(run, prepared.model, trained):
@@ -246,6 +244,18 @@ def _announce(run: "Run", prepared: Preparation, trained: "Trained") -> None:
         part = f"{passes:.0%} of the training examples, each once"
         seen = f"windows that cover at most {passes:.0%} of the training data" if overlap > 1 else part
         echo(f"the model has seen {seen}; if its samples are poor, train it longer: {longer} {minutes}m")
+
+
+def _next(model: Any, place: str) -> str:
+    """What to do with a trained model."""
+    from morphogen.contract import Unsupported
+    from morphogen.model import generative
+
+    try:
+        generative(getattr(model, "last", model).objective)
+    except Unsupported as error:
+        return str(error)
+    return f"draw samples: morphogen sample {place}"
 
 
 def _stopped_early(run: "Run", model: Any, trained: "Trained") -> str:

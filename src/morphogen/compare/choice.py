@@ -67,7 +67,7 @@ def misfits(names: Sequence[str], dataset: Dataset, size: str) -> dict[str, Exce
     for name in names:
         try:
             model = build_system(name, dataset.representation, dataset.conditions, size)
-            generative(list(getattr(model, "models", {"": model}).values())[-1].objective)
+            generative(getattr(model, "last", model).objective)
             try_losses(model, dataset.train)
         except Exception as error:  # whatever the system does, the others are compared
             found[name] = error

@@ -6,9 +6,10 @@ m and S are the mean and the covariance of the rows of `prepare`. With nothing e
 Gaussian that is fitted to them; a flow behind it starts there. W is triangular, so that its restriction to
 the entries that exist (`context.x_mask`) is a bijection too.
 
-    S = (n C + diag C) / (n + 1)
+    S = (n C + D diag C) / (n + D)
 
-counts one more row, whose entries are uncorrelated, so that it is invertible for few rows too.
+counts D more rows, whose entries are uncorrelated, so that it is invertible for few rows too; of many nearly
+collinear entries and few rows, C alone would be too narrow.
 """
 
 __all__ = ["Whitening"]
@@ -73,7 +74,7 @@ class Whitening(Bijection):
         centred = existing(x.double() - mean, context) / count.sqrt()
         covariance = centred.T @ centred
         variance = covariance.diagonal().clamp_min(LEAST)
-        shrunk = covariance * (len(x) / (len(x) + 1))
+        shrunk = covariance * (len(x) / (len(x) + self.dims))
         shrunk.diagonal().copy_(variance)
         self.mean.copy_(mean)
         self.root.copy_(torch.linalg.cholesky(shrunk))
