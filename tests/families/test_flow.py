@@ -14,6 +14,7 @@ from morphogen.conditioning.specs import Classes
 from morphogen.contract import Batch, Context, Encoded, Unsupported
 from morphogen.families.flow import ActNorm, Chain, Coupling, Flow, FlowSampler, MultiScale, SingleScale
 from morphogen.model import Model, load, save
+from morphogen.networks.coupling_resnet import CouplingResNet
 from morphogen.networks.mlp import MLP
 from morphogen.numerics.randomness import Rng
 from morphogen.representations.pixels import Dequantised, Logit, Pixels
@@ -200,6 +201,33 @@ def test_the_bound_is_below_the_exact_mass() -> None:
         bound = model.log_prob(medium, batch=rows).nats.double()
         assert bound.mean() <= mass.log() + 4 * bound.std() / math.sqrt(rows)
         assert abs(bound.exp().mean() - mass) <= 4 * bound.exp().std() / math.sqrt(rows) + 1e-6
+
+
+def test_bf16_networks_leave_a_coupling_and_its_log_determinant_in_fp32() -> None:
+    torch.manual_seed(0)
+    coupling, x = Coupling(CouplingResNet((2, 4, 4), 8, 1), "checkerboard", 0), torch.randn(4, 2, 4, 4)
+    randomise(coupling)
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        z, log_det = coupling(x, None)
+        back = coupling.inverse(z, None)
+    assert (z.dtype, log_det.dtype) == (torch.float32, torch.float32)
+    assert log_det.abs().min() > 0 and (back - x).abs().max() <= 1e-5
+
+
+def test_masks_are_of_pictures() -> None:
+    with pytest.raises(ConfigError, match=r"x is \[3, 5\], without pixels: use SplitCoupling"):
+        Coupling(MLP(5, 10, 8, 1), "channel", 0)(torch.zeros(3, 5), None)
+
+
+def test_a_flow_of_one_entry_depends_on_its_context() -> None:
+    flow = SingleScale(1, width=8, layers=1, couplings=2, vector=3)
+    randomise(flow, 0.3)
+    x, vector = torch.randn(6, 1), torch.randn(6, 3)
+    z, log_det = flow(x, Context(vector=vector))
+    (z.sum() + log_det.sum()).backward()
+    assert [n for n, p in flow.named_parameters() if p.grad is None or not p.grad.any()] == []
+    assert log_det.unique().numel() == 6 and not torch.equal(flow(x, None)[1], log_det)
+    assert torch.allclose(flow.inverse(z, Context(vector=vector)), x, atol=1e-5)
 
 
 def test_guidance_raises() -> None:

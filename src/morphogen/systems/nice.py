@@ -7,7 +7,7 @@ from typing import Any
 
 from morphogen.conditioning.label import Label
 from morphogen.conditioning.specs import Classes
-from morphogen.families.flow import ActNorm, Additive, Bijection, Chain, Coupling, Flatten, Flow
+from morphogen.families.flow import ActNorm, Additive, Bijection, Chain, Flatten, Flow, SplitCoupling
 from morphogen.model import Model
 from morphogen.networks.perceptron import Perceptron
 from morphogen.plan import Adam, Constant, Cosine, Plan, Schedule
@@ -38,10 +38,11 @@ def nice(pixels: Pixels, label: Classes | None = None, size: Size = "small") -> 
     """
     sizes, training, vector = SIZES[size], TRAINING[size], 32 if label else 0
     dims, widths = math.prod(pixels.shape), (sizes["width"],) * sizes["layers"]
-    couplings: list[Bijection] = []
+    halves, couplings = (dims - dims // 2, dims // 2), list[Bijection]()
     for i in range(sizes["couplings"]):
-        network = Perceptron((dims,), (dims,), widths, vector, activation="relu")
-        couplings.append(Coupling(network, "checkerboard", i % 2, Additive()))
+        copied, changed = halves[i % 2], halves[1 - i % 2]
+        network = Perceptron((copied,), (changed,), widths, vector, activation="relu")
+        couplings.append(SplitCoupling(network, "alternate", i % 2, Additive()))
     schedule: Schedule = training["schedule"]
     plan = Plan(
         Adam(training["lr"], betas=(0.9, 0.99)),

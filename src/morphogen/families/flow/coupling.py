@@ -1,4 +1,4 @@
-r"""Coupling layers: each entry of one half of x is mapped with parameters computed from the other half.
+r"""Couplings of two halves of the pixels or channels of pictures, by a mask; and actnorm.
 
     z_b = x_b,   z_a = f(x_a; theta(x_b)),   log|det| = sum_a log|f'(x_a)|       (Dinh et al. 2017, eqs. 4-8)
 
@@ -7,8 +7,8 @@ additive in NICE. RealNVP uses batch normalisation between couplings, which make
 of its batch. Here it is replaced by actnorm (Kingma & Dhariwal 2018): a learned affine map per channel,
 initialized from the first batch.
 
-Entries of vectors that do not exist (`context.x_mask`) are 0 and remain 0: the map is a bijection of the
-others.
+The network receives all of x, with zeros in place of the half that changes. `SplitCoupling` has slices in
+place of masks, which save that half of the work, and also divide vectors.
 """
 
 __all__ = ["ActNorm", "Coupling", "existing"]
@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from morphogen.component import ConfigError
 from morphogen.contract import Context, x_mask_of
 from morphogen.families.flow.bijection import Bijection
 from morphogen.families.flow.elementwise import Affine, Elementwise
@@ -27,17 +28,18 @@ from morphogen.objective_values import check_result
 
 
 class Coupling(Bijection):
-    r"""A coupling layer (Dinh, Sohl-Dickstein & Bengio 2017, eq. 9).
+    r"""A coupling of pictures (Dinh, Sohl-Dickstein & Bengio 2017, eq. 9).
 
         z = b x + (1 - b) f(x; theta),   theta = network(b x, context)
 
     Arguments:
         network: `(x [B, C, ...], context) -> [B, P C, ...]`, the parameters of f of each entry, in the layout
             of `Elementwise`; P = `transform.outputs`.
-        mask: the partition b: "checkerboard" (alternate positions) or "channel" (half the channels). On
-            vectors [B, D]: alternate entries, or half of the entries.
+        mask: the partition b: "checkerboard" (alternate pixels) or "channel" (half the channels).
         parity: 0 or 1, which of the two halves is the network's input; successive couplings alternate.
         transform: f; None: `Affine()`.
+
+    Errors: ConfigError for vectors.
     """
 
     def __init__(
@@ -56,29 +58,33 @@ class Coupling(Bijection):
     ) -> tuple[Float[Tensor, " b *x"], Float[Tensor, " b"]]:
         b = self.binary_mask(x)
         z, log_det = self.transform(x, self._theta(b * self.transform.seen(x), context))
-        changed = existing(1 - b, context).bool()
-        return torch.where(changed, z, x), sum_except_batch(torch.where(changed, log_det, 0.0))
+        return torch.where(b == 0, z, x), sum_except_batch(torch.where(b == 0, log_det, 0.0))
 
     def inverse(self, z: Float[Tensor, " b *x"], context: Context | None) -> Float[Tensor, " b *x"]:
         b = self.binary_mask(z)
         x = self.transform.inverse(z, self._theta(b * self.transform.seen(z), context))
-        return torch.where(existing(1 - b, context).bool(), x, z)
+        return torch.where(b == 0, x, z)
 
     def binary_mask(self, x: Float[Tensor, "b c ..."]) -> Float[Tensor, "..."]:
         """The mask b, broadcastable to x: 1 at entries that are copied and that the network receives."""
         _, channels, *sides = x.shape
+        if not sides:
+            raise ConfigError(
+                f"Coupling: x is {list(x.shape)}, without pixels: use SplitCoupling for vectors"
+            )
         if self.mask == "channel":
             b = (torch.arange(channels, device=x.device) < channels // 2) == (self.parity == 0)
             return b.to(x.dtype).reshape(1, channels, *(1 for _ in sides))
         index = torch.zeros((), dtype=torch.long, device=x.device)
-        for size in sides or (channels,):
+        for size in sides:
             index = index[..., None] + torch.arange(size, device=x.device)
         return ((index + self.parity) % 2 == 0).to(x.dtype)
 
     def _theta(self, masked: Tensor, context: Context | None) -> Tensor:
         rows, channels, *sides = masked.shape
         shape = (rows, self.transform.outputs * channels, *sides)
-        return check_result(self.network, self.network(masked, context), shape)
+        theta = check_result(self.network, self.network(masked, context), shape)
+        return theta.to(masked.dtype)  # a network in bf16 must not round what the inverse has to restore
 
 
 class ActNorm(Bijection):

@@ -17,10 +17,11 @@ from typing import Literal
 import torch
 from einops import rearrange
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from morphogen.caller import option
 from morphogen.component import ConfigError
+from morphogen.contract import Context
 from morphogen.families.flow.bijection import Bijection, Chain, Composite
 from morphogen.families.flow.coupling import ActNorm, Coupling
 from morphogen.families.flow.elementwise import Elementwise
@@ -139,7 +140,7 @@ class SingleScale(Composite):
     (Durkan, Bekasov, Murray & Papamakarios 2019).
 
     Arguments:
-        dims: D of x [B, D], at least 1. A single entry has no other half: its networks receive 0.
+        dims: D of x [B, D], at least 1. A single entry has no other half: its networks receive 1.
         width: of the networks' hidden layers.
         layers: residual layers per network.
         couplings: number of couplings; 4 are one cycle of halves.
@@ -173,7 +174,7 @@ class SingleScale(Composite):
         outputs = 2 if self.transform is None else self.transform.outputs
         sizes = self.width, self.layers, self.vector, self.dropout
         if self.dims == 1:
-            return Coupling(MLP(1, outputs, *sizes), "channel", i % 2, self.transform)
+            return SplitCoupling(_OfContext(MLP(1, outputs, *sizes)), "blocks", 0, self.transform)
         halves: Halves = "alternate" if i % 4 > 1 else "blocks"
         copied, changed = (len(range(self.dims)[part]) for part in split(self.dims, halves, i % 2))
         return SplitCoupling(MLP(copied, outputs * changed, *sizes), halves, i % 2, self.transform)
@@ -205,6 +206,17 @@ class FactorOut(Rearranged):
 
     def restored(self, y: Float[Tensor, "b d *n"], x: Float[Tensor, "b c *n"]) -> Float[Tensor, "b c *n"]:
         return torch.cat([y, x.chunk(2, 1)[1]], 1)
+
+
+class _OfContext(nn.Module):
+    """network(1, context): parameters that depend on the context alone."""
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor, context: Context | None) -> Tensor:
+        return self.network(x.new_ones(len(x), 1), context)
 
 
 def _patch(shape: tuple[int, int, int], max_resolution: int) -> int:

@@ -21,6 +21,8 @@ from morphogen.numerics.randomness import Rng
 class Rearranged(Bijection):
     """P^-1 o f o P: the base class of bijections that pass rearranged entries to another one.
 
+    No paper: a change of coordinates.
+
     Arguments:
         inner: f.
     """
