@@ -162,9 +162,13 @@ class Run:
 
     @property
     def conditions(self) -> Mapping[str, ConditionSpec]:
-        """What the run's data can condition on, by name."""
-        written = self.record["settings"].get("conditions") or {}
-        specs = {name: from_config(spec, self.directory / "model") for name, spec in written.items()}
+        """What the run's data can condition on, by name.
+
+        A condition whose files were not saved with the model, such as the vocabulary of captions, is one that
+        the model does not take, and is left out.
+        """
+        written, folder = self.record["settings"].get("conditions") or {}, self.directory / "model"
+        specs = {n: from_config(spec, folder) for n, spec in written.items() if _has_files(spec, folder)}
         if wrong := [name for name, spec in specs.items() if not isinstance(spec, ConditionSpec)]:
             file = self.directory / "run.json"
             raise RunError(f"{file}: condition {wrong[0]!r} is damaged; restore it or train again")
@@ -273,3 +277,13 @@ def _fault(record: Any) -> str | None:
     if record["status"] not in get_args(Status):
         return f"'status' cannot be {record['status']!r}"
     return None
+
+
+def _has_files(config: Any, folder: Path) -> bool:
+    """Whether the assets that a config refers to are in a folder."""
+    if isinstance(config, list):
+        return all(_has_files(value, folder) for value in config)
+    if not isinstance(config, Mapping):
+        return True
+    is_there = "asset" not in config or (folder / str(config["asset"])).is_file()
+    return is_there and all(_has_files(value, folder) for value in config.values())

@@ -18,6 +18,8 @@ from morphogen.conditioning.caption import Captions, caption_texts
 from morphogen.data import Captioned, DataError, emoji, emoji_captions, stamps
 from morphogen.data.dataset import Pictures
 from morphogen.data.named import NAMED
+from morphogen.run import Run
+from morphogen.run_data import create_run, read_data
 
 RNG = np.random.default_rng(0)
 
@@ -170,3 +172,17 @@ def test_captions_in_memory() -> None:
         mg.load_data(pictures, captions=[*texts[:4], None, *texts[5:]])
     data = mg.load_data(pictures, captions=[*texts[:4], "", *texts[5:]])
     assert not data.conditions and "1 of 30 captions are empty, the first captions[4]" in str(data.notes)
+
+
+def test_a_run_whose_model_takes_no_captions_is_opened_again(tmp_path: Path) -> None:
+    """The vocabulary of the captions is not saved with its model."""
+    for file in fill(tmp_path / "photos", 40):
+        file.with_suffix(".txt").write_text(f"the number {file.stem}")
+    data = mg.load_data(str(tmp_path / "photos"))
+    run = create_run(tmp_path, "mixture", data, {"data": str(tmp_path / "photos")})
+    mg.save(mg.build_system("mixture", data, size="tiny"), run.directory / "model")
+    run.mark("finished")
+    opened = Run.open(run.directory)
+    assert "caption" in opened.record["settings"]["conditions"] and not opened.conditions
+    assert opened.model().specs == {}
+    assert read_data(opened.record["settings"], run.directory).sha256 == data.sha256

@@ -86,7 +86,7 @@ def _captions(dataset: Dataset) -> tuple[str, ...]:
     """A line about the captions, with the first one."""
     if not isinstance(spec := dataset.conditions.get(CAPTION), Captions):
         return ()
-    (first,) = caption_texts(dataset.train.first(1).condition[CAPTION])  # type: ignore[arg-type]
+    (first,) = caption_texts(dataset.train.first(1).condition[CAPTION])
     shown = first if len(first) <= SHOWN else f"{first[:SHOWN]}..."
     return (f"captions of at most {spec.text.length} tokens, such as {shown!r}",)
 

@@ -75,7 +75,7 @@ class SceneStream(Examples):
     def contents(self) -> Iterator[Shaped[Tensor, "..."]]:
         yield torch.tensor([self.n, self.seed, self.novel_every])
         first = self.first(SHOWN)
-        yield from (first.medium, first.condition[CAPTION])  # type: ignore[misc]
+        yield from (first.medium, first.condition[CAPTION])
 
     def _captions(self, scenes: Scenes, indices: Int[Tensor, " b"]) -> list[str]:
         return write_captions(scenes, Rng(self.seed, indices, ("shapes", self.name, "caption")))
@@ -88,7 +88,7 @@ def load_shapes() -> CaptionedPictures:
     pairs = ", ".join(f"{colour} {shape}" for shape, colour in HELD_OUT)
     sizes = ", ".join(f"{n} {name}" for name, n in SIZES.items())
     data = Dataset(
-        "shapes", "pictures", **parts, conditions={}, representation=Pixels(256, (3, SIDE, SIDE)),
+        "shapes", "pictures", parts["train"], parts["valid"], parts["test"], {}, Pixels(256, (3, SIDE, SIDE)),
         split=f"{sizes}, scenes drawn with seed {SEED}; every second one of test has one object of a "
         f"held-out pair ({pairs})",
         reader=SceneReader(),

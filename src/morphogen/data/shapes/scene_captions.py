@@ -17,7 +17,7 @@ for a size that it does not say. No paper: a grammar of our own.
 __all__ = ["read_captions", "write_captions"]
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 
@@ -137,7 +137,7 @@ def _read_object(phrase: str, caption: str) -> tuple[int, int, int]:
     )
 
 
-def _index(word: str, names: dict[str, tuple[str, ...]], what: str, caption: str) -> int:
+def _index(word: str, names: Mapping[str, tuple[str, ...]], what: str, caption: str) -> int:
     """The place of the name that a word means. Errors: ConfigError with the words that there are."""
     for place, words in enumerate(names.values()):
         if word in words:
