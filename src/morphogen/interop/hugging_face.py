@@ -5,15 +5,15 @@ is checked in the header before memory is allocated, and all weights must be fin
 ConfigError of one line that begins with the path of the file. Weights are kept in float32.
 """
 
-__all__ = ["Config", "TensorMapping", "Weights", "write_folder"]
+__all__ = ["AS_IS", "TRANSPOSED", "Config", "Layout", "TensorMapping", "Weights", "write_folder"]
 
 import json
 import os
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -30,6 +30,17 @@ MAX_SIZE = 1 << 20  # bound on every integer of an architecture, such as the voc
 _MISSING = object()
 
 
+class Layout(NamedTuple):
+    """How the file stores a tensor: a function of ours, and its inverse."""
+
+    to_file: Callable[[Tensor], Tensor]
+    from_file: Callable[[Tensor], Tensor]
+
+
+AS_IS = Layout(lambda ours: ours, lambda theirs: theirs)
+TRANSPOSED = Layout(lambda ours: ours.T, lambda theirs: theirs.T)  # a matrix as [inputs, outputs]
+
+
 @dataclass(frozen=True)
 class TensorMapping:
     """Correspondence of one tensor of ours to one or more tensors of the file.
@@ -38,23 +49,38 @@ class TensorMapping:
         parameter: our tensor, [O, ...].
         names: of the file's tensors, which are concatenated along the first axis of ours.
         rows: number of rows of each.
-        transposed: whether the file stores matrices as [inputs, outputs].
+        layout: in which the file stores each of them.
     """
 
     parameter: Float[Tensor, "..."]
     names: Sequence[str]
     rows: Sequence[int]
-    transposed: bool = False
+    layout: Layout = AS_IS
 
     @classmethod
-    def single(cls, parameter: Float[Tensor, "..."], name: str, transposed: bool = False) -> "TensorMapping":
+    def single(cls, parameter: Float[Tensor, "..."], name: str, layout: Layout = AS_IS) -> "TensorMapping":
         """A mapping to one tensor of the file."""
-        return cls(parameter, (name,), (len(parameter),), transposed)
+        return cls(parameter, (name,), (len(parameter),), layout)
+
+    @classmethod
+    def of_layer(cls, layer: Any, name: str, layout: Layout = AS_IS) -> "Iterator[TensorMapping]":
+        """The mappings of a layer's weight, in this layout, and of its bias, if it has one."""
+        yield cls.single(layer.weight, f"{name}.weight", layout)
+        if layer.bias is not None:
+            yield cls.single(layer.bias, f"{name}.bias")
 
     def shape(self, rows: int) -> tuple[int, ...]:
         """Shape in the file of a part with `rows` rows."""
-        shape = (rows, *self.parameter.shape[1:])
-        return shape[::-1] if self.transposed else shape
+        ours = torch.empty(rows, *self.parameter.shape[1:], device="meta")
+        return tuple(self.layout.to_file(ours).shape)
+
+    def split(self) -> list[Float[Tensor, "..."]]:
+        """The tensors of the file."""
+        return [self.layout.to_file(part) for part in self.parameter.detach().split(list(self.rows))]
+
+    def join(self, parts: Sequence[Float[Tensor, "..."]]) -> Float[Tensor, "..."]:
+        """Our tensor from those of the file; the inverse of `split`."""
+        return torch.cat([self.layout.from_file(part) for part in parts])
 
 
 class Config:
@@ -62,17 +88,18 @@ class Config:
 
     Arguments:
         folder: with config.json.
+        file: name of the file, if it is another one.
 
     Raises ConfigError if the file is missing or not a JSON object.
     """
 
-    def __init__(self, folder: Path):
-        self.path = folder / CONFIG
+    def __init__(self, folder: Path, file: str = CONFIG):
+        self.path = folder / file
         try:
             self.values = json.loads(self.path.read_text(encoding="utf8"))
         except (OSError, ValueError, RecursionError) as error:
             raise ConfigError(
-                f"{self.path} cannot be read ({type(error).__name__}); give a folder with config.json"
+                f"{self.path} cannot be read ({type(error).__name__}); give a folder with {file}"
             ) from None
         if not isinstance(self.values, dict):
             raise ConfigError(f"{self.path}: must be a JSON object")
@@ -206,8 +233,7 @@ class Weights:
     def fill(self, mappings: Sequence[TensorMapping]) -> None:
         """Copy the weights of the file into the network. Errors: ConfigError for non-finite values."""
         for mapping in mappings:
-            parts = [self._tensor(name) for name in mapping.names]
-            joined = torch.cat([part.T if mapping.transposed else part for part in parts])
+            joined = mapping.join([self._tensor(name) for name in mapping.names])
             if not joined.isfinite().all():
                 raise ConfigError(f"{self.path}: {mapping.names[0]} contains non-finite values")
             mapping.parameter.copy_(joined)
@@ -252,10 +278,9 @@ def write_folder(
     folder.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, Tensor] = {}
     for mapping in mappings:
-        parts = mapping.parameter.detach().split(list(mapping.rows))
-        for name, part in zip(mapping.names, parts, strict=True):
+        for name, part in zip(mapping.names, mapping.split(), strict=True):
             full_name = name if name.startswith("lm_head") else prefix + name
-            tensors[full_name] = (part.T if mapping.transposed else part).float().contiguous().clone()
+            tensors[full_name] = part.float().contiguous().clone()
     temporary = folder / f".{file}.new"
     with naming(temporary):
         save_file(tensors, temporary, metadata={"format": "pt"})

@@ -33,23 +33,28 @@ __all__ = [
     "Heun",
     "InverseBetas",
     "KarrasTimesteps",
+    "LeadingTimesteps",
     "LinearBetas",
     "MinSNR",
     "MultistepConsistency",
     "NoiseSchedule",
     "NoisyClassifier",
+    "PNDM",
     "Preconditioned",
     "PredictorCorrector",
     "ProbabilityFlow",
     "ProductOfModels",
     "ProgressiveDistillation",
     "RectifiedFlow",
+    "ScaledLinearBetas",
     "SubVP",
     "TimestepSpacing",
     "UniformLogSNR",
     "UniformNoise",
     "UniformTimesteps",
     "Weighting",
+    "WithoutLast",
+    "ZeroBased",
     "ZeroTerminal",
     "ddim_invert",
     "ddim_translate",
@@ -72,6 +77,7 @@ from morphogen.families.diffusion.likelihood import (
     DiscretizedGaussian,
     GaussianDecoder,
 )
+from morphogen.families.diffusion.multistep import PNDM
 from morphogen.families.diffusion.noisy_classifier import NoisyClassifier
 from morphogen.families.diffusion.objective import Diffusion
 from morphogen.families.diffusion.probability_flow import ProbabilityFlow
@@ -82,6 +88,8 @@ from morphogen.families.diffusion.schedules import (
     InverseBetas,
     LinearBetas,
     NoiseSchedule,
+    ScaledLinearBetas,
+    ZeroBased,
     ZeroTerminal,
 )
 from morphogen.families.diffusion.solvers import (
@@ -96,8 +104,10 @@ from morphogen.families.diffusion.targets import Denoised, Preconditioned
 from morphogen.families.diffusion.thresholds import DynamicThreshold
 from morphogen.families.diffusion.timesteps import (
     KarrasTimesteps,
+    LeadingTimesteps,
     TimestepSpacing,
     UniformLogSNR,
     UniformTimesteps,
+    WithoutLast,
 )
 from morphogen.families.diffusion.weightings import BoundWeight, EDMWeight, MinSNR, Weighting
