@@ -17,6 +17,7 @@ from typing import Any, get_args
 import torch
 
 from morphogen.catalogue import Page, build_system, family, pages
+from morphogen.conditioning.caption import Captions
 from morphogen.conditioning.specs import Classes, Sketches
 from morphogen.model import parameters
 from morphogen.recipes.reproduce import RECIPES
@@ -43,7 +44,7 @@ SPECIMENS: dict[str, tuple[Any, Any, dict[str, Any]]] = {
 TITLES = {"pictures": "Pictures", "text": "Text", "table": "Tables", "sound": "Sound"}
 NOTES = {
     "pictures": "Parameters for ten classes and 28 x 28 grey pixels (*tiny*, *small*) or 32 x 32 RGB pixels "
-    "(*paper*), with 256 levels.",
+    "(*paper*), with 256 levels; captions are bytes.",
     "text": "Parameters for sequences of 256 bytes (*tiny*, *small*) or 1,024 (*paper*); vocabulary 256.",
     "sound": "Parameters for windows of 8-bit mu-law audio (256 levels), unconditional.",
     "table": "Parameters for eight numeric columns.",
@@ -149,7 +150,7 @@ def _built(page: Page, size: Size) -> Any:
     """The system for data of its medium, with the conditions that it takes."""
     paper, other, conditions = SPECIMENS[page.medium]
     representation = paper if size == "paper" else other
-    known = {"source": representation, "sketch": Sketches(), **conditions}
+    known = {"source": representation, "sketch": Sketches(), "caption": Captions(Bytes(77)), **conditions}
     required = {name: known[name] for name in page.required}
     return build_system(page.name, representation, required or conditions, size)
 

@@ -1,5 +1,6 @@
 """Our CLIP and that of transformers give the same numbers, with random weights read from its folder."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from morphogen.conditioning.caption import caption_bytes
+from morphogen.interop.clip import MEAN, STD, read_clip, write_clip
 from morphogen.interop.clip_text import read_clip_text, write_clip_text
+from morphogen.interop.clip_tokenizer_files import read_clip_tokenizer, write_clip_tokenizer
 
 transformers = pytest.importorskip("transformers")
 
@@ -90,3 +94,80 @@ def test_end_token_of_older_files(tmp_path: Path) -> None:
     with torch.no_grad():
         vector = read_clip_text(tmp_path)(ids, mask).vector
         torch.testing.assert_close(vector, theirs(framed(ids, mask, 0)).pooler_output, atol=1e-5, rtol=0)
+
+
+PIECES = ["<|startoftext|>", "<|endoftext|>"]
+MERGES = ["r e", "re d</w>", "b l", "bl u", "blu e</w>", "c a", "ca t</w>"]
+
+
+def vocabulary() -> dict[str, int]:
+    """CLIP's layout: the letters of bytes, the same at the end of a word, merges, special tokens."""
+    letters = [chr(33 + i) for i in range(94)] + [chr(161 + i) for i in range(12)]
+    letters += [chr(174 + i) for i in range(82)] + [chr(256 + i) for i in range(68)]
+    pieces = letters + [f"{letter}</w>" for letter in letters] + [pair.replace(" ", "") for pair in MERGES]
+    return {piece: i for i, piece in enumerate([*pieces, *PIECES])}
+
+
+def write_tokenizer(folder: Path) -> Any:
+    """Files of a tokenizer as those of CLIP; returns transformers' tokenizer."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "vocab.json").write_text(json.dumps(vocabulary()))
+    (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *MERGES]))
+    return transformers.CLIPTokenizer.from_pretrained(folder)
+
+
+WORDS = ["a red cat", "Blue  CATS, and a red-blue 'cat's", "猫 ünïcode 123", "", "it's\tred\n!"]
+
+
+def test_tokenizer(tmp_path: Path) -> None:
+    """The ids of texts in mixed case, other scripts and with runs of spaces, from both kinds of files."""
+    theirs = write_tokenizer(tmp_path)
+    ours = read_clip_tokenizer(tmp_path)
+    write_clip_tokenizer(ours, tmp_path / "ours")
+    again = transformers.CLIPTokenizer.from_pretrained(tmp_path / "ours")
+    theirs.save_pretrained(tmp_path / "theirs")
+    for text in WORDS:
+        ids = theirs(text)["input_ids"]
+        assert ids == [ours.start, *ours.ids(text), ours.end] == again(text)["input_ids"]
+        assert ours.ids(text) == read_clip_tokenizer(tmp_path / "theirs").ids(text)
+        assert ours.ids(text) == read_clip_tokenizer(tmp_path / "ours").ids(text)
+    assert ours.end not in ours.ids("<|endoftext|>")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any, Any]:
+    """A folder of CLIP, transformers' model of it and its processor."""
+    folder = tmp_path_factory.mktemp("clip")
+    tokenizer, ids = write_tokenizer(folder), vocabulary()
+    text = TEXT | {"vocab_size": len(ids), "max_position_embeddings": 40}
+    text |= {"bos_token_id": ids[PIECES[0]], "eos_token_id": ids[PIECES[1]]}
+    vision = {"hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 2, "num_attention_heads": 3}
+    config = transformers.CLIPConfig(
+        text_config=text, vision_config=vision | {"image_size": 12, "patch_size": 4}, projection_dim=8
+    )
+    model = perturbed(transformers.CLIPModel(config))
+    model.save_pretrained(folder)
+    return folder, model, tokenizer
+
+
+def theirs_logits(model: Any, tokenizer: Any, pictures: Tensor) -> Tensor:
+    mean, std = (torch.tensor(values)[:, None, None] for values in (MEAN, STD))
+    inputs = tokenizer(WORDS, padding=True, return_tensors="pt")
+    with torch.no_grad():
+        return model(pixel_values=((pictures + 1) / 2 - mean) / std, **inputs).logits_per_image
+
+
+def test_clip(folder: tuple[Path, Any, Any], tmp_path: Path) -> None:
+    """Logits of 4 pictures and 5 texts, from the folder, and after it has been written and read again."""
+    path, model, tokenizer = folder
+    ours, pictures = read_clip(path), 2 * torch.rand(4, 3, 12, 12, generator=torch.manual_seed(2)) - 1
+    context = ours.context({"caption": caption_bytes(WORDS)}, len(WORDS))
+    with torch.no_grad():
+        logits = ours.objective.similarity(pictures, context)  # type: ignore[operator]
+    torch.testing.assert_close(logits, theirs_logits(model, tokenizer, pictures), atol=1e-5, rtol=1e-5)
+    write_clip(ours, tmp_path)
+    again = transformers.CLIPModel.from_pretrained(tmp_path).eval()
+    assert all(torch.equal(p, again.state_dict()[name]) for name, p in model.state_dict().items())
+    there = transformers.CLIPTokenizer.from_pretrained(tmp_path)
+    torch.testing.assert_close(logits, theirs_logits(again, there, pictures), atol=1e-5, rtol=1e-5)
+    assert read_clip(tmp_path).objective.network.mean == MEAN  # type: ignore[union-attr]

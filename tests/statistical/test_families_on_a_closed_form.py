@@ -15,6 +15,7 @@ import torch
 
 from morphogen.catalogue import build_system, pages
 from morphogen.closed_form import DiscretizedMixture, GaussianMixture
+from morphogen.conditioning.caption import Captions
 from morphogen.conditioning.named import names_of
 from morphogen.conditioning.specs import Classes, Sketches
 from morphogen.contract import Batch, ConditionSpec, Unsupported
@@ -24,6 +25,7 @@ from morphogen.model import Model
 from morphogen.numerics.randomness import Rng
 from morphogen.plan import AdamW, Plan
 from morphogen.representations.pixels import Dequantised, Logit, Pixels
+from morphogen.representations.text import Bytes
 from morphogen.training.loop import train
 
 SLOW = (
@@ -151,7 +153,7 @@ def test_a_trained_likelihood_is_close_to_the_entropy_from_above(
 
 def test_systems_without_a_ceiling_have_no_likelihood() -> None:
     pixels = Pixels(LEVELS, (1, 8, 8))
-    known: dict[str, ConditionSpec] = {**REQUIRED, "source": pixels}
+    known: dict[str, ConditionSpec] = {**REQUIRED, "source": pixels, "caption": Captions(Bytes(16))}
     for system, page in pages().items():
         if page.medium == "pictures" and system not in CEILING:
             required = {name: known[name] for name in page.required}

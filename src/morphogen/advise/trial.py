@@ -25,7 +25,7 @@ from torch import Tensor
 from morphogen.catalogue import Page, build_system, family
 from morphogen.contract import Batch, Causal, Unsupported
 from morphogen.data import Dataset, Examples
-from morphogen.model import parameters
+from morphogen.model import generative, parameters
 from morphogen.training.divergence import Diverged
 from morphogen.training.loop import train
 from morphogen.training.progress import Progress
@@ -76,12 +76,16 @@ class Trial:
 
 
 def try_system(page: Page, dataset: Dataset, device: str = "cpu", seconds: float = 1.0) -> Trial:
-    """Build and time a system at size small. Errors: ConfigError if it does not fit the data."""
+    """Build and time a system at size small.
+
+    Errors: ConfigError if it does not fit the data; Unsupported if it does not generate.
+    """
     smallest, model = (
         build_system(page.name, dataset.representation, dataset.conditions, size)
         for size in ("tiny", "small")
     )
     stages = list(model.models.values()) if hasattr(model, "models") else [model]
+    generative(stages[-1].objective)
     examples = _Subset(dataset.train, ROWS)
     step_times = _time_steps(model, examples, 2 * len(stages), device)
     steps = min(int(seconds / sum(step_times)), MOST_STEPS)  # a time budget may end before the first step

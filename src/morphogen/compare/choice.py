@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from morphogen.catalogue import build_system, family, fitting, page_family
 from morphogen.component import ConfigError
 from morphogen.data import Dataset
+from morphogen.model import generative
 from morphogen.training.trial import try_losses
 
 
@@ -66,6 +67,7 @@ def misfits(names: Sequence[str], dataset: Dataset, size: str) -> dict[str, Exce
     for name in names:
         try:
             model = build_system(name, dataset.representation, dataset.conditions, size)
+            generative(list(getattr(model, "models", {"": model}).values())[-1].objective)
             try_losses(model, dataset.train)
         except Exception as error:  # whatever the system does, the others are compared
             found[name] = error

@@ -8,10 +8,12 @@ __all__ = [
     "Int8",
     "Inverted",
     "LatentSpace",
+    "Matcher",
     "Quantized",
     "Reply",
     "SDEdit",
     "attribute",
+    "best_of",
     "compile_steps",
     "edit",
     "impute",
@@ -21,12 +23,14 @@ __all__ = [
     "traversal",
 ]
 
+from morphogen.inference.best_of import best_of
 from morphogen.inference.compiled import compile_steps
 from morphogen.inference.conversation import Conversation, Reply
 from morphogen.inference.editing import DDIMTranslate, Inpaint, SDEdit, edit
 from morphogen.inference.imputation import impute
 from morphogen.inference.inversion import Inverted, invert
 from morphogen.inference.latent_space import LatentSpace, attribute, slerp, traversal
+from morphogen.inference.matching import Matcher
 from morphogen.inference.packed import BFloat16, Int8
 from morphogen.inference.prepack import prepack_weights
 from morphogen.inference.quantized import Quantized

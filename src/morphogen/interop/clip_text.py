@@ -11,7 +11,9 @@ as in Wolf et al., 2020, "Transformers".
 
 __all__ = [
     "ACTIVATIONS",
+    "IGNORED",
     "block_mappings",
+    "layer_config",
     "norm_mappings",
     "read_clip_text",
     "text_config",

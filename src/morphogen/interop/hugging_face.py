@@ -10,6 +10,7 @@ __all__ = ["AS_IS", "TRANSPOSED", "Config", "Layout", "TensorMapping", "Weights"
 import json
 import os
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -46,7 +47,7 @@ class TensorMapping:
     """Correspondence of one tensor of ours to one or more tensors of the file.
 
     Arguments:
-        parameter: our tensor, [O, ...].
+        parameter: our tensor, [O, ...], or a number, [].
         names: of the file's tensors, which are concatenated along the first axis of ours.
         rows: number of rows of each.
         layout: in which the file stores each of them.
@@ -60,7 +61,7 @@ class TensorMapping:
     @classmethod
     def single(cls, parameter: Float[Tensor, "..."], name: str, layout: Layout = AS_IS) -> "TensorMapping":
         """A mapping to one tensor of the file."""
-        return cls(parameter, (name,), (len(parameter),), layout)
+        return cls(parameter, (name,), (len(parameter) if parameter.ndim else 1,), layout)
 
     @classmethod
     def of_layer(cls, layer: Any, name: str, layout: Layout = AS_IS) -> "Iterator[TensorMapping]":
@@ -71,24 +72,27 @@ class TensorMapping:
 
     def shape(self, rows: int) -> tuple[int, ...]:
         """Shape in the file of a part with `rows` rows."""
-        ours = torch.empty(rows, *self.parameter.shape[1:], device="meta")
-        return tuple(self.layout.to_file(ours).shape)
+        shape = (rows, *self.parameter.shape[1:]) if self.parameter.ndim else ()
+        return tuple(self.layout.to_file(torch.empty(shape, device="meta")).shape)
 
     def split(self) -> list[Float[Tensor, "..."]]:
         """The tensors of the file."""
-        return [self.layout.to_file(part) for part in self.parameter.detach().split(list(self.rows))]
+        parameter = self.parameter.detach()
+        parts = parameter.split(list(self.rows)) if parameter.ndim else [parameter]
+        return [self.layout.to_file(part) for part in parts]
 
     def join(self, parts: Sequence[Float[Tensor, "..."]]) -> Float[Tensor, "..."]:
         """Our tensor from those of the file; the inverse of `split`."""
-        return torch.cat([self.layout.from_file(part) for part in parts])
+        ours = [self.layout.from_file(part) for part in parts]
+        return torch.cat(ours) if self.parameter.ndim else ours[0]
 
 
 class Config:
     """The values of config.json, checked on access.
 
     Arguments:
-        folder: with config.json.
-        file: name of the file, if it is another one.
+        folder: with the file.
+        file: name of the file.
 
     Raises ConfigError if the file is missing or not a JSON object.
     """
@@ -103,6 +107,15 @@ class Config:
             ) from None
         if not isinstance(self.values, dict):
             raise ConfigError(f"{self.path}: must be a JSON object")
+
+    def part(self, name: str) -> "Config":
+        """The config of a part, such as `text_config`, which has its own values."""
+        values = self.values.get(name)
+        if not isinstance(values, dict):
+            raise ConfigError(f"{self.path}: {name} must be a JSON object, got {str(values)[:40]!r}")
+        part = copy(self)
+        part.values = values
+        return part
 
     def integer(self, name: str, default: Any = _MISSING, least: int = 1) -> int:
         """An integer in [least, 2^20]."""
@@ -127,6 +140,14 @@ class Config:
         if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < float("inf"):
             raise ConfigError(f"{self.path}: {name} must be a number, got {str(value)[:40]!r}")
         return float(value)
+
+    def numbers(self, name: str, count: int) -> tuple[float, ...]:
+        """A list of so many finite numbers."""
+        values = self._list(name)
+        finite = [one for one in values if isinstance(one, int | float) and abs(one) < float("inf")]
+        if len(finite) != count or len(values) != count:
+            raise ConfigError(f"{self.path}: {name} must be {count} numbers, got {str(values)[:40]!r}")
+        return tuple(map(float, finite))
 
     def choice(self, name: str, known: Mapping[Any, T], default: Any) -> T:
         """The entry of `known` for a value that must be one of its keys."""

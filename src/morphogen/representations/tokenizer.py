@@ -17,7 +17,7 @@ Subword regularization, Kudo, 2018; Language models are unsupervised multitask l
 section 2.2 (the bytes and the pattern).
 """
 
-__all__ = ["END", "Tokenizer", "bpe", "unigram"]
+__all__ = ["END", "Tokenizer", "bpe", "parse_tokenizer", "unigram"]
 
 import json
 import re
@@ -54,7 +54,7 @@ class Tokenizer(Component):
 
     def __init__(self, file: Asset, end: str | None = "<|endoftext|>"):
         self.file, self.end = file, end
-        self._model = _parse(file)
+        self._model = parse_tokenizer(file)
         self._model.encode_special_tokens = True  # "<|endoftext|>" in a text is read as thirteen characters
         special = {token.content for token in self._model.get_added_tokens_decoder().values()}
         falls_back = getattr(self._model.model, "byte_fallback", False)
@@ -136,6 +136,16 @@ def unigram(texts: Iterable[str], vocabulary: int) -> Tokenizer:
     return _from_json(json.dumps(config, ensure_ascii=False, separators=(",", ":")))
 
 
+def parse_tokenizer(file: Asset) -> tokenizers.Tokenizer:
+    """Load the library's tokenizer. Errors: ConfigError for a damaged file."""
+    try:
+        return tokenizers.Tokenizer.from_str(file.content.decode("utf8"))
+    except BaseException as error:
+        raise ConfigError(
+            f"{file.name} is not a valid tokenizer file ({_reason(error)}); restore it, or train again"
+        ) from None
+
+
 def _train(model: Any, trainer: Any, texts: Iterable[str], vocabulary: int) -> tokenizers.Tokenizer:
     """Train an untrained model with byte-level pre-tokenization."""
     if vocabulary < SMALLEST:
@@ -179,16 +189,6 @@ def _from_json(content: str) -> Tokenizer:
 
 def _byte(value: int) -> bytes:
     return bytes([value])
-
-
-def _parse(file: Asset) -> tokenizers.Tokenizer:
-    """Load the library's tokenizer. Errors: ConfigError for a damaged file."""
-    try:
-        return tokenizers.Tokenizer.from_str(file.content.decode("utf8"))
-    except BaseException as error:
-        raise ConfigError(
-            f"{file.name} is not a valid tokenizer file ({_reason(error)}); restore it, or train again"
-        ) from None
 
 
 def _reason(error: BaseException) -> str:

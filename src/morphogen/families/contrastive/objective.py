@@ -39,7 +39,7 @@ class Contrastive(Trainable):
     """
 
     coupled_rows = True
-    usage = "compare pairs by similarity(x, context)"
+    usage = "compare pairs by similarity(x, context), or rank samples with inference.best_of"
 
     def __init__(
         self,
@@ -73,8 +73,12 @@ class Contrastive(Trainable):
 
     def similarity(self, x: Float[Tensor, "a ..."], context: Context | None) -> Float[Tensor, "a b"]:
         """Similarity s_ij of each x_i and row j of the context: the cosine divided by the temperature."""
-        scale = self.log_scale.clamp(max=math.log(self.max_scale)).exp()
-        return scale * (self.embed(x) @ self.embed_condition(context).T).to(scale.dtype)
+        return self.scale * (self.embed(x) @ self.embed_condition(context).T).to(self.log_scale.dtype)
+
+    @property
+    def scale(self) -> Float[Tensor, ""]:
+        """The inverse temperature."""
+        return self.log_scale.clamp(max=math.log(self.max_scale)).exp()
 
     def embed(self, x: Float[Tensor, "b ..."]) -> Float[Tensor, "b e"]:
         """Return the embeddings f(x), of norm 1."""
