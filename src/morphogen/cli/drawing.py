@@ -2,8 +2,10 @@
 
 __all__ = [
     "ClassifierGuidance",
+    "CAPTION",
     "Condition",
     "Guidance",
+    "LoRAFiles",
     "Negative",
     "SamplerName",
     "Show",
@@ -14,6 +16,7 @@ __all__ = [
     "check_negative",
     "save_samples",
     "with_classifier",
+    "with_lora",
 ]
 
 from collections.abc import Callable, Sequence
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
     from morphogen.run import Run
     from morphogen.samples import Samples
 
-SHEET = "sheet.png"
+SHEET, CAPTION = "sheet.png", "caption"
 
 Condition = Annotated[
     list[str] | None,
@@ -43,7 +46,12 @@ Condition = Annotated[
     ),
 ]
 Negative = Annotated[
-    str | None, Option(help="class that guidance moves away from (default: the unconditional prediction)")
+    str | None,
+    Option(
+        "--negative",
+        "--negative-prompt",
+        help="class, or caption, that guidance moves away from (default: the unconditional prediction)",
+    ),
 ]
 SamplerName = Annotated[
     str | None, Option(help="sampler: ddpm, ddim, heun, ancestral, greedy, ... (default: the model's own)")
@@ -67,7 +75,23 @@ ClassifierGuidance = Annotated[
 SketchFile = Annotated[
     Path | None, Option("--sketch", help="picture of edges, white on black, to condition on")
 ]
+LoRAFiles = Annotated[
+    list[Path] | None,
+    Option(
+        "--lora",
+        help="safetensors file of low-rank updates of a Stable Diffusion model; several are stacked",
+    ),
+]
 SourceFile = Annotated[Path | None, Option("--source", help="picture to translate, of cyclegan's other kind")]
+
+
+def with_lora(model: Any, files: Sequence[Path] | None) -> Any:
+    """The model with the low-rank updates of the files, stacked."""
+    from morphogen.interop.lora_files import read_lora
+
+    for file in files or ():
+        model = read_lora(model, file)
+    return model
 
 
 def with_classifier(run: "Run", sampler: Any, scale: float | None, conditions: list[str], device: str) -> Any:
@@ -84,11 +108,13 @@ def with_classifier(run: "Run", sampler: Any, scale: float | None, conditions: l
 
 
 def check_negative(run: "Run", negative: str | None, guidance: float) -> dict[str, Any] | None:
-    """The negative class as a condition. Errors: BadArgument without guidance."""
+    """The negative class or caption as a condition. Errors: BadArgument without guidance."""
     if negative is None:
         return None
     if guidance == 1:
         raise BadArgument(f"--negative {negative} requires guidance: add --guidance 3")
+    if CAPTION in run.conditions and "label" not in run.conditions:
+        return {CAPTION: run.conditions[CAPTION].parse(negative)[None]}
     return choose_label(run, negative, "--negative")
 
 

@@ -18,6 +18,7 @@ from morphogen.cli.arguments import (
 from morphogen.cli.bad_argument import BadArgument
 from morphogen.cli.completion import complete_tables, is_table
 from morphogen.cli.drawing import (
+    CAPTION,
     SHEET,
     Guidance,
     Negative,
@@ -43,8 +44,8 @@ Paths = Annotated[
     list[Path],
     Argument(
         metavar="[RUN] FILE...",
-        help="run directory of a diffusion model or a model of tables (default: the newest finished one of "
-        "this kind in runs/), then the pictures to edit, or the tables to complete",
+        help="run directory of a diffusion model or a model of tables, or diffusers:PATH (default: the "
+        "newest finished one of this kind in runs/), then the pictures to edit, or the tables to complete",
     ),
 ]
 Mask = Annotated[
@@ -68,6 +69,7 @@ Condition = Annotated[
         "class per variant if the model needs one)"
     ),
 ]
+Prompt = Annotated[str | None, Option(help="caption of the variants, of a model of captioned pictures")]
 Fill = Annotated[
     list[str] | None,
     Option(
@@ -85,7 +87,7 @@ def edit(
     paths: Paths, mask: Mask = None, strength: Strength = None, source_class: SourceClass = None,
     n: Variants = None, condition: Condition = None, guidance: Guidance = 1.0, negative: Negative = None,
     sampler: SamplerName = None, steps: Steps = None, seed: Seed = 0, out: Out = None, show: Show = False,
-    runs: Runs = Path("runs"), device: Device = "auto", fill: Fill = None,
+    runs: Runs = Path("runs"), device: Device = "auto", fill: Fill = None, prompt: Prompt = None,
 ) -> None:  # fmt: skip
     """Edit pictures (inpaint, redraw, change the class), or fill in the missing cells of tables.
 
@@ -111,7 +113,7 @@ def edit(
     check_folder(folder, medium, range(total), [SHEET])
     pictures, change = read_pictures(files, shape), _change(run, shape, files, mask, strength, source_class)
     method = choose_sampler(model, sampler, guidance, {"steps": steps}, {}, change.default_sampler(model))
-    target = None if condition is None else choose_label(run, condition)
+    target = _target(run, condition, prompt)
     excluded = check_negative(run, negative, guidance)
     edited = edit_pictures(model, pictures, change, n, target, method, seed, excluded)
     inputs = {"pictures": [str(file) for file in files], "mask": None if mask is None else str(mask)}
@@ -121,6 +123,17 @@ def edit(
     echo(f"{made} by {method!r} of {run.name} in {folder}")
     if show:
         open_file(shown_file(folder))
+
+
+def _target(run: "Run", condition: str | None, prompt: str | None) -> dict[str, Any] | None:
+    """What the variants show: a class or a caption. Errors: BadArgument for what the model does not take."""
+    if prompt is None:
+        return None if condition is None else choose_label(run, condition)
+    if condition is not None:
+        raise BadArgument(f"--prompt {prompt!r}: --condition gives what to draw too; give one of the two")
+    if CAPTION not in run.conditions:
+        raise BadArgument(f"--prompt {prompt!r}: {run.where} does not accept a caption; leave it out")
+    return {CAPTION: run.conditions[CAPTION].parse(prompt)[None]}
 
 
 def _check_one(

@@ -19,10 +19,12 @@ from morphogen.cli.arguments import (
 )
 from morphogen.cli.bad_argument import BadArgument
 from morphogen.cli.drawing import (
+    CAPTION,
     SHEET,
     ClassifierGuidance,
     Condition,
     Guidance,
+    LoRAFiles,
     Negative,
     SamplerName,
     Show,
@@ -33,6 +35,7 @@ from morphogen.cli.drawing import (
     check_negative,
     save_samples,
     with_classifier,
+    with_lora,
 )
 from morphogen.cli.echo import echo
 from morphogen.cli.options import Device, Runs, Seed
@@ -60,14 +63,18 @@ FILM, FILMED = "film.gif", 10  # samples side by side in a film
 
 RunDirectory = Annotated[
     Path | None,
-    Argument(help="a run directory, or gan-face (default: the newest finished one in the folder of --runs)"),
+    Argument(
+        help="a run directory, gan-face, or diffusers:PATH, the folder of a Stable Diffusion pipeline "
+        "(default: the newest finished run in the folder of --runs)"
+    ),
 ]
 SampleCount = Annotated[int | None, Option(help="number of samples (default: 16)")]
 Indices = Annotated[
     str | None, Option(help="indices of the samples to draw, instead of the first n: 3, or 3,7,12, or 0-15")
 ]
 Prompt = Annotated[
-    str | None, Option(help="text: beginning of every sample; for a translator, the source text")
+    str | None,
+    Option(help="beginning of every text; for a translator, the source; for pictures, the caption"),
 ]
 Out = Annotated[
     Path | None, Option(help="output directory, or one file: NAME.csv, NAME.png, ... (default: RUN/samples)")
@@ -89,7 +96,7 @@ def sample(
     json_schema: decoding.Schema = None, regex: decoding.Expression = None, guidance: Guidance = 1.0,
     negative: Negative = None, classifier_guidance: ClassifierGuidance = None, sketch: SketchFile = None,
     seed: Seed = 0, out: Out = None, film: Film = False, show: Show = False, runs: Runs = Path("runs"),
-    device: Device = "auto", precision: Precision = "fp32", source: SourceFile = None,
+    device: Device = "auto", precision: Precision = "fp32", source: SourceFile = None, lora: LoRAFiles = None,
 ) -> None:  # fmt: skip
     """Draw samples from a trained model.
 
@@ -99,7 +106,7 @@ def sample(
     from morphogen.rank import Rank
 
     rows, rank, target = choose_indices(n, indices), Rank.initialize(device), choose_device(device)
-    model = (chosen := choose_run(run, runs, rank)).model(target)
+    model = with_lora((chosen := choose_run(run, runs, rank)).model(target), lora)
     numeric = {"steps": steps, "temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p}
     numeric |= {"beam": beam, "repetition_penalty": repetition_penalty, "max_new": max_new}
     numeric |= {"no_repeat_ngram_size": no_repeat_ngram_size}
@@ -152,10 +159,11 @@ def _condition(
     specs |= own_specs(model.conditioner)
     chosen = choose_conditions(run, specs, texts) if texts else {}
     if prompt is not None:
-        name = next((name for name in ("prompt", "source") if name in names), None)
+        name = next((name for name in ("prompt", "source", CAPTION) if name in names), None)
         if name is None or name in chosen:
             raise BadArgument(_refused_prompt(run, prompt, name, "label" in specs))
-        chosen[name] = model.representation.tokenize(prompt)
+        read = specs[CAPTION].parse if name == CAPTION else model.representation.tokenize
+        chosen[name] = read(prompt)
     for name, file in zip(PICTURE_CONDITIONS, files, strict=True):
         if file is not None:
             chosen[name] = _picture(run, model, specs, name, file)
