@@ -44,6 +44,10 @@ def test_sample_writes_pictures_of_a_caption(folder: Path, monkeypatch: pytest.M
     name = "unet.down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_v"
     save_file({f"{name}.lora_A.weight": down, f"{name}.lora_B.weight": up}, "lora.safetensors")
     assert run(monkeypatch, *words, "--lora", "lora.safetensors", "--out", "adapted") == 0
+    options = ["--guidance", "3", "--guidance-interval", "1,600", "--dynamic-threshold", "0.9"]
+    assert run(monkeypatch, *words, *options, "--out", "bounded") == 0
+    sampler = json.loads(Path("bounded/samples.json").read_text())["sampler"]
+    assert "interval=(1, 600)" in sampler and "DynamicThreshold(quantile=0.9)" in sampler
     assert np.asarray(picture(Path("adapted"))).tolist() != np.asarray(first).tolist()
 
 
@@ -66,6 +70,8 @@ def test_edit_keeps_what_the_mask_leaves(folder: Path, monkeypatch: pytest.Monke
         (["sample", "diffusers:FOLDER", "--negative", "blue", "--prompt", "red"], "requires guidance"),
         (["sample", "diffusers:FOLDER", "--prompt", "red", "--lora", "none.safetensors"], "none.safetensors"),
         (["edit", "diffusers:FOLDER", "--strength", "0.5"], "no pictures given"),
+        (["sample", "diffusers:FOLDER", "--prompt", "red", "--guidance-interval", "1,9"], "add --guidance 3"),
+        (["sample", "diffusers:FOLDER", "--prompt", "red", "--dynamic-threshold", "2"], "up to 1"),
     ],
 )
 def test_errors_are_one_line(

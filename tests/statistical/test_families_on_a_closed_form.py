@@ -96,7 +96,7 @@ CEILING = {
     "score_sde": 2.7,
     "sketch_to_picture": 8.65,
     "stable_diffusion": 14.0,
-    "stable_diffusion_2": 14.0,
+    "stable_diffusion_2": 9.0,
     "v_diffusion": 8.65,
     "vae": 0.65,
     "vae_2013": 0.8,

@@ -5,6 +5,7 @@ __all__ = [
     "CAPTION",
     "Condition",
     "Guidance",
+    "GuidanceInterval",
     "LoRAFiles",
     "Negative",
     "SamplerName",
@@ -13,10 +14,13 @@ __all__ = [
     "SourceFile",
     "Steps",
     "Temperature",
+    "Threshold",
     "check_negative",
     "save_samples",
     "with_classifier",
+    "with_interval",
     "with_lora",
+    "with_threshold",
 ]
 
 from collections.abc import Callable, Sequence
@@ -63,6 +67,20 @@ Temperature = Annotated[
     float | None, Option(help="scale of the randomness: below 1 less diverse, above 1 more (default: 1)")
 ]
 Guidance = Annotated[float, Option(help="scale of classifier-free guidance towards the condition; 1: off")]
+GuidanceInterval = Annotated[
+    str | None,
+    Option(
+        help="LOW,HIGH: guide at these times of the process only, such as 100,900 of 1000 (default: always)"
+    ),
+]
+Threshold = Annotated[
+    float | None,
+    Option(
+        "--dynamic-threshold",
+        help="clip the predicted picture at this quantile of its values, such as 0.995 (default: at the "
+        "range of the data, and latents not at all)",
+    ),
+]
 Show = Annotated[bool, Option("--open", help="open the sheet of samples in the desktop's viewer")]
 ClassifierGuidance = Annotated[
     float | None,
@@ -83,6 +101,40 @@ LoRAFiles = Annotated[
     ),
 ]
 SourceFile = Annotated[Path | None, Option("--source", help="picture to translate, of cyclegan's other kind")]
+
+
+def with_interval(sampler: Any, interval: str | None) -> Any:
+    """The sampler, guided at these times only. Errors: BadArgument without guidance, or for other words."""
+    if interval is None:
+        return sampler
+    if not hasattr(sampler, "interval"):
+        raise BadArgument(f"--guidance-interval {interval} requires guidance: add --guidance 3")
+    try:
+        low, high = map(float, interval.split(","))
+    except ValueError:
+        raise BadArgument(f"--guidance-interval {interval}: write two times, such as 100,900") from None
+    return type(sampler)(**sampler.arguments | {"interval": (low, high)})
+
+
+def with_threshold(sampler: Any, quantile: float | None) -> Any:
+    """The sampler with dynamic thresholding. Errors: BadArgument for another kind of sampler or range."""
+    from morphogen.families.diffusion import DynamicThreshold
+
+    if quantile is None:
+        return sampler
+    if not 0 < quantile <= 1:
+        raise BadArgument(
+            f"--dynamic-threshold {quantile:g}: give a quantile above 0, up to 1, such as 0.995"
+        )
+    if hasattr(sampler, "sampler"):  # guidance around it
+        inside = with_threshold(sampler.sampler, quantile)
+        return type(sampler)(**sampler.arguments | {"sampler": inside})
+    if "clip" not in sampler.arguments:
+        name = type(sampler).__name__
+        raise BadArgument(
+            f"--dynamic-threshold {quantile:g}: is for diffusion models, not {name}; leave it out"
+        )
+    return type(sampler)(**sampler.arguments | {"clip": DynamicThreshold(quantile)})
 
 
 def with_lora(model: Any, files: Sequence[Path] | None) -> Any:

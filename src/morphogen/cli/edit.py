@@ -21,12 +21,16 @@ from morphogen.cli.drawing import (
     CAPTION,
     SHEET,
     Guidance,
+    GuidanceInterval,
     Negative,
     SamplerName,
     Show,
     Steps,
+    Threshold,
     check_negative,
     save_samples,
+    with_interval,
+    with_threshold,
 )
 from morphogen.cli.echo import echo
 from morphogen.cli.inputs import check_paths, read_pictures, split_paths
@@ -88,6 +92,7 @@ def edit(
     n: Variants = None, condition: Condition = None, guidance: Guidance = 1.0, negative: Negative = None,
     sampler: SamplerName = None, steps: Steps = None, seed: Seed = 0, out: Out = None, show: Show = False,
     runs: Runs = Path("runs"), device: Device = "auto", fill: Fill = None, prompt: Prompt = None,
+    guidance_interval: GuidanceInterval = None, dynamic_threshold: Threshold = None,
 ) -> None:  # fmt: skip
     """Edit pictures (inpaint, redraw, change the class), or fill in the missing cells of tables.
 
@@ -103,8 +108,7 @@ def edit(
     from morphogen.rank import ALONE
 
     _check_one(mask, strength, source_class, condition, fill)
-    default_n = 4 if source_class is None else 1
-    n = len(choose_indices(default_n if n is None else n, None))
+    n = len(choose_indices((4 if source_class is None else 1) if n is None else n, None))
     run, files = split_paths(paths, runs, "pictures", EXAMPLES)
     refuse_inputs(out or run.directory / "edits", [*files, mask])
     model = run.model(choose_device(device))
@@ -113,8 +117,8 @@ def edit(
     check_folder(folder, medium, range(total), [SHEET])
     pictures, change = read_pictures(files, shape), _change(run, shape, files, mask, strength, source_class)
     method = choose_sampler(model, sampler, guidance, {"steps": steps}, {}, change.default_sampler(model))
-    target = _target(run, condition, prompt)
-    excluded = check_negative(run, negative, guidance)
+    method = with_threshold(with_interval(method, guidance_interval), dynamic_threshold)
+    target, excluded = _target(run, condition, prompt), check_negative(run, negative, guidance)
     edited = edit_pictures(model, pictures, change, n, target, method, seed, excluded)
     inputs = {"pictures": [str(file) for file in files], "mask": None if mask is None else str(mask)}
     edited, region = replace(edited, settings=edited.settings | inputs), getattr(change, "mask", None)

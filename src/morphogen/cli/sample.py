@@ -24,6 +24,7 @@ from morphogen.cli.drawing import (
     ClassifierGuidance,
     Condition,
     Guidance,
+    GuidanceInterval,
     LoRAFiles,
     Negative,
     SamplerName,
@@ -32,10 +33,13 @@ from morphogen.cli.drawing import (
     SourceFile,
     Steps,
     Temperature,
+    Threshold,
     check_negative,
     save_samples,
     with_classifier,
+    with_interval,
     with_lora,
+    with_threshold,
 )
 from morphogen.cli.echo import echo
 from morphogen.cli.options import Device, Runs, Seed
@@ -97,12 +101,12 @@ def sample(
     negative: Negative = None, classifier_guidance: ClassifierGuidance = None, sketch: SketchFile = None,
     seed: Seed = 0, out: Out = None, film: Film = False, show: Show = False, runs: Runs = Path("runs"),
     device: Device = "auto", precision: Precision = "fp32", source: SourceFile = None, lora: LoRAFiles = None,
+    guidance_interval: GuidanceInterval = None, dynamic_threshold: Threshold = None,
 ) -> None:  # fmt: skip
     """Draw samples from a trained model.
 
     Writes one file per sample (of a table: samples.csv), sheet.png, and samples.json with the settings.
     """
-
     from morphogen.rank import Rank
 
     rows, rank, target = choose_indices(n, indices), Rank.initialize(device), choose_device(device)
@@ -112,6 +116,7 @@ def sample(
     numeric |= {"no_repeat_ngram_size": no_repeat_ngram_size}
     other = {"stop": stop or None, "json_schema": json_schema, "regex": regex}
     method = choose_sampler(model, sampler, guidance, numeric, other)
+    method = with_threshold(with_interval(method, guidance_interval), dynamic_threshold)
     method = with_classifier(chosen, method, classifier_guidance, condition or [], target)
     refuse_inputs(out or chosen.directory / "samples", (sketch, source))
     requested = _condition(chosen, model, condition or [], prompt, (sketch, source), len(rows))

@@ -116,9 +116,10 @@ def write_scheduler(objective: Diffusion, folder: str | Path) -> None:
         )
     chain, rescaled = chain.schedule, isinstance(chain.schedule, ZeroTerminal)
     chain = chain.schedule if rescaled else chain
-    chains, targets = ({value: name for name, value in known.items()} for known in (CHAINS, TARGETS))
-    sampler = objective.sampler if objective.sampler is not None else DDIM(CALLS)
-    kinds = {DDIM: DDIM_SCHEDULER, PNDM: PNDM_SCHEDULER, DPMSolver: DPM_SCHEDULER}
+    chains: dict[Any, str] = {value: name for name, value in CHAINS.items()}
+    targets: dict[Any, str] = {value: name for name, value in TARGETS.items()}
+    sampler: Any = objective.sampler if objective.sampler is not None else DDIM(CALLS)
+    kinds: dict[Any, str] = {DDIM: DDIM_SCHEDULER, PNDM: PNDM_SCHEDULER, DPMSolver: DPM_SCHEDULER}
     for what, known in ((chain, chains), (sampler, kinds)):
         if type(what) not in known:
             names = ", ".join(part.__name__ for part in known)

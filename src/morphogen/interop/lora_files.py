@@ -229,7 +229,7 @@ def _written(network: LoRA) -> Mapping[str, Factors]:
     while isinstance(inner, LoRA):
         for name, update in inner.updates.items():
             path = f"{prefix}{name.replace('/', '.')}"
-            scaled = Factors(inner.scale * update.up.detach(), update.down.detach())  # type: ignore[operator, union-attr]
+            scaled = Factors(inner.scale * update.up.detach(), update.down.detach())  # type: ignore[operator]
             factors.setdefault(path.rpartition("frozen.network.")[2], []).append(scaled)
         prefix, inner = f"{prefix}frozen.network.", inner.network  # type: ignore[assignment]
     return {
@@ -245,7 +245,7 @@ def _innermost(network: Any) -> Any:
     return _innermost(network.network) if isinstance(network, LoRA) else network
 
 
-def _caption(conditioner: Any) -> Caption:
+def _caption(conditioner: Any) -> Any:
     """The captions' conditioner inside the wrappers. Errors: ConfigError for a model without captions."""
     inner = conditioner
     while not isinstance(inner, Caption) and hasattr(inner, "conditioner"):

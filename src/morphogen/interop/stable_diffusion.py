@@ -112,7 +112,7 @@ def write_stable_diffusion(model: Any, folder: str | Path) -> None:
             "TextTransformer with padding and without skip, or use morphogen.save"
         )
     objective: Any = model.objective
-    network = objective.network
+    network: Any = objective.network
     write_unet(network.merged() if isinstance(network, LoRA) else network, folder / "unet")
     write_scheduler(objective, folder / "scheduler")
     write_autoencoder_kl(latent, folder / "vae")

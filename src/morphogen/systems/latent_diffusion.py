@@ -44,7 +44,7 @@ NETWORKS: dict[Size, dict[str, Any]] = {
     "small": {"channels": 64, "multipliers": (1, 2), "blocks": 1, "heads": 4},
     "paper": {"channels": 320, "multipliers": (1, 2, 4, 4), "blocks": 2, "heads": 8},
 }
-TEXTS: dict[Size, dict[str, int]] = {
+TEXTS: dict[Size, dict[str, Any]] = {
     # tokens: most of a caption, with start and end
     "tiny": {"tokens": 32, "width": 16, "layers": 1, "heads": 2},
     "small": {"tokens": 32, "width": 128, "layers": 2, "heads": 4},
@@ -81,7 +81,8 @@ def denoiser(
         target: what the network predicts.
     """
     attention = tuple(shape[1] // 2**level for level, _ in enumerate(network["multipliers"][:3]))
-    schedule = ZeroBased(ScaledLinearBetas(*chain["betas"], chain["steps"]))
+    first_beta, last_beta = chain["betas"]
+    schedule = ZeroBased(ScaledLinearBetas(first_beta, last_beta, chain["steps"]))
     unet = UNet(shape, attention=attention, vector=(0, tokens), design="latent", **network)
     return Diffusion(
         unet, schedule, GaussianDecoder(), target, bound_steps=chain["bound_steps"], sampler=sampler

@@ -57,13 +57,11 @@ CONTRASTIVE_PLANS: dict[Size, Plan] = {
 def stable_diffusion(pixels: Pixels, caption: Captions, size: Size = "small") -> Staged:
     """Stable Diffusion in three stages: contrastive text encoder, autoencoder, U-Net of its latents."""
     text, autoencoder = contrastive(pixels, caption, size, TEXTS[size]), autoencoder_kl(pixels, size)
-    latent, sampler = (
-        UnitVariance(Latent(autoencoder)),
-        PNDM(SIZES[size]["calls"], spacing=LeadingTimesteps()),
-    )
-    tokens = text.conditioner.widths["tokens"]
+    encoder: Any = text.conditioner
+    latent, tokens = UnitVariance(Latent(autoencoder)), encoder.widths["tokens"]
+    sampler = PNDM(SIZES[size]["calls"], spacing=LeadingTimesteps())
     objective = denoiser(latent.shape, tokens, NETWORKS[size], SIZES[size], sampler)
-    conditioner = CaptionDropout(Frozen(text.conditioner), 0.1)
+    conditioner = CaptionDropout(Frozen(encoder), 0.1)
     prior = Model(objective, latent, conditioner, PLANS[size])
     return Staged(text=text, autoencoder=autoencoder, prior=prior)
 

@@ -37,13 +37,11 @@ TEXTS: dict[Size, dict[str, Any]] = {
 def stable_diffusion_2(pixels: Pixels, caption: Captions, size: Size = "small") -> Staged:
     """Stable Diffusion 2 in the three stages of `stable_diffusion`."""
     text, autoencoder = contrastive(pixels, caption, size, TEXTS[size]), autoencoder_kl(pixels, size)
-    latent, sampler = (
-        UnitVariance(Latent(autoencoder)),
-        DDIM(SIZES[size]["calls"], spacing=LeadingTimesteps()),
-    )
-    tokens, network = text.conditioner.widths["tokens"], NETWORKS[size] | {"heads": HEADS[size]}
+    encoder: Any = text.conditioner
+    latent, network = UnitVariance(Latent(autoencoder)), NETWORKS[size] | {"heads": HEADS[size]}
+    tokens, sampler = encoder.widths["tokens"], DDIM(SIZES[size]["calls"], spacing=LeadingTimesteps())
     objective = denoiser(latent.shape, tokens, network, SIZES[size], sampler, "v")
-    conditioner = CaptionDropout(Frozen(text.conditioner), 0.1)
+    conditioner = CaptionDropout(Frozen(encoder), 0.1)
     return Staged(
         text=text, autoencoder=autoencoder, prior=Model(objective, latent, conditioner, PLANS[size])
     )
