@@ -6,6 +6,7 @@ _HOMES = {
     "Ancestral": "families.autoregressive",
     "AnnealedLangevin": "families.diffusion",
     "Beam": "families.autoregressive",
+    "CLIPGuided": "families.diffusion",
     "ClassifierGuided": "families.diffusion",
     "ColumnSampler": "families.autoregressive",
     "D3PMSampler": "families.diffusion",

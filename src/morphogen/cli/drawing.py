@@ -15,12 +15,11 @@ __all__ = [
     "Steps",
     "Temperature",
     "Threshold",
+    "bounded",
     "check_negative",
     "save_samples",
     "with_classifier",
-    "with_interval",
     "with_lora",
-    "with_threshold",
 ]
 
 from collections.abc import Callable, Sequence
@@ -103,38 +102,12 @@ LoRAFiles = Annotated[
 SourceFile = Annotated[Path | None, Option("--source", help="picture to translate, of cyclegan's other kind")]
 
 
-def with_interval(sampler: Any, interval: str | None) -> Any:
-    """The sampler, guided at these times only. Errors: BadArgument without guidance, or for other words."""
-    if interval is None:
-        return sampler
-    if not hasattr(sampler, "interval"):
-        raise BadArgument(f"--guidance-interval {interval} requires guidance: add --guidance 3")
-    try:
-        low, high = map(float, interval.split(","))
-    except ValueError:
-        raise BadArgument(f"--guidance-interval {interval}: write two times, such as 100,900") from None
-    return type(sampler)(**sampler.arguments | {"interval": (low, high)})
+def bounded(sampler: Any, interval: str | None, quantile: float | None) -> Any:
+    """The sampler, guided at times of the interval only, and with dynamic thresholding.
 
-
-def with_threshold(sampler: Any, quantile: float | None) -> Any:
-    """The sampler with dynamic thresholding. Errors: BadArgument for another kind of sampler or range."""
-    from morphogen.families.diffusion import DynamicThreshold
-
-    if quantile is None:
-        return sampler
-    if not 0 < quantile <= 1:
-        raise BadArgument(
-            f"--dynamic-threshold {quantile:g}: give a quantile above 0, up to 1, such as 0.995"
-        )
-    if hasattr(sampler, "sampler"):  # guidance around it
-        inside = with_threshold(sampler.sampler, quantile)
-        return type(sampler)(**sampler.arguments | {"sampler": inside})
-    if "clip" not in sampler.arguments:
-        name = type(sampler).__name__
-        raise BadArgument(
-            f"--dynamic-threshold {quantile:g}: is for diffusion models, not {name}; leave it out"
-        )
-    return type(sampler)(**sampler.arguments | {"clip": DynamicThreshold(quantile)})
+    Errors: BadArgument for an interval without guidance, another kind of sampler, and values out of range.
+    """
+    return _with_threshold(_with_interval(sampler, interval), quantile)
 
 
 def with_lora(model: Any, files: Sequence[Path] | None) -> Any:
@@ -206,3 +179,37 @@ def save_samples(
     samples.save(folder, rank, [SHEET, *others])
     rank.once(lambda: arrange(shown).save(folder / SHEET, pnginfo=stamp(samples.record)))
     return shown
+
+
+def _with_interval(sampler: Any, interval: str | None) -> Any:
+    """The sampler, guided at these times only. Errors: BadArgument without guidance, or for other words."""
+    if interval is None:
+        return sampler
+    if not hasattr(sampler, "interval"):
+        raise BadArgument(f"--guidance-interval {interval} requires guidance: add --guidance 3")
+    try:
+        low, high = map(float, interval.split(","))
+    except ValueError:
+        raise BadArgument(f"--guidance-interval {interval}: write two times, such as 100,900") from None
+    return type(sampler)(**sampler.arguments | {"interval": (low, high)})
+
+
+def _with_threshold(sampler: Any, quantile: float | None) -> Any:
+    """The sampler with dynamic thresholding. Errors: BadArgument for another kind of sampler or range."""
+    from morphogen.families.diffusion import DynamicThreshold
+
+    if quantile is None:
+        return sampler
+    if not 0 < quantile <= 1:
+        raise BadArgument(
+            f"--dynamic-threshold {quantile:g}: give a quantile above 0, up to 1, such as 0.995"
+        )
+    if hasattr(sampler, "sampler"):  # guidance around it
+        inside = _with_threshold(sampler.sampler, quantile)
+        return type(sampler)(**sampler.arguments | {"sampler": inside})
+    if "clip" not in sampler.arguments:
+        name = type(sampler).__name__
+        raise BadArgument(
+            f"--dynamic-threshold {quantile:g}: is for diffusion models, not {name}; leave it out"
+        )
+    return type(sampler)(**sampler.arguments | {"clip": DynamicThreshold(quantile)})

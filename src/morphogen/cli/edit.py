@@ -27,10 +27,9 @@ from morphogen.cli.drawing import (
     Show,
     Steps,
     Threshold,
+    bounded,
     check_negative,
     save_samples,
-    with_interval,
-    with_threshold,
 )
 from morphogen.cli.echo import echo
 from morphogen.cli.inputs import check_paths, read_pictures, split_paths
@@ -92,7 +91,7 @@ def edit(
     n: Variants = None, condition: Condition = None, guidance: Guidance = 1.0, negative: Negative = None,
     sampler: SamplerName = None, steps: Steps = None, seed: Seed = 0, out: Out = None, show: Show = False,
     runs: Runs = Path("runs"), device: Device = "auto", fill: Fill = None, prompt: Prompt = None,
-    guidance_interval: GuidanceInterval = None, dynamic_threshold: Threshold = None,
+    interval: GuidanceInterval = None, threshold: Threshold = None,
 ) -> None:  # fmt: skip
     """Edit pictures (inpaint, redraw, change the class), or fill in the missing cells of tables.
 
@@ -117,7 +116,7 @@ def edit(
     check_folder(folder, medium, range(total), [SHEET])
     pictures, change = read_pictures(files, shape), _change(run, shape, files, mask, strength, source_class)
     method = choose_sampler(model, sampler, guidance, {"steps": steps}, {}, change.default_sampler(model))
-    method = with_threshold(with_interval(method, guidance_interval), dynamic_threshold)
+    method = bounded(method, interval, threshold)
     target, excluded = _target(run, condition, prompt), check_negative(run, negative, guidance)
     edited = edit_pictures(model, pictures, change, n, target, method, seed, excluded)
     inputs = {"pictures": [str(file) for file in files], "mask": None if mask is None else str(mask)}

@@ -34,12 +34,11 @@ from morphogen.cli.drawing import (
     Steps,
     Temperature,
     Threshold,
+    bounded,
     check_negative,
     save_samples,
     with_classifier,
-    with_interval,
     with_lora,
-    with_threshold,
 )
 from morphogen.cli.echo import echo
 from morphogen.cli.options import Device, Runs, Seed
@@ -83,6 +82,13 @@ Prompt = Annotated[
 Out = Annotated[
     Path | None, Option(help="output directory, or one file: NAME.csv, NAME.png, ... (default: RUN/samples)")
 ]
+BestOf = Annotated[
+    int,
+    Option("--best-of", help="samples drawn for each, of which the one that fits its caption best is kept"),
+]
+Ranker = Annotated[
+    Path | None, Option("--ranker", help="run of the system clip that ranks the samples of --best-of")
+]
 Film = Annotated[
     bool, Option("--film", help="diffusion: also write film.gif, the denoising of the first ten samples")
 ]
@@ -101,7 +107,7 @@ def sample(
     negative: Negative = None, classifier_guidance: ClassifierGuidance = None, sketch: SketchFile = None,
     seed: Seed = 0, out: Out = None, film: Film = False, show: Show = False, runs: Runs = Path("runs"),
     device: Device = "auto", precision: Precision = "fp32", source: SourceFile = None, lora: LoRAFiles = None,
-    guidance_interval: GuidanceInterval = None, dynamic_threshold: Threshold = None,
+    interval: GuidanceInterval = None, threshold: Threshold = None, best_of: BestOf = 1, ranker: Ranker = None,
 ) -> None:  # fmt: skip
     """Draw samples from a trained model.
 
@@ -115,20 +121,19 @@ def sample(
     numeric |= {"beam": beam, "repetition_penalty": repetition_penalty, "max_new": max_new}
     numeric |= {"no_repeat_ngram_size": no_repeat_ngram_size}
     other = {"stop": stop or None, "json_schema": json_schema, "regex": regex}
-    method = choose_sampler(model, sampler, guidance, numeric, other)
-    method = with_threshold(with_interval(method, guidance_interval), dynamic_threshold)
+    method = bounded(choose_sampler(model, sampler, guidance, numeric, other), interval, threshold)
     method = with_classifier(chosen, method, classifier_guidance, condition or [], target)
     refuse_inputs(out or chosen.directory / "samples", (sketch, source))
     requested = _condition(chosen, model, condition or [], prompt, (sketch, source), len(rows))
     if len(window := model.representation.shape) == 1:
         prompt_length = requested["prompt"].shape[1] if "prompt" in requested else 0
         decoding.announce_cropping(window[0], prompt_length, max_new)
-    folder = _output(out, chosen, model, rows, film)
-    unwanted = check_negative(chosen, negative, guidance)
+    draw = _ranked(model, best_of, ranker, target)
+    folder, unwanted = _output(out, chosen, model, rows, film), check_negative(chosen, negative, guidance)
     options = {"seed": seed, "negative": unwanted, "precision": choose_precision(precision)}
     if film:
         rank.once(lambda: _film(model, requested, method, rows[:FILMED], folder, options))
-    _draw(chosen, model, requested, method, rows, folder, rank, options, [FILM] if film else [])
+    _draw(chosen, draw, requested, method, rows, folder, rank, options, [FILM] if film else [])
     if show:
         rank.once(lambda: open_file(shown_file(folder)))
 
@@ -202,8 +207,30 @@ def _picture(
     return spec.of_bytes(fitted.values)
 
 
+def _ranked(model: Any, best_of: int, ranker: Path | None, device: str) -> Any:
+    """The function that draws the samples: `model.sample`, or the best of several by a contrastive model.
+
+    Errors: BadArgument for one of the two options without the other, and fewer than one sample.
+    """
+    from functools import partial
+
+    from morphogen import inference
+    from morphogen.run import Run
+
+    if best_of < 1:
+        raise BadArgument(f"--best-of {best_of}: give the number of samples to choose from, 2 or more")
+    if (best_of > 1) != (ranker is not None):
+        given = f"--best-of {best_of} needs" if ranker is None else f"--ranker {ranker} is of no use without"
+        raise BadArgument(
+            f"{given} {'--ranker RUN, of the system clip' if ranker is None else '--best-of 16'}"
+        )
+    if ranker is None:
+        return model.sample
+    return partial(inference.best_of, best_of, Run.open(ranker).model(device), model)
+
+
 def _draw(
-    run: "Run", model: Any, condition: "dict[str, Tree]", sampler: Any, rows: list[int], folder: Path,
+    run: "Run", draw: Any, condition: "dict[str, Tree]", sampler: Any, rows: list[int], folder: Path,
     rank: "Rank", options: dict[str, Any], others: list[str],
 ) -> None:  # fmt: skip
     """Draw the samples of these indices, save them and print what was drawn."""
@@ -212,9 +239,8 @@ def _draw(
     from morphogen.compare.broken_rules import broken_rules, recorded_row
     from morphogen.evaluation.sheet import sheet
 
-    samples = model.sample(
-        len(rows), condition or None, sampler, indices=torch.tensor(rows), rank=rank, **options
-    )
+    indices = torch.tensor(rows)
+    samples = draw(len(rows), condition or None, sampler=sampler, indices=indices, rank=rank, **options)
     shown = save_samples(run, samples, folder, rank, lambda pictures: sheet({"": pictures}), others)
     lines = samples.representation.medium.lines(samples, shown)
     notes = [f"{run.undertrained}; train it longer before judging it"] if run.undertrained else []

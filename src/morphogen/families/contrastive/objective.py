@@ -39,7 +39,7 @@ class Contrastive(Trainable):
     """
 
     coupled_rows = True
-    usage = "compare pairs by similarity(x, context), or rank samples with inference.best_of"
+    usage = "compare pairs by similarity(x, context), or rank samples with best_of"
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ __all__ = [
     "AnnealedLangevin",
     "Bound",
     "BoundWeight",
+    "CLIPGuided",
     "ClassifierGuided",
     "ConsistencyDistillation",
     "Corruption",
@@ -63,6 +64,7 @@ __all__ = [
 ]
 
 from morphogen.families.diffusion.classifier_guidance import ClassifierGuided, ProductOfModels
+from morphogen.families.diffusion.clip_guidance import CLIPGuided
 from morphogen.families.diffusion.corruptions import AbsorbingNoise, Corruption, UniformNoise
 from morphogen.families.diffusion.discrete import D3PM, D3PMSampler
 from morphogen.families.diffusion.distillation import (

@@ -11,7 +11,7 @@ near the data. `AnnealedLangevin` and `PredictorCorrector`, which take Langevin 
 level, correct the difference. Classifier-free guidance is in `conditioning/guidance.py`.
 """
 
-__all__ = ["ClassifierGuided", "ProductOfModels"]
+__all__ = ["ClassifierGuided", "ProductOfModels", "add_to_score"]
 
 from functools import partial
 from typing import Any
@@ -71,10 +71,7 @@ class ClassifierGuided(Guidance):
         prediction = predict(x_t, t, context)
         labels = torch.as_tensor(self._labels(context), device=x_t.device).expand(len(x_t))
         gradient = self.scale * self._gradient(labels, x_t, process.time_input(t))
-        alpha, sigma = expand_like(process.alpha(t), x_t), expand_like(process.sigma(t), x_t)
-        on_x_0 = torch.where(alpha > 0, sigma.square() / alpha.clamp_min(1e-12), 0.0)  # x_T has no class
-        x_0, eps = prediction.x_0 + on_x_0 * gradient, prediction.eps - sigma * gradient
-        return prediction._replace(x_0=x_0, eps=eps)
+        return add_to_score(prediction, gradient, process, t)
 
     def _gradient(self, labels: Tensor, x_t: Tensor, time_input: Tensor) -> Tensor:
         """grad log p(labels | x_t)."""
@@ -89,6 +86,16 @@ class ClassifierGuided(Guidance):
         if labels is None:
             raise ConfigError("ClassifierGuided requires a class: pass a condition or a label")
         return labels
+
+
+def add_to_score(
+    prediction: Denoised, gradient: Float[Tensor, "b ..."], process: ForwardProcess, t: Real[Tensor, " b"]
+) -> Denoised:
+    """The prediction of score + gradient; see `ClassifierGuided`."""
+    alpha, sigma = (expand_like(level, gradient) for level in (process.alpha(t), process.sigma(t)))
+    on_x_0 = torch.where(alpha > 0, sigma.square() / alpha.clamp_min(1e-12), 0.0)  # x_T has no class
+    x_0, eps = prediction.x_0 + on_x_0 * gradient, prediction.eps - sigma * gradient
+    return prediction._replace(x_0=x_0, eps=eps)
 
 
 class ProductOfModels(Denoiser):
