@@ -5,7 +5,7 @@ __all__ = [
     "CAPTION",
     "Condition",
     "Guidance",
-    "GuidanceInterval",
+    "Interval",
     "LoRAFiles",
     "Negative",
     "SamplerName",
@@ -66,10 +66,11 @@ Temperature = Annotated[
     float | None, Option(help="scale of the randomness: below 1 less diverse, above 1 more (default: 1)")
 ]
 Guidance = Annotated[float, Option(help="scale of classifier-free guidance towards the condition; 1: off")]
-GuidanceInterval = Annotated[
+Interval = Annotated[
     str | None,
     Option(
-        help="LOW,HIGH: guide at these times of the process only, such as 100,900 of 1000 (default: always)"
+        "--guidance-interval",
+        help="LOW,HIGH: guide at these times of the process only, such as 100,900 of 1000 (default: always)",
     ),
 ]
 Threshold = Annotated[

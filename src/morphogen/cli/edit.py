@@ -21,7 +21,7 @@ from morphogen.cli.drawing import (
     CAPTION,
     SHEET,
     Guidance,
-    GuidanceInterval,
+    Interval,
     Negative,
     SamplerName,
     Show,
@@ -91,7 +91,7 @@ def edit(
     n: Variants = None, condition: Condition = None, guidance: Guidance = 1.0, negative: Negative = None,
     sampler: SamplerName = None, steps: Steps = None, seed: Seed = 0, out: Out = None, show: Show = False,
     runs: Runs = Path("runs"), device: Device = "auto", fill: Fill = None, prompt: Prompt = None,
-    interval: GuidanceInterval = None, threshold: Threshold = None,
+    interval: Interval = None, threshold: Threshold = None,
 ) -> None:  # fmt: skip
     """Edit pictures (inpaint, redraw, change the class), or fill in the missing cells of tables.
 

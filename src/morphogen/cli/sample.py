@@ -24,7 +24,7 @@ from morphogen.cli.drawing import (
     ClassifierGuidance,
     Condition,
     Guidance,
-    GuidanceInterval,
+    Interval,
     LoRAFiles,
     Negative,
     SamplerName,
@@ -107,7 +107,7 @@ def sample(
     negative: Negative = None, classifier_guidance: ClassifierGuidance = None, sketch: SketchFile = None,
     seed: Seed = 0, out: Out = None, film: Film = False, show: Show = False, runs: Runs = Path("runs"),
     device: Device = "auto", precision: Precision = "fp32", source: SourceFile = None, lora: LoRAFiles = None,
-    interval: GuidanceInterval = None, threshold: Threshold = None, best_of: BestOf = 1, ranker: Ranker = None,
+    interval: Interval = None, threshold: Threshold = None, best_of: BestOf = 1, ranker: Ranker = None,
 ) -> None:  # fmt: skip
     """Draw samples from a trained model.
 

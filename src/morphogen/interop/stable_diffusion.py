@@ -113,7 +113,8 @@ def write_stable_diffusion(model: Any, folder: str | Path) -> None:
         )
     objective: Any = model.objective
     network: Any = objective.network
-    write_unet(network.merged() if isinstance(network, LoRA) else network, folder / "unet")
+    unet: Any = network.merged() if isinstance(network, LoRA) else network
+    write_unet(unet, folder / "unet")
     write_scheduler(objective, folder / "scheduler")
     write_autoencoder_kl(latent, folder / "vae")
     write_clip_text(encoder, folder / "text_encoder")
