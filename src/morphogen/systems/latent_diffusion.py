@@ -7,7 +7,7 @@ Ommer, 2022, sections 3.3 and 4.3.1.
 "paper": the model of LAION-400M, 256 x 256 pixels, with 8-fold smaller latents: a U-Net of 872 million
 parameters and a text transformer tau of 32 layers, which are trained together. Without captions see
 `autoencoder_kl_ddpm`; with a frozen text encoder `stable_diffusion`.
-Not measured.
+Its training is not measured.
 """
 
 __all__ = ["denoiser", "latent_diffusion", "text_transformer"]

@@ -8,7 +8,7 @@ Ommer, 2022, of whose text-to-image model it has more data and another encoder.
 of CLIP ViT-L/14, of 123,060,480 with its vocabulary of 49,408. The picture tower, which only trains the text
 tower, has 16 x 16 patches. Captions are filled up with end tokens. For published weights see
 `interop.stable_diffusion.read_stable_diffusion`.
-Not measured.
+Its training is not measured.
 """
 
 __all__ = ["contrastive", "stable_diffusion"]

@@ -6,7 +6,7 @@ Papers: High-resolution image synthesis with latent diffusion models, Rombach, B
 Ommer, 2022; the target is that of Salimans & Ho, 2022.
 "paper": 768 x 768 pixels; a U-Net of 865,910,724 parameters, whose heads have 64 channels, and the text tower
 of OpenCLIP ViT-H/14 without its last layer, of 340,387,840 with its vocabulary of 49,408.
-Not measured.
+Its training is not measured.
 """
 
 __all__ = ["stable_diffusion_2"]
