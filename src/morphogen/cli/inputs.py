@@ -49,11 +49,6 @@ def split_paths(
     return run, files
 
 
-def _is_run(path: Path) -> bool:
-    """Whether a path is a folder, or the name of another project's model."""
-    return path.is_dir() or str(path).startswith(DIFFUSERS)
-
-
 def read_pictures(files: list[Path], shape: tuple[int, int, int]) -> "Float[Tensor, 'n c h w']":
     """The pictures as a tensor in [-1, 1], in the model's shape; says how they were made to fit."""
     import torch
@@ -65,3 +60,8 @@ def read_pictures(files: list[Path], shape: tuple[int, int, int]) -> "Float[Tens
     for note in summarise({file: [one.note] for file, one in fitted.items() if one.note}):
         echo(note)
     return torch.stack([fitted[str(file)].values for file in files]) * (2 / 255) - 1
+
+
+def _is_run(path: Path) -> bool:
+    """Whether a path is a folder, or the name of another project's model."""
+    return path.is_dir() or str(path).startswith(DIFFUSERS)

@@ -7,7 +7,7 @@ r"""The U-Net of latent diffusion to and from a folder that diffusers' UNet2DCon
 
 The folder has the cosines of the time embedding before the sines, the features of the feed-forward network
 before their gates, and, for a single number of heads, projections that are convolutions of one pixel. Its
-`attention_head_dim` is the number of heads (a misnomer that diffusers keeps for the sake of old files).
+attention_head_dim is the number of heads (a misnomer that diffusers keeps for the sake of old files).
 
 Reference: Diffusers, von Platen et al., 2022; the network is that of Rombach et al., 2022.
 """

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from jaxtyping import Float
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
@@ -69,8 +70,8 @@ class Place(NamedTuple):
 class Factors(NamedTuple):
     """An update of the file, up [outputs, r, ...] and down [r, inputs, ...]."""
 
-    up: Tensor
-    down: Tensor
+    up: Float[Tensor, "o r ..."]
+    down: Float[Tensor, "r i ..."]
 
 
 def read_lora(model: Any, file: str | Path, scale: float = 1.0) -> Model:
@@ -93,7 +94,8 @@ def read_lora(model: Any, file: str | Path, scale: float = 1.0) -> Model:
     caption, network = _caption(conditioner), model.objective.network
     places = _places(network, tensor_mappings(_innermost(network)), "unet.")
     of_text = _places(caption.encoder, text_mappings(caption.encoder, "text_model."), "text_encoder.")
-    updates: dict[str, list[tuple[Place, Factors]]] = {}
+    of_unet: list[tuple[Place, Factors]] = []
+    of_captions: list[tuple[Place, Factors]] = []
     for layer, factors in found.items():
         place = places.get(layer) or of_text.get(layer)
         if place is None:
@@ -101,13 +103,13 @@ def read_lora(model: Any, file: str | Path, scale: float = 1.0) -> Model:
                 f"{file}: {layer[:80]} is not a layer of this model: the LoRA is for another one"
             )
         _check(file, layer, factors, place)
-        updates.setdefault(layer.split("_")[0], []).append((place, factors))
+        (of_unet if layer in places else of_captions).append((place, factors))
     objective = model.objective
-    if "unet" in updates:
-        lora = _adapted(network, updates["unet"], scale)
+    if of_unet:
+        lora = _adapted(network, of_unet, scale)
         objective = type(objective)(**objective.arguments | {"network": lora})
-    if "text" in updates:
-        caption.encoder = _adapted(caption.encoder, updates["text"], scale).merged()
+    if of_captions:
+        caption.encoder = _adapted(caption.encoder, of_captions, scale).merged()
     adapted = Model(objective, model.representation, conditioner, model.plan)
     adapted.specs = model.specs
     return adapted.train(model.training)
