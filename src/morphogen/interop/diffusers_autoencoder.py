@@ -176,6 +176,17 @@ def tensor_mappings(encoder: Any, decoder: Any) -> Iterator[TensorMapping]:
             yield from TensorMapping.of_layer(network.quant, name)
 
 
+def sample_size(config: Config) -> tuple[int, int]:
+    """Height and width of the images."""
+    if not isinstance(config.values.get("sample_size"), list):
+        side = config.integer("sample_size")
+        return side, side
+    sides = config.integers("sample_size")
+    if len(sides) != 2:
+        raise ConfigError(f"{config.path}: sample_size must be one side or two, got {len(sides)}")
+    return sides[0], sides[1]
+
+
 def _blocks(scale: Any, name: str) -> Iterator[TensorMapping]:
     """The residual blocks and the attention of one scale."""
     for j, block in enumerate(scale.blocks):
@@ -191,14 +202,3 @@ def _blocks(scale: Any, name: str) -> Iterator[TensorMapping]:
         for kind in ("weight", "bias"):
             joint = getattr(attention.queries_keys_values, kind)
             yield TensorMapping(joint, [f"{projection}.{kind}" for projection in projections], rows)
-
-
-def sample_size(config: Config) -> tuple[int, int]:
-    """Height and width of the images."""
-    if not isinstance(config.values.get("sample_size"), list):
-        side = config.integer("sample_size")
-        return side, side
-    sides = config.integers("sample_size")
-    if len(sides) != 2:
-        raise ConfigError(f"{config.path}: sample_size must be one side or two, got {len(sides)}")
-    return sides[0], sides[1]
