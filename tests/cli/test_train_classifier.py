@@ -36,6 +36,15 @@ def sketcher(tmp_path_factory):
     return Run.latest(root)
 
 
+def test_samples_are_ranked_by_clip_alone(teacher):
+    given = ["sample", teacher.directory, "--n", 1]
+    refused([*given, "--best-of", 4], "--best-of 4 needs --ranker RUN, of the system clip")
+    refused([*given, "--best-of", 0], "--best-of 0: give the number of samples to choose from, 2 or more")
+    ranked = [*given, "--ranker", teacher.directory]
+    refused(ranked, "is of no use without --best-of 16")
+    refused([*ranked, "--best-of", 2], "Diffusion does not compare pictures with texts")
+
+
 def test_a_trained_classifier_guides_samples(teacher, tmp_path):
     refused(
         ["sample", teacher.directory, "--classifier-guidance", 2, "--condition", 3],

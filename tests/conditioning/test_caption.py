@@ -22,7 +22,6 @@ from morphogen.conditioning.dropout import ConditionDropout
 from morphogen.conditioning.frozen import Frozen
 from morphogen.contract import Batch, Conditioner
 from morphogen.families.diffusion import DDIM, Diffusion, DiscretizedGaussian, LinearBetas
-from morphogen.model import give_specs
 from morphogen.networks.attention import Attention
 from morphogen.networks.blocks import Block
 from morphogen.networks.feed_forward import FeedForward
@@ -143,9 +142,7 @@ def painter(conditioner: Conditioner) -> mg.Model:
     objective = Diffusion(
         network, LinearBetas(1e-3, 0.2, 50), DiscretizedGaussian(17), sampler=DDIM(5), bound_steps=8
     )
-    model = mg.Model(objective, Pixels(17, (1, 8, 8)), conditioner)
-    give_specs(model, {"caption": Captions(Bytes(42))})
-    return model
+    return mg.Model(objective, Pixels(17, (1, 8, 8)), conditioner)
 
 
 def captioned(n: int = 12) -> Batch:

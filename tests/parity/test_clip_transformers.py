@@ -2,12 +2,14 @@
 
 import json
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
+from morphogen.component import ConfigError
 from morphogen.conditioning.caption import caption_bytes
 from morphogen.interop.clip import MEAN, STD, read_clip, write_clip
 from morphogen.interop.clip_text import read_clip_text, write_clip_text
@@ -171,3 +173,50 @@ def test_clip(folder: tuple[Path, Any, Any], tmp_path: Path) -> None:
     there = transformers.CLIPTokenizer.from_pretrained(tmp_path)
     torch.testing.assert_close(logits, theirs_logits(again, there, pictures), atol=1e-5, rtol=1e-5)
     assert read_clip(tmp_path).objective.network.mean == MEAN  # type: ignore[union-attr]
+
+
+def damage(folder: Path, file: str, change: Any) -> None:
+    """Change the values of a JSON file."""
+    values = json.loads((folder / file).read_text())
+    change(values)
+    (folder / file).write_text(json.dumps(values))
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "message"),
+    [
+        ("config.json", lambda c: c.update(model_type="bert"), "unsupported model_type 'bert'"),
+        ("config.json", lambda c: c.pop("text_config"), "text_config must be a JSON object"),
+        ("config.json", lambda c: c["vision_config"].update(patch_size=5), "patches of 5 do not divide"),
+        ("config.json", lambda c: c["vision_config"].update(image_size=16), "has shape .* requires"),
+        ("config.json", lambda c: c["text_config"].update(vocab_size=20), "must be an id|pieces"),
+        ("config.json", lambda c: c["text_config"].update(num_hidden_layers=99999), "num_hidden_layers"),
+        ("vocab.json", lambda v: v.pop("<|endoftext|>"), "has no token '<|endoftext|>'|not a valid"),
+        ("vocab.json", lambda v: v.update(a="x"), "must have an id"),
+    ],
+)
+def test_damaged_folders_are_refused_in_one_line(
+    folder: tuple[Path, Any, Any], file: str, change: Any, message: str, tmp_path: Path
+) -> None:
+    copytree(folder[0], tmp_path / "clip")
+    damage(tmp_path / "clip", file, change)
+    with pytest.raises(ConfigError, match=message) as error:
+        read_clip(tmp_path / "clip")
+    assert "\n" not in str(error.value)
+
+
+def test_missing_parts_are_named(folder: tuple[Path, Any, Any], tmp_path: Path) -> None:
+    for file in ("config.json", "model.safetensors", "merges.txt"):
+        copytree(folder[0], tmp_path / file)
+        (tmp_path / file / file).unlink()
+        with pytest.raises(ConfigError, match=file):
+            read_clip(tmp_path / file)
+    with pytest.raises(ConfigError, match=r"has no tokenizer: give a folder with vocab\.json"):
+        read_clip_tokenizer(tmp_path)
+
+
+def test_only_clip_is_written(folder: tuple[Path, Any, Any], tmp_path: Path) -> None:
+    model = read_clip(folder[0])
+    model.objective.condition_network = torch.nn.Identity()
+    with pytest.raises(ConfigError, match="CLIP has no Identity for the Projection: save it with"):
+        write_clip(model, tmp_path)

@@ -15,7 +15,18 @@ from launching import alone, launched
 from training.launched import MUTANTS, STEPS
 
 QUICK = "toy", "mixture", "vae", "wgan_gp", "contrastive"
-SLOW = "ddpm", "batch_norm", "gated_pixelcnn", "realnvp", "latent_flow", "vqvae", "gpt", "rnn_lm", "ngram"
+SLOW = (
+    "ddpm",
+    "clip",
+    "batch_norm",
+    "gated_pixelcnn",
+    "realnvp",
+    "latent_flow",
+    "vqvae",
+    "gpt",
+    "rnn_lm",
+    "ngram",
+)
 MUTATED = {"places": "vae", "divided": "contrastive", "means": "toy", "statistics": "mixture"}
 SAME, OTHER = 1e-6, 1e-3
 

@@ -102,6 +102,11 @@ class Caption(Conditioner):
         """Those of the encoder."""
         return self.encoder.widths
 
+    @property
+    def spec(self) -> Captions:
+        """What the condition is, so that a model takes words whatever data it was trained on."""
+        return Captions(Bytes(max(1, self.encoder.capacity)))
+
     def check(self, condition: Tree) -> None:
         """Check captions. Errors: ConfigError for what is no caption, or has a character without an id."""
         if not isinstance(condition, Tensor) or condition.ndim != 2 or condition.is_floating_point():

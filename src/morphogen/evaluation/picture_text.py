@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -62,7 +62,7 @@ def zero_shot(
 
 
 def retrieval(
-    matcher: Matcher, pictures: Any, texts: Sequence[str] | Tensor, at: Sequence[int] = (1, 5)
+    matcher: Matcher, pictures: Any, texts: Sequence[str] | Int[Tensor, "m l"], at: Sequence[int] = (1, 5)
 ) -> Mapping[str, Mapping[str, Any]]:
     """R@k of texts by pictures and of pictures by texts, with intervals and the chance of random answers.
 
@@ -91,7 +91,7 @@ def retrieval(
 
 
 def caption_score(
-    matcher: Matcher, samples: Any, texts: Sequence[str] | Tensor | None = None, seed: int = 0
+    matcher: Matcher, samples: Any, texts: Sequence[str] | Int[Tensor, "m l"] | None = None, seed: int = 0
 ) -> CaptionScore:
     """How well samples fit their captions, beside the captions of other samples (Hessel et al. 2021).
 

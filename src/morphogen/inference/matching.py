@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -60,7 +60,7 @@ class Matcher:
             return torch.cat([self.model.objective.embed(part) for part in rows.split(batch)])
 
     @torch.no_grad()
-    def captions(self, texts: Sequence[str] | Tensor, batch: int = 256) -> Float[Tensor, "n e"]:
+    def captions(self, texts: Sequence[str] | Int[Tensor, "m l"], batch: int = 256) -> Float[Tensor, "n e"]:
         """Embeddings of texts, or of captions as UTF-8 bytes [N, L], of norm 1.
 
         A text that is too long is truncated, with a warning. Errors: ConfigError for one that the model's
@@ -73,11 +73,11 @@ class Matcher:
             contexts = (self.model.context({CAPTION: part}, len(part)) for part in parts)
             return torch.cat([self.model.objective.embed_condition(context) for context in contexts])
 
-    def similarity(self, medium: Any, texts: Sequence[str] | Tensor) -> Float[Tensor, "n m"]:
+    def similarity(self, medium: Any, texts: Sequence[str] | Int[Tensor, "m l"]) -> Float[Tensor, "n m"]:
         """The match of each picture with each text."""
         return self.pictures(medium) @ self.captions(texts).T
 
-    def match(self, medium: Any, texts: Sequence[str] | Tensor) -> Float[Tensor, " n"]:
+    def match(self, medium: Any, texts: Sequence[str] | Int[Tensor, "m l"]) -> Float[Tensor, " n"]:
         """The match of each picture with its own text. Errors: ConfigError for another number of texts."""
         pictures, captions = self.pictures(medium), self.captions(texts)
         if len(pictures) != len(captions):

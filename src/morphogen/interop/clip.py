@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from morphogen.component import ConfigError
-from morphogen.conditioning.caption import Caption, Captions
+from morphogen.conditioning.caption import Caption
 from morphogen.families.contrastive import Contrastive
 from morphogen.files import write_json
 from morphogen.interop.clip_text import (
@@ -33,12 +33,11 @@ from morphogen.interop.clip_text import (
 )
 from morphogen.interop.clip_tokenizer_files import read_clip_tokenizer, write_clip_tokenizer
 from morphogen.interop.hugging_face import Config, TensorMapping, Weights, write_folder
-from morphogen.model import Model, give_specs
+from morphogen.model import Model
 from morphogen.networks.text_transformer import TextTransformer
 from morphogen.networks.vision_transformer import Projection, VisionTransformer
 from morphogen.representations.clip_tokenizer import CLIPTokenizer
 from morphogen.representations.pixels import Pixels
-from morphogen.representations.text import Bytes
 
 PREPROCESSOR = "preprocessor_config.json"
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # of the paper's data
@@ -63,10 +62,8 @@ def read_clip(folder: str | Path) -> Model:
         weights.check(list(_mappings(_objective(config, weights), _encoder(config, weights, tokenizer))))
     objective, encoder = _objective(config, weights), _encoder(config, weights, tokenizer)
     weights.fill(list(_mappings(objective, encoder)))
-    shape = objective.network.shape
-    model = Model(objective, Pixels(LEVELS, shape), Caption(tokenizer, encoder))
-    give_specs(model, {"caption": Captions(Bytes(encoder.length))})
-    return model.eval()
+    shape: Any = objective.network.shape
+    return Model(objective, Pixels(LEVELS, shape), Caption(tokenizer, encoder)).eval()
 
 
 def write_clip(model: Model, folder: str | Path) -> None:

@@ -19,6 +19,12 @@ from morphogen.representations.tokenizer import END, Tokenizer, parse_tokenizer
 
 START = "<|startoftext|>"
 PATTERN = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+SPACES: dict[str, Any] = {"type": "Replace", "pattern": {"Regex": r"\s+"}, "content": " "}
+NORMALIZERS = [{"type": "NFC"}, SPACES, {"type": "Lowercase"}]
+SPLIT = {"type": "Split", "pattern": {"Regex": PATTERN}, "behavior": "Removed", "invert": True}
+LETTERS = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+PAIRS = {"type": "BPE", "unk_token": END, "continuing_subword_prefix": "", "end_of_word_suffix": "</w>"}
+EXACT = {"single_word": False, "lstrip": False, "rstrip": False, "special": True}
 
 
 class CLIPTokenizer(Component):
@@ -35,7 +41,7 @@ class CLIPTokenizer(Component):
     Raises ConfigError for a damaged file, or one without the special tokens.
     """
 
-    def __init__(self, file: Asset, padding: str = END):
+    def __init__(self, file: Asset, padding: str = "<|endoftext|>"):
         self.file, self.padding = file, padding
         self._model = parse_tokenizer(file)
         self._model.encode_special_tokens = True  # "<|endoftext|>" in a text is read as characters
@@ -55,7 +61,7 @@ class CLIPTokenizer(Component):
 
 
 def clip_tokenizer(
-    vocabulary: Mapping[str, int], merges: Sequence[tuple[str, str]], padding: str = END
+    vocabulary: Mapping[str, int], merges: Sequence[tuple[str, str]], padding: str = "<|endoftext|>"
 ) -> CLIPTokenizer:
     """The tokenizer of a vocabulary and the merges of its pieces, first ones first.
 
@@ -66,36 +72,15 @@ def clip_tokenizer(
 
     Errors: ConfigError if they do not make a tokenizer.
     """
-    split = {"type": "Split", "pattern": {"Regex": PATTERN}, "behavior": "Removed", "invert": True}
-    letters = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
-    spaces = {"type": "Replace", "pattern": {"Regex": r"\s+"}, "content": " "}
-    normalizers = [{"type": "NFC"}, spaces, {"type": "Lowercase"}]
     special = [
-        {"id": vocabulary[token], "content": token, "single_word": False, "lstrip": False, "rstrip": False}
-        | {"normalized": token == START, "special": True}
-        for token in (START, END)
-        if token in vocabulary
+        {"id": vocabulary[token], "content": token, "normalized": token == START, **EXACT}
+        for token in sorted({START, END} & vocabulary.keys(), key=vocabulary.__getitem__)
     ]
-    model = {
-        "type": "BPE",
-        "dropout": None,
-        "unk_token": END,
-        "continuing_subword_prefix": "",
-        "end_of_word_suffix": "</w>",
-        "fuse_unk": False,
-        "byte_fallback": False,
-        "vocab": dict(vocabulary),
-        "merges": [list(pair) for pair in merges],
-    }
     content = {
         "version": "1.0",
-        "truncation": None,
-        "padding": None,
-        "added_tokens": sorted(special, key=lambda token: token["id"]),
-        "normalizer": {"type": "Sequence", "normalizers": normalizers},
-        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [split, letters]},
-        "post_processor": None,
-        "decoder": None,
-        "model": model,
+        "added_tokens": special,
+        "normalizer": {"type": "Sequence", "normalizers": NORMALIZERS},
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [SPLIT, LETTERS]},
+        "model": PAIRS | {"vocab": dict(vocabulary), "merges": [list(pair) for pair in merges]},
     }
     return CLIPTokenizer(Asset(Tokenizer.FILE, json.dumps(content, ensure_ascii=False).encode()), padding)

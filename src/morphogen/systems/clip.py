@@ -6,8 +6,8 @@ Paper: Learning transferable visual models from natural language supervision, Ra
 Goh, Agarwal, Sastry, Askell, Mishkin, Clark, Krueger & Sutskever, 2021.
 "paper": ViT-B/32 for pictures of 224 pixels, 151,277,313 parameters with the vocabulary of the released
 model, 49,408; the paper trains it with batches of 32,768 pairs for 32 epochs of 400 million. It does not
-generate: `evaluation.matching` has zero-shot classification, retrieval and the score of samples.
-Not measured.
+generate: `evaluation.picture_text` has zero-shot classification, retrieval and the score of samples.
+It is not measured.
 """
 
 __all__ = ["clip"]
