@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from morphogen.conditioning.named import own_specs
 from morphogen.contract import ConditionSpec
 from morphogen.loading import load
 from morphogen.run import Run, versions
@@ -40,7 +41,7 @@ class ForeignRun(Run):
     @property
     def conditions(self) -> Mapping[str, ConditionSpec]:
         """What the model can condition on, by name."""
-        return self._model.specs
+        return own_specs(self._model.conditioner)
 
     def model(self, device: str = "cpu") -> Any:
         """The model, on a device."""

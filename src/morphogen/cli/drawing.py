@@ -16,6 +16,7 @@ __all__ = [
     "Temperature",
     "Threshold",
     "bounded",
+    "caption_of",
     "check_negative",
     "save_samples",
     "with_classifier",
@@ -133,15 +134,21 @@ def with_classifier(run: "Run", sampler: Any, scale: float | None, conditions: l
     return ClassifierGuided(sampler, load_classifier(run, device), scale, choose_class(run, label))
 
 
-def check_negative(run: "Run", negative: str | None, guidance: float) -> dict[str, Any] | None:
+def caption_of(model: Any, text: str) -> dict[str, Any] | None:
+    """A text as a caption, for all rows; None: the model takes no captions."""
+    from morphogen.conditioning.named import own_specs
+
+    spec: Any = own_specs(model.conditioner).get(CAPTION)
+    return None if spec is None else {CAPTION: spec.parse(text)[None]}
+
+
+def check_negative(run: "Run", model: Any, negative: str | None, guidance: float) -> dict[str, Any] | None:
     """The negative class or caption as a condition. Errors: BadArgument without guidance."""
     if negative is None:
         return None
     if guidance == 1:
         raise BadArgument(f"--negative {negative} requires guidance: add --guidance 3")
-    if CAPTION in run.conditions and "label" not in run.conditions:
-        return {CAPTION: run.conditions[CAPTION].parse(negative)[None]}
-    return choose_label(run, negative, "--negative")
+    return caption_of(model, negative) or choose_label(run, negative, "--negative")
 
 
 def save_samples(

@@ -18,7 +18,6 @@ from morphogen.cli.arguments import (
 from morphogen.cli.bad_argument import BadArgument
 from morphogen.cli.completion import complete_tables, is_table
 from morphogen.cli.drawing import (
-    CAPTION,
     SHEET,
     Guidance,
     Interval,
@@ -28,6 +27,7 @@ from morphogen.cli.drawing import (
     Steps,
     Threshold,
     bounded,
+    caption_of,
     check_negative,
     save_samples,
 )
@@ -117,7 +117,7 @@ def edit(
     pictures, change = read_pictures(files, shape), _change(run, shape, files, mask, strength, source_class)
     method = choose_sampler(model, sampler, guidance, {"steps": steps}, {}, change.default_sampler(model))
     method = bounded(method, interval, threshold)
-    target, excluded = _target(run, condition, prompt), check_negative(run, negative, guidance)
+    target, excluded = _target(run, model, condition, prompt), check_negative(run, model, negative, guidance)
     edited = edit_pictures(model, pictures, change, n, target, method, seed, excluded)
     inputs = {"pictures": [str(file) for file in files], "mask": None if mask is None else str(mask)}
     edited, region = replace(edited, settings=edited.settings | inputs), getattr(change, "mask", None)
@@ -128,15 +128,15 @@ def edit(
         open_file(shown_file(folder))
 
 
-def _target(run: "Run", condition: str | None, prompt: str | None) -> dict[str, Any] | None:
+def _target(run: "Run", model: Any, condition: str | None, prompt: str | None) -> dict[str, Any] | None:
     """What the variants show: a class or a caption. Errors: BadArgument for what the model does not take."""
     if prompt is None:
         return None if condition is None else choose_label(run, condition)
     if condition is not None:
         raise BadArgument(f"--prompt {prompt!r}: --condition gives what to draw too; give one of the two")
-    if CAPTION not in run.conditions:
+    if (caption := caption_of(model, prompt)) is None:
         raise BadArgument(f"--prompt {prompt!r}: {run.where} does not accept a caption; leave it out")
-    return {CAPTION: run.conditions[CAPTION].parse(prompt)[None]}
+    return caption
 
 
 def _check_one(

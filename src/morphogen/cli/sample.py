@@ -129,7 +129,8 @@ def sample(
         prompt_length = requested["prompt"].shape[1] if "prompt" in requested else 0
         decoding.announce_cropping(window[0], prompt_length, max_new)
     draw = _ranked(model, best_of, ranker, target)
-    folder, unwanted = _output(out, chosen, model, rows, film), check_negative(chosen, negative, guidance)
+    folder = _output(out, chosen, model, rows, film)
+    unwanted = check_negative(chosen, model, negative, guidance)
     options = {"seed": seed, "negative": unwanted, "precision": choose_precision(precision)}
     if film:
         rank.once(lambda: _film(model, requested, method, rows[:FILMED], folder, options))

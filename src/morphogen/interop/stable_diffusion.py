@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from morphogen.component import ConfigError
-from morphogen.conditioning.caption import Caption, CaptionDropout, Captions
+from morphogen.conditioning.caption import Caption, CaptionDropout
 from morphogen.conditioning.frozen import Frozen
 from morphogen.families.diffusion import Diffusion, GaussianDecoder
 from morphogen.files import write_json
@@ -31,11 +31,10 @@ from morphogen.interop.clip_tokenizer_files import read_clip_tokenizer, write_cl
 from morphogen.interop.diffusers_scheduler import read_scheduler, write_scheduler
 from morphogen.interop.diffusers_unet import UNET, read_unet, write_unet
 from morphogen.interop.hugging_face import Config
-from morphogen.model import Model, give_specs
+from morphogen.model import Model
 from morphogen.networks.lora import LoRA
 from morphogen.networks.text_transformer import TextTransformer
 from morphogen.representations.latent import Latent
-from morphogen.representations.text import Bytes
 from morphogen.representations.unit_variance import UnitVariance
 
 INDEX, TOKENIZER, PIPELINE = "model_index.json", "tokenizer_config.json", "StableDiffusionPipeline"
@@ -85,9 +84,8 @@ def read_stable_diffusion(folder: str | Path, sides: tuple[int, int] | None = No
     objective = Diffusion(
         unet, scheduler.schedule, GaussianDecoder(), scheduler.target, sampler=scheduler.sampler
     )
-    model = Model(objective, latent, CaptionDropout(Frozen(Caption(tokenizer, encoder)), DROPOUT))
-    give_specs(model, {"caption": Captions(Bytes(encoder.capacity))})
-    return model.eval()
+    conditioner = CaptionDropout(Frozen(Caption(tokenizer, encoder)), DROPOUT)
+    return Model(objective, latent, conditioner).eval()
 
 
 def write_stable_diffusion(model: Any, folder: str | Path) -> None:
