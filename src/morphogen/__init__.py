@@ -46,7 +46,7 @@ _HOMES = {
     "build_system": "catalogue",
     "check_model": "testing",
     "impute": "inference.imputation",
-    "load": "model",
+    "load": "loading",
     "load_data": "data",
     "logits_processors": "families.autoregressive.decoding",
     "save": "model",

@@ -24,11 +24,13 @@ _HOMES = {
     "Heun": "families.diffusion",
     "JsonSchema": "families.autoregressive",
     "KarrasTimesteps": "families.diffusion",
+    "LeadingTimesteps": "families.diffusion",
     "MaxNewTokens": "families.autoregressive",
     "MixedFlowSampler": "families.flow",
     "MixedMixtureSampler": "families.classical.mixed_mixture",
     "MixtureSampler": "families.classical.mixture",
     "MultistepConsistency": "families.diffusion",
+    "PNDM": "families.diffusion",
     "PredictorCorrector": "families.diffusion",
     "PromptGuided": "families.autoregressive",
     "PromptLookup": "families.autoregressive",
@@ -38,6 +40,7 @@ _HOMES = {
     "UniformLogSNR": "families.diffusion",
     "UniformTimesteps": "families.diffusion",
     "VAESampler": "families.vae",
+    "WithoutLast": "families.diffusion",
     "logits_processors": "families.autoregressive",
 }
 

@@ -41,12 +41,15 @@ SLOW = (
     "flow_matching",
     "gated_pixelcnn",
     "improved_ddpm",
+    "latent_diffusion",
     "latent_flow",
     "ncsn",
     "pixelcnn_pp",
     "progressive_distillation",
     "score_sde",
     "sketch_to_picture",
+    "stable_diffusion",
+    "stable_diffusion_2",
     "v_diffusion",
     "vqgan",
     "vqvae2",
@@ -57,7 +60,8 @@ EXACT = "gated_pixelcnn", "pixelcnn", "pixelcnn_pp", "pixelrnn"
 FLOWS = "edm", "flow_matching", "ncsn", "score_sde"
 SHAPE, LEVELS = (1, 2, 2), 5
 PLAN = Plan(AdamW(3e-3), batch=64)
-REQUIRED: dict[str, ConditionSpec] = {"sketch": Sketches(), "label": Classes(1)}
+CAPTION = {"caption": Captions(Bytes(16))}
+REQUIRED: dict[str, ConditionSpec] = {"sketch": Sketches(), "label": Classes(1), **CAPTION}
 STEPS = {"gated_pixelcnn": 1000, "mixture": 30, "probabilistic_pca": 1}
 # Nats above the entropy: more than after training, less than before. The first noise level of the chains with
 # large values is far below the distance of two of five levels, which costs bits whatever the network.
@@ -78,6 +82,7 @@ CEILING = {
     "iwae": 0.8,
     "hierarchical_vae": 0.6,
     "improved_ddpm": 5.4,
+    "latent_diffusion": 14.0,
     "latent_flow": 1.0,
     "mixture": 0.5,
     "ncsn": 0.75,
@@ -90,6 +95,8 @@ CEILING = {
     "realnvp": 0.62,
     "score_sde": 2.7,
     "sketch_to_picture": 8.65,
+    "stable_diffusion": 14.0,
+    "stable_diffusion_2": 9.0,
     "v_diffusion": 8.65,
     "vae": 0.65,
     "vae_2013": 0.8,
@@ -101,7 +108,7 @@ CEILING = {
 
 
 class Samples:
-    """Rows in memory, all of one class."""
+    """Rows in memory, all of one class, with empty captions."""
 
     def __init__(self, medium: torch.Tensor):
         self.medium = medium
@@ -110,7 +117,9 @@ class Samples:
         return len(self.medium)
 
     def __getitem__(self, rows: torch.Tensor) -> Batch:
-        return Batch(self.medium[rows], {"label": torch.zeros_like(rows)})
+        return Batch(
+            self.medium[rows], {"label": torch.zeros_like(rows), "caption": -torch.ones_like(rows)[:, None]}
+        )
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,11 @@
 
 __all__ = [
     "ClassifierGuidance",
+    "CAPTION",
     "Condition",
     "Guidance",
+    "Interval",
+    "LoRAFiles",
     "Negative",
     "SamplerName",
     "Show",
@@ -11,9 +14,13 @@ __all__ = [
     "SourceFile",
     "Steps",
     "Temperature",
+    "Threshold",
+    "bounded",
+    "caption_of",
     "check_negative",
     "save_samples",
     "with_classifier",
+    "with_lora",
 ]
 
 from collections.abc import Callable, Sequence
@@ -33,7 +40,7 @@ if TYPE_CHECKING:
     from morphogen.run import Run
     from morphogen.samples import Samples
 
-SHEET = "sheet.png"
+SHEET, CAPTION = "sheet.png", "caption"
 
 Condition = Annotated[
     list[str] | None,
@@ -43,7 +50,12 @@ Condition = Annotated[
     ),
 ]
 Negative = Annotated[
-    str | None, Option(help="class that guidance moves away from (default: the unconditional prediction)")
+    str | None,
+    Option(
+        "--negative",
+        "--negative-prompt",
+        help="class, or caption, that guidance moves away from (default: the unconditional prediction)",
+    ),
 ]
 SamplerName = Annotated[
     str | None, Option(help="sampler: ddpm, ddim, heun, ancestral, greedy, ... (default: the model's own)")
@@ -55,6 +67,21 @@ Temperature = Annotated[
     float | None, Option(help="scale of the randomness: below 1 less diverse, above 1 more (default: 1)")
 ]
 Guidance = Annotated[float, Option(help="scale of classifier-free guidance towards the condition; 1: off")]
+Interval = Annotated[
+    str | None,
+    Option(
+        "--guidance-interval",
+        help="LOW,HIGH: guide at these times of the process only, such as 100,900 of 1000 (default: always)",
+    ),
+]
+Threshold = Annotated[
+    float | None,
+    Option(
+        "--dynamic-threshold",
+        help="clip the predicted picture at this quantile of its values, such as 0.995 (default: at the "
+        "range of the data, and latents not at all)",
+    ),
+]
 Show = Annotated[bool, Option("--open", help="open the sheet of samples in the desktop's viewer")]
 ClassifierGuidance = Annotated[
     float | None,
@@ -67,7 +94,31 @@ ClassifierGuidance = Annotated[
 SketchFile = Annotated[
     Path | None, Option("--sketch", help="picture of edges, white on black, to condition on")
 ]
+LoRAFiles = Annotated[
+    list[Path] | None,
+    Option(
+        "--lora",
+        help="safetensors file of low-rank updates of a Stable Diffusion model; several are stacked",
+    ),
+]
 SourceFile = Annotated[Path | None, Option("--source", help="picture to translate, of cyclegan's other kind")]
+
+
+def bounded(sampler: Any, interval: str | None, quantile: float | None) -> Any:
+    """The sampler, guided at times of the interval only, and with dynamic thresholding.
+
+    Errors: BadArgument for an interval without guidance, another kind of sampler, and values out of range.
+    """
+    return _with_threshold(_with_interval(sampler, interval), quantile)
+
+
+def with_lora(model: Any, files: Sequence[Path] | None) -> Any:
+    """The model with the low-rank updates of the files, stacked."""
+    from morphogen.interop.lora_files import read_lora
+
+    for file in files or ():
+        model = read_lora(model, file)
+    return model
 
 
 def with_classifier(run: "Run", sampler: Any, scale: float | None, conditions: list[str], device: str) -> Any:
@@ -83,13 +134,21 @@ def with_classifier(run: "Run", sampler: Any, scale: float | None, conditions: l
     return ClassifierGuided(sampler, load_classifier(run, device), scale, choose_class(run, label))
 
 
-def check_negative(run: "Run", negative: str | None, guidance: float) -> dict[str, Any] | None:
-    """The negative class as a condition. Errors: BadArgument without guidance."""
+def caption_of(model: Any, text: str) -> dict[str, Any] | None:
+    """A text as a caption, for all rows; None: the model takes no captions."""
+    from morphogen.conditioning.named import own_specs
+
+    spec: Any = own_specs(model.conditioner).get(CAPTION)
+    return None if spec is None else {CAPTION: spec.parse(text)[None]}
+
+
+def check_negative(run: "Run", model: Any, negative: str | None, guidance: float) -> dict[str, Any] | None:
+    """The negative class or caption as a condition. Errors: BadArgument without guidance."""
     if negative is None:
         return None
     if guidance == 1:
         raise BadArgument(f"--negative {negative} requires guidance: add --guidance 3")
-    return choose_label(run, negative, "--negative")
+    return caption_of(model, negative) or choose_label(run, negative, "--negative")
 
 
 def save_samples(
@@ -128,3 +187,37 @@ def save_samples(
     samples.save(folder, rank, [SHEET, *others])
     rank.once(lambda: arrange(shown).save(folder / SHEET, pnginfo=stamp(samples.record)))
     return shown
+
+
+def _with_interval(sampler: Any, interval: str | None) -> Any:
+    """The sampler, guided at these times only. Errors: BadArgument without guidance, or for other words."""
+    if interval is None:
+        return sampler
+    if not hasattr(sampler, "interval"):
+        raise BadArgument(f"--guidance-interval {interval} requires guidance: add --guidance 3")
+    try:
+        low, high = map(float, interval.split(","))
+    except ValueError:
+        raise BadArgument(f"--guidance-interval {interval}: write two times, such as 100,900") from None
+    return type(sampler)(**sampler.arguments | {"interval": (low, high)})
+
+
+def _with_threshold(sampler: Any, quantile: float | None) -> Any:
+    """The sampler with dynamic thresholding. Errors: BadArgument for another kind of sampler or range."""
+    from morphogen.families.diffusion import DynamicThreshold
+
+    if quantile is None:
+        return sampler
+    if not 0 < quantile <= 1:
+        raise BadArgument(
+            f"--dynamic-threshold {quantile:g}: give a quantile above 0, up to 1, such as 0.995"
+        )
+    if hasattr(sampler, "sampler"):  # guidance around it
+        inside = _with_threshold(sampler.sampler, quantile)
+        return type(sampler)(**sampler.arguments | {"sampler": inside})
+    if "clip" not in sampler.arguments:
+        name = type(sampler).__name__
+        raise BadArgument(
+            f"--dynamic-threshold {quantile:g}: is for diffusion models, not {name}; leave it out"
+        )
+    return type(sampler)(**sampler.arguments | {"clip": DynamicThreshold(quantile)})

@@ -20,10 +20,14 @@ from morphogen.cli.completion import complete_tables, is_table
 from morphogen.cli.drawing import (
     SHEET,
     Guidance,
+    Interval,
     Negative,
     SamplerName,
     Show,
     Steps,
+    Threshold,
+    bounded,
+    caption_of,
     check_negative,
     save_samples,
 )
@@ -43,8 +47,8 @@ Paths = Annotated[
     list[Path],
     Argument(
         metavar="[RUN] FILE...",
-        help="run directory of a diffusion model or a model of tables (default: the newest finished one of "
-        "this kind in runs/), then the pictures to edit, or the tables to complete",
+        help="run directory of a diffusion model or a model of tables, or diffusers:PATH (default: the "
+        "newest finished one of this kind in runs/), then the pictures to edit, or the tables to complete",
     ),
 ]
 Mask = Annotated[
@@ -68,6 +72,7 @@ Condition = Annotated[
         "class per variant if the model needs one)"
     ),
 ]
+Prompt = Annotated[str | None, Option(help="caption of the variants, of a model of captioned pictures")]
 Fill = Annotated[
     list[str] | None,
     Option(
@@ -85,7 +90,8 @@ def edit(
     paths: Paths, mask: Mask = None, strength: Strength = None, source_class: SourceClass = None,
     n: Variants = None, condition: Condition = None, guidance: Guidance = 1.0, negative: Negative = None,
     sampler: SamplerName = None, steps: Steps = None, seed: Seed = 0, out: Out = None, show: Show = False,
-    runs: Runs = Path("runs"), device: Device = "auto", fill: Fill = None,
+    runs: Runs = Path("runs"), device: Device = "auto", fill: Fill = None, prompt: Prompt = None,
+    interval: Interval = None, threshold: Threshold = None,
 ) -> None:  # fmt: skip
     """Edit pictures (inpaint, redraw, change the class), or fill in the missing cells of tables.
 
@@ -101,8 +107,7 @@ def edit(
     from morphogen.rank import ALONE
 
     _check_one(mask, strength, source_class, condition, fill)
-    default_n = 4 if source_class is None else 1
-    n = len(choose_indices(default_n if n is None else n, None))
+    n = len(choose_indices((4 if source_class is None else 1) if n is None else n, None))
     run, files = split_paths(paths, runs, "pictures", EXAMPLES)
     refuse_inputs(out or run.directory / "edits", [*files, mask])
     model = run.model(choose_device(device))
@@ -111,8 +116,8 @@ def edit(
     check_folder(folder, medium, range(total), [SHEET])
     pictures, change = read_pictures(files, shape), _change(run, shape, files, mask, strength, source_class)
     method = choose_sampler(model, sampler, guidance, {"steps": steps}, {}, change.default_sampler(model))
-    target = None if condition is None else choose_label(run, condition)
-    excluded = check_negative(run, negative, guidance)
+    method = bounded(method, interval, threshold)
+    target, excluded = _target(run, model, condition, prompt), check_negative(run, model, negative, guidance)
     edited = edit_pictures(model, pictures, change, n, target, method, seed, excluded)
     inputs = {"pictures": [str(file) for file in files], "mask": None if mask is None else str(mask)}
     edited, region = replace(edited, settings=edited.settings | inputs), getattr(change, "mask", None)
@@ -121,6 +126,17 @@ def edit(
     echo(f"{made} by {method!r} of {run.name} in {folder}")
     if show:
         open_file(shown_file(folder))
+
+
+def _target(run: "Run", model: Any, condition: str | None, prompt: str | None) -> dict[str, Any] | None:
+    """What the variants show: a class or a caption. Errors: BadArgument for what the model does not take."""
+    if prompt is None:
+        return None if condition is None else choose_label(run, condition)
+    if condition is not None:
+        raise BadArgument(f"--prompt {prompt!r}: --condition gives what to draw too; give one of the two")
+    if (caption := caption_of(model, prompt)) is None:
+        raise BadArgument(f"--prompt {prompt!r}: {run.where} does not accept a caption; leave it out")
+    return caption
 
 
 def _check_one(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from morphogen.cli.bad_argument import BadArgument
 from morphogen.cli.echo import echo
-from morphogen.cli.run_choice import choose_run
+from morphogen.cli.run_choice import DIFFUSERS, choose_run
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 def check_paths(paths: list[Path]) -> None:
     """Errors: BadArgument for a path that is not there, and for several folders, of which one is the run."""
-    if missing := [path for path in paths if not path.exists()]:
+    if missing := [path for path in paths if not _is_run(path) and not path.exists()]:
         raise BadArgument(f"{missing[0]}: no such file or run; check the path")
-    if len(folders := [path for path in paths if path.is_dir()]) > 1:
+    if len(folders := [path for path in paths if _is_run(path)]) > 1:
         raise BadArgument(f"{folders[1]}: is a folder, as {folders[0]}; give one run, and files")
 
 
@@ -38,7 +38,7 @@ def split_paths(
 
     Errors: BadArgument without files, or without such a run.
     """
-    folder, files = next(filter(Path.is_dir, paths), None), [path for path in paths if not path.is_dir()]
+    folder, files = next(filter(_is_run, paths), None), [path for path in paths if not _is_run(path)]
     run, (command, pictures) = choose_run(folder, runs, medium=medium), examples
     if not files:
         given = quote(str(folder))
@@ -60,3 +60,8 @@ def read_pictures(files: list[Path], shape: tuple[int, int, int]) -> "Float[Tens
     for note in summarise({file: [one.note] for file, one in fitted.items() if one.note}):
         echo(note)
     return torch.stack([fitted[str(file)].values for file in files]) * (2 / 255) - 1
+
+
+def _is_run(path: Path) -> bool:
+    """Whether a path is a folder, or the name of another project's model."""
+    return path.is_dir() or str(path).startswith(DIFFUSERS)

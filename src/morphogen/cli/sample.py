@@ -19,10 +19,13 @@ from morphogen.cli.arguments import (
 )
 from morphogen.cli.bad_argument import BadArgument
 from morphogen.cli.drawing import (
+    CAPTION,
     SHEET,
     ClassifierGuidance,
     Condition,
     Guidance,
+    Interval,
+    LoRAFiles,
     Negative,
     SamplerName,
     Show,
@@ -30,9 +33,12 @@ from morphogen.cli.drawing import (
     SourceFile,
     Steps,
     Temperature,
+    Threshold,
+    bounded,
     check_negative,
     save_samples,
     with_classifier,
+    with_lora,
 )
 from morphogen.cli.echo import echo
 from morphogen.cli.options import Device, Runs, Seed
@@ -60,14 +66,18 @@ FILM, FILMED = "film.gif", 10  # samples side by side in a film
 
 RunDirectory = Annotated[
     Path | None,
-    Argument(help="a run directory, or gan-face (default: the newest finished one in the folder of --runs)"),
+    Argument(
+        help="a run directory, gan-face, or diffusers:PATH, the folder of a Stable Diffusion pipeline "
+        "(default: the newest finished run in the folder of --runs)"
+    ),
 ]
 SampleCount = Annotated[int | None, Option(help="number of samples (default: 16)")]
 Indices = Annotated[
     str | None, Option(help="indices of the samples to draw, instead of the first n: 3, or 3,7,12, or 0-15")
 ]
 Prompt = Annotated[
-    str | None, Option(help="text: beginning of every sample; for a translator, the source text")
+    str | None,
+    Option(help="beginning of every text; for a translator, the source; for pictures, the caption"),
 ]
 Out = Annotated[
     Path | None, Option(help="output directory, or one file: NAME.csv, NAME.png, ... (default: RUN/samples)")
@@ -96,8 +106,8 @@ def sample(
     json_schema: decoding.Schema = None, regex: decoding.Expression = None, guidance: Guidance = 1.0,
     negative: Negative = None, classifier_guidance: ClassifierGuidance = None, sketch: SketchFile = None,
     seed: Seed = 0, out: Out = None, film: Film = False, show: Show = False, runs: Runs = Path("runs"),
-    device: Device = "auto", precision: Precision = "fp32", source: SourceFile = None,
-    best_of: BestOf = 1, ranker: Ranker = None,
+    device: Device = "auto", precision: Precision = "fp32", source: SourceFile = None, lora: LoRAFiles = None,
+    interval: Interval = None, threshold: Threshold = None, best_of: BestOf = 1, ranker: Ranker = None,
 ) -> None:  # fmt: skip
     """Draw samples from a trained model.
 
@@ -106,12 +116,12 @@ def sample(
     from morphogen.rank import Rank
 
     rows, rank, target = choose_indices(n, indices), Rank.initialize(device), choose_device(device)
-    model = (chosen := choose_run(run, runs, rank)).model(target)
+    model = with_lora((chosen := choose_run(run, runs, rank)).model(target), lora)
     numeric = {"steps": steps, "temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p}
     numeric |= {"beam": beam, "repetition_penalty": repetition_penalty, "max_new": max_new}
     numeric |= {"no_repeat_ngram_size": no_repeat_ngram_size}
     other = {"stop": stop or None, "json_schema": json_schema, "regex": regex}
-    method = choose_sampler(model, sampler, guidance, numeric, other)
+    method = bounded(choose_sampler(model, sampler, guidance, numeric, other), interval, threshold)
     method = with_classifier(chosen, method, classifier_guidance, condition or [], target)
     refuse_inputs(out or chosen.directory / "samples", (sketch, source))
     requested = _condition(chosen, model, condition or [], prompt, (sketch, source), len(rows))
@@ -120,7 +130,7 @@ def sample(
         decoding.announce_cropping(window[0], prompt_length, max_new)
     draw = _ranked(model, best_of, ranker, target)
     folder = _output(out, chosen, model, rows, film)
-    unwanted = check_negative(chosen, negative, guidance)
+    unwanted = check_negative(chosen, model, negative, guidance)
     options = {"seed": seed, "negative": unwanted, "precision": choose_precision(precision)}
     if film:
         rank.once(lambda: _film(model, requested, method, rows[:FILMED], folder, options))
@@ -160,10 +170,11 @@ def _condition(
     specs |= own_specs(model.conditioner)
     chosen = choose_conditions(run, specs, texts) if texts else {}
     if prompt is not None:
-        name = next((name for name in ("prompt", "source") if name in names), None)
+        name = next((name for name in ("prompt", "source", CAPTION) if name in names), None)
         if name is None or name in chosen:
             raise BadArgument(_refused_prompt(run, prompt, name, "label" in specs))
-        chosen[name] = model.representation.tokenize(prompt)
+        read = specs[CAPTION].parse if name == CAPTION else model.representation.tokenize
+        chosen[name] = read(prompt)
     for name, file in zip(PICTURE_CONDITIONS, files, strict=True):
         if file is not None:
             chosen[name] = _picture(run, model, specs, name, file)

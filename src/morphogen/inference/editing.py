@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+from torch.nn.functional import max_pool2d
 
 from morphogen.component import ConfigError
 from morphogen.conditioning.guidance import Guided, check_guidance, guidances
@@ -68,7 +69,7 @@ class Edit(ABC):
 @explains_construction
 @dataclass(frozen=True)
 class Inpaint(Edit):
-    """Redraw a masked part of the picture.
+    """Redraw a masked part of the picture; of latents, all those that have a part in it.
 
     Arguments:
         mask: True where to redraw, [H, W]: a tensor, an array or a PIL picture of two values, which becomes
@@ -95,16 +96,18 @@ class Inpaint(Edit):
             raise ConfigError(
                 f"edit: the mask is {same} everywhere; set True where to redraw, False where to keep"
             )
-        if tuple(model.representation.shape) != shape:
+        if not _is_grid(x_shape := tuple(model.representation.shape), shape):
             raise Unsupported(
-                f"{type(model.representation).__name__} cannot keep single pixels; "
-                "give a strength instead of a mask"
+                f"{type(model.representation).__name__} has no x for each part of the picture, but "
+                f"{list(x_shape)}; give a strength instead of a mask"
             )
 
     def apply(
         self, model: Any, x: Float[Tensor, "b ..."], context: Context | None, rng: Rng, sampler: Sampler
     ) -> Float[Tensor, "b ..."]:
-        return inpaint(model.objective, x, ~self.mask.to(x.device), context, rng, sampler)
+        cell = self.mask.shape[0] // x.shape[2], self.mask.shape[1] // x.shape[3]
+        redrawn = max_pool2d(self.mask.to(x.device)[None].float(), cell)[0] > 0
+        return inpaint(model.objective, x, ~redrawn, context, rng, sampler)
 
     def composite(
         self, edited: Float[Tensor, "n c h w"], given: Float[Tensor, "n c h w"]
@@ -229,6 +232,11 @@ def picture_shape(model: Any) -> tuple[int, int, int]:
             f"only pictures can be edited, and {type(representation).__name__} represents another medium"
         )
     return tuple(representation.shape)
+
+
+def _is_grid(x: tuple[int, ...], picture: tuple[int, int, int]) -> bool:
+    """Whether x is a grid of channels, each for the same number of pixels."""
+    return len(x) == 3 and all(side % cells == 0 for cells, side in zip(x[1:], picture[1:], strict=True))
 
 
 def _as_mask(given: Any) -> Bool[Tensor, "..."]:

@@ -7,7 +7,15 @@
 Reference: Diffusers, von Platen et al., 2022; the networks are those of Esser, Rombach & Ommer, 2021.
 """
 
-__all__ = ["ARCHITECTURE", "Architecture", "WEIGHTS", "read_weights", "tensor_mappings", "write_config"]
+__all__ = [
+    "ARCHITECTURE",
+    "WEIGHTS",
+    "Architecture",
+    "read_weights",
+    "sample_size",
+    "tensor_mappings",
+    "write_config",
+]
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -62,7 +70,7 @@ class Architecture:
                 raise ConfigError(
                     f"{config.path}: {name} must be as many as block_out_channels, {len(widths)}"
                 )
-        height, width = sides if sides is not None else _sample_size(config)
+        height, width = sides if sides is not None else sample_size(config)
         heights = [height // 2**scale for scale in range(len(widths))]
         options = {
             "widths": widths,
@@ -153,42 +161,22 @@ def tensor_mappings(encoder: Any, decoder: Any) -> Iterator[TensorMapping]:
         (encoder, "encoder", "down_blocks", "downsamplers"),
         (decoder, "decoder", "up_blocks", "upsamplers"),
     ):
-        yield from _layer(network.stem, f"{name}.conv_in")
+        yield from TensorMapping.of_layer(network.stem, f"{name}.conv_in")
         yield from _blocks(network.middle, f"{name}.mid_block")
         for i, scale in enumerate(network.scales):
             yield from _blocks(scale, f"{name}.{scales}.{i}")
             if i + 1 < len(network.scales):
-                yield from _layer(scale.resample[1], f"{name}.{scales}.{i}.{resampler}.0.conv")
-        yield from _layer(network.norm, f"{name}.conv_norm_out")
-        yield from _layer(network.head, f"{name}.conv_out")
+                yield from TensorMapping.of_layer(
+                    scale.resample[1], f"{name}.{scales}.{i}.{resampler}.0.conv"
+                )
+        yield from TensorMapping.of_layer(network.norm, f"{name}.conv_norm_out")
+        yield from TensorMapping.of_layer(network.head, f"{name}.conv_out")
     for network, name in ((encoder, "quant_conv"), (decoder, "post_quant_conv")):
         if network.inner is not None:
-            yield from _layer(network.quant, name)
+            yield from TensorMapping.of_layer(network.quant, name)
 
 
-def _blocks(scale: Any, name: str) -> Iterator[TensorMapping]:
-    """The residual blocks and the attention of one scale."""
-    for j, block in enumerate(scale.blocks):
-        for part in ("norm1", "conv1", "norm2", "conv2"):
-            yield from _layer(getattr(block, part), f"{name}.resnets.{j}.{part}")
-        if isinstance(block.skip, nn.Conv2d):
-            yield from _layer(block.skip, f"{name}.resnets.{j}.conv_shortcut")
-    for j, grid in enumerate(scale.attentions):
-        attention, rows = grid.attention, (grid.channels,) * 3
-        projections = [f"{name}.attentions.{j}.{part}" for part in ("to_q", "to_k", "to_v")]
-        yield from _layer(grid.norm, f"{name}.attentions.{j}.group_norm")
-        yield from _layer(attention.out, f"{name}.attentions.{j}.to_out.0")
-        for kind in ("weight", "bias"):
-            joint = getattr(attention.queries_keys_values, kind)
-            yield TensorMapping(joint, [f"{projection}.{kind}" for projection in projections], rows)
-
-
-def _layer(layer: Any, name: str) -> Iterator[TensorMapping]:
-    yield TensorMapping.single(layer.weight, f"{name}.weight")
-    yield TensorMapping.single(layer.bias, f"{name}.bias")
-
-
-def _sample_size(config: Config) -> tuple[int, int]:
+def sample_size(config: Config) -> tuple[int, int]:
     """Height and width of the images."""
     if not isinstance(config.values.get("sample_size"), list):
         side = config.integer("sample_size")
@@ -197,3 +185,20 @@ def _sample_size(config: Config) -> tuple[int, int]:
     if len(sides) != 2:
         raise ConfigError(f"{config.path}: sample_size must be one side or two, got {len(sides)}")
     return sides[0], sides[1]
+
+
+def _blocks(scale: Any, name: str) -> Iterator[TensorMapping]:
+    """The residual blocks and the attention of one scale."""
+    for j, block in enumerate(scale.blocks):
+        for part in ("norm1", "conv1", "norm2", "conv2"):
+            yield from TensorMapping.of_layer(getattr(block, part), f"{name}.resnets.{j}.{part}")
+        if isinstance(block.skip, nn.Conv2d):
+            yield from TensorMapping.of_layer(block.skip, f"{name}.resnets.{j}.conv_shortcut")
+    for j, grid in enumerate(scale.attentions):
+        attention, rows = grid.attention, (grid.channels,) * 3
+        projections = [f"{name}.attentions.{j}.{part}" for part in ("to_q", "to_k", "to_v")]
+        yield from TensorMapping.of_layer(grid.norm, f"{name}.attentions.{j}.group_norm")
+        yield from TensorMapping.of_layer(attention.out, f"{name}.attentions.{j}.to_out.0")
+        for kind in ("weight", "bias"):
+            joint = getattr(attention.queries_keys_values, kind)
+            yield TensorMapping(joint, [f"{projection}.{kind}" for projection in projections], rows)

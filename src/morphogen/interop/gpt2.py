@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from morphogen.component import ConfigError
-from morphogen.interop.hugging_face import Config, TensorMapping, Weights, write_folder
+from morphogen.interop.hugging_face import TRANSPOSED, Config, TensorMapping, Weights, write_folder
 from morphogen.networks.attention import Attention
 from morphogen.networks.blocks import Block
 from morphogen.networks.feed_forward import FeedForward
@@ -137,7 +137,7 @@ def _tensor_mappings(network: Any) -> Iterator[TensorMapping]:
             ("mlp.c_proj", block.feed_forward.out),
         ):
             bias = linear.weight.new_zeros(len(linear.weight)) if linear.bias is None else linear.bias
-            yield TensorMapping.single(linear.weight, f"h.{i}.{name}.weight", transposed=True)
+            yield TensorMapping.single(linear.weight, f"h.{i}.{name}.weight", TRANSPOSED)
             yield TensorMapping.single(bias, f"h.{i}.{name}.bias")
 
 

@@ -5,16 +5,16 @@ is checked in the header before memory is allocated, and all weights must be fin
 ConfigError of one line that begins with the path of the file. Weights are kept in float32.
 """
 
-__all__ = ["Config", "TensorMapping", "Weights", "write_folder"]
+__all__ = ["AS_IS", "TRANSPOSED", "Config", "Layout", "TensorMapping", "Weights", "write_folder"]
 
 import json
 import os
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -31,6 +31,17 @@ MAX_SIZE = 1 << 20  # bound on every integer of an architecture, such as the voc
 _MISSING = object()
 
 
+class Layout(NamedTuple):
+    """How the file stores a tensor: a function of ours, and its inverse."""
+
+    to_file: Callable[[Tensor], Tensor]
+    from_file: Callable[[Tensor], Tensor]
+
+
+AS_IS = Layout(lambda ours: ours, lambda theirs: theirs)
+TRANSPOSED = Layout(lambda ours: ours.T, lambda theirs: theirs.T)  # a matrix as [inputs, outputs]
+
+
 @dataclass(frozen=True)
 class TensorMapping:
     """Correspondence of one tensor of ours to one or more tensors of the file.
@@ -39,33 +50,40 @@ class TensorMapping:
         parameter: our tensor, [O, ...], or a number, [].
         names: of the file's tensors, which are concatenated along the first axis of ours.
         rows: number of rows of each.
-        transposed: whether the file stores matrices as [inputs, outputs].
+        layout: in which the file stores each of them.
     """
 
     parameter: Float[Tensor, "..."]
     names: Sequence[str]
     rows: Sequence[int]
-    transposed: bool = False
+    layout: Layout = AS_IS
 
     @classmethod
-    def single(cls, parameter: Float[Tensor, "..."], name: str, transposed: bool = False) -> "TensorMapping":
+    def single(cls, parameter: Float[Tensor, "..."], name: str, layout: Layout = AS_IS) -> "TensorMapping":
         """A mapping to one tensor of the file."""
-        return cls(parameter, (name,), (len(parameter) if parameter.ndim else 1,), transposed)
+        return cls(parameter, (name,), (len(parameter) if parameter.ndim else 1,), layout)
+
+    @classmethod
+    def of_layer(cls, layer: Any, name: str, layout: Layout = AS_IS) -> "Iterator[TensorMapping]":
+        """The mappings of a layer's weight, in this layout, and of its bias, if it has one."""
+        yield cls.single(layer.weight, f"{name}.weight", layout)
+        if layer.bias is not None:
+            yield cls.single(layer.bias, f"{name}.bias")
 
     def shape(self, rows: int) -> tuple[int, ...]:
         """Shape in the file of a part with `rows` rows."""
         shape = (rows, *self.parameter.shape[1:]) if self.parameter.ndim else ()
-        return shape[::-1] if self.transposed else shape
+        return tuple(self.layout.to_file(torch.empty(shape, device="meta")).shape)
 
     def split(self) -> list[Float[Tensor, "..."]]:
         """The tensors of the file."""
         parameter = self.parameter.detach()
         parts = parameter.split(list(self.rows)) if parameter.ndim else [parameter]
-        return [part.T if self.transposed else part for part in parts]
+        return [self.layout.to_file(part) for part in parts]
 
     def join(self, parts: Sequence[Float[Tensor, "..."]]) -> Float[Tensor, "..."]:
         """Our tensor from those of the file; the inverse of `split`."""
-        ours = [part.T if self.transposed else part for part in parts]
+        ours = [self.layout.from_file(part) for part in parts]
         return torch.cat(ours) if self.parameter.ndim else ours[0]
 
 

@@ -68,6 +68,7 @@ class Attention(Component, nn.Module):
         window: sliding-window size of causal attention, the position itself included (Beltagy et al. 2020);
             None: all earlier positions.
         head_width: width of one head; None: D / heads.
+        out_bias: whether the output projection has a bias; None: as the others.
 
     Raises ConfigError for sizes that do not divide.
     """
@@ -81,6 +82,7 @@ class Attention(Component, nn.Module):
         positions: RelativePositions | None = None,
         window: int | None = None,
         head_width: int | None = None,
+        out_bias: bool | None = None,
     ):
         super().__init__()
         shared = heads if key_values is None else key_values
@@ -94,11 +96,11 @@ class Attention(Component, nn.Module):
                 f"Attention: window must be at least 1, got {window}; None attends to all positions"
             )
         self.width, self.heads, self.key_values, self.bias = width, heads, key_values, bias
-        self.positions, self.window, self.head_width = positions, window, head_width
+        self.positions, self.window, self.head_width, self.out_bias = positions, window, head_width, out_bias
         each = head_width if head_width is not None else width // heads
         self.kv_heads, self.head_dim = shared, each
         self.queries_keys_values = nn.Linear(width, (heads + 2 * shared) * each, bias)
-        self.out = nn.Linear(heads * each, width, bias)
+        self.out = nn.Linear(heads * each, width, bias if out_bias is None else out_bias)
 
     def forward(
         self,
@@ -181,14 +183,23 @@ class CrossAttention(Component, nn.Module):
         heads: number of heads.
         source: width of the source sequence [B, S, source]; None: D.
         bias: whether the projections have a bias.
+        out_bias: whether the output projection has a bias; None: as the others.
     """
 
-    def __init__(self, width: int, heads: int, source: int | None = None, bias: bool = True):
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        source: int | None = None,
+        bias: bool = True,
+        out_bias: bool | None = None,
+    ):
         super().__init__()
         if width % heads:
             raise ConfigError(f"CrossAttention: width {width} must be a multiple of {heads} heads")
-        self.width, self.heads, self.source, self.bias = width, heads, source, bias
-        self.queries, self.out = nn.Linear(width, width, bias), nn.Linear(width, width, bias)
+        self.width, self.heads, self.source, self.bias, self.out_bias = width, heads, source, bias, out_bias
+        self.queries = nn.Linear(width, width, bias)
+        self.out = nn.Linear(width, width, bias if out_bias is None else out_bias)
         self.keys_values = nn.Linear(width if source is None else source, 2 * width, bias)
 
     def forward(self, x: Float[Tensor, "b t d"], source: SourceKeyValues) -> Float[Tensor, "b t d"]:

@@ -3,9 +3,10 @@ r"""Position-wise feed-forward networks of a transformer.
 FeedForward   W_2 act(W_1 h)                act: ReLU (Vaswani et al. 2017), GELU (Hendrycks & Gimpel 2016)
               quick-GELU: h sigmoid(1.702 h), an approximation of GELU (ibid., section 2)
 SwiGLU        W_2 (silu(W_g h) * W_1 h)     Shazeer 2020, "GLU variants improve transformer"
+GEGLU         W_2 (gelu(W_g h) * W_1 h)     the same paper
 """
 
-__all__ = ["FeedForward", "SwiGLU"]
+__all__ = ["GEGLU", "FeedForward", "SwiGLU"]
 
 from collections.abc import Callable
 from typing import Literal
@@ -71,6 +72,27 @@ class SwiGLU(Component, nn.Module):
     def forward(self, h: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
         gates, features = self.gates_features(h).chunk(2, -1)
         return self.out(F.silu(gates) * features)
+
+
+class GEGLU(Component, nn.Module):
+    """Gated feed-forward network with a GELU gate (Shazeer 2020).
+
+    The projections to gates and to features are one matrix, gates first.
+
+    Arguments:
+        width: D of h [..., D].
+        hidden: gated features.
+        bias: whether the linear layers have a bias.
+    """
+
+    def __init__(self, width: int, hidden: int, bias: bool = True):
+        super().__init__()
+        self.width, self.hidden, self.bias = width, hidden, bias
+        self.gates_features, self.out = nn.Linear(width, 2 * hidden, bias), nn.Linear(hidden, width, bias)
+
+    def forward(self, h: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
+        gates, features = self.gates_features(h).chunk(2, -1)
+        return self.out(F.gelu(gates) * features)
 
 
 class QuickGELU(nn.Module):

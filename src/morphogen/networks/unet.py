@@ -17,11 +17,9 @@ from torch.nn import functional as F
 
 from morphogen.component import Component, ConfigError
 from morphogen.contract import Context
-from morphogen.networks.attention import GridAttention
 from morphogen.networks.axes import conv_class, patchify, unpatchify
 from morphogen.networks.positions import TimeEmbedding
 from morphogen.networks.residual import group_norm, norm_silu
-from morphogen.networks.token_attention import GridTokenAttention
 from morphogen.networks.unet_designs import DESIGNS, Design
 
 
@@ -38,17 +36,19 @@ class UNet(Component, nn.Module):
         blocks: residual blocks per level on the down path; the up path has one more.
         attention: heights H / 2^level (or lengths L / 2^level) in patches at which attention follows each
             block; the middle always has attention, unless heads is 0.
-        heads: attention heads, a divisor of the channels; 0: no attention.
+        heads: attention heads, a divisor of the channels; 0: no attention; a tuple: of each level.
         vector: width of `context.vector`, or a pair (width of `context.vector`, width of `context.tokens`);
             0: none.
         dropout: in every block.
         patch: patch x patch pixels are folded into patch^2 C channels (patch C for signals) at the input and
             unfolded at the output (Hoogeboom, Heek & Salimans 2023).
         design: block design: "ddpm" of Ho et al. (2020), "improved_ddpm" of Nichol & Dhariwal (2021), with
-            scale and shift conditioning, or "adm" of Dhariwal & Nichol (2021), which resamples in blocks too.
+            scale and shift conditioning, "adm" of Dhariwal & Nichol (2021), which resamples in blocks too,
+            or "latent" of Rombach et al. (2022), with spatial transformers in place of attention.
 
     Raises:
-        ConfigError: for an unknown design, a shape with other axes, or tokens without attention heads.
+        ConfigError: for an unknown design, a shape with other axes, tokens without attention heads, or heads
+            of another number of levels.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class UNet(Component, nn.Module):
         multipliers: tuple[int, ...],
         blocks: int = 2,
         attention: tuple[int, ...] = (),
-        heads: int = 1,
+        heads: int | tuple[int, ...] = 1,
         vector: int | tuple[int, int] = 0,
         dropout: float = 0.0,
         patch: int = 1,
@@ -66,7 +66,8 @@ class UNet(Component, nn.Module):
     ):
         super().__init__()
         self.shape, self.channels, self.multipliers = tuple(shape), channels, tuple(multipliers)
-        self.blocks, self.attention, self.heads = blocks, tuple(attention), heads
+        self.blocks, self.attention = blocks, tuple(attention)
+        self.heads = heads if isinstance(heads, int) else tuple(heads)
         self.vector, self.dropout, self.patch, self.design = vector, dropout, patch, design
         self.axes, vector_width, self.tokens = self._checked()
         inputs, width, conv = shape[0] * patch**self.axes, 4 * channels, conv_class(self.axes)
@@ -76,7 +77,7 @@ class UNet(Component, nn.Module):
         self.down_blocks, self.up_blocks = nn.ModuleList(), nn.ModuleList()
         skips = self._build_down_path()
         coarsest, finest = channels * multipliers[-1], channels * multipliers[0]
-        middle = [self._stage(coarsest, coarsest, heads), self._stage(coarsest, coarsest, 0)]
+        middle = [self._stage(coarsest, coarsest, self._per_level[-1]), self._stage(coarsest, coarsest, 0)]
         self.mid_blocks = nn.ModuleList(middle)
         self._build_up_path(skips)
         self.norm = group_norm(finest, DESIGNS[design].group(finest))
@@ -111,7 +112,9 @@ class UNet(Component, nn.Module):
         if len(self.shape) not in (2, 3):
             raise ConfigError(f"UNet: shape {self.shape} is neither (C, L) nor (C, H, W)")
         vector, tokens = self.vector if isinstance(self.vector, tuple) else (self.vector, 0)
-        if tokens and not self.heads:
+        if len(self._per_level) != len(self.multipliers):
+            raise ConfigError(f"UNet: heads {self.heads} are not one for each of {self.multipliers}")
+        if tokens and not any(self._per_level):
             raise ConfigError(
                 f"UNet: tokens of width {tokens} require attention, but heads is 0: use heads >= 1"
             )
@@ -155,17 +158,20 @@ class UNet(Component, nn.Module):
         parts = DESIGNS[self.design]
         group = parts.group(channels_out)
         block = parts.block(channels_in, channels_out, 4 * self.channels, self.dropout, self.axes)
-        attention = GridAttention(channels_out, heads, group) if heads else None
-        cross = heads and self.tokens
-        tokens = GridTokenAttention(channels_out, heads, self.tokens, group) if cross else None
-        return _Stage(block, attention, tokens)
+        attention = parts.attention(channels_out, heads, self.tokens, group) if heads else ()
+        return _Stage(block, *attention)
+
+    @property
+    def _per_level(self) -> tuple[int, ...]:
+        """Attention heads of each level."""
+        return (self.heads,) * len(self.multipliers) if isinstance(self.heads, int) else self.heads
 
     def _heads(self, level: int) -> int:
-        return self.heads if self.shape[1] // self.patch // 2**level in self.attention else 0
+        return self._per_level[level] if self.shape[1] // self.patch // 2**level in self.attention else 0
 
 
 class _Stage(nn.Module):
-    """A block, then self-attention and cross-attention to tokens if present.
+    """A block, then self-attention, and attention that also reads the context, if present.
 
     `resamples` marks a block that changes the resolution.
     """

@@ -3,11 +3,13 @@ r"""Block designs of the U-Net: conditioning on a vector, resampling and group n
     ddpm            h = conv1(act(norm(x)));  h = conv2(act(norm(h + V v)))             Ho et al. 2020
     improved_ddpm   h = conv1(act(norm(x)));  h = conv2(act(norm(h) (1 + S v) + V v))   Nichol & Dhariwal 2021
     adm             as improved_ddpm                                                    Dhariwal & Nichol 2021
+    latent          as ddpm                                                             Rombach et al. 2022
 
 each plus x. DDPM and improved DDPM downsample by a convolution of stride 2 and upsample by nearest-neighbour
 interpolation and a convolution. ADM resamples inside a residual block (after Brock, Donahue & Simonyan 2019),
 which is conditioned on the vector as well. DDPM normalises 32 groups; groups of the others have 8 channels
-here, so that the statistics of narrow networks cover more than one channel.
+here, so that the statistics of narrow networks cover more than one channel. Latent diffusion has DDPM's
+blocks, and a `SpatialTransformer` where the others have attention.
 """
 
 __all__ = ["DESIGNS", "Design", "Downsample", "ShiftedBlock", "Upsample"]
@@ -20,11 +22,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from morphogen.networks.attention import GridAttention
 from morphogen.networks.axes import conv_class
 from morphogen.networks.residual import ResidualBlock, group_norm, norm_silu
+from morphogen.networks.spatial_transformer import SpatialTransformer
+from morphogen.networks.token_attention import GridTokenAttention
 from morphogen.numerics.tensors import expand_like
 
-Design = Literal["adm", "ddpm", "improved_ddpm"]
+Design = Literal["adm", "ddpm", "improved_ddpm", "latent"]
 
 
 class ShiftedBlock(nn.Module):
@@ -94,7 +99,7 @@ class Upsample(nn.Module):
 
 @dataclass(frozen=True)
 class _Parts:
-    """Constructors of a design's modules, each (x, vector) -> x, and its group size."""
+    """Constructors of a design's blocks, each (x, vector) -> x, its group size and its attention."""
 
     block: Callable[
         [int, int, int, float, int], nn.Module
@@ -102,6 +107,8 @@ class _Parts:
     down: Callable[[int, int, float, int], nn.Module]  # (channels, vector, dropout, axes)
     up: Callable[[int, int, float, int], nn.Module]
     group: Callable[[int], int]  # channels per group, from the number of channels
+    # (channels, heads, tokens, group) -> a module of x, and one of (x, context)
+    attention: Callable[[int, int, int, int], tuple[nn.Module | None, nn.Module | None]]
 
 
 def _size_of_32_groups(channels: int) -> int:
@@ -121,8 +128,18 @@ def _adm_up(channels: int, vector: int, dropout: float, axes: int) -> nn.Module:
     return ResidualBlock(channels, channels, vector, "up", dropout, axes)
 
 
+def _grid_attention(channels: int, heads: int, tokens: int, group: int) -> tuple[nn.Module, nn.Module | None]:
+    cross = GridTokenAttention(channels, heads, tokens, group) if tokens else None
+    return GridAttention(channels, heads, group), cross
+
+
+def _spatial_transformer(channels: int, heads: int, tokens: int, group: int) -> tuple[None, nn.Module]:
+    return None, SpatialTransformer(channels, heads, tokens, group)
+
+
 DESIGNS: Mapping[Design, _Parts] = {
-    "ddpm": _Parts(ShiftedBlock, Downsample, Upsample, _size_of_32_groups),
-    "improved_ddpm": _Parts(_adm_block, Downsample, Upsample, lambda channels: 8),
-    "adm": _Parts(_adm_block, _adm_down, _adm_up, lambda channels: 8),
+    "ddpm": _Parts(ShiftedBlock, Downsample, Upsample, _size_of_32_groups, _grid_attention),
+    "improved_ddpm": _Parts(_adm_block, Downsample, Upsample, lambda channels: 8, _grid_attention),
+    "adm": _Parts(_adm_block, _adm_down, _adm_up, lambda channels: 8, _grid_attention),
+    "latent": _Parts(ShiftedBlock, Downsample, Upsample, _size_of_32_groups, _spatial_transformer),
 }

@@ -34,23 +34,28 @@ __all__ = [
     "Heun",
     "InverseBetas",
     "KarrasTimesteps",
+    "LeadingTimesteps",
     "LinearBetas",
     "MinSNR",
     "MultistepConsistency",
     "NoiseSchedule",
     "NoisyClassifier",
+    "PNDM",
     "Preconditioned",
     "PredictorCorrector",
     "ProbabilityFlow",
     "ProductOfModels",
     "ProgressiveDistillation",
     "RectifiedFlow",
+    "ScaledLinearBetas",
     "SubVP",
     "TimestepSpacing",
     "UniformLogSNR",
     "UniformNoise",
     "UniformTimesteps",
     "Weighting",
+    "WithoutLast",
+    "ZeroBased",
     "ZeroTerminal",
     "ddim_invert",
     "ddim_translate",
@@ -74,6 +79,7 @@ from morphogen.families.diffusion.likelihood import (
     DiscretizedGaussian,
     GaussianDecoder,
 )
+from morphogen.families.diffusion.multistep import PNDM
 from morphogen.families.diffusion.noisy_classifier import NoisyClassifier
 from morphogen.families.diffusion.objective import Diffusion
 from morphogen.families.diffusion.probability_flow import ProbabilityFlow
@@ -84,6 +90,8 @@ from morphogen.families.diffusion.schedules import (
     InverseBetas,
     LinearBetas,
     NoiseSchedule,
+    ScaledLinearBetas,
+    ZeroBased,
     ZeroTerminal,
 )
 from morphogen.families.diffusion.solvers import (
@@ -98,8 +106,10 @@ from morphogen.families.diffusion.targets import Denoised, Preconditioned
 from morphogen.families.diffusion.thresholds import DynamicThreshold
 from morphogen.families.diffusion.timesteps import (
     KarrasTimesteps,
+    LeadingTimesteps,
     TimestepSpacing,
     UniformLogSNR,
     UniformTimesteps,
+    WithoutLast,
 )
 from morphogen.families.diffusion.weightings import BoundWeight, EDMWeight, MinSNR, Weighting

@@ -64,10 +64,10 @@ def inpaint(
         if not end:
             return torch.where(known, image, denoise(x, t).x_0)
         for k in range(rounds):
-            state = StepState(t, s, x, denoise(x, t), None, 0, rng.fork("step", i, k))
+            state = StepState(t, s, x, denoise(x, t), (), 0, rng.fork("step", i, k))
             x_s = _inpaint_step(denoise, sampler, state, image, known)
             x = x_s if k + 1 == rounds else _diffuse_step(process, x_s, s, t, state.rng.fork("up"))
-    return x
+    return torch.where(known, image, x)
 
 
 @torch.no_grad()

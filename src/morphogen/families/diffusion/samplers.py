@@ -87,7 +87,7 @@ class StepState:
         t, s: times at the start and at the end of the step, s > 0.
         x_t: the current sample.
         prediction: the denoiser's output at x_t.
-        previous: t and x_0 of the previous step; None at the first.
+        history: t and the predictions of the steps before, the last one first, at most three.
         extra_calls: denoiser calls that the step may make beyond the first.
         rng: the step's random stream.
     """
@@ -96,7 +96,7 @@ class StepState:
     s: Real[Tensor, " b"]
     x_t: Float[Tensor, "b ..."]
     prediction: Denoised
-    previous: tuple[Real[Tensor, " b"], Float[Tensor, "b ..."]] | None
+    history: tuple[tuple[Real[Tensor, " b"], Denoised], ...]
     extra_calls: int
     rng: Rng
 
@@ -149,16 +149,17 @@ class DiffusionSampler(Sampler):
     def integrate(
         self, denoise: ClippedDenoiser, x: Float[Tensor, "b ..."], grid: list[float], rng: Rng
     ) -> Float[Tensor, "b ..."]:
-        """Integrate from x at the first time of the grid to its last, t = 0."""
-        budget, previous = self._extra_calls(len(grid) - 1), None
+        """Integrate from x at the first time of the grid to its last; at t = 0, x is the predicted x_0."""
+        budget = self._extra_calls(len(grid) - 1)
+        history: tuple[tuple[Tensor, Denoised], ...] = ()
         for i, (start, end) in enumerate(pairwise(grid)):
             t, s = denoise.process.full_time(start, x), denoise.process.full_time(end, x)
             prediction = denoise(x, t)
             if not end:
                 return prediction.x_0
             extra = min(self.extra_calls_per_step, budget)
-            x = self.step(denoise, StepState(t, s, x, prediction, previous, extra, rng.fork("step", i)))
-            budget, previous = budget - extra, (t, prediction.x_0)
+            x = self.step(denoise, StepState(t, s, x, prediction, history, extra, rng.fork("step", i)))
+            budget, history = budget - extra, ((t, prediction), *history[:2])
         return x
 
     @abstractmethod
@@ -166,30 +167,34 @@ class DiffusionSampler(Sampler):
         """One step from x_t to x_s."""
 
     def grid(self, process: ForwardProcess) -> list[float]:
-        """The descending times of this sampler, ending with 0. Errors: ConfigError for invalid steps."""
-        t_max, steps = process.t_max, self.steps
+        """The descending times, ending with 0 or the spacing's end. Errors: ConfigError for invalid steps."""
+        t_max, steps, end = process.t_max, self.steps, 0.0
         discrete = not process.time_dtype.is_floating_point
         if steps is None and discrete:
-            steps = int(t_max + self.extra_calls_per_step * (t_max - 1))
+            steps = int(t_max) + self._extra_calls(int(t_max))
         if isinstance(steps, int):
-            count = -(-(steps + self.extra_calls_per_step) // (1 + self.extra_calls_per_step))
             spaced = process.timesteps if self.spacing is None else partial(self.spacing.timesteps, process)
-            times = spaced(count) if steps >= 1 else []
+            times = spaced(self._intervals(steps)) if steps >= 1 else []
+            end = 0.0 if self.spacing is None else self.spacing.end
         else:
             times = list(steps or ())
-        descending = all(t > s for t, s in pairwise([*times, 0]))
+        descending = all(t > s for t, s in pairwise([*times, end]))
         if not times or times[0] > t_max or not descending or (discrete and any(t % 1 for t in times)):
             valid = f"1 .. {t_max}" if discrete else "at least 1"
             raise ConfigError(
                 f"{type(self).__name__}: steps must be {valid}, "
                 f"or times that descend from at most {t_max} to above 0"
             )
-        return [*times, 0]
+        return [*times, end]
 
     def calls(self, objective: Any) -> int:
         """Number of network calls per sample."""
         intervals = len(self.grid(objective.schedule)) - 1
         return intervals + self._extra_calls(intervals)
+
+    def _intervals(self, steps: int) -> int:
+        """Number of intervals that take `steps` denoiser calls."""
+        return -(-(steps + self.extra_calls_per_step) // (1 + self.extra_calls_per_step))
 
     def _extra_calls(self, intervals: int) -> int:
         """Total of the extra denoiser calls; the last interval needs none."""

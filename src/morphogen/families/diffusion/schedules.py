@@ -7,7 +7,15 @@ Everything else follows from this table (Sohl-Dickstein et al. 2015; Ho, Jain & 
 any s < t, not only for t - 1 and t: strided sampling uses the same formulas.
 """
 
-__all__ = ["CosineAlphas", "InverseBetas", "LinearBetas", "NoiseSchedule", "ZeroTerminal"]
+__all__ = [
+    "CosineAlphas",
+    "InverseBetas",
+    "LinearBetas",
+    "NoiseSchedule",
+    "ScaledLinearBetas",
+    "ZeroBased",
+    "ZeroTerminal",
+]
 
 import math
 
@@ -70,6 +78,22 @@ class LinearBetas(NoiseSchedule):
         self.beta_start, self.beta_end, self.steps = beta_start, beta_end, steps
 
 
+class ScaledLinearBetas(NoiseSchedule):
+    r"""The schedule of latent diffusion: sqrt(beta_t) increases linearly.
+
+    High-resolution image synthesis with latent diffusion models, Rombach et al., 2022; the defaults are those
+    of Stable Diffusion. A shorter chain needs larger betas, as in `LinearBetas`.
+
+    Arguments:
+        beta_start, beta_end: beta_1 and beta_T, in (0, 1).
+        steps: T.
+    """
+
+    def __init__(self, beta_start: float = 0.00085, beta_end: float = 0.012, steps: int = 1000):
+        super().__init__(torch.linspace(beta_start**0.5, beta_end**0.5, steps, dtype=torch.float64).square())
+        self.beta_start, self.beta_end, self.steps = beta_start, beta_end, steps
+
+
 class CosineAlphas(NoiseSchedule):
     r"""Cosine schedule: alpha_t^2 = f(t) / f(0), f(t) = cos^2((t / T + s) / (1 + s) pi / 2), s = 0.008.
 
@@ -128,3 +152,22 @@ class ZeroTerminal(NoiseSchedule):
         alpha_squared = torch.cat([alphas[:1], rescaled]).square()
         super().__init__(1 - alpha_squared[1:] / alpha_squared[:-1])
         self.schedule, self.steps = schedule, schedule.steps
+
+
+class ZeroBased(NoiseSchedule):
+    r"""Another schedule whose steps the network counts from 0: its time input is (t - 1) / 1000.
+
+    The convention of published weights, whose networks take t - 1 itself as the position of the time
+    embedding (Ho, Jain & Abbeel 2020; Rombach et al. 2022). The chain is the same.
+
+    Arguments:
+        schedule: the schedule.
+    """
+
+    def __init__(self, schedule: NoiseSchedule):
+        alpha_squared = schedule.alpha_squared
+        super().__init__(1 - alpha_squared[1:] / alpha_squared[:-1])
+        self.schedule, self.steps, self.coordinates = schedule, schedule.steps, schedule.coordinates
+
+    def time_input(self, t: Real[Tensor, " b"]) -> Float[Tensor, " b"]:
+        return ((t - 1) / 1000).to(torch.get_default_dtype())

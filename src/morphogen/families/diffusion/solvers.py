@@ -254,9 +254,9 @@ def _extrapolated_x_0(process: ForwardProcess, state: StepState) -> Tensor:
 
     The weight h / (2 previous h) is 0 after a step from pure noise, where the previous h is infinite.
     """
-    if state.previous is None:
+    if not state.history:
         return state.x_0
-    previous_t, previous_x_0 = state.previous
+    previous_t, (previous_x_0, _, _) = state.history[0]
     log_r, log_r_t, log_r_s = (process.ratio(t).log() for t in (previous_t, state.t, state.s))
     weight = (log_r_t - log_r_s) / (log_r - log_r_t) / 2
     return state.x_0 + _broadcast(weight, previous_x_0) * (state.x_0 - previous_x_0)
