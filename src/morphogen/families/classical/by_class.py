@@ -53,7 +53,8 @@ class ByClass(Objective):
 
     @torch.no_grad()
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
-        labels, terms, weight, statistics = self._labels(context), [], [], {}
+        labels, statistics = self._labels(context), dict[str, Tensor]()
+        terms, weight = [], []
         for c, model in enumerate(self.models):
             rows = (labels == c).nonzero()[:, 0]
             each = model.losses(_index(x, rows), None, rng[rows], player)
