@@ -86,6 +86,19 @@ def test_few_rows_of_dropped_columns(tmp_path: Path) -> None:
         read(tmp_path / "t.csv", "id,x,y\n1,5,8\n2,6,9\n3,5,8\n")
 
 
+@case(
+    "a column that is a copy of another, or the same in other units",
+    "both, and a note with the option that leaves one out",
+)
+def test_a_copy_of_a_column(tmp_path: Path) -> None:
+    rows = "".join(f"{i * 37 % 23},{i * 37 % 23 * 2.54:.2f},{i % 7}\n" for i in range(50))
+    data = read(tmp_path / "t.csv", "inches,cm,n\n" + rows)
+    assert "columns 'inches', 'cm' determine each other" in notes(data)
+    assert columns(data) == ["inches", "cm", "n"]
+    data = read(tmp_path / "t.csv", "inches,cm,n\n" + rows, table={"drop": "cm"})
+    assert "determine" not in notes(data) and columns(data) == ["inches", "n"]
+
+
 @case("a column that is empty in 84 of 100 rows", "used, and a note that says so of the whole table")
 def test_a_mostly_empty_column(tmp_path: Path) -> None:
     rows = "".join(f"{['yes', 'no'][i % 2] if i % 25 < 4 else ''},{i % 7}\n" for i in range(100))

@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 import torch
 
+from morphogen.closed_form import GaussianMixture
 from morphogen.closed_form_chains import LinearGaussianChain
 from morphogen.component import ConfigError
 from morphogen.contract import Encoded
@@ -56,6 +57,40 @@ def test_em_never_lowers_the_likelihood_and_finds_the_chain() -> None:
     assert all(after >= before - 1e-7 for before, after in pairwise(trace))
     gap = (truth.log_prob(fresh) - model.log_prob(rows(fresh), None, Rng(0, 1000)).nats) / 12
     assert -4 * gap.std().item() / 1000**0.5 < gap.mean().item() < 0.02
+
+
+@pytest.mark.parametrize("exists", [(1, 1, 1, 0, 0, 0, 0), (1, 0, 1, 1, 0, 0, 1), (0, 0, 1, 1, 1, 1, 1)])
+def test_missing_positions_are_integrated_out(exists: tuple[int, ...]) -> None:
+    """To 1e-8 the marginal of the dense Gaussian, whatever is at the missing positions; EM rises."""
+    truth, seen = chain(), torch.tensor(exists).bool()
+    model, x = model_of(truth), truth.sample(Rng(0, 20))
+    padded = torch.where(seen[:, None], x, torch.nan)
+    whole = Encoded(padded, torch.zeros(20), torch.ones(20), mask=seen.expand(20, -1))
+    dense, places = truth.marginal, seen.repeat_interleave(3)
+    marginal = GaussianMixture(
+        dense.weights, dense.means[:, places], dense.covariances[:, places][:, :, places]
+    )
+    nats = model.log_prob(whole, None, Rng(0, 20)).nats
+    torch.testing.assert_close(nats, marginal.log_prob(x[:, seen].flatten(1)), rtol=1e-10, atol=1e-8)
+    fitted, trace = StateSpace(3, 2), []
+    fitted.prepare(whole, None, Rng(0, 20))
+    for step in range(10):
+        losses = fitted.losses(whole, None, Rng(0, 20), "model")
+        trace.append(-losses.total.mean().item())
+        fitted.update_from_statistics(losses.statistics, step)
+    assert all(after >= before - 1e-4 for before, after in pairwise(trace))
+
+
+def test_rows_of_several_lengths_have_the_statistics_of_each_length() -> None:
+    model, x = model_of(chain()), chain().sample(Rng(0, 30))
+    mask = torch.arange(7) < torch.tensor([2, 5, 7])[torch.arange(30) % 3][:, None]
+    mixed = model.losses(Encoded(x, torch.zeros(30), torch.ones(30), mask=mask), None, Rng(0, 30), "model")
+    alone = [model.losses(rows(x[i::3, :n]), None, Rng(0, 10), "model") for i, n in enumerate((2, 5, 7))]
+    for name, total in mixed.statistics.items():
+        torch.testing.assert_close(sum(each.statistics[name] for each in alone), total)
+    for i, each in enumerate(alone):
+        torch.testing.assert_close(mixed.total[i::3], each.total)
+    assert mixed.weight is not None and mixed.weight.tolist() == [2, 5, 7] * 10
 
 
 def test_statistics_of_micro_batches_add_up() -> None:

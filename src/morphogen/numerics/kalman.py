@@ -1,4 +1,4 @@
-r"""The Kalman filter and the smoother of Rauch, Tung & Striebel, for rows of one length.
+r"""The Kalman filter and the smoother of Rauch, Tung & Striebel, for rows that exist at the same positions.
 
     z_1 ~ N(m, P),   z_(t+1) = A z_t + N(0, Q),   x_t = C z_t + N(0, R)
 
@@ -15,7 +15,7 @@ import math
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 
@@ -47,8 +47,17 @@ class Smoothed(NamedTuple):
     across: Float[Tensor, "s q q"]  # Cov(z_(t+1), z_t | x)
 
 
-def kalman_filter(x: Float[Tensor, "b t d"], model: Dynamics) -> Passed:
-    """The pass forward."""
+def kalman_filter(
+    x: Float[Tensor, "b t d"], model: Dynamics, exists: Bool[Tensor, " t"] | None = None
+) -> Passed:
+    """The pass forward.
+
+    Arguments:
+        x: the rows.
+        model: its numbers.
+        exists: which positions do; nothing is corrected at the others, whose evidence is 0. None: all do.
+    """
+    seen = [True] * x.shape[1] if exists is None else exists.tolist()
     mean, covariance = model.start.expand(len(x), -1), model.start_covariance
     predicted, filtered, means, evidence = [], [], [], []
     for t, x_t in enumerate(x.unbind(1)):
@@ -56,6 +65,11 @@ def kalman_filter(x: Float[Tensor, "b t d"], model: Dynamics) -> Passed:
             mean = mean @ model.transition.T
             covariance = model.transition @ covariance @ model.transition.T + model.process
         predicted.append(covariance)
+        if not seen[t]:
+            means.append(mean)
+            filtered.append(covariance)
+            evidence.append(x.new_zeros(len(x)))
+            continue
         factor = torch.linalg.cholesky(model.loading @ covariance @ model.loading.T + model.noise)
         whitened = torch.linalg.solve_triangular(factor, (x_t - mean @ model.loading.T).T, upper=False)
         log_det = factor.diagonal().log().sum() + 0.5 * x.shape[2] * math.log(2 * math.pi)

@@ -1,12 +1,13 @@
 """Classical models, fitted in closed form or by expectation-maximization: no network, no gradient."""
 
 __all__ = [
-    "CategoricalEmissions", "CopulaSampler", "FactorMixture", "GaussianCopula", "GaussianEmissions",
-    "HiddenChain", "HiddenMarkov", "HiddenMarkovSampler", "KernelDensity", "KernelSampler", "KneserNey",
-    "MixedMixture", "Mixture", "NGram", "ProbabilisticPCA", "ProbabilisticPCASampler", "StateSpace",
-    "StateSpaceSampler", "TokenChain",
+    "ByClass", "ByClassSampler", "CategoricalEmissions", "CopulaSampler", "FactorMixture", "GaussianCopula",
+    "GaussianEmissions", "HiddenChain", "HiddenMarkov", "HiddenMarkovSampler", "KernelDensity",
+    "KernelSampler", "KneserNey", "MixedMixture", "Mixture", "NGram", "ProbabilisticPCA",
+    "ProbabilisticPCASampler", "StateSpace", "StateSpaceSampler", "TokenChain",
 ]  # fmt: skip
 
+from morphogen.families.classical.by_class import ByClass, ByClassSampler
 from morphogen.families.classical.copula import CopulaSampler, GaussianCopula
 from morphogen.families.classical.emissions import CategoricalEmissions, GaussianEmissions
 from morphogen.families.classical.factor_mixture import FactorMixture

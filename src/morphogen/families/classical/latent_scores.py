@@ -36,7 +36,7 @@ class LatentScores:
 
     Arguments:
         table: the representation of the rows, a `ScoredTable`.
-        places: of each column, the place of each code in the order of the intervals, 0 for code 0.
+        places: of each column, the place [V] of each code in the order of the intervals, 0 for code 0.
     """
 
     def __init__(self, table: ScoredTable, places: Sequence[Int[Tensor, " v"]]):

@@ -11,10 +11,11 @@ dynamical systems").
 __all__ = ["StateSpace", "StateSpaceSampler"]
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor, nn
 
 from morphogen.component import ConfigError
@@ -27,7 +28,8 @@ from morphogen.representations.degenerate import check_finite_rows, warn_if_sing
 class StateSpace(Objective):
     """A linear-Gaussian state space model of x [B, T, D] (Kalman 1960), with exact likelihood.
 
-    The mean of x has to be 0 or in the latents. The loss of a row is its -log p per position.
+    The mean of x has to be 0 or in the latents. Masked and padded positions are integrated out. The loss of a
+    row is its -log p per position, weighted by the number of positions.
 
     Arguments:
         dims: D, numbers per position, at least 1.
@@ -69,31 +71,21 @@ class StateSpace(Objective):
 
     @torch.no_grad()
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
-        context, rng = self.receive_mask(x.mask, context, rng)
-        rows = _checked(x.x)
-        passed = kalman_filter(rows, self.dynamics)
-        z = kalman_smoother(passed, self.dynamics)
-        n, second = len(rows), torch.einsum("btq,btr->tqr", z.means, z.means) + len(rows) * z.covariances
-        statistics = {
-            "rows": torch.tensor(float(n), dtype=torch.float64, device=rows.device),
-            "positions": torch.tensor(float(n * rows.shape[1]), dtype=torch.float64, device=rows.device),
-            "start": z.means[:, 0].sum(0),
-            "start_square": second[0],
-            "before": second[:-1].sum(0),
-            "after": second[1:].sum(0),
-            "all": second.sum(0),
-            "across": torch.einsum("btq,btr->qr", z.means[:, 1:], z.means[:, :-1]) + n * z.across.sum(0),
-            "seen": torch.einsum("btd,btq->dq", rows, z.means),
-            "square": torch.einsum("btd,bte->de", rows, rows),
-        }
-        return Losses({"nll": -passed.log_evidence.mean(1)}, statistics=statistics)
+        rows, exists = _checked(x)
+        nll, size, total = torch.zeros(len(rows)).to(rows), exists.sum(1), dict[str, Tensor]()
+        for group, seen in _patterns(exists):
+            passed = kalman_filter(rows[group, : len(seen)], self.dynamics, seen)
+            nll[group] = -passed.log_evidence.sum(1) / seen.sum()
+            sums = _statistics(rows[group, : len(seen)], seen, kalman_smoother(passed, self.dynamics))
+            total = {name: value + total[name] if total else value for name, value in sums.items()}
+        return Losses({"nll": nll}, weight=size.to(nll), statistics=total)
 
     @torch.no_grad()
     def prepare(self, x: Encoded, context: Context | None, rng: Rng) -> None:
         """Random loadings on the scale of the first batch, with half of its variance as noise."""
-        rows = _checked(x.x)
-        warn_if_singular(rows.flatten(0, 1), "density of StateSpace")
-        variance = rows.flatten(0, 1).var(0, correction=0) + self.floor
+        rows, exists = _checked(x)
+        warn_if_singular(rows[exists], "density of StateSpace")
+        variance = rows[exists].var(0, correction=0) + self.floor
         random = Rng(rng.seed, self.dims, (*rng.path, "loading")).normal(self.latents).double()
         self.loading.copy_((variance / (2 * self.latents)).sqrt()[:, None] * random)
         self.noise.copy_(torch.diag(variance / 2))
@@ -106,24 +98,34 @@ class StateSpace(Objective):
         ridge = self.floor * torch.eye(self.latents).to(mean)
         self.start.copy_(mean)
         self.start_covariance.copy_(statistics["start_square"] / rows - torch.outer(mean, mean) + ridge)
-        if positions > rows:
+        if statistics["pairs"] > 0:
             transition = _regression(statistics["across"], statistics["before"])
             process = statistics["after"] - transition @ statistics["across"].T
             self.transition.copy_(transition)
-            self.process.copy_(_symmetric(process) / (positions - rows) + ridge)
+            self.process.copy_(_symmetric(process) / statistics["pairs"] + ridge)
         loading = _regression(statistics["seen"], statistics["all"])
         noise = statistics["square"] - loading @ statistics["seen"].T
         self.loading.copy_(loading)
         self.noise.copy_(_symmetric(noise) / positions + self.floor * torch.eye(self.dims).to(noise))
 
     def log_prob(self, x: Encoded, context: Context | None, rng: Rng) -> Likelihood:
-        context, rng = self.receive_mask(x.mask, context, rng)
-        nats = kalman_filter(_checked(x.x), self.dynamics).log_evidence.sum(1)
+        rows, exists = _checked(x)
+        nats = torch.zeros(len(rows)).to(rows)
+        for group, seen in _patterns(exists):
+            passed = kalman_filter(rows[group, : len(seen)], self.dynamics, seen)
+            nats[group] = passed.log_evidence.sum(1)
         return Likelihood(nats, x.dims, kind="exact", measure="density")
 
     def latent_moments(self, x: Float[Tensor, "b t d"]) -> Smoothed:
         """Means and covariances of p(z_t | x_1 .. x_T)."""
-        return kalman_smoother(kalman_filter(_checked(x), self.dynamics), self.dynamics)
+        check_finite_rows(x.flatten(1))
+        return kalman_smoother(kalman_filter(x.double(), self.dynamics), self.dynamics)
+
+    def receive_mask(
+        self, mask: Bool[Tensor, "b n"] | None, context: Context | None, rng: Rng
+    ) -> tuple[Context | None, Rng]:
+        """Both unchanged: what is missing changes no conditional of what exists."""
+        return context, rng
 
     def default_sampler(self) -> Sampler:
         return StateSpaceSampler()
@@ -150,12 +152,50 @@ class StateSpaceSampler(Sampler):
         return (torch.stack(z, 1) @ model.loading.T + eps @ noise.T).float()
 
 
-def _checked(x: Float[Tensor, "b t d"]) -> Float[Tensor, "b t d"]:
-    """The rows in fp64. Errors: ConfigError for empty sequences and numbers that are not finite."""
-    if not x.shape[1]:
+def _checked(x: Encoded) -> tuple[Float64[Tensor, "b t d"], Bool[Tensor, "b t"]]:
+    """The rows, 0 where they do not exist, and where they do.
+
+    Errors: ConfigError for empty sequences and numbers that are not finite.
+    """
+    if not x.x.shape[1]:
         raise ConfigError("the sequences are empty, [B, 0]: give sequences of one position or more")
-    check_finite_rows(x.flatten(1))
-    return x.double()
+    exists = torch.ones_like(x.x[:, :, 0], dtype=torch.bool) if x.mask is None else x.mask
+    rows = torch.where(exists[..., None], x.x, 0.0).double()
+    check_finite_rows(rows.flatten(1))
+    return rows, exists
+
+
+def _patterns(exists: Bool[Tensor, "b t"]) -> Iterator[tuple[Int[Tensor, " n"], Bool[Tensor, " s"]]]:
+    """The rows that exist at the same positions, and these, up to the last one; without empty rows."""
+    if not len(exists):  # their sums are 0
+        yield torch.arange(0, device=exists.device), torch.ones_like(exists.any(0))
+        return
+    patterns, index = exists.unique(dim=0, return_inverse=True)
+    for i, pattern in enumerate(patterns):
+        if len(places := pattern.nonzero()):
+            yield (index == i).nonzero()[:, 0], pattern[: int(places[-1]) + 1]
+
+
+def _statistics(
+    rows: Float64[Tensor, "n s d"], seen: Bool[Tensor, " s"], z: Smoothed
+) -> dict[str, Float64[Tensor, "..."]]:
+    """Sums of the moments of rows that exist at the same positions, as the M-step needs them."""
+    n, length = len(rows), len(seen)
+    second = torch.einsum("btq,btr->tqr", z.means, z.means) + n * z.covariances
+    existing = rows[:, seen]
+    return {
+        "rows": torch.tensor(float(n)).to(rows),
+        "positions": torch.tensor(float(existing.shape[0] * existing.shape[1])).to(rows),
+        "pairs": torch.tensor(float(n * (length - 1))).to(rows),
+        "start": z.means[:, 0].sum(0),
+        "start_square": second[0],
+        "before": second[:-1].sum(0),
+        "after": second[1:].sum(0),
+        "all": second[seen].sum(0),
+        "across": torch.einsum("btq,btr->qr", z.means[:, 1:], z.means[:, :-1]) + n * z.across.sum(0),
+        "seen": torch.einsum("btd,btq->dq", existing, z.means[:, seen]),
+        "square": torch.einsum("btd,bte->de", existing, existing),
+    }
 
 
 def _regression(across: Float[Tensor, "i j"], square: Float[Tensor, "j j"]) -> Float[Tensor, "i j"]:
