@@ -6,7 +6,7 @@ m and S are the mean and the covariance of the rows of `prepare`. With nothing e
 Gaussian that is fitted to them; a flow behind it starts there. W is triangular, so that its restriction to
 the entries that exist (`context.x_mask`) is a bijection too.
 
-    S = (n C + D diag C) / (n + D)
+    S = (n C + D diag C) / (n + D)                                    Ledoit & Wolf 2004
 
 counts D more rows, whose entries are uncorrelated, so that it is invertible for few rows too; of many nearly
 collinear entries and few rows, C alone would be too narrow.
@@ -15,7 +15,7 @@ collinear entries and few rows, C alone would be too narrow.
 __all__ = ["Whitening"]
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 from morphogen.component import ConfigError
@@ -29,7 +29,8 @@ LEAST = 1e-6  # variance of an entry that hardly varies, such as a constant colu
 class Whitening(Bijection):
     """z = W (x - m), which gives the rows of `prepare` mean 0 and covariance I; z = x before.
 
-    It is not trained.
+    It is not trained. A linear map of full rank that shrinks the covariance as Ledoit & Wolf (2004) do, with
+    D in place of their estimate of the intensity.
 
     Arguments:
         dims: D of x [B, D], at least 1.
@@ -37,8 +38,8 @@ class Whitening(Bijection):
     Errors: ConfigError for dims below 1.
     """
 
-    mean: Tensor
-    root: Tensor
+    mean: Float64[Tensor, " d"]
+    root: Float64[Tensor, "d d"]
 
     def __init__(self, dims: int):
         super().__init__()
