@@ -16,7 +16,9 @@ __all__ = [
     "edit",
     "impute",
     "invert",
+    "observe",
     "prepack_weights",
+    "restore",
     "slerp",
     "traversal",
 ]
@@ -30,3 +32,4 @@ from morphogen.inference.latent_space import LatentSpace, attribute, slerp, trav
 from morphogen.inference.packed import BFloat16, Int8
 from morphogen.inference.prepack import prepack_weights
 from morphogen.inference.quantized import Quantized
+from morphogen.inference.restoration import observe, restore
