@@ -207,3 +207,18 @@ def test_invalid_distributions_are_refused() -> None:
             Checkerboard(side, width)
     with pytest.raises(ValueError, match="needs a mixture of dimension 4, got 2"):
         DiscretizedMixture(skewed(), 4, (1, 2, 2))
+
+
+def test_the_posterior_of_a_mixture_is_bayes_rule() -> None:
+    """log p(x | y) - log p(x) - log p(y | x) is the same for all x: it is -log p(y)."""
+    root = Rng(0, 6, ("root",)).normal(3).double().view(2, 3, 3)
+    mixture = GaussianMixture(
+        torch.tensor([0.3, 0.7], dtype=torch.float64),
+        torch.tensor([[0.0, 1.0, -1.0], [0.5, -0.5, 0.2]]),
+        root @ root.mT + 0.1 * torch.eye(3),
+    )
+    matrix, y, noise = torch.tensor([[1.0, 0.5, 0.0], [0.0, -1.0, 2.0]]), torch.tensor([0.4, -0.9]), 0.3
+    x = Rng(1, 50).normal(3).double()
+    log_likelihood = -0.5 * ((y - x @ matrix.double().T) / noise).square().sum(1)
+    constant = mixture.posterior(matrix, y, noise).log_prob(x) - mixture.log_prob(x) - log_likelihood
+    assert torch.allclose(constant, constant[0].expand(50), atol=1e-9)

@@ -49,6 +49,7 @@ _HOMES = {
     "load": "loading",
     "load_data": "data",
     "logits_processors": "families.autoregressive.decoding",
+    "restore": "inference.restoration",
     "save": "model",
     "train": "training.loop",
 }

@@ -141,6 +141,31 @@ class GaussianMixture(ClosedForm):
         r"""E[x | x_t] = (x_t + sigma^2 grad log p_t(x_t)) / alpha   (Tweedie's formula, Robbins 1956)."""
         return (x_t.double() + sigma**2 * self.diffused(alpha, sigma).score(x_t)) / alpha
 
+    def posterior(
+        self, matrix: Float[Tensor, "m d"], y: Float[Tensor, " m"], noise: float
+    ) -> "GaussianMixture":
+        r"""p(x | y) of y = A x + noise n (Bishop 2006, section 2.3.3, for each component).
+
+            mean mu_k + G (y - A mu_k),  covariance (I - G A) Sigma_k,  weight ~ pi_k N(y; A mu_k, S)
+            G = Sigma_k A^T S^-1,  S = A Sigma_k A^T + noise^2 I
+
+        Arguments:
+            matrix: A.
+            y: what was measured.
+            noise: standard deviation of its noise, above 0.
+        """
+        matrix, y = matrix.double(), y.double()
+        measured = GaussianMixture(
+            self.weights,
+            self.means @ matrix.T,
+            matrix @ self.covariances @ matrix.T + noise**2 * torch.eye(len(y), dtype=torch.float64),
+        )
+        gain = torch.cholesky_solve(matrix @ self.covariances, measured.cholesky).mT
+        means = self.means + torch.einsum("kdm,km->kd", gain, y - measured.means)
+        covariances = self.covariances - gain @ matrix @ self.covariances
+        weights = measured.responsibilities(y[None])[0]
+        return GaussianMixture(weights, means, (covariances + covariances.mT) / 2)
+
     def _log_joint(self, x: Float[Tensor, "b d"]) -> Float[Tensor, "b k"]:
         """log pi_k + log N(x; mu_k, Sigma_k)."""
         if len(x) > ROWS:

@@ -122,7 +122,7 @@ def test_skipped_files_are_printed(monkeypatch, capsys):
 
 
 COMMANDS = [
-    *("compare", "train", "sample", "edit", "train-classifier", "evaluate", "latent"),
+    *("compare", "train", "sample", "edit", "restore", "train-classifier", "evaluate", "latent"),
     *("anomalies", "advise", "reproduce", "systems", "data", "doctor", "chat"),
 ]
 

@@ -24,6 +24,7 @@ from morphogen.cli.edit import edit
 from morphogen.cli.evaluate import evaluate
 from morphogen.cli.latent import latent
 from morphogen.cli.reproduce import reproduce
+from morphogen.cli.restore import restore
 from morphogen.cli.sample import sample
 from morphogen.cli.systems import systems
 from morphogen.cli.train import train
@@ -63,6 +64,7 @@ COMMANDS = (
     train,
     sample,
     edit,
+    restore,
     train_classifier,
     evaluate,
     latent,

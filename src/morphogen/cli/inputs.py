@@ -26,7 +26,7 @@ def check_paths(paths: list[Path]) -> None:
 
 
 def split_paths(
-    paths: list[Path], runs: Path, medium: str, examples: tuple[str, str]
+    paths: list[Path], runs: Path, medium: str, examples: tuple[str, str], takes_tables: bool = True
 ) -> tuple["Run", list[Path]]:
     """The run and the files.
 
@@ -35,6 +35,7 @@ def split_paths(
         runs: the folder in which the newest run of the medium is looked for otherwise.
         medium: of the files.
         examples: the command, and what it is given for pictures, for errors.
+        takes_tables: whether the command takes tables too, for errors.
 
     Errors: BadArgument without files, or without such a run.
     """
@@ -42,9 +43,9 @@ def split_paths(
     run, (command, pictures) = choose_run(folder, runs, medium=medium), examples
     if not files:
         given = quote(str(folder))
+        tables = f", or morphogen {command} {given} TABLE.csv" if takes_tables else ""
         raise BadArgument(
-            f"{command} {folder}: no pictures given; write morphogen {command} {given} {pictures}, "
-            f"or morphogen {command} {given} TABLE.csv"
+            f"{command} {folder}: no pictures given; write morphogen {command} {given} {pictures}{tables}"
         )
     return run, files
 

@@ -18,7 +18,9 @@ __all__ = [
     "edit",
     "impute",
     "invert",
+    "observe",
     "prepack_weights",
+    "restore",
     "slerp",
     "traversal",
 ]
@@ -34,3 +36,4 @@ from morphogen.inference.matching import Matcher
 from morphogen.inference.packed import BFloat16, Int8
 from morphogen.inference.prepack import prepack_weights
 from morphogen.inference.quantized import Quantized
+from morphogen.inference.restoration import observe, restore

@@ -8,7 +8,15 @@ Variant v of a picture depends on (seed, v) and on the picture only. `families/d
 algorithms.
 """
 
-__all__ = ["DDIMTranslate", "Edit", "Inpaint", "SDEdit", "edit", "picture_shape"]
+__all__ = [
+    "DDIMTranslate",
+    "Edit",
+    "Inpaint",
+    "SDEdit",
+    "conditions_of_variants",
+    "edit",
+    "picture_shape",
+]
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -210,7 +218,7 @@ def edit(
     given = pictures.to(model.device).repeat_interleave(n, 0)
     rng, parts = Rng(seed, torch.arange(n).repeat(len(pictures)), ("edit",)).to(model.device), []
     with evaluating(model), torch.no_grad():
-        conditions, context = _conditions(model, condition, negative, sampler, rng, n)
+        conditions, context = conditions_of_variants(model, condition, negative, sampler, rng, n)
         x = model.representation.encode(given, rng.fork("encode"), measure=False).x
         for rows in torch.arange(len(x), device=x.device).split(BATCH):
             context_of_rows = None if context is None else context[rows]
@@ -221,45 +229,35 @@ def edit(
     return Samples(medium, conditions, model.representation, settings)
 
 
-def picture_shape(model: Any) -> tuple[int, int, int]:
-    """(C, H, W) of the pictures that a model can edit. Errors: Unsupported if it can edit none."""
+def picture_shape(model: Any, task: str = "edit") -> tuple[int, int, int]:
+    """(C, H, W) of the pictures that a model can edit or restore. Errors: Unsupported if there are none."""
     if not hasattr(model.objective, "schedule"):
         name = type(model.objective).__name__
-        raise Unsupported(f"{name} cannot edit pictures, only diffusion models can: morphogen train ddpm")
+        raise Unsupported(f"{name} cannot {task} pictures, only diffusion models can: morphogen train ddpm")
     representation = model.representation.source
     if len(representation.shape) != 3:
         raise Unsupported(
-            f"only pictures can be edited, and {type(representation).__name__} represents another medium"
+            f"{task} is for pictures only, and {type(representation).__name__} represents another medium"
         )
     return tuple(representation.shape)
 
 
-def _is_grid(x: tuple[int, ...], picture: tuple[int, int, int]) -> bool:
-    """Whether x is a grid of channels, each for the same number of pixels."""
-    return len(x) == 3 and all(side % cells == 0 for cells, side in zip(x[1:], picture[1:], strict=True))
-
-
-def _as_mask(given: Any) -> Bool[Tensor, "..."]:
-    """Where a mask of 0 and 1, or of 0 and 255, is not 0. Errors: ConfigError for other values."""
-    values = as_tensor(given, "pixels of the mask")
-    check_finite(values[None], "pixels of the mask")
-    low, high = values.double().min().item(), values.double().max().item()
-    if high not in (0, *WHITE) or not ((values == 0) | (values == high)).all():
-        mask = "mask" if hasattr(given, "dtype") else "np.asarray(mask)"
-        raise ConfigError(
-            f"the mask has values from {low:g} to {high:g}: give True where to redraw, False where to keep, "
-            f"such as {mask} > {(low + high) / 2:g}"
-        )
-    return values != 0
-
-
-def _conditions(
+def conditions_of_variants(
     model: Any, condition: Any, negative: Any, sampler: Any, rng: Rng, variants: int
 ) -> tuple[Mapping[str, Tree], Context | None]:
-    """The conditions of each variant and their context."""
+    """The conditions of each variant, and their context.
+
+    Arguments:
+        model: a diffusion model.
+        condition, negative, sampler: see `edit`.
+        rng: random stream of the variants, in the order of their pictures.
+        variants: per picture.
+
+    Errors: ConfigError for guidance without a condition, and for a condition that the model does not take.
+    """
     check_guidance(model.conditioner, sampler)
     if condition is None and any(isinstance(s, Guided) for s in guidances(sampler)):
-        raise ConfigError("guidance requires a condition: give one, or edit without guidance")
+        raise ConfigError("guidance requires a condition: give one, or leave guidance out")
     if model.conditioner is None:
         if condition is not None:
             raise ConfigError(
@@ -282,6 +280,25 @@ def _conditions(
     if negative is not None:
         context = with_negative(model, context, of_variants(negative, "negative"), sampler)
     return conditions, context
+
+
+def _is_grid(x: tuple[int, ...], picture: tuple[int, int, int]) -> bool:
+    """Whether x is a grid of channels, each for the same number of pixels."""
+    return len(x) == 3 and all(side % cells == 0 for cells, side in zip(x[1:], picture[1:], strict=True))
+
+
+def _as_mask(given: Any) -> Bool[Tensor, "..."]:
+    """Where a mask of 0 and 1, or of 0 and 255, is not 0. Errors: ConfigError for other values."""
+    values = as_tensor(given, "pixels of the mask")
+    check_finite(values[None], "pixels of the mask")
+    low, high = values.double().min().item(), values.double().max().item()
+    if high not in (0, *WHITE) or not ((values == 0) | (values == high)).all():
+        mask = "mask" if hasattr(given, "dtype") else "np.asarray(mask)"
+        raise ConfigError(
+            f"the mask has values from {low:g} to {high:g}: give True where to redraw, False where to keep, "
+            f"such as {mask} > {(low + high) / 2:g}"
+        )
+    return values != 0
 
 
 def _recorded(condition: Any) -> Any:

@@ -14,6 +14,7 @@ _HOMES = {
     "ColumnTransformer": "networks.column_transformer",
     "ConcatCondition": "networks.concat_condition",
     "ConcatCritic": "networks.concat_condition",
+    "ControlNet": "networks.controlnet",
     "ConvDecoder": "networks.convnet",
     "ConvEncoder": "networks.convnet",
     "CouplingResNet": "networks.coupling_resnet",

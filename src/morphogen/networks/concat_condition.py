@@ -7,7 +7,7 @@ References: Palette: image-to-image diffusion models, Saharia et al., 2022; Imag
 conditional adversarial networks, Isola, Zhu, Zhou & Efros, 2017.
 """
 
-__all__ = ["ConcatCondition", "ConcatCritic", "required_planes", "with_planes"]
+__all__ = ["ConcatCondition", "ConcatCritic", "planes_of", "required_planes", "with_planes"]
 
 import torch
 from jaxtyping import Float
@@ -55,6 +55,16 @@ class ConcatCritic(Component, nn.Module):
         return self.network(with_planes(x, context, self.channels), context)
 
 
+def planes_of(x: Float[Tensor, "b c *n"], context: Context | None, channels: int) -> Float[Tensor, "b s *n"]:
+    """The spatial condition of x, of this many channels; 0 if there is none.
+
+    Errors: ConfigError for one of another shape.
+    """
+    expected = [len(x), channels, *x.shape[2:]]
+    given = None if context is None else context.spatial
+    return (x.new_zeros(expected) if given is None else _checked(given, expected)).to(x.dtype)
+
+
 def required_planes(
     owner: object, context: Context | None, shape: tuple[int, ...] | None = None
 ) -> Float[Tensor, "b s ..."]:
@@ -88,10 +98,7 @@ def with_planes(
 
     Errors: ConfigError for a condition of another shape.
     """
-    expected = [len(x), channels, *x.shape[2:]]
-    given = None if context is None else context.spatial
-    condition = x.new_zeros(expected) if given is None else _checked(given, expected)
-    return torch.cat([x, condition.to(x.dtype)], 1)
+    return torch.cat([x, planes_of(x, context, channels)], 1)
 
 
 def _checked(condition: Tensor, expected: list[int]) -> Tensor:

@@ -75,7 +75,7 @@ class UNet(Component, nn.Module):
         self.condition = nn.Linear(vector_width, width) if vector_width else None
         self.stem = conv(inputs, channels, 3, padding=1)
         self.down_blocks, self.up_blocks = nn.ModuleList(), nn.ModuleList()
-        skips = self._build_down_path()
+        self.skip_channels = tuple(skips := self._build_down_path())
         coarsest, finest = channels * multipliers[-1], channels * multipliers[0]
         middle = [self._stage(coarsest, coarsest, self._per_level[-1]), self._stage(coarsest, coarsest, 0)]
         self.mid_blocks = nn.ModuleList(middle)
@@ -88,18 +88,40 @@ class UNet(Component, nn.Module):
     def forward(
         self, x: Float[Tensor, "b c *n"], t: Float[Tensor, " b"], context: Context | None = None
     ) -> Float[Tensor, "b c *n"]:
-        vector = F.silu(self._embedding(t, context))
-        unit, sides = self.patch * 2 ** (len(self.multipliers) - 1), x.shape[2:]
-        padding = [
-            pad for side in reversed(sides) for pad in (0, -side % unit)
-        ]  # last axis first, as `F.pad` expects
-        h = self.stem(patchify(F.pad(x, padding), self.patch))
-        skips = [h]
+        vector = self.embed(t, context)
+        return self.decode(
+            self.encode(self.stem(self.fold(x)), vector, context), vector, context, x.shape[2:]
+        )
+
+    def embed(self, t: Float[Tensor, " b"], context: Context | None) -> Float[Tensor, "b w"]:
+        """What each block is told: the time, and the condition's vector if there is one."""
+        vector = None if context is None else context.vector
+        if self.condition is None or vector is None:
+            return F.silu(self.time(t))
+        return F.silu(self.time(t) + self.condition(vector))
+
+    def fold(self, x: Float[Tensor, "b c *n"]) -> Float[Tensor, "b d *m"]:
+        """x in patches, padded to a multiple of the coarsest level."""
+        return patchify(_padded(x, self.patch * 2 ** (len(self.multipliers) - 1)), self.patch)
+
+    def encode(
+        self, h: Float[Tensor, "b d *m"], vector: Float[Tensor, "b w"], context: Context | None
+    ) -> list[Float[Tensor, "b ..."]]:
+        """The skip connections of the down path, of which h is the first, and the middle's output."""
+        features = [h]
         for stage in self.down_blocks:
-            h = stage(h, vector, context)
-            skips.append(h)
+            features.append(stage(features[-1], vector, context))
+        h = features[-1]
         for stage in self.mid_blocks:
             h = stage(h, vector, context)
+        return [*features, h]
+
+    def decode(
+        self, features: list[Float[Tensor, "b ..."]], vector: Float[Tensor, "b w"],
+        context: Context | None, sides: tuple[int, ...],
+    ) -> Float[Tensor, "b c *n"]:  # fmt: skip
+        """The output, of these sides, from the features of `encode`."""
+        *skips, h = features
         for stage in self.up_blocks:
             h = stage(h if stage.resamples else torch.cat([h, skips.pop()], 1), vector, context)
         output = unpatchify(self.out(norm_silu(self.norm, h)), self.patch)
@@ -119,13 +141,6 @@ class UNet(Component, nn.Module):
                 f"UNet: tokens of width {tokens} require attention, but heads is 0: use heads >= 1"
             )
         return len(self.shape) - 1, vector, tokens
-
-    def _embedding(self, t: Tensor, context: Context | None) -> Tensor:
-        """The time embedding, plus the projected condition if there is one."""
-        vector = None if context is None else context.vector
-        if self.condition is None or vector is None:
-            return self.time(t)
-        return self.time(t) + self.condition(vector)
 
     def _build_down_path(self) -> list[int]:
         """Build blocks and downsampling level by level; returns the channels of all skip connections."""
@@ -190,3 +205,9 @@ class _Stage(nn.Module):
     def forward(self, x: Tensor, vector: Tensor, context: Context | None) -> Tensor:
         h = self.attention(self.block(x, vector))
         return h if self.tokens is None else self.tokens(h, context)
+
+
+def _padded(x: Tensor, unit: int) -> Tensor:
+    """x with zeros after each axis, to a multiple of `unit`."""
+    last_first = [pad for side in reversed(x.shape[2:]) for pad in (0, -side % unit)]  # as `F.pad` expects
+    return F.pad(x, last_first)

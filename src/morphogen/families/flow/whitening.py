@@ -6,7 +6,7 @@ m and S are the mean and the covariance of the rows of `prepare`. With nothing e
 Gaussian that is fitted to them; a flow behind it starts there. W is triangular, so that its restriction to
 the entries that exist (`context.x_mask`) is a bijection too.
 
-    S = (n C + D diag C) / (n + D)                                    Ledoit & Wolf 2004
+    S = (n C + D diag C) / (n + D)
 
 counts D more rows, whose entries are uncorrelated, so that it is invertible for few rows too; of many nearly
 collinear entries and few rows, C alone would be too narrow.
@@ -29,8 +29,8 @@ LEAST = 1e-6  # variance of an entry that hardly varies, such as a constant colu
 class Whitening(Bijection):
     """z = W (x - m), which gives the rows of `prepare` mean 0 and covariance I; z = x before.
 
-    It is not trained. A linear map of full rank that shrinks the covariance as Ledoit & Wolf (2004) do, with
-    D in place of their estimate of the intensity.
+    It is not trained. The covariance is shrunk towards its diagonal as by Ledoit & Wolf (2004), who estimate
+    the weight that is D / (n + D) here.
 
     Arguments:
         dims: D of x [B, D], at least 1.
