@@ -69,7 +69,7 @@ class UNet(Component, nn.Module):
         self.blocks, self.attention = blocks, tuple(attention)
         self.heads = heads if isinstance(heads, int) else tuple(heads)
         self.vector, self.dropout, self.patch, self.design = vector, dropout, patch, design
-        self.axes, vector_width, self.tokens = self._checked()
+        self.axes, vector_width, self.tokens = _checked(self)
         inputs, width, conv = shape[0] * patch**self.axes, 4 * channels, conv_class(self.axes)
         self.time = TimeEmbedding(channels, width)
         self.condition = nn.Linear(vector_width, width) if vector_width else None
@@ -77,7 +77,10 @@ class UNet(Component, nn.Module):
         self.down_blocks, self.up_blocks = nn.ModuleList(), nn.ModuleList()
         self.skip_channels = tuple(skips := self._build_down_path())
         coarsest, finest = channels * multipliers[-1], channels * multipliers[0]
-        middle = [self._stage(coarsest, coarsest, self._per_level[-1]), self._stage(coarsest, coarsest, 0)]
+        middle = [
+            self._stage(coarsest, coarsest, self.heads_per_level[-1]),
+            self._stage(coarsest, coarsest, 0),
+        ]
         self.mid_blocks = nn.ModuleList(middle)
         self._build_up_path(skips)
         self.norm = group_norm(finest, DESIGNS[design].group(finest))
@@ -127,21 +130,6 @@ class UNet(Component, nn.Module):
         output = unpatchify(self.out(norm_silu(self.norm, h)), self.patch)
         return output[(slice(None), slice(None), *(slice(side) for side in sides))]
 
-    def _checked(self) -> tuple[int, int, int]:
-        """Number of axes, widths of vector and tokens. Errors: ConfigError for invalid arguments."""
-        if self.design not in DESIGNS:
-            raise ConfigError(f"UNet: unknown design {self.design!r}; use {' or '.join(sorted(DESIGNS))}")
-        if len(self.shape) not in (2, 3):
-            raise ConfigError(f"UNet: shape {self.shape} is neither (C, L) nor (C, H, W)")
-        vector, tokens = self.vector if isinstance(self.vector, tuple) else (self.vector, 0)
-        if len(self._per_level) != len(self.multipliers):
-            raise ConfigError(f"UNet: heads {self.heads} are not one for each of {self.multipliers}")
-        if tokens and not any(self._per_level):
-            raise ConfigError(
-                f"UNet: tokens of width {tokens} require attention, but heads is 0: use heads >= 1"
-            )
-        return len(self.shape) - 1, vector, tokens
-
     def _build_down_path(self) -> list[int]:
         """Build blocks and downsampling level by level; returns the channels of all skip connections."""
         skips = [self.channels]
@@ -177,12 +165,12 @@ class UNet(Component, nn.Module):
         return _Stage(block, *attention)
 
     @property
-    def _per_level(self) -> tuple[int, ...]:
+    def heads_per_level(self) -> tuple[int, ...]:
         """Attention heads of each level."""
         return (self.heads,) * len(self.multipliers) if isinstance(self.heads, int) else self.heads
 
     def _heads(self, level: int) -> int:
-        return self._per_level[level] if self.shape[1] // self.patch // 2**level in self.attention else 0
+        return self.heads_per_level[level] if self.shape[1] // self.patch // 2**level in self.attention else 0
 
 
 class _Stage(nn.Module):
@@ -205,6 +193,20 @@ class _Stage(nn.Module):
     def forward(self, x: Tensor, vector: Tensor, context: Context | None) -> Tensor:
         h = self.attention(self.block(x, vector))
         return h if self.tokens is None else self.tokens(h, context)
+
+
+def _checked(unet: UNet) -> tuple[int, int, int]:
+    """Number of axes, widths of vector and tokens. Errors: ConfigError for invalid arguments."""
+    if unet.design not in DESIGNS:
+        raise ConfigError(f"UNet: unknown design {unet.design!r}; use {' or '.join(sorted(DESIGNS))}")
+    if len(unet.shape) not in (2, 3):
+        raise ConfigError(f"UNet: shape {unet.shape} is neither (C, L) nor (C, H, W)")
+    vector, tokens = unet.vector if isinstance(unet.vector, tuple) else (unet.vector, 0)
+    if len(unet.heads_per_level) != len(unet.multipliers):
+        raise ConfigError(f"UNet: heads {unet.heads} are not one for each of {unet.multipliers}")
+    if tokens and not any(unet.heads_per_level):
+        raise ConfigError(f"UNet: tokens of width {tokens} require attention, but heads is 0: use heads >= 1")
+    return len(unet.shape) - 1, vector, tokens
 
 
 def _padded(x: Tensor, unit: int) -> Tensor:
