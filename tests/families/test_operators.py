@@ -16,7 +16,7 @@ from morphogen.families.diffusion.operators import (
     Greyscale,
     LinearOperator,
     Masking,
-    Projection,
+    RandomProjection,
     parse_operator,
 )
 from morphogen.numerics.randomness import Rng
@@ -27,7 +27,7 @@ EVERY: tuple[LinearOperator, ...] = (
     Downsampling(SHAPE, 4),
     GaussianBlur(SHAPE, 1.3),
     Masking(SHAPE, HALF),
-    Projection(SHAPE, 7, seed=2),
+    RandomProjection(SHAPE, 7, seed=2),
     Greyscale(SHAPE),
     parse_operator("blur:2+downsample:2+grey+projection:5", SHAPE),
 )
@@ -71,7 +71,7 @@ def test_known_values() -> None:
     spread, ratio = GaussianBlur((1, 9, 9), 0.7)(point)[0, 0], math.exp(-0.5 / 0.49)
     assert spread[4, 5] / spread[4, 4] == pytest.approx(ratio, rel=1e-4)
     assert spread[5, 5] / spread[4, 5] == pytest.approx(ratio, rel=1e-4)
-    lengths = Projection((1, 20, 20), 50)(Rng(0, 40).normal(1, 20, 20)).square().mean()
+    lengths = RandomProjection((1, 20, 20), 50)(Rng(0, 40).normal(1, 20, 20)).square().mean()
     assert lengths == pytest.approx(1, abs=0.1)  # a measurement has about the size of a pixel
 
 
@@ -88,7 +88,7 @@ def test_an_operator_is_a_part() -> None:
     x = Rng(0, 1).normal(*SHAPE)
     assert torch.equal(again(x), operator(x)) and "factor=2" in repr(operator)
     assert repr(Masking(SHAPE, HALF)) == "Masking((3, 8, 12), 50% known)"
-    assert torch.equal(Projection(SHAPE, 7, seed=2)(x), EVERY[3](x))
+    assert torch.equal(RandomProjection(SHAPE, 7, seed=2)(x), EVERY[3](x))
     assert torch.equal(parse_operator("mask:m.png", SHAPE, lambda name: HALF)(x), Masking(SHAPE, HALF)(x))
 
 

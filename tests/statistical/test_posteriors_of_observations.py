@@ -27,12 +27,12 @@ from morphogen.families.diffusion import (
     RectifiedFlow,
     UniformLogSNR,
 )
-from morphogen.families.diffusion.operators import Projection
+from morphogen.families.diffusion.operators import RandomProjection
 from morphogen.families.diffusion.posterior_sampling import DPS, MMPS, Observation
 from morphogen.numerics.randomness import Rng
 
 SHAPE, N, NOISE = (1, 2, 2), 2000, 0.2
-A = Projection(SHAPE, 2)
+A = RandomProjection(SHAPE, 2)
 MATRIX = A(torch.eye(4).view(4, *SHAPE)).T
 
 

@@ -192,7 +192,6 @@ _SOURCES = (
         "1 MB (in npm 7), beside emoji",
         load_emoji_captions,
         files=EMOJIBASE_FILES,
-        urls=("https://cdn.jsdelivr.net/npm/emojibase-data@17.0.0/en/{file}",),
         package=Package("npm", "emojibase-data@17.0.0", "en/{file}"),
     ),
     Source(

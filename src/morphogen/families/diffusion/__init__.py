@@ -53,7 +53,7 @@ __all__ = [
     "ProbabilityFlow",
     "ProductOfModels",
     "ProgressiveDistillation",
-    "Projection",
+    "RandomProjection",
     "RePaint",
     "RectifiedFlow",
     "ScaledLinearBetas",
@@ -101,7 +101,7 @@ from morphogen.families.diffusion.operators import (
     Greyscale,
     LinearOperator,
     Masking,
-    Projection,
+    RandomProjection,
     parse_operator,
 )
 from morphogen.families.diffusion.posterior_sampling import DPS, MMPS, Observation, RePaint

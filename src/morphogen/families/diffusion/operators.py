@@ -2,12 +2,12 @@ r"""Linear operators A that take a picture x to what is measured of it, with the
 
     y = A x + sigma n,     n ~ N(0, I)               the inverse problem: given y, what was x?
 
-    Downsampling   means of blocks of k x k pixels                     super-resolution
-    GaussianBlur   weighted means of neighbours                        deblurring
-    Masking        some of the pixels; 0 elsewhere                     inpainting
-    Projection     m random weighted sums of all pixels                compressed sensing
-    Greyscale      the mean of the channels                            colourisation
-    Composition    one operator after another
+    Downsampling      means of blocks of k x k pixels                  super-resolution
+    GaussianBlur      weighted means of neighbours                     deblurring
+    Masking           some of the pixels; 0 elsewhere                  inpainting
+    RandomProjection  m random weighted sums of all pixels             compressed sensing
+    Greyscale         the mean of the channels                         colourisation
+    Composition       one operator after another
 
 The adjoint A^T is defined by <A x, y> = <x, A^T y>: `posterior_sampling.py` needs both. These are the
 operators of Denoising diffusion restoration models, Kawar, Elad, Ermon & Song, 2022.
@@ -20,7 +20,7 @@ __all__ = [
     "Greyscale",
     "LinearOperator",
     "Masking",
-    "Projection",
+    "RandomProjection",
     "parse_operator",
 ]
 
@@ -154,7 +154,7 @@ class Masking(LinearOperator):
         return self(y)
 
 
-class Projection(LinearOperator):
+class RandomProjection(LinearOperator):
     """m random weighted sums of all pixels, with weights from N(0, 1 / number of pixels).
 
     A measurement then has about the size of a pixel. Compressed sensing, Donoho, 2006.
@@ -268,7 +268,7 @@ def _parse_one(
         if name == "downsample":
             return Downsampling(shape, int(value))
         if name == "projection":
-            return Projection(shape, int(value))
+            return RandomProjection(shape, int(value))
         if name == "blur":
             return GaussianBlur(shape, float(value))
     except ConfigError:
