@@ -6,6 +6,7 @@ import torch
 
 import morphogen as mg
 from morphogen.component import ConfigError
+from morphogen.families.diffusion import Masking, Observation
 from morphogen.representations.pixels import Pixels
 
 pytestmark = pytest.mark.usefixtures("untyped")
@@ -33,6 +34,13 @@ def test_an_unusable_argument_of_a_sampler_is_refused(what: str) -> None:
 
 def test_the_remedy_for_a_class_is_an_expression_of_a_sampler() -> None:
     model = mg.build_system("ddpm", Pixels(17, (1, 8, 8)), size="tiny")
+    seen = Masking((1, 8, 8), torch.ones(8, 8, dtype=torch.bool))
+    known = {
+        "mg": mg,
+        "classifier": None,
+        "matcher": None,
+        "observation": Observation(seen, torch.zeros(1, 1, 8, 8)),
+    }
     for name in mg.samplers.__all__:
         given = getattr(mg.samplers, name)
         if not (isinstance(given, type) and issubclass(given, mg.Sampler)):
@@ -40,7 +48,7 @@ def test_the_remedy_for_a_class_is_an_expression_of_a_sampler() -> None:
         with pytest.raises(ConfigError, match=r": write mg\.samplers\..*\)$") as error:
             model.sample(1, sampler=given)
         remedy = str(error.value).partition("write ")[2]
-        made = eval(remedy, {"mg": mg, "classifier": None})  # noqa: S307
+        made = eval(remedy, known)  # noqa: S307
         assert isinstance(made, given)
 
 

@@ -137,7 +137,7 @@ def test_a_system_that_diverges(monkeypatch: pytest.MonkeyPatch) -> None:
     from morphogen.training.step import Stepper, StepResult
 
     def step(self: Stepper, *_: object) -> StepResult:
-        return StepResult("model", None, False, 1.0)
+        return StepResult("model", None, False, 1.0, False)
 
     monkeypatch.setattr(Stepper, "step", step)
     (row,) = comparison(pictures(8), ["vae"]).run()

@@ -37,6 +37,8 @@ def given() -> dict[str, Any]:
     sets = {"real": FEATURES, "fake": OTHERS}
     shapes = mg.load_data("shapes", tokenizer="bytes", length=200)
     scenes = shapes.test.first(20)
+    matcher = mg.inference.Matcher(mg.build_system("clip", shapes, size="tiny"))
+    matched = {"matcher": matcher, "texts": texts_of(scenes)}
     texts = {"translations": ["the cat sat"] * 3, "references": ["a cat sat down"] * 3}
     return {
         "anomalies": {"model": model, "rows": data.test, "typical": data.valid},
@@ -44,6 +46,7 @@ def given() -> dict[str, Any]:
         "bleu": texts,
         "bootstrap": {"statistic": lambda rows: float(rows.mean()), "samples": FEATURES[:, 0]},
         "caption_fidelity": {"samples": scenes.medium.numpy(), "condition": texts_of(scenes), "data": shapes},
+        "caption_score": matched | {"samples": scenes.medium.numpy()},
         "class_score": {"probabilities": P},
         "codec_baselines": {"data": data, "n": 3},
         "conditional_fidelity": {"samples": pictures, "condition": labels, "data": data, "features": space},
@@ -58,10 +61,12 @@ def given() -> dict[str, Any]:
         "prdc": sets,
         "precision_recall": sets,
         "quality": {"samples": pictures, "data": data, "features": space},
+        "retrieval": matched | {"pictures": scenes.medium.numpy()},
         "sheet": {"rows": {"real": pictures}},
         "table_quality": {"train": FRAME, "held_out": FRAME, "synthetic": FRAME},
         "two_sample": sets,
         "word_errors": {"reference": "a cat", "hypothesis": "a dog"},
+        "zero_shot": {"matcher": matcher, "pictures": scenes.medium.numpy(), "classes": ["red", "green"]},
     }
 
 

@@ -55,29 +55,29 @@ def drop_each_field_on_its_own(monkeypatch):
 
 def never_drop(monkeypatch):
     monkeypatch.setattr(ConditionDropout, "forward", lambda self, c, rng=None: replace(
-        self.conditioner(c), null=self._null(self.conditioner(c))
+        self.conditioner(c), null=self.null_of(self.conditioner(c))
     ))  # fmt: skip
 
 
 def give_null_the_length_of_the_tokens(monkeypatch):
-    null = ConditionDropout._null
+    null = ConditionDropout.null_of
 
     def longer(self, context):
         short = null(self, context)
         length = 1 if context.tokens is None else context.tokens.shape[1]
         return replace(short, tokens=None if short.tokens is None else short.tokens.expand(-1, length, -1))
 
-    monkeypatch.setattr(ConditionDropout, "_null", longer)
+    monkeypatch.setattr(ConditionDropout, "null_of", longer)
 
 
 def give_null_the_mask_of_the_tokens(monkeypatch):
-    null = ConditionDropout._null
+    null = ConditionDropout.null_of
 
     def masked(self, context):
         tokens = None if context.tokens is None else context.tokens * 0
         return replace(null(self, context), tokens=tokens, mask=context.mask)
 
-    monkeypatch.setattr(ConditionDropout, "_null", masked)
+    monkeypatch.setattr(ConditionDropout, "null_of", masked)
 
 
 def ignore_the_caption(monkeypatch):

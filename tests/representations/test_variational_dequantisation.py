@@ -25,7 +25,7 @@ from morphogen.training.loop import train
 SIGMA = 0.15
 
 
-class Narrow(Objective):
+class NarrowGaussian(Objective):
     """N(0, SIGMA^2) for every coordinate: far from flat within bins of width 2 / 5."""
 
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
@@ -104,11 +104,11 @@ def test_the_bound_closes_on_the_mass_of_each_bin() -> None:
     mass = gaussian_cdf(edges[1:]) - gaussian_cdf(edges[:-1])
 
     def gaps(representation: Representation) -> Tensor:
-        likelihood = Model(Narrow(), representation).log_prob(medium, batch=len(medium))
+        likelihood = Model(NarrowGaussian(), representation).log_prob(medium, batch=len(medium))
         assert (likelihood.kind, likelihood.measure) == ("lower_bound", "mass")
         return mass.log() - torch.stack([likelihood.nats[k == level].double().mean() for level in range(5)])
 
-    model = Model(Narrow(), learned(pixels))
+    model = Model(NarrowGaussian(), learned(pixels))
     optimizer = torch.optim.Adam(model.players()["model"], 3e-2)
     for step in range(120):
         loss = model(Batch(medium[:250]), Rng(step, 250), "model").total.mean()
@@ -123,12 +123,14 @@ def test_the_bound_closes_on_the_mass_of_each_bin() -> None:
 def test_the_loss_of_learned_noise_is_minus_the_bound() -> None:
     """The term `encoding` is the change of measure; without parameters, a representation adds no term."""
     pixels = Pixels(17, (1, 4, 4))
-    model = Model(Narrow(), Logit(learned(pixels)))
+    model = Model(NarrowGaussian(), Logit(learned(pixels)))
     batch = Batch(pictures(17, 6, (1, 4, 4)))
     losses = model(batch, Rng(4, 6), "model")
     assert set(losses.terms) == {"nll", "encoding"}
     assert torch.allclose(-losses.total, model.log_prob_batch(batch, Rng(4, 6)).nats, atol=1e-4)
-    assert set(Model(Narrow(), Logit(Dequantised(pixels)))(batch, Rng(4, 6), "model").terms) == {"nll"}
+    assert set(Model(NarrowGaussian(), Logit(Dequantised(pixels)))(batch, Rng(4, 6), "model").terms) == {
+        "nll"
+    }
 
 
 @pytest.mark.slow

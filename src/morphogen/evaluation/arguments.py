@@ -20,6 +20,7 @@ from morphogen.component import ConfigError
 from morphogen.contract import Batch
 from morphogen.data.dataset import Dataset, Examples
 from morphogen.evaluation.features.space import Features
+from morphogen.inference.matching import Matcher
 from morphogen.model import Model
 from morphogen.representations.given import as_tensor, check_medium, medium_of
 from morphogen.similar_names import list_names
@@ -33,6 +34,7 @@ GIVE: Mapping[type, str] = {  # what to write for an object of a class
     Dataset: "a data set, such as data = mg.load_data(X)",
     Examples: "rows, such as data.test of data = mg.load_data(X)",
     Features: "a feature space, such as mg.metrics.features_for(data)",
+    Matcher: "a matcher, such as mg.inference.Matcher(model) of a model of the system clip",
     Model: "a model, such as mg.load(directory)",
     Staged: "a model, such as mg.load(directory)",
 }
@@ -108,12 +110,12 @@ def _read(name: str, value: Any, hint: Any) -> Any:
     if value is None and NoneType in _alternatives(hint):
         return None
     kinds = _kinds(hint)
+    if kinds == (Sequence[str],) or (Sequence[str] in kinds and not hasattr(value, "dtype")):
+        return _texts(name, value)
     array = next((kind for kind in kinds if _is_array(kind)), None)
     others = tuple(kind for kind in kinds if isinstance(kind, type) and kind is not array)
     if array is not None and not isinstance(value, others):
         return as_tensor(_rows(name, value, array.dim_str), name)
-    if kinds == (Sequence[str],):
-        return _texts(name, value)
     if get_origin(kinds[0]) is Callable:
         if not callable(value):
             raise ConfigError(f"{name} is of type {type(value).__name__}: give a function")

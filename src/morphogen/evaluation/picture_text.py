@@ -21,6 +21,7 @@ from torch.nn import functional as F
 
 from morphogen.component import ConfigError
 from morphogen.conditioning.caption import CAPTION, caption_texts
+from morphogen.evaluation.arguments import reads_arguments
 from morphogen.evaluation.intervals import Interval, fraction, mean
 from morphogen.inference.matching import Matcher
 from morphogen.numerics.randomness import Rng
@@ -36,8 +37,12 @@ class CaptionScore(TypedDict):
     difference: Interval
 
 
+@reads_arguments
 def zero_shot(
-    matcher: Matcher, pictures: Any, classes: Sequence[str], templates: Sequence[str] = ("{}",)
+    matcher: Matcher,
+    pictures: Float[Tensor, "n ..."],
+    classes: Sequence[str],
+    templates: Sequence[str] = ("{}",),
 ) -> Float[Tensor, "n k"]:
     """Class probabilities of pictures by prompts, without having been trained on the classes.
 
@@ -61,8 +66,12 @@ def zero_shot(
     return (matcher.scale * matcher.pictures(pictures) @ prototypes.T).softmax(1)
 
 
+@reads_arguments
 def retrieval(
-    matcher: Matcher, pictures: Any, texts: Sequence[str] | Int[Tensor, "m l"], at: Sequence[int] = (1, 5)
+    matcher: Matcher,
+    pictures: Float[Tensor, "n ..."],
+    texts: Sequence[str] | Int[Tensor, "m l"],
+    at: Sequence[int] = (1, 5),
 ) -> Mapping[str, Mapping[str, Any]]:
     """R@k of texts by pictures and of pictures by texts, with intervals and the chance of random answers.
 
@@ -78,8 +87,8 @@ def retrieval(
 
     Errors: ConfigError for another number of texts.
     """
-    names = caption_texts(texts) if isinstance(texts, Tensor) else list(texts)
     similarity = matcher.similarity(pictures, texts)
+    names = caption_texts(texts) if isinstance(texts, Tensor) else list(texts)
     if len(similarity) != len(names):
         raise ConfigError(f"{len(names)} texts for {len(similarity)} pictures: give one for each")
     number = {name: i for i, name in enumerate(dict.fromkeys(names))}
@@ -90,6 +99,7 @@ def retrieval(
     return {**found, "chance": chance}
 
 
+@reads_arguments
 def caption_score(
     matcher: Matcher, samples: Any, texts: Sequence[str] | Int[Tensor, "m l"] | None = None, seed: int = 0
 ) -> CaptionScore:

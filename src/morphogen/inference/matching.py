@@ -22,8 +22,10 @@ from morphogen.conditioning.caption import CAPTION, caption_bytes
 from morphogen.contract import Unsupported
 from morphogen.modes import evaluating
 from morphogen.representations.given import check_shape, medium_of, tensor_of
+from morphogen.wrong_calls import explains_construction
 
 
+@explains_construction
 class Matcher:
     """Compares pictures with texts by the embeddings of a contrastive model (Radford et al. 2021).
 

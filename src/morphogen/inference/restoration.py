@@ -79,6 +79,7 @@ def restore(
     return Samples(medium, conditions, model.representation, settings)
 
 
+@explains_calls
 def observe(
     operator: LinearOperator, pictures: Float[Tensor, "b c h w"], noise: float = 0.0, seed: int = 0
 ) -> Float[Tensor, "b ..."]:

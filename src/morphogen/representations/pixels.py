@@ -7,7 +7,7 @@ VariationallyDequantised(Pixels(...), noise)  with noise of a learned flow added
 Logit(Dequantised(...), alpha=0.05)           mapped to the real line (Dinh et al. 2017, section 4.1)
 """
 
-__all__ = ["Dequantised", "Logit", "Pixels", "Quantised", "VariationallyDequantised"]
+__all__ = ["Dequantisation", "Dequantised", "Logit", "Pixels", "Quantised", "VariationallyDequantised"]
 
 import math
 from abc import abstractmethod
@@ -158,7 +158,7 @@ class Quantised(_Wrapped):
         return x * (2 / (self.vocabulary - 1)) - 1
 
 
-class _Dequantised(_Wrapped):
+class Dequantisation(_Wrapped):
     """Base class of dequantisations: y = (k + u) / levels scaled to [-1, 1], u ~ q(u | k) in [0, 1]."""
 
     def __init__(self, inner: Pixels):
@@ -184,7 +184,7 @@ class _Dequantised(_Wrapped):
         return k * (2 / (levels - 1)) - 1
 
 
-class Dequantised(_Dequantised):
+class Dequantised(Dequantisation):
     r"""Uniform dequantisation: y = (k + u) / levels scaled to [-1, 1], u ~ U(0, 1).
 
         log P(k) >= E_u log p(y) + dims log(2 / levels)                              Theis et al. 2016
@@ -199,7 +199,7 @@ class Dequantised(_Dequantised):
         return rng.uniform(*self.shape), grid.new_zeros(len(grid))
 
 
-class VariationallyDequantised(_Dequantised):
+class VariationallyDequantised(Dequantisation):
     r"""Dequantisation by noise whose distribution given the picture is learned with the model's density.
 
         log P(k) >= E_q[log p(y) - log q(u | k)] + dims log(2 / levels),   u ~ q(u | k)
