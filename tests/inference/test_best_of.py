@@ -6,6 +6,7 @@ import torch
 import morphogen as mg
 from conditioning.test_caption import caption, painter
 from evaluation.coloured import untrained_clip
+from morphogen.cli.arguments import choose_sampler
 from morphogen.component import ConfigError
 from morphogen.conditioning.caption import CaptionDropout
 from morphogen.contract import Unsupported
@@ -63,6 +64,17 @@ def test_texts_in_place_of_captions(model: mg.Model, ranker: mg.Model) -> None:
     assert len(chosen) == 2
     one = best_of(1, ranker, model, 2, "blue", sampler=DDIM(2))
     assert torch.equal(one.tensor, model.sample(2, "blue", DDIM(2)).tensor)
+
+
+def test_a_model_of_several_stages_is_ranked(model: mg.Model, ranker: mg.Model) -> None:
+    staged = mg.Staged(last=model)
+    chosen = best_of(2, ranker, staged, 2, "blue", sampler=DDIM(2))
+    assert torch.equal(chosen.tensor, best_of(2, ranker, model, 2, "blue", sampler=DDIM(2)).tensor)
+
+
+def test_a_ranker_is_not_sampled(ranker: mg.Model) -> None:
+    with pytest.raises(Unsupported, match="Contrastive does not generate samples"):
+        choose_sampler(ranker, None, 1.0, {}, {})
 
 
 def test_what_cannot_be_ranked_is_refused(model: mg.Model, ranker: mg.Model) -> None:

@@ -134,10 +134,11 @@ def choose_sampler(
         default: the default sampler; None: the objective's.
     """
     from morphogen.conditioning.guidance import Guided
+    from morphogen.model import generative
 
     given = {option: value for option, value in {**numeric, **other}.items() if value is not None}
     _check_numbers({option: given[option] for option in numeric if option in given} | {"guidance": guidance})
-    default = model.objective.default_sampler() if default is None else default
+    default = generative(model.objective).default_sampler() if default is None else default
     inner = default.arguments.get("decoding")  # of a sampler of latents, which the options are for
     chosen = _with_options(model, default if inner is None else inner, name, given)
     if inner is not None:

@@ -15,6 +15,7 @@ import torch
 
 from morphogen.contract import Unsupported
 from morphogen.data import Examples
+from morphogen.model import generative
 
 PATIENCE = 90.0  # seconds that sampling and the likelihood of the slowest model may take
 FEWEST = 256  # samples that are always drawn, if there are that many held-out examples
@@ -58,7 +59,7 @@ def _time(act: Callable[[int], float]) -> float:
 
 
 def _sample(model: Any, rows: int) -> float:
-    sampler = model.objective.default_sampler()
+    sampler = generative(model.objective).default_sampler()
     steps = sampler.calls(model.objective) if hasattr(sampler, "calls") else 1
     if steps <= 2:
         model.sample(rows, sampler=sampler)
