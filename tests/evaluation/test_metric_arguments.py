@@ -35,18 +35,12 @@ def given() -> dict[str, Any]:
     labels = data.train.first(30).condition["label"].numpy()
     weights = mg.inference.BFloat16()
     sets = {"real": FEATURES, "fake": OTHERS}
-    shapes = mg.load_data("shapes", tokenizer="bytes", length=200)
-    scenes = shapes.test.first(20)
-    matcher = mg.inference.Matcher(mg.build_system("clip", shapes, size="tiny"))
-    matched = {"matcher": matcher, "texts": texts_of(scenes)}
     texts = {"translations": ["the cat sat"] * 3, "references": ["a cat sat down"] * 3}
-    return {
+    return of_captions() | {
         "anomalies": {"model": model, "rows": data.test, "typical": data.valid},
         "bits_per_dim": {"model": model, "examples": data.test, "n": 4},
         "bleu": texts,
         "bootstrap": {"statistic": lambda rows: float(rows.mean()), "samples": FEATURES[:, 0]},
-        "caption_fidelity": {"samples": scenes.medium.numpy(), "condition": texts_of(scenes), "data": shapes},
-        "caption_score": matched | {"samples": scenes.medium.numpy()},
         "class_score": {"probabilities": P},
         "codec_baselines": {"data": data, "n": 3},
         "conditional_fidelity": {"samples": pictures, "condition": labels, "data": data, "features": space},
@@ -61,17 +55,25 @@ def given() -> dict[str, Any]:
         "prdc": sets,
         "precision_recall": sets,
         "quality": {"samples": pictures, "data": data, "features": space},
-        "retrieval": matched | {"pictures": scenes.medium.numpy()},
         "sheet": {"rows": {"real": pictures}},
         "table_quality": {"train": FRAME, "held_out": FRAME, "synthetic": FRAME},
         "two_sample": sets,
         "word_errors": {"reference": "a cat", "hypothesis": "a dog"},
-        "zero_shot": {"matcher": matcher, "pictures": scenes.medium.numpy(), "classes": ["red", "green"]},
     }
 
 
-def texts_of(batch: Any) -> list[str]:
-    return caption_texts(batch.condition["caption"])
+def of_captions() -> dict[str, Any]:
+    """The right arguments of the metrics of pictures and captions."""
+    shapes = mg.load_data("shapes", tokenizer="bytes", length=200)
+    scenes = shapes.test.first(20)
+    texts, pictures = caption_texts(scenes.condition["caption"]), scenes.medium.numpy()
+    matcher = mg.inference.Matcher(mg.build_system("clip", shapes, size="tiny"))
+    return {
+        "caption_fidelity": {"samples": pictures, "condition": texts, "data": shapes},
+        "caption_score": {"matcher": matcher, "samples": pictures, "texts": texts},
+        "retrieval": {"matcher": matcher, "pictures": pictures, "texts": texts},
+        "zero_shot": {"matcher": matcher, "pictures": pictures, "classes": ["red", "green"]},
+    }
 
 
 def test_all_metrics_are_tested(given: dict[str, Any]) -> None:
