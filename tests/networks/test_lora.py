@@ -74,7 +74,7 @@ def test_it_is_rebuilt_from_its_config() -> None:
 
 @pytest.mark.parametrize(
     ("ranks", "words"),
-    [({"corss": 2}, "'corss': no layer to adapt; known parts: .*cross"), ({"cross": 0}, "at least 1")],
+    [({"crosss": 2}, "'crosss': no layer to adapt; known parts: .*cross"), ({"cross": 0}, "at least 1")],
 )
 def test_unknown_layers_and_ranks_are_refused(ranks: dict[str, int], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
