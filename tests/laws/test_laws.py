@@ -36,7 +36,7 @@ REQUIRED: dict[str, ConditionSpec] = {"sketch": Sketches(), "caption": Captions(
 
 
 # their networks are those of a system whose laws are fast: another game, or another width
-SLOW = "lsgan", "wgan", "conditional_gan", "improved_ddpm", "beta_vae", "v_diffusion"
+SLOW = "lsgan", "wgan", "conditional_gan", "improved_ddpm", "beta_vae", "v_diffusion", "stable_diffusion_2"
 
 
 def specimen(system: str) -> tuple[Representation, dict[str, ConditionSpec]]:
