@@ -10,15 +10,19 @@ from morphogen.recipes import table_densities as recipe
 @pytest.mark.slow
 def test_the_record_has_a_figure_per_model_and_table(monkeypatch) -> None:
     monkeypatch.setattr(recipe, "SAMPLES", 100)
-    names = "gaussian", "table_mixture", "table_gan"
+    names = "gaussian", "table_mixture", "maf", "table_gan"
     record = recipe.table_densities(("wine",), names, budget=0.3)
     assert list(record["figures"]) == [f"{name}, wine" for name in names]
-    for name in names[:2]:
+    for name in names[:3]:
         figure = record["figures"][f"{name}, wine"]
         assert figure["likelihood"]["kind"] == "lower_bound" and figure["usefulness"]
         assert set(figure["usefulness"]) == set(figure["usefulness_of_real_rows"])
     assert record["figures"]["table_gan, wine"]["likelihood"] is None
-    assert records.outdated(record) == [] and record["unit"] == "bits/cell"
+    assert (
+        list(record["models"]) == ["maf, wine"]
+        and records.outdated(record) == []
+        and record["unit"] == "bits/cell"
+    )
 
 
 @pytest.mark.parametrize("name", recipe.TABLES)
