@@ -4,7 +4,7 @@ import pytest
 
 from command_line import run
 from morphogen.native import limits
-from morphogen.native.kernels import KERNELS
+from morphogen.native.operators import KERNELS
 
 
 @pytest.fixture(autouse=True)
