@@ -15,7 +15,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def rows(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
     lines = capsys.readouterr().out.splitlines()
-    return {line[:14].strip(): line[14:] for line in lines}
+    return {line[:21].strip(): line[21:] for line in lines}
 
 
 def test_the_doctor_names_machine_kernels_and_limits(monkeypatch, capsys):
