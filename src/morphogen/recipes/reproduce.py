@@ -31,6 +31,7 @@ from morphogen.recipes.sampler_sweep import sampler_sweep
 from morphogen.recipes.sketches import sketched
 from morphogen.recipes.smollm2 import smollm2
 from morphogen.recipes.table_densities import table_densities
+from morphogen.recipes.text_to_picture import text_to_picture
 from morphogen.recipes.translation import translation
 from morphogen.recipes.unconditional import unconditional
 from morphogen.recipes.unpaired import unpaired
@@ -172,6 +173,11 @@ RECIPES: Mapping[str, Recipe] = {
         "nine models of five tables, at most 40 s each: bits per cell and usefulness of their rows",
         35,
         table_densities,
+    ),
+    "text-to-picture": Recipe(
+        "pictures from captions of `shapes`: how much of what is asked for each system draws, 12 min each",
+        25,
+        text_to_picture,
     ),
     "smollm2": Recipe(
         "SmolLM2 from its GGUF file: parity with transformers, low precision, constrained decoding, k-shot",
