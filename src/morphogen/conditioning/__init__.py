@@ -13,6 +13,7 @@ _HOMES = {
     "Conditions": "conditioning.conditions",
     "GivenCells": "conditioning.given_cells",
     "Guided": "conditioning.guidance",
+    "KnownWords": "conditioning.known_words",
     "KShot": "conditioning.template",
     "Label": "conditioning.label",
     "LowResolution": "conditioning.previous",
