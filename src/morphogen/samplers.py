@@ -5,6 +5,7 @@ from morphogen.lazy import attach
 _HOMES = {
     "Ancestral": "families.autoregressive",
     "AnnealedLangevin": "families.diffusion",
+    "BestMatch": "conditioning.best_match",
     "Beam": "families.autoregressive",
     "CLIPGuided": "families.diffusion",
     "ClassifierGuided": "families.diffusion",

@@ -7,6 +7,7 @@ _HOMES = {
     "CategoryColumn": "representations.tabular",
     "Characters": "representations.text",
     "Column": "representations.tabular",
+    "ContrastiveEmbedding": "representations.contrastive_embedding",
     "DateColumn": "representations.tabular",
     "Dequantised": "representations.pixels",
     "GridColumn": "representations.tabular",
