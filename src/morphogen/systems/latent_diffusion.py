@@ -22,6 +22,7 @@ from morphogen.model import Model
 from morphogen.networks.attention import Attention
 from morphogen.networks.blocks import Block
 from morphogen.networks.feed_forward import FeedForward
+from morphogen.networks.initialization import FanInInit
 from morphogen.networks.normalization import LayerNorm
 from morphogen.networks.text_transformer import TextTransformer
 from morphogen.networks.unet import UNet
@@ -95,6 +96,9 @@ def text_transformer(
 ) -> TextTransformer:  # fmt: skip
     """A text encoder of the captions' own vocabulary, with a start and an end token.
 
+    Its weights are scaled by their inputs, as CLIP's are: N(0, 0.02) is of about that size at CLIP's width of
+    512, but so small at a width of 64 that attention is uniform and captions are learned late.
+
     Arguments:
         caption: of the data.
         tokens: most tokens of a caption, with start and end.
@@ -105,4 +109,7 @@ def text_transformer(
     block = Block(Attention(width, heads), FeedForward(width, 4 * width, activation), LayerNorm(width))
     vocabulary = caption.text.vocabulary
     start, end = vocabulary, vocabulary + 1
-    return TextTransformer(vocabulary + 2, tokens, block, layers, start, end, end if filled else None)
+    padding = end if filled else None
+    return TextTransformer(
+        vocabulary + 2, tokens, block, layers, start, end, padding, initializer=FanInInit()
+    )

@@ -57,6 +57,7 @@ __all__ = [
     "RePaint",
     "RectifiedFlow",
     "ScaledLinearBetas",
+    "Shifted",
     "SubVP",
     "TimestepSpacing",
     "UniformLogSNR",
@@ -114,6 +115,7 @@ from morphogen.families.diffusion.schedules import (
     LinearBetas,
     NoiseSchedule,
     ScaledLinearBetas,
+    Shifted,
     ZeroBased,
     ZeroTerminal,
 )
