@@ -19,6 +19,7 @@ _HOMES = {
     "Mel": "conditioning.mel",
     "MelSpectrogram": "conditioning.mel",
     "OneHot": "conditioning.label",
+    "Plane": "conditioning.plane",
     "Prefix": "conditioning.prefix",
     "Sketch": "conditioning.sketch",
     "Sketches": "conditioning.specs",
