@@ -1,4 +1,4 @@
-"""Runs of captioned pictures on the command line: prompts and masks that are not what they were trained on."""
+"""Runs of captioned pictures on the command line: unknown words, other masks, missing captions."""
 
 from pathlib import Path
 

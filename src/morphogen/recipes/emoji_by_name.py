@@ -1,7 +1,7 @@
 r"""Emoji drawn from their names: a text-to-picture model of captioned emoji, judged by a CLIP of its own.
 
     score             2.5 max(cos, 0) of each sample and its caption by the judge, beside that with the
-                      caption of another sample, which a model has that ignores its captions (Hessel et al. 2021)
+                      caption of another sample, which a model has that ignores its own (Hessel et al. 2021)
     real data         the scores of the pictures of the same names: what a perfect model would have
     seen, held_out    names of the train part, and of emoji that the model has not seen
 
