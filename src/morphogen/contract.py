@@ -305,11 +305,13 @@ class ConditionSpec(Component):
         optional: whether a model of the medium alone makes sense of such data: labels may be ignored, but a
             model that ignores the source texts of a translation has learned something else.
         wanted: the option of `load_data` by which data come to have it, with its value, for errors.
+        remedy: how else data come to have it, in words.
     """
 
     plural: ClassVar[str]
     optional: ClassVar[bool] = False
     wanted: ClassVar[tuple[str, ...]] = ()
+    remedy: ClassVar[str] = ""
     parts: Sequence[str] = ()  # names of its parts, each of which is given as NAME=VALUE: columns
 
     def parse(self, text: str) -> Tree:

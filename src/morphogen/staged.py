@@ -34,7 +34,7 @@ from morphogen.wrong_calls import explains_calls
 
 DELEGATED = (
     *("objective", "representation", "conditioner", "specs", "plan", "device"),
-    *("taken", "conditions", "sample_batch", "distribution"),
+    *("taken", "conditions", "context", "sample_batch", "distribution"),
 )  # to the last stage
 
 

@@ -10,6 +10,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from morphogen.cli.bad_argument import BadArgument
+from morphogen.cli.echo import echo
 from morphogen.cli.personal import personalised, rows_with_prior
 from morphogen.counted import counted
 
@@ -167,13 +168,17 @@ def _build(system: str, dataset: "Dataset", settings: Mapping[str, Any]) -> Any:
     """The untrained model."""
     import torch
 
-    from morphogen.catalogue import build_system
+    from morphogen.catalogue import Misfit, build_system
 
     torch.manual_seed(settings["seed"])  # weights are initialized from torch's generator
     parts = {} if settings["teacher"] is None else {"teacher": _teacher(system, settings)}
-    return build_system(
-        system, dataset.representation, dataset.conditions, settings["size"], settings["set"], **parts
-    )
+    given = dataset.representation, dataset.conditions, settings["size"], settings["set"]
+    try:
+        return build_system(system, *given, **parts)
+    except Misfit:
+        for note in dataset.notes:  # which may say why the data lack a condition
+            echo(note)
+        raise
 
 
 def _teacher(system: str, settings: Mapping[str, Any]) -> Any:

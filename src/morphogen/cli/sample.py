@@ -168,8 +168,8 @@ def _condition(
     from morphogen.numerics.trees import tree_map
 
     names = () if model.conditioner is None else model.conditioner.names
-    specs = {name: spec for name, spec in run.conditions.items() if name in names}
-    specs |= own_specs(model.conditioner)
+    specs = {**own_specs(model.conditioner), **run.conditions}
+    specs = {name: spec for name, spec in specs.items() if name in names}
     chosen = choose_conditions(run, specs, texts) if texts else {}
     if prompt is not None:
         name = next((name for name in ("prompt", "source", CAPTION) if name in names), None)

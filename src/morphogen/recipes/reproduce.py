@@ -19,6 +19,7 @@ from morphogen.recipes.binary_vaes import binary_vaes
 from morphogen.recipes.comparison import comparison
 from morphogen.recipes.conditional import GUIDED, conditional
 from morphogen.recipes.distillation import distilled
+from morphogen.recipes.emoji_by_name import emoji_by_name
 from morphogen.recipes.emoji_retrieval import emoji_retrieval
 from morphogen.recipes.flow_densities import flow_densities
 from morphogen.recipes.gan_rings import gan_rings
@@ -119,6 +120,9 @@ RECIPES: Mapping[str, Recipe] = {
     ),
     "emoji-dcgan": Recipe(
         "a DCGAN of colour emoji, 5 min", 7, partial(unconditional, "emoji", "dcgan", 300.0)
+    ),
+    "emoji-by-name": Recipe(
+        "emoji drawn from their names by latent diffusion, scored by a CLIP of its own", 65, emoji_by_name
     ),
     "emoji-retrieval": Recipe(
         "CLIP and ALIGN on captioned emoji: retrieval of held-out ones, classes of clothes by prompts",
