@@ -26,6 +26,7 @@ from morphogen.recipes.gan_rings import gan_rings
 from morphogen.recipes.hmm_text import hmm_text
 from morphogen.recipes.language import language
 from morphogen.recipes.latent_attributes import latent_attributes
+from morphogen.recipes.personalisation import personalisation
 from morphogen.recipes.picture_flows import picture_flows
 from morphogen.recipes.records import stamped
 from morphogen.recipes.sampler_sweep import sampler_sweep
@@ -102,6 +103,17 @@ RECIPES: Mapping[str, Recipe] = {
         "that diffusion distilled to 8, 4, 2 and 1 steps, 10 min; its own training, 20 min", 35, distilled
     ),
     "fashion-sketches": Recipe("Fashion-MNIST images from sketches, 4 min", 7, sketched),
+    "fashion-controlnet": Recipe(
+        "Fashion-MNIST images from sketches by ControlNet, 980 steps of the base and 980 of the control",
+        12,
+        partial(sketched, steps=1960, system="controlnet"),
+    ),
+    "personalisation": Recipe(
+        "an object learned from ten pictures by LoRA, with and without prior preservation, beside the base "
+        "of text-to-picture",
+        5,
+        personalisation,
+    ),
     "emoji-pix2pix": Recipe(
         "emoji from sketches with pix2pix, 5 min", 7, partial(sketched, "emoji", 300.0, system="pix2pix")
     ),
