@@ -15,6 +15,7 @@ _HOMES = {
     "EmbeddedCaption": "conditioning.embedded_caption",
     "GivenCells": "conditioning.given_cells",
     "Guided": "conditioning.guidance",
+    "KnownWords": "conditioning.known_words",
     "KShot": "conditioning.template",
     "Label": "conditioning.label",
     "LowResolution": "conditioning.previous",

@@ -109,7 +109,7 @@ class Frozen(WrappedConditioner):
         return next((p.device for p in self.parameters()), torch.device("cpu"))
 
 
-_FIELDS = ("vector", "tokens", "mask", "spatial", "prefix")  # that a network reads
+_FIELDS = ("vector", "tokens", "mask", "spatial", "prefix", "text")  # that a network reads
 
 
 class Precomputed:

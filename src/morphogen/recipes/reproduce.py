@@ -19,6 +19,7 @@ from morphogen.recipes.binary_vaes import binary_vaes
 from morphogen.recipes.comparison import comparison
 from morphogen.recipes.conditional import GUIDED, conditional
 from morphogen.recipes.distillation import distilled
+from morphogen.recipes.emoji_retrieval import emoji_retrieval
 from morphogen.recipes.flow_densities import flow_densities
 from morphogen.recipes.gan_rings import gan_rings
 from morphogen.recipes.hmm_text import hmm_text
@@ -30,6 +31,7 @@ from morphogen.recipes.sampler_sweep import sampler_sweep
 from morphogen.recipes.sketches import sketched
 from morphogen.recipes.smollm2 import smollm2
 from morphogen.recipes.table_densities import table_densities
+from morphogen.recipes.text_to_picture import text_to_picture
 from morphogen.recipes.translation import translation
 from morphogen.recipes.unconditional import unconditional
 from morphogen.recipes.unpaired import unpaired
@@ -118,6 +120,11 @@ RECIPES: Mapping[str, Recipe] = {
     "emoji-dcgan": Recipe(
         "a DCGAN of colour emoji, 5 min", 7, partial(unconditional, "emoji", "dcgan", 300.0)
     ),
+    "emoji-retrieval": Recipe(
+        "CLIP and ALIGN on captioned emoji: retrieval of held-out ones, classes of clothes by prompts",
+        25,
+        emoji_retrieval,
+    ),
     "fashion-autoencoders": Recipe(
         "VAEs, and models of codes and latents, on Fashion-MNIST, 8 min each",
         40,
@@ -166,6 +173,11 @@ RECIPES: Mapping[str, Recipe] = {
         "nine models of five tables, at most 40 s each: bits per cell and usefulness of their rows",
         35,
         table_densities,
+    ),
+    "text-to-picture": Recipe(
+        "pictures from captions of `shapes`: how much of what is asked for each system draws, 12 min each",
+        25,
+        text_to_picture,
     ),
     "smollm2": Recipe(
         "SmolLM2 from its GGUF file: parity with transformers, low precision, constrained decoding, k-shot",

@@ -1,6 +1,6 @@
 r"""The two stages of DALL-E without its texts: a discrete VAE, and a transformer of its codes."""
 
-__all__ = ["dvae"]
+__all__ = ["discrete_autoencoder", "dvae"]
 
 import math
 from typing import Any
@@ -64,8 +64,14 @@ def dvae(pixels: Pixels, label: Classes | None = None, size: Size = "small") -> 
     temperatures, the weight of the KL term and the 8192 codes at size paper are the paper's; its networks,
     and its likelihood on a logarithmic scale, are not; not measured.
     """
+    autoencoder = discrete_autoencoder(pixels, size, halvings(pixels.shape))
+    return Staged(autoencoder=autoencoder, prior=code_transformer(Latent(autoencoder), label, size))
+
+
+def discrete_autoencoder(pixels: Pixels, size: Size, halvings: int) -> Model:
+    """The first stage of DALL-E: a discrete VAE whose grid of codes has the sides halved so many times."""
     sizes, (channels, height, width) = SIZES[size], pixels.shape
-    widths = (sizes["fine"],) + (sizes["coarse"],) * halvings(pixels.shape)
+    widths = (sizes["fine"],) + (sizes["coarse"],) * halvings
     sides, likelihood = coarsest_size(pixels.shape, widths), likelihood_of_levels(pixels.levels)
     latent = (sizes["codes"], *sides)
     objective = DiscreteVAE(
@@ -77,8 +83,7 @@ def dvae(pixels: Pixels, label: Classes | None = None, size: Size = "small") -> 
         sizes["beta"],
         annealing=sizes["annealing"],
     )
-    autoencoder = Model(objective, pixels, None, Plan(**PLANS[size]))
-    return Staged(autoencoder=autoencoder, prior=code_transformer(Latent(autoencoder), label, size))
+    return Model(objective, pixels, None, Plan(**PLANS[size]))
 
 
 def code_transformer(codes: Latent, label: Classes | None, size: Size, top: Latent | None = None) -> Model:
