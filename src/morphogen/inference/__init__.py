@@ -14,6 +14,7 @@ __all__ = [
     "SDEdit",
     "attribute",
     "best_of",
+    "blend",
     "compile_steps",
     "edit",
     "impute",
@@ -22,7 +23,9 @@ __all__ = [
     "prepack_weights",
     "restore",
     "slerp",
+    "text_difference",
     "traversal",
+    "vary",
 ]
 
 from morphogen.inference.best_of import best_of
@@ -37,3 +40,4 @@ from morphogen.inference.packed import BFloat16, Int8
 from morphogen.inference.prepack import prepack_weights
 from morphogen.inference.quantized import Quantized
 from morphogen.inference.restoration import observe, restore
+from morphogen.inference.variations import blend, text_difference, vary
