@@ -74,7 +74,7 @@ CEILING = {
     "conditional_vae": 1.5,
     "consistency_model": 8.85,
     "controlnet": 8.65,
-    "dalle": 1.9,
+    "dalle": 3.6,
     "ddpm": 1.8,
     "diffusion_2015": 2.0,
     "dit": 12.6,
