@@ -70,6 +70,7 @@ __all__ = [
     "ZeroBased",
     "ZeroTerminal",
     "ddim_invert",
+    "ddim_sample",
     "ddim_translate",
     "inpaint",
     "parse_operator",
@@ -85,7 +86,13 @@ from morphogen.families.diffusion.distillation import (
     DistillationLoss,
     ProgressiveDistillation,
 )
-from morphogen.families.diffusion.editing import ddim_invert, ddim_translate, inpaint, sdedit
+from morphogen.families.diffusion.editing import (
+    ddim_invert,
+    ddim_sample,
+    ddim_translate,
+    inpaint,
+    sdedit,
+)
 from morphogen.families.diffusion.likelihood import (
     Bound,
     DecoderLikelihood,
