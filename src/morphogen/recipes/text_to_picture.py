@@ -33,7 +33,7 @@ from morphogen.evaluation.features import features_for
 from morphogen.evaluation.frechet import frechet_interval
 from morphogen.evaluation.intervals import proportion
 from morphogen.evaluation.sheet import sheet
-from morphogen.families.diffusion import DDIM
+from morphogen.families.diffusion import DPMSolver
 from morphogen.inference.best_of import best_of
 from morphogen.model import evaluating, parameters
 from morphogen.numerics.randomness import Rng
@@ -75,11 +75,11 @@ class Row:
 
 # the scales of guidance are chosen by the validation part
 TRAININGS: Mapping[str, Training] = {
-    "latent_diffusion": Training("latent_diffusion", {"autoencoder": 900, "prior": 2800}),
+    "latent_diffusion": Training("latent_diffusion", {"autoencoder": 900, "prior": 2500}),
     RANKER: Training("clip", {ALONE: 1000}),
 }
 ROWS: Mapping[str, Row] = {
-    "latent diffusion": Row("latent_diffusion", Guided(DDIM(25), 2.0)),
+    "latent diffusion": Row("latent_diffusion", Guided(DPMSolver(20), 2.0)),
 }
 
 
