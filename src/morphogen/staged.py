@@ -215,8 +215,8 @@ class Cascade(HasDistribution, Staged):
             return self.last.log_prob_batch(batch, rng)
         if self._decoded != self.chain:
             raise Unsupported(
-                f"the stages {', '.join(self.chain)} are not the latents of one first stage: log_prob of a "
-                f"stage is conditional, as in models[{self.chain[-1]!r}].log_prob(medium, condition)"
+                f"the chain has no likelihood: its stages {', '.join(self.chain)} are not the latents of one "
+                f"first stage; that of a stage is models[{self.chain[-1]!r}].log_prob(medium, condition)"
             )
         return _log_prob_of_latents(self, batch, rng)
 
