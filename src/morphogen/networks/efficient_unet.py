@@ -74,8 +74,8 @@ class EfficientUNet(Component, nn.Module):
         )
         self.up = nn.ModuleList(nn.Conv2d(d, d, 3, padding=1) for d in levels)
         self.norm, self.out = group_norm(levels[0]), nn.Conv2d(levels[0], shape[0], 3, padding=1)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
+        for parameter in self.out.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(
         self, x: Float[Tensor, "b c h w"], t: Float[Tensor, " b"], context: Context | None = None

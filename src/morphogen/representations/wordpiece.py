@@ -34,9 +34,10 @@ class WordPiece(Component):
         self._model.no_padding()
         self._model.no_truncation()
         self._model.encode_special_tokens = True  # "[SEP]" in a text is read as characters
-        self.start, self.end = (self._model.token_to_id(token) for token in (START, END))
-        if self.start is None or self.end is None:
+        start, end = (self._model.token_to_id(token) for token in (START, END))
+        if start is None or end is None:
             raise ConfigError(f"{file.name} has no tokens {START} and {END}: give the tokenizer of a BERT")
+        self.start, self.end = start, end
 
     def ids(self, text: str) -> list[int]:
         """The ids of a text, without start and end; never a special token but that of unknown words."""

@@ -64,13 +64,13 @@ NETWORKS: dict[Size, tuple[dict[str, Any], dict[str, Any]]] = {
         },
     ),
 }  # fmt: skip
-TEXTS: dict[Size, tuple[dict[str, int], dict[str, int]]] = {
+TEXTS: dict[Size, tuple[dict[str, Any], ...]] = {
     # tokens: most of a caption, with start and end
     "tiny": ({"tokens": 32, "width": 16, "layers": 1, "heads": 2},) * 2,
     "small": ({"tokens": 32, "width": 128, "layers": 2, "heads": 4},) * 2,
     "paper": tuple({"tokens": 128, "width": w, "layers": 24, "heads": w // 64} for w in (2048, 1024)),
 }
-PLANS: dict[Size, tuple[Plan, Plan]] = {
+PLANS: dict[Size, tuple[Plan, ...]] = {
     "tiny": (Plan(Adam(2e-3), batch=32, ema=0.99),) * 2,
     "small": (Plan(Adam(1e-3), batch=32, schedule=Cosine(warmup=100), ema=0.998, clip=1.0),) * 2,
     "paper": tuple(Plan(AdamW(1e-4), batch=n, schedule=Constant(), ema=0.9999) for n in (2048, 512)),
@@ -84,11 +84,12 @@ def glide(pixels: Pixels, caption: Captions, size: Size = "small") -> Cascade:
     texts = [text_transformer(caption, **text) for text in TEXTS[size]]
     captions = [CaptionDropout(Caption(caption.text, text), 0.2) for text in texts]
     vectors, planes = [(text.width, text.width) for text in texts], previous.widths["spatial"]
-    schedules = CosineAlphas(sizes["steps"]), LinearBetas(*sizes["betas"], sizes["steps"])
+    (start, end), steps = sizes["betas"], sizes["steps"]
+    schedules = CosineAlphas(steps), LinearBetas(start, end, steps)
     first = UNet(low.shape, vector=vectors[0], design="glide", **attended(NETWORKS[size][0], low.shape))
     shape = (above + planes, *pixels.shape[1:])
     second = UNet(shape, vector=vectors[1], design="glide", **attended(NETWORKS[size][1], shape))
-    networks = first, ConcatCondition(second, planes)
+    networks: tuple[Any, ...] = first, ConcatCondition(second, planes)
     objectives = [
         Diffusion(
             network, schedule, DiscretizedGaussian(pixels.levels), sizes["target"], "posterior",

@@ -5,12 +5,11 @@ r"""Imagen: pictures from captions, read by a frozen language model (Saharia et 
 
 Paper: Photorealistic text-to-image diffusion models with deep language understanding, Saharia, Chan, Saxena
 et al., 2022. The language model was trained on text alone, and is never trained here.
-"paper": 64, 256 and 1024 pixels per side. A U-Net of 2.4 billion parameters (2 billion in the paper) and two
-`EfficientUNet`s of 481 million each (600 and 400 million), whose target is v; the language model has the
-width of T5-XXL, 4096, of which one layer stands in. "small" has two resolutions, and the language model is
-`language_model("minilm")` of `data.language_models`, which `morphogen train` takes. Without one, the encoder
-has random weights: it tells captions apart, and nothing more.
-Sampling with large guidance scales needs `DDIM(50, clip=DynamicThreshold())`.
+"paper": 64, 256 and 1024 pixels per side, by a U-Net of 2.4 billion parameters (2 billion in the paper) and
+two `EfficientUNet`s of 481 million each (600 and 400 million), with the width of T5-XXL's tokens, 4096.
+"small" doubles the resolution. `morphogen train` gives it `language_model("minilm")`; without a language
+model captions have an encoder with random weights, which only tells them apart. Large guidance scales need
+`DDIM(50, clip=DynamicThreshold())`.
 Its training is not measured.
 """
 
@@ -57,7 +56,7 @@ UPSAMPLER: dict[Size, dict[str, Any]] = {
     "small": {"channels": 32, "multipliers": (1, 2, 4), "blocks": (1, 2, 2), "heads": 4},
     "paper": {"channels": 128, "multipliers": (1, 2, 4, 8), "blocks": (2, 4, 8, 8), "heads": 8},
 }
-TEXTS: dict[Size, dict[str, int]] = {
+TEXTS: dict[Size, dict[str, Any]] = {
     # of the encoder that stands in for a language model
     "tiny": {"tokens": 32, "width": 16, "layers": 1, "heads": 2},
     "small": {"tokens": 32, "width": 128, "layers": 2, "heads": 4},
@@ -79,8 +78,7 @@ def imagen(pixels: Pixels, caption: Captions, size: Size = "small", text: Captio
         text: the language model; None: an encoder with random weights.
     """
     sizes = SIZES[size]
-    if text is None:
-        text = Caption(caption.text, text_transformer(caption, **TEXTS[size]))
+    text = text or Caption(caption.text, text_transformer(caption, **TEXTS[size]))
     frozen, widths = Frozen(text), (text.widths["vector"], text.widths["tokens"])
     names = ["low", *(f"middle{i}" for i in range(1, len(sizes["factors"]))), "picture"]
     larger = [*(reduced(pixels, factor) for factor in sizes["factors"][1:]), pixels]
