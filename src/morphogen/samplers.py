@@ -17,6 +17,7 @@ _HOMES = {
     "DPMSolverSDE": "families.diffusion",
     "DPS": "families.diffusion",
     "DynamicThreshold": "families.diffusion",
+    "EmbeddingSampler": "families.autoregressive.embedding_codes",
     "Euler": "families.diffusion",
     "EulerMaruyama": "families.diffusion",
     "FlowSampler": "families.flow",

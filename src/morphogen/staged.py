@@ -136,7 +136,7 @@ class Cascade(HasDistribution, Staged):
             with evaluating(stage), torch.no_grad():
                 stream = _encoding(self, rng, other, name)
                 x[other] = stage.representation.encode(batch.medium, stream, measure=False).x
-        return Batch(batch.medium, {**batch.condition, **x})
+        return replace(batch, condition={**batch.condition, **x})
 
     def sample_condition(self, rng: Rng) -> Mapping[str, Tree]:
         """Random conditions of the data, each drawn by the first stage that takes it."""

@@ -43,8 +43,8 @@ class PictureEmbedding(Conditioner):
         if condition.shape[1:] != (self.features,) or not condition.is_floating_point():
             shape = f"{str(condition.dtype).removeprefix('torch.')} {list(condition.shape)}"
             raise ConfigError(
-                f"embeddings of pictures are float [N, {self.features}], not {shape}: give those of the "
-                "model's own CLIP, mg.inference.Variations(model).embeddings(pictures)"
+                f"embeddings of pictures are float [N, {self.features}], not {shape}: omit them, and "
+                "the prior samples them, or give pictures to mg.inference.vary"
             )
 
     def forward(self, condition: Float[Tensor, "b e"], rng: Rng | None = None) -> Context:

@@ -15,6 +15,7 @@ __all__ = [
     "SDEdit",
     "attribute",
     "best_of",
+    "blend",
     "compile_steps",
     "edit",
     "impute",
@@ -23,7 +24,9 @@ __all__ = [
     "prepack_weights",
     "restore",
     "slerp",
+    "text_difference",
     "traversal",
+    "vary",
 ]
 
 from morphogen.inference.best_of import best_of
@@ -39,3 +42,4 @@ from morphogen.inference.picture_completion import Completion
 from morphogen.inference.prepack import prepack_weights
 from morphogen.inference.quantized import Quantized
 from morphogen.inference.restoration import observe, restore
+from morphogen.inference.variations import blend, text_difference, vary

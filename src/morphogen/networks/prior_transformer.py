@@ -7,7 +7,7 @@ Reference: Hierarchical text-conditional image generation with CLIP latents (DAL
 Nichol, Chu & Chen, 2022, section 2.2.
 """
 
-__all__ = ["PriorTransformer"]
+__all__ = ["PriorTransformer", "prior_transformer"]
 
 import torch
 from jaxtyping import Bool, Float
@@ -16,8 +16,11 @@ from torch.nn import functional as F
 
 from morphogen.component import Component
 from morphogen.contract import Context
-from morphogen.networks.blocks import Layer
+from morphogen.networks.attention import Attention
+from morphogen.networks.blocks import Block, Layer
+from morphogen.networks.feed_forward import FeedForward
 from morphogen.networks.initialization import Initializer, NormalInit
+from morphogen.networks.normalization import LayerNorm
 from morphogen.networks.positions import LearnedPositions, TimeEmbedding
 
 
@@ -87,3 +90,16 @@ class PriorTransformer(Component, nn.Module):
         mask = tokens.new_ones(tokens.shape[:2], dtype=torch.bool) if mask is None else mask
         text = self.text(tokens) + self.text_positions(0, tokens.shape[1])
         return torch.where(mask[..., None], text, 0), F.pad(mask[:, 1:], (1, 0), value=True)
+
+
+def prior_transformer(
+    length: int, vector: int, tokens: int, width: int, layers: int, heads: int
+) -> PriorTransformer:
+    """The network of the paper, for embeddings of the width of the caption's.
+
+    Arguments:
+        length, vector, tokens, layers: see `PriorTransformer`.
+        width, heads: of the attention.
+    """
+    block = Block(Attention(width, heads), FeedForward(width, 4 * width), LayerNorm(width))
+    return PriorTransformer(vector, block, layers, length, vector, tokens)

@@ -34,7 +34,7 @@ from morphogen.evaluation.frechet import frechet_interval
 from morphogen.evaluation.intervals import proportion
 from morphogen.evaluation.sheet import sheet
 from morphogen.families.autoregressive import Ancestral
-from morphogen.families.diffusion import DDIM
+from morphogen.families.diffusion import DPMSolver
 from morphogen.inference.best_of import best_of
 from morphogen.model import evaluating, parameters
 from morphogen.numerics.randomness import Rng
@@ -76,12 +76,12 @@ class Row:
 
 # the scales of guidance are chosen by the validation part
 TRAININGS: Mapping[str, Training] = {
-    "latent_diffusion": Training("latent_diffusion", {"autoencoder": 600, "prior": 4000}),
-    "dalle": Training("dalle", {"autoencoder": 2200, "prior": 2400}),
+    "latent_diffusion": Training("latent_diffusion", {"autoencoder": 900, "prior": 2500}),
+    "dalle": Training("dalle", {"autoencoder": 2000, "prior": 3600}),
     RANKER: Training("clip", {ALONE: 1000}),
 }
 ROWS: Mapping[str, Row] = {
-    "latent diffusion": Row("latent_diffusion", Guided(DDIM(25), 3.0)),
+    "latent diffusion": Row("latent_diffusion", Guided(DPMSolver(20), 2.0)),
     "DALL-E": Row("dalle", Guided(Ancestral(), 2.0)),
     "DALL-E, the best of 16": Row("dalle", Guided(Ancestral(), 2.0), candidates=16),
 }
@@ -147,6 +147,7 @@ class _Measures:
 
     def __init__(self, data: Dataset, seed: int, n: int):
         self.data, self.seed = data, seed
+        self.reader: Any = data.reader
         self.captions = caption_texts(data.test.first(n).condition[CAPTION])
         self.features = features_for(data)
 
@@ -158,7 +159,7 @@ class _Measures:
 
     def unknown(self, draw: Draw) -> dict[str, Any]:
         """How many pictures of `UNKNOWN` have its shape, and which colours are drawn in its place."""
-        shown = self.data.reader.read(draw([UNKNOWN] * REPEATED))
+        shown = self.reader.read(draw([UNKNOWN] * REPEATED))
         is_square, colour = shown.shape == SHAPES.index("square"), shown.colour[shown.shape >= 0]
         drawn = colour.bincount(minlength=len(COLOURS)).double() / max(1, len(colour))
         colours = {name: round(value, 3) for name, value in zip(COLOURS, drawn.tolist(), strict=True)}

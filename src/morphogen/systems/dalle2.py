@@ -6,13 +6,13 @@ Paper: Hierarchical text-conditional image generation with CLIP latents, Ramesh,
 2022, section 2 and appendix C. The prior predicts z and keeps the better of two samples by CLIP. In training
 it loses the caption of one row in ten, the decoder z of one in ten and the caption of every second one. The
 upsamplers see a blurred smaller picture and no text.
-"paper": pictures of 64, 256 and 1024 pixels. At the published widths, prior, decoder and upsamplers have 1.2,
-3.6, 0.7 and 0.3 billion parameters, where the paper states 1, 3.5, 0.7 and 0.3. The paper's CLIP is ViT-H/16,
-and its upsamplers are trained on crops, the last with other degradations than blur.
+"paper": 64, 256 and 1024 pixels; at the published widths, prior, decoder and upsamplers have 1.22, 3.67, 0.73
+and 0.28 billion parameters, where the paper states 1, 3.5, 0.7 and 0.3. Its CLIP is ViT-H/16, and it trains
+the upsamplers on crops, the last with other degradations than blur.
 Its training is not measured.
 """
 
-__all__ = ["dalle2"]
+__all__ = ["SIZES", "dalle2", "decoded"]
 
 from typing import Any
 
@@ -23,16 +23,13 @@ from morphogen.conditioning.dropout import ConditionDropout
 from morphogen.conditioning.embedded_caption import EmbeddedCaption
 from morphogen.conditioning.picture_embedding import PictureEmbedding
 from morphogen.conditioning.previous import LowResolution
+from morphogen.contract import Sampler
 from morphogen.families.diffusion import DDIM, DDPM, CosineAlphas, Diffusion, DiscretizedGaussian
 from morphogen.families.diffusion.likelihood import GaussianDecoder
 from morphogen.model import Model
-from morphogen.networks.attention import Attention
-from morphogen.networks.blocks import Block
 from morphogen.networks.concat_condition import ConcatCondition
 from morphogen.networks.doubled_channels import DoubledChannels
-from morphogen.networks.feed_forward import FeedForward
-from morphogen.networks.normalization import LayerNorm
-from morphogen.networks.prior_transformer import PriorTransformer
+from morphogen.networks.prior_transformer import prior_transformer
 from morphogen.networks.unet import UNet
 from morphogen.plan import Adam, AdamW, Cosine, Plan
 from morphogen.representations.contrastive_embedding import ContrastiveEmbedding
@@ -75,20 +72,23 @@ PLANS: dict[Size, list[Plan]] = {  # of the prior, the decoder and the upsampler
 def dalle2(pixels: Pixels, caption: Captions, size: Size = "small") -> Cascade:
     """DALL-E 2 (Ramesh et al. 2022): CLIP, a diffusion prior of its embeddings, a decoder and upsamplers."""
     contrastive = clip(reduced(pixels, SIZES[size]["clip"]), caption, size)
-    stages = {"clip": contrastive, "embedding": _prior(contrastive, size)}
+    return decoded(_prior(contrastive, size), pixels, caption, size)
+
+
+def decoded(prior: Model, pixels: Pixels, caption: Captions, size: Size) -> Cascade:
+    """CLIP, a prior of its embeddings, the decoder that draws pictures of them, and the upsamplers."""
+    z: Any = prior.representation
+    stages = {"clip": z.contrastive, "embedding": prior}
     for i, (name, factor) in enumerate(SIZES[size]["stages"].items()):
-        x, smaller, features = reduced(pixels, factor), list(stages)[-1], contrastive.objective.features
-        stages[name] = _upsampler(x, smaller, i, size) if i else _decoder(x, features, caption, size)
+        x, smaller = reduced(pixels, factor), list(stages)[-1]
+        stages[name] = _upsampler(x, smaller, i, size) if i else _decoder(x, z.shape[0], caption, size)
     return Cascade(**stages)
 
 
 def _prior(contrastive: Model, size: Size) -> Model:
     """p(z | caption), by diffusion whose network predicts z."""
     z, caption = ContrastiveEmbedding(contrastive), EmbeddedCaption(contrastive)
-    width, layers, heads = SIZES[size]["transformer"].values()
-    block = Block(Attention(width, heads), FeedForward(width, 4 * width), LayerNorm(width))
-    length, widths = caption.encoder.length, caption.widths
-    network = PriorTransformer(z.shape[0], block, layers, length, widths["vector"], widths["tokens"])
+    network = prior_transformer(caption.encoder.length, **caption.widths, **SIZES[size]["transformer"])
     chain, sampler = CosineAlphas(SIZES[size]["steps"]), BestMatch(DDPM(SIZES[size]["calls"][0]))
     objective = Diffusion(network, chain, GaussianDecoder(), "x0", "posterior", sampler=sampler)
     return Model(objective, z, CaptionDropout(caption, 0.1), PLANS[size][0])
@@ -97,22 +97,23 @@ def _prior(contrastive: Model, size: Size) -> Model:
 def _decoder(x: Pixels, features: int, caption: Captions, size: Size) -> Model:
     """p(x_low | z, caption), with guidance by both."""
     encoder = text_transformer(caption, SIZES[size]["tokens"], **SIZES[size]["transformer"])
-    conditioner = Conditions(
-        caption=ConditionDropout(Caption(caption.text, encoder), 0.5),
-        embedding=ConditionDropout(PictureEmbedding(features, encoder.width), 0.1),
-    )
+    text, z = Caption(caption.text, encoder), PictureEmbedding(features, encoder.width)
+    conditioner = Conditions(caption=ConditionDropout(text, 0.5), embedding=ConditionDropout(z, 0.1))
     unet = UNet((2 * x.channels, *x.shape[1:]), vector=2 * (encoder.width,), **UNETS[size][0])
-    chain, sampler = CosineAlphas(SIZES[size]["steps"]), DDPM(SIZES[size]["calls"][1])
-    likelihood = DiscretizedGaussian(x.levels)
-    objective = Diffusion(DoubledChannels(unet), chain, likelihood, "eps", "learned", 51, sampler=sampler)
+    objective = _diffusion(DoubledChannels(unet), x, "learned", size, DDPM(SIZES[size]["calls"][1]))
     return Model(objective, x, conditioner, PLANS[size][1])
 
 
 def _upsampler(x: Pixels, smaller: str, i: int, size: Size) -> Model:
     """p(x | the picture of the smaller stage)."""
     conditioner = Conditions(**{smaller: LowResolution(x.shape, noise=0.2, blur=0.6)})
-    planes, chain = conditioner.widths["spatial"], CosineAlphas(SIZES[size]["steps"])
-    unet, sampler = UNet((x.channels + planes, *x.shape[1:]), **UNETS[size][i]), DDIM(SIZES[size]["calls"][2])
-    network, likelihood = ConcatCondition(unet, planes), DiscretizedGaussian(x.levels)
-    objective = Diffusion(network, chain, likelihood, "eps", "posterior", 51, sampler=sampler)
+    planes = conditioner.widths["spatial"]
+    network = ConcatCondition(UNet((x.channels + planes, *x.shape[1:]), **UNETS[size][i]), planes)
+    objective = _diffusion(network, x, "posterior", size, DDIM(SIZES[size]["calls"][2]))
     return Model(objective, x, conditioner, PLANS[size][1 + i])
+
+
+def _diffusion(network: Any, x: Pixels, variance: Any, size: Size, sampler: Sampler) -> Diffusion:
+    """Diffusion of pictures whose network predicts the noise."""
+    chain, likelihood = CosineAlphas(SIZES[size]["steps"]), DiscretizedGaussian(x.levels)
+    return Diffusion(network, chain, likelihood, "eps", variance, 51, sampler=sampler)
