@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from morphogen.native.compiler import BuildFailed, find_compiler, library
-from morphogen.native.kernels import KERNELS, available, source
+from morphogen.native.kernels import available, source
+from morphogen.native.operators import KERNELS
 from morphogen.native.processor import instructions, model_name
 from morphogen.numerics import randomness
 from morphogen.numerics.randomness import Rng

@@ -8,6 +8,7 @@ distillation, Salimans & Ho, 2022, starts each student with its teacher's condit
 __all__ = ["Frozen", "Precomputed"]
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Self
 
 import torch
@@ -115,7 +116,7 @@ class Frozen(WrappedConditioner):
         return next((p.device for p in self.parameters()), torch.device("cpu"))
 
 
-_FIELDS = ("vector", "tokens", "mask", "spatial", "prefix")  # that a network reads
+_FIELDS = ("vector", "tokens", "mask", "spatial", "prefix", "text")  # that a network reads
 
 
 class Precomputed:
@@ -137,7 +138,7 @@ class Precomputed:
     def __getitem__(self, rows: Int[Tensor, " b"]) -> Batch:
         batch = self.examples[rows]
         computed = {self.name: {PRECOMPUTED: index(self.fields, self.places[rows])}}
-        return Batch(batch.medium, {**batch.condition, **computed})
+        return replace(batch, condition={**batch.condition, **computed})
 
 
 def _fields(contexts: list[Context]) -> dict[str, Tensor]:

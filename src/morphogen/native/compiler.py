@@ -1,7 +1,7 @@
 """Compile a C++ file of this package for the processor at hand, once, and keep the library in a cache.
 
     $MORPHOGEN_NATIVE/NAME-KEY.so,  or ~/.cache/morphogen/native/NAME-KEY.so
-    KEY = hash(source, flags, compiler, torch's version, Python's version, processor)
+    KEY = hash(source, headers beside it, flags, compiler, torch's version, Python's version, processor)
 
 The compiler is called directly: torch's extension loader would do the same with ninja and setuptools, which
 need not be installed. One process compiles and the others wait, so that tests and ranks may start together.
@@ -95,7 +95,8 @@ def _key(source: Path, compiler: tuple[str, ...]) -> str:
     status = program.stat()  # `--version` would take longer than to load the library
     versions = [torch.__version__, sys.version, platform.machine(), model_name(), sorted(instructions())]
     identity = [*compiler, program, status.st_size, status.st_mtime_ns, *FLAGS, *versions]
-    return hashlib.blake2b(source.read_bytes() + repr(identity).encode(), digest_size=8).hexdigest()
+    text = b"".join(path.read_bytes() for path in (source, *sorted(source.parent.glob("*.h"))))
+    return hashlib.blake2b(text + repr(identity).encode(), digest_size=8).hexdigest()
 
 
 @contextmanager
