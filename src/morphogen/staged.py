@@ -37,7 +37,7 @@ from morphogen.wrong_calls import explains_calls
 
 DELEGATED = (
     *("objective", "representation", "conditioner", "specs", "plan", "device"),
-    *("taken", "conditions", "sample_batch", "distribution"),
+    *("taken", "conditions", "context", "sample_batch", "distribution"),
 )  # to the last stage
 
 
@@ -139,7 +139,7 @@ class Cascade(HasDistribution, Staged):
             with evaluating(stage), torch.no_grad():
                 stream = _encoding(self, rng, other, name)
                 x[other] = stage.representation.encode(batch.medium, stream, measure=False).x
-        return Batch(batch.medium, {**batch.condition, **x})
+        return replace(batch, condition={**batch.condition, **x})
 
     def sample_condition(self, rng: Rng) -> Mapping[str, Tree]:
         """Random conditions of the data, each drawn by the first stage that takes it."""

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import morphogen as mg
 from morphogen.component import ConfigError
@@ -13,7 +14,8 @@ from morphogen.conditioning.caption import caption_texts
 from morphogen.data import DataError, Dataset
 from morphogen.evaluation.features.space import Features
 from morphogen.evaluation.picture_text import recall_at
-from morphogen.recipes import emoji_retrieval, records
+from morphogen.evaluation.prompt_sheet import prompt_sheet
+from morphogen.recipes import emoji_by_name, emoji_retrieval, records
 
 RNG = np.random.default_rng(0)
 
@@ -93,3 +95,42 @@ def test_emoji_retrieval(tmp_path: Path) -> None:
         assert figures["retrieval"]["texts"]["R@1"]["n"] == 20
         assert 0 <= figures["clothes"]["low"] <= figures["clothes"]["high"] <= 1
     assert record["chance"] == {"R@1": 0.05, "R@5": 0.25, "clothes": 0.1}
+
+
+def test_the_judge_has_another_split() -> None:
+    """It learns from all held-out pictures and a half of the others; nothing that it learns is held out."""
+    data = emoji()
+    one, other = (emoji_by_name.split_of_the_judge(data, seed) for seed in (1, 2))
+    kept = set(map(tuple, one.train.texts))  # type: ignore[attr-defined]
+    assert {tuple(texts) for part in (data.valid, data.test) for texts in part.texts} <= kept  # type: ignore[attr-defined]
+    assert kept != set(map(tuple, other.train.texts))  # type: ignore[attr-defined]
+    rest = {tuple(texts) for part in (one.valid, one.test) for texts in part.texts}  # type: ignore[attr-defined]
+    assert rest and not rest & kept
+    for part in (one.train, one.valid):
+        red = part.values[:, 0, 16, 16] > 100  # type: ignore[attr-defined]
+        assert [texts[0].startswith("red") for texts in part.texts] == red.tolist()  # type: ignore[attr-defined]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_emoji_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emoji_by_name, "load_data", lambda name: emoji())
+    monkeypatch.setattr(emoji_by_name, "SCALES", (1.0, 3.0))
+    steps = {"latent_diffusion": 4, "clip": 2}
+    record = emoji_by_name.emoji_by_name(tmp_path, n=6, steps=steps, size="tiny")
+    assert set(record["figures"]) == {"real data", "latent_diffusion"} and record["guidance"] in (1.0, 3.0)
+    for figures in record["figures"].values():
+        assert set(figures) == {"seen", "held_out"}
+        for scores in figures.values():
+            assert set(scores) == {"asked", "shuffled", "difference"} and scores["asked"]["n"] == 6
+    assert len(emoji_by_name.PROMPTS) == 24 and (tmp_path / "prompts.png").exists()
+    assert records.outdated(record) == []
+
+
+def test_prompts_are_below_their_pictures() -> None:
+    """Wrapped, cut, and of pictures of any size; as many prompts as pictures."""
+    pictures = [Image.new("RGB", size, "red") for size in ((32, 32), (300, 200), (1, 5))]
+    drawn = prompt_sheet(pictures, ["a red circle", "word " * 40, ""], columns=2)
+    assert drawn.getpixel((20, 20)) == (255, 0, 0) and np.asarray(drawn)[126:150, 12:120].min() < 100
+    with pytest.raises(ConfigError, match="2 prompts for 3 pictures: give one for each"):
+        prompt_sheet(pictures, ["a", "b"])

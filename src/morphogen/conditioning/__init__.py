@@ -23,6 +23,7 @@ _HOMES = {
     "MelSpectrogram": "conditioning.mel",
     "OneHot": "conditioning.label",
     "PictureEmbedding": "conditioning.picture_embedding",
+    "Plane": "conditioning.plane",
     "Prefix": "conditioning.prefix",
     "Sketch": "conditioning.sketch",
     "Sketches": "conditioning.specs",

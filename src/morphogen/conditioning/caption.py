@@ -54,6 +54,7 @@ class Captions(ConditionSpec):
     """
 
     plural, optional = "captions", True
+    remedy = "give every picture a caption, 1.txt beside 1.png or in a table metadata.csv"
 
     def __init__(self, text: Text, words: KnownWords | None = None):
         self.text, self.words = text, words

@@ -8,6 +8,7 @@ distillation, Salimans & Ho, 2022, starts each student with its teacher's condit
 __all__ = ["Frozen", "Precomputed"]
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Self
 
 import torch
@@ -130,7 +131,7 @@ class Precomputed:
     def __getitem__(self, rows: Int[Tensor, " b"]) -> Batch:
         batch = self.examples[rows]
         computed = {self.name: {PRECOMPUTED: index(self.fields, rows)}}
-        return Batch(batch.medium, {**batch.condition, **computed})
+        return replace(batch, condition={**batch.condition, **computed})
 
 
 def _is_precomputed(condition: Tree) -> bool:

@@ -2,6 +2,7 @@
 
 __all__ = [
     "BFloat16",
+    "Completion",
     "Conversation",
     "DDIMTranslate",
     "Inpaint",
@@ -37,6 +38,7 @@ from morphogen.inference.inversion import Inverted, invert
 from morphogen.inference.latent_space import LatentSpace, attribute, slerp, traversal
 from morphogen.inference.matching import Matcher
 from morphogen.inference.packed import BFloat16, Int8
+from morphogen.inference.picture_completion import Completion
 from morphogen.inference.prepack import prepack_weights
 from morphogen.inference.quantized import Quantized
 from morphogen.inference.restoration import observe, restore

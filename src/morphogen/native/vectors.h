@@ -64,6 +64,14 @@ inline Vector load(const at::BFloat16* x) {  // the upper halves of floats
   return std::bit_cast<Vector>(__builtin_convertvector(h, Integers) << 16);
 }
 
+template <typename T>
+inline Vector load(const T* x, int64_t count) {  // with zeros after the first `count` values
+  if (count >= LANES) return load(x);
+  T values[LANES] = {};
+  for (int64_t i = 0; i < count; ++i) values[i] = x[i];
+  return load(values);
+}
+
 inline void store(float* x, Vector v) { std::memcpy(x, &v, sizeof v); }
 
 inline void store(at::BFloat16* x, Vector v) {  // rounded to nearest, to even if both are
@@ -78,6 +86,14 @@ inline void store(at::BFloat16* x, Vector v) {  // rounded to nearest, to even i
   std::memcpy(x, &h, sizeof h);
 }
 
+template <typename T>
+inline void store(T* x, Vector v, int64_t count) {  // the first `count` values only
+  if (count >= LANES) return store(x, v);
+  T values[LANES];
+  store(values, v);
+  for (int64_t i = 0; i < count; ++i) x[i] = values[i];
+}
+
 // 2^x of x <= 127; 0 below -126.
 inline Vector exp2(Vector x) {
   constexpr float SHIFT = 0x1.8p23f;  // adding it rounds to an integer, in the lowest bits
@@ -90,5 +106,7 @@ inline Vector exp2(Vector x) {
   const Vector result = std::bit_cast<Vector>(std::bit_cast<Integers>(p) + power);
   return x < -126.0f ? Vector{} : result;
 }
+
+inline Vector sigmoid(Vector x) { return 1.0f / (1.0f + exp2(min(x * -0x1.715476p+0f, broadcast(126)))); }
 
 }  // namespace

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from morphogen.component import Component, ConfigError
 from morphogen.contract import Context
 from morphogen.networks.axes import conv_class, patchify, unpatchify
+from morphogen.networks.normalization import normalization_layout
 from morphogen.networks.positions import TimeEmbedding
 from morphogen.networks.residual import group_norm, norm_silu
 from morphogen.networks.unet_designs import DESIGNS, Design
@@ -111,7 +112,7 @@ class UNet(Component, nn.Module):
         self, h: Float[Tensor, "b d *m"], vector: Float[Tensor, "b w"], context: Context | None
     ) -> list[Float[Tensor, "b ..."]]:
         """The skip connections of the down path, of which h is the first, and the middle's output."""
-        features = [h]
+        features = [normalization_layout(h)]
         for stage in self.down_blocks:
             features.append(stage(features[-1], vector, context))
         h = features[-1]
@@ -128,7 +129,7 @@ class UNet(Component, nn.Module):
         for stage in self.up_blocks:
             h = stage(h if stage.resamples else torch.cat([h, skips.pop()], 1), vector, context)
         output = unpatchify(self.out(norm_silu(self.norm, h)), self.patch)
-        return output[(slice(None), slice(None), *(slice(side) for side in sides))]
+        return output[(slice(None), slice(None), *(slice(side) for side in sides))].contiguous()
 
     def _build_down_path(self) -> list[int]:
         """Build blocks and downsampling level by level; returns the channels of all skip connections."""

@@ -20,14 +20,12 @@ from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from morphogen.networks.attention import GridAttention
-from morphogen.networks.axes import conv_class
+from morphogen.networks.axes import conv_class, upsample_nearest
 from morphogen.networks.residual import ResidualBlock, group_norm, norm_silu
 from morphogen.networks.spatial_transformer import SpatialTransformer
 from morphogen.networks.token_attention import GridTokenAttention
-from morphogen.numerics.tensors import expand_like
 
 Design = Literal["adm", "ddpm", "improved_ddpm", "latent"]
 
@@ -59,8 +57,7 @@ class ShiftedBlock(nn.Module):
 
     def forward(self, x: Float[Tensor, "b c *n"], vector: Float[Tensor, "b d"]) -> Float[Tensor, "b e *n"]:
         h = self.conv1(norm_silu(self.norm1, x))
-        h = h + expand_like(self.shift(vector), h)
-        return self.skip(x) + self.conv2(self.dropout(norm_silu(self.norm2, h)))
+        return self.skip(x) + self.conv2(self.dropout(norm_silu(self.norm2, h, self.shift(vector))))
 
 
 class Downsample(nn.Module):
@@ -94,7 +91,7 @@ class Upsample(nn.Module):
         self.conv = conv_class(axes)(channels, channels, 3, padding=1)
 
     def forward(self, x: Float[Tensor, "b c *n"], vector: Float[Tensor, "b d"]) -> Float[Tensor, "b c ..."]:
-        return self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+        return self.conv(upsample_nearest(x))
 
 
 @dataclass(frozen=True)

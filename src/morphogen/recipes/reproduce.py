@@ -19,12 +19,14 @@ from morphogen.recipes.binary_vaes import binary_vaes
 from morphogen.recipes.comparison import comparison
 from morphogen.recipes.conditional import GUIDED, conditional
 from morphogen.recipes.distillation import distilled
+from morphogen.recipes.emoji_by_name import emoji_by_name
 from morphogen.recipes.emoji_retrieval import emoji_retrieval
 from morphogen.recipes.flow_densities import flow_densities
 from morphogen.recipes.gan_rings import gan_rings
 from morphogen.recipes.hmm_text import hmm_text
 from morphogen.recipes.language import language
 from morphogen.recipes.latent_attributes import latent_attributes
+from morphogen.recipes.personalisation import personalisation
 from morphogen.recipes.picture_flows import picture_flows
 from morphogen.recipes.records import stamped
 from morphogen.recipes.sampler_sweep import sampler_sweep
@@ -101,6 +103,17 @@ RECIPES: Mapping[str, Recipe] = {
         "that diffusion distilled to 8, 4, 2 and 1 steps, 10 min; its own training, 20 min", 35, distilled
     ),
     "fashion-sketches": Recipe("Fashion-MNIST images from sketches, 4 min", 7, sketched),
+    "fashion-controlnet": Recipe(
+        "Fashion-MNIST images from sketches by ControlNet, 980 steps of the base and 980 of the control",
+        12,
+        partial(sketched, steps=1960, system="controlnet"),
+    ),
+    "personalisation": Recipe(
+        "an object learned from ten pictures by LoRA, with and without prior preservation, beside the base "
+        "of text-to-picture",
+        5,
+        personalisation,
+    ),
     "emoji-pix2pix": Recipe(
         "emoji from sketches with pix2pix, 5 min", 7, partial(sketched, "emoji", 300.0, system="pix2pix")
     ),
@@ -119,6 +132,9 @@ RECIPES: Mapping[str, Recipe] = {
     ),
     "emoji-dcgan": Recipe(
         "a DCGAN of colour emoji, 5 min", 7, partial(unconditional, "emoji", "dcgan", 300.0)
+    ),
+    "emoji-by-name": Recipe(
+        "emoji drawn from their names by latent diffusion, scored by a CLIP of its own", 65, emoji_by_name
     ),
     "emoji-retrieval": Recipe(
         "CLIP and ALIGN on captioned emoji: retrieval of held-out ones, classes of clothes by prompts",

@@ -79,12 +79,12 @@ class Row:
 
 # the scales of guidance are chosen by the validation part
 TRAININGS: Mapping[str, Training] = {
-    "latent_diffusion": Training("latent_diffusion", {"autoencoder": 600, "prior": 4000}),
+    "latent_diffusion": Training("latent_diffusion", {"autoencoder": 900, "prior": 2800}),
     RANKER: Training("clip", {ALONE: 1000}),
     "dalle2": Training("dalle2", {"clip": 1000, "embedding": 300, "low": 1500, "high": 600}),
 }
 ROWS: Mapping[str, Row] = {
-    "latent diffusion": Row("latent_diffusion", Guided(DDIM(25), 3.0)),
+    "latent diffusion": Row("latent_diffusion", Guided(DDIM(25), 2.0)),
     "DALL-E 2": Row("dalle2", {"embedding": Guided(BestMatch(DDPM(25)), 2.0), "low": Guided(DDIM(25), 2.0)}),
 }
 
@@ -152,6 +152,7 @@ class _Measures:
 
     def __init__(self, data: Dataset, seed: int, n: int):
         self.data, self.seed = data, seed
+        self.reader: Any = data.reader
         self.captions = caption_texts(data.test.first(n).condition[CAPTION])
         self.features = features_for(data)
 
@@ -163,7 +164,7 @@ class _Measures:
 
     def unknown(self, draw: Draw) -> dict[str, Any]:
         """How many pictures of `UNKNOWN` have its shape, and which colours are drawn in its place."""
-        shown = self.data.reader.read(draw([UNKNOWN] * REPEATED))
+        shown = self.reader.read(draw([UNKNOWN] * REPEATED))
         is_square, colour = shown.shape == SHAPES.index("square"), shown.colour[shown.shape >= 0]
         drawn = colour.bincount(minlength=len(COLOURS)).double() / max(1, len(colour))
         colours = {name: round(value, 3) for name, value in zip(COLOURS, drawn.tolist(), strict=True)}

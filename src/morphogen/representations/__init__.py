@@ -28,6 +28,7 @@ _HOMES = {
     "UnitVariance": "representations.unit_variance",
     "VariationallyDequantised": "representations.pixels",
     "Waveform": "media.sound",
+    "Whitened": "representations.whitened",
     "bpe": "representations.tokenizer",
     "unigram": "representations.tokenizer",
 }

@@ -16,37 +16,42 @@ Its training is not measured.
 
 __all__ = ["dalle"]
 
-from collections.abc import Sequence
 from typing import Any
 
 from morphogen.conditioning.caption import Caption, CaptionDropout, Captions
 from morphogen.families.autoregressive import JointAutoregressive
+from morphogen.families.vae import DiscreteVAE, SharedScaleLogistic
 from morphogen.model import Model
 from morphogen.networks.attention import Attention
-from morphogen.networks.attention_patterns import (
-    AttentionPattern,
-    ColumnPattern,
-    NeighbourhoodPattern,
-    RowPattern,
-)
+from morphogen.networks.attention_patterns import ColumnPattern, NeighbourhoodPattern, RowPattern
 from morphogen.networks.blocks import Block
-from morphogen.networks.convnet import halvings
+from morphogen.networks.convnet import ConvDecoder, ConvEncoder, coarsest_size, halvings
 from morphogen.networks.feed_forward import FeedForward
 from morphogen.networks.joint_transformer import JointTransformer
 from morphogen.networks.normalization import LayerNorm
 from morphogen.networks.text_encoder import LeadingText
-from morphogen.plan import AdamW, Cosine, Plan
+from morphogen.plan import Adam, AdamW, Cosine, Plan
 from morphogen.representations.latent import Latent
 from morphogen.representations.pixels import Pixels
 from morphogen.staged import Staged
 from morphogen.systems import Size
-from morphogen.systems.dvae import discrete_autoencoder
 
+CODES: dict[Size, dict[str, Any]] = {
+    # channels of each scale, finest first; blocks per scale; steps until the last temperature
+    "tiny": {"codes": 16, "widths": (8, 16), "blocks": 1, "annealing": 50, "beta": 1.0},
+    "small": {"codes": 256, "widths": (16, 32, 64), "blocks": 1, "annealing": 500, "beta": 1.0},
+    "paper": {"codes": 8192, "widths": (128, 256, 256, 256), "blocks": 2, "annealing": 150_000, "beta": 6.6},
+}
+CODE_PLANS: dict[Size, Plan] = {
+    "tiny": Plan(Adam(3e-3), batch=32, ema=0.9),
+    "small": Plan(Adam(3e-3), batch=32, schedule=Cosine(warmup=20), ema=0.99, clip=100.0),
+    "paper": Plan(AdamW(1e-4, weight_decay=1e-4), batch=512, ema=0.999),
+}
 SIZES: dict[Size, dict[str, Any]] = {
-    # tokens: most of a caption; halvings: of the sides, until the grid of codes; kernel: of the last layer
-    "tiny": {"width": 16, "layers": 3, "heads": 2, "tokens": 16, "halvings": 1, "kernel": 3},
-    "small": {"width": 128, "layers": 4, "heads": 4, "tokens": 32, "halvings": 2, "kernel": None},
-    "paper": {"width": 3968, "layers": 64, "heads": 62, "tokens": 256, "halvings": 3, "kernel": 11},
+    # tokens: most of a caption; kernel: of the attention of the last layer, None: all attention is dense
+    "tiny": {"width": 16, "layers": 3, "heads": 2, "tokens": 16, "kernel": 3},
+    "small": {"width": 128, "layers": 4, "heads": 4, "tokens": 32, "kernel": None},
+    "paper": {"width": 3968, "layers": 64, "heads": 62, "tokens": 256, "kernel": 11},
 }
 TEXT_WEIGHT, DROPPED = 1 / 8, 0.1  # of the loss; of the captions, for guidance
 PLANS: dict[Size, dict[str, Any]] = {
@@ -59,8 +64,9 @@ PLANS: dict[Size, dict[str, Any]] = {
 def dalle(pixels: Pixels, caption: Captions, size: Size = "small") -> Staged:
     """DALL-E in two stages: a discrete VAE of pictures, and a transformer of captions and codes."""
     sizes, plan = SIZES[size], PLANS[size]
-    autoencoder = discrete_autoencoder(pixels, size, min(sizes["halvings"], halvings(pixels.shape, 2)))
-    codes, width, layers = Latent(autoencoder), sizes["width"], sizes["layers"]
+    autoencoder = discrete_autoencoder(pixels, size)
+    codes, width, layers, kernel = Latent(autoencoder), sizes["width"], sizes["layers"], sizes["kernel"]
+    repeated = (RowPattern(), ColumnPattern(), RowPattern(), RowPattern())
     network = JointTransformer(
         caption.text.vocabulary,
         sizes["tokens"],
@@ -68,10 +74,10 @@ def dalle(pixels: Pixels, caption: Captions, size: Size = "small") -> Staged:
         codes.shape,
         Block(Attention(width, sizes["heads"]), FeedForward(width, 4 * width), LayerNorm(width)),
         layers,
-        sparse_patterns(layers, sizes["kernel"]) if sizes["kernel"] else (),
+        (*(repeated[i % 4] for i in range(layers - 1)), NeighbourhoodPattern(kernel)) if kernel else (),
     )
     training = Plan(
-        AdamW(plan["lr"], betas=(0.9, 0.96), eps=1e-8, weight_decay=0.045),
+        AdamW(plan["lr"], betas=(0.9, 0.96), weight_decay=0.045),
         batch=plan["batch"],
         schedule=Cosine(plan["warmup"], floor=0.1),
         ema=plan["ema"],
@@ -82,7 +88,19 @@ def dalle(pixels: Pixels, caption: Captions, size: Size = "small") -> Staged:
     return Staged(autoencoder=autoencoder, prior=Model(objective, codes, conditioner, training))
 
 
-def sparse_patterns(layers: int, kernel: int) -> Sequence[AttentionPattern]:
-    """Row, column, row and row, again and again, and a neighbourhood in the last layer (appendix B.1)."""
-    repeated = (RowPattern(), ColumnPattern(), RowPattern(), RowPattern())
-    return *(repeated[i % 4] for i in range(layers - 1)), NeighbourhoodPattern(kernel)
+def discrete_autoencoder(pixels: Pixels, size: Size) -> Model:
+    """The first stage: a discrete VAE, whose grid of codes is small enough for the second."""
+    sizes, likelihood = CODES[size], SharedScaleLogistic(pixels.levels)
+    widths = sizes["widths"][: 1 + halvings(pixels.shape, 2)]
+    sides, channels = coarsest_size(pixels.shape, widths), likelihood.outputs(pixels.shape[0])
+    latent = (sizes["codes"], *sides)
+    objective = DiscreteVAE(
+        ConvEncoder(pixels.shape, latent, widths, sizes["blocks"]),
+        ConvDecoder(latent, (channels, *pixels.shape[1:]), widths, sizes["blocks"]),
+        likelihood,
+        sizes["codes"],
+        sides,
+        sizes["beta"],
+        annealing=sizes["annealing"],
+    )
+    return Model(objective, pixels, None, CODE_PLANS[size])

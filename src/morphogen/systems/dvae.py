@@ -1,6 +1,6 @@
 r"""The two stages of DALL-E without its texts: a discrete VAE, and a transformer of its codes."""
 
-__all__ = ["discrete_autoencoder", "dvae"]
+__all__ = ["dvae"]
 
 import math
 from typing import Any
@@ -64,14 +64,8 @@ def dvae(pixels: Pixels, label: Classes | None = None, size: Size = "small") -> 
     temperatures, the weight of the KL term and the 8192 codes at size paper are the paper's; its networks,
     and its likelihood on a logarithmic scale, are not; not measured.
     """
-    autoencoder = discrete_autoencoder(pixels, size, halvings(pixels.shape))
-    return Staged(autoencoder=autoencoder, prior=code_transformer(Latent(autoencoder), label, size))
-
-
-def discrete_autoencoder(pixels: Pixels, size: Size, halvings: int) -> Model:
-    """The first stage of DALL-E: a discrete VAE whose grid of codes has the sides halved so many times."""
     sizes, (channels, height, width) = SIZES[size], pixels.shape
-    widths = (sizes["fine"],) + (sizes["coarse"],) * halvings
+    widths = (sizes["fine"],) + (sizes["coarse"],) * halvings(pixels.shape)
     sides, likelihood = coarsest_size(pixels.shape, widths), likelihood_of_levels(pixels.levels)
     latent = (sizes["codes"], *sides)
     objective = DiscreteVAE(
@@ -83,7 +77,8 @@ def discrete_autoencoder(pixels: Pixels, size: Size, halvings: int) -> Model:
         sizes["beta"],
         annealing=sizes["annealing"],
     )
-    return Model(objective, pixels, None, Plan(**PLANS[size]))
+    autoencoder = Model(objective, pixels, None, Plan(**PLANS[size]))
+    return Staged(autoencoder=autoencoder, prior=code_transformer(Latent(autoencoder), label, size))
 
 
 def code_transformer(codes: Latent, label: Classes | None, size: Size, top: Latent | None = None) -> Model:

@@ -110,7 +110,7 @@ class Autoregressive(Objective):
         return Ancestral()
 
 
-def scored_tokens(x: Encoded, context: Context | None) -> Tensor:
+def scored_tokens(x: Encoded, context: Context | None) -> Bool[Tensor, "b ..."]:
     """Mask of the scored tokens, in the shape of x: valid, and not part of the prompt."""
     shape, scored = x.x.shape[1:], x.x >= 0
     if context is not None and context.prefix is not None:

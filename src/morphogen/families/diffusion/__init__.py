@@ -57,6 +57,7 @@ __all__ = [
     "RePaint",
     "RectifiedFlow",
     "ScaledLinearBetas",
+    "Shifted",
     "SubVP",
     "TimestepSpacing",
     "UniformLogSNR",
@@ -121,6 +122,7 @@ from morphogen.families.diffusion.schedules import (
     LinearBetas,
     NoiseSchedule,
     ScaledLinearBetas,
+    Shifted,
     ZeroBased,
     ZeroTerminal,
 )
