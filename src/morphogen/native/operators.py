@@ -104,7 +104,7 @@ def _save_group_norm(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Te
 def _group_norm_gradients(ctx: Any, gradient: Tensor, _: Tensor | None) -> tuple[Tensor | None, ...]:
     *inputs, statistics = ctx.saved_tensors
     if torch.is_grad_enabled():  # to be differentiated again
-        output = plain_group_norm(*inputs, ctx.groups, ctx.eps, ctx.silu)
+        output = plain_group_norm(*inputs, groups=ctx.groups, eps=ctx.eps, silu=ctx.silu)
         return *_differentiable(output, inputs, gradient), None, None, None
     dx, (p, q) = torch.ops.morphogen.group_norm_backward(gradient, *inputs, ctx.groups, ctx.silu, statistics)
     _, added, weight, bias, scale, _ = inputs
@@ -137,10 +137,9 @@ def _differentiable(
     output: Tensor, inputs: Sequence[Tensor | None], gradient: Tensor
 ) -> tuple[Tensor | None, ...]:
     """Gradients of the inputs that have one, as functions of all tensors."""
-    needed = [x is not None and x.requires_grad for x in inputs]
-    differentiated = [x for x, needs in zip(inputs, needed, strict=True) if needs]
-    found = iter(torch.autograd.grad(output, differentiated, gradient, create_graph=True))
-    return tuple(next(found) if needs else None for needs in needed)
+    needed = [x for x in inputs if x is not None and x.requires_grad]
+    found = iter(torch.autograd.grad(output, needed, gradient, create_graph=True))
+    return tuple(None if x is None or not x.requires_grad else next(found) for x in inputs)
 
 
 # the backward function of an operator, and what saves its arguments

@@ -33,6 +33,7 @@ from morphogen.evaluation.features import features_for
 from morphogen.evaluation.frechet import frechet_interval
 from morphogen.evaluation.intervals import proportion
 from morphogen.evaluation.sheet import sheet
+from morphogen.families.autoregressive import Ancestral
 from morphogen.families.diffusion import DPMSolver
 from morphogen.inference.best_of import best_of
 from morphogen.model import evaluating, parameters
@@ -76,10 +77,13 @@ class Row:
 # the scales of guidance are chosen by the validation part
 TRAININGS: Mapping[str, Training] = {
     "latent_diffusion": Training("latent_diffusion", {"autoencoder": 900, "prior": 2500}),
+    "dalle": Training("dalle", {"autoencoder": 2000, "prior": 3600}),
     RANKER: Training("clip", {ALONE: 1000}),
 }
 ROWS: Mapping[str, Row] = {
     "latent diffusion": Row("latent_diffusion", Guided(DPMSolver(20), 2.0)),
+    "DALL-E": Row("dalle", Guided(Ancestral(), 2.0)),
+    "DALL-E, the best of 16": Row("dalle", Guided(Ancestral(), 2.0), candidates=16),
 }
 
 
