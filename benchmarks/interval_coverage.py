@@ -1,9 +1,10 @@
 """How often 95 % intervals hold what they claim, on known distributions.
 
-    python -m benchmarks.interval_coverage [TRIALS]    a table of all cases; 200 trials take about two minutes
+    python -m benchmarks.interval_coverage [SEED]    all cases in a few minutes, to results/intervals-*.json
 
 The estimand is exact where a case states it; else it is the expected value at this n, the mean over the
 trials, whose error of 0.07 standard deviations changes the coverage by less than 0.001.
+`python docs/hooks/intervals_page.py` writes the table of docs/intervals.md from the record.
 """
 
 __all__ = ["CASES", "Case", "coverage"]
@@ -19,6 +20,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.known_tables import closest, scores, useful
+from benchmarks.record import record_path, write
 from morphogen.evaluation.class_score import class_score
 from morphogen.evaluation.conditional_fidelity import within_class_variance
 from morphogen.evaluation.frechet import frechet_interval
@@ -40,18 +42,20 @@ class Case:
         distribution: in words, with n.
         draw: figures with their intervals by name, from a generator and the number of the trial.
         exact: estimands that are known exactly.
+        trials: number of draws, more where they are cheap.
     """
 
     distribution: str
     draw: Callable[[torch.Generator, int], Figures]
     exact: Mapping[str, float] = field(default_factory=dict)
+    trials: int = 200
 
 
-def coverage(case: Case, trials: int = 200, seed: int = 0) -> dict[str, float]:
-    """The fraction of trials in which each interval holds its estimand."""
+def coverage(case: Case, seed: int = 0) -> dict[str, float]:
+    """The fraction of trials in which each interval holds its estimand; seeds have different trials."""
     g = torch.Generator().manual_seed(seed)
     found = defaultdict(list)
-    for trial in range(trials):
+    for trial in range(seed * 10**6, seed * 10**6 + case.trials):
         for name, figure in case.draw(g, trial).items():
             if figure is not None:
                 found[name].append(figure)
@@ -74,9 +78,20 @@ def _of_sets(scale: float, shift: float) -> Callable[[torch.Generator, int], Fig
         real, fake = _normal(g, 100), _normal(g, 100, scale=scale, shift=shift)
         return {
             "frechet": frechet_interval(real, fake, partitions=32, seed=trial),
-            "kid": kernel_distance(real, fake),
             **precision_recall(real, fake, seed=trial),
             "two_sample": two_sample(real, fake, trial),
+        }
+
+    return draw
+
+
+def _kernel_distances(scale: float, shift: float) -> Callable[[torch.Generator, int], Figures]:
+    """The kernel distance of two sets of 100 rows in 8 dimensions, and of 20 and 60 rows."""
+
+    def draw(g: torch.Generator, trial: int) -> Figures:
+        return {
+            f"kid ({n}, {m})": kernel_distance(_normal(g, n), _normal(g, m, scale=scale, shift=shift))
+            for n, m in ((100, 100), (20, 60))
         }
 
     return draw
@@ -104,10 +119,11 @@ def _ratios(g: torch.Generator, trial: int) -> Figures:
 
 
 def _class_scores(g: torch.Generator, trial: int) -> Figures:
-    logits = torch.randn(100, 10, generator=g, dtype=torch.float64)
+    scales = {"unsure": 0.3, "sure": 3}
     return {
-        "class_score (sure)": class_score((3 * logits).softmax(1), seed=trial),
-        "class_score (unsure)": class_score((0.3 * logits).softmax(1), seed=trial),
+        f"class_score ({name}, n = {n})": class_score((scale * _normal(g, n, 10)).softmax(1))
+        for n in (20, 100)
+        for name, scale in scales.items()
     }
 
 
@@ -137,13 +153,28 @@ def _translations(g: torch.Generator, trial: int) -> Figures:
 CASES = {
     "one distribution": Case("two sets of 100 normals in 8 dimensions", _of_sets(1, 0), {"two_sample": 0.5}),
     "wider": Case("100 normals, and 100 that are 1.3 times as wide and shifted by 0.2", _of_sets(1.3, 0.2)),
+    "one distribution, kernel": Case(
+        "two sets of normals in 8 dimensions",
+        _kernel_distances(1, 0),
+        {"kid (100, 100)": 0.0, "kid (20, 60)": 0.0},
+        1000,
+    ),
+    "near, kernel": Case(
+        "normals in 8 dimensions, and others that are shifted by 0.1", _kernel_distances(1, 0.1), trials=1000
+    ),
+    "wider, kernel": Case(
+        "normals, and others that are 1.3 times as wide and shifted by 0.2",
+        _kernel_distances(1.3, 0.2),
+        trials=1000,
+    ),
     "fractions": Case(
         "50 rows: shares of 20 words (0.97, 0.02), flags (0.2), normals",
         _fractions,
         {"known_words": 0.97, "repeated": 0.02, "memorised": 0.2, "precision_cost": 0.0},
+        1000,
     ),
     "ratios": Case("60 rows of 1 to 400 dims, or of 3 to 14 words", _ratios, {"bits_per_dim": 2.0}),
-    "classifier": Case("probabilities of 10 classes, n = 100, from normal logits", _class_scores),
+    "classifier": Case("probabilities of 10 classes from normal logits", _class_scores, trials=1000),
     "classes": Case("100 and 500 normals in 5 classes", _variances),
     "translations": Case("40 sentences, up to 40 % of the words replaced", _translations),
     "matching tables": Case("two tables of 200 rows", lambda g, trial: scores(trial, 0.0)),
@@ -155,8 +186,17 @@ CASES = {
 }
 
 
+def main(seed: int = 0) -> None:
+    """Print the coverage of all intervals and store it."""
+    found: list[dict[str, Any]] = []
+    for case in CASES.values():
+        for name, share in coverage(case, seed).items():
+            exact = case.exact.get(name)
+            known = {"measure": name, "exact": exact, "distribution": case.distribution}
+            found.append(known | {"trials": case.trials, "held": round(share, 4)})
+            print(*found[-1].values(), sep=" | ", flush=True)
+    write(record_path(kind="intervals-"), seed=seed, coverage=found)
+
+
 if __name__ == "__main__":
-    trials = int(sys.argv[1]) if len(sys.argv) > 1 else 200
-    for title, case in CASES.items():
-        for name, share in coverage(case, trials).items():
-            print(f"| {name} | {title}: {case.distribution} | {share:.3f} |", flush=True)
+    main(*map(int, sys.argv[1:]))

@@ -136,7 +136,7 @@ class Cascade(HasDistribution, Staged):
             with evaluating(stage), torch.no_grad():
                 stream = _encoding(self, rng, other, name)
                 x[other] = stage.representation.encode(batch.medium, stream, measure=False).x
-        return Batch(batch.medium, {**batch.condition, **x})
+        return replace(batch, condition={**batch.condition, **x})
 
     def sample_condition(self, rng: Rng) -> Mapping[str, Tree]:
         """Random conditions of the data, each drawn by the first stage that takes it."""
@@ -215,8 +215,8 @@ class Cascade(HasDistribution, Staged):
             return self.last.log_prob_batch(batch, rng)
         if self._decoded != self.chain:
             raise Unsupported(
-                f"the stages {', '.join(self.chain)} are not the latents of one first stage: log_prob of a "
-                f"stage is conditional, as in models[{self.chain[-1]!r}].log_prob(medium, condition)"
+                f"the Cascade has no likelihood, because {', '.join(self.chain)} are not the latents of one "
+                f"first stage: use that of a stage, models[{self.chain[-1]!r}].log_prob(medium, condition)"
             )
         return _log_prob_of_latents(self, batch, rng)
 

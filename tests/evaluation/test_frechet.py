@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from morphogen.evaluation import frechet as module
 from morphogen.evaluation.frechet import frechet, frechet_interval
 
 
@@ -150,3 +151,51 @@ def test_one_row_is_refused_by_the_name_of_its_argument():
         frechet(x, x[:1])
     with pytest.raises(ValueError, match=r"^real has 1 row"):
         frechet(x[:1], x)
+
+
+@pytest.mark.parametrize("decades", [2, 3.999, 4, 4.001, 6, 9, 14])
+@pytest.mark.parametrize("rows", [(400, 500), (500, 7), (7, 400), (6, 7)])
+def test_ill_conditioned_covariances_have_the_closed_form(decades, rows):
+    """At 4 decades the eigenvalues of S_1 S_2 have the ratio `FULL_RANK`, below which singular values count.
+
+    With fewer rows than features the covariances have the ranks 6 and 5 on the same axes.
+    """
+    rank = min(*rows, 9) - 1
+    a = torch.logspace(0, -decades, rank).double()
+    b, shift = 2 * a, torch.linspace(-1e-3, 1e-3, rank).double()
+    rotation = torch.linalg.qr(normal(8, 8, 5))[0][:rank]
+    sets = [
+        exact(m, c.diag(), n, n) @ rotation for m, c, n in zip((shift, 2 * shift), (a, b), rows, strict=True)
+    ]
+    expected = shift.square().sum() + (a.sqrt() - b.sqrt()).square().sum()
+    assert frechet(*sets) == pytest.approx(expected.item(), rel=1e-8)
+
+
+@pytest.mark.parametrize("rows", [(300, 200), (300, 9), (20, 300), (18, 9)])
+def test_eigenvalues_and_singular_values_agree(rows, monkeypatch):
+    """Sets with more rows than features, with fewer, and one of either."""
+    first, second = (normal(n, 18, n, 1 + n / 100, n / 100) for n in rows)
+    found = frechet(first, second), frechet(second, first)
+    monkeypatch.setattr(module, "FULL_RANK", 1.0)
+    assert found == pytest.approx((frechet(first, second),) * 2, rel=1e-10)
+
+
+@pytest.mark.parametrize("constant", [0, 1])
+def test_one_singular_covariance_has_the_closed_form(constant):
+    """A feature that is constant in one of the sets adds the variance of the other one."""
+    a, b = torch.tensor([1.0, 4.0, 9.0]).double(), torch.tensor([2.25, 1.0, 4.0]).double()
+    (a, b)[constant][1] = 0
+    zero, rotation = torch.zeros(3).double(), torch.linalg.qr(normal(3, 3, 5))[0]
+    first, second = exact(zero, a.diag(), 30, 0) @ rotation, exact(zero, b.diag(), 40, 1) @ rotation
+    expected = (a.sqrt() - b.sqrt()).square().sum().item()
+    assert frechet(first, second) == pytest.approx(expected, rel=1e-8)
+
+
+def test_the_layout_of_the_features_does_not_matter():
+    """More rows than are centred at once; columns first, every second row, fp32, with a gradient."""
+    n = 2 * module.CHUNK + 1
+    a, b = normal(n, 6, 0).float(), normal(n, 6, 1, 1.5, 0.2).float()
+    expected = textbook(a.double().numpy(), b.double().numpy())
+    assert frechet(a, b) == pytest.approx(expected, rel=1e-10)
+    for same in (a.double(), a.T.contiguous().T, a.repeat_interleave(2, 0)[::2], a.clone().requires_grad_()):
+        assert frechet(same, b) == pytest.approx(frechet(a, b), rel=1e-12)

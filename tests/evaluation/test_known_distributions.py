@@ -18,7 +18,7 @@ from morphogen.evaluation.tables.resampling import absolute, distances, interval
 @pytest.mark.slow
 @pytest.mark.parametrize("title", CASES)
 def test_intervals_cover(title):
-    """200 trials, seed 0; n is in the case."""
+    """200 trials or more, seed 0; n is in the case."""
     found = coverage(CASES[title])
     assert found and all(0.89 <= share <= 0.995 for share in found.values()), found
 

@@ -8,7 +8,13 @@ from morphogen.conditioning.caption import Captions
 from morphogen.contract import owned
 from morphogen.representations.pixels import Pixels
 from morphogen.representations.text import Bytes
-from morphogen.systems import latent_diffusion, stable_diffusion, stable_diffusion_2
+from morphogen.systems import dalle, latent_diffusion, stable_diffusion, stable_diffusion_2
+
+
+class DalleVocabulary(Bytes):
+    """A text of DALL-E's vocabulary."""
+
+    vocabulary = 16_384
 
 
 class ClipVocabulary(Bytes):
@@ -38,6 +44,21 @@ def test_the_parameters_are_the_published_ones(
     assert count(model.objective.network) == unet
     assert count(autoencoder.encoder) + count(autoencoder.network) == 83_653_863
     assert text is None or count(model.models["text"].conditioner.encoder) == text
+
+
+def test_dalle_has_the_12_billion_parameters_of_its_paper() -> None:
+    """Ramesh et al. 2021, section 2.2, which states two digits; counted by hand, without biases and norms."""
+    with torch.device("meta"):
+        model = dalle(Pixels(256, (3, 256, 256)), Captions(DalleVocabulary(256)), "paper")
+    network, width = model.objective.network, 64 * 62
+    assert (network.sides, network.vocabulary, network.text_length) == ((32, 32), 8192, 256)
+    matrices = 64 * 12 * width**2 + 2 * (16_384 + 1 + 8192) * width
+    positions = (257 + 256 + 32 + 32) * width
+    assert f"{count(network):.1e}" == "1.2e+10"
+    assert 0 < count(network) - matrices - positions < 1e-3 * matrices
+    kinds = [type(pattern).__name__.removesuffix("Pattern") for pattern in network.patterns]
+    assert kinds[:5] == ["Row", "Column", "Row", "Row", "Row"] and kinds[5::4] == ["Column"] * 15
+    assert kinds[-1] == "Neighbourhood" and network.patterns[-1].kernel == 11
 
 
 def test_the_text_encoder_of_stable_diffusion_is_trained_in_its_own_stage_only() -> None:

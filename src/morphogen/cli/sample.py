@@ -23,6 +23,7 @@ from morphogen.cli.drawing import (
     SHEET,
     ClassifierGuidance,
     Condition,
+    EmbeddingFiles,
     Guidance,
     Interval,
     LoRAFiles,
@@ -38,7 +39,7 @@ from morphogen.cli.drawing import (
     check_negative,
     save_samples,
     with_classifier,
-    with_lora,
+    with_small_files,
 )
 from morphogen.cli.echo import echo
 from morphogen.cli.options import Device, Runs, Seed
@@ -108,6 +109,7 @@ def sample(
     seed: Seed = 0, out: Out = None, film: Film = False, show: Show = False, runs: Runs = Path("runs"),
     device: Device = "auto", precision: Precision = "fp32", source: SourceFile = None, lora: LoRAFiles = None,
     interval: Interval = None, threshold: Threshold = None, best_of: BestOf = 1, ranker: Ranker = None,
+    embedding: EmbeddingFiles = None,
 ) -> None:  # fmt: skip
     """Draw samples from a trained model.
 
@@ -116,7 +118,7 @@ def sample(
     from morphogen.rank import Rank
 
     rows, rank, target = choose_indices(n, indices), Rank.initialize(device), choose_device(device)
-    model = with_lora((chosen := choose_run(run, runs, rank)).model(target), lora)
+    model = with_small_files((chosen := choose_run(run, runs, rank)).model(target), lora, embedding)
     numeric = {"steps": steps, "temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p}
     numeric |= {"beam": beam, "repetition_penalty": repetition_penalty, "max_new": max_new}
     numeric |= {"no_repeat_ngram_size": no_repeat_ngram_size}

@@ -156,7 +156,9 @@ class CaptionDropout(Dropout):
         self.name = conditioner.names[0]
 
     def null_of(self, context: Context) -> Context:
-        return self.absent(rows_of_context(context))
+        given = (context.vector, context.tokens, context.text)
+        device = next(field.device for field in given if field is not None)
+        return self.absent(rows_of_context(context)).map(lambda field: field.to(device))
 
     def absent(self, rows: int) -> Context:
         device = next((p.device for p in self.parameters()), torch.device("cpu"))

@@ -4,10 +4,10 @@ Heusel et al. 2017; Dowson & Landau 1982.
 
     d^2 = |m_1 - m_2|^2 + tr S_1 + tr S_2 - 2 tr (S_1 S_2)^{1/2}
 
-With S_i = A_i^T A_i the last trace is the nuclear norm of A_1 A_2^T, and its singular values are the roots of
-the eigenvalues of A_1 S_2 A_1^T. This avoids the matrix square root and its imaginary parts, and is exact for
-fewer rows than features. The estimate is biased upwards by about 1/n (Chong & Forsyth 2020), so compare
-distances at equal n only.
+The last trace is the sum of the roots of the eigenvalues of S_1 S_2, a pencil of two symmetric matrices. With
+S_i = A_i^T A_i these are also the eigenvalues of A_1 S_2 A_1^T and the squared singular values of A_1 A_2^T.
+This avoids the matrix square root and its imaginary parts, and is exact for fewer rows than features.
+The estimate is biased upwards by about 1/n (Chong & Forsyth 2020), so compare distances at equal n only.
 
 The variance at n rows is a / n + b / n^2. The first term vanishes for two samples of the same distribution,
 where a bootstrap, whose second term is three times too large, gives intervals that are too wide. Therefore
@@ -22,8 +22,12 @@ the lower end has v_0 / 4. The interval is in d, whose variance, unlike that of 
 
 __all__ = ["frechet", "frechet_interval"]
 
+import numpy as np
 import torch
 from jaxtyping import Float
+from scipy.linalg import LinAlgError, eigh
+from scipy.linalg.blas import dsymm, dsyrk
+from scipy.linalg.lapack import dpotrf
 from torch import Tensor
 
 from morphogen.evaluation.arguments import reads_arguments
@@ -31,20 +35,21 @@ from morphogen.evaluation.intervals import Interval, between_groups, enclosing, 
 from morphogen.numerics.randomness import Rng
 from morphogen.representations.given import feature_sets
 
+CHUNK = 1024  # rows that are centred at once, in the cache
 FULL_RANK = 1e-8  # smallest ratio of pivots or eigenvalues of a matrix that counts as invertible
 
 
 @reads_arguments
 def frechet(real: Float[Tensor, "n d"], fake: Float[Tensor, "m d"]) -> float:
-    """The squared Frechet distance d^2, computed in fp64.
+    """The squared Frechet distance d^2, computed in fp64 on the CPU.
 
     Errors: ValueError for fewer than two rows, or for features that are not finite.
     """
     real, fake = feature_sets(real, fake)
-    (mean_1, rows_1), (mean_2, rows_2) = _moments(real, "real"), _moments(fake, "fake")
-    traces = torch.linalg.vector_norm(rows_1).square() + torch.linalg.vector_norm(rows_2).square()
-    squared = (mean_1 - mean_2).square().sum() + traces - 2 * _overlap(rows_1, rows_2)
-    return max(0.0, squared.item())
+    (mean_1, first), (mean_2, second) = _moments(real, "real"), _moments(fake, "fake")
+    traces = _trace(first) + _trace(second)
+    squared = np.square(mean_1 - mean_2).sum() + traces - 2 * _overlap(first, second)
+    return max(0.0, float(squared))
 
 
 @reads_arguments
@@ -85,56 +90,72 @@ def _second_order(x: Tensor, inverse_rows: float, partitions: int, seed: int) ->
     return between_halves.mean().item() * ratio, between_halves.var().item() * ratio**2
 
 
-def _gram(x: Tensor) -> Tensor:
-    """x^T x; numpy computes one triangle of a product with the own transpose, torch both."""
-    if x.device.type != "cpu":
-        return x.T @ x
-    rows = x.detach().numpy()
-    return torch.from_numpy(rows.T @ rows)
+def _moments(x: Tensor, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """The mean [d], and the covariance S [d, d], of which only the lower triangle is filled, or its factor.
 
-
-def _moments(x: Tensor, name: str) -> tuple[Tensor, Tensor]:
-    """The mean [d], and B [n - 1, d] such that B^T B is the unbiased covariance.
-
-    The centred rows sum to zero; the reflection that maps (1, ..., 1) / sqrt(n) to the first axis makes the
-    first of them zero and subtracts (sqrt(n) mean - x_1) / (sqrt(n) - 1) from the others.
+    Fewer rows than features have a factor A [n - 1, d], S = A^T A. The centred rows sum to zero; the
+    reflection that maps (1, ..., 1) / sqrt(n) to the first axis makes the first of them zero and subtracts
+    (sqrt(n) mean - x_1) / (sqrt(n) - 1) from the others.
     """
-    if len(x) < 2:
-        raise ValueError(f"{name} has {len(x)} row, and a covariance requires at least 2: give more rows")
-    x = x.double()
-    mean, root = x.mean(0), len(x) ** 0.5
+    n, d = x.shape
+    if n < 2:
+        raise ValueError(f"{name} has {n} row, and a covariance requires at least 2: give more rows")
+    x, root = x.detach().cpu(), n**0.5
+    mean = x.mean(0, dtype=torch.float64)
     if not mean.isfinite().all():
         raise ValueError("features are not finite: the samples contain NaN or infinity")
-    return mean, (x[1:] - (root * mean - x[0]) / (root - 1)).div_((len(x) - 1) ** 0.5)
+    if n <= d:
+        factor = (x[1:] - (root * mean - x[0]) / (root - 1)).div_((n - 1) ** 0.5)
+        return mean.numpy(), factor.numpy()
+    covariance = np.zeros((d, d), order="F")
+    for rows in x.split(CHUNK):
+        centred = (rows - mean).numpy().T
+        covariance = dsyrk(1 / (n - 1), centred, 1, covariance, lower=True, overwrite_c=True)
+    return mean.numpy(), covariance
 
 
-def _overlap(first: Tensor, second: Tensor) -> Tensor:
-    """tr (S_1 S_2)^{1/2}, from the eigenvalues of A_1 S_2 A_1^T.
+def _overlap(first: np.ndarray, second: np.ndarray) -> float:
+    """tr (S_1 S_2)^{1/2}, from the eigenvalues of S_1 S_2.
 
     Their roots lose half of the digits near zero; then the singular values of A_1 A_2^T are computed.
     """
-    fewer, more = (first, second) if len(first) <= len(second) else (second, first)
-    root = _root(fewer)
-    squared = root @ _gram(more) @ root.T if _tall(more) else _gram(more @ root.T)
-    squares = torch.linalg.eigvalsh(squared)
+    squares = _squares(*sorted((first, second), key=len))
     if squares[0] > FULL_RANK * squares[-1]:
-        return squares.sqrt().sum()
-    return torch.linalg.svdvals(root @ _root(more).T).sum()
+        return np.sqrt(squares).sum()
+    return np.linalg.svd(_factor(first) @ _factor(second).T, compute_uv=False).sum()
 
 
-def _root(rows: Tensor) -> Tensor:
-    """A [min(n, d), d] such that A^T A = B^T B."""
-    if not _tall(rows):
-        return rows
-    covariance = _gram(rows)
-    root, failed = torch.linalg.cholesky_ex(covariance, upper=True)
-    pivots = root.diagonal().square()
+def _squares(fewer: np.ndarray, more: np.ndarray) -> np.ndarray:
+    """The eigenvalues of S_1 S_2, ascending, without the zeros that fewer rows have; 0 for a singular S_2."""
+    if _is_wide(more):
+        cross = more @ fewer.T
+        return np.linalg.eigvalsh(cross.T @ cross)
+    if _is_wide(fewer):
+        return np.linalg.eigvalsh(fewer @ dsymm(1, more, fewer.T, lower=True))
+    try:
+        return eigh(fewer, more, type=2, driver="gv", eigvals_only=True, check_finite=False)
+    except LinAlgError:
+        return np.zeros(1)
+
+
+def _factor(covariance: np.ndarray) -> np.ndarray:
+    """A [min(n - 1, d), d] such that A^T A = S."""
+    if _is_wide(covariance):
+        return covariance
+    factor, failed = dpotrf(covariance, lower=True)
+    pivots = np.square(factor.diagonal())
     if not failed and pivots.min() > FULL_RANK * pivots.max():
-        return root
-    # of any rank, in a third of the time of a QR decomposition
-    values, vectors = torch.linalg.eigh(covariance)
-    return values.clamp_min(0).sqrt()[:, None] * vectors.T
+        return factor.T
+    # of any rank, in a third of the time of a QR decomposition; roundings would count as their roots
+    values, vectors = np.linalg.eigh(covariance)
+    values[values < len(values) * np.finfo(float).eps * values[-1]] = 0
+    return np.sqrt(values)[:, None] * vectors.T
 
 
-def _tall(rows: Tensor) -> bool:
-    return rows.shape[0] > rows.shape[1]
+def _trace(covariance: np.ndarray) -> float:
+    return np.square(covariance).sum() if _is_wide(covariance) else covariance.trace()
+
+
+def _is_wide(covariance: np.ndarray) -> bool:
+    """Whether it is the factor of fewer rows than features."""
+    return covariance.shape[0] < covariance.shape[1]

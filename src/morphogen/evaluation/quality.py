@@ -192,7 +192,7 @@ def _classified(given: Sampled) -> dict[str, Interval | None]:
     probabilities = classify(given.samples)
     return {
         "recognised": proportion(probabilities.amax(1) >= CONFIDENT),
-        "class_score": class_score(probabilities, seed=given.seed),
+        "class_score": class_score(probabilities),
     }
 
 

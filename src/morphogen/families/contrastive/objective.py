@@ -84,6 +84,11 @@ class Contrastive(Trainable):
         return self.scale * (self.embed(x) @ self.embed_condition(context).T).to(self.log_scale.dtype)
 
     @property
+    def features(self) -> int:
+        """E, the width of the embeddings."""
+        return self.network.features  # type: ignore[return-value]
+
+    @property
     def scale(self) -> Float[Tensor, ""]:
         """The inverse temperature."""
         return self.log_scale.clamp(max=math.log(self.max_scale)).exp()
