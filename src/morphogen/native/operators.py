@@ -115,9 +115,9 @@ def _save_group_norm(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Te
 
 def _group_norm_gradients(ctx: Any, gradient: Tensor, _: Tensor | None) -> tuple[Tensor | None, ...]:
     *inputs, statistics = ctx.saved_tensors
+    arguments: tuple[Any, ...] = (*inputs, ctx.groups, ctx.eps, ctx.silu)
     if torch.is_grad_enabled():  # to be differentiated again
-        output = plain_group_norm(*inputs, groups=ctx.groups, eps=ctx.eps, silu=ctx.silu)
-        return *_differentiable(output, inputs, gradient), None, None, None
+        return *_differentiable(plain_group_norm(*arguments), inputs, gradient), None, None, None
     dx, (p, q) = torch.ops.morphogen.group_norm_backward(gradient, *inputs, ctx.groups, ctx.silu, statistics)
     _, added, weight, bias, scale, _ = inputs
     factor = 1.0 if scale is None else 1 + scale
