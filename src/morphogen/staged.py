@@ -164,7 +164,7 @@ class Cascade(HasDistribution, Staged):
             n, seed, indices, batch, rank, precision: as in `Model.sample`.
             condition: conditions of the data, as in `Model.sample`, for every stage that takes them. What is
                 given under the name of a stage is not sampled: `{"low": pictures}` upsamples these pictures.
-            sampler: for every stage, guided where condition dropout was trained, or by stage; None: its own.
+            sampler: for every stage, or by stage. Guidance of all skips stages without condition dropout.
             negative: conditions for every stage that takes them, which must be guided.
         """
         keep_freed_memory()

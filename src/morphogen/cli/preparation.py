@@ -168,10 +168,13 @@ def _build(system: str, dataset: "Dataset", settings: Mapping[str, Any]) -> Any:
     """The untrained model."""
     import torch
 
-    from morphogen.catalogue import Misfit, build_system
+    from morphogen.catalogue import Misfit, build_system, page
+    from morphogen.data.language_models import language_model
 
     torch.manual_seed(settings["seed"])  # weights are initialized from torch's generator
     parts = {} if settings["teacher"] is None else {"teacher": _teacher(system, settings)}
+    if "language_model" in inspect.signature(page(system).build).parameters and settings["size"] == "small":
+        parts["language_model"] = language_model()
     given = dataset.representation, dataset.conditions, settings["size"], settings["set"]
     try:
         return build_system(system, *given, **parts)

@@ -4,7 +4,10 @@ Networks built from these functions accept one or two axes besides the channels.
 with patch^axes C channels (space to depth, Shi et al. 2016).
 """
 
-__all__ = ["avg_pool", "channels_last", "conv_class", "patchify", "unpatchify", "upsample_nearest"]
+__all__ = [
+    "avg_pool", "channels_last", "conv_class", "pad_to_multiple", "patchify", "unpatchify",
+    "upsample_nearest",
+]  # fmt: skip
 
 import torch
 from jaxtyping import Float
@@ -35,6 +38,12 @@ def upsample_nearest(x: Float[Tensor, "b c ..."]) -> Float[Tensor, "b c ..."]:
         return F.interpolate(x, scale_factor=2.0)  # slow in other layouts
     x = torch.repeat_interleave(x, 2, -1)
     return torch.repeat_interleave(x, 2, -2) if x.ndim == 4 else x
+
+
+def pad_to_multiple(x: Float[Tensor, "b c ..."], unit: int) -> Float[Tensor, "b c ..."]:
+    """x with zeros after each axis, to a multiple of `unit`."""
+    last_first = [pad for side in reversed(x.shape[2:]) for pad in (0, -side % unit)]  # as `F.pad` expects
+    return F.pad(x, last_first)
 
 
 def patchify(x: Float[Tensor, "b c ..."], patch: int) -> Float[Tensor, "b d ..."]:

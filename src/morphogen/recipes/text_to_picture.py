@@ -35,7 +35,8 @@ from morphogen.evaluation.features import features_for
 from morphogen.evaluation.frechet import frechet_interval
 from morphogen.evaluation.intervals import proportion
 from morphogen.evaluation.sheet import sheet
-from morphogen.families.diffusion import DDIM, DDPM
+from morphogen.families.autoregressive import Ancestral
+from morphogen.families.diffusion import DDIM, DDPM, DPMSolver
 from morphogen.inference.best_of import best_of
 from morphogen.inference.variations import vary
 from morphogen.model import evaluating, parameters
@@ -79,12 +80,15 @@ class Row:
 
 # the scales of guidance are chosen by the validation part
 TRAININGS: Mapping[str, Training] = {
-    "latent_diffusion": Training("latent_diffusion", {"autoencoder": 900, "prior": 2800}),
+    "latent_diffusion": Training("latent_diffusion", {"autoencoder": 900, "prior": 2500}),
+    "dalle": Training("dalle", {"autoencoder": 2000, "prior": 3600}),
     RANKER: Training("clip", {ALONE: 1000}),
     "dalle2": Training("dalle2", {"clip": 1000, "embedding": 300, "low": 1500, "high": 600}),
 }
 ROWS: Mapping[str, Row] = {
-    "latent diffusion": Row("latent_diffusion", Guided(DDIM(25), 2.0)),
+    "latent diffusion": Row("latent_diffusion", Guided(DPMSolver(20), 2.0)),
+    "DALL-E": Row("dalle", Guided(Ancestral(), 2.0)),
+    "DALL-E, the best of 16": Row("dalle", Guided(Ancestral(), 2.0), candidates=16),
     "DALL-E 2": Row("dalle2", {"embedding": Guided(BestMatch(DDPM(25)), 2.0), "low": Guided(DDIM(25), 2.0)}),
 }
 
