@@ -7,9 +7,8 @@ Paper: Photorealistic text-to-image diffusion models with deep language understa
 et al., 2022. The language model was trained on text alone, and is never trained here.
 "paper": 64, 256 and 1024 pixels per side, by a U-Net of 2.4 billion parameters (2 billion in the paper) and
 two `EfficientUNet`s of 481 million each (600 and 400 million), with the width of T5-XXL's tokens, 4096.
-"small" doubles the resolution. `morphogen train` gives it `language_model("minilm")`; without a language
-model captions have an encoder with random weights, which only tells them apart. Large guidance scales need
-`DDIM(50, clip=DynamicThreshold())`.
+"small" doubles the resolution. `morphogen train` gives it `language_model("minilm")`; without one, captions
+have an encoder with random weights. Large guidance scales need `DDIM(50, clip=DynamicThreshold())`.
 Its training is not measured.
 """
 
