@@ -43,7 +43,7 @@ RANKS = {"down_blocks": 4, "mid_blocks": 4, "up_blocks": 4}  # all blocks: a new
 PLAN = Plan(Adam(2e-3), batch=16, clip=1.0)
 READ = 500  # real pictures that the reader is tested on
 SCENES = 200  # captions of scenes
-SAMPLER = ROWS["latent diffusion"].sampler
+SAMPLER: Any = ROWS["latent diffusion"].sampler
 
 
 class InMemory(Examples):
