@@ -17,6 +17,7 @@ from morphogen.recipes.comparison import comparison
 from morphogen.recipes.conditional import conditional
 from morphogen.representations.pixels import Pixels
 
+LONGEST = 70  # minutes: of a showcase that trains for an hour, and of five systems that train for 12 minutes each
 TWO = ["mixture", "wgan_gp"]
 FEW_STEPS = {"_at_guidance_1": Guided(DDIM(steps=5), 1.0), "_at_guidance_3": Guided(DDIM(steps=5), 3.0)}
 TINY = {
@@ -91,7 +92,7 @@ def test_every_committed_figure_says_what_it_depends_on():
 
 
 def test_recipes_are_described_and_every_record_has_a_recipe():
-    assert all(recipe.description and 0 < recipe.minutes <= 40 for recipe in RECIPES.values())
+    assert all(recipe.description and 0 < recipe.minutes <= LONGEST for recipe in RECIPES.values())
     assert {path.stem for path in records.RESULTS.glob("*.json")} <= set(RECIPES)
 
 
