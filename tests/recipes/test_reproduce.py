@@ -17,7 +17,7 @@ from morphogen.recipes.comparison import comparison
 from morphogen.recipes.conditional import conditional
 from morphogen.representations.pixels import Pixels
 
-LONGEST = 70  # minutes: of a showcase that trains for an hour, and of five systems that train for 12 minutes each
+LONGEST = 70  # minutes, of a showcase of an hour, and of five systems of 12 minutes
 TWO = ["mixture", "wgan_gp"]
 FEW_STEPS = {"_at_guidance_1": Guided(DDIM(steps=5), 1.0), "_at_guidance_3": Guided(DDIM(steps=5), 3.0)}
 TINY = {
