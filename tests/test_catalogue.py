@@ -61,7 +61,7 @@ def test_data_are_bound_by_name_and_class(monkeypatch: pytest.MonkeyPatch) -> No
         (
             "ddpm",
             {"sketch": Sketches()},
-            "does not take the sketches of the data; choose one that fits: pix2pix, sketch_",
+            "does not take the sketches of the data; choose one that fits: controlnet, pix2pix",
         ),
         (
             "ddpm",

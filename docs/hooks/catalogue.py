@@ -157,7 +157,7 @@ def _built(page: Page, size: Size) -> Any:
 
 def _families(page: Page) -> str:
     """The family of each stage, linked to its page."""
-    names = family(_built(page, "tiny")).split(" + ")
+    names = dict.fromkeys(family(_built(page, "tiny")).split(" + "))
     return ", ".join(f"[{name}](families/{name}.md)" for name in names)
 
 

@@ -7,8 +7,8 @@
     model.sample(16, condition=3, sampler=mg.Guided(mg.DDIM(steps=25), scale=3.0)).save("threes")
 
 Names are imported on first use: `import morphogen` loads neither torch nor a family. Other public modules are
-`samplers`, `systems`, `data`, `metrics`, `networks`, `representations`, `conditioning`, `families` and
-`inference`.
+`samplers`, `systems`, `data`, `metrics`, `networks`, `representations`, `conditioning`, `families`,
+`inference` and `personalisation`.
 """
 
 from morphogen.lazy import attach
@@ -32,6 +32,7 @@ _HOMES = {
     "Greedy": "families.autoregressive.decoding",
     "Guided": "conditioning.guidance",
     "Likelihood": "contract",
+    "LoRA": "personalisation.lora",
     "Losses": "contract",
     "Model": "model",
     "Objective": "contract",
@@ -60,6 +61,7 @@ _MODULES = (
     "inference",
     "metrics",
     "networks",
+    "personalisation",
     "representations",
     "samplers",
     "systems",

@@ -253,6 +253,7 @@ def _bind(page: Page, conditions: Mapping[str, ConditionSpec]) -> dict[str, Cond
     )
     wanted = [page.takes[name].wanted for name in missing if page.takes[name].wanted]
     remedies = [f"add {option(*one)}" for one in wanted]
+    remedies += [page.takes[name].remedy for name in missing if page.takes[name].remedy]
     raise Misfit(page.name, problem, remedies, fitting(page.medium, conditions))
 
 

@@ -1,7 +1,7 @@
 """`Context`: what a network receives besides x, the encoded condition.
 
 A conditioner sets the fields that its networks read: one vector for the whole x, a sequence of tokens to
-attend to, planes to concatenate, or the first ids of x.
+attend to, planes to concatenate, the first ids of x, or the ids of a text before it.
 """
 
 __all__ = ["Context", "full_masks", "x_mask_of"]
@@ -32,6 +32,7 @@ class Context:
     mask: Bool[Tensor, "b *q t"] | None = None
     spatial: Float[Tensor, "b c ..."] | None = None
     prefix: Int[Tensor, "b p"] | None = None  # the given first ids of x, padded with -1
+    text: Int[Tensor, "b s"] | None = None  # ids of a text before x in one sequence, padded with -1
     given: Tree | None = None  # the given parts of x, anywhere in it: x with -1 for ids that are not given
     condition: Mapping[str, Tree] = field(default_factory=dict)  # the raw condition, for classifier guidance
     x_mask: Bool[Tensor, "b n"] | None = None  # True at existing elements of x; also in `null`
@@ -55,10 +56,10 @@ class Context:
         Token sequences are padded to a common length and masked. A context without tokens counts as a batch
         of the same size whose tokens are all masked.
 
-        Errors: ConfigError for a vector, planes or a prefix that only some of the contexts have.
+        Errors: ConfigError for a vector, planes, a prefix or a text that only some of the contexts have.
         """
         joined: dict[str, Any] = {}
-        for name in ("vector", "spatial", "prefix", "x_mask"):
+        for name in ("vector", "spatial", "prefix", "text", "x_mask"):
             given = [value for context in contexts if (value := getattr(context, name)) is not None]
             if given and len(given) < len(contexts):
                 raise ConfigError(f"contexts with and without {name!r} do not concatenate: give it to each")

@@ -15,7 +15,7 @@ __all__ = [
 ]  # fmt: skip
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -28,7 +28,7 @@ from morphogen.component import Component, ConfigError
 from morphogen.context import Context, x_mask_of
 from morphogen.media import Medium
 from morphogen.numerics.randomness import Rng
-from morphogen.numerics.trees import Tree, index, length, tree_map
+from morphogen.numerics.trees import Tree, length, tree_map
 from morphogen.objective_values import UNMEASURED, Likelihood, Losses
 from morphogen.ownership import Boundary, owned
 from morphogen.steering import Steerable
@@ -42,12 +42,16 @@ class Unsupported(NotImplementedError):
 @explains_construction
 @dataclass(frozen=True)
 class Batch:
-    """Rows of a data set: the medium, and the conditions of each row by name, {"label": [B]}; {}: none."""
+    """Rows of a data set: the medium, and the conditions of each row by name, {"label": [B]}; {}: none.
+
+    `weight` multiplies the loss of each row, [B]; None: 1.
+    """
 
     medium_at = "batch.medium", "with batch.condition"  # for errors, as in other containers
 
     medium: Tree
     condition: Mapping[str, Tree] = field(default_factory=dict)
+    weight: Float[Tensor, " b"] | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.condition, Mapping):
@@ -57,11 +61,16 @@ class Batch:
         return length(self.medium)
 
     def __getitem__(self, rows: slice | Shaped[Tensor, " n"]) -> "Batch":
-        return Batch(index(self.medium, rows), index(self.condition, rows))
+        return self._each(lambda leaf: leaf[rows])
 
     def to(self, device: torch.device | str) -> "Batch":
         """Return the batch on `device`."""
-        return Batch(*(tree_map(lambda t: t.to(device), tree) for tree in (self.medium, self.condition)))
+        return self._each(lambda leaf: leaf.to(device))
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        """The batch with each of its tensors changed."""
+        weight = None if self.weight is None else change(self.weight)
+        return Batch(tree_map(change, self.medium), tree_map(change, self.condition), weight)
 
 
 @dataclass(frozen=True)
@@ -296,11 +305,13 @@ class ConditionSpec(Component):
         optional: whether a model of the medium alone makes sense of such data: labels may be ignored, but a
             model that ignores the source texts of a translation has learned something else.
         wanted: the option of `load_data` by which data come to have it, with its value, for errors.
+        remedy: how else data come to have it, in words.
     """
 
     plural: ClassVar[str]
     optional: ClassVar[bool] = False
     wanted: ClassVar[tuple[str, ...]] = ()
+    remedy: ClassVar[str] = ""
     parts: Sequence[str] = ()  # names of its parts, each of which is given as NAME=VALUE: columns
 
     def parse(self, text: str) -> Tree:

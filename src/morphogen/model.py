@@ -67,6 +67,7 @@ from morphogen.numerics.memory import keep_freed_memory
 from morphogen.numerics.precision import Precision, autocast
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.trees import Tree, cat, index, length, tree_map
+from morphogen.ownership import start_trained
 from morphogen.plan import Adam, Plan
 from morphogen.rank import ALONE, Rank
 from morphogen.samples import Samples, with_own_condition
@@ -119,7 +120,8 @@ class Model(HasDistribution, Converted, Component, Boundary):
         """Losses of a player on a batch, of the medium if the representation is learned, and else of x."""
         x, context = self.encode_batch(batch, rng)
         losses = self.objective.losses(x, context, rng.fork("objective"), player)
-        return losses.and_of(encoding=-x.log_weight) if self.representation.learned else losses
+        losses = losses.and_of(encoding=-x.log_weight) if self.representation.learned else losses
+        return losses if batch.weight is None else losses.times(batch.weight)
 
     def encode_batch(self, batch: Batch, rng: Rng) -> tuple[Encoded, Context | None]:
         """Encode a training batch and its conditions, with condition dropout."""
@@ -127,7 +129,8 @@ class Model(HasDistribution, Converted, Component, Boundary):
         return x, self.context(batch.condition, len(batch), rng.fork("condition"))
 
     def prepare(self, batch: Batch, rng: Rng) -> None:
-        """Data-dependent initialization, called once on the first batch."""
+        """Initialization by the data and by trained models inside, called once on the first batch."""
+        start_trained(self)
         self.representation.prepare(batch.medium, rng.fork("prepare"))
         self.objective.prepare(*self.encode_batch(batch, rng), rng.fork("objective"))
 

@@ -57,6 +57,10 @@ class Losses:
         """The loss of each row: the sum of the terms."""
         return reduce(torch.add, self.terms.values())
 
+    def times(self, weight: Float[Tensor, " b"]) -> "Losses":
+        """These losses with the terms of each row multiplied."""
+        return replace(self, terms={name: weight * term for name, term in self.terms.items()})
+
     def and_of(self, **terms: Float[Tensor, " b"]) -> "Losses":
         """These losses with further terms."""
         return replace(self, terms=self.terms | terms)

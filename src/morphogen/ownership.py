@@ -1,9 +1,12 @@
 """Ownership of parameters between nested models: a model trains what it owns, not the models inside it."""
 
-__all__ = ["Boundary", "coupled_parts", "has_latents", "own_modules", "owned", "takes_prompts"]
+__all__ = [
+    "Boundary", "StartsTrained", "coupled_parts", "has_latents", "own_modules", "owned", "start_trained",
+    "takes_prompts",
+]  # fmt: skip
 
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -34,6 +37,14 @@ class Boundary(nn.Module):
         if others or options or not isinstance(mode, bool):
             raise WrongCall(f"model.train() only sets the mode; write {EXAMPLES['train']}")
         return super().train(mode)
+
+
+@runtime_checkable
+class StartsTrained(Protocol):
+    """A part that starts with weights of a model inside it, which may have been an earlier stage."""
+
+    def copy_trained(self) -> None:
+        """Copy the weights of the model."""
 
 
 def has_latents(model: nn.Module) -> bool:
@@ -67,6 +78,13 @@ def owned(module: nn.Module) -> Iterator[nn.Parameter]:
     """Iterate over the parameters of `module` once each, except those inside a nested Boundary."""
     parameters = {p: None for part in own_modules(module) for p in part._parameters.values() if p is not None}
     return iter(parameters)
+
+
+def start_trained(module: nn.Module) -> None:
+    """Let the parts that start with weights of a model inside them copy these, before their own training."""
+    for part in own_modules(module):
+        if isinstance(part, StartsTrained):
+            part.copy_trained()
 
 
 def coupled_parts(module: nn.Module) -> list[nn.Module]:

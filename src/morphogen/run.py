@@ -49,6 +49,8 @@ _SETTINGS: dict[str, tuple[type, ...]] = {  # types of optional settings
     "set": (dict,), "resolution": (int, NoneType), "length": (int, NoneType),
     "tokenizer": (str, NoneType), "table": (dict, NoneType), "conditions": (dict,),
     "teacher": (str, NoneType), "from": (str, NoneType), "places": (dict,), "fingerprint": (dict,),
+    "lora_rank": (int, NoneType), "new_token": (str, NoneType), "class_caption": (str, NoneType),
+    "class_examples": (int, NoneType), "prior_weight": (int, float, NoneType),
 }  # fmt: skip
 
 

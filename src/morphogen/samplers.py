@@ -5,6 +5,7 @@ from morphogen.lazy import attach
 _HOMES = {
     "Ancestral": "families.autoregressive",
     "AnnealedLangevin": "families.diffusion",
+    "BestMatch": "conditioning.best_match",
     "Beam": "families.autoregressive",
     "CLIPGuided": "families.diffusion",
     "ClassifierGuided": "families.diffusion",
@@ -16,6 +17,7 @@ _HOMES = {
     "DPMSolverSDE": "families.diffusion",
     "DPS": "families.diffusion",
     "DynamicThreshold": "families.diffusion",
+    "EmbeddingSampler": "families.autoregressive.embedding_codes",
     "Euler": "families.diffusion",
     "EulerMaruyama": "families.diffusion",
     "FlowSampler": "families.flow",

@@ -18,6 +18,8 @@ from jaxtyping import Shaped
 from torch import Tensor, nn
 
 from morphogen.component import Component, ConfigError
+from morphogen.conditioning.dropout import Dropout
+from morphogen.conditioning.guidance import Guided
 from morphogen.conditioning.named import check_given, name_conditions, names_of
 from morphogen.contract import Batch, Boundary, Likelihood, Sampler, Unsupported
 from morphogen.distribution import HasDistribution
@@ -26,6 +28,7 @@ from morphogen.numerics.memory import keep_freed_memory
 from morphogen.numerics.precision import Precision, autocast
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.trees import Tree, cat, index, tree_map
+from morphogen.ownership import own_modules
 from morphogen.rank import ALONE, Rank
 from morphogen.representations.latent import Latent
 from morphogen.samples import Samples
@@ -34,7 +37,7 @@ from morphogen.wrong_calls import explains_calls
 
 DELEGATED = (
     *("objective", "representation", "conditioner", "specs", "plan", "device"),
-    *("taken", "conditions", "sample_batch", "distribution"),
+    *("taken", "conditions", "context", "sample_batch", "distribution"),
 )  # to the last stage
 
 
@@ -136,7 +139,7 @@ class Cascade(HasDistribution, Staged):
             with evaluating(stage), torch.no_grad():
                 stream = _encoding(self, rng, other, name)
                 x[other] = stage.representation.encode(batch.medium, stream, measure=False).x
-        return Batch(batch.medium, {**batch.condition, **x})
+        return replace(batch, condition={**batch.condition, **x})
 
     def sample_condition(self, rng: Rng) -> Mapping[str, Tree]:
         """Random conditions of the data, each drawn by the first stage that takes it."""
@@ -161,7 +164,7 @@ class Cascade(HasDistribution, Staged):
             n, seed, indices, batch, rank, precision: as in `Model.sample`.
             condition: conditions of the data, as in `Model.sample`, for every stage that takes them. What is
                 given under the name of a stage is not sampled: `{"low": pictures}` upsamples these pictures.
-            sampler: for every stage, or by stage; a stage without one uses its default sampler.
+            sampler: for every stage, or by stage. Guidance of all skips stages without condition dropout.
             negative: conditions for every stage that takes them, which must be guided.
         """
         keep_freed_memory()
@@ -215,8 +218,8 @@ class Cascade(HasDistribution, Staged):
             return self.last.log_prob_batch(batch, rng)
         if self._decoded != self.chain:
             raise Unsupported(
-                f"the stages {', '.join(self.chain)} are not the latents of one first stage: log_prob of a "
-                f"stage is conditional, as in models[{self.chain[-1]!r}].log_prob(medium, condition)"
+                f"the Cascade has no likelihood, because {', '.join(self.chain)} are not the latents of one "
+                f"first stage: use that of a stage, models[{self.chain[-1]!r}].log_prob(medium, condition)"
             )
         return _log_prob_of_latents(self, batch, rng)
 
@@ -273,13 +276,31 @@ def _encoding(cascade: Cascade, rng: Rng, earlier: str, name: str) -> Rng:
 
 
 def _samplers(cascade: Cascade, sampler: Sampler | Mapping[str, Sampler] | None) -> Mapping[str, Sampler]:
-    """The sampler of every stage. Errors: ConfigError for an unknown stage."""
+    """The sampler of every stage; a guided one for all is not guided where nothing was dropped in training.
+
+    Errors: ConfigError for an unknown stage.
+    """
     chain = cascade.chain
-    given = sampler if isinstance(sampler, Mapping) else dict.fromkeys(chain, sampler)
+    droppable = {name for name in chain if _drops(cascade.models[name])} or {*chain}
+    given: Mapping[str, Any] = sampler if isinstance(sampler, Mapping) else {
+        name: sampler if name in droppable else _unguided(sampler) for name in chain
+    }  # fmt: skip
     if unknown := sorted(given.keys() - set(chain)):
         raise ConfigError(f"sampler of {', '.join(unknown)}: the stages are {', '.join(chain)}")
     own: dict[str, Any] = {name: cascade.models[name].objective for name in chain}
     return {name: given.get(name) or generative(own[name]).default_sampler() for name in chain}
+
+
+def _drops(stage: Any) -> bool:
+    """Whether a stage was trained with condition dropout, which guidance needs."""
+    return any(isinstance(part, Dropout) for part in own_modules(stage))
+
+
+def _unguided(sampler: Any) -> Any:
+    """The sampler without classifier-free guidance around it."""
+    while isinstance(sampler, Guided):
+        sampler = sampler.sampler
+    return sampler
 
 
 def _log_prob_of_latents(cascade: Cascade, batch: Batch, rng: Rng) -> Likelihood:

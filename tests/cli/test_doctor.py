@@ -4,7 +4,7 @@ import pytest
 
 from command_line import run
 from morphogen.native import limits
-from morphogen.native.kernels import KERNELS
+from morphogen.native.operators import KERNELS
 
 
 @pytest.fixture(autouse=True)
@@ -15,7 +15,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def rows(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
     lines = capsys.readouterr().out.splitlines()
-    return {line[:14].strip(): line[14:] for line in lines}
+    return {line[:21].strip(): line[21:] for line in lines}
 
 
 def test_the_doctor_names_machine_kernels_and_limits(monkeypatch, capsys):

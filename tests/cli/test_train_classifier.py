@@ -144,7 +144,7 @@ def test_only_one_system_accepts_sketches(teacher, sketcher, tmp_path):
     refused(["sample", sketcher.directory, "--condition", "3"], "give a picture of edges, --sketch FILE")
     refused(
         ["train", "ddpm", "--data", "digits", "--condition", "sketch", "--steps", 1, "--runs", tmp_path],
-        "does not take the sketches of the data; choose one that fits: pix2pix, sketch_to_picture",
+        "does not take the sketches of the data; choose one that fits: controlnet, pix2pix, sketch_to",
     )
     refused(
         ["train", "sketch_to_picture", "--data", "digits", "--steps", 1, "--runs", tmp_path],

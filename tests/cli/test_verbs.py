@@ -122,8 +122,8 @@ def test_skipped_files_are_printed(monkeypatch, capsys):
 
 
 COMMANDS = [
-    *("compare", "train", "sample", "edit", "restore", "train-classifier", "evaluate", "latent"),
-    *("anomalies", "advise", "reproduce", "systems", "data", "doctor", "chat"),
+    *("compare", "train", "sample", "edit", "restore", "vary", "train-classifier", "evaluate"),
+    *("latent", "anomalies", "advise", "reproduce", "systems", "data", "doctor", "chat"),
 ]
 
 

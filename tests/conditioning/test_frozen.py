@@ -114,6 +114,18 @@ def test_precomputed_under_its_own_names(parts_of) -> None:
     assert same_context(frozen(frozen.select(computed[rows].condition)), live)
 
 
+def test_equal_conditions_are_encoded_once_and_rows_are_the_first_ones() -> None:
+    frozen, examples = Frozen(tower()), batch(12)
+    ids: torch.Tensor = examples.condition["caption"]  # type: ignore[assignment]
+    ids[3], ids[9] = ids[0], ids[0]
+    encoded = list[int]()
+    frozen.conditioner.register_forward_hook(lambda _, arguments, __: encoded.append(len(arguments[0])))
+    computed = frozen.precompute(examples, name="caption", batch=5, rows=10)
+    assert encoded == [4, 4] and len(computed) == 10
+    context = frozen(computed[torch.arange(10)].condition["caption"])
+    assert same_context(context, frozen(ids[:10]))
+
+
 def test_errors_of_precompute() -> None:
     with pytest.raises(
         ConfigError, match="the examples lack 'source'; their conditions: label, caption, sketch"

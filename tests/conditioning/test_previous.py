@@ -37,6 +37,17 @@ def test_noise_depends_on_its_row_and_seed_only() -> None:
     assert whole is not None and part is not None and torch.equal(whole[2:3], part)
 
 
+def test_blur_in_training_keeps_the_mean_and_reduces_the_variance() -> None:
+    """Of white noise of 8 x 8, seed 0; without a stream, as in sampling, nothing is blurred."""
+    conditioner, z = LowResolution((1, 8, 8), blur=2.0), Rng(1, 50).normal(1, 8, 8)
+    trained, sampled = conditioner(z, Rng(0, 50)).spatial, conditioner(z).spatial
+    assert trained is not None and sampled is not None and torch.equal(sampled[:, :1], z)
+    assert trained[:, 0].var() < 0.5 < z.var() and (trained[:, 1] == 0).all()
+    part = conditioner(z[2:3], Rng(0, 50)[2:3]).spatial
+    assert part is not None
+    torch.testing.assert_close(part, trained[2:3], atol=1e-6, rtol=0)
+
+
 def test_codes_are_tokens_that_depend_on_their_position() -> None:
     torch.manual_seed(0)
     codes = Codes(5, (2, 2), 8)
@@ -52,5 +63,7 @@ def test_wrong_shapes_and_strengths_are_refused() -> None:
         LowResolution((3, 8, 8))(torch.zeros(2, 1, 4, 4))
     with pytest.raises(ConfigError, match=r"noise=1 must be at least 0 and below 1"):
         LowResolution((3, 8, 8), noise=1.0)
+    with pytest.raises(ConfigError, match=r"blur=-1 must be at least 0"):
+        LowResolution((3, 8, 8), blur=-1.0)
     with pytest.raises(ConfigError, match=r"codes have the shape \[2, 2\], not \[4\]"):
         Codes(5, (2, 2), 8)(torch.zeros(1, 4, dtype=torch.int64))

@@ -99,3 +99,19 @@ def test_invalid_arguments_and_data_are_refused() -> None:
     nn.init.zeros_(model.objective.condition_network.output_layer.weight)
     with pytest.raises(ConfigError, match="condition_network returns zero"):
         train(model, pairs(1024, 0), steps=1, device="cpu")
+
+
+def test_smoothed_labels_cost_what_other_rows_are_assigned() -> None:
+    """(1 - a) of the loss and a of the mean over all pairs, in both directions; the bound is unsmoothed."""
+    rows = pairs(6, 2)
+    sharp, smooth = (towers(batch=6), towers(batch=6))
+    encoders = smooth.objective.network, smooth.objective.condition_network
+    smooth.objective = Contrastive(*encoders, smoothing=0.1)
+    with torch.no_grad():
+        one, other = (model(rows, Rng(0, 6), "model") for model in (sharp, smooth))
+        s = sharp.objective.similarity(rows.medium, sharp.context(rows.condition, 6))  # type: ignore[operator]
+    spread = -(s.log_softmax(1).mean(1) + s.T.log_softmax(1).mean(1)) / 2
+    assert torch.allclose(other.total, 0.9 * one.total + 0.1 * spread, atol=1e-5)
+    assert torch.allclose(other.metrics["information"], one.metrics["information"])
+    with pytest.raises(ConfigError, match=r"smoothing 1 must be in \[0, 1\)"):
+        Contrastive(tower(), tower(), smoothing=1.0)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+from morphogen.conditioning.caption import Captions, caption_texts
 from morphogen.data import DataError, load_data
 from tests.cases import own_notes
 
@@ -180,3 +181,43 @@ def test_without_the_extra_the_error_says_what_to_install(monkeypatch):
         DataError, match=r"needs the package datasets; install it: pip install 'morphogen\[hub\]'"
     ):
         load_data("hf:owner/name")
+
+
+def captioned_pictures(n, caption, column="text", seed=0):
+    """Pictures with a column of texts; `caption` gives that of each index."""
+    return pictures(n, seed=seed).add_column(column, [caption(i) for i in range(n)])
+
+
+@pytest.mark.parametrize("column", ["text", "caption", "Prompt"])
+def test_a_column_of_captions_is_the_condition(tmp_path, column):
+    """Each picture keeps its caption, in the authors' splits and in one that is split by content."""
+    parts = {
+        part: captioned_pictures(n, "number {}".format, column, seed)
+        for seed, (part, n) in enumerate((("train", 40), ("test", 9)))
+    }
+    for data in (load_data(stored(tmp_path, **parts)), load_data(parts["train"])):
+        assert isinstance(data.conditions["caption"], Captions)
+        assert f"captions: column {column!r}, for" in str(data.notes)
+        for part in (data.train, data.valid, data.test):
+            batch = part.first()
+            numbers = [int(text[7:]) for text in caption_texts(batch.condition["caption"])]
+            assert ((batch.medium[:, 0, 0, 0] + 1) * 127.5).round().tolist() == numbers
+    assert data.train.variants == 1
+
+
+def test_several_captions_beside_a_class(tmp_path):
+    table = pictures(40, lambda i: i % 2)
+    table = table.add_column("captions", [[f"picture {i}", f"the number {i}", ""] for i in range(40)])
+    data = load_data(stored(tmp_path, train=table))
+    assert data.train.variants == 2 and set(data.conditions) == {"label", "caption"}
+    assert data.classes == ("even", "odd")
+
+
+def test_missing_captions_and_texts_of_other_columns_are_noted(tmp_path):
+    """Captions of some pictures are no condition, and neither is a text of another name."""
+    some = load_data(captioned_pictures(40, lambda i: None if i in (3, 5) else f"number {i}"))
+    note = "captions: column 'text', for 38 of 40 pictures; models are conditioned on captions only if all"
+    assert not some.conditions and note in str(some.notes)
+    other = load_data(captioned_pictures(40, "number {}".format, "description"))
+    note = "texts in 'description' are not read; name a column caption to condition on it"
+    assert not other.conditions and note in other.notes

@@ -9,6 +9,7 @@ from scipy import stats
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from morphogen.component import ConfigError
 from morphogen.contract import Context, Encoded
 from morphogen.families.diffusion import (
     D3PM,
@@ -22,6 +23,7 @@ from morphogen.families.diffusion import (
     InverseBetas,
     LinearBetas,
     RectifiedFlow,
+    Shifted,
     SubVP,
     ZeroTerminal,
 )
@@ -29,6 +31,7 @@ from morphogen.numerics.randomness import Rng
 
 T, N = 12, 12_000
 CHAINS = (LinearBetas(1e-3, 0.4, T), CosineAlphas(T), InverseBetas(T), ZeroTerminal(LinearBetas(steps=T)))
+SHIFTED = Shifted(CosineAlphas(T), 2.0), Shifted(InverseBetas(T), 0.5)
 CONTINUOUS = (VP(), SubVP(), VE(0.01, 20.0), RectifiedFlow())
 
 
@@ -57,7 +60,7 @@ def check_every_step_of_a_chain_is_trained(chain: Any) -> None:
     check_uniform(network.seen)
 
 
-@pytest.mark.parametrize("chain", CHAINS, ids=name)
+@pytest.mark.parametrize("chain", CHAINS + SHIFTED, ids=name)
 def test_every_step_of_a_chain_is_trained(chain: Any) -> None:
     check_every_step_of_a_chain_is_trained(chain)
 
@@ -92,3 +95,16 @@ def check_the_cosine_schedule_keeps_a_thousandth_of_the_last_step() -> None:
 
 def test_the_cosine_schedule_keeps_a_thousandth_of_the_last_step() -> None:
     check_the_cosine_schedule_keeps_a_thousandth_of_the_last_step()
+
+
+@pytest.mark.parametrize("shifted", SHIFTED)
+def test_a_shifted_schedule_has_a_multiple_of_the_noise_at_every_step(shifted: Shifted) -> None:
+    t = torch.arange(1, T + 1)
+    torch.testing.assert_close(shifted.ratio(t), shifted.factor * shifted.schedule.ratio(t))
+    assert shifted.alpha(torch.zeros(1)).item() == 1 and shifted.coordinates == "flow"
+
+
+@pytest.mark.parametrize("factor", [0.0, -1.0, math.nan])
+def test_a_schedule_is_shifted_by_a_positive_factor(factor: float) -> None:
+    with pytest.raises(ConfigError, match="factor must be above 0"):
+        Shifted(CosineAlphas(T), factor)

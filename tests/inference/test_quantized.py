@@ -1,5 +1,6 @@
 """Quantized models: packed layers are close to the exact ones, and the model satisfies the contract."""
 
+import copy
 from typing import Any
 
 import pytest
@@ -69,6 +70,19 @@ def test_convolutions_are_close_to_the_exact_ones(
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert replacement(x).dtype == torch.bfloat16
         assert isinstance(weights, Int8) or torch.equal(replacement(x), convolution(x))
+
+
+@torch.no_grad()
+def test_reordered_kernels_change_no_bit_and_follow_the_weights() -> None:
+    convolution, x = nn.Conv2d(16, 24, 3, padding=1), torch.randn(2, 16, 5, 7)
+    replacement = packed.PackedConv(convolution, BFloat16())
+    plain = packed.PackedConv(convolution, BFloat16())
+    plain.reordered.suits = lambda x: False  # type: ignore[method-assign]
+    assert torch.equal(replacement(x), plain(x))
+    for conv in (replacement, plain):
+        conv.matrix.rounded.mul_(2)  # type: ignore[union-attr]
+    assert torch.equal(replacement(x), plain(x))
+    assert torch.equal(copy.deepcopy(replacement)(x), plain(x))
 
 
 def test_int8_scales_each_channel_by_its_largest_value() -> None:

@@ -14,7 +14,7 @@ from morphogen.component import ConfigError
 from morphogen.contract import Context
 from morphogen.interop.lora_files import read_lora, write_lora
 from morphogen.interop.stable_diffusion import read_stable_diffusion, write_stable_diffusion
-from morphogen.networks.lora import LoRA
+from morphogen.networks.low_rank import LowRank
 
 pytest.importorskip("diffusers")
 BLOCK = "down_blocks.0.attentions.0.transformer_blocks.0"
@@ -143,7 +143,7 @@ def test_updates_are_written_with_their_rank_and_read_again(folder: tuple[Path, 
     again = read_lora(model, tmp_path / "written.safetensors")
     assert torch.allclose(output(again), output(adapted), atol=1e-5)
     twice = read_lora(adapted, tmp_path / "lora.safetensors")
-    assert isinstance(twice.objective.network.network, LoRA)  # type: ignore[union-attr]
+    assert isinstance(twice.objective.network.network, LowRank)  # type: ignore[union-attr]
     merged = read_lora(model, tmp_path / "lora.safetensors", scale=2.0)
     assert torch.allclose(output(twice), output(merged), atol=1e-5)
     write_stable_diffusion(twice, tmp_path / "merged")

@@ -80,7 +80,7 @@ def stop_strings_match_the_prompt(patch: Patch) -> None:
 
 
 def prompts_are_scored(patch: Patch) -> None:
-    patch.setattr(objective, "_scored", lambda x, context: x.x >= 0)
+    patch.setattr(objective, "scored_tokens", lambda x, context: x.x >= 0)
 
 
 def padding_is_input(patch: Patch) -> None:

@@ -44,7 +44,9 @@ def ignore_the_mask(monkeypatch):
 
 
 def score_padding(monkeypatch):
-    monkeypatch.setattr("morphogen.families.autoregressive.objective._scored", lambda x, context: x.x >= 0)
+    monkeypatch.setattr(
+        "morphogen.families.autoregressive.objective.scored_tokens", lambda x, context: x.x >= 0
+    )
 
 
 MUTANTS = {

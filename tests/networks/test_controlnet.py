@@ -5,12 +5,17 @@ import torch
 
 import morphogen as mg
 from morphogen.component import ConfigError
+from morphogen.conditioning.conditions import Conditions
 from morphogen.conditioning.dropout import ConditionDropout
+from morphogen.conditioning.frozen import Frozen
+from morphogen.conditioning.plane import Plane
 from morphogen.conditioning.sketch import Sketch, edges
 from morphogen.contract import Batch, Context
 from morphogen.model import Model
 from morphogen.networks.controlnet import ControlNet
 from morphogen.numerics.randomness import Rng
+from morphogen.systems.controlnet import controlled
+from personalisation.painter import painter, pictures, unchanged, weights
 
 DIGITS = mg.load_data("digits")
 X = DIGITS.train.first(64).medium
@@ -24,10 +29,9 @@ def base() -> Model:
     return model
 
 
-def controlled(model: Model) -> Model:
+def steered(model: Model) -> Model:
     """The model that `model` becomes: its objective, with a ControlNet in place of the network."""
-    objective = type(model.objective)(**model.objective.arguments | {"network": ControlNet(model, 1)})
-    return Model(objective, model.representation, ConditionDropout(Sketch(), p=0.1), model.plan)
+    return controlled(model, ConditionDropout(Sketch(), p=0.1), model.plan)
 
 
 def test_it_starts_as_the_frozen_model_bit_for_bit() -> None:
@@ -46,7 +50,7 @@ def test_it_starts_as_the_frozen_model_bit_for_bit() -> None:
 
 def test_training_leaves_the_model_as_it_was_and_learns_the_copy(tmp_path) -> None:
     model = base()
-    control = controlled(model)
+    control = steered(model)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     players = control.players()["model"]
     frozen = {id(parameter) for parameter in model.parameters()}
@@ -75,3 +79,36 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"shape \[2, 1, 4, 4\]: it must match x, \[2, 1, 8, 8\]"):
         context = Context(spatial=torch.zeros(2, 1, 4, 4))
         ControlNet(model, 1)(torch.zeros(2, 1, 8, 8), torch.ones(2), context)
+
+
+def test_the_copy_starts_from_the_trained_base_when_its_stage_begins() -> None:
+    data = mg.load_data("digits", condition="sketch")
+    staged = mg.build_system("controlnet", data, size="tiny")
+    base, control = staged.models["base"], staged.models["control"]
+    for parameter in base.parameters():  # as if it had been trained
+        torch.nn.init.normal_(parameter, std=0.1)
+    control.prepare(data.train.first(8), Rng(0, 8))
+    trained = dict(base.objective.network.named_parameters())
+    own = dict(control.objective.network.encoder.named_parameters())
+    assert own and all(torch.equal(parameter, trained[name]) for name, parameter in own.items())
+    options = {"n": 2, "sampler": mg.DDIM(3), "seed": 1}
+    unsteered = staged.sample(condition=torch.ones(2, 1, 8, 8), **options).tensor
+    assert torch.equal(unsteered, base.sample(**options).tensor)
+
+
+def test_masks_and_depth_steer_models_of_captions() -> None:
+    model = painter()
+    parts = Conditions(caption=Frozen(model.conditioner), mask=ConditionDropout(Plane("mask"), 0.1))
+    control, batch = controlled(model, parts, model.plan), pictures(4, "a dog")
+    masks = (batch.medium > 0).float()
+    before = weights(model)
+    rows = Batch(batch.medium, {**batch.condition, "mask": masks})
+    mg.train(control, rows, steps=3)
+    assert unchanged(model, before)
+    options = {"sampler": mg.DDIM(3), "seed": 1}
+    drawn = control.sample(4, {"caption": "a dog", "mask": masks}, **options)
+    assert drawn.tensor.shape == (4, 1, 4, 4)
+    with pytest.raises(ConfigError, match=r"shape \[2, 1, 8, 8\]: it must match x, \[2, 1, 4, 4\]"):
+        control.sample(2, {"caption": "a dog", "mask": torch.ones(2, 1, 8, 8)}, **options)
+    with pytest.raises(ConfigError, match=r"a mask is a tensor \[B, 1, H, W\] with values in \[0, 1\]"):
+        control.sample(2, {"caption": "a dog", "mask": 2 * torch.ones(2, 1, 4, 4)}, **options)

@@ -90,6 +90,13 @@ def test_sketched(tmp_path):
     assert list(tmp_path.glob("runs/sketch_to_picture-digits-*/sketches.png"))
 
 
+@pytest.mark.slow
+def test_sketched_by_controlnet_in_steps(tmp_path):
+    record = sketches.sketched("digits", n=20, system="controlnet", steps=4)
+    check(record, {"real data", "mean picture", "controlnet"})
+    assert (record["budget"], record["steps"]) == (None, 4)
+
+
 def test_unpaired(tmp_path):
     """The identity has the distance of its definition; no training picture has its drawing in the data."""
     record = unpaired.unpaired("digits", 0.2, n=20)

@@ -18,6 +18,7 @@ QUICK = "toy", "mixture", "vae", "wgan_gp", "contrastive"
 SLOW = (
     "ddpm",
     "clip",
+    "align",
     "batch_norm",
     "gated_pixelcnn",
     "realnvp",

@@ -29,6 +29,7 @@ from morphogen.cli.sample import sample
 from morphogen.cli.systems import systems
 from morphogen.cli.train import train
 from morphogen.cli.train_classifier import train_classifier
+from morphogen.cli.vary import vary
 from morphogen.rank import Rank
 from morphogen.terminal import tolerate
 
@@ -65,6 +66,7 @@ COMMANDS = (
     sample,
     edit,
     restore,
+    vary,
     train_classifier,
     evaluate,
     latent,

@@ -19,8 +19,8 @@ def doctor() -> None:
 
     from morphogen.counted import counted
     from morphogen.native.compiler import cache_directory, find_compiler
-    from morphogen.native.kernels import KERNELS
     from morphogen.native.limits import bandwidth, matrix_rate
+    from morphogen.native.operators import KERNELS
     from morphogen.native.processor import instructions
     from morphogen.numerics.precision import native_bf16
     from morphogen.report.machine import machine
@@ -55,4 +55,4 @@ def _state_of(kernel: str) -> str:
 
 
 def _row(name: str, value: str) -> None:
-    echo(f"{name:<14}{value}")
+    echo(f"{name:<21}{value}")

@@ -6,6 +6,7 @@ __all__ = [
     "Condition",
     "Guidance",
     "Interval",
+    "EmbeddingFiles",
     "LoRAFiles",
     "Negative",
     "SamplerName",
@@ -20,7 +21,7 @@ __all__ = [
     "check_negative",
     "save_samples",
     "with_classifier",
-    "with_lora",
+    "with_small_files",
 ]
 
 from collections.abc import Callable, Sequence
@@ -95,11 +96,16 @@ SketchFile = Annotated[
     Path | None, Option("--sketch", help="picture of edges, white on black, to condition on")
 ]
 LoRAFiles = Annotated[
-    list[Path] | None,
+    list[str] | None,
     Option(
         "--lora",
-        help="safetensors file of low-rank updates of a Stable Diffusion model; several are stacked",
+        help="safetensors file of low-rank updates, with their scale as FILE:0.8 (default: 1); several are "
+        "stacked",
     ),
+]
+EmbeddingFiles = Annotated[
+    list[Path] | None,
+    Option("--embedding", help="safetensors file of a learned token, for the captions; several are read"),
 ]
 SourceFile = Annotated[Path | None, Option("--source", help="picture to translate, of cyclegan's other kind")]
 
@@ -112,12 +118,25 @@ def bounded(sampler: Any, interval: str | None, quantile: float | None) -> Any:
     return _with_threshold(_with_interval(sampler, interval), quantile)
 
 
-def with_lora(model: Any, files: Sequence[Path] | None) -> Any:
-    """The model with the low-rank updates of the files, stacked."""
-    from morphogen.interop.lora_files import read_lora
+def with_small_files(model: Any, updates: Sequence[str] | None, embeddings: Sequence[Path] | None) -> Any:
+    """The model with the low-rank updates of files, stacked, and the learned tokens of others.
 
-    for file in files or ():
-        model = read_lora(model, file)
+    Errors: BadArgument for a scale that is no number.
+    """
+    from morphogen.component import ConfigError
+    from morphogen.interop.lora_files import read_lora
+    from morphogen.personalisation import read_embedding
+
+    for given in updates or ():
+        name, _, scale = given.rpartition(":") if not Path(given).exists() else (given, "", "1")
+        try:
+            model = read_lora(model, name or given, float(scale) if name else 1.0)
+        except ValueError as error:
+            if isinstance(error, ConfigError):
+                raise
+            raise BadArgument(f"--lora {given}: {scale!r} is no scale: write FILE:0.8") from None
+    for file in embeddings or ():
+        model = read_embedding(model, file)
     return model
 
 

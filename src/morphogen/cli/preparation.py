@@ -10,6 +10,8 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from morphogen.cli.bad_argument import BadArgument
+from morphogen.cli.echo import echo
+from morphogen.cli.personal import personalised, rows_with_prior
 from morphogen.counted import counted
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ class Preparation:
         settings: of the run.
         run: that is continued; None: a new one.
         start: what a fine-tuning takes over from another run, in words; "": nothing.
+        rows: to train on; None: the train part of the data.
     """
 
     system: str
@@ -38,6 +41,10 @@ class Preparation:
     settings: dict[str, Any] = field(default_factory=dict)
     run: "Run | None" = None
     start: str = ""
+    rows: Any = None
+
+    def __post_init__(self) -> None:
+        self.rows = self.dataset.train if self.rows is None else self.rows
 
     @property
     def is_warm_start(self) -> bool:
@@ -88,14 +95,16 @@ def resumed_training(directory: Path, duration: Mapping[str, Any] | None) -> Pre
         _check_longer(run, duration)
     origin = None if settings.get("from") is None else Run.open(locate(settings, "from", directory)).model()
     dataset = read_data(settings, directory, getattr(origin, "representation", None))
+    rows = None
     if origin is not None:
-        model = _changed(system, origin, settings["set"])
+        model = _changed(system, personalised(origin, settings), settings["set"])
+        rows = rows_with_prior(origin, dataset.train, settings)
     else:
         teacher = settings.get("teacher") and locate(settings, "teacher", directory)
         model = _build(system, dataset, settings | {"teacher": teacher})
     if duration is not None:
         extend(run, model, **duration)
-    return Preparation(system, model, dataset, settings, run)
+    return Preparation(system, model, dataset, settings, run, rows=rows)
 
 
 def fine_tuning(settings: dict[str, Any]) -> Preparation:
@@ -111,7 +120,8 @@ def fine_tuning(settings: dict[str, Any]) -> Preparation:
     representation = model.representation
     own = {name: former.get(name) for name in ("size", "condition", "tokenizer", "table", "source")}
     own |= {"length": getattr(representation, "length", None)}
-    own |= {"resolution": representation.shape[-1] if len(representation.shape) == 3 else None}
+    shape = representation.medium_shape
+    own |= {"resolution": shape[-1] if len(shape) == 3 else None}
     settings = settings | own
     arguments = settings | ({"tokenizer": representation} if hasattr(representation, "tokenize") else {})
     dataset = load_data(arguments["data"], **{name: arguments.get(name) for name in DATA_SETTINGS[1:]})
@@ -119,7 +129,9 @@ def fine_tuning(settings: dict[str, Any]) -> Preparation:
     _check_fits(model, dataset, settings["from"])
     taken = ", ".join(f"{name} {value}" for name, value in own.items() if isinstance(value, str | int))
     start = f"from {run.where}: its weights after {counted(run.record['steps'], 'step')}; {taken}"
-    return Preparation(system, _changed(system, model, settings["set"]), dataset, settings, start=start)
+    trained = _changed(system, personalised(model, settings), settings["set"])
+    rows = rows_with_prior(model, dataset.train, settings)
+    return Preparation(system, trained, dataset, settings, start=start, rows=rows)
 
 
 def _check_medium(system: str, dataset: "Dataset", data: str) -> None:
@@ -156,13 +168,20 @@ def _build(system: str, dataset: "Dataset", settings: Mapping[str, Any]) -> Any:
     """The untrained model."""
     import torch
 
-    from morphogen.catalogue import build_system
+    from morphogen.catalogue import Misfit, build_system, page
+    from morphogen.data.language_models import language_model
 
     torch.manual_seed(settings["seed"])  # weights are initialized from torch's generator
     parts = {} if settings["teacher"] is None else {"teacher": _teacher(system, settings)}
-    return build_system(
-        system, dataset.representation, dataset.conditions, settings["size"], settings["set"], **parts
-    )
+    if "language_model" in inspect.signature(page(system).build).parameters and settings["size"] == "small":
+        parts["language_model"] = language_model()
+    given = dataset.representation, dataset.conditions, settings["size"], settings["set"]
+    try:
+        return build_system(system, *given, **parts)
+    except Misfit:
+        for note in dataset.notes:  # which may say why the data lack a condition
+            echo(note)
+        raise
 
 
 def _teacher(system: str, settings: Mapping[str, Any]) -> Any:
@@ -190,7 +209,7 @@ def _check_fits(model: Any, dataset: "Dataset", directory: str) -> None:
     try:
         if medium.name != dataset.medium:
             raise ConfigError(f"it models {medium}, the data are {dataset.medium}")
-        medium.check_same_values(model.representation, dataset.representation)
+        medium.check_same_values(model.representation.source, dataset.representation.source)
     except ConfigError as error:
         raise BadArgument(
             f"--from {directory} on {dataset.name}: {error}; give data of the same kind"

@@ -23,6 +23,7 @@ from morphogen.cli.drawing import (
     SHEET,
     ClassifierGuidance,
     Condition,
+    EmbeddingFiles,
     Guidance,
     Interval,
     LoRAFiles,
@@ -38,7 +39,7 @@ from morphogen.cli.drawing import (
     check_negative,
     save_samples,
     with_classifier,
-    with_lora,
+    with_small_files,
 )
 from morphogen.cli.echo import echo
 from morphogen.cli.options import Device, Runs, Seed
@@ -108,6 +109,7 @@ def sample(
     seed: Seed = 0, out: Out = None, film: Film = False, show: Show = False, runs: Runs = Path("runs"),
     device: Device = "auto", precision: Precision = "fp32", source: SourceFile = None, lora: LoRAFiles = None,
     interval: Interval = None, threshold: Threshold = None, best_of: BestOf = 1, ranker: Ranker = None,
+    embedding: EmbeddingFiles = None,
 ) -> None:  # fmt: skip
     """Draw samples from a trained model.
 
@@ -116,10 +118,10 @@ def sample(
     from morphogen.rank import Rank
 
     rows, rank, target = choose_indices(n, indices), Rank.initialize(device), choose_device(device)
-    model = with_lora((chosen := choose_run(run, runs, rank)).model(target), lora)
-    numeric = {"steps": steps, "temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p}
-    numeric |= {"beam": beam, "repetition_penalty": repetition_penalty, "max_new": max_new}
-    numeric |= {"no_repeat_ngram_size": no_repeat_ngram_size}
+    model = with_small_files((chosen := choose_run(run, runs, rank)).model(target), lora, embedding)
+    numeric = {"steps": steps, "temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p,
+               "repetition_penalty": repetition_penalty, "no_repeat_ngram_size": no_repeat_ngram_size,
+               "beam": beam, "max_new": max_new}  # fmt: skip
     other = {"stop": stop or None, "json_schema": json_schema, "regex": regex}
     method = bounded(choose_sampler(model, sampler, guidance, numeric, other), interval, threshold)
     method = with_classifier(chosen, method, classifier_guidance, condition or [], target)
@@ -128,10 +130,9 @@ def sample(
     if len(window := model.representation.shape) == 1:
         prompt_length = requested["prompt"].shape[1] if "prompt" in requested else 0
         decoding.announce_cropping(window[0], prompt_length, max_new)
-    draw = _ranked(model, best_of, ranker, target)
+    draw, against = _ranked(model, best_of, ranker, target), check_negative(chosen, model, negative, guidance)
     folder = _output(out, chosen, model, rows, film)
-    unwanted = check_negative(chosen, model, negative, guidance)
-    options = {"seed": seed, "negative": unwanted, "precision": choose_precision(precision)}
+    options = {"seed": seed, "negative": against, "precision": choose_precision(precision)}
     if film:
         rank.once(lambda: _film(model, requested, method, rows[:FILMED], folder, options))
     _draw(chosen, draw, requested, method, rows, folder, rank, options, [FILM] if film else [])
@@ -166,8 +167,8 @@ def _condition(
     from morphogen.numerics.trees import tree_map
 
     names = () if model.conditioner is None else model.conditioner.names
-    specs = {name: spec for name, spec in run.conditions.items() if name in names}
-    specs |= own_specs(model.conditioner)
+    specs = {**own_specs(model.conditioner), **run.conditions}
+    specs = {name: spec for name, spec in specs.items() if name in names}
     chosen = choose_conditions(run, specs, texts) if texts else {}
     if prompt is not None:
         name = next((name for name in ("prompt", "source", CAPTION) if name in names), None)

@@ -24,6 +24,17 @@ from morphogen.cli.options import (
     TableOption,
     Tokenizer,
 )
+from morphogen.cli.personal import (
+    PERSONAL,
+    SMALL_FILE_OPTIONS,
+    ClassCaption,
+    ClassExamples,
+    LoRARank,
+    NewToken,
+    PriorWeight,
+    option_of,
+    write_small_file,
+)  # fmt: skip
 from morphogen.cli.preparation import Preparation, fine_tuning, new_training, resumed_training
 from morphogen.counted import counted
 
@@ -81,6 +92,8 @@ def train(
     from_: From = None, runs: RunsFolder = Path("runs"), seed: OptionalSeed = None, device: Device = "auto",
     precision: Precision = "auto", force: Force = False, tensorboard: TensorBoard = False,
     on_collapse: WhenCollapsed = "continue", table: TableOption = None, source: Source = None,
+    lora_rank: LoRARank = None, new_token: NewToken = None, class_caption: ClassCaption = None,
+    class_examples: ClassExamples = None, prior_weight: PriorWeight = None,
 ) -> None:  # fmt: skip
     """Train one system on your data.
 
@@ -101,6 +114,8 @@ def train(
     given |= {"steps": steps, "time": time, "set": set, "seed": seed, "table": table_options(table)}
     given |= {"size": size, "resolution": resolution, "length": length, "tokenizer": tokenizer}
     given |= {"teacher": teacher and str(teacher), "from": from_ and str(from_)}
+    given |= {"lora_rank": lora_rank, "new_token": new_token, "class_caption": class_caption}
+    given |= {"class_examples": class_examples, "prior_weight": prior_weight}
     prepared = _prepare(given, resume, target, force)
     run = prepared.run
     if run is None:
@@ -120,10 +135,12 @@ def _prepare(given: Mapping[str, Any], resume: Path | None, device: str, force: 
         return resumed_training(resume, duration if is_longer else None)
     if given["from"] is not None:
         option = f"--from {given['from']}"
-        _refuse_others(given, option, ("from", "data", "steps", "time", "set", "seed"))
+        _refuse_others(given, option, ("from", "data", "steps", "time", "set", "seed", *PERSONAL))
         if given["data"] is None:
             raise BadArgument(f"{option} needs the data to train on: add --data DATA")
         return fine_tuning(settings)
+    if personal := [option_of(name) for name in PERSONAL if given[name] is not None]:
+        raise BadArgument(f"{personal[0]} personalises a trained model: add --from RUN")
     if system is None or given["data"] is None:
         raise BadArgument(_missing(settings, system))
     prepared = new_training(system, settings | {"size": given["size"] or "small"}, device, force)
@@ -155,10 +172,11 @@ def _missing(settings: Mapping[str, Any], system: str | None) -> str:
 def _refuse_others(given: Mapping[str, Any], option: str, allowed: Sequence[str]) -> None:
     """Errors: BadArgument if an option is given that is not allowed with this one."""
     if names := [name for name, value in given.items() if value is not None and name not in allowed]:
-        name = names[0] if names[0] == "system" else f"--{names[0]}"
+        name = names[0] if names[0] == "system" else option_of(names[0])
+        others = [option_of(other) for other in allowed if f"--{other} " not in option]
         raise BadArgument(
             f"{option}: the other settings are those of the run: leave out {name}; "
-            f"only {', '.join(f'--{other}' for other in allowed if f'--{other} ' not in option)}, "
+            f"only {', '.join(others)}, "
             "--device and --precision may be given with it"
         )
 
@@ -187,7 +205,7 @@ def _run(run: "Run", prepared: Preparation, **options: Any) -> None:
     resume = f"continue: morphogen train --resume {quote(str(run.directory))}"
     options |= {"progress": Progress(), "warm_start": prepared.is_warm_start}
     try:
-        trained = train_run(run, model, dataset.train, **options)
+        trained = train_run(run, model, prepared.rows, **options)
     except KeyboardInterrupt:
         complain(f"stopped; {resume}")
         raise typer.Exit(130) from None
@@ -227,6 +245,8 @@ def _announce(run: "Run", prepared: Preparation, trained: "Trained") -> None:
         echo(f"{trained.skipped_steps}, and were skipped")
     place = quote(str(run.directory))
     echo(f"{counted(trained.steps, 'step')} in {trained.seconds:.0f} s; {_next(prepared.model, place)}")
+    if (file := write_small_file(prepared.model, run.directory)) is not None:
+        echo(f"what was trained is in {file}, for sample --{SMALL_FILE_OPTIONS[file.name]}")
     if trained.collapsed:
         echo(trained.collapsed)
     if early := _stopped_early(run, prepared.model, trained):

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from morphogen.component import ConfigError
 from morphogen.conditioning.dropout import Dropout, rows_of_context
+from morphogen.conditioning.known_words import KnownWords, UnknownWord
 from morphogen.contract import Conditioner, ConditionSpec, Context
 from morphogen.networks.text_encoder import TextEncoder
 from morphogen.numerics.randomness import Rng
@@ -44,17 +45,23 @@ class Captions(ConditionSpec):
     Arguments:
         text: how a model that is trained on these data tokenizes them: `Bytes`, or `Tokens` of the pieces
             learned from the captions of the train part.
+        words: of the captions of the train part; None: not known.
+
+    A caption in words of which some are not among these is read with an `UnknownWord` warning.
 
         >>> Captions(Bytes(8)).read(["a cat", "no"]).tolist()
         [[97, 32, 99, 97, 116], [110, 111, -1, -1, -1]]
     """
 
     plural, optional = "captions", True
+    remedy = "give every picture a caption, 1.txt beside 1.png or in a table metadata.csv"
 
-    def __init__(self, text: Text):
-        self.text = text
+    def __init__(self, text: Text, words: KnownWords | None = None):
+        self.text, self.words = text, words
 
     def parse(self, text: str) -> Int[Tensor, " l"]:
+        if self.words is not None and (note := self.words.note(text)) is not None:
+            warnings.warn(note, UnknownWord, stacklevel=2)
         return Bytes(1).tokenize(text)
 
     def stack(self, rows: Sequence[Any]) -> Int[Tensor, "b l"]:
@@ -149,7 +156,9 @@ class CaptionDropout(Dropout):
         self.name = conditioner.names[0]
 
     def null_of(self, context: Context) -> Context:
-        return self.absent(rows_of_context(context))
+        given = (context.vector, context.tokens, context.text)
+        device = next(field.device for field in given if field is not None)
+        return self.absent(rows_of_context(context)).map(lambda field: field.to(device))
 
     def absent(self, rows: int) -> Context:
         device = next((p.device for p in self.parameters()), torch.device("cpu"))

@@ -7,7 +7,7 @@ channels, as in Palette (Saharia et al. 2022).
 
 __all__ = ["Conditions"]
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -34,7 +34,7 @@ class Conditions(Conditioner):
     Raises:
         ConfigError: without parts; in `forward`, for a required condition that is missing, for conditions
             that no part encodes, and for contexts that cannot be joined: planes of several sizes, two
-            prefixes.
+            prefixes or texts.
     """
 
     def __init__(self, **parts: Conditioner):
@@ -116,18 +116,14 @@ class Conditions(Conditioner):
         vectors = [self._project(n, "vector", c.vector) for n, c in parts.items() if c.vector is not None]
         tokens = [self._project(n, "tokens", c.tokens) for n, c in parts.items() if c.tokens is not None]
         masks = [context.mask for context in parts.values() if context.tokens is not None]
-        prefixes = [context.prefix for context in parts.values() if context.prefix is not None]
         given = [context.given for context in parts.values() if context.given is not None]
-        if len(prefixes) > 1:
-            raise ConfigError(
-                f"{len(prefixes)} parts set a prefix, but x has one beginning: keep one of them"
-            )
         return Context(
             vector=torch.stack(vectors).sum(0) if vectors else None,
             tokens=torch.cat(tokens, 1) if tokens else None,
             mask=_joined_mask(tokens, masks),
             spatial=self._joined_planes({name: context.spatial for name, context in parts.items()}),
-            prefix=prefixes[0] if prefixes else None,
+            prefix=_only("prefix", [context.prefix for context in parts.values()]),
+            text=_only("text", [context.text for context in parts.values()]),
             given=given[0] if given else None,
         )
 
@@ -154,6 +150,14 @@ class Conditions(Conditioner):
 
 # the width of the joined field, from those of the parts
 _FIELDS: dict[str, Callable[[list[int]], int]] = {"vector": max, "tokens": max, "spatial": sum}
+
+
+def _only(field: str, values: Sequence[Tensor | None]) -> Tensor | None:
+    """The value of the part that sets a field, if one does. Errors: ConfigError if several do."""
+    given = [value for value in values if value is not None]
+    if len(given) > 1:
+        raise ConfigError(f"{len(given)} parts set a {field}, but x has one beginning: keep one of them")
+    return given[0] if given else None
 
 
 def _joined_mask(tokens: list[Tensor], masks: list[Tensor | None]) -> Tensor | None:

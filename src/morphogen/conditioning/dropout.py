@@ -57,7 +57,7 @@ class ConditionDropout(Dropout):
     """Drop the whole condition of a row with probability p in training (Ho & Salimans 2022).
 
     Every field of the context is replaced by a null of its own kind: the vector by a learned vector, the
-    tokens by one learned token, spatial planes by zeros, the prefix by an empty one. A conditioner whose
+    tokens by one learned token, spatial planes by zeros, prefix and text by empty ones. A conditioner whose
     planes may be zero everywhere adds a plane of ones, so that its absence can be seen.
 
     Arguments:
@@ -76,7 +76,7 @@ class ConditionDropout(Dropout):
         return Context(**self._learned(rows))
 
     def null_of(self, context: Context) -> Context:
-        fixed = {"spatial": (context.spatial, 0), "prefix": (context.prefix, -1)}
+        fixed = {"spatial": (context.spatial, 0), "prefix": (context.prefix, -1), "text": (context.text, -1)}
         full: dict[str, Any] = {}
         for name, (planes, value) in fixed.items():
             full |= {} if planes is None else {name: torch.full_like(planes, value)}
@@ -90,5 +90,5 @@ class ConditionDropout(Dropout):
 
 def rows_of_context(context: Context) -> int:
     """The number of rows of a context."""
-    fields = (context.vector, context.tokens, context.spatial, context.prefix)
+    fields = (context.vector, context.tokens, context.spatial, context.prefix, context.text)
     return next(len(field) for field in fields if field is not None)

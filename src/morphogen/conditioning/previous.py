@@ -18,32 +18,38 @@ from torch.nn import functional as F
 
 from morphogen.component import ConfigError
 from morphogen.contract import Conditioner, Context
+from morphogen.networks.blur import gaussian_blur
 from morphogen.numerics.randomness import Rng
 
 
 class LowResolution(Conditioner):
-    r"""A smaller picture as `context.spatial`, with noise of random strength in training (Ho et al. 2022).
+    r"""A smaller picture as `context.spatial`, with noise and blur of random strength in training.
 
-        z' = sqrt(1 - s^2) z + s eps,     eps ~ N(0, I),     s ~ U(0, noise) in training, else 0
+        z' = sqrt(1 - s^2) (z * N(0, b^2)) + s eps,     eps ~ N(0, I)
+        s ~ U(0, noise),  b ~ U(0, blur) in training, else 0
 
-    The noise hides the details in which samples of the earlier stage differ from data ("conditioning
-    augmentation"). The planes are z', resized to the picture (bilinear), s, and ones, which show that the
-    condition is given.
+    They hide the details in which samples of the earlier stage differ from data ("conditioning augmentation",
+    Ho et al. 2022; by blur, Ramesh et al. 2022). The planes are z', resized to the picture (bilinear), s, and
+    ones, which show that the condition is given.
 
     Arguments:
         shape: (channels, height, width) of the picture to which z is resized.
         noise: the largest strength, in [0, 1); 0: no noise.
+        blur: the largest standard deviation of the blur, in pixels of z; 0: no blur.
 
-    Errors: ConfigError for a strength outside [0, 1); in `forward`, for a z of other channels.
+    Errors: ConfigError for a strength outside [0, 1) or a negative blur; in `forward`, for a z of other
+    channels.
     """
 
     name = "low"
 
-    def __init__(self, shape: tuple[int, int, int], noise: float = 0.0):
+    def __init__(self, shape: tuple[int, int, int], noise: float = 0.0, blur: float = 0.0):
         super().__init__()
         if not 0 <= noise < 1:
             raise ConfigError(f"LowResolution: noise={noise:g} must be at least 0 and below 1")
-        self.shape, self.noise = tuple(shape), noise
+        if not 0 <= blur < math.inf:
+            raise ConfigError(f"LowResolution: blur={blur:g} must be at least 0 and finite")
+        self.shape, self.noise, self.blur = tuple(shape), noise, blur
         self.widths = {"spatial": self.shape[0] + 2}
 
     def forward(self, condition: Float[Tensor, "b ..."], rng: Rng | None = None) -> Context:
@@ -52,6 +58,9 @@ class LowResolution(Conditioner):
                 f"a smaller picture has the shape [B, {self.shape[0]}, h, w], not {list(condition.shape)}"
             )
         z, strength = condition, condition.new_zeros(len(condition), 1, 1, 1)
+        if rng is not None and self.blur:
+            std = self.blur * rng.fork("blur").uniform(1)[:, 0]
+            z = gaussian_blur(z, std, reach=math.ceil(3 * self.blur))
         if rng is not None and self.noise:
             strength = self.noise * rng.fork("strength").uniform(1, 1, 1)
             noise = rng.fork("noise").normal(*z.shape[1:])

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from morphogen.component import ConfigError
+from morphogen.conditioning.plane import scaled_plane
 from morphogen.contract import Conditioner, Context
 from morphogen.numerics.randomness import Rng
 
@@ -54,9 +54,4 @@ class Sketch(Conditioner):
 
     def forward(self, condition: Float[Tensor, "b ..."], rng: Rng | None = None) -> Context:
         """Errors: ConfigError for sketches that do not have one channel with values in [0, 1]."""
-        if condition.ndim != 4 or condition.shape[1] != 1 or condition.min() < 0 or condition.max() > 1:
-            raise ConfigError(
-                f"a sketch is a tensor [B, 1, H, W] with values in [0, 1], not {list(condition.shape)} "
-                f"with values in [{condition.min():g}, {condition.max():g}]: use edges(images)"
-            )
-        return Context(spatial=2 * condition - 1)
+        return Context(spatial=scaled_plane(condition, "a sketch", "use edges(images)"))

@@ -202,7 +202,7 @@ def _read(name_or_path: str, options: ReadingOptions, beside: Mapping[str, Any])
 def _check_columns(name_or_path: str, options: ReadingOptions) -> None:
     """Errors: DataError for the options of a table where there is none."""
     found, classes, is_sure = "", ": it has its own classes, or none", False
-    if not _is_named(name_or_path):
+    if not _is_named(name_or_path) and split_prefix(name_or_path)[0] != HUB:
         with suppress(OSError):  # reading it says why
             path, candidates = _candidates(name_or_path, options)
             if not candidates or next(iter(candidates)).has_class_column:
@@ -257,8 +257,8 @@ def _load(name_or_path: str, options: ReadingOptions) -> Dataset | Untokenized:
 
 
 def _is_named(name: str) -> bool:
-    """Whether these are data of `NAMED`, or of the hub, rather than a path."""
-    return split_prefix(name)[0] == HUB or all(part in NAMED for part in name.split("+"))
+    """Whether these are data of `NAMED`, rather than of the hub or of a path."""
+    return all(part in NAMED for part in name.split("+"))
 
 
 def _candidates(name_or_path: str, options: ReadingOptions) -> tuple[Path, dict[Medium, float]]:

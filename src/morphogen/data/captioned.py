@@ -18,6 +18,7 @@ from torch import Tensor
 from morphogen.caller import option
 from morphogen.component import ConfigError
 from morphogen.conditioning.caption import CAPTION, Captions, caption_bytes
+from morphogen.conditioning.known_words import KnownWords
 from morphogen.contract import Batch
 from morphogen.counted import counted
 from morphogen.data.dataset import DataError, Dataset, Examples
@@ -117,7 +118,7 @@ class CaptionedPictures(Untokenized):
                 f"{long} of {counted(len(sizes), 'caption')} are longer than {text.length} tokens: their "
                 f"ends are not read; {option('length', max(sizes))} reads them whole",
             )
-        conditions = {**data.conditions, CAPTION: Captions(text)}
+        conditions = {**data.conditions, CAPTION: Captions(text, KnownWords.of(self.train))}
         for part in (data.train, data.valid, data.test):
             part.conditions = conditions
         return replace(data, conditions=conditions, notes=notes)

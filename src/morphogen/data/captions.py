@@ -8,7 +8,7 @@ a|a cat    b|a dog                                            a line per example
 a.png#0 a cat    a.png#1 one cat                              several of one example, in lines, rows or a list
 """
 
-__all__ = ["Descriptions", "describe"]
+__all__ = ["CAPTIONS", "Descriptions", "describe", "plain_name"]
 
 import json
 import os
@@ -75,6 +75,11 @@ def describe(examples: Sequence[Path], others: Sequence[Path]) -> Descriptions:
     return found
 
 
+def plain_name(name: str) -> str:
+    """The name of a column without its case, spaces and underscores."""
+    return re.sub(r"[\W_]+", "", name.casefold())
+
+
 def _read_sidecars(found: Descriptions, examples: Iterable[Path], others: set[Path]) -> None:
     unread, decoded, languages = [], [], Counter[str]()
     translated = 0
@@ -127,7 +132,7 @@ def _read_table(found: Descriptions, table: Path, ways: Sequence[Mapping[str, Pa
         if is_metadata:
             raise
         return
-    columns = {column: _plain(column) for row in rows for column in row if column is not None}
+    columns = {column: plain_name(column) for row in rows for column in row if column is not None}
     named = {one: _named(table, [str(row.get(one)) for row in rows], ways) for one in _called(columns, FILES)}
     name = max(named, key=lambda one: _known(named[one]), default=None)
     if name is None or (not is_metadata and _known(named[name]) < MATCHED * len(rows)):
@@ -216,13 +221,8 @@ def _called(columns: Mapping[str, str], names: Iterable[str]) -> list[str]:
     return [column for name in names for column, plain in columns.items() if plain == name]
 
 
-def _plain(name: str) -> str:
-    """The name of a column without its case, spaces and underscores."""
-    return re.sub(r"[\W_]+", "", name.casefold())
-
-
 def _names_files(header: Sequence[str]) -> bool:
-    return any(_plain(name) in FILES for name in header)
+    return any(plain_name(name) in FILES for name in header)
 
 
 def _rows(table: Path) -> list[dict[Any, Any]]:

@@ -4,17 +4,17 @@
     hf:owner/name:config    one of its configurations
     hf:FOLDER               a local folder of Parquet, Arrow, CSV, images, ...; needs no network
 
-The columns determine the medium. The first image column gives pictures, labelled by the first class column;
-without an image column, a string column gives text, a document per row. Splits that the authors call train,
-validation and test are used as they are; a missing one is split off by content. Needs the extra: pip install
-'morphogen[hub]'.
+The columns determine the medium. The first image column gives pictures, labelled by the first class column,
+with the captions of a column called so, one or a list of several per picture; without an image column, a
+string column gives text, a document per row. Splits that the authors call train, validation and test are used
+as they are; a missing one is split off by content. Needs the extra: pip install 'morphogen[hub]'.
 """
 
 __all__ = ["CLASSES", "LABELS", "MOST", "load_hub", "read_tables", "recordings_in", "tables_in"]
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,7 +22,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from morphogen.counted import counted
 from morphogen.data.assemble import Labelled, assemble, by_authors
+from morphogen.data.captions import CAPTIONS, plain_name
 from morphogen.data.dataset import DataError, Dataset
 from morphogen.data.folders import check_skipped, count_alike
 from morphogen.data.held import Held
@@ -39,6 +41,7 @@ MOST = 200_000  # rows that are read per split: examples are kept in memory
 CLASSES = 1000  # largest number of classes
 VALID, TEST = ("validation", "valid", "val", "dev"), ("test",)
 LABELS = ("label", "labels", "fine_label", "class", "category", "target", "y")
+STRINGS = "string", "large_string"  # types of columns
 TEXTS = ("text", "content", "sentence", "document")
 FORMS = "write hf:owner/name, hf:owner/name:config or hf:FOLDER"
 
@@ -93,12 +96,9 @@ def read_tables(
     image = next((column for column, feature in features.items() if type(feature).__name__ == "Image"), None)
     if image is not None:
         label = options.condition if options.condition in features else _label_column(features)
-        return _pictures(name, where, tables, image, label, options.resolution)
-    strings = [
-        column
-        for column, feature in features.items()
-        if getattr(feature, "dtype", None) in ("string", "large_string")
-    ]
+        caption = next((column for column in _caption_columns(features) if column != label), None)
+        return _pictures(name, where, tables, _Columns(image, label, caption), options.resolution)
+    strings = [column for column, feature in features.items() if getattr(feature, "dtype", None) in STRINGS]
     learn = next(iter(tables.values()))
     prose = [
         column for column in strings if column in TEXTS or len(features) == 1 or is_prose(learn[:100][column])
@@ -134,6 +134,14 @@ def _load_tables(source: str) -> dict[str, Any]:
     return dict(loaded) if isinstance(loaded, dict) else {"train": loaded}
 
 
+class _Columns(NamedTuple):
+    """The columns of pictures, of their labels and of their captions; None: there are none."""
+
+    image: str
+    label: str | None
+    caption: str | None
+
+
 class _Parts(NamedTuple):
     """The authors' splits; valid and test are None if they have none."""
 
@@ -167,27 +175,38 @@ def _label_column(features: Mapping[str, Any]) -> str | None:
     declared = next(
         (column for column, feature in features.items() if type(feature).__name__ == "ClassLabel"), None
     )
-    plain = ("string", "large_string", "bool", "int8", "int16", "int32", "int64", "uint8")
+    plain = (*STRINGS, "bool", "int8", "int16", "int32", "int64", "uint8")
     return declared or next(
         (column for column in LABELS if getattr(features.get(column), "dtype", None) in plain), None
     )
 
 
+def _caption_columns(features: Mapping[str, Any]) -> Iterator[str]:
+    """The columns of strings, or of lists of them, that are called as captions are, usual names first."""
+    for name in CAPTIONS:
+        for column, feature in features.items():
+            inner = getattr(feature, "feature", feature[0] if isinstance(feature, list) else feature)
+            if plain_name(column) == name and getattr(inner, "dtype", None) in STRINGS:
+                yield column
+
+
 def _pictures(
-    name: str, where: str, tables: Mapping[str, Any], image: str, label: str | None, resolution: int | None
+    name: str, where: str, tables: Mapping[str, Any], columns: _Columns, resolution: int | None
 ) -> Dataset:
-    """Pictures of the column `image`, with the column `label` as classes."""
+    """Pictures of a column, with another one as classes, and one of captions."""
+    image, label, caption = columns
     splits = _parts(tables, label)
     encoded = [_encoded_images(table, image) for table in splits]
     found = survey(row or b"" for rows in encoded for row in rows)
     side = choose_side(found.sizes, resolution)
     classes, index = _classes(splits, label)
-    parts: list[tuple[list[np.ndarray], list[int]]] = []
+    parts: list[tuple[list[np.ndarray], list[int], list[tuple[str, ...]]]] = []
     bad: list[str] = []
     first, read = 0, []  # the place of the first row of a split among all rows; places of those that are read
     for table, rows in zip(splits, encoded, strict=True):
         labels = table[: len(rows)][label] if index and rows else [None] * len(rows)
-        values, numbers = [], []
+        texts = _captions(table, caption, len(rows))
+        values, numbers, kept = [], [], []
         for i, (row, value) in enumerate(zip(rows, labels, strict=True)):
             picture = read_square(row, side, found.white) if row else "no picture"
             picture = "no label" if index and value not in index else picture
@@ -197,22 +216,62 @@ def _pictures(
                 read.append(first + i)
                 values.append(picture)
                 numbers.append(index.get(value, 0))
-        parts.append((values, numbers))
+                kept.append(texts[i])
+        parts.append((values, numbers, kept))
         first += len(rows)
-    check_skipped(where, sum(len(values) for values, _ in parts), bad)
-    channels = max(len(picture) for values, _ in parts for picture in values)
-    train, valid, test = (
-        Labelled(stack(values, channels), torch.tensor(numbers) if index else None) if values else None
-        for values, numbers in parts
-    )
+    check_skipped(where, sum(len(values) for values, *_ in parts), bad)
+    notes = (*count_alike(bad), *_caption_notes(splits.train, columns, [part[2] for part in parts]))
+    train, valid, test = _stacked(parts, bool(index))
     if train is None:
         raise DataError(f"{where}: its training split has no pictures; give another data set")
     found = found.of(read)
-    notes = (resizing_note(found.sizes, side, resolution), *found.notes, *count_alike(bad))
+    notes = (resizing_note(found.sizes, side, resolution), *found.notes, *notes)
+    return _assembled(name, train, valid, test, classes, notes)
+
+
+def _assembled(
+    name: str, train: Labelled, valid: Labelled | None, test: Labelled | None, classes: tuple[str, ...],
+    notes: tuple[str, ...],
+) -> Dataset:  # fmt: skip
+    """The data set of the authors' splits, or of one split by content."""
     if test is None:
         return assemble(name, train, classes, notes=notes)
     every = torch.cat([part.values for part in (train, valid, test) if part is not None])
     return by_authors(name, train, test, classes, valid, notes, near_duplicates(every).tolist())
+
+
+def _stacked(parts: Sequence[Any], is_labelled: bool) -> Iterator[Labelled | None]:
+    """The pictures, labels and captions of each part; None: it has no pictures."""
+    channels = max(len(picture) for values, *_ in parts for picture in values)
+    for values, numbers, texts in parts:
+        labels = torch.tensor(numbers) if is_labelled else None
+        yield Labelled(stack(values, channels), labels, texts if any(texts) else ()) if values else None
+
+
+def _captions(table: Any, caption: str | None, n: int) -> list[tuple[str, ...]]:
+    """The captions of the first n rows of a split; () of a row without."""
+    if caption is None or not n:
+        return [()] * n
+    cells = ([cell] if isinstance(cell, str) else cell or [] for cell in table[:n][caption])
+    return [tuple(dict.fromkeys(text.strip() for text in texts if text and text.strip())) for texts in cells]
+
+
+def _caption_notes(
+    table: Any, columns: _Columns, parts: Sequence[Sequence[tuple[str, ...]]]
+) -> Iterator[str]:
+    """Notes on the column of captions, or on columns of texts that could be meant as such."""
+    every = [texts for part in parts for texts in part]
+    if columns.caption is not None:
+        note = f"captions: column {columns.caption!r}, for {sum(map(bool, every))} of "
+        note += counted(len(every), "picture")
+        yield note if all(every) else f"{note}; models are conditioned on captions only if all have one"
+    others = [
+        repr(column)
+        for column, feature in table.features.items()
+        if column not in columns and getattr(feature, "dtype", None) in STRINGS
+    ]
+    if columns.caption is None and others:
+        yield f"texts in {', '.join(others)} are not read; name a column caption to condition on it"
 
 
 def _encoded_images(table: Any, image: str) -> list[Path | bytes | None]:

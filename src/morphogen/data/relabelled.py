@@ -35,7 +35,8 @@ class Relabelled(Examples):
 
     def __getitem__(self, indices: Int[Tensor, " b"]) -> Batch:
         batch = self.examples[indices]
-        return Batch(batch.medium, {**batch.condition, "label": self.index[batch.condition["label"]]})
+        label = self.index[batch.condition["label"]]
+        return replace(batch, condition={**batch.condition, "label": label})
 
     def coordinates(self, medium: Shaped[Tensor, "m ..."]) -> Shaped[Tensor, "m e"]:
         return self.examples.coordinates(medium)

@@ -8,7 +8,7 @@ References: Learning transferable visual models from natural language supervisio
 (section 3.1.4: ensembles of prompts); CLIPScore, Hessel, Holtzman, Forbes, Le Bras & Choi, 2021.
 """
 
-__all__ = ["caption_score", "retrieval", "zero_shot"]
+__all__ = ["caption_score", "recall_at", "retrieval", "zero_shot"]
 
 import math
 from collections.abc import Mapping, Sequence
@@ -87,8 +87,22 @@ def retrieval(
 
     Errors: ConfigError for another number of texts.
     """
-    similarity = matcher.similarity(pictures, texts)
     names = caption_texts(texts) if isinstance(texts, Tensor) else list(texts)
+    return recall_at(matcher.similarity(pictures, texts), names, at)
+
+
+def recall_at(
+    similarity: Float[Tensor, "n m"], names: Sequence[str], at: Sequence[int] = (1, 5)
+) -> Mapping[str, Mapping[str, Any]]:
+    """R@k from the similarity of each picture and each text, whoever measured it; see `retrieval`.
+
+    Arguments:
+        similarity: of picture i and text j.
+        names: the text of each picture.
+        at: the values of k.
+
+    Errors: ConfigError for another number of texts.
+    """
     if len(similarity) != len(names):
         raise ConfigError(f"{len(names)} texts for {len(similarity)} pictures: give one for each")
     number = {name: i for i, name in enumerate(dict.fromkeys(names))}

@@ -2,6 +2,7 @@
 
 __all__ = [
     "BFloat16",
+    "Completion",
     "Conversation",
     "DDIMTranslate",
     "Inpaint",
@@ -14,6 +15,7 @@ __all__ = [
     "SDEdit",
     "attribute",
     "best_of",
+    "blend",
     "compile_steps",
     "edit",
     "impute",
@@ -22,7 +24,9 @@ __all__ = [
     "prepack_weights",
     "restore",
     "slerp",
+    "text_difference",
     "traversal",
+    "vary",
 ]
 
 from morphogen.inference.best_of import best_of
@@ -34,6 +38,8 @@ from morphogen.inference.inversion import Inverted, invert
 from morphogen.inference.latent_space import LatentSpace, attribute, slerp, traversal
 from morphogen.inference.matching import Matcher
 from morphogen.inference.packed import BFloat16, Int8
+from morphogen.inference.picture_completion import Completion
 from morphogen.inference.prepack import prepack_weights
 from morphogen.inference.quantized import Quantized
 from morphogen.inference.restoration import observe, restore
+from morphogen.inference.variations import blend, text_difference, vary

@@ -4,8 +4,8 @@
     SDEdit          the whole is redrawn; the strength sets how much is kept    (SDEdit, Meng et al. 2022)
     DDIMTranslate   the picture's own noise is decoded as another class         (Su et al. 2023)
 
-Variant v of a picture depends on (seed, v) and on the picture only. `families/diffusion/editing.py` has the
-algorithms.
+Autoregressive models continue a picture instead (`picture_completion.py`). Variant v of a picture depends on
+(seed, v) and on the picture only. `families/diffusion/editing.py` has the algorithms.
 """
 
 __all__ = [
@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 from torch.nn.functional import max_pool2d
 
@@ -53,13 +53,21 @@ class Edit(ABC):
         """The objective's default sampler."""
         return model.objective.default_sampler()
 
+    def check_model(self, model: Any) -> None:
+        """Check that the model can make such edits. Errors: Unsupported."""
+        picture_shape(model)
+
     def check(self, model: Any, condition: Any) -> None:
         """Check that the edit fits the model and the condition. Errors: ConfigError."""
 
+    def shown(self, pictures: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+        """What the model sees of the given pictures."""
+        return pictures
+
     @abstractmethod
     def apply(
-        self, model: Any, x: Float[Tensor, "b ..."], context: Context | None, rng: Rng, sampler: Sampler
-    ) -> Float[Tensor, "b ..."]:
+        self, model: Any, x: Shaped[Tensor, "b ..."], context: Context | None, rng: Rng, sampler: Sampler
+    ) -> Shaped[Tensor, "b ..."]:
         """The edited x."""
 
     def composite(
@@ -197,7 +205,7 @@ def edit(
     """Edit pictures; returns n variants per picture, in the order of the pictures.
 
     Arguments:
-        model: a diffusion model of pictures.
+        model: a diffusion model of pictures; for `Completion`, an autoregressive one.
         pictures: in [-1, 1], [B, C, H, W], of the model's shape.
         change: the edit.
         n: variants per picture.
@@ -211,7 +219,7 @@ def edit(
         condition, or
     `negative` without guidance.
     """
-    picture_shape(model)
+    change.check_model(model)
     pictures = model.representation.check(pictures)
     change.check(model, condition)
     sampler = sampler if sampler is not None else change.default_sampler(model)
@@ -219,7 +227,7 @@ def edit(
     rng, parts = Rng(seed, torch.arange(n).repeat(len(pictures)), ("edit",)).to(model.device), []
     with evaluating(model), torch.no_grad():
         conditions, context = conditions_of_variants(model, condition, negative, sampler, rng, n)
-        x = model.representation.encode(given, rng.fork("encode"), measure=False).x
+        x = model.representation.encode(change.shown(given), rng.fork("encode"), measure=False).x
         for rows in torch.arange(len(x), device=x.device).split(BATCH):
             context_of_rows = None if context is None else context[rows]
             parts.append(change.apply(model, x[rows], context_of_rows, rng.fork("x")[rows], sampler))

@@ -156,8 +156,10 @@ class LatentSpace:
 
 
 @explains_calls
-def slerp(first: Any, second: Any, steps: int) -> Float[Tensor, " n *z"]:
+def slerp(first: Any, second: Any, steps: int, until: float = 1.0) -> Float[Tensor, " n *z"]:
     """`steps` points from the first latent to the second along an arc; the norm changes linearly.
+
+    The last one is at the fraction `until` of the arc.
 
     Errors: ConfigError for fewer than two steps, and for latents of different shapes.
     """
@@ -173,7 +175,7 @@ def slerp(first: Any, second: Any, steps: int) -> Float[Tensor, " n *z"]:
         )
     norms = first.norm(), second.norm()
     a, b = (z / norm.clamp_min(1e-12) for z, norm in zip((first, second), norms, strict=True))
-    t = torch.linspace(0, 1, steps, device=first.device).reshape(-1, *[1] * first.ndim)
+    t = torch.linspace(0, until, steps, device=first.device).reshape(-1, *[1] * first.ndim)
     angle = (a * b).sum().clamp(-1, 1).arccos()
     if angle < 1e-4:  # nearly parallel, where the arc is the line
         return (1 - t) * first + t * second

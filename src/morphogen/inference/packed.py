@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from morphogen.component import Component
+from morphogen.inference.reordered import ReorderedKernels
 
 TILE = 32  # torch's int8 kernel reads past the end of a matrix whose size is not a multiple of this
 FEW = 4  # up to this many positions the int8 kernel is faster than converting the matrix once (two cores)
@@ -126,10 +127,13 @@ class PackedConv(PackedLayer):
         self.kernel_size = convolution.kernel_size
         self.convolve = F.conv2d if isinstance(convolution, nn.Conv2d) else F.conv1d
         self.geometry: Any = convolution.stride, convolution.padding, convolution.dilation, convolution.groups
+        self.reordered = ReorderedKernels(*self.geometry)
 
     def forward(self, x: Float[Tensor, "b c *n"]) -> Float[Tensor, "b d *m"]:
         (rows, scale), bias = self.matrix.factors(), self.matrix.bias
         kernels = rows.view(self.shape)
+        if scale is None and self.reordered.suits(x):
+            return _output_dtype(self.reordered.convolve(x.bfloat16(), kernels, bias), x)
         if scale is None:
             return _output_dtype(self.convolve(x.bfloat16(), kernels, bias, *self.geometry), x)
         channels = (slice(None), *(None,) * (x.ndim - 2))

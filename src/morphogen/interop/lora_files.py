@@ -32,7 +32,8 @@ from morphogen.interop.clip_text import text_mappings
 from morphogen.interop.diffusers_unet import COLUMNS_SWAPPED, tensor_mappings
 from morphogen.interop.hugging_face import TensorMapping
 from morphogen.model import Model
-from morphogen.networks.lora import LoRA
+from morphogen.networks.low_rank import LowRank
+from morphogen.personalisation.update_files import has_updates, read_updates
 
 ROLES = {  # ends of names
     ".lora_A.weight": "down", ".lora_B.weight": "up", ".lora_A.default.weight": "down",
@@ -75,10 +76,10 @@ class Factors(NamedTuple):
 
 
 def read_lora(model: Any, file: str | Path, scale: float = 1.0) -> Model:
-    """The model with the updates of a file; the given model is not changed.
+    """The model with the updates of a file, also one of `save_updates`; the given model is not changed.
 
-    Those of the U-Net are a `LoRA` around it, which can be trained further, stacked, or merged; those of the
-    text encoder are merged into a copy of it.
+    Those of the U-Net are a `LowRank` around it, which can be trained further, stacked, or merged; those of
+    the text encoder are merged into a copy of it.
 
     Arguments:
         model: Stable Diffusion, as `read_stable_diffusion` reads it or a system trains it.
@@ -88,22 +89,17 @@ def read_lora(model: Any, file: str | Path, scale: float = 1.0) -> Model:
     Raises:
         ConfigError: for a file that is missing, damaged or for another model; it begins with its path.
     """
+    if has_updates(file):
+        return read_updates(model, file, scale)
     file, model = Path(file), getattr(model, "last", model)
     found = _factors(file)
     conditioner = copy.deepcopy(model.conditioner)
     caption, network = _caption(conditioner), model.objective.network
     places = _places(network, tensor_mappings(_innermost(network)), "unet.")
     of_text = _places(caption.encoder, text_mappings(caption.encoder, "text_model."), "text_encoder.")
-    of_unet: list[tuple[Place, Factors]] = []
-    of_captions: list[tuple[Place, Factors]] = []
-    for layer, factors in found.items():
-        place = places.get(layer) or of_text.get(layer)
-        if place is None:
-            raise ConfigError(
-                f"{file}: {layer[:80]} is not a layer of this model: the LoRA is for another one"
-            )
-        _check(file, layer, factors, place)
-        (of_unet if layer in places else of_captions).append((place, factors))
+    placed = _placed(file, found, places | of_text)
+    of_unet = [update for layer, update in placed.items() if layer in places]
+    of_captions = [update for layer, update in placed.items() if layer not in places]
     objective = model.objective
     if of_unet:
         lora = _adapted(network, of_unet, scale)
@@ -118,13 +114,11 @@ def read_lora(model: Any, file: str | Path, scale: float = 1.0) -> Model:
 def write_lora(model: Any, file: str | Path) -> None:
     """Write the updates of a model's U-Net to a file with peft's names, scaled as in the model.
 
-    Errors: ConfigError for a model without a `LoRA`.
+    Errors: ConfigError for a model without a `LowRank`.
     """
     network: Any = getattr(model, "last", model).objective.network
-    if not isinstance(network, LoRA):
-        raise ConfigError(
-            f"write_lora: {type(network).__name__} has no updates: wrap it, LoRA(network, ranks)"
-        )
+    if not isinstance(network, LowRank):
+        raise ConfigError(f"write_lora: {type(network).__name__} has no updates: train some, LoRA(model, 4)")
     tensors: dict[str, Tensor] = {}
     by_path: dict[str, list[Place]] = {}
     for place in _places(network, tensor_mappings(_innermost(network)), "unet.").values():
@@ -190,6 +184,19 @@ def _places(network: nn.Module, mappings: Any, prefix: str) -> dict[str, Place]:
     return places
 
 
+def _placed(
+    file: Path, found: Mapping[str, Factors], places: Mapping[str, Place]
+) -> dict[str, tuple[Place, Factors]]:
+    """The updates of a file with their places, by layer. Errors: ConfigError for those of another model."""
+    for layer, factors in found.items():
+        if layer not in places:
+            raise ConfigError(
+                f"{file}: {layer[:80]} is not a layer of this model: the LoRA is for another one"
+            )
+        _check(file, layer, factors, places[layer])
+    return {layer: (places[layer], factors) for layer, factors in found.items()}
+
+
 def _check(file: Path, layer: str, factors: Factors, place: Place) -> None:
     """Errors: ConfigError for an update of another shape."""
     outputs, inputs = place.shape[0], torch.Size(place.shape[1:]).numel()
@@ -208,12 +215,12 @@ def _check(file: Path, layer: str, factors: Factors, place: Place) -> None:
         )
 
 
-def _adapted(network: nn.Module, updates: list[tuple[Place, Factors]], scale: float) -> LoRA:
+def _adapted(network: nn.Module, updates: list[tuple[Place, Factors]], scale: float) -> LowRank:
     """The network with the updates; those of one layer of ours are stacked in its ranks."""
     ranks: dict[str, int] = {}
     for place, factors in updates:
         ranks[place.path] = ranks.get(place.path, 0) + len(factors.down)
-    lora, filled = LoRA(network, ranks, scale), dict.fromkeys(ranks, 0)
+    lora, filled = LowRank(network, ranks, scale), dict.fromkeys(ranks, 0)
     with torch.no_grad():
         for place, (up, down) in updates:
             update, start = lora.update_of(place.path), filled[place.path]
@@ -224,11 +231,11 @@ def _adapted(network: nn.Module, updates: list[tuple[Place, Factors]], scale: fl
     return lora
 
 
-def _written(network: LoRA) -> Mapping[str, Factors]:
+def _written(network: LowRank) -> Mapping[str, Factors]:
     """The updates of a network, and of those inside it, by the layer's path in the outermost one."""
     factors: dict[str, list[Factors]] = {}
     prefix, inner = "", network
-    while isinstance(inner, LoRA):
+    while isinstance(inner, LowRank):
         for name, update in inner.updates.items():
             path = f"{prefix}{name.replace('/', '.')}"
             scaled = Factors(inner.scale * update.up.detach(), update.down.detach())  # type: ignore[operator]
@@ -244,7 +251,7 @@ def _written(network: LoRA) -> Mapping[str, Factors]:
 
 def _innermost(network: Any) -> Any:
     """The network without any updates."""
-    return _innermost(network.network) if isinstance(network, LoRA) else network
+    return _innermost(network.network) if isinstance(network, LowRank) else network
 
 
 def _caption(conditioner: Any) -> Any:

@@ -32,7 +32,7 @@ from morphogen.interop.diffusers_scheduler import read_scheduler, write_schedule
 from morphogen.interop.diffusers_unet import UNET, read_unet, write_unet
 from morphogen.interop.hugging_face import Config
 from morphogen.model import Model
-from morphogen.networks.lora import LoRA
+from morphogen.networks.low_rank import LowRank
 from morphogen.networks.text_transformer import TextTransformer
 from morphogen.representations.latent import Latent
 from morphogen.representations.unit_variance import UnitVariance
@@ -89,7 +89,7 @@ def read_stable_diffusion(folder: str | Path, sides: tuple[int, int] | None = No
 
 
 def write_stable_diffusion(model: Any, folder: str | Path) -> None:
-    """Write a model of captioned pictures to a folder, with the updates of a `LoRA` merged.
+    """Write a model of captioned pictures to a folder, with the updates of a `LowRank` merged.
 
     Arguments:
         model: a `Model`, or a `Staged` whose last stage it is.
@@ -111,7 +111,7 @@ def write_stable_diffusion(model: Any, folder: str | Path) -> None:
         )
     objective: Any = model.objective
     network: Any = objective.network
-    unet: Any = network.merged() if isinstance(network, LoRA) else network
+    unet: Any = network.merged() if isinstance(network, LowRank) else network
     write_unet(unet, folder / "unet")
     write_scheduler(objective, folder / "scheduler")
     write_autoencoder_kl(latent, folder / "vae")

@@ -48,12 +48,15 @@ class PictureMedium(Medium):
     few = 300
     memorisable = 1000
     goals: ClassVar = {
-        "quality": ("ddpm", "gated_pixelcnn", "vae"),
+        "quality": ("latent_diffusion", "ddpm", "gated_pixelcnn", "vae"),  # the first only of captions
         "likelihood": ("gated_pixelcnn", "realnvp", "mixture"),
         "speed": ("wgan_gp", "vae", "mixture"),
         "few": ("vae", "mixture"),
     }
-    representatives = ("mixture", "gated_pixelcnn", "vae", "realnvp", "wgan_gp", "ddpm", "latent_flow")
+    representatives = (
+        *("mixture", "gated_pixelcnn", "vae", "realnvp", "wgan_gp", "ddpm", "latent_flow"),
+        "latent_diffusion",  # of captioned pictures only
+    )
 
     def save(self, path: Path, samples: Sequence[Any], records: Sequence[Mapping[str, Any]]) -> None:
         samples[0].save(path, pnginfo=stamp(records[0]))

@@ -1,7 +1,7 @@
 """Compile a C++ file of this package for the processor at hand, once, and keep the library in a cache.
 
     $MORPHOGEN_NATIVE/NAME-KEY.so,  or ~/.cache/morphogen/native/NAME-KEY.so
-    KEY = hash(source, flags, compiler, torch's version, Python's version, processor)
+    KEY = hash(source, headers beside it, flags, compiler, torch's version, Python's version, processor)
 
 The compiler is called directly: torch's extension loader would do the same with ninja and setuptools, which
 need not be installed. One process compiles and the others wait, so that tests and ranks may start together.
@@ -16,6 +16,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,7 +48,8 @@ def library(source: Path) -> Path:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with _locked(path.with_suffix(".lock")):
                 if not path.is_file():  # another process may have compiled it meanwhile
-                    _compile(source, path, compiler)
+                    with _announced(source):
+                        _compile(source, path, compiler)
     except OSError as error:
         raise BuildFailed(f"{error.filename or path}: {error.strerror or error}") from error
     return path
@@ -95,7 +97,22 @@ def _key(source: Path, compiler: tuple[str, ...]) -> str:
     status = program.stat()  # `--version` would take longer than to load the library
     versions = [torch.__version__, sys.version, platform.machine(), model_name(), sorted(instructions())]
     identity = [*compiler, program, status.st_size, status.st_mtime_ns, *FLAGS, *versions]
-    return hashlib.blake2b(source.read_bytes() + repr(identity).encode(), digest_size=8).hexdigest()
+    text = b"".join(path.read_bytes() for path in (source, *sorted(source.parent.glob("*.h"))))
+    return hashlib.blake2b(text + repr(identity).encode(), digest_size=8).hexdigest()
+
+
+@contextmanager
+def _announced(source: Path) -> Iterator[None]:
+    """Context manager: say on the terminal, if there is one, what takes the time, and how much it took."""
+    start, shown = time.monotonic(), sys.stderr.isatty()
+    if shown:
+        sys.stderr.write(f"compiling {source.name} for this processor, once ... ")
+        sys.stderr.flush()
+    try:
+        yield
+    finally:
+        if shown:
+            sys.stderr.write(f"{time.monotonic() - start:.0f} s\n")
 
 
 @contextmanager

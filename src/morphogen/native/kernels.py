@@ -5,19 +5,17 @@
 Nothing is built or loaded on import. $MORPHOGEN_NATIVE=off disables all kernels.
 """
 
-__all__ = ["KERNELS", "NoNativeKernels", "available", "source"]
+__all__ = ["NoNativeKernels", "available", "source"]
 
 import os
 import warnings
-from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor
 
 from morphogen.native.compiler import BuildFailed, library
+from morphogen.native.operators import GRADIENTS, KERNELS
 
 OFF = "off"
 
@@ -38,41 +36,15 @@ def available(kernel: str) -> bool:
         return False
     for operator, fake in KERNELS[kernel].items():
         torch.library.register_fake(f"morphogen::{operator}", fake)
+        if operator in GRADIENTS:
+            backward, save = GRADIENTS[operator]
+            torch.library.register_autograd(f"morphogen::{operator}", backward, setup_context=save)
     return True
 
 
 def source(kernel: str) -> Path:
     """The C++ file of a kernel."""
     return Path(__file__).with_name(f"{kernel}.cpp")
-
-
-def _words(rows: Tensor, count: int, draw: int, key0: int, key1: int) -> Tensor:
-    return rows.new_empty((len(rows), count), dtype=torch.int64)
-
-
-def _numbers(rows: Tensor, count: int, draw: int, key0: int, key1: int) -> Tensor:
-    return rows.new_empty((len(rows), count), dtype=torch.float32)
-
-
-def _norm(gradients: list[Tensor]) -> Tensor:
-    return gradients[0].new_empty(())
-
-
-def _theta(entry: Tensor | None, known: list[Tensor], *arguments: Any) -> Tensor:
-    last_weight = arguments[2]
-    return known[0].new_empty(len(last_weight), known[0].shape[1])
-
-
-def _nothing(*arguments: object) -> None:
-    """Of an operator that changes its arguments in place."""
-
-
-# the operators of each kernel, with the shapes and types of their results
-KERNELS: dict[str, dict[str, Callable[..., Tensor | None]]] = {
-    "made": {"made_step": _theta},
-    "philox": {"philox": _words, "philox_uniform": _numbers, "philox_normal": _numbers},
-    "adam": {"gradient_norm": _norm, "adam_": _nothing},
-}
 
 
 @lru_cache

@@ -108,19 +108,22 @@ class Attention(Component, nn.Module):
         cache: KeyValues | None = None,
         causal: bool = False,
         mask: Bool[Tensor, "b t"] | None = None,
+        pattern: Bool[Tensor, "t s"] | None = None,
     ) -> Float[Tensor, "b t d"]:
         """Attend within x, to valid positions only (`mask`); with a cache, also to the cached positions.
 
-        The keys and values of x are appended to the cache.
+        The keys and values of x are appended to the cache. A `pattern`, True where a position sees another
+        one, replaces the causal mask.
         """
         cached, new = 0 if cache is None else cache.length, x.shape[1]
         q, k, v = self.project(x, cached)
         if cache is not None:
             k, v = cache.append(k, v)
+        causal = causal and pattern is None
         if causal and new == 1 and self.window is not None:  # for the last position, the window is a view
             k, v = k[:, :, -self.window :], v[:, :, -self.window :]
         plain = causal and not cached and self.window is None and mask is None  # the kernel's own causal mask
-        visible = None if plain or not causal or new == 1 else self.visible(new, cached, x)
+        visible = pattern if plain or not causal or new == 1 else self.visible(new, cached, x)
         distance_bias = None if self.positions is None else self.positions.bias(new, k.shape[2], q)
         return self.out(_attend(q, k, v, plain and new > 1, _score_bias(visible, mask, distance_bias, q)))
 

@@ -3,14 +3,16 @@ r"""BERT, a bidirectional transformer encoder of WordPiece tokens, pooled to one
     h_0 = norm(W_e[s] + W_p + W_type),    h_l = block_l(h_(l-1))  (normalization after each sum),
     text = m / |m|,    m = mean over valid positions of h_L
 
-The mean of the last layer is the sentence embedding of Reimers & Gurevych.
+The mean of the last layer is the sentence embedding of Reimers & Gurevych; ALIGN takes the class token, which
+stands before each text.
 
 References: BERT: pre-training of deep bidirectional transformers for language understanding, Devlin, Chang,
 Lee & Toutanova, 2019; Sentence-BERT: sentence embeddings using siamese BERT-networks, Reimers & Gurevych,
-2019.
+2019; Scaling up visual and vision-language representation learning with noisy text supervision (ALIGN), Jia
+et al., 2021.
 """
 
-__all__ = ["Bert"]
+__all__ = ["Bert", "BertText"]
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -18,6 +20,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from morphogen.component import Component
+from morphogen.contract import Context
+from morphogen.networks.initialization import NormalInit
+from morphogen.networks.text_encoder import TextEncoder
 
 EPSILON = 1e-12  # of layer normalization, as published
 
@@ -59,3 +64,36 @@ class Bert(Component, nn.Module):
         """One vector of length 1 per text: the mean over its tokens (Reimers & Gurevych 2019)."""
         valid = mask[..., None]
         return F.normalize((self(s, mask) * valid).sum(1) / valid.sum(1), dim=1)
+
+
+class BertText(TextEncoder):
+    """BERT of framed texts: ids [B, T] to tokens [B, T + 2, D] and the class token [B, D] (Jia et al. 2021).
+
+    Arguments:
+        network: of the framed ids; its weights are initialized anew, N(0, 0.02) as in BERT.
+        start, end: ids of the class token and of the separator, before and after a text.
+    """
+
+    def __init__(self, network: Bert, start: int, end: int):
+        super().__init__()
+        self.network, self.start, self.end = network, start, end
+        self.capacity, self.widths = network.length - 2, {"tokens": network.width, "vector": network.width}
+        _initialize(network)
+
+    def forward(self, ids: Int[Tensor, "b t"], mask: Bool[Tensor, "b t"]) -> Context:
+        """Encode the ids. Errors: ConfigError for more than the capacity."""
+        self.check_length(ids.shape[1])
+        end = mask.sum(1, keepdim=True) + 1
+        s = F.pad(torch.where(mask, ids, self.end), (1, 1), value=self.end)
+        s[:, 0] = self.start
+        valid = torch.arange(s.shape[1], device=s.device) <= end
+        tokens = torch.where(valid[..., None], self.network(s, valid), 0)
+        return Context(tokens[:, 0], tokens, valid)
+
+
+def _initialize(network: Bert) -> None:
+    """Draw the weights from N(0, 0.02), those of attention too; biases are 0."""
+    NormalInit()(network, 1)
+    for name, parameter in network.named_parameters():
+        if name.endswith("in_proj_weight"):
+            nn.init.normal_(parameter, std=0.02)

@@ -87,16 +87,17 @@ class Layer(Component, nn.Module, ABC):
         cache: BlockCache | None = None,
         causal: bool = True,
         mask: Bool[Tensor, "b t"] | None = None,
+        pattern: Bool[Tensor, "t s"] | None = None,
     ) -> Float[Tensor, "b t d"]:
         """The residual stream after this block.
 
-        `mask` is True at valid positions. The source is taken from the cache if there is one, else from
-        `context`.
+        `mask` is True at valid positions; a `pattern`, True where a position sees another one, replaces the
+        causal mask. The source is taken from the cache if there is one, else from `context`.
         """
         source = cache.source if cache is not None else self._source(context)
         key_values = None if cache is None else cache.self_attention
         source = source and source.at(0 if key_values is None else key_values.length, h.shape[1])
-        return self.add(h, lambda x: self.attention(x, key_values, causal, mask), source)
+        return self.add(h, lambda x: self.attention(x, key_values, causal, mask, pattern), source)
 
     @abstractmethod
     def add(

@@ -72,6 +72,13 @@ class ControlNet(Component, nn.Module):
         steered = [feature + zero(step) for feature, zero, step in steps]
         return frozen.decode(steered, vector, context, tuple(x.shape[2:]))
 
+    @torch.no_grad()
+    def copy_trained(self) -> None:
+        """Start the copy from the model's weights, as stages do once their base is trained."""
+        trained = dict(self.model.objective.network.named_parameters())
+        for name, parameter in self.encoder.named_parameters():
+            parameter.copy_(trained[name])
+
     def train(self, mode: bool = True) -> Self:
         """Set the mode; the model itself stays in evaluation mode."""
         super().train(mode)

@@ -1,7 +1,8 @@
-r"""Layer normalisation over the features of each position.
+r"""Normalisation over the features of each position, and over groups of channels of all positions.
 
     LayerNorm   g (h - mean h) / sqrt(var h + eps) + b          (Ba, Kiros & Hinton 2016)
     RMSNorm     g h / sqrt(mean h^2 + eps)                      (Zhang & Sennrich 2019)
+    GroupNorm   as LayerNorm, for each group of channels        (Wu & He 2018)
 
 RMSNorm doesn't subtract the mean, which is small in the residual stream of a transformer.
 
@@ -9,7 +10,7 @@ Batch normalization (Ioffe & Szegedy 2015) is torch's. Its running statistics st
 from those of small initial weights: `first_statistics` starts them at those of a batch.
 """
 
-__all__ = ["LayerNorm", "RMSNorm", "first_statistics"]
+__all__ = ["GroupNorm", "LayerNorm", "RMSNorm", "first_statistics", "normalization_layout"]
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,9 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from morphogen.component import Component
+from morphogen.native.kernels import available
+from morphogen.networks.axes import channels_last
+from morphogen.numerics.tensors import expand_like
 from morphogen.ownership import own_modules
 
 
@@ -48,6 +52,30 @@ class LayerNorm(Component, nn.Module):
         return F.layer_norm(h, (self.width,), self.weight, self.shift, self.eps)
 
 
+class GroupNorm(nn.GroupNorm):
+    """Group normalisation with what follows it in networks: act((1 + scale) norm(x + added) + shift).
+
+    Statistics are those of a group of channels of one row, so that rows are independent (Wu & He 2018).
+    Pictures in channels-last layout are normalised by a kernel of ours on a CPU, in one operation.
+    """
+
+    def forward(
+        self, x: Float[Tensor, "b c ..."], added: Float[Tensor, "b c"] | None = None,
+        film: tuple[Float[Tensor, "b c"], Float[Tensor, "b c"]] | None = None, silu: bool = False,
+    ) -> Float[Tensor, "b c ..."]:  # fmt: skip
+        """x normalised; `added` comes before, and scale and shift (`film`) and silu after it."""
+        scale, shift = film if film is not None else (None, None)
+        if _suits(self, x):
+            y: Tensor = torch.ops.morphogen.group_norm(
+                x, added, self.weight, self.bias, scale, shift, self.num_groups, self.eps, silu
+            )[0]
+            return y
+        h = super().forward(x if added is None else x + expand_like(added, x))
+        if film is not None:
+            h = h * (1 + expand_like(film[0], h)) + expand_like(film[1], h)
+        return F.silu(h) if silu else h
+
+
 class RMSNorm(Component, nn.Module):
     """Normalises the features to root mean square 1, then applies a gain (Zhang & Sennrich 2019).
 
@@ -65,6 +93,11 @@ class RMSNorm(Component, nn.Module):
         return F.rms_norm(h, (self.width,), self.weight, self.eps)
 
 
+def normalization_layout(x: Float[Tensor, "b c ..."]) -> Float[Tensor, "b c ..."]:
+    """x in the layout in which `GroupNorm` is fastest: channels-last where its kernel normalises pictures."""
+    return channels_last(x) if _is_picture(x) and available("group_norm") else x
+
+
 @contextmanager
 def first_statistics(network: nn.Module) -> Iterator[None]:
     """Within it, a forward pass sets the running statistics of batch normalization to its own."""
@@ -77,3 +110,16 @@ def first_statistics(network: nn.Module) -> Iterator[None]:
     finally:
         for norm, momentum, training in before:
             norm.momentum, norm.training = momentum, training
+
+
+def _suits(norm: nn.GroupNorm, x: Tensor) -> bool:
+    """Whether the kernel normalises x, which must be in channels-last layout."""
+    if not _is_picture(x) or not x.is_contiguous(memory_format=torch.channels_last):
+        return False
+    differentiates = torch.is_grad_enabled() and (x.requires_grad or norm.weight.requires_grad)
+    return available("group_norm") and (not differentiates or available("group_norm_backward"))
+
+
+def _is_picture(x: Tensor) -> bool:
+    """Whether x is a batch of pictures that the kernel can read."""
+    return x.ndim == 4 and x.device.type == "cpu" and x.dtype in (torch.float32, torch.bfloat16)

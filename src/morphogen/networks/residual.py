@@ -13,22 +13,24 @@ from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from morphogen.networks.axes import avg_pool, conv_class, upsample_nearest
+from morphogen.networks.normalization import GroupNorm
 from morphogen.numerics.tensors import expand_like
 
 
-def group_norm(channels: int, size: int = 8, eps: float = 1e-5) -> nn.GroupNorm:
+def group_norm(channels: int, size: int = 8, eps: float = 1e-5) -> GroupNorm:
     """Group normalisation with `size` channels per group, or the largest divisor of `channels` below it."""
     while channels % size:
         size -= 1
-    return nn.GroupNorm(channels // size, channels, eps)
+    return GroupNorm(channels // size, channels, eps)
 
 
-def norm_silu(norm: nn.Module, x: Float[Tensor, "b c ..."]) -> Float[Tensor, "b c ..."]:
-    """silu(norm(x)), applied before every convolution; a fused kernel for both would go here."""
-    return F.silu(norm(x))
+def norm_silu(
+    norm: GroupNorm, x: Float[Tensor, "b c ..."], added: Float[Tensor, "b c"] | None = None
+) -> Float[Tensor, "b c ..."]:
+    """silu(norm(x + added)), which comes before every convolution."""
+    return norm(x, added, silu=True)
 
 
 class FiLM(nn.Module):
@@ -48,8 +50,13 @@ class FiLM(nn.Module):
         nn.init.zeros_(self.project.bias)
 
     def forward(self, x: Float[Tensor, "b c ..."], v: Float[Tensor, "b d"]) -> Float[Tensor, "b c ..."]:
-        scale, shift = self.project(v).chunk(2, 1)
+        scale, shift = self.scale_shift(v)
         return x * (1 + expand_like(scale, x)) + expand_like(shift, x)
+
+    def scale_shift(self, v: Float[Tensor, "b d"]) -> tuple[Float[Tensor, "b c"], Float[Tensor, "b c"]]:
+        """Scale and shift of each channel."""
+        scale, shift = self.project(v).chunk(2, 1)
+        return scale, shift
 
 
 class ResidualBlock(nn.Module):
@@ -93,10 +100,9 @@ class ResidualBlock(nn.Module):
         self, x: Float[Tensor, "b c ..."], vector: Float[Tensor, "b d"] | None = None
     ) -> Float[Tensor, "b e ..."]:
         h = self.conv1(self._resampled(norm_silu(self.norm1, x)))
-        h = self.norm2(h)
-        if self.film is not None and vector is not None:
-            h = self.film(h, vector)
-        return self.skip(self._resampled(x)) + self.conv2(self.dropout(F.silu(h)))
+        film = self.film.scale_shift(vector) if self.film is not None and vector is not None else None
+        h = self.norm2(h, film=film, silu=True)
+        return self.skip(self._resampled(x)) + self.conv2(self.dropout(h))
 
     def _resampled(self, x: Tensor) -> Tensor:
         if self.resample == "down":

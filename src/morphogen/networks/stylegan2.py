@@ -28,6 +28,7 @@ from torch.nn import functional as F
 
 from morphogen.component import Component
 from morphogen.contract import Context
+from morphogen.networks.axes import channels_last
 from morphogen.networks.blur import Blur
 from morphogen.networks.convnet import coarsest_size
 from morphogen.networks.equalized import LEAKY_GAIN, EqualizedConv2d, EqualizedLinear
@@ -43,11 +44,6 @@ EPS = 1e-8
 def unit_rms(x: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
     """x / sqrt(mean x^2): every row has a second moment of 1; zeros remain zeros."""
     return x * (x.square().mean(1, keepdim=True) + EPS).rsqrt()
-
-
-def channels_last(h: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-    """The same features with the channels of a pixel adjacent in memory, which speeds up convolutions."""
-    return h.contiguous(memory_format=torch.channels_last)
 
 
 def double(picture: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c u v"]:

@@ -1,14 +1,15 @@
 r"""Encoders of texts to a context: a vector per token, which other networks attend to, and one per text.
 
-    BagOfWords   tokens = W_e[s],   vector = mean of the tokens       no order of words, the baseline
+    BagOfWords    tokens = W_e[s],   vector = mean of the tokens      no order of words, the baseline
+    LeadingText   the ids s themselves      they come before x in the sequence of a network
 
 The transformer of CLIP is in `text_transformer.py`.
 
-Reference: Photorealistic text-to-image diffusion models with deep language understanding, Saharia et al.,
-2022, which compares text encoders.
+References: Photorealistic text-to-image diffusion models with deep language understanding, Saharia et al.,
+2022, which compares text encoders; Zero-shot text-to-image generation (DALL-E), Ramesh et al., 2021.
 """
 
-__all__ = ["BagOfWords", "TextEncoder"]
+__all__ = ["BagOfWords", "LeadingText", "TextEncoder"]
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from collections.abc import Mapping
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from morphogen.component import Component, ConfigError
 from morphogen.contract import Context
@@ -70,3 +72,21 @@ class BagOfWords(TextEncoder):
     def _mean(self, tokens: Float[Tensor, "b t d"], mask: Bool[Tensor, "b t"]) -> Float[Tensor, "b d"]:
         """The mean over valid tokens; 0 without any."""
         return tokens.sum(1) / mask.sum(1, keepdim=True).clamp_min(1)
+
+
+class LeadingText(TextEncoder):
+    """The ids as `context.text`, for a network that models them and x as one sequence (Ramesh et al. 2021).
+
+    All texts are padded to one length with -1, so that x begins at the same position in every row.
+
+    Arguments:
+        length: maximal number of tokens, 256 in the paper.
+    """
+
+    def __init__(self, length: int):
+        super().__init__()
+        self.length, self.capacity, self.widths = length, length, {}
+
+    def forward(self, ids: Int[Tensor, "b t"], mask: Bool[Tensor, "b t"]) -> Context:
+        self.check_length(ids.shape[1])
+        return Context(text=F.pad(torch.where(mask, ids, -1), (0, self.length - ids.shape[1]), value=-1))

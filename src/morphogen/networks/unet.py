@@ -17,7 +17,8 @@ from torch.nn import functional as F
 
 from morphogen.component import Component, ConfigError
 from morphogen.contract import Context
-from morphogen.networks.axes import conv_class, patchify, unpatchify
+from morphogen.networks.axes import conv_class, pad_to_multiple, patchify, unpatchify
+from morphogen.networks.normalization import normalization_layout
 from morphogen.networks.positions import TimeEmbedding
 from morphogen.networks.residual import group_norm, norm_silu
 from morphogen.networks.unet_designs import DESIGNS, Design
@@ -44,7 +45,8 @@ class UNet(Component, nn.Module):
             unfolded at the output (Hoogeboom, Heek & Salimans 2023).
         design: block design: "ddpm" of Ho et al. (2020), "improved_ddpm" of Nichol & Dhariwal (2021), with
             scale and shift conditioning, "adm" of Dhariwal & Nichol (2021), which resamples in blocks too,
-            or "latent" of Rombach et al. (2022), with spatial transformers in place of attention.
+            "latent" of Rombach et al. (2022), with spatial transformers in place of attention, or "glide" of
+            Nichol et al. (2022), whose attention is to positions and tokens at once.
 
     Raises:
         ConfigError: for an unknown design, a shape with other axes, tokens without attention heads, or heads
@@ -105,13 +107,13 @@ class UNet(Component, nn.Module):
 
     def fold(self, x: Float[Tensor, "b c *n"]) -> Float[Tensor, "b d *m"]:
         """x in patches, padded to a multiple of the coarsest level."""
-        return patchify(_padded(x, self.patch * 2 ** (len(self.multipliers) - 1)), self.patch)
+        return patchify(pad_to_multiple(x, self.patch * 2 ** (len(self.multipliers) - 1)), self.patch)
 
     def encode(
         self, h: Float[Tensor, "b d *m"], vector: Float[Tensor, "b w"], context: Context | None
     ) -> list[Float[Tensor, "b ..."]]:
         """The skip connections of the down path, of which h is the first, and the middle's output."""
-        features = [h]
+        features = [normalization_layout(h)]
         for stage in self.down_blocks:
             features.append(stage(features[-1], vector, context))
         h = features[-1]
@@ -128,7 +130,7 @@ class UNet(Component, nn.Module):
         for stage in self.up_blocks:
             h = stage(h if stage.resamples else torch.cat([h, skips.pop()], 1), vector, context)
         output = unpatchify(self.out(norm_silu(self.norm, h)), self.patch)
-        return output[(slice(None), slice(None), *(slice(side) for side in sides))]
+        return output[(slice(None), slice(None), *(slice(side) for side in sides))].contiguous()
 
     def _build_down_path(self) -> list[int]:
         """Build blocks and downsampling level by level; returns the channels of all skip connections."""
@@ -207,9 +209,3 @@ def _checked(unet: UNet) -> tuple[int, int, int]:
     if tokens and not any(unet.heads_per_level):
         raise ConfigError(f"UNet: tokens of width {tokens} require attention, but heads is 0: use heads >= 1")
     return len(unet.shape) - 1, vector, tokens
-
-
-def _padded(x: Tensor, unit: int) -> Tensor:
-    """x with zeros after each axis, to a multiple of `unit`."""
-    last_first = [pad for side in reversed(x.shape[2:]) for pad in (0, -side % unit)]  # as `F.pad` expects
-    return F.pad(x, last_first)

@@ -4,12 +4,14 @@ r"""Block designs of the U-Net: conditioning on a vector, resampling and group n
     improved_ddpm   h = conv1(act(norm(x)));  h = conv2(act(norm(h) (1 + S v) + V v))   Nichol & Dhariwal 2021
     adm             as improved_ddpm                                                    Dhariwal & Nichol 2021
     latent          as ddpm                                                             Rombach et al. 2022
+    glide           as adm                                                              Nichol et al. 2022
 
 each plus x. DDPM and improved DDPM downsample by a convolution of stride 2 and upsample by nearest-neighbour
 interpolation and a convolution. ADM resamples inside a residual block (after Brock, Donahue & Simonyan 2019),
 which is conditioned on the vector as well. DDPM normalises 32 groups; groups of the others have 8 channels
 here, so that the statistics of narrow networks cover more than one channel. Latent diffusion has DDPM's
-blocks, and a `SpatialTransformer` where the others have attention.
+blocks, and a `SpatialTransformer` where the others have attention. GLIDE has ADM's blocks, and
+`JointAttention` to positions and text.
 """
 
 __all__ = ["DESIGNS", "Design", "Downsample", "ShiftedBlock", "Upsample"]
@@ -20,16 +22,15 @@ from typing import Literal
 
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from morphogen.networks.attention import GridAttention
-from morphogen.networks.axes import conv_class
+from morphogen.networks.axes import conv_class, upsample_nearest
+from morphogen.networks.joint_attention import JointAttention
 from morphogen.networks.residual import ResidualBlock, group_norm, norm_silu
 from morphogen.networks.spatial_transformer import SpatialTransformer
 from morphogen.networks.token_attention import GridTokenAttention
-from morphogen.numerics.tensors import expand_like
 
-Design = Literal["adm", "ddpm", "improved_ddpm", "latent"]
+Design = Literal["adm", "ddpm", "glide", "improved_ddpm", "latent"]
 
 
 class ShiftedBlock(nn.Module):
@@ -59,8 +60,7 @@ class ShiftedBlock(nn.Module):
 
     def forward(self, x: Float[Tensor, "b c *n"], vector: Float[Tensor, "b d"]) -> Float[Tensor, "b e *n"]:
         h = self.conv1(norm_silu(self.norm1, x))
-        h = h + expand_like(self.shift(vector), h)
-        return self.skip(x) + self.conv2(self.dropout(norm_silu(self.norm2, h)))
+        return self.skip(x) + self.conv2(self.dropout(norm_silu(self.norm2, h, self.shift(vector))))
 
 
 class Downsample(nn.Module):
@@ -94,7 +94,7 @@ class Upsample(nn.Module):
         self.conv = conv_class(axes)(channels, channels, 3, padding=1)
 
     def forward(self, x: Float[Tensor, "b c *n"], vector: Float[Tensor, "b d"]) -> Float[Tensor, "b c ..."]:
-        return self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+        return self.conv(upsample_nearest(x))
 
 
 @dataclass(frozen=True)
@@ -133,6 +133,10 @@ def _grid_attention(channels: int, heads: int, tokens: int, group: int) -> tuple
     return GridAttention(channels, heads, group), cross
 
 
+def _joint_attention(channels: int, heads: int, tokens: int, group: int) -> tuple[None, nn.Module]:
+    return None, JointAttention(channels, heads, tokens, group)
+
+
 def _spatial_transformer(channels: int, heads: int, tokens: int, group: int) -> tuple[None, nn.Module]:
     return None, SpatialTransformer(channels, heads, tokens, group)
 
@@ -141,5 +145,6 @@ DESIGNS: Mapping[Design, _Parts] = {
     "ddpm": _Parts(ShiftedBlock, Downsample, Upsample, _size_of_32_groups, _grid_attention),
     "improved_ddpm": _Parts(_adm_block, Downsample, Upsample, lambda channels: 8, _grid_attention),
     "adm": _Parts(_adm_block, _adm_down, _adm_up, lambda channels: 8, _grid_attention),
+    "glide": _Parts(_adm_block, _adm_down, _adm_up, lambda channels: 8, _joint_attention),
     "latent": _Parts(ShiftedBlock, Downsample, Upsample, _size_of_32_groups, _spatial_transformer),
 }

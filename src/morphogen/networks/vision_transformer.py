@@ -93,17 +93,18 @@ class VisionTransformer(Component, nn.Module):
 
 
 class Projection(Component, nn.Module):
-    """Linear map of a vector [B, D] to [B, features], without a bias (Radford et al. 2021, figure 3).
+    """Linear map of a vector [B, D] to [B, features] (Radford et al. 2021, figure 3).
 
     Arguments:
         width: D.
         features: width of the output.
+        bias: whether it has a bias; CLIP's has none, ALIGN's has one.
     """
 
-    def __init__(self, width: int, features: int):
+    def __init__(self, width: int, features: int, bias: bool = False):
         super().__init__()
-        self.width, self.features = width, features
-        self.linear = nn.Linear(width, features, bias=False)
+        self.width, self.features, self.bias = width, features, bias
+        self.linear = nn.Linear(width, features, bias=bias)
         nn.init.normal_(self.linear.weight, std=width**-0.5)
 
     def forward(self, x: Float[Tensor, "b d"], context: Context | None = None) -> Float[Tensor, "b e"]:

@@ -25,6 +25,7 @@ from morphogen.component import Component, ConfigError
 from morphogen.contract import Context
 from morphogen.networks.attention import GridAttention
 from morphogen.networks.convnet import coarsest_size
+from morphogen.networks.normalization import GroupNorm, normalization_layout
 from morphogen.networks.residual import ResidualBlock, norm_silu
 
 EPS = 1e-6  # added to the variances of every normalisation
@@ -70,15 +71,15 @@ class VQGANEncoder(Component, nn.Module):
             attentions = blocks if heights[i] in self.attention else 0
             self.scales.append(_Scale((before, *(width,) * blocks), groups, attentions, halve))
         self.middle = _Scale((widths[-1],) * 3, groups, int(middle_attention), nn.Identity())
-        self.norm = nn.GroupNorm(groups, widths[-1], EPS)
+        self.norm = GroupNorm(groups, widths[-1], EPS)
         self.head = nn.Conv2d(widths[-1], latent if inner is None else inner, 3, padding=1)
         self.quant = nn.Identity() if inner is None else nn.Conv2d(inner, latent, 1)
 
     def forward(self, x: Float[Tensor, "b c h w"], context: Context | None = None) -> Float[Tensor, "b ..."]:
-        h = self.stem(x)
+        h = normalization_layout(self.stem(x))
         for scale in self.scales:
             h = scale(h)
-        return self.quant(self.head(norm_silu(self.norm, self.middle(h))))
+        return self.quant(self.head(norm_silu(self.norm, self.middle(h)))).contiguous()
 
 
 class VQGANDecoder(Component, nn.Module):
@@ -118,14 +119,14 @@ class VQGANDecoder(Component, nn.Module):
             double = _double(width) if i + 1 < len(widths) else nn.Identity()
             attentions = blocks + 1 if heights[-1 - i] in self.attention else 0
             self.scales.append(_Scale((before, *(width,) * (blocks + 1)), groups, attentions, double))
-        self.norm = nn.GroupNorm(groups, widths[0], EPS)
+        self.norm = GroupNorm(groups, widths[0], EPS)
         self.head = nn.Conv2d(widths[0], shape[0], 3, padding=1)
 
     def forward(self, z: Float[Tensor, "b ..."], context: Context | None = None) -> Float[Tensor, "b c h w"]:
-        h = self.middle(self.stem(self.quant(z)))
+        h = self.middle(normalization_layout(self.stem(self.quant(z))))
         for scale in self.scales:
             h = scale(h)
-        return self.head(norm_silu(self.norm, h))
+        return self.head(norm_silu(self.norm, h)).contiguous()
 
 
 class _Scale(nn.Module):

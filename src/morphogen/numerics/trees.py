@@ -6,7 +6,7 @@ A tensor is a tree of one leaf, so that one function serves a batch of labels an
 their masks: {"ids": [B, T], "mask": [B, T]}.
 """
 
-__all__ = ["Tree", "cat", "index", "leaves", "length", "same", "tree_map"]
+__all__ = ["Tree", "cat", "cat_padded", "index", "leaves", "length", "same", "tree_map"]
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import torch
 from jaxtyping import Shaped
 from torch import Tensor
+from torch.nn import functional as F
 
 Tree: TypeAlias = Any  # Tensor | Mapping[str, Tree], which subclasses narrow to what they take
 
@@ -53,12 +54,25 @@ def cat(trees: Sequence[Tree]) -> Any:
     return tree_map(lambda *parts: torch.cat(parts), *trees)
 
 
+def cat_padded(trees: Sequence[Tree]) -> Any:
+    """As `cat`; rows of ids, int64 [B, L] of different L, such as captions, are padded with -1."""
+    return tree_map(_cat_padded, *trees)
+
+
 def same(first: Tree, second: Tree) -> bool:
     """Whether two trees have the same names, and equal tensors under them. NaN equals NaN."""
     if isinstance(first, Mapping) and isinstance(second, Mapping):
         return first.keys() == second.keys() and all(same(first[name], second[name]) for name in first)
     both = isinstance(first, Tensor) and isinstance(second, Tensor)
     return both and (torch.equal(first, second) or _equal_with_missing(first, second))
+
+
+def _cat_padded(*parts: Shaped[Tensor, "..."]) -> Shaped[Tensor, "..."]:
+    """The rows of parts, whose second axis may have different lengths if they are ids."""
+    if parts[0].ndim == 2 and parts[0].dtype == torch.int64:
+        width = max(part.shape[1] for part in parts)
+        parts = tuple(F.pad(part, (0, width - part.shape[1]), value=-1) for part in parts)
+    return torch.cat(parts)
 
 
 def _equal_with_missing(first: Tensor, second: Tensor) -> bool:

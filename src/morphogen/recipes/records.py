@@ -87,8 +87,8 @@ def evaluation_settings(data: Dataset, features: Features, n: int, seed: int) ->
     return {"data": data.name, "split": data.split, "features": features_record, "n": n, "seed": seed}
 
 
-def training_cost(run: Run, budget: float) -> dict[str, Any]:
-    """Budget in seconds, and steps and seconds that the run's training took."""
+def training_cost(run: Run, budget: float | None) -> dict[str, Any]:
+    """Budget in seconds, if it was one, and steps and seconds that the run's training took."""
     return {"budget": budget, "steps": run.record["steps"], "seconds": round(run.record["seconds"])}
 
 

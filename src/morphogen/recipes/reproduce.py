@@ -19,17 +19,21 @@ from morphogen.recipes.binary_vaes import binary_vaes
 from morphogen.recipes.comparison import comparison
 from morphogen.recipes.conditional import GUIDED, conditional
 from morphogen.recipes.distillation import distilled
+from morphogen.recipes.emoji_by_name import emoji_by_name
+from morphogen.recipes.emoji_retrieval import emoji_retrieval
 from morphogen.recipes.flow_densities import flow_densities
 from morphogen.recipes.gan_rings import gan_rings
 from morphogen.recipes.hmm_text import hmm_text
 from morphogen.recipes.language import language
 from morphogen.recipes.latent_attributes import latent_attributes
+from morphogen.recipes.personalisation import personalisation
 from morphogen.recipes.picture_flows import picture_flows
 from morphogen.recipes.records import stamped
 from morphogen.recipes.sampler_sweep import sampler_sweep
 from morphogen.recipes.sketches import sketched
 from morphogen.recipes.smollm2 import smollm2
 from morphogen.recipes.table_densities import table_densities
+from morphogen.recipes.text_to_picture import text_to_picture
 from morphogen.recipes.translation import translation
 from morphogen.recipes.unconditional import unconditional
 from morphogen.recipes.unpaired import unpaired
@@ -99,6 +103,17 @@ RECIPES: Mapping[str, Recipe] = {
         "that diffusion distilled to 8, 4, 2 and 1 steps, 10 min; its own training, 20 min", 35, distilled
     ),
     "fashion-sketches": Recipe("Fashion-MNIST images from sketches, 4 min", 7, sketched),
+    "fashion-controlnet": Recipe(
+        "Fashion-MNIST images from sketches by ControlNet, 800 steps of the base and 800 of the control",
+        12,
+        partial(sketched, system="controlnet", steps=1600),
+    ),
+    "personalisation": Recipe(
+        "an object learned from ten pictures by LoRA, with and without prior preservation, beside the base "
+        "of text-to-picture",
+        5,
+        personalisation,
+    ),
     "emoji-pix2pix": Recipe(
         "emoji from sketches with pix2pix, 5 min", 7, partial(sketched, "emoji", 300.0, system="pix2pix")
     ),
@@ -117,6 +132,14 @@ RECIPES: Mapping[str, Recipe] = {
     ),
     "emoji-dcgan": Recipe(
         "a DCGAN of colour emoji, 5 min", 7, partial(unconditional, "emoji", "dcgan", 300.0)
+    ),
+    "emoji-by-name": Recipe(
+        "emoji drawn from their names by latent diffusion, scored by a CLIP of its own", 65, emoji_by_name
+    ),
+    "emoji-retrieval": Recipe(
+        "CLIP and ALIGN on captioned emoji: retrieval of held-out ones, classes of clothes by prompts",
+        25,
+        emoji_retrieval,
     ),
     "fashion-autoencoders": Recipe(
         "VAEs, and models of codes and latents, on Fashion-MNIST, 8 min each",
@@ -166,6 +189,11 @@ RECIPES: Mapping[str, Recipe] = {
         "nine models of five tables, at most 40 s each: bits per cell and usefulness of their rows",
         35,
         table_densities,
+    ),
+    "text-to-picture": Recipe(
+        "pictures from captions of `shapes`: how much of what is asked for each system draws, 12 min each",
+        25,
+        text_to_picture,
     ),
     "smollm2": Recipe(
         "SmolLM2 from its GGUF file: parity with transformers, low precision, constrained decoding, k-shot",

@@ -30,20 +30,21 @@ SYSTEM = "sketch_to_picture"
 
 def sketched(
     name: str = "fashion-mnist", budget: float = 240.0, directory: Path | None = None, seed: int = 0,
-    n: int = 500, system: str = SYSTEM,
+    n: int = 500, system: str = SYSTEM, steps: int | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Agreement of samples with their sketches and with other sketches; sketches.png is written to the run.
 
     Arguments:
         name: of the data, images.
-        budget: seconds of training.
+        budget: seconds of training, unless `steps` are given.
         directory: a run of this recipe; None: train one in runs/.
         seed: of training and sampling.
         n: number of held-out sketches.
         system: of pictures given sketches.
+        steps: of training; None: as many as the budget allows.
     """
     data = load_data(name, condition="sketch")
-    run = train_system(system, data, budget, seed) if directory is None else Run.open(directory)
+    run = train_system(system, data, budget, seed, steps=steps) if directory is None else Run.open(directory)
     model, features, held_out = run.model(), features_for(data), data.test.first(n)
     sketch = held_out.condition["sketch"]
     samples = model.sample(n, sketch, seed=seed, batch=250).tensor
@@ -62,11 +63,10 @@ def sketched(
             "frechet": frechet_interval(real, features(samples), seed=seed),
         },
     }
-    sketches = 2 * sketch[:20] - 1
-    rows = {"sketch": sketches, "drawn": samples[:20], "its picture": held_out.medium[:20]}
+    rows = {"sketch": 2 * sketch[:20] - 1, "drawn": samples[:20], "its picture": held_out.medium[:20]}
     sheet(rows).quantize(64).save(run.directory / "sketches.png", optimize=True)
+    settings = evaluation_settings(data, features, n, seed) | training_cost(run, None if steps else budget)
     models = {system: model_record(system, SIZE, data, model)}
-    settings = evaluation_settings(data, features, n, seed) | training_cost(run, budget)
     return {"figures": figures, "models": models} | settings | environment()
 
 

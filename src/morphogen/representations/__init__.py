@@ -7,6 +7,7 @@ _HOMES = {
     "CategoryColumn": "representations.tabular",
     "Characters": "representations.text",
     "Column": "representations.tabular",
+    "ContrastiveEmbedding": "representations.contrastive_embedding",
     "DateColumn": "representations.tabular",
     "Dequantised": "representations.pixels",
     "GridColumn": "representations.tabular",
@@ -27,6 +28,7 @@ _HOMES = {
     "UnitVariance": "representations.unit_variance",
     "VariationallyDequantised": "representations.pixels",
     "Waveform": "media.sound",
+    "Whitened": "representations.whitened",
     "bpe": "representations.tokenizer",
     "unigram": "representations.tokenizer",
 }

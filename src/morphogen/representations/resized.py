@@ -1,6 +1,6 @@
 """Smaller pictures as a representation, for the first stages of a `Cascade` of resolutions."""
 
-__all__ = ["Resized"]
+__all__ = ["Resized", "reduced"]
 
 from dataclasses import replace
 from typing import Any
@@ -55,3 +55,10 @@ class Resized(Pixels):
         _, height, width = self.shape
         x = self.to_grid(F.adaptive_avg_pool2d(encoded.x, (height, width)))
         return replace(encoded, x=x, log_weight=torch.full_like(encoded.log_weight, torch.nan), exact=False)
+
+
+def reduced(pixels: Pixels, factor: int) -> Pixels:
+    """Pictures of sides divided by this factor, or by the largest smaller one that divides both."""
+    channels, height, width = pixels.shape
+    factor = next(by for by in range(factor, 0, -1) if height % by == width % by == 0)
+    return pixels if factor == 1 else Resized(pixels, (channels, height // factor, width // factor))

@@ -1,6 +1,6 @@
 r"""The first stage of latent diffusion alone: a sharp autoencoder of images (Rombach et al. 2022)."""
 
-__all__ = ["adversarial", "autoencoder_kl", "network_sizes"]
+__all__ = ["adversarial", "autoencoder_kl", "network_sizes", "plain_autoencoder"]
 
 from typing import Any
 
@@ -49,6 +49,7 @@ PLANS: dict[Size, dict[str, Any]] = {
     },
     "paper": {"optimizer": Adam(5.4e-5, betas=(0.5, 0.9)), "batch": 12},
 }
+PLAIN: dict[str, Any] = {"widths": (16, 32), "blocks": 1, "groups": 8, "middle_attention": False}
 
 
 def autoencoder_kl(pixels: Pixels, size: Size = "small") -> Model:
@@ -60,16 +61,18 @@ def autoencoder_kl(pixels: Pixels, size: Size = "small") -> Model:
     z. Its own samples are therefore of little worth; `autoencoder_kl_ddpm` learns the distribution. The
     perceptual distance is that of the discriminator's features, in place of a classifier's; not measured.
     """
-    sizes, networks = SIZES[size], network_sizes(pixels, size)
-    latent, widths, likelihood = sizes["latent"], networks["widths"], SharedScaleLogistic(pixels.levels)
-    objective = VAE(
-        VQGANEncoder(pixels.shape, 2 * latent, inner=2 * latent, **networks),
-        VQGANDecoder(latent, pixels.shape, inner=latent, **networks),
-        likelihood,
-        (latent, *coarsest_size(pixels.shape, widths)),
-        bound=ELBO(sizes["beta"]),
-    )
+    objective = _gaussian(pixels, network_sizes(pixels, size), **SIZES[size])
     return Model(adversarial(objective, pixels, size), pixels, None, Plan(**PLANS[size]))
+
+
+def plain_autoencoder(pixels: Pixels) -> Model:
+    """An autoencoder without a discriminator, for pictures of few pixels and flat colours.
+
+    Its z have half the sides, so that a network of z reads them in patches, and 3 channels.
+    """
+    networks = PLAIN | {"widths": PLAIN["widths"][: 1 + halvings(pixels.shape)]}
+    plan = Plan(Adam(2e-3, (0.9, 0.99)), 64, Cosine(warmup=100), ema=0.99, clip=100.0)
+    return Model(_gaussian(pixels, networks, latent=3, beta=1e-2), pixels, None, plan)
 
 
 def network_sizes(pixels: Pixels, size: Size) -> dict[str, Any]:
@@ -86,3 +89,11 @@ def adversarial(autoencoder: LatentVariableModel, pixels: Pixels, size: Size) ->
     return AdversarialReconstruction(
         autoencoder, discriminator, FeatureDistance(discriminator), *weights, sizes["start"]
     )
+
+
+def _gaussian(pixels: Pixels, networks: dict[str, Any], latent: int, beta: float) -> VAE:
+    """An autoencoder whose posterior of z, of `latent` channels, is Gaussian."""
+    likelihood, shape = SharedScaleLogistic(pixels.levels), coarsest_size(pixels.shape, networks["widths"])
+    encoder = VQGANEncoder(pixels.shape, 2 * latent, inner=2 * latent, **networks)
+    decoder = VQGANDecoder(latent, pixels.shape, inner=latent, **networks)
+    return VAE(encoder, decoder, likelihood, (latent, *shape), bound=ELBO(beta))

@@ -17,6 +17,7 @@ __all__ = ["contrastive", "stable_diffusion"]
 from typing import Any
 
 from morphogen.conditioning.caption import Caption, CaptionDropout, Captions
+from morphogen.conditioning.caption_encoder import text_transformer
 from morphogen.conditioning.frozen import Frozen
 from morphogen.families.contrastive import Contrastive
 from morphogen.families.diffusion import PNDM, LeadingTimesteps
@@ -27,13 +28,10 @@ from morphogen.networks.feed_forward import FeedForward
 from morphogen.networks.normalization import LayerNorm
 from morphogen.networks.vision_transformer import Projection, VisionTransformer
 from morphogen.plan import AdamW, Constant, Cosine, Plan
-from morphogen.representations.latent import Latent
 from morphogen.representations.pixels import Pixels
-from morphogen.representations.unit_variance import UnitVariance
 from morphogen.staged import Staged
 from morphogen.systems import Size
-from morphogen.systems.autoencoder_kl import autoencoder_kl
-from morphogen.systems.latent_diffusion import NETWORKS, PLANS, SIZES, denoiser, text_transformer
+from morphogen.systems.latent_diffusion import PLANS, SIZES, denoiser, latents
 
 TEXTS: dict[Size, dict[str, int]] = {
     # tokens: of every caption, filled up, with start and end
@@ -56,11 +54,11 @@ CONTRASTIVE_PLANS: dict[Size, Plan] = {
 
 def stable_diffusion(pixels: Pixels, caption: Captions, size: Size = "small") -> Staged:
     """Stable Diffusion in three stages: contrastive text encoder, autoencoder, U-Net of its latents."""
-    text, autoencoder = contrastive(pixels, caption, size, TEXTS[size]), autoencoder_kl(pixels, size)
+    text, latent = contrastive(pixels, caption, size, TEXTS[size]), latents(pixels, size)
     encoder: Any = text.conditioner
-    latent, tokens = UnitVariance(Latent(autoencoder)), encoder.widths["tokens"]
+    tokens, autoencoder = encoder.widths["tokens"], latent.inner.first_stage
     sampler = PNDM(SIZES[size]["calls"], spacing=LeadingTimesteps())
-    objective = denoiser(latent.shape, tokens, NETWORKS[size], SIZES[size], sampler)
+    objective = denoiser(latent.shape, tokens, size, sampler)
     conditioner = CaptionDropout(Frozen(encoder), 0.1)
     prior = Model(objective, latent, conditioner, PLANS[size])
     return Staged(text=text, autoencoder=autoencoder, prior=prior)

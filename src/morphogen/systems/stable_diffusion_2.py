@@ -17,16 +17,13 @@ from morphogen.conditioning.caption import CaptionDropout, Captions
 from morphogen.conditioning.frozen import Frozen
 from morphogen.families.diffusion import DDIM, LeadingTimesteps
 from morphogen.model import Model
-from morphogen.representations.latent import Latent
 from morphogen.representations.pixels import Pixels
-from morphogen.representations.unit_variance import UnitVariance
 from morphogen.staged import Staged
 from morphogen.systems import Size
-from morphogen.systems.autoencoder_kl import autoencoder_kl
-from morphogen.systems.latent_diffusion import NETWORKS, PLANS, SIZES, denoiser
+from morphogen.systems.latent_diffusion import PLANS, SIZES, denoiser, latents
 from morphogen.systems.stable_diffusion import contrastive
 
-HEADS: dict[Size, tuple[int, ...]] = {"tiny": (1, 2), "small": (2, 4), "paper": (5, 10, 20, 20)}
+HEADS: dict[Size, tuple[int, ...]] = {"tiny": (1, 2), "small": (0, 4), "paper": (5, 10, 20, 20)}
 TEXTS: dict[Size, dict[str, Any]] = {
     "tiny": {"tokens": 32, "width": 16, "layers": 1, "heads": 2, "activation": "gelu"},
     "small": {"tokens": 32, "width": 128, "layers": 2, "heads": 4, "activation": "gelu"},
@@ -36,11 +33,11 @@ TEXTS: dict[Size, dict[str, Any]] = {
 
 def stable_diffusion_2(pixels: Pixels, caption: Captions, size: Size = "small") -> Staged:
     """Stable Diffusion 2 in the three stages of `stable_diffusion`."""
-    text, autoencoder = contrastive(pixels, caption, size, TEXTS[size]), autoencoder_kl(pixels, size)
+    text, latent = contrastive(pixels, caption, size, TEXTS[size]), latents(pixels, size)
     encoder: Any = text.conditioner
-    latent, network = UnitVariance(Latent(autoencoder)), NETWORKS[size] | {"heads": HEADS[size]}
+    autoencoder = latent.inner.first_stage
     tokens, sampler = encoder.widths["tokens"], DDIM(SIZES[size]["calls"], spacing=LeadingTimesteps())
-    objective = denoiser(latent.shape, tokens, network, SIZES[size], sampler, "v")
+    objective = denoiser(latent.shape, tokens, size, sampler, "v", heads=HEADS[size])
     conditioner = CaptionDropout(Frozen(encoder), 0.1)
     return Staged(
         text=text, autoencoder=autoencoder, prior=Model(objective, latent, conditioner, PLANS[size])

@@ -29,7 +29,7 @@ def condition_matters(model: Any, batch: Batch) -> None:
     player, rng = next(iter(last.players())), Rng(0, len(batch), ("law",))
     for name in last.taken(batch.condition):
         rolled = tree_map(lambda leaf: leaf.roll(1, 0), batch.condition[name])
-        other = Batch(batch.medium, {**batch.condition, name: rolled})
+        other = replace(batch, condition={**batch.condition, name: rolled})
         totals = [last(b, rng, player).total for b in (batch, other)]
         assert not torch.equal(*totals), f"the losses do not change with the condition {name!r}"
 

@@ -12,6 +12,7 @@ __all__ = ["Chosen", "Joined", "training_rows"]
 
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,13 +21,14 @@ from torch import Tensor, nn
 from torch.utils.data import Subset
 
 from morphogen.component import ConfigError, to_config
+from morphogen.conditioning.caption import CAPTION
 from morphogen.contract import Batch
 from morphogen.data import DataError, Dataset, load_data
 from morphogen.data.containers import unpack
 from morphogen.data.dataset import Examples
 from morphogen.data.relabelled import with_labels_of
 from morphogen.model import Model, give_specs
-from morphogen.numerics.trees import cat
+from morphogen.numerics.trees import cat_padded
 from morphogen.staged import Staged
 
 
@@ -51,7 +53,8 @@ class Joined(Examples):
         order = part.argsort(stable=True)
         batches = [self.parts[p][(indices - starts[p])[part == p]] for p in part.unique().tolist()]
         back = order.argsort()
-        medium, condition = (cat([getattr(b, name) for b in batches]) for name in ("medium", "condition"))
+        parts = ([getattr(batch, name) for batch in batches] for name in ("medium", "condition"))
+        medium, condition = map(cat_padded, parts)
         return Batch(medium, condition)[back]
 
 
@@ -88,13 +91,20 @@ def training_rows(model: Model | Staged, given: Any, labels: Any = None) -> Any:
         model.representation.source.check_trainable(model.representation.check(first.medium))
         _check_conditions(model, first)
         return given
-    return _fitting(model, _every_row(given, model.representation.source))
+    return _fitting(model, _every_row(given, model.representation.source, _taken(model)))
 
 
-def _every_row(given: Any, source: Any) -> Examples:
-    """All rows of data; of those that cannot be split, all are the train part of one's own split."""
+def _every_row(given: Any, source: Any, taken: set[str]) -> Examples:
+    """All rows of data; of those that cannot be split, all are the train part of one's own split.
+
+    What is given beside the values are captions if the model takes these and no labels.
+    """
     reading = source.medium.reading(source)
     given = source.medium.given(list(given) if isinstance(given, Iterator) else given, source)
+    if CAPTION in taken and "label" not in taken and not isinstance(given, str | Path):
+        held = unpack(given)
+        given, captions = held.values, held.labels if held.captions is None else held.captions
+        reading = {**reading, "captions": captions}
     try:
         data = load_data(given, **reading)
     except DataError:
@@ -125,12 +135,7 @@ def _fitting(model: Model | Staged, rows: Examples) -> Examples:
 
 def _check_conditions(model: Model | Staged, first: Batch) -> None:
     """Errors: DataError for rows without a condition that the model learns, which would not be trained."""
-    stages = model.models if isinstance(model, Staged) else {"": model}
-    conditioners: list[Any] = [stage.conditioner for stage in stages.values()]
-    learned = {name for each in conditioners if each is not None for name in each.trained_on}
-    if missing := sorted(
-        learned - first.condition.keys() - set(stages)
-    ):  # a stage gives its samples to the later ones
+    if missing := sorted(_taken(model) - first.condition.keys()):
         what = "labels" if missing == ["label"] else f"the condition {', '.join(missing)}"
         remedy = "give them, mg.train(model, mg.load_data(X, y))"
         remedy = remedy if missing == ["label"] else "give examples with it in batch.condition"
@@ -138,6 +143,13 @@ def _check_conditions(model: Model | Staged, first: Batch) -> None:
             f"the model takes {what}, and the examples have none: {remedy}; or build a model without, "
             "mg.build_system(name, mg.load_data(X))"
         )
+
+
+def _taken(model: Model | Staged) -> set[str]:
+    """The conditions of the data that a model learns; a stage gives its samples to the later ones."""
+    stages = model.models if isinstance(model, Staged) else {"": model}
+    conditioners: list[Any] = [stage.conditioner for stage in stages.values()]
+    return {name for each in conditioners if each is not None for name in each.trained_on} - set(stages)
 
 
 def _chosen(given: Any) -> Examples | None:

@@ -17,7 +17,7 @@ import hashlib
 import math
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import torch
@@ -177,7 +177,7 @@ class Stepper:
             rng = Rng(self.seed, positions.to(self.device), ("train", step))
             batch = self.examples[rows[positions]].to(self.device)
             if augment is not None:
-                batch = Batch(augment(batch.medium, rng.fork("augment")), batch.condition)
+                batch = replace(batch, medium=augment(batch.medium, rng.fork("augment")))
             batch = self.complete(batch, rng)
             # gradients are synchronized once per step, at the last micro-batch
             postpone_sync = self.rank.count > 1 and i + 1 < len(self.micro_batches)

@@ -10,6 +10,7 @@ __all__ = [
     "EndTokens",
     "FrequencyPenalty",
     "Greedy",
+    "JointAutoregressive",
     "JsonSchema",
     "LogisticMixture",
     "LogitBias",
@@ -38,6 +39,7 @@ from morphogen.families.autoregressive.cache import Recompute, cache_for
 from morphogen.families.autoregressive.columns import AutoregressiveColumns, ColumnSampler
 from morphogen.families.autoregressive.constraints import JsonSchema, Regex
 from morphogen.families.autoregressive.decoding import Ancestral, Decoding, Greedy, logits_processors
+from morphogen.families.autoregressive.joint import JointAutoregressive
 from morphogen.families.autoregressive.logistic_mixture import LogisticMixture
 from morphogen.families.autoregressive.objective import Autoregressive
 from morphogen.families.autoregressive.penalties import (

@@ -9,7 +9,7 @@ References: A neural probabilistic language model, Bengio et al., 2003; The neur
 estimator, Larochelle & Murray, 2011.
 """
 
-__all__ = ["Autoregressive"]
+__all__ = ["Autoregressive", "scored_tokens"]
 
 from typing import Any
 
@@ -57,7 +57,7 @@ class Autoregressive(Objective):
         self.vocabulary: int | None = getattr(network, "vocabulary", None)
 
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
-        scored = _scored(x, context)
+        scored = scored_tokens(x, context)
         nll = masked_mean(-self.token_log_probs(x.x, context, self.smoothing), scored)
         return Losses({"nll": nll}, weight=sum_except_batch(scored.to(nll.dtype)))
 
@@ -71,7 +71,7 @@ class Autoregressive(Objective):
 
     def log_prob(self, x: Encoded, context: Context | None, rng: Rng) -> Likelihood:
         """Exact log p(x | prefix); -inf for an x that does not begin with the prefix."""
-        nats = masked_sum(self.token_log_probs(x.x, context), _scored(x, context))
+        nats = masked_sum(self.token_log_probs(x.x, context), scored_tokens(x, context))
         if context is not None and context.prefix is not None:
             start = raster(x.x, x.x.shape[1:])[:, : context.prefix.shape[1]]
             differs = (start != context.prefix) & (context.prefix >= 0)
@@ -110,7 +110,7 @@ class Autoregressive(Objective):
         return Ancestral()
 
 
-def _scored(x: Encoded, context: Context | None) -> Tensor:
+def scored_tokens(x: Encoded, context: Context | None) -> Bool[Tensor, "b ..."]:
     """Mask of the scored tokens, in the shape of x: valid, and not part of the prompt."""
     shape, scored = x.x.shape[1:], x.x >= 0
     if context is not None and context.prefix is not None:

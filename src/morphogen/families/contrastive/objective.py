@@ -6,7 +6,9 @@ r"""Contrastive learning of two encoders from pairs (x, y), by the symmetric Inf
 Each row has to be recognized among the B rows of the batch. Hence log B - E[loss] <= I(x; y), a lower bound
 of the mutual information in nats ("Representation learning with contrastive predictive coding", van den Oord
 et al. 2018), which is at most log B. The symmetric loss and the learned temperature are those of CLIP
-("Learning transferable visual models from natural language supervision", Radford et al. 2021).
+("Learning transferable visual models from natural language supervision", Radford et al. 2021). ALIGN smooths
+the labels: its pairs, from the web, do not all belong together ("Scaling up visual and vision-language
+representation learning with noisy text supervision", Jia et al. 2021).
 """
 
 __all__ = ["Contrastive"]
@@ -34,8 +36,10 @@ class Contrastive(Trainable):
         condition_network: the encoder of the condition's vector, (vector [B, D], None) -> [B, E].
         temperature: initial temperature, above 1 / max_scale (0.07 in the paper).
         max_scale: largest 1 / temperature (100 in the paper).
+        smoothing: share of the label that is spread evenly over the B rows, in [0, 1); 0: none (0.1 in
+            ALIGN). The bound is that of the loss without it.
 
-    Errors: ConfigError for a temperature out of range.
+    Errors: ConfigError for a temperature or a smoothing out of range.
     """
 
     coupled_rows = True
@@ -47,14 +51,17 @@ class Contrastive(Trainable):
         condition_network: nn.Module,
         temperature: float = 0.07,
         max_scale: float = 100.0,
+        smoothing: float = 0.0,
     ):
         super().__init__()
+        if not 0 <= smoothing < 1:
+            raise ConfigError(f"Contrastive: smoothing {smoothing:g} must be in [0, 1): 0.1 in ALIGN")
         if not temperature * max_scale > 1:
             raise ConfigError(
                 f"Contrastive: temperature {temperature:g} is not above 1 / max_scale: increase one of them"
             )
         self.network, self.condition_network = network, condition_network
-        self.temperature, self.max_scale = temperature, max_scale
+        self.temperature, self.max_scale, self.smoothing = temperature, max_scale, smoothing
         self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)))
 
     def losses(self, x: Encoded, context: Context | None, rng: Rng, player: str) -> Losses:
@@ -65,15 +72,21 @@ class Contrastive(Trainable):
         context, rng = self.receive_mask(x.mask, context, rng)
         similarity = self.similarity(x.x, context)
         pairs = torch.arange(len(x), device=similarity.device)
-        directions = [F.cross_entropy(s, pairs, reduction="none") for s in (similarity, similarity.T)]
-        loss = torch.stack(directions).mean(0)
+        logs = torch.stack([similarity.log_softmax(1), similarity.T.log_softmax(1)]).mean(0)
+        exact = -logs.diagonal()
+        loss = torch.lerp(exact, -logs.mean(1), self.smoothing)
         accuracy = (similarity.argmax(1) == pairs).to(loss.dtype)
-        metrics = {"information": math.log(len(x)) - loss.detach(), "accuracy": accuracy}
+        metrics = {"information": math.log(len(x)) - exact.detach(), "accuracy": accuracy}
         return Losses({"contrastive": loss}, metrics=metrics)
 
     def similarity(self, x: Float[Tensor, "a ..."], context: Context | None) -> Float[Tensor, "a b"]:
         """Similarity s_ij of each x_i and row j of the context: the cosine divided by the temperature."""
         return self.scale * (self.embed(x) @ self.embed_condition(context).T).to(self.log_scale.dtype)
+
+    @property
+    def features(self) -> int:
+        """E, the width of the embeddings."""
+        return self.network.features  # type: ignore[return-value]
 
     @property
     def scale(self) -> Float[Tensor, ""]:

@@ -57,6 +57,7 @@ __all__ = [
     "RePaint",
     "RectifiedFlow",
     "ScaledLinearBetas",
+    "Shifted",
     "SubVP",
     "TimestepSpacing",
     "UniformLogSNR",
@@ -69,6 +70,7 @@ __all__ = [
     "ZeroBased",
     "ZeroTerminal",
     "ddim_invert",
+    "ddim_sample",
     "ddim_translate",
     "inpaint",
     "parse_operator",
@@ -84,7 +86,13 @@ from morphogen.families.diffusion.distillation import (
     DistillationLoss,
     ProgressiveDistillation,
 )
-from morphogen.families.diffusion.editing import ddim_invert, ddim_translate, inpaint, sdedit
+from morphogen.families.diffusion.editing import (
+    ddim_invert,
+    ddim_sample,
+    ddim_translate,
+    inpaint,
+    sdedit,
+)
 from morphogen.families.diffusion.likelihood import (
     Bound,
     DecoderLikelihood,
@@ -114,6 +122,7 @@ from morphogen.families.diffusion.schedules import (
     LinearBetas,
     NoiseSchedule,
     ScaledLinearBetas,
+    Shifted,
     ZeroBased,
     ZeroTerminal,
 )

@@ -4,13 +4,14 @@ r"""Image editing with a trained diffusion model: inpainting, SDEdit, DDIM inver
                       the diffused image; each step is repeated to make the two parts consistent
     sdedit            diffuses the image to a time t and samples from there; a larger t keeps less of it
     ddim_invert       integrates the probability-flow ODE from the image to its noise
+    ddim_sample       samples from given noise, the inverse of the inversion
     ddim_translate    inverts the image with its own condition, and samples from that noise with another
 
 Guidance (`Guided`, `ClassifierGuided`) applies to all of them but the inversion: it wraps the prediction of
 the objective, and its inner sampler takes the steps.
 """
 
-__all__ = ["ddim_invert", "ddim_translate", "inpaint", "sdedit"]
+__all__ = ["ddim_invert", "ddim_sample", "ddim_translate", "inpaint", "sdedit"]
 
 from itertools import pairwise
 from typing import Any
@@ -130,6 +131,26 @@ def ddim_invert(
 
 
 @torch.no_grad()
+def ddim_sample(
+    objective: Denoiser,
+    x_t: Float[Tensor, "b ..."],
+    context: Context | None,
+    rng: Rng,
+    sampler: Sampler,
+) -> Float[Tensor, "b ..."]:
+    """Sample from given noise: by `Euler`, or DDIM with eta = 0, the inverse of `ddim_invert`.
+
+    Arguments:
+        objective, context, rng: see `inpaint`.
+        x_t: the noise, x at the last time of the process.
+        sampler: a diffusion sampler, guided or not.
+    """
+    objective, inner = _unwrap(objective, context, sampler)
+    denoise = ClippedDenoiser(objective, context, inner.clip)
+    return inner.integrate(denoise, x_t, inner.grid(denoise.process), rng)
+
+
+@torch.no_grad()
 def ddim_translate(
     objective: Denoiser,
     image: Float[Tensor, "b ..."],
@@ -149,10 +170,9 @@ def ddim_translate(
         sampler: the sampler whose grid is used in both directions; guidance applies to the second only; None:
             `Euler` in 100 steps.
     """
-    guided, sampler = _unwrap(objective, context, sampler if sampler is not None else Euler(100))
-    denoise = ClippedDenoiser(guided, context, sampler.clip)
-    x_t = ddim_invert(objective, image, source, sampler)
-    return sampler.integrate(denoise, x_t, sampler.grid(denoise.process), rng)
+    sampler = sampler if sampler is not None else Euler(100)
+    x_t = ddim_invert(objective, image, source, _unwrap(objective, context, sampler)[1])
+    return ddim_sample(objective, x_t, context, rng, sampler)
 
 
 def _unwrap(objective: Any, context: Context | None, sampler: Any) -> tuple[Denoiser, DiffusionSampler]:

@@ -7,7 +7,7 @@ import torch
 
 from morphogen.component import ConfigError, from_config, to_config
 from morphogen.contract import Context, owned
-from morphogen.networks.lora import LoRA
+from morphogen.networks.low_rank import LowRank
 from morphogen.networks.unet import UNet
 
 
@@ -19,7 +19,7 @@ def unet() -> UNet:
     return network.eval()
 
 
-def trained(lora: LoRA) -> LoRA:
+def trained(lora: LowRank) -> LowRank:
     for update in lora.updates.values():
         torch.nn.init.normal_(update.up, std=0.3)  # type: ignore[arg-type]
     return lora
@@ -36,15 +36,15 @@ RANKS = {"cross": 2, "conv1": 3, "project_in": 1}
 def test_it_is_the_network_at_initialization_and_at_scale_0() -> None:
     network = unet()
     expected = network(*inputs())
-    assert torch.equal(LoRA(network, RANKS)(*inputs()), expected)
-    assert torch.equal(trained(LoRA(network, RANKS, scale=0.0))(*inputs()), expected)
-    assert not torch.allclose(trained(LoRA(network, RANKS))(*inputs()), expected, atol=1e-2)
+    assert torch.equal(LowRank(network, RANKS)(*inputs()), expected)
+    assert torch.equal(trained(LowRank(network, RANKS, scale=0.0))(*inputs()), expected)
+    assert not torch.allclose(trained(LowRank(network, RANKS))(*inputs()), expected, atol=1e-2)
 
 
 def test_only_the_updates_are_owned_and_the_network_stays_equal_to_the_bit() -> None:
     network = unet()
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    lora = trained(LoRA(network, RANKS))
+    lora = trained(LowRank(network, RANKS))
     assert set(owned(lora)) == {p for update in lora.updates.values() for p in update.parameters()}
     optimizer = torch.optim.SGD(list(owned(lora)), 0.1)
     lora(*inputs()).square().mean().backward()
@@ -56,17 +56,17 @@ def test_only_the_updates_are_owned_and_the_network_stays_equal_to_the_bit() -> 
 
 def test_merged_equals_unmerged_and_so_do_stacked_updates() -> None:
     network = unet()
-    lora = trained(LoRA(network, RANKS, scale=0.7))
+    lora = trained(LowRank(network, RANKS, scale=0.7))
     assert type(lora.merged()) is UNet
     assert torch.allclose(lora.merged()(*inputs()), lora(*inputs()), atol=1e-5)
-    stacked = trained(LoRA(lora, {"cross": 1}))
+    stacked = trained(LowRank(lora, {"cross": 1}))
     assert not torch.allclose(stacked(*inputs()), lora(*inputs()), atol=1e-3)
     assert type(stacked.merged()) is UNet
     assert torch.allclose(stacked.merged()(*inputs()), stacked(*inputs()), atol=1e-5)
 
 
 def test_it_is_rebuilt_from_its_config() -> None:
-    lora = trained(LoRA(unet(), RANKS, scale=0.5))
+    lora = trained(LowRank(unet(), RANKS, scale=0.5))
     again = from_config(to_config(lora))
     again.load_state_dict(lora.state_dict())
     assert torch.equal(again.eval()(*inputs()), lora(*inputs()))
@@ -78,4 +78,4 @@ def test_it_is_rebuilt_from_its_config() -> None:
 )
 def test_unknown_layers_and_ranks_are_refused(ranks: dict[str, int], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
-        LoRA(unet(), ranks)
+        LowRank(unet(), ranks)
