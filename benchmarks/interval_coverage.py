@@ -1,7 +1,8 @@
 """How often 95 % intervals hold what they claim, on known distributions.
 
-    python -m benchmarks.interval_coverage [SEED]    all cases in a few minutes, to results/intervals-*.json
+    python -m benchmarks.interval_coverage [SEED [CASE ...]]    all cases in a few minutes, or those named
 
+They are stored in results/intervals-*.json, in place of earlier ones of the same day and seed.
 The estimand is exact where a case states it; else it is the expected value at this n, the mean over the
 trials, whose error of 0.07 standard deviations changes the coverage by less than 0.001.
 `python docs/hooks/intervals_page.py` writes the table of docs/intervals.md from the record.
@@ -9,9 +10,10 @@ trials, whose error of 0.07 standard deviations changes the coverage by less tha
 
 __all__ = ["CASES", "Case", "coverage"]
 
+import json
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -186,17 +188,22 @@ CASES = {
 }
 
 
-def main(seed: int = 0) -> None:
-    """Print the coverage of all intervals and store it."""
-    found: list[dict[str, Any]] = []
-    for case in CASES.values():
-        for name, share in coverage(case, seed).items():
-            exact = case.exact.get(name)
-            known = {"measure": name, "exact": exact, "distribution": case.distribution}
-            found.append(known | {"trials": case.trials, "held": round(share, 4)})
-            print(*found[-1].values(), sep=" | ", flush=True)
-    write(record_path(kind="intervals-"), seed=seed, coverage=found)
+def main(seed: int = 0, titles: Sequence[str] = ()) -> None:
+    """Print the coverage of the intervals of some cases, or of all, and store it."""
+    path = record_path(kind="intervals-")
+    earlier = json.loads(path.read_text(encoding="utf8")) if titles and path.exists() else {"seed": None}
+    found: dict[str, list[dict[str, Any]]] = {case.distribution: [] for case in CASES.values()}
+    for known in earlier["coverage"] if earlier["seed"] == seed else []:
+        found[known["distribution"]].append(known)
+    for case in (CASES[title] for title in titles or CASES):
+        found[case.distribution] = [
+            {"measure": name, "exact": case.exact.get(name), "distribution": case.distribution}
+            | {"trials": case.trials, "held": round(share, 4)}
+            for name, share in coverage(case, seed).items()
+        ]
+        print(json.dumps(found[case.distribution], indent=1), flush=True)
+    write(path, seed=seed, coverage=[known for rows in found.values() for known in rows])
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(int((sys.argv[1:] or ["0"])[0]), sys.argv[2:])

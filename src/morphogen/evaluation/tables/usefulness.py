@@ -5,8 +5,9 @@ from all others by gradient-boosted trees (Friedman 2001; scikit-learn's histogr
 rows and, for comparison, on as many real training rows; both are tested on held-out rows:
 
     categories   mean of 1[prediction = truth]                          accuracy
-    numbers      mean of 1 - (prediction - truth)^2 / variance(truth)   R^2
+    numbers      1 - mean of (prediction - truth)^2 / variance(truth)   R^2
 
+R^2 has the interval of a ratio of means, linearized (Cochran 1977): the variance of the truth varies too.
 The difference is that of the two predictors on the same rows, so that its interval is narrower than the
 difference of the intervals. A column that nothing predicts says nothing about the rows: if the predictor
 trained on real rows is not significantly better than a constant, there is no figure.
@@ -129,7 +130,11 @@ def _baseline(known: np.ndarray, truth: np.ndarray, is_category: bool) -> Float6
 
 
 def _explained_variance(prediction: np.ndarray, truth: np.ndarray) -> Float64[np.ndarray, " n"]:
-    return 1 - (prediction - truth) ** 2 / max(truth.var(), 1e-300)
+    """Rows whose mean is R^2 and whose spread is that of the ratio."""
+    errors, squares = (prediction - truth) ** 2, (truth - truth.mean()) ** 2
+    variance = max(squares.mean(), 1e-300)
+    ratio = errors.mean() / variance
+    return 1 - ratio - (errors - ratio * squares) / variance
 
 
 def _features(cells: Cells, real: Cells, names: Sequence[str]) -> Float64[np.ndarray, "n d"]:
