@@ -130,8 +130,7 @@ def sample(
     if len(window := model.representation.shape) == 1:
         prompt_length = requested["prompt"].shape[1] if "prompt" in requested else 0
         decoding.announce_cropping(window[0], prompt_length, max_new)
-    draw = _ranked(model, best_of, ranker, target)
-    folder = _output(out, chosen, model, rows, film)
+    draw, folder = _ranked(model, best_of, ranker, target), _output(out, chosen, model, rows, film)
     unwanted = check_negative(chosen, model, negative, guidance)
     options = {"seed": seed, "negative": unwanted, "precision": choose_precision(precision)}
     if film:

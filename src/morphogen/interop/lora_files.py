@@ -94,21 +94,12 @@ def read_lora(model: Any, file: str | Path, scale: float = 1.0) -> Model:
     if has_updates(file):
         return read_updates(model, file, scale)
     file, model = Path(file), getattr(model, "last", model)
-    found = _factors(file)
     conditioner = copy.deepcopy(model.conditioner)
     caption, network = _caption(conditioner), model.objective.network
     places = _places(network, tensor_mappings(_innermost(network)), "unet.")
     of_text = _places(caption.encoder, text_mappings(caption.encoder, "text_model."), "text_encoder.")
-    of_unet: list[tuple[Place, Factors]] = []
-    of_captions: list[tuple[Place, Factors]] = []
-    for layer, factors in found.items():
-        place = places.get(layer) or of_text.get(layer)
-        if place is None:
-            raise ConfigError(
-                f"{file}: {layer[:80]} is not a layer of this model: the LoRA is for another one"
-            )
-        _check(file, layer, factors, place)
-        (of_unet if layer in places else of_captions).append((place, factors))
+    found = _placed(file, {**of_text, **places})
+    of_unet, of_captions = ([found[layer] for layer in found if layer in part] for part in (places, of_text))
     objective = model.objective
     if of_unet:
         lora = _adapted(network, of_unet, scale)
@@ -141,6 +132,18 @@ def write_lora(model: Any, file: str | Path) -> None:
             tensors[f"unet.{name}.lora_A.weight"] = factors.down[used].reshape(-1, *shape[1:]).contiguous()
             tensors[f"unet.{name}.lora_B.weight"] = up[:, used].reshape(shape[0], -1, *ones).contiguous()
     write_bytes(Path(file), save(tensors, {"format": "pt"}))
+
+
+def _placed(file: Path, places: Mapping[str, Place]) -> dict[str, tuple[Place, Factors]]:
+    """The updates of a file with their places, by layer. Errors: ConfigError for another model's."""
+    found = _factors(file)
+    for layer, factors in found.items():
+        if layer not in places:
+            raise ConfigError(
+                f"{file}: {layer[:80]} is not a layer of this model: the LoRA is for another one"
+            )
+        _check(file, layer, factors, places[layer])
+    return {layer: (places[layer], factors) for layer, factors in found.items()}
 
 
 def _factors(file: Path) -> dict[str, Factors]:

@@ -18,6 +18,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
+def plain_group_norm(
+    x: Tensor, added: Tensor | None, weight: Tensor | None, bias: Tensor | None, scale: Tensor | None,
+    shift: Tensor | None, groups: int, eps: float, silu: bool,
+) -> Tensor:  # fmt: skip
+    """The operator `group_norm` by those of torch."""
+    h = x if added is None else x + added[:, :, None, None]
+    h = F.group_norm(h, groups, weight, bias, eps)
+    h = h if scale is None else h * (1 + scale[:, :, None, None])
+    h = h if shift is None else h + shift[:, :, None, None]
+    return F.silu(h) if silu else h
+
+
 def _words(rows: Tensor, count: int, draw: int, key0: int, key1: int) -> Tensor:
     return rows.new_empty((len(rows), count), dtype=torch.int64)
 
@@ -119,18 +131,6 @@ def _group_norm_gradients(ctx: Any, gradient: Tensor, _: Tensor | None) -> tuple
     ]
     pairs = zip(found, inputs, strict=True)
     return *(None if x is None or g is None else g.to(x.dtype) for g, x in pairs), None, None, None
-
-
-def plain_group_norm(
-    x: Tensor, added: Tensor | None, weight: Tensor | None, bias: Tensor | None, scale: Tensor | None,
-    shift: Tensor | None, groups: int, eps: float, silu: bool,
-) -> Tensor:  # fmt: skip
-    """The operator `group_norm` by those of torch."""
-    h = x if added is None else x + added[:, :, None, None]
-    h = F.group_norm(h, groups, weight, bias, eps)
-    h = h if scale is None else h * (1 + scale[:, :, None, None])
-    h = h if shift is None else h + shift[:, :, None, None]
-    return F.silu(h) if silu else h
 
 
 def _differentiable(

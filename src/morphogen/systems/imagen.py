@@ -69,17 +69,18 @@ PLANS: dict[Size, Plan] = {
 }
 
 
-def imagen(pixels: Pixels, caption: Captions, size: Size = "small", text: Caption | None = None) -> Cascade:
+def imagen(
+    pixels: Pixels, caption: Captions, size: Size = "small", language_model: Caption | None = None
+) -> Cascade:
     """Imagen: a cascade of diffusion models of pixels, whose captions a frozen language model reads.
 
     Arguments:
-        pixels, caption: of the data.
-        size: "tiny", "small" or "paper".
-        text: the language model; None: an encoder with random weights.
+        pixels, caption, size: as of every system.
+        language_model: of the captions; None: an encoder with random weights.
     """
     sizes = SIZES[size]
-    text = text or Caption(caption.text, text_transformer(caption, **TEXTS[size]))
-    frozen, widths = Frozen(text), (text.widths["vector"], text.widths["tokens"])
+    reader = language_model or Caption(caption.text, text_transformer(caption, **TEXTS[size]))
+    frozen, widths = Frozen(reader), (reader.widths["vector"], reader.widths["tokens"])
     names = ["low", *(f"middle{i}" for i in range(1, len(sizes["factors"]))), "picture"]
     larger = [*(reduced(pixels, factor) for factor in sizes["factors"][1:]), pixels]
     stages = {"low": first_stage(pixels, ConditionDropout(frozen, 0.1), size)}
