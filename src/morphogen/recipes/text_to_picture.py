@@ -81,7 +81,7 @@ class Row:
 # the scales of guidance are chosen by the validation part
 TRAININGS: Mapping[str, Training] = {
     "latent_diffusion": Training("latent_diffusion", {"autoencoder": 900, "prior": 2500}),
-    "dalle": Training("dalle", {"autoencoder": 2000, "prior": 3600}),
+    "dalle": Training("dalle", {"autoencoder": 2200, "prior": 3600}),
     RANKER: Training("clip", {ALONE: 1000}),
     "dalle2": Training("dalle2", {"clip": 1000, "embedding": 300, "low": 1500, "high": 600}),
 }
