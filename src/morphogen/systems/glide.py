@@ -9,7 +9,7 @@ billion, each with a text transformer that is trained with it, of 1.31 (1.2) and
 causal, and the variance of a step is not learned. The last token of a caption takes the place of the class,
 and its tokens are further keys and values of attention; one caption in five becomes the empty one.
 "small" doubles the resolution, predicts v, and its U-Nets have patches of 2 x 2 pixels. Guidance by a
-contrastive model is `CLIPGuided`; `inpainting` fills in a part of a picture.
+contrastive model is `CLIPGuided`; `inpaint` fills in a part of a picture.
 Its training is not measured.
 """
 

@@ -69,16 +69,18 @@ PLANS: dict[Size, Plan] = {
 }
 
 
-def imagen(pixels: Pixels, caption: Captions, size: Size = "small", text: Caption | None = None) -> Cascade:
+def imagen(
+    pixels: Pixels, caption: Captions, size: Size = "small", text_encoder: Caption | None = None
+) -> Cascade:
     """Imagen: a cascade of diffusion models of pixels, whose captions a frozen language model reads.
 
     Arguments:
         pixels, caption: of the data.
         size: "tiny", "small" or "paper".
-        text: the language model; None: an encoder with random weights.
+        text_encoder: the language model; None: an encoder with random weights.
     """
     sizes = SIZES[size]
-    text = text or Caption(caption.text, text_transformer(caption, **TEXTS[size]))
+    text = text_encoder or Caption(caption.text, text_transformer(caption, **TEXTS[size]))
     frozen, widths = Frozen(text), (text.widths["vector"], text.widths["tokens"])
     names = ["low", *(f"middle{i}" for i in range(1, len(sizes["factors"]))), "picture"]
     larger = [*(reduced(pixels, factor) for factor in sizes["factors"][1:]), pixels]
@@ -97,15 +99,9 @@ def imagen(pixels: Pixels, caption: Captions, size: Size = "small", text: Captio
 
 
 def first_stage(pixels: Pixels, captions: Conditioner, size: Size) -> Model:
-    """The first stage of a cascade: small pictures by captions.
-
-    Arguments:
-        pixels: of the whole pictures.
-        captions: a conditioner with tokens and a vector.
-        size: "tiny", "small" or "paper".
-    """
-    low, widths = reduced(pixels, SIZES[size]["factors"][0]), captions.widths
-    vector, tokens = widths["vector"], widths["tokens"]
+    """The first stage: small pictures by captions, whose conditioner sets tokens and a vector."""
+    low = reduced(pixels, SIZES[size]["factors"][0])
+    vector, tokens = captions.widths["vector"], captions.widths["tokens"]
     unet = UNet(low.shape, vector=(vector, tokens), design="glide", **attended(FIRST[size], low.shape))
     objective = _diffusion(AttentionPooling(unet, tokens, vector), pixels, size)
     return Model(objective, low, captions, PLANS[size])
