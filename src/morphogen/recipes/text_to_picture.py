@@ -76,10 +76,12 @@ class Row:
 # the scales of guidance are chosen by the validation part
 TRAININGS: Mapping[str, Training] = {
     "latent_diffusion": Training("latent_diffusion", {"autoencoder": 900, "prior": 2800}),
+    "glide": Training("glide", {"low": 3200, "picture": 1000}),
     RANKER: Training("clip", {ALONE: 1000}),
 }
 ROWS: Mapping[str, Row] = {
     "latent diffusion": Row("latent_diffusion", Guided(DDIM(25), 2.0)),
+    "GLIDE": Row("glide", {"low": Guided(DDIM(25), 3.0), "picture": Guided(DDIM(15), 1.5)}),
 }
 
 
