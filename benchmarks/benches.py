@@ -11,7 +11,7 @@ _MODULES = {
     "vae-train": "vae", "vqvae-train": "vqvae",
     "dcgan-train": "gan", "wgan-gp-train": "gan",
     "ddpm-train": "ddpm", "ddim50-sample": "ddpm", "guided-sample": "ddpm",
-    "sd-sample": "stable_diffusion",
+    "sd-sample": "stable_diffusion", "clip-train": "clip",
     "gpt-train": "gpt", "llama-train": "llama", "lm-decode": "lm_decode",
     "pixelcnn-sample": "pixelcnn", "wavenet-sample": "wavenet", "startup": "startup",
     "realnvp": "flows", "maf-sample": "flows", "nsf-sample": "flows",

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.figure import Comparison
+from benchmarks.limits import operations
 from benchmarks.names import Name
 from benchmarks.peers import diffusers_unet as peer
 from benchmarks.precisions import best_dtype, describe_precisions, ours_precision
@@ -59,6 +60,7 @@ def ddpm_train(name: Name) -> list[Comparison]:
     config |= {
         "batch": peer.BATCH,
         "steps": TRAIN_STEPS,
+        "operations": 3 * config["operations"],  # forwards, and backwards to inputs and to weights
         "ours": "morphogen.train",
         "peer": "diffusers' documented loop" + ", channels-last, AdamW fused" * name.best,
     }
@@ -73,6 +75,7 @@ def ddim50_sample(name: Name) -> list[Comparison]:
     config |= {
         "batch": PICTURES,
         "steps": STEPS,
+        "operations": STEPS * config["operations"],
         "ours": _description(ours, "DDIM") + ", the network by torch.compile, frozen" * name.compiled,
         "peer": "DDIMPipeline" + ", channels-last" * name.best,
     }
@@ -91,6 +94,7 @@ def guided_sample(name: Name) -> list[Comparison]:
     config |= {
         "batch": PICTURES,
         "steps": GUIDED_STEPS,
+        "operations": 2 * GUIDED_STEPS * config["operations"],
         "classes": CLASSES,
         "scale": SCALE,
         "ours": _description(ours, "Guided(DDIM)"),
@@ -144,4 +148,5 @@ def _both(name: Name, classes: int = 0) -> tuple[Any, Model, dict[str, Any]]:
     objective = Diffusion(network, LinearBetas(), DiscretizedGaussian(256))
     model = Model(objective, Pixels(256, SHAPE), conditioner, plan)
     sizes = {"ours": parameters(model), "peer": sum(p.numel() for p in theirs.parameters())}
-    return theirs, model, {"parameters": sizes} | describe_precisions(name)
+    of_a_call = operations(lambda: network(torch.zeros(1, *SHAPE), torch.zeros(1)))
+    return theirs, model, {"parameters": sizes, "operations": of_a_call} | describe_precisions(name)

@@ -55,6 +55,8 @@ GOALS: Mapping[str, Mapping[str, Goal]] = {
     "guided-sample vs-default": {"": Goal(1.7)},
     "sd-sample vs-default": {"": Goal(1.5)},
     "sd-sample vs-best": {"": Goal(0.95)},
+    "clip-train vs-default": {"": Goal(0.95)},
+    "clip-train vs-best": {"": Goal(0.95)},
     "gpt-train vs-default": {"nanogpt": Goal(0.95), "transformers": Goal(1.3)},
     "gpt-train bf16 vs-default": {"": Goal(2.1)},
     "gpt-train bf16 vs-best": {"": Goal(0.95)},

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.goals import FIGURES
+from benchmarks.limits import measured
 from morphogen.files import write_json
 from morphogen.report import machine
 
@@ -63,6 +64,7 @@ def _hardware() -> dict[str, Any]:
         "machine": machine(), "simd": [name for name in SIMD if name in flags],
         "torch_simd": torch.backends.cpu.get_cpu_capability(),
         "native_bf16": native_bf16(torch.device("cpu")), "threads": torch.get_num_threads(),
+        "limits": measured(),
     }  # fmt: skip
 
 

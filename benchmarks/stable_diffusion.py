@@ -9,10 +9,12 @@ __all__ = ["sd_sample"]
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any, cast
 
 import torch
 
 from benchmarks.figure import Comparison
+from benchmarks.limits import operations
 from benchmarks.names import Name
 from benchmarks.peers import diffusers_pipeline as peer
 from benchmarks.precisions import best_dtype, describe_precisions, ours_precision
@@ -20,7 +22,7 @@ from morphogen.conditioning.guidance import Guided
 from morphogen.families.diffusion import DDIM, LeadingTimesteps
 from morphogen.inference import BFloat16, Quantized
 from morphogen.interop.stable_diffusion import read_stable_diffusion
-from morphogen.model import parameters
+from morphogen.model import Model, parameters
 from morphogen.numerics.precision import native_bf16
 
 SIZE, PROMPT, STEPS, SCALE = "small", "a red cat", 25, 7.5
@@ -44,9 +46,19 @@ def sd_sample(name: Name) -> list[Comparison]:
         generator = torch.Generator().manual_seed(0)
         pipeline(PROMPT, num_inference_steps=STEPS, guidance_scale=SCALE, generator=generator)
 
+    of_a_step = operations(lambda: _call(model))
+    of_decoding = operations(lambda: model.representation.decode(torch.zeros(1, *model.representation.shape)))
     config = {"parameters": sizes, "steps": STEPS, "scale": SCALE} | describe_precisions(name)
+    config["operations"] = STEPS * of_a_step + of_decoding
     config |= {
         "ours": f"{'Quantized(model, BFloat16())' if low else 'Model'}.sample(Guided(DDIM), precision=...)",
         "peer": "StableDiffusionPipeline with DDIMScheduler" + ", channels-last" * name.best,
     }
     return [Comparison(ours, theirs, (1, 1), "pictures/s", config)]
+
+
+@torch.no_grad()
+def _call(model: Model) -> None:
+    """One call of the U-Net, with the caption and without."""
+    context = model.context(model.conditions(PROMPT, 2), 2)
+    cast(Any, model.objective).network(torch.zeros(2, *model.representation.shape), torch.zeros(2), context)

@@ -87,7 +87,8 @@ def _measure(name: str, table: str) -> dict[str, Any]:
 
 
 def _column(figures: dict[str, Any]) -> dict[str, float | None]:
-    return {key: _value(figures[key]) for key in ("shape", "total_variation", "missing", "missing_real")}
+    values = {key: _value(figures[key]) for key in ("shape", "total_variation", "missing", "missing_real")}
+    return values | {"least_total_variation": figures["least_total_variation"]}
 
 
 def _systems() -> list[str]:

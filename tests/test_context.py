@@ -48,7 +48,11 @@ def test_all_valid_tokens_need_no_mask() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("vector", rows(2, 4)), ("spatial", rows(2, 1, 3, 3)), ("prefix", torch.zeros(2, 3, dtype=torch.long))],
+    [
+        ("vector", rows(2, 4)),
+        ("spatial", rows(2, 1, 3, 3)),
+        *((name, torch.zeros(2, 3, dtype=torch.long)) for name in ("prefix", "text")),
+    ],
 )
 def test_a_field_of_some_contexts_is_not_lost(name: str, value: torch.Tensor) -> None:
     with_field, without = Context(**{name: value}), Context(tokens=rows(2, 1, 4))

@@ -143,6 +143,20 @@ def test_conditions_of_the_data_go_to_every_stage_that_takes_them() -> None:
         model.sample(2, {"caption": 3})
 
 
+def test_guidance_of_all_stages_leaves_out_those_without_dropout() -> None:
+    """The upsampler never lost its smaller picture, and has no other condition; alone it is refused."""
+    model: Any = digits_cascade(8)
+    high = mg.Model(model.models["high"].objective, PIXELS, Conditions(low=LowResolution(PIXELS.shape)))
+    chain, guided = mg.Cascade(low=model.models["low"], high=high), mg.Guided(DDIM(3), scale=2.0)
+    by_stage = {"low": guided, "high": DDIM(3)}
+    together, apart = (chain.sample(2, {"label": 3}, sampler).tensor for sampler in (guided, by_stage))
+    assert torch.equal(together, apart)
+    with pytest.raises(
+        ConfigError, match="guidance requires a model that was trained with condition dropout"
+    ):
+        chain.sample(2, {"label": 3}, {"high": guided})
+
+
 def test_a_negative_condition_keeps_the_smaller_picture() -> None:
     model, guided = cascade(), mg.Guided(DDIM(3), scale=2.0)
     low = {"low": torch.zeros(2, 1, 4, 4)}

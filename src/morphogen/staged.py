@@ -18,6 +18,8 @@ from jaxtyping import Shaped
 from torch import Tensor, nn
 
 from morphogen.component import Component, ConfigError
+from morphogen.conditioning.dropout import Dropout
+from morphogen.conditioning.guidance import Guided
 from morphogen.conditioning.named import check_given, name_conditions, names_of
 from morphogen.contract import Batch, Boundary, Likelihood, Sampler, Unsupported
 from morphogen.distribution import HasDistribution
@@ -26,6 +28,7 @@ from morphogen.numerics.memory import keep_freed_memory
 from morphogen.numerics.precision import Precision, autocast
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.trees import Tree, cat, index, tree_map
+from morphogen.ownership import own_modules
 from morphogen.rank import ALONE, Rank
 from morphogen.representations.latent import Latent
 from morphogen.samples import Samples
@@ -161,7 +164,7 @@ class Cascade(HasDistribution, Staged):
             n, seed, indices, batch, rank, precision: as in `Model.sample`.
             condition: conditions of the data, as in `Model.sample`, for every stage that takes them. What is
                 given under the name of a stage is not sampled: `{"low": pictures}` upsamples these pictures.
-            sampler: for every stage, or by stage; a stage without one uses its default sampler.
+            sampler: for every stage, or by stage. Guidance of all skips stages without condition dropout.
             negative: conditions for every stage that takes them, which must be guided.
         """
         keep_freed_memory()
@@ -273,13 +276,31 @@ def _encoding(cascade: Cascade, rng: Rng, earlier: str, name: str) -> Rng:
 
 
 def _samplers(cascade: Cascade, sampler: Sampler | Mapping[str, Sampler] | None) -> Mapping[str, Sampler]:
-    """The sampler of every stage. Errors: ConfigError for an unknown stage."""
+    """The sampler of every stage; a guided one for all is not guided where nothing was dropped in training.
+
+    Errors: ConfigError for an unknown stage.
+    """
     chain = cascade.chain
-    given = sampler if isinstance(sampler, Mapping) else dict.fromkeys(chain, sampler)
+    droppable = {name for name in chain if _drops(cascade.models[name])} or {*chain}
+    given: Mapping[str, Any] = sampler if isinstance(sampler, Mapping) else {
+        name: sampler if name in droppable else _unguided(sampler) for name in chain
+    }  # fmt: skip
     if unknown := sorted(given.keys() - set(chain)):
         raise ConfigError(f"sampler of {', '.join(unknown)}: the stages are {', '.join(chain)}")
     own: dict[str, Any] = {name: cascade.models[name].objective for name in chain}
     return {name: given.get(name) or generative(own[name]).default_sampler() for name in chain}
+
+
+def _drops(stage: Any) -> bool:
+    """Whether a stage was trained with condition dropout, which guidance needs."""
+    return any(isinstance(part, Dropout) for part in own_modules(stage))
+
+
+def _unguided(sampler: Any) -> Any:
+    """The sampler without classifier-free guidance around it."""
+    while isinstance(sampler, Guided):
+        sampler = sampler.sampler
+    return sampler
 
 
 def _log_prob_of_latents(cascade: Cascade, batch: Batch, rng: Rng) -> Likelihood:

@@ -16,6 +16,7 @@ from conditioning.conditioned import (
     text_encoder,
 )
 from morphogen.component import ConfigError, from_config, to_config
+from morphogen.conditioning.caption import Caption, caption_bytes
 from morphogen.conditioning.conditions import Conditions
 from morphogen.conditioning.dropout import ConditionDropout
 from morphogen.conditioning.label import Label
@@ -23,7 +24,9 @@ from morphogen.conditioning.prefix import Prefix
 from morphogen.conditioning.sketch import Sketch
 from morphogen.conditioning.source import SourceText
 from morphogen.contract import Conditioner, Context
+from morphogen.networks.text_encoder import LeadingText
 from morphogen.numerics.randomness import Rng
+from morphogen.representations.text import Bytes
 
 
 class Pictures(Conditioner):
@@ -33,6 +36,10 @@ class Pictures(Conditioner):
 
     def forward(self, condition: Any, rng: Rng | None = None) -> Context:
         return Context(tokens=condition["tokens"], mask=condition["mask"])
+
+
+def leading_text() -> Caption:
+    return Caption(Bytes(4), LeadingText(4))
 
 
 def test_vectors_are_added_tokens_and_planes_concatenated() -> None:
@@ -130,6 +137,16 @@ def test_errors_name_the_condition() -> None:
     prompts = Conditions(one=Prefix(), two=Prefix())
     ids = torch.zeros(4, 3, dtype=torch.long)
     refused(lambda: prompts({"one": ids, "two": ids}), "2 parts set a prefix")
+    texts = Conditions(one=leading_text(), two=leading_text())
+    caption = caption_bytes(["ab", "c"])
+    refused(lambda: texts({"one": caption, "two": caption}), "2 parts set a text")
+
+
+def test_a_text_before_x_is_kept_beside_other_conditions() -> None:
+    joined = Conditions(label=Label(10, 3), caption=leading_text())
+    context = joined({"label": torch.tensor([1, 2]), "caption": caption_bytes(["ab", "c"])})
+    assert context.text is not None and context.text.tolist() == [[97, 98, -1, -1], [99, -1, -1, -1]]
+    assert context.vector is not None
 
 
 def test_config_round_trip() -> None:

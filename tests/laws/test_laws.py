@@ -36,7 +36,10 @@ REQUIRED: dict[str, ConditionSpec] = {"sketch": Sketches(), "caption": Captions(
 
 
 # their networks are those of a system whose laws are fast: another game, or another width
-SLOW = "lsgan", "wgan", "conditional_gan", "improved_ddpm", "beta_vae", "v_diffusion", "stable_diffusion_2"
+SLOW = (
+    *("lsgan", "wgan", "conditional_gan", "improved_ddpm", "beta_vae", "v_diffusion", "stable_diffusion_2"),
+    "dalle2_autoregressive",
+)
 
 
 def specimen(system: str) -> tuple[Representation, dict[str, ConditionSpec]]:

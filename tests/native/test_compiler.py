@@ -1,6 +1,7 @@
 """A kernel is compiled once, by one process; without a compiler the twins work, and one line says so."""
 
 import os
+import re
 import subprocess
 import sys
 from multiprocessing import get_context
@@ -85,6 +86,19 @@ def test_several_processes_compile_once(tmp_path, cache, monkeypatch):
     assert [process.exitcode for process in running] == [0, 0, 0]
     assert (tmp_path / "calls").read_text() == "call\n"
     assert len(list(cache.glob("tiny-*.so"))) == 1
+
+
+@needs_compiler
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_build_says_one_line_on_a_terminal(terminal, tmp_path, monkeypatch, capsys):
+    tiny = tmp_path / "tiny.cpp"
+    tiny.write_text('extern "C" int answer() { return 42; }')
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal, raising=False)
+    library(tiny)
+    library(tiny)  # from the cache
+    said = capsys.readouterr().err
+    line = r"compiling tiny\.cpp for this processor, once \.\.\. \d+ s\n"
+    assert re.fullmatch(line if terminal else "", said)
 
 
 @needs_compiler

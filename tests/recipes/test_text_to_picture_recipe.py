@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from morphogen.catalogue import build_system
+from morphogen.data import load_data
 from morphogen.recipes import records, shared_stages
 from morphogen.recipes import text_to_picture as recipe
 from morphogen.recipes.reproduce import findings
@@ -14,17 +15,25 @@ from morphogen.recipes.text_to_picture import ROWS, TRAININGS
 from morphogen.staged import Staged
 
 STEPS = {"autoencoder": 2, "prior": 3}
-pytestmark = pytest.mark.filterwarnings("ignore:.*nothing was trained", "ignore:.*covariance")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*nothing was trained", "ignore:.*covariance", "ignore:.*no training caption"
+)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return load_data("shapes")
 
 
 @pytest.fixture(autouse=True)
-def _tiny(monkeypatch):
+def _tiny(monkeypatch, data):
     trainings = {
         "first": Training("latent_diffusion", STEPS),
         "second": Training("latent_diffusion", STEPS | {"prior": 2}),
         "clip": Training("clip", {shared_stages.ALONE: 2}),
     }
     rows = {"plain": recipe.Row("first"), "ranked": recipe.Row("second", candidates=2)}
+    monkeypatch.setattr(recipe, "load_data", lambda name: data)
     constants = {"SIZE": "tiny", "TRAININGS": trainings, "ROWS": rows, "REPEATED": 2, "features_for": _random}
     for name, value in constants.items():
         monkeypatch.setattr(recipe, name, value)
@@ -38,8 +47,9 @@ def _random(data):
     return features
 
 
+@pytest.mark.slow
 def test_the_record_has_every_row_and_a_second_run_resumes(tmp_path) -> None:
-    record = recipe.text_to_picture(("plain", "ranked"), tmp_path, n=12)
+    record = recipe.text_to_picture(("plain", "ranked"), tmp_path, n=6)
     rows = {"plain", "ranked", *(f"{row}, encoded and decoded" for row in ("plain", "ranked"))}
     assert set(record["figures"]) == rows | {"real pictures"}
     assert record["figures"]["real pictures"]["seen"]["attributes"]["value"] == 1.0
@@ -47,12 +57,11 @@ def test_the_record_has_every_row_and_a_second_run_resumes(tmp_path) -> None:
     assert records.outdated(record) == []
     assert all(f.measured.low <= f.measured.high for f in findings({"figures": record["figures"]}, None))
     assert (tmp_path / "prompts.png").exists() and len(record["prompts"]) == len(recipe.PROMPTS)
-    again = recipe.text_to_picture(("ranked",), tmp_path, n=12)
+    again = recipe.text_to_picture(("ranked",), tmp_path, n=6)
     assert again["figures"]["ranked"] == record["figures"]["ranked"]
 
 
-def test_a_stage_that_is_the_same_model_is_trained_once(tmp_path) -> None:
-    data = recipe.load_data("shapes")
+def test_a_stage_that_is_the_same_model_is_trained_once(tmp_path, data) -> None:
     arguments = data, tmp_path
     first = shared_stages.trained(Training("latent_diffusion", STEPS), *arguments, "first", 0, "tiny")
     second = shared_stages.trained(Training("latent_diffusion", STEPS), *arguments, "second", 0, "tiny")
@@ -66,9 +75,8 @@ def test_a_stage_that_is_the_same_model_is_trained_once(tmp_path) -> None:
     assert all(torch.equal(a, b) for a, b in zip(*(s.values() for s in same), strict=True))
 
 
-def test_every_row_has_a_training_of_its_stages() -> None:
+def test_every_row_has_a_training_of_its_stages(data) -> None:
     """And CLIP ranks candidates of a row, so that it is one of the trainings."""
-    data = recipe.load_data("shapes")
     assert {row.training for row in ROWS.values()} | {recipe.RANKER} <= set(TRAININGS)
     for training in TRAININGS.values():
         model = build_system(training.system, data.representation, data.conditions, "tiny")

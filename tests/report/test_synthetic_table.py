@@ -58,6 +58,13 @@ def test_a_pair_without_a_score_and_a_column_without_values() -> None:
     ElementTree.fromstring(draw_columns({"<&>": column}))
 
 
+def test_a_column_of_many_values_says_what_new_real_rows_have() -> None:
+    histogram = {"levels": ["a"], "real": [1.0], "synthetic": [1.0]}
+    column = {"shape": {"value": 0.84}, "histogram": histogram, "least_total_variation": 0.144}
+    assert "tailnum 0.84 of 0.86</text>" in draw_columns({"tailnum": column})
+    assert "dest 0.84</text>" in draw_columns({"dest": column | {"least_total_variation": 0.02}})
+
+
 def test_the_section_has_a_figure_for_every_measure() -> None:
     data = table_of("penguins", penguins().dropna(), condition="species")
     batch = data.train.first(60)

@@ -8,7 +8,14 @@ from morphogen.conditioning.caption import Captions
 from morphogen.contract import owned
 from morphogen.representations.pixels import Pixels
 from morphogen.representations.text import Bytes
-from morphogen.systems import dalle, latent_diffusion, stable_diffusion, stable_diffusion_2
+from morphogen.systems import (
+    dalle,
+    dalle2,
+    dalle2_autoregressive,
+    latent_diffusion,
+    stable_diffusion,
+    stable_diffusion_2,
+)
 
 
 class DalleVocabulary(Bytes):
@@ -68,3 +75,25 @@ def test_the_text_encoder_of_stable_diffusion_is_trained_in_its_own_stage_only()
     assert not encoder & set(owned(model.models["prior"]))
     trained = latent_diffusion(Pixels(16, (1, 8, 8)), Captions(Bytes(16)), "tiny").models["prior"]
     assert set(trained.conditioner.parameters()) <= set(owned(trained))
+
+
+def test_the_parameters_of_dalle_2_are_about_the_published_ones() -> None:
+    """Billions, of pictures of 1024 pixels; the paper states 1, 3.5, 0.7 and 0.3."""
+    data = Pixels(256, (3, 1024, 1024)), Captions(ClipVocabulary(75))
+    with torch.device("meta"):
+        models = [system(*data, "paper").models for system in (dalle2, dalle2_autoregressive)]
+    counts = [{k: sum(p.numel() for p in owned(m)) / 1e9 for k, m in stages.items()} for stages in models]
+    assert [round(counts[0][k], 2) for k in ("embedding", "low", "middle", "high")] == [
+        1.22,
+        3.67,
+        0.73,
+        0.28,
+    ]
+    assert round(counts[1]["embedding"], 2) == 0.98
+
+
+def test_clip_is_trained_in_its_own_stage_of_dalle_2_only() -> None:
+    model = dalle2(Pixels(16, (1, 8, 8)), Captions(Bytes(16)), "tiny")
+    clip = set(model.models["clip"].parameters())
+    assert model.chain == ["embedding", "low", "high"] and clip <= set(owned(model.models["clip"]))
+    assert not any(clip & set(owned(model.models[name])) for name in model.chain)

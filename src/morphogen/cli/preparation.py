@@ -173,8 +173,8 @@ def _build(system: str, dataset: "Dataset", settings: Mapping[str, Any]) -> Any:
 
     torch.manual_seed(settings["seed"])  # weights are initialized from torch's generator
     parts = {} if settings["teacher"] is None else {"teacher": _teacher(system, settings)}
-    if "text_encoder" in inspect.signature(page(system).build).parameters and settings["size"] == "small":
-        parts["text_encoder"] = language_model()
+    if "language_model" in inspect.signature(page(system).build).parameters and settings["size"] == "small":
+        parts["language_model"] = language_model()
     given = dataset.representation, dataset.conditions, settings["size"], settings["set"]
     try:
         return build_system(system, *given, **parts)

@@ -119,9 +119,9 @@ def sample(
 
     rows, rank, target = choose_indices(n, indices), Rank.initialize(device), choose_device(device)
     model = with_small_files((chosen := choose_run(run, runs, rank)).model(target), lora, embedding)
-    numeric = {"steps": steps, "temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p}
-    numeric |= {"beam": beam, "repetition_penalty": repetition_penalty, "max_new": max_new}
-    numeric |= {"no_repeat_ngram_size": no_repeat_ngram_size}
+    numeric = {"steps": steps, "temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p,
+               "repetition_penalty": repetition_penalty, "no_repeat_ngram_size": no_repeat_ngram_size,
+               "beam": beam, "max_new": max_new}  # fmt: skip
     other = {"stop": stop or None, "json_schema": json_schema, "regex": regex}
     method = bounded(choose_sampler(model, sampler, guidance, numeric, other), interval, threshold)
     method = with_classifier(chosen, method, classifier_guidance, condition or [], target)
@@ -130,10 +130,9 @@ def sample(
     if len(window := model.representation.shape) == 1:
         prompt_length = requested["prompt"].shape[1] if "prompt" in requested else 0
         decoding.announce_cropping(window[0], prompt_length, max_new)
-    draw = _ranked(model, best_of, ranker, target)
+    draw, against = _ranked(model, best_of, ranker, target), check_negative(chosen, model, negative, guidance)
     folder = _output(out, chosen, model, rows, film)
-    unwanted = check_negative(chosen, model, negative, guidance)
-    options = {"seed": seed, "negative": unwanted, "precision": choose_precision(precision)}
+    options = {"seed": seed, "negative": against, "precision": choose_precision(precision)}
     if film:
         rank.once(lambda: _film(model, requested, method, rows[:FILMED], folder, options))
     _draw(chosen, draw, requested, method, rows, folder, rank, options, [FILM] if film else [])

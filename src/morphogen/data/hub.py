@@ -97,7 +97,7 @@ def read_tables(
     if image is not None:
         label = options.condition if options.condition in features else _label_column(features)
         caption = next((column for column in _caption_columns(features) if column != label), None)
-        return _pictures(name, where, tables, Columns(image, label, caption), options.resolution)
+        return _pictures(name, where, tables, _Columns(image, label, caption), options.resolution)
     strings = [column for column, feature in features.items() if getattr(feature, "dtype", None) in STRINGS]
     learn = next(iter(tables.values()))
     prose = [
@@ -134,7 +134,7 @@ def _load_tables(source: str) -> dict[str, Any]:
     return dict(loaded) if isinstance(loaded, dict) else {"train": loaded}
 
 
-class Columns(NamedTuple):
+class _Columns(NamedTuple):
     """The columns of pictures, of their labels and of their captions; None: there are none."""
 
     image: str
@@ -191,7 +191,7 @@ def _caption_columns(features: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _pictures(
-    name: str, where: str, tables: Mapping[str, Any], columns: Columns, resolution: int | None
+    name: str, where: str, tables: Mapping[str, Any], columns: _Columns, resolution: int | None
 ) -> Dataset:
     """Pictures of a column, with another one as classes, and one of captions."""
     image, label, caption = columns
@@ -256,7 +256,9 @@ def _captions(table: Any, caption: str | None, n: int) -> list[tuple[str, ...]]:
     return [tuple(dict.fromkeys(text.strip() for text in texts if text and text.strip())) for texts in cells]
 
 
-def _caption_notes(table: Any, columns: Columns, parts: Sequence[Sequence[tuple[str, ...]]]) -> Iterator[str]:
+def _caption_notes(
+    table: Any, columns: _Columns, parts: Sequence[Sequence[tuple[str, ...]]]
+) -> Iterator[str]:
     """Notes on the column of captions, or on columns of texts that could be meant as such."""
     every = [texts for part in parts for texts in part]
     if columns.caption is not None:

@@ -76,9 +76,7 @@ class Factors(NamedTuple):
 
 
 def read_lora(model: Any, file: str | Path, scale: float = 1.0) -> Model:
-    """The model with the updates of a file; the given model is not changed.
-
-    A file of `personalisation.save_updates` is read too, for any model.
+    """The model with the updates of a file, also one of `save_updates`; the given model is not changed.
 
     Those of the U-Net are a `LowRank` around it, which can be trained further, stacked, or merged; those of
     the text encoder are merged into a copy of it.
@@ -99,16 +97,9 @@ def read_lora(model: Any, file: str | Path, scale: float = 1.0) -> Model:
     caption, network = _caption(conditioner), model.objective.network
     places = _places(network, tensor_mappings(_innermost(network)), "unet.")
     of_text = _places(caption.encoder, text_mappings(caption.encoder, "text_model."), "text_encoder.")
-    of_unet: list[tuple[Place, Factors]] = []
-    of_captions: list[tuple[Place, Factors]] = []
-    for layer, factors in found.items():
-        place = places.get(layer) or of_text.get(layer)
-        if place is None:
-            raise ConfigError(
-                f"{file}: {layer[:80]} is not a layer of this model: the LoRA is for another one"
-            )
-        _check(file, layer, factors, place)
-        (of_unet if layer in places else of_captions).append((place, factors))
+    placed = _placed(file, found, places | of_text)
+    of_unet = [update for layer, update in placed.items() if layer in places]
+    of_captions = [update for layer, update in placed.items() if layer not in places]
     objective = model.objective
     if of_unet:
         lora = _adapted(network, of_unet, scale)
@@ -191,6 +182,19 @@ def _places(network: nn.Module, mappings: Any, prefix: str) -> dict[str, Place]:
                 key = f"{prefix}{name.removesuffix('.weight')}".replace(".", "_")
                 places[key] = Place(paths[id(mapping.parameter)], mapping, part)
     return places
+
+
+def _placed(
+    file: Path, found: Mapping[str, Factors], places: Mapping[str, Place]
+) -> dict[str, tuple[Place, Factors]]:
+    """The updates of a file with their places, by layer. Errors: ConfigError for those of another model."""
+    for layer, factors in found.items():
+        if layer not in places:
+            raise ConfigError(
+                f"{file}: {layer[:80]} is not a layer of this model: the LoRA is for another one"
+            )
+        _check(file, layer, factors, places[layer])
+    return {layer: (places[layer], factors) for layer, factors in found.items()}
 
 
 def _check(file: Path, layer: str, factors: Factors, place: Place) -> None:

@@ -16,6 +16,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,7 +48,8 @@ def library(source: Path) -> Path:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with _locked(path.with_suffix(".lock")):
                 if not path.is_file():  # another process may have compiled it meanwhile
-                    _compile(source, path, compiler)
+                    with _announced(source):
+                        _compile(source, path, compiler)
     except OSError as error:
         raise BuildFailed(f"{error.filename or path}: {error.strerror or error}") from error
     return path
@@ -97,6 +99,20 @@ def _key(source: Path, compiler: tuple[str, ...]) -> str:
     identity = [*compiler, program, status.st_size, status.st_mtime_ns, *FLAGS, *versions]
     text = b"".join(path.read_bytes() for path in (source, *sorted(source.parent.glob("*.h"))))
     return hashlib.blake2b(text + repr(identity).encode(), digest_size=8).hexdigest()
+
+
+@contextmanager
+def _announced(source: Path) -> Iterator[None]:
+    """Context manager: say on the terminal, if there is one, what takes the time, and how much it took."""
+    start, shown = time.monotonic(), sys.stderr.isatty()
+    if shown:
+        sys.stderr.write(f"compiling {source.name} for this processor, once ... ")
+        sys.stderr.flush()
+    try:
+        yield
+    finally:
+        if shown:
+            sys.stderr.write(f"{time.monotonic() - start:.0f} s\n")
 
 
 @contextmanager

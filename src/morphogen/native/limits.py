@@ -1,7 +1,8 @@
 r"""The limits of the processor at hand, measured: what no kernel can exceed.
 
     bandwidth     bytes / seconds  of the sum of an array that no cache holds
-    matrix rate   2 n^3 / seconds  of a product of two n x n matrices
+    matrix rate   2 n^3 / seconds  of a product of two n x n matrices, or of a 3 x 3 convolution of as many
+                                   multiply-adds, whichever is faster: torch has other libraries for each
 
 The least of several repetitions counts, since other processes only add time.
 """
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable
 
 import torch
+from torch.nn import functional as F
 
 MEGABYTES, SIDE, REPETITIONS = 256, 2048, 5
 
@@ -23,9 +25,14 @@ def bandwidth() -> float:
 
 
 def matrix_rate(dtype: torch.dtype) -> float:
-    """Floating-point operations per second of a matrix product."""
+    """Floating-point operations per second of a matrix product or a convolution."""
     x = torch.ones(SIDE, SIDE, dtype=dtype)
-    return 2 * SIDE**3 / _least_seconds(lambda: x @ x)
+    product = 2 * SIDE**3 / _least_seconds(lambda: x @ x)
+    side, channels = max(4, SIDE // 32), max(4, SIDE // 8)
+    picture = torch.ones(1, channels, side, side, dtype=dtype).to(memory_format=torch.channels_last)
+    kernels = torch.ones(channels, channels, 3, 3, dtype=dtype).to(memory_format=torch.channels_last)
+    seconds = _least_seconds(lambda: F.conv2d(picture, kernels, padding=1))
+    return max(product, 2 * 9 * channels**2 * side**2 / seconds)
 
 
 def _least_seconds(work: Callable[[], object]) -> float:

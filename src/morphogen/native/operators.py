@@ -18,6 +18,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
+def plain_group_norm(
+    x: Tensor, added: Tensor | None, weight: Tensor | None, bias: Tensor | None, scale: Tensor | None,
+    shift: Tensor | None, groups: int, eps: float, silu: bool,
+) -> Tensor:  # fmt: skip
+    """The operator `group_norm` by those of torch."""
+    h = x if added is None else x + added[:, :, None, None]
+    h = F.group_norm(h, groups, weight, bias, eps)
+    h = h if scale is None else h * (1 + scale[:, :, None, None])
+    h = h if shift is None else h + shift[:, :, None, None]
+    return F.silu(h) if silu else h
+
+
 def _words(rows: Tensor, count: int, draw: int, key0: int, key1: int) -> Tensor:
     return rows.new_empty((len(rows), count), dtype=torch.int64)
 
@@ -103,9 +115,9 @@ def _save_group_norm(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Te
 
 def _group_norm_gradients(ctx: Any, gradient: Tensor, _: Tensor | None) -> tuple[Tensor | None, ...]:
     *inputs, statistics = ctx.saved_tensors
+    arguments: tuple[Any, ...] = (*inputs, ctx.groups, ctx.eps, ctx.silu)
     if torch.is_grad_enabled():  # to be differentiated again
-        output = plain_group_norm(*inputs, ctx.groups, ctx.eps, ctx.silu)
-        return *_differentiable(output, inputs, gradient), None, None, None
+        return *_differentiable(plain_group_norm(*arguments), inputs, gradient), None, None, None
     dx, (p, q) = torch.ops.morphogen.group_norm_backward(gradient, *inputs, ctx.groups, ctx.silu, statistics)
     _, added, weight, bias, scale, _ = inputs
     factor = 1.0 if scale is None else 1 + scale
@@ -121,26 +133,13 @@ def _group_norm_gradients(ctx: Any, gradient: Tensor, _: Tensor | None) -> tuple
     return *(None if x is None or g is None else g.to(x.dtype) for g, x in pairs), None, None, None
 
 
-def plain_group_norm(
-    x: Tensor, added: Tensor | None, weight: Tensor | None, bias: Tensor | None, scale: Tensor | None,
-    shift: Tensor | None, groups: int, eps: float, silu: bool,
-) -> Tensor:  # fmt: skip
-    """The operator `group_norm` by those of torch."""
-    h = x if added is None else x + added[:, :, None, None]
-    h = F.group_norm(h, groups, weight, bias, eps)
-    h = h if scale is None else h * (1 + scale[:, :, None, None])
-    h = h if shift is None else h + shift[:, :, None, None]
-    return F.silu(h) if silu else h
-
-
 def _differentiable(
     output: Tensor, inputs: Sequence[Tensor | None], gradient: Tensor
 ) -> tuple[Tensor | None, ...]:
     """Gradients of the inputs that have one, as functions of all tensors."""
-    needed = [x is not None and x.requires_grad for x in inputs]
-    differentiated = [x for x, needs in zip(inputs, needed, strict=True) if needs]
-    found = iter(torch.autograd.grad(output, differentiated, gradient, create_graph=True))
-    return tuple(next(found) if needs else None for needs in needed)
+    needed = [x for x in inputs if x is not None and x.requires_grad]
+    found = iter(torch.autograd.grad(output, needed, gradient, create_graph=True))
+    return tuple(None if x is None or not x.requires_grad else next(found) for x in inputs)
 
 
 # the backward function of an operator, and what saves its arguments

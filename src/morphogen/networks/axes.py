@@ -5,14 +5,9 @@ with patch^axes C channels (space to depth, Shi et al. 2016).
 """
 
 __all__ = [
-    "avg_pool",
-    "channels_last",
-    "conv_class",
-    "pad_to_multiple",
-    "patchify",
-    "unpatchify",
+    "avg_pool", "channels_last", "conv_class", "pad_to_multiple", "patchify", "unpatchify",
     "upsample_nearest",
-]
+]  # fmt: skip
 
 import torch
 from jaxtyping import Float

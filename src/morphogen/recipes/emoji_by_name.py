@@ -98,16 +98,13 @@ def split_of_the_judge(data: Dataset, seed: int) -> Dataset:
     order = Rng(seed, known, ("judge",)).bits(1)[:, 0].argsort(stable=True)
     held_out = torch.arange(known, len(values))
     tenth = max(1, known // 10)
-    rows = {
-        "train": torch.cat([held_out, order[2 * tenth : 2 * tenth + known // 2]]),
-        "valid": order[:tenth],
-        "test": order[tenth : 2 * tenth],
-    }
-    pictures = {
-        part: Pictures(values[index], captions=[captions[i] for i in index.tolist()])
-        for part, index in rows.items()
-    }
-    split: Dataset = captioned(replace(data, conditions={}, reader=None, **pictures)).windows()
+    learned = torch.cat([held_out, order[2 * tenth : 2 * tenth + known // 2]])
+    train_part, valid, test = (
+        Pictures(values[index], captions=[captions[i] for i in index.tolist()])
+        for index in (learned, order[:tenth], order[tenth : 2 * tenth])
+    )
+    parted = replace(data, conditions={}, reader=None, train=train_part, valid=valid, test=test)
+    split: Dataset = captioned(parted).windows()
     return split
 
 

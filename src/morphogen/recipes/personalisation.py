@@ -18,7 +18,6 @@ from typing import Any
 import torch
 
 from morphogen.conditioning.caption import CAPTION, caption_texts
-from morphogen.conditioning.guidance import Guided
 from morphogen.contract import Batch
 from morphogen.data import load_data
 from morphogen.data.dataset import Dataset, Examples
@@ -28,23 +27,23 @@ from morphogen.evaluation.caption_fidelity import caption_fidelity
 from morphogen.evaluation.features import features_for
 from morphogen.evaluation.intervals import proportion
 from morphogen.evaluation.sheet import sheet
-from morphogen.families.diffusion import DDIM
 from morphogen.personalisation.lora import LoRA
 from morphogen.personalisation.update_files import save_updates
 from morphogen.plan import Adam, Plan
 from morphogen.recipes.records import environment, evaluation_settings, model_record
 from morphogen.recipes.rings import COLOURS_SHOWN, read_rings, ring_captions, ring_pictures
 from morphogen.recipes.shared_stages import trained
-from morphogen.recipes.text_to_picture import DATA, TRAININGS
+from morphogen.recipes.text_to_picture import DATA, ROWS, TRAININGS
 from morphogen.recipes.train_system import SIZE
 from morphogen.training import train
 
 BASE = "latent_diffusion"
-PICTURES, CLASS, RANK = 10, 100, 4
+PICTURES, CLASS = 10, 100
+RANKS = {"down_blocks": 4, "mid_blocks": 4, "up_blocks": 4}  # all blocks: a new shape is more than attention
 PLAN = Plan(Adam(2e-3), batch=16, clip=1.0)
 READ = 500  # real pictures that the reader is tested on
 SCENES = 200  # captions of scenes
-SAMPLER = Guided(DDIM(25), 3.0)
+SAMPLER: Any = ROWS["latent diffusion"].sampler
 
 
 class InMemory(Examples):
@@ -83,7 +82,7 @@ def personalisation(
     drawn, seconds = {"ten pictures": pictures.medium, "before": shown}, {}
     for name, examples in rows.items():
         torch.manual_seed(seed)
-        lora = LoRA(base.model, RANK, plan=PLAN)
+        lora = LoRA(base.model, RANKS, plan=PLAN)
         seconds[name] = round(train(lora, examples, steps=steps, seed=seed).seconds)
         save_updates(lora, directory / f"{name.replace(', ', '-').replace(' ', '-')}.safetensors")
         figures[name], drawn[name] = _measured(lora, data, n, seed)

@@ -105,9 +105,9 @@ RECIPES: Mapping[str, Recipe] = {
     ),
     "fashion-sketches": Recipe("Fashion-MNIST images from sketches, 4 min", 7, sketched),
     "fashion-controlnet": Recipe(
-        "Fashion-MNIST images from sketches by ControlNet, 980 steps of the base and 980 of the control",
+        "Fashion-MNIST images from sketches by ControlNet, 800 steps of the base and 800 of the control",
         12,
-        partial(sketched, steps=1960, system="controlnet"),
+        partial(sketched, system="controlnet", steps=1600),
     ),
     "personalisation": Recipe(
         "an object learned from ten pictures by LoRA, with and without prior preservation, beside the base "

@@ -63,12 +63,10 @@ def sketched(
             "frechet": frechet_interval(real, features(samples), seed=seed),
         },
     }
-    sketches = 2 * sketch[:20] - 1
-    rows = {"sketch": sketches, "drawn": samples[:20], "its picture": held_out.medium[:20]}
+    rows = {"sketch": 2 * sketch[:20] - 1, "drawn": samples[:20], "its picture": held_out.medium[:20]}
     sheet(rows).quantize(64).save(run.directory / "sketches.png", optimize=True)
+    settings = evaluation_settings(data, features, n, seed) | training_cost(run, None if steps else budget)
     models = {system: model_record(system, SIZE, data, model)}
-    settings = evaluation_settings(data, features, n, seed)
-    settings |= training_cost(run, None if steps else budget)
     return {"figures": figures, "models": models} | settings | environment()
 
 

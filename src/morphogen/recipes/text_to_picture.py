@@ -4,6 +4,7 @@ r"""Pictures from captions: which of the asked objects, attributes and relations
                 in the samples: for pairs of shape and colour that training has (seen) and for others
                 (held_out), and for the captions of other samples (shuffled)
     frechet     distance of the samples from the training part
+    variations  of a system that varies pictures: the fidelity of variations of real ones to their captions
 
 All systems have the same data, captions and seed. A training is a number of steps, so that it is the same on
 every machine; its seconds are recorded. Stages that are the same model in several systems, such as an
@@ -22,6 +23,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from morphogen.conditioning.best_match import BestMatch
 from morphogen.conditioning.caption import CAPTION, caption_texts
 from morphogen.conditioning.guidance import Guided
 from morphogen.contract import Sampler
@@ -33,13 +35,16 @@ from morphogen.evaluation.features import features_for
 from morphogen.evaluation.frechet import frechet_interval
 from morphogen.evaluation.intervals import proportion
 from morphogen.evaluation.sheet import sheet
-from morphogen.families.diffusion import DDIM
+from morphogen.families.autoregressive import Ancestral
+from morphogen.families.diffusion import DDIM, DDPM, DPMSolver
 from morphogen.inference.best_of import best_of
+from morphogen.inference.variations import vary
 from morphogen.model import evaluating, parameters
 from morphogen.numerics.randomness import Rng
 from morphogen.recipes.records import environment, evaluation_settings, model_record
 from morphogen.recipes.shared_stages import ALONE, Trained, Training, trained
 from morphogen.recipes.train_system import SIZE
+from morphogen.staged import Cascade
 
 DATA = "shapes"
 RANKER = "clip"  # the training whose model ranks candidates
@@ -75,12 +80,17 @@ class Row:
 
 # the scales of guidance are chosen by the validation part
 TRAININGS: Mapping[str, Training] = {
-    "latent_diffusion": Training("latent_diffusion", {"autoencoder": 900, "prior": 2800}),
+    "latent_diffusion": Training("latent_diffusion", {"autoencoder": 900, "prior": 2500}),
+    "dalle": Training("dalle", {"autoencoder": 2000, "prior": 3600}),
     "glide": Training("glide", {"low": 3200, "picture": 1000}),
     RANKER: Training("clip", {ALONE: 1000}),
+    "dalle2": Training("dalle2", {"clip": 1000, "embedding": 300, "low": 1500, "high": 600}),
 }
 ROWS: Mapping[str, Row] = {
-    "latent diffusion": Row("latent_diffusion", Guided(DDIM(25), 2.0)),
+    "latent diffusion": Row("latent_diffusion", Guided(DPMSolver(20), 2.0)),
+    "DALL-E": Row("dalle", Guided(Ancestral(), 2.0)),
+    "DALL-E, the best of 16": Row("dalle", Guided(Ancestral(), 2.0), candidates=16),
+    "DALL-E 2": Row("dalle2", {"embedding": Guided(BestMatch(DDPM(25)), 2.0), "low": Guided(DDIM(25), 2.0)}),
     "GLIDE": Row("glide", {"low": Guided(DDIM(25), 3.0), "picture": Guided(DDIM(15), 1.5)}),
 }
 
@@ -106,6 +116,9 @@ def text_to_picture(
         figures[name] = measure(draw(measure.captions)) | measure.unknown(draw)
         figures[name] |= {"training": row.training, "sampler": repr(row.sampler)}
         figures[name] |= {"candidates": row.candidates}
+        if isinstance(model, Cascade) and "embedding" in model.chain:
+            varied = vary(model, data.test.first(n).medium, n=1, steps=25, seed=seed).tensor
+            figures[f"{name}, variations of real pictures"] = measure(varied)
         if model.representation.source is not model.representation:
             figures[f"{name}, encoded and decoded"] = measure(_reconstructed(model, data, n))
         shown[name] = draw(PROMPTS)

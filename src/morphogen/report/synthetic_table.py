@@ -23,6 +23,7 @@ _AVERAGES = {measure.key for measure in TABLE_MEASURES}
 MOST_COLUMNS = 24  # of a table that are drawn; the others are in the record
 PANEL, HEIGHT, GAP = 150.0, 70.0, 34.0  # size of a histogram, and the space for its name
 ACROSS = 3  # histograms in a row: on a phone their names are read at two thirds of their size
+REACHED = 0.9  # similarity of new real rows below which it is shown
 CELL, FONT = 16.0, 11.0
 STYLE = (
     "text{font:11px system-ui,sans-serif;fill:#555}.area{fill:#b9c4cf}.grid{stroke:#ccc}.cell{fill:#c2410c}"
@@ -48,7 +49,7 @@ def measure_table(medium: Any, condition: Mapping[str, Any], data: Any, seed: in
     figures = averages | predicted | {key: closest[key] for key in ("closer", "duplicates")}
     pictures = [
         {
-            "label": "columns: real (area), samples (line), similarity (number)",
+            "label": "columns: real (area), samples (line), similarity (number), of what new real rows have",
             "svg": draw_columns(quality["columns"]),
         },
         {"label": "pairs: the darker, the farther from real", "svg": draw_pairs(quality["pairs"])},
@@ -72,8 +73,8 @@ def draw_columns(columns: Mapping[str, Mapping[str, Any]]) -> str:
         x, y = (i % across) * (PANEL + 10) + 5, (i // across) * (HEIGHT + GAP) + 16
         histogram = column["histogram"]
         bars = list(zip(histogram["real"], histogram["synthetic"], strict=True))
-        score = "" if column["shape"] is None else f" {column['shape']['value']:.2f}"
-        drawing.text(x, y - 4, _short(name, PANEL - 30) + score)
+        score = _score(column)
+        drawing.text(x, y - 4, _short(name, PANEL - FONT * CHAR_WIDTH * len(score)) + score)
         top = max([*histogram["real"], *histogram["synthetic"], 1e-9])
         width = PANEL / max(len(bars), 1)
         path = []
@@ -143,6 +144,14 @@ def _drawing(width: float, height: float, title: str) -> Drawing:
     drawing = Drawing(width, height, title)
     drawing.stand_alone(STYLE)
     return drawing
+
+
+def _score(column: Mapping[str, Any]) -> str:
+    """The similarity of a column, and that of independent rows of the real distribution where they differ."""
+    if column["shape"] is None:
+        return ""
+    reachable = 1 - (column.get("least_total_variation") or 0.0)
+    return f" {column['shape']['value']:.2f}" + (f" of {reachable:.2f}" if reachable < REACHED else "")
 
 
 def _short(name: str, width: float) -> str:

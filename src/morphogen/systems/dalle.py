@@ -56,7 +56,7 @@ SIZES: dict[Size, dict[str, Any]] = {
 TEXT_WEIGHT, DROPPED = 1 / 8, 0.1  # of the loss; of the captions, for guidance
 PLANS: dict[Size, dict[str, Any]] = {
     "tiny": {"lr": 3e-3, "batch": 32, "warmup": 10, "ema": 0.9},
-    "small": {"lr": 2e-3, "batch": 64, "warmup": 50, "ema": 0.99},
+    "small": {"lr": 2e-3, "batch": 32, "warmup": 50, "ema": 0.99},
     "paper": {"lr": 4.5e-4, "batch": 1024, "warmup": 5000, "ema": 0.99},
 }
 

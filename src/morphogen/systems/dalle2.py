@@ -43,7 +43,7 @@ from morphogen.systems.latent_diffusion import text_transformer
 SIZES: dict[Size, dict[str, Any]] = {
     # clip, stages: by what the sides are divided; calls: of the networks of prior, decoder and upsampler;
     # tokens: of the decoder's captions; transformer: of the prior and of these captions
-    "tiny": {"clip": 1, "stages": {"low": 2, "high": 1}, "steps": 50, "calls": (5, 5, 5), "tokens": 32,
+    "tiny": {"clip": 1, "stages": {"low": 2, "high": 1}, "steps": 50, "calls": (4, 4, 4), "tokens": 32,
              "transformer": {"width": 16, "layers": 1, "heads": 2}},
     "small": {"clip": 1, "stages": {"low": 2, "high": 1}, "steps": 1000, "calls": (25, 50, 15), "tokens": 32,
               "transformer": {"width": 128, "layers": 3, "heads": 4}},
@@ -51,8 +51,8 @@ SIZES: dict[Size, dict[str, Any]] = {
               "tokens": 256, "transformer": {"width": 2048, "layers": 24, "heads": 32}},
 }  # fmt: skip
 UNETS: dict[Size, list[dict[str, Any]]] = {
-    "tiny": [{"channels": 8, "multipliers": (1, 2), "blocks": 1, "heads": heads} for heads in (2, 0)],
-    "small": [{"channels": 64, "multipliers": (1, 2), "blocks": 1, "attention": (8,), "heads": 4},
+    "tiny": [{"channels": 8, "multipliers": (1,), "blocks": 1, "heads": heads} for heads in (2, 0)],
+    "small": [{"channels": 64, "multipliers": (1, 2), "blocks": 1, "attention": (8,), "heads": 4, "patch": 2},
               {"channels": 32, "multipliers": (1, 2), "blocks": 1, "heads": 0, "patch": 2}],
     "paper": [{"channels": 512, "multipliers": (1, 2, 3, 4), "blocks": 3, "attention": (32, 16, 8),
                "heads": (8, 16, 24, 32), "dropout": 0.1},
@@ -61,7 +61,7 @@ UNETS: dict[Size, list[dict[str, Any]]] = {
 }  # fmt: skip
 PLANS: dict[Size, list[Plan]] = {  # of the prior, the decoder and the upsamplers
     "tiny": 3 * [Plan(Adam(2e-3), batch=32, ema=0.99)],
-    "small": [Plan(AdamW(1e-3, weight_decay=0.06), 256, Cosine(warmup=50), ema=0.99, clip=1.0),
+    "small": [Plan(AdamW(1e-3, weight_decay=0.06), 128, Cosine(warmup=50), ema=0.99, clip=1.0),
               Plan(Adam(1e-3), 64, Cosine(warmup=100), ema=0.998, clip=1.0),
               Plan(Adam(2e-3), 64, Cosine(warmup=50), ema=0.995, clip=1.0)],
     "paper": [Plan(AdamW(1.1e-4, (0.9, 0.96), 1e-6, 0.06), 4096, ema=0.9999),

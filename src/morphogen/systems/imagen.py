@@ -7,9 +7,8 @@ Paper: Photorealistic text-to-image diffusion models with deep language understa
 et al., 2022. The language model was trained on text alone, and is never trained here.
 "paper": 64, 256 and 1024 pixels per side, by a U-Net of 2.4 billion parameters (2 billion in the paper) and
 two `EfficientUNet`s of 481 million each (600 and 400 million), with the width of T5-XXL's tokens, 4096.
-"small" doubles the resolution. `morphogen train` gives it `language_model("minilm")`; without a language
-model captions have an encoder with random weights, which only tells them apart. Large guidance scales need
-`DDIM(50, clip=DynamicThreshold())`.
+"small" doubles the resolution. `morphogen train` gives it `language_model("minilm")`; without one, captions
+have an encoder with random weights. Large guidance scales need `DDIM(50, clip=DynamicThreshold())`.
 Its training is not measured.
 """
 
@@ -70,18 +69,17 @@ PLANS: dict[Size, Plan] = {
 
 
 def imagen(
-    pixels: Pixels, caption: Captions, size: Size = "small", text_encoder: Caption | None = None
+    pixels: Pixels, caption: Captions, size: Size = "small", language_model: Caption | None = None
 ) -> Cascade:
     """Imagen: a cascade of diffusion models of pixels, whose captions a frozen language model reads.
 
     Arguments:
-        pixels, caption: of the data.
-        size: "tiny", "small" or "paper".
-        text_encoder: the language model; None: an encoder with random weights.
+        pixels, caption, size: as of every system.
+        language_model: of the captions; None: an encoder with random weights.
     """
     sizes = SIZES[size]
-    text = text_encoder or Caption(caption.text, text_transformer(caption, **TEXTS[size]))
-    frozen, widths = Frozen(text), (text.widths["vector"], text.widths["tokens"])
+    reader = language_model or Caption(caption.text, text_transformer(caption, **TEXTS[size]))
+    frozen, widths = Frozen(reader), (reader.widths["vector"], reader.widths["tokens"])
     names = ["low", *(f"middle{i}" for i in range(1, len(sizes["factors"]))), "picture"]
     larger = [*(reduced(pixels, factor) for factor in sizes["factors"][1:]), pixels]
     stages = {"low": first_stage(pixels, ConditionDropout(frozen, 0.1), size)}

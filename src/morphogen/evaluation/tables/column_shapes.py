@@ -7,15 +7,23 @@ r"""Column shapes: how close the distribution of each column of a synthetic tabl
 The first two are of the cells that are not missing, as "Column Shapes" of SDMetrics (DataCebo 2020) is; the
 average over columns is its score. "total_variation", of categories and of numbers with at most 50 values,
 counts missing cells as a category. Massey 1951, "The Kolmogorov-Smirnov test for goodness of fit".
+
+"least_total_variation" is what m independent rows of the real distribution p have on average: no model whose
+rows are independent can expect less. With k = floor(m p) + 1 (de Moivre 1730; Diaconis & Zabell 1991)
+
+    1/2 sum E |X / m - p| = sum (1 - p) k / m P(X = k),    X binomial (m, p)
+
+About (K / (2 pi m))^{1/2} for K equally frequent values, it is large where a column has many.
 """
 
-__all__ = ["Shapes", "column_shapes"]
+__all__ = ["Shapes", "column_shapes", "least_total_variation"]
 
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float64, Int
+from scipy.stats import binom
 
 from morphogen.evaluation.intervals import proportion
 from morphogen.evaluation.tables.cells import Cells
@@ -60,6 +68,9 @@ def column_shapes(tables: tuple[Halved, Halved]) -> tuple[Shapes, Float64[np.nda
             "kind": "number" if ordered else "category",
             "shape": interval(score, n, 0, 1),
             "total_variation": interval(_total_variation(*tallies), n, 0, 1) if has_levels else None,
+            "least_total_variation": least_total_variation(tallies[0][:, 0], len(synthetic))
+            if has_levels
+            else None,
             "missing": proportion(torch.from_numpy(synthetic.missing(name))),
             "missing_real": proportion(torch.from_numpy(real.missing(name))),
             "histogram": _histogram(name, real, synthetic),
@@ -67,6 +78,18 @@ def column_shapes(tables: tuple[Halved, Halved]) -> tuple[Shapes, Float64[np.nda
     average = average_of(scores, tables[1].weight.shape[1])
     difference = np.mean(differences, axis=0)
     return Shapes(interval(average, n, 0, 1), interval(difference, n, 0, 1), columns), average
+
+
+def least_total_variation(tally: Float64[np.ndarray, " k"], m: int) -> float:
+    """The expected total variation of m independent draws from a distribution (de Moivre 1730).
+
+    Arguments:
+        tally: the counts of its values, or their probabilities.
+        m: number of draws.
+    """
+    p = tally / tally.sum()
+    k = np.floor(m * p) + 1
+    return float(((1 - p) * k / m * binom.pmf(k, m, p)).sum())
 
 
 def _joint_codes(name: str, real: Cells, synthetic: Cells) -> list[Int[np.ndarray, " n"]]:
