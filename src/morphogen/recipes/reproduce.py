@@ -33,6 +33,7 @@ from morphogen.recipes.sampler_sweep import sampler_sweep
 from morphogen.recipes.sketches import sketched
 from morphogen.recipes.smollm2 import smollm2
 from morphogen.recipes.table_densities import table_densities
+from morphogen.recipes.text_encoders import text_encoders
 from morphogen.recipes.text_to_picture import text_to_picture
 from morphogen.recipes.translation import translation
 from morphogen.recipes.unconditional import unconditional
@@ -189,6 +190,11 @@ RECIPES: Mapping[str, Recipe] = {
         "nine models of five tables, at most 40 s each: bits per cell and usefulness of their rows",
         35,
         table_densities,
+    ),
+    "text-encoders": Recipe(
+        "what reads captions of `shapes`: a frozen language model, a trained transformer, a bag of words",
+        20,
+        text_encoders,
     ),
     "text-to-picture": Recipe(
         "pictures from captions of `shapes`: how much of what is asked for each system draws, 12 min each",

@@ -81,7 +81,8 @@ class Row:
 # the scales of guidance are chosen by the validation part
 TRAININGS: Mapping[str, Training] = {
     "latent_diffusion": Training("latent_diffusion", {"autoencoder": 900, "prior": 2500}),
-    "dalle": Training("dalle", {"autoencoder": 2200, "prior": 3600}),
+    "dalle": Training("dalle", {"autoencoder": 2000, "prior": 3600}),
+    "glide": Training("glide", {"low": 3200, "picture": 1000}),
     RANKER: Training("clip", {ALONE: 1000}),
     "dalle2": Training("dalle2", {"clip": 1000, "embedding": 300, "low": 1500, "high": 600}),
 }
@@ -90,6 +91,7 @@ ROWS: Mapping[str, Row] = {
     "DALL-E": Row("dalle", Guided(Ancestral(), 2.0)),
     "DALL-E, the best of 16": Row("dalle", Guided(Ancestral(), 2.0), candidates=16),
     "DALL-E 2": Row("dalle2", {"embedding": Guided(BestMatch(DDPM(25)), 2.0), "low": Guided(DDIM(25), 2.0)}),
+    "GLIDE": Row("glide", {"low": Guided(DDIM(25), 3.0), "picture": Guided(DDIM(15), 1.5)}),
 }
 
 

@@ -97,15 +97,9 @@ def imagen(
 
 
 def first_stage(pixels: Pixels, captions: Conditioner, size: Size) -> Model:
-    """The first stage of a cascade: small pictures by captions.
-
-    Arguments:
-        pixels: of the whole pictures.
-        captions: a conditioner with tokens and a vector.
-        size: "tiny", "small" or "paper".
-    """
-    low, widths = reduced(pixels, SIZES[size]["factors"][0]), captions.widths
-    vector, tokens = widths["vector"], widths["tokens"]
+    """The first stage: small pictures by captions, whose conditioner sets tokens and a vector."""
+    low = reduced(pixels, SIZES[size]["factors"][0])
+    vector, tokens = captions.widths["vector"], captions.widths["tokens"]
     unet = UNet(low.shape, vector=(vector, tokens), design="glide", **attended(FIRST[size], low.shape))
     objective = _diffusion(AttentionPooling(unet, tokens, vector), pixels, size)
     return Model(objective, low, captions, PLANS[size])
