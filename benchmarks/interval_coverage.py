@@ -191,7 +191,7 @@ CASES = {
 def main(seed: int = 0, titles: Sequence[str] = ()) -> None:
     """Print the coverage of the intervals of some cases, or of all, and store it."""
     path = record_path(kind="intervals-")
-    earlier = json.loads(path.read_text(encoding="utf8")) if titles and path.exists() else {"seed": None}
+    earlier: Any = json.loads(path.read_text(encoding="utf8")) if titles and path.exists() else {"seed": None}
     found: dict[str, list[dict[str, Any]]] = {case.distribution: [] for case in CASES.values()}
     for known in earlier["coverage"] if earlier["seed"] == seed else []:
         found[known["distribution"]].append(known)
