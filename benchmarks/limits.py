@@ -22,6 +22,7 @@ LIMITED_BY: Mapping[str, str] = {  # by the first word of a benchmark's name
     "ddim50-sample": "matrix rate",
     "guided-sample": "matrix rate",
     "sd-sample": "matrix rate",
+    "clip-train": "matrix rate",
     "gpt-train": "matrix rate",
     "llama-train": "matrix rate",
     "lm-decode": "bandwidth",

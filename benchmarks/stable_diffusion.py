@@ -32,7 +32,7 @@ def sd_sample(name: Name) -> list[Comparison]:
     """Pictures per second of guided sampling."""
     with TemporaryDirectory() as folder:
         pipeline = peer.write_pipeline(Path(folder), SIZE)
-        model = read_stable_diffusion(folder)
+        model = read_stable_diffusion(folder).requires_grad_(False)
     sizes = {"ours": parameters(model), "peer": peer.parameters(pipeline)}
     low = ours_precision(name) == "auto" and native_bf16(model.device)
     ours_model = Quantized(model, BFloat16()) if low else model

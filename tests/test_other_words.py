@@ -95,7 +95,7 @@ def test_each_attribute_is_an_error_with_code_that_works(
     monkeypatch.chdir(tmp_path)
     of_rows = "df" in code or "frame" in code
     model = names["rows"] if of_rows else names["model"]
-    samples = (names["wavenet"] if what == "sounds" else model).sample(3)
+    samples = (names["wavenet"] if what == "sounds" else model).sample(4)
     own = {"model": names["ddpm"] if "features" in code or "decode" in code else model, "autoencoder": model}
     owner = {
         **names,

@@ -5,8 +5,8 @@ from morphogen.lazy import attach
 _HOMES = {
     "Ancestral": "families.autoregressive",
     "AnnealedLangevin": "families.diffusion",
-    "BestMatch": "conditioning.best_match",
     "Beam": "families.autoregressive",
+    "BestMatch": "conditioning.best_match",
     "CLIPGuided": "families.diffusion",
     "ClassifierGuided": "families.diffusion",
     "ColumnSampler": "families.autoregressive",

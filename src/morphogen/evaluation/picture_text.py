@@ -87,8 +87,8 @@ def retrieval(
 
     Errors: ConfigError for another number of texts.
     """
-    names = caption_texts(texts) if isinstance(texts, Tensor) else list(texts)
-    return recall_at(matcher.similarity(pictures, texts), names, at)
+    similarity = matcher.similarity(pictures, texts)  # which checks both
+    return recall_at(similarity, caption_texts(texts) if isinstance(texts, Tensor) else list(texts), at)
 
 
 def recall_at(

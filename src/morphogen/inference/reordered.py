@@ -34,9 +34,6 @@ class ReorderedKernels:
     def __deepcopy__(self, memo: dict[int, Any]) -> "ReorderedKernels":
         return ReorderedKernels(self.stride, self.padding, self.dilation, self.groups)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return ReorderedKernels, (self.stride, self.padding, self.dilation, self.groups)
-
     def suits(self, x: Float[Tensor, "b c ..."]) -> bool:
         """Whether x can be convolved so: pictures on a CPU, without gradient."""
         if x.ndim != 4 or x.device.type != "cpu" or isinstance(self.padding, str):
