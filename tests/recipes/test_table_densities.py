@@ -25,7 +25,12 @@ def test_the_record_has_a_figure_per_model_and_table(monkeypatch) -> None:
     )
 
 
-@pytest.mark.parametrize("name", recipe.TABLES)
+LARGE = "diamonds", "ames"  # whose duplicates take long to find
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in recipe.TABLES]
+)
 def test_tables_come_with_packages(name: str) -> None:
     data = recipe.load_table(name)
     assert len(data.train) > 100 and data.representation.columns

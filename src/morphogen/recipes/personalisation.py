@@ -89,7 +89,7 @@ def personalisation(
     sheet(drawn, columns=10).save(directory / "rings.png", optimize=True)
     settings = evaluation_settings(data, features_for(data), n, seed)
     settings |= {"steps": steps, "seconds": seconds, "base_steps": dict(TRAININGS[BASE].steps)}
-    models = {BASE: model_record(TRAININGS[BASE].system, size, data, base.model)}
+    models = {"before": model_record(TRAININGS[BASE].system, size, data, base.model)}
     return {"figures": figures, "models": models} | settings | environment()
 
 

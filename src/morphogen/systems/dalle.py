@@ -11,7 +11,7 @@ Paper: Zero-shot text-to-image generation, Ramesh, Pavlov, Goh, Gray, Voss, Radf
 and its caption up to 256 tokens, in the paper of a vocabulary of 16,384. The paper's sparse attention is
 computed as dense attention with masks. The discrete VAE has our networks and likelihood. The paper drops
 merges of the tokenizer in training; this page drops captions, so that samples can be guided.
-Its training is not measured.
+Measured, small, on `shapes`: recipes/results/text-to-picture.json.
 """
 
 __all__ = ["dalle"]
