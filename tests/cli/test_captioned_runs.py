@@ -51,6 +51,17 @@ def refused(
 
 
 @pytest.mark.parametrize("option", ["--prompt", "--condition"])
+def test_captions_that_an_earlier_stage_of_a_cascade_takes_are_given_as_others(
+    option: str, directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """The last stage of DALL-E 2 enlarges a picture and takes no caption."""
+    trained = ["train", "dalle2", "--data", "toys", "--size", "tiny", "--steps", "5"]
+    printed(trained, directory, monkeypatch, capsys)
+    said = printed(["sample", "--n", "1", option, "a teal square"], directory, monkeypatch, capsys)
+    assert "no training caption has the word teal" in said and "1 sample" in said
+
+
+@pytest.mark.parametrize("option", ["--prompt", "--condition"])
 def test_words_that_no_caption_has_are_named(
     option: str, directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:

@@ -163,12 +163,11 @@ def _condition(
     rows: int,
 ) -> "dict[str, Tree]":
     """The conditions of every sample, by name; {}: none."""
-    from morphogen.conditioning.named import own_specs
+    from morphogen.conditioning.named import names_of, own_specs
     from morphogen.numerics.trees import tree_map
 
-    names = () if model.conditioner is None else model.conditioner.names
-    specs = {**own_specs(model.conditioner), **run.conditions}
-    specs = {name: spec for name, spec in specs.items() if name in names}
+    specs = model.taken({**own_specs(model.conditioner), **run.conditions})  # by any stage of a cascade
+    names = {*specs, *names_of(model.conditioner)}
     chosen = choose_conditions(run, specs, texts) if texts else {}
     if prompt is not None:
         name = next((name for name in ("prompt", "source", CAPTION) if name in names), None)
