@@ -1,4 +1,7 @@
-"""Stable Diffusion's pipeline of diffusers against ours: the same folder, noise and times, within 1e-4."""
+"""Stable Diffusion's pipeline of diffusers against ours: the same folder, noise and times.
+
+Components agree within 1e-4, sampled latents within 1e-5 of their largest value, which is up to 30.
+"""
 
 from pathlib import Path
 from typing import Any
