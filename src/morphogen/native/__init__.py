@@ -2,6 +2,7 @@
 
 adam.cpp       Adam with clipping and averaged weights      twin: `training/optimizers.py`
 attention.cpp  attention, and attention_backward.cpp        twin: `networks/dot_product.py`
+gram.cpp       products of centred features                twin: `evaluation/frechet.py`
 group_norm.cpp group normalisation, and _backward.cpp       twin: `plain_group_norm` of `operators.py`
 made.cpp       steps of a masked autoregressive network     twin: `networks/made.py`
 philox.cpp     keyed random numbers                         twin: `numerics/randomness.py`

@@ -47,6 +47,10 @@ def _theta(entry: Tensor | None, known: list[Tensor], *arguments: Any) -> Tensor
     return known[0].new_empty(len(last_weight), known[0].shape[1])
 
 
+def _gram(x: Tensor, mean: Tensor, scale: float) -> Tensor:
+    return mean.new_empty(len(mean), len(mean))
+
+
 def _nothing(*arguments: object) -> None:
     """Of an operator that changes its arguments in place."""
 
@@ -87,6 +91,7 @@ KERNELS: dict[str, dict[str, Callable[..., Tensor | tuple[Tensor, ...] | None]]]
     "adam": {"gradient_norm": _norm, "adam_": _nothing},
     "attention": {"attention": _attention},
     "attention_backward": {"attention_backward": _attention_backward},
+    "gram": {"gram": _gram},
     "group_norm": {"group_norm": _group_norm},
     "group_norm_backward": {"group_norm_backward": _group_norm_backward},
 }
