@@ -38,7 +38,7 @@ from morphogen.run_directory import next_directory
 SIZE, SYSTEM = "small", "latent_diffusion"
 TRAININGS: Mapping[str, Training] = {
     SYSTEM: Training(SYSTEM, {"autoencoder": 3000, "prior": 10_000}),  # 55 minutes on one core
-    "clip": Training("clip", {ALONE: 600}),
+    "clip": Training("clip", {ALONE: 1500}),
 }
 SCALES = (1.0, 2.0, 4.0, 7.5)  # of guidance
 PROMPTS = (
