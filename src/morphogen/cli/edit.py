@@ -136,7 +136,7 @@ def _target(run: "Run", model: Any, condition: str | None, prompt: str | None) -
         return None if condition is None else choose_label(run, condition)
     if condition is not None:
         raise BadArgument(f"--prompt {prompt!r}: --condition gives what to draw too; give one of the two")
-    if (caption := caption_of(model, prompt)) is None:
+    if (caption := caption_of(run, model, prompt)) is None:
         raise BadArgument(f"--prompt {prompt!r}: {run.where} does not accept a caption; leave it out")
     return caption
 
