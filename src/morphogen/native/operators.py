@@ -51,6 +51,10 @@ def _gram(x: Tensor, mean: Tensor, scale: float) -> Tensor:
     return mean.new_empty(len(mean), len(mean))
 
 
+def _decided(tokens: Tensor, *arguments: Any) -> Tensor:
+    return tokens.new_empty((), dtype=torch.bool)
+
+
 def _nothing(*arguments: object) -> None:
     """Of an operator that changes its arguments in place."""
 
@@ -87,6 +91,9 @@ def _heads(like: Tensor) -> Tensor:
 # the operators of each kernel, with the shapes and types of their results
 KERNELS: dict[str, dict[str, Callable[..., Tensor | tuple[Tensor, ...] | None]]] = {
     "made": {"made_step": _theta},
+    "wavenet": {"wavenet_draw": _decided},
+    "lstm": {"lstm_draw": _decided},
+    "gated_pixelcnn": {"gated_pixelcnn_draw": _decided},
     "philox": {"philox": _words, "philox_uniform": _numbers, "philox_normal": _numbers},
     "adam": {"gradient_norm": _norm, "adam_": _nothing},
     "attention": {"attention": _attention},
