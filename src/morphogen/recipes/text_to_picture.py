@@ -84,8 +84,8 @@ TRAININGS: Mapping[str, Training] = {
     "latent_diffusion": Training("latent_diffusion", {"autoencoder": 900, "prior": 2500}),
     "dalle": Training("dalle", {"autoencoder": 2000, "prior": 3600}),
     "glide": Training("glide", {"low": 2400, "picture": 1400}),
-    RANKER: Training("clip", {ALONE: 1000}),
-    "dalle2": Training("dalle2", {"clip": 1000, "embedding": 300, "low": 1500, "high": 600}),
+    RANKER: Training("clip", {ALONE: 2000}),
+    "dalle2": Training("dalle2", {"clip": 2000, "embedding": 600, "low": 2000, "high": 800}),
     "imagen": Training(
         "imagen", {"low": 2000, "picture": 1000}, {"language_model": language_model}, rows=20_000
     ),
