@@ -37,7 +37,7 @@ SIZES: dict[Size, dict[str, Any]] = {
     "small": {"patches": 8, "features": 128, "tokens": 66},
     "paper": {"patches": 7, "features": 512, "tokens": 77},
 }
-TOWERS: dict[Size, dict[str, dict[str, int]]] = {
+TOWERS: dict[Size, dict[str, dict[str, Any]]] = {
     "tiny": {
         "picture": {"width": 32, "layers": 2, "heads": 2},
         "text": {"width": 32, "layers": 2, "heads": 2},
@@ -76,7 +76,7 @@ def clip(pixels: Pixels, caption: Captions, size: Size = "small") -> Model:
     return Model(objective, pixels, Caption(caption.text, encoder), PLANS[size])
 
 
-def _block(tower: dict[str, int]) -> Block:
+def _block(tower: dict[str, Any]) -> Block:
     """One layer of a tower."""
     width = tower["width"]
     return Block(

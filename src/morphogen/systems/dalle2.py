@@ -41,8 +41,7 @@ from morphogen.systems.clip import clip
 from morphogen.systems.latent_diffusion import text_transformer
 
 SIZES: dict[Size, dict[str, Any]] = {
-    # clip, stages: by what the sides are divided; decoder: its chain, steps: of the others; target: what the
-    # networks of pictures predict; calls: of the networks of prior, decoder and upsampler
+    # clip, stages: divisors of the sides; decoder: its chain; steps: of the others; calls: of their networks
     "tiny": {"clip": 1, "stages": {"low": 2, "high": 1}, "decoder": CosineAlphas(50), "steps": 50,
              "target": "eps", "calls": (4, 4, 4), "tokens": 32},
     "small": {"clip": 1, "stages": {"low": 2, "high": 1}, "decoder": Shifted(CosineAlphas(1000), 2.0),
@@ -50,7 +49,7 @@ SIZES: dict[Size, dict[str, Any]] = {
     "paper": {"clip": 4, "stages": {"low": 16, "middle": 4, "high": 1}, "decoder": CosineAlphas(1000),
               "steps": 1000, "target": "eps", "calls": (64, 250, 27), "tokens": 256},
 }  # fmt: skip
-TEXTS: dict[Size, tuple[dict[str, int], ...]] = {  # transformers of the prior, and of the decoder's captions
+TEXTS: dict[Size, tuple[dict[str, Any], ...]] = {  # transformers of the prior, and of the decoder's captions
     "tiny": 2 * ({"width": 16, "layers": 1, "heads": 2},),
     "small": ({"width": 128, "layers": 3, "heads": 4}, {"width": 64, "layers": 2, "heads": 4}),
     "paper": 2 * ({"width": 2048, "layers": 24, "heads": 32},),
@@ -67,8 +66,7 @@ UNETS: dict[Size, list[dict[str, Any]]] = {
 PLANS: dict[Size, list[Plan]] = {  # of the prior, the decoder and the upsamplers
     "tiny": 3 * [Plan(Adam(2e-3), batch=32, ema=0.99)],
     "small": [Plan(AdamW(1e-3, weight_decay=0.06), 128, Cosine(warmup=50), ema=0.99, clip=1.0),
-              Plan(Adam(2e-3, (0.9, 0.99)), 128, Cosine(warmup=100), ema=0.995, clip=1.0),
-              Plan(Adam(2e-3), 64, Cosine(warmup=50), ema=0.995, clip=1.0)],
+              *(Plan(Adam(2e-3, (0.9, 0.99)), n, Cosine(100), ema=0.995, clip=1.0) for n in (128, 64))],
     "paper": [Plan(AdamW(1.1e-4, (0.9, 0.96), 1e-6, 0.06), 4096, ema=0.9999),
               *(Plan(Adam(lr), n, ema=0.9999) for lr, n in ((1.2e-4, 2048), (1.2e-4, 1024), (1e-4, 512)))],
 }  # fmt: skip
@@ -105,9 +103,10 @@ def _decoder(x: Pixels, features: int, caption: Captions, size: Size) -> Model:
     text, z = Caption(caption.text, encoder), PictureEmbedding(features, encoder.width)
     conditioner = Conditions(caption=ConditionDropout(text, 0.5), embedding=ConditionDropout(z, 0.1))
     unet = UNet((2 * x.channels, *x.shape[1:]), vector=2 * (encoder.width,), **UNETS[size][0])
-    chain, likelihood = deepcopy(sizes["decoder"]), DiscretizedGaussian(x.levels)
-    learned = DoubledChannels(unet), chain, likelihood, sizes["target"], "learned", 51
-    return Model(Diffusion(*learned, sampler=DDPM(sizes["calls"][1])), x, conditioner, PLANS[size][1])
+    options: Any = {"target": sizes["target"], "variance": "learned", "bound_steps": 51}
+    options |= {"decoder": DiscretizedGaussian(x.levels), "sampler": DDPM(sizes["calls"][1])}
+    objective = Diffusion(DoubledChannels(unet), deepcopy(sizes["decoder"]), **options)
+    return Model(objective, x, conditioner, PLANS[size][1])
 
 
 def _upsampler(x: Pixels, smaller: str, i: int, size: Size) -> Model:
@@ -115,6 +114,7 @@ def _upsampler(x: Pixels, smaller: str, i: int, size: Size) -> Model:
     sizes, conditioner = SIZES[size], Conditions(**{smaller: LowResolution(x.shape, noise=0.2, blur=0.6)})
     planes = conditioner.widths["spatial"]
     network = ConcatCondition(UNet((x.channels + planes, *x.shape[1:]), **UNETS[size][i]), planes)
-    chain, likelihood = CosineAlphas(sizes["steps"]), DiscretizedGaussian(x.levels)
-    fixed = network, chain, likelihood, sizes["target"], "posterior", 51
-    return Model(Diffusion(*fixed, sampler=DDIM(sizes["calls"][2])), x, conditioner, PLANS[size][1 + i])
+    options: Any = {"target": sizes["target"], "variance": "posterior", "bound_steps": 51}
+    options |= {"decoder": DiscretizedGaussian(x.levels), "sampler": DDIM(sizes["calls"][2])}
+    objective = Diffusion(network, CosineAlphas(sizes["steps"]), **options)
+    return Model(objective, x, conditioner, PLANS[size][1 + i])
