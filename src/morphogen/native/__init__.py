@@ -2,6 +2,7 @@
 
 adam.cpp            Adam with clipping and averaged weights      twin: `training/optimizers.py`
 attention.cpp       attention, and attention_backward.cpp        twin: `networks/dot_product.py`
+cross_entropy.cpp   cross-entropy over a vocabulary              twin: `numerics/cross_entropy.py`
 gated_pixelcnn.cpp  sampling of a Gated PixelCNN                 twin: `networks/gated_pixelcnn.py`
 gram.cpp            products of centred features                twin: `evaluation/frechet.py`
 group_norm.cpp      group normalisation, and _backward.cpp       twin: `plain_group_norm` of `operators.py`

@@ -55,6 +55,15 @@ def _decided(tokens: Tensor, *arguments: Any) -> Tensor:
     return tokens.new_empty((), dtype=torch.bool)
 
 
+def _cross_entropy(logits: Tensor, targets: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
+    rows = len(logits)
+    return logits.new_empty(rows, dtype=torch.float32), logits.new_empty(rows, dtype=torch.float32)
+
+
+def _cross_entropy_backward(gradient: Tensor, logits: Tensor, *arguments: Any) -> Tensor:
+    return torch.empty_like(logits)
+
+
 def _nothing(*arguments: object) -> None:
     """Of an operator that changes its arguments in place."""
 
@@ -91,6 +100,10 @@ def _heads(like: Tensor) -> Tensor:
 # the operators of each kernel, with the shapes and types of their results
 KERNELS: dict[str, dict[str, Callable[..., Tensor | tuple[Tensor, ...] | None]]] = {
     "made": {"made_step": _theta},
+    "cross_entropy": {
+        "cross_entropy": _cross_entropy,
+        "cross_entropy_backward": _cross_entropy_backward,
+    },
     "wavenet": {"wavenet_draw": _decided},
     "lstm": {"lstm_draw": _decided},
     "gated_pixelcnn": {"gated_pixelcnn_draw": _decided},
@@ -145,6 +158,23 @@ def _group_norm_gradients(ctx: Any, gradient: Tensor, _: Tensor | None) -> tuple
     return *(None if x is None or g is None else g.to(x.dtype) for g, x in pairs), None, None, None
 
 
+def _save_cross_entropy(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    logits, targets, ctx.smoothing = inputs
+    ctx.save_for_backward(logits, targets, output[1])
+    ctx.mark_non_differentiable(output[1])
+
+
+def _cross_entropy_gradients(ctx: Any, gradient: Tensor, _: Tensor | None) -> tuple[Tensor | None, ...]:
+    logits, targets, log_z = ctx.saved_tensors
+    if torch.is_grad_enabled():  # to be differentiated again
+        nll = F.cross_entropy(
+            logits, targets, ignore_index=-1, reduction="none", label_smoothing=ctx.smoothing
+        )
+        return *_differentiable(nll, (logits,), gradient), None, None
+    dx = torch.ops.morphogen.cross_entropy_backward(gradient, logits, targets, log_z, ctx.smoothing)
+    return dx, None, None
+
+
 def _differentiable(
     output: Tensor, inputs: Sequence[Tensor | None], gradient: Tensor
 ) -> tuple[Tensor | None, ...]:
@@ -158,4 +188,5 @@ def _differentiable(
 GRADIENTS: dict[str, tuple[Callable[..., Any], Callable[..., None]]] = {
     "attention": (_attention_gradients, _save_attention),
     "group_norm": (_group_norm_gradients, _save_group_norm),
+    "cross_entropy": (_cross_entropy_gradients, _save_cross_entropy),
 }
