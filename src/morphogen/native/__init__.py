@@ -2,7 +2,9 @@
 
 adam.cpp       Adam with clipping and averaged weights      twin: `training/optimizers.py`
 attention.cpp  attention, and attention_backward.cpp        twin: `networks/dot_product.py`
+decoder.cpp    one step of a decoder-only transformer      twin: `networks/transformer.py`
 group_norm.cpp group normalisation, and _backward.cpp       twin: `plain_group_norm` of `operators.py`
+linear.cpp     products of quantized matrices              twin: `inference/packed.py`
 made.cpp       steps of a masked autoregressive network     twin: `networks/made.py`
 philox.cpp     keyed random numbers                         twin: `numerics/randomness.py`
 

@@ -47,6 +47,14 @@ def _theta(entry: Tensor | None, known: list[Tensor], *arguments: Any) -> Tensor
     return known[0].new_empty(len(last_weight), known[0].shape[1])
 
 
+def _products(x: Tensor, weight: list[Tensor], bias: Tensor | None) -> Tensor:
+    return x.new_empty(len(x), len(weight[-1]))
+
+
+def _logits(h: Tensor, matrices: list[Tensor], *arguments: Any) -> Tensor:
+    return h.new_empty(len(h), len(matrices[-1]))
+
+
 def _nothing(*arguments: object) -> None:
     """Of an operator that changes its arguments in place."""
 
@@ -85,6 +93,8 @@ KERNELS: dict[str, dict[str, Callable[..., Tensor | tuple[Tensor, ...] | None]]]
     "made": {"made_step": _theta},
     "philox": {"philox": _words, "philox_uniform": _numbers, "philox_normal": _numbers},
     "adam": {"gradient_norm": _norm, "adam_": _nothing},
+    "linear": {"linear": _products},
+    "decoder": {"decoder_step": _logits},
     "attention": {"attention": _attention},
     "attention_backward": {"attention_backward": _attention_backward},
     "group_norm": {"group_norm": _group_norm},
