@@ -19,7 +19,7 @@ SampleCount = Annotated[
     Option("--n", "-n", help="number of samples (default: the number of held-out examples, at most 1000)"),
 ]
 Weights = Annotated[
-    str, Option(help="bf16 or int8: also measure the cost of storing weight matrices in this format")
+    str, Option(help="bf16, int8 or int4: also measure the cost of storing weight matrices in this format")
 ]
 
 

@@ -64,6 +64,14 @@ def _cross_entropy_backward(gradient: Tensor, logits: Tensor, *arguments: Any) -
     return torch.empty_like(logits)
 
 
+def _products(x: Tensor, weight: list[Tensor], bias: Tensor | None) -> Tensor:
+    return x.new_empty(len(x), len(weight[-1]))
+
+
+def _logits(h: Tensor, matrices: list[Tensor], *arguments: Any) -> Tensor:
+    return h.new_empty(len(h), len(matrices[-1]))
+
+
 def _nothing(*arguments: object) -> None:
     """Of an operator that changes its arguments in place."""
 
@@ -109,6 +117,8 @@ KERNELS: dict[str, dict[str, Callable[..., Tensor | tuple[Tensor, ...] | None]]]
     "gated_pixelcnn": {"gated_pixelcnn_draw": _decided},
     "philox": {"philox": _words, "philox_uniform": _numbers, "philox_normal": _numbers},
     "adam": {"gradient_norm": _norm, "adam_": _nothing},
+    "linear": {"linear": _products},
+    "decoder": {"decoder_step": _logits},
     "attention": {"attention": _attention},
     "attention_backward": {"attention_backward": _attention_backward},
     "gram": {"gram": _gram},
