@@ -84,7 +84,7 @@ TRAININGS: Mapping[str, Training] = {
     "dalle": Training("dalle", {"autoencoder": 2000, "prior": 3600}),
     "glide": Training("glide", {"low": 3200, "picture": 1000}),
     RANKER: Training("clip", {ALONE: 2000}),
-    "dalle2": Training("dalle2", {"clip": 2000, "embedding": 500, "low": 1600, "high": 600}),
+    "dalle2": Training("dalle2", {"clip": 2000, "embedding": 500, "low": 1400, "high": 600}),
 }
 ROWS: Mapping[str, Row] = {
     "latent diffusion": Row("latent_diffusion", Guided(DPMSolver(20), 2.0)),
