@@ -85,7 +85,7 @@ TRAININGS: Mapping[str, Training] = {
     "dalle": Training("dalle", {"autoencoder": 2000, "prior": 3600}),
     "glide": Training("glide", {"low": 2400, "picture": 1400}),
     RANKER: Training("clip", {ALONE: 2000}),
-    "dalle2": Training("dalle2", {"clip": 2000, "embedding": 500, "low": 1600, "high": 600}),
+    "dalle2": Training("dalle2", {"clip": 2000, "embedding": 500, "low": 1400, "high": 600}),
     "imagen": Training(
         "imagen", {"low": 2000, "picture": 1000}, {"language_model": language_model}, rows=20_000
     ),

@@ -41,13 +41,13 @@ from morphogen.systems.clip import clip
 from morphogen.systems.latent_diffusion import text_transformer
 
 SIZES: dict[Size, dict[str, Any]] = {
-    # clip, stages: divisors of the sides; decoder: its chain; steps: of the others; calls: of their networks
+    # clip, stages: divisors of the sides; decoder: its chain; steps: of the others; calls: of the networks
     "tiny": {"clip": 1, "stages": {"low": 2, "high": 1}, "decoder": CosineAlphas(50), "steps": 50,
-             "target": "eps", "calls": (4, 4, 4), "tokens": 32},
+             "targets": ("eps", "eps"), "calls": (4, 4, 4), "tokens": 32},
     "small": {"clip": 1, "stages": {"low": 2, "high": 1}, "decoder": Shifted(CosineAlphas(1000), 2.0),
-              "steps": 1000, "target": "v", "calls": (25, 50, 15), "tokens": 32},
+              "steps": 1000, "targets": ("v", "x0"), "calls": (25, 50, 15), "tokens": 32},
     "paper": {"clip": 4, "stages": {"low": 16, "middle": 4, "high": 1}, "decoder": CosineAlphas(1000),
-              "steps": 1000, "target": "eps", "calls": (64, 250, 27), "tokens": 256},
+              "steps": 1000, "targets": ("eps", "eps"), "calls": (64, 250, 27), "tokens": 256},
 }  # fmt: skip
 TEXTS: dict[Size, tuple[dict[str, Any], ...]] = {  # transformers of the prior, and of the decoder's captions
     "tiny": 2 * ({"width": 16, "layers": 1, "heads": 2},),
@@ -103,7 +103,7 @@ def _decoder(x: Pixels, features: int, caption: Captions, size: Size) -> Model:
     text, z = Caption(caption.text, encoder), PictureEmbedding(features, encoder.width)
     conditioner = Conditions(caption=ConditionDropout(text, 0.5), embedding=ConditionDropout(z, 0.1))
     unet = UNet((2 * x.channels, *x.shape[1:]), vector=2 * (encoder.width,), **UNETS[size][0])
-    options: Any = {"target": sizes["target"], "variance": "learned", "bound_steps": 51}
+    options: Any = {"target": sizes["targets"][0], "variance": "learned", "bound_steps": 51}
     options |= {"decoder": DiscretizedGaussian(x.levels), "sampler": DDPM(sizes["calls"][1])}
     objective = Diffusion(DoubledChannels(unet), deepcopy(sizes["decoder"]), **options)
     return Model(objective, x, conditioner, PLANS[size][1])
@@ -114,7 +114,7 @@ def _upsampler(x: Pixels, smaller: str, i: int, size: Size) -> Model:
     sizes, conditioner = SIZES[size], Conditions(**{smaller: LowResolution(x.shape, noise=0.2, blur=0.6)})
     planes = conditioner.widths["spatial"]
     network = ConcatCondition(UNet((x.channels + planes, *x.shape[1:]), **UNETS[size][i]), planes)
-    options: Any = {"target": sizes["target"], "variance": "posterior", "bound_steps": 51}
+    options: Any = {"target": sizes["targets"][1], "variance": "posterior", "bound_steps": 51}
     options |= {"decoder": DiscretizedGaussian(x.levels), "sampler": DDIM(sizes["calls"][2])}
     objective = Diffusion(network, CosineAlphas(sizes["steps"]), **options)
     return Model(objective, x, conditioner, PLANS[size][1 + i])
