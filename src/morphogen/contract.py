@@ -11,8 +11,8 @@ features, C channels, H x W pixels, V vocabulary size. Log-probabilities are in 
 __all__ = [
     "Autoencoder", "Batch", "Boundary", "Causal", "ConditionSpec", "Conditioner", "Context",
     "DecodingCache", "DrawsTokens", "Encoded", "Likelihood", "Losses", "Masked", "Objective", "Prefills",
-    "Reads",
-    "Reorders", "Representation", "Sampler", "Trainable", "Truncates", "Unsupported", "owned", "x_mask_of",
+    "Reads", "Reorders", "Representation", "Sampler", "Trainable", "Truncates", "Unsupported", "owned",
+    "x_mask_of",
 ]  # fmt: skip
 
 from abc import ABC, abstractmethod
