@@ -1,6 +1,6 @@
 """Causal networks and the caches of their incremental decoding, as protocols."""
 
-__all__ = ["Causal", "DecodingCache", "Prefills", "Reads", "Reorders", "Truncates"]
+__all__ = ["Causal", "DecodingCache", "DrawsTokens", "Prefills", "Reads", "Reorders", "Truncates"]
 
 from typing import Protocol, runtime_checkable
 
@@ -20,6 +20,29 @@ class Causal(Protocol):
 
     def make_cache(self, rows: int, context: Context | None) -> "DecodingCache":
         """An empty cache for `rows` sequences."""
+
+
+@runtime_checkable
+class DrawsTokens(Causal, Protocol):
+    """A causal network that draws all tokens in one call, where a kernel can."""
+
+    def draw(
+        self,
+        tokens: Int[Tensor, "b n"],
+        uniforms: Float[Tensor, "b n"],
+        temperature: float,
+        context: Context | None,
+        end: int | None,
+    ) -> bool:
+        """Replace each -1 by the token that `Ancestral` draws; False: it was not done, tokens is undefined.
+
+        Arguments:
+            tokens: in raster order, contiguous.
+            uniforms: the numbers at which the cumulative distributions are inverted.
+            temperature: divides the logits; 0: the most likely token.
+            context: context of the rows.
+            end: the token after which a row remains -1; None: none.
+        """
 
 
 @runtime_checkable

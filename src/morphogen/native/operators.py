@@ -55,6 +55,14 @@ def _logits(h: Tensor, matrices: list[Tensor], *arguments: Any) -> Tensor:
     return h.new_empty(len(h), len(matrices[-1]))
 
 
+def _gram(x: Tensor, mean: Tensor, scale: float) -> Tensor:
+    return mean.new_empty(len(mean), len(mean))
+
+
+def _decided(tokens: Tensor, *arguments: Any) -> Tensor:
+    return tokens.new_empty((), dtype=torch.bool)
+
+
 def _nothing(*arguments: object) -> None:
     """Of an operator that changes its arguments in place."""
 
@@ -91,12 +99,16 @@ def _heads(like: Tensor) -> Tensor:
 # the operators of each kernel, with the shapes and types of their results
 KERNELS: dict[str, dict[str, Callable[..., Tensor | tuple[Tensor, ...] | None]]] = {
     "made": {"made_step": _theta},
+    "wavenet": {"wavenet_draw": _decided},
+    "lstm": {"lstm_draw": _decided},
+    "gated_pixelcnn": {"gated_pixelcnn_draw": _decided},
     "philox": {"philox": _words, "philox_uniform": _numbers, "philox_normal": _numbers},
     "adam": {"gradient_norm": _norm, "adam_": _nothing},
     "linear": {"linear": _products},
     "decoder": {"decoder_step": _logits},
     "attention": {"attention": _attention},
     "attention_backward": {"attention_backward": _attention_backward},
+    "gram": {"gram": _gram},
     "group_norm": {"group_norm": _group_norm},
     "group_norm_backward": {"group_norm_backward": _group_norm_backward},
 }
