@@ -70,7 +70,10 @@ GOALS: Mapping[str, Mapping[str, Goal]] = {
     "lm-decode bf16 compiled b1 vs-default": {"": Goal(1.7)},
     "lm-decode int8 b1 vs-default": {"": Goal(1.5)},
     "lm-decode int8 compiled b1 vs-default": {"": Goal(1.8)},
-    "lm-decode bf16 b16 vs-best": {"": Goal(0.95)},
+    "lm-decode bf16 b1 vs-best": {"": Goal(2.3)},
+    "lm-decode int8 b1 vs-best": {"": Goal(4)},
+    "lm-decode int4 b1 vs-best": {"": Goal(5)},
+    "lm-decode bf16 b16 vs-best": {"": Goal(1.5)},
     "pixelcnn-sample b1 vs-default": {"": Goal(150)},
     "pixelcnn-sample b16 vs-default": {"": Goal(300)},
     "wavenet-sample vs-default": {"": Goal(500, rate=24_000)},  # 1.5 s of sound per second

@@ -9,6 +9,7 @@ from torch import Tensor
 import morphogen as mg
 from contract.cascades import PIXELS, digits_cascade
 from contract.towers import GivenVector
+from laws.test_laws import specimen
 from morphogen.component import ConfigError, from_config, to_config
 from morphogen.conditioning import Conditions, Label, LowResolution
 from morphogen.contract import Batch, Context, Encoded, Losses, Trainable, Unsupported
@@ -155,6 +156,19 @@ def test_guidance_of_all_stages_leaves_out_those_without_dropout() -> None:
         ConfigError, match="guidance requires a model that was trained with condition dropout"
     ):
         chain.sample(2, {"label": 3}, {"high": guided})
+
+
+def test_a_sampler_of_another_family_than_a_stage_leaves_it_its_own_one() -> None:
+    """An autoregressive prior beside a decoder and an upsampler by diffusion, with the same guidance."""
+    torch.manual_seed(0)
+    model = mg.build_system("dalle2_autoregressive", *specimen("dalle2_autoregressive"), "tiny").eval()
+    one = model.sample(2, "red", mg.Guided(DDIM(2), 3.0), seed=1)
+    prior = mg.Guided(model.models["embedding"].objective.default_sampler(), 3.0)
+    each = {"embedding": prior, "low": mg.Guided(DDIM(2), 3.0), "high": DDIM(2)}
+    assert torch.equal(one.tensor, model.sample(2, "red", each, seed=1).tensor)
+    assert repr(model.guided(3.0)["embedding"]) == repr(prior)
+    with pytest.raises(Unsupported, match="does not sample a Diffusion model"):
+        model.sample(2, "red", mg.Ancestral())
 
 
 def test_a_negative_condition_keeps_the_smaller_picture() -> None:

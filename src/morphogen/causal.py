@@ -1,6 +1,6 @@
 """Causal networks and the caches of their incremental decoding, as protocols."""
 
-__all__ = ["Causal", "DecodingCache", "DrawsTokens", "Prefills", "Reorders", "Truncates"]
+__all__ = ["Causal", "DecodingCache", "DrawsTokens", "Prefills", "Reads", "Reorders", "Truncates"]
 
 from typing import Protocol, runtime_checkable
 
@@ -59,6 +59,14 @@ class Prefills(DecodingCache, Protocol):
 
     def prefill(self, tokens: Int[Tensor, "b t"]) -> Float[Tensor, "b t v"]:
         """Append T tokens; returns the logits after each. A start token is processed before the first."""
+
+
+@runtime_checkable
+class Reads(DecodingCache, Protocol):
+    """A cache that processes a prompt in one pass, and computes the logits of its last position only."""
+
+    def read(self, tokens: Int[Tensor, "b t"]) -> Float[Tensor, "b v"]:
+        """Append T tokens, at least one; returns the logits after the last."""
 
 
 @runtime_checkable

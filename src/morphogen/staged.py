@@ -164,7 +164,8 @@ class Cascade(HasDistribution, Staged):
             n, seed, indices, batch, rank, precision: as in `Model.sample`.
             condition: conditions of the data, as in `Model.sample`, for every stage that takes them. What is
                 given under the name of a stage is not sampled: `{"low": pictures}` upsamples these pictures.
-            sampler: for every stage, or by stage. Guidance of all skips stages without condition dropout.
+            sampler: for every stage, or by stage. One for all does not guide stages without condition
+                dropout, and a stage of another family has its own sampler, with the same guidance.
             negative: conditions for every stage that takes them, which must be guided.
         """
         keep_freed_memory()
@@ -181,6 +182,10 @@ class Cascade(HasDistribution, Staged):
         medium = tree_map(lambda leaf: rank.gather(leaf, n), medium)
         settings = sampling_settings(seed, indices, samplers, unwanted, precision)
         return Samples(medium, given, self.representation, settings)
+
+    def guided(self, scale: float) -> Mapping[str, Sampler]:
+        """The own sampler of every stage, guided where conditions were dropped in training."""
+        return {name: _fitted(self, name, Guided(_own_sampler(self, name), scale)) for name in self.chain}
 
     def sample_batch(
         self, rng: Rng, condition: Mapping[str, Tree] | None = None,
@@ -276,31 +281,52 @@ def _encoding(cascade: Cascade, rng: Rng, earlier: str, name: str) -> Rng:
 
 
 def _samplers(cascade: Cascade, sampler: Sampler | Mapping[str, Sampler] | None) -> Mapping[str, Sampler]:
-    """The sampler of every stage; a guided one for all is not guided where nothing was dropped in training.
+    """The sampler of every stage, its own one if none is given; see `Cascade.sample`.
 
     Errors: ConfigError for an unknown stage.
     """
-    chain = cascade.chain
-    droppable = {name for name in chain if _drops(cascade.models[name])} or {*chain}
-    given: Mapping[str, Any] = sampler if isinstance(sampler, Mapping) else {
-        name: sampler if name in droppable else _unguided(sampler) for name in chain
-    }  # fmt: skip
-    if unknown := sorted(given.keys() - set(chain)):
-        raise ConfigError(f"sampler of {', '.join(unknown)}: the stages are {', '.join(chain)}")
-    own: dict[str, Any] = {name: cascade.models[name].objective for name in chain}
-    return {name: given.get(name) or generative(own[name]).default_sampler() for name in chain}
+    if isinstance(sampler, Mapping):
+        if unknown := sorted(sampler.keys() - set(cascade.chain)):
+            raise ConfigError(f"sampler of {', '.join(unknown)}: the stages are {', '.join(cascade.chain)}")
+        return {name: sampler.get(name) or _own_sampler(cascade, name) for name in cascade.chain}
+    return {name: _fitted(cascade, name, sampler or _own_sampler(cascade, name)) for name in cascade.chain}
 
 
-def _drops(stage: Any) -> bool:
-    """Whether a stage was trained with condition dropout, which guidance needs."""
-    return any(isinstance(part, Dropout) for part in own_modules(stage))
+def _fitted(cascade: Cascade, name: str, sampler: Any) -> Sampler:
+    """A sampler of all stages for one of them: its own one if this is for another family, with its guidance.
+
+    If some stages were trained with condition dropout, which guidance needs, the others are not guided.
+    """
+    unguided = sampler
+    while isinstance(unguided, Guided):
+        unguided = unguided.sampler
+    is_last, drops = name == cascade.chain[-1], {other: _drops(cascade, other) for other in cascade.chain}
+    fits = is_last or _samples(unguided, cascade.models[name])  # a last stage that it does not fit refuses it
+    if not drops[name] and any(drops.values()):
+        return unguided if fits else _own_sampler(cascade, name)
+    if fits or not isinstance(sampler, Guided):
+        return sampler if fits else _own_sampler(cascade, name)
+    return Guided(_own_sampler(cascade, name), sampler.scale)
 
 
-def _unguided(sampler: Any) -> Any:
-    """The sampler without classifier-free guidance around it."""
-    while isinstance(sampler, Guided):
-        sampler = sampler.sampler
-    return sampler
+def _samples(sampler: Any, stage: Any) -> bool:
+    """Whether a sampler is of the family of a stage."""
+    try:
+        getattr(sampler, "check", lambda objective: None)(stage.objective)
+    except Unsupported:
+        return False
+    return True
+
+
+def _own_sampler(cascade: Cascade, name: str) -> Sampler:
+    """The default sampler of a stage."""
+    stage: Any = cascade.models[name]
+    return generative(stage.objective).default_sampler()
+
+
+def _drops(cascade: Cascade, name: str) -> bool:
+    """Whether a stage was trained with condition dropout."""
+    return any(isinstance(part, Dropout) for part in own_modules(cascade.models[name]))
 
 
 def _log_prob_of_latents(cascade: Cascade, batch: Batch, rng: Rng) -> Likelihood:

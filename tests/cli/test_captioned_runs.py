@@ -57,8 +57,13 @@ def test_captions_that_an_earlier_stage_of_a_cascade_takes_are_given_as_others(
     """The last stage of DALL-E 2 enlarges a picture and takes no caption."""
     trained = ["train", "dalle2", "--data", "toys", "--size", "tiny", "--steps", "5"]
     printed(trained, directory, monkeypatch, capsys)
-    said = printed(["sample", "--n", "1", option, "a teal square"], directory, monkeypatch, capsys)
+    words = ["sample", "--n", "1", option]
+    said = printed([*words, "a teal square"], directory, monkeypatch, capsys)
     assert "no training caption has the word teal" in said and "1 sample" in said
+    guided = [*words, "a red square", "--guidance", "2", "--negative-prompt", "a blue square"]
+    said = printed(guided, directory, monkeypatch, capsys)  # by the own sampler of each stage
+    assert "'embedding': Guided(sampler=BestMatch(sampler=DDPM(steps=4)), scale=2)" in said
+    assert "'low': Guided(sampler=DDPM(steps=4), scale=2), 'high': DDIM(steps=4)" in said
 
 
 @pytest.mark.parametrize("option", ["--prompt", "--condition"])

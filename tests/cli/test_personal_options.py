@@ -66,6 +66,11 @@ def test_low_rank_updates_are_trained_beside_the_class_and_resumed(
     assert picture("run") == picture("file")
     assert run(monkeypatch, *SAMPLE, "a sks dog", "--lora", f"{file}:0.5", "--out", "half") == 0
     assert run(monkeypatch, *SAMPLE, "a sks dog", "--lora", f"{file}:half", "--out", "half") == 2
+    assert run(monkeypatch, "train", "clip", "--data", "photos", "--size", "tiny", "--steps", "1") == 0
+    best = ["--lora", str(file), "--best-of", "2", "--ranker", "runs/clip-photos-001", "--guidance", "2"]
+    assert run(monkeypatch, *SAMPLE, "a sks dog", *best, "--out", "best") == 0
+    record = json.loads(Path("best/samples.json").read_text())
+    assert record["best_of"] == 2 and record["indices"][0] in (0, 1)
 
 
 def test_a_new_token_is_trained_and_read(monkeypatch: pytest.MonkeyPatch) -> None:

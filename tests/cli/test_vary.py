@@ -23,7 +23,7 @@ REFUSED = [
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of 30 captioned pictures, with two tiny runs."""
+    """A folder of 30 captioned pictures, with three tiny runs."""
     folder = tmp_path_factory.mktemp("vary")
     (folder / "dots").mkdir()
     for i in range(30):
@@ -32,7 +32,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / f"dots/{i}.txt").write_text(f"a {colour} dot")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        for system, steps in (("dalle2", "4"), ("vae", "1")):
+        for system, steps in (("dalle2", "4"), ("dalle2_autoregressive", "4"), ("vae", "1")):
             assert run(patch, "train", system, "--data", "dots", "--size", "tiny", "--steps", steps) == 0
     return folder
 
@@ -61,6 +61,12 @@ def test_pictures_and_their_sheet_are_written(
     assert record["pictures"] == [word for word in words.split() if word.endswith(".png")]
     assert record["sampler"] == f"Guided(sampler=DDIM({sampler}), scale=2)"
     assert (folder / "sheet.png").exists()
+
+
+def test_the_prior_may_be_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = RUN.replace("dalle2", "dalle2_autoregressive")
+    assert run(monkeypatch, "vary", other, "dots/1.png", "--n", "2", "--steps", "2", "--out", "varied") == 0
+    assert len(list(Path("varied").glob("0*.png"))) == 2
 
 
 @pytest.mark.parametrize(("words", "line"), REFUSED)

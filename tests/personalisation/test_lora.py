@@ -9,6 +9,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import morphogen as mg
+from laws.test_laws import batch_for, specimen
+from morphogen.catalogue import pages
 from morphogen.component import ConfigError
 from morphogen.model import Model
 from morphogen.networks.low_rank import LowRank
@@ -24,6 +26,15 @@ def trained(model: Any, rank: Any = 2) -> LoRA:
         for update in network.updates.values():
             torch.nn.init.normal_(update.up, std=0.3)  # type: ignore[arg-type]
     return lora.eval()
+
+
+def perturbed(name: str) -> Any:
+    """A tiny system whose weights are random, those that are 0 at initialization too."""
+    torch.manual_seed(0)
+    model = mg.build_system(name, *specimen(name), "tiny")
+    for parameter in model.parameters():
+        parameter.data += 0.1 * torch.randn_like(parameter)
+    return model.eval()
 
 
 def test_it_is_the_model_at_first_and_training_leaves_the_model_equal_to_the_bit() -> None:
@@ -79,6 +90,37 @@ def test_models_without_attention_are_adapted_in_all_layers_and_any_objective_is
     assert torch.equal(again.sample(2, 3).tensor, lora.sample(2, 3).tensor)
     with pytest.raises(ConfigError, match=r"is for another model: encoder\.\S+ is not a layer"):
         read_updates(painter(), tmp_path / "vae.safetensors")
+
+
+@pytest.mark.parametrize("name", ["gpt", "realnvp", "maf", "dalle", "sngan"])
+def test_networks_that_are_used_by_their_other_methods_are_adapted_too(name: str) -> None:
+    """Decoding caches, inverses, masked layers and joint logits have the updated weights."""
+    model = perturbed(name)
+    base, batch = getattr(model, "last", model), batch_for(pages()[name].medium, 16)
+    base.prepare(batch, mg.Rng(0, 16))
+    before = weights(base)
+    lora = LoRA(model, 2)
+    mg.train(lora, batch, steps=len(base.objective.turns))
+    assert unchanged(base, before)
+    lora = trained(model)
+    samples, merged = lora.sample(4, seed=1), lora.merged()
+    assert torch.allclose(
+        samples.tensor.float(), merged.sample(4, seed=1).tensor.float(), atol=1e-5, equal_nan=True
+    )
+    assert not torch.equal(samples.tensor, base.sample(4, seed=1).tensor)
+    if name != "sngan":
+        nats = [one.log_prob(batch.medium, batch.condition or None).nats for one in (lora, merged, base)]
+        assert torch.allclose(nats[0], nats[1], rtol=1e-5) and not torch.allclose(nats[0], nats[2], rtol=1e-5)
+
+
+def test_stages_of_a_cascade_are_adapted_one_by_one() -> None:
+    cascade = perturbed("glide")
+    with pytest.raises(ConfigError, match=r"samples low, picture .* LoRA\(model.models\['low'\], ...\)"):
+        LoRA(cascade, 2)
+    adapted = mg.Cascade(**{**cascade.models, "low": trained(cascade.models["low"])})
+    caption = {"caption": "a dog"}
+    low, other = (model.sample(2, caption, seed=1).tensor for model in (cascade, adapted))
+    assert low.shape == other.shape and not torch.equal(low, other)
 
 
 def cut(tensors: dict[str, Any]) -> dict[str, Any]:

@@ -112,7 +112,7 @@ CEILING = {
 
 
 class Samples:
-    """Rows in memory, all of one class, with empty captions."""
+    """Rows in memory, all of one class, with empty captions and sketches."""
 
     def __init__(self, medium: torch.Tensor):
         self.medium = medium
@@ -121,9 +121,8 @@ class Samples:
         return len(self.medium)
 
     def __getitem__(self, rows: torch.Tensor) -> Batch:
-        return Batch(
-            self.medium[rows], {"label": torch.zeros_like(rows), "caption": -torch.ones_like(rows)[:, None]}
-        )
+        caption = -torch.ones_like(rows)[:, None]
+        return Batch(self.medium[rows], {**same(len(rows)), "caption": caption})
 
 
 @pytest.fixture(scope="module")
@@ -195,7 +194,12 @@ def build(system: str) -> Any:
 
 def excess(model: Any, fresh: torch.Tensor, truth: DiscretizedMixture) -> tuple[float, float]:
     """Mean of log p*(x) - log p(x), in nats, and its standard error."""
-    label = {"label": torch.zeros(len(fresh), dtype=torch.long)}
-    condition = label if "label" in names_of(getattr(model, "conditioner", None)) else None
-    difference = truth.log_prob(fresh) - model.log_prob(fresh, condition, batch=1000).nats.double()
+    names = names_of(getattr(model, "conditioner", None))
+    condition = {name: rows for name, rows in same(len(fresh)).items() if name in names}
+    difference = truth.log_prob(fresh) - model.log_prob(fresh, condition or None, batch=1000).nats.double()
     return difference.mean().item(), difference.std().item() / len(fresh) ** 0.5
+
+
+def same(n: int) -> dict[str, torch.Tensor]:
+    """Conditions that say nothing about the n pictures, since they are the same for all."""
+    return {"label": torch.zeros(n, dtype=torch.long), "sketch": torch.zeros(n, *SHAPE)}

@@ -123,7 +123,7 @@ def choose_sampler(
     other: Mapping[str, Any],
     default: Any = None,
 ) -> Any:
-    """A sampler with the options that were given.
+    """A sampler with the options that were given; of a cascade that is only guided, one for each stage.
 
     Arguments:
         model: the model to sample.
@@ -135,9 +135,12 @@ def choose_sampler(
     """
     from morphogen.conditioning.guidance import Guided
     from morphogen.model import generative
+    from morphogen.staged import Cascade
 
     given = {option: value for option, value in {**numeric, **other}.items() if value is not None}
     _check_numbers({option: given[option] for option in numeric if option in given} | {"guidance": guidance})
+    if not given and guidance != 1 and isinstance(model, Cascade) and default is None:
+        return model.guided(guidance)
     default = generative(model.objective).default_sampler() if default is None else default
     inner = default.arguments.get("decoding")  # of a sampler of latents, which the options are for
     chosen = _with_options(model, default if inner is None else inner, name, given)
@@ -216,10 +219,10 @@ def choose_label(run: "Run", text: str, option: str = "--condition") -> dict[str
 
 
 def choose_weights(name: str) -> Any:
-    """The format that weight matrices are stored in: fp32 (None), bf16 or int8."""
-    from morphogen.inference import BFloat16, Int8
+    """The format of weight matrices: fp32 (None), bf16, int8, int4, or the smallest exact one."""
+    from morphogen.inference import BFloat16, Exact, Int4, Int8
 
-    formats = {"fp32": None, "bf16": BFloat16(), "int8": Int8()}
+    formats = {"fp32": None, "bf16": BFloat16(), "int8": Int8(), "int4": Int4(), "exact": Exact()}
     if name not in formats:
         raise BadArgument(f"--weights {name}: unknown; use {', '.join(formats)}")
     return formats[name]

@@ -24,7 +24,7 @@ __all__ = [
     "with_small_files",
 ]
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -111,10 +111,12 @@ SourceFile = Annotated[Path | None, Option("--source", help="picture to translat
 
 
 def bounded(sampler: Any, interval: str | None, quantile: float | None) -> Any:
-    """The sampler, guided at times of the interval only, and with dynamic thresholding.
+    """The sampler, or those of stages, guided at times of the interval only, with dynamic thresholding.
 
     Errors: BadArgument for an interval without guidance, another kind of sampler, and values out of range.
     """
+    if isinstance(sampler, Mapping):
+        return {stage: bounded(one, interval, quantile) for stage, one in sampler.items()}
     return _with_threshold(_with_interval(sampler, interval), quantile)
 
 
@@ -153,11 +155,11 @@ def with_classifier(run: "Run", sampler: Any, scale: float | None, conditions: l
     return ClassifierGuided(sampler, load_classifier(run, device), scale, choose_class(run, label))
 
 
-def caption_of(model: Any, text: str) -> dict[str, Any] | None:
-    """A text as a caption, for all rows; None: the model takes no captions."""
+def caption_of(run: "Run", model: Any, text: str) -> dict[str, Any] | None:
+    """A text as a caption, for all rows; None: no stage of the model takes captions."""
     from morphogen.conditioning.named import own_specs
 
-    spec: Any = own_specs(model.conditioner).get(CAPTION)
+    spec: Any = model.taken({**own_specs(model.conditioner), **run.conditions}).get(CAPTION)
     return None if spec is None else {CAPTION: spec.parse(text)[None]}
 
 
@@ -167,7 +169,7 @@ def check_negative(run: "Run", model: Any, negative: str | None, guidance: float
         return None
     if guidance == 1:
         raise BadArgument(f"--negative {negative} requires guidance: add --guidance 3")
-    return caption_of(model, negative) or choose_label(run, negative, "--negative")
+    return caption_of(run, model, negative) or choose_label(run, negative, "--negative")
 
 
 def save_samples(

@@ -63,7 +63,9 @@ SourceClass = Annotated[
 ]
 Variants = Annotated[
     int | None,
-    Option(help="variants per picture (default: 4; 1 with --source-class, which is deterministic)"),
+    Option(
+        "--n", "-n", help="variants per picture (default: 4; 1 with --source-class, which is deterministic)"
+    ),
 ]
 Condition = Annotated[
     str | None,
@@ -134,7 +136,7 @@ def _target(run: "Run", model: Any, condition: str | None, prompt: str | None) -
         return None if condition is None else choose_label(run, condition)
     if condition is not None:
         raise BadArgument(f"--prompt {prompt!r}: --condition gives what to draw too; give one of the two")
-    if (caption := caption_of(model, prompt)) is None:
+    if (caption := caption_of(run, model, prompt)) is None:
         raise BadArgument(f"--prompt {prompt!r}: {run.where} does not accept a caption; leave it out")
     return caption
 

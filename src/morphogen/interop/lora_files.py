@@ -33,6 +33,7 @@ from morphogen.interop.diffusers_unet import COLUMNS_SWAPPED, tensor_mappings
 from morphogen.interop.hugging_face import TensorMapping
 from morphogen.model import Model
 from morphogen.networks.low_rank import LowRank
+from morphogen.personalisation.lora import last_stage, updated_network
 from morphogen.personalisation.update_files import has_updates, read_updates
 
 ROLES = {  # ends of names
@@ -93,10 +94,10 @@ def read_lora(model: Any, file: str | Path, scale: float = 1.0) -> Model:
     """
     if has_updates(file):
         return read_updates(model, file, scale)
-    file, model = Path(file), getattr(model, "last", model)
-    conditioner = copy.deepcopy(model.conditioner)
-    caption, network = _caption(conditioner), model.objective.network
-    places = _places(network, tensor_mappings(_innermost(network)), "unet.")
+    file, model = Path(file), last_stage(model, "read_lora")
+    conditioner, network = copy.deepcopy(model.conditioner), updated_network(model)
+    caption, unet = _caption(conditioner), _innermost(network)
+    places = _places(unet, tensor_mappings(unet), "unet.")
     of_text = _places(caption.encoder, text_mappings(caption.encoder, "text_model."), "text_encoder.")
     found = _placed(file, {**of_text, **places})
     of_unet, of_captions = ([found[layer] for layer in found if layer in part] for part in (places, of_text))
@@ -116,12 +117,13 @@ def write_lora(model: Any, file: str | Path) -> None:
 
     Errors: ConfigError for a model without a `LowRank`.
     """
-    network: Any = getattr(model, "last", model).objective.network
+    network: Any = updated_network(last_stage(model, "write_lora"))
     if not isinstance(network, LowRank):
         raise ConfigError(f"write_lora: {type(network).__name__} has no updates: train some, LoRA(model, 4)")
     tensors: dict[str, Tensor] = {}
     by_path: dict[str, list[Place]] = {}
-    for place in _places(network, tensor_mappings(_innermost(network)), "unet.").values():
+    unet = _innermost(network)
+    for place in _places(unet, tensor_mappings(unet), "unet.").values():
         by_path.setdefault(place.path, []).append(place)
     for path, factors in _written(network).items():
         for place in by_path[path]:
@@ -231,19 +233,16 @@ def _adapted(network: nn.Module, updates: list[tuple[Place, Factors]], scale: fl
 
 
 def _written(network: LowRank) -> Mapping[str, Factors]:
-    """The updates of a network, and of those inside it, by the layer's path in the outermost one."""
+    """The updates of a network, and of those inside it, by the path of their layer."""
     factors: dict[str, list[Factors]] = {}
-    prefix, inner = "", network
+    inner: Any = network
     while isinstance(inner, LowRank):
         for name, update in inner.updates.items():
-            path = f"{prefix}{name.replace('/', '.')}"
             scaled = Factors(inner.scale * update.up.detach(), update.down.detach())  # type: ignore[operator]
-            factors.setdefault(path.rpartition("frozen.network.")[2], []).append(scaled)
-        prefix, inner = f"{prefix}frozen.network.", inner.network  # type: ignore[assignment]
+            factors.setdefault(name.replace("/", "."), []).append(scaled)
+        inner = inner.network
     return {
-        f"{prefix}{path}": Factors(
-            torch.cat([one.up for one in each], 1), torch.cat([one.down for one in each])
-        )
+        path: Factors(torch.cat([one.up for one in each], 1), torch.cat([one.down for one in each]))
         for path, each in factors.items()
     }
 

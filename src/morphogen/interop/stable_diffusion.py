@@ -34,6 +34,7 @@ from morphogen.interop.hugging_face import Config
 from morphogen.model import Model
 from morphogen.networks.low_rank import LowRank
 from morphogen.networks.text_transformer import TextTransformer
+from morphogen.personalisation.lora import updated_network
 from morphogen.representations.latent import Latent
 from morphogen.representations.unit_variance import UnitVariance
 
@@ -99,6 +100,7 @@ def write_stable_diffusion(model: Any, folder: str | Path) -> None:
         ConfigError: for a part that StableDiffusionPipeline does not have; the message names it.
     """
     folder, model = Path(folder), getattr(model, "last", model)
+    network: Any = updated_network(model)
     caption, latent = _caption(model.conditioner), model.representation
     if not isinstance(latent, UnitVariance) or not isinstance(latent.inner, Latent):
         kind = type(latent).__name__
@@ -110,7 +112,6 @@ def write_stable_diffusion(model: Any, folder: str | Path) -> None:
             "TextTransformer with padding and without skip, or use morphogen.save"
         )
     objective: Any = model.objective
-    network: Any = objective.network
     unet: Any = network.merged() if isinstance(network, LowRank) else network
     write_unet(unet, folder / "unet")
     write_scheduler(objective, folder / "scheduler")

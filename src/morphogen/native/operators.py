@@ -47,6 +47,10 @@ def _theta(entry: Tensor | None, known: list[Tensor], *arguments: Any) -> Tensor
     return known[0].new_empty(len(last_weight), known[0].shape[1])
 
 
+def _gram(x: Tensor, mean: Tensor, scale: float) -> Tensor:
+    return mean.new_empty(len(mean), len(mean))
+
+
 def _decided(tokens: Tensor, *arguments: Any) -> Tensor:
     return tokens.new_empty((), dtype=torch.bool)
 
@@ -58,6 +62,14 @@ def _cross_entropy(logits: Tensor, targets: Tensor, smoothing: float) -> tuple[T
 
 def _cross_entropy_backward(gradient: Tensor, logits: Tensor, *arguments: Any) -> Tensor:
     return torch.empty_like(logits)
+
+
+def _products(x: Tensor, weight: list[Tensor], bias: Tensor | None) -> Tensor:
+    return x.new_empty(len(x), len(weight[-1]))
+
+
+def _logits(h: Tensor, matrices: list[Tensor], *arguments: Any) -> Tensor:
+    return h.new_empty(len(h), len(matrices[-1]))
 
 
 def _nothing(*arguments: object) -> None:
@@ -105,8 +117,11 @@ KERNELS: dict[str, dict[str, Callable[..., Tensor | tuple[Tensor, ...] | None]]]
     "gated_pixelcnn": {"gated_pixelcnn_draw": _decided},
     "philox": {"philox": _words, "philox_uniform": _numbers, "philox_normal": _numbers},
     "adam": {"gradient_norm": _norm, "adam_": _nothing},
+    "linear": {"linear": _products},
+    "decoder": {"decoder_step": _logits},
     "attention": {"attention": _attention},
     "attention_backward": {"attention_backward": _attention_backward},
+    "gram": {"gram": _gram},
     "group_norm": {"group_norm": _group_norm},
     "group_norm_backward": {"group_norm_backward": _group_norm_backward},
 }

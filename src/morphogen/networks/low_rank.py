@@ -11,16 +11,16 @@ __all__ = ["LowRank", "LowRankUpdate", "layer_ranks"]
 
 import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.func import functional_call
+from torch.nn.utils import parametrize
 
 from morphogen.component import Component, ConfigError
-from morphogen.ownership import Boundary
+from morphogen.ownership import Boundary, own_modules
 
 ADAPTED = nn.Linear | nn.Conv1d | nn.Conv2d
 ATTENTION = "attention", "cross"  # parts of networks: self-attention, and that to a condition
@@ -38,48 +38,61 @@ class LowRank(Component, nn.Module):
         ranks: rank of the updates, as `layer_ranks` has it.
         scale: of the updates; 0: the network itself.
 
+    Attributes:
+        updates: by the path of their layer in the network, with / for each dot.
+
     Raises ConfigError for a name without such layers, and for a rank below 1.
     """
 
     def __init__(self, network: nn.Module, ranks: int | Mapping[str, int], scale: float = 1.0):
         super().__init__()
         self.ranks, self.scale = ranks if isinstance(ranks, int) else dict(ranks), scale
+        inner = network.adapted if isinstance(network, LowRank) else network
+        chosen = layer_ranks(inner, ranks)
+        updates = {path: LowRankUpdate(_weight(inner, path), rank) for path, rank in chosen.items()}
         self.frozen = Boundary()
-        self.frozen.network = network
-        layers: dict[str, Any] = dict(network.named_modules())
-        chosen = layer_ranks(network, ranks)
-        updates = {name: LowRankUpdate(layers[name].weight, rank) for name, rank in chosen.items()}
-        self.updates = nn.ModuleDict({name.replace(".", "/"): update for name, update in updates.items()})
+        self.frozen.network, self.frozen.adapted = network, _adapted(inner, updates, scale)
+        self.updates = nn.ModuleDict({path.replace(".", "/"): update for path, update in updates.items()})
 
     @property
     def network(self) -> nn.Module:
         """The network without the updates."""
         return self.frozen.network
 
+    @property
+    def adapted(self) -> nn.Module:
+        """The network with the updates, of its own class and with its other weights."""
+        return self.frozen.adapted
+
     def forward(self, *arguments: Any, **options: Any) -> Any:
         """The output of the network with the updated weights."""
-        return functional_call(self.network, self._updated(), arguments, options)
+        return self.adapted(*arguments, **options)
 
     def update_of(self, layer: str) -> "LowRankUpdate":
         """The update of a layer, by its path in the network."""
         update: Any = self.updates[layer.replace(".", "/")]
         return update
 
+    def trained_with(self, parameters: Iterable[nn.Parameter]) -> list[nn.Parameter]:
+        """The parameters of the updates of these weights."""
+        weights = set(map(id, parameters))
+        changed = {name: self.adapted.get_submodule(name.replace("/", ".")) for name in self.updates}
+        own = [name for name, layer in changed.items() if id(_original(layer)) in weights]
+        return [parameter for name in own for parameter in self.updates[name].parameters()]
+
     @torch.no_grad()
     def merged(self) -> nn.Module:
         """A copy of the network with the updates added to its weights, which is as fast as the network."""
-        network = copy.deepcopy(self.network)
-        for name, weight in self._updated().items():
-            network.get_parameter(name).copy_(weight)
-        return network.merged() if isinstance(network, LowRank) else network
-
-    def _updated(self) -> dict[str, Tensor]:
-        """The weights of the adapted layers, by name."""
-        updated = {}
-        for name, update in self.updates.items():
-            layer: Any = self.network.get_submodule(path := name.replace("/", "."))
-            updated[f"{path}.weight"] = layer.weight + self.scale * update()
-        return updated
+        plain: Any = self
+        while isinstance(plain, LowRank):
+            plain = plain.network
+        merged, buffers = copy.deepcopy(plain), dict(self.adapted.named_buffers())
+        for path, layer in self.adapted.named_modules():
+            if _is_updated(layer):
+                merged.get_parameter(f"{path}.weight").copy_(layer.weight)
+        for name, buffer in merged.named_buffers():
+            buffer.copy_(buffers[name])
+        return merged
 
 
 def layer_ranks(network: nn.Module, ranks: int | Mapping[str, int]) -> dict[str, int]:
@@ -92,7 +105,8 @@ def layer_ranks(network: nn.Module, ranks: int | Mapping[str, int]) -> dict[str,
 
     Errors: ConfigError for a name without such layers, and for a rank below 1.
     """
-    layers = [name for name, layer in network.named_modules() if isinstance(layer, ADAPTED)]
+    own = set(own_modules(network))
+    layers = [name for name, layer in network.named_modules() if layer in own and _is_adaptable(layer)]
     if isinstance(ranks, int):
         parts = {name: ranks for name in ATTENTION if _within(name, layers)}
         ranks = parts or dict.fromkeys(layers, ranks)
@@ -128,6 +142,49 @@ class LowRankUpdate(nn.Module):
 
     def forward(self) -> Float[Tensor, "o i ..."]:
         return (self.up @ self.down).view(self.shape)
+
+
+class _Updated(nn.Module):
+    """W + scale B A as the weight of a layer; the update belongs to a `LowRank`, and W is not trained."""
+
+    def __init__(self, update: LowRankUpdate, scale: float):
+        super().__init__()
+        self.held, self.scale = (update,), scale
+
+    def forward(self, weight: Float[Tensor, "o i ..."]) -> Float[Tensor, "o i ..."]:
+        return weight.detach() + self.scale * self.held[0]()
+
+
+def _adapted(network: nn.Module, updates: Mapping[str, LowRankUpdate], scale: float) -> nn.Module:
+    """A copy of the network that shares its parameters, and has the updates in its layers."""
+    before = [update for part in network.modules() if isinstance(part, _Updated) for update in part.held]
+    shared = {id(one): one for one in [*network.parameters(), *before]}
+    adapted = copy.deepcopy(network, shared)
+    for path, update in updates.items():
+        layer = adapted.get_submodule(path)
+        parametrize.register_parametrization(layer, "weight", _Updated(update, scale), unsafe=True)
+    return adapted
+
+
+def _weight(network: nn.Module, path: str) -> Tensor:
+    layer: Any = network.get_submodule(path)
+    return layer.weight.detach()
+
+
+def _original(layer: Any) -> nn.Parameter:
+    """The weight of an adapted layer without the updates."""
+    return layer.parametrizations["weight"].original
+
+
+def _is_updated(layer: Any) -> bool:
+    return parametrize.is_parametrized(layer, "weight") and isinstance(
+        layer.parametrizations["weight"][0], _Updated
+    )
+
+
+def _is_adaptable(layer: nn.Module) -> bool:
+    """Whether a layer can have an update: its weight is a parameter, or has updates only."""
+    return isinstance(layer, ADAPTED) and (not parametrize.is_parametrized(layer) or _is_updated(layer))
 
 
 def _within(part: str, layers: Sequence[str]) -> list[str]:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from morphogen.component import ConfigError, first_line
 from morphogen.files import write_bytes
-from morphogen.personalisation.lora import LoRA
+from morphogen.personalisation.lora import LoRA, last_stage
 
 FORMAT = "morphogen low-rank updates"
 OWN = {"format": FORMAT, "version": "1"}
@@ -37,7 +37,7 @@ def save_updates(lora: Any, file: str | Path) -> None:
     tensors: dict[str, Tensor] = {}
     for name, network in lora.networks.items():
         for layer, update in network.updates.items():
-            path = _path(name, layer)
+            path = f"{name}.{layer.replace('/', '.')}"
             tensors[f"{path}.down"] = update.down.detach().contiguous()  # type: ignore[operator]
             tensors[f"{path}.up"] = (lora.scale * update.up.detach()).contiguous()  # type: ignore[operator]
     write_bytes(Path(file), save(tensors, OWN))
@@ -64,7 +64,7 @@ def read_updates(model: Any, file: str | Path, scale: float = 1.0) -> LoRA:
 
     Errors: ConfigError, which begins with the path, for a file that is damaged or for another model.
     """
-    file = Path(file)
+    file, model = Path(file), last_stage(model, "read_updates")
     if not has_updates(file):
         raise ConfigError(f"{file} is no file of low-rank updates: give one that save_updates wrote")
     try:
@@ -85,16 +85,11 @@ def read_updates(model: Any, file: str | Path, scale: float = 1.0) -> LoRA:
     return lora
 
 
-def _path(network: str, layer: str) -> str:
-    """The name of a layer in a file, which does not depend on the updates that it had before."""
-    return f"{network}.{layer.replace('/', '.').replace('frozen.network.', '')}"
-
-
 @torch.no_grad()
 def _copy(lora: LoRA, tensors: dict[str, Tensor], file: Path) -> None:
     """Copy the updates of a file. Errors: ConfigError for updates of other shapes, or other layers."""
     own = {
-        f"{_path(name, layer)}.{role}": factor
+        f"{name}.{layer.replace('/', '.')}.{role}": factor
         for name, network in lora.networks.items()
         for layer, update in network.updates.items()
         for role, factor in update.named_parameters()
