@@ -213,18 +213,3 @@ def test_wrong_arguments_are_refused():
             network.draw(torch.full((8, 2), -1).T, torch.rand(2, 8), 1.0, None, None)
         tokens = torch.full((2, 8), 9)  # beyond the vocabulary
         assert not network.draw(tokens, torch.rand(2, 8), 1.0, None, None)
-
-
-@pytest.mark.skipif(not available("wavenet"), reason="the kernel cannot be built here")
-def test_the_operator_says_what_it_changes():
-    c, layers, n = 3, 2, 6
-    tokens, uniforms = torch.full((2, n), -1), torch.rand(2, n)
-    ring, embedding, bias = torch.zeros(2, 3, c), torch.randn(5, c), torch.randn(1, 1, 2 * c * layers)
-    gates, residuals = [torch.randn(2 * c, 2 * c) for _ in range(layers)], [torch.randn(c, c)]
-    weights = [torch.randn(4, c * layers), torch.randn(4, 4), torch.randn(5, 4)]
-    biases = [torch.randn(len(weight)) for weight in weights]
-    arguments = (ring, embedding, gates, bias, n, residuals, weights, biases, [1, 2], 0, n, 1.0)
-    checks = "test_schema", "test_faketensor"
-    torch.library.opcheck(
-        torch.ops.morphogen.wavenet_draw.default, (tokens, uniforms, *arguments), test_utils=checks
-    )
