@@ -13,7 +13,8 @@ generative adversarial networks, Miyato, Kataoka, Koyama & Yoshida, 2018 (Algori
 
 __all__ = ["ClippedWeights", "Constrained", "SpectrallyNormalized", "constrain_parts"]
 
-from typing import Any, Protocol, runtime_checkable
+from functools import lru_cache
+from typing import Any, Protocol, cast, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -40,8 +41,8 @@ class Constrained(Protocol):
 def constrain_parts(network: nn.Module) -> None:
     """Bring the `Constrained` parts of a network up to date."""
     for part in own_modules(network):
-        if isinstance(part, Constrained):
-            part.constrain()
+        if _is_constrained(type(part)):
+            cast(Constrained, part).constrain()
 
 
 class ClippedWeights(Component, nn.Module):
@@ -136,3 +137,9 @@ class _UnitSpectralNorm(nn.Module):
     def _matrix(self, weight: Float[Tensor, "..."]) -> Float[Tensor, "m n"]:
         """The weights as a matrix [outputs, inputs * kernel]."""
         return weight.movedim(self.outputs, 0).flatten(1)
+
+
+@lru_cache
+def _is_constrained(kind: type) -> bool:
+    """Whether a class is `Constrained`; remembered, since it is asked of every part in every step."""
+    return issubclass(kind, Constrained)

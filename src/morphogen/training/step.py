@@ -138,7 +138,9 @@ class Stepper:
         """Step number `step`, after the fraction `spent` of the budget; EM drops one at its deadline."""
         turns = self.model.objective.turns
         player = self.players[turns[step % len(turns)]]
-        self._enable_gradients(player)
+        if player is not self._active_player:
+            _enable_gradients(self.model, player, self._active_player)
+            self._active_player = player
         seed_torch(self.device, self.seed, step, self.shards.index)
         with trying(self.untried):
             sums = self._forward_backward(player, step, deadline)
@@ -223,14 +225,6 @@ class Stepper:
         usable = not dropped and all(map(math.isfinite, required))
         return means, weight, StepResult(player.name, means if usable else None, stop, seconds, dropped)
 
-    def _enable_gradients(self, player: Player) -> None:
-        """Require gradients for the player's parameters only; frozen models belong to no player."""
-        if self._active_player is not player:
-            self.model.requires_grad_(False)
-            for parameter in player.parameters:
-                parameter.requires_grad_(True)
-            self._active_player = player
-
 
 def seed_torch(device: torch.device, *name: Any) -> None:
     """Seed torch's own generators, which nn.Dropout uses, from a key.
@@ -279,3 +273,14 @@ def _weighted(losses: Losses) -> dict[str, Tensor]:
     weight = losses.weight.to(total.dtype)
     sums = {name: (weight * value).sum() for name, value in values.items()}
     return sums | {"loss": (weight * total).sum(), "weight": weight.sum()}
+
+
+def _enable_gradients(model: Model, player: Player, before: Player | None) -> None:
+    """Require gradients for the player's parameters only; frozen models belong to no player.
+
+    After another player's turn there is no walk through all modules, which can take as long as a small step.
+    """
+    for parameter in model.parameters() if before is None else before.parameters:
+        parameter.requires_grad_(False)
+    for parameter in player.parameters:
+        parameter.requires_grad_(True)
