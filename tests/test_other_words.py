@@ -11,6 +11,7 @@ import torch
 import words_page
 
 import morphogen as mg
+from morphogen.component import ConfigError
 from morphogen.other_words import ARGUMENTS, ATTRIBUTES, UnknownAttribute
 from morphogen.wrong_calls import UnknownArgument
 
@@ -36,12 +37,16 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             "gpt", mg.load_data([f"the cat {i} sat on a mat" for i in range(60)], length=8), size="tiny"
         ),
         "z": torch.zeros(2, *model.objective.latent_shape),
-        "mask": torch.ones(8, 8, dtype=torch.bool),
+        "mask": (torch.arange(8) > 3).expand(8, 8),
         "has": torch.tensor([True, False]),
         "torch": torch,
         "space": mg.inference.LatentSpace(plain),
         "plain": plain,
     }
+    pictures = mg.load_data(X, captions=[f"a {'red' if y else 'blue'} dot" for y in Y])
+    clip = mg.build_system("clip", pictures, size="tiny")
+    known |= {"captioned": mg.build_system("latent_diffusion", pictures, size="tiny"), "clip": clip}
+    known |= {"matcher": mg.inference.Matcher(clip), "x": torch.zeros(1, 1, 8, 8), "condition": 3}
     known |= {"mg": mg, "np": np, "name": "vae", "X": X, "y": Y, "captions": [str(y) for y in Y]}
     return known | {"data": data, "model": model, "df": FRAME, "rows": rows, "table": table}
 
@@ -56,6 +61,7 @@ FUNCTIONS = {
     "log_prob": "model.log_prob",
     "edit": "mg.inference.edit",
     "invert": "mg.inference.invert",
+    "forward": "model.forward",
 }
 EACH = [(name, words, code) for name, table in ARGUMENTS.items() for words, code in table]
 
@@ -71,8 +77,9 @@ def test_each_argument_is_an_error_with_code_that_works(
         with pytest.raises(TypeError, match=rf"^{function}\(\) has no argument '{word}'; write ") as error:
             called(**{word: 3})
         assert isinstance(error.value, UnknownArgument) and str(error.value).endswith(f"write {code}")
-    if code.startswith("mg."):
-        evaluate(code, names)
+    if code.startswith(("mg.", "model.")):
+        is_diffusion = "DDIM" in code or "inference.edit" in code
+        evaluate(code, names | ({"model": names["ddpm"]} if is_diffusion else {}))
     else:
         arguments = evaluate(f"dict({code})", names)
         inspect.signature(called).bind_partial(**arguments)
@@ -105,6 +112,8 @@ def test_each_attribute_is_an_error_with_code_that_works(
         "data.train": names["data"].train,
         "latent space": names["space"],
         "language model": names["gpt"],
+        "model of captions": names["captioned"],
+        "contrastive model": names["clip"],
         "morphogen": mg,
         "morphogen.metrics": mg.metrics,
     }[what]
@@ -114,13 +123,42 @@ def test_each_attribute_is_an_error_with_code_that_works(
             getattr(owner, word)
         assert isinstance(error.value, UnknownAttribute) and str(error.value).endswith(f"write {code}")
     mg.save(names["model"], "model")
-    model = names["gpt"] if what == "language model" else model
+    write_files(names, code)
+    model = owner if what in ("language model", "model of captions", "contrastive model") else model
     known = (
         names
         | {"model": names["plain"] if "log_prob" in code or "Latent" in code else model, "samples": samples}
         | ({"X": X / 8 - 1} if not what.startswith("morphogen") else {})
     )
     assert evaluate(code.replace("steps=1000", "steps=1"), known) is not Ellipsis
+
+
+def write_files(names: dict[str, Any], code: str) -> None:
+    """The files that a remedy reads."""
+    from morphogen.personalisation import TextualInversion, save_embedding, save_updates
+
+    if "lora" in code:
+        save_updates(mg.LoRA(names["model"], 2), "lora.safetensors")
+    if "embeds" in code:
+        save_embedding(TextualInversion(names["captioned"], "<x>"), "learned_embeds.safetensors")
+    if "diffusers:" in code:
+        pytest.importorskip("diffusers")
+        from benchmarks.peers.diffusers_pipeline import write_pipeline
+
+        write_pipeline(Path("stable-diffusion"))
+
+
+def test_a_model_that_is_called_with_a_prompt_says_how_it_is_sampled(names: dict[str, Any]) -> None:
+    for model in (names["captioned"], names["ddpm"]):
+        with pytest.raises(TypeError, match=r"forward\(\) requires rng and player; write model.sample\(16\)"):
+            model("a red dot")
+        with pytest.raises(UnknownArgument, match=r"write model.sample\(4, condition, mg.Guided\(mg.DDIM"):
+            model("a red dot", num_inference_steps=25)
+    with pytest.raises(ConfigError, match=r"sample\(4, 'a red dot'\)$"):
+        names["captioned"].sample("a red dot")
+    assert names["matcher"].similarity(X[:2, None] / 8 - 1, "a red dot").shape == (2, 1)
+    with pytest.raises(ConfigError, match=r"movedim\(-1, 1\) - 1 of arrays \[N, H, W, C\]"):
+        names["matcher"].pictures(np.zeros((2, 8, 8, 1)))
 
 
 def test_remedies_of_sample_know_the_model(names: dict[str, Any]) -> None:

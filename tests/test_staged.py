@@ -18,6 +18,7 @@ from morphogen.model import evaluating
 from morphogen.numerics.randomness import Rng
 from morphogen.plan import Adam, Augmentation, Plan
 from morphogen.representations import Dequantised, Latent, Resized
+from morphogen.staged import guided_samplers
 from morphogen.training import train
 from training.toys import ToyDenoise, ToyPoints
 
@@ -166,7 +167,7 @@ def test_a_sampler_of_another_family_than_a_stage_leaves_it_its_own_one() -> Non
     prior = mg.Guided(model.models["embedding"].objective.default_sampler(), 3.0)
     each = {"embedding": prior, "low": mg.Guided(DDIM(2), 3.0), "high": DDIM(2)}
     assert torch.equal(one.tensor, model.sample(2, "red", each, seed=1).tensor)
-    assert repr(model.guided(3.0)["embedding"]) == repr(prior)
+    assert repr(guided_samplers(model, 3.0)["embedding"]) == repr(prior)
     with pytest.raises(Unsupported, match="does not sample a Diffusion model"):
         model.sample(2, "red", mg.Ancestral())
 

@@ -334,6 +334,10 @@ class ConditionSpec(Component):
         """Parsed conditions as rows."""
         return torch.stack(list(rows))
 
+    def joined(self, other: "ConditionSpec") -> "ConditionSpec":
+        """What a model can be given that was trained on these data and on other ones."""
+        return self
+
 
 class Sampler(Component, ABC):
     """A way to sample x from an objective, chosen at sampling time. A family's base sampler owns the loop.

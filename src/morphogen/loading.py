@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from morphogen import model
+from morphogen.component import ConfigError
 from morphogen.interop.stable_diffusion import read_stable_diffusion
 from morphogen.named_tensors import available_device
+from morphogen.saved_config import FROM_HUB
 from morphogen.wrong_calls import explains_calls
 
 DIFFUSERS = "diffusers:"
@@ -31,4 +33,6 @@ def load(directory: str | Path, device: Any = "cpu") -> Any:
     if not name.startswith(DIFFUSERS):
         return model.load(directory, device)
     folder = Path(name.removeprefix(DIFFUSERS)).expanduser()
+    if not folder.parent.exists():
+        raise ConfigError(f"{folder} does not exist: {FROM_HUB}")
     return read_stable_diffusion(folder).to(available_device(device))

@@ -35,6 +35,12 @@ SEEDED = "model.sample(16, seed=0) or mg.train(model, data, steps=1000, seed=0)"
 OF_DATA = "mg.metrics.features_for(data)(data.train.first(100).medium)"
 OF_SAMPLES = "mg.metrics.features_for(data)(samples)"
 TABLES = "mg.metrics.table_quality(df[:-30], df[-30:], samples.frame())"  # training, held-out, synthetic rows
+EDITED = "mg.inference.edit(model, x, mg.inference.SDEdit(0.5))"
+INPAINTED = "mg.inference.edit(model, x, mg.inference.Inpaint(mask))"
+PIPELINES = (
+    "StableDiffusionPipeline DiffusionPipeline AutoPipelineForText2Image StableDiffusionImg2ImgPipeline "
+    "StableDiffusionInpaintPipeline"
+)
 SOUNDS = "mg.train(wavenet, mg.load_data(waves, rate=44100, length=256), steps=1)"
 
 # function -> (words of other libraries, our code)
@@ -50,6 +56,7 @@ ARGUMENTS: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("y target targets label", "labels=y"),
         ("fp16 bf16 mixed_precision", 'precision="bf16"'),
         ("rate sample_rate sampling_rate sr fs", SOUNDS),
+        ("captions caption prompts", "labels=captions"),
     ),
     "sample": (
         ("num_samples n_samples num_rows num_images_per_prompt num_return_sequences size count", "n=16"),
@@ -63,7 +70,20 @@ ARGUMENTS: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("label labels y class_labels classes conditions", "condition=3"),
         ("prompt text prompts", 'condition="the"'),
         ("negative_prompt", "negative=3"),
+        ("strength image init_image", EDITED),
+        ("mask_image mask", INPAINTED),
+        ("eta", "sampler=mg.DDIM(steps=25, eta=1.0)"),
+        ("height width", "mg.load_data(X, resolution=16)"),
     ),
+    "forward": (
+        (
+            "prompt num_inference_steps guidance_scale negative_prompt num_images_per_prompt generator",
+            "model.sample(4, condition, mg.Guided(mg.DDIM(steps=25), scale=3.0))",
+        ),
+        ("image strength", EDITED),
+        ("mask_image", INPAINTED),
+    ),
+    "load": (("device_map map_location", 'device="auto"'),),
     "log_prob": (
         ("batch_size", "batch=64"),
         ("random_state generator", "seed=0"),
@@ -126,6 +146,35 @@ ATTRIBUTES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("num_parameters n_parameters num_params count_params get_num_params", COUNT),
         ("encode transform embed", "mg.metrics.features_for(data)(samples.tensor)"),
         ("decode inverse_transform", "samples.decode()"),
+        (
+            "load_lora_weights fuse_lora set_adapters load_adapter",
+            'mg.personalisation.read_lora(model, "lora.safetensors")',
+        ),
+        (
+            "enable_attention_slicing enable_vae_slicing enable_vae_tiling enable_model_cpu_offload",
+            "model.sample(4, batch=1)",
+        ),
+        ("enable_xformers_memory_efficient_attention", 'model.sample(4, precision="bf16")'),
+    ),
+    "model of captions": (
+        ("unet", "model.objective.network"),
+        ("vae", "model.representation"),
+        ("text_encoder tokenizer", "model.conditioner"),
+        ("scheduler", "model.sample(4, sampler=mg.DDIM(steps=25))"),
+        (
+            "load_textual_inversion",
+            'mg.personalisation.read_embedding(model, "learned_embeds.safetensors")',
+        ),
+    ),
+    "contrastive model": (
+        ("get_text_features encode_text", 'mg.inference.Matcher(model).captions(["a cat"])'),
+        ("get_image_features encode_image", "mg.inference.Matcher(model).pictures(x)"),
+        ("logits_per_image logits_per_text", 'mg.inference.Matcher(model).similarity(x, ["a cat"])'),
+    ),
+    "matcher": (
+        ("get_text_features encode_text", 'matcher.captions(["a cat"])'),
+        ("get_image_features encode_image", "matcher.pictures(x)"),
+        ("logits_per_image logits_per_text", 'matcher.scale * matcher.similarity(x, ["a cat"])'),
     ),
     "autoencoder": (
         ("encode transform embed", "mg.inference.LatentSpace(model).encode(X)"),
@@ -183,6 +232,13 @@ ATTRIBUTES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("Metadata SingleTableMetadata detect_from_dataframe", "mg.load_data(df)"),
         ("evaluate_quality run_diagnostic QualityReport", TABLES),
         ("LatentSpace", "mg.inference.LatentSpace(model)"),
+        (PIPELINES, 'mg.load("diffusers:stable-diffusion")'),
+        ("CLIPModel CLIPProcessor create_model_and_transforms", "mg.inference.Matcher(clip)"),
+        ("DDIMScheduler", "mg.DDIM(steps=25)"),
+        ("DDPMScheduler", "mg.DDPM()"),
+        ("PNDMScheduler", "mg.samplers.PNDM()"),
+        ("DPMSolverMultistepScheduler UniPCMultistepScheduler", "mg.samplers.DPMSolver(25)"),
+        ("EulerDiscreteScheduler", "mg.samplers.Euler(25)"),
         ("set_seed seed seed_everything manual_seed", SEEDED),
     ),
     "morphogen.metrics": (

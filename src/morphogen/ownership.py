@@ -1,8 +1,9 @@
 """Ownership of parameters between nested models: a model trains what it owns, not the models inside it."""
 
 __all__ = [
-    "Boundary", "StartsTrained", "coupled_parts", "has_latents", "own_modules", "owned", "start_trained",
-    "takes_prompts",
+    "Boundary", "StartsTrained", "compares", "coupled_parts",
+    "has_latents", "own_modules", "owned", "start_trained",
+    "takes_captions", "takes_prompts",
 ]  # fmt: skip
 
 from collections.abc import Iterator
@@ -26,10 +27,9 @@ class Boundary(nn.Module):
         try:
             return super().__getattr__(name)
         except AttributeError:
-            own = other_word("autoencoder", name) if has_latents(self) else None
-            own = other_word("language model", name) if takes_prompts(self) else own
-            if (error := own or other_word("model", name)) is not None:
-                raise error from None
+            for kind, is_one in {**KINDS, "model": lambda model: True}.items():
+                if (error := other_word(kind, name)) is not None and is_one(self):
+                    raise error from None
             raise
 
     def train(self, mode: bool = True, *others: Any, **options: Any) -> Self:
@@ -57,6 +57,26 @@ def has_latents(model: nn.Module) -> bool:
 def takes_prompts(model: nn.Module) -> bool:
     """Whether a model continues the prompt that it is given."""
     return "prompt" in getattr(model._modules.get("conditioner"), "names", ())
+
+
+def takes_captions(model: nn.Module) -> bool:
+    """Whether a model, or a stage of it, draws what captions say."""
+    boundaries = [part for part in model.modules() if isinstance(part, Boundary)]
+    conditioners = [part._modules.get("conditioner") for part in boundaries if not compares(part)]
+    return any("caption" in getattr(one, "names", ()) for one in conditioners)
+
+
+def compares(model: nn.Module) -> bool:
+    """Whether a model compares examples with conditions, as CLIP does."""
+    return hasattr(model._modules.get("objective"), "embed_condition")
+
+
+KINDS = {  # of models, for the words of other libraries that they have
+    "language model": takes_prompts,
+    "contrastive model": compares,
+    "model of captions": takes_captions,
+    "autoencoder": has_latents,
+}
 
 
 def own_modules(module: nn.Module) -> Iterator[nn.Module]:

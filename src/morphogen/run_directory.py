@@ -11,6 +11,7 @@ from pathlib import Path
 from shlex import quote
 
 from morphogen.media import media
+from morphogen.saved_config import FROM_HUB
 
 GGUF = ".gguf"
 SHOWN = 8  # runs that a message lists
@@ -52,6 +53,10 @@ def not_a_run(path: Path) -> str:
         return f"{path} is the directory of a training in Python: {how}"
     if inside := sorted(file.parent for file in path.glob("*/run.json")):
         return f"{path} is not a run, but holds some: give one of {_listed(inside)}"
+    if (path / "model_index.json").is_file():
+        return f"{path} is not a run, but a pipeline of diffusers: write {quote(f'diffusers:{path}')}"
+    if not path.exists() and not path.parent.exists():
+        return f"{path} is not a run: it does not exist; {FROM_HUB}"
     if not path.exists():
         files = [*path.parent.glob("runs/*/run.json"), *path.parent.glob("*/run.json")]
         beside = {file.parent.name: file.parent for file in files}

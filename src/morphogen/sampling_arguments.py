@@ -78,6 +78,9 @@ def rows_of(conditions: Mapping[str, Tree], indices: Any = None) -> int:
 
 def _count(name: str, given: Any) -> int:
     """A number of rows. Errors: ConfigError for anything but an integer from 1 on."""
+    if name == "n" and isinstance(given, str) and not given.isdigit():
+        condition = f"{given[:40]!r}"
+        raise ConfigError(f"n={condition}: give an integer, and then the condition: sample(4, {condition})")
     count: int = check_arguments({name: int}, {name: given})[name]
     if count < 1:
         raise ConfigError(f"{name}={count}: give a number of samples, 1 or more")

@@ -9,6 +9,7 @@ increased when files written before can no longer be loaded: a renamed part or a
 __all__ = [
     "CONFIG",
     "FORMAT",
+    "FROM_HUB",
     "WEIGHTS",
     "check_directory",
     "check_format",
@@ -29,6 +30,7 @@ from morphogen.files import MANIFEST, find_fault, write_json
 
 FORMAT = 1
 CONFIG, WEIGHTS = "config.json", "weights.safetensors"  # of a saved model
+FROM_HUB = "nothing is downloaded from a hub: get the folder of the pipeline, and write diffusers:FOLDER"
 IN_RUN = "run.json", "checkpoints"  # beside the model of a training
 WEIGHT_FILES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".pkl", ".pickle", ".joblib", ".h5", ".onnx")
 
@@ -73,7 +75,10 @@ def saved_folder(path: Path) -> Path:
     if path.is_file():
         raise ConfigError(_of_file(path))
     if not path.is_dir():
-        raise ConfigError(f"{path} does not exist: give the directory of a saved model")
+        hub = "" if path.parent.exists() else f"; {FROM_HUB}"
+        raise ConfigError(f"{path} does not exist: give the directory of a saved model{hub}")
+    if (path / "model_index.json").exists():
+        raise ConfigError(f"{path} is a pipeline of diffusers: write diffusers:{path}")
     if (path / "run.json").exists() and folder == path:
         raise ConfigError(f"{path} is a run without a model: train it again, or give another directory")
     if (fault := find_fault(folder, sealed=False)) is not None:

@@ -7,7 +7,7 @@ Cascade: Cascaded diffusion models for high fidelity image generation, Ho et al.
 high-fidelity images with VQ-VAE-2, Razavi, van den Oord & Vinyals, 2019.
 """
 
-__all__ = ["Cascade", "Staged"]
+__all__ = ["Cascade", "Staged", "guided_samplers", "samplers_of"]
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -21,7 +21,7 @@ from morphogen.component import Component, ConfigError
 from morphogen.conditioning.dropout import Dropout
 from morphogen.conditioning.guidance import Guided
 from morphogen.conditioning.named import check_given, name_conditions, names_of
-from morphogen.contract import Batch, Boundary, Likelihood, Sampler, Unsupported
+from morphogen.contract import Batch, Boundary, Likelihood, Losses, Sampler, Unsupported
 from morphogen.distribution import HasDistribution
 from morphogen.model import Model, evaluating, generative, likelihood_of_medium, sampling_settings
 from morphogen.numerics.memory import keep_freed_memory
@@ -75,6 +75,12 @@ class Staged(Component, Boundary):
         return batch
 
     @explains_calls
+    def forward(self, batch: Batch, rng: Rng, player: str) -> Losses:
+        """Unsupported: each stage has losses of its own."""
+        stages = ", ".join(self.models)
+        raise Unsupported(f"the stages have losses, model.models[name](batch, rng, player): one of {stages}")
+
+    @explains_calls
     def sample(self, n: int | None = None, *arguments: Any, **options: Any) -> Samples:
         """Sample from the last stage, decoding through the earlier ones; see `Model.sample`."""
         return self.last.sample(n, *arguments, **options)
@@ -118,6 +124,11 @@ class Cascade(HasDistribution, Staged):
         every = [name for stage in self.chain for name in names_of(self._stage(stage).conditioner)]
         return tuple(dict.fromkeys(every))
 
+    @property
+    def specs(self) -> Mapping[str, Any]:
+        """What the conditions of the stages are, by name."""
+        return {name: spec for stage in self.chain for name, spec in self._stage(stage).specs.items()}
+
     def taken(self, condition: Mapping[str, Tree]) -> Mapping[str, Tree]:
         """Those of the conditions of a data set that a stage takes."""
         return {name: condition[name] for name in self._data_names if name in condition}
@@ -125,8 +136,7 @@ class Cascade(HasDistribution, Staged):
     def conditions(self, condition: Any, n: int | None, argument: str = "condition") -> Mapping[str, Tree]:
         """The named conditions of n rows, on the model's device; see `name_conditions`."""
         known = self.names if isinstance(condition, Mapping) else self._data_names
-        specs = {name: spec for stage in self.chain for name, spec in self._stage(stage).specs.items()}
-        rows = name_conditions(known, condition, n, argument, specs)
+        rows = name_conditions(known, condition, n, argument, self.specs)
         return tree_map(lambda leaf: leaf.to(self.device), rows)
 
     def stage_batch(self, name: str, batch: Batch, rng: Rng) -> Batch:
@@ -143,13 +153,7 @@ class Cascade(HasDistribution, Staged):
 
     def sample_condition(self, rng: Rng) -> Mapping[str, Tree]:
         """Random conditions of the data, each drawn by the first stage that takes it."""
-        drawn: dict[str, Tree] = {}
-        for name in self.chain:
-            conditioner = self._stage(name).conditioner
-            value = None if conditioner is None else conditioner.sample_condition(rng)
-            if conditioner is not None and value is not None:
-                drawn = {**conditioner.named(value), **drawn}
-        return self.taken(drawn)
+        return self.taken(_drawn_conditions([self._stage(name).conditioner for name in self.chain], rng))
 
     @explains_calls
     def sample(
@@ -174,7 +178,7 @@ class Cascade(HasDistribution, Staged):
         rng = Rng(seed, indices, ("sample",)).to(self.device)
         condition = self.sample_condition(rng.fork("draw")) or None if condition is None else condition
         given, unwanted = self.conditions(condition, n), self.conditions(negative, n, "negative")
-        samplers, rows = _samplers(self, sampler), rank.shard(torch.arange(n)).split(batch)
+        samplers, rows = samplers_of(self, sampler), rank.shard(torch.arange(n)).split(batch)
         with autocast(precision, self.device):
             x = [self.sample_batch(rng[r], index(given, r), samplers, index(unwanted, r)) for r in rows]
         with evaluating(self), torch.no_grad():
@@ -183,16 +187,12 @@ class Cascade(HasDistribution, Staged):
         settings = sampling_settings(seed, indices, samplers, unwanted, precision)
         return Samples(medium, given, self.representation, settings)
 
-    def guided(self, scale: float) -> Mapping[str, Sampler]:
-        """The own sampler of every stage, guided where conditions were dropped in training."""
-        return {name: _fitted(self, name, Guided(_own_sampler(self, name), scale)) for name in self.chain}
-
     def sample_batch(
         self, rng: Rng, condition: Mapping[str, Tree] | None = None,
         sampler: Sampler | Mapping[str, Sampler] | None = None, negative: Mapping[str, Tree] | None = None,
     ) -> Mapping[str, Tree]:  # fmt: skip
         """Draw one batch of x of every stage, not yet decoded, by the stage's name."""
-        samplers, x = _samplers(self, sampler), dict(condition or {})
+        samplers, x = samplers_of(self, sampler), dict(condition or {})
         for name in (name for name in self.chain if name not in x):
             stage = self._stage(name)
             unwanted = stage.taken(negative or {})
@@ -241,6 +241,25 @@ class Cascade(HasDistribution, Staged):
         return self.models[name]
 
 
+def samplers_of(cascade: Cascade, sampler: Sampler | Mapping[str, Sampler] | None) -> Mapping[str, Sampler]:
+    """The sampler of every stage, its own one if none is given; see `Cascade.sample`.
+
+    Errors: ConfigError for an unknown stage.
+    """
+    if isinstance(sampler, Mapping):
+        if unknown := sorted(sampler.keys() - set(cascade.chain)):
+            raise ConfigError(f"sampler of {', '.join(unknown)}: the stages are {', '.join(cascade.chain)}")
+        return {name: sampler.get(name) or _own_sampler(cascade, name) for name in cascade.chain}
+    return {name: _fitted(cascade, name, sampler or _own_sampler(cascade, name)) for name in cascade.chain}
+
+
+def guided_samplers(cascade: Cascade, scale: float) -> Mapping[str, Sampler]:
+    """The own sampler of every stage, guided where conditions were dropped in training."""
+    return {
+        name: _fitted(cascade, name, Guided(_own_sampler(cascade, name), scale)) for name in cascade.chain
+    }
+
+
 def _owners(models: Mapping[str, Model], name: str) -> list[str]:
     """The later stages that contain the model of a stage."""
     later = list(models)[list(models).index(name) + 1 :]
@@ -280,18 +299,6 @@ def _encoding(cascade: Cascade, rng: Rng, earlier: str, name: str) -> Rng:
     return rng.fork("encode") if name in group else rng.fork("previous", group[0])
 
 
-def _samplers(cascade: Cascade, sampler: Sampler | Mapping[str, Sampler] | None) -> Mapping[str, Sampler]:
-    """The sampler of every stage, its own one if none is given; see `Cascade.sample`.
-
-    Errors: ConfigError for an unknown stage.
-    """
-    if isinstance(sampler, Mapping):
-        if unknown := sorted(sampler.keys() - set(cascade.chain)):
-            raise ConfigError(f"sampler of {', '.join(unknown)}: the stages are {', '.join(cascade.chain)}")
-        return {name: sampler.get(name) or _own_sampler(cascade, name) for name in cascade.chain}
-    return {name: _fitted(cascade, name, sampler or _own_sampler(cascade, name)) for name in cascade.chain}
-
-
 def _fitted(cascade: Cascade, name: str, sampler: Any) -> Sampler:
     """A sampler of all stages for one of them: its own one if this is for another family, with its guidance.
 
@@ -327,6 +334,15 @@ def _own_sampler(cascade: Cascade, name: str) -> Sampler:
 def _drops(cascade: Cascade, name: str) -> bool:
     """Whether a stage was trained with condition dropout."""
     return any(isinstance(part, Dropout) for part in own_modules(cascade.models[name]))
+
+
+def _drawn_conditions(conditioners: Sequence[Any], rng: Rng) -> Mapping[str, Tree]:
+    """Random conditions, each drawn by the first conditioner that has it."""
+    drawn: dict[str, Tree] = {}
+    for conditioner in filter(None, conditioners):
+        value = conditioner.sample_condition(rng)
+        drawn = drawn if value is None else {**conditioner.named(value), **drawn}
+    return drawn
 
 
 def _log_prob_of_latents(cascade: Cascade, batch: Batch, rng: Rng) -> Likelihood:

@@ -95,6 +95,25 @@ def test_pictures_are_edited_with_a_prompt(
     assert (edited[:, :4] == given[:, :4]).all() and (edited[:, 4:] != given[:, 4:]).any()
 
 
+def test_every_stage_of_a_cascade_is_edited(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """Imagen draws the smaller picture anew too where the mask is white, and then enlarges it."""
+    trained = ["train", "imagen", "--data", "toys", "--size", "tiny", "--steps", "2"]
+    printed(trained, directory, monkeypatch, capsys)
+    mask = np.zeros((8, 8), np.uint8)
+    mask[:, 4:] = 255
+    Image.fromarray(mask).save(directory / "half.png")
+    words = ["edit", "runs/imagen-toys-001", "toys/00.png", "--n", "1", "--steps", "2", "--guidance", "2"]
+    words += ["--prompt", "a blue square", "--negative-prompt", "a red square"]
+    printed([*words, "--mask", "half.png", "--out", "stages"], directory, monkeypatch, capsys)
+    files = [file for file in (directory / "stages").glob("*.png") if file.name != "sheet.png"]
+    edited, given = (np.asarray(Image.open(file)) for file in (files[0], directory / "toys/00.png"))
+    assert (edited[:, :4] == given[:, :4]).all() and (edited[:, 4:] != given[:, 4:]).any()
+    printed([*words, "--strength", "0.5", "--out", "again"], directory, monkeypatch, capsys)
+    assert refused(words, directory, monkeypatch, capsys)
+
+
 def test_missing_captions_are_named_where_a_system_needs_them(
     directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:

@@ -67,6 +67,11 @@ def test_edit_keeps_what_the_mask_leaves(folder: Path, monkeypatch: pytest.Monke
     ("words", "message"),
     [
         (["sample", "diffusers:nowhere", "--prompt", "red"], "nowhere/model_index.json cannot be read"),
+        (["sample", "diffusers:owner/name", "--prompt", "red"], "owner/name does not exist: nothing is down"),
+        (["sample", "owner/name", "--prompt", "red"], "it does not exist; nothing is downloaded from a hub"),
+        (["sample", "FOLDER", "--prompt", "red"], "but a pipeline of diffusers: write diffusers:/"),
+        (["sample", "diffusers:FOLDER", "--caption", "red"], "no --caption; write --prompt TEXT"),
+        (["sample", "diffusers:FOLDER", "--image", "a.png"], "write morphogen edit PICTURE --strength 0.5"),
         (["sample", "diffusers:FOLDER", "--negative", "blue", "--prompt", "red"], "requires guidance"),
         (["sample", "diffusers:FOLDER", "--prompt", "red", "--lora", "none.safetensors"], "none.safetensors"),
         (["edit", "diffusers:FOLDER", "--strength", "0.5"], "no pictures given"),

@@ -61,7 +61,11 @@ def test_low_rank_updates_are_trained_beside_the_class_and_resumed(
     assert run(monkeypatch, "train", "--resume", str(directory), "--steps", "6") == 0
     assert any(not first[name].equal(tensor) for name, tensor in load_file(file).items())
     assert (Path(BASE) / "model/weights.safetensors").read_bytes() == before
-    assert run(monkeypatch, "sample", str(directory), *SAMPLE[2:], "a sks dog", "--out", "run") == 0
+    capsys.readouterr()
+    words = ["sample", str(directory), *SAMPLE[2:]]
+    assert run(monkeypatch, *words, "a sks cat", "--out", "both") == 0  # words of both trainings
+    assert "no training caption" not in "".join(capsys.readouterr())
+    assert run(monkeypatch, *words, "a sks dog", "--out", "run") == 0
     assert run(monkeypatch, *SAMPLE, "a sks dog", "--lora", str(file), "--out", "file") == 0
     assert picture("run") == picture("file")
     assert run(monkeypatch, *SAMPLE, "a sks dog", "--lora", f"{file}:0.5", "--out", "half") == 0

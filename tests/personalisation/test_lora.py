@@ -58,6 +58,16 @@ def test_captions_are_given_as_texts() -> None:
     assert any(update.up.any() for update in lora.networks["network"].updates.values())  # type: ignore[union-attr]
 
 
+def test_the_words_of_its_captions_are_known_beside_those_of_the_model() -> None:
+    model, medium = painter(), (255 * (pictures(9, "a").medium + 1) / 2).round().byte().numpy()
+    mg.train(model, medium, ["a cat", "the dog", "one red dog"] * 3, steps=1)
+    lora = LoRA(model, 2)
+    mg.train(lora, medium, ["a sks dog", "the sks", "sks"] * 3, steps=1)
+    words: Any = [one.specs["caption"] for one in (model, lora)]
+    assert words[0].words.unknown("a red sks cow") == ["sks", "cow"]
+    assert words[1].words.unknown("a red sks cow") == ["cow"]
+
+
 def test_merged_equals_unmerged() -> None:
     lora = trained(painter())
     merged = lora.merged()

@@ -23,6 +23,10 @@ AUTOENCODERS = (
     *("vae", "vae_2013", "iwae", "hierarchical_vae", "latent_flow"),
     *("vqvae", "vqvae_gpt", "vqvae2", "dvae", "autoencoder_kl", "autoencoder_kl_ddpm", "vqgan"),
 )
+OF_CAPTIONS = (
+    *("clip", "align", "latent_diffusion", "stable_diffusion", "stable_diffusion_2", "dalle", "dalle2"),
+    *("dalle2_autoregressive", "glide", "imagen", "controlnet"),
+)
 EPOCH_ENDS = (5, 11)  # of 5.5 steps: inside step 5, and before step 11
 Uninterrupted = Callable[[str], tuple[Path, float]]
 
@@ -105,9 +109,9 @@ def test_killed_within_an_epoch_and_at_epoch_ends(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("system", AUTOENCODERS)
+@pytest.mark.parametrize("system", [*AUTOENCODERS, *OF_CAPTIONS])
 def test_killed_in_every_stage(system: str, uninterrupted: Uninterrupted, tmp_path: Path) -> None:
-    """Each process is killed in its fifth step, of 34, which are divided among up to three stages."""
+    """Each process is killed in its fifth step, of 34, which are divided among up to four stages."""
     directory, _ = uninterrupted(system)
     kills = 0
     while not Victim(system, tmp_path).train(steps=4)[0]:

@@ -135,12 +135,12 @@ def choose_sampler(
     """
     from morphogen.conditioning.guidance import Guided
     from morphogen.model import generative
-    from morphogen.staged import Cascade
+    from morphogen.staged import Cascade, guided_samplers
 
     given = {option: value for option, value in {**numeric, **other}.items() if value is not None}
     _check_numbers({option: given[option] for option in numeric if option in given} | {"guidance": guidance})
     if not given and guidance != 1 and isinstance(model, Cascade) and default is None:
-        return model.guided(guidance)
+        return guided_samplers(model, guidance)
     default = generative(model.objective).default_sampler() if default is None else default
     inner = default.arguments.get("decoding")  # of a sampler of latents, which the options are for
     chosen = _with_options(model, default if inner is None else inner, name, given)

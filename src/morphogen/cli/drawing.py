@@ -20,6 +20,7 @@ __all__ = [
     "caption_of",
     "check_negative",
     "save_samples",
+    "specs_of",
     "with_classifier",
     "with_small_files",
 ]
@@ -37,6 +38,7 @@ from morphogen.cli.output_file import is_output_file, write_output
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from morphogen.contract import ConditionSpec
     from morphogen.rank import Rank
     from morphogen.run import Run
     from morphogen.samples import Samples
@@ -155,11 +157,19 @@ def with_classifier(run: "Run", sampler: Any, scale: float | None, conditions: l
     return ClassifierGuided(sampler, load_classifier(run, device), scale, choose_class(run, label))
 
 
-def caption_of(run: "Run", model: Any, text: str) -> dict[str, Any] | None:
-    """A text as a caption, for all rows; None: no stage of the model takes captions."""
+def specs_of(run: "Run", model: Any) -> "dict[str, ConditionSpec]":
+    """What the model, or any stage of a cascade, can be conditioned on, by name."""
     from morphogen.conditioning.named import own_specs
 
-    spec: Any = model.taken({**own_specs(model.conditioner), **run.conditions}).get(CAPTION)
+    taken: dict[str, ConditionSpec] = model.taken(
+        {**own_specs(model.conditioner), **run.conditions, **model.specs}
+    )
+    return taken
+
+
+def caption_of(run: "Run", model: Any, text: str) -> dict[str, Any] | None:
+    """A text as a caption, for all rows; None: no stage of the model takes captions."""
+    spec: Any = specs_of(run, model).get(CAPTION)
     return None if spec is None else {CAPTION: spec.parse(text)[None]}
 
 

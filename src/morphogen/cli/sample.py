@@ -38,6 +38,7 @@ from morphogen.cli.drawing import (
     bounded,
     check_negative,
     save_samples,
+    specs_of,
     with_classifier,
     with_small_files,
 )
@@ -163,10 +164,10 @@ def _condition(
     rows: int,
 ) -> "dict[str, Tree]":
     """The conditions of every sample, by name; {}: none."""
-    from morphogen.conditioning.named import names_of, own_specs
+    from morphogen.conditioning.named import names_of
     from morphogen.numerics.trees import tree_map
 
-    specs = model.taken({**own_specs(model.conditioner), **run.conditions})  # by any stage of a cascade
+    specs = specs_of(run, model)
     names = {*specs, *names_of(model.conditioner)}
     chosen = choose_conditions(run, specs, texts) if texts else {}
     if prompt is not None:

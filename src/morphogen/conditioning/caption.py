@@ -64,13 +64,23 @@ class Captions(ConditionSpec):
             warnings.warn(note, UnknownWord, stacklevel=2)
         return Bytes(1).tokenize(text)
 
+    def joined(self, other: ConditionSpec) -> "Captions":
+        """These captions, with the words of others too."""
+        words = getattr(other, "words", None)
+        if self.words is None or words is None or words.words <= self.words.words:
+            return self
+        return Captions(self.text, KnownWords.of([*self.words.words, *words.words]))
+
     def stack(self, rows: Sequence[Any]) -> Int[Tensor, "b l"]:
         return nn.utils.rnn.pad_sequence(list(rows), batch_first=True, padding_value=-1)
 
 
 def caption_bytes(texts: Sequence[str]) -> Int[Tensor, "b l"]:
-    """Captions as UTF-8 bytes, padded with -1. Errors: ConfigError for a text that UTF-8 cannot encode."""
-    rows = [Bytes(1).tokenize(text) for text in texts]
+    """Captions, or one of them, as UTF-8 bytes, padded with -1.
+
+    Errors: ConfigError for a text that UTF-8 cannot encode.
+    """
+    rows = [Bytes(1).tokenize(text) for text in ([texts] if isinstance(texts, str) else texts)]
     return nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=-1)
 
 

@@ -128,6 +128,8 @@ def _caption(row: int, given: Any) -> str | tuple[str, ...]:
     if isinstance(given, list | tuple | np.ndarray) and len(given):
         several = [_caption(row, each) for each in given]
         return tuple(map(str, several)) if len(several) > 1 else several[0]
+    if isinstance(given, int | float | np.number) and given == given:
+        raise DataError(f"captions[{row}]={given} is no text: give texts, or classes as labels")
     if given is None or (given == given) is not True or isinstance(given, list | tuple):
         raise DataError(f"captions[{row}] is missing; give every example a caption, or leave captions out")
     return str(given)

@@ -38,6 +38,7 @@ from morphogen.numerics.randomness import Rng
 from morphogen.numerics.trees import Tree, tree_map
 from morphogen.representations.given import as_tensor, check_finite
 from morphogen.samples import Samples
+from morphogen.staged import samplers_of
 from morphogen.typed import check_fields
 from morphogen.wrong_calls import explains_calls, explains_construction
 
@@ -205,7 +206,8 @@ def edit(
     """Edit pictures; returns n variants per picture, in the order of the pictures.
 
     Arguments:
-        model: a diffusion model of pictures; for `Completion`, an autoregressive one.
+        model: a diffusion model of pictures, or a `Cascade` of some, each of which is edited given the edited
+            sample of the ones before; for `Completion`, an autoregressive model.
         pictures: in [-1, 1], [B, C, H, W], of the model's shape.
         change: the edit.
         n: variants per picture.
@@ -219,6 +221,8 @@ def edit(
         condition, or
     `negative` without guidance.
     """
+    if len(getattr(model, "chain", ())) > 1:
+        return _edit_in_stages(model, pictures, change, n, condition, sampler, seed, negative)
     change.check_model(model)
     pictures = model.representation.check(pictures)
     change.check(model, condition)
@@ -232,9 +236,8 @@ def edit(
             context_of_rows = None if context is None else context[rows]
             parts.append(change.apply(model, x[rows], context_of_rows, rng.fork("x")[rows], sampler))
         medium = change.composite(model.representation.decode(torch.cat(parts)), given)
-    settings = {"seed": seed, "indices": list(range(len(given))), "variants": n, "sampler": repr(sampler)}
-    settings |= change.record | ({} if negative is None else {"negative": _recorded(negative)})
-    return Samples(medium, conditions, model.representation, settings)
+    settings = {"seed": seed, "variants": n, "sampler": repr(sampler), **change.record}
+    return _recorded_samples(model, medium, conditions, settings, negative)
 
 
 def picture_shape(model: Any, task: str = "edit") -> tuple[int, int, int]:
@@ -288,6 +291,49 @@ def conditions_of_variants(
     if negative is not None:
         context = with_negative(model, context, of_variants(negative, "negative"), sampler)
     return conditions, context
+
+
+def _edit_in_stages(
+    cascade: Any, pictures: Float[Tensor, "b c h w"], change: Edit, n: int, condition: Any, sampler: Any,
+    seed: int, negative: Any,
+) -> Samples:  # fmt: skip
+    """The edit of a cascade: x of each stage, given the edited x of the stages before."""
+    stages = {name: cascade.models[name] for name in cascade.chain}
+    for stage in stages.values():
+        change.check_model(stage)
+        change.check(stage, condition)
+    pictures = cascade.representation.check(pictures)
+    given = pictures.to(cascade.device).repeat_interleave(n, 0)
+    own = {name: change.default_sampler(stage) for name, stage in stages.items()}
+    samplers = own if sampler is None else samplers_of(cascade, sampler)
+    rng = Rng(seed, torch.arange(n).repeat(len(pictures)), ("edit",)).to(cascade.device)
+    conditions, unwanted = (
+        tree_map(lambda leaf: leaf.repeat_interleave(n, 0), cascade.conditions(one, len(pictures), argument))
+        for one, argument in ((condition, "condition"), (negative, "negative"))
+    )
+    x = dict(conditions)
+    with evaluating(cascade), torch.no_grad():
+        for name, stage in stages.items():
+            context, excluded = stage.context(stage.taken(x), len(given)), stage.taken(unwanted)
+            if excluded:
+                context = with_negative(stage, context, stage.taken({**x, **excluded}), samplers[name])
+            check_guidance(stage.conditioner, samplers[name])
+            encoded = stage.representation.encode(
+                change.shown(given), rng.fork("encode", name), measure=False
+            )
+            x[name] = change.apply(stage, encoded.x, context, rng.fork("x", name), samplers[name])
+        medium = change.composite(cascade.decode({name: x[name] for name in stages}), given)
+    settings = {"seed": seed, "variants": n, "sampler": repr(samplers), **change.record}
+    return _recorded_samples(cascade, medium, conditions, settings, negative)
+
+
+def _recorded_samples(
+    model: Any, medium: Tensor, conditions: Mapping[str, Tree], settings: dict[str, Any], negative: Any
+) -> Samples:
+    """The edited pictures with their settings."""
+    settings |= {"indices": list(range(len(medium)))}
+    settings |= {} if negative is None else {"negative": _recorded(negative)}
+    return Samples(medium, conditions, model.representation, settings)
 
 
 def _is_grid(x: tuple[int, ...], picture: tuple[int, int, int]) -> bool:

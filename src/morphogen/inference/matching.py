@@ -21,6 +21,7 @@ from morphogen.component import ConfigError
 from morphogen.conditioning.caption import CAPTION, caption_bytes
 from morphogen.contract import Unsupported
 from morphogen.modes import evaluating
+from morphogen.other_words import other_word
 from morphogen.representations.given import check_shape, medium_of, tensor_of
 from morphogen.wrong_calls import explains_construction
 
@@ -41,6 +42,10 @@ class Matcher:
             kind = type(model if objective is None else objective).__name__
             raise Unsupported(f"{kind} does not compare pictures with texts: give a model of the system clip")
         self.model = model
+
+    def __getattr__(self, name: str) -> Any:
+        """Errors: UnknownAttribute for what another library has; AttributeError."""
+        raise other_word("matcher", name) or AttributeError(f"Matcher has no attribute {name!r}")
 
     @property
     def scale(self) -> float:
@@ -91,8 +96,11 @@ class Matcher:
         channels, height, width = self.model.representation.shape
         check_shape(pictures, (None, None, None), "pictures")
         if pictures.shape[1] not in (1, channels):
+            arrays = "2 * torch.as_tensor(X).movedim(-1, 1) - 1 of arrays [N, H, W, C] from 0 to 1"
+            how = arrays if pictures.shape[3] == channels else "converted"
             raise ConfigError(
-                f"pictures have {pictures.shape[1]} channels, and the model takes {channels}: convert them"
+                f"pictures have {pictures.shape[1]} channels, and the model takes {channels}: give them as "
+                f"[N, {channels}, H, W] from -1 to 1, {how}"
             )
         rows = pictures.to(self.model.device).float().expand(-1, channels, -1, -1)
         if rows.shape[2:] == (height, width):

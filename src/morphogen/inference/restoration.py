@@ -124,6 +124,11 @@ def _draw(
 
 def _check_pixels(model: Any, shape: tuple[int, int, int]) -> None:
     """Errors: Unsupported unless x is the picture itself, of which the operator measures."""
+    if len(chain := getattr(model, "chain", ())) > 1:
+        raise Unsupported(
+            f"restore needs one diffusion of pixels, and this Cascade samples {', '.join(chain)} one after "
+            "the other: morphogen train ddpm"
+        )
     representation, probe = model.representation, torch.linspace(-1, 1, 4, device=model.device)
     probe = probe[:, None, None, None].expand(-1, *shape)
     if tuple(representation.shape) == shape:

@@ -11,7 +11,7 @@ References: EfficientNet: rethinking model scaling for convolutional neural netw
 up visual and vision-language representation learning with noisy text supervision (ALIGN), Jia et al., 2021.
 """
 
-__all__ = ["B0", "EfficientNet", "Stage", "halved", "rounded", "scaled"]
+__all__ = ["B0", "EfficientNet", "Stage", "halved", "residual_blocks", "rounded", "scaled"]
 
 import math
 from collections.abc import Sequence
@@ -61,20 +61,28 @@ class EfficientNet(Component, nn.Module):
                 f"EfficientNet: stage {wrong[0]} must have positive numbers and an odd kernel: "
                 "(blocks, kernel, stride, expansion, channels)"
             )
-        self.first, width = ConvNorm(channels, stem, 3, stride, activation=nn.SiLU()), stem
-        self.blocks = nn.ModuleList()
-        for repeats, kernel, step, expansion, out in self.stages:
-            for i in range(repeats):
-                block = (width, out, kernel, 1 if i else step, expansion)
-                self.blocks.append(InvertedResidual(*block, nn.SiLU(), SQUEEZE))
-                width = out
-        self.features = width
+        self.first = ConvNorm(channels, stem, 3, stride, activation=nn.SiLU())
+        self.blocks = residual_blocks(stem, self.stages, nn.SiLU(), SQUEEZE)
+        self.features = self.stages[-1][-1] if self.stages else stem
 
     def forward(self, x: Float[Tensor, "b c h w"], context: Context | None = None) -> Float[Tensor, "b e"]:
         h = self.first(x)
         for block in self.blocks:
             h = block(h)
         return h.mean((2, 3))
+
+
+def residual_blocks(
+    width: int, stages: Sequence[Stage], activation: nn.Module, squeeze: float = 0.0
+) -> nn.ModuleList:
+    """The blocks of all stages, of which the first has `width` input channels; see `InvertedResidual`."""
+    blocks = nn.ModuleList()
+    for repeats, kernel, stride, expansion, out in stages:
+        for i in range(repeats):
+            step = 1 if i else stride
+            blocks.append(InvertedResidual(width, out, kernel, step, expansion, activation, squeeze))
+            width = out
+    return blocks
 
 
 def scaled(width: float, depth: float) -> tuple[Stage, ...]:

@@ -7,7 +7,7 @@ r"""EfficientNet-Lite0, a classifier of photographs whose pooled features descri
 The blocks are those of `inverted_residual`, with ReLU6.
 
 Reference: EfficientNet: rethinking model scaling for convolutional neural networks, Tan & Le, 2019. The Lite
-variants have neither squeeze-and-excitation nor swish, which `efficientnet` has.
+variants have neither squeeze-and-excitation nor swish, which `efficientnet` has, and its stages are `B0`.
 """
 
 __all__ = ["EfficientNetLite0"]
@@ -16,18 +16,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from morphogen.component import Component
-from morphogen.networks.inverted_residual import ConvNorm, InvertedResidual
+from morphogen.networks.efficientnet import B0, residual_blocks
+from morphogen.networks.inverted_residual import ConvNorm
 
-# blocks, kernel size, stride of the first block, expansion, output channels
-STAGES = (
-    (1, 3, 1, 1, 16),
-    (2, 3, 2, 6, 24),
-    (2, 5, 2, 6, 40),
-    (3, 3, 2, 6, 80),
-    (3, 5, 1, 6, 112),
-    (4, 5, 2, 6, 192),
-    (1, 3, 1, 6, 320),
-)
 STEM, HEAD = 32, 1280
 
 
@@ -40,15 +31,10 @@ class EfficientNetLite0(Component, nn.Module):
 
     def __init__(self, classes: int = 1000):
         super().__init__()
-        self.classes, width = classes, STEM
+        self.classes = classes
         self.stem = ConvNorm(3, STEM, 3, 2, activation=nn.ReLU6())
-        self.blocks = nn.ModuleList()
-        for repeats, kernel, stride, expansion, out in STAGES:
-            for i in range(repeats):
-                step = 1 if i else stride
-                self.blocks.append(InvertedResidual(width, out, kernel, step, expansion, nn.ReLU6()))
-                width = out
-        self.head = ConvNorm(width, HEAD, 1, activation=nn.ReLU6())
+        self.blocks = residual_blocks(STEM, B0, nn.ReLU6())
+        self.head = ConvNorm(B0[-1][-1], HEAD, 1, activation=nn.ReLU6())
         self.classify = nn.Linear(HEAD, classes)
 
     def features(self, x: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 1280"]:

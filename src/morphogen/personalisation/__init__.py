@@ -8,6 +8,7 @@ _HOMES = {
     "TextualInversion": "personalisation.textual_inversion",
     "class_examples": "data.prior_preservation",
     "read_embedding": "personalisation.embedding_files",
+    "read_lora": "interop.lora_files",
     "read_updates": "personalisation.update_files",
     "save_embedding": "personalisation.embedding_files",
     "save_updates": "personalisation.update_files",

@@ -130,6 +130,10 @@ def _fitting(model: Model | Staged, rows: Examples) -> Examples:
         source.check_trainable(source.check(rows.first(source.checked_rows).medium))
     _check_conditions(model, rows.first(1))
     give_specs(model, rows.conditions)
+    stages: list[Any] = [*model.models.values()] if isinstance(model, Staged) else [model]
+    for stage in stages:
+        joined = {name: spec.joined(rows.conditions.get(name, spec)) for name, spec in stage.specs.items()}
+        stage.specs = joined
     return with_labels_of(rows, model.specs)
 
 

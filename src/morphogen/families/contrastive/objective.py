@@ -43,7 +43,7 @@ class Contrastive(Trainable):
     """
 
     coupled_rows = True
-    usage = "compare pairs by similarity(x, context), or rank samples with best_of"
+    usage = "compare pictures with texts, mg.inference.Matcher(model), or rank samples, sample --best-of 16"
 
     def __init__(
         self,
