@@ -10,19 +10,23 @@ import math
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 
-_UNITS = "times", "s", "of the memory"
+_UNITS = "times", "s", "of the memory", "per second"
 
 
 @dataclass(frozen=True)
 class Goal:
-    """Lower bound of the ratio; upper bounds of our seconds and of our memory as a fraction of the peer's.
+    """Bounds of a figure. None: no bound.
 
-    None: no bound.
+    Arguments:
+        ratio: lower bound of the ratio.
+        seconds, memory: upper bounds of our seconds, and of our memory as a fraction of the peer's.
+        rate: lower bound of our units per second.
     """
 
     ratio: float | None = None
     seconds: float | None = None
     memory: float | None = None
+    rate: float | None = None
 
     def __str__(self) -> str:
         bounds = zip(astuple(self), _UNITS, strict=True)
@@ -31,7 +35,8 @@ class Goal:
     def met(self, ours: float, ratio: float, memory: float = math.inf) -> bool:
         """Whether a figure meets the goal; `memory` is our memory divided by the peer's."""
         upper = ((ours, self.seconds), (memory, self.memory))
-        fast = self.ratio is None or ratio >= self.ratio
+        lower = ((ratio, self.ratio), (ours, self.rate))
+        fast = all(value >= limit for value, limit in lower if limit is not None)
         return fast and all(value <= limit for value, limit in upper if limit is not None)
 
 
@@ -65,10 +70,13 @@ GOALS: Mapping[str, Mapping[str, Goal]] = {
     "lm-decode bf16 compiled b1 vs-default": {"": Goal(1.7)},
     "lm-decode int8 b1 vs-default": {"": Goal(1.5)},
     "lm-decode int8 compiled b1 vs-default": {"": Goal(1.8)},
-    "lm-decode bf16 b16 vs-best": {"": Goal(0.95)},
-    "pixelcnn-sample b1 vs-default": {"": Goal(17)},
-    "pixelcnn-sample b16 vs-default": {"": Goal(100)},
-    "wavenet-sample vs-default": {"": Goal(45)},
+    "lm-decode bf16 b1 vs-best": {"": Goal(2.3)},
+    "lm-decode int8 b1 vs-best": {"": Goal(4)},
+    "lm-decode int4 b1 vs-best": {"": Goal(5)},
+    "lm-decode bf16 b16 vs-best": {"": Goal(1.5)},
+    "pixelcnn-sample b1 vs-default": {"": Goal(150)},
+    "pixelcnn-sample b16 vs-default": {"": Goal(300)},
+    "wavenet-sample vs-default": {"": Goal(500, rate=24_000)},  # 1.5 s of sound per second
     "realnvp vs-default": {
         f"{dims} {what}": Goal(1.25) for dims in ("d2", "d64") for what in ("log-prob", "sample", "train")
     },

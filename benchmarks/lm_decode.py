@@ -2,10 +2,9 @@
 
 The prompt has 128 tokens; 128 tokens are generated (32 with a batch of 16).
 
-    fp32        equal weights, ours packed for decoding (`inference.prepack_weights`); both sides generate the
-                same tokens
-    bf16, int8  our weights in bf16, or quantized (`inference.Quantized`): each step reads all of them once
-    compiled    our one-position steps are compiled; the peer runs as in its documentation
+    fp32              equal weights; both sides generate the same tokens
+    bf16, int8, int4  our weights in bf16, or quantized (`inference.Quantized`): each step reads all of them
+    compiled          our one-position steps are compiled by torch, instead of our own kernel
 
 The weights are random, since the content of the text does not affect the cost of a step.
 """
@@ -23,7 +22,7 @@ from benchmarks.peers import transformers_llama
 from benchmarks.precisions import best_dtype
 from morphogen.conditioning.prefix import Prefix
 from morphogen.families.autoregressive import Autoregressive, Greedy
-from morphogen.inference import Int8, Quantized, compile_steps, prepack_weights
+from morphogen.inference import Int4, Int8, Quantized, compile_steps, prepack_weights
 from morphogen.interop.llama import tensor_mappings
 from morphogen.model import Model, parameters
 from morphogen.networks import decoders
@@ -67,7 +66,9 @@ def lm_decode(name: Name) -> list[Comparison]:
         if name.compiled:
             ours()
 
+    held = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
     config = {
+        "bytes": held // rows,  # that a token reads
         "parameters": {"ours": parameters(network), "peer": parameters(net)},
         "read": PROMPT, "written": generated, "rows": rows,
         "ours": f"Model.sample(Greedy()), {name.precision}" + ", steps compiled" * name.compiled,
@@ -80,7 +81,9 @@ def _packed(model: Model, name: Name) -> Any:
     """The model in the precision of the name."""
     if name.precision == "bf16":  # everything is converted, as for the peer with vs-best
         model.objective.network.to(torch.bfloat16)
-    packed: Any = Quantized(model, Int8()) if name.precision == "int8" else prepack_weights(model)
+    formats = {"int8": Int8(), "int4": Int4()}
+    quantized = name.precision in formats
+    packed: Any = Quantized(model, formats[name.precision]) if quantized else prepack_weights(model)
     if name.compiled:
         compile_steps(packed.objective.network)
     return packed

@@ -34,7 +34,7 @@ class Name:
     """
 
     bench: str
-    precision: Literal["auto", "fp32", "bf16", "int8"]
+    precision: Literal["auto", "fp32", "bf16", "int8", "int4"]
     rows: int | None
     best: bool
     compiled: bool = False
@@ -50,5 +50,5 @@ def parse(words: Sequence[str]) -> Name:
         )
     bench, *options, against = name.split()
     rows = next((int(word[1:]) for word in options if re.fullmatch(r"b\d+", word)), None)
-    precision = next((word for word in options if word in ("fp32", "bf16", "int8")), "auto")
+    precision = next((word for word in options if word in ("fp32", "bf16", "int8", "int4")), "auto")
     return Name(bench, precision, rows, against == "vs-best", "compiled" in options)  # type: ignore[arg-type]

@@ -84,5 +84,8 @@ def test_conditions_are_a_mapping(untyped: None) -> None:
 def test_unknown_names_and_other_media() -> None:
     with pytest.raises(UnknownName, match="did you mean ddpm"):
         build_system("ddmp", PIXELS)
+    for name, system in (("CTGAN", "table_gan"), ("ctgan", "table_gan"), ("TVAESynthesizer", "table_vae")):
+        with pytest.raises(UnknownName, match=rf"named '{name}'; did you mean {system}\?"):
+            build_system(name, PIXELS)
     with pytest.raises(ConfigError, match="gpt models text, but the data are pictures; choose one of"):
         build_system("gpt", PIXELS, {"label": LABEL})

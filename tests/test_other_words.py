@@ -176,6 +176,7 @@ def test_remedies_of_sample_know_the_model(names: dict[str, Any]) -> None:
         (gpt, {"temperature": 0.5}, "write sampler=mg.Ancestral"),
         (vae, {"class_labels": "bag"}, 'write condition="bag"$'),
         (vae, {"class_labels": 1}, "write condition=1$"),
+        (vae, {"conditions": {"label": 2}}, r'write condition=\{"label": 2\}$'),
         (vae, {"class_labels": None}, "write condition=3$"),
         (gpt, {"prompt": "a cat"}, 'write condition="a cat"$'),
         (gpt, {"prompt": ["a cat"]}, 'write condition="the"$'),

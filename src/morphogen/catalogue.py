@@ -17,6 +17,7 @@ __all__ = [
 import difflib
 import inspect
 import pkgutil
+import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -93,14 +94,23 @@ def page(name: str) -> Page:
     """A system by name. Errors: UnknownName with the closest names; ConfigError for a faulty one."""
     if name in faults():
         raise ConfigError(faults()[name])
-    return look_up(pages(), name, "system", "morphogen systems")
+    return look_up(pages(), name, "system", "morphogen systems", _published(name))
 
 
-def look_up(known: Mapping[str, T], name: str, what: str, lister: str) -> T:
-    """Return `known[name]`. Errors: UnknownName with the closest names and the command that lists all."""
+def look_up(known: Mapping[str, T], name: str, what: str, lister: str, published: Sequence[str] = ()) -> T:
+    """Return `known[name]`. Errors: UnknownName with the closest names and the command that lists all.
+
+    Arguments:
+        known: what there is, by name.
+        name: as a person wrote it.
+        what: it is, in a word.
+        lister: the command that lists all.
+        published: those that have this name elsewhere, which are closer than similar names.
+    """
     if name not in known:
         lower = {one.lower(): one for one in known}
         near = [lower[one] for one in difflib.get_close_matches(name.lower(), lower, n=3, cutoff=0.4)]
+        near = list(published[:3]) or near
         near = [lower[name.lower()]] if name.lower() in lower else near or list(known)
         raise UnknownName(
             f"no {what} is named {name!r}; did you mean {', '.join(near)}? (`{lister}` lists all)"
@@ -221,6 +231,14 @@ def _collect() -> tuple[Mapping[str, Page], Mapping[str, str]]:
         except (Exception, SystemExit) as error:  # whatever the package does
             faulty[name] = plugin.fault(error)
     return found, faulty
+
+
+def _published(name: str) -> list[str]:
+    """The systems whose summary has a word, such as the name of the model in its paper; [] for a system."""
+    if name in pages():
+        return []
+    word = re.compile(rf"(?<!\w){re.escape(name.removesuffix('Synthesizer'))}(?!\w)", re.IGNORECASE)
+    return [page.name for page in pages().values() if word.search(page.summary)]
 
 
 def _page(name: str, function: Callable[..., Any]) -> Page:

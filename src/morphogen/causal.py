@@ -1,6 +1,6 @@
 """Causal networks and the caches of their incremental decoding, as protocols."""
 
-__all__ = ["Causal", "DecodingCache", "Prefills", "Reorders", "Truncates"]
+__all__ = ["Causal", "DecodingCache", "DrawsTokens", "Prefills", "Reads", "Reorders", "Truncates"]
 
 from typing import Protocol, runtime_checkable
 
@@ -23,6 +23,29 @@ class Causal(Protocol):
 
 
 @runtime_checkable
+class DrawsTokens(Causal, Protocol):
+    """A causal network that draws all tokens in one call, where a kernel can."""
+
+    def draw(
+        self,
+        tokens: Int[Tensor, "b n"],
+        uniforms: Float[Tensor, "b n"],
+        temperature: float,
+        context: Context | None,
+        end: int | None,
+    ) -> bool:
+        """Replace each -1 by the token that `Ancestral` draws; False: it was not done, tokens is undefined.
+
+        Arguments:
+            tokens: in raster order, contiguous.
+            uniforms: the numbers at which the cumulative distributions are inverted.
+            temperature: divides the logits; 0: the most likely token.
+            context: context of the rows.
+            end: the token after which a row remains -1; None: none.
+        """
+
+
+@runtime_checkable
 class DecodingCache(Protocol):
     """State of incremental decoding, at the cost of one position per step."""
 
@@ -36,6 +59,14 @@ class Prefills(DecodingCache, Protocol):
 
     def prefill(self, tokens: Int[Tensor, "b t"]) -> Float[Tensor, "b t v"]:
         """Append T tokens; returns the logits after each. A start token is processed before the first."""
+
+
+@runtime_checkable
+class Reads(DecodingCache, Protocol):
+    """A cache that processes a prompt in one pass, and computes the logits of its last position only."""
+
+    def read(self, tokens: Int[Tensor, "b t"]) -> Float[Tensor, "b v"]:
+        """Append T tokens, at least one; returns the logits after the last."""
 
 
 @runtime_checkable

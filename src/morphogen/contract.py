@@ -10,8 +10,9 @@ features, C channels, H x W pixels, V vocabulary size. Log-probabilities are in 
 
 __all__ = [
     "Autoencoder", "Batch", "Boundary", "Causal", "ConditionSpec", "Conditioner", "Context",
-    "DecodingCache", "Encoded", "Likelihood", "Losses", "Masked", "Objective", "Prefills", "Reorders",
-    "Representation", "Sampler", "Trainable", "Truncates", "Unsupported", "owned", "x_mask_of",
+    "DecodingCache", "DrawsTokens", "Encoded", "Likelihood", "Losses", "Masked", "Objective", "Prefills",
+    "Reads", "Reorders", "Representation", "Sampler", "Trainable", "Truncates", "Unsupported", "owned",
+    "x_mask_of",
 ]  # fmt: skip
 
 from abc import ABC, abstractmethod
@@ -23,7 +24,7 @@ import torch
 from jaxtyping import Bool, Float, Real, Shaped
 from torch import Tensor, nn
 
-from morphogen.causal import Causal, DecodingCache, Prefills, Reorders, Truncates
+from morphogen.causal import Causal, DecodingCache, DrawsTokens, Prefills, Reads, Reorders, Truncates
 from morphogen.component import Component, ConfigError
 from morphogen.context import Context, x_mask_of
 from morphogen.media import Medium

@@ -150,7 +150,7 @@ class Model(HasDistribution, Converted, Component, Boundary):
             sampler: None: the objective's default sampler.
             seed: random seed.
             indices: which samples of the seed to draw, [n]; None: the first n.
-            batch: samples drawn at a time; None: as many as suit the medium, 64 or, for tables, 2048.
+            batch: samples drawn at a time; None: as many as suit the medium, 64 or, for tables, 512.
             rank: of this process. Every rank calls this method, draws its shard and returns all samples.
             negative: a condition, one or n, for `Guided` in place of the null one, which need not be trained.
             precision: of the networks; "bf16" takes up to half the time, for nearly the same samples.
@@ -163,15 +163,16 @@ class Model(HasDistribution, Converted, Component, Boundary):
         condition = draw_condition(self.conditioner, rng.fork("draw")) if condition is None else condition
         given, unwanted = self.conditions(condition, n), self.conditions(negative, n, "negative")
         settings = sampling_settings(seed, indices, sampler, unwanted, precision)
-        rows, x_rng = rank.shard(torch.arange(n)).split(batch), rng.fork("x")
-        with evaluating(self), autocast(precision, self.device):
-            x = [_drawn(self, x_rng[r], index(given, r), sampler, index(unwanted, r)) for r in rows]
-        with evaluating(self), torch.no_grad():
-            medium = cat([self.representation.decode(part) for part in x])
-        medium = tree_map(lambda leaf: rank.gather(leaf, n), medium)
+        parts = []
+        with evaluating(self):
+            for r in rank.shard(torch.arange(n)).split(batch):  # x may be much larger than the medium
+                with autocast(precision, self.device):
+                    x = _drawn(self, rng.fork("x")[r], index(given, r), sampler, index(unwanted, r))
+                with torch.no_grad():
+                    parts.append(self.representation.decode(x))
+        medium = tree_map(lambda leaf: rank.gather(leaf, n), cat(parts))
         return Samples(medium, given, self.representation, settings)
 
-    @torch.no_grad()
     def sample_batch(
         self, rng: Rng, condition: Mapping[str, Tree] | None = None, sampler: Sampler | None = None,
         negative: Mapping[str, Tree] | None = None,
@@ -295,8 +296,7 @@ def save(model: Component, directory: str | Path) -> None:
         kind = type(model).__name__
         raise ConfigError(f"save: {kind} is no model; write mg.save(model, directory), with the whole model")
     target = check_directory(directory)
-    parts = reversed([*model.modules()])  # the outermost one has the last word
-    specs = {name: spec for part in parts for name, spec in getattr(part, "specs", {}).items()}
+    specs = {n: spec for part in [*model.modules()][::-1] for n, spec in getattr(part, "specs", {}).items()}
     with replacing(target) as folder:
         for name, asset in (assets(model) | assets(specs)).items():
             write_bytes(folder / name, asset.content)

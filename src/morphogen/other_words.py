@@ -40,6 +40,7 @@ PIPELINES = (
     "StableDiffusionPipeline DiffusionPipeline AutoPipelineForText2Image StableDiffusionImg2ImgPipeline "
     "StableDiffusionInpaintPipeline"
 )
+TABLES = "mg.metrics.table_quality(df[:-30], df[-30:], samples.frame())"  # training, held-out, synthetic rows
 SOUNDS = "mg.train(wavenet, mg.load_data(waves, rate=44100, length=256), steps=1)"
 
 # function -> (words of other libraries, our code)
@@ -139,7 +140,7 @@ ATTRIBUTES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("save save_pretrained save_weights", 'mg.save(model, "model")'),
         ("load from_pretrained load_weights", 'mg.load("model")'),
         ("score_samples predict_proba predict_log_proba score logpdf", "model.log_prob(X).nats"),
-        ("fill_mask impute", "mg.impute(model, df)"),
+        ("fill_mask impute sample_remaining_columns", "mg.impute(model, df)"),
         ("evaluate", "mg.metrics.quality(samples.tensor, data)"),
         ("summary", "print(model)"),
         ("num_parameters n_parameters num_params count_params get_num_params", COUNT),
@@ -213,7 +214,8 @@ ATTRIBUTES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("shape dtype size ndim device", "samples.tensor.shape"),
         ("show plot display grid imshow", "samples.sheet()"),
         ("labels label y classes", 'samples.condition["label"]'),
-        ("to_pandas to_dataframe df to_csv", "samples.frame()"),
+        ("to_pandas to_dataframe df to_csv to_excel to_parquet", "samples.frame()"),
+        ("head tail describe iloc loc groupby", "samples.frame()"),
     ),
     "sounds": (("sample_rate sampling_rate sr fs", "samples.rate"),),
     "morphogen": (
@@ -224,6 +226,11 @@ ATTRIBUTES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("evaluate score", "mg.metrics.quality(samples.tensor, data)"),
         ("pipeline Pipeline AutoModel", 'mg.build_system("ddpm", data)'),
         ("list_systems list_models models model_zoo available_models", "list(mg.systems)"),
+        ("CTGAN CTGANSynthesizer", 'mg.build_system("table_gan", mg.load_data(df))'),
+        ("TVAE TVAESynthesizer", 'mg.build_system("table_vae", mg.load_data(df))'),
+        ("GaussianCopula GaussianCopulaSynthesizer", 'mg.build_system("gaussian_copula", mg.load_data(df))'),
+        ("Metadata SingleTableMetadata detect_from_dataframe", "mg.load_data(df)"),
+        ("evaluate_quality run_diagnostic QualityReport", TABLES),
         ("LatentSpace", "mg.inference.LatentSpace(model)"),
         (PIPELINES, 'mg.load("diffusers:stable-diffusion")'),
         ("CLIPModel CLIPProcessor create_model_and_transforms", "mg.inference.Matcher(clip)"),
@@ -239,6 +246,7 @@ ATTRIBUTES: Mapping[str, tuple[tuple[str, str], ...]] = {
             "fid frechet_distance frechet_inception_distance",
             f"mg.metrics.frechet({OF_DATA}, {OF_SAMPLES})",
         ),
+        ("evaluate_quality run_diagnostic QualityReport sdmetrics", TABLES),
         ("kid KID mmd", f"mg.metrics.kernel_distance({OF_DATA}, {OF_SAMPLES})"),
     ),
 }

@@ -115,8 +115,10 @@ def _remedy(code: str, owner: Any, value: Any, known: Container[str]) -> str | N
     name, _, example = code.partition("=")
     if name == "labels" and "condition" in known and isinstance(value, str):
         return option("condition", value)
-    if name in ("condition", "negative") and type(value) in (str, type(json.loads(example))):
-        return option(name, value)
+    if name in ("condition", "negative"):
+        words = value.values() if isinstance(value, dict) else [value]
+        if all(type(word) in (str, type(json.loads(example))) for word in words):
+            return option(name, value)
     objective = getattr(owner, "objective", None)
     if name != "sampler" or objective is None:
         return code

@@ -129,6 +129,12 @@ def test_a_goal_can_bound_the_memory() -> None:
     )
 
 
+def test_a_goal_can_bound_the_rate() -> None:
+    goal = Goal(500, rate=24_000)
+    assert goal.met(24_000, 500) and not goal.met(23_999, 900) and not goal.met(30_000, 499)
+    assert str(goal) == "500 times and 24000 per second"
+
+
 def test_a_repeated_figure_replaces_the_older_one(tmp_path: Path) -> None:
     slow = figure("vae-train vs-default", IDLE, [Pair(1.0, 1.0)], MEMORY)
     other = figure("startup vs-default help", IDLE, [], MEMORY)

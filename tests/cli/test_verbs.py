@@ -52,7 +52,7 @@ def test_help_needs_no_torch_and_no_pandas():
 
 HELP = """
 import sys
-from morphogen.cli import main
+from morphogen.cli import broken_rules, main  # which `sample` imports too
 sys.argv = ["morphogen", "--help"]
 try:
     main()
@@ -153,6 +153,7 @@ def test_a_former_name_is_refused_with_the_new_one(words, line, monkeypatch, cap
             "there is no --num_samples; write --n 4; see: morphogen sample --help",
         ),
         (["sample", "--num-inference-steps", "9"], "there is no --num-inference-steps; write --steps; see"),
+        (["train", "vae", "--out", "mine"], "there is no --out; write --runs FOLDER; see"),
         (["trainn"], "No such command 'trainn'. Did you mean 'train'?"),
     ],
 )
@@ -170,6 +171,12 @@ def test_what_is_suggested_for_names_of_other_tools_exists():
     for here in ELSEWHERE:
         assert set(re.findall(r"--[a-z-]+", here)) <= ours
         assert set(re.findall(r"morphogen ([a-z-]+)", here)) <= commands.keys()
+
+
+def test_the_number_of_samples_has_a_short_option():
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    numbers = [each.opts for command in commands.values() for each in command.params if "--n" in each.opts]
+    assert len(numbers) == 7 and all(names == ["--n", "-n"] for names in numbers)
 
 
 def test_a_run_of_an_older_version_is_refused(monkeypatch, capsys):

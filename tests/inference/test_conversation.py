@@ -55,8 +55,10 @@ def test_replies_equal_generation_from_the_whole_text(file: Path) -> None:
 def test_no_token_is_processed_twice(file: Path) -> None:
     talk, counts = converse(file), []
     talk.objective.predict.make_cache(1, None)
-    cache, prefill = talk.objective.predict.cache, talk.objective.predict.cache.prefill
+    cache = talk.objective.predict.cache
+    prefill, read = cache.prefill, cache.read
     cache.prefill = lambda tokens: counts.append(tokens.shape[1]) or prefill(tokens)
+    cache.read = lambda tokens: counts.append(tokens.shape[1]) or read(tokens)
     list(talk.say("the cat sat", 4))
     first = len(talk.write(talk.turns[:1]))
     list(talk.say("on the mat", 4))

@@ -63,6 +63,26 @@ def test_given_cells_in_words(model):
     assert several["size"].tolist() == [20, 60]
 
 
+def test_a_frame_with_some_of_the_columns_gives_the_others(model):
+    """The remaining columns are drawn: of SDV, `sample_remaining_columns`."""
+    known = FRAME[["kind", "size"]].dropna().head(9)
+    filled = mg.impute(model, known)
+    assert filled[["kind", "size"]].equals(known) and list(filled) == ["kind", "size", "day"]
+    assert filled["day"].dtype == FRAME["day"].dtype and filled["day"].notna().all()
+    drawn = model.sample(condition=known).frame()
+    assert drawn["size"].tolist() == known["size"].tolist() and len(drawn) == 9
+    with pytest.raises(ConfigError, match="no column is named 'sise'; did you mean 'size'"):
+        mg.impute(model, known.rename(columns={"size": "sise"}))
+
+
+def test_words_for_a_missing_cell_are_missing(model):
+    """As they are when the data are read: '' and 'n/a' are no categories."""
+    rows = FRAME.dropna().head(4)
+    written = rows.assign(kind=["", "n/a", " ", rows["kind"].iloc[3]])
+    filled = mg.impute(model, written)
+    assert filled["kind"].isin(["cat", "dog"]).all() and filled["kind"].iloc[3] == rows["kind"].iloc[3]
+
+
 @pytest.mark.parametrize(
     ("cells", "message"),
     [

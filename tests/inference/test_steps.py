@@ -8,6 +8,8 @@ import torch
 
 from morphogen.inference import prepack_weights
 from morphogen.model import tensors
+from morphogen.native.kernels import available
+from morphogen.networks import decoding_step
 from morphogen.representations.text import Bytes
 from morphogen.systems.llama import llama
 
@@ -20,7 +22,8 @@ def model():
     return perturbed
 
 
-def test_prepacking_changes_no_value_and_no_sample() -> None:
+def test_prepacking_changes_no_value_and_no_sample(monkeypatch) -> None:
+    monkeypatch.setattr(decoding_step, "available", lambda kernel: False)
     original, prepacked = model(), prepack_weights(model())
     assert all(torch.equal(value, tensors(prepacked)[name]) for name, value in tensors(original).items())
     column_major = [
@@ -33,6 +36,11 @@ def test_prepacking_changes_no_value_and_no_sample() -> None:
     prompt = torch.tensor([[104, 105]]).expand(3, 2)
     expected = original.sample(3, prompt, seed=1).tensor
     assert torch.equal(expected, prepacked.sample(3, prompt, seed=1).tensor)
+
+
+@pytest.mark.skipif(not available("decoder"), reason="the kernel cannot be built here")
+def test_networks_that_our_kernel_decodes_keep_their_layout() -> None:
+    assert all(value.is_contiguous() for value in tensors(prepack_weights(model())).values())
 
 
 COMPILED = """

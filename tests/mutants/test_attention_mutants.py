@@ -5,8 +5,9 @@ import torch
 
 from laws.test_laws import SPECIMENS, batch_for
 from morphogen.catalogue import build_system
+from morphogen.native.kernels import available
 from morphogen.networks import attention as attention_module
-from morphogen.networks import dot_product
+from morphogen.networks import decoding_step, dot_product
 from morphogen.networks.attention import Attention
 from morphogen.networks.dot_product import attend
 from morphogen.networks.relative_positions import Rotary
@@ -60,9 +61,24 @@ def test_mutant_is_killed(mutate, monkeypatch):
     system, law = MUTANTS[mutate]
     torch.manual_seed(0)
     model, batch = build_system(system, *SPECIMENS["text"], "tiny"), batch_for("text")
+    monkeypatch.setattr(decoding_step, "available", lambda kernel: False)  # steps by torch, which are mutated
     mutate(monkeypatch)
     with pytest.raises(AssertionError, match=f"law broken: {law}"):
         check_model(model, batch, [law])
+
+
+@pytest.mark.skipif(not available("decoder"), reason="the kernel cannot be built here")
+def test_a_native_step_that_ignores_the_position_is_killed(monkeypatch):
+    torch.manual_seed(0)
+    model, batch = build_system("llama", *SPECIMENS["text"], "tiny"), batch_for("text")
+    step = decoding_step.NativeStep.__call__
+    monkeypatch.setattr(
+        decoding_step.NativeStep,
+        "__call__",
+        lambda self, h, caches, lengths: step(self, h, caches, 0 * lengths),
+    )
+    with pytest.raises(AssertionError, match="law broken: cache_equals_recomputation"):
+        check_model(model, batch, ["cache_equals_recomputation"])
 
 
 def test_mutant_with_a_wrong_window_mask_is_killed(monkeypatch):

@@ -16,6 +16,7 @@ from morphogen.evaluation.features.space import Features
 from morphogen.evaluation.picture_text import recall_at
 from morphogen.evaluation.prompt_sheet import prompt_sheet
 from morphogen.recipes import emoji_by_name, emoji_retrieval, records
+from morphogen.recipes.shared_stages import ALONE, Training
 
 RNG = np.random.default_rng(0)
 
@@ -116,8 +117,11 @@ def test_the_judge_has_another_split() -> None:
 def test_emoji_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(emoji_by_name, "load_data", lambda name: emoji())
     monkeypatch.setattr(emoji_by_name, "SCALES", (1.0, 3.0))
-    steps = {"latent_diffusion": 4, "clip": 2}
-    record = emoji_by_name.emoji_by_name(tmp_path, n=6, steps=steps, size="tiny")
+    trainings = {
+        "latent_diffusion": Training("latent_diffusion", {"autoencoder": 2, "prior": 2}),
+        "clip": Training("clip", {ALONE: 2}),
+    }
+    record = emoji_by_name.emoji_by_name(tmp_path, n=6, trainings=trainings, size="tiny")
     assert set(record["figures"]) == {"real data", "latent_diffusion"} and record["guidance"] in (1.0, 3.0)
     for figures in record["figures"].values():
         assert set(figures) == {"seen", "held_out"}

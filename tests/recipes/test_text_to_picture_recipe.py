@@ -6,12 +6,15 @@ import pytest
 import torch
 
 from morphogen.catalogue import build_system
+from morphogen.conditioning.caption import Caption
 from morphogen.data import load_data
+from morphogen.networks.text_encoder import BagOfWords
 from morphogen.recipes import records, shared_stages
 from morphogen.recipes import text_to_picture as recipe
 from morphogen.recipes.reproduce import findings
 from morphogen.recipes.shared_stages import Training
 from morphogen.recipes.text_to_picture import ROWS, TRAININGS
+from morphogen.representations.text import Bytes
 from morphogen.staged import Staged
 
 STEPS = {"autoencoder": 2, "prior": 3}
@@ -73,6 +76,22 @@ def test_a_stage_that_is_the_same_model_is_trained_once(tmp_path, data) -> None:
     assert json.loads((tmp_path / "third" / "prior" / "stage.json").read_text())["copied"] is False
     same = [model.models["autoencoder"].state_dict() for model in (first.model, third.model)]
     assert all(torch.equal(a, b) for a, b in zip(*(s.values() for s in same), strict=True))
+
+
+def test_a_frozen_language_model_reads_the_captions_once(tmp_path, data) -> None:
+    """And not at all for a finished training; a text tower that is a stage is not one."""
+    reads: list[int] = []
+    language_model = Caption(Bytes(200), BagOfWords(256, 200, 8))
+    language_model.encoder.register_forward_pre_hook(lambda _, given: reads.append(len(given[0])))
+    arguments = {"low": 2, "picture": 1}, {"language_model": lambda: language_model}
+    training = Training("imagen", *arguments, rows=40)
+    first = shared_stages.trained(training, data, tmp_path, "imagen", 0, "tiny").model
+    assert reads == [len(set(data.train.captions_of(torch.arange(40))))]
+    again = shared_stages.trained(training, data, tmp_path, "imagen", 0, "tiny").model
+    assert len(reads) == 1
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))
+    dalle2 = build_system("dalle2", data.representation, data.conditions, "tiny")
+    assert shared_stages.precomputed(dalle2, data.train) is data.train
 
 
 def test_every_row_has_a_training_of_its_stages(data) -> None:

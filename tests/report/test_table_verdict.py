@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from morphogen.report.details import details
-from morphogen.report.rows import read_rows
+from morphogen.report.rows import TABLE_MEASURES, Figure, read_rows, two_decimals
 from morphogen.report.sentences import Link
+from morphogen.report.table import table
 from report.rows_of import interval, model, row
 
 REAL = row("real data", None, None, 1.0, 0.9, None) | {
@@ -40,6 +41,38 @@ def test_the_best_model_of_each_figure_is_named_and_nothing_is_called_not_compar
         "data do not differ significantly, at 0.53 [0.41, 0.65]."
     )
     assert "Samples" not in text and "not compared" not in " ".join(text.values())
+
+
+def test_figures_whose_intervals_are_apart_do_not_look_equal():
+    """Two decimals would say that held-out rows are significantly better, at 1.00 than 1.00."""
+    best, worse = (
+        {"value": value, "low": low, "high": high, "n": 200}
+        for value, low, high in ((1.0, 0.99997, 1.0), (0.99952, 0.9991, 0.9998))
+    )
+    rows = [
+        REAL | {"table": {"figures": {"pair_trends": best}}},
+        model("one", column_shapes=interval(0.9), pair_trends=worse),
+        model("other", column_shapes=interval(0.9), pair_trends=interval(0.4)),
+    ]
+    text = said(*rows)["Pairs of columns"]
+    assert "0.9995 [0.9991, 0.9998]" in text and "significantly better, at 1.0000 [1.0000, 1.0000]" in text
+    shown = next(measure for measure in TABLE_MEASURES if measure.key == "pair_trends")
+    cells = [line[0] for line in table(read_rows(rows), [shown])]
+    assert [cell.text for cell in cells] == ["1.0000", "0.9995", "0.40"]
+    assert cells[1].interval == "0.9991 – 0.9998"
+
+
+@pytest.mark.parametrize(
+    ("figure", "words"),
+    [
+        (Figure(0.0, 0.0, 0.0019), "0.000 [0.000, 0.002]"),
+        (Figure(0.98, 0.97, 0.99), "0.98 [0.97, 0.99]"),
+        (Figure(1.0, 1.0, 1.0), "1.00 [1.00, 1.00]"),
+        (Figure(0.5, 0.5, 0.5 + 1e-9), "0.5000 [0.5000, 0.5000]"),
+    ],
+)
+def test_a_narrow_interval_has_up_to_four_decimals(figure, words):
+    assert f"{figure.formatted(two_decimals)} [{', '.join(figure.ends(two_decimals))}]" == words
 
 
 def test_ties_are_named_and_so_are_the_models_behind_them():

@@ -35,7 +35,7 @@ Paths = Annotated[
         "runs/), then a table, or pictures",
     ),
 ]
-Shown = Annotated[int, Option("--n", min=1, help="number of rows to show")]
+Shown = Annotated[int, Option("--n", "-n", min=1, help="number of rows to show")]
 Condition = Annotated[
     str | None, Option(help="class of the pictures, by name (of a table: in its own column)")
 ]

@@ -219,10 +219,10 @@ def choose_label(run: "Run", text: str, option: str = "--condition") -> dict[str
 
 
 def choose_weights(name: str) -> Any:
-    """The format that weight matrices are stored in: fp32 (None), bf16 or int8."""
-    from morphogen.inference import BFloat16, Int8
+    """The format of weight matrices: fp32 (None), bf16, int8, int4, or the smallest exact one."""
+    from morphogen.inference import BFloat16, Exact, Int4, Int8
 
-    formats = {"fp32": None, "bf16": BFloat16(), "int8": Int8()}
+    formats = {"fp32": None, "bf16": BFloat16(), "int8": Int8(), "int4": Int4(), "exact": Exact()}
     if name not in formats:
         raise BadArgument(f"--weights {name}: unknown; use {', '.join(formats)}")
     return formats[name]

@@ -30,7 +30,13 @@ MaxNewOption = Annotated[int, Option(help="maximum length of a reply, in tokens"
 Temperature = Annotated[
     float, Option(help="softmax temperature; 0: the most likely token, 1: the model's own distribution")
 ]
-Weights = Annotated[str, Option(help="format that weight matrices are stored in: fp32, bf16 or int8")]
+Weights = Annotated[
+    str | None,
+    Option(
+        help="format that weight matrices are stored in: fp32, bf16, int8, int4, or exact: the smallest that "
+        "has the file's values, often blocks of 4 or 8 bits (default: exact, or fp32 without our kernels)"
+    ),
+]
 ContextLength = Annotated[
     int | None,
     Option(help="maximum length of the conversation, in tokens (default: 2048, or the model's if shorter)"),
@@ -42,7 +48,7 @@ def chat(
     temperature: Temperature = 0.7, top_k: decoding.TopK = None, top_p: decoding.TopP = None,
     min_p: decoding.MinP = None, repetition_penalty: decoding.Penalty = None,
     no_repeat_ngram_size: decoding.NoRepeat = None, stop: decoding.StopOption = None,
-    json_schema: decoding.Schema = None, regex: decoding.Expression = None, weights: Weights = "fp32",
+    json_schema: decoding.Schema = None, regex: decoding.Expression = None, weights: Weights = None,
     context: ContextLength = None, seed: Seed = 0, device: Device = "auto",
 ) -> None:  # fmt: skip
     """Converse with a pretrained model.
@@ -69,7 +75,7 @@ def chat(
 
 
 def _open(
-    model: str, system: str | None, options: dict[str, Any], stop: list[str], weights: str,
+    model: str, system: str | None, options: dict[str, Any], stop: list[str], weights: str | None,
     context: int | None, seed: int, device: str,
 ) -> "Conversation":  # fmt: skip
     """Load the model, its chat template and its tokenizer."""
@@ -80,7 +86,7 @@ def _open(
     from morphogen.interop.gguf_llama import context_length, read_model
     from morphogen.interop.gguf_named import locate
 
-    weight_format = choose_weights(weights)
+    place, _ = choose_device(device), choose_weights(weights or "fp32")
     numeric = {name: value for name, value in options.items() if name in decoding.NUMERIC}
     Ancestral(decoding.choose_processors(numeric, None))  # a wrong number is refused before the model is read
     file = GGUF(locate(model))
@@ -89,9 +95,10 @@ def _open(
     if context is not None and context > longest:
         complain(f"--context {context}: the model's context is {longest} tokens; {longest} is used")
     text: Any = language_model.representation
+    weight_format = choose_weights(weights or _default_weights(place))
     packed = (
         prepack_weights(language_model) if weight_format is None else Quantized(language_model, weight_format)
-    ).to(choose_device(device))
+    ).to(place)
     processors = decoding.choose_processors(options, text)
     if "regex" in options or "json_schema" in options:  # a control token is no text, and may end the reply
         processors = (SuppressTokens(tuple(sorted(form.hidden - {text.end}))), *processors)
@@ -106,6 +113,13 @@ def _open(
         (*map(decoding.unescape, stop), *form.stops),
         longest,
     )
+
+
+def _default_weights(device: str) -> str:
+    """The file's own blocks where our kernels multiply them; expanded for each token they would be slow."""
+    from morphogen.native.kernels import available
+
+    return "exact" if device == "cpu" and available("decoder") and available("linear") else "fp32"
 
 
 def _converse(conversation: "Conversation", commands: Commands, max_new: int, interactive: bool) -> None:

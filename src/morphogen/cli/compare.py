@@ -39,7 +39,11 @@ Families = Annotated[
 Systems = Annotated[str | None, Option(help="comma-separated systems to compare (default: one per family)")]
 SampleCount = Annotated[
     int | None,
-    Option(help="number of samples per system (default: the number of held-out examples, at most 1000)"),
+    Option(
+        "--n",
+        "-n",
+        help="number of samples per system (default: the number of held-out examples, at most 1000)",
+    ),
 ]
 Condition = Annotated[
     str | None, Option(help="column of a table that holds the classes (default: no classes)")

@@ -63,7 +63,9 @@ SourceClass = Annotated[
 ]
 Variants = Annotated[
     int | None,
-    Option(help="variants per picture (default: 4; 1 with --source-class, which is deterministic)"),
+    Option(
+        "--n", "-n", help="variants per picture (default: 4; 1 with --source-class, which is deterministic)"
+    ),
 ]
 Condition = Annotated[
     str | None,

@@ -57,6 +57,7 @@ ELSEWHERE = {  # what to write here: the commands and options of other tools for
     "--out FOLDER or --out FILE, or for train --runs FOLDER": (
         *("--output", "--output-dir", "--outdir", "--output-file", "--output-path", "--save-to"),
     ),
+    "--runs FOLDER": ("--out",),  # of train, which has no --out
     "--precision bf16": ("--mixed-precision", "--fp16", "--bf16"),
 }
 FULL = "free some space there, or write elsewhere"

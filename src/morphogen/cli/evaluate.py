@@ -15,10 +15,11 @@ RunDirectory = Annotated[
     Path | None, Argument(help="a run directory (default: the newest finished one in the folder of --runs)")
 ]
 SampleCount = Annotated[
-    int | None, Option(help="number of samples (default: the number of held-out examples, at most 1000)")
+    int | None,
+    Option("--n", "-n", help="number of samples (default: the number of held-out examples, at most 1000)"),
 ]
 Weights = Annotated[
-    str, Option(help="bf16 or int8: also measure the cost of storing weight matrices in this format")
+    str, Option(help="bf16, int8 or int4: also measure the cost of storing weight matrices in this format")
 ]
 
 
@@ -65,7 +66,7 @@ def evaluate(
 
 def _limits(report: dict[str, Any]) -> list[str]:
     """What a reader must know before the figures, and the rules of a table that the model breaks."""
-    from morphogen.compare.broken_rules import broken_rules
+    from morphogen.cli.broken_rules import broken_rules
     from morphogen.report.caveats import caveats
 
     broken = broken_rules(report["rows"][-1])

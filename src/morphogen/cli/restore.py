@@ -42,7 +42,7 @@ Noise = Annotated[
     float, Option(help="standard deviation of their noise, in pictures from -1 to 1; 0: the pixels are exact")
 ]
 Method = Annotated[str, Option(help="mmps, dps or, for a mask without noise, repaint")]
-Variants = Annotated[int, Option(help="variants per picture")]
+Variants = Annotated[int, Option("--n", "-n", help="variants per picture")]
 Measure = Annotated[
     bool,
     Option("--measure", help="the pictures are whole: apply the operator and the noise to them first"),

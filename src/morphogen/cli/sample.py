@@ -73,7 +73,7 @@ RunDirectory = Annotated[
         "(default: the newest finished run in the folder of --runs)"
     ),
 ]
-SampleCount = Annotated[int | None, Option(help="number of samples (default: 16)")]
+SampleCount = Annotated[int | None, Option("--n", "-n", help="number of samples (default: 16)")]
 Indices = Annotated[
     str | None, Option(help="indices of the samples to draw, instead of the first n: 3, or 3,7,12, or 0-15")
 ]
@@ -238,7 +238,7 @@ def _draw(
     """Draw the samples of these indices, save them and print what was drawn."""
     import torch
 
-    from morphogen.compare.broken_rules import broken_rules, recorded_row
+    from morphogen.cli.broken_rules import broken_rules, recorded_row
     from morphogen.evaluation.sheet import sheet
 
     indices = torch.tensor(rows)

@@ -30,7 +30,8 @@ Paths = Annotated[
     ),
 ]
 Count = Annotated[
-    int | None, Option(help="variations per picture (default: 4); or pictures on the way (default: 8)")
+    int | None,
+    Option("--n", "-n", help="variations per picture (default: 4); or pictures on the way (default: 8)"),
 ]
 Eta = Annotated[
     float, Option(help="variations: from 0 (the picture, reconstructed) to 1 (all fresh, but what it shows)")

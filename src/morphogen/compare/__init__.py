@@ -4,7 +4,7 @@ choice.py       which systems take part             comparison.py   train and ev
 scorer.py       evaluate one model: one row         record.py       files on disk, updated after every row
 forecast.py     estimate the evaluation time        runs.py         evaluate trained runs, resume comparisons
 table.py        the rows as a terminal table      announcement.py  what will be done, and when it ends
-outdated.py     rows to measure again               broken_rules.py  rules that samples of a table break
+outdated.py     rows to measure again
 """
 
 __all__ = [

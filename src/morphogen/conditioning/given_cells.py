@@ -19,6 +19,7 @@ from torch import Tensor
 from morphogen.component import ConfigError
 from morphogen.contract import Conditioner, ConditionSpec, Context, Representation
 from morphogen.numerics.randomness import Rng
+from morphogen.representations.tabular.records import with_absent_columns
 from morphogen.similar_names import did_you_mean, list_names, similar_names
 
 
@@ -58,7 +59,7 @@ class GivenCells(Conditioner):
 class TableCells(ConditionSpec):
     """Given cells: a DataFrame, a row or several as {column: value}, or text such as "origin=JFK".
 
-    A cell that is missing in a DataFrame or a tensor is not given.
+    A cell that is missing in a DataFrame or a tensor is not given; a DataFrame may have some of the columns.
 
     Arguments:
         table: the representation of the rows.
@@ -86,7 +87,7 @@ class TableCells(ConditionSpec):
     def read(self, given: Any) -> Any:
         """Cells as the medium [n, D]; a tensor unchanged. Errors: ConfigError."""
         if isinstance(given, Tensor) or (hasattr(given, "columns") and hasattr(given, "iloc")):
-            return self.table.read(given)
+            return self.table.read(with_absent_columns(self.table, given))
         rows: Sequence[Any] = [given] if isinstance(given, Mapping | str) else given
         if not all(isinstance(row, Mapping | str) for row in rows):
             return given

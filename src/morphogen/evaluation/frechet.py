@@ -26,16 +26,16 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from scipy.linalg import LinAlgError, eigh
-from scipy.linalg.blas import dsymm, dsyr, dsyrk
+from scipy.linalg.blas import dsymm, dsyrk
 from scipy.linalg.lapack import dpotrf
 from torch import Tensor
 
 from morphogen.evaluation.arguments import reads_arguments
 from morphogen.evaluation.intervals import Interval, between_groups, enclosing, student
+from morphogen.native.kernels import available
 from morphogen.numerics.randomness import Rng
 from morphogen.representations.given import feature_sets
 
-CANCELLED = 1e4  # largest square of a mean, in variances, at which sum x x^T - n m m^T keeps 11 digits
 FULL_RANK = 1e-8  # smallest ratio of pivots or eigenvalues of a matrix that counts as invertible
 
 
@@ -100,28 +100,21 @@ def _moments(x: Tensor, name: str) -> tuple[np.ndarray, np.ndarray]:
     n, d = x.shape
     if n < 2:
         raise ValueError(f"{name} has {n} row, and a covariance requires at least 2: give more rows")
-    rows, root = x.detach().cpu().double().numpy(), n**0.5
+    rows, root = x.detach().cpu().double(), n**0.5
     mean = rows.mean(0)
-    if not np.isfinite(mean).all():
+    if not mean.isfinite().all():
         raise ValueError("features are not finite: the samples contain NaN or infinity")
-    if n <= d:
-        return mean, (rows[1:] - (root * mean - rows[0]) / (root - 1)) / (n - 1) ** 0.5
-    return mean, _covariance(rows, mean)
+    if n > d:
+        return mean.numpy(), _covariance(rows, mean)
+    return mean.numpy(), ((rows[1:] - (root * mean - rows[0]) / (root - 1)) / (n - 1) ** 0.5).numpy()
 
 
-def _covariance(rows: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """The covariance, lower triangle, as sum x x^T - n m m^T, which needs no copy of the rows.
-
-    Where a mean is so large that the difference would lose more digits than those of `CANCELLED`, the rows
-    are centred first.
-    """
-    n = len(rows)
-    covariance = dsyrk(1 / (n - 1), rows.T, lower=True)
-    covariance = dsyr(-n / (n - 1), mean, lower=True, a=covariance, overwrite_a=True)
-    if (np.square(mean) > CANCELLED * covariance.diagonal()).any():
-        centred = rows - mean
-        return dsyrk(1 / (n - 1), centred.T, lower=True)
-    return covariance
+def _covariance(rows: Float[Tensor, "n d"], mean: Float[Tensor, " d"]) -> np.ndarray:
+    """The covariance, lower triangle; the native kernel centres the rows as it reads them."""
+    scale = 1 / (len(rows) - 1)
+    if available("gram"):
+        return torch.ops.morphogen.gram(rows, mean, scale).numpy().T
+    return dsyrk(scale, (rows - mean).numpy().T, lower=True)
 
 
 def _overlap(first: np.ndarray, second: np.ndarray) -> float:

@@ -5,7 +5,9 @@ __all__ = [
     "Completion",
     "Conversation",
     "DDIMTranslate",
+    "Exact",
     "Inpaint",
+    "Int4",
     "Int8",
     "Inverted",
     "LatentSpace",
@@ -30,6 +32,7 @@ __all__ = [
 ]
 
 from morphogen.inference.best_of import best_of
+from morphogen.inference.block_matrix import Exact, Int4
 from morphogen.inference.compiled import compile_steps
 from morphogen.inference.conversation import Conversation, Reply
 from morphogen.inference.editing import DDIMTranslate, Inpaint, SDEdit, edit

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from morphogen.caller import option
 from morphogen.component import ConfigError
-from morphogen.contract import Context, Truncates
+from morphogen.contract import Context, Reads, Truncates
 from morphogen.families.autoregressive.decoding import Decoding
 from morphogen.inference.quantized import Quantized
 from morphogen.model import Model, generative
@@ -219,7 +219,7 @@ class _CachedPrediction(nn.Module):
         return self
 
     def prefill(self, tokens: Int[Tensor, "b t"]) -> Float[Tensor, "b s v"]:
-        """Logits after the tokens that are not cached yet; the last token is always processed."""
+        """Logits after tokens that are not cached yet, the last at least; it is always processed."""
         ids = tokens[0].tolist()
         pairs = zip(self.ids, ids, strict=False)
         equal = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
@@ -228,7 +228,8 @@ class _CachedPrediction(nn.Module):
             self.cache.truncate(self.cache.length - len(self.ids) + common)
         elif self.ids:
             self.cache = self.predict.make_cache(1, None)
-        logits = self.cache.prefill(tokens[:, common:])
+        new = tokens[:, common:]
+        logits = self.cache.read(new)[:, None] if isinstance(self.cache, Reads) else self.cache.prefill(new)
         self.ids = ids
         return logits
 

@@ -23,7 +23,7 @@ from morphogen.conditioning.named import names_of
 from morphogen.contract import Unsupported
 from morphogen.numerics.arrays import tensor_of_array
 from morphogen.representations.tabular.pandas_series import texts_of
-from morphogen.representations.tabular.records import frame_of_records
+from morphogen.representations.tabular.records import frame_of_records, with_absent_columns
 from morphogen.wrong_calls import explains_calls
 
 IMPUTERS = ("table_transformer", "table_mixture", "table_vae", "gaussian_copula", "kernel_density")
@@ -33,14 +33,13 @@ IMPUTERS = ("table_transformer", "table_mixture", "table_vae", "gaussian_copula"
 def impute(model: Any, table: Any, seed: int = 0) -> Any:
     """The table with every missing cell drawn: a DataFrame for one or for records, else a tensor [n, D].
 
-    Other columns, and cells that are not missing, remain. A warning names a number beyond the model's range.
-
-    Row i depends on (seed, i) and on its own given cells only.
+    Columns that a DataFrame lacks are drawn too, and are last; other columns and given cells remain. A
+    warning names a number beyond the model's range. Row i depends on (seed, i) and its own given cells only.
 
     Arguments:
         model: that takes given cells: a trained one of `IMPUTERS`, or of your own.
-        table: a DataFrame with the columns of the model, records with some of them, or rows as `data.train`
-            has them, NaN where missing.
+        table: a DataFrame or records with some of the columns of the model, or rows as `data.train` has them,
+            NaN where missing.
         seed: random seed.
 
     Errors: Unsupported for another model; ConfigError for cells that the model does not have, and for a
@@ -53,7 +52,7 @@ def impute(model: Any, table: Any, seed: int = 0) -> Any:
         kind = type(model.objective).__name__
         raise Unsupported(f"{kind} does not draw cells given others: use one of {', '.join(IMPUTERS)}")
     source = model.representation.source
-    table = frame_of_records(source, table)
+    table = with_absent_columns(source, frame_of_records(source, table))
     medium = source.read(table).clone()
     if fault := source.support.fault(medium):
         warnings.warn(f"{fault}: missing cells are drawn as if given the nearest value", stacklevel=2)

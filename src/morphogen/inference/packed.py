@@ -4,15 +4,26 @@ r"""Weight formats with fewer bytes, which decode faster, since each step reads 
     Int8       w ~ s q,  s = max |w| / 127,  q = round(w / s),  per row       1/4 of the bytes
 
 Only weights are quantized (and biases, with bfloat16). Sums are accumulated in float32 or better, and outputs
-have the dtype of the input or of autocast. Both formats multiply in bfloat16, which processors support
-natively; this rounds the input as well, and causes most of the error of int8. The kernels of a convolution
-are the rows of such a matrix.
+have the dtype of the input or of autocast. Few rows are multiplied by our own kernel (`native/linear.cpp`),
+which reads the matrix once. Otherwise both formats multiply in bfloat16, which processors support natively;
+this rounds the input as well, and causes most of the error of int8. The kernels of a convolution are the rows
+of such a matrix. `block_matrix.py` has formats with a scale for each block of 32 numbers.
 
 Reference: LLM.int8(), Dettmers, Lewis, Belkada & Zettlemoyer, 2022 (absmax scaling per channel; here of the
 weights only).
 """
 
-__all__ = ["BFloat16", "Int8", "PackedConv", "PackedEmbedding", "PackedLayer", "PackedLinear", "WeightFormat"]
+__all__ = [
+    "BFloat16",
+    "BFloat16Matrix",
+    "Int8",
+    "PackedConv",
+    "PackedEmbedding",
+    "PackedLayer",
+    "PackedLinear",
+    "PackedMatrix",
+    "WeightFormat",
+]
 
 from abc import ABC, abstractmethod
 from typing import Any
@@ -24,9 +35,11 @@ from torch.nn import functional as F
 
 from morphogen.component import Component
 from morphogen.inference.reordered import ReorderedKernels
+from morphogen.native.kernels import available
+from morphogen.networks.decoding_step import FEW
 
 TILE = 32  # torch's int8 kernel reads past the end of a matrix whose size is not a multiple of this
-FEW = 4  # up to this many positions the int8 kernel is faster than converting the matrix once (two cores)
+CONVERTED = 5  # positions from which it is slower than converting the matrix once (two cores)
 
 
 class WeightFormat(Component, ABC):
@@ -41,7 +54,7 @@ class BFloat16(WeightFormat):
     """bfloat16: half the bytes of float32."""
 
     def pack(self, matrix: Float[Tensor, "o i"], bias: Float[Tensor, " o"] | None = None) -> "PackedMatrix":
-        return _BFloat16Matrix(matrix, bias)
+        return BFloat16Matrix(matrix, bias)
 
 
 class Int8(WeightFormat):
@@ -55,10 +68,26 @@ class PackedMatrix(nn.Module, ABC):
     """A constant matrix W [O, I] in a packed format, with an optional bias b [O]."""
 
     bias: Tensor | None
+    most = FEW  # rows up to which our kernel multiplies
 
-    @abstractmethod
     def forward(self, x: Float[Tensor, "... i"]) -> Float[Tensor, "... o"]:
         """x W^T + b, in the dtype of x, or of autocast where it is enabled."""
+        flat = x.reshape(-1, x.shape[-1])
+        plain = x.device.type == "cpu" and not (x.requires_grad and torch.is_grad_enabled())
+        if plain and len(flat) <= self.most and available("linear"):
+            y = torch.ops.morphogen.linear(flat, self.tensors, self.bias)
+        else:
+            y = self.product(flat)
+        return _output_dtype(y, x).view(*x.shape[:-1], y.shape[-1])
+
+    @property
+    @abstractmethod
+    def tensors(self) -> list[Tensor]:
+        """W as our kernels read it, see `native/matrix.h`."""
+
+    @abstractmethod
+    def product(self, x: Float[Tensor, "b i"]) -> Float[Tensor, "b o"]:
+        """x W^T + b by torch's operators, in any dtype."""
 
     @abstractmethod
     def rows(self, ids: Int[Tensor, "..."]) -> Float[Tensor, "... i"]:
@@ -164,13 +193,14 @@ class PackedEmbedding(nn.Module):
         return self.matrix(h)[..., : self.vocabulary]
 
 
-def _output_dtype(y: Tensor, x: Tensor) -> Tensor:
-    """y in the dtype of x, or of autocast where it is enabled."""
-    kind = x.device.type
-    return y.to(torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype)
+class BFloat16Matrix(PackedMatrix):
+    """A matrix in bfloat16, and its bias.
 
+    Arguments:
+        matrix: W [O, I].
+        bias: of the products, [O].
+    """
 
-class _BFloat16Matrix(PackedMatrix):
     def __init__(self, matrix: Tensor, bias: Tensor | None = None):
         super().__init__()
         self.register_buffer("rounded", matrix.bfloat16())
@@ -178,14 +208,24 @@ class _BFloat16Matrix(PackedMatrix):
 
     rounded: Tensor
 
-    def forward(self, x: Float[Tensor, "... i"]) -> Float[Tensor, "... o"]:
-        return _output_dtype(F.linear(x.bfloat16(), self.rounded, self.bias), x)
+    @property
+    def tensors(self) -> list[Tensor]:
+        return [self.rounded]
+
+    def product(self, x: Float[Tensor, "b i"]) -> Float[Tensor, "b o"]:
+        return F.linear(x.bfloat16(), self.rounded, self.bias)
 
     def rows(self, ids: Int[Tensor, "..."]) -> Float[Tensor, "... i"]:
         return self.rounded[ids].float()
 
     def factors(self) -> tuple[Float[Tensor, "o i"], Float[Tensor, " o"] | None]:
         return self.rounded, None
+
+
+def _output_dtype(y: Tensor, x: Tensor) -> Tensor:
+    """y in the dtype of x, or of autocast where it is enabled."""
+    kind = x.device.type
+    return y.to(torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype)
 
 
 class _Int8Matrix(PackedMatrix):
@@ -204,15 +244,19 @@ class _Int8Matrix(PackedMatrix):
     levels: Tensor  # padded with zero rows to a multiple of TILE
     ones: Tensor
 
-    def forward(self, x: Float[Tensor, "... i"]) -> Float[Tensor, "... o"]:
-        flat = x.flatten(0, -2).bfloat16()
-        if len(flat) <= FEW and flat.shape[1] % TILE == 0 and flat.device.type == "cpu":
+    @property
+    def tensors(self) -> list[Tensor]:
+        return [self.levels, self.scale.contiguous()]
+
+    def product(self, x: Float[Tensor, "b i"]) -> Float[Tensor, "b o"]:
+        flat = x.bfloat16()
+        if len(flat) < CONVERTED and flat.shape[1] % TILE == 0 and flat.device.type == "cpu":
             # the kernel would round the scales to bfloat16, so they are applied below
             y = torch._weight_int8pack_mm(flat, self.levels, self.ones)
         else:
             y = F.linear(flat, self.levels.bfloat16())  # -127 .. 127 are exact in bfloat16
         y = y[:, : len(self.scale)].float() * self.scale
-        return _output_dtype(y if self.bias is None else y + self.bias, x).unflatten(0, x.shape[:-1])
+        return y if self.bias is None else y + self.bias
 
     def rows(self, ids: Int[Tensor, "..."]) -> Float[Tensor, "... i"]:
         return self.levels[ids].float() * self.scale[ids][..., None]

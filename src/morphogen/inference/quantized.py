@@ -39,7 +39,7 @@ class Quantized(Component, Boundary):
 
     Arguments:
         model: the trained model; it is not changed.
-        weights: format of the matrices (`BFloat16()`, `Int8()`).
+        weights: format of the matrices (`BFloat16()`, `Int8()`, `Int4()`, `Exact()`).
     """
 
     def __init__(self, model: Model, weights: WeightFormat):

@@ -5,7 +5,7 @@
 Nothing is built or loaded on import. $MORPHOGEN_NATIVE=off disables all kernels.
 """
 
-__all__ = ["NoNativeKernels", "available", "source"]
+__all__ = ["NoNativeKernels", "available", "calls", "source", "takes"]
 
 import os
 import warnings
@@ -18,6 +18,7 @@ from morphogen.native.compiler import BuildFailed, library
 from morphogen.native.operators import GRADIENTS, KERNELS
 
 OFF = "off"
+MULTIPLY_ADDS = 1 << 33  # of one call: half a second
 
 
 class NoNativeKernels(RuntimeWarning):
@@ -40,6 +41,24 @@ def available(kernel: str) -> bool:
             backward, save = GRADIENTS[operator]
             torch.library.register_autograd(f"morphogen::{operator}", backward, setup_context=save)
     return True
+
+
+def takes(kernel: str, *tensors: torch.Tensor) -> bool:
+    """Whether a kernel for float32 without gradients can be used on the tensors."""
+    plain = all(tensor.is_cpu and tensor.dtype == torch.float32 for tensor in tensors)
+    return plain and not torch.is_grad_enabled() and available(kernel)
+
+
+def calls(positions: int, cost: int, unit: int = 1) -> list[tuple[int, int]]:
+    """Ranges of positions for calls of less than a second each, so that a loop of them can be interrupted.
+
+    Arguments:
+        positions: their number.
+        cost: multiply-adds of one position.
+        unit: number of which each range is a multiple.
+    """
+    step = unit * max(1, MULTIPLY_ADDS // max(1, cost * unit))
+    return [(first, min(first + step, positions)) for first in range(0, positions, step)]
 
 
 def source(kernel: str) -> Path:

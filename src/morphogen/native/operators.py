@@ -47,6 +47,31 @@ def _theta(entry: Tensor | None, known: list[Tensor], *arguments: Any) -> Tensor
     return known[0].new_empty(len(last_weight), known[0].shape[1])
 
 
+def _gram(x: Tensor, mean: Tensor, scale: float) -> Tensor:
+    return mean.new_empty(len(mean), len(mean))
+
+
+def _decided(tokens: Tensor, *arguments: Any) -> Tensor:
+    return tokens.new_empty((), dtype=torch.bool)
+
+
+def _cross_entropy(logits: Tensor, targets: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
+    rows = len(logits)
+    return logits.new_empty(rows, dtype=torch.float32), logits.new_empty(rows, dtype=torch.float32)
+
+
+def _cross_entropy_backward(gradient: Tensor, logits: Tensor, *arguments: Any) -> Tensor:
+    return torch.empty_like(logits)
+
+
+def _products(x: Tensor, weight: list[Tensor], bias: Tensor | None) -> Tensor:
+    return x.new_empty(len(x), len(weight[-1]))
+
+
+def _logits(h: Tensor, matrices: list[Tensor], *arguments: Any) -> Tensor:
+    return h.new_empty(len(h), len(matrices[-1]))
+
+
 def _nothing(*arguments: object) -> None:
     """Of an operator that changes its arguments in place."""
 
@@ -83,10 +108,20 @@ def _heads(like: Tensor) -> Tensor:
 # the operators of each kernel, with the shapes and types of their results
 KERNELS: dict[str, dict[str, Callable[..., Tensor | tuple[Tensor, ...] | None]]] = {
     "made": {"made_step": _theta},
+    "cross_entropy": {
+        "cross_entropy": _cross_entropy,
+        "cross_entropy_backward": _cross_entropy_backward,
+    },
+    "wavenet": {"wavenet_draw": _decided},
+    "lstm": {"lstm_draw": _decided},
+    "gated_pixelcnn": {"gated_pixelcnn_draw": _decided},
     "philox": {"philox": _words, "philox_uniform": _numbers, "philox_normal": _numbers},
     "adam": {"gradient_norm": _norm, "adam_": _nothing},
+    "linear": {"linear": _products},
+    "decoder": {"decoder_step": _logits},
     "attention": {"attention": _attention},
     "attention_backward": {"attention_backward": _attention_backward},
+    "gram": {"gram": _gram},
     "group_norm": {"group_norm": _group_norm},
     "group_norm_backward": {"group_norm_backward": _group_norm_backward},
 }
@@ -133,6 +168,23 @@ def _group_norm_gradients(ctx: Any, gradient: Tensor, _: Tensor | None) -> tuple
     return *(None if x is None or g is None else g.to(x.dtype) for g, x in pairs), None, None, None
 
 
+def _save_cross_entropy(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    logits, targets, ctx.smoothing = inputs
+    ctx.save_for_backward(logits, targets, output[1])
+    ctx.mark_non_differentiable(output[1])
+
+
+def _cross_entropy_gradients(ctx: Any, gradient: Tensor, _: Tensor | None) -> tuple[Tensor | None, ...]:
+    logits, targets, log_z = ctx.saved_tensors
+    if torch.is_grad_enabled():  # to be differentiated again
+        nll = F.cross_entropy(
+            logits, targets, ignore_index=-1, reduction="none", label_smoothing=ctx.smoothing
+        )
+        return *_differentiable(nll, (logits,), gradient), None, None
+    dx = torch.ops.morphogen.cross_entropy_backward(gradient, logits, targets, log_z, ctx.smoothing)
+    return dx, None, None
+
+
 def _differentiable(
     output: Tensor, inputs: Sequence[Tensor | None], gradient: Tensor
 ) -> tuple[Tensor | None, ...]:
@@ -146,4 +198,5 @@ def _differentiable(
 GRADIENTS: dict[str, tuple[Callable[..., Any], Callable[..., None]]] = {
     "attention": (_attention_gradients, _save_attention),
     "group_norm": (_group_norm_gradients, _save_group_norm),
+    "cross_entropy": (_cross_entropy_gradients, _save_cross_entropy),
 }

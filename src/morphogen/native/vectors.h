@@ -46,10 +46,14 @@ inline Vector fma(Vector a, Vector b, Vector c) {  // a b + c, rounded once if t
 inline Vector max(Vector a, Vector b) { return a > b ? a : b; }
 inline Vector min(Vector a, Vector b) { return a < b ? a : b; }
 
-inline float sum(Vector x) {
-  float total = 0;
-  for (int i = 0; i < LANES; ++i) total += x[i];
-  return total;
+inline float sum(Vector x) {  // of pairs, and of pairs of these
+#if defined(__AVX512F__)
+  return _mm512_reduce_add_ps(x);
+#else
+  for (int half = LANES / 2; half; half /= 2)
+    for (int i = 0; i < half; ++i) x[i] += x[i + half];
+  return x[0];
+#endif
 }
 
 inline Vector load(const float* x) {

@@ -14,6 +14,8 @@ et al., 2021.
 
 __all__ = ["Bert", "BertText"]
 
+from typing import Any
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -21,7 +23,7 @@ from torch.nn import functional as F
 
 from morphogen.component import Component
 from morphogen.contract import Context
-from morphogen.networks.initialization import NormalInit
+from morphogen.networks.initialization import Initializer, NormalInit
 from morphogen.networks.text_encoder import TextEncoder
 
 EPSILON = 1e-12  # of layer normalization, as published
@@ -70,15 +72,17 @@ class BertText(TextEncoder):
     """BERT of framed texts: ids [B, T] to tokens [B, T + 2, D] and the class token [B, D] (Jia et al. 2021).
 
     Arguments:
-        network: of the framed ids; its weights are initialized anew, N(0, 0.02) as in BERT.
+        network: of the framed ids; its weights are initialized anew.
         start, end: ids of the class token and of the separator, before and after a text.
+        initializer: weight initialisation; None: `NormalInit`, as in BERT.
     """
 
-    def __init__(self, network: Bert, start: int, end: int):
+    def __init__(self, network: Bert, start: int, end: int, initializer: Initializer | None = None):
         super().__init__()
         self.network, self.start, self.end = network, start, end
+        self.initializer = initializer if initializer is not None else NormalInit()
         self.capacity, self.widths = network.length - 2, {"tokens": network.width, "vector": network.width}
-        _initialize(network)
+        _initialize(network, self.initializer)
 
     def forward(self, ids: Int[Tensor, "b t"], mask: Bool[Tensor, "b t"]) -> Context:
         """Encode the ids. Errors: ConfigError for more than the capacity."""
@@ -91,9 +95,10 @@ class BertText(TextEncoder):
         return Context(tokens[:, 0], tokens, valid)
 
 
-def _initialize(network: Bert) -> None:
-    """Draw the weights from N(0, 0.02), those of attention too; biases are 0."""
-    NormalInit()(network, 1)
-    for name, parameter in network.named_parameters():
-        if name.endswith("in_proj_weight"):
-            nn.init.normal_(parameter, std=0.02)
+def _initialize(network: Bert, initializer: Initializer) -> None:
+    """Initialise the weights, those of the attention's one matrix of queries, keys and values too."""
+    initializer(network, network.layers)
+    for block in network.blocks:
+        attention: Any = block.self_attn
+        std = initializer.weight_std(attention.out_proj, False, network.layers)
+        nn.init.normal_(attention.in_proj_weight, std=std)

@@ -17,13 +17,13 @@ __all__ = ["BidirectionalEncoder", "CausalEncoder"]
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 from torch.nn import functional as F
 
 from morphogen.contract import Context
 from morphogen.networks.bert import Bert
-from morphogen.networks.text_encoder import TextEncoder
+from morphogen.networks.text_encoder import TextEncoder, normalized_context
 from morphogen.networks.transformer import Transformer
 
 
@@ -49,7 +49,7 @@ class BidirectionalEncoder(TextEncoder):
         s[:, 0] = self.start
         s = s.scatter(1, last, self.end)
         valid = torch.arange(s.shape[1], device=s.device) <= last
-        return _context(self.bert(s, valid), valid)
+        return normalized_context(self.bert(s, valid), valid)
 
 
 class CausalEncoder(TextEncoder):
@@ -76,11 +76,4 @@ class CausalEncoder(TextEncoder):
         h = network.embed(s, 0, None)
         for block in network.blocks:
             h = block(h, None)
-        return _context(network.norm(h), valid)
-
-
-def _context(h: Float[Tensor, "b t d"], valid: Bool[Tensor, "b t"]) -> Context:
-    """Normalized tokens, 0 where there are none, their mask and their normalized mean."""
-    tokens = torch.where(valid[..., None], F.layer_norm(h, h.shape[-1:]), 0)
-    mean = tokens.sum(1) / valid.sum(1, keepdim=True).clamp_min(1)
-    return Context(F.layer_norm(mean, mean.shape[-1:]), tokens, valid)
+        return normalized_context(network.norm(h), valid)

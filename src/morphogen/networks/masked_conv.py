@@ -50,6 +50,10 @@ class VerticalConv(nn.Conv2d):
         padded = F.pad(x, (self.reach, self.reach, self.reach, 0))
         return super().forward(padded)[:, :, : x.shape[2]]  # type A has an extra row, below the image
 
+    def rows(self) -> list[Float[Tensor, "d e"]]:
+        """The rows of the kernel, each as a linear layer of a window of the image, [out, taps in]."""
+        return list(self.weight.permute(2, 0, 3, 1).flatten(2).unbind())
+
 
 class HorizontalConv(nn.Conv2d):
     """Convolution of the horizontal stack, over the row up to this symbol: `[B, in, H, W] -> [B, out, H, W]`.

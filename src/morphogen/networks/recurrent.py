@@ -6,6 +6,7 @@ s_1 is the start token and s_t the token x_(t-1): the sequence is shifted inside
 `transformer.py`. Skip connections run from the input to every layer and from every layer to the output, which
 shortens the path of the gradient through a deep stack (Graves, figure 1). The cost of a decoding step doesn't
 depend on the length of the history, which is summarised in the hidden state; `RecurrentCache` is that state.
+On a CPU, native/lstm.cpp samples whole sequences.
 
 References: Generating sequences with recurrent neural networks, Graves, 2013 (section 2; his peephole weights
 are left out); Long short-term memory, Hochreiter & Schmidhuber, 1997; Learning phrase representations using
@@ -24,6 +25,7 @@ from torch import Tensor, nn
 
 from morphogen.component import Component, ConfigError
 from morphogen.contract import Context
+from morphogen.native.kernels import calls, takes
 from morphogen.numerics.tensors import raster, unraster
 
 CELLS: dict[str, type[nn.LSTM] | type[nn.GRU]] = {"lstm": nn.LSTM, "gru": nn.GRU}
@@ -98,6 +100,38 @@ class Recurrent(Component, nn.Module):
             outputs.append(self.drop(h))
             new_states.append(state)
         return self.head(torch.cat(outputs, -1)), new_states
+
+    def draw(
+        self,
+        tokens: Int[Tensor, "b n"],
+        uniforms: Float[Tensor, "b n"],
+        temperature: float,
+        context: Context | None,
+        end: int | None,
+    ) -> bool:
+        """Draw the tokens that are -1, in place; see `causal.DrawsTokens`."""
+        embedding, (rows, length), width = self.token_embedding.weight, tokens.shape, self.width
+        if self.cell != "lstm" or not takes("lstm", embedding, uniforms):
+            return False
+        vector = None if context is None else context.vector
+        added = embedding.new_zeros(1, width)
+        if self.condition is not None and vector is not None:
+            added = self.condition(vector).float()
+        layers: list[Any] = list(self.stack)
+        inputs = [layer.weight_ih_l0[:, :width].contiguous() for layer in layers]
+        recurrent = [torch.cat([layer.weight_ih_l0[:, width:], layer.weight_hh_l0], 1) for layer in layers]
+        bias = torch.stack([layer.bias_ih_l0 + layer.bias_hh_l0 for layer in layers])
+        weights = embedding, added, inputs, recurrent, bias, self.head.weight, self.head.bias
+        h, c = embedding.new_zeros(2, rows, self.layers, width)
+        ended = torch.zeros(rows, dtype=torch.bool)
+        last_token = -1 if end is None else end
+        cost = rows * sum(parameter.numel() for parameter in [*self.stack.parameters(), self.head.weight])
+        return all(
+            torch.ops.morphogen.lstm_draw(
+                tokens, uniforms, h, c, ended, *weights, last_token, *positions, temperature
+            )
+            for positions in calls(length, cost)
+        )
 
     def make_cache(self, rows: int, context: Context | None) -> "RecurrentCache":
         """An empty cache for `rows` sequences."""

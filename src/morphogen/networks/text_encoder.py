@@ -1,7 +1,7 @@
 r"""Encoders of texts to a context: a vector per token, which other networks attend to, and one per text.
 
-    BagOfWords    tokens = W_e[s],   vector = mean of the tokens      no order of words, the baseline
-    LeadingText   the ids s themselves      they come before x in the sequence of a network
+    BagOfWords    tokens = norm(W_e[s]),   vector = norm(mean of the tokens)   no order of words, the baseline
+    LeadingText   the ids s themselves    they come before x in the sequence of a network
 
 The transformer of CLIP is in `text_transformer.py`.
 
@@ -9,7 +9,7 @@ References: Photorealistic text-to-image diffusion models with deep language und
 2022, which compares text encoders; Zero-shot text-to-image generation (DALL-E), Ramesh et al., 2021.
 """
 
-__all__ = ["BagOfWords", "LeadingText", "TextEncoder"]
+__all__ = ["BagOfWords", "LeadingText", "TextEncoder", "normalized_context"]
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -47,7 +47,7 @@ class TextEncoder(Component, nn.Module, ABC):
 
 
 class BagOfWords(TextEncoder):
-    """Token embeddings and their mean, which do not depend on the order of the words.
+    """Normalized token embeddings and their normalized mean, whatever the order of the words.
 
     No paper: the baseline of text encoders.
 
@@ -62,16 +62,10 @@ class BagOfWords(TextEncoder):
         self.vocabulary, self.length, self.width = vocabulary, length, width
         self.capacity, self.widths = length, {"tokens": width, "vector": width}
         self.embedding = nn.Embedding(vocabulary, width)
-        nn.init.normal_(self.embedding.weight, std=0.02)
 
     def forward(self, ids: Int[Tensor, "b t"], mask: Bool[Tensor, "b t"]) -> Context:
         self.check_length(ids.shape[1])
-        tokens = torch.where(mask[..., None], self.embedding(ids.clamp_min(0)), 0)
-        return Context(self._mean(tokens, mask), tokens, mask)
-
-    def _mean(self, tokens: Float[Tensor, "b t d"], mask: Bool[Tensor, "b t"]) -> Float[Tensor, "b d"]:
-        """The mean over valid tokens; 0 without any."""
-        return tokens.sum(1) / mask.sum(1, keepdim=True).clamp_min(1)
+        return normalized_context(self.embedding(ids.clamp_min(0)), mask)
 
 
 class LeadingText(TextEncoder):
@@ -90,3 +84,10 @@ class LeadingText(TextEncoder):
     def forward(self, ids: Int[Tensor, "b t"], mask: Bool[Tensor, "b t"]) -> Context:
         self.check_length(ids.shape[1])
         return Context(text=F.pad(torch.where(mask, ids, -1), (0, self.length - ids.shape[1]), value=-1))
+
+
+def normalized_context(h: Float[Tensor, "b t d"], valid: Bool[Tensor, "b t"]) -> Context:
+    """Tokens of mean 0 and variance 1, 0 where they are not valid, their mask and their normalized mean."""
+    tokens = torch.where(valid[..., None], F.layer_norm(h, h.shape[-1:]), 0)
+    mean = tokens.sum(1) / valid.sum(1, keepdim=True).clamp_min(1)
+    return Context(F.layer_norm(mean, mean.shape[-1:]), tokens, valid)

@@ -16,6 +16,7 @@ __all__ = ["Head", "Tied", "TokenEmbedding", "Transformer", "TransformerCache", 
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -26,6 +27,7 @@ from torch.nn import functional as F
 from morphogen.component import Component, ConfigError
 from morphogen.contract import Context
 from morphogen.networks.blocks import BlockCache, Layer
+from morphogen.networks.decoding_step import FEW, NativeStep, native_step
 from morphogen.networks.initialization import Initializer, NormalInit
 from morphogen.networks.positions import Positions
 from morphogen.numerics.tensors import raster, unraster
@@ -185,17 +187,20 @@ class Transformer(Component, nn.Module):
         return self.head(self.norm(h), self.token_embedding)
 
     def advance(
-        self, ids: Int[Tensor, "b t"], caches: Sequence[BlockCache], context: Context | None
-    ) -> Float[Tensor, "b t v"]:
-        """Append ids to the caches; returns the logits after each.
+        self,
+        ids: Int[Tensor, "b t"],
+        caches: Sequence[BlockCache],
+        context: Context | None,
+        last: int | None = None,
+    ) -> Float[Tensor, "b s v"]:
+        """Append ids to the caches; returns the logits after each, or after the `last` ones only.
 
-        This is the whole computation of a decoding step, so that it can be compiled or replaced by a native
-        kernel.
+        A step of one position is also a kernel, see `decoding_step.py`.
         """
         h = self.embed(ids, caches[0].self_attention.length, context)
         for block, cache in zip(self.blocks, caches, strict=True):
             h = block(h, None, cache)
-        return self.logits(h)
+        return self.logits(h if last is None else h[:, -last:])
 
     def make_cache(self, rows: int, context: Context | None) -> "TransformerCache":
         """An empty cache for `rows` sequences."""
@@ -226,16 +231,18 @@ class TransformerCache:
             return self.prefill(previous[:, None])[:, 0]
         if self.network.start is None:
             return self.network.token_embedding.weight.new_zeros(self.rows, self.network.vocabulary)
-        return self.network.advance(self._start_tokens(), self.caches, self.context)[:, 0]
+        return self._advance(self._start_tokens())[:, 0]
 
     @torch.no_grad()
     def prefill(self, tokens: Int[Tensor, "b t"]) -> Float[Tensor, "b t v"]:
         """Append T tokens; returns the logits after each. The start token is processed before the first."""
-        needs_start = self.network.start is not None and not self.caches[0].self_attention.length
-        ids = torch.cat([self._start_tokens(), tokens], 1) if needs_start else tokens
-        self.length += tokens.shape[1]
-        logits = self.network.advance(ids, self.caches, self.context)
-        return logits[:, 1:] if needs_start else logits
+        logits = self._append(tokens, tokens.shape[1])
+        return logits[:, logits.shape[1] - tokens.shape[1] :]
+
+    @torch.no_grad()
+    def read(self, tokens: Int[Tensor, "b t"]) -> Float[Tensor, "b v"]:
+        """Append T tokens, at least one; returns the logits after the last."""
+        return self._append(tokens, 1)[:, -1]
 
     def reorder(self, rows: Int[Tensor, " m"]) -> None:
         """Select, reorder or repeat rows, in place."""
@@ -248,6 +255,28 @@ class TransformerCache:
         self.length = length
         for cache in self.caches:
             cache.self_attention.truncate(length + (self.network.start is not None))
+
+    @cached_property
+    def _native(self) -> NativeStep | None:
+        return native_step(self.network)
+
+    def _append(self, tokens: Tensor, last: int) -> Tensor:
+        """Logits after the last tokens; the start token is processed before the first of all."""
+        needs_start = self.network.start is not None and not self.caches[0].self_attention.length
+        self.length += tokens.shape[1]
+        return self._advance(torch.cat([self._start_tokens(), tokens], 1) if needs_start else tokens, last)
+
+    def _advance(self, ids: Tensor, last: int = 1) -> Tensor:
+        """Logits after the last of the ids, which are appended to the caches."""
+        one = ids.shape[1] == 1 and 0 < len(ids) <= FEW and not torch.is_autocast_enabled("cpu")
+        if not one or self._native is None:
+            return self.network.advance(ids, self.caches, self.context, last)
+        length = self.caches[0].self_attention.length
+        h = self.network.embed(ids, length, self.context)[:, 0]
+        logits = self._native(h, self.caches, torch.full((len(ids),), length))
+        for cache in self.caches:
+            cache.self_attention.length += 1
+        return logits[:, None]
 
     def _start_tokens(self) -> Tensor:
         """The start token of every row, [B, 1]."""

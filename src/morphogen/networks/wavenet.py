@@ -10,7 +10,7 @@ position. c is a vector for the whole sound (global conditioning, such as the sp
 sum of the paper's skip connections, as one matrix.
 
 Sampling without a cache costs a forward pass per sample. `WaveNetCache` keeps the past inputs of each layer
-in a ring buffer and computes one position per step.
+in a ring buffer and computes one position per step; on a CPU, native/wavenet.cpp does so for whole sounds.
 
 Reference: WaveNet: A generative model for raw audio, van den Oord, Dieleman, Zen, Simonyan, Vinyals, Graves,
 Kalchbrenner, Senior & Kavukcuoglu, 2016 (figure 4; equations 2 and 3, and the local conditioning after them).
@@ -18,7 +18,7 @@ Kalchbrenner, Senior & Kavukcuoglu, 2016 (figure 4; equations 2 and 3, and the l
 
 __all__ = ["WaveNet", "WaveNetCache"]
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -27,6 +27,7 @@ from torch.nn import functional as F
 
 from morphogen.component import Component, ConfigError
 from morphogen.contract import Context
+from morphogen.native.kernels import calls, takes
 from morphogen.networks.causal_conv import CausalConv, CausalConvCache, delay
 from morphogen.networks.ordinal_embedding import OrdinalEmbedding
 
@@ -116,6 +117,44 @@ class WaveNet(Component, nn.Module):
     def make_cache(self, rows: int, context: Context | None) -> "WaveNetCache":
         """An empty cache for `rows` sounds."""
         return WaveNetCache(self, rows, context)
+
+    def draw(
+        self,
+        tokens: Int[Tensor, "b n"],
+        uniforms: Float[Tensor, "b n"],
+        temperature: float,
+        context: Context | None,
+        end: int | None,
+    ) -> bool:
+        """Draw the tokens that are -1, in place; see `causal.DrawsTokens`."""
+        embedding, length = self.level_embedding.weight, tokens.shape[1]
+        if end is not None or not takes("wavenet", embedding, uniforms):
+            return False
+        bias, hold = self._all_biases(context, length)
+        if bias.shape[1] * hold < length:
+            return False  # where the cache raises an error
+        past = embedding.new_zeros(len(tokens), self.receptive_field - 1, self.width)
+        convs, outputs = cast(list[CausalConv], list(self.gates)), [self.skips, self.hidden, self.head]
+        gates, weights = [conv.taps.weight for conv in convs], [part.weight for part in outputs]
+        residuals = [part.weight for part in cast(list[nn.Linear], self.residuals)]
+        layers = embedding, gates, bias, hold, residuals, weights, [part.bias for part in outputs]
+        dilations = [conv.dilation for conv in convs]
+        cost = sum(weight.numel() for weight in [*gates, *residuals, *weights])
+        return all(
+            torch.ops.morphogen.wavenet_draw(
+                tokens, uniforms, past, *layers, dilations, *positions, temperature
+            )
+            for positions in calls(length, len(tokens) * cost)
+        )
+
+    def _all_biases(self, context: Context | None, length: int) -> tuple[Float[Tensor, "#b f d"], int]:
+        """What is added to the gates of all layers, and for how many samples each of the F biases holds."""
+        vector_bias, token_bias = self.condition_biases(context)
+        bias = torch.cat([conv.taps.bias for conv in cast(list[CausalConv], self.gates)])[None, None]
+        bias = bias if vector_bias is None else bias + vector_bias[:, None]
+        if token_bias is None:
+            return bias.contiguous(), max(1, length)
+        return bias + token_bias, self.samples_per_token
 
     def _repeated(self, tokens: Tensor, length: int) -> Tensor:
         """Each token repeated for its samples: [B, T, D]."""

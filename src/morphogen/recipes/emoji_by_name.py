@@ -14,7 +14,7 @@ References: High-resolution image synthesis with latent diffusion models, Rombac
 Hessel, Holtzman, Forbes, Le Bras & Choi, 2021.
 """
 
-__all__ = ["PROMPTS", "emoji_by_name", "split_of_the_judge"]
+__all__ = ["PROMPTS", "TRAININGS", "emoji_by_name", "split_of_the_judge"]
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -23,7 +23,6 @@ from typing import Any
 
 import torch
 
-from morphogen.catalogue import build_system
 from morphogen.conditioning.caption import CAPTION, caption_texts
 from morphogen.conditioning.guidance import Guided
 from morphogen.data import Dataset, Pictures, load_data
@@ -33,11 +32,14 @@ from morphogen.evaluation.prompt_sheet import prompt_sheet
 from morphogen.inference.matching import Matcher
 from morphogen.numerics.randomness import Rng
 from morphogen.recipes.records import environment, model_record
+from morphogen.recipes.shared_stages import ALONE, Training, trained
 from morphogen.run_directory import next_directory
-from morphogen.training import train
 
-SYSTEM, SIZE = "latent_diffusion", "small"
-STEPS: Mapping[str, int] = {SYSTEM: 6000, "clip": 600}  # 45 minutes and 8 on one core
+SIZE, SYSTEM = "small", "latent_diffusion"
+TRAININGS: Mapping[str, Training] = {
+    SYSTEM: Training(SYSTEM, {"autoencoder": 3000, "prior": 10_000}),  # 55 minutes on one core
+    "clip": Training("clip", {ALONE: 1500}),
+}
 SCALES = (1.0, 2.0, 4.0, 7.5)  # of guidance
 PROMPTS = (
     "red apple", "red heart", "blue heart", "green heart", "sun with face", "full moon face",
@@ -49,8 +51,8 @@ PROMPTS = (
 
 
 def emoji_by_name(
-    directory: Path | None = None, seed: int = 0, n: int = 200, steps: Mapping[str, int] = STEPS,
-    size: str = SIZE, system: str = SYSTEM,
+    directory: Path | None = None, seed: int = 0, n: int = 200,
+    trainings: Mapping[str, Training] = TRAININGS, size: str = SIZE,
 ) -> dict[str, Any]:  # fmt: skip
     """Scores of emoji that a model draws from names, beside those of other names and of the real pictures.
 
@@ -58,30 +60,31 @@ def emoji_by_name(
         directory: its subdirectories keep the trainings, which are resumed; None: a new one in runs/.
         seed: of the model and of sampling; the judge has the next one.
         n: names of each kind, seen and held out.
-        steps: of the model, all stages together, and of each CLIP.
+        trainings: of the model, "latent_diffusion", and of each "clip".
         size: of the systems.
-        system: of captioned pictures.
     """
     root = next_directory(Path("runs"), "emoji-by-name") if directory is None else directory
     data = load_data("emoji-captions")
-    model = _trained(system, data, steps.get(system, STEPS[SYSTEM]), seed, size, root / system)
-    chooser = Matcher(_trained("clip", data, steps["clip"], seed, size, root / "clip"))
+    drawing, matching = trainings[SYSTEM], trainings["clip"]
+    model = trained(drawing, data, root, SYSTEM, seed, size).model.eval()
+    chooser = Matcher(trained(matching, data, root, "clip", seed, size).model.eval())
     other = split_of_the_judge(data, seed + 1)
-    judge = Matcher(_trained("clip", other, steps["clip"], seed + 1, size, root / "judge"))
+    judge = Matcher(trained(matching, other, root, "judge", seed + 1, size).model.eval())
     scale = _best_scale(model, chooser, data.valid, n, seed)
     sampler = Guided(model.objective.default_sampler(), scale)
-    figures: dict[str, Any] = {"real data": {}, system: {}}
+    figures: dict[str, Any] = {"real data": {}, SYSTEM: {}}
     for name, part in (("seen", data.train), ("held_out", data.test)):
         rows = part.first(n)
         texts = caption_texts(rows.condition[CAPTION])
         samples = model.sample(len(texts), {CAPTION: rows.condition[CAPTION]}, sampler, seed=seed)
         figures["real data"][name] = caption_score(judge, rows.medium, texts, seed)
-        figures[system][name] = caption_score(judge, samples, texts, seed)
+        figures[SYSTEM][name] = caption_score(judge, samples, texts, seed)
     drawn = model.sample(len(PROMPTS), list(PROMPTS), sampler, seed=seed)
     prompt_sheet(drawn, PROMPTS).save(root / "prompts.png", optimize=True)
-    models = {system: model_record(system, size, data, model)}
+    models = {SYSTEM: model_record(SYSTEM, size, data, model)}
     settings = {"data": data.name, "split": data.split, "n": n, "seed": seed, "guidance": scale}
-    return {"figures": figures, "models": models} | settings | {"steps": dict(steps)} | environment()
+    settings |= {"steps": {name: dict(training.steps) for name, training in trainings.items()}}
+    return {"figures": figures, "models": models} | settings | environment()
 
 
 def split_of_the_judge(data: Dataset, seed: int) -> Dataset:
@@ -106,14 +109,6 @@ def split_of_the_judge(data: Dataset, seed: int) -> Dataset:
     parted = replace(data, conditions={}, reader=None, train=train_part, valid=valid, test=test)
     split: Dataset = captioned(parted).windows()
     return split
-
-
-def _trained(system: str, data: Dataset, steps: int, seed: int, size: str, folder: Path) -> Any:
-    """A system that is trained in a folder, or was."""
-    torch.manual_seed(seed)  # of the initial weights
-    model = build_system(system, data.representation, data.conditions, size)
-    train(model, data.train, steps=steps, seed=seed, directory=folder)
-    return model.eval()
 
 
 def _best_scale(model: Any, chooser: Matcher, part: Any, n: int, seed: int) -> float:

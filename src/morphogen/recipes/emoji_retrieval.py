@@ -43,7 +43,7 @@ from morphogen.run_directory import next_directory
 from morphogen.training import train
 
 SIZE = "small"
-STEPS: Mapping[str, int] = {"clip": 700, "align": 380}  # eight minutes at most on one core
+STEPS: Mapping[str, int] = {"clip": 1500, "align": 380}  # eight minutes at most on one core
 WORN = 1500  # pictures of clothes in training
 CAPTIONS = ("{}", "a {}", "clothes: {}", "a {} to wear")  # of clothes in training
 PROMPTS = ("a picture of a {}", "a grey {} on white")

@@ -5,7 +5,7 @@
     models      {name: {"system", "size", "conditions", "representation", "config", "sha256"}}, or for
                 pretrained models {name: {"gguf", "file", "config", "sha256"}}, where `file` is the sha256 of
                 its file, and for models that a function of a recipe builds, {name: {"function", "arguments",
-                "config", "sha256"}}
+                "config", "sha256"}}; "parts" has the configs of further arguments that are parts
 
 `sha256` is the hash of the config. A test checks that the stored config still equals the one that its system
 builds now; otherwise the figure is of another model. Files that a config refers to (tokenizers) are in
@@ -119,11 +119,20 @@ def system_record(
     return record | {"sha256": config_sha256(config)}
 
 
-def function_record(build: Callable[..., Component], **arguments: Any) -> dict[str, Any]:
-    """The entry in `models` of a model that a function builds with these arguments."""
-    config = to_config(build(**arguments))
-    built = {"function": f"{build.__module__}:{build.__qualname__}", "arguments": arguments}
-    return built | {"config": config, "sha256": config_sha256(config)}
+def function_record(
+    build: Callable[..., Component], parts: Mapping[str, Component] = MappingProxyType({}), **arguments: Any
+) -> dict[str, Any]:
+    """The entry in `models` of a model that a function builds with these arguments.
+
+    Arguments:
+        build: the function.
+        parts: its arguments that are parts.
+        arguments: the others.
+    """
+    config = to_config(build(**arguments, **parts))
+    record = {"function": f"{build.__module__}:{build.__qualname__}", "arguments": arguments}
+    record |= {"parts": {name: to_config(part) for name, part in parts.items()}} if parts else {}
+    return record | {"config": config, "sha256": config_sha256(config)}
 
 
 def outdated(record: Mapping[str, Any]) -> list[str]:
@@ -141,17 +150,17 @@ def _is_outdated(model: Mapping[str, Any]) -> bool:
         return True
     if "gguf" in model:
         return KNOWN[model["gguf"]].sha256 != model["file"]
-    current = _built_by_function(model) if "function" in model else _built_by_system(model)
+    parts = {name: from_config(part, RESULTS / "assets") for name, part in model.get("parts", {}).items()}
+    current = (_built_by_function if "function" in model else _built_by_system)(model, parts)
     return to_config(from_config(model["config"], RESULTS / "assets")) != to_config(current)
 
 
-def _built_by_function(model: Mapping[str, Any]) -> Component:
-    return resolve_name(model["function"])(**model["arguments"])
+def _built_by_function(model: Mapping[str, Any], parts: Mapping[str, Any]) -> Component:
+    return resolve_name(model["function"])(**model["arguments"], **parts)
 
 
-def _built_by_system(model: Mapping[str, Any]) -> Any:
+def _built_by_system(model: Mapping[str, Any], parts: Mapping[str, Any]) -> Any:
     folder = RESULTS / "assets"
-    parts = {name: from_config(part, folder) for name, part in model.get("parts", {}).items()}
     representation = from_config(model["representation"], folder)
     conditions = {name: from_config(spec, folder) for name, spec in model["conditions"].items()}
     given = model["system"], representation, conditions, model["size"], model.get("changes")

@@ -135,7 +135,7 @@ RECIPES: Mapping[str, Recipe] = {
         "a DCGAN of colour emoji, 5 min", 7, partial(unconditional, "emoji", "dcgan", 300.0)
     ),
     "emoji-by-name": Recipe(
-        "emoji drawn from their names by latent diffusion, scored by a CLIP of its own", 65, emoji_by_name
+        "emoji drawn from their names by latent diffusion, scored by a CLIP of its own", 70, emoji_by_name
     ),
     "emoji-retrieval": Recipe(
         "CLIP and ALIGN on captioned emoji: retrieval of held-out ones, classes of clothes by prompts",

@@ -40,6 +40,7 @@ from morphogen.model import Model, evaluating, parameters
 from morphogen.networks.text_encoder import BagOfWords
 from morphogen.numerics.randomness import Rng
 from morphogen.recipes.records import environment, function_record
+from morphogen.recipes.shared_stages import precomputed
 from morphogen.systems import Size
 from morphogen.systems.imagen import first_stage
 from morphogen.systems.latent_diffusion import text_transformer
@@ -47,7 +48,7 @@ from morphogen.training import train
 
 DATA = "shapes"
 SIZE: Size = "small"
-ROWS = 10_000  # training scenes, whose captions the language model encodes once
+ROWS = 20_000  # training scenes, whose captions the language model encodes once
 TOKENS, WIDTH, LAYERS, HEADS = 32, 128, 2, 4  # of the encoders that are trained
 SAMPLER = Guided(DDIM(25), 3.0)
 AT_ONCE, SHOWN = 100, 20
@@ -87,31 +88,33 @@ def text_encoders(
         if not figures:
             figures["real pictures, enlarged"] = _fidelity(_reduced(model, asked.medium), captions, data)
         place = directory / name.replace(" ", "-")
-        done = train(model, _computed(model, examples), steps=steps, seed=seed, directory=place)
+        done = train(model, precomputed(model, examples), steps=steps, seed=seed, directory=place)
         cost[name] = {"parameters": parameters(model), "seconds": round(done.seconds)}
         condition = {CAPTION: asked.condition[CAPTION]}
         samples = model.sample(n, condition, SAMPLER, seed=seed, batch=AT_ONCE).tensor
         figures[name] = _fidelity(samples, captions, data)
         shown[name] = _enlarged(samples[:SHOWN])
-        models[name] = function_record(build_decoder, encoder=name)
+        encoder = model.conditioner.conditioner
+        parts = {"frozen": encoder} if isinstance(encoder, Frozen) else {}
+        models[name] = function_record(build_decoder, parts, encoder=name)
     sheet(shown).save(directory / "drawn.png", optimize=True)
     settings = {"data": data.name, "split": data.split, "n": n, "seed": seed, "steps": steps, "rows": rows}
     settings |= {"sampler": repr(SAMPLER), "trainings": cost}
     return {"figures": figures, "models": models} | settings | environment()
 
 
-def build_decoder(encoder: str) -> Model:
-    """The untrained decoder with an encoder of `ENCODERS`; one caption in ten is dropped in training."""
+def build_decoder(encoder: str, frozen: Conditioner | None = None) -> Any:
+    """The untrained decoder; one caption in ten is dropped in training.
+
+    Arguments:
+        encoder: a name of `ENCODERS`.
+        frozen: in place of this encoder, one with another's weights or none; None: the encoder.
+    """
     data = load_data(DATA)
     caption: Any = data.conditions[CAPTION]
     pixels: Any = data.representation
-    return first_stage(pixels, ConditionDropout(ENCODERS[encoder](caption), 0.1), SIZE)
-
-
-def _computed(model: Model, examples: Any) -> Any:
-    """The examples, with the outputs of a frozen encoder in place of their captions."""
-    encoder: Any = getattr(model.conditioner, "conditioner", None)
-    return encoder.precompute(examples) if hasattr(encoder, "precompute") else examples
+    conditioner = ENCODERS[encoder](caption) if frozen is None else frozen
+    return first_stage(pixels, ConditionDropout(conditioner, 0.1), SIZE)
 
 
 def _reduced(model: Model, pictures: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c r s"]:

@@ -29,6 +29,7 @@ from morphogen.conditioning.guidance import Guided
 from morphogen.contract import Sampler
 from morphogen.data import load_data
 from morphogen.data.dataset import Dataset
+from morphogen.data.language_models import language_model
 from morphogen.data.shapes.scenes import COLOURS, SHAPES
 from morphogen.evaluation.caption_fidelity import caption_fidelity
 from morphogen.evaluation.features import features_for
@@ -82,16 +83,20 @@ class Row:
 TRAININGS: Mapping[str, Training] = {
     "latent_diffusion": Training("latent_diffusion", {"autoencoder": 900, "prior": 2500}),
     "dalle": Training("dalle", {"autoencoder": 2000, "prior": 3600}),
-    "glide": Training("glide", {"low": 3200, "picture": 1000}),
-    RANKER: Training("clip", {ALONE: 1000}),
-    "dalle2": Training("dalle2", {"clip": 1000, "embedding": 300, "low": 1500, "high": 600}),
+    "glide": Training("glide", {"low": 2400, "picture": 1400}),
+    RANKER: Training("clip", {ALONE: 2000}),
+    "dalle2": Training("dalle2", {"clip": 2000, "embedding": 500, "low": 1400, "high": 600}),
+    "imagen": Training(
+        "imagen", {"low": 2000, "picture": 1000}, {"language_model": language_model}, rows=20_000
+    ),
 }
 ROWS: Mapping[str, Row] = {
     "latent diffusion": Row("latent_diffusion", Guided(DPMSolver(20), 2.0)),
     "DALL-E": Row("dalle", Guided(Ancestral(), 2.0)),
     "DALL-E, the best of 16": Row("dalle", Guided(Ancestral(), 2.0), candidates=16),
     "DALL-E 2": Row("dalle2", {"embedding": Guided(BestMatch(DDPM(25)), 2.0), "low": Guided(DDIM(25), 2.0)}),
-    "GLIDE": Row("glide", {"low": Guided(DDIM(25), 3.0), "picture": Guided(DDIM(15), 1.5)}),
+    "GLIDE": Row("glide", {"low": Guided(DDIM(25), 4.0), "picture": DDIM(15)}),
+    "Imagen": Row("imagen", {"low": Guided(DDIM(25), 3.0), "picture": DDIM(15)}),
 }
 
 
@@ -138,7 +143,7 @@ def _trainings(rows: Mapping[str, Row]) -> list[str]:
 
 def _record(name: str, data: Dataset, model: Any) -> dict[str, Any]:
     training = TRAININGS[name]
-    return model_record(training.system, SIZE, data, model, **training.arguments)
+    return model_record(training.system, SIZE, data, model, **training.built_parts())
 
 
 def _cost(name: str, done: Trained) -> dict[str, Any]:

@@ -51,7 +51,25 @@ class Figure:
 
     def formatted(self, format: Callable[[float], str]) -> str:
         """The value with its sign, joined by a no-break space."""
-        return f"{self.sign}\xa0{format(self.value)}" if self.sign else format(self.value)
+        value = self.precise(format)(self.value)
+        return f"{self.sign}\xa0{value}" if self.sign else value
+
+    def ends(self, format: Callable[[float], str]) -> tuple[str, str]:
+        """The ends of the interval."""
+        precise = self.precise(format)
+        return precise(self.low), precise(self.high)
+
+    def precise(self, format: Callable[[float], str]) -> Callable[[float], str]:
+        """The format, with up to two more decimals where the ends of the interval would look equal.
+
+        Two figures whose intervals are apart would look equal otherwise: 1.00 and 1.00.
+        """
+        numbers = {self.low, self.value, self.high}
+        if self.low == self.high or format(self.low) != format(self.high) or "e" in format(self.low):
+            return format
+        decimals = len(format(self.low).partition(".")[2])
+        longer, longest = (f"{{:,.{decimals + more}f}}".format for more in (1, 2))
+        return longer if len({*map(longer, numbers)}) == len(numbers) else longest
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def cell(row: Row, key: str, value: Figure, suffix: str = "") -> Link:
 def interval(value: Figure, key: str = "") -> str:
     """The 95 % interval in brackets, in the format of a measure, or with two decimals."""
     format = _format(key) if key else two_decimals
-    return f" [{format(value.low)}, {format(value.high)}]"
+    return f" [{', '.join(value.ends(format))}]"
 
 
 def percent(row: Row, key: str, value: Figure) -> Link:

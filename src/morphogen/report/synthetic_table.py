@@ -25,6 +25,7 @@ PANEL, HEIGHT, GAP = 150.0, 70.0, 34.0  # size of a histogram, and the space for
 ACROSS = 3  # histograms in a row: on a phone their names are read at two thirds of their size
 REACHED = 0.9  # similarity of new real rows below which it is shown
 CELL, FONT = 16.0, 11.0
+LEAST = 320.0  # width of a grid of few pairs, whose names would be enlarged beyond those of the histograms
 STYLE = (
     "text{font:11px system-ui,sans-serif;fill:#555}.area{fill:#b9c4cf}.grid{stroke:#ccc}.cell{fill:#c2410c}"
     ".line{fill:none;stroke:#c2410c;stroke-width:1.5}.none{fill:#ddd}.frame{fill:none;stroke:#ccc}"
@@ -98,17 +99,15 @@ def draw_pairs(pairs: Sequence[Mapping[str, Any]]) -> str:
     """
     names = list(dict.fromkeys(name for pair in pairs for name in pair["columns"]))[:MOST_COLUMNS]
     margin = min(200.0, max([len(name) for name in names], default=0) * FONT * CHAR_WIDTH + 8)
-    side = margin + len(names) * CELL
-    drawing = _drawing(side + 4, side + 4, "similarity of each pair of columns to the real table")
+    side = margin + len(names) * CELL + 4
+    left = margin + max(0.0, (LEAST - side) / 2)
+    title = "similarity of each pair of columns to the real table"
+    drawing = _drawing(max(side, LEAST), side, title)
     place = {name: i for i, name in enumerate(names)}
     for name, i in place.items():
-        middle = margin + (i + 0.5) * CELL
-        drawing.text(margin - 4, middle + 4, _short(name, margin - 8), anchor="end")
-        attributes = {
-            "x": middle + 4,
-            "y": margin - 4,
-            "transform": f"rotate(-90 {middle + 4:g} {margin - 4:g})",
-        }
+        x, y = (start + (i + 0.5) * CELL + 4 for start in (left, margin))
+        drawing.text(left - 4, y, _short(name, margin - 8), anchor="end")
+        attributes = {"x": x, "y": margin - 4, "transform": f"rotate(-90 {x:g} {margin - 4:g})"}
         drawing.add("text", "", _short(name, margin - 8), **attributes)  # type: ignore[arg-type]
     for pair in pairs:
         one, other = (place.get(name) for name in pair["columns"])
@@ -117,7 +116,7 @@ def draw_pairs(pairs: Sequence[Mapping[str, Any]]) -> str:
         score = pair["score"]
         opacity = 1.0 if score is None else max(0.04, 1 - score["value"])
         for row, column in ((one, other), (other, one)):
-            x, y = margin + column * CELL, margin + row * CELL
+            x, y = left + column * CELL, margin + row * CELL
             css_class = "none" if score is None else "cell"
             drawing.add("rect", css_class, x=x, y=y, width=CELL - 1, height=CELL - 1, fill_opacity=opacity)
     return str(drawing)

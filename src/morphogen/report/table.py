@@ -54,11 +54,8 @@ def table(rows: Sequence[Row], shown: Sequence[Measure]) -> list[list[Cell]]:
 def _cell(row: Row, measure: Measure, value: Figure | None, column: list[Figure], leading: bool) -> Cell:
     if value is None:
         return Cell(row.cell(measure.key), "–")
-    without_interval = measure.is_timing or measure.key == "parameters"
-    if without_interval or value.low == value.high:
-        interval = ""
-    else:
-        interval = f"{measure.format(value.low)} – {measure.format(value.high)}"
+    with_interval = not measure.is_timing and measure.key != "parameters" and value.low != value.high
+    interval = " – ".join(value.ends(measure.format)) if with_interval else ""
     text, bar = value.formatted(measure.format), _bar(measure, value, column)
     return Cell(row.cell(measure.key), text, interval, bar, leading)
 

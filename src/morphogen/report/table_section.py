@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from morphogen.report.rows import TABLE_MEASURES, Measure, Row, two_decimals
+from morphogen.report.rows import TABLE_MEASURES, Figure, Measure, Row, two_decimals
 from morphogen.report.table import Cell
 
 MOST_RULES = 30  # that are listed; the others are in the record
@@ -101,11 +101,8 @@ def _names(rows: Sequence[Row]) -> list[str]:
 def _cell(anchor: str, figure: Mapping[str, Any] | None) -> Cell:
     if figure is None:
         return Cell(anchor, "–")
-    return Cell(
-        anchor,
-        two_decimals(figure["value"]),
-        f"{two_decimals(figure['low'])} – {two_decimals(figure['high'])}",
-    )
+    known = Figure(figure["value"], figure["low"], figure["high"])
+    return Cell(anchor, known.formatted(two_decimals), " – ".join(known.ends(two_decimals)))
 
 
 def _details(row: Row) -> Mapping[str, Any]:

@@ -19,6 +19,7 @@ from morphogen.families.contrastive import Contrastive
 from morphogen.model import Model
 from morphogen.networks.bert import Bert, BertText
 from morphogen.networks.efficientnet import EfficientNet, halved, rounded, scaled
+from morphogen.networks.initialization import FanInInit
 from morphogen.networks.vision_transformer import Projection
 from morphogen.plan import AdamW, Constant, Cosine, Plan
 from morphogen.representations.pixels import Pixels
@@ -53,7 +54,7 @@ def align(pixels: Pixels, caption: Captions, size: Size = "small") -> Model:
     stem = rounded(PICTURES[size]["width"] * 32)
     picture = EfficientNet(channels, stages, stem, 2 if halvings else 1)
     vocabulary, text = caption.text.vocabulary, TEXTS[size]
-    encoder = BertText(Bert(vocabulary + 2, **text), vocabulary, vocabulary + 1)
+    encoder = BertText(Bert(vocabulary + 2, **text), vocabulary, vocabulary + 1, FanInInit())
     projection = Projection(text["width"], picture.features, bias=True)
     objective = Contrastive(picture, projection, temperature=1.0, smoothing=SMOOTHING)
     return Model(objective, pixels, Caption(caption.text, encoder), PLANS[size])

@@ -155,7 +155,7 @@ def test_halves_are_complementary_and_keyed():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (pd.DataFrame({"x": [1.0]}), "synthetic: no column k"),
+        (pd.DataFrame({"x": [1.0]}), r"synthetic: no column k; .* out of it: train\[synthetic.columns\]"),
         (pd.DataFrame({"x": [], "k": []}), "synthetic: the table has no rows"),
         (pd.DataFrame({"x": ["many"], "k": ["a"]}), "synthetic: column 'x' holds other values; give numbers"),
     ],

@@ -84,8 +84,11 @@ def cells_of(frames: Mapping[str, pd.DataFrame]) -> dict[str, Cells]:
         if not len(frame):
             raise DataError(f"{name}: the table has no rows; give at least one")
         if absent := [str(column) for column in first.columns if column not in frame]:
-            missing = f"no column {', '.join(absent)}"
-            raise DataError(f"{name}: {missing}; give all columns of the training table")
+            kept = f"{next(iter(frames))}[{name}.columns]"
+            raise DataError(
+                f"{name}: no column {', '.join(absent)}; give all columns of the training table, or leave "
+                f"these out of it: {kept}"
+            )
     numbers: dict[str, dict[str, np.ndarray]] = {name: {} for name in frames}
     codes: dict[str, dict[str, np.ndarray]] = {name: {} for name in frames}
     levels: dict[str, tuple[str, ...]] = {}

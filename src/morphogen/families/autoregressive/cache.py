@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from morphogen.component import ConfigError
-from morphogen.contract import Context, DecodingCache, Prefills
+from morphogen.contract import Context, DecodingCache, Prefills, Reads
 from morphogen.families.autoregressive.window import SlidingCache
 from morphogen.numerics.tensors import raster, unraster
 
@@ -87,6 +87,8 @@ def cache_for(
 
 def prefill(cache: DecodingCache, tokens: Int[Tensor, "b t"]) -> Float[Tensor, "b v"]:
     """Logits of the token after a prompt, in one pass if the cache supports it, else token by token."""
+    if tokens.shape[1] and isinstance(cache, Reads):
+        return cache.read(tokens)
     if tokens.shape[1] and isinstance(cache, Prefills):
         return cache.prefill(tokens)[:, -1]
     logits = cache.step(None)

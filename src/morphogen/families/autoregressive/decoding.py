@@ -39,7 +39,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from morphogen.component import ConfigError
-from morphogen.contract import Context, DecodingCache, Sampler
+from morphogen.contract import Context, DecodingCache, DrawsTokens, Sampler
 from morphogen.families.autoregressive.cache import cache_for, prefill
 from morphogen.families.autoregressive.penalties import (
     FrequencyPenalty,
@@ -88,6 +88,11 @@ class Decoding(Sampler):
     def __init__(self, processors: LogitsProcessor | Sequence[LogitsProcessor] = ()):
         self.processors = check_consistent(processors)
 
+    @property
+    def temperature(self) -> float | None:
+        """Of the softmax of which all tokens are drawn, if nothing else matters; 0: the most likely ones."""
+        return None
+
     @abstractmethod
     def next_token(self, logits: Float[Tensor, "b v"], u: Float[Tensor, " b"] | None) -> Int[Tensor, " b"]:
         """Choose one token per row from the processed logits; u: uniform random numbers, for sampling."""
@@ -98,8 +103,9 @@ class Decoding(Sampler):
     ) -> Int[Tensor, "b ..."]:
         self.check(objective)
         state = DecodingState(self, objective, shape, context, rng)
-        for _ in self.generate(state):
-            pass
+        if not state.drawn_at_once():
+            for _ in self.generate(state):
+                pass
         tokens = trimmed(self.processors, state.tokens, state.prompt_length)
         return unraster(tokens, tuple(tokens.shape[1:]) if len(shape) == 1 else shape)
 
@@ -143,6 +149,13 @@ class Ancestral(Decoding):
                 f"{type(truncations[0]).__name__} redundant: remove one of them"
             )
 
+    @property
+    def temperature(self) -> float | None:
+        if not self.processors:
+            return 1.0
+        only = self.processors[0]
+        return only.temperature if isinstance(only, Temperature) and len(self.processors) == 1 else None
+
     def next_token(self, logits: Float[Tensor, "b v"], u: Float[Tensor, " b"] | None) -> Int[Tensor, " b"]:
         assert u is not None
         return invert_cdf(logits, u)
@@ -160,6 +173,10 @@ class Greedy(Decoding):
     def __init__(self, processors: LogitsProcessor | Sequence[LogitsProcessor] = ()):
         super().__init__(processors)
         check_no_warpers(self.processors, "Greedy")
+
+    @property
+    def temperature(self) -> float | None:
+        return None if self.processors else 0.0
 
     def next_token(self, logits: Float[Tensor, "b v"], u: Float[Tensor, " b"] | None) -> Int[Tensor, " b"]:
         return logits.argmax(-1)
@@ -199,6 +216,25 @@ class DecodingState:
     def done(self) -> bool:
         """Whether all rows are finished."""
         return self.position == self.tokens.shape[1] or (self.any_finished and bool(self.finished.all()))
+
+    def drawn_at_once(self) -> bool:
+        """Decide all tokens in one call, if the prediction and the decoding method allow it."""
+        predict, temperature, window = (
+            self.objective.predict,
+            self.decoding.temperature,
+            torch.Size(self.window),
+        )
+        if (
+            temperature is None
+            or self.tokens.shape[1] > window.numel()
+            or not isinstance(predict, DrawsTokens)
+        ):
+            return False
+        tokens, end = self.tokens.clone(), getattr(self.objective, "end", None)
+        if not predict.draw(tokens, self.uniforms, temperature, self.context, end):
+            return False
+        self.tokens, self.position = tokens, tokens.shape[1]
+        return True
 
     @property
     def input_ids(self) -> Int[Tensor, "b t"]:

@@ -15,11 +15,11 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from morphogen.component import ConfigError
 from morphogen.contract import Context, Encoded, Losses
 from morphogen.families.autoregressive.objective import Autoregressive, scored_tokens
+from morphogen.numerics.cross_entropy import cross_entropy
 from morphogen.numerics.masking import masked_mean
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import sum_except_batch
@@ -81,5 +81,4 @@ def _targets(text: Int[Tensor, "b s"], end: int) -> Int[Tensor, "b s"]:
 
 def _nll(logits: Float[Tensor, "b ... v"], ids: Int[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
     """-log p of each id, 0 at -1."""
-    nll = F.cross_entropy(logits.flatten(0, -2), ids.flatten(), ignore_index=-1, reduction="none")
-    return nll.view(ids.shape)
+    return cross_entropy(logits.flatten(0, -2), ids.flatten()).view(ids.shape)

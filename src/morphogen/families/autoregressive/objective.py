@@ -22,6 +22,7 @@ from morphogen.component import ConfigError
 from morphogen.contract import Context, Encoded, Likelihood, Losses, Objective, Sampler, Unsupported
 from morphogen.families.autoregressive.decoding import Ancestral
 from morphogen.families.autoregressive.logistic_mixture import HasLogProbs
+from morphogen.numerics.cross_entropy import cross_entropy
 from morphogen.numerics.masking import masked_mean, masked_sum
 from morphogen.numerics.randomness import Rng
 from morphogen.numerics.tensors import raster, sum_except_batch, unraster
@@ -90,10 +91,7 @@ class Autoregressive(Objective):
             return self.network.log_probs(x, context)
         logits = self.network(x.clamp_min(0), context)
         check_result(self.network, logits, (*x.shape, self.vocabulary or logits.shape[-1]))
-        nll = F.cross_entropy(
-            logits.flatten(0, -2), x.flatten(), ignore_index=-1, reduction="none", label_smoothing=smoothing
-        )
-        return -nll.view(x.shape)
+        return -cross_entropy(logits.flatten(0, -2), x.flatten(), smoothing).view(x.shape)
 
     @prediction
     def predict(self) -> Any:

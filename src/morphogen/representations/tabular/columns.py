@@ -29,6 +29,7 @@ from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 
 from morphogen.component import Component, ConfigError
+from morphogen.representations.tabular.number_text import is_missing as is_missing_word
 from morphogen.representations.tabular.pandas_series import dtype_named
 from morphogen.representations.tabular.python_values import from_json, text_of
 from morphogen.similar_names import did_you_mean, list_names
@@ -215,6 +216,8 @@ class CategoryColumn(Column):
             if is_missing or (text := text_of(cell)) == self.marker != "":
                 return np.nan
             found = index.get(text, equal.get(cell) if isinstance(cell, Hashable) else None)
+            if found is None and is_missing_word(text.strip()):
+                return np.nan
             if found is None:
                 near, known = did_you_mean(text, self.levels), list_names(self.levels)
                 raise ConfigError(f"column {self.name!r} has no category {text!r}; {near}it has {known}")

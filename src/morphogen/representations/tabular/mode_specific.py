@@ -40,7 +40,7 @@ class ModeSpecific(Representation):
     """
 
     discrete = True
-    at_once = Tabular.at_once
+    at_once = 256  # V may be thousands
 
     def __init__(self, table: Tabular):
         super().__init__()

@@ -1,6 +1,6 @@
 """Rows of a table as records, such as {"city": "Oslo"}."""
 
-__all__ = ["classes_in", "frame_of_records"]
+__all__ = ["classes_in", "frame_of_records", "with_absent_columns"]
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from morphogen.component import ConfigError
 from morphogen.numerics.arrays import tensor_of_array
+from morphogen.similar_names import did_you_mean, list_names
 
 
 def frame_of_records(table: Any, given: Any) -> Any:
@@ -38,6 +39,28 @@ def frame_of_records(table: Any, given: Any) -> Any:
         raise ConfigError(f"no column is named {unknown!r}; the columns are {', '.join([*own, *beside])}")
     names = [*own, *(name for name in beside if name in fields)]
     return DataFrame({name: Series([row.get(name) for row in given], dtype=object) for name in names})
+
+
+def with_absent_columns(table: Any, frame: Any) -> Any:
+    """A DataFrame with all columns of a table, missing in every row where it has none of them.
+
+    Arguments:
+        table: the representation of the rows.
+        frame: some of the columns; anything but a DataFrame is unchanged.
+
+    Errors: ConfigError for a column that the table does not have.
+    """
+    own = [column.name for column in table.columns]
+    if not hasattr(frame, "columns") or not (absent := [name for name in own if name not in frame.columns]):
+        return frame
+    beside = [column.name for column in (*([table.label] if table.label else []), *table.constants)]
+    if unknown := [name for name in frame.columns if name not in {*own, *beside, *table.ignored}]:
+        near = did_you_mean(str(unknown[0]), absent)
+        raise ConfigError(f"no column is named {unknown[0]!r}; {near}the columns are {list_names(own)}")
+    from pandas import Series
+
+    nothing = Series([None] * len(frame), frame.index, dtype=object)
+    return frame.assign(**dict.fromkeys(absent, nothing))
 
 
 def classes_in(table: Any, given: Any) -> Mapping[str, Int[Tensor, " n"]]:

@@ -52,7 +52,7 @@ class Tabular(Representation):
     """
 
     medium = TABLE
-    at_once = 2048  # a row is a few numbers
+    at_once = 512  # a row is a few numbers, but the logits of its words may be thousands
     checked_rows = 2**20
     discrete = True
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from morphogen.compare.broken_rules import broken_rules, recorded_row
+from morphogen.cli.broken_rules import broken_rules, recorded_row
 from report.rows_of import interval, model
 
 
