@@ -296,8 +296,7 @@ def save(model: Component, directory: str | Path) -> None:
         kind = type(model).__name__
         raise ConfigError(f"save: {kind} is no model; write mg.save(model, directory), with the whole model")
     target = check_directory(directory)
-    parts = reversed([*model.modules()])  # the outermost one has the last word
-    specs = {name: spec for part in parts for name, spec in getattr(part, "specs", {}).items()}
+    specs = {n: spec for part in [*model.modules()][::-1] for n, spec in getattr(part, "specs", {}).items()}
     with replacing(target) as folder:
         for name, asset in (assets(model) | assets(specs)).items():
             write_bytes(folder / name, asset.content)

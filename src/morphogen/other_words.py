@@ -34,13 +34,13 @@ COUNT = "sum(p.numel() for p in model.parameters())"
 SEEDED = "model.sample(16, seed=0) or mg.train(model, data, steps=1000, seed=0)"
 OF_DATA = "mg.metrics.features_for(data)(data.train.first(100).medium)"
 OF_SAMPLES = "mg.metrics.features_for(data)(samples)"
-TABLES = "mg.metrics.table_quality(df[:-30], df[-30:], samples.frame())"  # training, held-out, synthetic rows
 EDITED = "mg.inference.edit(model, x, mg.inference.SDEdit(0.5))"
 INPAINTED = "mg.inference.edit(model, x, mg.inference.Inpaint(mask))"
 PIPELINES = (
     "StableDiffusionPipeline DiffusionPipeline AutoPipelineForText2Image StableDiffusionImg2ImgPipeline "
     "StableDiffusionInpaintPipeline"
 )
+TABLES = "mg.metrics.table_quality(df[:-30], df[-30:], samples.frame())"  # training, held-out, synthetic rows
 SOUNDS = "mg.train(wavenet, mg.load_data(waves, rate=44100, length=256), steps=1)"
 
 # function -> (words of other libraries, our code)
