@@ -6,7 +6,8 @@ import sys
 import pytest
 
 from morphogen.compare import compare
-from morphogen.data import load_data
+from morphogen.data import DataError, load_data
+from morphogen.data.language_models import language_model
 from morphogen.evaluation.provenance import DEFINITIONS
 from morphogen.recipes import records, table
 from morphogen.recipes.comparison import comparison
@@ -56,7 +57,18 @@ def test_systems_still_build_the_measured_configs(name):
     measured = {*record["figures"], *record.get("trainings", ()), "ddpm", "conditional_gan"}
     assert record["models"] and set(record["models"]) <= measured
     assert {"data", "split", "seed", "machine", "versions", "date"} <= record.keys()
-    assert records.outdated(record) == []
+    assert records.outdated(record | {"models": buildable(record["models"])}) == []
+
+
+def buildable(models):
+    """The models without those of a language model that is not installed, whose tokenizer is not stored."""
+    try:
+        language_model("minilm")
+    except DataError:
+        return {
+            name: model for name, model in models.items() if "language_model" not in model.get("parts", {})
+        }
+    return models
 
 
 def test_assets_of_a_gguf_file_are_not_stored(results):

@@ -48,6 +48,7 @@ from morphogen.run import Run, versions, write_json
 from morphogen.saved_config import FORMAT, check_format
 
 RESULTS = Path(__file__).parent / "results"
+LARGEST = 200_000  # bytes of an asset
 
 
 def read(name: str) -> dict[str, Any] | None:
@@ -69,10 +70,14 @@ def stamped(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def store(name: str, record: Mapping[str, Any]) -> None:
-    """Write results/NAME.json and the assets of its models; a pretrained model's file contains its assets."""
+    """Write results/NAME.json and the assets of its models; a pretrained model's file contains its assets.
+
+    Assets above `LARGEST` bytes, such as MiniLM's tokenizer, are those of a package, and are not stored.
+    """
     for asset in _assets([model for model in record["models"].values() if "gguf" not in model]):
-        (RESULTS / "assets").mkdir(exist_ok=True)
-        write_bytes(RESULTS / "assets" / asset.name, asset.content)
+        if len(asset.content) <= LARGEST:
+            (RESULTS / "assets").mkdir(exist_ok=True)
+            write_bytes(RESULTS / "assets" / asset.name, asset.content)
     write_json(RESULTS / f"{name}.json", {"format": FORMAT} | dict(record))
 
 

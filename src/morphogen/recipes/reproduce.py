@@ -193,12 +193,12 @@ RECIPES: Mapping[str, Recipe] = {
     ),
     "text-encoders": Recipe(
         "what reads captions of `shapes`: a frozen language model, a trained transformer, a bag of words",
-        20,
+        30,
         text_encoders,
     ),
     "text-to-picture": Recipe(
         "pictures from captions of `shapes`: how much of what is asked for each system draws, 12 min each",
-        65,
+        80,
         text_to_picture,
     ),
     "smollm2": Recipe(

@@ -10,7 +10,7 @@ two `EfficientUNet`s of 481 million each (600 and 400 million), with the width o
 "small" doubles the resolution, with twice the noise in the first stage, and an upsampler that predicts x_0.
 `morphogen train` gives it `language_model("minilm")`; without one, captions have an encoder with random
 weights. Large guidance scales need `DDIM(50, clip=DynamicThreshold())`.
-Its training is not measured.
+Measured, small, on `shapes`: recipes/results/text-to-picture.json.
 """
 
 __all__ = ["first_stage", "imagen"]
