@@ -66,8 +66,6 @@ def buildable(models):
         language_model("minilm")
     except DataError:
         return {name: each for name, each in models.items() if "language_model" not in each.get("parts", {})}
-            name: model for name, model in models.items() if "language_model" not in model.get("parts", {})
-        }
     return models
 
 
