@@ -54,8 +54,8 @@ def test_the_cost_of_a_weight_format_is_printed_in_the_unit_of_the_data(text, mo
     )
     assert code == 0 and found is not None, error
     assert 0 < float(found[1]) < 0.05 and abs(float(found[2]) - 1) < 0.05 and 20 < int(found[3]) < 60
-    code, _, error = run(monkeypatch, capsys, "evaluate", "--weights", "int4")
-    assert code == 2 and error == "morphogen: --weights int4: unknown; use fp32, bf16, int8\n"
+    code, _, error = run(monkeypatch, capsys, "evaluate", "--weights", "int3")
+    assert code == 2 and error == "morphogen: --weights int3: unknown; use fp32, bf16, int8, int4, exact\n"
 
 
 def test_training_resumes_with_the_same_tokenizer(text, monkeypatch, capsys):

@@ -198,7 +198,7 @@ RECIPES: Mapping[str, Recipe] = {
     ),
     "text-to-picture": Recipe(
         "pictures from captions of `shapes`: how much of what is asked for each system draws, 12 min each",
-        80,
+        70,
         text_to_picture,
     ),
     "smollm2": Recipe(

@@ -43,7 +43,7 @@ class Contrastive(Trainable):
     """
 
     coupled_rows = True
-    usage = "compare pictures with texts, mg.inference.Matcher(model), or rank samples, sample --best-of 16"
+    usage = "compare pairs by mg.inference.Matcher(model), or rank samples with best_of"
 
     def __init__(
         self,
