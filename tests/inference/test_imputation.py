@@ -71,8 +71,8 @@ def test_a_frame_with_some_of_the_columns_gives_the_others(model):
     assert filled["day"].dtype == FRAME["day"].dtype and filled["day"].notna().all()
     drawn = model.sample(condition=known).frame()
     assert drawn["size"].tolist() == known["size"].tolist() and len(drawn) == 9
-    with pytest.raises(ConfigError, match="no column is named 'sise'; did you mean 'size'"):
-        mg.impute(model, known.rename(columns={"size": "sise"}))
+    with pytest.raises(ConfigError, match="no column is named 'sizee'; did you mean 'size'"):
+        mg.impute(model, known.rename(columns={"size": "sizee"}))
 
 
 def test_words_for_a_missing_cell_are_missing(model):

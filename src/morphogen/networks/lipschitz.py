@@ -41,7 +41,8 @@ class Constrained(Protocol):
 def constrain_parts(network: nn.Module) -> None:
     """Bring the `Constrained` parts of a network up to date."""
     for part in own_modules(network):
-        if _is_constrained(type(part)):
+        kind: Any = type(part)
+        if _is_constrained(kind):
             cast(Constrained, part).constrain()
 
 
