@@ -1,7 +1,5 @@
 """The kernel of centred rows computes what its twin computes, for any shape, layout, type and threads."""
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -11,14 +9,6 @@ from torch import Tensor
 from morphogen.native.kernels import available
 
 pytestmark = pytest.mark.skipif(not available("gram"), reason="the kernel cannot be built here")
-
-
-@pytest.fixture(params=[1, 2])
-def threads(request: pytest.FixtureRequest) -> Iterator[int]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield request.param
-    torch.set_num_threads(before)
 
 
 def rows(n: int, d: int, mean: float = 0.0, dtype: torch.dtype = torch.float64) -> Tensor:

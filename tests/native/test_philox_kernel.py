@@ -1,7 +1,5 @@
 """The kernel of keyed random numbers draws what its twin draws, for any rows, size and number of threads."""
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -12,14 +10,6 @@ from morphogen.numerics import randomness
 from morphogen.numerics.randomness import Rng
 
 pytestmark = pytest.mark.skipif(not available("philox"), reason="the kernel cannot be built here")
-
-
-@pytest.fixture(params=[1, 2])
-def threads(request: pytest.FixtureRequest) -> Iterator[int]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield request.param
-    torch.set_num_threads(before)
 
 
 def twin(rng: Rng, name: str, *shape: int) -> torch.Tensor:

@@ -219,16 +219,9 @@ class DecodingState:
 
     def drawn_at_once(self) -> bool:
         """Decide all tokens in one call, if the prediction and the decoding method allow it."""
-        predict, temperature, window = (
-            self.objective.predict,
-            self.decoding.temperature,
-            torch.Size(self.window),
-        )
-        if (
-            temperature is None
-            or self.tokens.shape[1] > window.numel()
-            or not isinstance(predict, DrawsTokens)
-        ):
+        predict, temperature = self.objective.predict, self.decoding.temperature
+        fits = self.tokens.shape[1] <= torch.Size(self.window).numel()
+        if temperature is None or not fits or not isinstance(predict, DrawsTokens):
             return False
         tokens, end = self.tokens.clone(), getattr(self.objective, "end", None)
         if not predict.draw(tokens, self.uniforms, temperature, self.context, end):
