@@ -109,6 +109,7 @@ def test_two_processes_draw_the_samples_of_one(resumed: str, place: Path) -> Non
     assert first.tobytes() == of_seven.tobytes()
 
 
+@pytest.mark.slow
 def test_two_processes_evaluate_like_one(resumed: str, place: Path) -> None:
     one, two = (
         json.loads((place / name).read_text())

@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pytest
@@ -207,25 +208,28 @@ def test_bound_weight_makes_the_loss_the_bound() -> None:
         BoundWeight()(EDM(), torch.tensor([0.5]))
 
 
+def integrate(sampler: Any, process: Any, first: float, last: float, count: int) -> Tensor:
+    """64 points, from time or ratio `first` to `last` in `count` steps."""
+    if process.coordinates == "flow":
+        grid = [first + i / count * (last - first) for i in range(count + 1)]
+    else:
+        ratios = first * (last / first) ** (torch.arange(count + 1).double() / count)
+        grid = process.time_of_ratio(ratios).tolist()
+    denoiser = ClippedDenoiser(ExactDenoiser(process, TRUTH), None, None)
+    return sampler.integrate(denoiser, process.prior_std * Rng(1, 64).normal(2), grid, Rng(0, 64))
+
+
+@cache
+def reference(process: Any, first: float, last: float) -> Tensor:
+    """The solution to many more digits than the compared ones."""
+    return integrate(Heun((1.0,)), process, first, last, 1024)
+
+
 def errors(sampler: Any, process: Any, first: float, last: float) -> list[float]:
     """RMS errors at time or ratio `last`, integrating from `first` in 16, 32, 64 and 128 steps."""
-
-    def integrate(sampler: Any, count: int) -> Tensor:
-        if process.coordinates == "flow":
-            grid = [first + i / count * (last - first) for i in range(count + 1)]
-        else:
-            grid = process.time_of_ratio(
-                first * (last / first) ** (torch.arange(count + 1).double() / count)
-            ).tolist()
-        return sampler.integrate(
-            ClippedDenoiser(ExactDenoiser(process, TRUTH), None, None), x, grid, Rng(0, 64)
-        )
-
-    x = process.prior_std * Rng(1, 64).normal(2)
-    reference = integrate(Heun((1.0,)), 1024)
-    return [
-        float((integrate(sampler, count) - reference).square().mean().sqrt()) for count in (16, 32, 64, 128)
-    ]
+    truth = reference(process, first, last)
+    reached = [integrate(sampler, process, first, last, count) for count in (16, 32, 64, 128)]
+    return [float((x - truth).square().mean().sqrt()) for x in reached]
 
 
 @pytest.mark.usefixtures("fp64")
@@ -246,10 +250,11 @@ def test_errors_decrease_with_the_order_of_the_solver(sampler: Any, order: int, 
 @pytest.mark.usefixtures("fp64")
 def test_mutants_of_lower_order_are_detected(monkeypatch: pytest.MonkeyPatch) -> None:
     """A DPM-Solver without the previous x_0, and a Heun with one call per step."""
+    reference(process := CONTINUOUS[0], 6.0, 0.1)  # of the Heun that is not mutated
     monkeypatch.setattr(solvers, "_extrapolated_x_0", lambda process, state: state.x_0)
     monkeypatch.setattr(Heun, "extra_calls_per_step", 0)
     for sampler in (DPMSolver((1.0,)), Heun((1.0,))):
-        rms = errors(sampler, VP(), 6.0, 0.1)
+        rms = errors(sampler, process, 6.0, 0.1)
         assert math.log2(rms[1] / rms[3]) / 2 < 1.3
 
 
