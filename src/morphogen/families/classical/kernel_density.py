@@ -165,10 +165,8 @@ class KernelDensity(Objective):
         stored = {"codes": self.codes[:n], "scores": self.scores[:n]}
         log_weight = self._log_weights(context, len(x["codes"]), n)
         parts = torch.arange(len(log_weight), device=log_weight.device).split(max(1, PAIRS // n))
-        log_k = []
-        for part in parts:
-            rows, which = _distinct(_rows(x, part))
-            log_k.append(self.kernel.log_kernels(rows, stored)[which] + log_weight[part])
+        distinct = ((part, *_distinct(_rows(x, part))) for part in parts)
+        log_k = [self.kernel.log_kernels(rows, stored)[i] + log_weight[part] for part, rows, i in distinct]
         return torch.cat(log_k)
 
     def _keep(self, statistics: dict[str, Tensor]) -> None:
