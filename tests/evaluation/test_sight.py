@@ -75,6 +75,21 @@ def test_few_examples_are_not_enough_to_see(monkeypatch):
     assert not sight(features, data)["sees"]
 
 
+def test_what_few_examples_leave_open_is_checked_on_more():
+    """Of expensive features; and nothing is checked again where the answer is clear."""
+    data = load_data("digits")
+    features, counts = features_for(data), []
+    features.affordable = 2000
+    embed = features.embed
+    features.embed = lambda medium: counts.append(len(medium)) or embed(medium)
+    found = sight(features, data)
+    assert found["sees"] and sum(counts) == 3 * (100 + 200 + 400)
+    assert {check["accuracy"]["n"] for check in found["checks"].values()} == {400}
+    blind = Scrambled()
+    blind.affordable = 2000
+    assert {check["accuracy"]["n"] for check in sight(blind, ART)["checks"].values()} == {100}
+
+
 def test_random_features_take_noise_for_clip_art():
     found = sight(RandomFeatures(3), ART)
     assert not found["sees"] and found["checks"]["white noise"]["realistic"]["value"] > 0.9

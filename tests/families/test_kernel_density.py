@@ -157,6 +157,17 @@ def test_given_cells_condition_the_others() -> None:
     assert torch.trapezoid(p, axis.double()).item() == pytest.approx(1, abs=1e-6)
 
 
+def test_equal_rows_among_others_have_their_own_density() -> None:
+    """Different rows are evaluated once; the draws do not depend on how many are drawn at a time."""
+    x = mixed(40)
+    model = KernelDensity(scores_of(1, missing=0.3))
+    fit(model, x, 2)
+    rows = torch.tensor([3, 5, 3, 7, 5, 3])
+    several = model.log_joint({name: values[rows] for name, values in x.x.items()}, None)
+    single = [model.log_joint({name: values[i : i + 1] for name, values in x.x.items()}, None) for i in rows]
+    torch.testing.assert_close(several, torch.cat(single), rtol=1e-12, atol=1e-12)
+
+
 def test_classes_have_their_own_rows() -> None:
     x = mixed(100, missing=0.0)
     y = x.x["codes"][:, 0] - 1

@@ -159,7 +159,7 @@ def test_a_trained_likelihood_is_close_to_the_entropy_from_above(
         f"{trained:.3f} nats above the entropy (standard error {error:.3f})"
     )
     kind = "exact" if system in EXACT else "estimate" if system in FLOWS else "lower_bound"
-    likelihood = model.log_prob(fresh[:2])
+    likelihood = model.log_prob(fresh[:2], condition_of(model, 2))
     assert (likelihood.measure, likelihood.kind) == ("mass", kind)
 
 
@@ -194,10 +194,15 @@ def build(system: str) -> Any:
 
 def excess(model: Any, fresh: torch.Tensor, truth: DiscretizedMixture) -> tuple[float, float]:
     """Mean of log p*(x) - log p(x), in nats, and its standard error."""
-    names = names_of(getattr(model, "conditioner", None))
-    condition = {name: rows for name, rows in same(len(fresh)).items() if name in names}
-    difference = truth.log_prob(fresh) - model.log_prob(fresh, condition or None, batch=1000).nats.double()
+    nats = model.log_prob(fresh, condition_of(model, len(fresh)), batch=1000).nats.double()
+    difference = truth.log_prob(fresh) - nats
     return difference.mean().item(), difference.std().item() / len(fresh) ** 0.5
+
+
+def condition_of(model: Any, n: int) -> dict[str, torch.Tensor] | None:
+    """The conditions of n pictures that the model takes; None: it takes none."""
+    names = names_of(getattr(model, "conditioner", None))
+    return {name: rows for name, rows in same(n).items() if name in names} or None
 
 
 def same(n: int) -> dict[str, torch.Tensor]:

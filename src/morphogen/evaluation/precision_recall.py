@@ -26,7 +26,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from morphogen.evaluation.arguments import reads_arguments
-from morphogen.evaluation.intervals import Interval, around, between_groups, student, wilson
+from morphogen.evaluation.intervals import Interval, between_groups, counts, modified_wilson, student
 from morphogen.representations.given import feature_sets
 
 ELEMENTS = 2**19  # distances per block
@@ -43,8 +43,8 @@ def precision_recall(
 
     Both sets vary, and the balls with them, so that the rows of a mean depend on each other. Their design
     effect, by how much that multiplies the variance of independent rows, is measured between disjoint groups
-    of rows (Kish 1965) and assumed for the whole sets, where it scales Wilson's and Student's intervals. It
-    is at least 1: given the other set, the rows are independent.
+    of rows (Kish 1965) and assumed for the whole sets, where it scales the score intervals of proportions and
+    of counts. It is at least 1: given the other set, the rows are independent.
 
     Errors: ValueError unless each set has more than 2k + 1 rows.
     """
@@ -62,9 +62,10 @@ def precision_recall(
         effect = max(1.0, groups.variance[i].item() / independent) if independent > 0 else 1.0
         if name == "density":
             variance = effect * figures[i + len(NAMES)] / rows[name]
-            result[name] = around(value, variance, rows[name], groups.degrees, minimum=0.0)
+            result[name] = counts(value, variance, rows[name], groups.degrees)
         else:
-            result[name] = wilson(value, rows[name], rows[name] / effect, student(groups.degrees))
+            effective = rows[name] / effect
+            result[name] = modified_wilson(value, rows[name], effective, student(groups.degrees))
     return result
 
 

@@ -36,6 +36,7 @@ from morphogen.numerics.randomness import Rng
 
 TINY = 1e-12
 PAIRS = 2**22  # pairs of rows that are evaluated at once
+DRAWS = 2**19  # pairs of rows of which one is drawn at once
 
 
 class KernelDensity(Objective):
@@ -164,9 +165,9 @@ class KernelDensity(Objective):
         stored = {"codes": self.codes[:n], "scores": self.scores[:n]}
         log_weight = self._log_weights(context, len(x["codes"]), n)
         parts = torch.arange(len(log_weight), device=log_weight.device).split(max(1, PAIRS // n))
-        return torch.cat(
-            [self.kernel.log_kernels(_rows(x, part), stored) + log_weight[part] for part in parts]
-        )
+        distinct = ((part, *_distinct(_rows(x, part))) for part in parts)
+        log_k = [self.kernel.log_kernels(rows, stored)[i] + log_weight[part] for part, rows, i in distinct]
+        return torch.cat(log_k)
 
     def _keep(self, statistics: dict[str, Tensor]) -> None:
         for name in ("codes", "scores", "label", "kept"):
@@ -210,7 +211,10 @@ class KernelSampler(Sampler):
         free = torch.full((n, *shape["codes"]), -1, device=rng.rows.device)
         nothing = {"codes": free, "scores": torch.zeros(n, *shape["scores"], device=free.device)}
         given = nothing if context is None or context.given is None else context.given
-        row = rng.fork("row").categorical(objective.log_joint(given, context))
+        row, chosen = torch.empty_like(rng.rows), rng.fork("row")
+        for part in torch.arange(n, device=row.device).split(max(1, DRAWS // max(1, int(objective.kept)))):
+            of_part = None if context is None else context[part]
+            row[part] = chosen[part].categorical(objective.log_joint(_rows(given, part), of_part))
         codes, drawn = objective.codes[row].clone(), rng.fork("codes")
         for j, masses in enumerate(objective.table.masses):
             codes[:, j] = drawn.fork(j).categorical(self._log_kernel(objective, j, codes[:, j], masses))
@@ -234,6 +238,13 @@ class KernelSampler(Sampler):
 
 def _rows(cells: Cells, rows: Tensor | slice) -> Cells:
     return {name: values[rows] for name, values in cells.items()}
+
+
+def _distinct(x: Cells) -> tuple[Cells, Int[Tensor, " b"]]:
+    """The different rows of x, and which of them each row is: samples often have equal given cells."""
+    cells, which = torch.cat([values.double() for values in x.values()], 1).unique(dim=0, return_inverse=True)
+    parts = cells.split([values.shape[1] for values in x.values()], 1)
+    return {name: part.to(x[name]) for name, part in zip(x, parts, strict=True)}, which
 
 
 def _log_same(label: Int[Tensor, " b"], other: Int[Tensor, " m"]) -> Float[Tensor, "b m"]:

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 
 from morphogen.families.classical.mixed_mixture import ScoredTable
 
+ALL = slice(None)
+
 Cells = Mapping[str, Tensor]  # "codes" int64 [B, D], "scores" [B, d]
 
 
@@ -49,13 +51,15 @@ class MixedKernel(nn.Module):
 
     def log_kernels(self, x: Cells, stored: Cells) -> Float[Tensor, "b m"]:
         """log K(x | x_m) of all pairs."""
-        ones, ones_m = self._one_hot(x["codes"]), self._one_hot(stored["codes"])
+        ones = self._one_hot(x["codes"])
+        used = ones.any(0).nonzero()[:, 0]  # of thousands of words, those that are in x
+        ones, ones_m = ones[:, used], self._one_hot(stored["codes"], used)
         several = self.choices > 1
         switch = torch.where(several, self.switch, 0.5)
         differ, same = switch.log() - (self.choices - 1).clamp_min(1).log(), torch.log1p(-switch)
         differ, same = (torch.where(several, value, 0.0) for value in (differ, same))
         known = (x["codes"] >= 0).double()
-        codes = (known @ differ)[:, None] + ones @ ((same - differ)[self.column] * ones_m).T
+        codes = (known @ differ)[:, None] + ones @ ((same - differ)[self.column[used]] * ones_m).T
 
         (e, z), (e_m, z_m) = (self._numbers(cells) for cells in (x, stored))
         precision = self.widths.square().reciprocal()
@@ -78,9 +82,11 @@ class MixedKernel(nn.Module):
         """Between a small number and that at which the kernel is uniform; 0 where there is one choice."""
         return torch.minimum(switch.clamp_min(self.floor**2), (self.choices - 1) / self.choices)
 
-    def _one_hot(self, codes: Int[Tensor, "n d"]) -> Float[Tensor, "n v"]:
-        """The codes of all columns side by side; zeros for a code of -1."""
-        return (codes[:, self.column] == self.code).double()
+    def _one_hot(
+        self, codes: Int[Tensor, "n d"], of: Int[Tensor, " w"] | slice = ALL
+    ) -> Float[Tensor, "n w"]:
+        """The codes of all columns side by side, or some of these entries; zeros for a code of -1."""
+        return (codes[:, self.column[of]] == self.code[of]).double()
 
     def _numbers(self, cells: Cells) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n k"]]:
         """Which scores exist, as 0 and 1, and their values, 0 where they do not."""
