@@ -103,12 +103,14 @@ def test_each_attribute_is_an_error_with_code_that_works(
     of_rows = "df" in code or "frame" in code
     model = names["rows"] if of_rows else names["model"]
     samples = (names["wavenet"] if what == "sounds" else model).sample(4)
+    samples = names["captioned"].sample(2, "a red dot") if what == "samples of captions" else samples
     own = {"model": names["ddpm"] if "features" in code or "decode" in code else model, "autoencoder": model}
     owner = {
         **names,
         **own,
         "samples": samples,
         "sounds": samples,
+        "samples of captions": samples,
         "data.train": names["data"].train,
         "latent space": names["space"],
         "language model": names["gpt"],
@@ -156,6 +158,8 @@ def test_a_model_that_is_called_with_a_prompt_says_how_it_is_sampled(names: dict
             model("a red dot", num_inference_steps=25)
     with pytest.raises(ConfigError, match=r"sample\(4, 'a red dot'\)$"):
         names["captioned"].sample("a red dot")
+    assert names["captioned"].sample(2, ["a red dot", "a blue dot"]).captions == ["a red dot", "a blue dot"]
+    assert not hasattr(names["ddpm"].sample(2), "captions")
     assert names["matcher"].similarity(X[:2, None] / 8 - 1, "a red dot").shape == (2, 1)
     with pytest.raises(ConfigError, match=r"movedim\(-1, 1\) - 1 of arrays \[N, H, W, C\]"):
         names["matcher"].pictures(np.zeros((2, 8, 8, 1)))

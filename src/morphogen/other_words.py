@@ -54,7 +54,7 @@ ARGUMENTS: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("output_dir out path checkpoint_dir", 'directory="runs/mine"'),
         ("random_state generator", "seed=0"),
         ("y target targets label", "labels=y"),
-        ("fp16 bf16 mixed_precision", 'precision="bf16"'),
+        ("fp16 bf16 mixed_precision torch_dtype", 'precision="bf16"'),
         ("rate sample_rate sampling_rate sr fs", SOUNDS),
         ("captions caption prompts", "labels=captions"),
     ),
@@ -74,6 +74,7 @@ ARGUMENTS: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("mask_image mask", INPAINTED),
         ("eta", "sampler=mg.DDIM(steps=25, eta=1.0)"),
         ("height width", "mg.load_data(X, resolution=16)"),
+        ("torch_dtype dtype", 'precision="bf16"'),
     ),
     "forward": (
         (
@@ -83,7 +84,10 @@ ARGUMENTS: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("image strength", EDITED),
         ("mask_image", INPAINTED),
     ),
-    "load": (("device_map map_location", 'device="auto"'),),
+    "load": (
+        ("device_map map_location", 'device="auto"'),
+        ("torch_dtype dtype variant", 'model.sample(4, precision="bf16")'),
+    ),
     "log_prob": (
         ("batch_size", "batch=64"),
         ("random_state generator", "seed=0"),
@@ -217,6 +221,7 @@ ATTRIBUTES: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("to_pandas to_dataframe df to_csv to_excel to_parquet", "samples.frame()"),
         ("head tail describe iloc loc groupby", "samples.frame()"),
     ),
+    "samples of captions": (("caption prompt prompts", "samples.captions"),),
     "sounds": (("sample_rate sampling_rate sr fs", "samples.rate"),),
     "morphogen": (
         ("fit learn Trainer", "mg.train(model, data, steps=1000)"),

@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from morphogen.component import ConfigError
+from morphogen.conditioning.caption import CAPTION, caption_texts
 from morphogen.contract import Representation
 from morphogen.files import write_json
 from morphogen.lazy import lazy
@@ -37,6 +38,13 @@ class Samples:
     condition: Mapping[str, Tree]
     representation: Representation
     settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def captions(self) -> list[str]:
+        """The texts of which the samples were drawn. Errors: AttributeError for a model without captions."""
+        if CAPTION not in self.condition:
+            raise AttributeError("the samples have no captions")
+        return caption_texts(self.condition[CAPTION])
 
     def __len__(self) -> int:
         return length(self.tensor)
@@ -85,7 +93,8 @@ class Samples:
         if name.startswith("__") or name in self.__dataclass_fields__:  # of a copy that is being made
             raise missing
         of_sounds = other_word("sounds", name) if hasattr(self.representation, "rate") else None
-        raise of_sounds or other_word("samples", name) or missing
+        of_captions = other_word("samples of captions", name) if CAPTION in self.condition else None
+        raise of_sounds or of_captions or other_word("samples", name) or missing
 
     def __repr__(self) -> str:
         shapes = ", ".join(str(list(leaf.shape)) for leaf in leaves(self.tensor))

@@ -186,3 +186,44 @@ def test_a_run_whose_model_takes_no_captions_is_opened_again(tmp_path: Path) -> 
     assert "caption" in opened.record["settings"]["conditions"] and not opened.conditions
     assert opened.model().specs == {}
     assert read_data(opened.record["settings"], run.directory).sha256 == data.sha256
+
+
+@pytest.mark.parametrize("given", ["by place", "as pairs", "as items", "several"])
+def test_labels_that_are_sentences_are_captions(given: str) -> None:
+    pictures = RNG.integers(0, 256, (30, 8, 8, 3)).astype("uint8")
+    texts = [f"a drawing of number {i}" for i in range(30)]
+    items = [(Image.fromarray(picture), text) for picture, text in zip(pictures, texts, strict=True)]
+    several = [[text, "a picture with one number"] for text in texts]
+    data = {
+        "by place": lambda: mg.load_data(pictures, texts),
+        "as pairs": lambda: mg.load_data((pictures, texts)),
+        "as items": lambda: mg.load_data(_Items(items)),
+        "several": lambda: mg.load_data(pictures, several),
+    }[given]()
+    assert list(data.conditions) == ["caption"] and data.classes == ()
+    note = f"the labels are {31 if given == 'several' else 30} different texts, and are read as captions"
+    assert note in data.notes
+    ours = mg.load_data(pictures, captions=several if given == "several" else texts)
+    assert data.train.captions == ours.train.captions and torch.equal(data.train.values, ours.train.values)
+
+
+def test_few_sentences_are_classes_with_a_note_and_short_names_are_without() -> None:
+    pictures = RNG.integers(0, 256, (30, 8, 8, 3)).astype("uint8")
+    long = mg.load_data(pictures, [f"a drawing of number {i % 3}" for i in range(30)])
+    note = "the 3 classes are named by several words: captions=labels conditions on these"
+    assert len(long.classes) == 3 and note in long.notes
+    short = mg.load_data(pictures, [("ankle boot", "tote bag")[i % 2] for i in range(30)])
+    assert short.classes == ("ankle boot", "tote bag") and not any("captions" in one for one in short.notes)
+
+
+class _Items(torch.utils.data.Dataset[Any]):
+    """Pairs, as the data sets of torchvision are."""
+
+    def __init__(self, items: list[Any]):
+        self.items = items
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, i: int) -> Any:
+        return self.items[i]

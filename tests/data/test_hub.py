@@ -1,8 +1,11 @@
 """Data sets read by the package `datasets` from local folders: pictures and text, and their splits."""
 
+import io
 import sys
+import tarfile
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -221,3 +224,48 @@ def test_missing_captions_and_texts_of_other_columns_are_noted(tmp_path):
     other = load_data(captioned_pictures(40, "number {}".format, "description"))
     note = "texts in 'description' are not read; name a column caption to condition on it"
     assert not other.conditions and note in other.notes
+
+
+@pytest.mark.parametrize("writer", ["records", "bytes", "shards"])
+def test_folders_that_other_programs_wrote_hold_captioned_pictures(tmp_path, writer):
+    """Parquet of pandas, with pictures as records or bytes, and shards of WebDataset: no type says so."""
+    values = np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8)
+    encoded, texts = [png(value) for value in values], [f"number {i}" for i in range(40)]
+    folder = tmp_path / "written"
+    folder.mkdir()
+    if writer == "shards":
+        write_shard(folder / "00000.tar", encoded, texts)
+    else:
+        cells = [{"bytes": each, "path": None} for each in encoded] if writer == "records" else encoded
+        pd.DataFrame({"image": cells, "caption": texts}).to_parquet(folder / "part.parquet")
+        message = rf"part\.parquet: column 'image' holds bytes, as of pictures: give hf:{folder}$"
+        with pytest.raises(DataError, match=message):
+            load_data(folder)
+    data = load_data(f"hf:{folder}")
+    assert data.representation.shape == (1, 8, 8) and list(data.conditions) == ["caption"]
+    captions = [text for part in (data.train, data.valid, data.test) for text in part.captions]
+    assert sorted(captions) == sorted(texts)
+    pixels = data.train.first(1).medium.add(1).mul(127.5).round()
+    assert torch.equal(pixels[0, 0], torch.from_numpy(values[texts.index(data.train.captions[0])]).float())
+
+
+def test_a_folder_that_the_package_saved_is_named_with_its_prefix(tmp_path):
+    name = stored(tmp_path, train=pictures(40))
+    with pytest.raises(DataError, match=rf"was saved by the package datasets: give {name}$"):
+        load_data(name.removeprefix("hf:"))
+
+
+def png(value):
+    file = io.BytesIO()
+    Image.fromarray(value).save(file, "PNG")
+    return file.getvalue()
+
+
+def write_shard(path, encoded, texts):
+    """A shard as img2dataset writes it: a.png and a.txt of each picture."""
+    with tarfile.open(path, "w") as shard:
+        for i, (picture, text) in enumerate(zip(encoded, texts, strict=True)):
+            for suffix, content in (("png", picture), ("txt", text.encode())):
+                entry = tarfile.TarInfo(f"{i:09}.{suffix}")
+                entry.size = len(content)
+                shard.addfile(entry, io.BytesIO(content))

@@ -41,7 +41,7 @@ from morphogen.component import ConfigError
 from morphogen.data.array_files import read_arrays
 from morphogen.data.captioned import Captioned, captioned
 from morphogen.data.dataset import DataError, Dataset, Examples, Pictures, Windows
-from morphogen.data.hub import load_hub
+from morphogen.data.hub import holds_tables, load_hub
 from morphogen.data.memory import collect
 from morphogen.data.named import NAMED, nearest
 from morphogen.data.pairs import Pairs
@@ -241,6 +241,8 @@ def _load(name_or_path: str, options: ReadingOptions) -> Dataset | Untokenized:
         return loaded[0] if len(loaded) == 1 else concatenate(name_or_path, loaded)
     try:
         path, candidates = _candidates(name_or_path, options)
+        if holds_tables(path):
+            raise DataError(f"{path}: was saved by the package datasets: give {quote(f'{HUB}:{path}')}")
         if candidates:
             return _noted(next(iter(candidates)).read(path, options), candidates, path)
         if path.is_symlink():

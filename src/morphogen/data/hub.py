@@ -2,7 +2,7 @@
 
     hf:owner/name           a data set of the hub
     hf:owner/name:config    one of its configurations
-    hf:FOLDER               a local folder of Parquet, Arrow, CSV, images, ...; needs no network
+    hf:FOLDER               a local folder of Parquet, Arrow, tar, CSV, images, ...; needs no network
 
 The columns determine the medium. The first image column gives pictures, labelled by the first class column,
 with the captions of a column called so, one or a list of several per picture; without an image column, a
@@ -10,8 +10,18 @@ string column gives text, a document per row. Splits that the authors call train
 as they are; a missing one is split off by content. Needs the extra: pip install 'morphogen[hub]'.
 """
 
-__all__ = ["CLASSES", "LABELS", "MOST", "load_hub", "read_tables", "recordings_in", "tables_in"]
+__all__ = [
+    "CLASSES",
+    "LABELS",
+    "MOST",
+    "holds_tables",
+    "load_hub",
+    "read_tables",
+    "recordings_in",
+    "tables_in",
+]
 
+import io
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +31,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from PIL import Image, UnidentifiedImageError
 
 from morphogen.counted import counted
 from morphogen.data.assemble import Labelled, assemble, by_authors
@@ -43,6 +54,8 @@ VALID, TEST = ("validation", "valid", "val", "dev"), ("test",)
 LABELS = ("label", "labels", "fine_label", "class", "category", "target", "y")
 STRINGS = "string", "large_string"  # types of columns
 TEXTS = ("text", "content", "sentence", "document")
+SAVED = ("dataset_dict.json", "state.json")  # one of these is in a folder that `datasets` has saved
+SHARDS = "**/*.tar"  # of WebDataset, which have a file a.png and a.txt for each picture
 FORMS = "write hf:owner/name, hf:owner/name:config or hf:FOLDER"
 
 
@@ -52,6 +65,11 @@ def load_hub(source: str, resolution: int | None = None, length: int | None = No
     local = Path(source).expanduser()
     name = local.resolve().name if local.is_dir() else source
     return read_tables(name, f"data 'hf:{source}'", tables, ReadingOptions(resolution, length))
+
+
+def holds_tables(path: Path) -> bool:
+    """Whether a folder was saved by the package `datasets`, which reads it."""
+    return path.is_dir() and any((path / name).is_file() for name in SAVED)
 
 
 def tables_in(data: Any, own: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -89,7 +107,7 @@ def read_tables(
 
     Errors: DataError without a column that can be used.
     """
-    tables = {part: table for part, table in tables.items() if len(table)}
+    tables = {part: _with_pictures(table) for part, table in tables.items() if len(table)}
     if not tables:
         raise DataError(f"{where}: it has no rows; give another data set")
     features = next(iter(tables.values())).features
@@ -122,8 +140,10 @@ def _load_tables(source: str) -> dict[str, Any]:
     if not source or not (path.is_dir() or is_hub_name):
         raise DataError(f"data 'hf:{source}': no such folder, and not a name of the hub; {FORMS}")
     try:
-        if path.is_dir() and ((path / "dataset_dict.json").is_file() or (path / "state.json").is_file()):
+        if holds_tables(path):
             loaded = datasets.load_from_disk(str(path))
+        elif shards := sorted(map(str, path.glob(SHARDS))) if path.is_dir() else []:
+            loaded = datasets.load_dataset("webdataset", data_files=shards)
         elif path.is_dir():
             loaded = datasets.load_dataset(str(path))
         else:
@@ -132,6 +152,27 @@ def _load_tables(source: str) -> dict[str, Any]:
         line = " ".join(str(error).split())[:300] or type(error).__name__
         raise DataError(f"data 'hf:{source}': {line}; check the name and the network; {FORMS}") from None
     return dict(loaded) if isinstance(loaded, dict) else {"train": loaded}
+
+
+def _with_pictures(table: Any) -> Any:
+    """A split whose columns of encoded pictures are decoded as such, also where other programs wrote them."""
+    for column, feature in table.features.items():
+        fields = feature.keys() if isinstance(feature, Mapping) else ()
+        is_binary = getattr(feature, "dtype", None) in ("binary", "large_binary") or "bytes" in fields
+        if is_binary and type(feature).__name__ != "Image" and _is_picture(table[0][column]):
+            from datasets import Image as Picture
+
+            return table.cast_column(column, Picture())
+    return table
+
+
+def _is_picture(cell: Any) -> bool:
+    """Whether bytes, or those of a record, are an encoded picture."""
+    try:
+        Image.open(io.BytesIO(cell["bytes"] if isinstance(cell, Mapping) else cell)).close()
+    except (UnidentifiedImageError, OSError, TypeError):
+        return False
+    return True
 
 
 class _Columns(NamedTuple):
@@ -183,7 +224,7 @@ def _label_column(features: Mapping[str, Any]) -> str | None:
 
 def _caption_columns(features: Mapping[str, Any]) -> Iterator[str]:
     """The columns of strings, or of lists of them, that are called as captions are, usual names first."""
-    for name in CAPTIONS:
+    for name in (*CAPTIONS, "txt"):
         for column, feature in features.items():
             inner = getattr(feature, "feature", feature[0] if isinstance(feature, list) else feature)
             if plain_name(column) == name and getattr(inner, "dtype", None) in STRINGS:

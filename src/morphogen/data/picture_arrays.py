@@ -30,6 +30,7 @@ from morphogen.data.held import Held, array_of, file_at, joined, names_file, num
 from morphogen.data.memory import read_labels
 from morphogen.data.picture_file import survey
 from morphogen.data.pictures import choose_side, is_picture, read_square, resizing_note, stack
+from morphogen.data.records import are_texts
 from morphogen.data.splits import Part
 from morphogen.media import ReadingOptions
 from morphogen.representations.given import FEW, FULL_SCALES
@@ -40,6 +41,7 @@ BEYOND = 0.05  # by which smooth resizing exceeds [0, 1] and [-1, 1]
 NORMALISED = 20  # standard deviations, beyond which values are not normalised pictures
 SAMPLE = 4096  # values that are looked at before all are
 TOLERANCE = 1e-4  # of a value on a grid
+PHRASE = 3  # words, of which most names of classes have fewer
 
 
 def holds_pictures(values: Any, options: ReadingOptions) -> float:
@@ -62,10 +64,12 @@ def collect_pictures(name: str, parts: Mapping[Part, Held], options: ReadingOpti
     if not len(parts["train"].values):
         raise DataError(f"{name}: there are no pictures; give at least two, [N, H, W]")
     _check_one_scale(parts)
+    parts, notes = _captioned(parts)
     given_values, of_part, given, captions = joined(parts)
     values = [file_at(value) if isinstance(value, str | Path) else value for value in given_values]
-    classes, labels, notes = read_labels(given)
-    pictures, levels, more = _read(values, options.resolution, options.levels)
+    classes, labels, more = read_labels(given)
+    pictures, levels, read = _read(values, options.resolution, options.levels)
+    more = (*read, *notes, *more)
     more += ("the pictures of each part are in the order of their hashes, not as given",) if of_part else ()
     if empty := [i for i, caption in enumerate(captions) if not caption]:
         more += (
@@ -73,7 +77,7 @@ def collect_pictures(name: str, parts: Mapping[Part, Held], options: ReadingOpti
             "models are conditioned on captions only if all pictures have one",
         )
     data = Labelled(torch.from_numpy(pictures), labels, captions)
-    return assemble(name, data, classes, levels, of_part, notes=(*more, *notes))
+    return assemble(name, data, classes, levels, of_part, notes=more)
 
 
 def pictures_for(given: Any, representation: Any) -> Any:
@@ -115,6 +119,27 @@ def _read(values: Any, resolution: int | None, levels: int | None) -> tuple[np.n
     """Pictures of any kind as indices of levels [N, C, H, W], the number of levels, and notes."""
     array = array_of(values)
     return _read_each(list(values), resolution) if array is None else _read_array(array, resolution, levels)
+
+
+def _captioned(parts: Mapping[Part, Held]) -> tuple[Mapping[Part, Held], tuple[str, ...]]:
+    """The parts with labels that are sentences, or lists of texts, as captions, and a note on them."""
+    labels, captions = parts["train"].labels, parts["train"].captions
+    given = [] if labels is None or captions is not None else [_texts_of(label) for label in labels]
+    every = [text for texts in given for text in texts]
+    different, words = len(set(every)), sum(len(text.split()) for text in every)
+    if not every or not all(given) or words < PHRASE * len(every):
+        return parts, ()
+    if len(every) == len(given) and not are_texts(every):
+        note = f"the {different} classes are named by several words: captions=labels conditions on these"
+        return parts, (note,)
+    read = {part: held._replace(labels=None, captions=held.labels) for part, held in parts.items()}
+    return read, (f"the labels are {different} different texts, and are read as captions",)
+
+
+def _texts_of(label: Any) -> list[str]:
+    """The texts of a label, which is one or a list of them; [] for another one."""
+    texts = [label] if isinstance(label, str) else label if isinstance(label, list | tuple) else []
+    return list(texts) if all(isinstance(text, str) for text in texts) else []
 
 
 def _check_one_scale(parts: Mapping[Part, Held]) -> None:

@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, NamedTuple
 
 from morphogen.caller import setting
@@ -174,6 +175,11 @@ def _read_parquet(path: Path, options: TableOptions) -> Table:
         raise DataError(
             f"{path}: pyarrow cannot read it as Parquet ({reason}); save it again, or as CSV"
         ) from None
+    for name, cell in frame.iloc[0].items() if len(frame) else ():
+        if isinstance(cell, bytes) or (isinstance(cell, Mapping) and "bytes" in cell):
+            raise DataError(
+                f"{path}: column {name!r} holds bytes, as of pictures: give {quote(f'hf:{path.parent}')}"
+            )
     return Table(frame)
 
 

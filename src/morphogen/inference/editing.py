@@ -100,8 +100,10 @@ class Inpaint(Edit):
 
     def default_sampler(self, model: Any) -> Sampler:
         """The objective's default sampler, or DDPM if that makes several calls per interval."""
-        default = model.objective.default_sampler()
-        return DDPM(STEPS, clip=default.clip) if getattr(default, "extra_calls_per_step", 0) else default
+        default, t_max = model.objective.default_sampler(), model.objective.t_max
+        if not getattr(default, "extra_calls_per_step", 0):
+            return default
+        return DDPM(min(STEPS, t_max) if isinstance(t_max, int) else STEPS, clip=default.clip)
 
     def check(self, model: Any, condition: Any) -> None:
         shape = picture_shape(model)

@@ -49,6 +49,7 @@ from morphogen.staged import Cascade
 
 DATA = "shapes"
 RANKER = "clip"  # the training whose model ranks candidates
+VARIED = 2.0  # guidance scale of variations
 AT_ONCE, REPEATED = 100, 100  # samples at a time, and of the unknown colour
 Draw = Callable[[Sequence[str]], Float[Tensor, "n c h w"]]
 PROMPTS = (
@@ -79,13 +80,13 @@ class Row:
     candidates: int = 1
 
 
-# the scales of guidance are chosen by the validation part
+# the scales of guidance, of variations too, are chosen by the validation part
 TRAININGS: Mapping[str, Training] = {
     "latent_diffusion": Training("latent_diffusion", {"autoencoder": 900, "prior": 2500}),
     "dalle": Training("dalle", {"autoencoder": 2000, "prior": 3600}),
     "glide": Training("glide", {"low": 2400, "picture": 1400}),
     RANKER: Training("clip", {ALONE: 2000}),
-    "dalle2": Training("dalle2", {"clip": 2000, "embedding": 500, "low": 1400, "high": 600}),
+    "dalle2": Training("dalle2", {"clip": 2000, "embedding": 500, "low": 2100, "high": 600}),
     "imagen": Training(
         "imagen", {"low": 2000, "picture": 1000}, {"language_model": language_model}, rows=20_000
     ),
@@ -122,8 +123,8 @@ def text_to_picture(
         figures[name] |= {"training": row.training, "sampler": repr(row.sampler)}
         figures[name] |= {"candidates": row.candidates}
         if isinstance(model, Cascade) and "embedding" in model.chain:
-            varied = vary(model, data.test.first(n).medium, n=1, steps=25, seed=seed).tensor
-            figures[f"{name}, variations of real pictures"] = measure(varied)
+            varied = vary(model, data.test.first(n).medium, n=1, steps=25, guidance=VARIED, seed=seed)
+            figures[f"{name}, variations of real pictures"] = measure(varied.tensor) | {"guidance": VARIED}
         if model.representation.source is not model.representation:
             figures[f"{name}, encoded and decoded"] = measure(_reconstructed(model, data, n))
         shown[name] = draw(PROMPTS)

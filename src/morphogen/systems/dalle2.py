@@ -4,9 +4,9 @@ r"""DALL-E 2 (unCLIP): a prior of CLIP's embeddings of pictures, and a decoder t
 
 Paper: Hierarchical text-conditional image generation with CLIP latents, Ramesh, Dhariwal, Nichol, Chu & Chen,
 2022, section 2 and appendix C. The prior predicts z and keeps the better of two samples by CLIP. In training
-it loses the caption of one row in ten, the decoder z of one in ten and the caption of every second one. The
-upsamplers see a blurred smaller picture and no text.
-"paper": 64, 256 and 1024 pixels; at the published widths, prior, decoder and upsamplers have 1.22, 3.67, 0.73
+it loses the caption of one row in ten, the decoder, GLIDE's U-Net, z of one in ten and the caption of every
+second one. The upsamplers see a blurred smaller picture and no text.
+"paper": 64, 256 and 1024 pixels; at the published widths, prior, decoder and upsamplers have 1.22, 3.56, 0.73
 and 0.28 billion parameters, where the paper states 1, 3.5, 0.7 and 0.3. Its CLIP is ViT-H/16, and it trains
 the upsamplers on crops, the last with other degradations than blur.
 Its training is not measured.
@@ -102,7 +102,7 @@ def _decoder(x: Pixels, features: int, caption: Captions, size: Size) -> Model:
     sizes, encoder = SIZES[size], text_transformer(caption, SIZES[size]["tokens"], **TEXTS[size][1])
     text, z = Caption(caption.text, encoder), PictureEmbedding(features, encoder.width)
     conditioner = Conditions(caption=ConditionDropout(text, 0.5), embedding=ConditionDropout(z, 0.1))
-    unet = UNet((2 * x.channels, *x.shape[1:]), vector=2 * (encoder.width,), **UNETS[size][0])
+    unet = UNet((2 * x.channels, *x.shape[1:]), vector=2 * (encoder.width,), design="glide", **UNETS[size][0])
     options: Any = {"target": sizes["targets"][0], "variance": "learned", "bound_steps": 51}
     options |= {"decoder": DiscretizedGaussian(x.levels), "sampler": DDPM(sizes["calls"][1])}
     objective = Diffusion(DoubledChannels(unet), deepcopy(sizes["decoder"]), **options)
