@@ -131,8 +131,9 @@ struct Decoder {
     const float factor = LOG2E / std::sqrt(float(head));
     for (int64_t j = 0; j < count; ++j, keys += head) {
       Vector sums{};
-      for (int64_t i = 0; i < head; i += LANES)
-        sums = fma(load(q + i, head - i), load(keys + i, head - i), sums);
+      int64_t i = 0;
+      for (; i + LANES <= head; i += LANES) sums = fma(load(q + i), load(keys + i), sums);
+      if (i < head) sums = fma(load(q + i, head - i), load(keys + i, head - i), sums);
       scores[j] = sum(sums) * factor;
     }
   }
@@ -153,12 +154,17 @@ struct Decoder {
       Vector sums[N] = {};
       for (int64_t j = 0; j < count; ++j)
         for (int n = 0; n < N; ++n)
-          sums[n] = fma(broadcast(scores[j]), load(values + j * head + i + n * LANES, head - i), sums[n]);
-      for (int n = 0; n < N; ++n) store(out + i + n * LANES, sums[n] * factor, head - i);
+          sums[n] = fma(broadcast(scores[j]), load(values + j * head + i + n * LANES), sums[n]);
+      for (int n = 0; n < N; ++n) store(out + i + n * LANES, sums[n] * factor);
     };
     int64_t i = 0;
     for (; i + 4 * LANES <= head; i += 4 * LANES) columns.template operator()<4>(i);
-    for (; i < head; i += LANES) columns.template operator()<1>(i);
+    for (; i + LANES <= head; i += LANES) columns.template operator()<1>(i);
+    if (i == head) return;
+    Vector rest{};
+    for (int64_t j = 0; j < count; ++j)
+      rest = fma(broadcast(scores[j]), load(values + j * head + i, head - i), rest);
+    store(out + i, rest * factor, head - i);
   }
 
   // act(x) of all units x [B, H]; if gated, act of the first half times the second.

@@ -60,7 +60,9 @@ struct Matrix {
   }
 };
 
-inline void widen(const at::Half* from, int64_t count, float* to) {
+// `next`: the distance in bytes of what is fetched meanwhile.
+inline void widen(const at::Half* from, int64_t count, float* to, int64_t next) {
+  for (int64_t line = 0; line < count; line += 32) __builtin_prefetch((const char*)(from + line) + next);
   int64_t i = 0;
 #if defined(__F16C__)
   for (; i + 8 <= count; i += 8)
