@@ -35,7 +35,6 @@ inline Vector silu(Vector x) { return x * sigmoid(x); }
 inline Vector gelu(Vector x) { return 0.5f * x * (1.0f + erf(x * 0x1.6a09e6p-1f)); }
 inline Vector gelu_tanh(Vector x) { return x * sigmoid(1.5957691216f * fma(0.044715f * x * x, x, x)); }
 inline Vector quick_gelu(Vector x) { return x * sigmoid(1.702f * x); }
-
 typedef Vector (*Activation)(Vector);
 
 struct Decoder {
@@ -160,9 +159,8 @@ struct Decoder {
     int64_t i = 0;
     for (; i + 4 * LANES <= head; i += 4 * LANES) columns.template operator()<4>(i);
     for (; i + LANES <= head; i += LANES) columns.template operator()<1>(i);
-    if (i == head) return;
     Vector rest{};
-    for (int64_t j = 0; j < count; ++j)
+    for (int64_t j = 0; i < head && j < count; ++j)
       rest = fma(broadcast(scores[j]), load(values + j * head + i, head - i), rest);
     store(out + i, rest * factor, head - i);
   }

@@ -26,17 +26,19 @@ template <class F>
 class Inputs {
  public:
   typedef typename F::Input T;
-  const int64_t rows, width, blocks;
+  const int64_t rows, chunks, width, blocks;
 
   Inputs(const Matrix& w, const float* x, int64_t rows, int64_t count)
-      : rows(rows), width(up(w.columns, F::CHUNK)), blocks(up(width / BLOCK, LANES)),
+      : rows(rows), chunks((w.columns + F::CHUNK - 1) / F::CHUNK), width(chunks * F::INPUTS),
+        blocks(up(chunks * F::CHUNK / BLOCK, LANES)),
         values(rows * up(width * sizeof(T), sizeof(Vector)) / sizeof(Vector)), sums(rows * blocks) {
-    for (int64_t b = 0; b < rows; ++b) {
-      T* to = (T*)values.data() + b * width;
-      for (int64_t k = 0; k < count; ++k) to[k] = T(x[b * count + k]);
-      if constexpr (F::CHUNK > BLOCK)
-        for (int64_t k = 0; k < width; k += F::CHUNK) reorder(to + k, &sums[b * blocks + k / BLOCK]);
-    }
+    for (int64_t b = 0; b < rows; ++b)
+      for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+        float from[F::CHUNK] = {};
+        const int64_t k = chunk * F::CHUNK;
+        std::copy_n(x + b * count + k, std::clamp<int64_t>(count - k, 0, F::CHUNK), from);
+        F::arrange(from, (T*)values.data() + b * width + chunk * F::INPUTS, &sums[b * blocks + k / BLOCK]);
+      }
   }
 
   const T* row(int64_t b) const { return (const T*)values.data() + b * width; }
@@ -47,15 +49,6 @@ class Inputs {
   std::vector<float> sums;
 
   static int64_t up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
-  static void reorder(float* x, float* sums) {
-    float from[F::CHUNK];
-    std::copy_n(x, F::CHUNK, from);
-    for (int64_t k = 0; k < F::CHUNK; ++k) {
-      const int64_t block = k / BLOCK, byte = k % 16, half = k % BLOCK / 16;
-      x[(byte % 4 * 2 + half) * LANES + block * 4 + byte / 4] = from[k];
-      sums[block] += from[k];
-    }
-  }
 };
 
 inline float dot(const float* a, const float* b, int64_t count) {
@@ -89,7 +82,7 @@ void tile(const Matrix& w, int64_t n, const float* d, const Inputs<F>& x, int64_
         const auto numbers = F::expand(from + r * row, i);
 #pragma GCC unroll 4
         for (int c = 0; c < B; ++c)
-          part[r][c] = F::add(numbers, in + c * x.width + chunk * F::CHUNK + i * F::PER, part[r][c]);
+          part[r][c] = F::add(numbers, in + c * x.width + chunk * F::INPUTS + i * F::PER, part[r][c]);
       }
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r) {
