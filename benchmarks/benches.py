@@ -12,7 +12,7 @@ _MODULES = {
     "dcgan-train": "gan", "wgan-gp-train": "gan",
     "ddpm-train": "ddpm", "ddim50-sample": "ddpm", "guided-sample": "ddpm",
     "sd-sample": "stable_diffusion", "clip-train": "clip",
-    "gpt-train": "gpt", "llama-train": "llama", "lm-decode": "lm_decode",
+    "gpt-train": "gpt", "llama-train": "llama", "lm-decode": "lm_decode", "gguf-decode": "gguf_decode",
     "pixelcnn-sample": "pixelcnn", "wavenet-sample": "wavenet", "startup": "startup",
     "realnvp": "flows", "maf-sample": "flows", "nsf-sample": "flows",
     "glow-sample": "glow", "glow-train": "glow",

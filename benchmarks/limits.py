@@ -26,6 +26,7 @@ LIMITED_BY: Mapping[str, str] = {  # by the first word of a benchmark's name
     "gpt-train": "matrix rate",
     "llama-train": "matrix rate",
     "lm-decode": "bandwidth",
+    "gguf-decode": "bandwidth",
     "pixelcnn-sample": "latency",
     "wavenet-sample": "latency",
     "realnvp": "latency",

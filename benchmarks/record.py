@@ -18,7 +18,7 @@ from morphogen.report import machine
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = (
-    "morphogen", "torch", "accelerate", "diffusers", "transformers", "pythae",
+    "morphogen", "torch", "accelerate", "diffusers", "transformers", "pythae", "xllamacpp",
     "vector-quantize-pytorch", "scipy", "scikit-learn",
     "sdmetrics", "ctgan", "copulas", "prdc",
 )  # fmt: skip

@@ -130,6 +130,18 @@ def test_the_command_of_a_compiler_may_have_options(monkeypatch):
     assert find_compiler() is None
 
 
+@needs_compiler
+def test_options_of_the_user_replace_ours(tmp_path, monkeypatch):
+    plain = tmp_path / "plain.cpp"
+    plain.write_text("#ifdef __OPTIMIZE__\n#error optimized\n#endif\n")
+    command = find_compiler()
+    assert command is not None
+    with pytest.raises(BuildFailed, match="optimized"):
+        library(plain)
+    monkeypatch.setenv("CXX", f"{command[0]} -O0")
+    assert library(plain).is_file()
+
+
 def test_kernels_can_be_switched_off(monkeypatch):
     monkeypatch.setenv("MORPHOGEN_NATIVE", "off")
     assert not available.__wrapped__("philox")  # not from the cache

@@ -79,6 +79,29 @@ def test_one_row_equals_the_same_row_of_a_batch_and_threads_change_no_bit(form):
         torch.set_num_threads(before)
 
 
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("number", [torch.nan, torch.inf, -torch.inf])
+def test_an_input_that_is_not_a_number_spoils_its_own_row_alone(form, number):
+    torch.manual_seed(0)
+    tensors, _ = matrix(form, 20, 160)
+    x = torch.randn(3, 160)
+    expected = torch.ops.morphogen.linear(x, tensors, None)
+    x[1, 70] = number
+    y = torch.ops.morphogen.linear(x, tensors, None)
+    assert not y[1].isfinite().any() and torch.equal(y[[0, 2]], expected[[0, 2]])
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_inputs_of_all_sizes_are_exact_to_fp32(form):
+    """Each block of 32 inputs has its own size, from 1e-30 to 1e30, or is 0."""
+    torch.manual_seed(0)
+    tensors, exact = matrix(form, 20, 160)
+    sizes = torch.tensor([1e-30, 0.0, 1.0, 3e4, 1e30])
+    x = torch.diag_embed(sizes).repeat_interleave(32, 1) * torch.randn(160)
+    error = (torch.ops.morphogen.linear(x, tensors, None).double() - x.double() @ exact.T).abs()
+    assert (error <= TOLERANCE.get(form, 1e-6) * (x.double().abs() @ exact.abs().T)).all()
+
+
 def test_wrong_arguments_are_refused():
     linear, x, q = torch.ops.morphogen.linear, torch.ones(1, 32), torch.ones(2, 32, dtype=torch.int8)
     with pytest.raises(RuntimeError, match="expected inputs"):

@@ -1,6 +1,7 @@
 """Kernels that sample whole sequences draw the tokens of their twin: `Ancestral` with the network's cache."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from functools import partial
 
 import pytest
@@ -41,7 +42,8 @@ def built(make: Callable[[], nn.Module], seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
     network = make()
     for parameter in network.parameters():
-        nn.init.normal_(parameter, std=min(0.7, parameter.shape[-1] ** -0.5))
+        inputs = parameter[0].numel() if parameter.dim() > 1 else len(parameter)
+        nn.init.normal_(parameter, std=min(0.7, inputs**-0.5))
     return network.eval()
 
 
@@ -128,9 +130,10 @@ def test_tokens_are_those_of_the_twin(networks, data, rows, threads, decoding, p
 
 
 @KERNELS
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10, deadline=None, derandomize=True)
 @given(data=st.data())
 def test_probabilities_are_those_of_the_twin_to_1e_5(networks, data):
+    """Of the twin in fp64: in fp32 its own error is 1e-4 where logits are as large as 60."""
     make, shape = data.draw(networks())
     network = built(make)
     length, vocabulary = torch.Size(shape).numel(), network.vocabulary
@@ -138,11 +141,12 @@ def test_probabilities_are_those_of_the_twin_to_1e_5(networks, data):
     tokens = torch.randint(vocabulary, (1, length)).repeat(rows, 1)
     context = context_for(1, length)[torch.zeros(rows, dtype=torch.int64)]
     with torch.no_grad():
-        cache = network.make_cache(rows, context)
+        exact = Context(vector=context.vector.double(), tokens=context.tokens.double())
+        cache = deepcopy(network).double().make_cache(rows, exact)
         logits = cache.step(None)
         for previous in tokens.unbind(1)[:-1]:
             logits = cache.step(previous)
-        bounds = logits[0].double().softmax(-1).cumsum(0)
+        bounds = logits[0].softmax(-1).cumsum(0)
         around = torch.stack([bounds - 1e-5, bounds + 1e-5], 1).flatten()
         expected = (bounds < around[:, None]).sum(1).clamp_max(vocabulary - 1)
         tokens[:, -1] = -1

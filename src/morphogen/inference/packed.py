@@ -201,6 +201,8 @@ class BFloat16Matrix(PackedMatrix):
         bias: of the products, [O].
     """
 
+    most = 256  # torch would round the products of a prompt to bfloat16
+
     def __init__(self, matrix: Tensor, bias: Tensor | None = None):
         super().__init__()
         self.register_buffer("rounded", matrix.bfloat16())

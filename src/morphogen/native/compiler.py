@@ -4,7 +4,8 @@
     KEY = hash(source, headers beside it, flags, compiler, torch's version, Python's version, processor)
 
 The compiler is called directly: torch's extension loader would do the same with ninja and setuptools, which
-need not be installed. One process compiles and the others wait, so that tests and ranks may start together.
+need not be installed. Options in $CXX replace ours: CXX="g++ -march=haswell" compiles for AVX2 without
+AVX-512. One process compiles and the others wait, so that tests and ranks may start together.
 """
 
 __all__ = ["FLAGS", "BuildFailed", "cache_directory", "find_compiler", "library"]
@@ -74,8 +75,9 @@ def find_compiler() -> tuple[str, ...] | None:
 def _compile(source: Path, path: Path, compiler: tuple[str, ...]) -> None:
     part = path.with_suffix(f".{os.getpid()}.part")
     folder = Path(torch.__file__).parent
+    options = [word for word in compiler[1:] if word.startswith("-")]  # again, as the last one counts
     command = [
-        *compiler, *FLAGS, f"-I{folder / 'include'}", str(source), "-o", str(part),
+        *compiler, *FLAGS, *options, f"-I{folder / 'include'}", str(source), "-o", str(part),
         f"-D_GLIBCXX_USE_CXX11_ABI={int(torch.compiled_with_cxx11_abi())}",
         f"-L{folder / 'lib'}", "-lc10", "-ltorch_cpu",
     ]  # fmt: skip

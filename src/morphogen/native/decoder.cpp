@@ -35,7 +35,6 @@ inline Vector silu(Vector x) { return x * sigmoid(x); }
 inline Vector gelu(Vector x) { return 0.5f * x * (1.0f + erf(x * 0x1.6a09e6p-1f)); }
 inline Vector gelu_tanh(Vector x) { return x * sigmoid(1.5957691216f * fma(0.044715f * x * x, x, x)); }
 inline Vector quick_gelu(Vector x) { return x * sigmoid(1.702f * x); }
-
 typedef Vector (*Activation)(Vector);
 
 struct Decoder {
@@ -131,8 +130,9 @@ struct Decoder {
     const float factor = LOG2E / std::sqrt(float(head));
     for (int64_t j = 0; j < count; ++j, keys += head) {
       Vector sums{};
-      for (int64_t i = 0; i < head; i += LANES)
-        sums = fma(load(q + i, head - i), load(keys + i, head - i), sums);
+      int64_t i = 0;
+      for (; i + LANES <= head; i += LANES) sums = fma(load(q + i), load(keys + i), sums);
+      if (i < head) sums = fma(load(q + i, head - i), load(keys + i, head - i), sums);
       scores[j] = sum(sums) * factor;
     }
   }
@@ -153,12 +153,16 @@ struct Decoder {
       Vector sums[N] = {};
       for (int64_t j = 0; j < count; ++j)
         for (int n = 0; n < N; ++n)
-          sums[n] = fma(broadcast(scores[j]), load(values + j * head + i + n * LANES, head - i), sums[n]);
-      for (int n = 0; n < N; ++n) store(out + i + n * LANES, sums[n] * factor, head - i);
+          sums[n] = fma(broadcast(scores[j]), load(values + j * head + i + n * LANES), sums[n]);
+      for (int n = 0; n < N; ++n) store(out + i + n * LANES, sums[n] * factor);
     };
     int64_t i = 0;
     for (; i + 4 * LANES <= head; i += 4 * LANES) columns.template operator()<4>(i);
-    for (; i < head; i += LANES) columns.template operator()<1>(i);
+    for (; i + LANES <= head; i += LANES) columns.template operator()<1>(i);
+    Vector rest{};
+    for (int64_t j = 0; i < head && j < count; ++j)
+      rest = fma(broadcast(scores[j]), load(values + j * head + i, head - i), rest);
+    store(out + i, rest * factor, head - i);
   }
 
   // act(x) of all units x [B, H]; if gated, act of the first half times the second.

@@ -26,17 +26,19 @@ template <class F>
 class Inputs {
  public:
   typedef typename F::Input T;
-  const int64_t rows, width, blocks;
+  const int64_t rows, chunks, width, blocks;
 
   Inputs(const Matrix& w, const float* x, int64_t rows, int64_t count)
-      : rows(rows), width(up(w.columns, F::CHUNK)), blocks(up(width / BLOCK, LANES)),
+      : rows(rows), chunks((w.columns + F::CHUNK - 1) / F::CHUNK), width(chunks * F::INPUTS),
+        blocks(up(chunks * F::CHUNK / BLOCK, LANES)),
         values(rows * up(width * sizeof(T), sizeof(Vector)) / sizeof(Vector)), sums(rows * blocks) {
-    for (int64_t b = 0; b < rows; ++b) {
-      T* to = (T*)values.data() + b * width;
-      for (int64_t k = 0; k < count; ++k) to[k] = T(x[b * count + k]);
-      if constexpr (F::CHUNK > BLOCK)
-        for (int64_t k = 0; k < width; k += F::CHUNK) reorder(to + k, &sums[b * blocks + k / BLOCK]);
-    }
+    for (int64_t b = 0; b < rows; ++b)
+      for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+        float from[F::CHUNK] = {};
+        const int64_t k = chunk * F::CHUNK;
+        std::copy_n(x + b * count + k, std::clamp<int64_t>(count - k, 0, F::CHUNK), from);
+        F::arrange(from, (T*)values.data() + b * width + chunk * F::INPUTS, &sums[b * blocks + k / BLOCK]);
+      }
   }
 
   const T* row(int64_t b) const { return (const T*)values.data() + b * width; }
@@ -47,15 +49,6 @@ class Inputs {
   std::vector<float> sums;
 
   static int64_t up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
-  static void reorder(float* x, float* sums) {
-    float from[F::CHUNK];
-    std::copy_n(x, F::CHUNK, from);
-    for (int64_t k = 0; k < F::CHUNK; ++k) {
-      const int64_t block = k / BLOCK, byte = k % 16, half = k % BLOCK / 16;
-      x[(byte % 4 * 2 + half) * LANES + block * 4 + byte / 4] = from[k];
-      sums[block] += from[k];
-    }
-  }
 };
 
 inline float dot(const float* a, const float* b, int64_t count) {
@@ -73,22 +66,30 @@ void tile(const Matrix& w, int64_t n, const float* d, const Inputs<F>& x, int64_
   const T* data = static_cast<const T*>(w.data) + n * columns;
   const typename F::Input* in = x.row(b);
   Vector total[R][B] = {};
-  const auto add = [&](const T* from, int64_t row, int64_t chunk) {
-    for (int r = 0; r < R; ++r)
+  const auto add = [&](const T* from, int64_t row, int64_t chunk) __attribute__((always_inline)) {
+    Vector part[R][B];
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) {
       for (int64_t byte = 0; byte < F::STORED * int64_t(sizeof(T)); byte += 64)
         __builtin_prefetch((const char*)(from + r * row) + AHEAD + byte);
-    Vector part[R][B] = {};
-    auto& to = scaled ? part : total;
+#pragma GCC unroll 4
+      for (int c = 0; c < B; ++c) part[r][c] = scaled ? Vector{} : total[r][c];
+    }
 #pragma GCC unroll 8
     for (int i = 0; i < F::CHUNK / F::PER; ++i)
+#pragma GCC unroll 4
       for (int r = 0; r < R; ++r) {
         const auto numbers = F::expand(from + r * row, i);
+#pragma GCC unroll 4
         for (int c = 0; c < B; ++c)
-          to[r][c] = F::add(numbers, in + c * x.width + chunk * F::CHUNK + i * F::PER, to[r][c]);
+          part[r][c] = F::add(numbers, in + c * x.width + chunk * F::INPUTS + i * F::PER, part[r][c]);
       }
-    for (int r = 0; scaled && r < R; ++r) {
-      const Vector scale = F::scale(d + r * (w.columns / BLOCK), chunk);
-      for (int c = 0; c < B; ++c) total[r][c] = fma(part[r][c], scale, total[r][c]);
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) {
+      const Vector scale = scaled ? F::scale(d + r * (w.columns / BLOCK), chunk) : Vector{};
+#pragma GCC unroll 4
+      for (int c = 0; c < B; ++c)
+        total[r][c] = scaled ? fma(part[r][c], scale, total[r][c]) : part[r][c];
     }
   };
   for (int64_t chunk = 0; chunk < whole; ++chunk) add(data + chunk * F::STORED, columns, chunk);
@@ -108,8 +109,9 @@ void rows(const Matrix& w, const Inputs<F>& x, int64_t begin, int64_t end, float
   std::vector<float> factors(GROUP * blocks + LANES), minima(factors.size());
   for (int64_t first = begin; first < end; first += GROUP) {
     const int64_t last = std::min(first + GROUP, end), count = (last - first) * blocks;
-    if (scaled) widen(w.factors + first * blocks, count, factors.data());
-    if (w.minima) widen(w.minima + first * blocks, count, minima.data());
+    const int64_t next = (last < end ? GROUP : 0) * blocks * int64_t(sizeof(at::Half));
+    if (scaled) widen(w.factors + first * blocks, count, factors.data(), next);
+    if (w.minima) widen(w.minima + first * blocks, count, minima.data(), next);
     const auto inputs = [&]<int B>(int64_t b) {
       int64_t n = first;
       const auto next = [&]<int R>() {
