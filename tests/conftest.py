@@ -13,7 +13,9 @@ imported.
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import wraps
+from os import environ
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,6 +30,19 @@ MODULES = sorted({file.parts[0] for file in FILES} - EXCLUDED)
 
 checked = beartype(conf=BeartypeConf(is_pep484_tower=True, hint_overrides=FrozenDict({Self: Any})))
 install_import_hook([f"morphogen.{module}" for module in MODULES], f"{__name__}.checked")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Compile the kernels one per core while the workers collect; else these would wait for each other."""
+    workers = session.config.getoption("numprocesses", None)
+    if workers and environ.get("MORPHOGEN_NATIVE") != "off":
+        from morphogen.native.compiler import library
+        from morphogen.native.kernels import KERNELS, source
+
+        pool = ThreadPoolExecutor(workers)
+        for kernel in KERNELS:
+            pool.submit(library, source(kernel))
+        pool.shutdown(wait=False)
 
 
 @pytest.fixture(scope="session", autouse=True)
