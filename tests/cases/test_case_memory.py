@@ -167,6 +167,14 @@ def test_labels(labels: Any, names: tuple[str, ...]) -> None:
     assert mg.load_data(X, labels=labels).classes == names
 
 
+@case("labels that are different sentences, or lists of texts", "captions, with a note")
+def test_sentences_as_labels() -> None:
+    texts = [f"a drawing of number {i}" for i in range(len(X))]
+    for labels in (texts, [[text, "a picture"] for text in texts]):
+        data = mg.load_data(X, labels)
+        assert list(data.conditions) == ["caption"] and "read as captions" in own_notes(data)[-1]
+
+
 @case("labels 1, 2, 3", "the classes named 1, 2, 3: a number is a name, and a note says so")
 def test_labels_that_do_not_begin_with_0() -> None:
     data = mg.load_data(X, labels=Y + 1)
