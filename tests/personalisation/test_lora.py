@@ -1,5 +1,6 @@
 """LoRA of a model: what is trained, merging, saving, stacking with weights, and what does not fit."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from morphogen.component import ConfigError
 from morphogen.model import Model
 from morphogen.networks.low_rank import LowRank
 from morphogen.personalisation.lora import LoRA
-from morphogen.personalisation.update_files import read_updates, save_updates
+from morphogen.personalisation.update_files import OtherWeights, read_updates, save_updates
 from personalisation.painter import drawn, painter, pictures, unchanged, weights
 
 
@@ -88,6 +89,19 @@ def test_updates_are_saved_read_and_stacked_with_weights(tmp_path: Path) -> None
     assert torch.allclose(drawn(doubled.merged()), drawn(doubled), atol=1e-5)
     mg.save(doubled, tmp_path / "model")
     assert torch.equal(drawn(mg.load(tmp_path / "model")), drawn(doubled))
+
+
+def test_updates_on_other_weights_of_the_same_shapes_are_used_with_a_warning(tmp_path: Path) -> None:
+    model, file = painter(), tmp_path / "dog.safetensors"
+    save_updates(trained(model), file)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        lora = read_updates(model, file)
+        save_updates(read_updates(lora, file), tmp_path / "stacked.safetensors")
+        read_updates(model, tmp_path / "stacked.safetensors")
+    mg.train(model, pictures(8, "a"), steps=1)
+    with pytest.warns(OtherWeights, match=r"dog\.safetensors was trained with other weights than this model"):
+        read_updates(model, file)
 
 
 def test_models_without_attention_are_adapted_in_all_layers_and_any_objective_is(tmp_path: Path) -> None:

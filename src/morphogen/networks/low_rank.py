@@ -73,12 +73,16 @@ class LowRank(Component, nn.Module):
         update: Any = self.updates[layer.replace(".", "/")]
         return update
 
+    def originals(self) -> dict[str, nn.Parameter]:
+        """The weights W without any update, by the path of their layer."""
+        paths = [name.replace("/", ".") for name in self.updates]
+        return {path: _original(self.adapted.get_submodule(path)) for path in paths}
+
     def trained_with(self, parameters: Iterable[nn.Parameter]) -> list[nn.Parameter]:
         """The parameters of the updates of these weights."""
         weights = set(map(id, parameters))
-        changed = {name: self.adapted.get_submodule(name.replace("/", ".")) for name in self.updates}
-        own = [name for name, layer in changed.items() if id(_original(layer)) in weights]
-        return [parameter for name in own for parameter in self.updates[name].parameters()]
+        own = [path for path, weight in self.originals().items() if id(weight) in weights]
+        return [parameter for path in own for parameter in self.update_of(path).parameters()]
 
     @torch.no_grad()
     def merged(self) -> nn.Module:

@@ -2,12 +2,16 @@
 
     NETWORK.LAYER.down, .up          safetensors: A [r, inputs] and scale B [outputs, r] of each adapted layer
 
-NETWORK is the name of the network in its objective, LAYER the path of the layer in it. For the names of
-diffusers and peft, which other programs read, see `interop.lora_files`.
+NETWORK is the name of the network in its objective, LAYER the path of the layer in it. The metadata have the
+SHA-256 of the weights that they were trained with: on another model of the same shapes, such as one that was
+trained for longer, they are used with a warning. For the names of diffusers and peft, which other programs
+read, see `interop.lora_files`.
 """
 
-__all__ = ["has_updates", "read_updates", "save_updates"]
+__all__ = ["OtherWeights", "has_updates", "read_updates", "save_updates"]
 
+import hashlib
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +26,11 @@ from morphogen.personalisation.lora import LoRA, last_stage
 
 FORMAT = "morphogen low-rank updates"
 OWN = {"format": FORMAT, "version": "1"}
+TRAINED_WITH = "weights_sha256"
+
+
+class OtherWeights(UserWarning):
+    """Low-rank updates are used with other weights than those that they were trained with."""
 
 
 def save_updates(lora: Any, file: str | Path) -> None:
@@ -40,16 +49,12 @@ def save_updates(lora: Any, file: str | Path) -> None:
             path = f"{name}.{layer.replace('/', '.')}"
             tensors[f"{path}.down"] = update.down.detach().contiguous()  # type: ignore[operator]
             tensors[f"{path}.up"] = (lora.scale * update.up.detach()).contiguous()  # type: ignore[operator]
-    write_bytes(Path(file), save(tensors, OWN))
+    write_bytes(Path(file), save(tensors, OWN | {TRAINED_WITH: _digest(lora)}))
 
 
 def has_updates(file: str | Path) -> bool:
     """Whether a file was written by `save_updates`."""
-    try:
-        with safe_open(str(file), "pt") as opened:
-            return (opened.metadata() or {}).get("format") == FORMAT
-    except (SafetensorError, OSError):
-        return False
+    return _metadata(file).get("format") == FORMAT
 
 
 def read_updates(model: Any, file: str | Path, scale: float = 1.0) -> LoRA:
@@ -61,6 +66,8 @@ def read_updates(model: Any, file: str | Path, scale: float = 1.0) -> LoRA:
         model: that the updates were trained for; it is not changed.
         file: of `save_updates`.
         scale: of the updates; 0: the model itself.
+
+    Warns: OtherWeights for a model of the same shapes whose weights are others.
 
     Errors: ConfigError, which begins with the path, for a file that is damaged or for another model.
     """
@@ -82,7 +89,32 @@ def read_updates(model: Any, file: str | Path, scale: float = 1.0) -> LoRA:
             f"{file} is for another model: {layer[:80]} is not a layer of this one ({first_line(error)[:80]})"
         ) from None
     _copy(lora, tensors, file)
+    if _metadata(file).get(TRAINED_WITH, found := _digest(lora)) != found:
+        warnings.warn(
+            f"{file} was trained with other weights than this model has: if its samples do not show what was "
+            "learned, give the model of that training",
+            OtherWeights,
+            stacklevel=2,
+        )
     return lora
+
+
+def _metadata(file: str | Path) -> dict[str, str]:
+    """The metadata of a safetensors file; of another file, none."""
+    try:
+        with safe_open(str(file), "pt") as opened:
+            return opened.metadata() or {}
+    except (SafetensorError, OSError):
+        return {}
+
+
+def _digest(lora: LoRA) -> str:
+    """SHA-256 of the weights that are updated, without any update."""
+    content = hashlib.sha256()
+    for _, network in sorted(lora.networks.items()):
+        for _, weight in sorted(network.originals().items()):
+            content.update(weight.detach().float().cpu().contiguous().numpy().tobytes())
+    return content.hexdigest()
 
 
 @torch.no_grad()
