@@ -8,7 +8,7 @@ The paper steers Stable Diffusion; here the base is `v_diffusion` of the same da
 can be compared with `sketch_to_picture`, which is trained on sketches from the start. "paper": its CIFAR-10
 network. Masks, depth and a base of captions: `networks.ControlNet` with `conditioning.Plane`. The data must
 have sketches: `morphogen train controlnet --data DATA --condition sketch`.
-Its training is not measured.
+Measured, small, on Fashion-MNIST: recipes/results/fashion-controlnet.json.
 """
 
 __all__ = ["controlled", "controlnet"]
