@@ -86,7 +86,7 @@ TRAININGS: Mapping[str, Training] = {
     "dalle": Training("dalle", {"autoencoder": 2000, "prior": 3600}),
     "glide": Training("glide", {"low": 2400, "picture": 1400}),
     RANKER: Training("clip", {ALONE: 2000}),
-    "dalle2": Training("dalle2", {"clip": 2000, "embedding": 500, "low": 2100, "high": 600}),
+    "dalle2": Training("dalle2", {"clip": 2000, "embedding": 500, "low": 3400, "high": 600}),
     "imagen": Training(
         "imagen", {"low": 2000, "picture": 1000}, {"language_model": language_model}, rows=20_000
     ),
@@ -123,7 +123,7 @@ def text_to_picture(
         figures[name] |= {"training": row.training, "sampler": repr(row.sampler)}
         figures[name] |= {"candidates": row.candidates}
         if isinstance(model, Cascade) and "embedding" in model.chain:
-            varied = vary(model, data.test.first(n).medium, n=1, steps=25, guidance=VARIED, seed=seed)
+            varied = vary(model, data.test.first(n).medium, n=1, guidance=VARIED, seed=seed)
             figures[f"{name}, variations of real pictures"] = measure(varied.tensor) | {"guidance": VARIED}
         if model.representation.source is not model.representation:
             figures[f"{name}, encoded and decoded"] = measure(_reconstructed(model, data, n))
