@@ -41,6 +41,11 @@ def test_importing_the_package_does_not_import_torch_or_pandas() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
+def test_the_command_for_sampling_imports_no_scipy() -> None:
+    code = "import sys, morphogen.cli.sample, morphogen.foreign_run; assert 'scipy' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
 def test_an_unknown_name_suggests_the_closest_ones() -> None:
     with pytest.raises(AttributeError, match=r"samplers has no attribute 'DDIMM'; did you mean DDIM, DDPM"):
         mg.samplers.DDIMM  # noqa: B018

@@ -11,7 +11,6 @@ from typing import Any
 
 from morphogen import model
 from morphogen.component import ConfigError
-from morphogen.interop.stable_diffusion import read_stable_diffusion
 from morphogen.named_tensors import available_device
 from morphogen.saved_config import FROM_HUB
 from morphogen.wrong_calls import explains_calls
@@ -35,4 +34,6 @@ def load(directory: str | Path, device: Any = "cpu") -> Any:
     folder = Path(name.removeprefix(DIFFUSERS)).expanduser()
     if not folder.parent.exists():
         raise ConfigError(f"{folder} does not exist: {FROM_HUB}")
+    from morphogen.interop.stable_diffusion import read_stable_diffusion
+
     return read_stable_diffusion(folder).to(available_device(device))

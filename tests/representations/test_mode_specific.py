@@ -1,13 +1,17 @@
 """Modes of columns: the code is exact, for outliers and atoms too, and the modes are those of the data."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+from morphogen.component import from_config, to_config
 from morphogen.data import load_data
 from morphogen.numerics.randomness import Rng
-from morphogen.representations.tabular import ModeSpecific, RealColumn
+from morphogen.representations.tabular import ModeSpecific, RealColumn, modes
 from morphogen.representations.tabular.modes import NumberBlock
 
 N = 2000
@@ -87,3 +91,12 @@ def test_what_no_component_reaches_has_a_mode_of_its_own():
     values = torch.tensor([0.0, 1.5, 50.0, 99.0, 100.0], dtype=torch.float64)
     codes, positions = block.encode(values, Rng(0, 5).uniform(2))
     assert torch.allclose(block.decode(codes, positions), values) and codes[2:].eq(len(block.centres)).all()
+
+
+def test_a_saved_representation_is_not_fitted_again(data, rows, monkeypatch):
+    config = json.loads(json.dumps(to_config(rows)))
+    monkeypatch.setattr(modes, "_fit_components", lambda *given: pytest.fail("fitted again"))
+    again = from_config(config, Path())
+    x = rows.encode(data.train[:50].medium, Rng(0, 50), measure=False).x
+    assert torch.equal(again.encode(data.train[:50].medium, Rng(0, 50), measure=False).x, x)
+    assert torch.equal(again.decode(x).nan_to_num(), rows.decode(x).nan_to_num())

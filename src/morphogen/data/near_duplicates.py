@@ -20,9 +20,6 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from numpy.typing import ArrayLike
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import KDTree
 from torch import Tensor
 
 COARSE, FINE = 8, 16  # cells a side of the hash, and of the confirmation
@@ -65,6 +62,9 @@ def near_duplicates(values: UInt8[Tensor, "n c h w"], levels: int = 256) -> Int[
 def connected(n: int, left: ArrayLike, right: ArrayLike) -> Int[np.ndarray, " n"]:
     """The number of the connected component of each of n nodes, with edges from `left` to `right`."""
     ends = np.asarray(left), np.asarray(right)
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     return connected_components(coo_array((np.ones(len(ends[0])), ends), (n, n)), directed=False)[1]
 
 
@@ -138,6 +138,8 @@ def _candidates(hashes: Float[Tensor, "n d"]) -> tuple[Tensor, Tensor]:
     rows = hashes.any(1).nonzero()[:, 0]
     if len(rows) < 2:
         return rows[:0], rows[:0]
+    from scipy.spatial import KDTree
+
     _, vectors = torch.linalg.eigh(hashes.T @ hashes)
     x = (hashes[rows] @ vectors[:, -COMPONENTS:]).numpy()
     distance, found = KDTree(x).query(x, k=NEIGHBOURS + 2, distance_upper_bound=RADIUS)

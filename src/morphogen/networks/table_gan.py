@@ -68,11 +68,20 @@ class RowGenerator(Component, nn.Module):
         h = torch.cat([z["z"], _vector(context, z["z"], self.vector)], 1)
         for layer in self.layers:
             h = torch.cat([layer(h), h], 1)
-        y, count = _sparse(self.last, h), len(self.positioned)
+        y, count = self._sparse(h), len(self.positioned)
         u = torch.special.ndtr(z["gumbel"]).clamp(SMALLEST, 1 - SMALLEST)
         noisy = (y[:, :count] - (-u.log()).log()) / self.temperature
         blocks = torch.cat([part.softmax(1) for part in noisy.split(self.table.sizes, 1)], 1)
         return torch.cat([blocks, y[:, count:].tanh() * (blocks @ self.positioned)], 1)
+
+    def _sparse(self, h: Float[Tensor, "b w"]) -> Float[Tensor, "b v"]:
+        """The last layer, without the categories that no row of a batch has: it has few of thousands."""
+        if h.requires_grad:
+            return self.last(h)
+        dense = h.shape[1] - self.vector
+        used = dense + (h[:, dense:] != 0).any(0).nonzero()[:, 0]
+        weight = self.last.weight
+        return F.linear(h[:, :dense], weight[:, :dense], self.last.bias) + h[:, used] @ weight[:, used].T
 
 
 class RowCritic(Component, nn.Module):
@@ -95,14 +104,6 @@ class RowCritic(Component, nn.Module):
 
     def forward(self, x: Float[Tensor, "b d"], context: Context | None = None) -> Float[Tensor, " b"]:
         return self.body(torch.cat([x, _vector(context, x, self.vector)], 1))[:, 0]
-
-
-def _sparse(layer: nn.Linear, h: Float[Tensor, "b w"]) -> Float[Tensor, "b v"]:
-    """W h, without the entries of h that are 0 in all rows: a batch has few of thousands of categories."""
-    used = (h != 0).any(0).nonzero()[:, 0]
-    if h.requires_grad or 2 * len(used) > h.shape[1]:
-        return layer(h)
-    return F.linear(h[:, used], layer.weight[:, used], layer.bias)
 
 
 def _vector(context: Context | None, rows: Float[Tensor, "b ..."], width: int) -> Float[Tensor, "b v"]:

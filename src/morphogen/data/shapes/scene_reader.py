@@ -20,7 +20,6 @@ from itertools import permutations
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from scipy.ndimage import label as connected
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -101,6 +100,8 @@ def _read(pictures: Float[Tensor, "b 3 h w"]) -> tuple[Tensor, ...]:
 
 def _components(foreground: Bool[Tensor, "b h w"]) -> tuple[Bool[Tensor, "m h w"], Int[Tensor, " m"]]:
     """The pixels of each component, with those next to it; and its picture."""
+    from scipy.ndimage import label as connected
+
     beside = np.zeros((3, 3, 3), dtype=bool)
     beside[1] = [[0, 1, 0], [1, 1, 1], [0, 1, 0]]  # neighbours in the same picture
     labels = torch.from_numpy(connected(foreground.numpy(), beside)[0].astype(np.int64))

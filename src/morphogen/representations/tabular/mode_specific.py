@@ -12,6 +12,7 @@ Reference: Modeling tabular data using conditional GAN, Xu, Skoularidou, Cuesta-
 
 __all__ = ["ModeSpecific"]
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -21,7 +22,7 @@ from torch.nn import functional as F
 
 from morphogen.contract import Encoded, Representation
 from morphogen.numerics.randomness import Rng
-from morphogen.representations.tabular.modes import block_of
+from morphogen.representations.tabular.modes import Components, block_of
 from morphogen.representations.tabular.rows import Tabular
 
 
@@ -32,6 +33,7 @@ class ModeSpecific(Representation):
 
     Arguments:
         table: the representation of the rows.
+        components: of the modes of each column, as `ColumnBlock` has them; None: they are fitted.
 
     Attributes:
         sizes: number of entries of the block of each column, which sum to V.
@@ -40,12 +42,14 @@ class ModeSpecific(Representation):
     """
 
     discrete = True
-    at_once = 256  # V may be thousands
+    at_once = 128  # V may be thousands
 
-    def __init__(self, table: Tabular):
+    def __init__(self, table: Tabular, components: Sequence[Components] | None = None):
         super().__init__()
         self.table, self.medium, self.medium_discrete = table, table.medium, table.medium_discrete
-        self.blocks = [block_of(column) for column in table.columns]
+        fitted = [None] * len(table.columns) if components is None else components
+        self.blocks = [block_of(column, each) for column, each in zip(table.columns, fitted, strict=True)]
+        self.components = tuple(block.components for block in self.blocks)
         self.firsts = [0 if block.masses[0] > 0 else 1 for block in self.blocks]  # codes that exist
         self.sizes = tuple(len(b.masses) - f for b, f in zip(self.blocks, self.firsts, strict=True))
         self.positions = tuple(j for j, block in enumerate(self.blocks) if any(block.has_position))

@@ -16,7 +16,8 @@ __all__ = ["CategoryBlock", "ColumnBlock", "NumberBlock", "block_of"]
 
 import math
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias
 
 import torch
 from jaxtyping import Float, Float64, Int
@@ -33,6 +34,7 @@ NARROWEST = 1e-3  # standard deviation of a component, in those of the column
 ATOM = 1e-300  # reach of a mode of width 0: its density is above all others where it is not 0
 INSIDE = 0.98  # of a cell of a grid, in which a value is uniform
 UNSEEN = 1e-9  # weight of modes that cover what no component does
+Components: TypeAlias = Sequence[Sequence[float]]
 
 
 class ColumnBlock(ABC):
@@ -40,11 +42,14 @@ class ColumnBlock(ABC):
 
     Attributes:
         column: of the table.
+        components: means, standard deviations and weights of the mixture of a column of numbers; of
+            categories, nothing.
         masses: the fraction of the training rows with each code; that of code 0 is 0 if no cell is missing.
         has_position: of each code, whether the cells with it differ in their position.
     """
 
     column: Column
+    components: Components = ()
     masses: Float64[Tensor, " k"]
     has_position: tuple[bool, ...]
 
@@ -83,14 +88,22 @@ class CategoryBlock(ColumnBlock):
 class NumberBlock(ColumnBlock):
     """The modes of a column of numbers, in the order atoms, components, what they do not cover.
 
+    Arguments:
+        column: of the table.
+        components: fitted before; None: they are fitted.
+
     Attributes:
         centres, reaches, weights: of the modes: half of their width, and their mass among the existing cells.
     """
 
-    def __init__(self, column: NumberColumn):
+    def __init__(self, column: NumberColumn, components: Components | None = None):
         self.column = column
         exist, atoms = column.cumulative.diff(), column.widths == 0
-        means, deviations, weights = _fit_components(column, torch.where(atoms, 0.0, exist))
+        if components is None:
+            fitted = _fit_components(column, torch.where(atoms, 0.0, exist))
+            components = [part.tolist() for part in fitted]
+        self.components = tuple(map(tuple, components))
+        means, deviations, weights = torch.tensor(self.components, dtype=torch.float64)
         gaps = _gaps(column, means - REACH * deviations, means + REACH * deviations)
         self.centres = torch.cat([column.middles[atoms], means, gaps.mean(1)])
         self.reaches = torch.cat(
@@ -120,10 +133,15 @@ class NumberBlock(ColumnBlock):
         return torch.where(codes == 0, torch.nan, values)
 
 
-def block_of(column: Column) -> ColumnBlock:
-    """The block of a column, with tensors of the CPU, whose values are needed, also on the meta device."""
+def block_of(column: Column, components: Components | None = None) -> ColumnBlock:
+    """The block of a column, with tensors of the CPU, whose values are needed, also on the meta device.
+
+    Arguments:
+        column: of the table.
+        components: of a `NumberBlock`, fitted before; None: they are fitted.
+    """
     with torch.device("cpu"):
-        return NumberBlock(column) if isinstance(column, NumberColumn) else CategoryBlock(column)
+        return NumberBlock(column, components) if isinstance(column, NumberColumn) else CategoryBlock(column)
 
 
 def _fit_components(
