@@ -28,7 +28,7 @@ RECORD = "samples.json"
 
 
 @dataclass(frozen=True, repr=False)
-class Samples:
+class Samples(Sequence[Any]):
     """The drawn medium, [N, ...] or several such tensors by name, conditions of each row, and settings."""
 
     medium_at = "samples.tensor", "with samples.condition"

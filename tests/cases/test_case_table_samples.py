@@ -56,6 +56,18 @@ def test_dtypes_and_columns() -> None:
         Samples(digits.test.first(2).medium, {}, digits.representation).frame()
 
 
+@case(
+    "`pd.DataFrame(samples)`", "the rows by the names of their columns; `samples.frame()` has the dtypes too"
+)
+def test_samples_in_a_frame() -> None:
+    samples = samples_of(load_data(FRAME, condition="class"), 5)
+    frame, want = pd.DataFrame(samples), samples.frame()
+    assert [*frame] == [*want]
+    assert (
+        frame["word"].isna().equals(want["word"].isna()) and frame["size"].tolist() == want["size"].tolist()
+    )
+
+
 @case("a class that 10 % of the rows have", "10 % of the samples, unless another one is asked for")
 def test_labels_in_the_proportions_of_the_data() -> None:
     """n = 20,000, seed 0: within four standard errors."""
