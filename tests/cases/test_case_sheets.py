@@ -52,6 +52,22 @@ def test_an_odd_word(tmp_path: Path, word: str, other: str) -> None:
 
 
 @case(
+    "many cells `-` or `—` in a column of prices or dates",
+    "missing, with a note; words if they are most cells",
+)
+@pytest.mark.parametrize("sign", ["-", "--", "—", "."])
+@pytest.mark.parametrize("other", ["€{},05", "{:02d}.03.2024"])
+def test_many_dashes(tmp_path: Path, sign: str, other: str) -> None:
+    def row(i: int, known: int) -> str:
+        return f"{other.format(i % 28 + 1) if i % 3 < known else sign};{i % 5}"
+
+    data = written(tmp_path / "t.csv", "x;b", lambda i: row(i, 2))
+    assert f"{sign!r} in column 'x' is read as missing (20 cells)" in notes(data)
+    assert columns(data) == ["x", "b"] and len(cells(data, "x")) == 40
+    assert "is read as missing" not in notes(written(tmp_path / "u.csv", "x;b", lambda i: row(i, 1)))
+
+
+@case(
     "many cells `k.A.` or other words among numbers",
     "words; `--table missing=k.A.,none` reads them as missing",
 )

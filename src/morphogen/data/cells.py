@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame, Series
 
 ODD, ODD_WORDS = 0.05, 2  # largest share of cells with words in a column of numbers, and of different ones
+DASHES = 0.5  # largest share with dashes and other signs instead
 NONZERO = re.compile("[^eE]*[1-9]")  # a number whose mantissa is not 0
 MOSTLY = 0.9  # share of numbers in a column of words that is worth a note
 
@@ -140,7 +141,9 @@ def _odd(cells: np.ndarray, order: str | None) -> dict[str, int]:
         for cell, count in known.items()
         if not any(map(str.isdigit, cell)) and not is_number(cell)
     }
-    if not 0 < len(words) <= ODD_WORDS or sum(words.values()) > ODD * known.total():
+    spoken = sum(count for cell, count in words.items() if any(map(str.isalpha, cell)))
+    is_few = spoken <= ODD * known.total() and sum(words.values()) <= DASHES * known.total()
+    if not 0 < len(words) <= ODD_WORDS or not is_few:
         return {}
     others = sorted({*known} - {*words})
     are_numbers = all(is_number(without_unit(cell)) for cell in others)
