@@ -33,7 +33,7 @@ from morphogen.evaluation.features import Features
 
 # measure -> number of its definition, increased when the figure of the same samples, or its interval, changes
 DEFINITIONS = {
-    "memorised": 3, "density": 3, "precision": 2, "recall": 2, "coverage": 2, "kid": 3, "class_score": 4,
+    "memorised": 3, "density": 4, "precision": 3, "recall": 3, "coverage": 3, "kid": 3, "class_score": 4,
     "frechet": 2,
     **dict.fromkeys(("overall", "column_shapes", "missing_difference", "pair_trends", "all_pairs"), 2),
     **dict.fromkeys(("correlation_difference", "shape", "total_variation", "closer", "ratio"), 2),
